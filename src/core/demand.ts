@@ -1,0 +1,21 @@
+import type { Caller } from './caller.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** What a route asks of its caller, beyond a valid key. */
+export interface Demand {
+  /** Scopes the key must all have. @default none */
+  readonly scope?: string | readonly string[]
+  /** Whether a key with the scope `admin` will do too, where no scope is asked. @default false */
+  readonly anyKey?: boolean
+  /**
+   * Whether a browser's session cookie will do in place of a key: `read` for pages, `csrf` where the request changes
+   * something and must carry the CSRF header as well.
+   * @default no session is accepted
+   */
+  readonly session?: 'read' | 'csrf'
+  /** A check of the application's own, after every other; throws a `Refusal` to refuse. Runs once per request. */
+  readonly check?: (caller: Caller, request: RequestHead) => void | Promise<void>
+}
+
+/** A route's demand, or that it has none and is open to everyone. */
+export type GuardSetting = Demand | 'public'

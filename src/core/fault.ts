@@ -1,0 +1,40 @@
+/** One row of the closed table of faults. */
+export interface FaultRow {
+  readonly status: number
+  readonly title: string
+  /** All that the client is told; what happened is in the log alone. */
+  readonly detail: string
+  /** Seconds after which trying again makes sense; null where it does not. */
+  readonly retryAfterSeconds: number | null
+}
+
+/** The code of a fault. */
+export type FaultCode = 'internal' | 'model_failed' | 'store_unavailable' | 'model_timeout'
+
+/**
+ * Every fault: our doing, or a dependency's. An outage is never a 401 or 403: whoever is told that their key is wrong
+ * throws a good key away (OWASP ASVS 5.0, 16.5.3). See `docs/reference/errors.md`.
+ */
+export const faults: Readonly<Record<FaultCode, FaultRow>> = {
+  internal: row(500, 'Internal error', 'Something went wrong on our side.', null),
+  model_failed: row(502, 'Model failed', 'The model failed on this input.', null),
+  store_unavailable: row(503, 'Key store unavailable', 'The key store cannot be reached.', 1),
+  model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
+}
+
+/** Something broke. The message and the cause are for the log; the client gets the table's fixed sentence. */
+export class Fault extends Error {
+  readonly code: FaultCode
+  readonly status: number
+
+  constructor(code: FaultCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'Fault'
+    this.code = code
+    this.status = faults[code].status
+  }
+}
+
+function row(status: number, title: string, detail: string, retryAfterSeconds: number | null): FaultRow {
+  return { status, title, detail, retryAfterSeconds }
+}

@@ -1,0 +1,39 @@
+import type { KeyEnvironment } from './key-text.ts'
+
+/** One secret of a key, as it is kept at rest. Times are milliseconds since the epoch, UTC. */
+export interface SecretRecord {
+  /** 32 bytes: HMAC-SHA-256 under the pepper of that version, or plain SHA-256 where the version is 0. */
+  readonly digest: Uint8Array
+  /** 1 and up: the pepper that keyed the digest. 0: imported as a bare SHA-256 and not used since. */
+  readonly pepperVersion: number
+  readonly createdAt: number
+  /** When it was, or will be, replaced by the next secret; null for the current one. */
+  readonly endsAt: number | null
+}
+
+/** A key as the store keeps it. Times are milliseconds since the epoch, UTC; null means never. */
+export interface KeyRecord {
+  /** 12 base62 characters, public, unique. */
+  readonly id: string
+  /** Counts the changes, from 1; a change names the version it was made from, so that none is lost. */
+  readonly version: number
+  readonly name: string
+  /** Opaque, chosen by the user; the key's own id where none was given. */
+  readonly owner: string
+  readonly environment: KeyEnvironment
+  readonly scopes: readonly string[]
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** CIDR blocks the caller may come from; empty means anywhere. */
+  readonly addresses: readonly string[]
+  /** Newest first, 1 to 5. At most two are live: the current one, and the one before it until its end. */
+  readonly secrets: readonly SecretRecord[]
+  /** Whether its text came from elsewhere, so that it is found by digest and not by the id in the text. */
+  readonly imported: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly notBefore: number | null
+  readonly expiresAt: number | null
+  readonly disabledAt: number | null
+  readonly revokedAt: number | null
+  readonly revokedReason: string | null
+}

@@ -1,0 +1,94 @@
+import type { KeyRecord } from './key-record.ts'
+import type { Standing } from './standing.ts'
+
+/**
+ * Where keys are kept: the port that every store implements and `test/contract/` checks.
+ *
+ * A call that cannot be carried out because the store is out of reach, locked beyond its deadline, full or broken
+ * rejects with `Fault('store_unavailable')`. A write has happened wholly and durably when its promise resolves, or not at all.
+ */
+export interface KeyStore {
+  readonly findKey: (id: string) => Promise<KeyRecord | undefined>
+  /** The imported key one of whose kept secrets has one of these digests. Not-imported keys are never found this way. */
+  readonly findImportedKey: (digests: readonly Uint8Array[]) => Promise<KeyRecord | undefined>
+  readonly listKeys: (query: KeyQuery) => Promise<KeyPage>
+  /**
+   * Adds keys, all of them or none. Refuses with `taken` when an id, or an imported key's digest, is there already, and
+   * with the earlier answer when the idempotency entry is.
+   */
+  readonly addKeys: (records: readonly KeyRecord[], answer?: IdempotentAnswer) => Promise<AddOutcome>
+  /** Replaces a key whose version is still `record.version - 1`. */
+  readonly replaceKey: (record: KeyRecord, answer?: IdempotentAnswer) => Promise<ReplaceOutcome>
+  /** The answer kept under this name, unless it has expired by `now`. */
+  readonly findAnswer: (id: string, now: number) => Promise<IdempotentAnswer | undefined>
+  /** Cheap enough for every 200 ms. What it tells holds for changes by every process and node. */
+  readonly readChanges: (since: ChangeCursor | undefined) => Promise<Changes>
+  /** Settings of the deployment that belong with the keys, such as the check value of each pepper. */
+  readonly findSetting: (name: string) => Promise<string | undefined>
+  /** Sets it unless it is set already; gives what is set afterwards. */
+  readonly addSetting: (name: string, value: string) => Promise<string>
+  readonly close: () => Promise<void>
+}
+
+/** How far a reader of changes has come. Opaque: it means something to the store that gave it only. */
+export type ChangeCursor = number
+
+export interface Changes {
+  readonly cursor: ChangeCursor
+  /** Ids of the keys that were added or replaced since; `all` where the store cannot tell any more. Empty at first. */
+  readonly keyIds: readonly string[] | 'all'
+  /** Whether any imported key exists, so that text that is not a key of ours is worth a look-up. */
+  readonly hasImportedKeys: boolean
+  /** Whether any key has ever been added. */
+  readonly hasKeys: boolean
+}
+
+export type AddOutcome =
+  | { readonly outcome: 'added' }
+  | { readonly outcome: 'taken' }
+  | { readonly outcome: 'answered'; readonly answer: IdempotentAnswer }
+
+export type ReplaceOutcome =
+  | { readonly outcome: 'replaced' }
+  /** Somebody else changed the key in between, or it is not there: read it again. */
+  | { readonly outcome: 'stale' }
+  | { readonly outcome: 'answered'; readonly answer: IdempotentAnswer }
+
+/** An answer kept for a retry, written in the same commit as the change it answers. */
+export interface IdempotentAnswer {
+  /** Digest of who asked and the `Idempotency-Key` they sent, base64url. */
+  readonly id: string
+  /** Digest of what was asked, base64url: another request under the same name is refused. */
+  readonly requestDigest: string
+  /** The answer, sealed: it may hold a new key's text. */
+  readonly sealed: Uint8Array
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'name' | 'id'
+
+export const keySorts: readonly KeySort[] = ['created_at', 'updated_at', 'expires_at', 'name', 'id']
+
+export interface KeyQuery {
+  /** Ties are broken by id, in the same direction. Keys that never expire come last either way under `expires_at`. */
+  readonly sort: KeySort
+  readonly descending: boolean
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** Where the page before ended: the last key's value under `sort`, and its id. */
+  readonly after?: { readonly value: string | number | null; readonly id: string }
+  readonly owner?: string
+  readonly scope?: string
+  readonly environment?: 'live' | 'test'
+  /** Keys with this standing at `now`, milliseconds since the epoch. */
+  readonly standing?: { readonly is: Standing; readonly now: number }
+  /** Keys whose name contains this, letters in any case (ASCII). */
+  readonly nameContains?: string
+}
+
+export interface KeyPage {
+  readonly keys: readonly KeyRecord[]
+  /** Whether another page follows. */
+  readonly hasMore: boolean
+}

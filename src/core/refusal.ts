@@ -1,0 +1,113 @@
+/** One row of the closed table of refusals. */
+export interface RefusalRow {
+  readonly status: number
+  readonly title: string
+  /** What the client reads when nobody said anything more precise. FastAPI's words where it has some. */
+  readonly detail: string
+}
+
+/** The code of a refusal: what programs compare. */
+export type RefusalCode =
+  | 'request_malformed'
+  | 'key_ambiguous'
+  | 'key_missing'
+  | 'key_invalid'
+  | 'key_disabled'
+  | 'key_not_yet_valid'
+  | 'key_expired'
+  | 'key_revoked'
+  | 'address_denied'
+  | 'scope_missing'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'request_timeout'
+  | 'key_conflict'
+  | 'idempotency_in_flight'
+  | 'body_too_large'
+  | 'media_type_unsupported'
+  | 'input_invalid'
+  | 'idempotency_mismatch'
+  | 'headers_too_large'
+
+/**
+ * Every refusal: the caller's doing, told in public words. The codes and statuses are a contract; see
+ * `docs/reference/errors.md`.
+ */
+export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
+  request_malformed: row(400, 'Malformed request', 'The request is not valid HTTP.'),
+  key_ambiguous: row(400, 'Ambiguous API key', 'The API key was sent more than once, or in two places.'),
+  key_missing: row(401, 'API key required', 'Not authenticated'),
+  key_invalid: row(403, 'Invalid API key', 'Invalid API key'),
+  key_disabled: row(403, 'API key disabled', 'This API key is disabled.'),
+  key_not_yet_valid: row(403, 'API key not yet valid', 'This API key is not valid yet.'),
+  key_expired: row(403, 'API key expired', 'This API key has expired.'),
+  key_revoked: row(403, 'API key revoked', 'This API key has been revoked.'),
+  address_denied: row(403, 'Address not allowed', 'This API key may not be used from this address.'),
+  scope_missing: row(403, 'Scope missing', 'This API key lacks a scope that this route asks for.'),
+  forbidden: row(403, 'Forbidden', 'Forbidden'),
+  not_found: row(404, 'Not found', 'Not Found'),
+  method_not_allowed: row(405, 'Method not allowed', 'Method Not Allowed'),
+  request_timeout: row(408, 'Request timeout', 'The request did not arrive in time.'),
+  key_conflict: row(409, 'Conflict', 'The key is not in a state that allows this change.'),
+  idempotency_in_flight: row(
+    409,
+    'Request in flight',
+    'A request with this Idempotency-Key is still under way.',
+  ),
+  body_too_large: row(413, 'Body too large', 'The request body is larger than this server accepts.'),
+  media_type_unsupported: row(415, 'Media type not supported', 'Send the body as application/json.'),
+  input_invalid: row(422, 'Invalid input', 'The input does not fit what this route takes.'),
+  idempotency_mismatch: row(
+    422,
+    'Idempotency-Key reused',
+    'This Idempotency-Key was used before with a different request.',
+  ),
+  headers_too_large: row(
+    431,
+    'Header fields too large',
+    'The request header is larger than this server accepts.',
+  ),
+}
+
+/** One fault of an input, placed as FastAPI places it: `["body","text"]`, `["query","limit"]`. */
+export interface InputError {
+  readonly loc: readonly (string | number)[]
+  readonly msg: string
+  readonly type: string
+}
+
+export interface RefusalOptions {
+  /** Headers that go with the answer, such as `WWW-Authenticate` or `Allow`; lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What is wrong with the input, with `input_invalid`. Never holds the input itself. */
+  readonly errors?: readonly InputError[]
+  /** Why, for the log and the record alone; never shown to the client. */
+  readonly reason?: string
+}
+
+/**
+ * A refusal, to return in a verdict or to throw from a handler or a check: `throw new Refusal('forbidden', 'beta only')`.
+ * `detail` is shown to the client.
+ */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly errors: readonly InputError[] | undefined
+  readonly reason: string | undefined
+
+  constructor(code: RefusalCode, detail?: string, options: RefusalOptions = {}) {
+    super(detail ?? refusals[code].detail)
+    this.name = 'Refusal'
+    this.code = code
+    this.status = refusals[code].status
+    this.headers = options.headers ?? {}
+    this.errors = options.errors
+    this.reason = options.reason
+  }
+}
+
+function row(status: number, title: string, detail: string): RefusalRow {
+  return { status, title, detail }
+}

@@ -1,0 +1,138 @@
+import type { RequestHead } from './request-head.ts'
+
+/** Where a scheme's credential travels, in OpenAPI's words (`securitySchemes`). */
+export interface SchemeDescription {
+  readonly type: 'apiKey' | 'http'
+  readonly in?: 'header' | 'query' | 'cookie'
+  readonly name?: string
+  readonly scheme?: 'bearer'
+}
+
+/** Declares where a credential travels. `Required` records, in the type, whether its absence refuses the call. */
+export interface Scheme<Required extends boolean = boolean> {
+  /** What OpenAPI calls it. */
+  readonly id: string
+  readonly required: Required
+  /** The `WWW-Authenticate` challenge, without its realm (RFC 9110 §11.6.1). */
+  readonly challenge: string
+  readonly description: SchemeDescription
+  /** Every credential presented this way, blanks left out: none, one, or an ambiguity that the guard refuses. */
+  readonly read: (request: RequestHead) => readonly string[]
+}
+
+/** Options of every scheme. */
+export interface SchemeOptions<Required extends boolean> {
+  /**
+   * When false, a request without a key goes on with `caller` null; a wrong key is still refused, and so is an anonymous
+   * caller where the route demands anything. As FastAPI's `auto_error`.
+   * @default true
+   */
+  readonly autoError?: Required
+}
+
+export interface NamedSchemeOptions<Required extends boolean> extends SchemeOptions<Required> {
+  /** Name of the header, cookie or query parameter. Headers match in any case. */
+  readonly name: string
+}
+
+/** An RFC 9110 token: what a header or cookie may be called. */
+const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const none: readonly string[] = []
+
+/** Reads the key from a request header, as FastAPI's `APIKeyHeader`. */
+export function apiKeyHeader<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  const name = checkName('apiKeyHeader', options.name).toLowerCase()
+  return {
+    id: 'ApiKeyHeader',
+    required: requiredOf('apiKeyHeader', options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'header', name: options.name },
+    read: (request) => presentValues(request.headerValues(name)),
+  }
+}
+
+/** Reads the key from `Authorization: Bearer <key>` (RFC 6750 §2.1). Other authorization schemes are not a key. */
+export function bearer<const Required extends boolean = true>(
+  options: SchemeOptions<Required> = {},
+): Scheme<Required> {
+  return {
+    id: 'Bearer',
+    required: requiredOf('bearer', options),
+    challenge: 'Bearer',
+    description: { type: 'http', scheme: 'bearer' },
+    read(request) {
+      const values = request.headerValues('authorization')
+      if (values.length === 0) return none
+      return values.flatMap((value) => /^bearer[ \t]+(.*)$/is.exec(value.trim())?.[1]?.trim() || none)
+    },
+  }
+}
+
+/** Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a CSRF defence of their own. */
+export function apiKeyCookie<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  const name = checkName('apiKeyCookie', options.name)
+  return {
+    id: 'ApiKeyCookie',
+    required: requiredOf('apiKeyCookie', options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'cookie', name },
+    read: (request) => presentValues(cookieValues(request, name)),
+  }
+}
+
+/** Reads the key from the query. Off unless asked for: URLs end up in logs, histories and `Referer` headers. */
+export function apiKeyQuery<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  const { name } = options
+  if (typeof name !== 'string' || name === '') throw wrongName('apiKeyQuery', 'a query parameter', name)
+  return {
+    id: 'ApiKeyQuery',
+    required: requiredOf('apiKeyQuery', options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'query', name },
+    read: (request) => presentValues(request.queryValues(name)),
+  }
+}
+
+/** Every value of a cookie, in the order sent (RFC 6265 §4.2.1: the same name may be there twice). */
+export function cookieValues(request: RequestHead, name: string): readonly string[] {
+  const lines = request.headerValues('cookie')
+  if (lines.length === 0) return none
+  return lines
+    .flatMap((line) => line.split(';'))
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
+}
+
+/** Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5); a blank one was not sent. */
+function presentValues(values: readonly string[]): readonly string[] {
+  const only = values[0]
+  if (only === undefined) return none
+  if (values.length === 1) {
+    const trimmed = only.trim()
+    return trimmed === '' ? none : trimmed === only ? values : [trimmed]
+  }
+  return values.map((value) => value.trim()).filter((value) => value !== '')
+}
+
+function checkName(where: string, name: string): string {
+  if (typeof name !== 'string' || !tokenPattern.test(name)) throw wrongName(where, 'an RFC 9110 token', name)
+  return name
+}
+
+function wrongName(where: string, expected: string, name: unknown): TypeError {
+  return new TypeError(`${where}: \`name\`: expected ${expected}, got ${JSON.stringify(name)}`)
+}
+
+function requiredOf<Required extends boolean>(where: string, options: SchemeOptions<Required>): Required {
+  const autoError: unknown = options.autoError ?? true
+  if (typeof autoError !== 'boolean')
+    throw new TypeError(`${where}: \`autoError\`: expected true or false, got ${JSON.stringify(autoError)}`)
+  return autoError as Required
+}

@@ -1,0 +1,13 @@
+/** The scope of administrators. A key that has it has no other, and works on admin routes only. */
+export const adminScope = 'admin'
+
+/** The scope a created key has unless told otherwise. */
+export const defaultScope = 'predict'
+
+/** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */
+const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
+
+/** Whether the text may be a scope. */
+export function isScope(text: string): boolean {
+  return scopePattern.test(text)
+}

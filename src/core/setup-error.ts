@@ -1,0 +1,27 @@
+/** Why a deployment could not be opened: what the command line prints in brackets and scripts compare. */
+export type SetupErrorCode =
+  | 'config_invalid'
+  | 'data_missing'
+  | 'data_unwritable'
+  | 'data_unreadable'
+  | 'data_in_use'
+  | 'data_locked'
+  | 'data_newer'
+  | 'data_corrupt'
+  | 'pepper_missing'
+  | 'pepper_unreadable'
+  | 'pepper_mismatch'
+  | 'model_unreadable'
+  | 'address_in_use'
+  | 'address_unavailable'
+
+/** Something outside a request stands in the way of opening a deployment. The message is for the operator and never holds a secret. */
+export class SetupError extends Error {
+  readonly code: SetupErrorCode
+
+  constructor(code: SetupErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'SetupError'
+    this.code = code
+  }
+}

@@ -1,0 +1,11 @@
+import type { Caller } from './caller.ts'
+import type { Refusal } from './refusal.ts'
+
+/** What the guard decided about a request. A value, never an exception; `C` is `Caller`, or `Caller | null` where a key is optional. */
+export type Verdict<C extends Caller | null = Caller> =
+  | { readonly admitted: true; readonly caller: C }
+  | {
+      readonly admitted: false
+      readonly refusal: Refusal /** The key it was, where the secret matched. */
+      readonly caller?: Caller
+    }
