@@ -82,6 +82,8 @@ export interface RefusalOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** What is wrong with the input, with `input_invalid`. Never holds the input itself. */
   readonly errors?: readonly InputError[]
+  /** Another status than the table's; only `key_invalid` has one, 401, where the deployment chose `invalidKeyStatus: 401`. */
+  readonly status?: 401
   /** Why, for the log and the record alone; never shown to the client. */
   readonly reason?: string
 }
@@ -101,7 +103,7 @@ export class Refusal extends Error {
     super(detail ?? refusals[code].detail)
     this.name = 'Refusal'
     this.code = code
-    this.status = refusals[code].status
+    this.status = options.status ?? refusals[code].status
     this.headers = options.headers ?? {}
     this.errors = options.errors
     this.reason = options.reason

@@ -1,0 +1,42 @@
+import { BlockList, isIP } from 'node:net'
+
+/** The addresses a key may be used from. */
+export interface AddressList {
+  /** Whether the address is on the list; an IPv4-mapped IPv6 address counts as its IPv4 address (RFC 4291 §2.5.5.2). */
+  readonly has: (address: string | undefined) => boolean
+}
+
+/** Whether the text is an address or a CIDR block, IPv4 or IPv6, without a zone. */
+export function isAddressBlock(text: string): boolean {
+  return parseBlock(text) !== undefined
+}
+
+/** The list of these blocks; undefined for none, which means anywhere. The blocks have been checked with `isAddressBlock`. */
+export function createAddressList(blocks: readonly string[]): AddressList | undefined {
+  if (blocks.length === 0) return undefined
+  const list = new BlockList()
+  for (const text of blocks) {
+    const block = parseBlock(text)
+    // A block that cannot be read allows nobody: skipping it is right, and an unreadable list stays closed.
+    if (block !== undefined) list.addSubnet(block.address, block.bits, block.family)
+  }
+  return {
+    has(address) {
+      const family = address === undefined ? 0 : isIP(address)
+      if (address === undefined || family === 0) return false
+      return list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+    },
+  }
+}
+
+function parseBlock(
+  text: string,
+): { readonly address: string; readonly bits: number; readonly family: 'ipv4' | 'ipv6' } | undefined {
+  const [, address = '', digits] = /^([0-9A-Fa-f.:]{2,45})(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  if (family === 0) return undefined
+  const bitsMax = family === 4 ? 32 : 128
+  const bits = digits === undefined ? bitsMax : Number(digits)
+  if (bits > bitsMax) return undefined
+  return { address, bits, family: family === 4 ? 'ipv4' : 'ipv6' }
+}

@@ -1,0 +1,73 @@
+import type { Demand } from '../core/demand.ts'
+import { Refusal, type RefusalCode } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import { adminScope } from '../core/scope.ts'
+import { type Standing, standingOf } from '../core/standing.ts'
+import type { Verdict } from '../core/verdict.ts'
+import type { VerifiedKey } from './verified-key.ts'
+
+/**
+ * The second half of a request's way, for a key whose secret has matched and who may therefore be told what is wrong:
+ * `checkStanding`, `checkAddress`, `checkScope`, then the route's own check. Limits are taken between the last two, in one
+ * step, once there are any.
+ */
+export async function decide(
+  key: VerifiedKey,
+  request: RequestHead,
+  demand: Demand,
+  now: number,
+): Promise<Verdict> {
+  const { caller } = key
+  const refusal = checkStanding(key, now) ?? checkAddress(key, request.address) ?? checkScope(key, demand)
+  if (refusal !== undefined) return { admitted: false, refusal, caller }
+  if (demand.check === undefined) return { admitted: true, caller }
+  try {
+    await demand.check(caller, request)
+    return { admitted: true, caller }
+  } catch (thrown) {
+    if (thrown instanceof Refusal) return { admitted: false, refusal: thrown, caller }
+    throw thrown
+  }
+}
+
+const codeOf: Readonly<Record<Exclude<Standing, 'active'>, RefusalCode>> = {
+  disabled: 'key_disabled',
+  not_yet_valid: 'key_not_yet_valid',
+  expired: 'key_expired',
+  revoked: 'key_revoked',
+}
+
+/** Refuses a key that is not active at this moment, and a secret whose overlap after a rotation is over. */
+function checkStanding({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
+  const standing = standingOf(record, now)
+  if (standing !== 'active') return new Refusal(codeOf[standing])
+  if (secret.endsAt !== null && now >= secret.endsAt)
+    return new Refusal('key_expired', 'This API key was replaced by a newer one.', { reason: 'replaced' })
+  return undefined
+}
+
+/** Refuses a caller from elsewhere than the key's addresses; where the address is not known, so is that it is allowed. */
+function checkAddress({ addresses }: VerifiedKey, address: string | undefined): Refusal | undefined {
+  return addresses === undefined || addresses.has(address) ? undefined : new Refusal('address_denied')
+}
+
+/** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */
+function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
+  const { scope } = demand
+  if (scope === undefined) {
+    if (!isAdmin || demand.anyKey === true) return undefined
+    return new Refusal('scope_missing', 'An admin key works on admin routes only.')
+  }
+  if (typeof scope === 'string') return record.scopes.includes(scope) ? undefined : scopeMissing(scope)
+  const missing = scope.find((asked) => !record.scopes.includes(asked))
+  return missing === undefined ? undefined : scopeMissing(missing)
+}
+
+/** Whether the key is an administrator's. */
+export function isAdminKey(scopes: readonly string[]): boolean {
+  return scopes.includes(adminScope)
+}
+
+function scopeMissing(scope: string): Refusal {
+  return new Refusal('scope_missing', `This API key lacks the scope \`${scope}\`.`)
+}

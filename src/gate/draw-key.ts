@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto'
+import { drawBase62 } from '../core/base62.ts'
+import { Fault } from '../core/fault.ts'
+import type { SecretRecord } from '../core/key-record.ts'
+import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../core/key-text.ts'
+import type { Peppers } from './pepper.ts'
+
+/** A secret just drawn: the text to hand out, and what is kept of it. */
+export interface DrawnKey {
+  readonly text: string
+  readonly secret: SecretRecord
+}
+
+/** A new public id: 12 base62 characters, 71 bits; the store refuses the one that is taken. */
+export function drawKeyId(): string {
+  return drawBase62(keyIdLength, randomBytes)
+}
+
+/** A new key text for this id, 256 bits from the system's generator, with its digest under the current pepper. */
+export function drawKey(format: KeyFormat, id: string, peppers: Peppers, now: number): DrawnKey {
+  const text = formatKey(format, { id, secret: drawBase62(keySecretLength, randomBytes) })
+  return { text, secret: createSecretRecord(text, peppers, now) }
+}
+
+/** What is kept of a key's text: its digest under the current pepper. */
+export function createSecretRecord(text: string, peppers: Peppers, createdAt: number): SecretRecord {
+  const digest = peppers.digest(text, peppers.current)
+  if (digest === undefined) throw new Fault('internal', 'the current pepper is not there')
+  return { digest, pepperVersion: peppers.current, createdAt, endsAt: null }
+}

@@ -1,0 +1,154 @@
+import { hash } from 'node:crypto'
+import type { Caller } from '../core/caller.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Demand } from '../core/demand.ts'
+import type { KeyStore } from '../core/key-store.ts'
+import type { KeyFormat } from '../core/key-text.ts'
+import { Refusal } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import type { Scheme } from '../core/scheme.ts'
+import type { Verdict } from '../core/verdict.ts'
+import { decide, isAdminKey } from './decide.ts'
+import type { KeyCache } from './key-cache.ts'
+import type { Peppers } from './pepper.ts'
+import { ambiguous, readKey } from './read-key.ts'
+import { csrfHeader, type Sessions } from './session.ts'
+import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
+import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengthMax } from './verify-key.ts'
+
+/** The guard: decides about a request from its head alone, before any byte of its body is read. */
+export interface Gate {
+  readonly schemes: readonly Scheme[]
+  /**
+   * Admits or refuses a request. Rejects only with a `Fault`: `store_unavailable` when the key is not in memory and the
+   * store is out. `caller` is null only where every scheme lets its absence pass and the route demands nothing.
+   */
+  readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<Caller | null>>
+  /** Verifies the key that a request presents, whatever it may do, and gives it as a session's cookie. */
+  readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
+}
+
+export type SignIn =
+  | { readonly admitted: true; readonly caller: Caller; readonly session: string }
+  | { readonly admitted: false; readonly refusal: Refusal }
+
+export interface GateOptions {
+  readonly schemes: readonly Scheme[]
+  readonly format: KeyFormat
+  readonly store: KeyStore
+  readonly peppers: Peppers
+  readonly cache: KeyCache
+  readonly sessions: Sessions
+  readonly clock: Clock
+  readonly hasImportedKeys: () => boolean
+  /** Puts a key's digest under the current pepper; called once for a key that is not, when it is first used. */
+  readonly upgradeSecret: (found: FoundKey, presented: string) => Promise<void>
+  /** Names the protected space in challenges (RFC 9110 §11.5). */
+  readonly realm: string
+  /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
+  readonly invalidKeyStatus: 401 | 403
+}
+
+const noDemand: Demand = {}
+
+export function createGate(options: GateOptions): Gate {
+  const { schemes, cache, sessions, store, clock, upgradeSecret } = options
+  const verifier = createKeyVerifier(options)
+  const refuse = createKeyRefusals(options)
+  const mayLackKey = schemes.some((scheme) => !scheme.required)
+
+  /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
+  async function admit(request: RequestHead, demand: Demand = noDemand): Promise<Verdict<Caller | null>> {
+    const presented = readKey(schemes, request)
+    if (presented === ambiguous) return refuse.ambiguous
+    if (presented === undefined) return admitWithoutKey(request, demand)
+    if (presented.length > presentedLengthMax) return refuse.invalid.malformed
+    const digest = hash('sha256', presented)
+    const key = cache.find(digest) ?? (await findAndVerify(presented, digest))
+    if (typeof key === 'string') return refuse.invalid[key]
+    return decide(key, request, demand, clock())
+  }
+
+  /** `parseKey`, `findKey`, `verifySecret`: the steps that a cached key has behind it. */
+  async function findAndVerify(presented: string, digest: string): Promise<VerifiedKey | InvalidKeyReason> {
+    const mark = cache.mark()
+    const found = await verifier.verify(presented)
+    if (typeof found === 'string') return found
+    if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, presented)
+    const key = createVerifiedKey(found.record, found.secret, isAdminKey(found.record.scopes))
+    cache.add(digest, key, mark)
+    return key
+  }
+
+  /** A browser's session, an anonymous caller where the scheme and the route allow one, or nobody. */
+  async function admitWithoutKey(request: RequestHead, demand: Demand): Promise<Verdict<Caller | null>> {
+    const claim = demand.session === undefined ? undefined : sessions.read(request, clock())
+    if (claim !== undefined) {
+      const record = await store.findKey(claim.keyId)
+      const secret = record && sessions.findSecret(record, claim)
+      if (record !== undefined && secret !== undefined) {
+        const key = createVerifiedKey(record, secret, isAdminKey(record.scopes))
+        if (demand.session === 'csrf' && request.headerValues(csrfHeader).length === 0)
+          return refuse.csrfMissing
+        return decide(key, request, demand, clock())
+      }
+    }
+    // An anonymous caller holds no scope and passes no check, so a route that demands anything demands a key.
+    if (mayLackKey && asksNothing(demand)) return { admitted: true, caller: null }
+    return refuse.missing
+  }
+
+  async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
+    const found = presented.length > presentedLengthMax ? 'malformed' : await verifier.verify(presented)
+    if (typeof found === 'string') return refuse.invalid[found]
+    const key = createVerifiedKey(found.record, found.secret, isAdminKey(found.record.scopes))
+    const verdict = await decide(key, request, { anyKey: true }, clock())
+    if (!verdict.admitted) return verdict
+    return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
+  }
+
+  return { schemes, admit, signIn }
+}
+
+/** Whether a route demands nothing beyond what its scheme does. */
+function asksNothing({ scope, check, anyKey, session }: Demand): boolean {
+  return scope === undefined && check === undefined && anyKey === undefined && session === undefined
+}
+
+interface Refused {
+  readonly admitted: false
+  readonly refusal: Refusal
+}
+
+/** The refusals that need no key, made once: an attacker's flood costs no stack traces. */
+function createKeyRefusals({ schemes, realm, invalidKeyStatus }: GateOptions): {
+  readonly ambiguous: Refused
+  readonly missing: Refused
+  readonly csrfMissing: Refused
+  readonly invalid: Readonly<Record<InvalidKeyReason, Refused>>
+} {
+  const challenges = [...new Set(schemes.map((scheme) => `${scheme.challenge} realm="${realm}"`))]
+  const challenge = { 'www-authenticate': challenges.join(', ') }
+  const refused = (refusal: Refusal): Refused => ({ admitted: false, refusal })
+  const invalid = (reason: InvalidKeyReason): Refused =>
+    refused(
+      new Refusal('key_invalid', undefined, {
+        reason,
+        ...(invalidKeyStatus === 401 ? { status: 401, headers: challenge } : {}),
+      }),
+    )
+  return {
+    ambiguous: refused(new Refusal('key_ambiguous')),
+    missing: refused(new Refusal('key_missing', undefined, { headers: challenge })),
+    csrfMissing: refused(
+      new Refusal('forbidden', `A request by session cookie needs the header \`${csrfHeader}\`.`, {
+        reason: 'csrf',
+      }),
+    ),
+    invalid: {
+      malformed: invalid('malformed'),
+      unknown: invalid('unknown'),
+      wrong_secret: invalid('wrong_secret'),
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '../core/clock.ts'
+import type { VerifiedKey } from './verified-key.ts'
+
+/**
+ * The keys verified lately, under the SHA-256 of what was presented; never the text itself.
+ *
+ * Bounded by two generations: a new one is begun when the young one is full, and the old one is dropped. A key in use moves
+ * to the young one, so it costs no bookkeeping on most hits and what goes is what was not used for a generation.
+ *
+ * What it holds may be trusted for as long as the store has been heard within the lease: a node cut off from the store stops
+ * admitting from memory, so that a revocation has a bound even then.
+ */
+export interface KeyCache {
+  readonly find: (digest: string) => VerifiedKey | undefined
+  /** A mark to take before reading the store, and to give with `add`. */
+  readonly mark: () => number
+  /** Adds what was read since the mark; in vain when keys changed in between, for then it may be stale already. */
+  readonly add: (digest: string, key: VerifiedKey, mark: number) => void
+  /** The store was heard at this moment (monotonic, milliseconds), and these keys have changed. */
+  readonly hear: (at: number, changed: readonly string[] | 'all') => void
+  readonly size: () => number
+}
+
+export interface KeyCacheOptions {
+  /** Most keys it holds, over both generations; 2 or more. */
+  readonly keysMax: number
+  /** How long what it holds is trusted without a word from the store, in milliseconds. */
+  readonly leaseMs: number
+  /** Never jumps; a wall clock set back would lengthen the lease. */
+  readonly monotonic: Clock
+}
+
+/** An empty cache. It answers nothing until the store has been heard once. */
+export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions): KeyCache {
+  const generationMax = Math.max(1, Math.floor(keysMax / 2))
+  let young = new Map<string, VerifiedKey>()
+  let old = new Map<string, VerifiedKey>()
+  let heardAt = Number.NEGATIVE_INFINITY
+  let changes = 0
+
+  function keep(digest: string, key: VerifiedKey): void {
+    if (young.size >= generationMax) {
+      old = young
+      young = new Map()
+    }
+    young.set(digest, key)
+  }
+
+  function drop(changed: readonly string[] | 'all'): void {
+    changes += 1
+    if (changed === 'all') {
+      young.clear()
+      old.clear()
+      return
+    }
+    const ids = new Set(changed)
+    for (const generation of [young, old]) {
+      for (const [digest, key] of generation) if (ids.has(key.record.id)) generation.delete(digest)
+    }
+  }
+
+  return {
+    find(digest) {
+      if (monotonic() - heardAt > leaseMs) return undefined
+      const hit = young.get(digest)
+      if (hit !== undefined) return hit
+      const older = old.get(digest)
+      if (older !== undefined) {
+        old.delete(digest)
+        keep(digest, older)
+      }
+      return older
+    },
+    mark: () => changes,
+    add(digest, key, mark) {
+      if (mark === changes) keep(digest, key)
+    },
+    hear(at, changed) {
+      heardAt = Math.max(heardAt, at)
+      if (changed === 'all' || changed.length > 0) drop(changed)
+    },
+    size: () => young.size + old.size,
+  }
+}

@@ -1,0 +1,49 @@
+import type { KeyRecord } from '../core/key-record.ts'
+import type { KeyPage, KeyQuery } from '../core/key-store.ts'
+import type { Idempotency } from './idempotency.ts'
+import type { KeyFields } from './key-fields.ts'
+
+/** A key to be created: what is left out gets the default. */
+export interface NewKey extends Partial<Omit<KeyFields, 'name'>> {
+  readonly name: string
+  /** @default the deployment's own */
+  readonly environment?: KeyRecord['environment']
+}
+
+/** A key made elsewhere, known by the SHA-256 of its text. */
+export interface NewImportedKey extends NewKey {
+  /** SHA-256 of the whole key text: 64 hex characters, or 32 bytes in base64 or base64url. */
+  readonly sha256: string
+}
+
+/** A key just created or rotated: the only time that its text is known. */
+export interface IssuedKey {
+  readonly record: KeyRecord
+  readonly text: string
+}
+
+export interface RotateOptions {
+  /** How long the old secret lives on, in milliseconds; never past the key's own expiry. @default 0 */
+  readonly overlapMs?: number
+  readonly idempotency?: Idempotency
+}
+
+/**
+ * Everything that changes keys. Refuses, by throwing, with `not_found` for an id that is no key's, `input_invalid` with every
+ * fault at once, `key_conflict` for a change that the key's standing does not allow, and `idempotency_mismatch`. Faults
+ * with `store_unavailable`. What has resolved is durable.
+ */
+export interface KeyService {
+  readonly create: (key: NewKey, options?: { readonly idempotency?: Idempotency }) => Promise<IssuedKey>
+  /** Gives the key a new secret under the same id. At most two live: a second rotation in an overlap ends the oldest. */
+  readonly rotate: (id: string, options?: RotateOptions) => Promise<IssuedKey>
+  /** Takes over keys by their hash, all or none. Each is upgraded to a peppered digest when it is first used. */
+  readonly import: (keys: readonly NewImportedKey[]) => Promise<readonly KeyRecord[]>
+  readonly get: (id: string) => Promise<KeyRecord>
+  readonly list: (query: KeyQuery) => Promise<KeyPage>
+  readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>
+  readonly disable: (id: string) => Promise<KeyRecord>
+  readonly enable: (id: string) => Promise<KeyRecord>
+  /** Ends the key for good. Revoking it again changes nothing and gives the first reason. */
+  readonly revoke: (id: string, reason?: string) => Promise<KeyRecord>
+}

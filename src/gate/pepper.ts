@@ -1,0 +1,73 @@
+import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import { SetupError } from '../core/setup-error.ts'
+
+/** The peppers of a deployment: secrets kept outside the database, so that writing to the database alone cannot mint a key. */
+export interface Peppers {
+  /** The version new digests are made with: the highest there is. */
+  readonly current: number
+  /** Every version, newest first. */
+  readonly versions: readonly number[]
+  /** 32 bytes: HMAC-SHA-256 of a key's whole text under a version; plain SHA-256 for version 0. Undefined for a version that is not there. */
+  readonly digest: (text: string, version: number) => Buffer | undefined
+  /** A key for another purpose, derived from the current pepper (HKDF-SHA-256, RFC 5869). */
+  readonly derive: (purpose: string) => KeyObject
+  /** What proves that a pepper is the one a database was made with, without telling it. */
+  readonly checkValue: (version: number) => string
+}
+
+const pepperBytes = 32
+
+/** One new pepper as the pepper file holds it, `1:<base64url>`. */
+export function drawPepper(version: number): string {
+  return `${version}:${randomBytes(pepperBytes).toString('base64url')}`
+}
+
+/**
+ * Reads the pepper file's text, or the environment's: `<version>:<base64url of 32 bytes or more>`, separated by line ends or
+ * commas. Fails with `pepper_unreadable`; the message never holds any of the text.
+ */
+export function parsePeppers(text: string, source: string): Peppers {
+  const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')
+  const keys = new Map<number, KeyObject>()
+  for (const [index, entry] of entries.entries()) {
+    const [, digits, encoded] = /^([1-9]\d{0,5}):([0-9A-Za-z_-]+)=*$/.exec(entry) ?? []
+    const bytes = Buffer.from(encoded ?? '', 'base64url')
+    const version = Number(digits)
+    if (digits === undefined || bytes.length < pepperBytes || keys.has(version)) {
+      throw new SetupError(
+        'pepper_unreadable',
+        `the pepper in ${source}: entry ${index + 1}: expected a version of its own, a colon and at least ${pepperBytes} bytes in base64url`,
+      )
+    }
+    keys.set(version, createSecretKey(bytes))
+  }
+  if (keys.size === 0)
+    throw new SetupError('pepper_unreadable', `the pepper in ${source}: expected at least one, got none`)
+  return createPeppers(keys)
+}
+
+function createPeppers(keys: ReadonlyMap<number, KeyObject>): Peppers {
+  const versions = [...keys.keys()].sort((a, b) => b - a)
+  const current = versions[0] ?? 0
+  function keyOf(version: number): KeyObject {
+    const key = keys.get(version)
+    if (key === undefined) throw new SetupError('pepper_missing', `pepper version ${version} is not there`)
+    return key
+  }
+  return {
+    current,
+    versions,
+    digest(text, version) {
+      if (version === 0) return hash('sha256', text, 'buffer')
+      const key = keys.get(version)
+      // A KeyObject: a Buffer key is set up anew on each call and takes ten times as long.
+      return key && createHmac('sha256', key).update(text).digest()
+    },
+    derive: (purpose) =>
+      createSecretKey(
+        Buffer.from(hkdfSync('sha256', keyOf(current), '', `modelward ${purpose}`, pepperBytes)),
+      ),
+    checkValue: (version) =>
+      createHmac('sha256', keyOf(version)).update('modelward pepper check').digest('base64url'),
+  }
+}

@@ -1,0 +1,87 @@
+import { timingSafeEqual } from 'node:crypto'
+import { Fault } from '../core/fault.ts'
+import type { KeyRecord, SecretRecord } from '../core/key-record.ts'
+import type { KeyStore } from '../core/key-store.ts'
+import { type KeyFormat, parseKey } from '../core/key-text.ts'
+import type { Peppers } from './pepper.ts'
+
+/** A key found in the store, with the one of its secrets that was presented. */
+export interface FoundKey {
+  readonly record: KeyRecord
+  readonly secret: SecretRecord
+}
+
+/** Why a presented text is not a key of ours: for the log and the record; the client is told the same thing for all. */
+export type InvalidKeyReason = 'malformed' | 'unknown' | 'wrong_secret'
+
+export interface KeyVerifier {
+  /** Finds the key and verifies its secret. Rejects with `Fault('store_unavailable')` when the store is out. */
+  readonly verify: (presented: string) => Promise<FoundKey | InvalidKeyReason>
+}
+
+export interface KeyVerifierOptions {
+  readonly store: KeyStore
+  readonly format: KeyFormat
+  readonly peppers: Peppers
+  /** Whether the store holds keys imported from elsewhere; only then is text that is no key of ours looked up. */
+  readonly hasImportedKeys: () => boolean
+}
+
+/** Longest text that may be a key, in UTF-16 units; longer text is not even hashed. Ours have at most 80, imported ones vary. */
+export const presentedLengthMax = 512
+
+/** What a secret is compared with when there is no such key, so that both take the same time. */
+const dummyDigest = Buffer.alloc(32)
+
+export function createKeyVerifier({
+  store,
+  format,
+  peppers,
+  hasImportedKeys,
+}: KeyVerifierOptions): KeyVerifier {
+  async function findImported(presented: string): Promise<KeyRecord | undefined> {
+    if (!hasImportedKeys()) return undefined
+    const digests = [...peppers.versions, 0].map((version) => digestUnder(peppers, presented, version))
+    const record = await store.findImportedKey(digests)
+    // A key of the other environment gets in by no way: here the record says where it belongs, not the text.
+    return record?.environment === format.environment ? record : undefined
+  }
+
+  return {
+    async verify(presented) {
+      const parsed = parseKey(presented, format)
+      const ours = parsed && (await store.findKey(parsed.id))
+      const record = ours ?? (await findImported(presented))
+      if (record !== undefined) {
+        const secret = findSecret(record, presented, peppers)
+        return secret === undefined ? 'wrong_secret' : { record, secret }
+      }
+      if (parsed === undefined) return 'malformed'
+      timingSafeEqual(digestUnder(peppers, presented, peppers.current), dummyDigest)
+      return 'unknown'
+    },
+  }
+}
+
+/** The secret of the key that the text is, compared in constant time with each that is kept. */
+function findSecret(record: KeyRecord, presented: string, peppers: Peppers): SecretRecord | undefined {
+  let found: SecretRecord | undefined
+  let digest: Buffer = dummyDigest
+  let digestVersion: number | undefined
+  for (const secret of record.secrets) {
+    if (secret.pepperVersion !== digestVersion) {
+      digestVersion = secret.pepperVersion
+      digest = digestUnder(peppers, presented, digestVersion)
+    }
+    if (secret.digest.length === digest.length && timingSafeEqual(secret.digest, digest)) found ??= secret
+  }
+  return found
+}
+
+/** A pepper that is gone is an outage, not a wrong key: telling the customer so would have a good key thrown away. */
+function digestUnder(peppers: Peppers, presented: string, version: number): Buffer {
+  const digest = peppers.digest(presented, version)
+  if (digest === undefined)
+    throw new Fault('store_unavailable', `a key was made under pepper version ${version}, which is not there`)
+  return digest
+}

@@ -1,0 +1,130 @@
+import type { Clock } from './core/clock.ts'
+import type { KeyStore } from './core/key-store.ts'
+import type { KeyFormat } from './core/key-text.ts'
+import type { Scheme } from './core/scheme.ts'
+import { SetupError } from './core/setup-error.ts'
+import { createKeyService } from './gate/create-key-service.ts'
+import { createGate, type Gate } from './gate/gate.ts'
+import { createKeyCache } from './gate/key-cache.ts'
+import type { KeyService } from './gate/key-service.ts'
+import { watchKeys } from './gate/key-watch.ts'
+import type { Peppers } from './gate/pepper.ts'
+import { createSessions } from './gate/session.ts'
+import { createSecretUpgrade } from './gate/upgrade-secret.ts'
+
+/** The guard and the keys of one deployment, whatever store they are kept in. */
+export interface Ward {
+  readonly gate: Gate
+  readonly keys: KeyService
+  readonly store: KeyStore
+  readonly format: KeyFormat
+  readonly clock: Clock
+  /** Asks the store for changes now, rather than at the next interval. Rejects with `store_unavailable`. */
+  readonly listen: () => Promise<void>
+  /** Keys held in memory. */
+  readonly cachedKeys: () => number
+  /** Stops listening and closes the store. */
+  readonly close: () => Promise<void>
+}
+
+export interface WardOptions {
+  readonly store: KeyStore
+  readonly peppers: Peppers
+  readonly schemes: readonly Scheme[]
+  readonly format: KeyFormat
+  /** @default Date.now */
+  readonly clock?: Clock
+  /** Never jumps. @default performance.now */
+  readonly monotonic?: Clock
+  /** @default 'modelward' */
+  readonly realm?: string
+  /** @default 403 */
+  readonly invalidKeyStatus?: 401 | 403
+  /** Most keys held in memory; 2 or more. @default 10,000 */
+  readonly cachedKeysMax?: number
+  /** How often the store is asked for changes, in milliseconds: how long a revoked key may go on. 0: only when `listen` is called. @default 200 */
+  readonly listenMs?: number
+  /** How long keys in memory are trusted without a word from the store, in milliseconds. @default 5,000 */
+  readonly leaseMs?: number
+  /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+/**
+ * Puts a guard together over a store and listens to it. Fails with `pepper_missing` or `pepper_mismatch` where the peppers are
+ * not those that the store's keys were made with, before any key could be called wrong for it.
+ */
+export async function createWard(options: WardOptions): Promise<Ward> {
+  const { store, peppers, format, clock = Date.now, monotonic = () => performance.now() } = options
+  const onFault = options.onFault ?? (() => {})
+  await checkPeppers(store, peppers)
+  const cache = createKeyCache({
+    keysMax: options.cachedKeysMax ?? 10_000,
+    leaseMs: options.leaseMs ?? 5_000,
+    monotonic,
+  })
+  const watch = watchKeys({
+    store,
+    cache,
+    monotonic,
+    intervalMs: options.listenMs ?? 200,
+    onDeaf: (fault) => onFault('the key store cannot be heard', fault),
+    onHeard: () => onFault('the key store is heard again', undefined),
+  })
+  await watch.listen()
+  const gate = createGate({
+    schemes: options.schemes,
+    format,
+    store,
+    peppers,
+    cache,
+    sessions: createSessions(peppers.derive('sessions v1')),
+    clock,
+    hasImportedKeys: watch.hasImportedKeys,
+    upgradeSecret: createSecretUpgrade({
+      store,
+      peppers,
+      clock,
+      onFault: (fault) => onFault('a key could not be upgraded', fault),
+    }),
+    realm: options.realm ?? 'modelward',
+    invalidKeyStatus: options.invalidKeyStatus ?? 403,
+  })
+  return {
+    gate,
+    keys: createKeyService({ store, peppers, format, clock }),
+    store,
+    format,
+    clock,
+    listen: watch.listen,
+    cachedKeys: cache.size,
+    async close() {
+      watch.stop()
+      await store.close()
+    },
+  }
+}
+
+/** Each pepper leaves a check value in the store when it is first used; from then on it must be there, and be the same one. */
+async function checkPeppers(store: KeyStore, peppers: Peppers): Promise<void> {
+  for (const version of peppers.versions) {
+    const checkValue = peppers.checkValue(version)
+    if ((await store.addSetting(`pepper.${version}`, checkValue)) !== checkValue) {
+      throw new SetupError(
+        'pepper_mismatch',
+        `pepper version ${version} is not the one that the keys in this store were made with; restore it, or every key is lost`,
+      )
+    }
+  }
+  for (let version = 1; ; version += 1) {
+    if (peppers.versions.includes(version)) continue
+    const wasUsed = (await store.findSetting(`pepper.${version}`)) !== undefined
+    if (wasUsed) {
+      throw new SetupError(
+        'pepper_missing',
+        `keys were made under pepper version ${version}, which is not there; add it back`,
+      )
+    }
+    if (version > peppers.current) return
+  }
+}

@@ -1,0 +1,50 @@
+import { SetupError } from '../core/setup-error.ts'
+import { drawPepper, type Peppers, parsePeppers } from '../gate/pepper.ts'
+import { createWard, type Ward, type WardOptions } from '../modelward.ts'
+import { type DataFolder, openDataFolder } from '../stores/sqlite/data-folder.ts'
+import { openSqliteKeyStore } from '../stores/sqlite/key-store.ts'
+
+export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> {
+  /** Path of the data folder. */
+  readonly data: string
+  /** Whether to make the folder and its pepper where there are none; otherwise that is `data_missing`. */
+  readonly create: boolean
+  /** The peppers, where they come from the environment and not from the folder's file. */
+  readonly pepper?: string
+}
+
+export interface OpenWard {
+  readonly ward: Ward
+  readonly folder: DataFolder
+}
+
+const pepperFile = 'pepper'
+
+/** Opens the deployment in a data folder: its database, its peppers and the guard over them. Fails with a `SetupError`. */
+export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
+  const folder = openDataFolder(options.data, { create: options.create })
+  const store = openSqliteKeyStore({ file: folder.databaseFile })
+  try {
+    const { hasKeys } = await store.readChanges(undefined)
+    const peppers = openPeppers(folder, options.pepper, hasKeys)
+    return { folder, ward: await createWard({ ...options, store, peppers }) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** A missing pepper is made only where no key can depend on an earlier one. */
+function openPeppers(folder: DataFolder, fromEnvironment: string | undefined, hasKeys: boolean): Peppers {
+  if (fromEnvironment !== undefined) return parsePeppers(fromEnvironment, 'the environment')
+  const source = `${folder.path}/${pepperFile}`
+  const text = folder.readSecretFile(pepperFile)
+  if (text !== undefined) return parsePeppers(text, source)
+  if (hasKeys) {
+    throw new SetupError(
+      'pepper_missing',
+      `${source} is not there, and the keys in this folder cannot be verified without it; restore it from your backup`,
+    )
+  }
+  return parsePeppers(folder.createSecretFile(pepperFile, `${drawPepper(1)}\n`), source)
+}
