@@ -1,0 +1,65 @@
+// `npm test`: every check of the project, one after the other, and a last line that any reader knows: `N passed, N failed`.
+// With arguments, `npm test -- src/core`, only the tests that they name.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+interface Count {
+  readonly passed: number
+  readonly failed: number
+}
+
+const named = process.argv.slice(2)
+
+function run(command: string, args: readonly string[]): boolean {
+  process.stdout.write(`\n> ${command} ${args.join(' ')}\n`)
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
+  if (error !== undefined) process.stdout.write(`${error.message}\n`)
+  return status === 0
+}
+
+/** A tool that passes or fails as a whole counts as one check. */
+function check(command: string, ...args: readonly string[]): Count {
+  return run(command, args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
+
+/** Vitest's own tests, counted from its report; a run that ended without one has failed. */
+function countTests(): Count {
+  const folder = mkdtempSync(join(tmpdir(), 'modelward-test-'))
+  const report = join(folder, 'report.json')
+  try {
+    const succeeded = run('vitest', [
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...named,
+    ])
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
+      readonly numPassedTests: number
+      readonly numFailedTests: number
+    }
+    // An error outside any test, or a suite that could not be loaded, fails the run without a failed test.
+    return { passed: numPassedTests, failed: succeeded ? numFailedTests : Math.max(1, numFailedTests) }
+  } catch (error) {
+    process.stdout.write(`vitest left no report: ${String(error)}\n`)
+    return { passed: 0, failed: 1 }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const tools =
+  named.length > 0
+    ? []
+    : [
+        check('biome', 'ci', '--error-on-warnings', '.'),
+        check('tsc', '-p', 'tsconfig.check.json'),
+        check('knip', '--no-progress'),
+      ]
+const counts = [...tools, countTests()]
+const passed = counts.reduce((sum, count) => sum + count.passed, 0)
+const failed = counts.reduce((sum, count) => sum + count.failed, 0)
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1
