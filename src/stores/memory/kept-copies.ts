@@ -1,0 +1,44 @@
+import type { KeyRecord } from '../../core/key-record.ts'
+import type { IdempotentAnswer } from '../../core/key-store.ts'
+
+/** A key as the store keeps it: a copy, normalised as JSON and UTF-8 would, so that this store differs from no other. */
+export function keepKey(key: KeyRecord): KeyRecord {
+  return lendKey({
+    ...key,
+    name: key.name.toWellFormed(),
+    owner: key.owner.toWellFormed(),
+    scopes: throughJson(key.scopes),
+    metadata: throughJson(key.metadata),
+    addresses: throughJson(key.addresses),
+    revokedReason: key.revokedReason?.toWellFormed() ?? null,
+  })
+}
+
+/** A frozen key for a caller. Bytes cannot be frozen, so each caller gets its own. */
+export function lendKey(kept: KeyRecord): KeyRecord {
+  const secrets = kept.secrets.map((secret) => Object.freeze({ ...secret, digest: secret.digest.slice() }))
+  return Object.freeze({ ...kept, secrets: Object.freeze(secrets) })
+}
+
+/** An answer as the store keeps it. */
+export function keepAnswer(answer: IdempotentAnswer): IdempotentAnswer {
+  return Object.freeze({ ...answer, sealed: answer.sealed.slice() })
+}
+
+/** An answer for a caller. */
+export const lendAnswer: (kept: IdempotentAnswer) => IdempotentAnswer = keepAnswer
+
+/** A digest as a name for maps. No key id looks like one: those have 12 characters. */
+export function digestText(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('base64')
+}
+
+function throughJson<T>(value: T): T {
+  return freezeDeep(JSON.parse(JSON.stringify(value))) as T
+}
+
+function freezeDeep(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  for (const part of Object.values(value)) freezeDeep(part)
+  return Object.freeze(value)
+}

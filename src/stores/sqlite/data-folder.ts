@@ -1,0 +1,116 @@
+import { accessSync, chmodSync, constants, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
+import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'
+import { lockForServer, type ServerLock } from './server-lock.ts'
+import { setupErrorOf } from './sqlite-error.ts'
+
+/** The folder of a deployment on one machine. */
+export interface DataFolder {
+  /** Absolute. */
+  readonly path: string
+  /** Where the keys are kept, for `openSqliteKeyStore`. */
+  readonly databaseFile: string
+  /** The text of a secret file; undefined where there is none. @throws SetupError `unreadable`, as the caller calls it */
+  readonly readSecretFile: (name: string, unreadable: SetupErrorCode) => string | undefined
+  /**
+   * Creates a secret file, 0600, unless it is there; gives what is in it afterwards, the same for all who create it at once.
+   *
+   * @throws SetupError `data_unwritable`, `data_unreadable`
+   */
+  readonly createSecretFile: (name: string, text: string) => string
+  /** Writes a secret file, 0600, in the place of what is there, at once and durably. @throws SetupError `data_unwritable` */
+  readonly replaceSecretFile: (name: string, text: string) => void
+  /**
+   * Makes this process the folder's one server, until it releases the lock or ends, however it ends. Others may still
+   * use the database.
+   *
+   * @throws SetupError `data_in_use`
+   */
+  readonly lockForServer: () => ServerLock
+}
+
+export interface DataFolderOptions {
+  /** Whether to create the folder, and those above it, where there is none. */
+  readonly create: boolean
+}
+
+const databaseName = 'modelward.db'
+
+/**
+ * Opens a data folder and closes it to other users: 0700. One that is there already is closed too where that can hurt
+ * nobody, which is when it is empty or holds our database; any other folder that others may enter is refused, because
+ * `--data .` or `--data /tmp` must not change what does not belong to us.
+ *
+ * @throws SetupError `data_missing`, `data_unwritable` (also: not a folder), `config_invalid` (open to other users)
+ */
+export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
+  const folder = resolve(path)
+  try {
+    if (options.create) createFolder(folder)
+    const found = statFolder(folder)
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    closeToOthers(folder, found)
+  } catch (error) {
+    throw setupErrorOf(error, folder)
+  }
+  return {
+    path: folder,
+    databaseFile: join(folder, databaseName),
+    readSecretFile: (name, unreadable) => readSecretFile(folder, name, unreadable),
+    createSecretFile: (name, text) => createSecretFile(folder, name, text),
+    replaceSecretFile: (name, text) => replaceSecretFile(folder, name, text),
+    lockForServer: () => lockForServer(folder),
+  }
+}
+
+function createFolder(folder: string): void {
+  let first: string | undefined
+  try {
+    first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return
+    throw error
+  }
+  if (first === undefined) return
+  // Every folder that was created has its name in the one above it.
+  for (let above = dirname(folder); ; above = dirname(above)) {
+    syncFolder(above)
+    if (above === dirname(first)) return
+  }
+}
+
+function statFolder(folder: string): Stats {
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found === undefined) throw new SetupError('data_missing', `${folder}: there is no such data folder`)
+  if (!found.isDirectory())
+    throw new SetupError('data_unwritable', `${folder}: expected a folder, got a file`)
+  return found
+}
+
+function closeToOthers(folder: string, found: Stats): void {
+  // Windows has no such modes.
+  if ((found.mode & 0o077) === 0 || process.platform === 'win32') return
+  const names = readdirSync(folder)
+  const isOurs =
+    names.includes(databaseName) || names.every((name) => name.startsWith('.') || name === 'lost+found')
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  if (!isOurs)
+    throw new SetupError(
+      'config_invalid',
+      `${folder}: other users may enter this folder (mode ${mode}) and it holds files that are not Modelward's; ` +
+        'name an empty or a new folder, or run chmod 700 on it',
+    )
+  try {
+    chmodSync(folder, 0o700)
+  } catch (error) {
+    // A volume that belongs to another user and is shared with our group, as orchestrators mount them, is as closed as
+    // its owner wants it. Its files are 0600 all the same.
+    if ((found.mode & 0o007) === 0) return
+    throw new SetupError(
+      'config_invalid',
+      `${folder}: other users may enter this folder (mode ${mode}) and it belongs to another user; have its owner run chmod 700 on it`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,87 @@
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
+import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
+import type { SqliteDatabase, SqliteStatement } from './database.ts'
+import { setupErrorOf } from './sqlite-error.ts'
+
+export interface OpenDatabaseOptions {
+  readonly file: string
+  /** How long to wait for a lock that another connection holds, milliseconds, with the thread blocked. */
+  readonly busyTimeoutMs: number
+  /** Memory for pages of the file, KiB. */
+  readonly cacheKiB: number
+}
+
+const { DatabaseSync: Database } = loadSqlite()
+
+/**
+ * Opens a database, creating an empty one with mode 0600 where there is none; WAL and shared memory get the same mode.
+ * Nothing that is in the file is changed. Every commit is on the disk before it returns (`synchronous=FULL`).
+ *
+ * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_unwritable`, `data_unreadable`
+ */
+export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
+  let connection: DatabaseSync | undefined
+  try {
+    createPrivately(options.file)
+    // `defensive` came with Node 24.12; older versions ignore it.
+    const settings: DatabaseSyncOptions & { readonly defensive: boolean } = {
+      timeout: options.busyTimeoutMs,
+      enableForeignKeyConstraints: true,
+      enableDoubleQuotedStringLiterals: false,
+      allowExtension: false,
+      defensive: true,
+    }
+    connection = new Database(options.file, settings)
+    // mmap_size stays 0: under it a disk error or a truncated file is a SIGBUS that no handler turns into a fault.
+    connection.exec(`
+      PRAGMA trusted_schema = OFF;
+      PRAGMA cell_size_check = ON;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -${Math.trunc(options.cacheKiB)};
+    `)
+    return databaseOf(connection)
+  } catch (error) {
+    connection?.close()
+    throw setupErrorOf(error, options.file)
+  }
+}
+
+function databaseOf(connection: DatabaseSync): SqliteDatabase {
+  return {
+    prepare: <Row extends object>(sql: string) => connection.prepare(sql) as unknown as SqliteStatement<Row>,
+    exec: (sql) => connection.exec(sql),
+    isTransaction: () => connection.isTransaction,
+    close: () => connection.close(),
+  }
+}
+
+/**
+ * Never opens a file that is there already: closing any descriptor of it would drop the locks that this process's
+ * SQLite holds on it (POSIX advisory locks belong to the process; https://sqlite.org/howtocorrupt.html, 2.2).
+ */
+function createPrivately(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST') throw error
+    const found = statSync(file)
+    if (found.isDirectory())
+      throw Object.assign(new Error('expected a file, got a folder'), { code: 'EISDIR' })
+    if ((found.mode & 0o077) !== 0 && process.platform !== 'win32') chmodSync(file, 0o600)
+  }
+}
+
+/** Loads SQLite without the one warning that Node 22 prints for it: standard error belongs to the program's own messages. */
+function loadSqlite(): typeof import('node:sqlite') {
+  const emitWarning = process.emitWarning
+  const emitOther = (...warning: Parameters<typeof emitWarning>): void => {
+    if (!String(warning[0]).startsWith('SQLite is an experimental feature'))
+      emitWarning.apply(process, warning)
+  }
+  process.emitWarning = emitOther as typeof emitWarning
+  try {
+    return process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
+import { setupErrorOf } from './sqlite-error.ts'
+
+/** Names of secret files: nothing that leads out of the folder. */
+const namePattern = /^[a-z][a-z0-9.-]{0,63}$/
+
+/**
+ * Reads a file of the folder; undefined where there is none.
+ *
+ * @param unreadable what to call it when the file is there and cannot be read
+ * @throws SetupError with that code
+ */
+export function readSecretFile(folder: string, name: string, unreadable: SetupErrorCode): string | undefined {
+  const path = pathOf(folder, name)
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    const why = error instanceof Error ? error.message : String(error)
+    throw new SetupError(unreadable, `${path}: cannot be read (${why})`, { cause: error })
+  }
+}
+
+/**
+ * Creates a file with mode 0600 unless it is there; gives what is in it afterwards, which is one text for all who
+ * create it at once. On the disk, with its name, when this returns.
+ *
+ * @throws SetupError `data_unwritable`, `data_unreadable`
+ */
+export function createSecretFile(folder: string, name: string, text: string): string {
+  const path = pathOf(folder, name)
+  try {
+    withTemporaryFile(folder, name, text, (temporary) => {
+      try {
+        // A link, where a rename would replace what another process has just created and may be using.
+        linkSync(temporary, path)
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error
+      }
+    })
+    syncFolder(folder)
+  } catch (error) {
+    throw setupErrorOf(error, path)
+  }
+  const kept = readSecretFile(folder, name, 'data_unreadable')
+  if (kept === undefined)
+    throw new SetupError('data_unreadable', `${path}: was removed while it was being created`)
+  return kept
+}
+
+/**
+ * Writes a file with mode 0600 in the place of what is there: readers see the old text or the new, never a part.
+ * On the disk when this returns.
+ *
+ * @throws SetupError `data_unwritable`
+ */
+export function replaceSecretFile(folder: string, name: string, text: string): void {
+  const path = pathOf(folder, name)
+  try {
+    withTemporaryFile(folder, name, text, (temporary) => renameSync(temporary, path))
+    syncFolder(folder)
+  } catch (error) {
+    throw setupErrorOf(error, path)
+  }
+}
+
+/** Makes the names in a folder durable. Windows keeps them so by itself, and cannot open a folder. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function withTemporaryFile(folder: string, name: string, text: string, use: (path: string) => void): void {
+  const temporary = join(folder, `.${name}.${randomBytes(8).toString('hex')}.tmp`)
+  try {
+    const descriptor = openSync(temporary, 'wx', 0o600)
+    try {
+      writeFileSync(descriptor, text)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    use(temporary)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+function pathOf(folder: string, name: string): string {
+  if (!namePattern.test(name))
+    throw new TypeError(`secret file name: expected ${namePattern.source}, got ${JSON.stringify(name)}`)
+  return join(folder, name)
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

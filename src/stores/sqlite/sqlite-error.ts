@@ -1,0 +1,92 @@
+import { Fault } from '../../core/fault.ts'
+import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
+
+/** Primary result codes, https://sqlite.org/rescode.html */
+const resultCodes = {
+  busy: 5,
+  locked: 6,
+  readonly: 8,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  cantopen: 14,
+  notadb: 26,
+}
+
+/** Extended codes of IOERR that come of writing: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, LOCK and the shared memory's. */
+const writeErrors = new Set(
+  [3, 4, 5, 6, 15, 18, 19, 20].map((extension) => resultCodes.ioerr + extension * 256),
+)
+
+/** The extended result code of an error that SQLite gave; undefined for any other error. */
+export function resultCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined
+  return typeof error.errcode === 'number' ? error.errcode : undefined
+}
+
+/** Whether another connection holds the lock, so that trying again may help. */
+export function isBusy(error: unknown): boolean {
+  const primary = (resultCodeOf(error) ?? 0) & 0xff
+  return primary === resultCodes.busy || primary === resultCodes.locked
+}
+
+/** What a failure while running is to the callers of a store. An error that is not SQLite's is a bug and passes unchanged. */
+export function faultOf(error: unknown): unknown {
+  const code = resultCodeOf(error)
+  if (code === undefined || !(error instanceof Error)) return error
+  return new Fault('store_unavailable', `SQLite: ${error.message} (result code ${code})`, { cause: error })
+}
+
+/** What a failure while opening is to the operator. An error that neither SQLite nor the file system gave passes unchanged. */
+export function setupErrorOf(error: unknown, file: string): unknown {
+  if (!(error instanceof Error) || error instanceof SetupError) return error
+  const code = resultCodeOf(error)
+  const reason = code === undefined ? fileReasonOf(error) : databaseReasonOf(code)
+  if (reason === undefined) return error
+  return new SetupError(reason.code, `${file}: ${reason.says} (${error.message})`, { cause: error })
+}
+
+interface Reason {
+  readonly code: SetupErrorCode
+  readonly says: string
+}
+
+function databaseReasonOf(code: number): Reason {
+  switch (code & 0xff) {
+    case resultCodes.busy:
+    case resultCodes.locked:
+      return { code: 'data_locked', says: 'another program holds the database locked' }
+    case resultCodes.corrupt:
+      return { code: 'data_corrupt', says: 'the database is damaged; restore a backup' }
+    case resultCodes.notadb:
+      return { code: 'data_corrupt', says: 'this is not an SQLite database' }
+    case resultCodes.full:
+      return { code: 'data_unwritable', says: 'no space is left' }
+    case resultCodes.readonly:
+      return { code: 'data_unwritable', says: 'the database cannot be written' }
+    case resultCodes.ioerr:
+      return writeErrors.has(code)
+        ? { code: 'data_unwritable', says: 'the database cannot be written' }
+        : { code: 'data_unreadable', says: 'the database cannot be read' }
+    default:
+      return { code: 'data_unreadable', says: 'the database cannot be opened' }
+  }
+}
+
+function fileReasonOf(error: Error): Reason | undefined {
+  switch ('code' in error ? error.code : undefined) {
+    case 'ENOENT':
+      return { code: 'data_missing', says: 'there is no such folder' }
+    case 'EISDIR':
+      return { code: 'data_unreadable', says: 'a folder is in the place of the file' }
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'ENOTDIR':
+      return { code: 'data_unwritable', says: 'the file cannot be written' }
+    default:
+      return undefined
+  }
+}

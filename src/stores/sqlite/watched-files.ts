@@ -1,0 +1,35 @@
+import { statSync } from 'node:fs'
+import { Fault } from '../../core/fault.ts'
+
+/** Notices when files that are open are deleted or replaced: the open ones go on, and what is written to them is lost. */
+export interface WatchedFiles {
+  /**
+   * Two system calls.
+   *
+   * @throws Fault `store_unavailable` when a file is not the one it was; passes again once it is back
+   */
+  readonly check: () => void
+}
+
+/** Watches a database and its write-ahead log, both of which must be there now and stay for as long as it is open. */
+export function watchFiles(file: string): WatchedFiles {
+  const watched = [file, `${file}-wal`].map((path) => ({ path, identity: identityOf(path) }))
+  return {
+    check: () => {
+      for (const { path, identity } of watched) {
+        const found = identityOf(path)
+        if (found !== undefined && found === identity) continue
+        const happened = found === undefined ? 'was deleted' : 'was replaced'
+        throw new Fault(
+          'store_unavailable',
+          `${path} ${happened} while in use; put it back, or start again with the files that are there`,
+        )
+      }
+    },
+  }
+}
+
+function identityOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`
+}
