@@ -1,0 +1,288 @@
+import { hash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { headOf, openTestWard, type TestWard } from '../../test/support/open-test-ward.ts'
+import type { KeyStore } from '../core/key-store.ts'
+import { parseKey } from '../core/key-text.ts'
+import { createMemoryKeyStore } from '../stores/memory/key-store.ts'
+import { viewKey } from './key-view.ts'
+
+async function outcomeOf(ward: TestWard, text: string): Promise<string> {
+  await ward.listen()
+  const verdict = await ward.gate.admit(headOf({ 'x-api-key': text }))
+  return verdict.admitted ? 'admitted' : verdict.refusal.code
+}
+
+const day = 24 * 3_600_000
+
+describe('create', () => {
+  test('gives a key of the deployment, its own owner, with the default scope, for anywhere and ever', async () => {
+    const ward = await openTestWard()
+    const { record, text } = await ward.keys.create({ name: 'first' })
+    expect(parseKey(text, ward.format)?.id).toBe(record.id)
+    expect(record).toMatchObject({
+      name: 'first',
+      owner: record.id,
+      scopes: ['predict'],
+      addresses: [],
+      notBefore: null,
+      expiresAt: null,
+      version: 1,
+    })
+  })
+
+  test('keeps no part of the secret', async () => {
+    const ward = await openTestWard()
+    const { record, text } = await ward.keys.create({ name: 'first' })
+    const { secret = '' } = parseKey(text, ward.format) ?? {}
+    const kept = JSON.stringify([await ward.store.findKey(record.id), viewKey(record, ward.time.now)])
+    expect(kept).not.toContain(secret.slice(0, 8))
+    expect(kept).not.toContain(hash('sha256', text, 'hex').slice(0, 16))
+  })
+
+  test('names every fault of the fields at once, by place, and adds nothing', async () => {
+    const ward = await openTestWard()
+    const faulty = ward.keys.create({
+      name: 'a\nb',
+      owner: '',
+      scopes: ['predict', 'Bad', 'predict'],
+      addresses: ['10.0.0.0/33'],
+      metadata: { note: 'x'.repeat(5_000) },
+      notBefore: 20,
+      expiresAt: 10,
+    })
+    const error = await faulty.catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'input_invalid' })
+    expect((error as { errors: readonly { loc: unknown }[] }).errors.map(({ loc }) => loc)).toEqual([
+      ['body', 'name'],
+      ['body', 'owner'],
+      ['body', 'scopes', 1],
+      ['body', 'scopes'],
+      ['body', 'addresses', 0],
+      ['body', 'metadata'],
+      ['body', 'expires_at'],
+    ])
+    const { keys } = await ward.keys.list({ sort: 'id', descending: false, limit: 10 })
+    expect(keys).toEqual([])
+  })
+
+  test('refuses a key that is an admin and something else', async () => {
+    const ward = await openTestWard()
+    await expect(ward.keys.create({ name: 'a', scopes: ['admin', 'predict'] })).rejects.toMatchObject({
+      code: 'input_invalid',
+    })
+    const { record } = await ward.keys.create({ name: 'a' })
+    await expect(ward.keys.update(record.id, { scopes: ['predict', 'admin'] })).rejects.toMatchObject({
+      code: 'input_invalid',
+    })
+  })
+
+  test('draws another id when one is taken', async () => {
+    const store = createMemoryKeyStore()
+    let first = true
+    const taken: KeyStore = {
+      ...store,
+      addKeys: async (records, answer) => {
+        if (!first) return store.addKeys(records, answer)
+        first = false
+        return { outcome: 'taken' }
+      },
+    }
+    const ward = await openTestWard({ store: taken })
+    const { text } = await ward.keys.create({ name: 'a' })
+    expect(await outcomeOf(ward, text)).toBe('admitted')
+  })
+})
+
+describe('an idempotent request', () => {
+  const once = { owner: 'acme', key: 'order-7', request: { name: 'a' } }
+
+  test('gives the first answer again, key and all, and makes one key', async () => {
+    const ward = await openTestWard()
+    const first = await ward.keys.create({ name: 'a' }, { idempotency: once })
+    const again = await ward.keys.create({ name: 'a' }, { idempotency: once })
+    expect(again.text).toBe(first.text)
+    expect(again.record.id).toBe(first.record.id)
+    expect((await ward.keys.list({ sort: 'id', descending: false, limit: 10 })).keys).toHaveLength(1)
+  })
+
+  test('makes one key of many at the same time', async () => {
+    const ward = await openTestWard()
+    const all = await Promise.all(
+      Array.from({ length: 20 }, () => ward.keys.create({ name: 'a' }, { idempotency: once })),
+    )
+    expect(new Set(all.map(({ text }) => text)).size).toBe(1)
+    expect((await ward.keys.list({ sort: 'id', descending: false, limit: 50 })).keys).toHaveLength(1)
+  })
+
+  test('under the same name with another body is refused; the name is free to another owner, and after a day', async () => {
+    const ward = await openTestWard()
+    const first = await ward.keys.create({ name: 'a' }, { idempotency: once })
+    const other = { ...once, request: { name: 'b' } }
+    await expect(ward.keys.create({ name: 'b' }, { idempotency: other })).rejects.toMatchObject({
+      code: 'idempotency_mismatch',
+    })
+    const theirs = await ward.keys.create({ name: 'a' }, { idempotency: { ...once, owner: 'globex' } })
+    expect(theirs.record.id).not.toBe(first.record.id)
+    ward.time.now += day
+    const nextDay = await ward.keys.create({ name: 'a' }, { idempotency: once })
+    expect(nextDay.record.id).not.toBe(first.record.id)
+  })
+
+  test('rotates once, however often it is sent', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a' })
+    const first = await ward.keys.rotate(record.id, { idempotency: once })
+    const again = await ward.keys.rotate(record.id, { idempotency: once })
+    expect(again.text).toBe(first.text)
+    expect(await outcomeOf(ward, first.text)).toBe('admitted')
+    expect((await ward.keys.get(record.id)).secrets).toHaveLength(2)
+  })
+
+  test('is kept sealed: what the store holds contains neither the text nor any part of the secret', async () => {
+    const store = createMemoryKeyStore()
+    const kept: Uint8Array[] = []
+    const spy: KeyStore = {
+      ...store,
+      addKeys: (records, answer) => {
+        if (answer !== undefined) kept.push(answer.sealed)
+        return store.addKeys(records, answer)
+      },
+    }
+    const ward = await openTestWard({ store: spy })
+    const { text } = await ward.keys.create({ name: 'a' }, { idempotency: once })
+    expect(kept).toHaveLength(1)
+    expect(Buffer.from(kept[0] ?? []).includes(text.slice(21, 29))).toBe(false)
+  })
+})
+
+describe('rotate', () => {
+  test('without an overlap ends the old secret at once', async () => {
+    const ward = await openTestWard()
+    const old = await ward.keys.create({ name: 'a' })
+    const renewed = await ward.keys.rotate(old.record.id)
+    expect(await outcomeOf(ward, old.text)).toBe('key_expired')
+    expect(await outcomeOf(ward, renewed.text)).toBe('admitted')
+  })
+
+  test('twice within an overlap leaves two live secrets: the oldest ends', async () => {
+    const ward = await openTestWard()
+    const first = await ward.keys.create({ name: 'a' })
+    const second = await ward.keys.rotate(first.record.id, { overlapMs: day })
+    const third = await ward.keys.rotate(first.record.id, { overlapMs: day })
+    expect(await outcomeOf(ward, first.text)).toBe('key_expired')
+    expect(await outcomeOf(ward, second.text)).toBe('admitted')
+    expect(await outcomeOf(ward, third.text)).toBe('admitted')
+    expect(viewKey(third.record, ward.time.now).secrets).toHaveLength(2)
+  })
+
+  test('never lets the old secret outlive the key, nor a second rotation prolong it', async () => {
+    const ward = await openTestWard()
+    const expiresAt = ward.time.now + 1_000
+    const { record } = await ward.keys.create({ name: 'a', expiresAt })
+    const rotated = await ward.keys.rotate(record.id, { overlapMs: day })
+    expect(rotated.record.secrets[1]?.endsAt).toBe(expiresAt)
+    const again = await ward.keys.rotate(record.id, { overlapMs: day })
+    expect(again.record.secrets[2]?.endsAt).toBe(ward.time.now)
+  })
+
+  test('of a revoked or expired key is a conflict', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a', expiresAt: ward.time.now + 10 })
+    ward.time.now += 10
+    await expect(ward.keys.rotate(record.id)).rejects.toMatchObject({ code: 'key_conflict' })
+    await ward.keys.revoke(record.id)
+    await expect(ward.keys.rotate(record.id)).rejects.toMatchObject({ code: 'key_conflict' })
+  })
+})
+
+describe('changes', () => {
+  test('revoking is final, keeps its first reason, and forbids every other change', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a' })
+    await ward.keys.revoke(record.id, 'leaked')
+    const again = await ward.keys.revoke(record.id, 'other')
+    expect(again.revokedReason).toBe('leaked')
+    for (const change of [
+      ward.keys.enable(record.id),
+      ward.keys.disable(record.id),
+      ward.keys.update(record.id, { name: 'b' }),
+    ])
+      await expect(change).rejects.toMatchObject({ code: 'key_conflict', status: 409 })
+  })
+
+  test('many at the same time are all made, none lost', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a' })
+    await Promise.all([
+      ward.keys.update(record.id, { name: 'b' }),
+      ward.keys.update(record.id, { metadata: { plan: 'pro' } }),
+      ward.keys.disable(record.id),
+      ward.keys.rotate(record.id),
+    ])
+    const changed = await ward.keys.get(record.id)
+    expect(changed).toMatchObject({ name: 'b', metadata: { plan: 'pro' }, version: 5 })
+    expect(changed.disabledAt).not.toBeNull()
+    expect(changed.secrets).toHaveLength(2)
+  })
+
+  test('of a key that is not there is not found', async () => {
+    const ward = await openTestWard()
+    const id = '000000000000'
+    for (const change of [
+      ward.keys.get(id),
+      ward.keys.update(id, {}),
+      ward.keys.revoke(id),
+      ward.keys.rotate(id),
+    ])
+      await expect(change).rejects.toMatchObject({ code: 'not_found', status: 404 })
+  })
+})
+
+describe('import', () => {
+  const foreign = 'sk-some-other-service-key-0123456789'
+  const digest = (text: string) => hash('sha256', text, 'buffer')
+
+  test.each(['hex', 'base64', 'base64url'] as const)(
+    'takes a key by its SHA-256 in %s, and the key works',
+    async (encoding) => {
+      const ward = await openTestWard()
+      const [record] = await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString(encoding) }])
+      expect(await outcomeOf(ward, foreign)).toBe('admitted')
+      expect(await outcomeOf(ward, `${foreign}x`)).toBe('key_invalid')
+      const after = await ward.keys.get(record?.id ?? '')
+      expect(after.secrets.map((secret) => secret.pepperVersion)).toEqual([1])
+      expect(await outcomeOf(ward, foreign)).toBe('admitted')
+    },
+  )
+
+  test('a rotated import works under its new text, and under the old one through the overlap', async () => {
+    const ward = await openTestWard()
+    const [record] = await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString('hex') }])
+    const renewed = await ward.keys.rotate(record?.id ?? '', { overlapMs: 1_000 })
+    expect(await outcomeOf(ward, foreign)).toBe('admitted')
+    expect(await outcomeOf(ward, renewed.text)).toBe('admitted')
+    ward.time.now += 1_000
+    expect(await outcomeOf(ward, foreign)).toBe('key_expired')
+  })
+
+  test('takes all or none: one that cannot be read, or is there already, keeps the others out', async () => {
+    const ward = await openTestWard()
+    const good = { name: 'a', sha256: digest('one').toString('hex') }
+    await expect(ward.keys.import([good, { name: 'b', sha256: 'abc' }])).rejects.toMatchObject({
+      code: 'input_invalid',
+    })
+    await expect(ward.keys.import([good, good])).rejects.toMatchObject({ code: 'key_conflict' })
+    expect(await outcomeOf(ward, 'one')).toBe('key_invalid')
+    await ward.keys.import([good])
+    await expect(
+      ward.keys.import([{ name: 'c', sha256: digest('two').toString('hex') }, good]),
+    ).rejects.toMatchObject({ code: 'key_conflict' })
+    expect(await outcomeOf(ward, 'two')).toBe('key_invalid')
+  })
+
+  test('of a key for the other environment does not work here', async () => {
+    const ward = await openTestWard()
+    await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString('hex'), environment: 'test' }])
+    expect(await outcomeOf(ward, foreign)).toBe('key_invalid')
+  })
+})

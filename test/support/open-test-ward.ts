@@ -1,0 +1,61 @@
+import type { KeyStore } from '../../src/core/key-store.ts'
+import type { RequestHead } from '../../src/core/request-head.ts'
+import { apiKeyHeader } from '../../src/core/scheme.ts'
+import { parsePeppers } from '../../src/gate/pepper.ts'
+import { createWard, type Ward, type WardOptions } from '../../src/modelward.ts'
+import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
+
+/** The pepper of every ward in tests: version 1, 32 times the byte 7. */
+export const testPepper = `1:${Buffer.alloc(32, 7).toString('base64url')}`
+
+export interface TestWard extends Ward {
+  /** Milliseconds since the epoch; move it. */
+  readonly time: { now: number; monotonic: number }
+  /** How often each call of the store was made. */
+  readonly calls: Map<keyof KeyStore, number>
+  /** When set, every call of the store rejects with it. */
+  readonly outage: { fault: Error | undefined }
+}
+
+/** A ward over a store in memory, with a clock that stands still and a store that counts its calls and can go out. */
+export async function openTestWard(options: Partial<WardOptions> = {}): Promise<TestWard> {
+  const time = { now: Date.UTC(2026, 0, 1), monotonic: 0 }
+  const calls = new Map<keyof KeyStore, number>()
+  const outage: TestWard['outage'] = { fault: undefined }
+  const store = watched(options.store ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
+  const ward = await createWard({
+    peppers: parsePeppers(testPepper, 'the test'),
+    schemes: [apiKeyHeader({ name: 'X-API-Key' })],
+    format: { prefix: 'mw', environment: 'live' },
+    clock: () => time.now,
+    monotonic: () => time.monotonic,
+    listenMs: 0,
+    ...options,
+    store,
+  })
+  return { ...ward, time, calls, outage }
+}
+
+function watched(store: KeyStore, calls: TestWard['calls'], outage: TestWard['outage']): KeyStore {
+  return new Proxy(store, {
+    get(target, name: keyof KeyStore) {
+      return async (...args: readonly unknown[]) => {
+        calls.set(name, (calls.get(name) ?? 0) + 1)
+        if (outage.fault !== undefined && name !== 'close') throw outage.fault
+        return Reflect.apply(target[name], target, args)
+      }
+    },
+  })
+}
+
+/** The head of a request with these headers, one value or several a name. */
+export function headOf(
+  headers: Readonly<Record<string, string | readonly string[]>> = {},
+  address: string | undefined = '127.0.0.1',
+): RequestHead {
+  return {
+    headerValues: (name) => [headers[name] ?? []].flat(),
+    queryValues: () => [],
+    address,
+  }
+}
