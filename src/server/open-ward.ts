@@ -23,7 +23,10 @@ const pepperFile = 'pepper'
 /** Opens the deployment in a data folder: its database, its peppers and the guard over them. Fails with a `SetupError`. */
 export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
   const folder = openDataFolder(options.data, { create: options.create })
-  const store = openSqliteKeyStore({ file: folder.databaseFile })
+  const store = openSqliteKeyStore({
+    file: folder.databaseFile,
+    ...(options.clock && { clock: options.clock }),
+  })
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, hasKeys)
@@ -38,7 +41,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
 function openPeppers(folder: DataFolder, fromEnvironment: string | undefined, hasKeys: boolean): Peppers {
   if (fromEnvironment !== undefined) return parsePeppers(fromEnvironment, 'the environment')
   const source = `${folder.path}/${pepperFile}`
-  const text = folder.readSecretFile(pepperFile)
+  const text = folder.readSecretFile(pepperFile, 'pepper_unreadable')
   if (text !== undefined) return parsePeppers(text, source)
   if (hasKeys) {
     throw new SetupError(
