@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import { basename, dirname, isAbsolute, resolve } from 'node:path'
+import type { SettingName } from './config.ts'
+import { type ConfigFault, showValue } from './config-fault.ts'
+import { checkLayer, type Layer, type RawSetting } from './layer.ts'
+import { settingNames } from './settings.ts'
+import { suggest } from './suggest.ts'
+
+/**
+ * The settings in a configuration file, one JSON object; undefined where there is none and none was named.
+ *
+ * @param path absolute
+ * @param mayBeMissing whether nobody named the file, so that none is no fault
+ */
+export function readConfigFile(path: string, mayBeMissing: boolean): Layer | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
+    if (code === 'ENOENT' && mayBeMissing) return undefined
+    return faulty({ where: path, expected: 'a configuration file that can be read', got: code })
+  }
+  return readConfigText(text, path)
+}
+
+/** The settings in a configuration file's text; `path` is for messages and relative paths. */
+export function readConfigText(text: string, path: string): Layer {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    // The parser's own message quotes the file, which may hold what nobody should see.
+    return faulty({ where: path, expected: 'one JSON object', got: 'something that is not JSON' })
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    return faulty({
+      where: path,
+      expected: 'one JSON object',
+      got: Array.isArray(parsed) ? 'an array' : showValue(parsed),
+    })
+  const file = basename(path)
+  const raw: RawSetting[] = []
+  const faults: ConfigFault[] = findRepeatedKeys(text).map((key) => ({
+    where: `${file}: ${showKey(key)}`,
+    expected: 'it once',
+    got: 'it several times',
+  }))
+  for (const [key, input] of Object.entries(parsed)) {
+    if (isSettingName(key))
+      raw.push({ name: key, input: placeInput(key, input, path), origin: `${file}: ${key}` })
+    else faults.push(unknownKey(key, file))
+  }
+  return checkLayer(raw, faults)
+}
+
+/** A file may be named from anywhere: what it says of folders starts at the file. */
+function placeInput(name: SettingName, input: unknown, path: string): unknown {
+  if (name !== 'data' || typeof input !== 'string' || input === '' || input.startsWith('~')) return input
+  return isAbsolute(input) ? input : resolve(dirname(path), input)
+}
+
+function isSettingName(key: string): key is SettingName {
+  return settingNames.some((name) => name === key)
+}
+
+function unknownKey(key: string, file: string): ConfigFault {
+  const unknown = {
+    where: `${file}: ${showKey(key)}`,
+    expected: 'the name of a setting',
+    got: 'one that means nothing',
+  }
+  if (/pepper|secret/i.test(key))
+    return { ...unknown, hint: 'secrets come from MODELWARD_PEPPER or MODELWARD_PEPPER_FILE alone' }
+  const meant = suggest(key, settingNames)
+  return meant === undefined ? unknown : { ...unknown, hint: `did you mean ${meant}?` }
+}
+
+function showKey(key: string): string {
+  const shown = showValue(key)
+  return /^"[\w.$-]+"$/.test(shown) ? shown.slice(1, -1) : shown
+}
+
+/** `JSON.parse` takes the last of two equal keys in silence. The text is known to be JSON. */
+function findRepeatedKeys(text: string): readonly string[] {
+  const seen = new Set<string>()
+  const repeated = new Set<string>()
+  let depth = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth += 1
+    else if (token === '}' || token === ']') depth -= 1
+    else if (depth === 1 && token.endsWith(':')) {
+      const key = String(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)))
+      if (seen.has(key)) repeated.add(key)
+      seen.add(key)
+    }
+  }
+  return [...repeated]
+}
+
+function faulty(fault: ConfigFault): Layer {
+  return { values: [], faults: [fault] }
+}

@@ -1,0 +1,67 @@
+import type { Config, SettingInput, SettingName } from './config.ts'
+import { type ConfigFault, showValue } from './config-fault.ts'
+import { readSetting } from './schema.ts'
+import { settings } from './settings.ts'
+
+/** A setting as one source gives it. */
+export interface SettingValue {
+  readonly name: SettingName
+  /** As a configuration file would hold it. */
+  readonly input: SettingInput
+  /** What it means. */
+  readonly value: Config[SettingName]
+  /** The flag, environment name or `file: key` it came from. */
+  readonly origin: string
+}
+
+/** What one source of settings says, right and wrong. */
+export interface Layer {
+  readonly values: readonly SettingValue[]
+  readonly faults: readonly ConfigFault[]
+}
+
+/** What a source gave under a name, before it is checked. */
+export interface RawSetting {
+  readonly name: SettingName
+  readonly input: unknown
+  readonly origin: string
+}
+
+/** Checks each setting that a source gives, also those that a stronger source overrules: a wrong one is never passed over. */
+export function checkLayer(raw: readonly RawSetting[], faults: readonly ConfigFault[] = []): Layer {
+  const values: SettingValue[] = []
+  const found: ConfigFault[] = [...faults]
+  for (const { name, input, origin } of raw) {
+    const result = readSetting(name, input)
+    if (result.success) values.push({ name, input: input as SettingInput, value: result.data, origin })
+    else found.push(faultOf(name, input, origin))
+  }
+  return { values, faults: found }
+}
+
+function faultOf(name: SettingName, input: unknown, origin: string): ConfigFault {
+  return { where: origin, expected: settings[name].expected, got: showValue(input), ...hintOf(input) }
+}
+
+function hintOf(input: unknown): { readonly hint?: string } {
+  if (input === '') return { hint: 'leave it unset for the default' }
+  // Kubernetes describes every Service to every container in such variables; one named `modelward` takes our names.
+  if (typeof input === 'string' && /^(tcp|udp):\/\//.test(input))
+    return { hint: 'Kubernetes sets this for a Service of that name; set `enableServiceLinks: false`' }
+  return {}
+}
+
+/** Reads the text of a flag or variable to what a configuration file would hold; what cannot be read stays text, and is a fault. */
+export function parseSettingText(name: SettingName, text: string): unknown {
+  switch (settings[name].kind) {
+    case 'text':
+      return text
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text
+    case 'integer':
+    case 'size':
+      return /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text
+    case 'list':
+      return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
+  }
+}

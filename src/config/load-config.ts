@@ -1,0 +1,104 @@
+import { resolve } from 'node:path'
+import type { Config, SettingInput, SettingName } from './config.ts'
+import { ConfigError, type ConfigFault, showValue } from './config-fault.ts'
+import { type Environment, readEnvironment } from './environment-layer.ts'
+import { readConfigFile } from './file-layer.ts'
+import { readFlags, type SettingFlags } from './flag-layer.ts'
+import { checkLayer, type Layer, type SettingValue } from './layer.ts'
+import { readPepper } from './read-pepper.ts'
+import { configSchema } from './schema.ts'
+import { configFileVariable } from './setting-names.ts'
+import { settingNames, settings } from './settings.ts'
+
+/** The file in the working folder that is read when no other is named. */
+export const defaultConfigFile = 'modelward.json'
+
+export interface ConfigSources {
+  readonly flags: SettingFlags
+  /** The paths given with `--config`; more than one is a fault. */
+  readonly configFlag?: readonly string[]
+  readonly environment: Environment
+  /** Absolute. */
+  readonly workingFolder: string
+}
+
+/** The configuration, and where each part of it came from. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** The peppers' text, where the environment gives them. Secret. */
+  readonly pepper: string | undefined
+  /** The environment name the peppers came from. */
+  readonly pepperOrigin: string | undefined
+  /** Where each setting came from: a flag, an environment name, `file: key` or `default`. */
+  readonly origins: Readonly<Record<SettingName, string>>
+  /** Each setting as a configuration file would hold it. */
+  readonly inputs: Readonly<Record<SettingName, SettingInput>>
+  /** The configuration file that was read, absolute. */
+  readonly configFile: string | undefined
+}
+
+/**
+ * Reads the configuration: flags before environment before file before defaults.
+ *
+ * @throws ConfigError (`config_invalid`) with every fault of every source at once, those of overruled values among them
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const file = readNamedFile(sources)
+  // The strongest last.
+  const layers = [
+    defaultLayer,
+    file.layer ?? nothing,
+    readEnvironment(sources.environment),
+    readFlags(sources.flags),
+  ]
+  const pepper = readPepper(sources.environment)
+  const values = new Map(layers.flatMap((layer) => layer.values).map((value) => [value.name, value]))
+  const faults = [...layers.flatMap((layer) => layer.faults), ...pepper.faults]
+  faults.push(...findContradictions(values))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return {
+    config: collect(values, ({ value }) => value) as unknown as Config,
+    pepper: pepper.pepper,
+    pepperOrigin: pepper.origin,
+    origins: collect(values, ({ origin }) => origin),
+    inputs: collect(values, ({ input }) => input),
+    configFile: file.layer && file.path,
+  }
+}
+
+const nothing: Layer = { values: [], faults: [] }
+
+const defaultLayer: Layer = checkLayer(
+  settingNames.map((name) => ({ name, input: settings[name].default, origin: 'default' })),
+)
+
+/** The configuration file: the one that is named, or `modelward.json` in the working folder where there is one. */
+function readNamedFile(sources: ConfigSources): { readonly path: string; readonly layer: Layer | undefined } {
+  const [flag, second] = sources.configFlag ?? []
+  const named = flag ?? sources.environment[configFileVariable]
+  const path = resolve(sources.workingFolder, named ?? defaultConfigFile)
+  const where = flag === undefined ? configFileVariable : '--config'
+  const faults: ConfigFault[] = []
+  if (second !== undefined) faults.push({ where, expected: 'it once', got: 'it several times' })
+  if (named === '') faults.push({ where, expected: 'the path of a file', got: 'an empty text' })
+  if (faults.length > 0) return { path, layer: { values: [], faults } }
+  return { path, layer: readConfigFile(path, named === undefined) }
+}
+
+/** Values that are right each for itself and wrong together. Those that are wrong for themselves have their own faults. */
+function findContradictions(values: ReadonlyMap<SettingName, SettingValue>): readonly ConfigFault[] {
+  const result = configSchema.safeParse(collect(values, ({ input }) => input))
+  if (result.success) return []
+  return result.error.issues.map(({ path }) => {
+    const name = path[0] as SettingName
+    const { origin, input } = values.get(name) ?? { origin: name, input: undefined }
+    return { where: origin, expected: settings[name].expected, got: showValue(input) }
+  })
+}
+
+function collect<T>(
+  values: ReadonlyMap<SettingName, SettingValue>,
+  part: (value: SettingValue) => T,
+): Record<SettingName, T> {
+  return Object.fromEntries([...values].map(([name, value]) => [name, part(value)])) as Record<SettingName, T>
+}

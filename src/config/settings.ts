@@ -1,0 +1,202 @@
+import type { SettingInput, SettingName } from './config.ts'
+
+/** How the text of a flag or an environment variable is read, and so which JSON type the setting has in a file. */
+export type SettingKind = 'text' | 'integer' | 'boolean' | 'size' | 'list'
+
+/** What people are told about a setting. */
+export interface SettingDescription {
+  readonly kind: SettingKind
+  /** As a configuration file would hold it. */
+  readonly default: SettingInput
+  /** What goes where a value is wanted, such as `N` in `--port N`. */
+  readonly placeholder: string
+  readonly describes: string
+  /** What a fault says was expected, beginning with an article where there is one. */
+  readonly expected: string
+  /** What an empty value means. */
+  readonly empty: string
+}
+
+const isFault = 'A fault: leave the setting out for the default.'
+const isNone = 'None.'
+
+/** Every setting as people are told about it, in the order of the reference. */
+export const settings: Readonly<Record<SettingName, SettingDescription>> = {
+  data: {
+    kind: 'text',
+    default: './modelward-data',
+    placeholder: 'FOLDER',
+    describes:
+      'The data folder: keys, pepper, lock. A relative path starts at the working folder; in a configuration file, at the file’s own folder.',
+    expected: 'a path, with `~` written out',
+    empty: isFault,
+  },
+  host: {
+    kind: 'text',
+    default: '127.0.0.1',
+    placeholder: 'HOST',
+    describes: 'Address or host name to listen on. `0.0.0.0` and `::` let other machines in.',
+    expected: 'an IP address or a host name',
+    empty: isFault,
+  },
+  port: {
+    kind: 'integer',
+    default: 8_000,
+    placeholder: 'N',
+    describes: 'Port to listen on; 0 takes any free one.',
+    expected: 'an integer from 0 to 65535',
+    empty: isFault,
+  },
+  environment: {
+    kind: 'text',
+    default: 'live',
+    placeholder: 'NAME',
+    describes:
+      'Which keys the server admits and new keys belong to. A test key never works on a live server, nor the reverse.',
+    expected: '`live` or `test`',
+    empty: isFault,
+  },
+  keyPrefix: {
+    kind: 'text',
+    default: 'mw',
+    placeholder: 'PREFIX',
+    describes:
+      'What every key starts with. Choose your own before the first key, so that secret scanners can tell your keys: keys with another prefix are refused.',
+    expected: '2 to 12 of a-z 0-9, starting with a letter',
+    empty: isFault,
+  },
+  scheme: {
+    kind: 'list',
+    default: ['header'],
+    placeholder: 'NAMES',
+    describes:
+      'Where a key may travel: `header` (see `keyHeader`), `bearer` (`Authorization: Bearer …`), or both.',
+    expected: '`header`, `bearer` or both, each once',
+    empty: 'A fault: without a scheme nobody could present a key.',
+  },
+  keyHeader: {
+    kind: 'text',
+    default: 'X-API-Key',
+    placeholder: 'NAME',
+    describes: 'The header that carries the key under the scheme `header`.',
+    expected:
+      'a header name (an RFC 9110 token, at most 64 characters), and not `Authorization` beside the scheme `bearer`',
+    empty: isFault,
+  },
+  realm: {
+    kind: 'text',
+    default: 'modelward',
+    placeholder: 'TEXT',
+    describes: 'The realm that `WWW-Authenticate` names on a 401.',
+    expected: '1 to 64 printable ASCII characters, without quotes and backslashes',
+    empty: isFault,
+  },
+  invalidKeyStatus: {
+    kind: 'integer',
+    default: 403,
+    placeholder: 'STATUS',
+    describes:
+      'The status for a wrong key: 403 as FastAPI’s tutorial answers, 401 as RFC 9110 would have it.',
+    expected: '401 or 403',
+    empty: isFault,
+  },
+  trustProxy: {
+    kind: 'list',
+    default: [],
+    placeholder: 'BLOCKS',
+    describes:
+      'Addresses or CIDR blocks of the proxies whose `X-Forwarded-For` is believed. Name only your own: whoever is believed chooses the client address that allow lists see.',
+    expected: 'IPv4 or IPv6 addresses or CIDR blocks, each once',
+    empty: `${isNone} The client address is the connection’s.`,
+  },
+  bodyMax: {
+    kind: 'size',
+    default: '1MiB',
+    placeholder: 'SIZE',
+    describes: 'Largest request body; a larger one is answered 413.',
+    expected: 'a size from 1B to 1GiB, as `64KiB`, `1MiB` or bytes',
+    empty: isFault,
+  },
+  headersMax: {
+    kind: 'size',
+    default: '16KiB',
+    placeholder: 'SIZE',
+    describes: 'Largest request head; a larger one is answered 431.',
+    expected: 'a size from 1KiB to 1MiB, as `16KiB` or bytes',
+    empty: isFault,
+  },
+  textMax: {
+    kind: 'integer',
+    default: 10_000,
+    placeholder: 'N',
+    describes: 'Most characters of a text to predict; a longer one is answered 422.',
+    expected: 'an integer from 1 to 10000000',
+    empty: isFault,
+  },
+  cachedKeysMax: {
+    kind: 'integer',
+    default: 10_000,
+    placeholder: 'N',
+    describes: 'Most verified keys held in memory; more are read from the store again.',
+    expected: 'an integer from 2 to 10000000',
+    empty: isFault,
+  },
+  modelDeadline: {
+    kind: 'text',
+    default: '5s',
+    placeholder: 'TIME',
+    describes: 'How long the model may take; then the answer is 504.',
+    expected: 'a duration from 1ms to 24d, as `500ms`, `5s` or `2min`',
+    empty: isFault,
+  },
+  requestTimeout: {
+    kind: 'text',
+    default: '30s',
+    placeholder: 'TIME',
+    describes: 'How long a client may take to send a request; then the answer is 408.',
+    expected: 'a duration from 1ms to 24d, as `500ms`, `30s` or `2min`',
+    empty: isFault,
+  },
+  shutdownGrace: {
+    kind: 'text',
+    default: '10s',
+    placeholder: 'TIME',
+    describes: 'How long requests under way may go on after SIGTERM; then they are cut off.',
+    expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
+    empty: isFault,
+  },
+  docs: {
+    kind: 'text',
+    default: 'guarded',
+    placeholder: 'WHO',
+    describes: 'Who may read `/docs` and `/openapi.json`: `guarded`, whoever has a key; `open`, anyone.',
+    expected: '`guarded` or `open`',
+    empty: isFault,
+  },
+  corsOrigins: {
+    kind: 'list',
+    default: [],
+    placeholder: 'ORIGINS',
+    describes: 'Origins whose pages may call the server from a browser.',
+    expected: 'origins such as `https://app.example.com`, without a path, each once',
+    empty: `${isNone} Browsers keep other origins’ pages out.`,
+  },
+  logLevel: {
+    kind: 'text',
+    default: 'info',
+    placeholder: 'LEVEL',
+    describes: 'The least that is logged. Logs are JSON lines on standard error.',
+    expected: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`',
+    empty: isFault,
+  },
+  logRequests: {
+    kind: 'boolean',
+    default: true,
+    placeholder: 'BOOLEAN',
+    describes: 'Whether every request leaves a line in the log.',
+    expected: '`true` or `false`',
+    empty: isFault,
+  },
+}
+
+export const settingNames: readonly SettingName[] = Object.keys(settings) as SettingName[]
