@@ -1,0 +1,48 @@
+import { Command } from 'commander'
+import { type CommandEntry, commandGroups, commandIndex } from './command-index.ts'
+import { programVersion } from './program-version.ts'
+
+/**
+ * The command line, with every command named and those that `isWanted` defined in full.
+ * Nothing is written and nothing exits on a fault: Commander's errors are thrown.
+ */
+export async function buildProgram(isWanted: (entry: CommandEntry) => boolean): Promise<Command> {
+  const program = quiet(new Command('modelward'))
+    .description('API keys and a guard in front of AI models')
+    .version(programVersion(), '-V, --version', 'Print the version')
+    .addHelpText('after', '\nEvery command explains itself: modelward keys create --help')
+  for (const entry of commandIndex) {
+    const words = entry.path.split(' ')
+    const name = words.pop() ?? ''
+    const [group] = words
+    const parent = group === undefined ? program : groupOf(program, group)
+    const command = quiet(new Command(name)).summary(entry.summary).description(`${entry.summary}.`)
+    if (isWanted(entry)) (await entry.load())(command)
+    parent.addCommand(command)
+  }
+  return program
+}
+
+/** Whether the command is the one that these arguments call, or whose help they ask for. */
+export function isCalled(args: readonly string[]): (entry: CommandEntry) => boolean {
+  const words = args[0] === 'help' ? args.slice(1) : args
+  return ({ path }) => path.split(' ').every((word, index) => words[index] === word)
+}
+
+function groupOf(program: Command, name: string): Command {
+  const found = program.commands.find((command) => command.name() === name)
+  if (found !== undefined) return found
+  const summary = commandGroups[name] ?? ''
+  const group = quiet(new Command(name)).summary(summary).description(`${summary}.`)
+  program.addCommand(group)
+  return group
+}
+
+function quiet(command: Command): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ showGlobalOptions: false })
+    .helpOption('-h, --help', 'Explain this command')
+    .allowExcessArguments(false)
+}
