@@ -12,6 +12,8 @@ export interface SqliteStatement<Row> {
 export interface SqliteDatabase {
   /** `Row` says what the columns hold. The tables are STRICT, so that they do unless the file is damaged. */
   readonly prepare: <Row extends object>(sql: string) => SqliteStatement<Row>
+  /** The same, each row an array of its cells: a third faster, for whoever reads many cells of one row. */
+  readonly prepareCells: <Cells extends readonly SqlValue[]>(sql: string) => SqliteStatement<Cells>
   readonly exec: (sql: string) => void
   readonly isTransaction: () => boolean
   readonly close: () => void

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
-import type { SqliteDatabase, SqliteStatement } from './database.ts'
+import type { SqliteDatabase, SqliteStatement, SqlValue } from './database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
 export interface OpenDatabaseOptions {
@@ -49,6 +49,11 @@ export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
 function databaseOf(connection: DatabaseSync): SqliteDatabase {
   return {
     prepare: <Row extends object>(sql: string) => connection.prepare(sql) as unknown as SqliteStatement<Row>,
+    prepareCells: <Cells extends readonly SqlValue[]>(sql: string) => {
+      const statement = connection.prepare(sql)
+      statement.setReturnArrays(true)
+      return statement as unknown as SqliteStatement<Cells>
+    },
     exec: (sql) => connection.exec(sql),
     isTransaction: () => connection.isTransaction,
     close: () => connection.close(),

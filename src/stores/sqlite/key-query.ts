@@ -1,6 +1,7 @@
 import type { KeyQuery, KeySort } from '../../core/key-store.ts'
 import type { Standing } from '../../core/standing.ts'
 import type { SqlValue } from './database.ts'
+import { keyColumns } from './key-row.ts'
 
 /** A statement and what to bind. The text is put together from closed lists alone; whatever a caller gave is bound. */
 export interface KeySelection {
@@ -51,7 +52,7 @@ export function selectKeys(query: KeyQuery): readonly KeySelection[] {
 function selection(conditions: readonly Condition[], order: string): KeySelection {
   const where = conditions.map((condition) => `(${condition.sql})`).join(' AND ') || 'TRUE'
   return {
-    sql: `SELECT * FROM keys WHERE ${where} ORDER BY ${order} LIMIT ?`,
+    sql: `SELECT ${keyColumns.join(', ')} FROM keys WHERE ${where} ORDER BY ${order} LIMIT ?`,
     values: conditions.flatMap((condition) => condition.values),
   }
 }

@@ -1,30 +1,29 @@
 import { Fault } from '../../core/fault.ts'
 import type { KeyRecord, SecretRecord } from '../../core/key-record.ts'
-import type { SqlValue } from './database.ts'
 
-/** A row of `keys`. */
-export interface KeyRow {
-  readonly id: string
-  readonly version: number
-  readonly name: string
-  readonly owner: string
-  readonly environment: KeyRecord['environment']
-  readonly scopes: string
-  readonly metadata: string
-  readonly addresses: string
-  readonly secrets: Uint8Array
-  readonly imported: number
-  readonly created_at: number
-  readonly updated_at: number
-  readonly not_before: number | null
-  readonly expires_at: number | null
-  readonly disabled_at: number | null
-  readonly revoked_at: number | null
-  readonly revoked_reason: string | null
-}
+/** The cells of a key, in the order of `keyColumns`. */
+export type KeyCells = readonly [
+  version: number,
+  name: string,
+  owner: string,
+  environment: KeyRecord['environment'],
+  scopes: string,
+  metadata: string,
+  addresses: string,
+  secrets: Uint8Array,
+  imported: number,
+  createdAt: number,
+  updatedAt: number,
+  notBefore: number | null,
+  expiresAt: number | null,
+  disabledAt: number | null,
+  revokedAt: number | null,
+  revokedReason: string | null,
+  id: string,
+]
 
-/** The columns of a key in the order of `encodeKey`; the id comes last, as an UPDATE wants it. */
-export const keyColumns: readonly (keyof KeyRow)[] = [
+/** The columns of a key; the id comes last, as an UPDATE wants it. */
+export const keyColumns: readonly string[] = [
   'version',
   'name',
   'owner',
@@ -44,8 +43,8 @@ export const keyColumns: readonly (keyof KeyRow)[] = [
   'id',
 ]
 
-/** A key as the values of `keyColumns`. */
-export function encodeKey(key: KeyRecord): SqlValue[] {
+/** A key as its cells. */
+export function encodeKey(key: KeyRecord): KeyCells {
   return [
     key.version,
     key.name,
@@ -72,29 +71,29 @@ export function encodeKey(key: KeyRecord): SqlValue[] {
  *
  * @throws Fault `store_unavailable` where the row cannot be read: it was not written by this program
  */
-export function decodeKey(row: KeyRow): KeyRecord {
+export function decodeKey(cells: KeyCells): KeyRecord {
   try {
     return Object.freeze({
-      id: row.id,
-      version: row.version,
-      name: row.name,
-      owner: row.owner,
-      environment: row.environment,
-      scopes: parseFrozen<readonly string[]>(row.scopes),
-      metadata: parseFrozen<Readonly<Record<string, unknown>>>(row.metadata),
-      addresses: parseFrozen<readonly string[]>(row.addresses),
-      secrets: decodeSecrets(row.secrets),
-      imported: row.imported === 1,
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-      notBefore: row.not_before,
-      expiresAt: row.expires_at,
-      disabledAt: row.disabled_at,
-      revokedAt: row.revoked_at,
-      revokedReason: row.revoked_reason,
+      id: cells[16],
+      version: cells[0],
+      name: cells[1],
+      owner: cells[2],
+      environment: cells[3],
+      scopes: parseFrozen<readonly string[]>(cells[4]),
+      metadata: parseFrozen<Readonly<Record<string, unknown>>>(cells[5]),
+      addresses: parseFrozen<readonly string[]>(cells[6]),
+      secrets: decodeSecrets(cells[7]),
+      imported: cells[8] === 1,
+      createdAt: cells[9],
+      updatedAt: cells[10],
+      notBefore: cells[11],
+      expiresAt: cells[12],
+      disabledAt: cells[13],
+      revokedAt: cells[14],
+      revokedReason: cells[15],
     })
   } catch (error) {
-    throw new Fault('store_unavailable', `key ${row.id}: its row cannot be read`, { cause: error })
+    throw new Fault('store_unavailable', `key ${cells[16]}: its row cannot be read`, { cause: error })
   }
 }
 

@@ -14,7 +14,7 @@ import type { SqliteDatabase } from './database.ts'
 import { openDatabase } from './driver.ts'
 import { createChangeReader } from './key-changes.ts'
 import { selectKeys } from './key-query.ts'
-import { decodeKey, type KeyRow } from './key-row.ts'
+import { decodeKey, type KeyCells } from './key-row.ts'
 import { createKeyTable, type KeyTable } from './key-table.ts'
 import { migrateDatabase } from './migrations.ts'
 import { setupErrorOf } from './sqlite-error.ts'
@@ -27,7 +27,7 @@ export interface SqliteKeyStoreOptions {
   readonly clock?: Clock
   /** How long to wait for a lock that another process holds, milliseconds, 0 and up. @default 5000 */
   readonly lockTimeoutMs?: number
-  /** Memory for pages of the file, KiB. @default 32768 */
+  /** Memory for pages of the file, KiB. @default 16384 */
   readonly cacheKiB?: number
 }
 
@@ -37,7 +37,7 @@ export interface SqliteKeyStoreOptions {
  * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_newer`, `data_unwritable`, `data_unreadable`
  */
 export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
-  const { file, clock = Date.now, lockTimeoutMs = 5_000, cacheKiB = 32_768 } = options
+  const { file, clock = Date.now, lockTimeoutMs = 5_000, cacheKiB = 16_384 } = options
   const deadline = performance.now() + lockTimeoutMs
   const database = openDatabase({ file, busyTimeoutMs: lockTimeoutMs, cacheKiB })
   try {
@@ -134,7 +134,7 @@ function listKeys(connection: Connection, database: SqliteDatabase, query: KeyQu
     const found: KeyRecord[] = []
     for (const { sql, values } of selectKeys(query)) {
       // One more than asked for tells whether another page follows.
-      const rows = database.prepare<KeyRow>(sql).all(...values, query.limit + 1 - found.length)
+      const rows = database.prepareCells<KeyCells>(sql).all(...values, query.limit + 1 - found.length)
       found.push(...rows.map(decodeKey))
       if (found.length > query.limit) break
     }

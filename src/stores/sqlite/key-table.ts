@@ -1,7 +1,9 @@
 import { Fault } from '../../core/fault.ts'
 import type { KeyRecord } from '../../core/key-record.ts'
 import type { SqliteDatabase } from './database.ts'
-import { decodeKey, encodeKey, type KeyRow, keyColumns } from './key-row.ts'
+import { createImportedDigestTable } from './imported-digest-table.ts'
+import { neighboursMax, placeOf } from './key-place.ts'
+import { decodeKey, encodeKey, type KeyCells, keyColumns } from './key-row.ts'
 
 /** The keys and the digests of imported ones, without transactions or error handling of their own. */
 export interface KeyTable {
@@ -20,55 +22,56 @@ const nextChange = '(SELECT coalesce(max(change), 0) + 1 FROM keys)'
 export function createKeyTable(database: SqliteDatabase): KeyTable {
   const columns = keyColumns.join(', ')
   const marks = keyColumns.map(() => '?').join(', ')
-  const select = database.prepare<KeyRow>(`SELECT ${columns} FROM keys WHERE id = ?`)
-  const insert = database.prepare(`INSERT INTO keys (${columns}, change) VALUES (${marks}, ${nextChange})`)
   const assignments = keyColumns.slice(0, -1).map((column) => `${column} = ?`)
+  // The plus keeps SQLite from the index on ids: see key-place.ts.
+  const select = database.prepareCells<KeyCells>(
+    `SELECT ${columns} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
+  )
+  const insert = database.prepare(
+    `INSERT INTO keys (${columns}, place, change) VALUES (${marks}, ?, ${nextChange})`,
+  )
   const update = database.prepare(
     `UPDATE keys SET ${assignments.join(', ')}, change = ${nextChange} WHERE id = ? AND version = ?`,
   )
-  const selectOwnerOfDigest = database.prepare<{ key_id: string }>(
-    'SELECT key_id FROM imported_digests WHERE digest = ?',
-  )
-  const insertDigest = database.prepare('INSERT INTO imported_digests (digest, key_id) VALUES (?, ?)')
-  const deleteDigests = database.prepare('DELETE FROM imported_digests WHERE key_id = ?')
+  const findFreePlace = createPlaceFinder(database)
+  const digests = createImportedDigestTable(database)
 
-  const find = (id: string): KeyRecord | undefined => {
-    const row = select.get(id)
-    return row === undefined ? undefined : decodeKey(row)
-  }
-  const ownerOf = (digest: Uint8Array): string | undefined => selectOwnerOfDigest.get(digest)?.key_id
-
-  function putDigests(key: KeyRecord): void {
-    if (!key.imported) return
-    for (const { digest } of key.secrets) {
-      const owner = ownerOf(digest)
-      if (owner !== undefined && owner !== key.id)
-        throw new Fault('internal', `key ${key.id}: the imported key ${owner} has the same secret`)
-      if (owner === undefined) insertDigest.run(digest, key.id)
-    }
+  function find(id: string): KeyRecord | undefined {
+    const place = placeOf(id)
+    const cells = select.get(place, place + neighboursMax - 1, id)
+    return cells === undefined ? undefined : decodeKey(cells)
   }
 
   return {
     find,
-    findImported: (digests) => {
-      for (const digest of digests) {
-        const owner = ownerOf(digest)
-        if (owner !== undefined) return find(owner)
+    findImported: (candidates) => {
+      for (const digest of candidates) {
+        const id = digests.findKeyId(digest)
+        if (id !== undefined) return find(id)
       }
       return undefined
     },
     isTaken: (key) =>
-      select.get(key.id) !== undefined ||
-      (key.imported && key.secrets.some(({ digest }) => ownerOf(digest) !== undefined)),
+      find(key.id) !== undefined ||
+      (key.imported && key.secrets.some(({ digest }) => digests.findKeyId(digest) !== undefined)),
     add: (key) => {
-      insert.run(...encodeKey(key))
-      putDigests(key)
+      insert.run(...encodeKey(key), findFreePlace(key.id))
+      digests.put(key)
     },
     replace: (key) => {
       if (Number(update.run(...encodeKey(key), key.version - 1).changes) === 0) return false
-      deleteDigests.run(key.id)
-      putDigests(key)
+      digests.put(key)
       return true
     },
+  }
+}
+
+function createPlaceFinder(database: SqliteDatabase): (id: string) => number {
+  const select = database.prepare<{ place: number }>('SELECT place FROM keys WHERE place BETWEEN ? AND ?')
+  return (id) => {
+    const first = placeOf(id)
+    const taken = new Set(select.all(first, first + neighboursMax - 1).map((row) => row.place))
+    for (let place = first; place < first + neighboursMax; place += 1) if (!taken.has(place)) return place
+    throw new Fault('internal', `key ${id}: no place is left for ids that hash alike`)
   }
 }

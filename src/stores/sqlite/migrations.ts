@@ -9,7 +9,8 @@ const applicationId = 0x4d576b64
 const steps: readonly string[] = [
   `
   CREATE TABLE keys (
-    number INTEGER PRIMARY KEY,
+    -- Derived from the id: see key-place.ts.
+    place INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     version INTEGER NOT NULL CHECK (version >= 1),
     name TEXT NOT NULL,
