@@ -14,15 +14,17 @@ export function keepKey(key: KeyRecord): KeyRecord {
   })
 }
 
-/** A frozen key for a caller. Bytes cannot be frozen, so each caller gets its own. */
+/** A frozen key for a caller. Bytes cannot be frozen, so each caller gets its own; a Buffer's `slice` would share them. */
 export function lendKey(kept: KeyRecord): KeyRecord {
-  const secrets = kept.secrets.map((secret) => Object.freeze({ ...secret, digest: secret.digest.slice() }))
+  const secrets = kept.secrets.map((secret) =>
+    Object.freeze({ ...secret, digest: new Uint8Array(secret.digest) }),
+  )
   return Object.freeze({ ...kept, secrets: Object.freeze(secrets) })
 }
 
 /** An answer as the store keeps it. */
 export function keepAnswer(answer: IdempotentAnswer): IdempotentAnswer {
-  return Object.freeze({ ...answer, sealed: answer.sealed.slice() })
+  return Object.freeze({ ...answer, sealed: new Uint8Array(answer.sealed) })
 }
 
 /** An answer for a caller. */

@@ -58,24 +58,30 @@ export function createConnection(
     }
   }
 
-  /** Takes the write lock, pausing between attempts on a timer: blocking in SQLite would stop every request of the process. */
-  async function begin(): Promise<void> {
-    const deadline = performance.now() + lockTimeoutMs
-    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
-      const error = run(tryBegin)
-      if (error === undefined) return
-      if (performance.now() + pauseMs > deadline) throw faultOf(error)
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  /** One attempt, wholly synchronous, so that no other call of this process gets in between the lock and the commit. */
+  function tryToWrite<T>(work: () => T): { readonly result: T } | { readonly busy: unknown } {
+    try {
+      database.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error)) return { busy: error }
+      throw error
+    }
+    return {
+      result: finish(() => {
+        files.check()
+        return work()
+      }),
     }
   }
 
-  function tryBegin(): unknown {
-    try {
-      database.exec('BEGIN IMMEDIATE')
-      return undefined
-    } catch (error) {
-      if (isBusy(error)) return error
-      throw error
+  /** Pauses between attempts on a timer: waiting inside SQLite would stop every request of the process. */
+  async function write<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + lockTimeoutMs
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      const attempt = run(() => tryToWrite(work))
+      if ('result' in attempt) return attempt.result
+      if (performance.now() + pauseMs > deadline) throw faultOf(attempt.busy)
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
 
@@ -87,16 +93,7 @@ export function createConnection(
         database.exec('BEGIN')
         return finish(work)
       }),
-    write: async (work) => {
-      await begin()
-      // No await from here to the commit: the transaction belongs to this call alone.
-      return run(() =>
-        finish(() => {
-          files.check()
-          return work()
-        }),
-      )
-    },
+    write,
     checkFiles: () => run(files.check),
     close: () => {
       if (isOpen) database.close()

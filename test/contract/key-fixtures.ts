@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import type { KeyRecord } from '../../src/core/key-record.ts'
+import type { IdempotentAnswer, KeyPage, KeyQuery, KeyStore } from '../../src/core/key-store.ts'
+
+/** A key id that stands for a number: 12 base62 characters. */
+export function idOf(number: number): string {
+  return `k${String(number).padStart(11, '0')}`
+}
+
+/** 32 bytes that stand for a text. */
+export function digestOf(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest()
+}
+
+/** A key, plain but for what is given. Its secret is derived from its id. */
+export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
+  return {
+    id,
+    version: 1,
+    name: `name of ${id}`,
+    owner: id,
+    environment: 'live',
+    scopes: ['predict'],
+    metadata: {},
+    addresses: [],
+    secrets: [{ digest: digestOf(id), pepperVersion: 1, createdAt: 1_000, endsAt: null }],
+    imported: false,
+    createdAt: 1_000,
+    updatedAt: 1_000,
+    notBefore: null,
+    expiresAt: null,
+    disabledAt: null,
+    revokedAt: null,
+    revokedReason: null,
+    ...fields,
+  }
+}
+
+/** An answer kept for a retry, plain but for what is given. */
+export function answerOf(id: string, fields: Partial<IdempotentAnswer> = {}): IdempotentAnswer {
+  return { id, requestDigest: 'digest', sealed: new Uint8Array([1, 2, 3]), expiresAt: 10_000, ...fields }
+}
+
+/** Ids of all pages, as a client that follows `after` gets them. */
+export async function listAllIds(store: KeyStore, query: Omit<KeyQuery, 'after'>): Promise<string[]> {
+  const ids: string[] = []
+  let page: KeyPage
+  let after: KeyQuery['after']
+  do {
+    page = await store.listKeys(after === undefined ? query : { ...query, after })
+    ids.push(...page.keys.map((key) => key.id))
+    const last = page.keys.at(-1)
+    if (last !== undefined) after = { value: sortValue(last, query.sort), id: last.id }
+  } while (page.hasMore)
+  return ids
+}
+
+/** What a key is sorted by. */
+export function sortValue(key: KeyRecord, sort: KeyQuery['sort']): string | number | null {
+  switch (sort) {
+    case 'created_at':
+      return key.createdAt
+    case 'updated_at':
+      return key.updatedAt
+    case 'expires_at':
+      return key.expiresAt
+    case 'name':
+      return key.name
+    case 'id':
+      return key.id
+  }
+}

@@ -1,0 +1,26 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
+import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
+import { describeKeyStore, type OpenStore } from './key-store.contract.ts'
+
+const stores: Readonly<Record<string, OpenStore>> = {
+  memory: async (clock) => {
+    const store = createMemoryKeyStore({ clock })
+    return { store, dispose: () => store.close() }
+  },
+  sqlite: async (clock) => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelward-store-'))
+    const store = openSqliteKeyStore({ file: join(folder, 'keys.db'), clock })
+    return {
+      store,
+      dispose: async () => {
+        await store.close()
+        await rm(folder, { recursive: true })
+      },
+    }
+  },
+}
+
+for (const [name, open] of Object.entries(stores)) describeKeyStore(name, open)
