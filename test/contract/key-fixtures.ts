@@ -70,3 +70,23 @@ export function sortValue(key: KeyRecord, sort: KeyQuery['sort']): string | numb
       return key.id
   }
 }
+
+/** Bytes as hex, so that a Buffer and a Uint8Array of the same content are equal. */
+export function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+}
+
+/** A fresh, empty store and how to end it. Each test has its own. */
+export interface OpenedStore {
+  readonly store: KeyStore
+  readonly dispose: () => Promise<void>
+}
+
+/** Opens an empty store whose clock is the given one. */
+export type OpenStore = (clock: () => number) => Promise<OpenedStore>
+
+/** The store under test, and how to move its clock. */
+export type Get = () => { readonly store: KeyStore; readonly moveTo: (time: number) => void }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
 import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
-import { describeKeyStore, type OpenStore } from './key-store.contract.ts'
+import type { OpenStore } from './key-fixtures.ts'
+import { describeKeyStore } from './key-store.contract.ts'
 
 const stores: Readonly<Record<string, OpenStore>> = {
   memory: async (clock) => {
