@@ -1,0 +1,25 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Fault } from '../core/fault.ts'
+import { problemOf } from '../core/problem.ts'
+import type { Refusal } from '../core/refusal.ts'
+import { lingerOverBody } from '../gate/linger.ts'
+
+/** Answers with the problem of a refusal or a fault, without waiting for a body that nobody has read. */
+export function answerProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: Refusal | Fault,
+): FastifyReply {
+  const { status, headers, body } = problemOf(thrown, request.id)
+  closeOverBody(request, reply)
+  // As bytes: Fastify adds a charset to the type of text, and JSON has none (RFC 8259 §11).
+  return reply
+    .code(status)
+    .headers(headers)
+    .send(Buffer.from(JSON.stringify(body)))
+}
+
+/** Has the connection close after this answer where the request's body is still under way. */
+export function closeOverBody(request: FastifyRequest, reply: FastifyReply): void {
+  if (lingerOverBody(request.raw)) reply.header('connection', 'close')
+}
