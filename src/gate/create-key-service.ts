@@ -51,6 +51,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
 
   return {
     create: (key, { idempotency } = {}) => createKey(options, answers, key, idempotency),
+    createAll: (keys, beforeAdd = () => {}) => createKeys(options, keys, beforeAdd),
     rotate: (id, rotation = {}) => rotateKey(options, answers, id, rotation, get),
     import: (keys) => importKeys(options, keys),
     get,
@@ -119,6 +120,29 @@ function createRecord(
   }
 }
 
+/** A key with the defaults where nothing was asked for, not in the store yet. */
+function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
+  const id = drawKeyId()
+  const format = { ...options.format, environment: key.environment ?? options.format.environment }
+  const { text, secret } = drawKey(format, id, options.peppers, options.clock())
+  const record = createRecord(options, id, key, secret, false)
+  checkKeyFields(record, ['body'])
+  return { record, text }
+}
+
+async function createKeys(
+  options: KeyServiceOptions,
+  keys: readonly NewKey[],
+  beforeAdd: (issued: readonly IssuedKey[]) => void,
+): Promise<readonly IssuedKey[]> {
+  for (;;) {
+    const issued = keys.map((key) => drawIssuedKey(options, key))
+    beforeAdd(issued)
+    const { outcome } = await options.store.addKeys(issued.map(({ record }) => record))
+    if (outcome === 'added') return issued
+  }
+}
+
 async function createKey(
   options: KeyServiceOptions,
   answers: AnswerSeal,
@@ -128,14 +152,10 @@ async function createKey(
   const earlier = await findIssued(options, answers, idempotency)
   if (earlier !== undefined) return earlier
   for (;;) {
-    const id = drawKeyId()
-    const format = { ...options.format, environment: key.environment ?? options.format.environment }
-    const { text, secret } = drawKey(format, id, options.peppers, options.clock())
-    const record = createRecord(options, id, key, secret, false)
-    checkKeyFields(record, ['body'])
+    const { record, text } = drawIssuedKey(options, key)
     const added = await options.store.addKeys(
       [record],
-      idempotency && answers.seal(idempotency, sealedText(id, text)),
+      idempotency && answers.seal(idempotency, sealedText(record.id, text)),
     )
     if (added.outcome === 'added') return { record, text }
     // The same request, under way at once, was faster: its answer is the answer.

@@ -18,7 +18,7 @@ export async function decide(
   now: number,
 ): Promise<Verdict> {
   const { caller } = key
-  const refusal = checkStanding(key, now) ?? checkAddress(key, request.address) ?? checkScope(key, demand)
+  const refusal = checkStanding(key, now) ?? checkAddress(key, request) ?? checkScope(key, demand)
   if (refusal !== undefined) return { admitted: false, refusal, caller }
   if (demand.check === undefined) return { admitted: true, caller }
   try {
@@ -47,8 +47,8 @@ function checkStanding({ record, secret }: VerifiedKey, now: number): Refusal | 
 }
 
 /** Refuses a caller from elsewhere than the key's addresses; where the address is not known, so is that it is allowed. */
-function checkAddress({ addresses }: VerifiedKey, address: string | undefined): Refusal | undefined {
-  return addresses === undefined || addresses.has(address) ? undefined : new Refusal('address_denied')
+function checkAddress({ addresses }: VerifiedKey, request: RequestHead): Refusal | undefined {
+  return addresses === undefined || addresses.has(request.address) ? undefined : new Refusal('address_denied')
 }
 
 /** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */

@@ -35,6 +35,14 @@ export interface RotateOptions {
  */
 export interface KeyService {
   readonly create: (key: NewKey, options?: { readonly idempotency?: Idempotency }) => Promise<IssuedKey>
+  /**
+   * Creates keys in one commit, all or none. `beforeAdd` gets them while none is in the store yet, for whoever must keep their
+   * texts safe first; what it throws keeps them out.
+   */
+  readonly createAll: (
+    keys: readonly NewKey[],
+    beforeAdd?: (issued: readonly IssuedKey[]) => void,
+  ) => Promise<readonly IssuedKey[]>
   /** Gives the key a new secret under the same id. At most two live: a second rotation in an overlap ends the oldest. */
   readonly rotate: (id: string, options?: RotateOptions) => Promise<IssuedKey>
   /** Takes over keys by their hash, all or none. Each is upgraded to a peppered digest when it is first used. */
