@@ -1,0 +1,34 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+
+/** Every connection that is open, for Node tells of those alone that have sent a request. */
+export function trackConnections(server: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  return connections
+}
+
+/**
+ * Accepts no more connections, closes the idle ones, waits for the requests under way, and cuts off what is left after the
+ * grace. Answers carry `Connection: close` meanwhile.
+ */
+export async function closeApp(
+  app: FastifyInstance,
+  connections: ReadonlySet<Socket>,
+  graceMs: number,
+): Promise<void> {
+  // Browsers open connections ahead of need; Node counts one that has sent nothing as busy.
+  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+  const cut = setTimeout(() => {
+    for (const socket of connections) socket.destroy()
+  }, graceMs)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(cut)
+  }
+}

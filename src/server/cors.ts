@@ -1,0 +1,42 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { csrfHeader } from '../gate/session.ts'
+
+export interface CorsOptions {
+  readonly corsOrigins: readonly string[]
+  readonly keyHeader: string
+}
+
+/** How long a browser may remember the answer to a preflight, in seconds. */
+const maxAgeSeconds = 600
+
+/**
+ * Lets pages of these origins call the server: the headers are on refusals too, so that the page can read them, and a preflight,
+ * which browsers send without the key, is answered before the guard. Cookies of other origins are never accepted.
+ */
+export async function allowOrigins(app: FastifyInstance, options: CorsOptions): Promise<void> {
+  if (options.corsOrigins.length === 0) return
+  const { default: cors } = await import('@fastify/cors')
+  const settings = {
+    origin: [...options.corsOrigins],
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: ['content-type', 'authorization', 'idempotency-key', options.keyHeader, csrfHeader],
+    exposedHeaders: ['x-request-id', 'retry-after', 'www-authenticate', 'location', 'allow'],
+    maxAge: maxAgeSeconds,
+    strictPreflight: true,
+  }
+  await app.register(cors, {
+    hideOptionsRoute: true,
+    delegator: (request: FastifyRequest, done: (error: Error | null, options: typeof settings) => void) => {
+      // Any other OPTIONS is a request like all others, and meets the guard.
+      done(null, isPreflight(request) ? settings : ({ ...settings, preflight: false } as typeof settings))
+    },
+  })
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined
+  )
+}

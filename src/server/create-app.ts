@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { type FastifyInstance, fastify } from 'fastify'
+import { Refusal } from '../core/refusal.ts'
+import { FastifyHead } from '../fastify/fastify-head.ts'
+import { callerOf, modelward } from '../fastify/guard.ts'
+import type { Model } from '../models/model.ts'
+import type { Sentiment } from '../models/sentiment/sentiment.ts'
+import type { Ward } from '../modelward.ts'
+import { setAnswerHeaders } from './answer-headers.ts'
+import { compileSchema } from './compile-schema.ts'
+import { allowOrigins } from './cors.ts'
+import { addDocsRoutes } from './docs-routes.ts'
+import { answerError, handleErrors, logRefusal } from './handle-errors.ts'
+import { addHealthRoutes } from './health-routes.ts'
+import { createHttpServer } from './http-server.ts'
+import { acceptJson } from './json-body.ts'
+import { addKeyRoutes } from './key-routes.ts'
+import { createLog, type Log } from './log.ts'
+import { describeApi } from './openapi.ts'
+import { addPredictRoute } from './predict-route.ts'
+import type { AppOptions } from './server-options.ts'
+import { addSessionRoutes } from './session-routes.ts'
+import { answerWithSignIn } from './sign-in-page.ts'
+import { pathOf, refuseUnknownPath } from './unknown-path.ts'
+
+export interface AppParts {
+  readonly ward: Ward
+  readonly model: Model<string, Sentiment>
+  /** @default one made from the options */
+  readonly log?: Log
+  /** Whether the server is on its way down. @default never */
+  readonly isClosing?: () => boolean
+}
+
+/** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
+export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
+  const { ward, model, isClosing = () => false } = parts
+  const log = parts.log ?? createAppLog(options)
+  const app = createFastify(options, log, ward)
+  acceptJson(app)
+  handleErrors(app, log)
+  app.addHook('onRequest', (request, reply, done) => {
+    setAnswerHeaders(request, reply)
+    done(
+      lacksHost(request.raw)
+        ? new Refusal('request_malformed', 'The request has no Host header.')
+        : undefined,
+    )
+  })
+  await allowOrigins(app, options)
+  await app.register(modelward, {
+    ward,
+    onRefused(request, reply, refusal) {
+      logRefusal(log, request, refusal)
+      return answerWithSignIn(request, reply, refusal)
+    },
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    // Before the body of a request that nobody will answer is read.
+    done(request.is404 ? refuseUnknownPath(app, request) : undefined)
+  })
+  if (options.logRequests) logRequests(app, log)
+  await describeApi(app, ward.gate.schemes)
+  addPredictRoute(app, { ...options, model })
+  addKeyRoutes(app, ward)
+  addHealthRoutes(app, { ward, isClosing })
+  addDocsRoutes(app, options.docs)
+  addSessionRoutes(app, ward.gate)
+  return app
+}
+
+export function createAppLog({ logLevel, keyHeader, logStream }: AppOptions): Log {
+  return createLog({ level: logLevel, keyHeader, ...(logStream && { stream: logStream }) })
+}
+
+function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstance {
+  return fastify({
+    bodyLimit: options.bodyBytesMax,
+    trustProxy: options.trustProxy.length === 0 ? false : [...options.trustProxy],
+    genReqId: () => randomUUID(),
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    serverFactory: (handler) => createHttpServer(handler, options),
+    schemaController: {
+      compilersFactory: {
+        buildValidator: () => compileSchema as never,
+        buildSerializer: () => () => JSON.stringify,
+      },
+    },
+    async frameworkErrors(error, request, reply) {
+      // No hook has run for a path that cannot be read: who it is comes first here too.
+      setAnswerHeaders(request, reply)
+      const verdict = await ward.gate.admit(new FastifyHead(request), { anyKey: true, session: 'read' })
+      return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
+    },
+  }) as FastifyInstance
+}
+
+function logRequests(app: FastifyInstance, log: Log): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    log.info(
+      {
+        request_id: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        path: pathOf(request.url),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        key_id: callerOf(request)?.keyId ?? null,
+        address: request.ip,
+      },
+      'answered',
+    )
+    done()
+  })
+}
+
+/** HTTP/1.1 asks for it (RFC 9112 §3.2); nothing here is built from it. */
+function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1'
+}

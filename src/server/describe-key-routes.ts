@@ -1,0 +1,118 @@
+import type { FastifySchema } from 'fastify'
+import { z } from 'zod'
+import {
+  importBody,
+  issuedKeyView,
+  keyChangesBody,
+  keyPageView,
+  keyParams,
+  keyView,
+  listQuery,
+  newKeyBody,
+  noBody,
+  revokeBody,
+  rotateBody,
+} from './key-schemas.ts'
+import type { RouteAnswer } from './route-schema.ts'
+
+const tags = ['keys']
+const shown: RouteAnswer = { description: 'The key as it stands. Never its text.', schema: keyView }
+const issued: RouteAnswer = {
+  description: 'The key, with its text, which is not shown again.',
+  schema: issuedKeyView,
+}
+const idempotencyHeaders = z.object({
+  'Idempotency-Key': z
+    .string()
+    .optional()
+    .describe(
+      'A retry with the same key and body gets the same answer for 24 hours. 1 to 255 visible ASCII characters.',
+    ),
+})
+const params = keyParams
+
+/** What each route over keys takes, checked by Fastify, and what OpenAPI says of it. */
+export const keyRouteSchemas = {
+  self: {
+    operationId: 'readOwnKey',
+    summary: 'Read the key that asks',
+    tags,
+    describes: { answers: { 200: shown } },
+  },
+  list: {
+    operationId: 'listKeys',
+    summary: 'List keys, newest first',
+    tags,
+    querystring: listQuery,
+    describes: {
+      answers: { 200: { description: 'A page; `next_cursor` is null on the last.', schema: keyPageView } },
+    },
+  },
+  import: {
+    operationId: 'importKeys',
+    summary: 'Take over keys made elsewhere, by their hash',
+    description: 'All or none. Each is put under the pepper when it is first used.',
+    tags,
+    body: importBody,
+    describes: {
+      answers: { 201: { description: 'The keys.', schema: z.object({ keys: z.array(keyView) }) } },
+      faults: [409],
+    },
+  },
+  create: {
+    operationId: 'createKey',
+    summary: 'Create a key',
+    tags,
+    body: newKeyBody.meta({ examples: [{ name: 'mobile app', scopes: ['predict'], expires_in: '30d' }] }),
+    describes: { headers: idempotencyHeaders, answers: { 201: issued } },
+  },
+  rotate: {
+    operationId: 'rotateKey',
+    summary: 'Give a key a new secret',
+    description: 'The id stays. The old secret goes on for the overlap; without one it ends now.',
+    tags,
+    params,
+    body: rotateBody.meta({ examples: [{ overlap: '24h' }] }),
+    describes: { bodyIsOptional: true, headers: idempotencyHeaders, answers: { 200: issued }, faults: [409] },
+  },
+  show: {
+    operationId: 'readKey',
+    summary: 'Read a key',
+    tags,
+    params,
+    describes: { answers: { 200: shown } },
+  },
+  update: {
+    operationId: 'updateKey',
+    summary: 'Change a key',
+    description: 'Fields that are not sent stay; null clears a time.',
+    tags,
+    params,
+    body: keyChangesBody,
+    describes: { answers: { 200: shown }, faults: [409] },
+  },
+  revoke: {
+    operationId: 'revokeKey',
+    summary: 'End a key for good',
+    tags,
+    params,
+    body: revokeBody.meta({ examples: [{ reason: 'leaked' }] }),
+    describes: { bodyIsOptional: true, answers: { 200: shown } },
+  },
+  disable: {
+    operationId: 'disableKey',
+    summary: 'Switch a key off until it is enabled again',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shown }, faults: [409] },
+  },
+  enable: {
+    operationId: 'enableKey',
+    summary: 'Switch a disabled key on again',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shown }, faults: [409] },
+  },
+} as const satisfies Readonly<Record<string, FastifySchema>>

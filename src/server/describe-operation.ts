@@ -1,0 +1,113 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifySchema, RouteOptions } from 'fastify'
+import { z } from 'zod'
+import type { Demand, GuardSetting } from '../core/demand.ts'
+import { faults } from '../core/fault.ts'
+import { problemMediaType } from '../core/problem.ts'
+import { refusals } from '../core/refusal.ts'
+import type { Scheme } from '../core/scheme.ts'
+import type { RouteAnswer } from './route-schema.ts'
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** The one body of every refusal and fault, for OpenAPI. */
+export const problemSchema: JsonObject = {
+  type: 'object',
+  description: 'RFC 9457 problem. Programs compare `code`.',
+  required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', enum: [...Object.keys(refusals), ...Object.keys(faults)] },
+    request_id: { type: 'string', format: 'uuid' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['loc', 'msg', 'type'],
+        properties: {
+          loc: { type: 'array', items: { type: ['string', 'integer'] } },
+          msg: { type: 'string' },
+          type: { type: 'string' },
+        },
+      },
+    },
+  },
+}
+
+/** One route in OpenAPI's words: what it takes, what it answers, and which keys and problems follow from its guard. */
+export function describeOperation(
+  schema: FastifySchema & { readonly hide?: boolean } = {},
+  route: RouteOptions,
+  schemes: readonly Scheme[],
+): JsonObject {
+  const { body, querystring, params, describes, ...words } = schema
+  // A route that says nothing about itself is not for the public document.
+  if (describes === undefined) return { ...words, hide: true }
+  const takesBody = describes.body ?? body
+  const setting = route.config?.guard ?? {}
+  const statuses = [
+    400,
+    ...(setting === 'public' ? [] : [401, 403, 503]),
+    ...(params === undefined ? [] : [404]),
+    ...(takesBody === undefined ? [] : [413, 415]),
+    ...([takesBody, querystring, describes.querystring].some((part) => part !== undefined) ? [422] : []),
+    ...(describes.faults ?? []),
+    500,
+  ]
+  return {
+    ...words,
+    ...(takesBody !== undefined && { body: describeBody(takesBody, describes.bodyIsOptional) }),
+    ...describePart('querystring', describes.querystring ?? querystring),
+    ...describePart('params', params),
+    ...describePart('headers', describes.headers),
+    security: describeSecurity(setting, schemes),
+    response: { ...describeAnswers(describes.answers), ...describeProblems(statuses) },
+  }
+}
+
+/** Any one of the schemes will do; what they list is the scope the key needs (OpenAPI 3.1, Security Requirement Object). */
+function describeSecurity(setting: GuardSetting, schemes: readonly Scheme[]): readonly JsonObject[] {
+  if (setting === 'public') return []
+  return schemes.map((scheme) => ({ [scheme.id]: scopesOf(setting) }))
+}
+
+function scopesOf({ scope = [] }: Demand): readonly string[] {
+  return typeof scope === 'string' ? [scope] : scope
+}
+
+function describeBody(body: unknown, isOptional = false): JsonObject {
+  const described = toJsonSchema(body)
+  return isOptional ? { ...described, 'x-optional': true } : described
+}
+
+function describePart(name: string, part: unknown): JsonObject {
+  return part === undefined ? {} : { [name]: toJsonSchema(part) }
+}
+
+function describeAnswers(answers: Readonly<Record<number, RouteAnswer>>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, schema, example }]) => {
+      if (schema === undefined) return [status, { description, type: 'null' }]
+      const content = { schema: toJsonSchema(schema, 'output'), ...(example !== undefined && { example }) }
+      return [status, { description, content: { 'application/json': content } }]
+    }),
+  )
+}
+
+function describeProblems(statuses: readonly number[]): JsonObject {
+  const content = { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } }
+  return Object.fromEntries(
+    [...new Set(statuses)].map((status) => [status, { description: STATUS_CODES[status], content }]),
+  )
+}
+
+function toJsonSchema(schema: unknown, io: 'input' | 'output' = 'input'): JsonObject {
+  const { $schema: _draft, ...described } = z.toJSONSchema(schema as z.ZodType, {
+    io,
+    unrepresentable: 'any',
+  })
+  return described
+}

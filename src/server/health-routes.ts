@@ -1,0 +1,66 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { Fault } from '../core/fault.ts'
+import type { Ward } from '../modelward.ts'
+
+export interface HealthRouteOptions {
+  readonly ward: Pick<Ward, 'listen'>
+  readonly isClosing: () => boolean
+}
+
+/** How long `/ready` waits for a word from the store, in milliseconds. */
+const listenMsMax = 1_000
+
+const status = z.object({ status: z.literal('ok') })
+
+/** `/health`: this process answers. `/ready`: it can also decide about keys, so that requests may be sent to it. */
+export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: HealthRouteOptions): void {
+  const config = { guard: 'public' } as const
+  const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
+  let listening: Promise<void> | undefined
+
+  /** Asks the store once for all who ask at the same time: these routes are open to everyone. */
+  function listen(): Promise<void> {
+    listening ??= withinMs(ward.listen(), listenMsMax).finally(() => {
+      listening = undefined
+    })
+    return listening
+  }
+
+  app.get(
+    '/health',
+    { config, schema: { summary: 'Whether the process answers', tags: ['health'], describes: { answers } } },
+    async () => ({ status: 'ok' }),
+  )
+  app.get(
+    '/ready',
+    {
+      config,
+      schema: {
+        summary: 'Whether requests may be sent here',
+        tags: ['health'],
+        describes: { answers, faults: [503] },
+      },
+    },
+    async () => {
+      if (isClosing()) throw new Fault('store_unavailable', 'the server is closing')
+      await listen()
+      return { status: 'ok' }
+    },
+  )
+}
+
+async function withinMs<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Fault('store_unavailable', `the store said nothing for ${ms} ms`)),
+      ms,
+    )
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

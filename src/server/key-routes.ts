@@ -1,0 +1,125 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { z } from 'zod'
+import type { Demand } from '../core/demand.ts'
+import { parseDuration } from '../core/duration.ts'
+import type { KeyRecord } from '../core/key-record.ts'
+import { adminScope } from '../core/scope.ts'
+import { formatKeyCursor } from '../gate/key-cursor.ts'
+import type { IssuedKey } from '../gate/key-service.ts'
+import { type KeyView, viewKey } from '../gate/key-view.ts'
+import type { Ward } from '../modelward.ts'
+import { keyRouteSchemas as schemas } from './describe-key-routes.ts'
+import { readIdempotency } from './idempotency-key.ts'
+import { readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-input.ts'
+import type {
+  importBody,
+  keyChangesBody,
+  listQuery,
+  newKeyBody,
+  revokeBody,
+  rotateBody,
+} from './key-schemas.ts'
+
+/** Administrators by key, or by a browser's session with the CSRF header. */
+const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
+const selfDemand: Demand = { anyKey: true, session: 'read' }
+
+interface OneKey {
+  readonly Params: { readonly id: string }
+}
+
+/** The admin API over keys, and what a key may read of itself. */
+export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
+  const { keys, clock } = ward
+  const config = { guard: selfDemand }
+  app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) =>
+    viewKey(await keys.get(caller.keyId), clock()),
+  )
+  addCollectionRoutes(app, ward)
+  addIssuingRoutes(app, ward)
+  addChangeRoutes(app, ward)
+}
+
+function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+  const config = { guard: adminDemand }
+  app.get<{ Querystring: z.infer<typeof listQuery> }>(
+    '/v1/keys',
+    { config, schema: schemas.list },
+    async ({ query }) => {
+      const now = clock()
+      const asked = readKeyQuery(query, now)
+      const page = await keys.list(asked)
+      const last = page.hasMore ? page.keys.at(-1) : undefined
+      return {
+        keys: page.keys.map((record) => viewKey(record, now)),
+        next_cursor: last === undefined ? null : formatKeyCursor(last, asked.sort),
+      }
+    },
+  )
+  app.post<{ Body: z.infer<typeof importBody> }>(
+    '/v1/keys/import',
+    { config, schema: schemas.import },
+    async ({ body }, reply) => {
+      const records = await keys.import(readImportedKeys(body, clock()))
+      reply.code(201)
+      return { keys: records.map((record) => viewKey(record, clock())) }
+    },
+  )
+}
+
+/** Routes whose answer holds a key's text, this once. */
+function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+  const config = { guard: adminDemand }
+  app.post<{ Body: z.infer<typeof newKeyBody> }>(
+    '/v1/keys',
+    { config, schema: schemas.create },
+    async (request, reply) => {
+      const idempotency = readIdempotency(request, 'create')
+      const issued = await keys.create(readNewKey(request.body, clock()), idempotency && { idempotency })
+      reply.header('location', `/v1/keys/${issued.record.id}`)
+      return sendIssued(reply.code(201), issued, clock())
+    },
+  )
+  app.post<OneKey & { Body: z.infer<typeof rotateBody> }>(
+    '/v1/keys/:id/rotate',
+    { config, schema: schemas.rotate },
+    async (request, reply) => {
+      const { id } = request.params
+      const idempotency = readIdempotency(request, `rotate ${id}`)
+      const overlap = request.body?.overlap
+      const issued = await keys.rotate(id, {
+        ...(overlap !== undefined && { overlapMs: parseDuration(overlap) ?? 0 }),
+        ...(idempotency && { idempotency }),
+      })
+      return sendIssued(reply, issued, clock())
+    },
+  )
+}
+
+function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+  const config = { guard: adminDemand }
+  const view = (record: KeyRecord): KeyView => viewKey(record, clock())
+  app.get<OneKey>('/v1/keys/:id', { config, schema: schemas.show }, async ({ params }) =>
+    view(await keys.get(params.id)),
+  )
+  app.patch<OneKey & { Body: z.infer<typeof keyChangesBody> }>(
+    '/v1/keys/:id',
+    { config, schema: schemas.update },
+    async ({ params, body }) => view(await keys.update(params.id, readFields(body, clock()))),
+  )
+  app.post<OneKey & { Body: z.infer<typeof revokeBody> }>(
+    '/v1/keys/:id/revoke',
+    { config, schema: schemas.revoke },
+    async ({ params, body }) => view(await keys.revoke(params.id, body?.reason)),
+  )
+  app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params }) =>
+    view(await keys.disable(params.id)),
+  )
+  app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params }) =>
+    view(await keys.enable(params.id)),
+  )
+}
+
+function sendIssued(reply: FastifyReply, { record, text }: IssuedKey, now: number): FastifyReply {
+  return reply.header('cache-control', 'no-store').send({ ...viewKey(record, now), key: text })
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { durationForms, parseDuration } from '../core/duration.ts'
+import { keySorts } from '../core/key-store.ts'
+import { standings } from '../core/standing.ts'
+import { labelLengthMax } from '../gate/key-fields.ts'
+
+const label = z.string().min(1).max(labelLengthMax)
+const environment = z.enum(['live', 'test'])
+const time = z.iso.datetime({ offset: true, message: 'Expected a time such as 2027-01-31T12:00:00Z' })
+const duration = z
+  .string()
+  .refine((text) => parseDuration(text) !== undefined, { message: `Expected a duration: ${durationForms}` })
+  .meta({ examples: ['30d'] })
+
+/** The fields of a key that people set, all optional; what they may hold is checked where keys are made. */
+const fields = {
+  owner: label.exactOptional().describe('Groups keys; a key without an owner is its own.'),
+  scopes: z
+    .array(z.string())
+    .exactOptional()
+    .meta({ examples: [['predict']] }),
+  metadata: z.record(z.string(), z.unknown()).exactOptional(),
+  addresses: z
+    .array(z.string())
+    .exactOptional()
+    .describe('Addresses or CIDR blocks the key may be used from; empty: anywhere.'),
+  not_before: time.nullable().exactOptional(),
+  expires_at: time.nullable().exactOptional(),
+  expires_in: duration.exactOptional().describe('In place of `expires_at`.'),
+}
+
+const oneExpiry = (key: { expires_at?: unknown; expires_in?: unknown }): boolean =>
+  key.expires_at === undefined || key.expires_in === undefined
+const oneExpiryFault = { path: ['expires_in'], message: 'Send expires_at or expires_in, not both' }
+
+const newKeyFields = z.strictObject({ name: label, environment: environment.exactOptional(), ...fields })
+
+export const newKeyBody = newKeyFields.refine(oneExpiry, oneExpiryFault)
+
+export const importBody = z
+  .array(
+    newKeyFields
+      .extend({ sha256: z.string().describe('SHA-256 of the whole key: hex, base64 or base64url.') })
+      .refine(oneExpiry, oneExpiryFault),
+  )
+  .min(1)
+  .max(1_000)
+
+export const keyChangesBody = z
+  .strictObject({ name: label.exactOptional(), ...fields })
+  .refine(oneExpiry, oneExpiryFault)
+
+/** Bodies that may be left out. */
+export const rotateBody = z.strictObject({ overlap: duration.exactOptional() }).nullable()
+export const revokeBody = z.strictObject({ reason: label.exactOptional() }).nullable()
+export const noBody = z.strictObject({}).nullable()
+
+export const keyParams = z.object({ id: z.string() })
+
+export const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  cursor: z.string().exactOptional(),
+  sort: z
+    .enum(keySorts.flatMap((sort) => [sort, `-${sort}`] as const))
+    .default('-created_at')
+    .describe('A minus in front turns the order round.'),
+  owner: z.string().exactOptional(),
+  scope: z.string().exactOptional(),
+  environment: environment.exactOptional(),
+  standing: z.enum(standings).exactOptional(),
+  name: z.string().min(1).exactOptional().describe('Part of the name, in any case.'),
+})
+
+const shownTime = z.iso.datetime().nullable()
+
+/** A key as it is shown, for OpenAPI. */
+export const keyView = z.object({
+  id: z.string(),
+  name: z.string(),
+  owner: z.string(),
+  environment,
+  standing: z.enum(standings),
+  scopes: z.array(z.string()),
+  metadata: z.record(z.string(), z.unknown()),
+  addresses: z.array(z.string()),
+  imported: z.boolean(),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+  not_before: shownTime,
+  expires_at: shownTime,
+  disabled_at: shownTime,
+  revoked_at: shownTime,
+  revoked_reason: z.string().nullable(),
+  secrets: z.array(z.object({ created_at: z.iso.datetime(), ends_at: shownTime })),
+})
+
+export const issuedKeyView = keyView.extend({ key: z.string().describe('Shown this once.') })
+
+export const keyPageView = z.object({ keys: z.array(keyView), next_cursor: z.string().nullable() })

@@ -1,0 +1,74 @@
+import type { Clock } from '../core/clock.ts'
+import type { KeyEnvironment } from '../core/key-text.ts'
+import type { Model } from '../models/model.ts'
+import type { Sentiment } from '../models/sentiment/sentiment.ts'
+import type { FirstKeysReport } from './first-keys.ts'
+import type { LogLevel, LogStream } from './log.ts'
+
+/** What the routes and the HTTP server need to know, wherever the keys are kept. */
+export interface AppOptions {
+  /** The header that carries the key under the scheme `header`; it is never logged. */
+  readonly keyHeader: string
+  /** CIDR blocks of the proxies whose `X-Forwarded-…` headers are believed; empty: nobody's. */
+  readonly trustProxy: readonly string[]
+  /** Largest request body; larger ones are answered 413. */
+  readonly bodyBytesMax: number
+  /** Largest request head; larger ones are answered 431. */
+  readonly headerBytesMax: number
+  /** Most characters (Unicode code points) of a text to predict. */
+  readonly textLengthMax: number
+  readonly modelDeadlineMs: number
+  /** How long a client may take to send a whole request; then the answer is 408. */
+  readonly requestTimeoutMs: number
+  /** Who may read `/docs` and `/openapi.json`: whoever has a key, or anyone. */
+  readonly docs: 'guarded' | 'open'
+  /** Origins whose pages may call the server; empty: CORS is off. */
+  readonly corsOrigins: readonly string[]
+  readonly logLevel: LogLevel
+  /** Whether every request leaves a line in the log; faults always do. */
+  readonly logRequests: boolean
+  /** Where log lines go. @default standard error */
+  readonly logStream?: LogStream
+}
+
+export interface ServerOptions extends AppOptions {
+  /** Path of the data folder, created where there is none. */
+  readonly data: string
+  readonly host: string
+  /** 0 takes any free one. */
+  readonly port: number
+  readonly environment: KeyEnvironment
+  readonly keyPrefix: string
+  /** Where a key may travel. */
+  readonly schemes: readonly ('header' | 'bearer')[]
+  readonly realm: string
+  readonly invalidKeyStatus: 401 | 403
+  readonly cachedKeysMax: number
+  /** How long requests under way may go on after `close`; then they are cut off. */
+  readonly shutdownGraceMs: number
+  /** The peppers, where they come from the environment and not from the data folder. */
+  readonly pepper?: string
+  /**
+   * What happens to the texts of the keys made for an empty store: `report` hands them to `onFirstKeys`, `file` writes them to
+   * `first-keys.json` in the data folder.
+   * @default 'file'
+   */
+  readonly firstKeys?: 'report' | 'file'
+  /** Told once, when the server listens and the keys are there. */
+  readonly onFirstKeys?: (report: FirstKeysReport) => void
+  /** @default the built-in sentiment model */
+  readonly model?: Model<string, Sentiment>
+  /** @default Date.now */
+  readonly clock?: Clock
+}
+
+/** A server that answers. */
+export interface RunningServer {
+  /** `http://127.0.0.1:8000`, with the port it really has. */
+  readonly address: string
+  /**
+   * Answers `/ready` with 503, accepts no more connections, lets the requests under way finish, cuts them off after the
+   * grace, and closes the store last. Resolves when all is closed; calling it again waits for the same.
+   */
+  readonly close: () => Promise<void>
+}

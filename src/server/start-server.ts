@@ -1,0 +1,109 @@
+import type { FastifyInstance } from 'fastify'
+import { apiKeyHeader, bearer, type Scheme } from '../core/scheme.ts'
+import { SetupError } from '../core/setup-error.ts'
+import { loadSentimentModel } from '../models/sentiment/sentiment-model.ts'
+import { closeApp, trackConnections } from './close-app.ts'
+import { createApp, createAppLog } from './create-app.ts'
+import { issueFirstKeys } from './first-keys.ts'
+import type { Log } from './log.ts'
+import { type OpenWard, type OpenWardOptions, openWard } from './open-ward.ts'
+import type { RunningServer, ServerOptions } from './server-options.ts'
+
+/**
+ * Opens the data folder, loads the model and answers requests.
+ *
+ * @throws SetupError when something outside stands in the way; everything that was opened is closed again
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const opened: (() => Promise<void> | void)[] = []
+  try {
+    const address = await open(options, opened)
+    let closed: Promise<void> | undefined
+    return {
+      address,
+      close() {
+        closed ??= closeAll(opened)
+        return closed
+      },
+    }
+  } catch (error) {
+    await closeAll(opened)
+    throw error
+  }
+}
+
+/** Opens one thing after the other; `opened` gets how each is closed, so that they can be closed in reverse. */
+async function open(options: ServerOptions, opened: (() => Promise<void> | void)[]): Promise<string> {
+  const log = createAppLog(options)
+  const { ward, folder } = await openWard(wardOptions(options, log))
+  opened.push(() => ward.close())
+  const lock = folder.lockForServer()
+  opened.push(() => lock.release())
+  const model = options.model ?? loadSentimentModel()
+  let isClosing = false
+  const app = await createApp({ ward, model, log, isClosing: () => isClosing }, options)
+  const connections = trackConnections(app.server)
+  opened.push(() => {
+    isClosing = true
+    return closeApp(app, connections, options.shutdownGraceMs)
+  })
+  const address = await listen(app, options)
+  // Only now: keys made for a server that then cannot listen would never be shown to anybody.
+  await reportFirstKeys({ ward, folder }, options, address)
+  return address
+}
+
+async function closeAll(opened: readonly (() => Promise<void> | void)[]): Promise<void> {
+  for (const close of opened.toReversed()) await close()
+}
+
+function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
+  const { data, pepper, clock, realm, invalidKeyStatus, cachedKeysMax } = options
+  return {
+    data,
+    create: true,
+    schemes: options.schemes.map((name) => schemeOf(name, options.keyHeader)),
+    format: { prefix: options.keyPrefix, environment: options.environment },
+    realm,
+    invalidKeyStatus,
+    cachedKeysMax,
+    ...(clock && { clock }),
+    ...(pepper !== undefined && { pepper }),
+    onFault(message, fault) {
+      if (fault === undefined) log.info(message)
+      else log.error({ err: fault }, message)
+    },
+  }
+}
+
+function schemeOf(name: 'header' | 'bearer', keyHeader: string): Scheme {
+  return name === 'bearer' ? bearer() : apiKeyHeader({ name: keyHeader })
+}
+
+async function reportFirstKeys(
+  { ward, folder }: OpenWard,
+  { firstKeys = 'file', onFirstKeys }: ServerOptions,
+  address: string,
+): Promise<void> {
+  const issued = await issueFirstKeys({ ward, folder, to: firstKeys })
+  if (issued !== undefined) onFirstKeys?.({ address, ...issued })
+}
+
+const inUse = new Set(['EADDRINUSE'])
+const unavailable = new Set(['EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EAFNOSUPPORT', 'EINVAL'])
+
+async function listen(app: FastifyInstance, { host, port }: ServerOptions): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+    if (inUse.has(code))
+      throw new SetupError('address_in_use', `${host}:${port}: another program listens there`, { cause })
+    if (unavailable.has(code))
+      throw new SetupError('address_unavailable', `${host}:${port}: cannot listen there (${code})`, { cause })
+    throw cause
+  }
+  const bound = app.server.address()
+  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`
+}
