@@ -1,0 +1,103 @@
+import { pushWord } from './words.ts'
+
+/** Longer texts are read at both ends, where reviews state their verdict; UTF-16 code units. */
+export const readCharactersMax = 4000
+
+/** A mark in front of a name or an address stands for the whole of it: what it is called says nothing about sentiment. */
+const urlToken = '<url>'
+const userToken = '<user>'
+
+const curlyApostrophe = /[\u2018\u2019\u02bc\u0060\u00b4]/g
+/** The treebank writes `does n't` and `it 's`: the first is put together again, the second would only lose its ending later. */
+const treebankNegation = / n't/g
+const treebankEnding = /\B'(?:s|re|ve|ll|d|m)\b/g
+
+/**
+ * One alternative per kind of token: address, user, emoticon in both directions, heart, word, pictograph, punctuation.
+ * No alternative can give characters back to another one, so matching is linear in the length of the text.
+ */
+const tokenPattern = new RegExp(
+  [
+    String.raw`https?:\/\/\S+`,
+    String.raw`ww+\.\S+`,
+    String.raw`@\w+`,
+    String.raw`[:;=8x][-o']?[)(\]\[/\\|]`,
+    "[:;=8x][-o']?[dp3](?![a-z0-9])",
+    '<3',
+    "[)(][-o']?[:;=]",
+    "[a-z0-9]+(?:['_-][a-z0-9]+)*",
+    String.raw`\p{Extended_Pictographic}`,
+    '[!?]+',
+    String.raw`\.\.+`,
+    '[.,;:()"]',
+  ].join('|'),
+  'gu',
+)
+
+/**
+ * Cuts a text into lower-case tokens, in the order of the text.
+ * `can't` becomes `can not` and `well-made` two words; `it's` loses its ending; three or more equal characters other than digits become two.
+ *
+ * @param text any Unicode string, lone surrogates included; what is neither a word in a-z, an emoticon, a pictograph nor common
+ * punctuation leaves no token, so the list may be empty. Texts over 4,000 UTF-16 code units are read in their first and last 2,000.
+ */
+export function tokenize(text: string): string[] {
+  const tokens: string[] = []
+  const found = clean(text).match(tokenPattern)
+  if (found === null) return tokens
+  for (const token of found) {
+    const code = token.charCodeAt(0)
+    if (isWordCode(code)) {
+      if (token.startsWith('http') && token.includes('://')) tokens.push(urlToken)
+      else if (token.startsWith('ww') && token.includes('.')) tokens.push(urlToken)
+      else pushWord(tokens, token)
+    } else if (code === atSign && token.length > 1) tokens.push(userToken)
+    else tokens.push(token)
+  }
+  return tokens
+}
+
+/** Whether a token is a word or number rather than punctuation, an emoticon or a mark. */
+export function isWord(token: string): boolean {
+  return isWordCode(token.charCodeAt(0))
+}
+
+const atSign = 64
+
+function isWordCode(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 48 && code <= 57)
+}
+
+function clean(text: string): string {
+  let kept = text
+  if (text.length > readCharactersMax) {
+    kept = `${text.slice(0, readCharactersMax / 2)} ${text.slice(-readCharactersMax / 2)}`
+  }
+  kept = kept.toLowerCase().replace(curlyApostrophe, "'")
+  if (kept.includes('&amp;')) kept = kept.replaceAll('&amp;', '&')
+  if (kept.includes("'")) kept = kept.replace(treebankNegation, "n't").replace(treebankEnding, ' ')
+  return hasLongRun(kept) ? shortenRuns(kept) : kept
+}
+
+/** Whether three equal UTF-16 code units stand in a row. Asked first because few texts have such a run, and the replacement is the dearer way to find that out. */
+function hasLongRun(text: string): boolean {
+  for (
+    let index = 2, before = text.charCodeAt(1), beforeThat = text.charCodeAt(0);
+    index < text.length;
+    index++
+  ) {
+    const code = text.charCodeAt(index)
+    if (code === before && code === beforeThat && code !== space) return true
+    beforeThat = before
+    before = code
+  }
+  return false
+}
+
+const space = 32
+/** Digits stay: 2000 is not 200. */
+const longRun = /([^\s\d])\1{2,}/gu
+
+function shortenRuns(text: string): string {
+  return text.replace(longRun, '$1$1')
+}
