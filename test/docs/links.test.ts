@@ -1,0 +1,29 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const pages = globSync('**/*.md', { exclude: ['node_modules/**', 'dist/**', 'modelward-data/**'] })
+
+/** Files of the project that a page links to, or names in backquotes with a folder in front. */
+function filesNamedIn(page: string): readonly string[] {
+  const text = readFileSync(page, 'utf8').replace(/^```.*?^```/gms, '')
+  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path = '']) =>
+    join(dirname(page), path),
+  )
+  const named = [...text.matchAll(/`((?:src|test|docs|bench|training|scripts)\/[\w./-]*[\w/])`/g)]
+  return [...links, ...named.map(([, path = '']) => path)]
+}
+
+describe.each(pages)('%s', (page) => {
+  test('leads only to files that are there', () => {
+    expect(filesNamedIn(page).filter((path) => !existsSync(path))).toEqual([])
+  })
+})
+
+test('the README starts with the two commands and stays short', () => {
+  const readme = readFileSync('README.md', 'utf8')
+  const [block = ''] = /```sh\n.*?```/s.exec(readme) ?? []
+  expect(block).toMatch(/^npm start\b/m)
+  expect(block).toMatch(/^npm test\b/m)
+  expect(readme.split('\n').length).toBeLessThan(150)
+})
