@@ -1,0 +1,130 @@
+import type { Ward } from '../../src/modelward.ts'
+import type { Bench, BenchResult, Target } from '../bench.ts'
+import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
+import { createKeyedWard, headOf, type KeyedWard } from './keyed-ward.ts'
+import { measureAdmit, measureClock, type Round } from './measure-admit.ts'
+import { type HeapUse, measureHeap } from './measure-heap.ts'
+
+const cachedMax = 10_000
+const fewKeys = 10
+
+/** What a case presents, and what it must come to. */
+interface Case {
+  readonly name: string
+  readonly ward: Ward
+  readonly calls: number
+  readonly keyOf: (call: number) => string
+  readonly expected: 'admitted' | 'key_invalid'
+}
+
+/** How long the guard takes to decide, and what it holds in memory. */
+export const benchAdmit: Bench = async ({ rounds = 5, keys: many = 1_000_000 }, tell) => {
+  tell(`adding ${many.toLocaleString('en')} keys`)
+  const small = await createKeyedWard(fewKeys)
+  const large = await createKeyedWard(many)
+  try {
+    tell(`added in ${large.loadSeconds.toFixed(1)} s`)
+    const cases = await createCases(small, large, many)
+    const measured = new Map(cases.map(({ name }) => [name, [] as Round[]]))
+    for (const one of cases) await measureAdmit(one)
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const one of cases) measured.get(one.name)?.push(await measureAdmit(one))
+      tell(`round ${round} of ${rounds}`)
+    }
+    for (const ward of new Set(cases.map((one) => one.ward))) await ward.close()
+    tell(`presenting ${many.toLocaleString('en')} keys to a cache of ${cachedMax.toLocaleString('en')}`)
+    const ward = await large.openWard(cachedMax)
+    const heap = await measureHeap(ward, (number) => headOf(large.keys.text(number)), cachedMax, many)
+    await ward.close()
+    return report(measured, heap, many, large.loadSeconds)
+  } finally {
+    small.remove()
+    large.remove()
+  }
+}
+
+async function createCases(small: KeyedWard, large: KeyedWard, many: number): Promise<readonly Case[]> {
+  const cached = await small.openWard(cachedMax)
+  const uncachedSmall = await small.openWard(2)
+  const uncachedLarge = await large.openWard(2)
+  const { keys } = large
+  // A few thousand keys that lie anywhere; each is met once a round, so nothing of it is left in the guard's memory.
+  const sampled = Array.from({ length: Math.min(20_000, many) }, () => Math.floor(Math.random() * many))
+  const texts = sampled.map(keys.text)
+  const fewTexts = Array.from({ length: fewKeys }, (_, number) => small.keys.text(number))
+  const pick = (from: readonly string[]) => (call: number) => from[call % from.length] ?? ''
+  const calls = texts.length
+  const refused = { ward: uncachedLarge, calls, expected: 'key_invalid' } as const
+  return [
+    { name: 'cached', ward: cached, calls: 200_000, keyOf: () => fewTexts[0] ?? '', expected: 'admitted' },
+    { name: uncached(fewKeys), ward: uncachedSmall, calls, keyOf: pick(fewTexts), expected: 'admitted' },
+    { name: uncached(many), ward: uncachedLarge, calls, keyOf: pick(texts), expected: 'admitted' },
+    { name: 'wrong secret', ...refused, keyOf: pick(sampled.map(keys.wrongText)) },
+    { name: 'unknown id', ...refused, keyOf: pick(sampled.map((number) => keys.text(number + many))) },
+    { name: 'malformed', ...refused, keyOf: pick(texts.map((text) => `${text.slice(0, -1)}-`)) },
+  ]
+}
+
+function uncached(keys: number): string {
+  return `not cached, ${keys.toLocaleString('en')} keys in the store`
+}
+
+function report(
+  measured: ReadonlyMap<string, readonly Round[]>,
+  heap: HeapUse,
+  many: number,
+  loadSeconds: number,
+): BenchResult {
+  const spread = (name: string, field: keyof Round) =>
+    spreadOf((measured.get(name) ?? []).map((round) => round[field]))
+  const rows = [...measured.keys()].map((name) => [
+    name,
+    ...(['p50', 'p99', 'mean'] as const).map((field) => formatSpread(spread(name, field), 0)),
+  ])
+  const few = (measured.get(uncached(fewKeys)) ?? []).map(({ p50 }) => p50)
+  const ratio = spreadOf(
+    (measured.get(uncached(many)) ?? []).map(({ p50 }, round) => p50 / (few[round] ?? 0)),
+  )
+  const mebibytes = (bytes: number) => formatNumber(bytes / 2 ** 20, 1)
+  return {
+    name: 'admit',
+    tables: [
+      { title: '`ward.gate.admit`, SQLite store', columns: ['key', 'p50 ns', 'p99 ns', 'mean ns'], rows },
+      {
+        title: `Heap, a cache of ${cachedMax.toLocaleString('en')} keys`,
+        columns: ['after so many distinct keys', 'heap used MiB', 'keys in memory'],
+        rows: heap.map(({ presented, bytes, cached }) => [
+          formatNumber(presented, 0),
+          mebibytes(bytes),
+          formatNumber(cached, 0),
+        ]),
+      },
+    ],
+    targets: targetsOf(spread('cached', 'p50').median, ratio.median, heap, formatSpread(ratio, 2)),
+    notes: [
+      `Each call is timed by itself; the clock’s own ${formatNumber(measureClock(), 0)} ns are in it. The mean is over the whole round.`,
+      `${many.toLocaleString('en')} keys were added in ${loadSeconds.toFixed(1)} s; the file is in the system’s page cache.`,
+    ],
+    samples: { ...Object.fromEntries(measured), heap, loadSeconds },
+  }
+}
+
+function targetsOf(cachedP50: number, ratio: number, heap: HeapUse, ratioText: string): readonly Target[] {
+  const grown = (heap.at(-1)?.bytes ?? 0) / (heap[0]?.bytes ?? 0)
+  const isWithin = heap.every(({ cached }) => cached <= cachedMax)
+  return [
+    {
+      name: 'cached key, p50',
+      wanted: '≤ 2 µs',
+      measured: `${(cachedP50 / 1_000).toFixed(2)} µs`,
+      isMet: cachedP50 <= 2_000,
+    },
+    { name: 'not cached, large store ÷ small', wanted: '≤ 1.5', measured: ratioText, isMet: ratio <= 1.5 },
+    {
+      name: 'heap bounded by the cache’s size',
+      wanted: '≤ 1.2 × full cache',
+      measured: `${grown.toFixed(2)} ×`,
+      isMet: isWithin && grown <= 1.2,
+    },
+  ]
+}

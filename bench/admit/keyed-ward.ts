@@ -1,0 +1,56 @@
+import { join } from 'node:path'
+import type { KeyFormat } from '../../src/core/key-text.ts'
+import type { RequestHead } from '../../src/core/request-head.ts'
+import { apiKeyHeader } from '../../src/core/scheme.ts'
+import { drawPepper, parsePeppers } from '../../src/gate/pepper.ts'
+import { createWard, type Ward } from '../../src/modelward.ts'
+import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
+import { createTemporaryFolder } from '../leftovers.ts'
+import { createNumberedKeys, type NumberedKeys } from './numbered-keys.ts'
+
+/** A guard over an SQLite store that holds the keys number 0 and up. */
+export interface KeyedWard {
+  readonly keys: NumberedKeys
+  /** Another guard over the same store, with an empty cache. */
+  readonly openWard: (cachedKeysMax: number) => Promise<Ward>
+  /** How long it took to add the keys, in seconds. */
+  readonly loadSeconds: number
+  readonly remove: () => void
+}
+
+const format: KeyFormat = { prefix: 'mw', environment: 'live' }
+const batchSize = 20_000
+
+export async function createKeyedWard(count: number): Promise<KeyedWard> {
+  const folder = createTemporaryFolder()
+  const file = join(folder.path, 'modelward.db')
+  const peppers = parsePeppers(drawPepper(1), 'the benchmark')
+  const keys = createNumberedKeys(format, peppers)
+  const openWard = (cachedKeysMax: number) =>
+    createWard({
+      store: openSqliteKeyStore({ file }),
+      peppers,
+      schemes: [apiKeyHeader({ name: 'X-API-Key' })],
+      format,
+      cachedKeysMax,
+    })
+  const ward = await openWard(2)
+  const startedAt = performance.now()
+  for (let first = 0; first < count; first += batchSize) {
+    const numbers = Array.from({ length: Math.min(batchSize, count - first) }, (_, index) => first + index)
+    const { outcome } = await ward.store.addKeys(numbers.map(keys.record))
+    if (outcome !== 'added') throw new Error(`the keys from number ${first} on were not added: ${outcome}`)
+  }
+  const loadSeconds = (performance.now() - startedAt) / 1_000
+  await ward.close()
+  return { keys, openWard, loadSeconds, remove: folder.remove }
+}
+
+/** The head of a request with this key, as an adapter would give it. */
+export function headOf(key: string): RequestHead {
+  return {
+    headerValues: (name) => (name === 'x-api-key' ? [key] : []),
+    queryValues: () => [],
+    address: '127.0.0.1',
+  }
+}

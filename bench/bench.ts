@@ -1,0 +1,33 @@
+import type { Table } from './table.ts'
+
+/** What a run may be told on the command line. Undefined: the benchmark's own default. */
+interface BenchOptions {
+  /** Length of one turn of load. */
+  readonly seconds: number | undefined
+  readonly rounds: number | undefined
+  /** Keys in the large store. */
+  readonly keys: number | undefined
+  /** Contestants to leave out all others for, by name. */
+  readonly only: readonly string[] | undefined
+}
+
+/** What was promised, and what was measured. */
+export interface Target {
+  readonly name: string
+  readonly wanted: string
+  readonly measured: string
+  readonly isMet: boolean
+}
+
+export interface BenchResult {
+  readonly name: string
+  readonly tables: readonly Table[]
+  readonly targets: readonly Target[]
+  /** What a reader must know to read the figures right. */
+  readonly notes: readonly string[]
+  /** Every sample, for whoever wants to compute something else. */
+  readonly samples: Readonly<Record<string, unknown>>
+}
+
+/** @param tell says how far it is; never on standard output */
+export type Bench = (options: BenchOptions, tell: (message: string) => void) => Promise<BenchResult>

@@ -1,0 +1,102 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { repositoryFolder } from '../repository-folder.ts'
+
+/** What a contestant is started with. */
+export interface Place {
+  readonly port: number
+  /** Modelward's data folder, where `key` is. */
+  readonly data: string
+  readonly key: string
+}
+
+export interface Contestant {
+  readonly name: string
+  readonly describes: string
+  /** Why it cannot take part on this machine. */
+  readonly missing?: string
+  readonly command: (place: Place) => readonly [string, ...string[]]
+  /** The header that carries the key; undefined where none is asked for. */
+  readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
+  /** Whether the answer must be Modelward's own, value by value. */
+  readonly hasSameModel: boolean
+}
+
+const main = join(repositoryFolder, 'src/cli/main.ts')
+const bareFastify = fileURLToPath(import.meta.resolve('../peers/bare-fastify.ts'))
+const fastifyPlugins = fileURLToPath(import.meta.resolve('../peers/fastify-plugins.ts'))
+const peersFolder = fileURLToPath(new URL('../peers', import.meta.url))
+/** Debian's own, for which its packages are. */
+const python = '/usr/bin/python3'
+
+const apiKeyHeader = (value: string) => ({ name: 'X-API-Key', value })
+
+/** All of them; a run is measured against `fastify`. */
+export function findContestants(): readonly Contestant[] {
+  return [
+    {
+      name: 'modelward',
+      describes: 'Modelward, default settings',
+      command: ({ port, data }) => [process.execPath, main, 'serve', '--port', `${port}`, '--data', data],
+      keyHeader: apiKeyHeader,
+      hasSameModel: true,
+    },
+    {
+      name: 'fastify',
+      describes: 'bare Fastify',
+      command: () => [process.execPath, bareFastify],
+      keyHeader: undefined,
+      hasSameModel: true,
+    },
+    {
+      name: 'plugins',
+      describes: 'Fastify, bearer-auth, rate-limit',
+      command: () => [process.execPath, fastifyPlugins],
+      keyHeader: (key) => ({ name: 'Authorization', value: `Bearer ${key}` }),
+      hasSameModel: true,
+    },
+    ...findFastApi(),
+  ]
+}
+
+/** Twice: on what Debian's packages bring along, and on the faster parts that a user may add to them. */
+function findFastApi(): readonly Contestant[] {
+  return [
+    fastApi('fastapi', 'asyncio', 'h11', 'python3-fastapi uvicorn'),
+    fastApi(
+      'fastapi-fast',
+      'uvloop',
+      'httptools',
+      'python3-fastapi uvicorn python3-uvloop python3-httptools',
+    ),
+  ]
+}
+
+function fastApi(name: string, loop: string, http: string, packages: string): Contestant {
+  const modules = ['fastapi', 'uvicorn', loop, http]
+  const versions = `import ${modules.join(', ')}\nprint(fastapi.__version__, uvicorn.__version__)`
+  const { status, stdout } = spawnSync(python, ['-c', versions], { encoding: 'utf8' })
+  const [own = '', served = ''] = status === 0 ? stdout.trim().split(' ') : []
+  const quiet = ['--no-access-log', '--log-level', 'warning']
+  return {
+    name,
+    describes: `FastAPI ${own}, uvicorn ${served} on ${loop} and ${http}`,
+    ...(status === 0 ? {} : { missing: `not installed (Debian: apt-get install ${packages})` }),
+    command: ({ port }) => {
+      const serve = [python, '-m', 'uvicorn', 'fastapi_app:app', '--app-dir', peersFolder] as const
+      return [...serve, '--port', `${port}`, '--loop', loop, '--http', http, ...quiet]
+    },
+    keyHeader: apiKeyHeader,
+    hasSameModel: false,
+  }
+}
+
+/** Makes a key as a user would. */
+export function createKey(data: string): string {
+  const args = [main, 'keys', 'create', '--name', 'bench', '--data', data, '--json']
+  const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
+    readonly key: string
+  }
+  return key
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { repositoryFolder } from '../repository-folder.ts'
+import { findFreePort, type ServerProcess, startServerProcess } from '../server-process.ts'
+import type { Contestant, Place } from './contestants.ts'
+import { type LoadOptions, putLoad } from './wrk.ts'
+
+/** A contestant that runs and has been seen to do what it is measured for. */
+export interface Entrant {
+  readonly contestant: Contestant
+  readonly server: ServerProcess
+  readonly load: Pick<LoadOptions, 'url' | 'header' | 'body'>
+}
+
+/** What one turn of load showed of one server. */
+export interface Turn {
+  readonly requestsPerSecond: number
+  /** CPU time of the server's process per request, in microseconds. */
+  readonly cpuPerRequest: number
+  /** Latency in milliseconds. */
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface TurnOptions {
+  readonly seconds: number
+  /** The core of the load generator. */
+  readonly core: number | undefined
+}
+
+const connections = 64
+const body = JSON.stringify({ text: 'I love this great product' })
+const startMsMax = 20_000
+
+/** Starts a contestant on a port of its own and waits until it answers. */
+export async function enter(
+  contestant: Contestant,
+  place: Omit<Place, 'port'>,
+  folder: string,
+  core: number | undefined,
+): Promise<Entrant> {
+  const port = await findFreePort()
+  const server = startServerProcess({
+    command: contestant.command({ ...place, port }),
+    core,
+    cwd: repositoryFolder,
+    environment: { BENCH_PORT: `${port}`, BENCH_KEY: place.key },
+    logFile: join(folder, `${contestant.name}.log`),
+  })
+  const url = `http://127.0.0.1:${port}/predict`
+  // Whoever asks for no key is sent one all the same, so that all read as many bytes.
+  const header = contestant.keyHeader?.(place.key) ?? { name: 'X-API-Key', value: place.key }
+  const entrant = { contestant, server, load: { url, header, body } }
+  const deadline = performance.now() + startMsMax
+  while (!(await answers(entrant))) {
+    if (!server.isRunning() || performance.now() > deadline)
+      throw new Error(`${contestant.name} did not start:\n${server.readLog().slice(-2_000)}`)
+    await delay(50)
+  }
+  return entrant
+}
+
+async function answers({ load }: Entrant): Promise<boolean> {
+  try {
+    await (await fetch(load.url)).arrayBuffer()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What it answers the request that it will be measured with; throws unless it also refuses a wrong key. */
+export async function checkEntrant({ contestant, load }: Entrant): Promise<unknown> {
+  const send = (value: string) =>
+    fetch(load.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', [load.header.name]: value },
+      body: load.body,
+    })
+  const right = await send(load.header.value)
+  if (right.status !== 200) throw new Error(`${contestant.name}: expected 200, got ${right.status}`)
+  if (contestant.keyHeader !== undefined) {
+    const wrong = await send(load.header.value.replace(/.$/, (last) => (last === '0' ? '1' : '0')))
+    await wrong.arrayBuffer()
+    if (wrong.status !== 401 && wrong.status !== 403)
+      throw new Error(`${contestant.name}: expected 401 or 403 for a wrong key, got ${wrong.status}`)
+  }
+  return right.json()
+}
+
+/** One turn of load; undefined, so that it counts for nothing, unless every answer was a success. */
+export async function takeTurn(entrant: Entrant, { seconds, core }: TurnOptions): Promise<Turn | undefined> {
+  const { server, load } = entrant
+  const before = server.cpuTime()
+  const outcome = await putLoad({ ...load, seconds, core, connections })
+  const used = server.cpuTime() - before
+  server.emptyLog()
+  const { requests, microseconds, refused, broken, p50, p99 } = outcome
+  if (refused > 0 || broken > 0 || requests === 0) return undefined
+  return {
+    requestsPerSecond: (requests / microseconds) * 1e6,
+    cpuPerRequest: used / requests,
+    p50: p50 / 1_000,
+    p99: p99 / 1_000,
+  }
+}

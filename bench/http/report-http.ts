@@ -1,0 +1,76 @@
+import type { BenchResult, Target } from '../bench.ts'
+import { formatNumber, formatSpread, type Spread, spreadOf } from '../statistics.ts'
+import type { Contestant } from './contestants.ts'
+import type { Turn } from './entrant.ts'
+
+type Turns = readonly (Turn | undefined)[]
+
+const columns = [
+  'server',
+  'requests/s',
+  '÷ bare',
+  'CPU µs/request',
+  '÷ bare',
+  'p50 ms',
+  'p99 ms',
+  'turns',
+] as const
+
+/** Medians, with the least and the most in brackets; ratios are those of turns of the same round. */
+export function reportHttp(
+  contestants: readonly Contestant[],
+  turns: ReadonlyMap<string, Turns>,
+  isPinned: boolean,
+): BenchResult {
+  const of = (name: string) => turns.get(name) ?? []
+  const row = ({ name, describes, missing }: Contestant): readonly string[] => {
+    const valid = of(name).filter((turn) => turn !== undefined)
+    if (missing !== undefined || valid.length === 0)
+      return [describes, missing ?? 'no valid turn', ...columns.slice(2).map(() => '')]
+    return [
+      describes,
+      formatSpread(spreadOf(valid.map((turn) => turn.requestsPerSecond)), 0),
+      formatSpread(ratioOf(of(name), of('fastify'), 'requestsPerSecond'), 2),
+      formatSpread(spreadOf(valid.map((turn) => turn.cpuPerRequest)), 1),
+      formatSpread(ratioOf(of(name), of('fastify'), 'cpuPerRequest'), 2),
+      formatNumber(spreadOf(valid.map((turn) => turn.p50)).median, 2),
+      formatNumber(spreadOf(valid.map((turn) => turn.p99)).median, 2),
+      `${valid.length}/${of(name).length}`,
+    ]
+  }
+  return {
+    name: 'http',
+    tables: [{ title: 'POST /predict, one core, 64 connections', columns, rows: contestants.map(row) }],
+    targets: targetsOf(of),
+    notes: [
+      'Median (least–most) over interleaved turns; a ratio is between turns of the same round.',
+      'CPU time is user and system time of the server’s process over the turn, for every request answered.',
+      isPinned
+        ? 'The server runs on core 0, the load generator on core 1.'
+        : 'Nothing is pinned: `taskset` or a second core is missing, and server and load share what there is.',
+      'Each server writes its log to a file; Modelward’s default is one line a request, the peers’ are silent.',
+    ],
+    samples: Object.fromEntries(turns),
+  }
+}
+
+function targetsOf(of: (name: string) => Turns): readonly Target[] {
+  const wanted = [
+    { name: 'against bare Fastify, requests/s', peer: 'fastify', least: 0.85 },
+    { name: 'against FastAPI as Debian installs it, requests/s', peer: 'fastapi', least: 4.5 },
+    { name: 'against Fastify with plugins, requests/s', peer: 'plugins', least: 1 },
+  ]
+  return wanted.flatMap(({ name, peer, least }) => {
+    const ratio = ratioOf(of('modelward'), of(peer), 'requestsPerSecond')
+    if (Number.isNaN(ratio.median)) return []
+    return { name, wanted: `≥ ${least}`, measured: formatSpread(ratio, 2), isMet: ratio.median >= least }
+  })
+}
+
+function ratioOf(turns: Turns, base: Turns, field: keyof Turn): Spread {
+  const ratios = turns.flatMap((turn, round) => {
+    const other = base[round]
+    return turn === undefined || other === undefined ? [] : turn[field] / other[field]
+  })
+  return spreadOf(ratios)
+}

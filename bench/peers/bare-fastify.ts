@@ -1,0 +1,8 @@
+// Fastify with nothing in front of the model: what any guard costs is measured against this.
+import { fastify } from 'fastify'
+import { addPredictRoute } from './predict-route.ts'
+
+const { BENCH_PORT } = process.env
+const app = fastify()
+addPredictRoute(app)
+await app.listen({ host: '127.0.0.1', port: Number(BENCH_PORT) })

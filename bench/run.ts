@@ -1,0 +1,100 @@
+// `npm run bench`, or `npm run bench -- http --rounds 7`: measures, and says against which target.
+import { parseArgs } from 'node:util'
+import { benchAdmit } from './admit/bench-admit.ts'
+import type { Bench, BenchResult } from './bench.ts'
+import { benchHttp } from './http/bench-http.ts'
+import { describeMachine, formatMachine, type Machine } from './machine.ts'
+import { benchModel } from './model/bench-model.ts'
+import { benchStart } from './start/bench-start.ts'
+import { formatTable } from './table.ts'
+
+const benches: Readonly<Record<string, Bench>> = {
+  http: benchHttp,
+  admit: benchAdmit,
+  start: benchStart,
+  model: benchModel,
+}
+
+const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--only NAMES] [--json]
+
+NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
+--rounds   how often each is measured
+--seconds  length of one turn of load (http; default 5)
+--keys     keys in the large store (admit; default 1000000)
+--only     contestants, separated by commas (http; bare Fastify always runs)
+--json     one JSON object in place of tables
+`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    keys: { type: 'string' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+async function run(): Promise<void> {
+  const names = positionals.length > 0 ? positionals : Object.keys(benches)
+  const unknown = names.find((name) => benches[name] === undefined)
+  if (values.help || unknown !== undefined) {
+    process.stderr.write(unknown === undefined ? usage : `there is no benchmark \`${unknown}\`\n\n${usage}`)
+    process.exitCode = unknown === undefined ? 0 : 2
+    return
+  }
+  const options = {
+    rounds: readCount('rounds'),
+    seconds: readCount('seconds'),
+    keys: readCount('keys'),
+    only: values.only?.split(','),
+  }
+  const machine = describeMachine()
+  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
+  if (!values.json) process.stdout.write(`${formatMachine(machine, command)}\n`)
+  const results: BenchResult[] = []
+  for (const name of names) {
+    const tell = (message: string) => process.stderr.write(`${name}: ${message}\n`)
+    const result = await benches[name]?.(options, tell)
+    if (result === undefined) continue
+    results.push(result)
+    if (!values.json) process.stdout.write(formatResult(result))
+  }
+  if (values.json) process.stdout.write(`${formatJson(machine, command, results)}\n`)
+}
+
+function readCount(name: 'rounds' | 'seconds' | 'keys'): number | undefined {
+  const text = values[name]
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,7}$/.test(text))
+    throw new Error(`--${name}: expected a whole number of 1 or more, got ${text}`)
+  return Number(text)
+}
+
+function formatResult({ name, tables, targets, notes }: BenchResult): string {
+  const promised = {
+    title: 'Targets',
+    columns: ['target', 'wanted', 'measured', ''],
+    rows: targets.map((target) => [
+      target.name,
+      target.wanted,
+      target.measured,
+      target.isMet ? 'met' : 'missed',
+    ]),
+  }
+  const parts = [...tables, promised].filter(({ rows }) => rows.length > 0).map(formatTable)
+  return `\n## ${name}\n\n${[...parts, notes.map((note) => `- ${note}`).join('\n')].join('\n\n')}\n`
+}
+
+function formatJson(machine: Machine, command: string, results: readonly BenchResult[]): string {
+  return JSON.stringify({ machine, command, results }, undefined, 2)
+}
+
+try {
+  await run()
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
