@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { Fault } from '../../core/fault.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 
@@ -41,7 +43,7 @@ export function faultOf(error: unknown): unknown {
 export function setupErrorOf(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof SetupError) return error
   const code = resultCodeOf(error)
-  const reason = code === undefined ? fileReasonOf(error) : databaseReasonOf(code)
+  const reason = code === undefined ? fileReasonOf(error, file) : databaseReasonOf(code)
   if (reason === undefined) return error
   return new SetupError(reason.code, `${file}: ${reason.says} (${error.message})`, { cause: error })
 }
@@ -73,10 +75,13 @@ function databaseReasonOf(code: number): Reason {
   }
 }
 
-function fileReasonOf(error: Error): Reason | undefined {
+function fileReasonOf(error: Error, file: string): Reason | undefined {
   switch ('code' in error ? error.code : undefined) {
     case 'ENOENT':
-      return { code: 'data_missing', says: 'there is no such folder' }
+      // Where the folder is there and yet takes no file: /proc, for one.
+      return existsSync(dirname(file))
+        ? { code: 'data_unwritable', says: 'the file cannot be created' }
+        : { code: 'data_missing', says: 'there is no such folder' }
     case 'EISDIR':
       return { code: 'data_unreadable', says: 'a folder is in the place of the file' }
     case 'EACCES':

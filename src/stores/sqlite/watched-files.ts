@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { Fault } from '../../core/fault.ts'
 
 /** Notices when files that are open are deleted or replaced: the open ones go on, and what is written to them is lost. */
@@ -30,6 +30,11 @@ export function watchFiles(file: string): WatchedFiles {
 }
 
 function identityOf(path: string): string | undefined {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  let found: BigIntStats | undefined
+  try {
+    found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    throw new Fault('store_unavailable', `${path} cannot be looked at`, { cause: error })
+  }
   return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }

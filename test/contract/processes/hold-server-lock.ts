@@ -1,0 +1,8 @@
+import { writeSync } from 'node:fs'
+import { openDataFolder } from '../../../src/stores/sqlite/data-folder.ts'
+
+// Takes a folder's server lock and holds it until it is killed.
+const [, , folder = ''] = process.argv
+openDataFolder(folder, { create: false }).lockForServer()
+writeSync(1, 'held\n')
+process.stdin.resume()
