@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { type CommandEntry, commandGroups, commandIndex } from './command-index.ts'
 import { programVersion } from './program-version.ts'
 
@@ -17,7 +17,10 @@ export async function buildProgram(isWanted: (entry: CommandEntry) => boolean): 
     const [group] = words
     const parent = group === undefined ? program : groupOf(program, group)
     const command = quiet(new Command(name)).summary(entry.summary).description(`${entry.summary}.`)
-    if (isWanted(entry)) (await entry.load())(command)
+    if (isWanted(entry)) {
+      ;(await entry.load())(command)
+      refuseRepeats(command)
+    }
     parent.addCommand(command)
   }
   return program
@@ -36,6 +39,19 @@ function groupOf(program: Command, name: string): Command {
   const group = quiet(new Command(name)).summary(summary).description(`${summary}.`)
   program.addCommand(group)
   return group
+}
+
+/** Commander takes the last of two values in silence. Flags that may be repeated collect theirs, and have a parser for it. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (!option.required || option.variadic || option.defaultValue !== undefined) continue
+    const { parseArg } = option
+    if (parseArg !== undefined && option.argChoices === undefined) continue
+    option.argParser((text: string, before: unknown) => {
+      if (before !== undefined && before !== false) throw new InvalidArgumentError('It is given twice.')
+      return parseArg === undefined ? text : parseArg.call(option, text, undefined)
+    })
+  }
 }
 
 function quiet(command: Command): Command {

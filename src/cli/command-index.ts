@@ -20,6 +20,61 @@ export const commandIndex: readonly CommandEntry[] = [
     summary: 'Create a key and print it, once',
     load: async () => (await import('./keys-create.ts')).defineKeysCreate,
   },
+  {
+    path: 'keys list',
+    summary: 'List keys',
+    load: async () => (await import('./keys-list.ts')).defineKeysList,
+  },
+  {
+    path: 'keys show',
+    summary: 'Show a key, without its secret',
+    load: async () => (await import('./keys-show.ts')).defineKeysShow,
+  },
+  {
+    path: 'keys update',
+    summary: 'Change what a key is called, may do and until when',
+    load: async () => (await import('./keys-update.ts')).defineKeysUpdate,
+  },
+  {
+    path: 'keys rotate',
+    summary: 'Give a key a new secret and print it, once',
+    load: async () => (await import('./keys-rotate.ts')).defineKeysRotate,
+  },
+  {
+    path: 'keys revoke',
+    summary: 'End a key for good',
+    load: async () => (await import('./keys-revoke.ts')).defineKeysRevoke,
+  },
+  {
+    path: 'keys disable',
+    summary: 'Stop a key for a while',
+    load: async () => (await import('./keys-disable.ts')).defineKeysDisable,
+  },
+  {
+    path: 'keys enable',
+    summary: 'Let a disabled key work again',
+    load: async () => (await import('./keys-enable.ts')).defineKeysEnable,
+  },
+  {
+    path: 'keys import',
+    summary: 'Take over keys from elsewhere by their SHA-256',
+    load: async () => (await import('./keys-import.ts')).defineKeysImport,
+  },
+  {
+    path: 'config explain',
+    summary: 'Show every setting, its value and where it came from',
+    load: async () => (await import('./config-explain.ts')).defineConfigExplain,
+  },
+  {
+    path: 'scan',
+    summary: 'Find leaked keys in files',
+    load: async () => (await import('./scan.ts')).defineScan,
+  },
+  {
+    path: 'doctor',
+    summary: 'Check that a deployment is in order',
+    load: async () => (await import('./doctor.ts')).defineDoctor,
+  },
 ]
 
 /** Commands that others are grouped under. */

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { NewKey } from '../gate/key-service.ts'
+import { checkNewKey } from './check-new-key.ts'
 import { usageError } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
 import {
@@ -56,6 +57,7 @@ export function defineKeysCreate(command: Command): void {
 async function createKey(options: CreateOptions): Promise<void> {
   const loaded = loadCommandConfig(options)
   const key = readNewKey(options, loaded, Date.now())
+  checkNewKey(key)
   const { json, data, config, idempotencyKey, ...request } = options
   const idempotency = idempotencyOf(idempotencyKey, ['keys create', request, key.environment])
   const issued = await withKeys(loaded, true, (ward) => ward.keys.create(key, idempotency))

@@ -1,2 +1,94 @@
 import type { Command } from 'commander'
-export function defineServe(_command: Command): void {}
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { RunningServer, ServerOptions } from '../server/server-options.ts'
+import { startServer } from '../server/start-server.ts'
+import { OutputClosed } from './cli-error.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
+import { exitCodes } from './exit-code.ts'
+import { addExamples } from './key-options.ts'
+import { printLine, tell } from './output.ts'
+import { addSettingOptions, readSettingFlags } from './setting-options.ts'
+import { type StartReport, startMessage } from './start-message.ts'
+
+export function defineServe(command: Command): void {
+  command.action(serve)
+  addCommonOptions(command)
+  addSettingOptions(command)
+  addExamples(
+    command,
+    'serve',
+    'serve --port 9000 --scheme header,bearer',
+    'serve --host 0.0.0.0 --data /var/lib/modelward',
+  )
+}
+
+async function serve(options: CommonOptions & Readonly<Record<string, unknown>>): Promise<void> {
+  const loaded = loadCommandConfig(options, readSettingFlags(options))
+  const asJson = options.json === true
+  // Keys are shown to a person who looks on; whatever else reads standard output keeps it, as logs are kept.
+  const isWatched = process.stdout.isTTY && !asJson
+  let firstKeys: StartReport['firstKeys']
+  const server = await startServer({
+    ...serverOptions(loaded),
+    firstKeys: isWatched ? 'report' : 'file',
+    onFirstKeys: (report) => {
+      firstKeys = report
+    },
+  })
+  const closed = closeOnSignal(server)
+  await announce(startMessage({ config: loaded.config, address: server.address, firstKeys }, asJson))
+  process.exitCode = await closed
+}
+
+function serverOptions({ config, pepper }: LoadedConfig): ServerOptions {
+  return {
+    data: config.data,
+    host: config.host,
+    port: config.port,
+    environment: config.environment,
+    keyPrefix: config.keyPrefix,
+    schemes: config.scheme,
+    keyHeader: config.keyHeader,
+    realm: config.realm,
+    invalidKeyStatus: config.invalidKeyStatus,
+    trustProxy: config.trustProxy,
+    bodyBytesMax: config.bodyMax,
+    headerBytesMax: config.headersMax,
+    textLengthMax: config.textMax,
+    cachedKeysMax: config.cachedKeysMax,
+    modelDeadlineMs: config.modelDeadline,
+    requestTimeoutMs: config.requestTimeout,
+    shutdownGraceMs: config.shutdownGrace,
+    docs: config.docs,
+    corsOrigins: config.corsOrigins,
+    logLevel: config.logLevel,
+    logRequests: config.logRequests,
+    ...(pepper === undefined ? {} : { pepper }),
+  }
+}
+
+/** A server goes on when nobody reads what it says at its start. */
+async function announce(message: string): Promise<void> {
+  try {
+    await printLine(message)
+  } catch (error) {
+    if (!(error instanceof OutputClosed)) throw error
+  }
+}
+
+const signals = { SIGINT: 2, SIGTERM: 15 } as const
+
+/** Closes the server at the first signal, once the requests under way are answered; the second ends the process at once. */
+function closeOnSignal(server: RunningServer): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  let isClosing = false
+  for (const [signal, number] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (isClosing) process.exit(128 + number)
+      isClosing = true
+      if (process.stderr.isTTY) tell('Closing; once more ends it at once.')
+      server.close().then(() => resolve(exitCodes.ok), reject)
+    })
+  }
+  return promise
+}

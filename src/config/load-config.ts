@@ -57,7 +57,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   faults.push(...findContradictions(values))
   if (faults.length > 0) throw new ConfigError(faults)
   return {
-    config: collect(values, ({ value }) => value) as unknown as Config,
+    config: collectConfig(values),
     pepper: pepper.pepper,
     pepperOrigin: pepper.origin,
     origins: collect(values, ({ origin }) => origin),
@@ -71,6 +71,11 @@ const nothing: Layer = { values: [], faults: [] }
 const defaultLayer: Layer = checkLayer(
   settingNames.map((name) => ({ name, input: settings[name].default, origin: 'default' })),
 )
+
+/** The configuration of someone who configures nothing. */
+export function defaultConfig(): Config {
+  return collectConfig(new Map(defaultLayer.values.map((value) => [value.name, value])))
+}
 
 /** The configuration file: the one that is named, or `modelward.json` in the working folder where there is one. */
 function readNamedFile(sources: ConfigSources): { readonly path: string; readonly layer: Layer | undefined } {
@@ -94,6 +99,10 @@ function findContradictions(values: ReadonlyMap<SettingName, SettingValue>): rea
     const { origin, input } = values.get(name) ?? { origin: name, input: undefined }
     return { where: origin, expected: settings[name].expected, got: showValue(input) }
   })
+}
+
+function collectConfig(values: ReadonlyMap<SettingName, SettingValue>): Config {
+  return collect(values, ({ value }) => value) as unknown as Config
 }
 
 function collect<T>(

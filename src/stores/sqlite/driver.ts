@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
@@ -43,6 +44,23 @@ export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
   } catch (error) {
     connection?.close()
     throw setupErrorOf(error, options.file)
+  }
+}
+
+/**
+ * Opens a database to look at it: nothing is created or changed.
+ *
+ * @param isAlone whether nobody has it open, so that no lock is needed
+ * @throws SetupError as `openDatabase`
+ */
+export function openDatabaseToRead(file: string, { isAlone }: { readonly isAlone: boolean }): SqliteDatabase {
+  try {
+    statSync(file)
+    const url = pathToFileURL(file)
+    if (isAlone) url.searchParams.set('immutable', '1')
+    return databaseOf(new Database(url, { readOnly: true, allowExtension: false, timeout: 5_000 }))
+  } catch (error) {
+    throw setupErrorOf(error, file)
   }
 }
 

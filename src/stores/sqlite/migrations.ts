@@ -3,7 +3,7 @@ import { readValue, type SqliteDatabase } from './database.ts'
 import { isBusy, setupErrorOf } from './sqlite-error.ts'
 
 /** In the file's header, so that no other program's database is taken for ours: `MWkd` in ASCII. */
-const applicationId = 0x4d576b64
+export const applicationId = 0x4d576b64
 
 /** The steps from an empty database to this program's. A step that has been released is never changed. */
 const steps: readonly string[] = [

@@ -1,0 +1,15 @@
+import { checkKeyFields } from '../gate/key-fields.ts'
+import type { NewKey } from '../gate/key-service.ts'
+
+/**
+ * Checks a key before the data folder is opened, so that a typing error leaves no new folder behind.
+ *
+ * @throws Refusal `input_invalid` with every fault
+ */
+export function checkNewKey(key: NewKey): void {
+  const { name, scopes = [], metadata = {}, addresses = [], notBefore = null, expiresAt = null } = key
+  // A key without an owner is its own, and an id is an owner's name.
+  checkKeyFields({ name, owner: key.owner ?? 'itself', scopes, metadata, addresses, notBefore, expiresAt }, [
+    'key',
+  ])
+}

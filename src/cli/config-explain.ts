@@ -1,0 +1,76 @@
+import type { Command } from 'commander'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { environmentNameOf, flagOf, pepperVariable } from '../config/setting-names.ts'
+import { settingNames, settings } from '../config/settings.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
+import { addExamples } from './key-options.ts'
+import { print, printJson } from './output.ts'
+import { addSettingOptions, readSettingFlags } from './setting-options.ts'
+import { formatTable } from './table.ts'
+import { terminalWidth } from './terminal.ts'
+
+/** One setting as it is explained. */
+interface Explained {
+  readonly name: string
+  readonly value: unknown
+  readonly origin: string
+  readonly flag: string | null
+  readonly environment: string
+  readonly default: unknown
+  readonly empty: string
+  readonly describes: string
+}
+
+export function defineConfigExplain(command: Command): void {
+  command.action(async (options: CommonOptions & Readonly<Record<string, unknown>>) => {
+    const loaded = loadCommandConfig(options, readSettingFlags(options))
+    const explained = explain(loaded)
+    if (options.json === true) {
+      await printJson({ config_file: loaded.configFile ?? null, settings: explained })
+      return
+    }
+    await print(`Configuration file: ${loaded.configFile ?? 'none'}\n\n`)
+    await print(formatTable(explained, columns, terminalWidth()))
+  })
+  addCommonOptions(command)
+  addSettingOptions(command)
+  addExamples(command, 'config explain', 'config explain --port 9000 --json')
+}
+
+const columns = [
+  { title: 'SETTING', cell: ({ name }: Explained) => name },
+  { title: 'VALUE', cell: ({ value }: Explained) => show(value), mayCut: true },
+  { title: 'FROM', cell: ({ origin }: Explained) => origin, mayCut: true },
+  { title: 'EMPTY MEANS', cell: ({ empty }: Explained) => empty, mayCut: true },
+]
+
+function show(value: unknown): string {
+  return Array.isArray(value) ? value.join(',') || 'none' : String(value)
+}
+
+function explain(loaded: LoadedConfig): readonly Explained[] {
+  const explained = settingNames.map((name) => ({
+    name,
+    value: loaded.inputs[name],
+    origin: loaded.origins[name],
+    flag: flagOf(name),
+    environment: environmentNameOf(name),
+    default: settings[name].default,
+    empty: settings[name].empty,
+    describes: settings[name].describes,
+  }))
+  return [...explained, explainPepper(loaded)]
+}
+
+function explainPepper({ pepper, pepperOrigin }: LoadedConfig): Explained {
+  return {
+    name: 'pepper',
+    value: pepper === undefined ? '(the data folder’s own)' : '(secret)',
+    origin: pepperOrigin ?? 'default',
+    flag: null,
+    environment: pepperVariable,
+    default: '(the data folder’s own)',
+    empty: 'A fault: a pepper that did not arrive must not be replaced by a new one.',
+    describes: 'The secret that keys are hashed with.',
+  }
+}
