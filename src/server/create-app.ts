@@ -19,6 +19,7 @@ import { addKeyRoutes } from './key-routes.ts'
 import { createLog, type Log } from './log.ts'
 import { describeApi } from './openapi.ts'
 import { addPredictRoute } from './predict-route.ts'
+import { refuseConnection } from './refuse-connection.ts'
 import type { AppOptions } from './server-options.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { answerWithSignIn } from './sign-in-page.ts'
@@ -42,11 +43,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   handleErrors(app, log)
   app.addHook('onRequest', (request, reply, done) => {
     setAnswerHeaders(request, reply)
-    done(
-      lacksHost(request.raw)
-        ? new Refusal('request_malformed', 'The request has no Host header.')
-        : undefined,
-    )
+    done(lacksHost(request.raw) ? noHost : undefined)
   })
   await allowOrigins(app, options)
   await app.register(modelward, {
@@ -81,6 +78,7 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
     genReqId: () => randomUUID(),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseConnection,
     serverFactory: (handler) => createHttpServer(handler, options),
     schemaController: {
       compilersFactory: {
@@ -115,6 +113,10 @@ function logRequests(app: FastifyInstance, log: Log): void {
     done()
   })
 }
+
+const noHost = new Refusal('request_malformed', 'The request has no Host header.', {
+  headers: { connection: 'close' },
+})
 
 /** HTTP/1.1 asks for it (RFC 9112 §3.2); nothing here is built from it. */
 function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {

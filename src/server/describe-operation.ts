@@ -10,6 +10,9 @@ import type { RouteAnswer } from './route-schema.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
+/** Marks, in a body's schema, that it may be left out; not in the finished document. */
+export const optionalMark = 'x-modelward-optional'
+
 /** The one body of every refusal and fault, for OpenAPI. */
 export const problemSchema: JsonObject = {
   type: 'object',
@@ -80,7 +83,7 @@ function scopesOf({ scope = [] }: Demand): readonly string[] {
 
 function describeBody(body: unknown, isOptional = false): JsonObject {
   const described = toJsonSchema(body)
-  return isOptional ? { ...described, 'x-optional': true } : described
+  return isOptional ? { ...described, [optionalMark]: true } : described
 }
 
 function describePart(name: string, part: unknown): JsonObject {

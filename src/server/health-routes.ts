@@ -29,7 +29,15 @@ export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: Healt
 
   app.get(
     '/health',
-    { config, schema: { summary: 'Whether the process answers', tags: ['health'], describes: { answers } } },
+    {
+      config,
+      schema: {
+        operationId: 'health',
+        summary: 'Whether the process answers',
+        tags: ['health'],
+        describes: { answers },
+      },
+    },
     async () => ({ status: 'ok' }),
   )
   app.get(
@@ -37,6 +45,7 @@ export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: Healt
     {
       config,
       schema: {
+        operationId: 'ready',
         summary: 'Whether requests may be sent here',
         tags: ['health'],
         describes: { answers, faults: [503] },

@@ -9,7 +9,7 @@ export interface HttpServerOptions {
 /** Longest wait between two looks for requests that are late, in milliseconds. */
 const timeoutCheckMsMax = 5_000
 
-/** The HTTP server under the app: bounded in what it reads, and every refusal of the parser a problem. */
+/** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
   const { headerBytesMax, requestTimeoutMs } = options
   const server = createServer(
@@ -26,7 +26,6 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
   )
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head bounds them anyway.
   server.maxHeadersCount = 0
-  server.on('clientError', refuseConnection)
   server.on('connect', (_request, socket) => refuseConnection({ code: 'CONNECT' }, socket))
   return server
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { Scheme } from '../core/scheme.ts'
-import { describeOperation, problemSchema } from './describe-operation.ts'
+import { describeOperation, optionalMark, problemSchema } from './describe-operation.ts'
 
 /** Collects every route into an OpenAPI 3.1 document, which is made when it is first asked for: `app.swagger()`. */
 export async function describeApi(app: FastifyInstance, schemes: readonly Scheme[]): Promise<void> {
@@ -28,11 +28,33 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
         schemas: { Problem: problemSchema as never },
       },
     },
+    transformObject: (document) =>
+      'openapiObject' in document ? freeOptionalBodies(document.openapiObject) : document.swaggerObject,
     transform: ({ schema, url, route }) => ({
       url,
       schema: describeOperation(schema, route as RouteOptions, schemes) as never,
     }),
   })
+}
+
+interface Operation {
+  readonly requestBody?: {
+    required?: boolean
+    readonly content: Readonly<Record<string, { readonly schema: Record<string, unknown> }>>
+  }
+}
+
+/** The collector calls every body required; takes that back where the description marks one as optional. */
+function freeOptionalBodies<Document extends { readonly paths?: object }>(document: Document): Document {
+  for (const path of Object.values(document.paths ?? {}) as readonly object[]) {
+    for (const { requestBody } of Object.values(path) as readonly Operation[]) {
+      for (const { schema } of Object.values(requestBody?.content ?? {})) {
+        if (requestBody !== undefined && schema[optionalMark] === true) requestBody.required = false
+        delete schema[optionalMark]
+      }
+    }
+  }
+  return document
 }
 
 function readVersion(): string {

@@ -33,6 +33,7 @@ export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'signIn'
           description:
             'Sets a cookie for 12 hours that opens the docs and, with the CSRF header, the admin API.',
           tags: ['session'],
+          consumes: ['application/json', formType],
           describes: {
             body: signInBody,
             answers: { 204: { description: 'Signed in.' }, 303: { description: 'Signed in by the form.' } },
