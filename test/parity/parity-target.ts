@@ -1,0 +1,34 @@
+import type { KeyFormat } from '../../src/core/key-text.ts'
+import type { KeyService } from '../../src/gate/key-service.ts'
+
+/** What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST /predict`. */
+export interface ParityTarget {
+  readonly port: number
+  /** The keys of the target's own store. */
+  readonly keys: KeyService
+  readonly format: KeyFormat
+  /** Milliseconds since the epoch, as the target's clock tells; move it. */
+  readonly time: { now: number }
+  /** Every text the model was called with, in order. */
+  readonly predicted: readonly string[]
+  /** What the model does next. */
+  readonly model: { does: 'answer' | 'throw' | 'hang' }
+  /** Everything logged so far, at the level `trace`. */
+  readonly logText: () => string
+  /** Has the target hear, now, what was changed about keys. */
+  readonly hear: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export interface TargetOptions {
+  /** @default ['header'] */
+  readonly schemes?: readonly ('header' | 'bearer')[]
+  readonly invalidKeyStatus?: 401 | 403
+  readonly corsOrigins?: readonly string[]
+  readonly docs?: 'guarded' | 'open'
+  readonly modelDeadlineMs?: number
+  readonly requestTimeoutMs?: number
+}
+
+/** Starts a target on a free port of the loopback address, over a store of its own. */
+export type StartTarget = (options?: TargetOptions) => Promise<ParityTarget>
