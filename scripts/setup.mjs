@@ -22,7 +22,7 @@ if (installed !== wanted) {
     'modelward: installing dependencies (once, and again when package-lock.json changes) …\n',
   )
   const npm = process.env.npm_execpath
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = ['ci', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
   // The output goes to standard error: `npm run -s modelward -- … --json` owns standard output.
   const options = { cwd: fileURLToPath(root), stdio: ['ignore', 2, 2] }
   const result =

@@ -191,9 +191,10 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
   },
   logRequests: {
     kind: 'boolean',
-    default: true,
+    // Off: a line costs more than the guard does, and a flood of bad keys would fill the disk with them.
+    default: false,
     placeholder: 'BOOLEAN',
-    describes: 'Whether every request leaves a line in the log.',
+    describes: 'Whether every request leaves a line in the log; faults always do.',
     expected: '`true` or `false`',
     empty: isFault,
   },
