@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import type { Model } from '../../src/models/model.ts'
+import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
+import type { WardOptions } from '../../src/modelward.ts'
+import { createApp } from '../../src/server/create-app.ts'
+import type { AppOptions } from '../../src/server/server-options.ts'
+import { openTestWard, type TestWard } from './open-test-ward.ts'
+
+export interface TestApp {
+  readonly app: FastifyInstance
+  readonly ward: TestWard
+  /** Texts of a key with the scope `predict` and one with `admin`, and one that is no key. */
+  readonly keys: { readonly right: string; readonly admin: string; readonly wrong: string }
+  /** Every line that was logged. */
+  readonly lines: readonly string[]
+}
+
+export interface TestAppOptions extends Partial<AppOptions> {
+  readonly ward?: Partial<WardOptions>
+  readonly model?: Model<string, Sentiment>
+  readonly isClosing?: () => boolean
+}
+
+/** Answers everything with the same sentiment. */
+export const constantModel: Model<string, Sentiment> = {
+  name: 'constant',
+  version: 'constant-1',
+  runs: 'inline',
+  predict: (texts) =>
+    texts.map(() => ({
+      sentiment: 'positive',
+      confidence: 0.75,
+      scores: { positive: 0.75, negative: 0.125, neutral: 0.125 },
+    })),
+}
+
+export const appOptions: AppOptions = {
+  keyHeader: 'X-API-Key',
+  trustProxy: [],
+  bodyBytesMax: 1_048_576,
+  headerBytesMax: 16_384,
+  textLengthMax: 100,
+  modelDeadlineMs: 5_000,
+  requestTimeoutMs: 30_000,
+  docs: 'guarded',
+  corsOrigins: [],
+  logLevel: 'silent',
+  logRequests: false,
+}
+
+/** The server's app over a ward in memory, with a key of each kind. Close it. */
+export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { ward: wardOptions, model = constantModel, isClosing, ...changed } = options
+  const ward = await openTestWard(wardOptions)
+  const lines: string[] = []
+  const logStream = { write: (line: string) => void lines.push(line) }
+  const parts = { ward, model, ...(isClosing && { isClosing }) }
+  const app = await createApp(parts, { ...appOptions, logStream, ...changed })
+  const right = await ward.keys.create({ name: 'right' })
+  const admin = await ward.keys.create({ name: 'admin', scopes: ['admin'] })
+  const wrong = `${right.text.slice(0, -1)}${right.text.endsWith('A') ? 'B' : 'A'}`
+  return { app, ward, keys: { right: right.text, admin: admin.text, wrong }, lines }
+}
