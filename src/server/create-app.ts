@@ -23,7 +23,7 @@ import { refuseConnection } from './refuse-connection.ts'
 import type { AppOptions } from './server-options.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { answerWithSignIn } from './sign-in-page.ts'
-import { pathOf, refuseUnknownPath } from './unknown-path.ts'
+import { refuseUnknownPath } from './unknown-path.ts'
 
 export interface AppParts {
   readonly ward: Ward
@@ -95,6 +95,7 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
   }) as FastifyInstance
 }
 
+/** A line a request. The route's pattern, never the path: people put keys and texts there, whole, mistyped or encoded. */
 function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook('onResponse', (request, reply, done) => {
     log.info(
@@ -102,7 +103,6 @@ function logRequests(app: FastifyInstance, log: Log): void {
         request_id: request.id,
         method: request.method,
         route: request.routeOptions.url ?? null,
-        path: pathOf(request.url),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         key_id: callerOf(request)?.keyId ?? null,

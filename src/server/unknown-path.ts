@@ -12,7 +12,7 @@ export function refuseUnknownPath(app: FastifyInstance, request: FastifyRequest)
 }
 
 /** A request's path without its query, which may hold what must not be written down. */
-export function pathOf(url: string): string {
+function pathOf(url: string): string {
   const end = url.search(/[?#]/)
   return end < 0 ? url : url.slice(0, end)
 }
