@@ -2,7 +2,9 @@ import { describe } from 'vitest'
 import type { StartTarget } from './parity-target.ts'
 import { describeBodyRows, describeKeepAliveRows } from './rows-body.ts'
 import { describeCorsRows, describeDenyRows } from './rows-deny.ts'
+import { describeErrorRows } from './rows-errors.ts'
 import { describeBearerRows, describeKeyRows } from './rows-key.ts'
+import { describeStandingRows } from './rows-standing.ts'
 
 /** The table of `parity.md`, request by request, against whatever answers `POST /predict`. */
 export function describeParity(name: string, start: StartTarget): void {
@@ -12,6 +14,8 @@ export function describeParity(name: string, start: StartTarget): void {
     describe('the body', () => describeBodyRows(start))
     describe('default deny', () => describeDenyRows(start))
     describe('CORS', () => describeCorsRows(start))
+    describe('standing and scopes', () => describeStandingRows(start))
+    describe('errors and logs', () => describeErrorRows(start))
     describe('kept connections', () => describeKeepAliveRows(start))
   })
 }
