@@ -54,7 +54,7 @@ const tools =
   named.length > 0
     ? []
     : [
-        check('biome', 'ci', '--error-on-warnings', '.'),
+        check('biome', 'ci', '--colors=off', '--error-on-warnings', '.'),
         check('tsc', '-p', 'tsconfig.check.json'),
         check('knip', '--no-progress'),
       ]

@@ -15,7 +15,7 @@ export interface Idempotency {
 }
 
 /** How long an answer is kept for a retry, in milliseconds: 24 hours. */
-export const idempotencyMs: number = 24 * 3_600_000
+const idempotencyMs: number = 24 * 3_600_000
 
 /**
  * Keeps answers for retries. An answer may hold a new key's text, so it is sealed (AES-256-GCM) under a key that is derived

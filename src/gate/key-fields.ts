@@ -11,10 +11,10 @@ export type KeyFields = Pick<
 
 /** Most UTF-16 units of a name, an owner or a reason. */
 export const labelLengthMax = 128
-export const scopesMax = 32
-export const addressesMax = 64
+const scopesMax = 32
+const addressesMax = 64
 /** Most bytes of a key's metadata as JSON. */
-export const metadataBytesMax = 4_096
+const metadataBytesMax = 4_096
 
 /** Control characters and lone surrogates: they forge log lines and break terminals. */
 const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029]/u
