@@ -46,7 +46,8 @@ export function createKeyFinder(prefix: string): KeyFinder {
     const keepFrom = Math.max(countedTo, searchedFrom - 1, text.length - windowLength, 0)
     advance(text, countedTo, keepFrom)
     kept = text.slice(keepFrom)
-    searchedFrom = Math.max(0, searchedFrom - keepFrom)
+    // What is kept begins with a character that only says what stands before a key: nothing was lost before it.
+    if (keepFrom > 0) searchedFrom = Math.max(1, searchedFrom - keepFrom)
     return found
   }
 

@@ -1,0 +1,73 @@
+import { defaultConfigFile } from './load-config.ts'
+import {
+  configFileVariable,
+  environmentNameOf,
+  flagOf,
+  pepperFileVariable,
+  pepperVariable,
+} from './setting-names.ts'
+import { settingNames, settings } from './settings.ts'
+
+/** `docs/reference/config.md`, from the settings themselves. */
+export function formatConfigPage(): string {
+  return `${intro}\n${settingNames.map(formatSetting).join('\n')}\n${pepper}`
+}
+
+function formatSetting(name: (typeof settingNames)[number]): string {
+  const { kind, describes, expected, empty, default: initial } = settings[name]
+  return `## \`${name}\`
+
+${describes}
+
+| | |
+|---|---|
+| flag | \`${flagOf(name)}\` |
+| environment | \`${environmentNameOf(name)}\` |
+| in the file | ${fileTypes[kind]} |
+| expected | ${expected} |
+| default | \`${JSON.stringify(initial)}\` |
+| empty | ${empty} |
+`
+}
+
+const fileTypes = {
+  text: 'a string',
+  integer: 'a number',
+  boolean: '`true` or `false`',
+  size: 'a string with a unit, or a number of bytes',
+  list: 'an array of strings',
+}
+
+const intro = `# Configuration
+
+<!-- Generated from src/config/settings.ts; \`npx vitest run src/config -u\` writes it again. -->
+
+A setting comes from a flag, an environment variable, the configuration file or its default: the first of these that gives it.
+\`modelward config explain\` shows every setting, its value and where it came from.
+
+- **The file** is one JSON object. It is named with \`--config FILE\` or \`${configFileVariable}\`; otherwise
+  \`${defaultConfigFile}\` in the working folder is read where there is one.
+- **Lists** are separated by commas in flags and variables, and a list's flag may be repeated. Any other flag may be there once.
+- **Durations** are written \`500ms\`, \`90s\`, \`15min\`, \`24h\`, \`30d\`; **sizes** \`64KiB\`, \`1MiB\` or bytes.
+- **Nothing is corrected in silence.** A value that is wrong, an unknown key in the file, a variable that begins with \`MODELWARD_\`
+  and means nothing, a flag given twice: each is a fault, also where a stronger source overrules it. All faults are
+  reported at once, nothing starts, and the exit code is 2.
+- **Empty is not unset.** An empty value is a fault, except for the lists that may be empty.
+`
+
+const pepper = `## The pepper
+
+The secret that keys are hashed with. The data folder's own is made at the first start and is enough for one machine; it is
+outside the database, so that writing to the database alone cannot mint a key. Back it up: without it no key works.
+
+| | |
+|---|---|
+| flag | none: every user of the machine can read command lines |
+| environment | \`${pepperVariable}\`, or \`${pepperFileVariable}\` with the path of a file; both at once are a fault |
+| in the file | not accepted |
+| expected | \`<version>:<base64url of at least 32 bytes>\`, several separated by commas or line ends; the highest version is used for new keys |
+| default | the file \`pepper\` in the data folder |
+| empty | A fault: a pepper that did not arrive must not be replaced by a new one. |
+
+It is never printed, and neither is the path in \`${pepperFileVariable}\`: somebody may have put the pepper itself there.
+`

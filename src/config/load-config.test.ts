@@ -1,0 +1,233 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { SettingInput, SettingName } from './config.ts'
+import { ConfigError } from './config-fault.ts'
+import { type ConfigSources, type LoadedConfig, loadConfig } from './load-config.ts'
+import { environmentNameOf, flagOf } from './setting-names.ts'
+import { settingNames, settings } from './settings.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'modelward-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const pepper = `1:${'p'.repeat(43)}`
+
+function load(sources: Partial<ConfigSources> & { readonly file?: unknown } = {}): LoadedConfig {
+  const { file, ...rest } = sources
+  const workingFolder = mkdtempSync(join(folder, 'case-'))
+  if (file !== undefined)
+    writeFileSync(
+      join(workingFolder, 'modelward.json'),
+      typeof file === 'string' ? file : JSON.stringify(file),
+    )
+  return loadConfig({ flags: {}, environment: {}, workingFolder, ...rest })
+}
+
+function faultsOf(sources: Parameters<typeof load>[0]): readonly string[] {
+  try {
+    load(sources)
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return error.faults.map(
+        (fault) => `${fault.where}: expected ${fault.expected}, got ${fault.got}; ${fault.hint ?? ''}`,
+      )
+    }
+    throw error
+  }
+  return []
+}
+
+/** Two values that are right for each setting, neither its default. */
+const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput]>> = {
+  data: ['/srv/a', '/srv/b'],
+  host: ['0.0.0.0', '::1'],
+  port: [0, 65_535],
+  environment: ['test', 'live'],
+  keyPrefix: ['acme', 'b2'],
+  scheme: [['bearer'], ['header', 'bearer']],
+  keyHeader: ['X-Key', 'Api-Key'],
+  realm: ['a b', 'c'],
+  invalidKeyStatus: [401, 403],
+  trustProxy: [['10.0.0.0/8', '::1'], []],
+  bodyMax: ['2MiB', 4096],
+  headersMax: ['8KiB', 2048],
+  textMax: [1, 500],
+  cachedKeysMax: [2, 20],
+  modelDeadline: ['500ms', '2min'],
+  requestTimeout: ['1s', '1h'],
+  shutdownGrace: ['0s', '1min'],
+  docs: ['open', 'guarded'],
+  corsOrigins: [['https://a.example', 'http://localhost:3000'], []],
+  logLevel: ['debug', 'silent'],
+  logRequests: [false, true],
+}
+
+const wrong: Readonly<Record<SettingName, string>> = {
+  data: '~/keys',
+  host: 'a b',
+  port: '65536',
+  environment: 'prod',
+  keyPrefix: 'A_',
+  scheme: 'header,cookie',
+  keyHeader: 'a b',
+  realm: 'say "x"',
+  invalidKeyStatus: '400',
+  trustProxy: '10.0.0.0/33',
+  bodyMax: '1 MB',
+  headersMax: '1',
+  textMax: '0',
+  cachedKeysMax: '1',
+  modelDeadline: '5',
+  requestTimeout: '30d',
+  shutdownGrace: '-1s',
+  docs: 'yes',
+  corsOrigins: 'https://a.example/',
+  logLevel: 'loud',
+  logRequests: 'yes',
+}
+
+const textOf = (input: SettingInput): string => (Array.isArray(input) ? input.join(',') : String(input))
+const someSettings = fc.uniqueArray(fc.constantFrom(...settingNames))
+
+describe('loadConfig', () => {
+  test('without anything gives the defaults', () => {
+    const { config, origins, configFile } = load()
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 8000, bodyMax: 1_048_576, modelDeadline: 5_000 })
+    expect(new Set(Object.values(origins))).toEqual(new Set(['default']))
+    expect(configFile).toBeUndefined()
+  })
+
+  test('a setting comes from its strongest source: flag, then environment, then file, then default', () => {
+    const use = fc.record({ flag: someSettings, environment: someSettings, file: someSettings })
+    fc.assert(
+      fc.property(use, ({ flag, environment, file }) => {
+        const { inputs, origins } = load({
+          flags: Object.fromEntries(flag.map((name) => [name, [textOf(samples[name][0])]])),
+          environment: Object.fromEntries(
+            environment.map((name) => [environmentNameOf(name), textOf(samples[name][1])]),
+          ),
+          file: Object.fromEntries(file.map((name) => [name, samples[name][0]])),
+        })
+        for (const name of settingNames) {
+          const [origin, input] = flag.includes(name)
+            ? [flagOf(name), samples[name][0]]
+            : environment.includes(name)
+              ? [environmentNameOf(name), samples[name][1]]
+              : file.includes(name)
+                ? [`modelward.json: ${name}`, samples[name][0]]
+                : ['default', settings[name].default]
+          expect([name, origins[name], inputs[name]]).toEqual([name, origin, input])
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('every wrong value of every source is reported, overruled ones too, each where it is', () => {
+    fc.assert(
+      fc.property(someSettings, someSettings, someSettings, (flag, environment, file) => {
+        const places = faultsOf({
+          flags: Object.fromEntries(flag.map((name) => [name, [wrong[name]]])),
+          environment: Object.fromEntries(environment.map((name) => [environmentNameOf(name), wrong[name]])),
+          file: Object.fromEntries(file.filter((name) => name !== 'data').map((name) => [name, null])),
+        }).map((fault) => fault.slice(0, fault.indexOf(': expected')))
+        expect(places.toSorted()).toEqual(
+          [
+            ...flag.map(flagOf),
+            ...environment.map(environmentNameOf),
+            ...file.filter((name) => name !== 'data').map((name) => `modelward.json: ${name}`),
+          ].toSorted(),
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('a fault says what was expected, what was there, and where', () => {
+    expect(faultsOf({ environment: { MODELWARD_PORT: 'http' } })).toEqual([
+      'MODELWARD_PORT: expected an integer from 0 to 65535, got "http"; ',
+    ])
+  })
+
+  test.each(settingNames)('an empty %s means what its description says', (name) => {
+    const faults = faultsOf({ environment: { [environmentNameOf(name)]: '' } })
+    expect(faults).toHaveLength(settings[name].empty.startsWith('A fault') ? 1 : 0)
+  })
+
+  test('a name that means nothing is a fault, with the name that was meant', () => {
+    expect(faultsOf({ environment: { MODELWARD_PROT: 'secret' }, file: { prot: 'secret' } })).toEqual([
+      'modelward.json: prot: expected the name of a setting, got one that means nothing; did you mean port?',
+      'MODELWARD_PROT: expected the name of a setting, got one that means nothing; did you mean MODELWARD_PORT?',
+    ])
+  })
+
+  test('what Kubernetes sets for a Service of our name is told apart', () => {
+    const faults = faultsOf({
+      environment: { MODELWARD_PORT: 'tcp://10.0.0.1:80', MODELWARD_SERVICE_HOST: '10.0.0.1' },
+    })
+    expect(faults).toHaveLength(2)
+    for (const fault of faults) expect(fault).toContain('enableServiceLinks')
+  })
+
+  test('a flag given twice is a fault unless it is a list', () => {
+    expect(faultsOf({ flags: { port: ['1', '2'] } })[0]).toContain('--port: expected it once, got it 2 times')
+    expect(load({ flags: { trustProxy: ['10.0.0.1', '::1'] } }).config.trustProxy).toEqual([
+      '10.0.0.1',
+      '::1',
+    ])
+  })
+
+  test('values that are right alone and wrong together are a fault', () => {
+    expect(faultsOf({ flags: { scheme: ['header,bearer'], keyHeader: ['authorization'] } })).toHaveLength(1)
+  })
+
+  test.each([
+    ['{"port": 1, "port": 2}', 'port: expected it once, got it several times'],
+    ['{"port": "8000"}', 'port: expected an integer'],
+    ['[]', 'got an array'],
+    ['{"pepper": "hush', 'got something that is not JSON'],
+    ['{"pepper": "hush"}', 'secrets come from MODELWARD_PEPPER'],
+  ])('the file %s is a fault that shows no text of the file', (file, says) => {
+    const [fault] = faultsOf({ file })
+    expect(fault).toContain(says)
+    expect(fault).not.toContain('hush')
+  })
+
+  test('a file that was named and is not there is a fault, a default one is not', () => {
+    expect(faultsOf({ configFlag: ['nowhere.json'] })[0]).toContain('ENOENT')
+    expect(faultsOf({ environment: { MODELWARD_CONFIG: 'nowhere.json' } })[0]).toContain('ENOENT')
+    expect(load({ file: {} }).configFile).toMatch(/modelward\.json$/)
+  })
+
+  test('a relative data folder in a file starts at the file', () => {
+    const workingFolder = mkdtempSync(join(folder, 'case-'))
+    mkdirSync(join(workingFolder, 'etc'))
+    writeFileSync(join(workingFolder, 'etc/m.json'), '{"data":"d"}')
+    const { config } = loadConfig({ flags: {}, configFlag: ['etc/m.json'], environment: {}, workingFolder })
+    expect(config.data).toBe(join(workingFolder, 'etc/d'))
+  })
+})
+
+describe('the pepper', () => {
+  test('comes from the environment or the file that it names', () => {
+    const file = join(folder, 'pepper')
+    writeFileSync(file, `${pepper}\n`)
+    expect(load({ environment: { MODELWARD_PEPPER: pepper } }).pepper).toBe(pepper)
+    expect(load({ environment: { MODELWARD_PEPPER_FILE: file } }).pepper?.trim()).toBe(pepper)
+  })
+
+  test.each([
+    [{ MODELWARD_PEPPER: '' }, 'MODELWARD_PEPPER'],
+    [{ MODELWARD_PEPPER: 'hush' }, 'MODELWARD_PEPPER'],
+    [{ MODELWARD_PEPPER_FILE: '' }, 'MODELWARD_PEPPER_FILE'],
+    [{ MODELWARD_PEPPER_FILE: 'hush' }, 'MODELWARD_PEPPER_FILE'],
+    [{ MODELWARD_PEPPER: pepper, MODELWARD_PEPPER_FILE: '/x' }, 'MODELWARD_PEPPER, MODELWARD_PEPPER_FILE'],
+  ])('%j is a fault that shows neither text nor path', (environment, where) => {
+    const [fault = '', ...more] = faultsOf({ environment })
+    expect(more).toEqual([])
+    expect(fault.startsWith(`${where}: expected`)).toBe(true)
+    expect(fault).not.toMatch(/hush|ppp/)
+  })
+})
