@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+
+export const cliFile: string = resolve('src/cli/main.ts')
+
+export interface CliOptions {
+  /** @default the system's temporary folder, where no configuration lies */
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Standard input. @default empty */
+  readonly input?: string
+}
+
+export interface CliRun {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The environment of this process, without settings that would change what a test sees. */
+export function cleanEnvironment(env: CliOptions['env'] = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('MODELWARD_') && name !== 'NO_COLOR',
+  )
+  return { ...Object.fromEntries(kept), ...env }
+}
+
+/** Starts the real command line as a process of its own. */
+export function spawnCli(args: readonly string[], options: CliOptions = {}): ChildProcess {
+  const child = spawn(process.execPath, [cliFile, ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: cleanEnvironment(options.env),
+    stdio: 'pipe',
+  })
+  // A child that reads nothing may be gone before all of this is written.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(options.input ?? '')
+  return child
+}
+
+/** Runs one command to its end. */
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const child = spawnCli(args, options)
+  const [[code], stdout, stderr] = await Promise.all([
+    once(child, 'close') as Promise<[number | null]>,
+    child.stdout ? text(child.stdout) : '',
+    child.stderr ? text(child.stderr) : '',
+  ])
+  return { code, stdout, stderr }
+}
+
+/** Runs a command with `--json` and reads what it answers; fails with what it said where it did not succeed. */
+export async function runJson<T>(args: readonly string[], options: CliOptions = {}): Promise<T> {
+  const { code, stdout, stderr } = await runCli([...args, '--json'], options)
+  if (code !== 0) throw new Error(`modelward ${args.join(' ')}: exit code ${code}: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
+
+/** The error that a command with `--json` reports. */
+export async function runError(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<{
+  readonly code: number | null
+  readonly error: { code: string; message: string; errors?: unknown[] }
+}> {
+  const { code, stdout, stderr } = await runCli([...args, '--json'], options)
+  if (stdout !== '') throw new Error(`expected nothing on standard output, got ${stdout}`)
+  return { code, ...(JSON.parse(stderr) as { error: { code: string; message: string } }) }
+}
+
+export interface ServeProcess extends AsyncDisposable {
+  readonly address: string
+  readonly child: ChildProcess
+  /** All of standard error so far. */
+  readonly log: () => string
+}
+
+/** Starts `serve` on a free port and waits for the line that says where it listens. */
+export async function startServe(data: string, args: readonly string[] = []): Promise<ServeProcess> {
+  const child = spawnCli(['serve', '--data', data, '--port', '0', '--json', ...args])
+  let log = ''
+  child.stderr?.on('data', (piece) => {
+    log += String(piece)
+  })
+  const closed = once(child, 'close')
+  const lines = child.stdout ? createInterface(child.stdout) : undefined
+  const line = await Promise.race([lines ? once(lines, 'line') : closed, closed.then(() => undefined)])
+  if (line === undefined) throw new Error(`serve ended before it listened: ${log}`)
+  const { listening } = JSON.parse(String(line[0])) as { readonly listening: string }
+  return {
+    address: listening,
+    child,
+    log: () => log,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+/** A folder of one test's own, removed after it. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'modelward-cli-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
