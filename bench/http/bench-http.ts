@@ -1,9 +1,8 @@
 import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Bench } from '../bench.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
-import { type Contestant, createKey, findContestants } from './contestants.ts'
+import { type Contestant, findContestants } from './contestants.ts'
 import { checkEntrant, type Entrant, enter, type Turn, takeTurn } from './entrant.ts'
 import { reportHttp } from './report-http.ts'
 import { installWrk, isInstalled } from './wrk.ts'
@@ -22,11 +21,9 @@ export const benchHttp: Bench = async (options, tell) => {
   const folder = createTemporaryFolder()
   const entrants: Entrant[] = []
   try {
-    const data = join(folder.path, 'data')
-    const place = { data, key: createKey(data) }
     for (const contestant of chosen.filter(({ missing }) => missing === undefined)) {
       tell(`starting ${contestant.name}`)
-      entrants.push(await enter(contestant, place, folder.path, isPinned ? 0 : undefined))
+      entrants.push(await enter(contestant, folder.path, isPinned ? 0 : undefined))
     }
     await checkAnswers(entrants)
     const core = isPinned ? 1 : undefined

@@ -4,11 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { repositoryFolder } from '../repository-folder.ts'
 
 /** What a contestant is started with. */
-export interface Place {
+interface Place {
   readonly port: number
-  /** Modelward's data folder, where `key` is. */
+  /** Modelward's data folder; the others leave it alone. */
   readonly data: string
-  readonly key: string
 }
 
 export interface Contestant {
@@ -32,13 +31,24 @@ const python = '/usr/bin/python3'
 
 const apiKeyHeader = (value: string) => ({ name: 'X-API-Key', value })
 
+function serve({ port, data }: Place): readonly [string, ...string[]] {
+  return [process.execPath, main, 'serve', '--port', `${port}`, '--data', data]
+}
+
 /** All of them; a run is measured against `fastify`. */
 export function findContestants(): readonly Contestant[] {
   return [
     {
       name: 'modelward',
       describes: 'Modelward, default settings',
-      command: ({ port, data }) => [process.execPath, main, 'serve', '--port', `${port}`, '--data', data],
+      command: serve,
+      keyHeader: apiKeyHeader,
+      hasSameModel: true,
+    },
+    {
+      name: 'modelward-quiet',
+      describes: 'Modelward, `--log-requests false`',
+      command: (place) => [...serve(place), '--log-requests', 'false'],
       keyHeader: apiKeyHeader,
       hasSameModel: true,
     },
@@ -46,6 +56,13 @@ export function findContestants(): readonly Contestant[] {
       name: 'fastify',
       describes: 'bare Fastify',
       command: () => [process.execPath, bareFastify],
+      keyHeader: undefined,
+      hasSameModel: true,
+    },
+    {
+      name: 'fastify-logging',
+      describes: 'bare Fastify, `logger: true`',
+      command: () => [process.execPath, bareFastify, '--log'],
       keyHeader: undefined,
       hasSameModel: true,
     },
@@ -92,7 +109,7 @@ function fastApi(name: string, loop: string, http: string, packages: string): Co
   }
 }
 
-/** Makes a key as a user would. */
+/** Makes a data folder with a key, as a user would; gives the key. */
 export function createKey(data: string): string {
   const args = [main, 'keys', 'create', '--name', 'bench', '--data', data, '--json']
   const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { repositoryFolder } from '../repository-folder.ts'
 import { findFreePort, type ServerProcess, startServerProcess } from '../server-process.ts'
-import type { Contestant, Place } from './contestants.ts'
+import { type Contestant, createKey } from './contestants.ts'
 import { type LoadOptions, putLoad } from './wrk.ts'
 
 /** A contestant that runs and has been seen to do what it is measured for. */
@@ -35,21 +35,23 @@ const startMsMax = 20_000
 /** Starts a contestant on a port of its own and waits until it answers. */
 export async function enter(
   contestant: Contestant,
-  place: Omit<Place, 'port'>,
   folder: string,
   core: number | undefined,
 ): Promise<Entrant> {
   const port = await findFreePort()
+  // A data folder each: it has one server at a time.
+  const data = join(folder, contestant.name)
+  const key = createKey(data)
   const server = startServerProcess({
-    command: contestant.command({ ...place, port }),
+    command: contestant.command({ port, data }),
     core,
     cwd: repositoryFolder,
-    environment: { BENCH_PORT: `${port}`, BENCH_KEY: place.key },
+    environment: { BENCH_PORT: `${port}`, BENCH_KEY: key },
     logFile: join(folder, `${contestant.name}.log`),
   })
   const url = `http://127.0.0.1:${port}/predict`
   // Whoever asks for no key is sent one all the same, so that all read as many bytes.
-  const header = contestant.keyHeader?.(place.key) ?? { name: 'X-API-Key', value: place.key }
+  const header = contestant.keyHeader?.(key) ?? { name: 'X-API-Key', value: key }
   const entrant = { contestant, server, load: { url, header, body } }
   const deadline = performance.now() + startMsMax
   while (!(await answers(entrant))) {

@@ -3,6 +3,6 @@ import { fastify } from 'fastify'
 import { addPredictRoute } from './predict-route.ts'
 
 const { BENCH_PORT } = process.env
-const app = fastify()
+const app = fastify({ logger: process.argv.includes('--log') })
 addPredictRoute(app)
 await app.listen({ host: '127.0.0.1', port: Number(BENCH_PORT) })
