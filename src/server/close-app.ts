@@ -1,6 +1,10 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { currentAnswer } from './current-answer.ts'
+
+/** How often connections that have fallen idle are looked for while closing, in milliseconds. */
+const reapMs = 50
 
 /** Every connection that is open, for Node tells of those alone that have sent a request. */
 export function trackConnections(server: Server): ReadonlySet<Socket> {
@@ -21,8 +25,14 @@ export async function closeApp(
   connections: ReadonlySet<Socket>,
   graceMs: number,
 ): Promise<void> {
-  // Browsers open connections ahead of need; Node counts one that has sent nothing as busy.
-  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+  for (const socket of connections) {
+    // Browsers open connections ahead of need; Node counts one that has sent nothing as busy.
+    if (socket.bytesRead === 0) socket.destroy()
+    const answer = currentAnswer(socket)
+    if (answer !== undefined) answer.shouldKeepAlive = false
+  }
+  // An answer that had begun already promised to keep its connection.
+  const reap = setInterval(() => app.server.closeIdleConnections(), reapMs)
   const cut = setTimeout(() => {
     for (const socket of connections) socket.destroy()
   }, graceMs)
@@ -30,5 +40,6 @@ export async function closeApp(
     await app.close()
   } finally {
     clearTimeout(cut)
+    clearInterval(reap)
   }
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { problemOf } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import { answerHeaders } from './answer-headers.ts'
+import { currentAnswer } from './current-answer.ts'
 
 /** How long a refused connection is still read, and what comes thrown away, in milliseconds. */
 const lingerMs = 1_000
@@ -22,7 +23,8 @@ export function refuseConnection(error: { readonly code?: string }, socket: Dupl
   // What still comes in after the refusal fails to parse again.
   if (refused.has(socket)) return
   refused.add(socket)
-  if (error.code === 'ECONNRESET' || !socket.writable || hasBegunAnswer(socket)) {
+  // A second head in the middle of an answer would be read as part of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || currentAnswer(socket)?.headersSent === true) {
     socket.destroy()
     return
   }
@@ -33,14 +35,6 @@ export function refuseConnection(error: { readonly code?: string }, socket: Dupl
   socket.once('end', () => socket.destroy())
   socket.once('close', () => clearTimeout(cut))
   socket.resume()
-}
-
-/** A second head in the middle of an answer would be read as part of it. Node's own handler looks here too. */
-function hasBegunAnswer(socket: Duplex): boolean {
-  const { _httpMessage: answer } = socket as Duplex & {
-    readonly _httpMessage?: { readonly headersSent: boolean } | null
-  }
-  return answer?.headersSent === true
 }
 
 function formatAnswer(refusal: Refusal): string {
