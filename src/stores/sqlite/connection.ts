@@ -5,7 +5,6 @@ import type { WatchedFiles } from './watched-files.ts'
 
 /** A database in use: every failure is a `Fault`, writes are whole, and waiting for another process's lock blocks no one. */
 export interface Connection {
-  readonly isOpen: () => boolean
   /** Runs reads outside a transaction, each seeing its own moment. @throws Fault `store_unavailable` */
   readonly read: <T>(work: () => T) => T
   /** Runs reads that all see one moment. @throws Fault `store_unavailable` */
@@ -86,7 +85,6 @@ export function createConnection(
   }
 
   return {
-    isOpen: () => isOpen,
     read: run,
     readTogether: (work) =>
       run(() => {

@@ -1,4 +1,13 @@
-import { accessSync, chmodSync, constants, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'
@@ -64,19 +73,20 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
   }
 }
 
+/** One by one: `mkdirSync` with `recursive` never returns where a folder takes no other, as `/proc` does (Node 24.21). */
 function createFolder(folder: string): void {
-  let first: string | undefined
+  if (existsSync(folder)) return
+  const above = dirname(folder)
+  createFolder(above)
   try {
-    first = mkdirSync(folder, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return
-    throw error
-  }
-  if (first === undefined) return
-  // Every folder that was created has its name in the one above it.
-  for (let above = dirname(folder); ; above = dirname(above)) {
+    mkdirSync(folder, { mode: 0o700 })
     syncFolder(above)
-    if (above === dirname(first)) return
+  } catch (error) {
+    // Another process was first, or a broken link is in its place, which the next look at it finds.
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return
+    throw new SetupError('data_unwritable', `${folder}: the data folder cannot be created (${error})`, {
+      cause: error,
+    })
   }
 }
 

@@ -33,7 +33,8 @@ function openLocked(file: string, folder: string): SqliteDatabase {
   let database: SqliteDatabase | undefined
   try {
     database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 64 })
-    database.exec('BEGIN EXCLUSIVE')
+    // Nothing is ever written, so no journal needs to be left beside it by a killed server.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return database
   } catch (error) {
     database?.close()
