@@ -70,12 +70,7 @@ function describeInputError({ loc, msg }: InputError): ErrorPart {
 }
 
 /** One fault is a line of its own; several are counted and listed. */
-export function summarise(
-  code: string,
-  what: string,
-  parts: readonly ErrorPart[],
-  exitCode: number,
-): ErrorReport {
+function summarise(code: string, what: string, parts: readonly ErrorPart[], exitCode: number): ErrorReport {
   const [only] = parts
   if (parts.length === 1 && only !== undefined)
     return { code, message: `${only.where}: ${only.message}`, parts, exitCode }

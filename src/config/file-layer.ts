@@ -25,7 +25,7 @@ export function readConfigFile(path: string, mayBeMissing: boolean): Layer | und
 }
 
 /** The settings in a configuration file's text; `path` is for messages and relative paths. */
-export function readConfigText(text: string, path: string): Layer {
+function readConfigText(text: string, path: string): Layer {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)

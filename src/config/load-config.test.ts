@@ -39,7 +39,7 @@ function faultsOf(sources: Parameters<typeof load>[0]): readonly string[] {
   return []
 }
 
-/** Two values that are right for each setting, neither its default. */
+/** Two values that are right for each setting. */
 const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput]>> = {
   data: ['/srv/a', '/srv/b'],
   host: ['0.0.0.0', '::1'],
@@ -61,7 +61,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   docs: ['open', 'guarded'],
   corsOrigins: [['https://a.example', 'http://localhost:3000'], []],
   logLevel: ['debug', 'silent'],
-  logRequests: [false, true],
+  logRequests: [true, false],
 }
 
 const wrong: Readonly<Record<SettingName, string>> = {

@@ -6,9 +6,3 @@ export function parseSize(text: string): number | undefined {
   if (digits === undefined) return undefined
   return Number(digits) * (unitBytes[unit] ?? Number.NaN)
 }
-
-/** Writes bytes in the largest unit that needs no fraction: 1048576 is `1MiB`. */
-export function formatSize(bytes: number): string {
-  const unit = ['GiB', 'MiB', 'KiB'].find((name) => bytes > 0 && bytes % (unitBytes[name] ?? 1) === 0) ?? 'B'
-  return `${bytes / (unitBytes[unit] ?? 1)}${unit}`
-}

@@ -1,0 +1,48 @@
+import { execFileSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { defaultConfig } from '../config/load-config.ts'
+import { startMessage } from './start-message.ts'
+
+const keys = { admin: 'mw_live_admin', demo: 'mw_live_demo' }
+const curlLines = (text: string): readonly string[] =>
+  text.split('\n').filter((line) => line.startsWith('curl '))
+
+describe('startMessage', () => {
+  test('shows keys only where they were reported, with exactly three commands', () => {
+    const address = 'http://127.0.0.1:1'
+    const shown = startMessage({ config: defaultConfig(), address, firstKeys: { address, keys } }, false)
+    expect(curlLines(shown)).toHaveLength(3)
+    const file = startMessage(
+      { config: defaultConfig(), address, firstKeys: { address, file: '/d/first-keys.json' } },
+      false,
+    )
+    expect(curlLines(file)).toHaveLength(0)
+    expect(file).toContain('/d/first-keys.json')
+    const later = startMessage({ config: defaultConfig(), address, firstKeys: undefined }, false)
+    expect(later.split('\n')).toHaveLength(1)
+  })
+
+  test.each([
+    ['http://0.0.0.0:8000', 'http://127.0.0.1:8000/predict'],
+    ['http://[::]:8000', 'http://[::1]:8000/predict'],
+    ['http://10.0.0.5:8000', 'http://10.0.0.5:8000/predict'],
+  ])('a server on %s is called at %s', (address, target) => {
+    const shown = startMessage({ config: defaultConfig(), address, firstKeys: { address, keys } }, false)
+    for (const line of curlLines(shown)) expect(line).toContain(` ${target} `)
+  })
+
+  test('a shell takes each command as it is, whatever the header is called', () => {
+    const config = { ...defaultConfig(), keyHeader: "X'`$-Key" }
+    const address = 'http://127.0.0.1:1'
+    const line = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))[2] ?? ''
+    const said = execFileSync('/bin/sh', ['-c', line.replace('curl', "printf '%s\\n'")]).toString()
+    expect(said.split('\n')).toContain("X'`$-Key: mw_live_demo")
+  })
+
+  test('where the key travels as a bearer token, so it does in the commands', () => {
+    const config = { ...defaultConfig(), scheme: ['bearer'] as const }
+    const address = 'http://127.0.0.1:1'
+    const [wrong] = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))
+    expect(wrong).toContain("-H 'Authorization: Bearer wrong'")
+  })
+})
