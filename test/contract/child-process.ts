@@ -17,7 +17,7 @@ export interface ChildProcess {
 /** Starts one of the programs of `processes/`. */
 export function startProcess(name: string, ...args: readonly string[]): ChildProcess {
   const program = fileURLToPath(new URL(`./processes/${name}.ts`, import.meta.url))
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [program, ...args])
+  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, ['--expose-gc', program, ...args])
   const lines: string[] = []
   let errors = ''
   const waiting = new Set<() => void>()

@@ -34,6 +34,26 @@ export function testListing(get: Get, open: OpenStore): void {
     const ids = await listAllIds(store, { sort: 'id', descending: false, limit: 10, scope: 'predict' })
     expect(ids).toEqual([idOf(1)])
   })
+  test('a filter that few of thousands match finds them all, under every sort and in both directions', async () => {
+    const { store } = get()
+    const keys = Array.from({ length: 2_001 }, (_, number) =>
+      keyOf(idOf((number * 7) % 2_001), {
+        scopes: number % 400 === 0 ? ['rare'] : [],
+        createdAt: number % 5,
+        expiresAt: number % 3 === 0 ? number % 50 : null,
+      }),
+    )
+    await store.addKeys(keys)
+    for (const sort of keySorts)
+      for (const descending of [true, false]) {
+        const query = { sort, descending, limit: 4, scope: 'rare' }
+        expect(await listAllIds(store, query)).toEqual(modelIds(keys, query))
+      }
+    expect(await store.listKeys({ sort: 'name', descending: true, limit: 5, scope: 'none' })).toEqual({
+      keys: [],
+      hasMore: false,
+    })
+  })
   test('pages of every filter, sort and direction are those of a sorted array, none lost, none twice', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fields, { maxLength: 30 }), queries, async (rows, query) => {

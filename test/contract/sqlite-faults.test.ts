@@ -35,6 +35,14 @@ describe('an SQLite store in trouble', () => {
     expect(await writing).toEqual([{ outcome: 'added' }, { outcome: 'added' }])
   })
 
+  test('a long search among many keys lets others have their turn, and ends when the store closes', async () => {
+    const { store } = openStore()
+    await store.addKeys(Array.from({ length: 3_000 }, (_, number) => keyOf(idOf(number))))
+    const searching = store.listKeys({ sort: 'name', descending: false, limit: 10, nameContains: 'nobody' })
+    setImmediate(() => store.close())
+    await expect(searching).rejects.toMatchObject(storeFault)
+  })
+
   test('a write that waits when the store closes rejects, and is not carried out', async () => {
     const { file, store } = openStore({ lockTimeoutMs: 20_000 })
     const other = openOther(file)

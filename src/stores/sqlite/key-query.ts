@@ -4,9 +4,24 @@ import type { SqlValue } from './database.ts'
 import { keyColumns } from './key-row.ts'
 
 /** A statement and what to bind. The text is put together from closed lists alone; whatever a caller gave is bound. */
-export interface KeySelection {
+export interface Selection {
   readonly sql: string
   readonly values: readonly SqlValue[]
+}
+
+/** Where in a sort a key stands. */
+export interface Place {
+  readonly value: SqlValue
+  readonly id: string
+}
+
+/** One walk along an index, from a place or from its beginning. */
+export interface Walk {
+  readonly start: Place | undefined
+  /** The place that is `length` keys on, matching or not; no row where fewer follow. */
+  readonly selectEnd: (start: Place | undefined, length: number) => Selection
+  /** The matching keys behind `start`, up to `end` and with it, or all that follow. LIMIT is to be bound last. */
+  readonly selectKeys: (start: Place | undefined, end: Place | undefined) => Selection
 }
 
 const sortColumns: Readonly<Record<KeySort, string>> = {
@@ -17,42 +32,77 @@ const sortColumns: Readonly<Record<KeySort, string>> = {
   id: 'id',
 }
 
+/**
+ * The walks that give a listing, one after another. There are two under `expires_at`, the dated keys and then those
+ * that never expire: so both directions walk one index.
+ */
+export function walksOf(query: KeyQuery): readonly Walk[] {
+  const { sort, after } = query
+  const column = sortColumns[sort]
+  if (sort === 'id') return [createWalk(query, 'TRUE', undefined, after)]
+  if (sort !== 'expires_at') return [createWalk(query, 'TRUE', column, after)]
+  const dated = createWalk(query, 'expires_at IS NOT NULL', column, after)
+  if (after?.value === null) return [createWalk(query, 'expires_at IS NULL', undefined, after)]
+  return [dated, createWalk(query, 'expires_at IS NULL', undefined, undefined)]
+}
+
+/**
+ * Whether few of the keys walked along may match, so that finding a page may take reading them all. The keys of an owner
+ * have an index of their own, and are sorted when they have been found.
+ */
+export function mayMatchFew(query: KeyQuery): boolean {
+  const { owner, environment, scope, standing, nameContains } = query
+  return (
+    owner === undefined && [environment, scope, standing, nameContains].some((part) => part !== undefined)
+  )
+}
+
+/** @param column what to walk along, before the id; undefined for the id alone */
+function createWalk(
+  query: KeyQuery,
+  range: string,
+  column: string | undefined,
+  start: Place | undefined,
+): Walk {
+  const direction = query.descending ? 'DESC' : 'ASC'
+  const [beyond, upTo] = query.descending ? ['<', '>='] : ['>', '<=']
+  const order = column === undefined ? `id ${direction}` : `${column} ${direction}, id ${direction}`
+  const filters = filtersOf(query)
+  const within: Condition = { sql: range, values: [] }
+
+  function bound(operator: string, place: Place | undefined): Condition[] {
+    if (place === undefined) return []
+    if (column === undefined) return [{ sql: `id ${operator} ?`, values: [place.id] }]
+    return [{ sql: `(${column}, id) ${operator} (?, ?)`, values: [place.value, place.id] }]
+  }
+
+  return {
+    start,
+    selectEnd: (from, length) => {
+      const { sql, values } = whereOf([within, ...bound(beyond, from)])
+      return {
+        sql: `SELECT ${column ?? 'NULL'} AS value, id FROM keys WHERE ${sql} ORDER BY ${order} LIMIT 1 OFFSET ?`,
+        values: [...values, length - 1],
+      }
+    },
+    selectKeys: (from, end) => {
+      const { sql, values } = whereOf([within, ...bound(beyond, from), ...bound(upTo, end), ...filters])
+      return {
+        sql: `SELECT ${keyColumns.join(', ')} FROM keys WHERE ${sql} ORDER BY ${order} LIMIT ?`,
+        values,
+      }
+    },
+  }
+}
+
 interface Condition {
   readonly sql: string
   readonly values: readonly SqlValue[]
 }
 
-/**
- * The selections that give a page one after another, each with its own LIMIT to bind last. There are two under
- * `expires_at`, dated keys and then those that never expire: so both directions walk one index.
- */
-export function selectKeys(query: KeyQuery): readonly KeySelection[] {
-  const filters = filtersOf(query)
-  const direction = query.descending ? 'DESC' : 'ASC'
-  const beyond = query.descending ? '<' : '>'
-  const { after } = query
-  const byId: Condition[] = after === undefined ? [] : [{ sql: `id ${beyond} ?`, values: [after.id] }]
-  if (query.sort === 'id') return [selection([...filters, ...byId], `id ${direction}`)]
-
-  const column = sortColumns[query.sort]
-  const order = `${column} ${direction}, id ${direction}`
-  const byColumn: Condition[] =
-    after === undefined ? [] : [{ sql: `(${column}, id) ${beyond} (?, ?)`, values: [after.value, after.id] }]
-  if (query.sort !== 'expires_at') return [selection([...filters, ...byColumn], order)]
-
-  const isDated: Condition = { sql: 'expires_at IS NOT NULL', values: [] }
-  const isUndated: Condition = { sql: 'expires_at IS NULL', values: [] }
-  if (after?.value === null) return [selection([...filters, isUndated, ...byId], `id ${direction}`)]
-  return [
-    selection([...filters, isDated, ...byColumn], order),
-    selection([...filters, isUndated], `id ${direction}`),
-  ]
-}
-
-function selection(conditions: readonly Condition[], order: string): KeySelection {
-  const where = conditions.map((condition) => `(${condition.sql})`).join(' AND ') || 'TRUE'
+function whereOf(conditions: readonly Condition[]): Condition {
   return {
-    sql: `SELECT ${keyColumns.join(', ')} FROM keys WHERE ${where} ORDER BY ${order} LIMIT ?`,
+    sql: conditions.map((condition) => `(${condition.sql})`).join(' AND '),
     values: conditions.flatMap((condition) => condition.values),
   }
 }

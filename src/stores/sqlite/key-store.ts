@@ -1,20 +1,12 @@
 import type { Clock } from '../../core/clock.ts'
 import type { KeyRecord } from '../../core/key-record.ts'
-import type {
-  AddOutcome,
-  IdempotentAnswer,
-  KeyPage,
-  KeyQuery,
-  KeyStore,
-  ReplaceOutcome,
-} from '../../core/key-store.ts'
+import type { AddOutcome, IdempotentAnswer, KeyStore, ReplaceOutcome } from '../../core/key-store.ts'
 import { createAnswerTable } from './answer-table.ts'
-import { type Connection, createConnection } from './connection.ts'
+import { createConnection } from './connection.ts'
 import type { SqliteDatabase } from './database.ts'
 import { openDatabase } from './driver.ts'
 import { createChangeReader } from './key-changes.ts'
-import { selectKeys } from './key-query.ts'
-import { decodeKey, type KeyCells } from './key-row.ts'
+import { listKeys } from './key-listing.ts'
 import { createKeyTable, type KeyTable } from './key-table.ts'
 import { migrateDatabase } from './migrations.ts'
 import { setupErrorOf } from './sqlite-error.ts'
@@ -90,7 +82,7 @@ export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
   return {
     findKey: async (id) => connection.read(() => keys.find(id)),
     findImportedKey: async (digests) => connection.read(() => keys.findImported(digests)),
-    listKeys: async (query) => listKeys(connection, database, query),
+    listKeys: (query) => listKeys(connection, database, query),
     addKeys: (records, answer) => change(() => addKeys(keys, records), answer),
     replaceKey: (record, answer) => change(() => replaceKey(keys, record), answer),
     findAnswer: async (id, now) => connection.read(() => answers.find(id, now)),
@@ -127,17 +119,4 @@ function areDistinct(records: readonly KeyRecord[]): boolean {
 function replaceKey(keys: KeyTable, record: KeyRecord): ReplaceOutcome {
   if (!keys.replace(record)) return { outcome: 'stale' }
   return { outcome: 'replaced' }
-}
-
-function listKeys(connection: Connection, database: SqliteDatabase, query: KeyQuery): KeyPage {
-  return connection.readTogether(() => {
-    const found: KeyRecord[] = []
-    for (const { sql, values } of selectKeys(query)) {
-      // One more than asked for tells whether another page follows.
-      const rows = database.prepareCells<KeyCells>(sql).all(...values, query.limit + 1 - found.length)
-      found.push(...rows.map(decodeKey))
-      if (found.length > query.limit) break
-    }
-    return { keys: found.slice(0, query.limit), hasMore: found.length > query.limit }
-  })
 }

@@ -10,6 +10,9 @@ export interface ServerLock {
   readonly release: () => void
 }
 
+/** Keeps locks from the garbage collector, which would close the connection of a caller that dropped its `ServerLock`. */
+const held = new Set<SqliteDatabase>()
+
 /**
  * Takes a folder's server lock: an exclusive transaction, never ended, on a database of its own that stays empty. The
  * operating system drops it with the process, `kill -9` included, so that no stale lock is ever left. The keys' database
@@ -20,11 +23,10 @@ export interface ServerLock {
 export function lockForServer(folder: string): ServerLock {
   const file = join(folder, 'server.lock')
   const database = openLocked(file, folder)
-  let isHeld = true
+  held.add(database)
   return {
     release: () => {
-      if (isHeld) database.close()
-      isHeld = false
+      if (held.delete(database)) database.close()
     },
   }
 }
