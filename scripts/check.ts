@@ -55,6 +55,7 @@ const tools =
     ? []
     : [
         check('biome', 'ci', '--colors=off', '--error-on-warnings', '.'),
+        check('tsc', '-p', 'tsconfig.json', '--noEmit'),
         check('tsc', '-p', 'tsconfig.check.json'),
         check('knip', '--no-progress'),
       ]

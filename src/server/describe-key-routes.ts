@@ -13,7 +13,20 @@ import {
   revokeBody,
   rotateBody,
 } from './key-schemas.ts'
-import type { RouteAnswer } from './route-schema.ts'
+import type { RouteAnswer, RouteSchema } from './route-schema.ts'
+
+/** The routes over keys, each by what it does. */
+export type KeyRoute =
+  | 'self'
+  | 'list'
+  | 'import'
+  | 'create'
+  | 'rotate'
+  | 'show'
+  | 'update'
+  | 'revoke'
+  | 'disable'
+  | 'enable'
 
 const tags = ['keys']
 const shown: RouteAnswer = { description: 'The key as it stands. Never its text.', schema: keyView }
@@ -32,7 +45,7 @@ const idempotencyHeaders = z.object({
 const params = keyParams
 
 /** What each route over keys takes, checked by Fastify, and what OpenAPI says of it. */
-export const keyRouteSchemas = {
+export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSchema>> = {
   self: {
     operationId: 'readOwnKey',
     summary: 'Read the key that asks',
@@ -115,4 +128,4 @@ export const keyRouteSchemas = {
     body: noBody,
     describes: { bodyIsOptional: true, answers: { 200: shown }, faults: [409] },
   },
-} as const satisfies Readonly<Record<string, FastifySchema>>
+}

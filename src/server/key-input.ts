@@ -1,26 +1,23 @@
-import type { z } from 'zod'
 import { parseDuration } from '../core/duration.ts'
 import type { KeyQuery, KeySort } from '../core/key-store.ts'
 import { Refusal } from '../core/refusal.ts'
 import { parseKeyCursor } from '../gate/key-cursor.ts'
 import type { KeyFields } from '../gate/key-fields.ts'
 import type { NewImportedKey, NewKey } from '../gate/key-service.ts'
-import type { importBody, keyChangesBody, listQuery, newKeyBody } from './key-schemas.ts'
-
-type ChangesBody = z.infer<typeof keyChangesBody>
+import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** What was asked for a new key, in the service's words. */
-export function readNewKey(body: z.infer<typeof newKeyBody>, now: number): NewKey {
+export function readNewKey(body: NewKeyBody, now: number): NewKey {
   const { name, environment } = body
   return { ...readFields(body, now), name, ...(environment && { environment }) }
 }
 
-export function readImportedKeys(body: z.infer<typeof importBody>, now: number): readonly NewImportedKey[] {
+export function readImportedKeys(body: readonly ImportedKeyBody[], now: number): readonly NewImportedKey[] {
   return body.map((key) => ({ ...readNewKey(key, now), sha256: key.sha256 }))
 }
 
 /** The fields that were sent; the others are not there. */
-export function readFields(body: ChangesBody, now: number): Partial<KeyFields> {
+export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields> {
   const { not_before: notBefore, expires_at: expiresAt, expires_in: expiresIn, ...same } = body
   const { name, owner, scopes, metadata, addresses } = same
   return {
@@ -36,7 +33,7 @@ export function readFields(body: ChangesBody, now: number): Partial<KeyFields> {
 }
 
 /** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
-export function readKeyQuery(query: z.infer<typeof listQuery>, now: number): KeyQuery {
+export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
   const { limit, cursor, sort: order, standing, name, owner, scope, environment } = query
   const descending = order.startsWith('-')
   const sort = (descending ? order.slice(1) : order) as KeySort

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { z } from 'zod'
 import type { Demand } from '../core/demand.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { KeyRecord } from '../core/key-record.ts'
@@ -11,14 +10,7 @@ import type { Ward } from '../modelward.ts'
 import { keyRouteSchemas as schemas } from './describe-key-routes.ts'
 import { readIdempotency } from './idempotency-key.ts'
 import { readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-input.ts'
-import type {
-  importBody,
-  keyChangesBody,
-  listQuery,
-  newKeyBody,
-  revokeBody,
-  rotateBody,
-} from './key-schemas.ts'
+import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
 const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
@@ -40,27 +32,34 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   addChangeRoutes(app, ward)
 }
 
-function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+/**
+ * A change, once this server goes by it: what an answer says holds for the very next request. The change is durable by then;
+ * where the store cannot be asked, it is heard of later, or the lease ends.
+ */
+async function heard<T>(ward: Ward, change: Promise<T>): Promise<T> {
+  const made = await change
+  await ward.listen().catch(() => undefined)
+  return made
+}
+
+function addCollectionRoutes(app: FastifyInstance, ward: Ward): void {
+  const { keys, clock } = ward
   const config = { guard: adminDemand }
-  app.get<{ Querystring: z.infer<typeof listQuery> }>(
-    '/v1/keys',
-    { config, schema: schemas.list },
-    async ({ query }) => {
-      const now = clock()
-      const asked = readKeyQuery(query, now)
-      const page = await keys.list(asked)
-      const last = page.hasMore ? page.keys.at(-1) : undefined
-      return {
-        keys: page.keys.map((record) => viewKey(record, now)),
-        next_cursor: last === undefined ? null : formatKeyCursor(last, asked.sort),
-      }
-    },
-  )
-  app.post<{ Body: z.infer<typeof importBody> }>(
+  app.get<{ Querystring: ListQuery }>('/v1/keys', { config, schema: schemas.list }, async ({ query }) => {
+    const now = clock()
+    const asked = readKeyQuery(query, now)
+    const page = await keys.list(asked)
+    const last = page.hasMore ? page.keys.at(-1) : undefined
+    return {
+      keys: page.keys.map((record) => viewKey(record, now)),
+      next_cursor: last === undefined ? null : formatKeyCursor(last, asked.sort),
+    }
+  })
+  app.post<{ Body: readonly ImportedKeyBody[] }>(
     '/v1/keys/import',
     { config, schema: schemas.import },
     async ({ body }, reply) => {
-      const records = await keys.import(readImportedKeys(body, clock()))
+      const records = await heard(ward, keys.import(readImportedKeys(body, clock())))
       reply.code(201)
       return { keys: records.map((record) => viewKey(record, clock())) }
     },
@@ -68,55 +67,55 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
 }
 
 /** Routes whose answer holds a key's text, this once. */
-function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+function addIssuingRoutes(app: FastifyInstance, ward: Ward): void {
+  const { keys, clock } = ward
   const config = { guard: adminDemand }
-  app.post<{ Body: z.infer<typeof newKeyBody> }>(
-    '/v1/keys',
-    { config, schema: schemas.create },
-    async (request, reply) => {
-      const idempotency = readIdempotency(request, 'create')
-      const issued = await keys.create(readNewKey(request.body, clock()), idempotency && { idempotency })
-      reply.header('location', `/v1/keys/${issued.record.id}`)
-      return sendIssued(reply.code(201), issued, clock())
-    },
-  )
-  app.post<OneKey & { Body: z.infer<typeof rotateBody> }>(
+  app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
+    const idempotency = readIdempotency(request, 'create')
+    const issued = await keys.create(readNewKey(request.body, clock()), idempotency && { idempotency })
+    reply.header('location', `/v1/keys/${issued.record.id}`)
+    return sendIssued(reply.code(201), issued, clock())
+  })
+  app.post<OneKey & { Body: { readonly overlap?: string } | null }>(
     '/v1/keys/:id/rotate',
     { config, schema: schemas.rotate },
     async (request, reply) => {
       const { id } = request.params
       const idempotency = readIdempotency(request, `rotate ${id}`)
       const overlap = request.body?.overlap
-      const issued = await keys.rotate(id, {
+      const rotation = keys.rotate(id, {
         ...(overlap !== undefined && { overlapMs: parseDuration(overlap) ?? 0 }),
         ...(idempotency && { idempotency }),
       })
+      const issued = await heard(ward, rotation)
       return sendIssued(reply, issued, clock())
     },
   )
 }
 
-function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+function addChangeRoutes(app: FastifyInstance, ward: Ward): void {
+  const { keys, clock } = ward
   const config = { guard: adminDemand }
   const view = (record: KeyRecord): KeyView => viewKey(record, clock())
+  const changed = async (change: Promise<KeyRecord>): Promise<KeyView> => view(await heard(ward, change))
   app.get<OneKey>('/v1/keys/:id', { config, schema: schemas.show }, async ({ params }) =>
     view(await keys.get(params.id)),
   )
-  app.patch<OneKey & { Body: z.infer<typeof keyChangesBody> }>(
+  app.patch<OneKey & { Body: KeyChangesBody }>(
     '/v1/keys/:id',
     { config, schema: schemas.update },
-    async ({ params, body }) => view(await keys.update(params.id, readFields(body, clock()))),
+    async ({ params, body }) => changed(keys.update(params.id, readFields(body, clock()))),
   )
-  app.post<OneKey & { Body: z.infer<typeof revokeBody> }>(
+  app.post<OneKey & { Body: { readonly reason?: string } | null }>(
     '/v1/keys/:id/revoke',
     { config, schema: schemas.revoke },
-    async ({ params, body }) => view(await keys.revoke(params.id, body?.reason)),
+    async ({ params, body }) => changed(keys.revoke(params.id, body?.reason)),
   )
   app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params }) =>
-    view(await keys.disable(params.id)),
+    changed(keys.disable(params.id)),
   )
   app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params }) =>
-    view(await keys.enable(params.id)),
+    changed(keys.enable(params.id)),
   )
 }
 

@@ -1,8 +1,42 @@
 import { z } from 'zod'
 import { durationForms, parseDuration } from '../core/duration.ts'
-import { keySorts } from '../core/key-store.ts'
-import { standings } from '../core/standing.ts'
+import { type KeySort, keySorts } from '../core/key-store.ts'
+import type { KeyEnvironment } from '../core/key-text.ts'
+import { type Standing, standings } from '../core/standing.ts'
 import { labelLengthMax } from '../gate/key-fields.ts'
+import type { KeyView } from '../gate/key-view.ts'
+
+/** The body of a change to a key; times are ISO 8601, and null clears one. */
+export interface KeyChangesBody {
+  readonly name?: string
+  readonly owner?: string
+  readonly scopes?: readonly string[]
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly addresses?: readonly string[]
+  readonly not_before?: string | null
+  readonly expires_at?: string | null
+  readonly expires_in?: string
+}
+
+export interface NewKeyBody extends KeyChangesBody {
+  readonly name: string
+  readonly environment?: KeyEnvironment
+}
+
+export interface ImportedKeyBody extends NewKeyBody {
+  readonly sha256: string
+}
+
+export interface ListQuery {
+  readonly limit: number
+  readonly cursor?: string
+  readonly sort: KeySort | `-${KeySort}`
+  readonly owner?: string
+  readonly scope?: string
+  readonly environment?: KeyEnvironment
+  readonly standing?: Standing
+  readonly name?: string
+}
 
 const label = z.string().min(1).max(labelLengthMax)
 const environment = z.enum(['live', 'test'])
@@ -35,9 +69,9 @@ const oneExpiryFault = { path: ['expires_in'], message: 'Send expires_at or expi
 
 const newKeyFields = z.strictObject({ name: label, environment: environment.exactOptional(), ...fields })
 
-export const newKeyBody = newKeyFields.refine(oneExpiry, oneExpiryFault)
+export const newKeyBody: z.ZodType<NewKeyBody> = newKeyFields.refine(oneExpiry, oneExpiryFault)
 
-export const importBody = z
+export const importBody: z.ZodType<readonly ImportedKeyBody[]> = z
   .array(
     newKeyFields
       .extend({ sha256: z.string().describe('SHA-256 of the whole key: hex, base64 or base64url.') })
@@ -46,18 +80,22 @@ export const importBody = z
   .min(1)
   .max(1_000)
 
-export const keyChangesBody = z
+export const keyChangesBody: z.ZodType<KeyChangesBody> = z
   .strictObject({ name: label.exactOptional(), ...fields })
   .refine(oneExpiry, oneExpiryFault)
 
 /** Bodies that may be left out. */
-export const rotateBody = z.strictObject({ overlap: duration.exactOptional() }).nullable()
-export const revokeBody = z.strictObject({ reason: label.exactOptional() }).nullable()
-export const noBody = z.strictObject({}).nullable()
+export const rotateBody: z.ZodType<{ readonly overlap?: string } | null> = z
+  .strictObject({ overlap: duration.exactOptional() })
+  .nullable()
+export const revokeBody: z.ZodType<{ readonly reason?: string } | null> = z
+  .strictObject({ reason: label.exactOptional() })
+  .nullable()
+export const noBody: z.ZodType<Readonly<Record<string, never>> | null> = z.strictObject({}).nullable()
 
-export const keyParams = z.object({ id: z.string() })
+export const keyParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
 
-export const listQuery = z.strictObject({
+export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
   cursor: z.string().exactOptional(),
   sort: z
@@ -73,8 +111,7 @@ export const listQuery = z.strictObject({
 
 const shownTime = z.iso.datetime().nullable()
 
-/** A key as it is shown, for OpenAPI. */
-export const keyView = z.object({
+const shownKey = z.object({
   id: z.string(),
   name: z.string(),
   owner: z.string(),
@@ -94,6 +131,14 @@ export const keyView = z.object({
   secrets: z.array(z.object({ created_at: z.iso.datetime(), ends_at: shownTime })),
 })
 
-export const issuedKeyView = keyView.extend({ key: z.string().describe('Shown this once.') })
+/** A key as it is shown, for OpenAPI. */
+export const keyView: z.ZodType<KeyView> = shownKey
 
-export const keyPageView = z.object({ keys: z.array(keyView), next_cursor: z.string().nullable() })
+export const issuedKeyView: z.ZodType<KeyView & { readonly key: string }> = shownKey.extend({
+  key: z.string().describe('Shown this once.'),
+})
+
+export const keyPageView: z.ZodType<{
+  readonly keys: readonly KeyView[]
+  readonly next_cursor: string | null
+}> = z.object({ keys: z.array(keyView), next_cursor: z.string().nullable() })
