@@ -22,13 +22,10 @@ export function lendKey(kept: KeyRecord): KeyRecord {
   return Object.freeze({ ...kept, secrets: Object.freeze(secrets) })
 }
 
-/** An answer as the store keeps it. */
-export function keepAnswer(answer: IdempotentAnswer): IdempotentAnswer {
+/** An answer of its own for the store, and for each caller. */
+export function copyAnswer(answer: IdempotentAnswer): IdempotentAnswer {
   return Object.freeze({ ...answer, sealed: new Uint8Array(answer.sealed) })
 }
-
-/** An answer for a caller. */
-export const lendAnswer: (kept: IdempotentAnswer) => IdempotentAnswer = keepAnswer
 
 /** A digest as a name for maps. No key id looks like one: those have 12 characters. */
 export function digestText(digest: Uint8Array): string {

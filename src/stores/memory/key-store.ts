@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
 import type { KeyRecord } from '../../core/key-record.ts'
 import type { AddOutcome, Changes, IdempotentAnswer, KeyStore, ReplaceOutcome } from '../../core/key-store.ts'
-import { digestText, keepAnswer, keepKey, lendAnswer, lendKey } from './kept-copies.ts'
+import { copyAnswer, digestText, keepKey, lendKey } from './kept-copies.ts'
 import { type ChangeLog, createChangeLog } from './key-changes.ts'
 import { selectKeys } from './key-query.ts'
 
@@ -84,7 +84,7 @@ function change<T extends AddOutcome | ReplaceOutcome>(
   if (earlier !== undefined) return { outcome: 'answered', answer: earlier }
   const result = work()
   const isDone = result.outcome === 'added' || result.outcome === 'replaced'
-  if (answer !== undefined && isDone) state.answers.set(answer.id, keepAnswer(answer))
+  if (answer !== undefined && isDone) state.answers.set(answer.id, copyAnswer(answer))
   return result
 }
 
@@ -129,5 +129,5 @@ function lendFound(state: MemoryState, id: string): KeyRecord | undefined {
 
 function findAnswer(state: MemoryState, id: string, now: number): IdempotentAnswer | undefined {
   const kept = state.answers.get(id)
-  return kept === undefined || kept.expiresAt <= now ? undefined : lendAnswer(kept)
+  return kept === undefined || kept.expiresAt <= now ? undefined : copyAnswer(kept)
 }

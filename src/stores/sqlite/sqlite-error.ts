@@ -21,7 +21,7 @@ const writeErrors = new Set(
 )
 
 /** The extended result code of an error that SQLite gave; undefined for any other error. */
-export function resultCodeOf(error: unknown): number | undefined {
+function resultCodeOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined
   return typeof error.errcode === 'number' ? error.errcode : undefined
 }
