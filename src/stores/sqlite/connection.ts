@@ -3,7 +3,7 @@ import type { SqliteDatabase } from './database.ts'
 import { faultOf, isBusy } from './sqlite-error.ts'
 import type { WatchedFiles } from './watched-files.ts'
 
-/** A database in use: every failure is a `Fault`, writes are whole, and waiting for another process's lock blocks no one. */
+/** A database in use: every failure is a `Fault`, and so are files that are no longer those at their paths; writes are whole, and waiting for another process's lock blocks no one. */
 export interface Connection {
   /** Runs reads outside a transaction, each seeing its own moment. @throws Fault `store_unavailable` */
   readonly read: <T>(work: () => T) => T
@@ -16,8 +16,6 @@ export interface Connection {
    * @throws Fault `store_unavailable` also when the lock is not free in time
    */
   readonly write: <T>(work: () => T) => Promise<T>
-  /** @throws Fault `store_unavailable` when the files in use are not those at their paths */
-  readonly checkFiles: () => void
   readonly close: () => void
 }
 
@@ -85,14 +83,19 @@ export function createConnection(
   }
 
   return {
-    read: run,
+    // The open file goes on when its name is gone: what is read from it may have been revoked in the one that took its place.
+    read: (work) =>
+      run(() => {
+        files.check()
+        return work()
+      }),
     readTogether: (work) =>
       run(() => {
+        files.check()
         database.exec('BEGIN')
         return finish(work)
       }),
     write,
-    checkFiles: () => run(files.check),
     close: () => {
       if (isOpen) database.close()
       isOpen = false

@@ -54,7 +54,6 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
 
   return {
     read: (since) => {
-      connection.checkFiles()
       return connection.read(() => {
         const { cursor, hasImportedKeys, hasKeys } = look()
         return { cursor, keyIds: idsBetween(since ?? cursor, cursor), hasImportedKeys, hasKeys }
