@@ -5,8 +5,9 @@ import { type InputError, Refusal } from '../core/refusal.ts'
 /** Where FastAPI says that a part of the request is. */
 const places: Readonly<Record<string, string>> = { querystring: 'query', params: 'path', headers: 'header' }
 
-/** Longest name of a field that is repeated back. */
-const nameLengthMax = 64
+/** Longest name of a field that is repeated back; of a longer one, which may be a key in the wrong place, its beginning. */
+const nameLengthMax = 32
+const beginningLength = 16
 
 /**
  * Checks a part of a request against its Zod schema, with every fault at once. Given to Fastify in the place of its Ajv, which
@@ -37,5 +38,5 @@ function inputErrors(issue: z.core.$ZodIssue, place: string): readonly InputErro
 }
 
 function shorten(name: string): string {
-  return name.length <= nameLengthMax ? name : `${name.slice(0, nameLengthMax)}…`
+  return name.length <= nameLengthMax ? name : `${name.slice(0, beginningLength)}…`
 }
