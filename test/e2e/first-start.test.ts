@@ -1,0 +1,132 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { get, keyHeader, predict } from '../parity/ask.ts'
+import { cleanEnvironment, runJson, temporaryFolder } from './run-cli.ts'
+
+interface NpmStart extends AsyncDisposable {
+  readonly port: number
+  /** Standard output so far. */
+  readonly told: () => string
+  /** Ends it as Ctrl-C does. */
+  readonly end: () => Promise<void>
+}
+
+/** `npm start -- …` in a clone. Its `prestart`, which installs what is missing, has run before the tests have. */
+async function npmStart(...args: readonly string[]): Promise<NpmStart> {
+  const child = spawn('npm', ['start', '--ignore-scripts', '--', ...args], {
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // A group of its own, so that what npm starts ends with it.
+    detached: true,
+  })
+  let isClosed = false
+  const closed = once(child, 'close').then(() => {
+    isClosed = true
+  })
+  function kill(signal: NodeJS.Signals): void {
+    if (child.pid !== undefined && !isClosed) process.kill(-child.pid, signal)
+  }
+  let told = ''
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.on('data', (piece) => {
+      told += String(piece)
+      const listening = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(told)?.[1]
+      if (listening !== undefined) resolve(Number(listening))
+    })
+    void closed.then(() => reject(new Error(`npm start ended before it listened: ${told}`)))
+  })
+  return {
+    port,
+    told: () => told,
+    async end() {
+      kill('SIGINT')
+      await closed
+    },
+    async [Symbol.asyncDispose]() {
+      kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
+
+test('a first `npm start` makes the folder, tells where its keys are, and answers 403, 401 and 200; a second one keeps all of it and tells nothing', async () => {
+  using folder = temporaryFolder()
+  const data = join(folder.path, 'new', 'data')
+  const keyFile = join(data, 'first-keys.json')
+  let admin: string
+  let demo: string
+  {
+    await using server = await npmStart('--data', data, '--port', '0', '--log-level', 'warn')
+    ;({ admin, demo } = JSON.parse(readFileSync(keyFile, 'utf8')) as { admin: string; demo: string })
+    expect(modeOf(data)).toBe('700')
+    for (const name of readdirSync(data))
+      expect({ name, mode: modeOf(join(data, name)) }).toEqual({ name, mode: '600' })
+    expect((await predict(server, { headers: [keyHeader('wrong')] })).body).toContain(
+      '"detail":"Invalid API key"',
+    )
+    expect((await predict(server, { headers: [keyHeader('wrong')] })).status).toBe(403)
+    expect((await predict(server)).status).toBe(401)
+    const answer = await predict(server, { headers: [keyHeader(demo)] })
+    expect({ status: answer.status, ...JSON.parse(answer.body) }).toMatchObject({
+      status: 200,
+      sentiment: 'positive',
+    })
+    expect((await predict(server, { headers: [keyHeader(admin)] })).status).toBe(403)
+    expect((await get(server, '/v1/keys', [keyHeader(admin)])).status).toBe(200)
+    await server.end()
+    expect(server.told()).toContain(keyFile)
+    expect(server.told()).not.toContain(demo.slice(-49))
+    expect(server.told()).not.toContain(admin.slice(-49))
+  }
+  const before = readFileSync(keyFile)
+  {
+    await using server = await npmStart('--data', data, '--port', '0', '--log-level', 'warn')
+    expect((await predict(server, { headers: [keyHeader(demo)] })).status).toBe(200)
+    await server.end()
+    expect(server.told()).not.toContain('first-keys')
+    expect(readFileSync(keyFile)).toEqual(before)
+  }
+  const { keys } = await runJson<{ keys: readonly unknown[] }>(['keys', 'list', '--data', data])
+  expect(keys).toHaveLength(2)
+})
+
+test('once the owner has taken the keys and deleted the file, no later start writes it again', async () => {
+  using folder = temporaryFolder()
+  for (const round of ['first', 'second', 'third']) {
+    await using server = await npmStart('--data', folder.path, '--port', '0')
+    expect((await get(server, '/health')).status).toBe(200)
+    expect({ round, there: readdirSync(folder.path).includes('first-keys.json') }).toEqual({
+      round,
+      there: round === 'first',
+    })
+    await server.end()
+    rmSync(join(folder.path, 'first-keys.json'), { force: true })
+  }
+})
+
+test('curl as the README writes it gets 403, 401 and the sentiment', async () => {
+  using folder = temporaryFolder()
+  await using server = await npmStart('--data', folder.path, '--port', '0')
+  const { demo } = JSON.parse(readFileSync(join(folder.path, 'first-keys.json'), 'utf8')) as { demo: string }
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const commands = readme.match(/^curl -i http:\/\/127\.0\.0\.1:8000\/predict .*$/gm) ?? []
+  expect(commands).toHaveLength(3)
+  const answers = commands.map((command) =>
+    execFileSync('sh', ['-c', command.replace(':8000', `:${server.port}`).replace('mw_live_…', demo)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  )
+  expect(answers.map((answer) => answer.slice(0, 12))).toEqual([
+    'HTTP/1.1 403',
+    'HTTP/1.1 401',
+    'HTTP/1.1 200',
+  ])
+  expect(answers[0]).toContain('Invalid API key')
+  expect(answers[2]).toContain('"sentiment":"positive"')
+})
