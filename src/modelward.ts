@@ -3,6 +3,7 @@ import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
 import type { Scheme } from './core/scheme.ts'
 import { SetupError } from './core/setup-error.ts'
+import { announceChanges } from './gate/announce-changes.ts'
 import { createKeyService } from './gate/create-key-service.ts'
 import { createGate, type Gate } from './gate/gate.ts'
 import { createKeyCache } from './gate/key-cache.ts'
@@ -72,6 +73,10 @@ export async function createWard(options: WardOptions): Promise<Ward> {
     onHeard: () => onFault('the key store is heard again', undefined),
   })
   await watch.listen()
+  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
+  const announced = announceChanges(store, () =>
+    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+  )
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -92,7 +97,7 @@ export async function createWard(options: WardOptions): Promise<Ward> {
   })
   return {
     gate,
-    keys: createKeyService({ store, peppers, format, clock }),
+    keys: createKeyService({ store: announced, peppers, format, clock }),
     store,
     format,
     clock,

@@ -76,6 +76,25 @@ describe('create', () => {
     })
   })
 
+  test.each([
+    ['nested deeper than any reader would follow', JSON.parse(`${'['.repeat(1_500)}${']'.repeat(1_500)}`)],
+    ['holding a number that JSON would turn into null', Number.POSITIVE_INFINITY],
+  ])('refuses metadata %s', async (_, value) => {
+    const ward = await openTestWard()
+    await expect(ward.keys.create({ name: 'a', metadata: { value } })).rejects.toMatchObject({
+      code: 'input_invalid',
+      errors: [{ loc: ['body', 'metadata'] }],
+    })
+  })
+
+  test.each(['', ' ', '\u200b', 'a\u202eb', 'a\u0000', 'x'.repeat(129)])(
+    'refuses the name %j',
+    async (name) => {
+      const ward = await openTestWard()
+      await expect(ward.keys.create({ name })).rejects.toMatchObject({ code: 'input_invalid' })
+    },
+  )
+
   test('draws another id when one is taken', async () => {
     const store = createMemoryKeyStore()
     let first = true
@@ -235,6 +254,23 @@ describe('changes', () => {
       ward.keys.rotate(id),
     ])
       await expect(change).rejects.toMatchObject({ code: 'not_found', status: 404 })
+  })
+})
+
+describe('what has been answered holds for the very next request', () => {
+  const present = (ward: TestWard, text: string, scope = 'predict') =>
+    ward.gate.admit(headOf({ 'x-api-key': text }), { scope })
+
+  test('a revoked key is refused, a granted scope admitted, an imported key known', async () => {
+    const ward = await openTestWard()
+    const { text, record } = await ward.keys.create({ name: 'a' })
+    expect(await present(ward, text)).toMatchObject({ admitted: true })
+    await ward.keys.update(record.id, { scopes: ['predict', 'jobs'] })
+    expect(await present(ward, text, 'jobs')).toMatchObject({ admitted: true })
+    await ward.keys.revoke(record.id)
+    expect(await present(ward, text)).toMatchObject({ refusal: { code: 'key_revoked' } })
+    await ward.keys.import([{ name: 'b', sha256: hash('sha256', 'sk-elsewhere', 'hex') }])
+    expect(await present(ward, 'sk-elsewhere')).toMatchObject({ admitted: true })
   })
 })
 

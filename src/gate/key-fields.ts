@@ -15,9 +15,12 @@ const scopesMax = 32
 const addressesMax = 64
 /** Most bytes of a key's metadata as JSON. */
 const metadataBytesMax = 4_096
+/** Deepest nesting of a key's metadata. */
+const metadataDepthMax = 16
 
-/** Control characters and lone surrogates: they forge log lines and break terminals. */
-const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029]/u
+/** Control characters, lone surrogates, and marks that turn the reading order round: they forge log lines and hide names. */
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
+const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /**
  * Refuses fields that make no key, with `input_invalid` and every fault at once.
@@ -41,7 +44,7 @@ export function checkKeyFields(fields: KeyFields, where: readonly (string | numb
 
 /** Whether the text may be a name, an owner or a reason: 1 to 128 characters, none of them a control character. */
 export function isLabel(text: string): boolean {
-  return text.trim() !== '' && text.length <= labelLengthMax && !unprintable.test(text)
+  return visible.test(text) && text.length <= labelLengthMax && !unprintable.test(text)
 }
 
 function labelErrors(field: string, text: string): readonly InputError[] {
@@ -84,9 +87,25 @@ function addressErrors(addresses: readonly string[]): readonly InputError[] {
 }
 
 function metadataErrors(metadata: KeyFields['metadata']): readonly InputError[] {
+  const unfit = findUnfit(metadata)
+  if (unfit !== undefined) return [fault(['metadata'], unfit, 'metadata')]
   const bytes = Buffer.byteLength(JSON.stringify(metadata))
   if (bytes <= metadataBytesMax) return []
   return [fault(['metadata'], `expected at most ${metadataBytesMax} bytes of JSON, got ${bytes}`, 'too_long')]
+}
+
+/** What JSON could not keep as it is. Level by level, because text as deep as it is long would exhaust a recursion. */
+function findUnfit(metadata: unknown): string | undefined {
+  let level: readonly unknown[] = [metadata]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > metadataDepthMax) return `expected at most ${metadataDepthMax} levels`
+    if (level.some((value) => typeof value === 'number' && !Number.isFinite(value)))
+      return 'expected numbers that are finite'
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    )
+  }
+  return undefined
 }
 
 function timeErrors({ notBefore, expiresAt }: KeyFields): readonly InputError[] {

@@ -89,8 +89,13 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
     async frameworkErrors(error, request, reply) {
       // No hook has run for a path that cannot be read: who it is comes first here too.
       setAnswerHeaders(request, reply)
-      const verdict = await ward.gate.admit(new FastifyHead(request), { anyKey: true, session: 'read' })
-      return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
+      try {
+        const verdict = await ward.gate.admit(new FastifyHead(request), { anyKey: true, session: 'read' })
+        return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
+      } catch (fault) {
+        // Fastify drops this promise: what it rejected with would end the process.
+        return answerError(log, request, reply, fault)
+      }
     },
   }) as FastifyInstance
 }

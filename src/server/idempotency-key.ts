@@ -17,7 +17,8 @@ export function readIdempotency(request: FastifyRequest, action: string): Idempo
   if (header === undefined) return undefined
   const text = String(header)
   const key = /^"(.*)"$/.exec(text)?.[1] ?? text
-  if (!keyPattern.test(key)) {
+  // A quote on one side only is neither form.
+  if (!keyPattern.test(key) || /^"|"$/.test(key)) {
     const msg = 'expected 1 to 255 visible ASCII characters'
     throw new Refusal('input_invalid', undefined, {
       errors: [{ loc: ['header', 'Idempotency-Key'], msg, type: 'idempotency_key' }],

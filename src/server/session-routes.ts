@@ -10,6 +10,9 @@ import { sendSignIn } from './sign-in-page.ts'
 
 const formType = 'application/x-www-form-urlencoded'
 
+/** Largest body of a sign-in, in bytes: a key and a path. This route is open to everyone, and parsing a megabyte of `a&a&…` takes seconds. */
+const signInBytesMax = 8_192
+
 const signInBody = z.object({ key: z.string(), next: z.string().optional() })
 
 /**
@@ -27,6 +30,7 @@ export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'signIn'
       '/session',
       {
         config,
+        bodyLimit: signInBytesMax,
         schema: {
           operationId: 'signIn',
           summary: 'Sign a browser in',
