@@ -20,6 +20,8 @@ export interface Contestant {
   readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
   /** Whether the answer must be Modelward's own, value by value. */
   readonly hasSameModel: boolean
+  /** Whether it writes a line a request, or more; seen to before it is measured. */
+  readonly logsRequests: boolean
 }
 
 const main = join(repositoryFolder, 'src/cli/main.ts')
@@ -44,13 +46,15 @@ export function findContestants(): readonly Contestant[] {
       command: serve,
       keyHeader: apiKeyHeader,
       hasSameModel: true,
+      logsRequests: false,
     },
     {
-      name: 'modelward-quiet',
-      describes: 'Modelward, `--log-requests false`',
-      command: (place) => [...serve(place), '--log-requests', 'false'],
+      name: 'modelward-logging',
+      describes: 'Modelward, `--log-requests true`',
+      command: (place) => [...serve(place), '--log-requests', 'true'],
       keyHeader: apiKeyHeader,
       hasSameModel: true,
+      logsRequests: true,
     },
     {
       name: 'fastify',
@@ -58,6 +62,7 @@ export function findContestants(): readonly Contestant[] {
       command: () => [process.execPath, bareFastify],
       keyHeader: undefined,
       hasSameModel: true,
+      logsRequests: false,
     },
     {
       name: 'fastify-logging',
@@ -65,6 +70,7 @@ export function findContestants(): readonly Contestant[] {
       command: () => [process.execPath, bareFastify, '--log'],
       keyHeader: undefined,
       hasSameModel: true,
+      logsRequests: true,
     },
     {
       name: 'plugins',
@@ -72,6 +78,7 @@ export function findContestants(): readonly Contestant[] {
       command: () => [process.execPath, fastifyPlugins],
       keyHeader: (key) => ({ name: 'Authorization', value: `Bearer ${key}` }),
       hasSameModel: true,
+      logsRequests: false,
     },
     ...findFastApi(),
   ]
@@ -106,6 +113,7 @@ function fastApi(name: string, loop: string, http: string, packages: string): Co
     },
     keyHeader: apiKeyHeader,
     hasSameModel: false,
+    logsRequests: false,
   }
 }
 

@@ -31,6 +31,8 @@ export interface TurnOptions {
 const connections = 64
 const body = JSON.stringify({ text: 'I love this great product' })
 const startMsMax = 20_000
+/** How long a line may take to reach the log. */
+const logMsMax = 200
 
 /** Starts a contestant on a port of its own and waits until it answers. */
 export async function enter(
@@ -71,8 +73,11 @@ async function answers({ load }: Entrant): Promise<boolean> {
   }
 }
 
-/** What it answers the request that it will be measured with; throws unless it also refuses a wrong key. */
-export async function checkEntrant({ contestant, load }: Entrant): Promise<unknown> {
+/**
+ * What it answers the request that it will be measured with. Throws unless it also refuses a wrong key, and logs requests if
+ * and only if it is said to: a default that changes must not change what a row is about.
+ */
+export async function checkEntrant({ contestant, server, load }: Entrant): Promise<unknown> {
   const send = (value: string) =>
     fetch(load.url, {
       method: 'POST',
@@ -87,7 +92,14 @@ export async function checkEntrant({ contestant, load }: Entrant): Promise<unkno
     if (wrong.status !== 401 && wrong.status !== 403)
       throw new Error(`${contestant.name}: expected 401 or 403 for a wrong key, got ${wrong.status}`)
   }
-  return right.json()
+  const answer: unknown = await right.json()
+  await delay(logMsMax)
+  const hasLines = /"(?:request_id|reqId)"/.test(server.readLog())
+  if (hasLines !== contestant.logsRequests)
+    throw new Error(
+      `${contestant.name}: expected ${contestant.logsRequests ? 'a' : 'no'} line in the log for a request`,
+    )
+  return answer
 }
 
 /** One turn of load; undefined, so that it counts for nothing, unless every answer was a success. */

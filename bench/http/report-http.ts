@@ -48,7 +48,7 @@ export function reportHttp(
       isPinned
         ? 'The server runs on core 0, the load generator on core 1.'
         : 'Nothing is pinned: `taskset` or a second core is missing, and server and load share what there is.',
-      'Logs go to a file. Modelward’s default is one line a request, `logger: true` is two; the others write none.',
+      'Logs go to a file. `--log-requests true` writes one line a request, `logger: true` two; the others write none.',
     ],
     samples: Object.fromEntries(turns),
   }
