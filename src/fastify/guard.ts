@@ -3,6 +3,7 @@ import plugin from 'fastify-plugin'
 import type { Caller } from '../core/caller.ts'
 import type { Demand, GuardSetting } from '../core/demand.ts'
 import type { Refusal } from '../core/refusal.ts'
+import type { Verdict } from '../core/verdict.ts'
 import type { Gate } from '../gate/gate.ts'
 import { answerProblem } from './answer-problem.ts'
 import { holdContinue, sendContinue } from './continue.ts'
@@ -40,19 +41,31 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, { ward, onRefu
   holdContinue(app)
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, next) => {
     const setting = settingOf(request)
-    if (setting !== 'public') {
-      const verdict = await gate.admit(new FastifyHead(request), setting)
-      if (!verdict.admitted) {
-        if (onRefused?.(request, reply, verdict.refusal)) return reply
-        return answerProblem(request, reply, verdict.refusal)
-      }
-      request[admittedCaller] = verdict.caller
+    if (setting === 'public') {
+      letIn(request, reply, next)
+      return
     }
-    if (request.raw.headers.expect !== undefined) sendContinue(request, reply)
-    return undefined
+    const verdict = gate.admit(new FastifyHead(request), setting)
+    if (verdict instanceof Promise)
+      verdict.then((settled) => answer(settled, request, reply, next), next).catch(next)
+    else answer(verdict, request, reply, next)
   })
+
+  function answer(
+    verdict: Verdict<Caller | null>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: () => void,
+  ): void {
+    if (verdict.admitted) {
+      request[admittedCaller] = verdict.caller
+      letIn(request, reply, next)
+    } else if (onRefused?.(request, reply, verdict.refusal) !== true) {
+      answerProblem(request, reply, verdict.refusal)
+    }
+  }
   done()
 }
 
@@ -73,6 +86,11 @@ export const modelward: FastifyPluginCallback<GuardPluginOptions> = plugin(regis
 /** The caller of a request; null where the scheme and the route let an anonymous one pass, or the route is public. */
 export function callerOf(request: FastifyRequest): Caller | null {
   return request[admittedCaller] ?? null
+}
+
+function letIn(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+  if (request.raw.headers.expect !== undefined) sendContinue(request, reply)
+  next()
 }
 
 function settingOf(request: FastifyRequest): GuardSetting {

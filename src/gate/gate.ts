@@ -8,11 +8,11 @@ import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Scheme } from '../core/scheme.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { decide, isAdminKey } from './decide.ts'
+import { decide } from './decide.ts'
 import type { KeyCache } from './key-cache.ts'
 import type { Peppers } from './pepper.ts'
 import { ambiguous, readKey } from './read-key.ts'
-import { csrfHeader, type Sessions } from './session.ts'
+import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
 import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
 import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengthMax } from './verify-key.ts'
 
@@ -20,10 +20,14 @@ import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengt
 export interface Gate {
   readonly schemes: readonly Scheme[]
   /**
-   * Admits or refuses a request. Rejects only with a `Fault`: `store_unavailable` when the key is not in memory and the
-   * store is out. `caller` is null only where every scheme lets its absence pass and the route demands nothing.
+   * Admits or refuses a request; at once when the key is in memory and the route has no check of its own, for a promise
+   * would cost more than the decision. Rejects only with a `Fault`: `store_unavailable` when the key is not in memory and
+   * the store is out. `caller` is null only where every scheme lets its absence pass and the route demands nothing.
    */
-  readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<Caller | null>>
+  readonly admit: (
+    request: RequestHead,
+    demand?: Demand,
+  ) => Verdict<Caller | null> | Promise<Verdict<Caller | null>>
   /** Verifies the key that a request presents, whatever it may do, and gives it as a session's cookie. */
   readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
 }
@@ -58,15 +62,28 @@ export function createGate(options: GateOptions): Gate {
   const mayLackKey = schemes.some((scheme) => !scheme.required)
 
   /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
-  async function admit(request: RequestHead, demand: Demand = noDemand): Promise<Verdict<Caller | null>> {
+  function admit(
+    request: RequestHead,
+    demand: Demand = noDemand,
+  ): Verdict<Caller | null> | Promise<Verdict<Caller | null>> {
     const presented = readKey(schemes, request)
     if (presented === ambiguous) return refuse.ambiguous
     if (presented === undefined) return admitWithoutKey(request, demand)
     if (presented.length > presentedLengthMax) return refuse.invalid.malformed
     const digest = hash('sha256', presented)
-    const key = cache.find(digest) ?? (await findAndVerify(presented, digest))
-    if (typeof key === 'string') return refuse.invalid[key]
-    return decide(key, request, demand, clock())
+    const key = cache.find(digest)
+    if (key !== undefined) return decide(key, request, demand, clock())
+    return admitUncached(presented, digest, request, demand)
+  }
+
+  async function admitUncached(
+    presented: string,
+    digest: string,
+    request: RequestHead,
+    demand: Demand,
+  ): Promise<Verdict> {
+    const key = await findAndVerify(presented, digest)
+    return typeof key === 'string' ? refuse.invalid[key] : decide(key, request, demand, clock())
   }
 
   /** `parseKey`, `findKey`, `verifySecret`: the steps that a cached key has behind it. */
@@ -75,7 +92,7 @@ export function createGate(options: GateOptions): Gate {
     const found = await verifier.verify(presented)
     if (typeof found === 'string') return found
     if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, presented)
-    const key = createVerifiedKey(found.record, found.secret, isAdminKey(found.record.scopes))
+    const key = createVerifiedKey(found.record, found.secret)
     cache.add(digest, key, mark)
     return key
   }
@@ -87,9 +104,8 @@ export function createGate(options: GateOptions): Gate {
       const record = await store.findKey(claim.keyId)
       const secret = record && sessions.findSecret(record, claim)
       if (record !== undefined && secret !== undefined) {
-        const key = createVerifiedKey(record, secret, isAdminKey(record.scopes))
-        if (demand.session === 'csrf' && request.headerValues(csrfHeader).length === 0)
-          return refuse.csrfMissing
+        const key = createVerifiedKey(record, secret)
+        if (demand.session === 'csrf' && !hasCsrfHeader(request)) return refuse.csrfMissing
         return decide(key, request, demand, clock())
       }
     }
@@ -101,10 +117,11 @@ export function createGate(options: GateOptions): Gate {
   async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
     const found = presented.length > presentedLengthMax ? 'malformed' : await verifier.verify(presented)
     if (typeof found === 'string') return refuse.invalid[found]
-    const key = createVerifiedKey(found.record, found.secret, isAdminKey(found.record.scopes))
+    const key = createVerifiedKey(found.record, found.secret)
     const verdict = await decide(key, request, { anyKey: true }, clock())
-    if (!verdict.admitted) return verdict
-    return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
+    return !verdict.admitted
+      ? verdict
+      : { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
   }
 
   return { schemes, admit, signIn }

@@ -9,6 +9,11 @@ export const sessionCookie = 'modelward_session'
 /** The header that a session's requests to the admin API carry: other sites cannot set it without being asked (OWASP, custom request headers). */
 export const csrfHeader = 'x-modelward-csrf'
 
+/** Whether a request carries the CSRF header, with anything in it. */
+export function hasCsrfHeader(request: RequestHead): boolean {
+  return request.headerValues(csrfHeader).some((value) => value.trim() !== '')
+}
+
 /** How long a session lasts, in milliseconds: 12 hours. */
 export const sessionMs: number = 12 * 3_600_000
 

@@ -1,5 +1,6 @@
 import { type Caller, callerOf } from '../core/caller.ts'
 import type { KeyRecord, SecretRecord } from '../core/key-record.ts'
+import { adminScope } from '../core/scope.ts'
 import { type AddressList, createAddressList } from './address-list.ts'
 
 /** A key whose secret has been verified, made ready for the checks of every later request. */
@@ -13,6 +14,12 @@ export interface VerifiedKey {
 }
 
 /** A verified key, from the record and the secret that matched. */
-export function createVerifiedKey(record: KeyRecord, secret: SecretRecord, isAdmin: boolean): VerifiedKey {
-  return { record, secret, caller: callerOf(record), isAdmin, addresses: createAddressList(record.addresses) }
+export function createVerifiedKey(record: KeyRecord, secret: SecretRecord): VerifiedKey {
+  return {
+    record,
+    secret,
+    caller: callerOf(record),
+    isAdmin: record.scopes.includes(adminScope),
+    addresses: createAddressList(record.addresses),
+  }
 }

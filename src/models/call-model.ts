@@ -23,25 +23,17 @@ export async function callModel<Input, Output>(
   options: CallModelOptions<Output>,
 ): Promise<readonly Output[]> {
   const call = new RunningCall(options.onClientGone)
-  const outputs = await predict(model, inputs, call, options.deadlineMs)
-  if (!Array.isArray(outputs) || outputs.length !== inputs.length || !outputs.every(options.isOutput))
-    throw new Fault('model_failed', `model ${model.name}: expected one output of its own shape per input`)
-  return outputs
-}
-
-async function predict<Input>(
-  model: Model<Input, unknown>,
-  inputs: readonly Input[],
-  call: RunningCall,
-  deadlineMs: number,
-): Promise<unknown> {
+  let outputs: unknown
   try {
     const answer = model.predict(inputs, call)
-    return isPromise(answer) ? await withinDeadline(answer, call, deadlineMs, model.name) : answer
+    outputs = isPromise(answer) ? await withinDeadline(answer, call, options.deadlineMs, model.name) : answer
   } catch (cause) {
     if (cause instanceof Fault) throw cause
     throw new Fault('model_failed', `model ${model.name} failed`, { cause })
   }
+  if (!Array.isArray(outputs) || outputs.length !== inputs.length || !outputs.every(options.isOutput))
+    throw new Fault('model_failed', `model ${model.name}: expected one output of its own shape per input`)
+  return outputs
 }
 
 async function withinDeadline(

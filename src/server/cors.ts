@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { csrfHeader } from '../gate/session.ts'
 
 export interface CorsOptions {
   readonly corsOrigins: readonly string[]
@@ -11,7 +10,7 @@ const maxAgeSeconds = 600
 
 /**
  * Lets pages of these origins call the server: the headers are on refusals too, so that the page can read them, and a preflight,
- * which browsers send without the key, is answered before the guard. Cookies of other origins are never accepted.
+ * which browsers send without the key, is answered before the guard. A session's CSRF header is not among what they may send.
  */
 export async function allowOrigins(app: FastifyInstance, options: CorsOptions): Promise<void> {
   if (options.corsOrigins.length === 0) return
@@ -19,7 +18,7 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
   const settings = {
     origin: [...options.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    allowedHeaders: ['content-type', 'authorization', 'idempotency-key', options.keyHeader, csrfHeader],
+    allowedHeaders: ['content-type', 'authorization', 'idempotency-key', options.keyHeader],
     exposedHeaders: ['x-request-id', 'retry-after', 'www-authenticate', 'location', 'allow'],
     maxAge: maxAgeSeconds,
     strictPreflight: true,
