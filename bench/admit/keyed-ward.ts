@@ -2,17 +2,22 @@ import { join } from 'node:path'
 import type { KeyFormat } from '../../src/core/key-text.ts'
 import type { RequestHead } from '../../src/core/request-head.ts'
 import { apiKeyHeader } from '../../src/core/scheme.ts'
-import { drawPepper, parsePeppers } from '../../src/gate/pepper.ts'
+import { drawPepper, type Peppers, parsePeppers } from '../../src/gate/pepper.ts'
 import { createWard, type Ward } from '../../src/modelward.ts'
 import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
 import { createNumberedKeys, type NumberedKeys } from './numbered-keys.ts'
 
+/** A guard that tells how often it has asked its store for a key. */
+export interface CountedWard extends Ward {
+  readonly lookUps: () => number
+}
+
 /** A guard over an SQLite store that holds the keys number 0 and up. */
 export interface KeyedWard {
   readonly keys: NumberedKeys
   /** Another guard over the same store, with an empty cache. */
-  readonly openWard: (cachedKeysMax: number) => Promise<Ward>
+  readonly openWard: (cachedKeysMax: number) => Promise<CountedWard>
   /** How long it took to add the keys, in seconds. */
   readonly loadSeconds: number
   readonly remove: () => void
@@ -26,14 +31,7 @@ export async function createKeyedWard(count: number): Promise<KeyedWard> {
   const file = join(folder.path, 'modelward.db')
   const peppers = parsePeppers(drawPepper(1), 'the benchmark')
   const keys = createNumberedKeys(format, peppers)
-  const openWard = (cachedKeysMax: number) =>
-    createWard({
-      store: openSqliteKeyStore({ file }),
-      peppers,
-      schemes: [apiKeyHeader({ name: 'X-API-Key' })],
-      format,
-      cachedKeysMax,
-    })
+  const openWard = (cachedKeysMax: number) => openCounted(file, peppers, cachedKeysMax)
   const ward = await openWard(2)
   const startedAt = performance.now()
   for (let first = 0; first < count; first += batchSize) {
@@ -44,6 +42,25 @@ export async function createKeyedWard(count: number): Promise<KeyedWard> {
   const loadSeconds = (performance.now() - startedAt) / 1_000
   await ward.close()
   return { keys, openWard, loadSeconds, remove: folder.remove }
+}
+
+async function openCounted(file: string, peppers: Peppers, cachedKeysMax: number): Promise<CountedWard> {
+  const store = openSqliteKeyStore({ file })
+  let lookUps = 0
+  const ward = await createWard({
+    store: {
+      ...store,
+      findKey(id) {
+        lookUps += 1
+        return store.findKey(id)
+      },
+    },
+    peppers,
+    schemes: [apiKeyHeader({ name: 'X-API-Key' })],
+    format,
+    cachedKeysMax,
+  })
+  return { ...ward, lookUps: () => lookUps }
 }
 
 /** The head of a request with this key, as an adapter would give it. */

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { RequestHead } from '../../src/core/request-head.ts'
 import type { Ward } from '../../src/modelward.ts'
+import { turnOfEventLoop } from './measure-admit.ts'
 
 /** What is in memory after so many distinct keys. */
 export type HeapUse = readonly {
@@ -23,9 +24,10 @@ export async function measureHeap(
   for (let number = 0; number < count; number += 1) {
     await ward.gate.admit(headOf(number))
     const presented = number + 1
+    if (presented % 1_000 === 0) await turnOfEventLoop()
     if (presented !== cachedMax && presented !== count) continue
-    // A turn of the event loop, so that what waits for one is not counted.
-    await new Promise(setImmediate)
+    // What waits for a turn of the event loop is not counted.
+    await turnOfEventLoop()
     collect()
     uses.push({ presented, bytes: process.memoryUsage().heapUsed, cached: ward.cachedKeys() })
   }
