@@ -62,10 +62,7 @@ export function createGate(options: GateOptions): Gate {
   const mayLackKey = schemes.some((scheme) => !scheme.required)
 
   /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
-  function admit(
-    request: RequestHead,
-    demand: Demand = noDemand,
-  ): Verdict<Caller | null> | Promise<Verdict<Caller | null>> {
+  function admit(request: RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
     const presented = readKey(schemes, request)
     if (presented === ambiguous) return refuse.ambiguous
     if (presented === undefined) return admitWithoutKey(request, demand)
@@ -119,9 +116,8 @@ export function createGate(options: GateOptions): Gate {
     if (typeof found === 'string') return refuse.invalid[found]
     const key = createVerifiedKey(found.record, found.secret)
     const verdict = await decide(key, request, { anyKey: true }, clock())
-    return !verdict.admitted
-      ? verdict
-      : { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
+    if (!verdict.admitted) return verdict
+    return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
   }
 
   return { schemes, admit, signIn }

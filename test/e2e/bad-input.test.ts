@@ -112,6 +112,8 @@ describe('serve tells what stands in its way in one line, with its code and exit
     const database = new DatabaseSync(databaseOf(data))
     database.exec('CREATE TABLE recipes (name TEXT)')
     database.close()
+    // As every file in a data folder; one that is open to others would be closed to them, whatever is in it.
+    chmodSync(databaseOf(data), 0o600)
     await expectUntouched({ code: 'data_corrupt', exit: 3, says: /another program/ })
   })
 

@@ -10,7 +10,7 @@ export const loveIt = '{"text":"I love this great product"}'
 export const json: readonly [string, string] = ['Content-Type', 'application/json']
 
 /** The members of every problem, in order. */
-export const problemMembers = ['type', 'title', 'status', 'detail', 'code', 'request_id']
+const problemMembers = ['type', 'title', 'status', 'detail', 'code', 'request_id']
 
 /** `POST /predict` with the comparison's body, unless the request says otherwise, on a connection of its own. */
 export function predict(target: Pick<ParityTarget, 'port'>, request: RawRequest = {}): Promise<RawAnswer> {
