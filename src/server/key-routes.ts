@@ -32,18 +32,7 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   addChangeRoutes(app, ward)
 }
 
-/**
- * A change, once this server goes by it: what an answer says holds for the very next request. The change is durable by then;
- * where the store cannot be asked, it is heard of later, or the lease ends.
- */
-async function heard<T>(ward: Ward, change: Promise<T>): Promise<T> {
-  const made = await change
-  await ward.listen().catch(() => undefined)
-  return made
-}
-
-function addCollectionRoutes(app: FastifyInstance, ward: Ward): void {
-  const { keys, clock } = ward
+function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   const config = { guard: adminDemand }
   app.get<{ Querystring: ListQuery }>('/v1/keys', { config, schema: schemas.list }, async ({ query }) => {
     const now = clock()
@@ -59,7 +48,7 @@ function addCollectionRoutes(app: FastifyInstance, ward: Ward): void {
     '/v1/keys/import',
     { config, schema: schemas.import },
     async ({ body }, reply) => {
-      const records = await heard(ward, keys.import(readImportedKeys(body, clock())))
+      const records = await keys.import(readImportedKeys(body, clock()))
       reply.code(201)
       return { keys: records.map((record) => viewKey(record, clock())) }
     },
@@ -67,8 +56,7 @@ function addCollectionRoutes(app: FastifyInstance, ward: Ward): void {
 }
 
 /** Routes whose answer holds a key's text, this once. */
-function addIssuingRoutes(app: FastifyInstance, ward: Ward): void {
-  const { keys, clock } = ward
+function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   const config = { guard: adminDemand }
   app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
     const idempotency = readIdempotency(request, 'create')
@@ -83,39 +71,36 @@ function addIssuingRoutes(app: FastifyInstance, ward: Ward): void {
       const { id } = request.params
       const idempotency = readIdempotency(request, `rotate ${id}`)
       const overlap = request.body?.overlap
-      const rotation = keys.rotate(id, {
+      const issued = await keys.rotate(id, {
         ...(overlap !== undefined && { overlapMs: parseDuration(overlap) ?? 0 }),
         ...(idempotency && { idempotency }),
       })
-      const issued = await heard(ward, rotation)
       return sendIssued(reply, issued, clock())
     },
   )
 }
 
-function addChangeRoutes(app: FastifyInstance, ward: Ward): void {
-  const { keys, clock } = ward
+function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   const config = { guard: adminDemand }
   const view = (record: KeyRecord): KeyView => viewKey(record, clock())
-  const changed = async (change: Promise<KeyRecord>): Promise<KeyView> => view(await heard(ward, change))
   app.get<OneKey>('/v1/keys/:id', { config, schema: schemas.show }, async ({ params }) =>
     view(await keys.get(params.id)),
   )
   app.patch<OneKey & { Body: KeyChangesBody }>(
     '/v1/keys/:id',
     { config, schema: schemas.update },
-    async ({ params, body }) => changed(keys.update(params.id, readFields(body, clock()))),
+    async ({ params, body }) => view(await keys.update(params.id, readFields(body, clock()))),
   )
   app.post<OneKey & { Body: { readonly reason?: string } | null }>(
     '/v1/keys/:id/revoke',
     { config, schema: schemas.revoke },
-    async ({ params, body }) => changed(keys.revoke(params.id, body?.reason)),
+    async ({ params, body }) => view(await keys.revoke(params.id, body?.reason)),
   )
   app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params }) =>
-    changed(keys.disable(params.id)),
+    view(await keys.disable(params.id)),
   )
   app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params }) =>
-    changed(keys.enable(params.id)),
+    view(await keys.enable(params.id)),
   )
 }
 
