@@ -36,6 +36,14 @@ export function describeBodyRows(start: StartTarget): void {
     expect(target.logText()).not.toContain(marker)
   })
 
+  test('18 right key, a body so short that a parser would quote all of it: not echoed either', async () => {
+    for (const body of ['zq9', '{zq9', '"zq9', '{"text":zq9}']) {
+      const answer = await ask({ body })
+      expectProblem(answer, 422, 'input_invalid')
+      expect(answer.body).not.toContain('zq9')
+    }
+  })
+
   test('19 wrong key, `{}`: 403', async () => {
     expectProblem(await predict(target, { headers: [keyHeader('wrong')], body: '{}' }), 403, 'key_invalid')
   })
