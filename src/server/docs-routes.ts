@@ -52,7 +52,8 @@ export function addDocsRoutes(app: FastifyInstance, openTo: 'guarded' | 'open'):
   const config = { guard }
   app.get('/', { config }, async (_request, reply) => reply.code(303).header('location', '/docs').send())
   app.get('/openapi.json', { config }, async () => app.swagger())
-  app.get('/docs', { config }, async (_request, reply) => sendPage(reply, page, policy))
+  for (const url of ['/docs', '/docs/'])
+    app.get(url, { config }, async (_request, reply) => sendPage(reply, page, policy))
   app.get('/docs/start.js', { config }, async (_request, reply) =>
     reply.type('text/javascript; charset=utf-8').send(startScript),
   )

@@ -113,7 +113,7 @@ describe('what a session opens', () => {
   test('pages and what its key may read of itself, and never the model', async () => {
     const opened = await open()
     const cookie = await signedIn(opened, opened.keys.right)
-    for (const url of ['/docs', '/openapi.json', '/docs/swagger-ui.css', '/v1/keys/self'])
+    for (const url of ['/docs', '/docs/', '/openapi.json', '/docs/swagger-ui.css', '/v1/keys/self'])
       expect((await opened.app.inject({ url, headers: { cookie } })).statusCode).toBe(200)
     const predict = { method: 'POST', url: '/predict', headers: { cookie }, payload: { text: 'a' } } as const
     expect((await opened.app.inject(predict)).statusCode).toBe(401)
@@ -161,6 +161,20 @@ describe('the form', () => {
     ] as const
     for (const request of others)
       expect((await app.inject(request)).headers['content-type']).toBe('application/problem+json')
+  })
+
+  test('comes again, with the reason, once the key of the session is revoked, and leads away from paths nobody knows', async () => {
+    const opened = await open()
+    const cookie = await signedIn(opened, opened.keys.right)
+    const { id } = (await opened.app.inject({ url: '/v1/keys/self', headers: { cookie } })).json()
+    await opened.ward.keys.revoke(id)
+    const answer = await opened.app.inject({ url: '/docs', headers: { ...html, cookie } })
+    expect(answer.statusCode).toBe(403)
+    expect(answer.body).toContain('This API key has been revoked.')
+    expect(answer.body).toContain('name="next" value="/docs"')
+    expect((await opened.app.inject({ url: '/session', headers: html })).body).toContain(
+      'name="next" value="/"',
+    )
   })
 
   test('runs no script, loads nothing, cannot be framed, and writes down nothing unescaped', async () => {

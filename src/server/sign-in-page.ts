@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Refusal } from '../core/refusal.ts'
+import type { Refusal, RefusalCode } from '../core/refusal.ts'
 import { closeOverBody } from '../fastify/answer-problem.ts'
 import { sendPage } from './answer-headers.ts'
 
@@ -22,14 +22,23 @@ input:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline
 /** Nothing but the style above may be loaded, and the form goes here only. */
 const policy = `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'; form-action 'self'`
 
+/** What another key may help against: no key, or a session whose key is of no use any more. */
+const signInCodes: ReadonlySet<RefusalCode> = new Set([
+  'key_missing',
+  'key_revoked',
+  'key_expired',
+  'key_disabled',
+  'key_not_yet_valid',
+])
+
 /**
- * Answers the 401 of a page with a form to sign in, where a browser asks for the page. Its status and challenge stay.
+ * Answers the refusal of a page with a form to sign in, where a browser asks for the page. Its status and challenge stay.
  *
  * @returns whether it answered
  */
 export function answerWithSignIn(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): boolean {
-  if (refusal.code !== 'key_missing' || !isPage(request)) return false
-  void sendSignIn(request, reply, refusal, request.url)
+  if (!signInCodes.has(refusal.code) || !isPage(request)) return false
+  void sendSignIn(request, reply, refusal, request.is404 ? '/' : request.url)
   return true
 }
 
