@@ -16,7 +16,8 @@ export interface Target {
   readonly name: string
   readonly wanted: string
   readonly measured: string
-  readonly isMet: boolean
+  /** Undefined: the run was too unsteady to tell. */
+  readonly isMet: boolean | undefined
 }
 
 export interface BenchResult {

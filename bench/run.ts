@@ -1,7 +1,7 @@
 // `npm run bench`, or `npm run bench -- http --rounds 7`: measures, and says against which target.
 import { parseArgs } from 'node:util'
 import { benchAdmit } from './admit/bench-admit.ts'
-import type { Bench, BenchResult } from './bench.ts'
+import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
@@ -77,15 +77,15 @@ function formatResult({ name, tables, targets, notes }: BenchResult): string {
   const promised = {
     title: 'Targets',
     columns: ['target', 'wanted', 'measured', ''],
-    rows: targets.map((target) => [
-      target.name,
-      target.wanted,
-      target.measured,
-      target.isMet ? 'met' : 'missed',
-    ]),
+    rows: targets.map((target) => [target.name, target.wanted, target.measured, verdictOf(target)]),
   }
   const parts = [...tables, promised].filter(({ rows }) => rows.length > 0).map(formatTable)
   return `\n## ${name}\n\n${[...parts, notes.map((note) => `- ${note}`).join('\n')].join('\n\n')}\n`
+}
+
+function verdictOf({ isMet }: Target): string {
+  if (isMet === undefined) return 'too unsteady to tell'
+  return isMet ? 'met' : 'missed'
 }
 
 function formatJson(machine: Machine, command: string, results: readonly BenchResult[]): string {

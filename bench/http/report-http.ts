@@ -54,16 +54,29 @@ export function reportHttp(
   }
 }
 
+/**
+ * How far turns of bare Fastify, which are all alike, may lie apart. On a machine that others use they do by a factor of 8, and a
+ * median of such ratios comes out on either side of a target by chance.
+ */
+const unsteadyFrom = 1.25
+
 function targetsOf(of: (name: string) => Turns): readonly Target[] {
   const wanted = [
     { name: 'against bare Fastify, requests/s', peer: 'fastify', least: 0.85 },
     { name: 'against FastAPI as Debian installs it, requests/s', peer: 'fastapi', least: 4.5 },
     { name: 'against Fastify with plugins, requests/s', peer: 'plugins', least: 1 },
   ]
+  const { min, max } = spreadOf(of('fastify').flatMap((turn) => turn?.requestsPerSecond ?? []))
+  const isSteady = max / min < unsteadyFrom
   return wanted.flatMap(({ name, peer, least }) => {
     const ratio = ratioOf(of('modelward'), of(peer), 'requestsPerSecond')
     if (Number.isNaN(ratio.median)) return []
-    return { name, wanted: `≥ ${least}`, measured: formatSpread(ratio, 2), isMet: ratio.median >= least }
+    return {
+      name,
+      wanted: `≥ ${least}`,
+      measured: formatSpread(ratio, 2),
+      isMet: isSteady ? ratio.median >= least : undefined,
+    }
   })
 }
 
