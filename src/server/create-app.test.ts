@@ -101,6 +101,15 @@ describe('errors', () => {
     ).toBe(404)
   })
 
+  test('the body of a request that nobody will answer is not looked at', async () => {
+    const { app, keys } = await open({ bodyBytesMax: 100 })
+    const headers = { ...asKey(keys.right), 'content-type': 'application/json' }
+    for (const payload of ['{"tex', 'a'.repeat(1_000)]) {
+      expect((await app.inject({ method: 'POST', url: '/none', headers, payload })).statusCode).toBe(404)
+      expect((await app.inject({ method: 'PUT', url: '/predict', headers, payload })).statusCode).toBe(405)
+    }
+  })
+
   test('an admin key too is told that a path is not there', async () => {
     const { app, keys } = await open()
     expect((await app.inject({ url: '/none', headers: asKey(keys.admin) })).statusCode).toBe(404)

@@ -179,6 +179,14 @@ describe('close', () => {
     await start()
   })
 
+  test('does not wait for a connection that was opened ahead of need', async () => {
+    const { server } = await start({ shutdownGraceMs: 600_000 })
+    const unused = await open(server)
+    await fetch(`${server.address}/health`)
+    await server.close()
+    expect(await readText(unused)).toBe('')
+  })
+
   test('cuts off after the grace what does not finish', async () => {
     const called = Promise.withResolvers<void>()
     const model = {
