@@ -102,6 +102,7 @@ function findContradictions(values: ReadonlyMap<SettingName, SettingValue>): rea
 }
 
 function collectConfig(values: ReadonlyMap<SettingName, SettingValue>): Config {
+  // Each value has passed its own setting's schema, and every setting is there: a record built by name cannot say so in its type.
   return collect(values, ({ value }) => value) as unknown as Config
 }
 
