@@ -65,6 +65,14 @@ export function findContestants(): readonly Contestant[] {
       logsRequests: false,
     },
     {
+      name: 'fastify-together',
+      describes: 'bare Fastify, answers leave together',
+      command: () => [process.execPath, bareFastify, '--together'],
+      keyHeader: undefined,
+      hasSameModel: true,
+      logsRequests: false,
+    },
+    {
       name: 'fastify-logging',
       describes: 'bare Fastify, `logger: true`',
       command: () => [process.execPath, bareFastify, '--log'],

@@ -9,12 +9,13 @@ function modelOf(predict: (inputs: readonly string[], call: ModelCall) => unknow
   return { name: 'm', version: 'm-1', runs: 'inline', predict: predict as Model['predict'] }
 }
 
-async function faultOf(call: Promise<unknown>): Promise<string> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  return error instanceof Fault ? error.code : String(error)
+async function faultOf(call: () => unknown): Promise<string> {
+  try {
+    await call()
+    return 'none'
+  } catch (error) {
+    return error instanceof Fault ? error.code : String(error)
+  }
 }
 
 describe('callModel', () => {
@@ -53,7 +54,7 @@ describe('callModel', () => {
       signal = call.signal
       return new Promise(() => {})
     })
-    expect(await faultOf(callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
+    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
     expect(signal?.aborted).toBe(true)
   })
 
@@ -62,7 +63,7 @@ describe('callModel', () => {
       (_inputs, { signal }) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     )
-    expect(await faultOf(callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
+    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
   })
 
   test('the signal aborts when the client goes away, and only a model that looks at it is told', async () => {
@@ -102,7 +103,7 @@ describe('callModel', () => {
     ['answers no list', () => 'a'],
     ['answers nothing', () => undefined],
   ])('a model that %s is model_failed', async (_what, predict) => {
-    expect(await faultOf(callModel(modelOf(predict), ['a'], { deadlineMs: 1_000, isOutput }))).toBe(
+    expect(await faultOf(() => callModel(modelOf(predict), ['a'], { deadlineMs: 1_000, isOutput }))).toBe(
       'model_failed',
     )
   })
@@ -110,6 +111,7 @@ describe('callModel', () => {
   test('what the model threw is the cause, for the log', async () => {
     const cause = new Error('boom')
     const model = modelOf(() => Promise.reject(cause))
-    await expect(callModel(model, ['a'], { deadlineMs: 1_000, isOutput })).rejects.toMatchObject({ cause })
+    const call = async () => callModel(model, ['a'], { deadlineMs: 1_000, isOutput })
+    await expect(call()).rejects.toMatchObject({ cause })
   })
 })

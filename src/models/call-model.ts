@@ -11,29 +11,47 @@ export interface CallModelOptions<Output> {
 }
 
 /**
- * Asks a model, within a deadline. A model that answers at once costs no timer, and one that never looks at its signal no
- * controller.
+ * Asks a model, within a deadline. A model that answers at once costs no timer and no promise, and one that never looks at its
+ * signal no controller.
  *
  * @throws Fault `model_timeout` past the deadline; `model_failed` when the model throws or its answer is not one output per
- * input, each of the right shape
+ * input, each of the right shape. Thrown at once by a model that answers at once.
  */
-export async function callModel<Input, Output>(
+export function callModel<Input, Output>(
   model: Model<Input, unknown>,
   inputs: readonly Input[],
   options: CallModelOptions<Output>,
-): Promise<readonly Output[]> {
+): readonly Output[] | Promise<readonly Output[]> {
   const call = new RunningCall(options.onClientGone)
-  let outputs: unknown
+  let answer: unknown
   try {
-    const answer = model.predict(inputs, call)
-    outputs = isPromise(answer) ? await withinDeadline(answer, call, options.deadlineMs, model.name) : answer
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause
-    throw new Fault('model_failed', `model ${model.name} failed`, { cause })
+    answer = model.predict(inputs, call)
+  } catch (thrown) {
+    throw modelFault(model, thrown)
   }
-  if (!Array.isArray(outputs) || outputs.length !== inputs.length || !outputs.every(options.isOutput))
-    throw new Fault('model_failed', `model ${model.name}: expected one output of its own shape per input`)
-  return outputs
+  if (!isPromise(answer)) return checkOutputs(model, inputs, answer, options)
+  return withinDeadline(answer, call, options.deadlineMs, model.name).then(
+    (outputs) => checkOutputs(model, inputs, outputs, options),
+    (thrown) => {
+      throw modelFault(model, thrown)
+    },
+  )
+}
+
+function modelFault({ name }: Model<never, unknown>, thrown: unknown): Fault {
+  return thrown instanceof Fault
+    ? thrown
+    : new Fault('model_failed', `model ${name} failed`, { cause: thrown })
+}
+
+function checkOutputs<Input, Output>(
+  { name }: Model<never, unknown>,
+  inputs: readonly Input[],
+  outputs: unknown,
+  { isOutput }: CallModelOptions<Output>,
+): readonly Output[] {
+  if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
+  throw new Fault('model_failed', `model ${name}: expected one output of its own shape per input`)
 }
 
 async function withinDeadline(

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { type FastifyInstance, fastify } from 'fastify'
-import { Refusal } from '../core/refusal.ts'
 import { FastifyHead } from '../fastify/fastify-head.ts'
 import { callerOf, modelward } from '../fastify/guard.ts'
 import type { Model } from '../models/model.ts'
 import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import type { Ward } from '../modelward.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
+import { checkFraming } from './check-framing.ts'
 import { compileSchema } from './compile-schema.ts'
 import { allowOrigins } from './cors.ts'
 import { addDocsRoutes } from './docs-routes.ts'
@@ -16,6 +15,7 @@ import { addHealthRoutes } from './health-routes.ts'
 import { createHttpServer } from './http-server.ts'
 import { acceptJson } from './json-body.ts'
 import { addKeyRoutes } from './key-routes.ts'
+import { leaveTogether } from './leave-together.ts'
 import { createLog, type Log } from './log.ts'
 import { describeApi } from './openapi.ts'
 import { addPredictRoute } from './predict-route.ts'
@@ -41,9 +41,10 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const app = createFastify(options, log, ward)
   acceptJson(app)
   handleErrors(app, log)
+  leaveTogether(app, log)
   app.addHook('onRequest', (request, reply, done) => {
     setAnswerHeaders(request, reply)
-    done(lacksHost(request.raw) ? noHost : undefined)
+    done(checkFraming(request.raw))
   })
   await allowOrigins(app, options)
   await app.register(modelward, {
@@ -117,13 +118,4 @@ function logRequests(app: FastifyInstance, log: Log): void {
     )
     done()
   })
-}
-
-const noHost = new Refusal('request_malformed', 'The request has no Host header.', {
-  headers: { connection: 'close' },
-})
-
-/** HTTP/1.1 asks for it (RFC 9112 §3.2); nothing here is built from it. */
-function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.host === undefined && httpVersion === '1.1'
 }

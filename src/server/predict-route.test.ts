@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../test/support/test-app.ts'
+import type { Sentiment } from '../models/sentiment/sentiment.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {
@@ -160,5 +161,33 @@ describe('POST /predict', () => {
     expect(answer.json()).toMatchObject({ status: 502, code: 'model_failed' })
     expect(answer.body).not.toContain('weights.bin')
     expect(broken.lines.join('')).toContain('weights.bin is broken')
+  })
+
+  const sound = { sentiment: 'positive', confidence: 1, scores: { positive: 1, negative: 0, neutral: 0 } }
+
+  test.each([
+    ['a class that does not exist', { ...sound, sentiment: 'toString' }],
+    ['a class with a quote in it', { ...sound, sentiment: 'a","admin":"' }],
+    ['a confidence that JSON does not have', { ...sound, confidence: Number.NaN }],
+    ['a score beyond 1', { ...sound, scores: { ...sound.scores, neutral: 2 } }],
+    ['a score that is a text', { ...sound, scores: { ...sound.scores, neutral: '0' } }],
+    ['no scores', { ...sound, scores: null }],
+  ])('a model that answers %s is 502, and nothing of it is written', async (_what, output) => {
+    const model = { name: 'm', version: '1', runs: 'inline' as const, predict: () => [output as Sentiment] }
+    const { app, keys } = await open({ model })
+    expect((await app.inject(predict(asKey(keys.right), text))).json()).toMatchObject({ status: 502 })
+  })
+
+  test('the answer is JSON whatever the text and the model are called, at once or later', async () => {
+    const version = 'quote" and \\ and 😀'
+    const odd = 'a "quote", a \\, a line\n, \u2028, 😀, \ud800'
+    const answers = { ...sound, confidence: 1e-7 } as Sentiment
+    for (const predict1 of [() => [answers], async () => [answers]]) {
+      const model = { name: 'm', version, runs: 'inline' as const, predict: predict1 }
+      const { app, keys } = await open({ model })
+      const answer = await app.inject(predict(asKey(keys.right), JSON.stringify({ text: odd })))
+      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
+      expect(answer.json()).toEqual({ text: odd, ...answers, model: version })
+    }
   })
 })

@@ -150,6 +150,18 @@ export function describeKeyRows(start: StartTarget): void {
     expectProblem(answer, 400, 'request_malformed')
   })
 
+  test.each([
+    ['a second Host', [['Host', 'other.test']]],
+    ['a second Host that is the same', [['hOsT', 'modelward.test']]],
+    ['a transfer coding that nobody here undoes', [['Transfer-Encoding', 'gzip, chunked']]],
+  ] as const)('14 %s: 400 with the right key, and the model is never called', async (_, headers) => {
+    const body =
+      headers[0][0] === 'Transfer-Encoding'
+        ? '24\r\n{"text":"I love this great product"}\r\n0\r\n\r\n'
+        : loveIt
+    await refused({ headers: [keyHeader(key), ...headers], body }, 400, 'request_malformed')
+  })
+
   test('15 key in the query only: 401, and the key is in no log', async () => {
     for (const name of ['X-API-Key', 'api_key', 'key', 'access_token'])
       await refused({ path: `/predict?${name}=${key}` }, 401, 'key_missing')
