@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { KeyEnvironment } from '../core/key-text.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -68,10 +67,10 @@ export function readImportedLines(text: string, environment: KeyEnvironment): Im
       faults.push(...key)
       continue
     }
-    const digest = hash('sha256', parseSha256(key.sha256) ?? '', 'hex')
-    const before = placeOf.get(digest)
+    const sha256 = parseSha256(key.sha256) ?? ''
+    const before = placeOf.get(sha256)
     if (before !== undefined) faults.push({ where, message: `sha256: the same key as ${before}` })
-    placeOf.set(digest, where)
+    placeOf.set(sha256, where)
     lines.push({ where, key })
   }
   return { lines, faults }

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { KeyRecord } from '../core/key-record.ts'
 import { viewKey } from '../gate/key-view.ts'
-import { parseSha256 } from '../gate/parse-sha256.ts'
 import type { Ward } from '../modelward.ts'
 import { CliError, type ErrorPart, usageError } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
@@ -60,11 +59,10 @@ function refuse(faults: readonly ErrorPart[]): void {
 }
 
 /** Keys that were imported before, with their lines; the import itself would say only that there is one. */
-async function findTaken({ store }: Ward, lines: readonly ImportedLine[]): Promise<readonly ErrorPart[]> {
+async function findTaken({ keys }: Ward, lines: readonly ImportedLine[]): Promise<readonly ErrorPart[]> {
   const faults: ErrorPart[] = []
   for (const { where, key } of lines) {
-    const digest = parseSha256(key.sha256)
-    const taken = digest && (await store.findImportedKey([digest]))
+    const taken = await keys.findImported(key.sha256)
     if (taken !== undefined)
       faults.push({ where, message: `sha256: this key was imported before, as ${taken.id}` })
   }

@@ -2,9 +2,9 @@ import type { KeyEnvironment } from './key-text.ts'
 
 /** One secret of a key, as it is kept at rest. Times are milliseconds since the epoch, UTC. */
 export interface SecretRecord {
-  /** 32 bytes: HMAC-SHA-256 under the pepper of that version, or plain SHA-256 where the version is 0. */
+  /** 32 bytes: HMAC-SHA-256 of the text's SHA-256, under the pepper of that version. */
   readonly digest: Uint8Array
-  /** 1 and up: the pepper that keyed the digest. 0: imported as a bare SHA-256 and not used since. */
+  /** 1 and up: the pepper that keyed the digest. */
   readonly pepperVersion: number
   readonly createdAt: number
   /** When it was, or will be, replaced by the next secret; null for the current one. */

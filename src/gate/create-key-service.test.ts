@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { headOf, openTestWard, type TestWard } from '../../test/support/open-test-ward.ts'
+import { headOf, openTestWard, type TestWard, testPepper } from '../../test/support/open-test-ward.ts'
 import type { KeyStore } from '../core/key-store.ts'
 import { parseKey } from '../core/key-text.ts'
 import { createMemoryKeyStore } from '../stores/memory/key-store.ts'
 import { viewKey } from './key-view.ts'
+import { drawPepper, parsePeppers } from './pepper.ts'
 
 async function outcomeOf(ward: TestWard, text: string): Promise<string> {
   await ward.listen()
@@ -285,11 +286,33 @@ describe('import', () => {
       const [record] = await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString(encoding) }])
       expect(await outcomeOf(ward, foreign)).toBe('admitted')
       expect(await outcomeOf(ward, `${foreign}x`)).toBe('key_invalid')
-      const after = await ward.keys.get(record?.id ?? '')
-      expect(after.secrets.map((secret) => secret.pepperVersion)).toEqual([1])
-      expect(await outcomeOf(ward, foreign)).toBe('admitted')
+      const kept = record?.secrets.map(({ digest: bytes }) => Buffer.from(bytes).toString('hex'))
+      expect(kept).not.toContain(digest(foreign).toString('hex'))
     },
   )
+
+  test('the hash itself is no key, in any writing', async () => {
+    const ward = await openTestWard()
+    await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString('hex') }])
+    for (const encoding of ['hex', 'base64', 'base64url', 'latin1'] as const)
+      expect(await outcomeOf(ward, digest(foreign).toString(encoding))).toBe('key_invalid')
+  })
+
+  test('is refused for a key that was imported before, used, revoked, or kept under an older pepper', async () => {
+    const store = createMemoryKeyStore()
+    const ward = await openTestWard({ store })
+    const again = { name: 'b', sha256: digest(foreign).toString('base64url') }
+    const [record] = await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString('hex') }])
+    expect(await outcomeOf(ward, foreign)).toBe('admitted')
+    await expect(ward.keys.import([again])).rejects.toMatchObject({ code: 'key_conflict' })
+    await ward.keys.revoke(record?.id ?? '')
+    await expect(ward.keys.import([again])).rejects.toMatchObject({ code: 'key_conflict' })
+    expect(await outcomeOf(ward, foreign)).toBe('key_revoked')
+    const peppers = parsePeppers(`${testPepper},${drawPepper(2)}`, 'the test')
+    const renewed = await openTestWard({ store, peppers })
+    await expect(renewed.keys.import([again])).rejects.toMatchObject({ code: 'key_conflict' })
+    expect(await outcomeOf(renewed, foreign)).toBe('key_revoked')
+  })
 
   test('a rotated import works under its new text, and under the old one through the overlap', async () => {
     const ward = await openTestWard()

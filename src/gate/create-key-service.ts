@@ -6,7 +6,7 @@ import type { KeyFormat } from '../core/key-text.ts'
 import { Refusal } from '../core/refusal.ts'
 import { defaultScope } from '../core/scope.ts'
 import { standingOf } from '../core/standing.ts'
-import { drawKey, drawKeyId } from './draw-key.ts'
+import { createSecretRecord, drawKey, drawKeyId } from './draw-key.ts'
 import { type AnswerSeal, createAnswerSeal, type Idempotency } from './idempotency.ts'
 import { checkKeyFields, isLabel, labelLengthMax } from './key-fields.ts'
 import type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './key-service.ts'
@@ -54,6 +54,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     createAll: (keys, beforeAdd = () => {}) => createKeys(options, keys, beforeAdd),
     rotate: (id, rotation = {}) => rotateKey(options, answers, id, rotation, get),
     import: (keys) => importKeys(options, keys),
+    findImported: (sha256) => findImported(options, sha256),
     get,
     list: (query) => store.listKeys(query),
     update: (id, changes) =>
@@ -124,9 +125,10 @@ function createRecord(
 function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
   const id = drawKeyId()
   const format = { ...options.format, environment: key.environment ?? options.format.environment }
-  const { text, secret } = drawKey(format, id, options.peppers, options.clock())
+  const now = options.clock()
+  const { text, secret } = drawKey(format, id, options.peppers, now)
   const record = createRecord(options, id, key, secret, false)
-  checkKeyFields(record, ['body'])
+  checkKeyFields(record, ['body'], now)
   return { record, text }
 }
 
@@ -211,26 +213,37 @@ function endSecrets(record: KeyRecord, now: number, overlapMs: number): readonly
   })
 }
 
+async function findImported(
+  { peppers, store }: KeyServiceOptions,
+  sha256: string,
+): Promise<KeyRecord | undefined> {
+  const hex = parseSha256(sha256)
+  if (hex === undefined) return undefined
+  return store.findImportedKey(peppers.versions.flatMap((version) => peppers.digest(hex, version) ?? []))
+}
+
 async function importKeys(
   options: KeyServiceOptions,
   keys: readonly NewImportedKey[],
 ): Promise<readonly KeyRecord[]> {
   const now = options.clock()
   const records = keys.map((key, index) => {
-    const digest = parseSha256(key.sha256)
-    if (digest === undefined) {
+    const sha256 = parseSha256(key.sha256)
+    if (sha256 === undefined) {
       const msg = 'expected the SHA-256 of the key: 64 hex characters, or 32 bytes in base64 or base64url'
       throw new Refusal('input_invalid', undefined, {
         errors: [{ loc: ['body', index, 'sha256'], msg, type: 'sha256' }],
       })
     }
-    const secret = { digest, pepperVersion: 0, createdAt: now, endsAt: null }
+    const secret = createSecretRecord(sha256, options.peppers, now)
     const record = createRecord(options, drawKeyId(), key, secret, true)
     checkKeyFields(record, ['body', index])
     return record
   })
-  const { outcome } = await options.store.addKeys(records)
-  if (outcome === 'taken')
+  // The store sees a hash again only under the same pepper.
+  let isTaken = false
+  for (const { sha256 } of keys) isTaken ||= (await findImported(options, sha256)) !== undefined
+  if (isTaken || (await options.store.addKeys(records)).outcome === 'taken')
     throw new Refusal('key_conflict', 'One of these keys has been imported before, or is there twice.')
   return records
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { drawBase62 } from '../core/base62.ts'
 import { Fault } from '../core/fault.ts'
 import type { SecretRecord } from '../core/key-record.ts'
@@ -19,12 +19,12 @@ export function drawKeyId(): string {
 /** A new key text for this id, 256 bits from the system's generator, with its digest under the current pepper. */
 export function drawKey(format: KeyFormat, id: string, peppers: Peppers, now: number): DrawnKey {
   const text = formatKey(format, { id, secret: drawBase62(keySecretLength, randomBytes) })
-  return { text, secret: createSecretRecord(text, peppers, now) }
+  return { text, secret: createSecretRecord(hash('sha256', text), peppers, now) }
 }
 
-/** What is kept of a key's text: its digest under the current pepper. */
-export function createSecretRecord(text: string, peppers: Peppers, createdAt: number): SecretRecord {
-  const digest = peppers.digest(text, peppers.current)
+/** What is kept of a key's text, given its SHA-256 in hex: the digest under the current pepper. */
+export function createSecretRecord(sha256: string, peppers: Peppers, createdAt: number): SecretRecord {
+  const digest = peppers.digest(sha256, peppers.current)
   if (digest === undefined) throw new Fault('internal', 'the current pepper is not there')
   return { digest, pepperVersion: peppers.current, createdAt, endsAt: null }
 }

@@ -13,7 +13,7 @@ import type { KeyCache } from './key-cache.ts'
 import type { Peppers } from './pepper.ts'
 import { ambiguous, readKey } from './read-key.ts'
 import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
-import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
+import { createVerifiedKey } from './verified-key.ts'
 import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengthMax } from './verify-key.ts'
 
 /** The guard: decides about a request from its head alone, before any byte of its body is read. */
@@ -46,7 +46,7 @@ export interface GateOptions {
   readonly clock: Clock
   readonly hasImportedKeys: () => boolean
   /** Puts a key's digest under the current pepper; called once for a key that is not, when it is first used. */
-  readonly upgradeSecret: (found: FoundKey, presented: string) => Promise<void>
+  readonly upgradeSecret: (found: FoundKey, sha256: string) => Promise<void>
   /** Names the protected space in challenges (RFC 9110 §11.5). */
   readonly realm: string
   /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
@@ -67,31 +67,26 @@ export function createGate(options: GateOptions): Gate {
     if (presented === ambiguous) return refuse.ambiguous
     if (presented === undefined) return admitWithoutKey(request, demand)
     if (presented.length > presentedLengthMax) return refuse.invalid.malformed
-    const digest = hash('sha256', presented)
-    const key = cache.find(digest)
+    const sha256 = hash('sha256', presented)
+    const key = cache.find(sha256)
     if (key !== undefined) return decide(key, request, demand, clock())
-    return admitUncached(presented, digest, request, demand)
+    return admitUncached(presented, sha256, request, demand)
   }
 
+  /** `parseKey`, `findKey`, `verifySecret`, the steps that a cached key has behind it, and then as for that. */
   async function admitUncached(
     presented: string,
-    digest: string,
+    sha256: string,
     request: RequestHead,
     demand: Demand,
   ): Promise<Verdict> {
-    const key = await findAndVerify(presented, digest)
-    return typeof key === 'string' ? refuse.invalid[key] : decide(key, request, demand, clock())
-  }
-
-  /** `parseKey`, `findKey`, `verifySecret`: the steps that a cached key has behind it. */
-  async function findAndVerify(presented: string, digest: string): Promise<VerifiedKey | InvalidKeyReason> {
     const mark = cache.mark()
-    const found = await verifier.verify(presented)
-    if (typeof found === 'string') return found
-    if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, presented)
+    const found = await verifier.verify(presented, sha256)
+    if (typeof found === 'string') return refuse.invalid[found]
+    if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, sha256)
     const key = createVerifiedKey(found.record, found.secret)
-    cache.add(digest, key, mark)
-    return key
+    cache.add(sha256, key, mark)
+    return decide(key, request, demand, clock())
   }
 
   /** A browser's session, an anonymous caller where the scheme and the route allow one, or nobody. */
@@ -112,7 +107,8 @@ export function createGate(options: GateOptions): Gate {
   }
 
   async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
-    const found = presented.length > presentedLengthMax ? 'malformed' : await verifier.verify(presented)
+    if (presented.length > presentedLengthMax) return refuse.invalid.malformed
+    const found = await verifier.verify(presented, hash('sha256', presented))
     if (typeof found === 'string') return refuse.invalid[found]
     const key = createVerifiedKey(found.record, found.secret)
     const verdict = await decide(key, request, { anyKey: true }, clock())

@@ -26,15 +26,20 @@ const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
  * Refuses fields that make no key, with `input_invalid` and every fault at once.
  *
  * @param where what a fault's `loc` starts with, such as `['body']`
+ * @param issuedAt when a new key is issued, milliseconds since the epoch: one that has expired by then would be of no use to anyone
  */
-export function checkKeyFields(fields: KeyFields, where: readonly (string | number)[]): void {
+export function checkKeyFields(
+  fields: KeyFields,
+  where: readonly (string | number)[],
+  issuedAt: number = Number.NEGATIVE_INFINITY,
+): void {
   const errors = [
     ...labelErrors('name', fields.name),
     ...labelErrors('owner', fields.owner),
     ...scopeErrors(fields.scopes),
     ...addressErrors(fields.addresses),
     ...metadataErrors(fields.metadata),
-    ...timeErrors(fields),
+    ...timeErrors(fields, issuedAt),
   ]
   if (errors.length === 0) return
   throw new Refusal('input_invalid', undefined, {
@@ -108,7 +113,9 @@ function findUnfit(metadata: unknown): string | undefined {
   return undefined
 }
 
-function timeErrors({ notBefore, expiresAt }: KeyFields): readonly InputError[] {
+function timeErrors({ notBefore, expiresAt }: KeyFields, issuedAt: number): readonly InputError[] {
+  if (expiresAt !== null && expiresAt <= issuedAt)
+    return [fault(['expires_at'], 'expected a time to come', 'time_past')]
   if (notBefore === null || expiresAt === null || notBefore < expiresAt) return []
   return [fault(['expires_at'], 'expected a time after not_before', 'time_order')]
 }

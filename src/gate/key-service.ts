@@ -45,8 +45,10 @@ export interface KeyService {
   ) => Promise<readonly IssuedKey[]>
   /** Gives the key a new secret under the same id. At most two live: a second rotation in an overlap ends the oldest. */
   readonly rotate: (id: string, options?: RotateOptions) => Promise<IssuedKey>
-  /** Takes over keys by their hash, all or none. Each is upgraded to a peppered digest when it is first used. */
+  /** Takes over keys by their hash, all or none. A hash that was imported before is refused, whatever became of its key. */
   readonly import: (keys: readonly NewImportedKey[]) => Promise<readonly KeyRecord[]>
+  /** The key that was imported by this SHA-256, in any of its writings and whatever became of it. */
+  readonly findImported: (sha256: string) => Promise<KeyRecord | undefined>
   readonly get: (id: string) => Promise<KeyRecord>
   readonly list: (query: KeyQuery) => Promise<KeyPage>
   readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>

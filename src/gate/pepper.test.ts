@@ -1,14 +1,15 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { drawPepper, parsePeppers } from './pepper.ts'
 
 const bytes = Buffer.alloc(32, 7)
 const one = `1:${bytes.toString('base64url')}`
 
-test('a digest is the HMAC-SHA-256 of the text under the named version', () => {
+test('a digest is the HMAC-SHA-256 of the hash’s hex under the named version', () => {
   const peppers = parsePeppers(`${one}\n`, 'a file')
-  expect(peppers.digest('text', 1)).toEqual(createHmac('sha256', bytes).update('text').digest())
-  expect(peppers.digest('text', 2)).toBeUndefined()
+  const sha256 = hash('sha256', 'text')
+  expect(peppers.digest(sha256, 1)).toEqual(createHmac('sha256', bytes).update(sha256).digest())
+  expect(peppers.digest(sha256, 2)).toBeUndefined()
 })
 
 test('the highest version is the current one, in whatever order they stand', () => {

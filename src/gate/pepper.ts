@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
 import { SetupError } from '../core/setup-error.ts'
 
 /** The peppers of a deployment: secrets kept outside the database, so that writing to the database alone cannot mint a key. */
@@ -7,8 +7,12 @@ export interface Peppers {
   readonly current: number
   /** Every version, newest first. */
   readonly versions: readonly number[]
-  /** 32 bytes: HMAC-SHA-256 of a key's whole text under a version; plain SHA-256 for version 0. Undefined for a version that is not there. */
-  readonly digest: (text: string, version: number) => Buffer | undefined
+  /**
+   * What is kept of a key, 32 bytes: the HMAC-SHA-256, under a pepper, of the SHA-256 of the key's whole text in lower-case hex. Of
+   * the hash and not of the text, so that a key made elsewhere and known by its hash alone is kept no other way. Undefined for a
+   * version that is not there.
+   */
+  readonly digest: (sha256: string, version: number) => Buffer | undefined
   /** A key for another purpose, derived from the current pepper (HKDF-SHA-256, RFC 5869). */
   readonly derive: (purpose: string) => KeyObject
   /** What proves that a pepper is the one a database was made with, without telling it. */
@@ -57,17 +61,16 @@ function createPeppers(keys: ReadonlyMap<number, KeyObject>): Peppers {
   return {
     current,
     versions,
-    digest(text, version) {
-      if (version === 0) return hash('sha256', text, 'buffer')
+    digest(sha256, version) {
       const key = keys.get(version)
       // A KeyObject: a Buffer key is set up anew on each call and takes ten times as long.
-      return key && createHmac('sha256', key).update(text).digest()
+      return key && createHmac('sha256', key).update(sha256).digest()
     },
     derive: (purpose) =>
       createSecretKey(
         Buffer.from(hkdfSync('sha256', keyOf(current), '', `modelward ${purpose}`, pepperBytes)),
       ),
     checkValue: (version) =>
-      createHmac('sha256', keyOf(version)).update('modelward pepper check').digest('base64url'),
+      createHmac('sha256', keyOf(version)).update('modelward pepper check v2').digest('base64url'),
   }
 }

@@ -12,10 +12,10 @@ export interface SecretUpgradeOptions {
   readonly onFault: (fault: unknown) => void
 }
 
-/** Puts the digest of a key that was imported, or made under an older pepper, under the current one when the key is used. */
+/** Puts the digest of a key that was made under an older pepper under the current one when the key is used. */
 export function createSecretUpgrade({ store, peppers, clock, onFault }: SecretUpgradeOptions) {
-  return async ({ record, secret }: FoundKey, presented: string): Promise<void> => {
-    const { digest, pepperVersion } = createSecretRecord(presented, peppers, secret.createdAt)
+  return async ({ record, secret }: FoundKey, sha256: string): Promise<void> => {
+    const { digest, pepperVersion } = createSecretRecord(sha256, peppers, secret.createdAt)
     const secrets = record.secrets.map((kept) =>
       kept === secret ? { ...kept, digest, pepperVersion } : kept,
     )

@@ -15,8 +15,8 @@ export interface FoundKey {
 export type InvalidKeyReason = 'malformed' | 'unknown' | 'wrong_secret'
 
 export interface KeyVerifier {
-  /** Finds the key and verifies its secret. Rejects with `Fault('store_unavailable')` when the store is out. */
-  readonly verify: (presented: string) => Promise<FoundKey | InvalidKeyReason>
+  /** Finds the key of a presented text and verifies its secret, by the text's SHA-256 in hex. Rejects with `Fault('store_unavailable')` when the store is out. */
+  readonly verify: (presented: string, sha256: string) => Promise<FoundKey | InvalidKeyReason>
 }
 
 export interface KeyVerifierOptions {
@@ -39,39 +39,39 @@ export function createKeyVerifier({
   peppers,
   hasImportedKeys,
 }: KeyVerifierOptions): KeyVerifier {
-  async function findImported(presented: string): Promise<KeyRecord | undefined> {
+  async function findImported(sha256: string): Promise<KeyRecord | undefined> {
     if (!hasImportedKeys()) return undefined
-    const digests = [...peppers.versions, 0].map((version) => digestUnder(peppers, presented, version))
+    const digests = peppers.versions.map((version) => digestUnder(peppers, sha256, version))
     const record = await store.findImportedKey(digests)
     // A key of the other environment gets in by no way: here the record says where it belongs, not the text.
     return record?.environment === format.environment ? record : undefined
   }
 
   return {
-    async verify(presented) {
+    async verify(presented, sha256) {
       const parsed = parseKey(presented, format)
       const ours = parsed && (await store.findKey(parsed.id))
-      const record = ours ?? (await findImported(presented))
+      const record = ours ?? (await findImported(sha256))
       if (record !== undefined) {
-        const secret = findSecret(record, presented, peppers)
+        const secret = findSecret(record, sha256, peppers)
         return secret === undefined ? 'wrong_secret' : { record, secret }
       }
       if (parsed === undefined) return 'malformed'
-      timingSafeEqual(digestUnder(peppers, presented, peppers.current), dummyDigest)
+      timingSafeEqual(digestUnder(peppers, sha256, peppers.current), dummyDigest)
       return 'unknown'
     },
   }
 }
 
 /** The secret of the key that the text is, compared in constant time with each that is kept. */
-function findSecret(record: KeyRecord, presented: string, peppers: Peppers): SecretRecord | undefined {
+function findSecret(record: KeyRecord, sha256: string, peppers: Peppers): SecretRecord | undefined {
   let found: SecretRecord | undefined
   let digest: Buffer = dummyDigest
   let digestVersion: number | undefined
   for (const secret of record.secrets) {
     if (secret.pepperVersion !== digestVersion) {
       digestVersion = secret.pepperVersion
-      digest = digestUnder(peppers, presented, digestVersion)
+      digest = digestUnder(peppers, sha256, digestVersion)
     }
     if (secret.digest.length === digest.length && timingSafeEqual(secret.digest, digest)) found ??= secret
   }
@@ -79,8 +79,8 @@ function findSecret(record: KeyRecord, presented: string, peppers: Peppers): Sec
 }
 
 /** A pepper that is gone is an outage, not a wrong key: telling the customer so would have a good key thrown away. */
-function digestUnder(peppers: Peppers, presented: string, version: number): Buffer {
-  const digest = peppers.digest(presented, version)
+function digestUnder(peppers: Peppers, sha256: string, version: number): Buffer {
+  const digest = peppers.digest(sha256, version)
   if (digest === undefined)
     throw new Fault('store_unavailable', `a key was made under pepper version ${version}, which is not there`)
   return digest

@@ -64,7 +64,8 @@ export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSch
   import: {
     operationId: 'importKeys',
     summary: 'Take over keys made elsewhere, by their hash',
-    description: 'All or none. Each is put under the pepper when it is first used.',
+    description:
+      'All or none. What is kept is under the pepper at once; a hash that was imported before is refused.',
     tags,
     body: importBody,
     describes: {

@@ -72,6 +72,8 @@ describe('the admin API', () => {
     [{ name: 'a', id: 'x' }, ['body', 'id']],
     [{ name: 'a', expires_in: 'soon' }, ['body', 'expires_in']],
     [{ name: 'a', expires_at: 'tomorrow' }, ['body', 'expires_at']],
+    [{ name: 'a', expires_at: '2001-01-01T00:00:00Z' }, ['body', 'expires_at']],
+    [{ name: 'a', expires_in: '0s' }, ['body', 'expires_at']],
     [{ name: 'a', expires_at: '2027-01-01T00:00:00Z', expires_in: '1d' }, ['body', 'expires_in']],
     [{ name: 'a', scopes: 'predict' }, ['body', 'scopes']],
     [{ name: 'a', scopes: ['Not A Scope'] }, ['body', 'scopes', 0]],

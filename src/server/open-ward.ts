@@ -23,13 +23,17 @@ const pepperFile = 'pepper'
 /** Opens the deployment in a data folder: its database, its peppers and the guard over them. Fails with a `SetupError`. */
 export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
   const folder = openDataFolder(options.data, { create: options.create })
+  const pepperText =
+    options.pepper === undefined ? folder.readSecretFile(pepperFile, 'pepper_unreadable') : undefined
+  // In this order: the pepper is made after the database, so whoever finds one finds a database that was filled.
+  if (pepperText !== undefined && folder.hasEmptyDatabase()) throw lostDatabase(folder)
   const store = openSqliteKeyStore({
     file: folder.databaseFile,
     ...(options.clock && { clock: options.clock }),
   })
   try {
     const { hasKeys } = await store.readChanges(undefined)
-    const peppers = openPeppers(folder, options.pepper, hasKeys)
+    const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
     return { folder, ward: await createWard({ ...options, store, peppers }) }
   } catch (error) {
     await store.close()
@@ -38,11 +42,15 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
 }
 
 /** A missing pepper is made only where no key can depend on an earlier one. */
-function openPeppers(folder: DataFolder, fromEnvironment: string | undefined, hasKeys: boolean): Peppers {
+function openPeppers(
+  folder: DataFolder,
+  fromEnvironment: string | undefined,
+  fromFile: string | undefined,
+  hasKeys: boolean,
+): Peppers {
   if (fromEnvironment !== undefined) return parsePeppers(fromEnvironment, 'the environment')
   const source = `${folder.path}/${pepperFile}`
-  const text = folder.readSecretFile(pepperFile, 'pepper_unreadable')
-  if (text !== undefined) return parsePeppers(text, source)
+  if (fromFile !== undefined) return parsePeppers(fromFile, source)
   if (hasKeys) {
     throw new SetupError(
       'pepper_missing',
@@ -50,4 +58,11 @@ function openPeppers(folder: DataFolder, fromEnvironment: string | undefined, ha
     )
   }
   return parsePeppers(folder.createSecretFile(pepperFile, `${drawPepper(1)}\n`), source)
+}
+
+function lostDatabase({ databaseFile }: DataFolder): SetupError {
+  return new SetupError(
+    'data_corrupt',
+    `${databaseFile}: the file is empty, and the pepper beside it says that it was not; restore it from your backup, or remove both to begin anew`,
+  )
 }

@@ -6,7 +6,7 @@ import { digestOf, type Get, idOf, keyOf } from './key-fixtures.ts'
 export function testImportedKeys(get: Get): void {
   const secretOf = (text: string): KeyRecord['secrets'][number] => ({
     digest: digestOf(text),
-    pepperVersion: 0,
+    pepperVersion: 1,
     createdAt: 1,
     endsAt: null,
   })

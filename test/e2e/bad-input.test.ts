@@ -135,6 +135,12 @@ describe('serve tells what stands in its way in one line, with its code and exit
     expect(folderState(base)).toEqual(before)
   })
 
+  test('a database of which nothing is left, where the pepper tells that there was one', async () => {
+    copySound()
+    truncateSync(databaseOf(data))
+    await expectUntouched({ code: 'data_corrupt', exit: 3, says: /empty.*backup/ })
+  })
+
   test('a database that another program holds locked', async () => {
     copySound()
     const holder = new DatabaseSync(databaseOf(data))

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +21,8 @@ async function findUnverified(data: string, keys: readonly string[]): Promise<re
       hasImportedKeys: () => false,
     })
     const wrong: string[] = []
-    for (const key of keys) if (typeof (await verifier.verify(key)) === 'string') wrong.push(key)
+    for (const key of keys)
+      if (typeof (await verifier.verify(key, hash('sha256', key))) === 'string') wrong.push(key)
     return wrong
   } finally {
     await store.close()
