@@ -43,7 +43,7 @@ function recordOf(id: string, text: string, format: KeyFormat, peppers: Peppers)
     scopes: ['predict'],
     metadata: {},
     addresses: [],
-    secrets: [createSecretRecord(text, peppers, now)],
+    secrets: [createSecretRecord(hash('sha256', text), peppers, now)],
     imported: false,
     createdAt: now,
     updatedAt: now,

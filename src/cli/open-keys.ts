@@ -1,6 +1,6 @@
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { Ward } from '../modelward.ts'
-import { openWard } from '../server/open-ward.ts'
+import type { Ward } from '../create-ward.ts'
+import { openWard } from '../open-ward.ts'
 
 /**
  * Opens the data folder for one command, and closes it when the command is done.

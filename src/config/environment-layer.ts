@@ -1,7 +1,7 @@
+import { suggest } from '../core/suggest.ts'
 import type { ConfigFault } from './config-fault.ts'
 import { checkLayer, type Layer, parseSettingText, type RawSetting } from './layer.ts'
 import { environmentNames } from './setting-names.ts'
-import { suggest } from './suggest.ts'
 
 /** The process environment, by shape. */
 export type Environment = Readonly<Record<string, string | undefined>>

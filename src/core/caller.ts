@@ -11,6 +11,9 @@ export interface Caller {
   readonly metadata: Readonly<Record<string, unknown>>
 }
 
+/** The caller under schemes that all ask for a key, or also nobody where one of them lets its absence pass (`autoError: false`). */
+export type CallerOf<Required extends boolean> = Required extends true ? Caller : Caller | null
+
 /** The caller that a key stands for. */
 export function callerOf(key: KeyRecord): Caller {
   return Object.freeze({

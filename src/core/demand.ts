@@ -13,6 +13,11 @@ export interface Demand {
    * @default no session is accepted
    */
   readonly session?: 'read' | 'csrf'
+  /**
+   * Demands that come first, such as a check that several routes share. Whatever they ask is asked too. In one request each demand
+   * is looked at once, however many others need it.
+   */
+  readonly needs?: readonly Demand[]
   /** A check of the application's own, after every other; throws a `Refusal` to refuse. Runs once per request. */
   readonly check?: (caller: Caller, request: RequestHead) => void | Promise<void>
 }

@@ -79,7 +79,7 @@ describe('a wrong option throws at construction, with what was expected, got and
     [() => apiKeyHeader({ name: '' }), 'apiKeyHeader: `name`: expected an RFC 9110 token, got ""'],
     [() => apiKeyHeader({ name: 'X API' }), 'apiKeyHeader: `name`: expected an RFC 9110 token, got "X API"'],
     [() => apiKeyCookie({ name: 'a;b' }), 'apiKeyCookie: `name`: expected an RFC 9110 token, got "a;b"'],
-    [() => apiKeyQuery({ name: '' }), 'apiKeyQuery: `name`: expected a query parameter, got ""'],
+    [() => apiKeyQuery({ name: '' }), 'apiKeyQuery: `name`: expected the name of a query parameter, got ""'],
     [() => bearer({ autoError: 'no' as never }), 'bearer: `autoError`: expected true or false, got "no"'],
   ])('%#', (construct, message) => {
     expect(construct).toThrow(new TypeError(message))

@@ -1,3 +1,4 @@
+import { checkOptions, isBoolean, isText, type OptionRule } from './check-options.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Where a scheme's credential travels, in OpenAPI's words (`securitySchemes`). */
@@ -43,10 +44,11 @@ const none: readonly string[] = []
 export function apiKeyHeader<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
-  const name = checkName('apiKeyHeader', options.name).toLowerCase()
+  checkOptions('apiKeyHeader', options, { name: tokenRule, autoError: autoErrorRule })
+  const name = options.name.toLowerCase()
   return {
     id: 'ApiKeyHeader',
-    required: requiredOf('apiKeyHeader', options),
+    required: requiredOf(options),
     challenge: 'ApiKey',
     description: { type: 'apiKey', in: 'header', name: options.name },
     read: (request) => presentValues(request.headerValues(name)),
@@ -57,9 +59,10 @@ export function apiKeyHeader<const Required extends boolean = true>(
 export function bearer<const Required extends boolean = true>(
   options: SchemeOptions<Required> = {},
 ): Scheme<Required> {
+  checkOptions('bearer', options, { autoError: autoErrorRule })
   return {
     id: 'Bearer',
-    required: requiredOf('bearer', options),
+    required: requiredOf(options),
     challenge: 'Bearer',
     description: { type: 'http', scheme: 'bearer' },
     read(request) {
@@ -74,10 +77,11 @@ export function bearer<const Required extends boolean = true>(
 export function apiKeyCookie<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
-  const name = checkName('apiKeyCookie', options.name)
+  checkOptions('apiKeyCookie', options, { name: tokenRule, autoError: autoErrorRule })
+  const { name } = options
   return {
     id: 'ApiKeyCookie',
-    required: requiredOf('apiKeyCookie', options),
+    required: requiredOf(options),
     challenge: 'ApiKey',
     description: { type: 'apiKey', in: 'cookie', name },
     read: (request) => presentValues(cookieValues(request, name)),
@@ -88,11 +92,11 @@ export function apiKeyCookie<const Required extends boolean = true>(
 export function apiKeyQuery<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
+  checkOptions('apiKeyQuery', options, { name: queryRule, autoError: autoErrorRule })
   const { name } = options
-  if (typeof name !== 'string' || name === '') throw wrongName('apiKeyQuery', 'a query parameter', name)
   return {
     id: 'ApiKeyQuery',
-    required: requiredOf('apiKeyQuery', options),
+    required: requiredOf(options),
     challenge: 'ApiKey',
     description: { type: 'apiKey', in: 'query', name },
     read: (request) => presentValues(request.queryValues(name)),
@@ -121,18 +125,15 @@ function presentValues(values: readonly string[]): readonly string[] {
   return values.map((value) => value.trim()).filter((value) => value !== '')
 }
 
-function checkName(where: string, name: string): string {
-  if (typeof name !== 'string' || !tokenPattern.test(name)) throw wrongName(where, 'an RFC 9110 token', name)
-  return name
+const autoErrorRule: OptionRule = { expected: 'true or false', accepts: isBoolean }
+const tokenRule: OptionRule = {
+  expected: 'an RFC 9110 token',
+  accepts: (name) => typeof name === 'string' && tokenPattern.test(name),
+  isRequired: true,
 }
+const queryRule: OptionRule = { expected: 'the name of a query parameter', accepts: isText, isRequired: true }
 
-function wrongName(where: string, expected: string, name: unknown): TypeError {
-  return new TypeError(`${where}: \`name\`: expected ${expected}, got ${JSON.stringify(name)}`)
-}
-
-function requiredOf<Required extends boolean>(where: string, options: SchemeOptions<Required>): Required {
-  const autoError: unknown = options.autoError ?? true
-  if (typeof autoError !== 'boolean')
-    throw new TypeError(`${where}: \`autoError\`: expected true or false, got ${JSON.stringify(autoError)}`)
-  return autoError as Required
+/** Whether a key must be there, from options that have been checked. */
+function requiredOf<Required extends boolean>({ autoError }: SchemeOptions<Required>): Required {
+  return (autoError ?? true) as Required
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Fault } from '../core/fault.ts'
+import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { Refusal } from '../core/refusal.ts'
 import { lingerOverBody } from '../gate/linger.ts'
 
 /** Answers with the problem of a refusal or a fault, without waiting for a body that nobody has read. */
@@ -15,8 +15,16 @@ export function answerProblem(
   // As bytes: Fastify adds a charset to the type of text, and JSON has none (RFC 8259 §11).
   return reply
     .code(status)
-    .headers(headers)
+    .headers({ ...headers, 'x-request-id': request.id })
     .send(Buffer.from(JSON.stringify(body)))
+}
+
+/** Answers a refusal or a fault that was thrown; any other error is thrown on, to the handler around this one. */
+export function answerThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  if (thrown instanceof Fault)
+    request.log.error({ err: thrown.cause ?? thrown, code: thrown.code }, thrown.message)
+  else if (!(thrown instanceof Refusal)) throw thrown
+  return answerProblem(request, reply, thrown)
 }
 
 /** Has the connection close after this answer where the request's body is still under way. */

@@ -4,9 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 /** Requests whose client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
 const awaiting = new WeakSet<IncomingMessage>()
 
+/** Servers that have been told: the plugin may guard several parts of one app. */
+const held = new WeakSet<Server>()
+
 /** Takes the `100 Continue` out of Node's hands, which would send it before anybody has looked at the key. */
 export function holdContinue(app: FastifyInstance): void {
   const server: Server = app.server
+  if (held.has(server)) return
+  held.add(server)
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     awaiting.add(request)
     app.routing(request, response)

@@ -6,7 +6,7 @@ import { openTestWard, type TestWard } from '../../test/support/open-test-ward.t
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { apiKeyHeader, apiKeyQuery, bearer, type Scheme } from '../core/scheme.ts'
-import { callerOf, modelward } from './guard.ts'
+import { findCaller, modelward } from './guard.ts'
 
 const apps: FastifyInstance[] = []
 afterEach(async () => {
@@ -72,7 +72,7 @@ describe('modelward on a Fastify app', () => {
     const { app, key } = await guarded((root) => {
       root.get('/who', async (request) => request.caller.owner)
       root.get('/open', { config: { guard: 'public' } }, async (request) => {
-        expect(callerOf(request)).toBeNull()
+        expect(findCaller(request)).toBeUndefined()
         expect(() => request.caller).toThrow(TypeError)
         return 'thrown'
       })

@@ -1,13 +1,15 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
-import type { Caller } from '../core/caller.ts'
+import type { Caller, CallerOf } from '../core/caller.ts'
+import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand, GuardSetting } from '../core/demand.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { Verdict } from '../core/verdict.ts'
-import type { Gate } from '../gate/gate.ts'
-import { answerProblem } from './answer-problem.ts'
+import { checkGuardSetting } from '../gate/check-demand.ts'
+import { type Gate, wardRule } from '../gate/gate.ts'
+import { NodeHead } from '../gate/node-head.ts'
+import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue, sendContinue } from './continue.ts'
-import { FastifyHead } from './fastify-head.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,28 +19,62 @@ declare module 'fastify' {
     [admittedCaller]: Caller | null | undefined
   }
   interface FastifyContextConfig {
-    /** What this route demands of its caller; `'public'` opens it to everyone. @default any key but an admin's */
+    /** What this route demands of its caller; `'public'` opens it to everyone. @default the plugin's `otherwise` */
     guard?: GuardSetting
   }
 }
 
 export interface GuardPluginOptions {
+  /** From `openModelward`, or `createTestWard` in a test. */
   readonly ward: { readonly gate: Gate }
+  /**
+   * What a route without a `config.guard` of its own demands, unknown paths among them. `'public'` guards only the routes that
+   * name a demand, and gives up default deny.
+   * @default any key but an admin's
+   */
+  readonly otherwise?: GuardSetting
+  /**
+   * Whether a `Refusal` or a `Fault` that a route throws is answered as a problem. Other errors are left to Fastify, and all of them
+   * to an error handler that the app has by then.
+   * @default true
+   */
+  readonly answersThrown?: boolean
   /** Sees each refusal before it is answered; answers in its own way by sending the reply and returning true. */
   readonly onRefused?: (request: FastifyRequest, reply: FastifyReply, refusal: Refusal) => boolean
 }
 
 const admittedCaller: unique symbol = Symbol('admitted caller')
 
+const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
+  ward: wardRule,
+  // Looked at more closely below.
+  otherwise: { expected: "a demand or 'public'", accepts: () => true },
+  answersThrown: { expected: 'true or false', accepts: isBoolean },
+  onRefused: { expected: 'a function', accepts: isFunction },
+}
+
 const noDemand: Demand = {}
 /** Whoever holds any key may know that a path is not there. */
 const unknownPathDemand: Demand = { anyKey: true, session: 'read' }
 
-const register: FastifyPluginCallback<GuardPluginOptions> = (app, { ward, onRefused }, done) => {
+const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done) => {
+  checkOptions('modelward', options, rules)
+  const { otherwise, onRefused, ward } = options
+  if (otherwise !== undefined) checkGuardSetting('modelward: otherwise', otherwise)
+  if (app.hasRequestDecorator('caller'))
+    throw new TypeError(
+      'modelward: this app, or one around it, is guarded already, or has a `caller` of its own',
+    )
   const { gate } = ward
+  const settingOf = createSettings(otherwise)
   app.decorateRequest(admittedCaller, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
+  if (options.answersThrown !== false && app.errorHandler.name === 'defaultErrorHandler')
+    app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
+  app.addHook('onRoute', ({ url, config }) => {
+    if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
+  })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
   app.addHook('onRequest', (request, reply, next) => {
@@ -47,7 +83,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, { ward, onRefu
       letIn(request, reply, next)
       return
     }
-    const verdict = gate.admit(new FastifyHead(request), setting)
+    const verdict = gate.admit(new NodeHead(request.raw, request), setting)
     if (verdict instanceof Promise)
       verdict.then((settled) => answer(settled, request, reply, next), next).catch(next)
     else answer(verdict, request, reply, next)
@@ -71,9 +107,10 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, { ward, onRefu
 
 /**
  * Guards a whole app: every route asks for a key, whenever and wherever it was declared, unknown paths too, unless its
- * `config.guard` says `'public'`; a `Demand` there refines what it asks. A refusal is answered as a problem before the
- * body is read.
+ * `config.guard` says `'public'`; a `Demand` there refines what it asks. Registered in a scope, it guards that scope. A refusal is
+ * answered as a problem before the body is read.
  *
+ * @throws TypeError, when it is registered: wrong options, a wrong `config.guard`, an app that is guarded already
  * @example
  * await app.register(modelward, { ward })
  * app.post('/predict', { config: { guard: { scope: 'predict' } } }, async (request) => request.caller.owner)
@@ -83,9 +120,23 @@ export const modelward: FastifyPluginCallback<GuardPluginOptions> = plugin(regis
   fastify: '5.x',
 })
 
-/** The caller of a request; null where the scheme and the route let an anonymous one pass, or the route is public. */
-export function callerOf(request: FastifyRequest): Caller | null {
-  return request[admittedCaller] ?? null
+/**
+ * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
+ *
+ * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
+ */
+export function callerOf<Required extends boolean>(
+  _ward: { readonly gate: Gate<Required> },
+  request: FastifyRequest,
+): CallerOf<Required> {
+  const caller = request[admittedCaller]
+  if (caller === undefined) throw noCaller()
+  return caller as CallerOf<Required>
+}
+
+/** The caller of a request; undefined for an anonymous one, and on a public route. */
+export function findCaller(request: FastifyRequest): Caller | undefined {
+  return request[admittedCaller] ?? undefined
 }
 
 function letIn(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
@@ -93,12 +144,25 @@ function letIn(request: FastifyRequest, reply: FastifyReply, next: () => void): 
   next()
 }
 
-function settingOf(request: FastifyRequest): GuardSetting {
-  return request.routeOptions.config.guard ?? (request.is404 ? unknownPathDemand : noDemand)
+/** What each route demands. Routes declared before the plugin are checked when they are first asked for. */
+function createSettings(otherwise: GuardSetting | undefined): (request: FastifyRequest) => GuardSetting {
+  const checked = new WeakSet<Demand>()
+  return ({ routeOptions, is404 }) => {
+    const setting = routeOptions.config.guard
+    if (setting === undefined) return otherwise ?? (is404 ? unknownPathDemand : noDemand)
+    if (typeof setting === 'object' && checked.has(setting)) return setting
+    checkGuardSetting(`modelward: ${routeOptions.url}: config.guard`, setting)
+    if (typeof setting === 'object') checked.add(setting)
+    return setting
+  }
 }
 
 function getCaller(this: FastifyRequest): Caller {
   const caller = this[admittedCaller]
   if (caller) return caller
-  throw new TypeError('no caller was admitted for this request: its route is public, or its scheme optional')
+  throw noCaller()
+}
+
+function noCaller(): TypeError {
+  return new TypeError('no caller was admitted for this request: its route is public, or its scheme optional')
 }

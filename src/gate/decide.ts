@@ -20,21 +20,37 @@ export function decide(
   const { caller } = key
   const refusal = checkStanding(key, now) ?? checkAddress(key, request) ?? checkScope(key, demand)
   if (refusal !== undefined) return { admitted: false, refusal, caller }
-  return demand.check === undefined ? { admitted: true, caller } : runCheck(demand.check, caller, request)
+  if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller }
+  return runChecks(caller, request, demand)
 }
 
-async function runCheck(
-  check: NonNullable<Demand['check']>,
-  caller: Caller,
-  request: RequestHead,
-): Promise<Verdict> {
+async function runChecks(caller: Caller, request: RequestHead, demand: Demand): Promise<Verdict> {
   try {
-    await check(caller, request)
+    await checkOnce(caller, request, demand)
     return { admitted: true, caller }
   } catch (thrown) {
     if (thrown instanceof Refusal) return { admitted: false, refusal: thrown, caller }
     throw thrown
   }
+}
+
+/** The checks of each request that have begun, by the demand they belong to. */
+const begun = new WeakMap<RequestHead, Map<Demand, Promise<void>>>()
+
+/** Runs the checks of a demand, those it needs first, unless they have been run for this request. */
+function checkOnce(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
+  const checks = begun.get(request) ?? new Map<Demand, Promise<void>>()
+  begun.set(request, checks)
+  const earlier = checks.get(demand)
+  if (earlier !== undefined) return earlier
+  const running = runInOrder(caller, request, demand)
+  checks.set(demand, running)
+  return running
+}
+
+async function runInOrder(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
+  for (const need of demand.needs ?? []) await checkOnce(caller, request, need)
+  await demand.check?.(caller, request)
 }
 
 const codeOf: Readonly<Record<Exclude<Standing, 'active'>, RefusalCode>> = {
@@ -60,14 +76,19 @@ function checkAddress({ addresses }: VerifiedKey, request: RequestHead): Refusal
 
 /** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */
 function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
-  const { scope } = demand
-  if (scope === undefined) {
+  const scope = demand.needs === undefined ? demand.scope : allScopes(demand)
+  if (scope === undefined || scope.length === 0) {
     if (!isAdmin || demand.anyKey === true) return undefined
     return new Refusal('scope_missing', 'An admin key works on admin routes only.')
   }
   if (typeof scope === 'string') return record.scopes.includes(scope) ? undefined : scopeMissing(scope)
   const missing = scope.find((asked) => !record.scopes.includes(asked))
   return missing === undefined ? undefined : scopeMissing(missing)
+}
+
+/** What a demand and those it needs ask for together. */
+function allScopes({ needs = [], scope = [] }: Demand): readonly string[] {
+  return [...needs.flatMap(allScopes), ...(typeof scope === 'string' ? [scope] : scope)]
 }
 
 function scopeMissing(scope: string): Refusal {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Caller } from '../core/caller.ts'
+import type { Caller, CallerOf } from '../core/caller.ts'
+import type { OptionRule } from '../core/check-options.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Demand } from '../core/demand.ts'
 import type { KeyStore } from '../core/key-store.ts'
@@ -17,7 +18,7 @@ import { createVerifiedKey } from './verified-key.ts'
 import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengthMax } from './verify-key.ts'
 
 /** The guard: decides about a request from its head alone, before any byte of its body is read. */
-export interface Gate {
+export interface Gate<Required extends boolean = boolean> {
   readonly schemes: readonly Scheme[]
   /**
    * Admits or refuses a request; at once when the key is in memory and the route has no check of its own, for a promise
@@ -27,7 +28,7 @@ export interface Gate {
   readonly admit: (
     request: RequestHead,
     demand?: Demand,
-  ) => Verdict<Caller | null> | Promise<Verdict<Caller | null>>
+  ) => Verdict<CallerOf<Required>> | Promise<Verdict<CallerOf<Required>>>
   /** Verifies the key that a request presents, whatever it may do, and gives it as a session's cookie. */
   readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
 }
@@ -51,6 +52,13 @@ export interface GateOptions {
   readonly realm: string
   /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
   readonly invalidKeyStatus: 401 | 403
+}
+
+/** What an adapter asks of the ward it is given. */
+export const wardRule: OptionRule = {
+  expected: 'a ward, from openModelward or createTestWard',
+  accepts: (ward) => typeof (ward as Partial<{ gate: Partial<Gate> }> | null)?.gate?.admit === 'function',
+  isRequired: true,
 }
 
 const noDemand: Demand = {}
@@ -120,8 +128,8 @@ export function createGate(options: GateOptions): Gate {
 }
 
 /** Whether a route demands nothing beyond what its scheme does. */
-function asksNothing({ scope, check, anyKey, session }: Demand): boolean {
-  return scope === undefined && check === undefined && anyKey === undefined && session === undefined
+function asksNothing({ scope, check, anyKey, session, needs }: Demand): boolean {
+  return [scope, check, anyKey, session, needs].every((part) => part === undefined)
 }
 
 interface Refused {

@@ -19,6 +19,8 @@ export interface KeyCache {
   /** The store was heard at this moment (monotonic, milliseconds), and these keys have changed. */
   readonly hear: (at: number, changed: readonly string[] | 'all') => void
   readonly size: () => number
+  /** Empties it for good: nothing is trusted from here on. */
+  readonly close: () => void
 }
 
 export interface KeyCacheOptions {
@@ -37,6 +39,7 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
   let old = new Map<string, VerifiedKey>()
   let heardAt = Number.NEGATIVE_INFINITY
   let changes = 0
+  let isClosed = false
 
   function keep(digest: string, key: VerifiedKey): void {
     if (young.size >= generationMax) {
@@ -76,9 +79,15 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
       if (mark === changes) keep(digest, key)
     },
     hear(at, changed) {
+      if (isClosed) return
       heardAt = Math.max(heardAt, at)
       if (changed === 'all' || changed.length > 0) drop(changed)
     },
     size: () => young.size + old.size,
+    close() {
+      isClosed = true
+      heardAt = Number.NEGATIVE_INFINITY
+      drop('all')
+    },
   }
 }

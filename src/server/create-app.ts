@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
-import { FastifyHead } from '../fastify/fastify-head.ts'
-import { callerOf, modelward } from '../fastify/guard.ts'
+import type { Ward } from '../create-ward.ts'
+import { findCaller, modelward } from '../fastify/guard.ts'
+import { NodeHead } from '../gate/node-head.ts'
 import type { Model } from '../models/model.ts'
 import type { Sentiment } from '../models/sentiment/sentiment.ts'
-import type { Ward } from '../modelward.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
 import { checkFraming } from './check-framing.ts'
 import { compileSchema } from './compile-schema.ts'
@@ -49,6 +49,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   await allowOrigins(app, options)
   await app.register(modelward, {
     ward,
+    answersThrown: false,
     onRefused(request, reply, refusal) {
       logRefusal(log, request, refusal)
       return answerWithSignIn(request, reply, refusal)
@@ -91,7 +92,10 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
       // No hook has run for a path that cannot be read: who it is comes first here too.
       setAnswerHeaders(request, reply)
       try {
-        const verdict = await ward.gate.admit(new FastifyHead(request), { anyKey: true, session: 'read' })
+        const verdict = await ward.gate.admit(new NodeHead(request.raw, request), {
+          anyKey: true,
+          session: 'read',
+        })
         return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
       } catch (fault) {
         // Fastify drops this promise: what it rejected with would end the process.
@@ -111,7 +115,7 @@ function logRequests(app: FastifyInstance, log: Log): void {
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
-        key_id: callerOf(request)?.keyId ?? null,
+        key_id: findCaller(request)?.keyId ?? null,
         address: request.ip,
       },
       'answered',

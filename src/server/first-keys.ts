@@ -1,6 +1,6 @@
 import { adminScope, defaultScope } from '../core/scope.ts'
+import type { Ward } from '../create-ward.ts'
 import type { NewKey } from '../gate/key-service.ts'
-import type { Ward } from '../modelward.ts'
 import type { DataFolder } from '../stores/sqlite/data-folder.ts'
 
 /** The keys made for an empty store: their texts, or the file that holds them. */

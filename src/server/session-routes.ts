@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type InputError, Refusal } from '../core/refusal.ts'
-import { FastifyHead } from '../fastify/fastify-head.ts'
 import type { Gate } from '../gate/gate.ts'
+import { NodeHead } from '../gate/node-head.ts'
 import { sessionCookie, sessionMs } from '../gate/session.ts'
 import { isCrossSite } from './cross-site.ts'
 import { localPath } from './local-path.ts'
@@ -75,7 +75,7 @@ async function signIn(
   refuseCrossSite(request)
   const { key, next } = readSignIn(request.body)
   const isForm = request.headers['content-type']?.toLowerCase().startsWith(formType) === true
-  const verdict = await gate.signIn(key, new FastifyHead(request))
+  const verdict = await gate.signIn(key, new NodeHead(request.raw, request))
   if (!verdict.admitted) {
     if (!isForm) throw verdict.refusal
     return sendSignIn(request, reply, verdict.refusal, localPath(next))

@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import { apiKeyHeader, bearer, type Scheme } from '../core/scheme.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { loadSentimentModel } from '../models/sentiment/sentiment-model.ts'
+import { type OpenWard, type OpenWardOptions, openWard } from '../open-ward.ts'
 import { closeApp, trackConnections } from './close-app.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
 import type { Log } from './log.ts'
-import { type OpenWard, type OpenWardOptions, openWard } from './open-ward.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openWard } from '../../src/server/open-ward.ts'
+import { openWard } from '../../src/open-ward.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
 import type { ParityTarget, TargetOptions } from './parity-target.ts'

@@ -1,8 +1,8 @@
 import type { KeyStore } from '../../src/core/key-store.ts'
 import type { RequestHead } from '../../src/core/request-head.ts'
 import { apiKeyHeader } from '../../src/core/scheme.ts'
+import { createWard, type Ward, type WardOptions } from '../../src/create-ward.ts'
 import { parsePeppers } from '../../src/gate/pepper.ts'
-import { createWard, type Ward, type WardOptions } from '../../src/modelward.ts'
 import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
 
 /** The pepper of every ward in tests: version 1, 32 times the byte 7. */

@@ -1,8 +1,8 @@
-import { SetupError } from '../core/setup-error.ts'
-import { drawPepper, type Peppers, parsePeppers } from '../gate/pepper.ts'
-import { createWard, type Ward, type WardOptions } from '../modelward.ts'
-import { type DataFolder, openDataFolder } from '../stores/sqlite/data-folder.ts'
-import { openSqliteKeyStore } from '../stores/sqlite/key-store.ts'
+import { SetupError } from './core/setup-error.ts'
+import { createWard, type Ward, type WardOptions } from './create-ward.ts'
+import { drawPepper, type Peppers, parsePeppers } from './gate/pepper.ts'
+import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
+import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
 
 export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> {
   /** Path of the data folder. */

@@ -13,9 +13,12 @@ import type { Peppers } from './gate/pepper.ts'
 import { createSessions } from './gate/session.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 
-/** The guard and the keys of one deployment, whatever store they are kept in. */
-export interface Ward {
-  readonly gate: Gate
+/**
+ * The guard and the keys of one deployment, whatever store they are kept in. `Required` tells in the type whether every caller has a
+ * key: false where a scheme has `autoError: false`, and a caller may be nobody.
+ */
+export interface Ward<Required extends boolean = boolean> {
+  readonly gate: Gate<Required>
   readonly keys: KeyService
   readonly store: KeyStore
   readonly format: KeyFormat
@@ -24,14 +27,14 @@ export interface Ward {
   readonly listen: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Stops listening and closes the store. */
+  /** Stops listening and closes the store. From then on every key is answered with the fault `store_unavailable`. */
   readonly close: () => Promise<void>
 }
 
-export interface WardOptions {
+export interface WardOptions<Required extends boolean = boolean> {
   readonly store: KeyStore
   readonly peppers: Peppers
-  readonly schemes: readonly Scheme[]
+  readonly schemes: readonly Scheme<Required>[]
   readonly format: KeyFormat
   /** @default Date.now */
   readonly clock?: Clock
@@ -55,7 +58,9 @@ export interface WardOptions {
  * Puts a guard together over a store and listens to it. Fails with `pepper_missing` or `pepper_mismatch` where the peppers are
  * not those that the store's keys were made with, before any key could be called wrong for it.
  */
-export async function createWard(options: WardOptions): Promise<Ward> {
+export async function createWard<Required extends boolean>(
+  options: WardOptions<Required>,
+): Promise<Ward<Required>> {
   const { store, peppers, format, clock = Date.now, monotonic = () => performance.now() } = options
   const onFault = options.onFault ?? (() => {})
   await checkPeppers(store, peppers)
@@ -95,17 +100,21 @@ export async function createWard(options: WardOptions): Promise<Ward> {
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
+  let closed: Promise<void> | undefined
   return {
-    gate,
+    // Null is admitted only under a scheme that is not required, which is what the type says.
+    gate: gate as Gate<Required>,
     keys: createKeyService({ store: announced, peppers, format, clock }),
     store,
     format,
     clock,
     listen: watch.listen,
     cachedKeys: cache.size,
-    async close() {
+    close() {
       watch.stop()
-      await store.close()
+      cache.close()
+      closed ??= store.close()
+      return closed
     },
   }
 }

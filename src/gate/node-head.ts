@@ -1,18 +1,21 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import type { RequestHead } from '../core/request-head.ts'
 
-/** The head of a Fastify request, read only as far as a scheme asks. */
-export class FastifyHead implements RequestHead {
-  readonly #request: FastifyRequest
+/** The head of a request that Node's HTTP server has read, looked at only as far as a scheme asks. */
+export class NodeHead implements RequestHead {
+  readonly #raw: IncomingMessage
+  readonly #from: { readonly ip?: string | undefined }
   #query: URLSearchParams | undefined
 
-  constructor(request: FastifyRequest) {
-    this.#request = request
+  /** @param from whoever knows the client's address, such as the framework's own request, which looks at its trusted proxies */
+  constructor(raw: IncomingMessage, from: { readonly ip?: string | undefined }) {
+    this.#raw = raw
+    this.#from = from
   }
 
   /** From the raw field lines: Node's `headers` joins most duplicates with commas and drops a second `Authorization`. */
   headerValues(name: string): readonly string[] {
-    const { rawHeaders } = this.#request.raw
+    const { rawHeaders } = this.#raw
     const values: string[] = []
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const given = rawHeaders[index]
@@ -23,12 +26,12 @@ export class FastifyHead implements RequestHead {
   }
 
   queryValues(name: string): readonly string[] {
-    this.#query ??= new URLSearchParams(queryOf(this.#request.raw.url ?? ''))
+    this.#query ??= new URLSearchParams(queryOf(this.#raw.url ?? ''))
     return this.#query.getAll(name)
   }
 
   get address(): string | undefined {
-    return this.#request.ip
+    return this.#from.ip
   }
 }
 

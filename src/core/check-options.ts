@@ -1,0 +1,83 @@
+import { suggest } from './suggest.ts'
+
+/** What one option may be. */
+export interface OptionRule {
+  /** What is expected, as a message says it: `a folder's path`. */
+  readonly expected: string
+  readonly accepts: (value: unknown) => boolean
+  /** Whether it must be given; `undefined` counts as not given. @default false */
+  readonly isRequired?: boolean
+  /** Whether a wrong value must not be repeated in the message. @default false */
+  readonly isSecret?: boolean
+}
+
+/** Longest text that a message repeats. */
+const shownLengthMax = 40
+
+/**
+ * Checks options that came from outside, all at once; nothing is corrected.
+ *
+ * @param where what the message starts with: the function that was given them
+ * @throws TypeError that names each option that is unknown, missing or wrong, with what was expected and what came
+ */
+export function checkOptions(
+  where: string,
+  options: unknown,
+  rules: Readonly<Record<string, OptionRule>>,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`${where}: expected an object of options, got ${describeValue(options)}`)
+  const given = options as Readonly<Record<string, unknown>>
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(rules, name))
+  const faults = [
+    ...unknown.map((name) => describeUnknown(name, Object.keys(rules))),
+    ...Object.entries(rules).flatMap(([name, rule]) => describeFault(name, given[name], rule)),
+  ]
+  if (faults.length > 0) throw new TypeError(`${where}: ${faults.join('; ')}`)
+}
+
+function describeUnknown(name: string, known: readonly string[]): string {
+  const meant = suggest(name, known)
+  const hint = meant === undefined ? `there are ${known.join(', ')}` : `did you mean \`${meant}\`?`
+  return `\`${shorten(name)}\`: there is no such option; ${hint}`
+}
+
+function describeFault(name: string, value: unknown, rule: OptionRule): readonly string[] {
+  if (value === undefined ? rule.isRequired !== true : rule.accepts(value)) return []
+  const got = rule.isSecret === true && value !== undefined ? `another ${typeof value}` : describeValue(value)
+  return [`\`${name}\`: expected ${rule.expected}, got ${got}`]
+}
+
+/** A value as a message shows it: short, and never a whole object. */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(shorten(value))
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
+}
+
+function shorten(text: string): string {
+  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`
+}
+
+export function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+export function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean'
+}
+
+/** Accepts whole numbers from `least` on. */
+export function isWholeFrom(least: number): (value: unknown) => boolean {
+  return (value) => Number.isSafeInteger(value) && Number(value) >= least
+}
+
+/** Accepts one of these. */
+export function isOneOf(...values: readonly unknown[]): (value: unknown) => boolean {
+  return (value) => values.includes(value)
+}

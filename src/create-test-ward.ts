@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import { checkOptions, isOneOf, type OptionRule } from './core/check-options.ts'
+import { parseDuration } from './core/duration.ts'
+import type { KeyEnvironment } from './core/key-text.ts'
+import type { Scheme } from './core/scheme.ts'
+import { createWard, type Ward } from './create-ward.ts'
+import type { NewKey } from './gate/key-service.ts'
+import { parsePeppers } from './gate/pepper.ts'
+import { isSchemes, schemesOf } from './open-modelward.ts'
+import { createMemoryKeyStore } from './stores/memory/key-store.ts'
+
+/** What is said of a key of a test ward; its name is the one it is listed under. */
+export type TestKey = Omit<NewKey, 'name'>
+
+export interface TestWardOptions<Name extends string = string, Required extends boolean = true> {
+  /** The keys there are, by names of your choice. @default none */
+  readonly keys?: Readonly<Record<Name, TestKey>>
+  /** As in `openModelward`. @default apiKeyHeader({ name: 'X-API-Key' }) */
+  readonly scheme?: Scheme<Required> | readonly Scheme<Required>[]
+  /** @default 'live' */
+  readonly environment?: KeyEnvironment
+  /** @default 403 */
+  readonly invalidKeyStatus?: 401 | 403
+  /** What the clock shows at first, milliseconds since the epoch. @default 2026-01-01T00:00:00Z */
+  readonly now?: number
+}
+
+/** A ward for tests of your own app: the real guard over keys that you name, with a clock that you move. No file, no timer, no socket. */
+export interface TestWard<Name extends string = string, Required extends boolean = boolean>
+  extends Ward<Required> {
+  /** The text of each key, to present in a request. */
+  readonly texts: Readonly<Record<Name, string>>
+  /** Moves the clock on, by `90s`, `15min`, `24h`, `30d` or milliseconds. */
+  readonly advance: (by: string | number) => void
+}
+
+const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
+  keys: {
+    expected: 'an object of keys by their names',
+    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  },
+  scheme: {
+    expected: 'a scheme, or an array of at least one, each of another place, such as apiKeyHeader({ name })',
+    accepts: (value) => isSchemes([value].flat()),
+  },
+  environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
+  invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
+  now: { expected: 'milliseconds since the epoch', accepts: Number.isSafeInteger },
+}
+
+/**
+ * Creates a ward for tests, in the place of the one that your app is given: FastAPI's `app.dependency_overrides`. It is the same
+ * guard, so a test meets the refusals that a caller would; there is no setting that makes a deployed app use one.
+ *
+ * @throws TypeError for wrong options; Refusal `input_invalid` for a key that could not be created
+ * @example
+ * const ward = await createTestWard({ keys: { alice: { scopes: ['predict'] }, bob: { scopes: ['read'] } } })
+ * const app = createApp(ward)
+ * await app.request('/predict', { method: 'POST', headers: { 'X-API-Key': ward.texts.alice } })
+ */
+export async function createTestWard<
+  const Name extends string = never,
+  const Required extends boolean = true,
+>(options: TestWardOptions<Name, Required> = {}): Promise<TestWard<Name, Required>> {
+  checkOptions('createTestWard', options, rules)
+  const { scheme, environment = 'live', invalidKeyStatus = 403 } = options
+  let now = options.now ?? Date.UTC(2026, 0, 1)
+  const clock = (): number => now
+  const ward = await createWard({
+    store: createMemoryKeyStore({ clock }),
+    peppers: parsePeppers(`1:${randomBytes(32).toString('base64url')}`, 'the test ward'),
+    schemes: schemesOf(scheme),
+    format: { prefix: 'mw', environment },
+    clock,
+    monotonic: clock,
+    invalidKeyStatus,
+    listenMs: 0,
+  })
+  const texts = new Map<string, string>()
+  for (const [name, key] of Object.entries<TestKey>(options.keys ?? {}))
+    texts.set(name, (await ward.keys.create({ ...key, name })).text)
+  return {
+    ...(ward as Ward<Required>),
+    texts: Object.fromEntries(texts) as Record<Name, string>,
+    advance(by) {
+      const ms = typeof by === 'number' ? by : parseDuration(by)
+      if (ms === undefined || !Number.isSafeInteger(now + ms))
+        throw new TypeError(
+          `advance: expected milliseconds or a duration such as 15min, got ${JSON.stringify(by)}`,
+        )
+      now += ms
+    },
+  }
+}

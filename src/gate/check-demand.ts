@@ -1,0 +1,55 @@
+import {
+  checkOptions,
+  describeValue,
+  isBoolean,
+  isFunction,
+  isOneOf,
+  type OptionRule,
+} from '../core/check-options.ts'
+import type { Demand } from '../core/demand.ts'
+import { isScope } from '../core/scope.ts'
+
+const rules: Readonly<Record<keyof Demand, OptionRule>> = {
+  scope: {
+    expected: 'a scope, or an array of at least one: a-z 0-9 . _ : / -, starting with a letter',
+    accepts: (value) => {
+      const scopes: unknown = typeof value === 'string' ? [value] : value
+      return Array.isArray(scopes) && scopes.length > 0 && scopes.every((scope) => isScope(String(scope)))
+    },
+  },
+  anyKey: { expected: 'true or false', accepts: isBoolean },
+  session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
+  needs: { expected: 'an array of demands', accepts: Array.isArray },
+  check: { expected: 'a function', accepts: isFunction },
+}
+
+/**
+ * Checks a demand when a route is declared, and those it needs, before any request could be let in by a typing error.
+ *
+ * @param where what the message starts with, such as `guard`
+ * @throws TypeError with everything that is wrong with it
+ */
+export function checkDemand(where: string, demand: unknown): void {
+  checkNested(where, demand, [])
+}
+
+/** As `checkDemand`, where `'public'` will do too. */
+export function checkGuardSetting(where: string, setting: unknown): void {
+  if (typeof setting === 'string' && setting !== 'public')
+    throw new TypeError(`${where}: expected a demand or 'public', got ${describeValue(setting)}`)
+  if (setting !== 'public') checkDemand(where, setting)
+}
+
+function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
+  if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
+  checkOptions(where, demand, rules)
+  const { scope, anyKey, session, needs = [] } = demand as Demand
+  if (anyKey === true && scope !== undefined)
+    throw new TypeError(
+      `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
+    )
+  if (outer.length > 0 && (anyKey !== undefined || session !== undefined))
+    throw new TypeError(`${where}: \`anyKey\` and \`session\`: expected them in the outer demand alone`)
+  for (const [index, need] of needs.entries())
+    checkNested(`${where}.needs[${index}]`, need, [...outer, demand])
+}

@@ -1,0 +1,52 @@
+/**
+ * Modelward's library: the guard, keys, and what every adapter shares. It loads no third-party package; frameworks have
+ * subpaths of their own: `modelward/fastify`, `modelward/hono`, `modelward/express`, `modelward/web`.
+ */
+export type { Caller, CallerOf } from './core/caller.ts'
+export type { Clock } from './core/clock.ts'
+export type { Demand, GuardSetting } from './core/demand.ts'
+export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
+export type { KeyRecord, SecretRecord } from './core/key-record.ts'
+export type { KeyPage, KeyQuery, KeySort } from './core/key-store.ts'
+export {
+  hasValidChecksum,
+  isKeyId,
+  type KeyEnvironment,
+  type KeyFormat,
+  keyPattern,
+  type ParsedKey,
+  parseKey,
+} from './core/key-text.ts'
+export { type Problem, type ProblemAnswer, problemMediaType, problemOf } from './core/problem.ts'
+export {
+  type InputError,
+  Refusal,
+  type RefusalCode,
+  type RefusalOptions,
+  type RefusalRow,
+  refusals,
+} from './core/refusal.ts'
+export type { RequestHead } from './core/request-head.ts'
+export {
+  apiKeyCookie,
+  apiKeyHeader,
+  apiKeyQuery,
+  bearer,
+  type NamedSchemeOptions,
+  type Scheme,
+  type SchemeDescription,
+  type SchemeOptions,
+} from './core/scheme.ts'
+export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
+export type { Standing } from './core/standing.ts'
+export type { Verdict } from './core/verdict.ts'
+export { createTestWard, type TestKey, type TestWard, type TestWardOptions } from './create-test-ward.ts'
+export type { Ward } from './create-ward.ts'
+export type { Gate, SignIn } from './gate/gate.ts'
+export type { Idempotency } from './gate/idempotency.ts'
+export type { KeyFields } from './gate/key-fields.ts'
+export type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './gate/key-service.ts'
+export { type KeyView, viewKey } from './gate/key-view.ts'
+export { NodeHead } from './gate/node-head.ts'
+export { WebHead } from './gate/web-head.ts'
+export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'

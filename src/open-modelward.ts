@@ -1,0 +1,113 @@
+import {
+  checkOptions,
+  isBoolean,
+  isFunction,
+  isOneOf,
+  isText,
+  isWholeFrom,
+  type OptionRule,
+} from './core/check-options.ts'
+import type { Clock } from './core/clock.ts'
+import { isKeyPrefix, type KeyEnvironment } from './core/key-text.ts'
+import { apiKeyHeader, type Scheme } from './core/scheme.ts'
+import type { Ward } from './create-ward.ts'
+
+/** How a deployment is opened. */
+export interface OpenModelwardOptions<Required extends boolean = true> {
+  /** Path of the data folder; made, 0700, where there is none. The command line's `--data`, and its keys, are the same. */
+  readonly data: string
+  /** Where a key may travel: one scheme, or several of which any will do. @default apiKeyHeader({ name: 'X-API-Key' }) */
+  readonly scheme?: Scheme<Required> | readonly Scheme<Required>[]
+  /** Whose keys work here; those of the other environment are refused before any look-up. @default 'live' */
+  readonly environment?: KeyEnvironment
+  /** What every key starts with: 2 to 12 of `a-z 0-9`, starting with a letter. @default 'mw' */
+  readonly keyPrefix?: string
+  /** Names the protected space in challenges (RFC 9110 §11.5). @default 'modelward' */
+  readonly realm?: string
+  /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. @default 403 */
+  readonly invalidKeyStatus?: 401 | 403
+  /** Lines of `<version>:<base64url>`, in place of the data folder's `pepper` file. */
+  readonly pepper?: string
+  /** Most keys held in memory, 2 or more. @default 10,000 */
+  readonly cachedKeysMax?: number
+  /** Whether to make the data folder where there is none; otherwise that is `data_missing`. @default true */
+  readonly create?: boolean
+  /** Milliseconds since the epoch. @default Date.now */
+  readonly clock?: Clock
+  /**
+   * Told what no request is told of: the key store is out of hearing, and heard again (`fault` undefined); a key could not be
+   * upgraded.
+   * @default process.emitWarning
+   */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
+  data: { expected: "a folder's path", accepts: isText, isRequired: true },
+  scheme: {
+    expected: 'a scheme, or an array of at least one, each of another place, such as apiKeyHeader({ name })',
+    accepts: (value) => isSchemes([value].flat()),
+  },
+  environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
+  keyPrefix: {
+    expected: '2 to 12 of a-z 0-9, starting with a letter',
+    accepts: (value) => typeof value === 'string' && isKeyPrefix(value),
+  },
+  realm: {
+    expected: 'printable ASCII without quotes or backslashes',
+    accepts: (value) => typeof value === 'string' && /^[ !#-[\]-~]{1,128}$/.test(value),
+  },
+  invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
+  pepper: { expected: 'text', accepts: isText, isSecret: true },
+  cachedKeysMax: { expected: 'a whole number from 2 on', accepts: isWholeFrom(2) },
+  create: { expected: 'true or false', accepts: isBoolean },
+  clock: { expected: 'a function', accepts: isFunction },
+  onFault: { expected: 'a function', accepts: isFunction },
+}
+
+/**
+ * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number of processes may have it open,
+ * the command line and the server among them; a change by one is heard by all within 200 ms. Close it with `ward.close()`.
+ *
+ * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
+ * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`, `data_newer`, `data_corrupt`,
+ *   `config_invalid` (the folder is open to other users), `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
+ * @example
+ * const ward = await openModelward({ data: './modelward-data', scheme: apiKeyHeader({ name: 'X-API-Key' }) })
+ */
+export async function openModelward<const Required extends boolean = true>(
+  options: OpenModelwardOptions<Required>,
+): Promise<Ward<Required>> {
+  checkOptions('openModelward', options, rules)
+  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...same } = options
+  // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
+  const { openWard } = await import('./open-ward.ts')
+  const { ward } = await openWard({
+    ...same,
+    create,
+    schemes: schemesOf(scheme),
+    format: { prefix: keyPrefix, environment },
+    onFault: onFault ?? emitWarning,
+  })
+  return ward as Ward<Required>
+}
+
+/** The schemes that options name, or the default. */
+export function schemesOf(scheme: Scheme | readonly Scheme[] | undefined): readonly Scheme[] {
+  return scheme === undefined ? [apiKeyHeader({ name: 'X-API-Key' })] : [scheme].flat()
+}
+
+/** Whether these are schemes, and no two of them look in the same place. */
+export function isSchemes(values: readonly unknown[]): boolean {
+  const places = values.map((value) => {
+    const scheme = value as Partial<Scheme> | null
+    return typeof scheme === 'object' && typeof scheme?.read === 'function'
+      ? JSON.stringify(scheme.description).toLowerCase()
+      : undefined
+  })
+  return places.length > 0 && !places.includes(undefined) && new Set(places).size === places.length
+}
+
+function emitWarning(message: string, fault: unknown): void {
+  process.emitWarning(`modelward: ${message}`, fault === undefined ? {} : { detail: String(fault) })
+}
