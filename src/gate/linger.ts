@@ -14,7 +14,8 @@ const drainedBytesMax = 65_536
  * @returns whether the connection must be closed; the caller then sends `Connection: close`
  */
 export function lingerOverBody(request: IncomingMessage): boolean {
-  if (request.complete || isSoonOver(request)) return false
+  // HTTP/2 refuses a stream without its connection.
+  if (request.complete || request.httpVersionMajor !== 1 || isSoonOver(request)) return false
   const { socket } = request
   // Node calls `destroySoon` when the last answer of a connection has been handed to it.
   socket.destroySoon = () => {

@@ -1,0 +1,175 @@
+import type { Server } from 'node:http'
+import type { Express, Request, RequestHandler, Response } from 'express'
+import type { Caller, CallerOf } from '../core/caller.ts'
+import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
+import type { Demand } from '../core/demand.ts'
+import { Fault } from '../core/fault.ts'
+import type { Verdict } from '../core/verdict.ts'
+import { checkDemand } from '../gate/check-demand.ts'
+import { type Gate, wardRule } from '../gate/gate.ts'
+import { NodeHead } from '../gate/node-head.ts'
+import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { answerProblem, type FaultListener } from './answer-problem.ts'
+
+/** What the guard adds to `response.locals`. */
+export interface CallerLocals<Required extends boolean = true> {
+  /** Who is calling. */
+  caller: CallerOf<Required>
+}
+
+export interface ExpressGuardOptions {
+  /** Told of each fault of the guard's own, whose cause no client sees. @default console.error */
+  readonly onFault?: FaultListener
+}
+
+export interface ExpressAppOptions extends ExpressGuardOptions {
+  readonly ward: { readonly gate: Gate }
+  /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
+  readonly demand?: Demand
+  /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
+  readonly public?: readonly string[]
+  /** Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a key. @default none */
+  readonly before?: readonly RequestHandler[]
+}
+
+const rules: Readonly<Record<keyof ExpressGuardOptions, OptionRule>> = {
+  onFault: { expected: 'a function', accepts: isFunction },
+}
+const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
+  ...rules,
+  ward: wardRule,
+  demand: { expected: 'a demand', accepts: () => true },
+  public: publicRule,
+  before: {
+    expected: 'an array of middleware',
+    accepts: (value) => Array.isArray(value) && value.every(isFunction),
+  },
+}
+
+/** The heads that were made, so that guards of one request share its checks. */
+const heads = new WeakMap<Request, NodeHead>()
+
+/**
+ * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A refusal is answered as a problem
+ * before the body is read, so put it ahead of `express.json()`. The client's address is `request.ip`, which heeds the app's
+ * `trust proxy`.
+ *
+ * @throws TypeError for a demand or an option that is wrong
+ * @example
+ * app.post('/predict', guard(ward, { scope: 'predict' }), express.json(), (request, response) => {
+ *   response.json({ owner: response.locals.caller.owner })
+ * })
+ */
+export function guard<Required extends boolean>(
+  ward: { readonly gate: Gate<Required> },
+  demand: Demand = {},
+  options: ExpressGuardOptions = {},
+): RequestHandler<Record<string, string>, unknown, unknown, unknown, CallerLocals<Required>> {
+  checkOptions('guard', { ward }, { ward: wardRule })
+  checkDemand('guard', demand)
+  checkOptions('guard', options, rules)
+  const { gate } = ward
+  const { onFault = console.error } = options
+  return (request, response, next) => {
+    const asked = request as unknown as Request
+    const reply = response as unknown as Response
+    const settle = (verdict: Verdict<CallerOf<Required>>): void => {
+      if (!verdict.admitted) {
+        answerProblem(asked, reply, verdict.refusal)
+        return
+      }
+      response.locals.caller = verdict.caller
+      if (asked.headers.expect !== undefined) sendContinue(asked, reply)
+      next()
+    }
+    const fail = (thrown: unknown): void => {
+      if (!(thrown instanceof Fault)) {
+        next(thrown)
+        return
+      }
+      onFault(thrown)
+      answerProblem(asked, reply, thrown)
+    }
+    const verdict = gate.admit(headOf(asked), demand)
+    if (verdict instanceof Promise) verdict.then(settle, fail).catch(next)
+    else settle(verdict)
+  }
+}
+
+/**
+ * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It comes before all routes and
+ * middleware of the app, so that none can be ahead of it; what has to be goes into `before`.
+ *
+ * @returns the same app
+ * @throws TypeError for options that are wrong, all at once, and for an app that has routes already
+ * @example
+ * const app = guardApp(express(), { ward, public: ['GET /health'] })
+ */
+export function guardApp<App extends Express>(app: App, options: ExpressAppOptions): App {
+  checkOptions('guardApp', options, appRules)
+  const declared = countRoutes(app)
+  if (declared > 0)
+    throw new TypeError(
+      `guardApp: expected an app without routes, got one with ${declared}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
+    )
+  const { ward, demand = {}, public: open = [], before = [], ...same } = options
+  checkDemand('guardApp: demand', demand)
+  const publicPaths = createPublicPaths(open)
+  const guarded = guard(ward, demand, same) as unknown as RequestHandler
+  for (const middleware of before) app.use(middleware)
+  app.use((request, response, next) => {
+    if (publicPaths.has(request.method, request.path)) next()
+    else guarded(request, response, next)
+  })
+  return app
+}
+
+/**
+ * The caller of a request.
+ *
+ * @throws TypeError where no guard ran or the caller is anonymous, so that a forgotten guard fails closed
+ */
+export function callerOf(response: { readonly locals: Record<string, unknown> }): Caller {
+  const { caller } = response.locals
+  if (typeof caller === 'object' && caller !== null) return caller as Caller
+  throw new TypeError('no caller was admitted for this request: its path is public, or its scheme optional')
+}
+
+function headOf(request: Request): NodeHead {
+  const known = heads.get(request)
+  if (known !== undefined) return known
+  const head = new NodeHead(request, request)
+  heads.set(request, head)
+  return head
+}
+
+/**
+ * Lets a client that waits for it send its body (RFC 9110 §10.1.1), where the server leaves that to the app:
+ * `createServer(app).on('checkContinue', app)`. Otherwise Node has done so, before anybody looked at the key.
+ */
+function sendContinue(request: Request, response: Response): void {
+  const { server } = request.socket as typeof request.socket & { readonly server?: Server }
+  if ((server?.listenerCount('checkContinue') ?? 0) > 0) response.writeContinue()
+}
+
+interface Layers {
+  readonly stack: readonly { readonly name: string }[]
+}
+
+/** What Express 4 puts first into every app by itself. */
+const own = ['query', 'expressInit'] as const
+
+/** How many routes and middleware an app has: in `_router` under Express 4, in `router` under 5, which 4 lets nobody read. */
+function countRoutes(app: Express): number {
+  const { _router } = app as unknown as { readonly _router?: Layers }
+  if (_router !== undefined) return _router.stack.filter(({ name }, index) => name !== own[index]).length
+  return isExpress5(app) ? (app.router as unknown as Layers).stack.length : 0
+}
+
+function isExpress5(app: Express): boolean {
+  try {
+    return app.router !== undefined
+  } catch {
+    return false
+  }
+}

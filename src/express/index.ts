@@ -1,0 +1,10 @@
+/** The guard for Express 5, and 4. */
+export { answerProblem, type FaultListener, problems } from './answer-problem.ts'
+export {
+  type CallerLocals,
+  callerOf,
+  type ExpressAppOptions,
+  type ExpressGuardOptions,
+  guard,
+  guardApp,
+} from './guard.ts'

@@ -1,0 +1,126 @@
+import type { Context, Env, Hono, MiddlewareHandler, Schema } from 'hono'
+import type { Caller, CallerOf } from '../core/caller.ts'
+import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
+import type { Demand } from '../core/demand.ts'
+import { Fault } from '../core/fault.ts'
+import { Refusal } from '../core/refusal.ts'
+import { checkDemand } from '../gate/check-demand.ts'
+import { type Gate, wardRule } from '../gate/gate.ts'
+import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { answerProblem, type FaultListener } from './answer-problem.ts'
+import { headOf } from './hono-head.ts'
+
+/** What the guard adds to a context, for `c.var` and `c.get`. */
+export interface CallerVariables<Required extends boolean = true> {
+  /** Who is calling. */
+  caller: CallerOf<Required>
+}
+
+export interface HonoGuardOptions {
+  /**
+   * The client's address, where a proxy or another runtime than Node tells it. Unknown, keys with an address list are refused.
+   * @default the connection's on Node, unknown elsewhere
+   */
+  readonly address?: (c: Context) => string | undefined
+  /** Told of each fault, whose cause no client sees. @default console.error */
+  readonly onFault?: FaultListener
+}
+
+export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptions {
+  readonly ward: { readonly gate: Gate<Required> }
+  /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
+  readonly demand?: Demand
+  /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
+  readonly public?: readonly string[]
+  /** Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a key. @default none */
+  readonly before?: readonly MiddlewareHandler[]
+}
+
+const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
+  address: { expected: 'a function', accepts: isFunction },
+  onFault: { expected: 'a function', accepts: isFunction },
+}
+const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = {
+  ...rules,
+  ward: wardRule,
+  demand: { expected: 'a demand', accepts: () => true },
+  public: publicRule,
+  before: {
+    expected: 'an array of middleware',
+    accepts: (value) => Array.isArray(value) && value.every(isFunction),
+  },
+}
+
+/**
+ * Guards the routes it is put in front of; the caller is at `c.var.caller`, typed. A refusal is answered as a problem before the
+ * body is read; so are a `Refusal` and a `Fault` that a handler behind it throws.
+ *
+ * @throws TypeError for a demand or an option that is wrong
+ * @example
+ * new Hono().post('/predict', guard(ward, { scope: 'predict' }), (c) => c.json(c.var.caller.owner))
+ */
+export function guard<Required extends boolean>(
+  ward: { readonly gate: Gate<Required> },
+  demand: Demand = {},
+  options: HonoGuardOptions = {},
+): MiddlewareHandler<{ Variables: CallerVariables<Required> }> {
+  checkOptions('guard', { ward }, { ward: wardRule })
+  checkDemand('guard', demand)
+  checkOptions('guard', options, rules)
+  const { gate } = ward
+  const { address, onFault = console.error } = options
+  return async (c, next) => {
+    try {
+      const deciding = gate.admit(headOf(c, address), demand)
+      const verdict = deciding instanceof Promise ? await deciding : deciding
+      if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
+      c.set('caller', verdict.caller)
+    } catch (thrown) {
+      // Hono gives its error handler nothing but errors; a check may throw whatever it likes.
+      if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
+      throw thrown
+    }
+    await next()
+    // Hono has caught what a handler threw, and has an answer of its own to it by now.
+    if (c.error instanceof Refusal || c.error instanceof Fault) c.res = answerProblem(c, c.error, onFault)
+    return undefined
+  }
+}
+
+/**
+ * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It comes before all routes and
+ * middleware of the app, so that none can be ahead of it; what has to be goes into `before`.
+ *
+ * @returns the same app, whose handlers know the caller at `c.var.caller`; on a public path there is none
+ * @throws TypeError for options that are wrong, all at once, and for an app that has routes already
+ * @example
+ * const app = guardApp(new Hono(), { ward, public: ['GET /health'] })
+ */
+export function guardApp<E extends Env, S extends Schema, P extends string, Required extends boolean>(
+  app: Hono<E, S, P>,
+  options: HonoAppOptions<Required>,
+): Hono<E & { Variables: CallerVariables<Required> }, S, P> {
+  checkOptions('guardApp', options, appRules)
+  if (app.routes.length > 0)
+    throw new TypeError(
+      `guardApp: expected an app without routes, got one with ${app.routes.length}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
+    )
+  const { ward, demand = {}, public: open = [], before = [], ...same } = options
+  checkDemand('guardApp: demand', demand)
+  const publicPaths = createPublicPaths(open)
+  const guarded = guard(ward, demand, same)
+  for (const middleware of before) app.use(middleware)
+  app.use((c, next) => (publicPaths.has(c.req.method, c.req.path) ? next() : guarded(c as never, next)))
+  return app as unknown as Hono<E & { Variables: CallerVariables<Required> }, S, P>
+}
+
+/**
+ * The caller of a request.
+ *
+ * @throws TypeError where no guard ran or the caller is anonymous, so that a forgotten guard fails closed
+ */
+export function callerOf(c: Context): Caller {
+  const caller: unknown = c.get('caller')
+  if (typeof caller === 'object' && caller !== null) return caller as Caller
+  throw new TypeError('no caller was admitted for this request: its path is public, or its scheme optional')
+}

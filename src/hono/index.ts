@@ -1,0 +1,11 @@
+/** The guard for Hono 4, on every runtime. */
+
+export type { FaultListener } from './answer-problem.ts'
+export {
+  type CallerVariables,
+  callerOf,
+  guard,
+  guardApp,
+  type HonoAppOptions,
+  type HonoGuardOptions,
+} from './guard.ts'

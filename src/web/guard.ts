@@ -1,0 +1,145 @@
+import type { Caller, CallerOf } from '../core/caller.ts'
+import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
+import type { Demand } from '../core/demand.ts'
+import { Fault } from '../core/fault.ts'
+import { Refusal } from '../core/refusal.ts'
+import { checkDemand } from '../gate/check-demand.ts'
+import { type Gate, wardRule } from '../gate/gate.ts'
+import { problemResponse } from '../gate/problem-response.ts'
+import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { WebHead } from '../gate/web-head.ts'
+
+/** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
+export type WebHandler<Rest extends readonly unknown[]> = (
+  request: Request,
+  ...rest: Rest
+) => Response | Promise<Response>
+
+/** A handler that is told who calls. */
+export type GuardedHandler<C extends Caller | null, Rest extends readonly unknown[]> = (
+  request: Request,
+  caller: C,
+  ...rest: Rest
+) => Response | Promise<Response>
+
+export interface WebGuardOptions<Rest extends readonly unknown[]> {
+  /**
+   * The client's address, from wherever this runtime or its proxy tells it. Unknown, keys with an address list are refused.
+   * @default unknown
+   */
+  readonly address?: (request: Request, ...rest: Rest) => string | undefined
+  /** Told of each fault, whose cause no client sees. @default console.error */
+  readonly onFault?: (fault: Fault) => void
+}
+
+export interface WebAppOptions<Rest extends readonly unknown[]> extends WebGuardOptions<Rest> {
+  readonly ward: { readonly gate: Gate }
+  /** What every request demands. @default any key but an admin's */
+  readonly demand?: Demand
+  /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
+  readonly public?: readonly string[]
+}
+
+const rules: Readonly<Record<keyof WebGuardOptions<[]>, OptionRule>> = {
+  address: { expected: 'a function', accepts: isFunction },
+  onFault: { expected: 'a function', accepts: isFunction },
+}
+const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
+  ...rules,
+  ward: wardRule,
+  demand: { expected: 'a demand', accepts: () => true },
+  public: publicRule,
+}
+
+/** Who was admitted, by request. Null: an anonymous caller, where a scheme allows one. */
+const callers = new WeakMap<Request, Caller | null>()
+
+/**
+ * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
+ * handler throws. Any other error is the runtime's.
+ *
+ * @throws TypeError for a demand or an option that is wrong
+ * @example
+ * export const POST = guard(ward, { scope: 'predict' }, async (request, caller) => Response.json({ owner: caller.owner }))
+ */
+export function guard<Required extends boolean, Rest extends readonly unknown[] = []>(
+  ward: { readonly gate: Gate<Required> },
+  demand: Demand,
+  handler: GuardedHandler<CallerOf<Required>, Rest>,
+  options: WebGuardOptions<Rest> = {},
+): (request: Request, ...rest: Rest) => Promise<Response> {
+  checkOptions(
+    'guard',
+    { ward, handler },
+    { ward: wardRule, handler: { expected: 'a function', accepts: isFunction } },
+  )
+  checkDemand('guard', demand)
+  checkOptions('guard', options, rules)
+  return (request, ...rest) =>
+    answer(options, async () => {
+      const verdict = await ward.gate.admit(new WebHead(request, options.address?.(request, ...rest)), demand)
+      if (!verdict.admitted) throw verdict.refusal
+      callers.set(request, verdict.caller)
+      return handler(request, verdict.caller, ...rest)
+    })
+}
+
+/**
+ * Guards a whole app that is one handler: every path asks for a key, unless `public` lists it. Routes behind it may demand more
+ * with `guard`.
+ *
+ * @throws TypeError for options that are wrong, all at once
+ * @example
+ * Bun.serve({ fetch: guardApp(app.fetch, { ward, public: ['GET /health'] }) })
+ */
+export function guardApp<Rest extends readonly unknown[] = []>(
+  handler: WebHandler<Rest>,
+  options: WebAppOptions<Rest>,
+): (request: Request, ...rest: Rest) => Promise<Response> {
+  checkOptions('guardApp', options, appRules)
+  const { ward, demand = {}, public: open = [], address, onFault } = options
+  checkDemand('guardApp: demand', demand)
+  const publicPaths = createPublicPaths(open)
+  const guarded = guard<boolean, Rest>(
+    ward,
+    demand,
+    (request, _caller, ...rest) => handler(request, ...rest),
+    {
+      ...(address && { address }),
+      ...(onFault && { onFault }),
+    },
+  )
+  return (request, ...rest) =>
+    publicPaths.has(request.method, new URL(request.url).pathname)
+      ? answer(options, async () => handler(request, ...rest))
+      : guarded(request, ...rest)
+}
+
+/**
+ * The caller of a request that a guard has admitted, as the ward's schemes type it.
+ *
+ * @throws TypeError where no guard ran, so that a forgotten one fails closed
+ */
+export function callerOf<Required extends boolean>(
+  _ward: { readonly gate: Gate<Required> },
+  request: Request,
+): CallerOf<Required> {
+  const caller = callers.get(request)
+  if (caller === undefined)
+    throw new TypeError('no caller was admitted for this request: no guard has seen it')
+  return caller as CallerOf<Required>
+}
+
+/** Runs a handler; what it refuses or what fails is answered as a problem. */
+async function answer(
+  { onFault = console.error }: { readonly onFault?: (fault: Fault) => void },
+  work: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown instanceof Fault) onFault(thrown)
+    else if (!(thrown instanceof Refusal)) throw thrown
+    return problemResponse(thrown, crypto.randomUUID())
+  }
+}

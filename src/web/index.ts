@@ -1,0 +1,10 @@
+/** The guard for web-standard handlers, `(request: Request) => Response`: Next.js, Bun, Deno, Workers and whatever is like them. */
+export {
+  callerOf,
+  type GuardedHandler,
+  guard,
+  guardApp,
+  type WebAppOptions,
+  type WebGuardOptions,
+  type WebHandler,
+} from './guard.ts'
