@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Peppers, parsePeppers } from '../gate/pepper.ts'
 import { type DatabaseInspection, inspectDatabase } from '../stores/sqlite/inspect-database.ts'
@@ -20,10 +20,20 @@ export function checkDatabase(data: string, pepper: string | undefined): readonl
     ]
   }
   return [
-    describeInspection(inspection),
+    isCutOff(data, file) ? cutOff : describeInspection(inspection),
     checkPepper(data, pepper, inspection.pepperChecks),
     checkClock(inspection.changedAt, Date.now()),
   ]
+}
+
+const cutOff = fail(
+  'database',
+  'the file is empty, and the pepper beside it says that it was not',
+  'restore a backup, or remove both to begin anew',
+)
+
+function isCutOff(data: string, file: string): boolean {
+  return statSync(file).size === 0 && existsSync(join(data, 'pepper'))
 }
 
 function describeInspection({ version, knownVersion, complaints, keys }: DatabaseInspection): CheckResult {

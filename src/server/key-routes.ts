@@ -105,5 +105,5 @@ function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
 }
 
 function sendIssued(reply: FastifyReply, { record, text }: IssuedKey, now: number): FastifyReply {
-  return reply.header('cache-control', 'no-store').send({ ...viewKey(record, now), key: text })
+  return reply.send({ ...viewKey(record, now), key: text })
 }

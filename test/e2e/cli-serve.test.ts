@@ -207,6 +207,8 @@ describe('doctor', () => {
       'not a database, and long enough to be looked at as one'.repeat(50),
     )
     const broken = await checkUp('--data', data, '--port', '0', '--host', 'a b')
+    writeFileSync(join(data, 'modelward.db'), '')
+    expect(failed(await checkUp('--data', data, '--port', '0'))).toEqual(['data folder', 'database'])
     expect([broken.code, broken.ok]).toEqual([1, false])
     expect(failed(broken)).toEqual(['configuration', 'data folder', 'database'])
     for (const { status, todo } of broken.checks) if (status !== 'ok') expect(todo).toBeTruthy()
