@@ -1,5 +1,5 @@
-import type { Server } from 'node:http'
-import type { Express, Request, RequestHandler, Response } from 'express'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Caller, CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
@@ -16,6 +16,13 @@ export interface CallerLocals<Required extends boolean = true> {
   /** Who is calling. */
   caller: CallerOf<Required>
 }
+
+/** Middleware that adds the caller's type to a route, and leaves those of its parameters, query and body as they are. */
+export type GuardHandler<Required extends boolean = true> = (
+  request: IncomingMessage,
+  response: Response<unknown, CallerLocals<Required>>,
+  next: NextFunction,
+) => void
 
 export interface ExpressGuardOptions {
   /** Told of each fault of the guard's own, whose cause no client sees. @default console.error */
@@ -64,14 +71,14 @@ export function guard<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   demand: Demand = {},
   options: ExpressGuardOptions = {},
-): RequestHandler<Record<string, string>, unknown, unknown, unknown, CallerLocals<Required>> {
+): GuardHandler<Required> {
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const { gate } = ward
   const { onFault = console.error } = options
   return (request, response, next) => {
-    const asked = request as unknown as Request
+    const asked = request as Request
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
       if (!verdict.admitted) {
@@ -129,8 +136,8 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
  *
  * @throws TypeError where no guard ran or the caller is anonymous, so that a forgotten guard fails closed
  */
-export function callerOf(response: { readonly locals: Record<string, unknown> }): Caller {
-  const { caller } = response.locals
+export function callerOf(response: { readonly locals: object }): Caller {
+  const { caller } = response.locals as { readonly caller?: unknown }
   if (typeof caller === 'object' && caller !== null) return caller as Caller
   throw new TypeError('no caller was admitted for this request: its path is public, or its scheme optional')
 }

@@ -5,6 +5,7 @@ export {
   callerOf,
   type ExpressAppOptions,
   type ExpressGuardOptions,
+  type GuardHandler,
   guard,
   guardApp,
 } from './guard.ts'

@@ -19,8 +19,9 @@ declare module 'fastify' {
     [admittedCaller]: Caller | null | undefined
   }
   interface FastifyContextConfig {
+    // Fastify infers the type of a whole `config` from what is written there, so that any text would be a `Demand` to it; none is an `object`.
     /** What this route demands of its caller; `'public'` opens it to everyone. @default the plugin's `otherwise` */
-    guard?: GuardSetting
+    guard?: GuardSetting & (object | 'public')
   }
 }
 

@@ -1,0 +1,81 @@
+import { Hono } from 'hono'
+import { apiKeyHeader, bearer, type Caller, createTestWard } from 'modelward'
+import { callerOf, guard, guardApp } from 'modelward/hono'
+import { type Equal, expectType } from './equal.ts'
+
+const ward = await createTestWard()
+const optionalWard = await createTestWard({ scheme: bearer({ autoError: false }) })
+const mixedWard = await createTestWard({
+  scheme: [apiKeyHeader({ name: 'X-API-Key' }), bearer({ autoError: false })],
+})
+
+// One route.
+new Hono().post('/models/:id', guard(ward, { scope: 'predict' }), (c) => {
+  expectType<Equal<typeof c.var.caller, Caller>>()
+  const got = c.get('caller')
+  expectType<Equal<typeof got, Caller>>()
+  const id = c.req.param('id')
+  expectType<Equal<typeof id, string>>()
+  // @ts-expect-error nothing else was put there
+  c.var.user
+  return c.json(c.var.caller.owner)
+})
+new Hono().post('/', guard(optionalWard), (c) => {
+  expectType<Equal<typeof c.var.caller, Caller | null>>()
+  // @ts-expect-error the caller may be nobody
+  return c.json(c.var.caller.owner)
+})
+new Hono().post('/', guard(mixedWard), (c) => {
+  expectType<Equal<typeof c.var.caller, Caller | null>>()
+  return c.json(c.var.caller?.owner)
+})
+
+// A handler further on, and what the app itself keeps.
+interface Env {
+  readonly Variables: { readonly requestId: string }
+}
+new Hono<Env>().post(
+  '/',
+  guard(ward),
+  async (c, next) => {
+    expectType<Equal<typeof c.var.caller, Caller>>()
+    await next()
+  },
+  (c) => {
+    expectType<Equal<typeof c.var.caller, Caller>>()
+    expectType<Equal<typeof c.var.requestId, string>>()
+    return c.text('ok')
+  },
+)
+
+// A whole app.
+guardApp(new Hono(), { ward }).get('/', (c) => {
+  expectType<Equal<typeof c.var.caller, Caller>>()
+  return c.text(callerOf(c).owner)
+})
+guardApp(new Hono<Env>(), { ward: optionalWard, public: ['GET /health'] }).get('/', (c) => {
+  expectType<Equal<typeof c.var.caller, Caller | null>>()
+  expectType<Equal<typeof c.var.requestId, string>>()
+  return c.text('ok')
+})
+
+// Without a guard there is no caller to read.
+new Hono().get('/', (c) => {
+  // @ts-expect-error no guard stands before this route
+  return c.json(c.var.caller)
+})
+
+// @ts-expect-error a guard needs a ward
+guard()
+// @ts-expect-error what opens a path is `public` of the app, not a guard
+guard(ward, 'public')
+// @ts-expect-error there is no such demand
+guard(ward, { scopes: ['predict'] })
+// @ts-expect-error there is no such option
+guard(ward, {}, { trustProxy: true })
+// @ts-expect-error an app is guarded by a ward
+guardApp(new Hono(), { public: ['/health'] })
+// @ts-expect-error there is no such option
+guardApp(new Hono(), { ward, except: ['/health'] })
+// @ts-expect-error middleware ahead of the guard is a list
+guardApp(new Hono(), { ward, before: guard(ward) })

@@ -1,0 +1,200 @@
+// Only compiled, in the repository against the sources and in `test/package` against the packed declarations.
+import {
+  apiKeyCookie,
+  apiKeyHeader,
+  apiKeyQuery,
+  bearer,
+  type Caller,
+  createTestWard,
+  type Demand,
+  Fault,
+  type FaultCode,
+  type GuardSetting,
+  type KeyService,
+  openModelward,
+  Refusal,
+  type RefusalCode,
+  type Scheme,
+  type SetupError,
+  type SetupErrorCode,
+  type TestWard,
+  type Verdict,
+  type Ward,
+} from 'modelward'
+import { type Equal, expectType } from './equal.ts'
+
+const header = apiKeyHeader({ name: 'X-API-Key' })
+const optionalHeader = apiKeyHeader({ name: 'X-API-Key', autoError: false })
+
+// A scheme's type says whether a key must be there.
+expectType<Equal<typeof header, Scheme<true>>>()
+expectType<Equal<typeof optionalHeader, Scheme<false>>>()
+const bearerToken = bearer()
+const optionalBearer = bearer({ autoError: false })
+const cookie = apiKeyCookie({ name: 'key' })
+const query = apiKeyQuery({ name: 'key', autoError: true })
+expectType<Equal<typeof bearerToken, Scheme<true>>>()
+expectType<Equal<typeof optionalBearer, Scheme<false>>>()
+expectType<Equal<typeof cookie, Scheme<true>>>()
+expectType<Equal<typeof query, Scheme<true>>>()
+// Where a variable decides, nobody knows.
+declare const mayBeAbsent: boolean
+const undecided = bearer({ autoError: mayBeAbsent })
+expectType<Equal<typeof undecided, Scheme<boolean>>>()
+
+// @ts-expect-error a scheme needs a name
+apiKeyHeader({})
+// @ts-expect-error a scheme needs options
+apiKeyHeader()
+// @ts-expect-error FastAPI's spelling is no option
+apiKeyHeader({ name: 'X-API-Key', auto_error: false })
+// @ts-expect-error nor is a word in the place of true or false
+apiKeyHeader({ name: 'X-API-Key', autoError: 'no' })
+// @ts-expect-error a bearer token has no name of its own
+bearer({ name: 'token' })
+
+// A ward's type says the same of all its schemes together.
+const ward = await openModelward({ data: './data' })
+expectType<Equal<typeof ward, Ward<true>>>()
+const wardOfOne = await openModelward({ data: './data', scheme: header })
+expectType<Equal<typeof wardOfOne, Ward<true>>>()
+const wardOfTwo = await openModelward({ data: './data', scheme: [header, bearer()] })
+expectType<Equal<typeof wardOfTwo, Ward<true>>>()
+const optionalWard = await openModelward({ data: './data', scheme: optionalHeader })
+expectType<Equal<typeof optionalWard, Ward<false>>>()
+const inlineOptionalWard = await openModelward({ data: './data', scheme: [bearer({ autoError: false })] })
+expectType<Equal<typeof inlineOptionalWard, Ward<false>>>()
+const mixedWard = await openModelward({ data: './data', scheme: [header, optionalBearer] })
+expectType<Equal<typeof mixedWard, Ward<boolean>>>()
+const inlineMixedWard = await openModelward({
+  data: './data',
+  scheme: [apiKeyHeader({ name: 'X-API-Key', autoError: false }), bearer()],
+})
+expectType<Equal<typeof inlineMixedWard, Ward<boolean>>>()
+
+// @ts-expect-error where keys are kept must be said
+openModelward({})
+// @ts-expect-error there is no such option
+openModelward({ data: './data', database: 'postgres://127.0.0.1' })
+// @ts-expect-error a scheme is made by a function, not named
+openModelward({ data: './data', scheme: 'header' })
+// @ts-expect-error there are two environments
+openModelward({ data: './data', environment: 'staging' })
+// @ts-expect-error a wrong key is answered with 401 or 403
+openModelward({ data: './data', invalidKeyStatus: 404 })
+
+// The guard's verdict carries the caller, once it is known to have admitted it.
+declare const head: Parameters<typeof ward.gate.admit>[0]
+const verdict = await ward.gate.admit(head)
+expectType<Equal<typeof verdict, Verdict<Caller>>>()
+if (verdict.admitted) expectType<Equal<typeof verdict.caller, Caller>>()
+else expectType<Equal<typeof verdict.refusal, Refusal>>()
+const optionalVerdict = await optionalWard.gate.admit(head)
+if (optionalVerdict.admitted) expectType<Equal<typeof optionalVerdict.caller, Caller | null>>()
+const mixedVerdict = await mixedWard.gate.admit(head)
+if (mixedVerdict.admitted) expectType<Equal<typeof mixedVerdict.caller, Caller | null>>()
+// @ts-expect-error whoever was refused is not there to be read without asking
+verdict.refusal.code
+
+// A caller is read, never written, and holds no secret.
+declare const caller: Caller
+expectType<Equal<typeof caller.scopes, readonly string[]>>()
+expectType<Equal<(typeof caller.metadata)[string], unknown>>()
+// @ts-expect-error a caller cannot be renamed
+caller.owner = 'somebody else'
+// @ts-expect-error nor be given a scope
+caller.scopes.push('admin')
+// @ts-expect-error the secret is nowhere in it
+caller.secret
+
+// Demands.
+const demands: readonly Demand[] = [
+  {},
+  { scope: 'predict' },
+  { scope: ['predict', 'batch'] },
+  { anyKey: true },
+  { session: 'csrf' },
+  { needs: [{ scope: 'predict' }] },
+  { check: () => {} },
+  {
+    async check(who, request) {
+      expectType<Equal<typeof who, Caller>>()
+      expectType<Equal<typeof request.address, string | undefined>>()
+    },
+  },
+]
+const open: GuardSetting = 'public'
+// @ts-expect-error the word is `public`
+const misspelled: GuardSetting = 'open'
+// @ts-expect-error it is `scope`, for one as for several
+const plural: Demand = { scopes: ['predict'] }
+// @ts-expect-error a scope is text
+const numbered: Demand = { scope: 7 }
+// @ts-expect-error a session is accepted for reading, or with the CSRF header
+const sloppy: Demand = { session: true }
+// @ts-expect-error what a demand needs are demands
+const named: Demand = { needs: ['predict'] }
+// @ts-expect-error a check refuses by throwing; an answer of true or false would be lost
+const answering: Demand = { check: (): boolean => false }
+
+// Codes are closed sets.
+const refusal = new Refusal('forbidden', 'beta only')
+expectType<Equal<typeof refusal.code, RefusalCode>>()
+new Refusal('key_expired')
+// @ts-expect-error there is no such refusal
+new Refusal('teapot')
+// @ts-expect-error an outage is a fault, never the caller's doing
+new Refusal('store_unavailable')
+const fault = new Fault('store_unavailable', 'the disk is full')
+expectType<Equal<typeof fault.code, FaultCode>>()
+// @ts-expect-error a refusal is no fault
+new Fault('forbidden', 'not yours')
+expectType<Equal<SetupError['code'], SetupErrorCode>>()
+
+// A test's ward knows the names of its keys.
+const testWard = await createTestWard({ keys: { alice: { scopes: ['predict'] }, carol: {} } })
+expectType<Equal<typeof testWard, TestWard<'alice' | 'carol', true>>>()
+expectType<Equal<typeof testWard.texts.alice, string>>()
+// @ts-expect-error nobody made a key for bob
+testWard.texts.bob
+const keyless = await createTestWard()
+expectType<Equal<typeof keyless, TestWard<never, true>>>()
+// @ts-expect-error this one has no keys at all
+keyless.texts.alice
+const optionalTestWard = await createTestWard({ scheme: optionalHeader, keys: { alice: {} } })
+expectType<Equal<typeof optionalTestWard, TestWard<'alice', false>>>()
+testWard.advance('15min')
+testWard.advance(900_000)
+// @ts-expect-error a time is text or milliseconds
+testWard.advance(new Date())
+// @ts-expect-error a key's name is the one it is listed under
+createTestWard({ keys: { alice: { name: 'Alice' } } })
+// @ts-expect-error there is no such option
+createTestWard({ secrets: ['s3cret'] })
+// A test's ward goes wherever a ward does.
+const anyWard: Ward<true> = testWard
+// @ts-expect-error but one that admits nobody in particular is not one that always knows its caller
+const required: Ward<true> = optionalTestWard
+
+// Keys.
+expectType<Equal<typeof ward.keys, KeyService>>()
+const { record, text } = await ward.keys.create({ name: 'Acme', scopes: ['predict'] })
+expectType<Equal<typeof text, string>>()
+expectType<Equal<typeof record.id, string>>()
+// @ts-expect-error a key has a name
+ward.keys.create({})
+// @ts-expect-error scopes are a list
+ward.keys.create({ name: 'Acme', scopes: 'predict' })
+
+export const used: readonly unknown[] = [
+  demands,
+  open,
+  misspelled,
+  plural,
+  numbered,
+  sloppy,
+  named,
+  answering,
+  anyWard,
+  required,
+]
