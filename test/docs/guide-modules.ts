@@ -1,0 +1,129 @@
+/**
+ * The snippets of a guide as modules that run.
+ *
+ * - The `ts` blocks of a page run in order, as one module. A later block sees what an earlier one declared, and may declare it anew.
+ * - A block whose first line names a file, `// app.ts`, is that file instead; the other blocks may import it.
+ * - `expression // → value`, and `const name = expression // → value`, on one line, state a result. `, … }` at the end of a value says
+ *   that there are more members.
+ * - Ports 3000 to 3009 are free ones in each run.
+ *
+ * Every line keeps its number, so that whatever fails, fails at the line of the page.
+ */
+export interface GuideModules {
+  /** The modules by their file names; the page's own is `page.ts`. */
+  readonly files: ReadonlyMap<string, string>
+  /** How many results the page states. */
+  readonly stated: number
+}
+
+interface Block {
+  readonly language: string
+  /** Index of the line after the opening fence. */
+  readonly start: number
+  readonly lines: readonly string[]
+}
+
+/** Languages of blocks that are shown and not run. Everything else must be `ts`. */
+const shown: ReadonlySet<string> = new Set(['sh', 'python', 'json', 'text'])
+
+export function createGuideModules(name: string, text: string): GuideModules {
+  const blocks = readBlocks(text)
+  const unknown = blocks.find(({ language }) => language !== 'ts' && !shown.has(language))
+  if (unknown !== undefined)
+    throw new Error(`${name}:${unknown.start}: no such language: ${unknown.language}`)
+  const runs = blocks.filter(({ language }) => language === 'ts')
+  const files = new Map<string, string>()
+  for (const block of runs) {
+    const file = fileOf(block)
+    if (file === undefined) continue
+    if (files.has(file)) throw new Error(`${name}:${block.start}: ${file} is there already`)
+    if (block.lines.some((line) => line.includes('→')))
+      throw new Error(`${name}:${block.start}: a file of its own states no results`)
+    files.set(file, '\n'.repeat(block.start) + block.lines.join('\n'))
+  }
+  const page = createPage(
+    name,
+    text.split('\n').length,
+    runs.filter((block) => fileOf(block) === undefined),
+  )
+  return { files: files.set('page.ts', page.text), stated: page.stated }
+}
+
+function fileOf({ lines }: Block): string | undefined {
+  return /^\/\/ ([\w./-]+\.ts)$/.exec(lines[0] ?? '')?.[1]
+}
+
+function readBlocks(text: string): readonly Block[] {
+  const blocks: Block[] = []
+  let open: { language: string; start: number } | undefined
+  for (const [index, line] of text.split('\n').entries()) {
+    if (!line.trimStart().startsWith('```')) continue
+    if (open === undefined) open = { language: line.trim().slice(3), start: index + 1 }
+    else {
+      blocks.push({ ...open, lines: text.split('\n').slice(open.start, index) })
+      open = undefined
+    }
+  }
+  if (open !== undefined) throw new Error(`line ${open.start}: the block has no end`)
+  return blocks
+}
+
+/** One module of all blocks, each in the scope of the one before it, so that it may declare a name anew. */
+function createPage(name: string, lineCount: number, blocks: readonly Block[]) {
+  const lines: string[] = Array.from({ length: lineCount }, () => '')
+  const imports = createImports()
+  let stated = 0
+  for (const { start, lines: written } of blocks) {
+    lines[start - 1] = '{'
+    for (const [index, line] of written.entries()) {
+      const where = `${name}:${start + index + 1}`
+      if (imports.take(line, where)) continue
+      const held = holdResult(line, where)
+      if (held !== undefined) stated += 1
+      lines[start + index] = held ?? line.replace(/^export /, '')
+    }
+  }
+  // In the place of the page's title and of its last line.
+  lines[0] = `import { check, finish } from '../checked.ts'; ${imports.text()}`
+  return { text: `${lines.join('\n')}\n${'}'.repeat(blocks.length)}; finish()\n`, stated }
+}
+
+/** The line with its result held, where it states one. */
+function holdResult(line: string, where: string): string | undefined {
+  const [, indent = '', declared, expression, value] =
+    /^(\s*)(const \w+ = )?(.*?) +\/\/ → (.+)$/.exec(line) ?? []
+  if (expression === undefined || value === undefined) {
+    if (line.includes('→')) throw new Error(`${where}: a result must be on the line of its expression`)
+    return undefined
+  }
+  const isPartial = /, … }$/.test(value)
+  const held = `${value.replace(/, … }$/, ' }')}, ${isPartial}, ${JSON.stringify(where)})`
+  if (declared === undefined) return `${indent};check(${expression}, ${held}`
+  return `${indent}${declared}${expression}; check(${declared.slice(6, -3)}, ${held}`
+}
+
+/** The imports of a page, gathered: the same name from the same module may be imported by several blocks. */
+function createImports() {
+  const others = new Set<string>()
+  const named = new Map<string, Set<string>>()
+  return {
+    take(line: string, where: string): boolean {
+      if (!line.startsWith('import ')) return false
+      const [, type = '', main, names, from] =
+        /^import (type )?(\w+)?,? ?(?:{ (.*) })? from ('[^']+')$/.exec(line) ?? []
+      if (from === undefined) throw new Error(`${where}: an import must be on one line`)
+      if (main !== undefined) others.add(`import ${type}${main} from ${from}`)
+      const known = named.get(from) ?? new Set<string>()
+      named.set(from, known)
+      for (const imported of names?.split(', ') ?? []) known.add(`${type}${imported}`)
+      return true
+    },
+    text: () =>
+      [
+        ...others,
+        ...[...named].flatMap(([from, names]) =>
+          names.size === 0 ? [] : [`import { ${[...names].join(', ')} } from ${from}`],
+        ),
+      ].join('; '),
+  }
+}

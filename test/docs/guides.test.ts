@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createGuideModules, type GuideModules } from './guide-modules.ts'
+import { createGuideProject, type GuideProject } from './guide-project.ts'
+
+const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing']
+const modules = new Map<string, GuideModules>()
+let project: GuideProject
+
+beforeAll(async () => {
+  project = createGuideProject()
+  for (const guide of guides) {
+    const made = createGuideModules(`docs/guides/${guide}.md`, readGuide(guide))
+    modules.set(guide, made)
+    await project.add(guide, made)
+  }
+})
+afterAll(() => project[Symbol.dispose]())
+
+function readGuide(guide: string): string {
+  return readFileSync(new URL(`../../docs/guides/${guide}.md`, import.meta.url), 'utf8')
+}
+
+function modulesOf(guide: string): GuideModules {
+  const made = modules.get(guide)
+  if (made === undefined) throw new Error(`no guide ${guide}`)
+  return made
+}
+
+const isTest = (file: string): boolean => file.endsWith('.test.ts')
+
+test('every snippet of every guide compiles, strictly', async () => {
+  expect(await project.typeCheck()).toBe('')
+})
+
+describe.each(guides)('docs/guides/%s.md', (guide) => {
+  test('every snippet runs, and every result is the one that the page states', async () => {
+    const { stated } = modulesOf(guide)
+    // What stands in for Bun and Deno knows of nothing else, and is there for the pages that name them alone.
+    const flags = readGuide(guide).includes('Bun.serve') ? ['--import', '../runtimes.ts'] : []
+    expect(stated).toBeGreaterThan(0)
+    expect(await project.run(guide, 'page.ts', flags)).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
+  })
+
+  test('its tests pass, and each of its other files is imported', async () => {
+    const { files } = modulesOf(guide)
+    const texts = [...files.values()].join('\n')
+    for (const file of files.keys()) {
+      if (isTest(file)) {
+        const report = await project.run(guide, file, ['--test', '--test-reporter=tap'])
+        expect(report).toMatch(/^# pass [1-9]/m)
+        expect(report).toMatch(/^# fail 0$/m)
+      } else if (file !== 'page.ts') expect(texts).toContain(`/${file.split('/').at(-1)}'`)
+    }
+  })
+
+  test('is one page that can be read in one sitting', () => {
+    expect(readGuide(guide).trimEnd().split('\n').length).toBeLessThanOrEqual(170)
+  })
+})
+
+describe('a guide', () => {
+  const page = (...lines: readonly string[]): GuideModules =>
+    createGuideModules('page.md', ['# A page', '```ts', ...lines, '```', ''].join('\n'))
+
+  test.each([
+    ['states another result', ['const two = 1 + 1', 'two // → 3'], /page\.md:4 states another result/],
+    ['leaves out a member, and does not say so', ['({ a: 1, b: 2 }) // → { a: 1 }'], /another result/],
+    ['throws', ['const status: number = JSON.parse("{")', 'status // → 1'], /SyntaxError/],
+  ])('that %s does not pass', async (_what, lines, message) => {
+    using own = createGuideProject()
+    await own.add('own', page(...lines))
+    await expect(own.run('own', 'page.ts')).rejects.toThrow(message)
+  })
+
+  test('whose types are wrong does not pass, and the line of the page is named', async () => {
+    using own = createGuideProject()
+    await own.add('own', page('const status = 200', 'status // → 200', 'const text: string = status'))
+    expect(await own.typeCheck()).toMatch(/^own\/page\.ts\(5,7\): error TS2322/m)
+  })
+
+  test('cannot hold a snippet back from being run', () => {
+    const held = ['# A page', '```ts no-run', 'nothing()', '```'].join('\n')
+    expect(() => createGuideModules('page.md', held)).toThrow(/no such language/)
+  })
+})
