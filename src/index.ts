@@ -42,6 +42,14 @@ export type { Standing } from './core/standing.ts'
 export type { Verdict } from './core/verdict.ts'
 export { createTestWard, type TestKey, type TestWard, type TestWardOptions } from './create-test-ward.ts'
 export type { Ward } from './create-ward.ts'
+export {
+  type DescribeGuardOptions,
+  describeGuard,
+  type GuardDescription,
+  type GuardResponses,
+  type ProblemResponse,
+  type SecurityRequirement,
+} from './gate/describe-guard.ts'
 export type { Gate, SignIn } from './gate/gate.ts'
 export type { Idempotency } from './gate/idempotency.ts'
 export type { KeyFields } from './gate/key-fields.ts'

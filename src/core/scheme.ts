@@ -2,12 +2,9 @@ import { checkOptions, isBoolean, isText, type OptionRule } from './check-option
 import type { RequestHead } from './request-head.ts'
 
 /** Where a scheme's credential travels, in OpenAPI's words (`securitySchemes`). */
-export interface SchemeDescription {
-  readonly type: 'apiKey' | 'http'
-  readonly in?: 'header' | 'query' | 'cookie'
-  readonly name?: string
-  readonly scheme?: 'bearer'
-}
+export type SchemeDescription =
+  | { readonly type: 'apiKey'; readonly in: 'header' | 'query' | 'cookie'; readonly name: string }
+  | { readonly type: 'http'; readonly scheme: 'bearer' }
 
 /** Declares where a credential travels. `Required` records, in the type, whether its absence refuses the call. */
 export interface Scheme<Required extends boolean = boolean> {

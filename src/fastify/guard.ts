@@ -10,6 +10,7 @@ import { type Gate, wardRule } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue, sendContinue } from './continue.ts'
+import { rememberRoute } from './describe-routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -73,8 +74,10 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   holdContinue(app)
   if (options.answersThrown !== false && app.errorHandler.name === 'defaultErrorHandler')
     app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
-  app.addHook('onRoute', ({ url, config }) => {
+  app.addHook('onRoute', (route) => {
+    const { url, config } = route
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
+    rememberRoute(route, gate, config?.guard ?? otherwise ?? noDemand)
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.

@@ -1,3 +1,9 @@
 /** The guard for Fastify 5: a plugin for a whole app, or for a scope of one. */
 export { answerProblem } from './answer-problem.ts'
+export {
+  type DescribeRoutesOptions,
+  describeRoutes,
+  type SwaggerOperation,
+  type SwaggerRoute,
+} from './describe-routes.ts'
 export { callerOf, findCaller, type GuardPluginOptions, modelward } from './guard.ts'

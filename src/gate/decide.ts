@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Caller } from '../core/caller.ts'
 import type { Demand } from '../core/demand.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { asError } from './as-error.ts'
 import type { VerifiedKey } from './verified-key.ts'
 
 /**
@@ -30,22 +32,33 @@ async function runChecks(caller: Caller, request: RequestHead, demand: Demand): 
     return { admitted: true, caller }
   } catch (thrown) {
     if (thrown instanceof Refusal) return { admitted: false, refusal: thrown, caller }
-    throw thrown
+    throw asError(thrown)
   }
 }
 
-/** The checks of each request that have begun, by the demand they belong to. */
-const begun = new WeakMap<RequestHead, Map<Demand, Promise<void>>>()
+interface BegunCheck {
+  readonly caller: Caller
+  readonly demand: Demand
+  readonly running: Promise<void>
+}
 
-/** Runs the checks of a demand, those it needs first, unless they have been run for this request. */
+/** The checks that have begun, by request. */
+const begun = new WeakMap<RequestHead, BegunCheck[]>()
+
+/** Runs the checks of a demand, those it needs first, unless they have been run for this request and this caller. */
 function checkOnce(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
-  const checks = begun.get(request) ?? new Map<Demand, Promise<void>>()
+  const checks = begun.get(request) ?? []
   begun.set(request, checks)
-  const earlier = checks.get(demand)
-  if (earlier !== undefined) return earlier
+  const earlier = checks.find((check) => check.demand === demand && isSame(check.caller, caller))
+  if (earlier !== undefined) return earlier.running
   const running = runInOrder(caller, request, demand)
-  checks.set(demand, running)
+  checks.push({ caller, demand, running })
   return running
+}
+
+/** One key read twice is one caller; two wards that look at one request may each have found another. */
+function isSame(one: Caller, other: Caller): boolean {
+  return one === other || isDeepStrictEqual(one, other)
 }
 
 async function runInOrder(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
@@ -87,7 +100,7 @@ function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal |
 }
 
 /** What a demand and those it needs ask for together. */
-function allScopes({ needs = [], scope = [] }: Demand): readonly string[] {
+export function allScopes({ needs = [], scope = [] }: Demand): readonly string[] {
   return [...needs.flatMap(allScopes), ...(typeof scope === 'string' ? [scope] : scope)]
 }
 

@@ -128,7 +128,7 @@ export function createGate(options: GateOptions): Gate {
 }
 
 /** Whether a route demands nothing beyond what its scheme does. */
-function asksNothing({ scope, check, anyKey, session, needs }: Demand): boolean {
+export function asksNothing({ scope, check, anyKey, session, needs }: Demand): boolean {
   return [scope, check, anyKey, session, needs].every((part) => part === undefined)
 }
 

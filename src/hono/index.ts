@@ -9,3 +9,10 @@ export {
   type HonoAppOptions,
   type HonoGuardOptions,
 } from './guard.ts'
+export {
+  type ComponentRegistry,
+  type GuardedRoute,
+  type GuardRouteOptions,
+  guardRoute,
+  registerGuard,
+} from './guard-route.ts'

@@ -1,11 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { z } from 'zod'
-import type { Demand, GuardSetting } from '../core/demand.ts'
-import { faults } from '../core/fault.ts'
-import { problemMediaType } from '../core/problem.ts'
-import { refusals } from '../core/refusal.ts'
 import type { Scheme } from '../core/scheme.ts'
+import { describeProblem, describeSchemes } from '../gate/describe-guard.ts'
+import { problemSchema as plainProblemSchema } from '../gate/problem-schema.ts'
 import type { RouteAnswer } from './route-schema.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
@@ -13,31 +11,10 @@ type JsonObject = Readonly<Record<string, unknown>>
 /** Marks, in a body's schema, that it may be left out; not in the finished document. */
 export const optionalMark = 'x-modelward-optional'
 
-/** The one body of every refusal and fault, for OpenAPI. */
+/** The one body of every refusal and fault; here its request id is a UUID. */
 export const problemSchema: JsonObject = {
-  type: 'object',
-  description: 'RFC 9457 problem. Programs compare `code`.',
-  required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
-  properties: {
-    type: { type: 'string', format: 'uri' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { type: 'string', enum: [...Object.keys(refusals), ...Object.keys(faults)] },
-    request_id: { type: 'string', format: 'uuid' },
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['loc', 'msg', 'type'],
-        properties: {
-          loc: { type: 'array', items: { type: ['string', 'integer'] } },
-          msg: { type: 'string' },
-          type: { type: 'string' },
-        },
-      },
-    },
-  },
+  ...plainProblemSchema,
+  properties: { ...plainProblemSchema.properties, request_id: { type: 'string', format: 'uuid' } },
 }
 
 /** One route in OpenAPI's words: what it takes, what it answers, and which keys and problems follow from its guard. */
@@ -66,19 +43,9 @@ export function describeOperation(
     ...describePart('querystring', describes.querystring ?? querystring),
     ...describePart('params', params),
     ...describePart('headers', describes.headers),
-    security: describeSecurity(setting, schemes),
+    security: describeSchemes(schemes).security(setting),
     response: { ...describeAnswers(describes.answers), ...describeProblems(statuses) },
   }
-}
-
-/** Any one of the schemes will do; what they list is the scope the key needs (OpenAPI 3.1, Security Requirement Object). */
-function describeSecurity(setting: GuardSetting, schemes: readonly Scheme[]): readonly JsonObject[] {
-  if (setting === 'public') return []
-  return schemes.map((scheme) => ({ [scheme.id]: scopesOf(setting) }))
-}
-
-function scopesOf({ scope = [] }: Demand): readonly string[] {
-  return typeof scope === 'string' ? [scope] : scope
 }
 
 function describeBody(body: unknown, isOptional = false): JsonObject {
@@ -101,9 +68,8 @@ function describeAnswers(answers: Readonly<Record<number, RouteAnswer>>): JsonOb
 }
 
 function describeProblems(statuses: readonly number[]): JsonObject {
-  const content = { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } }
   return Object.fromEntries(
-    [...new Set(statuses)].map((status) => [status, { description: STATUS_CODES[status], content }]),
+    [...new Set(statuses)].map((status) => [status, describeProblem(STATUS_CODES[status] ?? '')]),
   )
 }
 

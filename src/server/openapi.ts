@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { Scheme } from '../core/scheme.ts'
+import { describeSchemes } from '../gate/describe-guard.ts'
 import { describeOperation, optionalMark, problemSchema } from './describe-operation.ts'
 
 /** Collects every route into an OpenAPI 3.1 document, which is made when it is first asked for: `app.swagger()`. */
@@ -22,9 +23,7 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
         { name: 'health', description: 'For probes.' },
       ],
       components: {
-        securitySchemes: Object.fromEntries(
-          schemes.map((scheme) => [scheme.id, { ...scheme.description }]),
-        ) as never,
+        ...describeSchemes(schemes).components,
         schemas: { Problem: problemSchema as never },
       },
     },
