@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject } from './guide-project.ts'
 
-const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing']
+const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi']
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
 
