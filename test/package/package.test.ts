@@ -1,34 +1,29 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createProject, type Project } from './create-project.ts'
+import { type Packed, packPackage } from './pack-package.ts'
 
+const execute = promisify(execFile)
+const tool = (name: string) => resolve('node_modules/.bin', name)
+
+let packed: Packed
 /** An empty project that has installed the packed package, as a stranger would. */
-const project = mkdtempSync(join(tmpdir(), 'modelward-package-'))
-const data = join(project, 'data')
-let packed: readonly { readonly path: string }[] = []
+let project: Project
 let server: ChildProcess | undefined
 
-function run(command: string, ...args: readonly string[]): string {
-  return execFileSync(command, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+async function modelward(...args: readonly string[]): Promise<string> {
+  const npx = ['--no-install', 'modelward', ...args]
+  return (await execute('npx', npx, { cwd: project.folder })).stdout
 }
 
-const npx = (...args: readonly string[]) => run('npx', '--no-install', 'modelward', ...args)
-
-beforeAll(() => {
-  const report = execFileSync('npm', ['pack', '--json', '--loglevel=error', '--pack-destination', project], {
-    encoding: 'utf8',
-  })
-  const [result] = Object.values(JSON.parse(report.slice(report.search(/^[[{]/m)))) as readonly {
-    readonly filename: string
-    readonly files: typeof packed
-  }[]
-  packed = result?.files ?? []
-  writeFileSync(join(project, 'package.json'), '{"private":true}')
-  run('npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', join(project, result?.filename ?? ''))
+beforeAll(async () => {
+  packed = await packPackage()
+  project = await createProject({ modelward: `file:${packed.tarball}` })
 })
 
 afterAll(async () => {
@@ -36,35 +31,59 @@ afterAll(async () => {
     server.kill('SIGKILL')
     await once(server, 'exit')
   }
-  rmSync(project, { recursive: true, force: true })
+  await packed?.remove()
+  await project?.remove()
 })
 
 describe('the package', () => {
   test('holds what runs and what says how, and no source, test or corpus', () => {
-    const paths = packed.map(({ path }) => path)
+    const { paths } = packed
     expect(paths).toContain('dist/cli/main.js')
     expect(paths).toContain('dist/models/sentiment/weights.bin')
     expect(paths).toContain('LICENSE')
     expect(paths.filter((path) => !/^(dist\/|package\.json$|[A-Z]+(\.md)?$)/.test(path))).toEqual([])
-    expect(paths.filter((path) => /\.test\.|\.jsonl/.test(path))).toEqual([])
+    expect(paths.filter((path) => /\.test\.|\.jsonl|(?<!\.d)\.ts$|\.d\.ts\.map$/.test(path))).toEqual([])
   })
 
-  test('passes publint in its strict mode', () => {
-    expect(() =>
-      execFileSync(resolve('node_modules/.bin/publint'), ['--strict'], { stdio: 'pipe' }),
-    ).not.toThrow()
+  test('holds every file that its code and its declarations import', () => {
+    const dist = join(project.folder, 'node_modules/modelward/dist')
+    const missing = globSync('**/*.{js,d.ts}', { cwd: dist }).flatMap((file) =>
+      [...readFileSync(join(dist, file), 'utf8').matchAll(/(?:from |import\()'(\.[^']+)'/g)]
+        .map(([, path = '']) => join(dirname(file), path))
+        .map((path) => (file.endsWith('.d.ts') ? path.replace(/\.js$/, '.d.ts') : path))
+        .filter((path) => !existsSync(join(dist, path)))
+        .map((path) => `${file}: ${path}`),
+    )
+    expect(missing).toEqual([])
   })
 
-  test('gives a command line that knows its version', () => {
+  test('carries its sources inside its source maps, for nothing else could be found there', () => {
+    const dist = join(project.folder, 'node_modules/modelward/dist')
+    const maps = globSync('**/*.map', { cwd: dist }).map((file) => readFileSync(join(dist, file), 'utf8'))
+    expect(maps.length).toBeGreaterThan(0)
+    for (const map of maps) expect(JSON.parse(map)).toMatchObject({ sourcesContent: [expect.any(String)] })
+  })
+
+  test('passes publint in its strict mode', async () => {
+    await execute(tool('publint'), ['run', '--strict', packed.tarball])
+  })
+
+  test('has the right types for every entry point, as attw sees it', async () => {
+    // `esm-only`: there is no CommonJS build on purpose, so that an app can never hold two copies of a `Refusal`. What this profile
+    // leaves out is `require`, which on every supported Node loads the same modules, and TypeScript's `node10`, which knows no `exports`.
+    await execute(tool('attw'), [packed.tarball, '--profile', 'esm-only', '--no-color'])
+  })
+
+  test('gives a command line that knows its version', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }
-    expect(npx('--version').trim()).toBe(version)
+    expect((await modelward('--version')).trim()).toBe(version)
   })
 
   test('serves the model to a key made on the command line, and to nobody else', async () => {
-    const { key } = JSON.parse(npx('keys', 'create', '--name', 'a', '--data', data, '--json')) as {
-      readonly key: string
-    }
-    const main = join(project, 'node_modules/modelward/dist/cli/main.js')
+    const data = join(project.folder, 'data')
+    const created = await modelward('keys', 'create', '--name', 'a', '--data', data, '--json')
+    const { key } = JSON.parse(created) as { readonly key: string }
+    const main = join(project.folder, 'node_modules/modelward/dist/cli/main.js')
     server = spawn(process.execPath, [main, 'serve', '--data', data, '--port', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process'
+import { cp } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createProject, type Project } from './create-project.ts'
+import { type Packed, packPackage } from './pack-package.ts'
+
+const compilers = [
+  // The oldest that Fastify's own declarations can be read with: they use `NoInfer`.
+  { typescript: '5.4', isOfToday: false },
+  { typescript: '5.9', isOfToday: true },
+  // The repository's own.
+  { typescript: '7', isOfToday: true },
+] as const
+
+const resolutions = [
+  { moduleResolution: 'nodenext', module: 'nodenext' },
+  { moduleResolution: 'bundler', module: 'esnext' },
+] as const
+
+let packed: Packed
+/** A TypeScript project of a stranger's, with every framework, that uses every entry point: the type tests of `test/types`. */
+let project: Project
+
+beforeAll(async () => {
+  packed = await packPackage()
+  project = await createProject({
+    modelward: `file:${packed.tarball}`,
+    fastify: '5',
+    hono: '4',
+    express: '5',
+    '@types/express': '5',
+    '@types/node': '22',
+    'typescript-5.4': 'npm:typescript@~5.4.0',
+    'typescript-5.9': 'npm:typescript@~5.9.0',
+  })
+  await cp('test/types', join(project.folder, 'types'), { recursive: true })
+})
+
+afterAll(async () => {
+  await packed?.remove()
+  await project?.remove()
+})
+
+describe.each(compilers)('TypeScript $typescript', ({ typescript, isOfToday }) => {
+  test.each(resolutions)(
+    'compiles a strict consumer of every entry point under `$moduleResolution`',
+    async ({ moduleResolution, module }) => {
+      const complaints = await compile(typescript, [
+        ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
+        ...['--target', 'es2022', '--types', 'node', '--module', module],
+        ...['--moduleResolution', moduleResolution],
+      ])
+      // An old compiler cannot read all of what others declare today; what is ours, and the consumer, must be free of faults.
+      const ours = complaints.filter((line) => !/^node_modules\/(?!modelward\/)/.test(line))
+      expect(isOfToday ? complaints : ours).toEqual([])
+    },
+  )
+})
+
+test('a consumer of the root alone needs no framework, and no types but those of Node', async () => {
+  const bare = await createProject({ modelward: `file:${packed.tarball}`, '@types/node': '22' })
+  try {
+    await cp('test/types', join(bare.folder, 'types'), { recursive: true })
+    const complaints = await compile(
+      '7',
+      [
+        ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
+        ...['--target', 'es2022', '--types', 'node', '--module', 'nodenext'],
+      ],
+      bare.folder,
+      ['root', 'web'],
+    )
+    expect(complaints).toEqual([])
+  } finally {
+    await bare.remove()
+  }
+})
+
+/** What a compiler complains of, a line each. */
+function compile(
+  typescript: string,
+  options: readonly string[],
+  folder: string = project.folder,
+  names: readonly string[] = ['root', 'web', 'hono', 'express', 'fastify'],
+): Promise<readonly string[]> {
+  const compiler =
+    typescript === '7'
+      ? resolve('node_modules/typescript/bin/tsc')
+      : join(folder, `node_modules/typescript-${typescript}/bin/tsc`)
+  const files = names.map((name) => `types/${name}.types.ts`)
+  return new Promise((settle, fail) => {
+    execFile(process.execPath, [compiler, ...options, ...files], { cwd: folder }, (error, stdout, stderr) => {
+      const lines = stdout.split('\n').filter((line) => /^\S/.test(line))
+      // A compiler that did not run has complained of nothing.
+      if (stderr !== '' || (error !== null && lines.length === 0)) fail(new Error(`tsc failed: ${stderr}`))
+      else settle(lines)
+    })
+  })
+}

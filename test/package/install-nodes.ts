@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createProject, type Project } from './create-project.ts'
+
+/** The oldest Node that `engines` promises, and the newest of each later line that is supported. */
+export const nodeVersions = [oldestVersion(), '24', '26'] as const
+
+export interface Nodes extends Pick<Project, 'remove'> {
+  readonly programOf: (version: string) => string
+}
+
+/**
+ * Installs Node itself, for this platform, from the packages that hold the programs: the package `node` would fetch the same ones
+ * by an install script.
+ */
+export async function installNodes(): Promise<Nodes> {
+  const { platform, arch } = process
+  const name = (version: string) => `node-${version}`
+  const project = await createProject(
+    Object.fromEntries(
+      nodeVersions.map((version) => [name(version), `npm:node-${platform}-${arch}@${version}`]),
+    ),
+  )
+  return {
+    programOf: (version) => join(project.folder, 'node_modules', name(version), 'bin/node'),
+    remove: project.remove,
+  }
+}
+
+function oldestVersion(): string {
+  const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    readonly engines: { readonly node: string }
+  }
+  const [, minor] = /^>=(\d+\.\d+)$/.exec(engines.node) ?? []
+  if (minor === undefined) throw new Error(`engines.node: expected >=<major>.<minor>, got ${engines.node}`)
+  return `${minor}.0`
+}

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createProject, type Project } from './create-project.ts'
+import { installNodes, type Nodes, nodeVersions } from './install-nodes.ts'
+import { type Packed, packPackage } from './pack-package.ts'
+import { startApp } from './start-app.ts'
+
+const execute = promisify(execFile)
+
+/** Each app in a project of its own, with what a stranger would install for it beside the package. */
+const apps = [
+  { app: 'hono.mjs', beside: { hono: '4', '@hono/node-server': '2' } },
+  { app: 'express.mjs', beside: { express: '5' } },
+  { app: 'fastify.mjs', beside: { fastify: '5' } },
+  // Another Fastify than the server's own: npm installs both.
+  { app: 'fastify.mjs', beside: { fastify: '5.0.0' } },
+] as const
+
+let packed: Packed
+let nodes: Nodes
+/** The package and nothing else: not even what it depends on. */
+let alone: Project
+const projects = new Map<(typeof apps)[number]['beside'], Project>()
+
+beforeAll(async () => {
+  const installing = installNodes()
+  packed = await packPackage()
+  const dependencies = { modelward: `file:${packed.tarball}` }
+  alone = await createProject(dependencies)
+  for (const name of await readdir(join(alone.folder, 'node_modules')))
+    if (name !== 'modelward') await rm(join(alone.folder, 'node_modules', name), { recursive: true })
+  for (const { beside } of apps) projects.set(beside, await createProject({ ...dependencies, ...beside }))
+  nodes = await installing
+})
+
+afterAll(async () => {
+  await Promise.all([packed, nodes, alone, ...projects.values()].map((made) => made?.remove()))
+})
+
+describe.each(nodeVersions)('under Node %s', (version) => {
+  test('runs on the Node that it says', async () => {
+    const { stdout } = await execute(nodes.programOf(version), ['--version'])
+    expect(stdout.trim()).toMatch(new RegExp(`^v${version}(\\.|$)`))
+  })
+
+  test('loads without another package, and without a word', async () => {
+    const program = 'import("modelward").then(({ openModelward }) => console.log(typeof openModelward))'
+    const { stdout, stderr } = await execute(nodes.programOf(version), ['-e', program], {
+      cwd: alone.folder,
+    })
+    expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: 'function', stderr: '' })
+  })
+
+  test('opens a data folder and guards a web-standard handler without another package', async () => {
+    await expectGuarded(version, alone, 'web.mjs')
+  })
+
+  test.each(apps)('guards a route of $app beside $beside', async ({ app, beside }) => {
+    await expectGuarded(version, projects.get(beside), app)
+  })
+})
+
+async function expectGuarded(version: string, project: Project | undefined, script: string): Promise<void> {
+  if (project === undefined) throw new Error(`there is no project for ${script}`)
+  const app = await startApp(nodes.programOf(version), project.folder, [script, `./data-${version}`])
+  const answers: unknown[] = []
+  try {
+    for (const key of [undefined, 'wrong', app.key]) {
+      const response = await app.predict(key)
+      const { code, owner } = (await response.json()) as { readonly code?: string; readonly owner?: string }
+      answers.push([response.status, code ?? owner])
+    }
+  } finally {
+    // Standard error belongs to the app: no warning of ours, nor one that Node has of what we use.
+    expect(await app.stop()).toBe('')
+  }
+  expect(answers).toEqual([
+    [401, 'key_missing'],
+    [403, 'key_invalid'],
+    [200, 'acme'],
+  ])
+}
