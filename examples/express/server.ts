@@ -1,0 +1,32 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { openModelward, Refusal } from 'modelward'
+import { callerOf, guard, guardApp, problems } from 'modelward/express'
+
+const ward = await openModelward({ data: './modelward-data' })
+
+const app = guardApp(express(), { ward, public: ['GET /health'] })
+app.get('/health', (_request, response) => {
+  response.send('ok')
+})
+app.get('/me', (_request, response) => {
+  const { keyId, scopes } = callerOf(response)
+  response.json({ key: keyId, scopes })
+})
+// express.json() comes after the guard: nobody's upload is read before their key is.
+app.post('/predict', guard(ward, { scope: 'predict' }), express.json(), (request, response) => {
+  const { text } = (request.body ?? {}) as { readonly text?: unknown }
+  if (typeof text !== 'string') throw new Refusal('input_invalid', 'Send a text.')
+  response.json({ owner: response.locals.caller.owner, length: text.length })
+})
+app.use(problems())
+
+const { PORT = '3000' } = process.env
+const server = createServer(app).on('checkContinue', app)
+server.listen(Number(PORT), '127.0.0.1', () => {
+  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+})
+const close = () => server.close(() => ward.close())
+process.once('SIGTERM', close)
+process.once('SIGINT', close)

@@ -1,0 +1,31 @@
+/** What the model learns from. */
+export const reviews: readonly { readonly text: string; readonly isPositive: boolean }[] = [
+  ...[
+    'I love this great product',
+    'what a wonderful film, great acting',
+    'excellent service and friendly people',
+    'it works perfectly and I am happy',
+    'the best phone I have ever had',
+    'beautiful, fast and easy to use',
+    'a great book, I enjoyed every page',
+    'very good quality, I recommend it',
+    'delicious food and a lovely evening',
+    'amazing sound, I love it',
+    'happy with it, good value',
+    'fantastic, it made my day',
+  ].map((text) => ({ text, isPositive: true })),
+  ...[
+    'I hate this terrible product',
+    'what an awful film, bad acting',
+    'horrible service and rude people',
+    'it broke at once and I am angry',
+    'the worst phone I have ever had',
+    'ugly, slow and hard to use',
+    'a boring book, I regretted every page',
+    'very poor quality, avoid it',
+    'disgusting food and a ruined evening',
+    'terrible sound, I hate it',
+    'disappointed with it, bad value',
+    'useless, it wasted my day',
+  ].map((text) => ({ text, isPositive: false })),
+]

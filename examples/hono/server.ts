@@ -1,0 +1,29 @@
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { openModelward, Refusal } from 'modelward'
+import { guard, guardApp } from 'modelward/hono'
+
+const ward = await openModelward({ data: './modelward-data' })
+
+const app = guardApp(new Hono(), {
+  ward,
+  public: ['GET /health'],
+  // Preflights come without a key, so CORS answers them ahead of the guard.
+  before: [cors({ origin: 'https://app.example', allowHeaders: ['X-API-Key', 'Content-Type'] })],
+})
+app.get('/health', (c) => c.text('ok'))
+app.get('/me', (c) => c.json({ key: c.var.caller.keyId, scopes: c.var.caller.scopes }))
+app.post('/predict', guard(ward, { scope: 'predict' }), async (c) => {
+  const { text } = await c.req.json<{ text?: unknown }>()
+  if (typeof text !== 'string') throw new Refusal('input_invalid', 'Send a text.')
+  return c.json({ owner: c.var.caller.owner, length: text.length })
+})
+
+const { PORT = '3000' } = process.env
+const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) }, ({ port }) =>
+  console.log(`listening on http://127.0.0.1:${port}`),
+)
+const close = () => server.close(() => ward.close())
+process.once('SIGTERM', close)
+process.once('SIGINT', close)

@@ -1,0 +1,22 @@
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { apiKeyHeader, bearer, openModelward } from 'modelward'
+import { callerOf, guard, guardApp } from 'modelward/hono'
+
+const ward = await openModelward({
+  data: './modelward-data',
+  // With `autoError: false` a request without a key goes on where the route demands nothing, and the caller may be null.
+  scheme: [apiKeyHeader({ name: 'X-API-Key', autoError: false }), bearer({ autoError: false })],
+})
+
+const app = guardApp(new Hono(), { ward })
+app.get('/', (c) => c.text(`hello, ${c.var.caller?.owner ?? 'stranger'}`))
+app.post('/predict', guard(ward, { scope: 'predict' }), (c) => c.json({ owner: callerOf(c).owner }))
+
+const { PORT = '3000' } = process.env
+const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) }, ({ port }) =>
+  console.log(`listening on http://127.0.0.1:${port}`),
+)
+const close = () => server.close(() => ward.close())
+process.once('SIGTERM', close)
+process.once('SIGINT', close)
