@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject } from './guide-project.ts'
 
@@ -51,6 +53,27 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
         expect(report).toMatch(/^# pass [1-9]/m)
         expect(report).toMatch(/^# fail 0$/m)
       } else if (file !== 'page.ts') expect(texts).toContain(`/${file.split('/').at(-1)}'`)
+    }
+  })
+
+  test('its shell commands install packages that we know, and call our command line as it is', () => {
+    using folder = temporaryFolder()
+    const { devDependencies, dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
+      'dependencies' | 'devDependencies',
+      object
+    >
+    const known = ['modelward', ...Object.keys(dependencies), ...Object.keys(devDependencies)]
+    for (const [, packages = ''] of readGuide(guide).matchAll(/^npm install (.*)$/gm))
+      expect(known).toEqual(expect.arrayContaining(packages.split(' ')))
+    for (const [command] of readGuide(guide).matchAll(/^npx modelward .*$/gm)) {
+      const script = `npx() { shift; '${process.execPath}' '${cliFile}' "$@"; }\n${command}`
+      const printed = execFileSync('/bin/sh', ['-c', script], {
+        cwd: folder.path,
+        env: cleanEnvironment(),
+        encoding: 'utf8',
+        stdio: 'pipe',
+      })
+      expect(printed).toMatch(/mw_live_/)
     }
   })
 

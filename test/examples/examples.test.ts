@@ -1,4 +1,5 @@
-import { readdirSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../e2e/run-cli.ts'
@@ -35,6 +36,55 @@ test('every folder of examples has its page, and this file asks it', () => {
     'scopes',
     'several-schemes',
   ])
+})
+
+describe('the page of', () => {
+  /** Every `curl` of a page with what the page says of its answer: a comment after it, or the JSON below. */
+  function readCurls(name: string): readonly { readonly command: string; readonly said: string }[] {
+    const page = readFileSync(join('examples', name, 'README.md'), 'utf8')
+    const [, json = ''] = /^```json\n(.*)\n```$/m.exec(page) ?? []
+    return [...page.matchAll(/^(curl .*?)(?: +# (.+))?$/gm)].map(([, command = '', said = json]) => ({
+      command,
+      said,
+    }))
+  }
+
+  test.each([
+    { name: 'from-fastapi', script: fastapi, keys: { KEY: [] } },
+    { name: 'hono', script: hono, keys: { KEY: ['--owner', 'acme', '--scope', 'predict'] } },
+    { name: 'express', script: express, keys: { KEY: ['--owner', 'acme', '--scope', 'predict'] } },
+    { name: 'next-handler', script: route, keys: { KEY: ['--owner', 'acme', '--scope', 'predict'] } },
+    { name: 'several-schemes', script: schemes, keys: { KEY: ['--owner', 'acme', '--scope', 'predict'] } },
+    { name: 'fastify-onnx', script: onnx, keys: { KEY: ['--scope', 'predict'] } },
+    {
+      name: 'scopes',
+      script: scopes,
+      keys: {
+        READER: ['--scope', 'models:read'],
+        KEEPER: ['--scope', 'models:read', '--scope', 'models:write', '--metadata', '{"plan":"paid"}'],
+      },
+    },
+  ])('examples/$name says what its requests answer', async ({ name, script, keys }) => {
+    const env: Record<string, string> = {}
+    for (const [variable, args] of Object.entries(keys)) env[variable] = await createKey(folder.path, args)
+    if (script === onnx) await runExample(folder.path, trainOnnx, ['model.onnx'])
+    await using app = await startExample(folder.path, script)
+    const curls = readCurls(name)
+    expect(curls.length).toBeGreaterThan(0)
+    for (const { command, said } of curls) {
+      const asked = command
+        .replace('http://127.0.0.1:3000', app.address)
+        .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
+      const answer = execFileSync('/bin/sh', ['-c', asked], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      })
+      const [, body, status] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
+      const [, saidStatus, saidCode = ''] = /^(\d{3})(?: (\w+))?$/.exec(said) ?? []
+      if (saidStatus === undefined) expect([command, body]).toEqual([command, said])
+      else expect([command, status, body]).toEqual([command, saidStatus, expect.stringContaining(saidCode)])
+    }
+  })
 })
 
 describe('examples/from-fastapi', () => {

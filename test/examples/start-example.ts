@@ -9,6 +9,7 @@ const resolveSources = fileURLToPath(new URL('processes/resolve-sources.mjs', im
 
 /** An example that runs, as a process of its own, in a folder of its own. */
 export interface ExampleProcess extends AsyncDisposable {
+  readonly address: string
   readonly ask: (path: string, init?: Ask) => Promise<Answer>
   /** Asks it to end, and gives its exit code and everything that it wrote to standard error. */
   readonly end: () => Promise<{ readonly code: number | null; readonly stderr: string }>
@@ -44,6 +45,7 @@ export async function startExample(
   }
   if (address === undefined) throw new Error(`${script.pathname} ended before it listened: ${await stderr}`)
   return {
+    address,
     ask: (path, init) => ask(new URL(path, address), init),
     async end() {
       child.kill('SIGTERM')
