@@ -1,7 +1,7 @@
 import type { Table } from './table.ts'
 
 /** What a run may be told on the command line. Undefined: the benchmark's own default. */
-interface BenchOptions {
+export interface BenchOptions {
   /** Length of one turn of load. */
   readonly seconds: number | undefined
   readonly rounds: number | undefined

@@ -1,5 +1,6 @@
 // `npm run bench`, or `npm run bench -- http --rounds 7`: measures, and says against which target.
 import { parseArgs } from 'node:util'
+import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
@@ -10,6 +11,7 @@ import { formatTable } from './table.ts'
 
 const benches: Readonly<Record<string, Bench>> = {
   http: benchHttp,
+  adapters: benchAdapters,
   admit: benchAdmit,
   start: benchStart,
   model: benchModel,
@@ -19,9 +21,9 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http; default 5)
+--seconds  length of one turn of load (http, adapters; default 5)
 --keys     keys in the large store (admit; default 1000000)
---only     contestants, separated by commas (http; bare Fastify always runs)
+--only     contestants, separated by commas (http, adapters; what they are measured against always runs)
 --json     one JSON object in place of tables
 `
 

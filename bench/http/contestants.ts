@@ -1,37 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { repositoryFolder } from '../repository-folder.ts'
+import { apiKeyHeader, bearerHeader, type Contestant, main, type Place } from '../contest/contestant.ts'
 
-/** What a contestant is started with. */
-interface Place {
-  readonly port: number
-  /** Modelward's data folder; the others leave it alone. */
-  readonly data: string
-}
-
-export interface Contestant {
-  readonly name: string
-  readonly describes: string
-  /** Why it cannot take part on this machine. */
-  readonly missing?: string
-  readonly command: (place: Place) => readonly [string, ...string[]]
-  /** The header that carries the key; undefined where none is asked for. */
-  readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
-  /** Whether the answer must be Modelward's own, value by value. */
-  readonly hasSameModel: boolean
-  /** Whether it writes a line a request, or more; seen to before it is measured. */
-  readonly logsRequests: boolean
-}
-
-const main = join(repositoryFolder, 'src/cli/main.ts')
 const bareFastify = fileURLToPath(import.meta.resolve('../peers/bare-fastify.ts'))
 const fastifyPlugins = fileURLToPath(import.meta.resolve('../peers/fastify-plugins.ts'))
 const peersFolder = fileURLToPath(new URL('../peers', import.meta.url))
 /** Debian's own, for which its packages are. */
 const python = '/usr/bin/python3'
-
-const apiKeyHeader = (value: string) => ({ name: 'X-API-Key', value })
 
 function serve({ port, data }: Place): readonly [string, ...string[]] {
   return [process.execPath, main, 'serve', '--port', `${port}`, '--data', data]
@@ -43,6 +18,7 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'modelward',
       describes: 'Modelward, default settings',
+      base: 'fastify',
       command: serve,
       keyHeader: apiKeyHeader,
       hasSameModel: true,
@@ -51,6 +27,7 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'modelward-logging',
       describes: 'Modelward, `--log-requests true`',
+      base: 'fastify',
       command: (place) => [...serve(place), '--log-requests', 'true'],
       keyHeader: apiKeyHeader,
       hasSameModel: true,
@@ -59,6 +36,7 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'fastify',
       describes: 'bare Fastify',
+      base: 'fastify',
       command: () => [process.execPath, bareFastify],
       keyHeader: undefined,
       hasSameModel: true,
@@ -67,6 +45,7 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'fastify-together',
       describes: 'bare Fastify, answers leave together',
+      base: 'fastify',
       command: () => [process.execPath, bareFastify, '--together'],
       keyHeader: undefined,
       hasSameModel: true,
@@ -75,6 +54,7 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'fastify-logging',
       describes: 'bare Fastify, `logger: true`',
+      base: 'fastify',
       command: () => [process.execPath, bareFastify, '--log'],
       keyHeader: undefined,
       hasSameModel: true,
@@ -83,8 +63,9 @@ export function findContestants(): readonly Contestant[] {
     {
       name: 'plugins',
       describes: 'Fastify, bearer-auth, rate-limit',
+      base: 'fastify',
       command: () => [process.execPath, fastifyPlugins],
-      keyHeader: (key) => ({ name: 'Authorization', value: `Bearer ${key}` }),
+      keyHeader: bearerHeader,
       hasSameModel: true,
       logsRequests: false,
     },
@@ -114,6 +95,7 @@ function fastApi(name: string, loop: string, http: string, packages: string): Co
   return {
     name,
     describes: `FastAPI ${own}, uvicorn ${served} on ${loop} and ${http}`,
+    base: 'fastify',
     ...(status === 0 ? {} : { missing: `not installed (Debian: apt-get install ${packages})` }),
     command: ({ port }) => {
       const serve = [python, '-m', 'uvicorn', 'fastapi_app:app', '--app-dir', peersFolder] as const
@@ -123,13 +105,4 @@ function fastApi(name: string, loop: string, http: string, packages: string): Co
     hasSameModel: false,
     logsRequests: false,
   }
-}
-
-/** Makes a data folder with a key, as a user would; gives the key. */
-export function createKey(data: string): string {
-  const args = [main, 'keys', 'create', '--name', 'bench', '--data', data, '--json']
-  const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
-    readonly key: string
-  }
-  return key
 }

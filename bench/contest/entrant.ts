@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { repositoryFolder } from '../repository-folder.ts'
 import { findFreePort, type ServerProcess, startServerProcess } from '../server-process.ts'
-import { type Contestant, createKey } from './contestants.ts'
+import { type Contestant, createKey } from './contestant.ts'
 import { type LoadOptions, putLoad } from './wrk.ts'
 
 /** A contestant that runs and has been seen to do what it is measured for. */
@@ -48,7 +48,7 @@ export async function enter(
     command: contestant.command({ port, data }),
     core,
     cwd: repositoryFolder,
-    environment: { BENCH_PORT: `${port}`, BENCH_KEY: key },
+    environment: { BENCH_PORT: `${port}`, BENCH_DATA: data, BENCH_KEY: key },
     logFile: join(folder, `${contestant.name}.log`),
   })
   const url = `http://127.0.0.1:${port}/predict`

@@ -1,0 +1,30 @@
+import { parseArgs } from 'node:util'
+import { openModelward, type Ward } from '../../src/index.ts'
+
+/** What a server of this benchmark is started with. */
+export interface Served {
+  readonly port: number
+  /** The one key that the peers know. */
+  readonly key: string
+  readonly guard: 'none' | 'modelward' | 'peer'
+}
+
+export function readServed(): Served {
+  const { BENCH_PORT, BENCH_KEY = '' } = process.env
+  const { positionals } = parseArgs({ allowPositionals: true })
+  const [guard] = positionals
+  if (guard !== 'none' && guard !== 'modelward' && guard !== 'peer')
+    throw new Error(`expected none, modelward or peer, got ${guard}`)
+  return { port: Number(BENCH_PORT), key: BENCH_KEY, guard }
+}
+
+/** The ward over the data folder that the key is in, as a user opens it. */
+export function openWard(): Promise<Ward<true>> {
+  const { BENCH_DATA = '' } = process.env
+  return openModelward({ data: BENCH_DATA, create: false })
+}
+
+/** A model that costs nothing, so that it hides nothing of what a guard costs. */
+export function predict(text: string): { readonly sentiment: string; readonly characters: number } {
+  return { sentiment: text.includes('love') ? 'positive' : 'neutral', characters: text.length }
+}
