@@ -93,7 +93,8 @@ function holdResult(line: string, where: string): string | undefined {
   const [, indent = '', declared, expression, value] =
     /^(\s*)(const \w+ = )?(.*?) +\/\/ → (.+)$/.exec(line) ?? []
   if (expression === undefined || value === undefined) {
-    if (line.includes('→')) throw new Error(`${where}: a result must be on the line of its expression`)
+    if (/→|\/\/ \d{3}$/.test(line))
+      throw new Error(`${where}: a result is written \`expression // → value\`, on one line`)
     return undefined
   }
   const isPartial = /, … }$/.test(value)

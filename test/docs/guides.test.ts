@@ -102,6 +102,34 @@ describe('a guide', () => {
     expect(await own.typeCheck()).toMatch(/^own\/page\.ts\(5,7\): error TS2322/m)
   })
 
+  test('may declare a name anew in a later block, which sees the earlier ones', async () => {
+    using own = createGuideProject()
+    await own.add(
+      'own',
+      page(
+        'const status = 200',
+        'const text = "a"',
+        '```',
+        '```ts',
+        'const status = 401',
+        '[status, text] // → [401, "a"]',
+      ),
+    )
+    expect(await own.run('own', 'page.ts')).toBe('checked 1\n')
+  })
+
+  test.each(['status // 401', '401 // → 401 // → 402', 'const { length } = "ab" // → 2', 'send( // → 1'])(
+    'cannot state a result that nobody holds: %s',
+    async (line) => {
+      using own = createGuideProject()
+      const run = async (): Promise<string> => {
+        await own.add('own', page('const status = 401', line))
+        return own.run('own', 'page.ts')
+      }
+      await expect(run()).rejects.toThrow()
+    },
+  )
+
   test('cannot hold a snippet back from being run', () => {
     const held = ['# A page', '```ts no-run', 'nothing()', '```'].join('\n')
     expect(() => createGuideModules('page.md', held)).toThrow(/no such language/)
