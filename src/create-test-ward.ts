@@ -1,17 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import { checkOptions, isOneOf, type OptionRule } from './core/check-options.ts'
 import { parseDuration } from './core/duration.ts'
 import type { KeyEnvironment } from './core/key-text.ts'
 import type { Scheme } from './core/scheme.ts'
-import { createWard, type Ward } from './create-ward.ts'
+import type { Ward } from './create-ward.ts'
 import type { NewKey } from './gate/key-service.ts'
-import { parsePeppers } from './gate/pepper.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
-import { createMemoryKeyStore } from './stores/memory/key-store.ts'
 
 /** What is said of a key of a test ward; its name is the one it is listed under. */
 export type TestKey = Omit<NewKey, 'name'>
 
+/** The keys and the schemes of a ward for tests. */
 export interface TestWardOptions<Name extends string = string, Required extends boolean = true> {
   /** The keys there are, by names of your choice. @default none */
   readonly keys?: Readonly<Record<Name, TestKey>>
@@ -64,6 +62,13 @@ export async function createTestWard<
 >(options: TestWardOptions<Name, Required> = {}): Promise<TestWard<Name, Required>> {
   checkOptions('createTestWard', options, rules)
   const { scheme, environment = 'live', invalidKeyStatus = 403 } = options
+  // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
+  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
+    import('node:crypto'),
+    import('./create-ward.ts'),
+    import('./gate/pepper.ts'),
+    import('./stores/memory/key-store.ts'),
+  ])
   let now = options.now ?? Date.UTC(2026, 0, 1)
   const clock = (): number => now
   const ward = await createWard({

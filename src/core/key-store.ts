@@ -66,10 +66,12 @@ export interface IdempotentAnswer {
   readonly expiresAt: number
 }
 
+/** What a list of keys may be sorted by. */
 export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'name' | 'id'
 
 export const keySorts: readonly KeySort[] = ['created_at', 'updated_at', 'expires_at', 'name', 'id']
 
+/** Which keys to list, in which order, and where to go on. */
 export interface KeyQuery {
   /** Ties are broken by id, in the same direction. Keys that never expire come last either way under `expires_at`. */
   readonly sort: KeySort
@@ -87,6 +89,7 @@ export interface KeyQuery {
   readonly nameContains?: string
 }
 
+/** A page of a list of keys. */
 export interface KeyPage {
   readonly keys: readonly KeyRecord[]
   /** Whether another page follows. */

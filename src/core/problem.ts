@@ -20,6 +20,7 @@ export interface ProblemAnswer {
   readonly body: Problem
 }
 
+/** The media type of every refusal and fault (RFC 9457). */
 export const problemMediaType = 'application/problem+json'
 
 /** The answer to a refusal or a fault. A fault's own message stays behind: the client reads a fixed sentence. */

@@ -77,6 +77,7 @@ export interface InputError {
   readonly type: string
 }
 
+/** What a refusal may carry beside its code and its sentence. */
 export interface RefusalOptions {
   /** Headers that go with the answer, such as `WWW-Authenticate` or `Allow`; lower-case names. */
   readonly headers?: Readonly<Record<string, string>>

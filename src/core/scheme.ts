@@ -28,6 +28,7 @@ export interface SchemeOptions<Required extends boolean> {
   readonly autoError?: Required
 }
 
+/** Options of a scheme whose credential travels under a name. */
 export interface NamedSchemeOptions<Required extends boolean> extends SchemeOptions<Required> {
   /** Name of the header, cookie or query parameter. Headers match in any case. */
   readonly name: string

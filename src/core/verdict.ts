@@ -6,6 +6,7 @@ export type Verdict<C extends Caller | null = Caller> =
   | { readonly admitted: true; readonly caller: C }
   | {
       readonly admitted: false
-      readonly refusal: Refusal /** The key it was, where the secret matched. */
+      readonly refusal: Refusal
+      /** The key it was, where the secret matched. */
       readonly caller?: Caller
     }

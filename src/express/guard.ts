@@ -6,9 +6,10 @@ import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { checkDemand } from '../gate/check-demand.ts'
-import { type Gate, wardRule } from '../gate/gate.ts'
+import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 
 /** What the guard adds to `response.locals`. */
@@ -24,11 +25,13 @@ export type GuardHandler<Required extends boolean = true> = (
   next: NextFunction,
 ) => void
 
+/** Whom a guard tells of faults. */
 export interface ExpressGuardOptions {
   /** Told of each fault of the guard's own, whose cause no client sees. @default console.error */
   readonly onFault?: FaultListener
 }
 
+/** How a whole app is guarded. */
 export interface ExpressAppOptions extends ExpressGuardOptions {
   readonly ward: { readonly gate: Gate }
   /** What every request demands; a route demands more with `guard`. @default any key but an admin's */

@@ -3,7 +3,8 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { GuardSetting } from '../core/demand.ts'
 import { checkGuardSetting } from '../gate/check-demand.ts'
 import { describeGuard, type GuardDescription } from '../gate/describe-guard.ts'
-import { type Gate, wardRule } from '../gate/gate.ts'
+import type { Gate } from '../gate/gate.ts'
+import { wardRule } from '../gate/ward-rule.ts'
 
 /** What `@fastify/swagger` tells its `transform` of a route, as far as this looks at it. */
 export interface SwaggerRoute {
@@ -20,6 +21,7 @@ export interface SwaggerOperation {
   url: string
 }
 
+/** How routes are described that say nothing themselves, and what describes them first. */
 export interface DescribeRoutesOptions<Route extends SwaggerRoute = SwaggerRoute> {
   /** Another transform that comes first, such as the one of a type provider. @default none */
   readonly transform?: (route: Route) => SwaggerOperation

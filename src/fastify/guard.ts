@@ -6,8 +6,9 @@ import type { Demand, GuardSetting } from '../core/demand.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { checkGuardSetting } from '../gate/check-demand.ts'
-import { type Gate, wardRule } from '../gate/gate.ts'
+import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
+import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue, sendContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
@@ -26,6 +27,7 @@ declare module 'fastify' {
   }
 }
 
+/** What the plugin guards with, and what routes demand that say nothing themselves. */
 export interface GuardPluginOptions {
   /** From `openModelward`, or `createTestWard` in a test. */
   readonly ward: { readonly gate: Gate }

@@ -5,6 +5,7 @@ import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { allScopes } from './all-scopes.ts'
 import { asError } from './as-error.ts'
 import type { VerifiedKey } from './verified-key.ts'
 
@@ -97,11 +98,6 @@ function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal |
   if (typeof scope === 'string') return record.scopes.includes(scope) ? undefined : scopeMissing(scope)
   const missing = scope.find((asked) => !record.scopes.includes(asked))
   return missing === undefined ? undefined : scopeMissing(missing)
-}
-
-/** What a demand and those it needs ask for together. */
-export function allScopes({ needs = [], scope = [] }: Demand): readonly string[] {
-  return [...needs.flatMap(allScopes), ...(typeof scope === 'string' ? [scope] : scope)]
 }
 
 function scopeMissing(scope: string): Refusal {

@@ -2,9 +2,11 @@ import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts
 import type { Demand, GuardSetting } from '../core/demand.ts'
 import { problemMediaType } from '../core/problem.ts'
 import type { Scheme, SchemeDescription } from '../core/scheme.ts'
-import { allScopes } from './decide.ts'
-import { asksNothing, type Gate, wardRule } from './gate.ts'
+import { allScopes } from './all-scopes.ts'
+import { asksNothing } from './asks-nothing.ts'
+import type { Gate } from './gate.ts'
 import { type PlainSchema, problemSchema } from './problem-schema.ts'
+import { wardRule } from './ward-rule.ts'
 
 /** By the names of schemes, the scopes that a key must have (OpenAPI, Security Requirement Object). */
 export type SecurityRequirement = Record<string, string[]>
@@ -38,6 +40,7 @@ export interface GuardDescription {
   readonly responses: (demand?: Demand) => GuardResponses
 }
 
+/** Which version of OpenAPI a description is for. */
 export interface DescribeGuardOptions {
   /**
    * The version of the document. 3.0 wants the scopes of a key left out of `security` (3.0.3, Security Requirement Object); they are in

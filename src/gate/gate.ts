@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
 import type { Caller, CallerOf } from '../core/caller.ts'
-import type { OptionRule } from '../core/check-options.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Demand } from '../core/demand.ts'
 import type { KeyStore } from '../core/key-store.ts'
@@ -9,6 +8,7 @@ import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Scheme } from '../core/scheme.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { asksNothing } from './asks-nothing.ts'
 import { decide } from './decide.ts'
 import type { KeyCache } from './key-cache.ts'
 import type { Peppers } from './pepper.ts'
@@ -33,6 +33,7 @@ export interface Gate<Required extends boolean = boolean> {
   readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
 }
 
+/** What came of signing in: the caller with a session's cookie, or why not. */
 export type SignIn =
   | { readonly admitted: true; readonly caller: Caller; readonly session: string }
   | { readonly admitted: false; readonly refusal: Refusal }
@@ -52,13 +53,6 @@ export interface GateOptions {
   readonly realm: string
   /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
   readonly invalidKeyStatus: 401 | 403
-}
-
-/** What an adapter asks of the ward it is given. */
-export const wardRule: OptionRule = {
-  expected: 'a ward, from openModelward or createTestWard',
-  accepts: (ward) => typeof (ward as Partial<{ gate: Partial<Gate> }> | null)?.gate?.admit === 'function',
-  isRequired: true,
 }
 
 const noDemand: Demand = {}
@@ -125,11 +119,6 @@ export function createGate(options: GateOptions): Gate {
   }
 
   return { schemes, admit, signIn }
-}
-
-/** Whether a route demands nothing beyond what its scheme does. */
-export function asksNothing({ scope, check, anyKey, session, needs }: Demand): boolean {
-  return [scope, check, anyKey, session, needs].every((part) => part === undefined)
 }
 
 interface Refused {

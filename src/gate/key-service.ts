@@ -22,6 +22,7 @@ export interface IssuedKey {
   readonly text: string
 }
 
+/** How a key is rotated. */
 export interface RotateOptions {
   /** How long the old secret lives on, in milliseconds; never past the key's own expiry. @default 0 */
   readonly overlapMs?: number

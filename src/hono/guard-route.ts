@@ -16,6 +16,7 @@ export interface GuardedRoute<Required extends boolean> {
   responses: GuardResponses
 }
 
+/** How the guard of a described route works, and which version of OpenAPI it is described in. */
 export interface GuardRouteOptions extends HonoGuardOptions, DescribeGuardOptions {}
 
 /**

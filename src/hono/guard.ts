@@ -5,8 +5,9 @@ import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { checkDemand } from '../gate/check-demand.ts'
-import { type Gate, wardRule } from '../gate/gate.ts'
+import type { Gate } from '../gate/gate.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 import { headOf } from './hono-head.ts'
 
@@ -16,6 +17,7 @@ export interface CallerVariables<Required extends boolean = true> {
   caller: CallerOf<Required>
 }
 
+/** How a guard finds what a request does not tell, and whom it tells of faults. */
 export interface HonoGuardOptions {
   /**
    * The client's address, where a proxy or another runtime than Node tells it. Unknown, keys with an address list are refused.
@@ -26,6 +28,7 @@ export interface HonoGuardOptions {
   readonly onFault?: FaultListener
 }
 
+/** How a whole app is guarded. */
 export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptions {
   readonly ward: { readonly gate: Gate<Required> }
   /** What every request demands; a route demands more with `guard`. @default any key but an admin's */

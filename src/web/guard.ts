@@ -4,9 +4,10 @@ import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { checkDemand } from '../gate/check-demand.ts'
-import { type Gate, wardRule } from '../gate/gate.ts'
+import type { Gate } from '../gate/gate.ts'
 import { problemResponse } from '../gate/problem-response.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { wardRule } from '../gate/ward-rule.ts'
 import { WebHead } from '../gate/web-head.ts'
 
 /** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
@@ -22,6 +23,7 @@ export type GuardedHandler<C extends Caller | null, Rest extends readonly unknow
   ...rest: Rest
 ) => Response | Promise<Response>
 
+/** How a guard finds what a request does not tell, and whom it tells of faults. */
 export interface WebGuardOptions<Rest extends readonly unknown[]> {
   /**
    * The client's address, from wherever this runtime or its proxy tells it. Unknown, keys with an address list are refused.
@@ -32,6 +34,7 @@ export interface WebGuardOptions<Rest extends readonly unknown[]> {
   readonly onFault?: (fault: Fault) => void
 }
 
+/** How a whole app is guarded. */
 export interface WebAppOptions<Rest extends readonly unknown[]> extends WebGuardOptions<Rest> {
   readonly ward: { readonly gate: Gate }
   /** What every request demands. @default any key but an admin's */
