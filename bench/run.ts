@@ -4,6 +4,7 @@ import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
+import { benchImport } from './import/bench-import.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
 import { benchStart } from './start/bench-start.ts'
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, Bench>> = {
   adapters: benchAdapters,
   admit: benchAdmit,
   start: benchStart,
+  import: benchImport,
   model: benchModel,
 }
 
