@@ -1,6 +1,4 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Bench } from '../bench.ts'
 import { repositoryFolder } from '../repository-folder.ts'
 import { formatSpread, type Spread, spreadOf } from '../statistics.ts'
@@ -23,10 +21,8 @@ const bare: Name = 'Node itself: `node -e 0`'
 
 /** How long importing the library takes, as it is built, over a Node that imports nothing. */
 export const benchImport: Bench = async ({ rounds = 15 }, tell) => {
-  if (!existsSync(join(repositoryFolder, 'dist/index.js'))) {
-    tell('building')
-    execFileSync(process.execPath, ['scripts/build.ts'], { cwd: repositoryFolder, stdio: ['ignore', 2, 2] })
-  }
+  tell('building')
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: repositoryFolder, stdio: ['ignore', 2, 2] })
   const samples = new Map(names.map((name) => [name, [] as number[]]))
   // One round that does not count: the files are read from the disk then.
   for (let round = 0; round <= rounds; round += 1) {
