@@ -1,16 +1,8 @@
-import { Fault, type FaultCode, faults } from './fault.ts'
-import { type InputError, Refusal, type RefusalCode, refusals } from './refusal.ts'
+import { Fault, faults } from './fault.ts'
+import { type Problem, problemBody, problemMediaType } from './problem-body.ts'
+import { Refusal, refusals } from './refusal.ts'
 
-/** The one body of every refusal and fault (RFC 9457, `application/problem+json`). */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly code: RefusalCode | FaultCode
-  readonly request_id: string
-  readonly errors?: readonly InputError[]
-}
+export { type Problem, problemMediaType } from './problem-body.ts'
 
 /** A problem with the status and headers it is answered with. */
 export interface ProblemAnswer {
@@ -20,23 +12,19 @@ export interface ProblemAnswer {
   readonly body: Problem
 }
 
-/** The media type of every refusal and fault (RFC 9457). */
-export const problemMediaType = 'application/problem+json'
-
 /** The answer to a refusal or a fault. A fault's own message stays behind: the client reads a fixed sentence. */
 export function problemOf(thrown: Refusal | Fault, requestId: string): ProblemAnswer {
+  const { code, status } = thrown
   const isRefusal = thrown instanceof Refusal
-  const title = isRefusal ? refusals[thrown.code].title : faults[thrown.code].title
-  const body: Problem = {
-    type: `urn:modelward:problem:${thrown.code}`,
-    title,
-    status: thrown.status,
+  const body = problemBody({
+    code,
+    title: isRefusal ? refusals[thrown.code].title : faults[thrown.code].title,
+    status,
     detail: isRefusal ? thrown.message : faults[thrown.code].detail,
-    code: thrown.code,
+    errors: isRefusal ? thrown.errors : undefined,
     request_id: requestId,
-    ...(isRefusal && thrown.errors !== undefined ? { errors: thrown.errors } : {}),
-  }
-  return { status: thrown.status, headers: headersOf(thrown), body }
+  })
+  return { status, headers: headersOf(thrown), body }
 }
 
 function headersOf(thrown: Refusal | Fault): Readonly<Record<string, string>> {

@@ -1,3 +1,5 @@
+import { problemBody, problemMediaType } from './problem-body.ts'
+
 /** One row of the closed table of refusals. */
 export interface RefusalRow {
   readonly status: number
@@ -108,6 +110,19 @@ export class Refusal extends Error {
     this.headers = options.headers ?? {}
     this.errors = options.errors
     this.reason = options.reason
+  }
+
+  /**
+   * This refusal as an answer of its own. Hono asks a thrown error for it, and prints any that has none to the console as a failure;
+   * where a guard stands before the route, the guard answers, with what it knows of the request.
+   */
+  getResponse(): Response {
+    const { code, status, message: detail, errors } = this
+    const id = crypto.randomUUID()
+    const { title } = refusals[code]
+    const body = problemBody({ code, title, status, detail, errors, request_id: id })
+    const headers = { ...this.headers, 'content-type': problemMediaType, 'x-request-id': id }
+    return new Response(JSON.stringify(body), { status, headers })
   }
 }
 

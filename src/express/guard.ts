@@ -1,11 +1,13 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Express, NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Caller, CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { asError } from '../gate/as-error.ts'
 import { checkDemand } from '../gate/check-demand.ts'
+import { continueOnRead } from '../gate/continue-on-read.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
@@ -89,26 +91,34 @@ export function guard<Required extends boolean>(
         return
       }
       response.locals.caller = verdict.caller
-      if (asked.headers.expect !== undefined) sendContinue(asked, reply)
       next()
     }
     const fail = (thrown: unknown): void => {
       if (!(thrown instanceof Fault)) {
-        next(thrown)
+        next(asError(thrown))
         return
       }
       onFault(thrown)
       answerProblem(asked, reply, thrown)
     }
-    const verdict = gate.admit(headOf(asked), demand)
-    if (verdict instanceof Promise) verdict.then(settle, fail).catch(next)
-    else settle(verdict)
+    // From here on nothing but an error may reach Express: it takes anything less for leave to go on.
+    try {
+      continueOnRead(asked, reply)
+      const verdict = gate.admit(headOf(asked), demand)
+      if (verdict instanceof Promise)
+        verdict.then(settle, fail).catch((thrown: unknown) => next(asError(thrown)))
+      else settle(verdict)
+    } catch (thrown) {
+      next(asError(thrown))
+    }
   }
 }
 
 /**
  * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It comes before all routes and
- * middleware of the app, so that none can be ahead of it; what has to be goes into `before`.
+ * middleware of the app, so that none can be ahead of it; what has to be goes into `before`. Under
+ * `createServer(app).on('checkContinue', app)` a client that asks first (`Expect: 100-continue`) is told to send its body when that is
+ * read, and not before.
  *
  * @returns the same app
  * @throws TypeError for options that are wrong, all at once, and for an app that has routes already
@@ -128,6 +138,7 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   const guarded = guard(ward, demand, same) as unknown as RequestHandler
   for (const middleware of before) app.use(middleware)
   app.use((request, response, next) => {
+    continueOnRead(request, response)
     if (publicPaths.has(request.method, request.path)) next()
     else guarded(request, response, next)
   })
@@ -151,15 +162,6 @@ function headOf(request: Request): NodeHead {
   const head = new NodeHead(request, request)
   heads.set(request, head)
   return head
-}
-
-/**
- * Lets a client that waits for it send its body (RFC 9110 §10.1.1), where the server leaves that to the app:
- * `createServer(app).on('checkContinue', app)`. Otherwise Node has done so, before anybody looked at the key.
- */
-function sendContinue(request: Request, response: Response): void {
-  const { server } = request.socket as typeof request.socket & { readonly server?: Server }
-  if ((server?.listenerCount('checkContinue') ?? 0) > 0) response.writeContinue()
 }
 
 interface Layers {

@@ -22,9 +22,14 @@ export function answerProblem(
 /** Answers a refusal or a fault that was thrown; any other error is thrown on, to the handler around this one. */
 export function answerThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   if (thrown instanceof Fault)
-    request.log.error({ err: thrown.cause ?? thrown, code: thrown.code }, thrown.message)
+    request.log.error({ err: errorToLog(thrown), code: thrown.code }, thrown.message)
   else if (!(thrown instanceof Refusal)) throw thrown
   return answerProblem(request, reply, thrown)
+}
+
+/** What happened, for a log: the cause where it is an error. Whatever else was thrown may hold anything, or not be writable at all. */
+export function errorToLog(fault: Fault): Error {
+  return fault.cause instanceof Error ? fault.cause : fault
 }
 
 /** Has the connection close after this answer where the request's body is still under way. */

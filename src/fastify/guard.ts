@@ -1,16 +1,24 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+  HookHandlerDoneFunction,
+} from 'fastify'
 import plugin from 'fastify-plugin'
 import type { Caller, CallerOf } from '../core/caller.ts'
 import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand, GuardSetting } from '../core/demand.ts'
+import { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { asError } from '../gate/as-error.ts'
 import { checkGuardSetting } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
-import { holdContinue, sendContinue } from './continue.ts'
+import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
 
 declare module 'fastify' {
@@ -39,7 +47,9 @@ export interface GuardPluginOptions {
   readonly otherwise?: GuardSetting
   /**
    * Whether a `Refusal` or a `Fault` that a route throws is answered as a problem. Other errors are left to Fastify, and all of them
-   * to an error handler that the app has by then.
+   * to an error handler that the app has by then. Fastify gives a route the error handler that there is when it is declared: what
+   * a route declared before the plugin throws is answered by Fastify, in its own form. What the guard itself refuses, and what fails
+   * in it, is answered as a problem on every route.
    * @default true
    */
   readonly answersThrown?: boolean
@@ -74,7 +84,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   app.decorateRequest(admittedCaller, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
-  if (options.answersThrown !== false && app.errorHandler.name === 'defaultErrorHandler')
+  if (options.answersThrown !== false && hasDefaultErrorHandler(app))
     app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
   app.addHook('onRoute', (route) => {
     const { url, config } = route
@@ -84,16 +94,34 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
   app.addHook('onRequest', (request, reply, next) => {
-    const setting = settingOf(request)
-    if (setting === 'public') {
-      letIn(request, reply, next)
-      return
+    // Nothing but an error may reach Fastify: it takes anything less for leave to go on.
+    const fail = (thrown: unknown): void => failWith(asError(thrown), request, reply, next)
+    try {
+      const setting = settingOf(request)
+      if (setting === 'public') {
+        next()
+        return
+      }
+      const verdict = gate.admit(new NodeHead(request.raw, request), setting)
+      if (verdict instanceof Promise)
+        verdict.then((settled) => answer(settled, request, reply, next)).catch(fail)
+      else answer(verdict, request, reply, next)
+    } catch (thrown) {
+      fail(thrown)
     }
-    const verdict = gate.admit(new NodeHead(request.raw, request), setting)
-    if (verdict instanceof Promise)
-      verdict.then((settled) => answer(settled, request, reply, next), next).catch(next)
-    else answer(verdict, request, reply, next)
   })
+
+  /** The guard's own faults it answers itself: Fastify's default error handler would tell the client their cause. */
+  function failWith(
+    error: Error,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: HookHandlerDoneFunction,
+  ): void {
+    const isLeft = options.answersThrown === false && !hasDefaultErrorHandler(request.server)
+    if (error instanceof Fault && !isLeft) answerThrown(request, reply, error)
+    else next(error)
+  }
 
   function answer(
     verdict: Verdict<Caller | null>,
@@ -103,7 +131,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   ): void {
     if (verdict.admitted) {
       request[admittedCaller] = verdict.caller
-      letIn(request, reply, next)
+      next()
     } else if (onRefused?.(request, reply, verdict.refusal) !== true) {
       answerProblem(request, reply, verdict.refusal)
     }
@@ -145,9 +173,8 @@ export function findCaller(request: FastifyRequest): Caller | undefined {
   return request[admittedCaller] ?? undefined
 }
 
-function letIn(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
-  if (request.raw.headers.expect !== undefined) sendContinue(request, reply)
-  next()
+function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {
+  return errorHandler.name === 'defaultErrorHandler'
 }
 
 /** What each route demands. Routes declared before the plugin are checked when they are first asked for. */

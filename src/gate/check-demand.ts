@@ -14,7 +14,8 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
     expected: 'a scope, or an array of at least one: a-z 0-9 . _ : / -, starting with a letter',
     accepts: (value) => {
       const scopes: unknown = typeof value === 'string' ? [value] : value
-      return Array.isArray(scopes) && scopes.length > 0 && scopes.every((scope) => isScope(String(scope)))
+      if (!Array.isArray(scopes) || scopes.length === 0) return false
+      return scopes.every((scope) => typeof scope === 'string' && isScope(scope))
     },
   },
   anyKey: { expected: 'true or false', accepts: isBoolean },
@@ -42,7 +43,7 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
-  checkOptions(where, demand, rules)
+  checkOptions(where, demand, rulesFor(demand))
   const { scope, anyKey, session, needs = [] } = demand as Demand
   if (anyKey === true && scope !== undefined)
     throw new TypeError(
@@ -52,4 +53,11 @@ function checkNested(where: string, demand: unknown, outer: readonly unknown[]):
     throw new TypeError(`${where}: \`anyKey\` and \`session\`: expected them in the outer demand alone`)
   for (const [index, need] of needs.entries())
     checkNested(`${where}.needs[${index}]`, need, [...outer, demand])
+}
+
+/** A part that is there and undefined, such as a setting that was not found, would ask less than was meant: it is wrong. */
+function rulesFor(demand: unknown): typeof rules {
+  const has = (name: string): boolean => Object.hasOwn(Object(demand), name)
+  const entries = Object.entries(rules).map(([name, rule]) => [name, { ...rule, isRequired: has(name) }])
+  return Object.fromEntries(entries) as typeof rules
 }

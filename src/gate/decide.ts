@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Caller } from '../core/caller.ts'
 import type { Demand } from '../core/demand.ts'
+import { Fault } from '../core/fault.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
@@ -64,7 +65,9 @@ function isSame(one: Caller, other: Caller): boolean {
 
 async function runInOrder(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
   for (const need of demand.needs ?? []) await checkOnce(caller, request, need)
-  await demand.check?.(caller, request)
+  const said: unknown = await demand.check?.(caller, request)
+  // Whoever returns false meant to refuse; letting that in would be the worse of the two readings.
+  if (said === false) throw new Fault('internal', 'a check returned false; it refuses by throwing a Refusal')
 }
 
 const codeOf: Readonly<Record<Exclude<Standing, 'active'>, RefusalCode>> = {
@@ -90,16 +93,17 @@ function checkAddress({ addresses }: VerifiedKey, request: RequestHead): Refusal
 
 /** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */
 function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
-  const scope = demand.needs === undefined ? demand.scope : allScopes(demand)
-  if (scope === undefined || scope.length === 0) {
-    if (!isAdmin || demand.anyKey === true) return undefined
+  const { scope = [] } = demand.needs === undefined ? demand : { scope: allScopes(demand) }
+  const missing = findMissing(scope, record.scopes)
+  const isForModels = scope.length === 0 && demand.anyKey !== true
+  // In the same words whichever guard comes first, the whole app's or the route's.
+  if (isAdmin && (missing !== undefined || isForModels))
     return new Refusal('scope_missing', 'An admin key works on admin routes only.')
-  }
-  if (typeof scope === 'string') return record.scopes.includes(scope) ? undefined : scopeMissing(scope)
-  const missing = scope.find((asked) => !record.scopes.includes(asked))
-  return missing === undefined ? undefined : scopeMissing(missing)
+  if (missing === undefined) return undefined
+  return new Refusal('scope_missing', `This API key lacks the scope \`${missing}\`.`)
 }
 
-function scopeMissing(scope: string): Refusal {
-  return new Refusal('scope_missing', `This API key lacks the scope \`${scope}\`.`)
+function findMissing(asked: string | readonly string[], held: readonly string[]): string | undefined {
+  if (typeof asked === 'string') return held.includes(asked) ? undefined : asked
+  return asked.find((scope) => !held.includes(scope))
 }

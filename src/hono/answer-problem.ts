@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { Refusal } from '../core/refusal.ts'
 import { lingerOverBody } from '../gate/linger.ts'
 import { problemResponse } from '../gate/problem-response.ts'
 import { incomingOf } from './hono-head.ts'
@@ -27,6 +27,25 @@ export function answerProblem(c: Context, thrown: Refusal | Fault, onFault: Faul
   const incoming = incomingOf(c)
   if (incoming !== undefined && lingerOverBody(incoming)) response.headers.set('connection', 'close')
   return response
+}
+
+/** Headers that say something of the body that an answer had, and would be wrong of ours. */
+const ofBody = ['content-length', 'content-encoding', 'content-type']
+
+/**
+ * Answers a refusal or a fault that a handler threw. Hono has caught it by now, and has an answer of its own, whose other headers stay:
+ * CORS's are among them.
+ */
+export function answerCaught(c: Context, onFault: FaultListener): void {
+  const { error } = c
+  if (!(error instanceof Refusal || error instanceof Fault)) return
+  const response = answerProblem(c, error, onFault)
+  const answeredWith = new Set(response.headers.keys())
+  for (const [name, value] of c.res.headers)
+    if (!answeredWith.has(name) && !ofBody.includes(name)) response.headers.append(name, value)
+  // Unset first: Hono would lay the headers of the one that was there over ours.
+  c.res = undefined
+  c.res = response
 }
 
 /** Hono's own `requestId` middleware's, where the app has it. */

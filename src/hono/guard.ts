@@ -8,8 +8,8 @@ import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { wardRule } from '../gate/ward-rule.ts'
-import { answerProblem, type FaultListener } from './answer-problem.ts'
-import { headOf } from './hono-head.ts'
+import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
+import { headOf, holdContinue, sentPathOf } from './hono-head.ts'
 
 /** What the guard adds to a context, for `c.var` and `c.get`. */
 export interface CallerVariables<Required extends boolean = true> {
@@ -74,18 +74,17 @@ export function guard<Required extends boolean>(
   const { address, onFault = console.error } = options
   return async (c, next) => {
     try {
+      holdContinue(c)
       const deciding = gate.admit(headOf(c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
       c.set('caller', verdict.caller)
     } catch (thrown) {
-      // Hono gives its error handler nothing but errors; a check may throw whatever it likes.
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
     await next()
-    // Hono has caught what a handler threw, and has an answer of its own to it by now.
-    if (c.error instanceof Refusal || c.error instanceof Fault) c.res = answerProblem(c, c.error, onFault)
+    answerCaught(c, onFault)
     return undefined
   }
 }
@@ -113,7 +112,13 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   const publicPaths = createPublicPaths(open)
   const guarded = guard(ward, demand, same)
   for (const middleware of before) app.use(middleware)
-  app.use((c, next) => (publicPaths.has(c.req.method, c.req.path) ? next() : guarded(c as never, next)))
+  app.use(async (c, next) => {
+    if (!publicPaths.has(c.req.method, sentPathOf(c))) return guarded(c as never, next)
+    holdContinue(c)
+    await next()
+    answerCaught(c, same.onFault ?? console.error)
+    return undefined
+  })
   return app as unknown as Hono<E & { Variables: CallerVariables<Required> }, S, P>
 }
 

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { RequestHead } from '../core/request-head.ts'
+import { continueOnRead } from '../gate/continue-on-read.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { WebHead } from '../gate/web-head.ts'
 
@@ -20,9 +21,32 @@ export function headOf(c: Context, address: ((c: Context) => string | undefined)
   return head
 }
 
+/**
+ * A request's path as the client sent it. `c.req.path` has been decoded, and on Node the URL has been resolved, so that
+ * `/%68ealth` and `/x/../health` would both be `/health`. In a mounted app it is what Hono mounted it with.
+ */
+export function sentPathOf(c: Context): string {
+  const path = pathOf(c.req.raw.url)
+  const sent = incomingOf(c)?.url
+  if (sent === undefined || pathOf(sent) === path) return path
+  return URL.parse(sent, 'http://localhost')?.pathname === path ? pathOf(sent) : path
+}
+
+/** The path of a URL, or of a request target in any of its forms (RFC 9112 §3.2), letter by letter. */
+function pathOf(url: string): string {
+  return url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '')
+}
+
 /** Node's request under this one, where `@hono/node-server` serves it. */
 export function incomingOf({ env }: Context): IncomingMessage | undefined {
   const incoming: unknown = (env as { readonly incoming?: unknown } | undefined)?.incoming
   const isNode = typeof incoming === 'object' && incoming !== null && 'rawHeaders' in incoming
   return isNode ? (incoming as IncomingMessage) : undefined
+}
+
+/** Has the client that waits for it told to send its body once somebody reads it, where the server leaves that to the app. */
+export function holdContinue(c: Context): void {
+  const incoming = incomingOf(c)
+  const { outgoing } = (c.env ?? {}) as { readonly outgoing?: ServerResponse }
+  if (incoming !== undefined && outgoing !== undefined) continueOnRead(incoming, outgoing)
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
-import { answerProblem } from '../fastify/answer-problem.ts'
+import { answerProblem, errorToLog } from '../fastify/answer-problem.ts'
 import { classifyError } from './classify-error.ts'
 import type { Log } from './log.ts'
 import { refuseUnknownPath } from './unknown-path.ts'
@@ -27,7 +27,7 @@ export function answerError(
 }
 
 function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
-  log.error({ ...placeOf(request), code: fault.code, err: fault.cause ?? fault }, fault.message)
+  log.error({ ...placeOf(request), code: fault.code, err: errorToLog(fault) }, fault.message)
 }
 
 /** Why a request was refused is for whoever looks for it: a flood of bad keys must not fill the disk. */

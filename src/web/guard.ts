@@ -54,8 +54,11 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   public: publicRule,
 }
 
-/** Who was admitted, by request. Null: an anonymous caller, where a scheme allows one. */
-const callers = new WeakMap<Request, Caller | null>()
+/** Who was admitted, by request and by the gate that did. Null: an anonymous caller, where a scheme allows one. */
+const callers = new WeakMap<Request, Map<Gate, Caller | null>>()
+
+/** The heads of requests under way, so that guards of one share its checks, and the address that the outer one was told. */
+const heads = new WeakMap<Request, WebHead>()
 
 /**
  * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
@@ -79,11 +82,14 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   return (request, ...rest) =>
-    answer(options, async () => {
-      const verdict = await ward.gate.admit(new WebHead(request, options.address?.(request, ...rest)), demand)
-      if (!verdict.admitted) throw verdict.refusal
-      callers.set(request, verdict.caller)
-      return handler(request, verdict.caller, ...rest)
+    answer(options, () => {
+      const address = (): string | undefined => options.address?.(request, ...rest)
+      return withHead(request, address, async (head) => {
+        const verdict = await ward.gate.admit(head, demand)
+        if (!verdict.admitted) throw verdict.refusal
+        remember(request, ward.gate, verdict.caller)
+        return handler(request, verdict.caller, ...rest)
+      })
     })
 }
 
@@ -119,18 +125,40 @@ export function guardApp<Rest extends readonly unknown[] = []>(
 }
 
 /**
- * The caller of a request that a guard has admitted, as the ward's schemes type it.
+ * The caller of a request that a guard of this ward has admitted, as the ward's schemes type it.
  *
  * @throws TypeError where no guard ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly gate: Gate<Required> },
+  ward: { readonly gate: Gate<Required> },
   request: Request,
 ): CallerOf<Required> {
-  const caller = callers.get(request)
+  const caller = callers.get(request)?.get(ward.gate)
   if (caller === undefined)
-    throw new TypeError('no caller was admitted for this request: no guard has seen it')
+    throw new TypeError('no caller was admitted for this request: no guard of this ward has seen it')
   return caller as CallerOf<Required>
+}
+
+/** The guards of one request, one inside the other, share a head; who comes back with the same request later gets a new one. */
+async function withHead(
+  request: Request,
+  address: () => string | undefined,
+  work: (head: WebHead) => Promise<Response>,
+): Promise<Response> {
+  const outer = heads.get(request)
+  if (outer !== undefined) return work(outer)
+  const head = new WebHead(request, address())
+  heads.set(request, head)
+  try {
+    return await work(head)
+  } finally {
+    heads.delete(request)
+  }
+}
+
+function remember(request: Request, gate: Gate, caller: Caller | null): void {
+  const known = callers.get(request) ?? new Map<Gate, Caller | null>()
+  callers.set(request, known.set(gate, caller))
 }
 
 /** Runs a handler; what it refuses or what fails is answered as a problem. */
