@@ -1,0 +1,70 @@
+import type { Caller } from '../../src/core/caller.ts'
+import type { Demand } from '../../src/core/demand.ts'
+import { Fault } from '../../src/core/fault.ts'
+import { Refusal } from '../../src/core/refusal.ts'
+
+/** A route that every app under test has, in its framework's own way. */
+export interface AppRoute {
+  readonly path: string
+  /** @default GET */
+  readonly method?: 'GET' | 'POST'
+  /** What its own declaration says; undefined where nobody thought of it. */
+  readonly guard?: Demand | 'public'
+  /** Whether it stands in a sub-app of the framework's, mounted at the first part of its path. */
+  readonly isInSubApp?: boolean
+  /** Answers JSON. `readCaller` is the adapter's own way, which throws where there is none. */
+  readonly handle: (readCaller: () => Caller | null) => unknown
+}
+
+/** What no answer may show. */
+export const cause = 'a cause with a path /etc/passwd in it'
+
+const betaOnly: Demand = {
+  check() {
+    throw new Refusal('forbidden', 'beta only')
+  },
+}
+
+export const predictRoute: AppRoute = {
+  method: 'POST',
+  path: '/predict',
+  guard: { scope: 'predict' },
+  handle: (readCaller) => ({ owner: readCaller()?.owner ?? null }),
+}
+export const healthRoute: AppRoute = { path: '/health', guard: 'public', handle: () => ({ status: 'ok' }) }
+
+/** The routes of the table, without the two that the server has by itself. */
+export const appRoutes: readonly AppRoute[] = [
+  { path: '/unthought', handle: () => 'in' },
+  { path: '/sub/inner', isInSubApp: true, handle: () => 'in' },
+  { path: '/beta', guard: betaOnly, handle: () => 'in' },
+  { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
+  { path: '/who', handle: (readCaller) => readCaller()?.owner ?? 'nobody' },
+  { path: '/open/who', guard: 'public', handle: (readCaller) => readCaller()?.owner ?? 'nobody' },
+  {
+    path: '/refuses',
+    handle() {
+      throw new Refusal('not_found', 'no such model', { headers: { 'x-hint': 'sentiment' } })
+    },
+  },
+  {
+    path: '/fails',
+    handle() {
+      throw new Fault('model_failed', cause, { cause: new Error(cause) })
+    },
+  },
+  {
+    path: '/open/fails',
+    guard: 'public',
+    handle() {
+      throw new Fault('model_timeout', cause)
+    },
+  },
+  {
+    path: '/open/refuses',
+    guard: 'public',
+    handle() {
+      throw new Refusal('forbidden', 'closed on Sundays')
+    },
+  },
+]

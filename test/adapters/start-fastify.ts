@@ -1,0 +1,64 @@
+import type { AddressInfo } from 'node:net'
+import { type FastifyInstance, fastify } from 'fastify'
+import { callerOf, modelward } from '../../src/fastify/index.ts'
+import { createApp } from '../../src/server/create-app.ts'
+import { exchange, formatRequest } from '../parity/raw-http.ts'
+import { appOptions, constantModel } from '../support/test-app.ts'
+import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
+import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
+
+/** The server, with routes added to it. */
+export async function startServer({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
+  const lines: string[] = []
+  const logStream = { write: (line: string) => void lines.push(line) }
+  const app = await createApp({ ward, model: constantModel }, { ...appOptions, logLevel: 'error', logStream })
+  addRoutes(app, ward, routes)
+  return listening(app, lines)
+}
+
+/** A user's own Fastify app, which has routes before the plugin and after it. */
+export async function startFastify({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
+  const lines: string[] = []
+  const app = fastify({ logger: { level: 'error', stream: { write: (line) => void lines.push(line) } } })
+  const [first, ...others] = [...routes, predictRoute, healthRoute]
+  if (first !== undefined) addRoutes(app, ward, [first])
+  await app.register(modelward, { ward })
+  addRoutes(app, ward, others)
+  return listening(app, lines)
+}
+
+function addRoutes(app: FastifyInstance, ward: AdapterApp['ward'], routes: readonly AppRoute[]): void {
+  const add = (scope: FastifyInstance, { method = 'GET', guard, handle }: AppRoute, url: string): void => {
+    scope.route({
+      method,
+      url,
+      ...(guard !== undefined && { config: { guard } }),
+      handler: async (request, reply) => {
+        const answer = handle(() => callerOf(ward, request))
+        return reply.send(typeof answer === 'string' ? JSON.stringify(answer) : answer)
+      },
+    })
+  }
+  for (const route of routes) {
+    if (route.isInSubApp !== true) {
+      add(app, route, route.path)
+      continue
+    }
+    const [, prefix = '', rest = ''] = /^(\/[^/]+)(\/.*)$/.exec(route.path) ?? []
+    app.register(async (scope) => add(scope, route, rest), { prefix })
+  }
+}
+
+async function listening(app: FastifyInstance, lines: readonly string[]): Promise<AdapterTarget> {
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  return {
+    port,
+    ask: (request) => exchange(port, formatRequest(request)),
+    toldFaults: () => lines.join(''),
+    async close() {
+      app.server.closeAllConnections()
+      await app.close()
+    },
+  }
+}

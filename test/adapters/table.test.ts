@@ -1,0 +1,30 @@
+import { describe } from 'vitest'
+import { apiKeyHeader, bearer } from '../../src/core/scheme.ts'
+import { createTestWard, type TestWardOptions } from '../../src/create-test-ward.ts'
+import { describeRows, type KeyName, type TableWard } from './describe-rows.ts'
+import { denyRows } from './rows-deny.ts'
+import { bearerRows, keyRows, strictRows } from './rows-key.ts'
+import { optionalRows, standingRows } from './rows-standing.ts'
+
+const keys = {
+  right: { owner: 'acme' },
+  reader: { scopes: ['read'] },
+  admin: { scopes: ['admin'] },
+  local: { addresses: ['127.0.0.0/8', '::1'] },
+  elsewhere: { addresses: ['203.0.113.0/24'] },
+} satisfies TestWardOptions<KeyName>['keys']
+
+function ward(options: Omit<TestWardOptions<KeyName, boolean>, 'keys'> = {}): () => Promise<TableWard> {
+  return () => createTestWard<KeyName, boolean>({ ...options, keys })
+}
+
+const header = apiKeyHeader({ name: 'X-API-Key' })
+
+describe('what counts as a key', () => describeRows(ward(), keyRows))
+describe('by a header or as a bearer token', () =>
+  describeRows(ward({ scheme: [header, bearer()] }), bearerRows))
+describe('a wrong key is 401', () => describeRows(ward({ invalidKeyStatus: 401 }), strictRows))
+describe('default deny, and what handlers throw', () => describeRows(ward(), denyRows))
+describe('standing, scopes, addresses', () => describeRows(ward(), standingRows))
+describe('autoError: false', () =>
+  describeRows(ward({ scheme: apiKeyHeader({ name: 'X-API-Key', autoError: false }) }), optionalRows))
