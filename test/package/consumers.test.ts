@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -62,18 +63,25 @@ test('a consumer of the root alone needs no framework, and no types but those of
   const bare = await createProject({ modelward: `file:${packed.tarball}`, '@types/node': '22' })
   try {
     await cp('test/types', join(bare.folder, 'types'), { recursive: true })
-    const complaints = await compile(
-      '7',
-      [
-        ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
-        ...['--target', 'es2022', '--types', 'node', '--module', 'nodenext'],
-      ],
-      bare.folder,
-      ['root', 'web'],
-    )
+    const complaints = await compile('7', ['--module', 'nodenext'], bare.folder, ['root', 'web'])
     expect(complaints).toEqual([])
   } finally {
     await bare.remove()
+  }
+})
+
+test('an app with an older Fastify meets the types once npm keeps one copy of it', async () => {
+  const older = await createProject(
+    { modelward: `file:${packed.tarball}`, fastify: '5.8.0', '@types/node': '22' },
+    { overrides: { modelward: { fastify: '$fastify' } } },
+  )
+  try {
+    await cp('test/types', join(older.folder, 'types'), { recursive: true })
+    expect(existsSync(join(older.folder, 'node_modules/modelward/node_modules/fastify'))).toBe(false)
+    const complaints = await compile('7', ['--module', 'nodenext'], older.folder, ['fastify'])
+    expect(complaints).toEqual([])
+  } finally {
+    await older.remove()
   }
 })
 
@@ -88,9 +96,11 @@ function compile(
     typescript === '7'
       ? resolve('node_modules/typescript/bin/tsc')
       : join(folder, `node_modules/typescript-${typescript}/bin/tsc`)
+  const strictly = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--allowImportingTsExtensions']
   const files = names.map((name) => `types/${name}.types.ts`)
+  const args = [compiler, ...strictly, '--target', 'es2022', '--types', 'node', ...options, ...files]
   return new Promise((settle, fail) => {
-    execFile(process.execPath, [compiler, ...options, ...files], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { cwd: folder }, (error, stdout, stderr) => {
       const lines = stdout.split('\n').filter((line) => /^\S/.test(line))
       // A compiler that did not run has complained of nothing.
       if (stderr !== '' || (error !== null && lines.length === 0)) fail(new Error(`tsc failed: ${stderr}`))
