@@ -22,15 +22,22 @@ export async function createProject(
   manifest: Readonly<Record<string, unknown>> = {},
 ): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-project-'))
-  await writeFile(
-    join(folder, 'package.json'),
-    JSON.stringify({ private: true, type: 'module', dependencies, ...manifest }),
-  )
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    await install(folder, { private: true, type: 'module', dependencies, ...manifest })
+    return { folder, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function install(folder: string, manifest: Readonly<Record<string, unknown>>): Promise<void> {
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
   await execute(
     'npm',
     ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'],
     { cwd: folder },
   )
   await cp('test/package/apps', folder, { recursive: true })
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
 }

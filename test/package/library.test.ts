@@ -26,14 +26,13 @@ let alone: Project
 const projects = new Map<(typeof apps)[number]['beside'], Project>()
 
 beforeAll(async () => {
-  const installing = installNodes()
   packed = await packPackage()
   const dependencies = { modelward: `file:${packed.tarball}` }
   alone = await createProject(dependencies)
   for (const name of await readdir(join(alone.folder, 'node_modules')))
     if (name !== 'modelward') await rm(join(alone.folder, 'node_modules', name), { recursive: true })
   for (const { beside } of apps) projects.set(beside, await createProject({ ...dependencies, ...beside }))
-  nodes = await installing
+  nodes = await installNodes()
 })
 
 afterAll(async () => {

@@ -20,6 +20,16 @@ const left = new Set(['.git', 'node_modules', 'dist', 'coverage', 'modelward-dat
 /** Builds and packs a copy of the working tree by `npm pack`, whose `prepack` would replace a `dist` that others are reading. */
 export async function packPackage(): Promise<Packed> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-packed-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    return { ...(await packInto(folder)), remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function packInto(folder: string): Promise<Omit<Packed, 'remove'>> {
   const copy = join(folder, 'clone')
   await cp('.', copy, { recursive: true, filter: (path) => !left.has(basename(path)) })
   await symlink(resolve('node_modules'), join(copy, 'node_modules'))
@@ -37,9 +47,5 @@ export async function packPackage(): Promise<Packed> {
     readonly files: readonly { readonly path: string }[]
   }[]
   if (report === undefined) throw new Error(`npm pack reported no package:\n${stdout}`)
-  return {
-    tarball: join(folder, report.filename),
-    paths: report.files.map(({ path }) => path),
-    remove: () => rm(folder, { recursive: true, force: true }),
-  }
+  return { tarball: join(folder, report.filename), paths: report.files.map(({ path }) => path) }
 }
