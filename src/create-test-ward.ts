@@ -28,6 +28,8 @@ export interface TestWard<Name extends string = string, Required extends boolean
   extends Ward<Required> {
   /** The text of each key, to present in a request. */
   readonly texts: Readonly<Record<Name, string>>
+  /** The public id of each key, for `ward.keys`. */
+  readonly ids: Readonly<Record<Name, string>>
   /** Moves the clock on, by `90s`, `15min`, `24h`, `30d` or milliseconds. */
   readonly advance: (by: string | number) => void
 }
@@ -82,11 +84,16 @@ export async function createTestWard<
     listenMs: 0,
   })
   const texts = new Map<string, string>()
-  for (const [name, key] of Object.entries<TestKey>(options.keys ?? {}))
-    texts.set(name, (await ward.keys.create({ ...key, name })).text)
+  const ids = new Map<string, string>()
+  for (const [name, key] of Object.entries<TestKey>(options.keys ?? {})) {
+    const issued = await ward.keys.create({ ...key, name })
+    texts.set(name, issued.text)
+    ids.set(name, issued.record.id)
+  }
   return {
     ...(ward as Ward<Required>),
     texts: Object.fromEntries(texts) as Record<Name, string>,
+    ids: Object.fromEntries(ids) as Record<Name, string>,
     advance(by) {
       const ms = typeof by === 'number' ? by : parseDuration(by)
       if (ms === undefined || !Number.isSafeInteger(now + ms))

@@ -1,8 +1,12 @@
+import type { CallerOf } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
+import type { Demand } from './core/demand.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
+import type { RequestHead } from './core/request-head.ts'
 import type { Scheme } from './core/scheme.ts'
 import { SetupError } from './core/setup-error.ts'
+import type { Verdict } from './core/verdict.ts'
 import { announceChanges } from './gate/announce-changes.ts'
 import { createKeyService } from './gate/create-key-service.ts'
 import { createGate, type Gate } from './gate/gate.ts'
@@ -20,6 +24,11 @@ import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 export interface Ward<Required extends boolean = boolean> {
   readonly gate: Gate<Required>
   readonly keys: KeyService
+  /**
+   * Decides about the head of a request outside of any adapter, such as an upgrade to a WebSocket: `new NodeHead(…)`, `new WebHead(…)`. Always
+   * a promise; rejects with a `Fault`, `store_unavailable` among them.
+   */
+  readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
   readonly store: KeyStore
   readonly format: KeyFormat
   readonly clock: Clock
@@ -104,6 +113,7 @@ export async function createWard<Required extends boolean>(
   return {
     // Null is admitted only under a scheme that is not required, which is what the type says.
     gate: gate as Gate<Required>,
+    admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
     keys: createKeyService({ store: announced, peppers, format, clock }),
     store,
     format,

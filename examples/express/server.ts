@@ -11,7 +11,7 @@ app.get('/health', (_request, response) => {
   response.send('ok')
 })
 app.get('/me', (_request, response) => {
-  const { keyId, scopes } = callerOf(response)
+  const { keyId, scopes } = callerOf(ward, response)
   response.json({ key: keyId, scopes })
 })
 // express.json() comes after the guard: nobody's upload is read before their key is.

@@ -1,7 +1,7 @@
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { apiKeyHeader, bearer, openModelward } from 'modelward'
-import { callerOf, guard, guardApp } from 'modelward/hono'
+import { guard, guardApp } from 'modelward/hono'
 
 const ward = await openModelward({
   data: './modelward-data',
@@ -11,7 +11,7 @@ const ward = await openModelward({
 
 const app = guardApp(new Hono(), { ward })
 app.get('/', (c) => c.text(`hello, ${c.var.caller?.owner ?? 'stranger'}`))
-app.post('/predict', guard(ward, { scope: 'predict' }), (c) => c.json({ owner: callerOf(c).owner }))
+app.post('/predict', guard(ward, { scope: 'predict' }), (c) => c.json({ owner: c.var.caller?.owner }))
 
 const { PORT = '3000' } = process.env
 const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) }, ({ port }) =>

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Express, NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Caller, CallerOf } from '../core/caller.ts'
+import type { CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
@@ -146,14 +146,17 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
 }
 
 /**
- * The caller of a request.
+ * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
  *
- * @throws TypeError where no guard ran or the caller is anonymous, so that a forgotten guard fails closed
+ * @throws TypeError where no guard ran, so that a forgotten one fails closed
  */
-export function callerOf(response: { readonly locals: object }): Caller {
+export function callerOf<Required extends boolean>(
+  _ward: { readonly gate: Gate<Required> },
+  response: { readonly locals: object },
+): CallerOf<Required> {
   const { caller } = response.locals as { readonly caller?: unknown }
-  if (typeof caller === 'object' && caller !== null) return caller as Caller
-  throw new TypeError('no caller was admitted for this request: its path is public, or its scheme optional')
+  if (caller === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
+  return caller as CallerOf<Required>
 }
 
 function headOf(request: Request): NodeHead {

@@ -56,7 +56,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     import: (keys) => importKeys(options, keys),
     findImported: (sha256) => findImported(options, sha256),
     get,
-    list: (query) => store.listKeys(query),
+    list: (query) => store.listKeys({ sort: 'created_at', descending: true, limit: 100, ...query }),
     update: (id, changes) =>
       change(id, (record) => {
         refuseRevoked(record)

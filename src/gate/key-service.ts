@@ -51,7 +51,8 @@ export interface KeyService {
   /** The key that was imported by this SHA-256, in any of its writings and whatever became of it. */
   readonly findImported: (sha256: string) => Promise<KeyRecord | undefined>
   readonly get: (id: string) => Promise<KeyRecord>
-  readonly list: (query: KeyQuery) => Promise<KeyPage>
+  /** A page of keys. @default the newest 100 */
+  readonly list: (query?: Partial<KeyQuery>) => Promise<KeyPage>
   readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>
   readonly disable: (id: string) => Promise<KeyRecord>
   readonly enable: (id: string) => Promise<KeyRecord>

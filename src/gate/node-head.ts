@@ -15,7 +15,9 @@ export class NodeHead implements RequestHead {
 
   /** From the raw field lines: Node's `headers` joins most duplicates with commas and drops a second `Authorization`. */
   headerValues(name: string): readonly string[] {
-    const { rawHeaders } = this.#raw
+    const { rawHeaders } = this.#raw as { readonly rawHeaders?: readonly string[] }
+    // A request that a test tool has made up, such as that of `injectWS`, may have no lines.
+    if (rawHeaders === undefined) return [this.#raw.headers[name] ?? []].flat()
     const values: string[] = []
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const given = rawHeaders[index]

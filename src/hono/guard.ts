@@ -1,5 +1,5 @@
 import type { Context, Env, Hono, MiddlewareHandler, Schema } from 'hono'
-import type { Caller, CallerOf } from '../core/caller.ts'
+import type { CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
@@ -123,12 +123,15 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
 }
 
 /**
- * The caller of a request.
+ * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
  *
- * @throws TypeError where no guard ran or the caller is anonymous, so that a forgotten guard fails closed
+ * @throws TypeError where no guard ran, so that a forgotten one fails closed
  */
-export function callerOf(c: Context): Caller {
+export function callerOf<Required extends boolean>(
+  _ward: { readonly gate: Gate<Required> },
+  c: Context,
+): CallerOf<Required> {
   const caller: unknown = c.get('caller')
-  if (typeof caller === 'object' && caller !== null) return caller as Caller
-  throw new TypeError('no caller was admitted for this request: its path is public, or its scheme optional')
+  if (caller === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
+  return caller as CallerOf<Required>
 }

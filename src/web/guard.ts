@@ -7,8 +7,8 @@ import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { problemResponse } from '../gate/problem-response.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
-import { wardRule } from '../gate/ward-rule.ts'
 import { WebHead } from '../gate/web-head.ts'
+import { openGate, type WardSource, wardSourceRule } from './ward-source.ts'
 
 /** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
 export type WebHandler<Rest extends readonly unknown[]> = (
@@ -36,7 +36,8 @@ export interface WebGuardOptions<Rest extends readonly unknown[]> {
 
 /** How a whole app is guarded. */
 export interface WebAppOptions<Rest extends readonly unknown[]> extends WebGuardOptions<Rest> {
-  readonly ward: { readonly gate: Gate }
+  /** The ward, or a function that opens it when the first request comes. */
+  readonly ward: WardSource
   /** What every request demands. @default any key but an admin's */
   readonly demand?: Demand
   /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
@@ -49,7 +50,7 @@ const rules: Readonly<Record<keyof WebGuardOptions<[]>, OptionRule>> = {
 }
 const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   ...rules,
-  ward: wardRule,
+  ward: wardSourceRule,
   demand: { expected: 'a demand', accepts: () => true },
   public: publicRule,
 }
@@ -64,12 +65,14 @@ const heads = new WeakMap<Request, WebHead>()
  * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
  * handler throws. Any other error is the runtime's.
  *
+ * @param ward the ward, or a function that opens it when the first request comes; a ward that cannot be opened is the fault
+ *   `store_unavailable`, and the next request tries again
  * @throws TypeError for a demand or an option that is wrong
  * @example
  * export const POST = guard(ward, { scope: 'predict' }, async (request, caller) => Response.json({ owner: caller.owner }))
  */
 export function guard<Required extends boolean, Rest extends readonly unknown[] = []>(
-  ward: { readonly gate: Gate<Required> },
+  ward: WardSource<Required>,
   demand: Demand,
   handler: GuardedHandler<CallerOf<Required>, Rest>,
   options: WebGuardOptions<Rest> = {},
@@ -77,17 +80,19 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkOptions(
     'guard',
     { ward, handler },
-    { ward: wardRule, handler: { expected: 'a function', accepts: isFunction } },
+    { ward: wardSourceRule, handler: { expected: 'a function', accepts: isFunction } },
   )
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
+  const gateOf = openGate(ward)
   return (request, ...rest) =>
     answer(options, () => {
       const address = (): string | undefined => options.address?.(request, ...rest)
       return withHead(request, address, async (head) => {
-        const verdict = await ward.gate.admit(head, demand)
+        const gate = await gateOf()
+        const verdict = await gate.admit(head, demand)
         if (!verdict.admitted) throw verdict.refusal
-        remember(request, ward.gate, verdict.caller)
+        remember(request, gate, verdict.caller)
         return handler(request, verdict.caller, ...rest)
       })
     })

@@ -8,3 +8,4 @@ export {
   type WebGuardOptions,
   type WebHandler,
 } from './guard.ts'
+export type { WardSource } from './ward-source.ts'

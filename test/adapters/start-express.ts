@@ -2,7 +2,6 @@ import { createServer } from 'node:http'
 import { inspect } from 'node:util'
 import express, { type Express, type Response, type Router } from 'express'
 import express4 from 'express-4'
-import type { Caller } from '../../src/core/caller.ts'
 import { callerOf, guard, guardApp, problems } from '../../src/express/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
@@ -51,12 +50,6 @@ function add(app: Express | Router, { ward, onFault }: Guarding, route: AppRoute
   const at = app.route(path)
   const declare = (method === 'GET' ? at.get : at.post).bind(at)
   declare(...(guards as never[]), (_request, response) => {
-    response.json(handle(() => readCaller(response)))
+    response.json(handle(() => callerOf(ward, response)))
   })
-}
-
-/** A caller may be null here only where a guard said so. */
-function readCaller(response: Response): Caller | null {
-  const { caller } = response.locals
-  return caller === null ? null : callerOf(response)
 }

@@ -1,8 +1,7 @@
 import type { Server } from 'node:http'
 import { inspect } from 'node:util'
 import { createAdaptorServer } from '@hono/node-server'
-import { type Context, type Handler, Hono } from 'hono'
-import type { Caller } from '../../src/core/caller.ts'
+import { type Handler, Hono } from 'hono'
 import { callerOf, guard, guardApp } from '../../src/hono/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
@@ -64,12 +63,7 @@ interface Guarding {
 
 function add(app: Hono, { ward, onFault }: Guarding, route: AppRoute, path: string): void {
   const { method = 'GET', guard: demand, handle } = route
-  const handler: Handler = (c) => c.json(handle(() => readCaller(c)) as string)
+  const handler: Handler = (c) => c.json(handle(() => callerOf(ward, c)) as string)
   if (demand === undefined || demand === 'public') app.on(method, path, handler)
   else app.on(method, path, guard(ward, demand, { onFault }) as never, handler)
-}
-
-/** A caller may be null here only where a guard said so. */
-function readCaller(c: Context): Caller | null {
-  return c.get('caller' as never) === null ? null : callerOf(c)
 }

@@ -51,9 +51,11 @@ new Hono<Env>().post(
 // A whole app.
 guardApp(new Hono(), { ward }).get('/', (c) => {
   expectType<Equal<typeof c.var.caller, Caller>>()
-  return c.text(callerOf(c).owner)
+  return c.text(callerOf(ward, c).owner)
 })
 guardApp(new Hono<Env>(), { ward: optionalWard, public: ['GET /health'] }).get('/', (c) => {
+  const caller = callerOf(optionalWard, c)
+  expectType<Equal<typeof caller, Caller | null>>()
   expectType<Equal<typeof c.var.caller, Caller | null>>()
   expectType<Equal<typeof c.var.requestId, string>>()
   return c.text('ok')

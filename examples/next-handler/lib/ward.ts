@@ -1,4 +1,9 @@
-import { openModelward } from 'modelward'
+import { openModelward, type Ward } from 'modelward'
 
-/** The one ward that all routes share. */
-export const ward = await openModelward({ data: './modelward-data' })
+let opening: Promise<Ward<true>> | undefined
+
+/** Opens the one ward that all routes share, when the first request comes: `next build` imports routes, and opens nothing. */
+export function openWard(): Promise<Ward<true>> {
+  opening ??= openModelward({ data: './modelward-data' })
+  return opening
+}

@@ -1,7 +1,7 @@
 // Serves the route of examples/next-handler, as Next.js would at its path.
 import { serve } from '@hono/node-server'
 import { POST } from '../../../examples/next-handler/app/api/predict/route.ts'
-import { ward } from '../../../examples/next-handler/lib/ward.ts'
+import { openWard } from '../../../examples/next-handler/lib/ward.ts'
 
 async function route(request: Request): Promise<Response> {
   if (new URL(request.url).pathname !== '/api/predict') return new Response(null, { status: 404 })
@@ -11,4 +11,4 @@ async function route(request: Request): Promise<Response> {
 const server = serve({ fetch: route, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
   console.log(`listening on http://127.0.0.1:${port}`),
 )
-process.once('SIGTERM', () => server.close(() => ward.close()))
+process.once('SIGTERM', () => server.close(async () => (await openWard()).close()))

@@ -1,0 +1,42 @@
+import type { OptionRule } from '../core/check-options.ts'
+import { Fault } from '../core/fault.ts'
+import type { Gate } from '../gate/gate.ts'
+import { wardRule } from '../gate/ward-rule.ts'
+
+/** A ward, or what opens it when the first request comes: a build that only imports a route must not open a data folder. */
+export type WardSource<Required extends boolean = boolean> =
+  | { readonly gate: Gate<Required> }
+  | (() => Promise<{ readonly gate: Gate<Required> }>)
+
+export const wardSourceRule: OptionRule = {
+  expected: 'a ward, from openModelward or createTestWard, or a function that opens one',
+  accepts: (source) => typeof source === 'function' || wardRule.accepts(source),
+  isRequired: true,
+}
+
+/**
+ * The gate of a ward, opened once for all requests. One that could not be opened is tried again by the next request.
+ *
+ * @throws Fault `store_unavailable` while it cannot be opened
+ */
+export function openGate<Required extends boolean>(
+  source: WardSource<Required>,
+): () => Gate<Required> | Promise<Gate<Required>> {
+  if (typeof source !== 'function') return () => source.gate
+  let opening: Promise<Gate<Required>> | undefined
+  return () => {
+    opening ??= open(source).catch((cause) => {
+      opening = undefined
+      throw new Fault('store_unavailable', 'the ward could not be opened', { cause })
+    })
+    return opening
+  }
+}
+
+async function open<Required extends boolean>(
+  source: () => Promise<{ readonly gate: Gate<Required> }>,
+): Promise<Gate<Required>> {
+  const ward: unknown = await source()
+  if (!wardRule.accepts(ward)) throw new TypeError(`guard: expected ${wardRule.expected}, got something else`)
+  return (ward as { readonly gate: Gate<Required> }).gate
+}
