@@ -1,0 +1,56 @@
+import type { Limit } from './limit.ts'
+
+/** One limit that a request meets, and what the request uses of it. */
+export interface LimitUse {
+  /** Whose limit it is and which, `key:7Qm2xT0bKc9Z 60/min`: uses under one name are counted together. */
+  readonly name: string
+  readonly limit: Limit
+  /** How much of the measure, a whole number from 0 on. */
+  readonly cost: number
+  /** Whether it only tells what it would have refused. */
+  readonly isShadow: boolean
+}
+
+/** How a limit stands after a request was taken, or refused. */
+export interface LimitState {
+  readonly use: LimitUse
+  /** What is left of it, 0 to the amount. */
+  readonly remaining: number
+  /** When more of it comes free: the next use to leave the window, or the end of the day or month. Milliseconds from now; 0 where nothing is used. */
+  readonly freesInMs: number
+}
+
+/** All of a request's limits, taken in one step or not at all. */
+export interface Taking {
+  /** Undefined where all were taken. The limit that passes last is the one that refuses. */
+  readonly refusal: LimitRefusal | undefined
+  /** Limits that would have refused, had they not been in shadow. They were not counted. */
+  readonly shadows: readonly LimitRefusal[]
+  /** One for each use, in the same order. */
+  readonly states: readonly LimitState[]
+  /** When it was, milliseconds since the epoch: what is settled or given back is named by it. */
+  readonly at: number
+}
+
+export interface LimitRefusal {
+  readonly use: LimitUse
+  /** When the same request would pass if nothing else came: milliseconds from now. Undefined where nobody can tell, as for what is under way at once. */
+  readonly retryInMs: number | undefined
+}
+
+/**
+ * Counts uses: the port that every limiter implements, in this process or for a fleet. One call takes all limits of a request.
+ *
+ * A limiter that is out of reach rejects with `Fault('limiter_unavailable')`.
+ */
+export interface Limiter {
+  /** Takes every use or, where one does not fit, none. A cost above a limit's amount is the caller's to refuse before. */
+  readonly take: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
+  /**
+   * Puts what was really used in the place of what was taken at that moment, and ends what was taken at once (`concurrent`). Costs are
+   * in the order of `uses`; 0 gives a use back.
+   */
+  readonly settle: (uses: readonly LimitUse[], at: number, costs: readonly number[]) => void | Promise<void>
+  /** How limits stand, without taking anything. */
+  readonly look: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
+}
