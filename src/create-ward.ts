@@ -1,21 +1,30 @@
 import type { CallerOf } from './core/caller.ts'
+import { describeValue } from './core/check-options.ts'
 import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
+import type { WindowLimit } from './core/limit.ts'
+import { type LimitSetting, parseLimitSettings } from './core/limit-setting.ts'
+import type { Limiter, LimitRefusal } from './core/limiter.ts'
 import type { RequestHead } from './core/request-head.ts'
 import type { Scheme } from './core/scheme.ts'
 import { SetupError } from './core/setup-error.ts'
 import type { Verdict } from './core/verdict.ts'
 import { announceChanges } from './gate/announce-changes.ts'
+import { createBadKeys } from './gate/bad-keys.ts'
 import { createKeyService } from './gate/create-key-service.ts'
+import { createOwnerService } from './gate/create-owner-service.ts'
 import { createGate, type Gate } from './gate/gate.ts'
 import { createKeyCache } from './gate/key-cache.ts'
 import type { KeyService } from './gate/key-service.ts'
 import { watchKeys } from './gate/key-watch.ts'
+import type { OwnerService } from './gate/owner-service.ts'
 import type { Peppers } from './gate/pepper.ts'
 import { createSessions } from './gate/session.ts'
+import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
+import { createMemoryLimiter } from './stores/memory/limiter.ts'
 
 /**
  * The guard and the keys of one deployment, whatever store they are kept in. `Required` tells in the type whether every caller has a
@@ -29,6 +38,7 @@ export interface Ward<Required extends boolean = boolean> {
    * a promise; rejects with a `Fault`, `store_unavailable` among them.
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
+  readonly owners: OwnerService
   readonly store: KeyStore
   readonly format: KeyFormat
   readonly clock: Clock
@@ -59,6 +69,16 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly listenMs?: number
   /** How long keys in memory are trusted without a word from the store, in milliseconds. @default 5,000 */
   readonly leaseMs?: number
+  /** Limits of every key that has none of its own: `60/min`. @default none */
+  readonly limitDefault?: readonly string[]
+  /** Limits that all requests share. @default none */
+  readonly limitEveryone?: readonly string[]
+  /** How many wrong keys an address may present: one sliding window, `30/min`. @default not limited */
+  readonly limitBadKeys?: string
+  /** Counts uses. @default in this process's memory */
+  readonly limiter?: Limiter
+  /** Told of each limit in shadow that would have refused. */
+  readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
   readonly onFault?: (message: string, fault: unknown) => void
 }
@@ -91,6 +111,7 @@ export async function createWard<Required extends boolean>(
   const announced = announceChanges(store, () =>
     watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
   )
+  const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -106,6 +127,12 @@ export async function createWard<Required extends boolean>(
       clock,
       onFault: (fault) => onFault('a key could not be upgraded', fault),
     }),
+    limits: {
+      limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
+      limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
+    },
+    takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
+    badKeys: createBadKeys(badKeyLimitOf(options.limitBadKeys), monotonic),
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
@@ -115,6 +142,7 @@ export async function createWard<Required extends boolean>(
     gate: gate as Gate<Required>,
     admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
     keys: createKeyService({ store: announced, peppers, format, clock }),
+    owners: createOwnerService({ store: announced, clock }),
     store,
     format,
     clock,
@@ -151,4 +179,25 @@ async function checkPeppers(store: KeyStore, peppers: Peppers): Promise<void> {
     }
     if (version > peppers.current) return
   }
+}
+
+/** Limits as a deployment sets them. @throws TypeError with every fault */
+function settingsOf(name: string, texts: readonly string[]): readonly LimitSetting[] {
+  const { settings, faults } = parseLimitSettings(texts)
+  if (faults.length === 0) return settings
+  const all = faults.map(
+    ({ index, message }) => `\`${name}[${index}]\`: ${message}, got ${describeValue(texts[index])}`,
+  )
+  throw new TypeError(all.join('; '))
+}
+
+/** One sliding window of requests. @throws TypeError for anything else */
+function badKeyLimitOf(text: string | undefined): WindowLimit | undefined {
+  if (text === undefined) return undefined
+  const [setting] = settingsOf('limitBadKeys', [text])
+  if (setting?.limit.kind === 'window' && setting.limit.measure === 'requests' && !setting.isShadow)
+    return setting.limit
+  throw new TypeError(
+    `\`limitBadKeys\`: expected a window of requests such as 30/min, got ${describeValue(text)}`,
+  )
 }

@@ -1,6 +1,9 @@
 import type { Caller } from './caller.ts'
 import type { RequestHead } from './request-head.ts'
 
+/** How much of each measure, whole numbers from 0 on. */
+export type Costs = Readonly<Record<string, number>>
+
 /** What a route asks of its caller, beyond a valid key. */
 export interface Demand {
   /** Scopes the key must all have. @default none */
@@ -13,6 +16,20 @@ export interface Demand {
    * @default no session is accepted
    */
   readonly session?: 'read' | 'csrf'
+  /** Limits of this route, for each key by itself, beside those of the key, its owner and everyone: `5/h`, `shadow 10/min`. @default none */
+  readonly limits?: readonly string[]
+  /**
+   * Names the limits of this demand: demands of one name share them, and they are remembered over a restart. 1 to 64 of
+   * `a-z 0-9 . _ : / -`, starting with a letter.
+   * @default a name of its own, forgotten at a restart
+   */
+  readonly name?: string
+  /**
+   * What a request uses of measures beyond `requests`, where that is known, or estimated, before its body is read: `{ tokens: 500 }`. Taken
+   * with the limits, and put right by `usage.settle` when the real figure is known.
+   * @default nothing
+   */
+  readonly cost?: Costs
   /**
    * Demands that come first, such as a check that several routes share. Whatever they ask is asked too. In one request each demand
    * is looked at once, however many others need it.

@@ -9,7 +9,12 @@ export interface FaultRow {
 }
 
 /** The code of a fault. */
-export type FaultCode = 'internal' | 'model_failed' | 'store_unavailable' | 'model_timeout'
+export type FaultCode =
+  | 'internal'
+  | 'model_failed'
+  | 'store_unavailable'
+  | 'limiter_unavailable'
+  | 'model_timeout'
 
 /**
  * Every fault: our doing, or a dependency's. An outage is never a 401 or 403: whoever is told that their key is wrong
@@ -19,6 +24,7 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   internal: row(500, 'Internal error', 'Something went wrong on our side.', null),
   model_failed: row(502, 'Model failed', 'The model failed on this input.', null),
   store_unavailable: row(503, 'Key store unavailable', 'The key store cannot be reached.', 1),
+  limiter_unavailable: row(503, 'Limiter unavailable', 'Limits cannot be counted just now.', 1),
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
 }
 

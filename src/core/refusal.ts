@@ -30,6 +30,10 @@ export type RefusalCode =
   | 'media_type_unsupported'
   | 'input_invalid'
   | 'idempotency_mismatch'
+  | 'rate_limited'
+  | 'quota_exhausted'
+  | 'concurrency_limited'
+  | 'too_many_bad_keys'
   | 'headers_too_large'
 
 /**
@@ -65,6 +69,14 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
     'Idempotency-Key reused',
     'This Idempotency-Key was used before with a different request.',
   ),
+  rate_limited: row(429, 'Rate limited', 'Too many requests for a limit of this API key.'),
+  quota_exhausted: row(429, 'Quota exhausted', 'A quota of this API key is used up.'),
+  concurrency_limited: row(
+    429,
+    'Too many at once',
+    'This API key has as many requests under way as it may have.',
+  ),
+  too_many_bad_keys: row(429, 'Too many bad keys', 'Too many wrong API keys came from this address.'),
   headers_too_large: row(
     431,
     'Header fields too large',

@@ -7,6 +7,7 @@ import {
   type OptionRule,
 } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
+import { limitSettingForms, parseLimitSettings } from '../core/limit-setting.ts'
 import { isScope } from '../core/scope.ts'
 
 const rules: Readonly<Record<keyof Demand, OptionRule>> = {
@@ -18,6 +19,15 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
       return scopes.every((scope) => typeof scope === 'string' && isScope(scope))
     },
   },
+  limits: {
+    expected: `an array of limits such as ${limitSettingForms}`,
+    accepts: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string'),
+  },
+  name: {
+    expected: '1 to 64 of a-z 0-9 . _ : / -, starting with a letter',
+    accepts: (value) => typeof value === 'string' && isScope(value),
+  },
+  cost: { expected: 'an object of whole numbers from 0 on, by measure', accepts: isCosts },
   anyKey: { expected: 'true or false', accepts: isBoolean },
   session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
   needs: { expected: 'an array of demands', accepts: Array.isArray },
@@ -44,7 +54,12 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
   checkOptions(where, demand, rulesFor(demand))
-  const { scope, anyKey, session, needs = [] } = demand as Demand
+  const { scope, anyKey, session, needs = [], limits = [] } = demand as Demand
+  const [fault] = parseLimitSettings(limits).faults
+  if (fault !== undefined)
+    throw new TypeError(
+      `${where}.limits[${fault.index}]: ${fault.message}, got ${describeValue(limits[fault.index])}`,
+    )
   if (anyKey === true && scope !== undefined)
     throw new TypeError(
       `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
@@ -60,4 +75,9 @@ function rulesFor(demand: unknown): typeof rules {
   const has = (name: string): boolean => Object.hasOwn(Object(demand), name)
   const entries = Object.entries(rules).map(([name, rule]) => [name, { ...rule, isRequired: has(name) }])
   return Object.fromEntries(entries) as typeof rules
+}
+
+function isCosts(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((cost) => Number.isSafeInteger(cost) && Number(cost) >= 0)
 }

@@ -5,34 +5,58 @@ import { Fault } from '../core/fault.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
+import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { allScopes } from './all-scopes.ts'
 import { asError } from './as-error.ts'
+import type { LimitsTaken, TakeLimits } from './take-limits.ts'
 import type { VerifiedKey } from './verified-key.ts'
 
 /**
  * The second half of a request's way, for a key whose secret has matched and who may therefore be told what is wrong:
- * `checkStanding`, `checkAddress`, `checkScope`, then the route's own check. Limits are taken between the last two, in one
- * step, once there are any. At once unless the route has a check: a promise for each request would cost more than the checks.
+ * `checkStanding`, `checkAddress`, `checkScope`, `takeLimits`, then the route's own check. At once where the limiter is and the
+ * route has no check: a promise for each request would cost more than all of it.
  */
 export function decide(
   key: VerifiedKey,
   request: RequestHead,
   demand: Demand,
   now: number,
+  takeLimits: TakeLimits,
 ): Verdict | Promise<Verdict> {
   const { caller } = key
   const refusal = checkStanding(key, now) ?? checkAddress(key, request) ?? checkScope(key, demand)
   if (refusal !== undefined) return { admitted: false, refusal, caller }
-  if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller }
-  return runChecks(caller, request, demand)
+  const taken = takeLimits(request, key.usesUnder(demand))
+  return taken instanceof Promise
+    ? taken.then((settled) => decideTaken(settled, caller, request, demand))
+    : decideTaken(taken, caller, request, demand)
 }
 
-async function runChecks(caller: Caller, request: RequestHead, demand: Demand): Promise<Verdict> {
+function decideTaken(
+  taken: LimitsTaken,
+  caller: Caller,
+  request: RequestHead,
+  demand: Demand,
+): Verdict | Promise<Verdict> {
+  if (taken instanceof Refusal) return { admitted: false, refusal: taken, caller }
+  if (demand.check === undefined && demand.needs === undefined)
+    return { admitted: true, caller, usage: taken }
+  return runChecks(taken, caller, request, demand)
+}
+
+async function runChecks(
+  usage: Usage,
+  caller: Caller,
+  request: RequestHead,
+  demand: Demand,
+): Promise<Verdict> {
   try {
     await checkOnce(caller, request, demand)
-    return { admitted: true, caller }
+    return { admitted: true, caller, usage }
   } catch (thrown) {
+    // A refused request consumes nothing, and one that broke was not served.
+    await usage.giveBack()
     if (thrown instanceof Refusal) return { admitted: false, refusal: thrown, caller }
     throw asError(thrown)
   }

@@ -7,14 +7,19 @@ import type { KeyFormat } from '../core/key-text.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Scheme } from '../core/scheme.ts'
+import { noUsage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { asksNothing } from './asks-nothing.ts'
+import type { BadKeys } from './bad-keys.ts'
 import { decide } from './decide.ts'
 import type { KeyCache } from './key-cache.ts'
+import { secondsOf } from './limit-headers.ts'
+import { everyoneLimitsOf, type LimitDefaults, limitsOf, usesOf } from './limit-uses.ts'
 import type { Peppers } from './pepper.ts'
 import { ambiguous, readKey } from './read-key.ts'
 import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
-import { createVerifiedKey } from './verified-key.ts'
+import type { TakeLimits } from './take-limits.ts'
+import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
 import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengthMax } from './verify-key.ts'
 
 /** The guard: decides about a request from its head alone, before any byte of its body is read. */
@@ -49,6 +54,10 @@ export interface GateOptions {
   readonly hasImportedKeys: () => boolean
   /** Puts a key's digest under the current pepper; called once for a key that is not, when it is first used. */
   readonly upgradeSecret: (found: FoundKey, sha256: string) => Promise<void>
+  /** Of the deployment, beside those that keys and owners have. */
+  readonly limits: LimitDefaults
+  readonly takeLimits: TakeLimits
+  readonly badKeys: BadKeys
   /** Names the protected space in challenges (RFC 9110 §11.5). */
   readonly realm: string
   /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
@@ -58,20 +67,21 @@ export interface GateOptions {
 const noDemand: Demand = {}
 
 export function createGate(options: GateOptions): Gate {
-  const { schemes, cache, sessions, store, clock, upgradeSecret } = options
+  const { schemes, cache, sessions, store, clock, upgradeSecret, takeLimits } = options
   const verifier = createKeyVerifier(options)
   const refuse = createKeyRefusals(options)
-  const mayLackKey = schemes.some((scheme) => !scheme.required)
+  const load = createKeyLoader(options)
+  const admitAnonymous = createAnonymousAdmission(options)
 
   /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
   function admit(request: RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
     const presented = readKey(schemes, request)
     if (presented === ambiguous) return refuse.ambiguous
     if (presented === undefined) return admitWithoutKey(request, demand)
-    if (presented.length > presentedLengthMax) return refuse.invalid.malformed
+    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', request)
     const sha256 = hash('sha256', presented)
     const key = cache.find(sha256)
-    if (key !== undefined) return decide(key, request, demand, clock())
+    if (key !== undefined) return decide(key, request, demand, clock(), takeLimits)
     return admitUncached(presented, sha256, request, demand)
   }
 
@@ -84,11 +94,11 @@ export function createGate(options: GateOptions): Gate {
   ): Promise<Verdict> {
     const mark = cache.mark()
     const found = await verifier.verify(presented, sha256)
-    if (typeof found === 'string') return refuse.invalid[found]
+    if (typeof found === 'string') return refuse.invalid(found, request)
     if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, sha256)
-    const key = createVerifiedKey(found.record, found.secret)
+    const key = await load(found)
     cache.add(sha256, key, mark)
-    return decide(key, request, demand, clock())
+    return decide(key, request, demand, clock(), takeLimits)
   }
 
   /** A browser's session, an anonymous caller where the scheme and the route allow one, or nobody. */
@@ -98,27 +108,49 @@ export function createGate(options: GateOptions): Gate {
       const record = await store.findKey(claim.keyId)
       const secret = record && sessions.findSecret(record, claim)
       if (record !== undefined && secret !== undefined) {
-        const key = createVerifiedKey(record, secret)
         if (demand.session === 'csrf' && !hasCsrfHeader(request)) return refuse.csrfMissing
-        return decide(key, request, demand, clock())
+        return decide(await load({ record, secret }), request, demand, clock(), takeLimits)
       }
     }
-    // An anonymous caller holds no scope and passes no check, so a route that demands anything demands a key.
-    if (mayLackKey && asksNothing(demand)) return { admitted: true, caller: null }
-    return refuse.missing
+    return (await admitAnonymous(request, demand)) ?? refuse.missing
   }
 
   async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
-    if (presented.length > presentedLengthMax) return refuse.invalid.malformed
+    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', request)
     const found = await verifier.verify(presented, hash('sha256', presented))
-    if (typeof found === 'string') return refuse.invalid[found]
-    const key = createVerifiedKey(found.record, found.secret)
-    const verdict = await decide(key, request, { anyKey: true }, clock())
+    if (typeof found === 'string') return refuse.invalid(found, request)
+    // Signing in is no use of the key's limits; the pages that follow are.
+    const verdict = await decide(await load(found), request, { anyKey: true }, clock(), () => noUsage)
     if (!verdict.admitted) return verdict
     return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
   }
 
   return { schemes, admit, signIn }
+}
+
+/** Makes a verified key ready, with the limits that it shares with its owner's other keys. */
+function createKeyLoader({ store, limits }: GateOptions): (found: FoundKey) => Promise<VerifiedKey> {
+  return async ({ record, secret }) => {
+    const owner = await store.findOwner(record.owner)
+    return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits))
+  }
+}
+
+/** Admits whoever has no key, where a scheme lets its absence pass and the route demands nothing: undefined elsewhere. */
+function createAnonymousAdmission({
+  schemes,
+  limits,
+  takeLimits,
+}: GateOptions): (request: RequestHead, demand: Demand) => Promise<Verdict<null> | undefined> {
+  const mayLackKey = schemes.some((scheme) => !scheme.required)
+  const uses = usesOf(everyoneLimitsOf(limits))
+  return async (request, demand) => {
+    // An anonymous caller holds no scope and passes no check, so a route that demands anything demands a key.
+    if (!mayLackKey || !asksNothing(demand)) return undefined
+    const taken = await takeLimits(request, uses)
+    if (taken instanceof Refusal) return { admitted: false, refusal: taken }
+    return { admitted: true, caller: null, usage: taken }
+  }
 }
 
 interface Refused {
@@ -127,11 +159,11 @@ interface Refused {
 }
 
 /** The refusals that need no key, made once: an attacker's flood costs no stack traces. */
-function createKeyRefusals({ schemes, realm, invalidKeyStatus }: GateOptions): {
+function createKeyRefusals({ schemes, realm, invalidKeyStatus, badKeys }: GateOptions): {
   readonly ambiguous: Refused
   readonly missing: Refused
   readonly csrfMissing: Refused
-  readonly invalid: Readonly<Record<InvalidKeyReason, Refused>>
+  readonly invalid: (reason: InvalidKeyReason, request: RequestHead) => Refused
 } {
   const challenges = [...new Set(schemes.map((scheme) => `${scheme.challenge} realm="${realm}"`))]
   const challenge = { 'www-authenticate': challenges.join(', ') }
@@ -143,6 +175,11 @@ function createKeyRefusals({ schemes, realm, invalidKeyStatus }: GateOptions): {
         ...(invalidKeyStatus === 401 ? { status: 401, headers: challenge } : {}),
       }),
     )
+  const wrong: Readonly<Record<InvalidKeyReason, Refused>> = {
+    malformed: invalid('malformed'),
+    unknown: invalid('unknown'),
+    wrong_secret: invalid('wrong_secret'),
+  }
   return {
     ambiguous: refused(new Refusal('key_ambiguous')),
     missing: refused(new Refusal('key_missing', undefined, { headers: challenge })),
@@ -151,10 +188,11 @@ function createKeyRefusals({ schemes, realm, invalidKeyStatus }: GateOptions): {
         reason: 'csrf',
       }),
     ),
-    invalid: {
-      malformed: invalid('malformed'),
-      unknown: invalid('unknown'),
-      wrong_secret: invalid('wrong_secret'),
+    invalid(reason, request) {
+      const waitMs = badKeys.count(request.address)
+      if (waitMs === undefined) return wrong[reason]
+      const headers = { 'retry-after': `${secondsOf(waitMs)}` }
+      return refused(new Refusal('too_many_bad_keys', undefined, { headers, reason }))
     },
   }
 }

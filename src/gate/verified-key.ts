@@ -1,7 +1,10 @@
 import { type Caller, callerOf } from '../core/caller.ts'
+import type { Demand } from '../core/demand.ts'
 import type { KeyRecord, SecretRecord } from '../core/key-record.ts'
+import type { LimitUse } from '../core/limiter.ts'
 import { adminScope } from '../core/scope.ts'
 import { type AddressList, createAddressList } from './address-list.ts'
+import { demandLimitsOf, type NamedLimit, usesOf } from './limit-uses.ts'
 
 /** A key whose secret has been verified, made ready for the checks of every later request. */
 export interface VerifiedKey {
@@ -11,15 +14,32 @@ export interface VerifiedKey {
   readonly caller: Caller
   readonly isAdmin: boolean
   readonly addresses: AddressList | undefined
+  /** What a request of this key uses of the limits it meets under a demand. */
+  readonly usesUnder: (demand: Demand) => readonly LimitUse[]
 }
 
-/** A verified key, from the record and the secret that matched. */
-export function createVerifiedKey(record: KeyRecord, secret: SecretRecord): VerifiedKey {
+/** A verified key, from the record and the secret that matched, and the limits that it meets everywhere. */
+export function createVerifiedKey(
+  record: KeyRecord,
+  secret: SecretRecord,
+  limits: readonly NamedLimit[],
+): VerifiedKey {
+  const everywhere = usesOf(limits)
+  const known = new WeakMap<Demand, readonly LimitUse[]>()
   return {
     record,
     secret,
     caller: callerOf(record),
     isAdmin: record.scopes.includes(adminScope),
     addresses: createAddressList(record.addresses),
+    usesUnder(demand) {
+      if (demand.limits === undefined && demand.cost === undefined && demand.needs === undefined)
+        return everywhere
+      const before = known.get(demand)
+      if (before !== undefined) return before
+      const uses = usesOf([...limits, ...demandLimitsOf(demand, record.id)], demand.cost)
+      known.set(demand, uses)
+      return uses
+    },
   }
 }

@@ -1,12 +1,15 @@
-import { calendarSpanOf } from '../../core/calendar.ts'
+import { type CalendarSpan, calendarSpanOf } from '../../core/calendar.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { CalendarLimit, ConcurrencyLimit, Limit, WindowLimit } from '../../core/limit.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../../core/limiter.ts'
 import { addUse, freeAt, giveBackUse, usedIn, windowCells } from '../../core/usage-window.ts'
 import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export interface MemoryLimiterOptions {
-  /** Milliseconds since the epoch. @default Date.now */
+  /** Milliseconds since the epoch, for the calendar's days and months. @default Date.now */
   readonly clock?: Clock
+  /** Never jumps, for windows: a clock that is set right must neither lock anybody out nor let twice as much through. @default performance.now */
+  readonly monotonic?: Clock
 }
 
 /** A limiter of this process, with what can be seen of it. */
@@ -18,56 +21,60 @@ export interface MemoryLimiter extends Limiter {
 }
 
 /** Counts in this process's memory: about 350 bytes a limit that is in use, and nothing for one that is not. */
-export function createMemoryLimiter({ clock = Date.now }: MemoryLimiterOptions = {}): MemoryLimiter {
+export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryLimiter {
+  const { clock = Date.now, monotonic = () => performance.now() } = options
   const meters = new Map<string, Meter>()
   const pool = createCellPool(windowCells)
-  let latest = 0
+  const origin = clock() - monotonic()
+  let latestDay = 0
 
-  /** A clock that was set back has not undone what was used. */
-  function readClock(): number {
-    latest = Math.max(latest, Math.floor(clock()))
-    return latest
+  /** Both clocks at this moment. A wall clock that was set back has not undone what was used of a day. */
+  function readClocks(): Moment {
+    latestDay = Math.max(latestDay, clock())
+    return { steady: Math.floor(origin + monotonic()), wall: latestDay }
   }
 
   function meterOf(use: LimitUse): Meter {
     const known = meters.get(use.name)
     if (known !== undefined) return known
-    const meter = createMeter(use, pool)
+    const meter = createMeter(use.limit, pool)
     meters.set(use.name, meter)
     return meter
   }
 
   /** Every limit is looked at before any is counted, in one go without a pause: nobody gets in between. */
   function take(uses: readonly LimitUse[], isLookOnly: boolean): Taking {
-    const now = readClock()
+    const now = readClocks()
+    const met = uses.map(meterOf)
     let refusal: LimitRefusal | undefined
-    const shadows: LimitRefusal[] = []
-    for (const use of uses) {
-      const refused = refusalOf(meterOf(use), use, now)
+    let shadows: LimitRefusal[] = none
+    for (const [index, use] of uses.entries()) {
+      const refused = refusalOf(met[index] as Meter, use, now)
       if (refused === undefined) continue
-      if (use.isShadow) shadows.push(refused)
+      if (use.isShadow) shadows = [...shadows, refused]
       else if (refusal === undefined || passesLater(refused, refusal)) refusal = refused
     }
     if (refusal === undefined && !isLookOnly)
-      for (const use of uses)
-        if (!shadows.some((shadow) => shadow.use === use)) meterOf(use).add(now, use.cost)
-    return { refusal, shadows, states: uses.map((use) => stateOf(meterOf(use), use, now)), at: now }
+      for (const [index, use] of uses.entries())
+        if (shadows === none || !shadows.some((shadow) => shadow.use === use)) met[index]?.add(now, use.cost)
+    const states = uses.map((use, index) => stateOf(met[index] as Meter, use, now))
+    return { refusal, shadows, states, at: now.steady }
   }
 
   return {
     take: (uses) => take(uses, false),
     look: (uses) => take(uses, true),
     settle(uses, at, costs) {
-      const now = readClock()
+      const now = readClocks()
       for (const [index, use] of uses.entries()) meterOf(use).settle(now, at, use.cost, costs[index] ?? 0)
     },
     size: () => meters.size,
     sweep() {
-      const now = readClock()
+      const now = readClocks()
       const before = meters.size
       for (const [name, meter] of meters) {
         if (meter.used(now) > 0) continue
-        meter.free()
+        if (meter instanceof WindowMeter) pool.giveBack(meter)
         meters.delete(name)
       }
       return before - meters.size
@@ -75,92 +82,136 @@ export function createMemoryLimiter({ clock = Date.now }: MemoryLimiterOptions =
   }
 }
 
-/** What one limit counts. */
-interface Meter {
-  readonly used: (now: number) => number
-  readonly add: (now: number, cost: number) => void
-  readonly settle: (now: number, at: number, taken: number, cost: number) => void
-  /** When `cost` more fits; undefined where only somebody's end can tell. */
-  readonly freeAt: (now: number, cost: number) => number | undefined
-  /** Gives its memory back. */
-  readonly free: () => void
+const none: LimitRefusal[] = []
+
+/** A moment by two clocks, in milliseconds: one that never jumps, and the one that people set. */
+interface Moment {
+  readonly steady: number
+  readonly wall: number
 }
 
-function createMeter({ limit }: LimitUse, pool: CellPool): Meter {
+/** What one limit counts. Objects of classes: a million of them hold no functions of their own. */
+interface Meter {
+  readonly used: (now: Moment) => number
+  readonly add: (now: Moment, cost: number) => void
+  /** Puts `cost` in the place of what was taken at a moment. */
+  readonly settle: (now: Moment, at: number, taken: number, cost: number) => void
+  /** How long until `cost` more fits; undefined where only somebody's end can tell. */
+  readonly freeInMs: (now: Moment, cost: number) => number | undefined
+}
+
+function createMeter(limit: Limit, pool: CellPool): Meter {
   switch (limit.kind) {
-    case 'window': {
-      const state = pool.take()
-      return {
-        used: (now) => usedIn(limit, state, now),
-        add: (now, cost) => void addUse(limit, state, now, cost),
-        settle(now, at, taken, cost) {
-          if (cost < taken) giveBackUse(limit, state, at, taken - cost)
-          else if (cost > taken) addUse(limit, state, now, cost - taken)
-        },
-        freeAt: (now, cost) => freeAt(limit, state, now, cost),
-        free: () => pool.giveBack(state),
-      }
-    }
-    case 'calendar': {
-      let span = calendarSpanOf(limit.period, 0)
-      let used = 0
-      const advance = (now: number): void => {
-        if (now < span.endsAt) return
-        span = calendarSpanOf(limit.period, now)
-        used = 0
-      }
-      return {
-        used(now) {
-          advance(now)
-          return used
-        },
-        add(now, cost) {
-          advance(now)
-          used += cost
-        },
-        settle(now, at, taken, cost) {
-          advance(now)
-          // What was taken in a span that is over is nobody's loss.
-          used = Math.max(0, used + cost - (at >= span.beginsAt ? taken : 0))
-        },
-        freeAt(now, cost) {
-          advance(now)
-          return used + cost <= limit.amount ? now : span.endsAt
-        },
-        free: () => {},
-      }
-    }
-    case 'concurrent': {
-      let used = 0
-      return {
-        used: () => used,
-        add: (_now, cost) => {
-          used += cost
-        },
-        settle: (_now, _at, taken) => {
-          used = Math.max(0, used - taken)
-        },
-        freeAt: (now, cost) => (used + cost <= limit.amount ? now : undefined),
-        free: () => {},
-      }
-    }
+    case 'window':
+      return new WindowMeter(limit, pool.take())
+    case 'calendar':
+      return new CalendarMeter(limit)
+    case 'concurrent':
+      return new ConcurrencyMeter(limit)
   }
 }
 
-function refusalOf(meter: Meter, use: LimitUse, now: number): LimitRefusal | undefined {
+class WindowMeter implements Meter, Cells {
+  readonly cells: Uint32Array
+  readonly offset: number
+  readonly #limit: WindowLimit
+
+  constructor(limit: WindowLimit, { cells, offset }: Cells) {
+    this.#limit = limit
+    this.cells = cells
+    this.offset = offset
+  }
+
+  used({ steady }: Moment): number {
+    return usedIn(this.#limit, this, steady)
+  }
+
+  add({ steady }: Moment, cost: number): void {
+    addUse(this.#limit, this, steady, cost)
+  }
+
+  settle({ steady }: Moment, at: number, taken: number, cost: number): void {
+    if (cost < taken) giveBackUse(this.#limit, this, at, taken - cost)
+    else if (cost > taken) addUse(this.#limit, this, steady, cost - taken)
+  }
+
+  freeInMs({ steady }: Moment, cost: number): number {
+    return freeAt(this.#limit, this, steady, cost) - steady
+  }
+}
+
+class CalendarMeter implements Meter {
+  readonly #limit: CalendarLimit
+  #span: CalendarSpan
+  #used = 0
+
+  constructor(limit: CalendarLimit) {
+    this.#limit = limit
+    this.#span = calendarSpanOf(limit.period, 0)
+  }
+
+  used({ wall }: Moment): number {
+    if (wall >= this.#span.endsAt) {
+      this.#span = calendarSpanOf(this.#limit.period, wall)
+      this.#used = 0
+    }
+    return this.#used
+  }
+
+  add(now: Moment, cost: number): void {
+    this.#used = this.used(now) + cost
+  }
+
+  /** What was taken in a span that is over is not given back to this one. */
+  settle(now: Moment, at: number, taken: number, cost: number): void {
+    const used = this.used(now)
+    const isOfThisSpan = at >= this.#span.beginsAt
+    this.#used = Math.max(0, isOfThisSpan ? used - taken + cost : used + Math.max(0, cost - taken))
+  }
+
+  freeInMs(now: Moment, cost: number): number {
+    return this.used(now) + cost <= this.#limit.amount ? 0 : this.#span.endsAt - now.wall
+  }
+}
+
+class ConcurrencyMeter implements Meter {
+  readonly #limit: ConcurrencyLimit
+  #used = 0
+
+  constructor(limit: ConcurrencyLimit) {
+    this.#limit = limit
+  }
+
+  used(): number {
+    return this.#used
+  }
+
+  add(_now: Moment, cost: number): void {
+    this.#used += cost
+  }
+
+  settle(_now: Moment, _at: number, taken: number, cost: number): void {
+    this.#used = Math.max(0, this.#used - taken + cost)
+  }
+
+  freeInMs(_now: Moment, cost: number): number | undefined {
+    return this.#used + cost <= this.#limit.amount ? 0 : undefined
+  }
+}
+
+function refusalOf(meter: Meter, use: LimitUse, now: Moment): LimitRefusal | undefined {
   if (use.cost === 0) return undefined
-  const free = meter.freeAt(now, use.cost)
-  if (free !== undefined && free <= now) return undefined
-  return { use, retryInMs: free === undefined ? undefined : free - now }
+  const retryInMs = meter.freeInMs(now, use.cost)
+  return retryInMs === 0 ? undefined : { use, retryInMs }
 }
 
 function passesLater(one: LimitRefusal, other: LimitRefusal): boolean {
   return (one.retryInMs ?? 0) > (other.retryInMs ?? 0)
 }
 
-function stateOf(meter: Meter, use: LimitUse, now: number): LimitState {
-  const remaining = Math.max(0, use.limit.amount - meter.used(now))
-  const isUnused = remaining === use.limit.amount
-  const more = isUnused ? now : (meter.freeAt(now, Math.min(remaining + 1, use.limit.amount)) ?? now)
-  return { use, remaining, freesInMs: more - now }
+function stateOf(meter: Meter, use: LimitUse, now: Moment): LimitState {
+  const { amount } = use.limit
+  const remaining = Math.max(0, amount - meter.used(now))
+  const freesInMs = remaining === amount ? 0 : (meter.freeInMs(now, remaining + 1) ?? 0)
+  return { use, remaining, freesInMs }
 }

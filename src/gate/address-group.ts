@@ -1,0 +1,30 @@
+import { isIP } from 'node:net'
+
+/** Whoever holds one IPv6 address holds its whole /64: they count as one (RFC 6177). An IPv4-mapped address counts as its IPv4 address. */
+export function addressGroupOf(address: string | undefined): string {
+  if (address === undefined) return 'unknown'
+  const [bare = ''] = address.split('%')
+  if (isIP(bare) !== 6) return bare
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1]
+  if (mapped !== undefined) return mapped
+  return `${firstFourGroups(bare).join(':')}::/64`
+}
+
+/** The network half of an IPv6 address, each group without leading zeros. */
+function firstFourGroups(address: string): readonly string[] {
+  const [head = '', tail] = address.split('::')
+  const left = groupsOf(head)
+  if (tail === undefined) return left.slice(0, 4)
+  const right = groupsOf(tail)
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
+  return [...left, ...zeros, ...right].slice(0, 4)
+}
+
+function groupsOf(text: string): string[] {
+  if (text === '') return []
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16).toString(16)]
+    // The last 32 bits may be written as an IPv4 address; they are beyond the first four groups.
+    return ['0', '0']
+  })
+}

@@ -1,0 +1,240 @@
+import type { Costs } from '../core/demand.ts'
+import type { Limit } from '../core/limit.ts'
+import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../core/limiter.ts'
+import { Refusal, type RefusalCode } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
+import { limitHeaders, secondsOf } from './limit-headers.ts'
+import { scopeOf } from './limit-uses.ts'
+
+/** Told of each limit in shadow that would have refused. */
+export type ShadowListener = (refusal: LimitRefusal) => void
+
+/** What came of asking for a request's limits. */
+export type LimitsTaken = Usage | Refusal
+
+/** Takes what a request uses of its limits, unless another guard of the same request has taken it. */
+export type TakeLimits = (
+  request: RequestHead,
+  uses: readonly LimitUse[],
+) => LimitsTaken | Promise<LimitsTaken>
+
+/**
+ * Takes the limits of requests over a limiter. Several guards may look at one request, one of the app and one of a route: what the
+ * first has taken the second does not take again.
+ */
+export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
+  const usages = new WeakMap<RequestHead, TakenUsage>()
+
+  function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken {
+    const before = usages.get(request)
+    if (!(taken instanceof TakenUsage)) return taken
+    if (before !== undefined) return before.absorb(taken)
+    usages.set(request, taken)
+    return taken
+  }
+
+  return (request, uses) => {
+    if (uses.length === 0) return noUsage
+    const before = usages.get(request)
+    const left = before === undefined ? uses : before.notTaken(uses)
+    if (before !== undefined && left.length === 0) return before
+    const taken = takeAll(limiter, left, onShadow)
+    return taken instanceof Promise ? taken.then((settled) => keep(request, settled)) : keep(request, taken)
+  }
+}
+
+/** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
+function takeAll(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  onShadow: ShadowListener,
+): LimitsTaken | Promise<LimitsTaken> {
+  const tooMuch = uses.find(({ cost, limit, isShadow }) => cost > limit.amount && !isShadow)
+  if (tooMuch !== undefined) return refuseForGood(tooMuch)
+  const taking = limiter.take(uses)
+  return taking instanceof Promise
+    ? taking.then((settled) => conclude(limiter, uses, settled, onShadow))
+    : conclude(limiter, uses, taking, onShadow)
+}
+
+function conclude(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  taking: Taking,
+  onShadow: ShadowListener,
+): LimitsTaken {
+  for (const shadow of taking.shadows) onShadow(shadow)
+  if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
+  return new TakenUsage(limiter, uses, taking, onShadow)
+}
+
+const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
+  window: 'rate_limited',
+  calendar: 'quota_exhausted',
+  concurrent: 'concurrency_limited',
+}
+
+const owners = { key: 'this API key', owner: 'its owner', route: 'this route', everyone: 'everyone' } as const
+
+function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
+  const whose = `The limit of ${owners[scopeOf(use)]}, ${use.limit.text}, is used up`
+  // Nobody can tell when something that is under way will end.
+  const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
+  const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
+  return new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
+    headers: { 'retry-after': `${seconds}`, ...limitHeaders(states, at) },
+    reason: use.name,
+  })
+}
+
+/** More than the limit allows at all: there is no moment at which it would pass, and so none to name. */
+function refuseForGood(use: LimitUse): Refusal {
+  const { amount, measure, text } = use.limit
+  const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[scopeOf(use)]} is ${text}: it can never pass`
+  return new Refusal('input_invalid', msg, {
+    errors: [
+      {
+        loc: ['body'],
+        msg: `${measure}: expected at most ${amount}, got ${use.cost}`,
+        type: 'cost_too_high',
+      },
+    ],
+    reason: use.name,
+  })
+}
+
+/** One use that was counted, and when. */
+interface Part {
+  readonly use: LimitUse
+  readonly at: number
+}
+
+/** What a request took, at its beginning and later. */
+class TakenUsage implements Usage {
+  states: readonly LimitState[]
+  isOpen: boolean
+  readonly #limiter: Limiter
+  readonly #onShadow: ShadowListener
+  #uses: readonly LimitUse[]
+  readonly #at: number
+  #parts: readonly Part[]
+  /** Measures whose real figure is known. */
+  readonly #settled = new Set<string>()
+
+  constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
+    this.#limiter = limiter
+    this.#onShadow = onShadow
+    this.#uses = uses
+    this.#at = taking.at
+    this.#parts = partsOf(uses, taking)
+    this.states = taking.states
+    this.isOpen = uses.some(({ limit, cost }) => limit.measure !== 'requests' && cost > 0)
+  }
+
+  /** Those that this request has not met yet. */
+  notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
+    return uses.filter(({ name }) => !this.states.some(({ use }) => use.name === name))
+  }
+
+  /** Adds what another guard of the same request has taken. */
+  absorb(other: TakenUsage): this {
+    this.states = [...this.states, ...other.states]
+    this.#uses = [...this.#uses, ...other.#uses]
+    this.#parts = [...this.#parts, ...other.#parts]
+    this.isOpen ||= other.isOpen
+    return this
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return limitHeaders(this.states, this.#at)
+  }
+
+  counts(measure: string): boolean {
+    return this.#uses.some(({ limit }) => limit.measure === measure)
+  }
+
+  async take(costs: Costs): Promise<Refusal | undefined> {
+    checkCosts('take', costs)
+    const more = this.#uses.flatMap((use) => {
+      const cost = costs[use.limit.measure] ?? 0
+      return cost === 0 ? [] : [{ ...use, cost }]
+    })
+    if (more.length === 0) return undefined
+    const taken = await takeAll(this.#limiter, more, this.#onShadow)
+    if (taken instanceof Refusal) {
+      await this.giveBack()
+      return taken
+    }
+    this.states = this.states.map(
+      (state) => taken.states.find(({ use }) => use.name === state.use.name) ?? state,
+    )
+    if (taken instanceof TakenUsage) this.#parts = [...this.#parts, ...taken.#parts]
+    for (const measure of Object.keys(costs)) this.#settled.add(measure)
+    return undefined
+  }
+
+  async settle(costs: Costs): Promise<void> {
+    checkCosts('settle', costs)
+    const met = new Set<string>()
+    await this.#put(({ name, limit, cost }) => {
+      const real = costs[limit.measure]
+      if (real === undefined || !Object.hasOwn(costs, limit.measure)) return cost
+      // What a limit counted in several parts is from now on in the first.
+      const isFirst = !met.has(name)
+      met.add(name)
+      return isFirst ? real : 0
+    })
+    for (const measure of Object.keys(costs)) this.#settled.add(measure)
+  }
+
+  async giveBack(): Promise<void> {
+    this.isOpen = false
+    await this.#giveBack(() => true)
+  }
+
+  async end(outcome: 'answered' | 'aborted'): Promise<void> {
+    if (!this.isOpen) return
+    this.isOpen = false
+    await this.#giveBack(
+      ({ limit }) =>
+        limit.kind === 'concurrent' ||
+        (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.has(limit.measure)),
+    )
+  }
+
+  async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
+    await this.#put((use) => (which(use) ? 0 : use.cost))
+    this.#parts = this.#parts.filter(({ use }) => !which(use))
+  }
+
+  /** Puts another cost in the place of each part's own, where it is another. */
+  async #put(costOf: (use: LimitUse) => number): Promise<void> {
+    const changed = this.#parts.map((part) => ({ part, cost: costOf(part.use) }))
+    this.#parts = changed.map(({ part, cost }) => ({ ...part, use: { ...part.use, cost } }))
+    const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
+    for (const at of new Set(different.map(({ part }) => part.at))) {
+      const together = different.filter(({ part }) => part.at === at)
+      await this.#limiter.settle(
+        together.map(({ part }) => part.use),
+        at,
+        together.map(({ cost }) => cost),
+      )
+    }
+  }
+}
+
+/** What was counted: not what was in shadow and would have been refused, nor what cost nothing. */
+function partsOf(uses: readonly LimitUse[], { shadows, at }: Taking): readonly Part[] {
+  return uses.filter((use) => use.cost > 0 && !isAmong(shadows, use)).map((use) => ({ use, at }))
+}
+
+function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {
+  return refusals.some((refusal) => refusal.use === use)
+}
+
+function checkCosts(where: string, costs: Costs): void {
+  for (const [measure, cost] of Object.entries(costs))
+    if (!Number.isSafeInteger(cost) || cost < 0)
+      throw new TypeError(`usage.${where}: \`${measure}\`: expected a whole number from 0 on, got ${cost}`)
+}

@@ -1,0 +1,196 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { parseLimitSetting } from '../../src/core/limit-setting.ts'
+import type { Limiter, LimitUse } from '../../src/core/limiter.ts'
+
+/** A limiter under test and its two clocks, in milliseconds. */
+export interface OpenedLimiter {
+  readonly limiter: Limiter
+  readonly time: { wall: number; steady: number }
+}
+
+export type OpenLimiter = () => Promise<OpenedLimiter>
+
+const begin = Date.UTC(2026, 0, 31, 23, 59, 0)
+
+/** What a request uses of a limit, `key:a 10/min`; requests cost one. */
+export function useOf(subject: string, text: string, cost = 1): LimitUse {
+  const setting = parseLimitSetting(text)
+  if (typeof setting === 'string') throw new Error(setting)
+  return { name: `${subject} ${setting.text}`, limit: setting.limit, isShadow: setting.isShadow, cost }
+}
+
+/** The promises of `Limiter`, for every limiter. */
+export function describeLimiter(name: string, open: OpenLimiter): void {
+  describe(`limiter: ${name}`, () => {
+    let limiter: Limiter
+    let time: OpenedLimiter['time']
+    beforeEach(async () => {
+      ;({ limiter, time } = await open())
+    })
+    const pass = (ms: number): void => {
+      time.wall += ms
+      time.steady += ms
+    }
+    const takes = async (...uses: readonly LimitUse[]): Promise<boolean> =>
+      (await limiter.take(uses)).refusal === undefined
+    const left = async (use: LimitUse): Promise<number | undefined> =>
+      (await limiter.look([use])).states[0]?.remaining
+
+    test('takes up to the amount and refuses beyond, until the first use leaves the window', async () => {
+      const use = useOf('key:a', '2/min')
+      expect([await takes(use), await takes(use), await takes(use)]).toEqual([true, true, false])
+      const refused = await limiter.take([use])
+      expect(refused.refusal).toMatchObject({ use, retryInMs: 60_000 })
+      expect(refused.states).toMatchObject([{ remaining: 0, freesInMs: 60_000 }])
+      pass(59_999)
+      expect(await takes(use)).toBe(false)
+      pass(1)
+      expect(await takes(use)).toBe(true)
+    })
+
+    test('counts each subject by itself, and what has one name together', async () => {
+      expect(await takes(useOf('key:a', '1/min'), useOf('owner:o', '2/min'))).toBe(true)
+      expect(await takes(useOf('key:b', '1/min'), useOf('owner:o', '2/min'))).toBe(true)
+      expect(await takes(useOf('key:c', '1/min'), useOf('owner:o', '2/min'))).toBe(false)
+      expect(await takes(useOf('key:c', '1/min'))).toBe(true)
+    })
+
+    test('takes all or nothing: a refused request consumes nothing of any limit', async () => {
+      const wide = useOf('key:a', '10/min')
+      const narrow = useOf('key:a', '1/h')
+      expect(await takes(wide, narrow)).toBe(true)
+      for (let again = 0; again < 5; again += 1) expect(await takes(wide, narrow)).toBe(false)
+      expect([await left(wide), await left(narrow)]).toEqual([9, 0])
+    })
+
+    test('names the limit that passes last, and the moment it names is the first', async () => {
+      const [short, long] = [useOf('key:a', '1/10s'), useOf('key:a', '1/min')]
+      expect(await takes(short, long)).toBe(true)
+      pass(1_000)
+      const { refusal } = await limiter.take([short, long])
+      expect(refusal).toMatchObject({ use: long, retryInMs: 59_000 })
+      pass(58_999)
+      expect(await takes(short, long)).toBe(false)
+      pass(1)
+      expect(await takes(short, long)).toBe(true)
+    })
+
+    test('a day and a month begin anew at their boundary, UTC, and not before', async () => {
+      const [day, month] = [useOf('key:a', '1/calendar day'), useOf('key:a', '2/calendar month')]
+      expect(await takes(day, month)).toBe(true)
+      expect((await limiter.take([day, month])).refusal).toMatchObject({ use: day, retryInMs: 60_000 })
+      pass(59_999)
+      expect(await takes(day)).toBe(false)
+      pass(1)
+      // It is February now.
+      expect(await left(month)).toBe(2)
+      expect(await takes(day, month)).toBe(true)
+    })
+
+    test('a wall clock that jumps neither opens a window nor closes it for longer, and a day that is set back stays used', async () => {
+      const [window, day] = [useOf('key:a', '1/min'), useOf('key:a', '1/calendar day')]
+      expect(await takes(window, day)).toBe(true)
+      time.wall -= 3_600_000
+      expect([await takes(window), await takes(day)]).toEqual([false, false])
+      time.wall += 10 * 86_400_000
+      expect(await takes(window)).toBe(false)
+      time.wall -= 10 * 86_400_000
+      time.steady += 60_000
+      expect(await takes(window)).toBe(true)
+    })
+
+    test('so many at once, until one ends', async () => {
+      const use = useOf('key:a', '2 concurrent')
+      const first = await limiter.take([use])
+      expect(await takes(use)).toBe(true)
+      const { refusal } = await limiter.take([use])
+      expect(refusal).toEqual({ use, retryInMs: undefined })
+      await limiter.settle([use], first.at, [0])
+      expect([await takes(use), await takes(use)]).toEqual([true, false])
+    })
+
+    test('what was reserved is settled to the real figure, less or more', async () => {
+      const use = useOf('key:a', '1000 tokens/min', 500)
+      const first = await limiter.take([use])
+      expect(await left(use)).toBe(500)
+      await limiter.settle([use], first.at, [100])
+      expect(await left(use)).toBe(900)
+      const second = await limiter.take([use])
+      await limiter.settle([use], second.at, [1_200])
+      expect(await left(use)).toBe(0)
+      expect((await limiter.take([use])).refusal?.retryInMs).toBeGreaterThan(0)
+    })
+
+    test('a limit in shadow refuses nobody, tells, and counts only what it would have let in', async () => {
+      const [shadow, real] = [useOf('key:a', 'shadow 1/min'), useOf('key:a', '3/min')]
+      expect((await limiter.take([shadow, real])).shadows).toEqual([])
+      const second = await limiter.take([shadow, real])
+      expect(second.refusal).toBeUndefined()
+      expect(second.shadows).toMatchObject([{ use: shadow, retryInMs: 60_000 }])
+      pass(60_000)
+      expect((await limiter.take([shadow, real])).shadows).toEqual([])
+    })
+
+    test('looking takes nothing', async () => {
+      const use = useOf('key:a', '1/min')
+      for (let again = 0; again < 3; again += 1)
+        expect(await limiter.look([use])).toMatchObject({ refusal: undefined, states: [{ remaining: 1 }] })
+      expect(await takes(use)).toBe(true)
+      expect((await limiter.look([use])).refusal).toMatchObject({ use })
+    })
+
+    test('a thousand at once get exactly what there is', async () => {
+      const use = useOf('key:a', '100/min')
+      const outcomes = await Promise.all(Array.from({ length: 1_000 }, () => takes(use)))
+      expect(outcomes.filter(Boolean)).toHaveLength(100)
+    })
+
+    test('agrees with plain lists of times, whatever limits a request meets and however they are settled', async () => {
+      const texts = ['3/10s', '5/min', '7 tokens/30s', '2 concurrent']
+      const step = fc.record({
+        ms: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 12_000 })),
+        which: fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+        tokens: fc.integer({ min: 0, max: 4 }),
+        ends: fc.boolean(),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+          const opened = await open()
+          const model = texts.map(() => [] as number[])
+          let now = 0
+          for (const { ms, which, tokens, ends } of steps) {
+            opened.time.steady += ms
+            opened.time.wall += ms
+            now += ms
+            const uses = which.map((index) => useOf('key:a', texts[index] ?? '', index === 2 ? tokens : 1))
+            const fits = uses.every(({ limit, cost }, at) => {
+              const times = model[which[at] ?? 0] ?? []
+              const counted =
+                limit.kind === 'window' ? times.filter((time) => time > now - limit.windowMs) : times
+              return cost === 0 || counted.length + cost <= limit.amount
+            })
+            const taking = await opened.limiter.take(uses)
+            expect(taking.refusal === undefined).toBe(fits)
+            if (!fits) continue
+            for (const [at, use] of uses.entries())
+              for (let one = 0; one < use.cost; one += 1) model[which[at] ?? 0]?.push(now)
+            if (!ends) continue
+            await opened.limiter.settle(
+              uses,
+              taking.at,
+              uses.map(() => 0),
+            )
+            for (const [at, use] of uses.entries()) model[which[at] ?? 0]?.splice(-use.cost, use.cost)
+          }
+        }),
+        { numRuns: 300 },
+      )
+    })
+  })
+}
+
+/** Where the clocks of a limiter under test stand at first: a minute before a month ends. */
+export function beginTime(): OpenedLimiter['time'] {
+  return { wall: begin, steady: 0 }
+}

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
+import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
+
+function openMemory(): OpenedLimiter & { readonly limiter: MemoryLimiter } {
+  const time = beginTime()
+  return { limiter: createMemoryLimiter({ clock: () => time.wall, monotonic: () => time.steady }), time }
+}
+
+describeLimiter('memory', async () => openMemory())
+
+test('memory: limits of which nothing is used any more are let go, and their memory is used again, empty', async () => {
+  const { limiter, time } = openMemory()
+  for (let key = 0; key < 3_000; key += 1) await limiter.take([useOf(`key:${key}`, '1/min')])
+  expect(limiter.size()).toBe(3_000)
+  expect(limiter.sweep()).toBe(0)
+  time.steady += 60_000
+  expect(limiter.sweep()).toBe(3_000)
+  expect(limiter.size()).toBe(0)
+  for (let key = 0; key < 3_000; key += 1)
+    expect((await limiter.take([useOf(`key:${key}`, '1000/min')])).states).toMatchObject([{ remaining: 999 }])
+})
