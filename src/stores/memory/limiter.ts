@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { CalendarLimit, ConcurrencyLimit, Limit, WindowLimit } from '../../core/limit.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../../core/limiter.ts'
 import { addUse, freeAt, giveBackUse, usedIn, windowCells } from '../../core/usage-window.ts'
-import { type CellPool, createCellPool } from './cell-pool.ts'
+import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
 
 export interface MemoryLimiterOptions {
   /** Milliseconds since the epoch, for the calendar's days and months. @default Date.now */
