@@ -43,6 +43,7 @@ function recordOf(id: string, text: string, format: KeyFormat, peppers: Peppers)
     scopes: ['predict'],
     metadata: {},
     addresses: [],
+    limits: null,
     secrets: [createSecretRecord(hash('sha256', text), peppers, now)],
     imported: false,
     createdAt: now,

@@ -25,6 +25,8 @@ export interface KeyRecord {
   readonly metadata: Readonly<Record<string, unknown>>
   /** CIDR blocks the caller may come from; empty means anywhere. */
   readonly addresses: readonly string[]
+  /** The key's own limits, each in its shortest form; empty means none, null the deployment's default. */
+  readonly limits: readonly string[] | null
   /** Newest first, 1 to 5. At most two are live: the current one, and the one before it until its end. */
   readonly secrets: readonly SecretRecord[]
   /** Whether its text came from elsewhere, so that it is found by digest and not by the id in the text. */

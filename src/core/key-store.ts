@@ -1,8 +1,9 @@
 import type { KeyRecord } from './key-record.ts'
+import type { OwnerRecord } from './owner-record.ts'
 import type { Standing } from './standing.ts'
 
 /**
- * Where keys are kept: the port that every store implements and `test/contract/` checks.
+ * Where keys, and what is kept of their owners, are: the port that every store implements and `test/contract/` checks.
  *
  * A call that cannot be carried out because the store is out of reach, locked beyond its deadline, full or broken
  * rejects with `Fault('store_unavailable')`. A write has happened wholly and durably when its promise resolves, or not at all.
@@ -19,6 +20,10 @@ export interface KeyStore {
   readonly addKeys: (records: readonly KeyRecord[], answer?: IdempotentAnswer) => Promise<AddOutcome>
   /** Replaces a key whose version is still `record.version - 1`. */
   readonly replaceKey: (record: KeyRecord, answer?: IdempotentAnswer) => Promise<ReplaceOutcome>
+  readonly findOwner: (owner: string) => Promise<OwnerRecord | undefined>
+  /** Replaces what is kept of an owner whose version is still `record.version - 1`; version 1 adds it where nothing is kept. */
+  readonly replaceOwner: (record: OwnerRecord) => Promise<ReplaceOwnerOutcome>
+  readonly listOwners: (query: OwnerQuery) => Promise<OwnerPage>
   /** The answer kept under this name, unless it has expired by `now`. */
   readonly findAnswer: (id: string, now: number) => Promise<IdempotentAnswer | undefined>
   /** Cheap enough for every 200 ms. What it tells holds for changes by every process and node. */
@@ -35,7 +40,7 @@ export type ChangeCursor = number
 
 export interface Changes {
   readonly cursor: ChangeCursor
-  /** Ids of the keys that were added or replaced since; `all` where the store cannot tell any more. Empty at first. */
+  /** Ids of the keys that were added or replaced since, and of all keys of an owner that was; `all` where they are too many to tell. Empty at first. */
   readonly keyIds: readonly string[] | 'all'
   /** Whether any imported key exists, so that text that is not a key of ours is worth a look-up. */
   readonly hasImportedKeys: boolean
@@ -53,6 +58,11 @@ export type ReplaceOutcome =
   /** Somebody else changed the key in between, or it is not there: read it again. */
   | { readonly outcome: 'stale' }
   | { readonly outcome: 'answered'; readonly answer: IdempotentAnswer }
+
+export type ReplaceOwnerOutcome =
+  | { readonly outcome: 'replaced' }
+  /** Somebody else changed the owner in between: read it again. */
+  | { readonly outcome: 'stale' }
 
 /** An answer kept for a retry, written in the same commit as the change it answers. */
 export interface IdempotentAnswer {
@@ -92,6 +102,20 @@ export interface KeyQuery {
 /** A page of a list of keys. */
 export interface KeyPage {
   readonly keys: readonly KeyRecord[]
+  /** Whether another page follows. */
+  readonly hasMore: boolean
+}
+
+/** Asks for owners of whom something is kept, in the order of their bytes in UTF-8. */
+export interface OwnerQuery {
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** The owner that the page before ended with. */
+  readonly after?: string
+}
+
+export interface OwnerPage {
+  readonly owners: readonly OwnerRecord[]
   /** Whether another page follows. */
   readonly hasMore: boolean
 }

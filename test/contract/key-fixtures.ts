@@ -23,6 +23,7 @@ export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
     scopes: ['predict'],
     metadata: {},
     addresses: [],
+    limits: null,
     secrets: [{ digest: digestOf(id), pepperVersion: 1, createdAt: 1_000, endsAt: null }],
     imported: false,
     createdAt: 1_000,

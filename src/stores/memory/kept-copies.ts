@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../../core/key-record.ts'
 import type { IdempotentAnswer } from '../../core/key-store.ts'
+import type { OwnerRecord } from '../../core/owner-record.ts'
 
 /** A key as the store keeps it: a copy, normalised as JSON and UTF-8 would, so that this store differs from no other. */
 export function keepKey(key: KeyRecord): KeyRecord {
@@ -10,6 +11,7 @@ export function keepKey(key: KeyRecord): KeyRecord {
     scopes: throughJson(key.scopes),
     metadata: throughJson(key.metadata),
     addresses: throughJson(key.addresses),
+    limits: throughJson(key.limits),
     revokedReason: key.revokedReason?.toWellFormed() ?? null,
   })
 }
@@ -20,6 +22,15 @@ export function lendKey(kept: KeyRecord): KeyRecord {
     Object.freeze({ ...secret, digest: new Uint8Array(secret.digest) }),
   )
   return Object.freeze({ ...kept, secrets: Object.freeze(secrets) })
+}
+
+/** What is kept of an owner: a frozen copy, which may be lent as it is. */
+export function keepOwner(record: OwnerRecord): OwnerRecord {
+  return Object.freeze({
+    ...record,
+    owner: record.owner.toWellFormed(),
+    limits: throughJson(record.limits),
+  })
 }
 
 /** An answer of its own for the store, and for each caller. */

@@ -1,6 +1,7 @@
 import type { KeyRecord } from '../../core/key-record.ts'
 import type { KeyPage, KeyQuery, KeySort } from '../../core/key-store.ts'
 import { standingOf } from '../../core/standing.ts'
+import { compareText } from './compare-text.ts'
 
 type SortValue = string | number | null
 
@@ -46,11 +47,6 @@ function compareValues(a: SortValue, b: SortValue): number {
   if (a === b) return 0
   if (typeof a === 'number' && typeof b === 'number') return a - b
   return compareText(String(a), String(b))
-}
-
-/** By code points, as databases compare UTF-8; JavaScript's `<` compares UTF-16 units and puts U+10000 before U+E000. */
-function compareText(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function matches(key: KeyRecord, query: KeyQuery): boolean {

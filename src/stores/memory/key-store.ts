@@ -1,10 +1,19 @@
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
 import type { KeyRecord } from '../../core/key-record.ts'
-import type { AddOutcome, Changes, IdempotentAnswer, KeyStore, ReplaceOutcome } from '../../core/key-store.ts'
+import type {
+  AddOutcome,
+  Changes,
+  IdempotentAnswer,
+  KeyStore,
+  ReplaceOutcome,
+  ReplaceOwnerOutcome,
+} from '../../core/key-store.ts'
+import type { OwnerRecord } from '../../core/owner-record.ts'
 import { copyAnswer, digestText, keepKey, lendKey } from './kept-copies.ts'
 import { type ChangeLog, createChangeLog } from './key-changes.ts'
 import { selectKeys } from './key-query.ts'
+import { createOwnerTable, type OwnerTable } from './owner-table.ts'
 
 export interface MemoryKeyStoreOptions {
   /** Says which kept answers have expired. @default Date.now */
@@ -16,7 +25,8 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): KeySt
   const { clock = Date.now } = options
   const state: MemoryState = {
     keys: new Map(),
-    ownersByDigest: new Map(),
+    keyIdsByDigest: new Map(),
+    owners: createOwnerTable(),
     answers: new Map(),
     settings: new Map(),
     changes: createChangeLog(),
@@ -33,9 +43,9 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): KeySt
     findKey: (id) => run(() => lendFound(state, id)),
     findImportedKey: (digests) =>
       run(() => {
-        const owners = digests.map((digest) => state.ownersByDigest.get(digestText(digest)))
-        const owner = owners.find((id) => id !== undefined)
-        return owner === undefined ? undefined : lendFound(state, owner)
+        const ids = digests.map((digest) => state.keyIdsByDigest.get(digestText(digest)))
+        const id = ids.find((found) => found !== undefined)
+        return id === undefined ? undefined : lendFound(state, id)
       }),
     listKeys: (query) =>
       run(() => {
@@ -45,10 +55,13 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): KeySt
     addKeys: (records, answer) => run(() => change(state, clock(), answer, () => addKeys(state, records))),
     replaceKey: (record, answer) =>
       run(() => change(state, clock(), answer, () => replaceKey(state, record))),
+    findOwner: (owner) => run(() => state.owners.find(owner)),
+    replaceOwner: (record) => run(() => replaceOwner(state, record)),
+    listOwners: (query) => run(() => state.owners.list(query)),
     findAnswer: (id, now) => run(() => findAnswer(state, id, now)),
     readChanges: (since) =>
       run((): Changes => {
-        const hasImportedKeys = state.ownersByDigest.size > 0
+        const hasImportedKeys = state.keyIdsByDigest.size > 0
         return { ...state.changes.read(since), hasImportedKeys, hasKeys: state.keys.size > 0 }
       }),
     findSetting: (name) => run(() => state.settings.get(name)),
@@ -67,7 +80,8 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): KeySt
 interface MemoryState {
   readonly keys: Map<string, KeyRecord>
   /** Ids of imported keys, by the text of each kept digest. */
-  readonly ownersByDigest: Map<string, string>
+  readonly keyIdsByDigest: Map<string, string>
+  readonly owners: OwnerTable
   readonly answers: Map<string, IdempotentAnswer>
   readonly settings: Map<string, string>
   readonly changes: ChangeLog
@@ -91,7 +105,7 @@ function change<T extends AddOutcome | ReplaceOutcome>(
 function addKeys(state: MemoryState, records: readonly KeyRecord[]): AddOutcome {
   const names = new Set<string>()
   for (const name of records.flatMap((record) => [record.id, ...digestsOf(record)])) {
-    if (names.has(name) || state.keys.has(name) || state.ownersByDigest.has(name)) return { outcome: 'taken' }
+    if (names.has(name) || state.keys.has(name) || state.keyIdsByDigest.has(name)) return { outcome: 'taken' }
     names.add(name)
   }
   for (const record of records.map(keepKey)) put(state, record)
@@ -102,19 +116,26 @@ function replaceKey(state: MemoryState, record: KeyRecord): ReplaceOutcome {
   const earlier = state.keys.get(record.id)
   if (earlier === undefined || earlier.version !== record.version - 1) return { outcome: 'stale' }
   for (const digest of digestsOf(record)) {
-    const owner = state.ownersByDigest.get(digest)
-    if (owner !== undefined && owner !== record.id)
-      throw new Fault('internal', `key ${record.id}: the imported key ${owner} has the same secret`)
+    const holder = state.keyIdsByDigest.get(digest)
+    if (holder !== undefined && holder !== record.id)
+      throw new Fault('internal', `key ${record.id}: the imported key ${holder} has the same secret`)
   }
   const kept = keepKey(record)
-  for (const digest of digestsOf(earlier)) state.ownersByDigest.delete(digest)
+  for (const digest of digestsOf(earlier)) state.keyIdsByDigest.delete(digest)
   put(state, kept)
+  return { outcome: 'replaced' }
+}
+
+function replaceOwner(state: MemoryState, record: OwnerRecord): ReplaceOwnerOutcome {
+  if (!state.owners.replace(record)) return { outcome: 'stale' }
+  const owner = record.owner.toWellFormed()
+  for (const key of state.keys.values()) if (key.owner === owner) state.changes.record(key.id)
   return { outcome: 'replaced' }
 }
 
 function put(state: MemoryState, kept: KeyRecord): void {
   state.keys.set(kept.id, kept)
-  for (const digest of digestsOf(kept)) state.ownersByDigest.set(digest, kept.id)
+  for (const digest of digestsOf(kept)) state.keyIdsByDigest.set(digest, kept.id)
   state.changes.record(kept.id)
 }
 

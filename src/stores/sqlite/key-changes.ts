@@ -1,6 +1,7 @@
 import type { ChangeCursor, Changes } from '../../core/key-store.ts'
 import type { Connection } from './connection.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
+import { latestChange } from './next-change.ts'
 
 /** More changed keys than this are told as `all`: dropping a cache is cheaper than reading so many. */
 const listedMax = 1_000
@@ -14,7 +15,7 @@ interface Seen {
   readonly hasKeys: boolean
 }
 
-/** Reads which keys changed. */
+/** Reads which keys changed, by themselves or with their owner. */
 export interface ChangeReader {
   /** @throws Fault `store_unavailable` */
   readonly read: (since: ChangeCursor | undefined) => Changes
@@ -25,7 +26,13 @@ export interface ChangeReader {
 export function createChangeReader(connection: Connection, database: SqliteDatabase): ChangeReader {
   const findDataVersion = database.prepare<{ data_version: number }>('PRAGMA data_version')
   const selectIds = database.prepare<{ id: string }>(
-    `SELECT id FROM keys WHERE change > ? AND change <= ? ORDER BY change LIMIT ${listedMax + 1}`,
+    // Each half by itself stops where the whole would be too long: an owner may have a million keys.
+    `SELECT id FROM (SELECT id FROM keys WHERE change > ?1 AND change <= ?2 LIMIT ${listedMax + 1})
+      UNION
+      SELECT id FROM (
+        SELECT keys.id FROM owners JOIN keys USING (owner)
+          WHERE owners.change > ?1 AND owners.change <= ?2 LIMIT ${listedMax + 1}
+      )`,
   )
   let seen: Seen | undefined
 
@@ -33,11 +40,10 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
     // The version first: a commit that comes in between is then seen twice, never not at all.
     const dataVersion = findDataVersion.get()?.data_version ?? Number.NaN
     if (seen?.dataVersion !== dataVersion) {
-      const cursor = Number(readValue(database, 'SELECT coalesce(max(change), 0) FROM keys'))
       seen = {
         dataVersion,
-        cursor,
-        hasKeys: cursor > 0,
+        cursor: Number(readValue(database, `SELECT ${latestChange}`)),
+        hasKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM keys)') === 1,
         hasImportedKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM imported_digests)') === 1,
       }
     }

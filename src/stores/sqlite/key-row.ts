@@ -19,6 +19,7 @@ export type KeyCells = readonly [
   disabledAt: number | null,
   revokedAt: number | null,
   revokedReason: string | null,
+  limits: string | null,
   id: string,
 ]
 
@@ -40,6 +41,7 @@ export const keyColumns: readonly string[] = [
   'disabled_at',
   'revoked_at',
   'revoked_reason',
+  'limits',
   'id',
 ]
 
@@ -62,6 +64,7 @@ export function encodeKey(key: KeyRecord): KeyCells {
     key.disabledAt,
     key.revokedAt,
     key.revokedReason,
+    key.limits === null ? null : JSON.stringify(key.limits),
     key.id,
   ]
 }
@@ -74,7 +77,7 @@ export function encodeKey(key: KeyRecord): KeyCells {
 export function decodeKey(cells: KeyCells): KeyRecord {
   try {
     return Object.freeze({
-      id: cells[16],
+      id: cells[17],
       version: cells[0],
       name: cells[1],
       owner: cells[2],
@@ -82,6 +85,7 @@ export function decodeKey(cells: KeyCells): KeyRecord {
       scopes: parseFrozen<readonly string[]>(cells[4]),
       metadata: parseFrozen<Readonly<Record<string, unknown>>>(cells[5]),
       addresses: parseFrozen<readonly string[]>(cells[6]),
+      limits: cells[16] === null ? null : parseFrozen<readonly string[]>(cells[16]),
       secrets: decodeSecrets(cells[7]),
       imported: cells[8] === 1,
       createdAt: cells[9],
@@ -93,14 +97,15 @@ export function decodeKey(cells: KeyCells): KeyRecord {
       revokedReason: cells[15],
     })
   } catch (error) {
-    throw new Fault('store_unavailable', `key ${cells[16]}: its row cannot be read`, { cause: error })
+    throw new Fault('store_unavailable', `key ${cells[17]}: its row cannot be read`, { cause: error })
   }
 }
 
 const emptyArray: readonly never[] = Object.freeze([])
 const emptyObject: Readonly<Record<string, never>> = Object.freeze({})
 
-function parseFrozen<T>(text: string): T {
+/** JSON as a value that nobody can change. */
+export function parseFrozen<T>(text: string): T {
   // Most keys have no metadata and no address list.
   if (text === '[]') return emptyArray as T
   if (text === '{}') return emptyObject as T

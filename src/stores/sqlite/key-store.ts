@@ -9,6 +9,7 @@ import { createChangeReader } from './key-changes.ts'
 import { listKeys } from './key-listing.ts'
 import { createKeyTable, type KeyTable } from './key-table.ts'
 import { migrateDatabase } from './migrations.ts'
+import { createOwnerTable } from './owner-table.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 import { watchFiles } from './watched-files.ts'
 
@@ -54,6 +55,7 @@ export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
   const { database, clock } = parts
   const connection = createConnection(database, watchFiles(parts.file), parts.lockTimeoutMs)
   const keys = createKeyTable(database)
+  const owners = createOwnerTable(database)
   const answers = createAnswerTable(database)
   const changes = createChangeReader(connection, database)
   const findSetting = database.prepare<{ value: string }>('SELECT value FROM settings WHERE name = ?')
@@ -85,6 +87,13 @@ export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
     listKeys: (query) => listKeys(connection, database, query),
     addKeys: (records, answer) => change(() => addKeys(keys, records), answer),
     replaceKey: (record, answer) => change(() => replaceKey(keys, record), answer),
+    findOwner: async (owner) => connection.read(() => owners.find(owner)),
+    replaceOwner: async (record) => {
+      const isReplaced = await connection.write(() => owners.replace(record))
+      changes.forget()
+      return { outcome: isReplaced ? 'replaced' : 'stale' }
+    },
+    listOwners: async (query) => connection.read(() => owners.list(query)),
     findAnswer: async (id, now) => connection.read(() => answers.find(id, now)),
     readChanges: async (since) => changes.read(since),
     findSetting: async (name) => connection.read(() => setting(name)),

@@ -4,6 +4,7 @@ import type { SqliteDatabase } from './database.ts'
 import { createImportedDigestTable } from './imported-digest-table.ts'
 import { neighboursMax, placeOf } from './key-place.ts'
 import { decodeKey, encodeKey, type KeyCells, keyColumns } from './key-row.ts'
+import { nextChange } from './next-change.ts'
 
 /** The keys and the digests of imported ones, without transactions or error handling of their own. */
 export interface KeyTable {
@@ -16,8 +17,6 @@ export interface KeyTable {
   /** Replaces the key of the version before; false where there is none. */
   readonly replace: (key: KeyRecord) => boolean
 }
-
-const nextChange = '(SELECT coalesce(max(change), 0) + 1 FROM keys)'
 
 export function createKeyTable(database: SqliteDatabase): KeyTable {
   const columns = keyColumns.join(', ')

@@ -56,6 +56,20 @@ const steps: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- NULL is the deployment's default.
+  ALTER TABLE keys ADD COLUMN limits TEXT CHECK (limits IS NULL OR json_type(limits) = 'array');
+
+  CREATE TABLE owners (
+    owner TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    limits TEXT NOT NULL CHECK (json_type(limits) = 'array'),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    -- Of one sequence with that of keys, so that a reader needs one cursor.
+    change INTEGER NOT NULL UNIQUE
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** The version of the database that this program writes. */
