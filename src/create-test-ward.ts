@@ -13,6 +13,8 @@ export type TestKey = Omit<NewKey, 'name'>
 export interface TestWardOptions<Name extends string = string, Required extends boolean = true> {
   /** The keys there are, by names of your choice. @default none */
   readonly keys?: Readonly<Record<Name, TestKey>>
+  /** Limits that the keys of an owner share, such as `['1000/day']`, by owner. @default none */
+  readonly owners?: Readonly<Record<string, readonly string[]>>
   /** As in `openModelward`. @default apiKeyHeader({ name: 'X-API-Key' }) */
   readonly scheme?: Scheme<Required> | readonly Scheme<Required>[]
   /** @default 'live' */
@@ -35,9 +37,10 @@ export interface TestWard<Name extends string = string, Required extends boolean
 }
 
 const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
-  keys: {
-    expected: 'an object of keys by their names',
-    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  keys: { expected: 'an object of keys by their names', accepts: isPlainObject },
+  owners: {
+    expected: 'an object of limits, each an array, by their owners',
+    accepts: (value) => isPlainObject(value) && Object.values(value).every(Array.isArray),
   },
   scheme: {
     expected: 'a scheme, or an array of at least one, each of another place, such as apiKeyHeader({ name })',
@@ -52,7 +55,7 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
  * Creates a ward for tests, in the place of the one that your app is given: FastAPI's `app.dependency_overrides`. It is the same
  * guard, so a test meets the refusals that a caller would; there is no setting that makes a deployed app use one.
  *
- * @throws TypeError for wrong options; Refusal `input_invalid` for a key that could not be created
+ * @throws TypeError for wrong options; Refusal `input_invalid` for a key that could not be created, or an owner's limits that are none
  * @example
  * const ward = await createTestWard({ keys: { alice: { scopes: ['predict'] }, bob: { scopes: ['read'] } } })
  * const app = createApp(ward)
@@ -83,6 +86,7 @@ export async function createTestWard<
     invalidKeyStatus,
     listenMs: 0,
   })
+  for (const [owner, limits] of Object.entries(options.owners ?? {})) await ward.owners.set(owner, limits)
   const texts = new Map<string, string>()
   const ids = new Map<string, string>()
   for (const [name, key] of Object.entries<TestKey>(options.keys ?? {})) {
@@ -103,4 +107,8 @@ export async function createTestWard<
       now += ms
     },
   }
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -7,7 +7,7 @@ export type { Clock } from './core/clock.ts'
 export type { Demand, GuardSetting } from './core/demand.ts'
 export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
 export type { KeyRecord, SecretRecord } from './core/key-record.ts'
-export type { KeyPage, KeyQuery, KeySort } from './core/key-store.ts'
+export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './core/key-store.ts'
 export {
   hasValidChecksum,
   isKeyId,
@@ -17,6 +17,7 @@ export {
   type ParsedKey,
   parseKey,
 } from './core/key-text.ts'
+export type { OwnerRecord } from './core/owner-record.ts'
 export { type Problem, type ProblemAnswer, problemMediaType, problemOf } from './core/problem.ts'
 export {
   type InputError,
@@ -56,5 +57,7 @@ export type { KeyFields } from './gate/key-fields.ts'
 export type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './gate/key-service.ts'
 export { type KeyView, viewKey } from './gate/key-view.ts'
 export { NodeHead } from './gate/node-head.ts'
+export type { OwnerService } from './gate/owner-service.ts'
+export { type OwnerView, viewOwner } from './gate/owner-view.ts'
 export { WebHead } from './gate/web-head.ts'
 export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'

@@ -17,5 +17,10 @@ export function announceChanges(store: KeyStore, onChanged: () => Promise<void>)
       if (replaced.outcome === 'replaced') await onChanged()
       return replaced
     },
+    async replaceOwner(record) {
+      const replaced = await store.replaceOwner(record)
+      if (replaced.outcome === 'replaced') await onChanged()
+      return replaced
+    },
   }
 }

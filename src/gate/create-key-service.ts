@@ -10,6 +10,7 @@ import { createSecretRecord, drawKey, drawKeyId } from './draw-key.ts'
 import { type AnswerSeal, createAnswerSeal, type Idempotency } from './idempotency.ts'
 import { checkKeyFields, isLabel, labelLengthMax } from './key-fields.ts'
 import type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './key-service.ts'
+import { shortenLimits } from './limit-texts.ts'
 import { parseSha256 } from './parse-sha256.ts'
 import type { Peppers } from './pepper.ts'
 
@@ -62,7 +63,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
         refuseRevoked(record)
         const changed = { ...record, ...changes }
         checkKeyFields(changed, ['body'])
-        return changed
+        return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
       }),
     disable: (id) =>
       change(id, (record) => {
@@ -109,6 +110,7 @@ function createRecord(
     scopes: key.scopes ?? [defaultScope],
     metadata: key.metadata ?? {},
     addresses: key.addresses ?? [],
+    limits: key.limits ? shortenLimits(key.limits) : null,
     secrets: [secret],
     imported,
     createdAt: secret.createdAt,

@@ -2,11 +2,12 @@ import type { KeyRecord } from '../core/key-record.ts'
 import { type InputError, Refusal } from '../core/refusal.ts'
 import { adminScope, isScope } from '../core/scope.ts'
 import { isAddressBlock } from './address-list.ts'
+import { limitErrors } from './limit-texts.ts'
 
 /** The fields of a key that people set. Times are milliseconds since the epoch, UTC; null means never. */
 export type KeyFields = Pick<
   KeyRecord,
-  'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'notBefore' | 'expiresAt'
+  'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'limits' | 'notBefore' | 'expiresAt'
 >
 
 /** Most UTF-16 units of a name, an owner or a reason. */
@@ -38,6 +39,7 @@ export function checkKeyFields(
     ...labelErrors('owner', fields.owner),
     ...scopeErrors(fields.scopes),
     ...addressErrors(fields.addresses),
+    ...limitErrors(fields.limits ?? []),
     ...metadataErrors(fields.metadata),
     ...timeErrors(fields, issuedAt),
   ]

@@ -11,6 +11,8 @@ export interface KeyView {
   readonly scopes: readonly string[]
   readonly metadata: Readonly<Record<string, unknown>>
   readonly addresses: readonly string[]
+  /** The key's own limits; empty means none, null the deployment's default. */
+  readonly limits: readonly string[] | null
   readonly imported: boolean
   readonly created_at: string
   readonly updated_at: string
@@ -34,6 +36,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
     scopes: record.scopes,
     metadata: record.metadata,
     addresses: record.addresses,
+    limits: record.limits,
     imported: record.imported,
     created_at: isoTime(record.createdAt),
     updated_at: isoTime(record.updatedAt),
@@ -48,7 +51,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
   }
 }
 
-function isoTime(ms: number): string {
+export function isoTime(ms: number): string {
   return new Date(ms).toISOString()
 }
 

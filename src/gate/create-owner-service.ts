@@ -1,0 +1,67 @@
+import type { Clock } from '../core/clock.ts'
+import type { KeyStore } from '../core/key-store.ts'
+import type { OwnerRecord } from '../core/owner-record.ts'
+import { Refusal } from '../core/refusal.ts'
+import { isLabel, labelLengthMax } from './key-fields.ts'
+import { limitErrors, shortenLimits } from './limit-texts.ts'
+import type { OwnerService } from './owner-service.ts'
+
+export interface OwnerServiceOptions {
+  readonly store: Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
+  readonly clock: Clock
+}
+
+/** How often a change is tried again when somebody else changed the same owner in between. */
+const changeTriesMax = 8
+
+export function createOwnerService({ store, clock }: OwnerServiceOptions): OwnerService {
+  return {
+    async get(owner) {
+      const record = await store.findOwner(owner)
+      if (record === undefined) throw new Refusal('not_found', 'No limits are kept for this owner.')
+      return record
+    },
+    async set(owner, texts) {
+      checkOwner(owner, texts)
+      const limits = shortenLimits(texts)
+      for (let tries = 0; tries < changeTriesMax; tries += 1) {
+        const before = await store.findOwner(owner)
+        if (before !== undefined && areSame(before.limits, limits)) return before
+        const next = createNext(before, owner, limits, clock())
+        const { outcome } = await store.replaceOwner(next)
+        if (outcome === 'replaced') return next
+      }
+      throw new Refusal('key_conflict', 'The owner was changed by somebody else at the same time; try again.')
+    },
+    list: (query) => store.listOwners(query),
+  }
+}
+
+/** Refuses an owner or limits that nobody can have, with every fault at once. */
+export function checkOwner(owner: string, limits: readonly string[]): void {
+  const errors = limitErrors(limits).map(({ loc, ...error }) => ({ loc: ['body', ...loc], ...error }))
+  if (!isLabel(owner)) {
+    const msg = `expected 1 to ${labelLengthMax} printable characters`
+    errors.unshift({ loc: ['path', 'owner'], msg, type: 'label' })
+  }
+  if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
+}
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((limit, index) => limit === others[index])
+}
+
+function createNext(
+  before: OwnerRecord | undefined,
+  owner: string,
+  limits: readonly string[],
+  now: number,
+): OwnerRecord {
+  return {
+    owner,
+    version: (before?.version ?? 0) + 1,
+    limits,
+    createdAt: before?.createdAt ?? now,
+    updatedAt: now,
+  }
+}

@@ -1,0 +1,15 @@
+import type { OwnerPage, OwnerQuery } from '../core/key-store.ts'
+import type { OwnerRecord } from '../core/owner-record.ts'
+
+/**
+ * The limits that all keys of an owner share. Refuses, by throwing, with `not_found`, `input_invalid` with every fault at once, and
+ * `key_conflict`. Faults with `store_unavailable`. What has resolved is durable.
+ */
+export interface OwnerService {
+  /** What is kept of an owner. Refuses with `not_found` where nothing is, whatever keys there are. */
+  readonly get: (owner: string) => Promise<OwnerRecord>
+  /** Puts limits, such as `1000/day`, in the place of those that the owner has; none takes them away. */
+  readonly set: (owner: string, limits: readonly string[]) => Promise<OwnerRecord>
+  /** Owners of whom something is kept, in the order of their bytes in UTF-8. */
+  readonly list: (query: OwnerQuery) => Promise<OwnerPage>
+}
