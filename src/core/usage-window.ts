@@ -23,7 +23,7 @@ export interface WindowState {
 }
 
 /** Cells that a window's state takes. */
-export const windowCells = 67
+export const windowCells = 68
 
 /** Most uses whose times are kept one by one. */
 const exactMax = 64
@@ -37,8 +37,9 @@ const latestHigh = 1
 /** Exact: where the ring begins, times 256, and how many uses are in it. */
 const ring = 2
 const firstTime = 3
-/** In slots: what was used in each. */
-const firstSlot = 2
+/** In slots: what was used in all of them, and in each. */
+const total = 2
+const firstSlot = 3
 
 const twoTo32 = 4_294_967_296
 
@@ -51,7 +52,7 @@ const twoTo32 = 4_294_967_296
 export function usedIn(window: UsageWindow, state: WindowState, now: number): number {
   if (!isExact(window)) {
     advanceSlots(window, state, now)
-    return sumOfSlots(state)
+    return totalOf(state)
   }
   advanceRing(window, state, now)
   return countOf(state)
@@ -65,8 +66,8 @@ export function usedIn(window: UsageWindow, state: WindowState, now: number): nu
 export function addUse(window: UsageWindow, state: WindowState, now: number, cost: number): number {
   if (isExact(window)) return addTimes(window, state, now, cost)
   const slot = advanceSlots(window, state, now)
-  const cell = slotCell(state, slot)
-  state.cells[cell] = Math.min(twoTo32 - 1, (state.cells[cell] ?? 0) + cost)
+  // Counted further than 32 bits reach, twice the largest amount, it is as much beyond it as it can be.
+  changeSlot(state, slot, Math.min(cost, twoTo32 - 1 - totalOf(state)))
   return Math.max(now, startOf(window, slot))
 }
 
@@ -87,8 +88,7 @@ export function giveBackUse(window: UsageWindow, state: WindowState, at: number,
   }
   const slot = slotOf(window, at)
   if (slot > latestOf(state) || slot <= latestOf(state) - slotsKept) return
-  const cell = slotCell(state, slot)
-  state.cells[cell] = Math.max(0, (state.cells[cell] ?? 0) - cost)
+  changeSlot(state, slot, -Math.min(cost, state.cells[slotCell(state, slot)] ?? 0))
 }
 
 function isExact({ amount }: UsageWindow): boolean {
@@ -202,20 +202,27 @@ function advanceSlots(window: UsageWindow, state: WindowState, now: number): num
   const before = latestOf(state)
   const latest = Math.max(before, slotOf(window, now))
   const passed = Math.min(latest - before, slotsKept)
-  for (let slot = latest - passed + 1; slot <= latest; slot += 1) state.cells[slotCell(state, slot)] = 0
+  if (passed === 0) return latest
+  for (let slot = latest - passed + 1; slot <= latest; slot += 1)
+    changeSlot(state, slot, -(state.cells[slotCell(state, slot)] ?? 0))
   setLatest(state, latest)
   return latest
 }
 
-function sumOfSlots({ cells, offset }: WindowState): number {
-  let sum = 0
-  for (let index = 0; index < slotsKept; index += 1) sum += cells[offset + firstSlot + index] ?? 0
-  return sum
+function totalOf({ cells, offset }: WindowState): number {
+  return cells[offset + total] ?? 0
+}
+
+function changeSlot(state: WindowState, slot: number, by: number): void {
+  const { cells, offset } = state
+  const cell = slotCell(state, slot)
+  cells[cell] = (cells[cell] ?? 0) + by
+  cells[offset + total] = totalOf(state) + by
 }
 
 function slotsFreeAt(window: UsageWindow, state: WindowState, now: number, cost: number): number {
   const latest = advanceSlots(window, state, now)
-  let over = sumOfSlots(state) + cost - window.amount
+  let over = totalOf(state) + cost - window.amount
   let slot = latest - slotsPerWindow
   if (over <= 0) return Math.max(now, startOf(window, latest))
   for (; over > 0; slot += 1) over -= slot < 0 ? 0 : (state.cells[slotCell(state, slot)] ?? 0)
