@@ -25,6 +25,7 @@ describe('create', () => {
       owner: record.id,
       scopes: ['predict'],
       addresses: [],
+      limits: null,
       notBefore: null,
       expiresAt: null,
       version: 1,
@@ -47,6 +48,7 @@ describe('create', () => {
       owner: '',
       scopes: ['predict', 'Bad', 'predict'],
       addresses: ['10.0.0.0/33'],
+      limits: ['10/min', '0/min', 'often', '20/minute'],
       metadata: { note: 'x'.repeat(5_000) },
       notBefore: 20,
       expiresAt: 10,
@@ -59,11 +61,32 @@ describe('create', () => {
       ['body', 'scopes', 1],
       ['body', 'scopes'],
       ['body', 'addresses', 0],
+      ['body', 'limits', 1],
+      ['body', 'limits', 2],
+      ['body', 'limits', 3],
       ['body', 'metadata'],
       ['body', 'expires_at'],
     ])
     const { keys } = await ward.keys.list({ sort: 'id', descending: false, limit: 10 })
     expect(keys).toEqual([])
+  })
+
+  test('keeps limits in their shortest form, none apart from the default, at most eight', async () => {
+    const ward = await openTestWard()
+    const limits = ['10 / Minute', 'shadow 1000/day', '5000/calendar month', '5 concurrent']
+    const { record } = await ward.keys.create({ name: 'a', limits })
+    expect((await ward.keys.get(record.id)).limits).toEqual([
+      '10/min',
+      'shadow 1000/d',
+      '5000/calendar month',
+      '5 concurrent',
+    ])
+    const none = await ward.keys.create({ name: 'b', limits: [] })
+    expect(viewKey(none.record, 0).limits).toEqual([])
+    const many = Array.from({ length: 9 }, (_, index) => `1/${index + 1}min`)
+    await expect(ward.keys.create({ name: 'c', limits: many })).rejects.toMatchObject({
+      errors: [{ loc: ['body', 'limits', 8] }],
+    })
   })
 
   test('refuses a key that is an admin and something else', async () => {
@@ -176,6 +199,12 @@ describe('an idempotent request', () => {
 })
 
 describe('rotate', () => {
+  test('keeps the limits', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a', limits: ['10/min'] })
+    expect((await ward.keys.rotate(record.id)).record.limits).toEqual(['10/min'])
+  })
+
   test('without an overlap ends the old secret at once', async () => {
     const ward = await openTestWard()
     const old = await ward.keys.create({ name: 'a' })
@@ -230,6 +259,22 @@ describe('changes', () => {
       await expect(change).rejects.toMatchObject({ code: 'key_conflict', status: 409 })
   })
 
+  test('of the limits put others in their place, take them away or bring the default back; of others leave them', async () => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a', limits: ['10/min'] })
+    const limitsAfter = async (changes: Parameters<typeof ward.keys.update>[1]) => {
+      await ward.keys.update(record.id, changes)
+      return (await ward.keys.get(record.id)).limits
+    }
+    expect(await limitsAfter({ name: 'b' })).toEqual(['10/min'])
+    expect(await limitsAfter({ limits: ['20 requests/hour'] })).toEqual(['20/h'])
+    expect(await limitsAfter({ limits: [] })).toEqual([])
+    expect(await limitsAfter({ limits: null })).toBeNull()
+    await expect(ward.keys.update(record.id, { limits: ['often'] })).rejects.toMatchObject({
+      errors: [{ loc: ['body', 'limits', 0] }],
+    })
+  })
+
   test('many at the same time are all made, none lost', async () => {
     const ward = await openTestWard()
     const { record } = await ward.keys.create({ name: 'a' })
@@ -276,6 +321,14 @@ describe('what has been answered holds for the very next request', () => {
 })
 
 describe('import', () => {
+  test('keeps limits in their shortest form', async () => {
+    const ward = await openTestWard()
+    const sha256 = hash('sha256', 'elsewhere')
+    expect(await ward.keys.import([{ name: 'a', sha256, limits: ['10/minute'] }])).toMatchObject([
+      { limits: ['10/min'] },
+    ])
+  })
+
   const foreign = 'sk-some-other-service-key-0123456789'
   const digest = (text: string) => hash('sha256', text, 'buffer')
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Get, idOf, keyOf } from './key-fixtures.ts'
+import { type Get, idOf, keyOf, ownerOf } from './key-fixtures.ts'
 
 /** Changes are told to whoever asks since a cursor. */
 export function testChanges(get: Get): void {
@@ -26,12 +26,60 @@ export function testChanges(get: Get): void {
       [idOf(1), idOf(4)],
     )
   })
+  test('a changed owner tells all its keys, once each, those that changed themselves among them, and no others', async () => {
+    const { store } = get()
+    await store.addKeys([1, 2, 3].map((number) => keyOf(idOf(number), { owner: 'acme' })))
+    await store.addKeys([keyOf(idOf(4), { owner: 'globex' })])
+    const first = await store.readChanges(undefined)
+    await store.replaceOwner(ownerOf('acme'))
+    await store.replaceKey(keyOf(idOf(1), { version: 2, owner: 'acme' }))
+    await store.replaceOwner(ownerOf('acme', { version: 2 }))
+    const second = await store.readChanges(first.cursor)
+    expect([...second.keyIds].sort()).toEqual([idOf(1), idOf(2), idOf(3)])
+    expect((await store.readChanges(second.cursor)).keyIds).toEqual([])
+    await store.replaceOwner(ownerOf('globex'))
+    expect((await store.readChanges(second.cursor)).keyIds).toEqual([idOf(4)])
+    expect([...(await store.readChanges(first.cursor)).keyIds].sort()).toEqual([1, 2, 3, 4].map(idOf))
+  })
+  test('a key that leaves its owner, or joins it, is told however the owner changes meanwhile', async () => {
+    const { store } = get()
+    await store.addKeys([keyOf(idOf(1), { owner: 'acme' }), keyOf(idOf(2), { owner: 'globex' })])
+    const { cursor } = await store.readChanges(undefined)
+    await store.replaceOwner(ownerOf('acme'))
+    await store.replaceKey(keyOf(idOf(1), { version: 2, owner: 'globex' }))
+    await store.replaceKey(keyOf(idOf(2), { version: 2, owner: 'acme' }))
+    expect([...(await store.readChanges(cursor)).keyIds].sort()).toEqual([idOf(1), idOf(2)])
+  })
+  test('an owner without keys changes none, and is no key', async () => {
+    const { store } = get()
+    const { cursor } = await store.readChanges(undefined)
+    await store.replaceOwner(ownerOf('acme'))
+    expect(await store.readChanges(cursor)).toMatchObject({ keyIds: [], hasKeys: false })
+    await store.addKeys([keyOf(idOf(1))])
+    expect(await store.readChanges(cursor)).toMatchObject({ keyIds: [idOf(1)], hasKeys: true })
+  })
+  test('an owner of a thousand keys tells them by id, of more as all', async () => {
+    const { store } = get()
+    const numbers = Array.from({ length: 1_000 }, (_, number) => number)
+    await store.addKeys(numbers.map((number) => keyOf(idOf(number), { owner: 'acme' })))
+    const { cursor } = await store.readChanges(undefined)
+    await store.replaceOwner(ownerOf('acme'))
+    const told = await store.readChanges(cursor)
+    expect([...told.keyIds].sort()).toEqual(numbers.map(idOf))
+    await store.addKeys([keyOf(idOf(1_000))])
+    expect((await store.readChanges(cursor)).keyIds, 'one more, by itself').toBe('all')
+    await store.replaceKey(keyOf(idOf(1_000), { version: 2, owner: 'acme' }))
+    const later = await store.readChanges(told.cursor)
+    await store.replaceOwner(ownerOf('acme', { version: 2 }))
+    expect((await store.readChanges(later.cursor)).keyIds).toBe('all')
+  })
   test('what was refused is no change', async () => {
     const { store } = get()
     await store.addKeys([keyOf(idOf(1))])
     const { cursor } = await store.readChanges(undefined)
     await store.addKeys([keyOf(idOf(2)), keyOf(idOf(1))])
     await store.replaceKey(keyOf(idOf(1), { version: 5 }))
+    await store.replaceOwner(ownerOf(idOf(1), { version: 5 }))
     expect((await store.readChanges(cursor)).keyIds).toEqual([])
   })
   test('a thousand changed keys are told by id, more as all', async () => {

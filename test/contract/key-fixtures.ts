@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { KeyRecord } from '../../src/core/key-record.ts'
 import type { IdempotentAnswer, KeyPage, KeyQuery, KeyStore } from '../../src/core/key-store.ts'
+import type { OwnerRecord } from '../../src/core/owner-record.ts'
 
 /** A key id that stands for a number: 12 base62 characters. */
 export function idOf(number: number): string {
@@ -35,6 +36,11 @@ export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
     revokedReason: null,
     ...fields,
   }
+}
+
+/** What is kept of an owner, plain but for what is given. */
+export function ownerOf(owner: string, fields: Partial<OwnerRecord> = {}): OwnerRecord {
+  return { owner, version: 1, limits: [], createdAt: 1_000, updatedAt: 1_000, ...fields }
 }
 
 /** An answer kept for a retry, plain but for what is given. */

@@ -4,8 +4,18 @@ import type { KeyQuery, KeyStore } from '../../src/core/key-store.ts'
 import { testAnswers } from './answers.contract.ts'
 import { testChanges } from './changes.contract.ts'
 import { testImportedKeys } from './imported-keys.contract.ts'
-import { digestOf, type Get, idOf, keyOf, type OpenedStore, type OpenStore, plain } from './key-fixtures.ts'
+import {
+  digestOf,
+  type Get,
+  idOf,
+  keyOf,
+  type OpenedStore,
+  type OpenStore,
+  ownerOf,
+  plain,
+} from './key-fixtures.ts'
 import { testListing } from './listing.contract.ts'
+import { testOwners } from './owners.contract.ts'
 import { testSequences } from './sequences.contract.ts'
 
 /** The promises of `KeyStore`, for every store. */
@@ -28,6 +38,7 @@ export function describeKeyStore(name: string, open: OpenStore): void {
     })
     describe('keys', () => testKeys(get))
     describe('imported keys', () => testImportedKeys(get))
+    describe('owners', () => testOwners(get, open))
     describe('answers kept for retries', () => testAnswers(get))
     describe('changes', () => testChanges(get))
     describe('settings', () => testSettings(get))
@@ -42,6 +53,9 @@ export function describeKeyStore(name: string, open: OpenStore): void {
         () => store.listKeys(query),
         () => store.addKeys([keyOf(idOf(1))]),
         () => store.replaceKey(keyOf(idOf(1))),
+        () => store.findOwner('a'),
+        () => store.replaceOwner(ownerOf('a')),
+        () => store.listOwners({ limit: 10 }),
         () => store.findAnswer('a', now),
         () => store.readChanges(undefined),
         () => store.findSetting('a'),
@@ -63,6 +77,7 @@ const full: KeyRecord = keyOf(idOf(7), {
   scopes: ['predict', 'batch:run'],
   metadata: { plan: 'pro', nested: { list: [1, null, 'x'] }, $ref: true },
   addresses: ['10.0.0.0/8', '2001:db8::/32'],
+  limits: ['10/min', 'shadow 1000/calendar day'],
   secrets: [
     { digest: digestOf('new'), pepperVersion: 2, createdAt: 2_000, endsAt: null },
     { digest: digestOf('old'), pepperVersion: 1, createdAt: 1_000, endsAt: 9_000 },
@@ -82,6 +97,18 @@ function testKeys(get: Get): void {
     expect(await get().store.addKeys([full])).toEqual({ outcome: 'added' })
     const found = await get().store.findKey(full.id)
     expect(plain(found)).toEqual(plain(full))
+  })
+  test('a key without limits, one with none and one with some stay apart, added and replaced', async () => {
+    const { store } = get()
+    const all = [null, [], ['10/min']]
+    await store.addKeys(all.map((limits, index) => keyOf(idOf(index), { limits })))
+    const limitsOf = async (): Promise<unknown[]> =>
+      (await store.listKeys({ sort: 'id', descending: false, limit: 10 })).keys.map(({ limits }) => limits)
+    expect(await limitsOf()).toEqual(all)
+    for (const [index, limits] of all.toReversed().entries())
+      await store.replaceKey(keyOf(idOf(index), { version: 2, limits }))
+    expect(await limitsOf()).toEqual(all.toReversed())
+    expect((await store.findKey(idOf(0)))?.limits).toEqual(['10/min'])
   })
   test('an unknown id finds nothing, whatever it is made of', async () => {
     await get().store.addKeys([keyOf(idOf(1))])
@@ -131,11 +158,13 @@ function testKeys(get: Get): void {
     const digest = digestOf('secret')
     const metadata = { list: [1] }
     const scopes = ['predict']
+    const limits = ['10/min']
     const secrets = [{ digest, pepperVersion: 1, createdAt: 1, endsAt: null }]
-    await store.addKeys([keyOf(idOf(1), { metadata, scopes, secrets })])
+    await store.addKeys([keyOf(idOf(1), { metadata, scopes, limits, secrets })])
     digest.fill(0)
     metadata.list.push(2)
     scopes.push('admin')
+    limits.pop()
     secrets.pop()
     const first = await store.findKey(idOf(1))
     first?.secrets[0]?.digest.fill(9)
@@ -144,14 +173,15 @@ function testKeys(get: Get): void {
     for (const found of [second, listed]) {
       expect(found?.metadata).toEqual({ list: [1] })
       expect(found?.scopes).toEqual(['predict'])
+      expect(found?.limits).toEqual(['10/min'])
       expect(Buffer.from(found?.secrets[0]?.digest ?? [])).toEqual(Buffer.from(digestOf('secret')))
     }
   })
   test('a key that is given out is frozen, and so is all in it but the bytes', async () => {
     await get().store.addKeys([full])
     const found = await get().store.findKey(full.id)
-    const parts: unknown[] = [found, found?.scopes, found?.addresses, found?.secrets, found?.secrets[0]]
-    parts.push(...[found?.metadata, ...Object.values(found?.metadata ?? {})])
+    const parts: unknown[] = [found, found?.scopes, found?.addresses, found?.limits, found?.secrets]
+    parts.push(...[found?.secrets[0], found?.metadata, ...Object.values(found?.metadata ?? {})])
     for (const part of parts) expect(Object.isFrozen(part)).toBe(true)
   })
 }

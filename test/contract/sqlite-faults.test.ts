@@ -7,7 +7,7 @@ import type { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { openDatabase } from '../../src/stores/sqlite/driver.ts'
 import { createSqliteKeyStore, openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
 import { migrateDatabase } from '../../src/stores/sqlite/migrations.ts'
-import { digestOf, idOf, keyOf } from './key-fixtures.ts'
+import { digestOf, idOf, keyOf, ownerOf } from './key-fixtures.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 const storeFault = { name: 'Fault', code: 'store_unavailable' }
@@ -20,10 +20,22 @@ describe('an SQLite store in trouble', () => {
     other.exec('BEGIN IMMEDIATE')
     await expect(store.addKeys([keyOf(idOf(2))])).rejects.toMatchObject(storeFault)
     await expect(store.addSetting('a', 'b')).rejects.toMatchObject(storeFault)
+    await expect(store.replaceOwner(ownerOf('acme'))).rejects.toMatchObject(storeFault)
     expect(await store.findKey(idOf(1))).toBeDefined()
     other.exec('COMMIT')
     expect(await store.findKey(idOf(2))).toBeUndefined()
+    expect(await store.findOwner('acme')).toBeUndefined()
     expect(await store.addKeys([keyOf(idOf(2))])).toEqual({ outcome: 'added' })
+    expect(await store.replaceOwner(ownerOf('acme'))).toEqual({ outcome: 'replaced' })
+  })
+
+  test('an owner whose row was not written by this program is a fault, and no owner without limits', async () => {
+    const { file, store } = openStore()
+    await store.replaceOwner(ownerOf('acme', { limits: ['10/min'] }))
+    const other = openOther(file)
+    other.exec("PRAGMA ignore_check_constraints = ON; UPDATE owners SET limits = '[\"10/mi'")
+    await expect(store.findOwner('acme')).rejects.toMatchObject(storeFault)
+    await expect(store.listOwners({ limit: 10 })).rejects.toMatchObject(storeFault)
   })
 
   test('a write waits for a lock without stopping the process: the timer that frees it runs', async () => {
@@ -63,6 +75,8 @@ describe('an SQLite store in trouble', () => {
       await expect(store.readChanges(cursor)).rejects.toMatchObject(storeFault)
       await expect(store.readChanges(cursor)).rejects.toThrow(/was deleted while in use/)
       await expect(store.addKeys([keyOf(idOf(2))])).rejects.toMatchObject(storeFault)
+      await expect(store.findOwner('acme')).rejects.toMatchObject(storeFault)
+      await expect(store.replaceOwner(ownerOf('acme'))).rejects.toMatchObject(storeFault)
       renameSync(`${file}.aside`, `${file}${suffix}`)
       expect((await store.readChanges(cursor)).keyIds).toEqual([])
       expect(await store.addKeys([keyOf(idOf(2))])).toEqual({ outcome: 'added' })
