@@ -56,6 +56,8 @@ function serverOptions({ config, pepper }: LoadedConfig): ServerOptions {
     headerBytesMax: config.headersMax,
     textLengthMax: config.textMax,
     cachedKeysMax: config.cachedKeysMax,
+    limitDefault: config.limitDefault,
+    limitEveryone: config.limitEveryone,
     modelDeadlineMs: config.modelDeadline,
     requestTimeoutMs: config.requestTimeout,
     shutdownGraceMs: config.shutdownGrace,

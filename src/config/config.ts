@@ -22,6 +22,10 @@ export interface Config {
   /** Characters. */
   readonly textMax: number
   readonly cachedKeysMax: number
+  /** Limits, each in its shortest form. */
+  readonly limitDefault: readonly string[]
+  /** Limits, each in its shortest form. */
+  readonly limitEveryone: readonly string[]
   /** Milliseconds. */
   readonly modelDeadline: number
   /** Milliseconds. */

@@ -55,6 +55,8 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   headersMax: ['8KiB', 2048],
   textMax: [1, 500],
   cachedKeysMax: [2, 20],
+  limitDefault: [['10/min', 'shadow 1000/day'], []],
+  limitEveryone: [['5 concurrent'], ['200000 characters/hour']],
   modelDeadline: ['500ms', '2min'],
   requestTimeout: ['1s', '1h'],
   shutdownGrace: ['0s', '1min'],
@@ -79,6 +81,8 @@ const wrong: Readonly<Record<SettingName, string>> = {
   headersMax: '1',
   textMax: '0',
   cachedKeysMax: '1',
+  limitDefault: '60/min,90/min',
+  limitEveryone: '0/min',
   modelDeadline: '5',
   requestTimeout: '30d',
   shutdownGrace: '-1s',
@@ -154,6 +158,23 @@ describe('loadConfig', () => {
   test.each(settingNames)('an empty %s means what its description says', (name) => {
     const faults = faultsOf({ environment: { [environmentNameOf(name)]: '' } })
     expect(faults).toHaveLength(settings[name].empty.startsWith('A fault') ? 1 : 0)
+  })
+
+  test('limits come to their shortest form; one that is none, or said twice, is a fault that says how they are written', () => {
+    const { config, inputs } = load({
+      flags: { limitDefault: ['10 / Minute, 1000/day', 'shadow 5 concurrent'] },
+      environment: { MODELWARD_LIMIT_EVERYONE: '500000 characters/hour' },
+    })
+    expect(config.limitDefault).toEqual(['10/min', '1000/d', 'shadow 5 concurrent'])
+    expect(config.limitEveryone).toEqual(['500000 characters/h'])
+    expect(inputs.limitDefault).toEqual(['10 / Minute', '1000/day', 'shadow 5 concurrent'])
+    expect(load().config).toMatchObject({ limitDefault: ['60/min'], limitEveryone: [] })
+    expect(load({ flags: { limitDefault: [''] } }).config.limitDefault).toEqual([])
+    for (const text of ['10', '0/min', '10/min,20/minute', '10/fortnight']) {
+      const [fault, ...more] = faultsOf({ flags: { limitDefault: [text] } })
+      expect(more).toEqual([])
+      expect(fault).toMatch(/^--limit-default: expected limits, at most 8 .*`10\/min`.*, got \["/)
+    }
   })
 
   test('a name that means nothing is a fault, with the name that was meant', () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseDuration } from '../core/duration.ts'
 import { isKeyPrefix } from '../core/key-text.ts'
+import { parseLimitSettings } from '../core/limit-setting.ts'
 import { isAddressBlock } from '../gate/address-list.ts'
 import type { Config, SettingName } from './config.ts'
 import { parseSize } from './size.ts'
@@ -38,6 +39,14 @@ function list<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
   return z.array(item).refine((items) => new Set(items).size === items.length)
 }
 
+/** Limits as people write them, each in its shortest form. */
+function limits(): z.ZodType<readonly string[]> {
+  return z
+    .array(z.string())
+    .refine((texts) => parseLimitSettings(texts).faults.length === 0)
+    .transform((texts) => parseLimitSettings(texts).settings.map(({ text }) => text))
+}
+
 /** An origin as browsers send it (RFC 6454 §6.2): scheme, host and a port that is not the scheme's own. */
 function isOrigin(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text
@@ -58,6 +67,8 @@ const schemas: SettingSchemas = {
   headersMax: size(1_024, 1_048_576),
   textMax: integer(1, 10_000_000),
   cachedKeysMax: integer(2, 10_000_000),
+  limitDefault: limits(),
+  limitEveryone: limits(),
   modelDeadline: wait(1),
   requestTimeout: wait(1),
   shutdownGrace: wait(0),

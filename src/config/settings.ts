@@ -1,3 +1,4 @@
+import { limitSettingForms, limitsMax } from '../core/limit-setting.ts'
 import type { SettingInput, SettingName } from './config.ts'
 
 /** How the text of a flag or an environment variable is read, and so which JSON type the setting has in a file. */
@@ -19,6 +20,7 @@ export interface SettingDescription {
 
 const isFault = 'A fault: leave the setting out for the default.'
 const isNone = 'None.'
+const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}`
 
 /** Every setting as people are told about it, in the order of the reference. */
 export const settings: Readonly<Record<SettingName, SettingDescription>> = {
@@ -140,6 +142,22 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     describes: 'Most verified keys held in memory; more are read from the store again.',
     expected: 'an integer from 2 to 10000000',
     empty: isFault,
+  },
+  limitDefault: {
+    kind: 'list',
+    default: ['60/min'],
+    placeholder: 'LIMITS',
+    describes: 'Limits of each key that has none of its own.',
+    expected: areLimits,
+    empty: `${isNone} Such a key may use as much as it likes.`,
+  },
+  limitEveryone: {
+    kind: 'list',
+    default: [],
+    placeholder: 'LIMITS',
+    describes: 'Limits that all keys share.',
+    expected: areLimits,
+    empty: isNone,
   },
   modelDeadline: {
     kind: 'text',

@@ -44,6 +44,10 @@ export interface ServerOptions extends AppOptions {
   readonly realm: string
   readonly invalidKeyStatus: 401 | 403
   readonly cachedKeysMax: number
+  /** Limits of every key that has none of its own, each in its shortest form. */
+  readonly limitDefault: readonly string[]
+  /** Limits that all requests of the server share, each in its shortest form. */
+  readonly limitEveryone: readonly string[]
   /** How long requests under way may go on after `close`; then they are cut off. */
   readonly shutdownGraceMs: number
   /** The peppers, where they come from the environment and not from the data folder. */

@@ -39,6 +39,8 @@ async function start(
     realm: 'modelward',
     invalidKeyStatus: 403,
     cachedKeysMax: 100,
+    limitDefault: [],
+    limitEveryone: [],
     shutdownGraceMs: 10_000,
     model: constantModel,
     onFirstKeys: (report) => void reports.push(report),

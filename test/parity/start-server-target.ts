@@ -8,7 +8,7 @@ import type { ParityTarget, TargetOptions } from './parity-target.ts'
 import { exchange, formatRequest } from './raw-http.ts'
 import { createSpyModel } from './spy-model.ts'
 
-/** What every server in these tests is started with, unless a test says otherwise: the defaults, on a free port. */
+/** What every server in these tests is started with, unless a test says otherwise: the defaults, on a free port and without limits. */
 export const serverDefaults: Omit<ServerOptions, 'data'> = {
   host: '127.0.0.1',
   port: 0,
@@ -23,6 +23,8 @@ export const serverDefaults: Omit<ServerOptions, 'data'> = {
   headerBytesMax: 16_384,
   textLengthMax: 10_000,
   cachedKeysMax: 10_000,
+  limitDefault: [],
+  limitEveryone: [],
   modelDeadlineMs: 5_000,
   requestTimeoutMs: 30_000,
   shutdownGraceMs: 1_000,
