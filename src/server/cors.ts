@@ -17,7 +17,7 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
   const { default: cors } = await import('@fastify/cors')
   const settings = {
     origin: [...options.corsOrigins],
-    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: ['content-type', 'authorization', 'idempotency-key', options.keyHeader],
     exposedHeaders: ['x-request-id', 'retry-after', 'www-authenticate', 'location', 'allow'],
     maxAge: maxAgeSeconds,

@@ -18,6 +18,7 @@ import { addKeyRoutes } from './key-routes.ts'
 import { leaveTogether } from './leave-together.ts'
 import { createLog, type Log } from './log.ts'
 import { describeApi } from './openapi.ts'
+import { addOwnerRoutes } from './owner-routes.ts'
 import { addPredictRoute } from './predict-route.ts'
 import { refuseConnection } from './refuse-connection.ts'
 import type { AppOptions } from './server-options.ts'
@@ -63,6 +64,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   await describeApi(app, ward.gate.schemes)
   addPredictRoute(app, { ...options, model })
   addKeyRoutes(app, ward)
+  addOwnerRoutes(app, ward)
   addHealthRoutes(app, { ward, isClosing })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.gate)
@@ -76,6 +78,8 @@ export function createAppLog({ logLevel, keyHeader, logStream }: AppOptions): Lo
 function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstance {
   return fastify({
     bodyLimit: options.bodyBytesMax,
+    // An owner is longer than the 100 that Fastify lets through; what is too long for one is told so by the route.
+    routerOptions: { maxParamLength: options.headerBytesMax },
     trustProxy: options.trustProxy.length === 0 ? false : [...options.trustProxy],
     genReqId: () => randomUUID(),
     return503OnClosing: false,

@@ -99,7 +99,7 @@ export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSch
   update: {
     operationId: 'updateKey',
     summary: 'Change a key',
-    description: 'Fields that are not sent stay; null clears a time.',
+    description: 'Fields that are not sent stay; null clears a time, and brings the default limits back.',
     tags,
     params,
     body: keyChangesBody,

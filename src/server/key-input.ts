@@ -19,13 +19,14 @@ export function readImportedKeys(body: readonly ImportedKeyBody[], now: number):
 /** The fields that were sent; the others are not there. */
 export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields> {
   const { not_before: notBefore, expires_at: expiresAt, expires_in: expiresIn, ...same } = body
-  const { name, owner, scopes, metadata, addresses } = same
+  const { name, owner, scopes, metadata, addresses, limits } = same
   return {
     ...(name !== undefined && { name }),
     ...(owner !== undefined && { owner }),
     ...(scopes && { scopes }),
     ...(metadata && { metadata }),
     ...(addresses && { addresses }),
+    ...(limits !== undefined && { limits }),
     ...(notBefore !== undefined && { notBefore: readTime(notBefore) }),
     ...(expiresAt !== undefined && { expiresAt: readTime(expiresAt) }),
     ...(expiresIn !== undefined && { expiresAt: now + (parseDuration(expiresIn) ?? 0) }),

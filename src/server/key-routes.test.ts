@@ -78,6 +78,9 @@ describe('the admin API', () => {
     [{ name: 'a', scopes: 'predict' }, ['body', 'scopes']],
     [{ name: 'a', scopes: ['Not A Scope'] }, ['body', 'scopes', 0]],
     [{ name: 'a', addresses: ['300.0.0.1'] }, ['body', 'addresses', 0]],
+    [{ name: 'a', limits: '10/min' }, ['body', 'limits']],
+    [{ name: 'a', limits: [10] }, ['body', 'limits', 0]],
+    [{ name: 'a', limits: ['10/min', 'often'] }, ['body', 'limits', 1]],
     [{ name: 'a', metadata: [] }, ['body', 'metadata']],
     [{ name: 'a', environment: 'prod' }, ['body', 'environment']],
   ])('refuses %j at %j', async (fields, loc) => {
@@ -139,6 +142,17 @@ describe('the admin API', () => {
     })
   })
 
+  test('sets limits, shows them in their shortest form, and brings the default back by null', async () => {
+    const { call, create } = await open()
+    const { id, limits } = await create({ name: 'a', limits: ['10/minute', '5 concurrent'] })
+    expect(limits).toEqual(['10/min', '5 concurrent'])
+    const change = async (fields: object) => (await call('PATCH', `/v1/keys/${id}`, fields)).json().limits
+    expect(await change({ name: 'b' })).toEqual(['10/min', '5 concurrent'])
+    expect(await change({ limits: [] })).toEqual([])
+    expect(await change({ limits: null })).toBeNull()
+    expect((await call('GET', `/v1/keys/${id}`)).json()).toMatchObject({ limits: null })
+  })
+
   test('rotates, lets the old text live on for the overlap, and takes no body as no overlap', async () => {
     const { app, call, create, ward } = await open()
     const statusOf = async (key: string) =>
@@ -179,10 +193,10 @@ describe('the admin API', () => {
     const { app, call, ward } = await open()
     const { createHash } = await import('node:crypto')
     const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
-    const list = [{ name: 'old', sha256: sha256('legacy-key-1') }]
+    const list = [{ name: 'old', sha256: sha256('legacy-key-1'), limits: ['10/min'] }]
     const imported = await call('POST', '/v1/keys/import', list)
     expect(imported.statusCode).toBe(201)
-    expect(imported.json().keys).toMatchObject([{ name: 'old', imported: true }])
+    expect(imported.json().keys).toMatchObject([{ name: 'old', imported: true, limits: ['10/min'] }])
     const twice = await call('POST', '/v1/keys/import', [{ name: 'b', sha256: sha256('b') }, ...list])
     expect(twice.json()).toMatchObject({ status: 409 })
     const wrong = await call('POST', '/v1/keys/import', [list[0], { name: 'b', sha256: 'zz' }])

@@ -13,6 +13,7 @@ export interface KeyChangesBody {
   readonly scopes?: readonly string[]
   readonly metadata?: Readonly<Record<string, unknown>>
   readonly addresses?: readonly string[]
+  readonly limits?: readonly string[] | null
   readonly not_before?: string | null
   readonly expires_at?: string | null
   readonly expires_in?: string
@@ -58,6 +59,12 @@ const fields = {
     .array(z.string())
     .exactOptional()
     .describe('Addresses or CIDR blocks the key may be used from; empty: anywhere.'),
+  limits: z
+    .array(z.string())
+    .nullable()
+    .exactOptional()
+    .describe('The key’s own limits; empty: none, null: the deployment’s default.')
+    .meta({ examples: [['10/min', '1000/day']] }),
   not_before: time.nullable().exactOptional(),
   expires_at: time.nullable().exactOptional(),
   expires_in: duration.exactOptional().describe('In place of `expires_at`.'),
@@ -120,6 +127,7 @@ const shownKey = z.object({
   scopes: z.array(z.string()),
   metadata: z.record(z.string(), z.unknown()),
   addresses: z.array(z.string()),
+  limits: z.array(z.string()).nullable(),
   imported: z.boolean(),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),

@@ -19,6 +19,10 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
       tags: [
         { name: 'predict', description: 'Ask the model.' },
         { name: 'keys', description: 'Administer keys. All but `self` ask for the scope `admin`.' },
+        {
+          name: 'owners',
+          description: 'Limit what all keys of an owner use together. Asks for the scope `admin`.',
+        },
         { name: 'session', description: 'Sign a browser in and out.' },
         { name: 'health', description: 'For probes.' },
       ],

@@ -59,7 +59,8 @@ describe('35 OpenAPI', () => {
     for (const { name, operation } of operations) {
       const scopes = new Set(operation.security?.flatMap((entry) => Object.values(entry).flat()))
       if (name === 'post /predict') expect([...scopes]).toEqual(['predict'])
-      else if (name.includes('/v1/keys') && !name.includes('self')) expect([...scopes]).toEqual(['admin'])
+      else if (/\/v1\/(?:keys|owners)/.test(name) && !name.includes('self'))
+        expect([...scopes]).toEqual(['admin'])
     }
   })
 
@@ -103,7 +104,13 @@ describe('35 OpenAPI', () => {
   test('no route is left out but those that serve the documentation itself', async () => {
     const paths = Object.keys(document.paths)
     expect(paths).toEqual(
-      expect.arrayContaining(['/v1/keys/{id}/rotate', '/v1/keys/{id}/revoke', '/v1/keys/self']),
+      expect.arrayContaining([
+        '/v1/keys/{id}/rotate',
+        '/v1/keys/{id}/revoke',
+        '/v1/keys/self',
+        '/v1/owners',
+        '/v1/owners/{owner}',
+      ]),
     )
     expect(paths.filter((path) => path.startsWith('/docs'))).toEqual([])
   })

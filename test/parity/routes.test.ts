@@ -65,7 +65,14 @@ describe('34 the whole route table of the server', () => {
   test('every route answers 401 without a key, but for the public ones', async () => {
     const routes = routesOf(app)
     // The routes of design.md §11, so that this test sees the table and not a part of it.
-    for (const known of ['/predict', '/v1/keys', '/v1/keys/:id', '/openapi.json', '/docs'])
+    for (const known of [
+      '/predict',
+      '/v1/keys',
+      '/v1/keys/:id',
+      '/v1/owners/:owner',
+      '/openapi.json',
+      '/docs',
+    ])
       expect(routes.map(({ path }) => path)).toContain(known)
     const open: string[] = []
     for (const { method, path } of routes) {
@@ -150,7 +157,7 @@ describe('33 and 34 an app of one’s own behind the guard', () => {
     expect(called).toEqual([])
   })
 
-  test('36 a demand used in four places, over the app, a sub-app, the route and the handler: one look-up, one check', async () => {
+  test('36 a demand used in four places, over the app, a sub-app, the route and the handler: one look-up of key and owner, one check', async () => {
     await app.register(modelward, { ward })
     let checks = 0
     const owners: string[] = []
@@ -176,11 +183,11 @@ describe('33 and 34 an app of one’s own behind the guard', () => {
       body: 'acme',
       checks: 1,
     })
-    expect(Object.fromEntries(ward.calls)).toEqual({ findKey: 1 })
+    expect(Object.fromEntries(ward.calls)).toEqual({ findKey: 1, findOwner: 1 })
     expect(owners).toEqual(['acme', 'acme', 'acme'])
     await app.inject({ url: '/four', headers: { 'x-api-key': text } })
-    // The second request found the key in memory.
-    expect(Object.fromEntries(ward.calls)).toEqual({ findKey: 1 })
+    // The second request found the key in memory, and its owner's limits with it.
+    expect(Object.fromEntries(ward.calls)).toEqual({ findKey: 1, findOwner: 1 })
     expect(checks).toBe(2)
   })
 })
