@@ -7,9 +7,9 @@ import type { NewKey } from '../gate/key-service.ts'
  * @throws Refusal `input_invalid` with every fault
  */
 export function checkNewKey(key: NewKey): void {
-  const { name, scopes = [], metadata = {}, addresses = [], notBefore = null, expiresAt = null } = key
+  const { name, scopes = [], metadata = {}, addresses = [], limits = null } = key
+  const { notBefore = null, expiresAt = null } = key
   // A key without an owner is its own, and an id is an owner's name.
-  checkKeyFields({ name, owner: key.owner ?? 'itself', scopes, metadata, addresses, notBefore, expiresAt }, [
-    'key',
-  ])
+  const owner = key.owner ?? 'itself'
+  checkKeyFields({ name, owner, scopes, metadata, addresses, limits, notBefore, expiresAt }, ['key'])
 }

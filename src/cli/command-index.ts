@@ -61,6 +61,21 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./keys-import.ts')).defineKeysImport,
   },
   {
+    path: 'owners set',
+    summary: 'Set the limits that all keys of an owner share',
+    load: async () => (await import('./owners-set.ts')).defineOwnersSet,
+  },
+  {
+    path: 'owners show',
+    summary: 'Show the limits of an owner',
+    load: async () => (await import('./owners-show.ts')).defineOwnersShow,
+  },
+  {
+    path: 'owners list',
+    summary: 'List owners that have limits',
+    load: async () => (await import('./owners-list.ts')).defineOwnersList,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -80,5 +95,6 @@ export const commandIndex: readonly CommandEntry[] = [
 /** Commands that others are grouped under. */
 export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
+  owners: 'Limit what all keys of an owner use together',
   config: 'See what is configured',
 }

@@ -55,16 +55,19 @@ function describeRefusal(refusal: Refusal): ErrorReport {
   return summarise(refusal.code, 'faults in what was given', refusal.errors.map(describeInputError), exitCode)
 }
 
-/** Names the flag that sets the field of a key. */
+/** Names the flag that sets the field of a key or an owner. */
 const flagOfField: Readonly<Record<string, string>> = {
   scopes: '--scope',
   addresses: '--address',
+  limits: '--limit',
   expires_at: '--expires',
   not_before: '--not-before',
 }
 
 function describeInputError({ loc, msg }: InputError): ErrorPart {
-  const [, field = '', ...rest] = loc
+  const [place, field = '', ...rest] = loc
+  // What is part of a path in HTTP is an argument here.
+  if (place === 'path') return { where: String(field), message: msg }
   const item = typeof rest[0] === 'number' ? ` (number ${rest[0] + 1})` : ''
   return { where: `${flagOfField[field] ?? `--${field}`}${item}`, message: msg }
 }

@@ -8,7 +8,7 @@ const read = (text: string) => readImportedLines(text, 'live')
 describe('readImportedLines', () => {
   test('reads JSON Lines and one JSON array alike, blank lines and a byte order mark left out', () => {
     const items = [
-      { sha256: sha256('a'), name: 'a' },
+      { sha256: sha256('a'), name: 'a', limits: ['10/min', '5 concurrent'] },
       { sha256: sha256('b'), name: 'b', expires_at: '2027-01-31T00:00:00Z', environment: 'test' },
     ]
     const lines = read(`\uFEFF${items.map((item) => JSON.stringify(item)).join('\r\n\n')}\n`)
@@ -16,6 +16,7 @@ describe('readImportedLines', () => {
     expect(lines.faults).toEqual([])
     expect(lines.lines.map(({ key }) => key)).toEqual(array.lines.map(({ key }) => key))
     expect(lines.lines.map(({ where }) => where)).toEqual(['line 1', 'line 3'])
+    expect(lines.lines[0]?.key).toMatchObject({ limits: ['10/min', '5 concurrent'] })
     expect(lines.lines[1]?.key).toMatchObject({
       environment: 'test',
       expiresAt: Date.UTC(2027, 0, 31),
@@ -28,6 +29,8 @@ describe('readImportedLines', () => {
       [
         '{"sha256":"hush","name":"a"}',
         JSON.stringify({ sha256: sha256('a'), name: '', scopes: ['BAD'] }),
+        JSON.stringify({ sha256: sha256('a'), name: 'a', limits: ['10/min', 'hush'] }),
+        JSON.stringify({ sha256: sha256('a'), name: 'a', limits: 'hush' }),
         'hush',
         JSON.stringify({ sha256: sha256('b'), name: 'b', key: 'hush' }),
         JSON.stringify({ sha256: sha256('c'), name: 'c', expires_at: '2027-02-30' }),
@@ -39,10 +42,12 @@ describe('readImportedLines', () => {
       expect.stringMatching(/^line 1: sha256: expected the SHA-256/),
       expect.stringMatching(/^line 2: name: /),
       expect.stringMatching(/^line 2: scopes.0: /),
-      'line 3: expected a JSON object',
-      expect.stringMatching(/^line 4: fields that mean nothing: key; give the key’s sha256/),
-      expect.stringMatching(/^line 5: expires_at: expected a time/),
-      'line 7: sha256: the same key as line 6',
+      expect.stringMatching(/^line 3: limits.1: expected a limit such as/),
+      'line 4: limits: expected an array of limits, or null',
+      'line 5: expected a JSON object',
+      expect.stringMatching(/^line 6: fields that mean nothing: key; give the key’s sha256/),
+      expect.stringMatching(/^line 7: expires_at: expected a time/),
+      'line 9: sha256: the same key as line 8',
     ])
     expect(JSON.stringify(faults)).not.toContain('hush')
   })

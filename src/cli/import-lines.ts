@@ -31,6 +31,7 @@ const time = z
 
 const textExpected = 'expected a text'
 const textsExpected = 'expected an array of texts'
+const limitsExpected = 'expected an array of limits, or null'
 
 /** A line as it may be written: the fields of the admin API, and the digest. */
 const lineSchema = z.strictObject(
@@ -45,6 +46,7 @@ const lineSchema = z.strictObject(
     environment: z.enum(['live', 'test'], 'expected `live` or `test`').exactOptional(),
     scopes: z.array(z.string(textExpected), textsExpected).exactOptional(),
     addresses: z.array(z.string(textExpected), textsExpected).exactOptional(),
+    limits: z.array(z.string(textExpected), limitsExpected).nullable().exactOptional(),
     metadata: z.record(z.string(), z.unknown(), 'expected an object').exactOptional(),
     not_before: time,
     expires_at: time,

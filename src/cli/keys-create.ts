@@ -12,6 +12,7 @@ import {
   parseMetadata,
   scopeOption,
 } from './key-options.ts'
+import { limitOption, readKeyLimits } from './limit-option.ts'
 import { withKeys } from './open-keys.ts'
 import { parseWhen } from './parse-when.ts'
 import { printIssuedKey } from './print-issued-key.ts'
@@ -23,6 +24,7 @@ interface CreateOptions extends CommonOptions {
   readonly expires?: string
   readonly notBefore?: string
   readonly address?: readonly string[]
+  readonly limit?: readonly string[]
   readonly metadata?: string
   readonly env?: 'live' | 'test'
   readonly idempotencyKey?: string
@@ -36,6 +38,11 @@ export function defineKeysCreate(command: Command): void {
     .option('--expires <when>', 'When it ends: a duration such as 30d, or a time (default: never)')
     .option('--not-before <when>', 'When it begins to work: a duration or a time (default: now)')
     .addOption(addressOption())
+    .addOption(
+      limitOption(
+        'How much it may use, such as 10/min; `none`: without limits (default: the configured limits)',
+      ),
+    )
     .option('--metadata <json>', 'A JSON object to keep with the key, at most 4096 bytes')
     .addOption(
       new Option('--env <environment>', 'Which servers it works on (default: the configured one)').choices([
@@ -50,6 +57,7 @@ export function defineKeysCreate(command: Command): void {
     command,
     'keys create --name "Search page"',
     'keys create --name ci --env test --expires 30d --json',
+    'keys create --name Acme --owner acme --limit 10/min --limit "1000/calendar day"',
     'keys create --name ops --scope admin --address 10.0.0.0/8',
   )
 }
@@ -81,6 +89,7 @@ function readNewKey(options: CreateOptions, { config }: LoadedConfig, now: numbe
     ...(options.owner === undefined ? {} : { owner: options.owner }),
     ...(options.scope === undefined ? {} : { scopes: options.scope }),
     ...(options.address === undefined ? {} : { addresses: options.address }),
+    ...(options.limit === undefined ? {} : { limits: readKeyLimits(options.limit) }),
     ...(options.metadata === undefined ? {} : { metadata: parseMetadata(options.metadata) }),
   }
 }

@@ -19,8 +19,8 @@ export function defineKeysImport(command: Command): void {
     .argument('<file>', 'JSON Lines or a JSON array; - is standard input')
     .addHelpText(
       'after',
-      '\nA line is {"sha256":…,"name":…} with owner, environment, scopes, addresses, metadata, not_before and expires_at\n' +
-        'where wanted. `sha256` is that of the whole key: 64 hex characters, or 32 bytes in base64 or base64url.\n' +
+      '\nA line is {"sha256":…,"name":…} with owner, environment, scopes, addresses, limits, metadata, not_before and\n' +
+        'expires_at where wanted. `sha256` is that of the whole key: 64 hex characters, or 32 bytes in base64 or base64url.\n' +
         'All keys are imported or, where any line is faulty, none.',
     )
     .action(importKeys)

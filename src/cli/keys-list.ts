@@ -10,6 +10,7 @@ import { addCommonOptions, type CommonOptions, loadCommandConfig } from './commo
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { print, tell } from './output.ts'
+import { pageSize, pageSizeMax, parsePageSize } from './page-size.ts'
 import { keyColumns } from './print-key.ts'
 import { formatTable } from './table.ts'
 import { terminalWidth } from './terminal.ts'
@@ -25,10 +26,6 @@ interface ListOptions extends CommonOptions {
   readonly cursor?: string
   readonly all?: true
 }
-
-/** As the admin API. */
-const pageSize = 100
-const pageSizeMax = 1_000
 
 export function defineKeysList(command: Command): void {
   command
@@ -60,7 +57,7 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
   return {
     sort,
     descending: options.sort.startsWith('-'),
-    limit: options.all === true ? pageSizeMax : readLimit(options.limit),
+    limit: options.all === true ? pageSizeMax : parsePageSize(options.limit),
     ...readCursor(options.cursor, sort),
     ...(options.owner === undefined ? {} : { owner: options.owner }),
     ...(options.scope === undefined ? {} : { scope: options.scope }),
@@ -68,14 +65,6 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
     ...(options.standing === undefined ? {} : { standing: { is: options.standing, now } }),
     ...(options.name === undefined ? {} : { nameContains: options.name }),
   }
-}
-
-function readLimit(text: string | undefined): number {
-  if (text === undefined) return pageSize
-  const limit = Number(text)
-  if (!/^\d{1,4}$/.test(text) || limit < 1 || limit > pageSizeMax)
-    throw usageError('--limit', `expected an integer from 1 to ${pageSizeMax}, got ${JSON.stringify(text)}`)
-  return limit
 }
 
 function readCursor(text: string | undefined, sort: KeySort): Pick<KeyQuery, 'after'> {

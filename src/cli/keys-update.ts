@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts'
 import type { CommonOptions } from './common-options.ts'
 import { defineKeyCommand } from './key-command.ts'
 import { addressOption, parseMetadata, scopeOption } from './key-options.ts'
+import { limitOption, readKeyLimits } from './limit-option.ts'
 import { parseWhen } from './parse-when.ts'
 
 interface UpdateOptions extends CommonOptions {
@@ -12,6 +13,7 @@ interface UpdateOptions extends CommonOptions {
   readonly scope?: readonly string[]
   readonly address?: readonly string[]
   readonly clearAddresses?: true
+  readonly limit?: readonly string[]
   /** False where `--no-expiry` is given, under Commander's name for it. */
   readonly expires?: string
   readonly expiry?: false
@@ -27,6 +29,11 @@ export function defineKeysUpdate(command: Command): void {
     .addOption(addressOption().conflicts('clearAddresses'))
     .option('--clear-addresses', 'Let the key be used from anywhere')
     .addOption(
+      limitOption(
+        'How much it may use, in the place of its limits now; `none`: without limits, `default`: the configured limits',
+      ),
+    )
+    .addOption(
       new Option('--expires <when>', 'When it ends: a duration from now, or a time').conflicts('expiry'),
     )
     .option('--no-expiry', 'Let it never end')
@@ -38,6 +45,8 @@ export function defineKeysUpdate(command: Command): void {
     (keys, id, options) => keys.update(id, readChanges(options, Date.now())),
     'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
     'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',
+    'keys update 7Qm2xT0bKc9Z --limit 10/min --limit "5 concurrent"',
+    'keys update 7Qm2xT0bKc9Z --limit default',
   )
 }
 
@@ -48,6 +57,7 @@ function readChanges(options: UpdateOptions, now: number): Partial<KeyFields> {
     ...(options.scope === undefined ? {} : { scopes: options.scope }),
     ...(options.clearAddresses === true ? { addresses: [] } : {}),
     ...(options.address === undefined ? {} : { addresses: options.address }),
+    ...(options.limit === undefined ? {} : { limits: readKeyLimits(options.limit) }),
     ...(options.expiry === false ? { expiresAt: null } : {}),
     ...(options.expires === undefined ? {} : { expiresAt: parseWhen('--expires', options.expires, now) }),
     ...readNotBefore(options.notBefore, now),

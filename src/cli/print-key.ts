@@ -19,6 +19,7 @@ function keyFields(view: KeyView): readonly (readonly [string, string])[] {
     ['standing', view.standing],
     ['scopes', list(view.scopes)],
     ['addresses', view.addresses.length === 0 ? 'any' : list(view.addresses)],
+    ['limits', limitsOf(view)],
     ['metadata', JSON.stringify(view.metadata)],
     ['imported', view.imported ? 'yes' : 'no'],
     ['created', view.created_at],
@@ -36,7 +37,11 @@ function endOf(endsAt: string | null): string {
   return endsAt === null ? '' : ` until ${endsAt}`
 }
 
-function list(items: readonly string[]): string {
+function limitsOf({ limits }: KeyView): string {
+  return limits === null ? 'default' : list(limits)
+}
+
+export function list(items: readonly string[]): string {
   return items.length === 0 ? 'none' : items.join(', ')
 }
 
@@ -48,5 +53,6 @@ export const keyColumns: readonly Column<KeyView>[] = [
   { title: 'ENV', cell: (view) => view.environment },
   { title: 'STANDING', cell: (view) => view.standing },
   { title: 'SCOPES', cell: (view) => list(view.scopes), mayCut: true },
+  { title: 'LIMITS', cell: limitsOf, mayCut: true },
   { title: 'EXPIRES', cell: (view) => view.expires_at?.slice(0, 16) ?? 'never', mayCut: true },
 ]

@@ -13,6 +13,7 @@ interface Created {
   readonly scopes: readonly string[]
   readonly expires_at: string | null
   readonly addresses: readonly string[]
+  readonly limits: readonly string[] | null
   readonly secrets: readonly unknown[]
 }
 
@@ -79,9 +80,24 @@ describe('keys create', () => {
   test('reports every fault at once, and makes no folder', async () => {
     using folder = temporaryFolder()
     const data = join(folder.path, 'd')
-    const bad = ['--name', 'n', '--scope', 'BAD', '--address', 'nowhere']
+    const bad = [
+      '--name',
+      'n',
+      '--scope',
+      'BAD',
+      '--address',
+      'nowhere',
+      '--limit',
+      '1/s',
+      '--limit',
+      '0/min',
+    ]
     const { code, error } = await runError(['keys', 'create', '--data', data, ...bad])
-    expect([code, error.code, error.errors?.length]).toEqual([2, 'input_invalid', 2])
+    expect([code, error.code, error.errors?.length]).toEqual([2, 'input_invalid', 3])
+    expect(error.errors).toContainEqual({
+      where: '--limit (number 2)',
+      message: expect.stringMatching(/^expected an amount from 1/),
+    })
     expect(existsSync(data)).toBe(false)
   })
 
@@ -91,7 +107,8 @@ describe('keys create', () => {
     [['--name', 'n', '--expires', '2020-01-01'], /--expires: expected a time to come/],
     [['--name', 'n', '--metadata', '[]'], /--metadata: expected a JSON object/],
     [['--name', 'n', '--name', 'm'], /given twice/],
-    [['--name', 'n', '--limit', '10/min'], /unknown option '--limit'/],
+    [['--name', 'n', '--limit', '10/min', '--limit', 'none'], /^--limit: expected `none` alone/],
+    [['--name', 'n', '--limit', 'default', '--limit', '10/min'], /^--limit: expected `default` alone/],
     [['--name', 'n', '--pepper=hush'], /^unknown option '--pepper'$/],
     [['--name', 'n', '--ownr', 'x'], /Did you mean --owner/],
     [['--name', 'n', 'extra'], /too many arguments/],
@@ -178,11 +195,106 @@ describe('keys list, show, update, rotate, revoke, disable, enable', () => {
   })
 })
 
+describe('limits of keys', () => {
+  test('are set, shown, taken away and brought back to the default', async () => {
+    using folder = temporaryFolder()
+    const data = ['--data', folder.path]
+    const { id, limits } = await create(folder.path, '--limit', '10/minute', '--limit', '1000/day')
+    expect(limits).toEqual(['10/min', '1000/d'])
+    const run = (...args: readonly string[]): Promise<Created> => runJson(['keys', ...args, ...data])
+    expect((await run('update', id, '--owner', 'o')).limits).toEqual(['10/min', '1000/d'])
+    expect((await run('update', id, '--limit', '5 concurrent')).limits).toEqual(['5 concurrent'])
+    const shown = await runCli(['keys', 'show', id, ...data])
+    expect(shown.stdout).toMatch(/^limits +5 concurrent$/m)
+    expect((await run('update', id, '--limit', 'none')).limits).toEqual([])
+    expect((await run('rotate', id)).limits).toEqual([])
+    expect((await run('update', id, '--limit', 'default')).limits).toBeNull()
+    const { stdout } = await runCli(['keys', 'list', ...data])
+    const [titles = '', row = ''] = stdout.split('\n')
+    expect(row.slice(titles.indexOf('LIMITS')).split(' ')[0]).toBe('default')
+    const wrong = await runError(['keys', 'update', id, '--limit', 'often', ...data])
+    expect([wrong.code, wrong.error.code]).toEqual([2, 'input_invalid'])
+    expect(wrong.error.message).toMatch(/^--limit \(number 1\): expected a limit such as `10\/min`/)
+  })
+})
+
+describe('owners set, show, list', () => {
+  const folderWithKey = async () => {
+    const folder = temporaryFolder()
+    await create(folder.path, '--owner', 'acme')
+    return Object.assign(folder, { data: ['--data', folder.path] })
+  }
+
+  test('set limits that all keys of an owner share, show them and take them away', async () => {
+    using folder = await folderWithKey()
+    const { data } = folder
+    const set = await runJson<{ owner: string; limits: string[] }>([
+      ...['owners', 'set', 'acme', '--limit', '1000/day', '--limit', '200000 characters/hour'],
+      ...data,
+    ])
+    expect(set).toMatchObject({ owner: 'acme', limits: ['1000/d', '200000 characters/h'] })
+    expect(await runJson(['owners', 'show', 'acme', ...data])).toEqual(set)
+    const shown = await runCli(['owners', 'show', 'acme', ...data])
+    expect(shown.stdout).toMatch(/^limits +1000\/d, 200000 characters\/h$/m)
+    expect(await runJson(['owners', 'set', 'acme', '--limit', 'none', ...data])).toMatchObject({ limits: [] })
+  })
+
+  test('list them page by page, and all pages together are all', async () => {
+    using folder = await folderWithKey()
+    const { data } = folder
+    const empty = await runCli(['owners', 'list', ...data])
+    expect([empty.code, empty.stdout, empty.stderr]).toEqual([0, '', 'No owner has limits.\n'])
+    for (const owner of ['c', 'a', 'b']) await runCli(['owners', 'set', owner, '--limit', '10/min', ...data])
+    const list = (...args: readonly string[]) =>
+      runJson<{ owners: { owner: string }[]; next_cursor: string | null }>([
+        'owners',
+        'list',
+        ...args,
+        ...data,
+      ])
+    const first = await list('--limit', '2')
+    const second = await list('--limit', '2', '--cursor', String(first.next_cursor))
+    expect([...first.owners, ...second.owners].map(({ owner }) => owner)).toEqual(['a', 'b', 'c'])
+    expect(second.next_cursor).toBeNull()
+    expect(await list('--all')).toMatchObject({ owners: [{ owner: 'a' }, {}, {}], next_cursor: null })
+    const { stdout } = await runCli(['owners', 'list', ...data])
+    expect(stdout.split('\n')[1]).toMatch(/^a +10\/min +2/)
+  })
+
+  test.each([
+    [['set', 'acme'], 2, 'usage_invalid', /required option '--limit <limit>'/],
+    [['set', '--limit', '1/s'], 2, 'usage_invalid', /missing required argument 'owner'/],
+    [['set', 'acme', '--limit', 'none', '--limit', '1/s'], 2, 'usage_invalid', /expected `none` alone/],
+    [['set', 'acme', '--limit', 'often'], 2, 'input_invalid', /^--limit \(number 1\): expected a limit/],
+    [['set', 'acme', '--limit', 'default'], 2, 'input_invalid', /^--limit \(number 1\): expected a limit/],
+    [['set', 'a\nb', '--limit', '1/s'], 2, 'input_invalid', /^owner: expected 1 to 128 printable/],
+    [['show', 'nobody'], 1, 'not_found', /No limits are kept for this owner/],
+    [['list', '--limit', '10/min'], 2, 'usage_invalid', /--limit: expected an integer from 1 to 1000/],
+    [['list', '--cursor', 'x'], 2, 'usage_invalid', /--cursor: expected the cursor of a page/],
+  ])('owners %j is met with exit code %i and %s', async (args, exitCode, errorCode, message) => {
+    using folder = await folderWithKey()
+    const { code, error } = await runError(['owners', ...args, ...folder.data])
+    expect([code, error.code]).toEqual([exitCode, errorCode])
+    expect(error.message).toMatch(message)
+  })
+
+  test('make no data folder', async () => {
+    using folder = temporaryFolder()
+    const data = join(folder.path, 'none')
+    for (const args of [['set', 'acme', '--limit', '1/s'], ['show', 'acme'], ['list']]) {
+      const { code, error } = await runError(['owners', ...args, '--data', data])
+      expect([code, error.code]).toEqual([3, 'data_missing'])
+    }
+    expect(existsSync(data)).toBe(false)
+  })
+})
+
 describe('keys import', () => {
   test('takes over keys by their hash, from a file or standard input, all or none', async () => {
     using folder = temporaryFolder()
     const data = join(folder.path, 'd')
-    const line = (name: string): string => JSON.stringify({ sha256: hash('sha256', name), name })
+    const limits = ['10/minute']
+    const line = (name: string): string => JSON.stringify({ sha256: hash('sha256', name), name, limits })
     const file = join(folder.path, 'keys.jsonl')
     writeFileSync(file, `${line('a')}\n{"name":"b"}\n`)
     const faulty = await runError(['keys', 'import', file, '--data', data])
@@ -192,7 +304,10 @@ describe('keys import', () => {
     const imported = await runJson(['keys', 'import', '-', '--data', data], {
       input: `${line('a')}\n${line('b')}\n`,
     })
-    expect(imported).toMatchObject({ imported: 2, keys: [{ imported: true }, { imported: true }] })
+    expect(imported).toMatchObject({
+      imported: 2,
+      keys: [{ imported: true, limits: ['10/min'] }, { imported: true }],
+    })
     const again = await runError(['keys', 'import', '-', '--data', data], {
       input: `[${line('c')},${line('b')}]`,
     })

@@ -35,3 +35,28 @@ test.each([
     expect(Math.max(...took)).toBeLessThan(boundMs)
   },
 )
+
+test('a key that is in use meets what `owners set` said within a second, and no more once it was taken back', async () => {
+  using folder = temporaryFolder()
+  const data = join(folder.path, 'data')
+  await using server = await startServe(data)
+  const target = { port: Number(new URL(server.address).port) }
+  const created = ['keys', 'create', '--name', 'a', '--owner', 'acme', '--limit', 'none', '--data', data]
+  const { key } = await runJson<{ key: string }>(created)
+  const ask = () => predict(target, { headers: [keyHeader(key)] })
+  const msUntil = async (status: number): Promise<number> => {
+    const startedAt = performance.now()
+    while ((await ask()).status !== status);
+    return performance.now() - startedAt
+  }
+  expect((await ask()).status).toBe(200)
+  expect((await runCli(['owners', 'set', 'acme', '--limit', '1/d', '--data', data])).code).toBe(0)
+  const setAfter = await msUntil(429)
+  expectProblem(await ask(), 429, 'rate_limited')
+  expect((await runCli(['owners', 'set', 'acme', '--limit', 'none', '--data', data])).code).toBe(0)
+  const takenBackAfter = await msUntil(200)
+  process.stdout.write(
+    `owners set: heard after ${Math.round(setAfter)} ms, ${Math.round(takenBackAfter)} ms\n`,
+  )
+  expect(Math.max(setAfter, takenBackAfter)).toBeLessThan(boundMs)
+})
