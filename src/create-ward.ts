@@ -19,6 +19,7 @@ import { createGate, type Gate } from './gate/gate.ts'
 import { createKeyCache } from './gate/key-cache.ts'
 import type { KeyService } from './gate/key-service.ts'
 import { watchKeys } from './gate/key-watch.ts'
+import { createLookAtLimits, type LookAtLimits } from './gate/look-at-limits.ts'
 import type { OwnerService } from './gate/owner-service.ts'
 import type { Peppers } from './gate/pepper.ts'
 import { createSessions } from './gate/session.ts'
@@ -39,6 +40,8 @@ export interface Ward<Required extends boolean = boolean> {
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
   readonly owners: OwnerService
+  /** How a key's limits stand at this moment. */
+  readonly lookAtLimits: LookAtLimits
   readonly store: KeyStore
   readonly format: KeyFormat
   readonly clock: Clock
@@ -112,6 +115,10 @@ export async function createWard<Required extends boolean>(
     watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
   )
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic })
+  const limits = {
+    limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
+    limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
+  }
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -127,10 +134,7 @@ export async function createWard<Required extends boolean>(
       clock,
       onFault: (fault) => onFault('a key could not be upgraded', fault),
     }),
-    limits: {
-      limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
-      limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
-    },
+    limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
     badKeys: createBadKeys(badKeyLimitOf(options.limitBadKeys), monotonic),
     realm: options.realm ?? 'modelward',
@@ -143,6 +147,7 @@ export async function createWard<Required extends boolean>(
     admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
     keys: createKeyService({ store: announced, peppers, format, clock }),
     owners: createOwnerService({ store: announced, clock }),
+    lookAtLimits: createLookAtLimits(store, limiter, limits),
     store,
     format,
     clock,

@@ -7,9 +7,11 @@ import {
   keyPageView,
   keyParams,
   keyView,
+  limitPageView,
   listQuery,
   newKeyBody,
   noBody,
+  ownKeyView,
   revokeBody,
   rotateBody,
 } from './key-schemas.ts'
@@ -18,6 +20,7 @@ import type { RouteAnswer, RouteSchema } from './route-schema.ts'
 /** The routes over keys, each by what it does. */
 export type KeyRoute =
   | 'self'
+  | 'limits'
   | 'list'
   | 'import'
   | 'create'
@@ -48,9 +51,18 @@ const params = keyParams
 export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSchema>> = {
   self: {
     operationId: 'readOwnKey',
-    summary: 'Read the key that asks',
+    summary: 'Read the key that asks, and what is left of its limits',
     tags,
-    describes: { answers: { 200: shown } },
+    describes: { answers: { 200: { ...shown, schema: ownKeyView } } },
+  },
+  limits: {
+    operationId: 'readKeyLimits',
+    summary: 'Read how the limits of a key stand',
+    description:
+      'Those that each of its requests meets: its own, its owner’s and everyone’s. A route may have more.',
+    tags,
+    params,
+    describes: { answers: { 200: { description: 'The limits.', schema: limitPageView } } },
   },
   list: {
     operationId: 'listKeys',

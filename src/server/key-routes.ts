@@ -24,12 +24,21 @@ interface OneKey {
 export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   const { keys, clock } = ward
   const config = { guard: selfDemand }
-  app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) =>
-    viewKey(await keys.get(caller.keyId), clock()),
-  )
+  app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) => ({
+    ...viewKey(await keys.get(caller.keyId), clock()),
+    limits_left: await ward.lookAtLimits(caller.keyId),
+  }))
+  addLimitRoute(app, ward)
   addCollectionRoutes(app, ward)
   addIssuingRoutes(app, ward)
   addChangeRoutes(app, ward)
+}
+
+function addLimitRoute(app: FastifyInstance, { lookAtLimits }: Ward): void {
+  const config = { guard: adminDemand }
+  app.get<OneKey>('/v1/keys/:id/limits', { config, schema: schemas.limits }, async ({ params }) => ({
+    limits: await lookAtLimits(params.id),
+  }))
 }
 
 function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {

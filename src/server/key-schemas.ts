@@ -5,6 +5,7 @@ import type { KeyEnvironment } from '../core/key-text.ts'
 import { type Standing, standings } from '../core/standing.ts'
 import { labelLengthMax } from '../gate/key-fields.ts'
 import type { KeyView } from '../gate/key-view.ts'
+import type { LimitView } from '../gate/limit-view.ts'
 
 /** The body of a change to a key; times are ISO 8601, and null clears one. */
 export interface KeyChangesBody {
@@ -150,3 +151,21 @@ export const keyPageView: z.ZodType<{
   readonly keys: readonly KeyView[]
   readonly next_cursor: string | null
 }> = z.object({ keys: z.array(keyView), next_cursor: z.string().nullable() })
+
+const shownLimit: z.ZodType<LimitView> = z.object({
+  limit: z.string().meta({ examples: ['60/min'] }),
+  of: z.enum(['key', 'owner', 'route', 'everyone']),
+  used: z.number().int(),
+  remaining: z.number().int(),
+  frees_in: z.number().int().nullable().describe('Seconds until more comes free.'),
+  passes_in: z.number().int().nullable().describe('Seconds until one more request passes; 0: now.'),
+})
+
+/** How the limits of a key stand. */
+export const limitPageView: z.ZodType<{ readonly limits: readonly LimitView[] }> = z.object({
+  limits: z.array(shownLimit),
+})
+
+/** A key as it reads itself. */
+export const ownKeyView: z.ZodType<KeyView & { readonly limits_left: readonly LimitView[] }> =
+  shownKey.extend({ limits_left: z.array(shownLimit) })
