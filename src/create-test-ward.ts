@@ -4,13 +4,15 @@ import type { KeyEnvironment } from './core/key-text.ts'
 import type { Scheme } from './core/scheme.ts'
 import type { Ward } from './create-ward.ts'
 import type { NewKey } from './gate/key-service.ts'
+import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
 
 /** What is said of a key of a test ward; its name is the one it is listed under. */
 export type TestKey = Omit<NewKey, 'name'>
 
-/** The keys and the schemes of a ward for tests. */
-export interface TestWardOptions<Name extends string = string, Required extends boolean = true> {
+/** The keys, the schemes and the limits of a ward for tests; wrong keys are not limited unless `limitBadKeys` says so. */
+export interface TestWardOptions<Name extends string = string, Required extends boolean = true>
+  extends LimitOptions {
   /** The keys there are, by names of your choice. @default none */
   readonly keys?: Readonly<Record<Name, TestKey>>
   /** Limits that the keys of an owner share, such as `['1000/day']`, by owner. @default none */
@@ -49,6 +51,7 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
   environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
   invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
   now: { expected: 'milliseconds since the epoch', accepts: Number.isSafeInteger },
+  ...limitRules,
 }
 
 /**
@@ -66,7 +69,8 @@ export async function createTestWard<
   const Required extends boolean = true,
 >(options: TestWardOptions<Name, Required> = {}): Promise<TestWard<Name, Required>> {
   checkOptions('createTestWard', options, rules)
-  const { scheme, environment = 'live', invalidKeyStatus = 403 } = options
+  const { keys = {}, owners = {}, scheme, environment = 'live', invalidKeyStatus = 403, ...rest } = options
+  const { now: begin = Date.UTC(2026, 0, 1), ...limits } = rest
   // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
   const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
     import('node:crypto'),
@@ -74,7 +78,7 @@ export async function createTestWard<
     import('./gate/pepper.ts'),
     import('./stores/memory/key-store.ts'),
   ])
-  let now = options.now ?? Date.UTC(2026, 0, 1)
+  let now = begin
   const clock = (): number => now
   const ward = await createWard({
     store: createMemoryKeyStore({ clock }),
@@ -85,11 +89,12 @@ export async function createTestWard<
     monotonic: clock,
     invalidKeyStatus,
     listenMs: 0,
+    ...withBadKeyLimit(limits, 'none'),
   })
-  for (const [owner, limits] of Object.entries(options.owners ?? {})) await ward.owners.set(owner, limits)
+  for (const [owner, limits] of Object.entries(owners)) await ward.owners.set(owner, limits)
   const texts = new Map<string, string>()
   const ids = new Map<string, string>()
-  for (const [name, key] of Object.entries<TestKey>(options.keys ?? {})) {
+  for (const [name, key] of Object.entries<TestKey>(keys)) {
     const issued = await ward.keys.create({ ...key, name })
     texts.set(name, issued.text)
     ids.set(name, issued.record.id)

@@ -11,9 +11,10 @@ import type { Clock } from './core/clock.ts'
 import { isKeyPrefix, type KeyEnvironment } from './core/key-text.ts'
 import { apiKeyHeader, type Scheme } from './core/scheme.ts'
 import type { Ward } from './create-ward.ts'
+import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 
 /** How a deployment is opened. */
-export interface OpenModelwardOptions<Required extends boolean = true> {
+export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
   /** Path of the data folder; made, 0700, where there is none. The command line's `--data`, and its keys, are the same. */
   readonly data: string
   /** Where a key may travel: one scheme, or several of which any will do. @default apiKeyHeader({ name: 'X-API-Key' }) */
@@ -63,6 +64,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
   create: { expected: 'true or false', accepts: isBoolean },
   clock: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
+  ...limitRules,
 }
 
 /**
@@ -79,11 +81,11 @@ export async function openModelward<const Required extends boolean = true>(
   options: OpenModelwardOptions<Required>,
 ): Promise<Ward<Required>> {
   checkOptions('openModelward', options, rules)
-  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...same } = options
+  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...rest } = options
   // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
   const { openWard } = await import('./open-ward.ts')
   const { ward } = await openWard({
-    ...same,
+    ...withBadKeyLimit(rest, '30/min'),
     create,
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },

@@ -58,6 +58,7 @@ function serverOptions({ config, pepper }: LoadedConfig): ServerOptions {
     cachedKeysMax: config.cachedKeysMax,
     limitDefault: config.limitDefault,
     limitEveryone: config.limitEveryone,
+    limitBadKeys: config.limitBadKeys,
     modelDeadlineMs: config.modelDeadline,
     requestTimeoutMs: config.requestTimeout,
     shutdownGraceMs: config.shutdownGrace,

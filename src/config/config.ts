@@ -26,6 +26,8 @@ export interface Config {
   readonly limitDefault: readonly string[]
   /** Limits, each in its shortest form. */
   readonly limitEveryone: readonly string[]
+  /** One window of requests in its shortest form, or `none`. */
+  readonly limitBadKeys: string
   /** Milliseconds. */
   readonly modelDeadline: number
   /** Milliseconds. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseDuration } from '../core/duration.ts'
 import { isKeyPrefix } from '../core/key-text.ts'
+import { parseLimit } from '../core/limit.ts'
 import { parseLimitSettings } from '../core/limit-setting.ts'
 import { isAddressBlock } from '../gate/address-list.ts'
 import type { Config, SettingName } from './config.ts'
@@ -47,6 +48,21 @@ function limits(): z.ZodType<readonly string[]> {
     .transform((texts) => parseLimitSettings(texts).settings.map(({ text }) => text))
 }
 
+/** One window of requests, or none. */
+function badKeys(): z.ZodType<string> {
+  return z
+    .string()
+    .refine((text) => text === 'none' || isRequestWindow(parseLimit(text)))
+    .transform((text) => {
+      const limit = parseLimit(text)
+      return typeof limit === 'string' ? text : limit.text
+    })
+}
+
+function isRequestWindow(limit: ReturnType<typeof parseLimit>): boolean {
+  return typeof limit === 'object' && limit.kind === 'window' && limit.measure === 'requests'
+}
+
 /** An origin as browsers send it (RFC 6454 §6.2): scheme, host and a port that is not the scheme's own. */
 function isOrigin(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text
@@ -69,6 +85,7 @@ const schemas: SettingSchemas = {
   cachedKeysMax: integer(2, 10_000_000),
   limitDefault: limits(),
   limitEveryone: limits(),
+  limitBadKeys: badKeys(),
   modelDeadline: wait(1),
   requestTimeout: wait(1),
   shutdownGrace: wait(0),

@@ -159,6 +159,15 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     expected: areLimits,
     empty: isNone,
   },
+  limitBadKeys: {
+    kind: 'text',
+    default: '30/min',
+    placeholder: 'LIMIT',
+    describes:
+      'How many wrong keys may come from one address (IPv6: one /64); more are answered 429. A right key is let in all the same. `none`: as many as they like.',
+    expected: 'a window of requests such as `30/min`, or `none`',
+    empty: isFault,
+  },
   modelDeadline: {
     kind: 'text',
     default: '5s',

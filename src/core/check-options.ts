@@ -1,3 +1,4 @@
+import { parseLimitSettings } from './limit-setting.ts'
 import { suggest } from './suggest.ts'
 
 /** What one option may be. */
@@ -75,6 +76,12 @@ export function isBoolean(value: unknown): boolean {
 /** Accepts whole numbers from `least` on. */
 export function isWholeFrom(least: number): (value: unknown) => boolean {
   return (value) => Number.isSafeInteger(value) && Number(value) >= least
+}
+
+/** Accepts an array of limits as people write them, such as `60/min`. */
+export function isLimits(value: unknown): boolean {
+  if (!Array.isArray(value) || !value.every((text) => typeof text === 'string')) return false
+  return parseLimitSettings(value).faults.length === 0
 }
 
 /** Accepts one of these. */

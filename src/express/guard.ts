@@ -4,10 +4,12 @@ import type { CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
+import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { asError } from '../gate/as-error.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import { continueOnRead } from '../gate/continue-on-read.ts'
+import { endWithAnswer } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
@@ -91,6 +93,7 @@ export function guard<Required extends boolean>(
         return
       }
       response.locals.caller = verdict.caller
+      tellUsage(reply, verdict.usage, onFault)
       next()
     }
     const fail = (thrown: unknown): void => {
@@ -109,7 +112,7 @@ export function guard<Required extends boolean>(
         verdict.then(settle, fail).catch((thrown: unknown) => next(asError(thrown)))
       else settle(verdict)
     } catch (thrown) {
-      next(asError(thrown))
+      fail(thrown)
     }
   }
 }
@@ -143,6 +146,28 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
     else guarded(request, response, next)
   })
   return app
+}
+
+/** What each request has taken of its limits. */
+const usages = new WeakMap<object, Usage>()
+
+/** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
+function tellUsage(response: Response, usage: Usage, onFault: FaultListener): void {
+  usages.set(response, usage)
+  for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
+  endWithAnswer(response, usage, onFault)
+}
+
+/**
+ * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
+ * the real figure. Headers that were set before are set anew by `response.set(usage.headers)`.
+ *
+ * @throws TypeError where no guard ran
+ */
+export function usageOf(_ward: { readonly gate: Gate }, response: object): Usage {
+  const usage = usages.get(response)
+  if (usage === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
+  return usage
 }
 
 /**

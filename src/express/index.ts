@@ -8,4 +8,5 @@ export {
   type GuardHandler,
   guard,
   guardApp,
+  usageOf,
 } from './guard.ts'

@@ -11,9 +11,11 @@ import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/ch
 import type { Demand, GuardSetting } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { asError } from '../gate/as-error.ts'
 import { checkGuardSetting } from '../gate/check-demand.ts'
+import { endWithAnswer } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { wardRule } from '../gate/ward-rule.ts'
@@ -27,6 +29,8 @@ declare module 'fastify' {
     readonly caller: Caller
     /** What the guard decided; read `caller` instead. */
     [admittedCaller]: Caller | null | undefined
+    /** What of its limits the request has taken; read it with `usageOf`. */
+    [takenUsage]: Usage | undefined
   }
   interface FastifyContextConfig {
     // Fastify infers the type of a whole `config` from what is written there, so that any text would be a `Demand` to it; none is an `object`.
@@ -58,6 +62,7 @@ export interface GuardPluginOptions {
 }
 
 const admittedCaller: unique symbol = Symbol('admitted caller')
+const takenUsage: unique symbol = Symbol('taken usage')
 
 const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
   ward: wardRule,
@@ -82,6 +87,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   const { gate } = ward
   const settingOf = createSettings(otherwise)
   app.decorateRequest(admittedCaller, undefined)
+  app.decorateRequest(takenUsage, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
   if (options.answersThrown !== false && hasDefaultErrorHandler(app))
@@ -131,6 +137,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
   ): void {
     if (verdict.admitted) {
       request[admittedCaller] = verdict.caller
+      if (verdict.usage !== noUsage) tellUsage(request, reply, verdict.usage)
       next()
     } else if (onRefused?.(request, reply, verdict.refusal) !== true) {
       answerProblem(request, reply, verdict.refusal)
@@ -168,9 +175,27 @@ export function callerOf<Required extends boolean>(
   return caller as CallerOf<Required>
 }
 
+/**
+ * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
+ * the real figure. Headers that were set before are set anew by `reply.headers(usage.headers)`.
+ *
+ * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
+ */
+export function usageOf(_ward: { readonly gate: Gate }, request: FastifyRequest): Usage {
+  if (request[admittedCaller] === undefined) throw noCaller()
+  return request[takenUsage] ?? noUsage
+}
+
 /** The caller of a request; undefined for an anonymous one, and on a public route. */
 export function findCaller(request: FastifyRequest): Caller | undefined {
   return request[admittedCaller] ?? undefined
+}
+
+/** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
+function tellUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): void {
+  request[takenUsage] = usage
+  reply.headers(usage.headers)
+  endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
 }
 
 function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {

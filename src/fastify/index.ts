@@ -6,4 +6,4 @@ export {
   type SwaggerOperation,
   type SwaggerRoute,
 } from './describe-routes.ts'
-export { callerOf, findCaller, type GuardPluginOptions, modelward } from './guard.ts'
+export { callerOf, findCaller, type GuardPluginOptions, modelward, usageOf } from './guard.ts'

@@ -10,6 +10,7 @@ import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
 import { headOf, holdContinue, sentPathOf } from './hono-head.ts'
+import { beginUsage, concludeUsage } from './hono-usage.ts'
 
 /** What the guard adds to a context, for `c.var` and `c.get`. */
 export interface CallerVariables<Required extends boolean = true> {
@@ -79,12 +80,14 @@ export function guard<Required extends boolean>(
       const verdict = deciding instanceof Promise ? await deciding : deciding
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
       c.set('caller', verdict.caller)
+      beginUsage(c, verdict.usage, onFault)
     } catch (thrown) {
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
     await next()
     answerCaught(c, onFault)
+    await concludeUsage(c, onFault)
     return undefined
   }
 }

@@ -16,3 +16,4 @@ export {
   guardRoute,
   registerGuard,
 } from './guard-route.ts'
+export { usageOf } from './hono-usage.ts'

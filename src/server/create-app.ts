@@ -62,7 +62,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   })
   if (options.logRequests) logRequests(app, log)
   await describeApi(app, ward.gate.schemes)
-  addPredictRoute(app, { ...options, model })
+  addPredictRoute(app, { ...options, ward, model })
   addKeyRoutes(app, ward)
   addOwnerRoutes(app, ward)
   addHealthRoutes(app, { ward, isClosing })

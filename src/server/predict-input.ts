@@ -28,10 +28,14 @@ function checkText(text: unknown, loc: InputError['loc'], lengthMax: number): st
 /** Whether the text has more code points than that; its UTF-16 units are never fewer. */
 function isLonger(text: string, lengthMax: number): boolean {
   if (text.length <= lengthMax) return false
-  if (text.length > 2 * lengthMax) return true
+  return text.length > 2 * lengthMax || countCharacters(text) > lengthMax
+}
+
+/** How many characters a text has: Unicode code points. */
+export function countCharacters(text: string): number {
   let length = 0
   for (const _character of text) length += 1
-  return length > lengthMax
+  return length
 }
 
 function isRecord(value: unknown): value is { readonly text?: unknown } {

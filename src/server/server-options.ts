@@ -48,6 +48,8 @@ export interface ServerOptions extends AppOptions {
   readonly limitDefault: readonly string[]
   /** Limits that all requests of the server share, each in its shortest form. */
   readonly limitEveryone: readonly string[]
+  /** How many wrong keys may come from one address: a window of requests in its shortest form, or `none`. */
+  readonly limitBadKeys: string
   /** How long requests under way may go on after `close`; then they are cut off. */
   readonly shutdownGraceMs: number
   /** The peppers, where they come from the environment and not from the data folder. */
@@ -64,6 +66,8 @@ export interface ServerOptions extends AppOptions {
   readonly model?: Model<string, Sentiment>
   /** @default Date.now */
   readonly clock?: Clock
+  /** Never jumps: what limits and leases run by. @default performance.now */
+  readonly monotonic?: Clock
 }
 
 /** A server that answers. */

@@ -41,6 +41,7 @@ async function start(
     cachedKeysMax: 100,
     limitDefault: [],
     limitEveryone: [],
+    limitBadKeys: 'none',
     shutdownGraceMs: 10_000,
     model: constantModel,
     onFirstKeys: (report) => void reports.push(report),

@@ -58,7 +58,8 @@ async function closeAll(opened: readonly (() => Promise<void> | void)[]): Promis
 }
 
 function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
-  const { data, pepper, clock, realm, invalidKeyStatus, cachedKeysMax } = options
+  const { data, pepper, clock, monotonic, realm, invalidKeyStatus, cachedKeysMax } = options
+  const { limitDefault, limitEveryone, limitBadKeys } = options
   return {
     data,
     create: true,
@@ -67,7 +68,12 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
     realm,
     invalidKeyStatus,
     cachedKeysMax,
+    limitDefault,
+    limitEveryone,
+    ...(limitBadKeys !== 'none' && { limitBadKeys }),
+    onShadow: ({ use }) => log.info({ limit: use.name }, 'a limit in shadow would have refused'),
     ...(clock && { clock }),
+    ...(monotonic && { monotonic }),
     ...(pepper !== undefined && { pepper }),
     onFault(message, fault) {
       if (fault === undefined) log.info(message)

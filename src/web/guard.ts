@@ -9,6 +9,7 @@ import { problemResponse } from '../gate/problem-response.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { WebHead } from '../gate/web-head.ts'
 import { openGate, type WardSource, wardSourceRule } from './ward-source.ts'
+import { withUsage } from './web-usage.ts'
 
 /** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
 export type WebHandler<Rest extends readonly unknown[]> = (
@@ -93,7 +94,9 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
         const verdict = await gate.admit(head, demand)
         if (!verdict.admitted) throw verdict.refusal
         remember(request, gate, verdict.caller)
-        return handler(request, verdict.caller, ...rest)
+        return withUsage(request, verdict.usage, options.onFault ?? console.error, () =>
+          handler(request, verdict.caller, ...rest),
+        )
       })
     })
 }

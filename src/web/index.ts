@@ -9,3 +9,4 @@ export {
   type WebHandler,
 } from './guard.ts'
 export type { WardSource } from './ward-source.ts'
+export { usageOf } from './web-usage.ts'

@@ -4,6 +4,7 @@ import { describeBodyRows, describeKeepAliveRows } from './rows-body.ts'
 import { describeCorsRows, describeDenyRows } from './rows-deny.ts'
 import { describeErrorRows } from './rows-errors.ts'
 import { describeBearerRows, describeKeyRows } from './rows-key.ts'
+import { describeLimitRows } from './rows-limits.ts'
 import { describeStandingRows } from './rows-standing.ts'
 
 /** The table of `parity.md`, request by request, against whatever answers `POST /predict`. */
@@ -15,6 +16,7 @@ export function describeParity(name: string, start: StartTarget): void {
     describe('default deny', () => describeDenyRows(start))
     describe('CORS', () => describeCorsRows(start))
     describe('standing and scopes', () => describeStandingRows(start))
+    describe('limits', () => describeLimitRows(start))
     describe('errors and logs', () => describeErrorRows(start))
     describe('kept connections', () => describeKeepAliveRows(start))
   })

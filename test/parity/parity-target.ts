@@ -1,11 +1,13 @@
 import type { KeyFormat } from '../../src/core/key-text.ts'
 import type { KeyService } from '../../src/gate/key-service.ts'
+import type { OwnerService } from '../../src/gate/owner-service.ts'
 
 /** What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST /predict`. */
 export interface ParityTarget {
   readonly port: number
   /** The keys of the target's own store. */
   readonly keys: KeyService
+  readonly owners: OwnerService
   readonly format: KeyFormat
   /** Milliseconds since the epoch, as the target's clock tells; move it. */
   readonly time: { now: number }
@@ -28,6 +30,9 @@ export interface TargetOptions {
   readonly docs?: 'guarded' | 'open'
   readonly modelDeadlineMs?: number
   readonly requestTimeoutMs?: number
+  readonly limitDefault?: readonly string[]
+  readonly limitEveryone?: readonly string[]
+  readonly limitBadKeys?: string
 }
 
 /** Starts a target on a free port of the loopback address, over a store of its own. */

@@ -25,6 +25,7 @@ export const serverDefaults: Omit<ServerOptions, 'data'> = {
   cachedKeysMax: 10_000,
   limitDefault: [],
   limitEveryone: [],
+  limitBadKeys: 'none',
   modelDeadlineMs: 5_000,
   requestTimeoutMs: 30_000,
   shutdownGraceMs: 1_000,
@@ -46,6 +47,7 @@ export async function startServerTarget(options: TargetOptions = {}): Promise<Pa
     ...options,
     data,
     clock,
+    monotonic: clock,
     model: spy,
     logStream: { write: (line: string) => log.push(line) },
   })
@@ -55,6 +57,7 @@ export async function startServerTarget(options: TargetOptions = {}): Promise<Pa
   return {
     port,
     keys: ward.keys,
+    owners: ward.owners,
     format,
     time,
     predicted,

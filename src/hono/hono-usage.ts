@@ -1,0 +1,48 @@
+import type { ServerResponse } from 'node:http'
+import type { Context } from 'hono'
+import { noUsage, type Usage } from '../core/usage.ts'
+import { endUsage, endWithAnswer } from '../gate/end-usage.ts'
+import type { Gate } from '../gate/gate.ts'
+import type { FaultListener } from './answer-problem.ts'
+
+/** What each request has taken of its limits. */
+const usages = new WeakMap<Context, Usage>()
+
+/** Tells the client how its limits stand; on Node, ends what is counted at once when the answer is gone. */
+export function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
+  usages.set(c, usage)
+  if (usage === noUsage) return
+  for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+  const outgoing = outgoingOf(c)
+  if (outgoing !== undefined) endWithAnswer(outgoing, usage, onFault)
+}
+
+/** Once the handler has answered: an answer that it made by itself is told too, and so is what was taken meanwhile. */
+export async function concludeUsage(c: Context, onFault: FaultListener): Promise<void> {
+  const usage = usages.get(c)
+  if (usage === undefined || usage === noUsage) return
+  const { ratelimit } = usage.headers
+  if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
+    for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+  // Where nobody tells when an answer is gone, its handler's end is the end.
+  if (usage.isOpen && outgoingOf(c) === undefined)
+    await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
+}
+
+/**
+ * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
+ * the real figure.
+ *
+ * @throws TypeError where no guard ran
+ */
+export function usageOf(_ward: { readonly gate: Gate }, c: Context): Usage {
+  const usage = usages.get(c)
+  if (usage === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
+  return usage
+}
+
+function outgoingOf({ env }: Context): ServerResponse | undefined {
+  const outgoing: unknown = (env as { readonly outgoing?: unknown } | undefined)?.outgoing
+  const isNode = typeof outgoing === 'object' && outgoing !== null && 'writableFinished' in outgoing
+  return isNode ? (outgoing as ServerResponse) : undefined
+}
