@@ -4,7 +4,7 @@
  */
 export type { Caller, CallerOf } from './core/caller.ts'
 export type { Clock } from './core/clock.ts'
-export type { Demand, GuardSetting } from './core/demand.ts'
+export type { Costs, Demand, GuardSetting } from './core/demand.ts'
 export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
 export type { KeyRecord, SecretRecord } from './core/key-record.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './core/key-store.ts'
@@ -17,6 +17,14 @@ export {
   type ParsedKey,
   parseKey,
 } from './core/key-text.ts'
+export type {
+  CalendarLimit,
+  CalendarPeriod,
+  ConcurrencyLimit,
+  Limit,
+  WindowLimit,
+} from './core/limit.ts'
+export type { LimitRefusal, LimitState, LimitUse } from './core/limiter.ts'
 export type { OwnerRecord } from './core/owner-record.ts'
 export { type Problem, type ProblemAnswer, problemMediaType, problemOf } from './core/problem.ts'
 export {
@@ -40,6 +48,7 @@ export {
 } from './core/scheme.ts'
 export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
 export type { Standing } from './core/standing.ts'
+export type { Usage } from './core/usage.ts'
 export type { Verdict } from './core/verdict.ts'
 export { createTestWard, type TestKey, type TestWard, type TestWardOptions } from './create-test-ward.ts'
 export type { Ward } from './create-ward.ts'
@@ -56,8 +65,12 @@ export type { Idempotency } from './gate/idempotency.ts'
 export type { KeyFields } from './gate/key-fields.ts'
 export type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './gate/key-service.ts'
 export { type KeyView, viewKey } from './gate/key-view.ts'
+export type { LimitScope } from './gate/limit-uses.ts'
+export type { LimitView } from './gate/limit-view.ts'
+export type { LookAtLimits } from './gate/look-at-limits.ts'
 export { NodeHead } from './gate/node-head.ts'
 export type { OwnerService } from './gate/owner-service.ts'
 export { type OwnerView, viewOwner } from './gate/owner-view.ts'
 export { WebHead } from './gate/web-head.ts'
+export type { LimitOptions } from './limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'

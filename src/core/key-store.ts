@@ -114,6 +114,7 @@ export interface OwnerQuery {
   readonly after?: string
 }
 
+/** Owners of whom something is kept, as far as one page goes. */
 export interface OwnerPage {
   readonly owners: readonly OwnerRecord[]
   /** Whether another page follows. */

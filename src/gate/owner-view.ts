@@ -9,6 +9,7 @@ export interface OwnerView {
   readonly updated_at: string
 }
 
+/** Shows an owner. */
 export function viewOwner({ owner, limits, createdAt, updatedAt }: OwnerRecord): OwnerView {
   return { owner, limits, created_at: isoTime(createdAt), updated_at: isoTime(updatedAt) }
 }
