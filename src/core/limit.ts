@@ -30,6 +30,7 @@ export interface ConcurrencyLimit extends MeasuredLimit {
   readonly measure: 'concurrent'
 }
 
+/** A stretch of the calendar, UTC. */
 export type CalendarPeriod = 'day' | 'month'
 
 /** How limits are written, for messages. */

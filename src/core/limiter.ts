@@ -32,6 +32,7 @@ export interface Taking {
   readonly at: number
 }
 
+/** A limit that has no room for a request, and when it would have. */
 export interface LimitRefusal {
   readonly use: LimitUse
   /** When the same request would pass if nothing else came: milliseconds from now. Undefined where nobody can tell, as for what is under way at once. */
