@@ -1,7 +1,12 @@
 import { exitCodes } from './exit-code.ts'
 
 /** Codes of errors that only the command line has; the others are those of refusals, faults and `SetupError`. */
-export type CliErrorCode = 'usage_invalid' | 'input_invalid' | 'output_failed' | 'scan_incomplete'
+export type CliErrorCode =
+  | 'usage_invalid'
+  | 'input_invalid'
+  | 'output_failed'
+  | 'scan_incomplete'
+  | 'server_failed'
 
 /** One of several things that are wrong. Holds no secret. */
 export interface ErrorPart {
@@ -15,6 +20,7 @@ const exitCodeOf: Readonly<Record<CliErrorCode, number>> = {
   input_invalid: exitCodes.usage,
   output_failed: exitCodes.environment,
   scan_incomplete: exitCodes.environment,
+  server_failed: exitCodes.environment,
 }
 
 /** A command cannot go on; the message is for the person at the terminal. */

@@ -76,6 +76,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./owners-list.ts')).defineOwnersList,
   },
   {
+    path: 'limits explain',
+    summary: 'Say why a request of a key would be refused, and when it would pass',
+    load: async () => (await import('./limits-explain.ts')).defineLimitsExplain,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -96,5 +101,6 @@ export const commandIndex: readonly CommandEntry[] = [
 export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
   owners: 'Limit what all keys of an owner use together',
+  limits: 'See how limits stand',
   config: 'See what is configured',
 }

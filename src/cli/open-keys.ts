@@ -20,6 +20,8 @@ export async function withKeys<T>(
     format: { prefix: config.keyPrefix, environment: config.environment },
     // A command is over before it would listen for changes.
     listenMs: 0,
+    limitDefault: config.limitDefault,
+    limitEveryone: config.limitEveryone,
   })
   try {
     return await use(ward)

@@ -4,6 +4,7 @@ import { SetupError } from '../core/setup-error.ts'
 import { loadSentimentModel } from '../models/sentiment/sentiment-model.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../open-ward.ts'
 import { closeApp, trackConnections } from './close-app.ts'
+import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
 import type { Log } from './log.ts'
@@ -48,6 +49,7 @@ async function open(options: ServerOptions, opened: (() => Promise<void> | void)
     return closeApp(app, connections, options.shutdownGraceMs)
   })
   const address = await listen(app, options)
+  opened.push(await openControlSocket(folder.path, ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown to anybody.
   await reportFirstKeys({ ward, folder }, options, address)
   return address

@@ -5,6 +5,7 @@ import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { keyHeader, predict } from '../parity/ask.ts'
 import {
   cleanEnvironment,
   cliFile,
@@ -212,5 +213,41 @@ describe('doctor', () => {
     expect([broken.code, broken.ok]).toEqual([1, false])
     expect(failed(broken)).toEqual(['configuration', 'data folder', 'database'])
     for (const { status, todo } of broken.checks) if (status !== 'ok') expect(todo).toBeTruthy()
+  })
+})
+
+describe('limits explain', () => {
+  test('says why a request would be refused and when it would pass, with and without a server', async () => {
+    using folder = temporaryFolder()
+    const data = ['--data', folder.path]
+    const create = ['keys', 'create', '--name', 'n', '--limit', '1/min', '--limit', '5/d', ...data]
+    const { id, key } = await runJson<{ id: string; key: string }>(create)
+    expect(await runJson(['limits', 'explain', id, ...data])).toMatchObject({
+      would_pass: true,
+      counted_by: 'nobody',
+      limits: [{ limit: '1/min' }, { limit: '5/d' }],
+    })
+    await using server = await startServe(folder.path)
+    const { port } = new URL(server.address)
+    expect((await predict({ port: Number(port) }, { headers: [keyHeader(key)] })).status).toBe(200)
+    const explained = await runCli(['limits', 'explain', id, ...data])
+    expect(explained.stdout).toMatch(/1\/min +key +1 +0 +in \d+ s/)
+    expect(explained.stderr).toMatch(/refused by key: 1\/min; it would pass in \d+ s/)
+    expect(await runJson(['limits', 'explain', id, ...data])).toMatchObject({
+      would_pass: false,
+      refused_by: ['key: 1/min'],
+      counted_by: 'server',
+      limits: [
+        { used: 1, remaining: 0 },
+        { used: 1, remaining: 4 },
+      ],
+    })
+    await runJson(['keys', 'revoke', id, ...data])
+    expect(await runJson(['limits', 'explain', id, ...data])).toMatchObject({
+      standing: 'revoked',
+      would_pass: false,
+      passes_in: null,
+    })
+    expect(await runCli(['limits', 'explain', 'NobodysKey00', ...data])).toMatchObject({ code: 1 })
   })
 })

@@ -1,0 +1,42 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createTemporaryFolder } from '../../test/contract/temporary-folder.ts'
+import { askServer } from '../cli/ask-server.ts'
+import { createTestWard } from '../create-test-ward.ts'
+import { controlSocketOf, openControlSocket } from './control-socket.ts'
+import { createLog } from './log.ts'
+
+const log = createLog({ level: 'silent', keyHeader: 'X-API-Key' })
+
+test('answers how the limits of a key stand, to whoever may open the folder', async () => {
+  const ward = await createTestWard({ keys: { alice: { limits: ['3/min'] } } })
+  const folder = createTemporaryFolder()
+  const close = await openControlSocket(folder, ward, log)
+  expect(statSync(controlSocketOf(folder)).mode & 0o777).toBe(0o600)
+  expect(await askServer(folder, `/limits/${ward.ids.alice}`)).toMatchObject({
+    limits: [{ limit: '3/min', remaining: 3 }],
+  })
+  await expect(askServer(folder, '/limits/NobodysKey00')).rejects.toMatchObject({ code: 'server_failed' })
+  await expect(askServer(folder, '/elsewhere')).rejects.toThrow(/404/)
+  await close()
+  expect(existsSync(controlSocketOf(folder))).toBe(false)
+  expect(await askServer(folder, `/limits/${ward.ids.alice}`)).toBeUndefined()
+})
+
+test('takes the place of what a killed server left behind', async () => {
+  const ward = await createTestWard()
+  const folder = createTemporaryFolder()
+  writeFileSync(controlSocketOf(folder), '')
+  expect(await askServer(folder, '/limits/NobodysKey00')).toBeUndefined()
+  const close = await openControlSocket(folder, ward, log)
+  await expect(askServer(folder, '/limits/NobodysKey00')).rejects.toThrow(/404/)
+  await close()
+})
+
+test('a path that is too long for a socket is no reason not to serve', async () => {
+  const folder = join(createTemporaryFolder(), 'x'.repeat(120))
+  const close = await openControlSocket(folder, await createTestWard(), log)
+  expect(await askServer(folder, '/limits/NobodysKey00')).toBeUndefined()
+  await close()
+})

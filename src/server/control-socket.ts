@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener } from 'node:http'
+import { join } from 'node:path'
+import { classify, problemMediaType, problemOf } from '../core/problem.ts'
+import { Refusal } from '../core/refusal.ts'
+import type { Ward } from '../create-ward.ts'
+import type { Log } from './log.ts'
+
+/** Longest path of a Unix socket that every system takes, in bytes (unix(7): 108 with the end; macOS 104). */
+const pathBytesMax = 103
+
+/** Where the server of a data folder answers the command line. */
+export function controlSocketOf(folder: string): string {
+  return join(folder, 'control.sock')
+}
+
+/**
+ * Answers the command line about what only the running server knows, such as how short limits stand: a Unix socket in the data folder,
+ * 0600, so that whoever may open it may read the folder too. Without one, as on Windows, the command line sees what is on the disk.
+ *
+ * @returns what closes it
+ */
+export async function openControlSocket(
+  folder: string,
+  ward: Pick<Ward, 'lookAtLimits'>,
+  log: Log,
+): Promise<() => Promise<void>> {
+  const path = controlSocketOf(folder)
+  if (process.platform === 'win32' || Buffer.byteLength(path) > pathBytesMax) {
+    log.info('no control socket: this system has none, or the data folder’s path is too long for one')
+    return async () => {}
+  }
+  // Left by a server that was killed: whoever opens this one holds the folder's lock.
+  rmSync(path, { force: true })
+  const server = createServer(answerFrom(ward))
+  server.listen(path)
+  await once(server, 'listening')
+  chmodSync(path, 0o600)
+  return async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  }
+}
+
+function answerFrom({ lookAtLimits }: Pick<Ward, 'lookAtLimits'>): RequestListener {
+  return async (request, response) => {
+    response.setHeader('connection', 'close')
+    try {
+      const [, id] = /^\/limits\/([0-9A-Za-z]{12})$/.exec(request.url ?? '') ?? []
+      if (request.method !== 'GET' || id === undefined) throw new Refusal('not_found')
+      const limits = await lookAtLimits(id)
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ limits }))
+    } catch (thrown) {
+      const { status, body } = problemOf(classify(thrown), 'control')
+      response.writeHead(status, { 'content-type': problemMediaType }).end(JSON.stringify(body))
+    }
+  }
+}
