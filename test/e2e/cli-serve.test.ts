@@ -5,7 +5,6 @@ import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { keyHeader, predict } from '../parity/ask.ts'
 import {
   cleanEnvironment,
   cliFile,
@@ -228,8 +227,7 @@ describe('limits explain', () => {
       limits: [{ limit: '1/min' }, { limit: '5/d' }],
     })
     await using server = await startServe(folder.path)
-    const { port } = new URL(server.address)
-    expect((await predict({ port: Number(port) }, { headers: [keyHeader(key)] })).status).toBe(200)
+    expect((await predict(server.address, key)).status).toBe(200)
     const explained = await runCli(['limits', 'explain', id, ...data])
     expect(explained.stdout).toMatch(/1\/min +key +1 +0 +in \d+ s/)
     expect(explained.stderr).toMatch(/refused by key: 1\/min; it would pass in \d+ s/)

@@ -7,6 +7,9 @@ import { expect, test } from 'vitest'
 import { get, keyHeader } from '../parity/ask.ts'
 import { type ServeProcess, spawnCli, startServe, temporaryFolder } from './run-cli.ts'
 
+/** A thousand creations are more than a key may ask for in a minute. */
+const unlimited = ['--limit-default', ''] as const
+
 const inFlight = 32
 const wanted = 1_000
 
@@ -63,13 +66,13 @@ test('kill -9 with 32 key creations in flight, again and again: each of a thousa
   let admin = ''
   let rounds = 0
   while (all.length < wanted) {
-    await using server = await startServe(data, ['--log-level', 'error'])
+    await using server = await startServe(data, [...unlimited, '--log-level', 'error'])
     admin ||= (JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as { admin: string }).admin
     const made = await createUntilKilled(server, admin, randomInt(50, 250))
     all.push(...made)
     rounds += 1
   }
-  await using last = await startServe(data)
+  await using last = await startServe(data, unlimited)
   await expectAllToWork(last, all)
   const database = new DatabaseSync(join(data, 'modelward.db'))
   expect(database.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
@@ -94,7 +97,7 @@ test('kill -9 at any moment of a first start: the next start finishes it, and th
     const kill = setTimeout(() => child.kill('SIGKILL'), randomInt(100, 900))
     await closed
     clearTimeout(kill)
-    await using server = await startServe(data)
+    await using server = await startServe(data, unlimited)
     const { admin, demo } = JSON.parse(readFileSync(keyFile, 'utf8')) as { admin: string; demo: string }
     await expectAllToWork(
       server,

@@ -146,7 +146,8 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
   if (existsSync(processFolder))
     for (const name of ['cmdline', 'environ']) places.set(name, readFileSync(join(processFolder, name)))
   const readData = (when: string): void => {
-    for (const name of readdirSync(data)) places.set(`${name}, ${when}`, readFileSync(join(data, name)))
+    for (const entry of readdirSync(data, { withFileTypes: true }))
+      if (!entry.isSocket()) places.set(`${entry.name}, ${when}`, readFileSync(join(data, entry.name)))
   }
   readData('while it runs')
   server.child.kill('SIGKILL')

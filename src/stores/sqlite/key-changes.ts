@@ -26,12 +26,12 @@ export interface ChangeReader {
 export function createChangeReader(connection: Connection, database: SqliteDatabase): ChangeReader {
   const findDataVersion = database.prepare<{ data_version: number }>('PRAGMA data_version')
   const selectIds = database.prepare<{ id: string }>(
-    // Each half by itself stops where the whole would be too long: an owner may have a million keys.
-    `SELECT id FROM (SELECT id FROM keys WHERE change > ?1 AND change <= ?2 LIMIT ${listedMax + 1})
+    // Node 22.19 cannot bind a numbered parameter twice. Each half by itself stops where the whole would be too long: an owner may have a million keys.
+    `SELECT id FROM (SELECT id FROM keys WHERE change > ? AND change <= ? LIMIT ${listedMax + 1})
       UNION
       SELECT id FROM (
         SELECT keys.id FROM owners JOIN keys USING (owner)
-          WHERE owners.change > ?1 AND owners.change <= ?2 LIMIT ${listedMax + 1}
+          WHERE owners.change > ? AND owners.change <= ? LIMIT ${listedMax + 1}
       )`,
   )
   let seen: Seen | undefined
@@ -54,7 +54,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
     if (since === until) return []
     // A cursor ahead of the database: an older one has been put in its place.
     if (since > until) return 'all'
-    const rows = selectIds.all(since, until)
+    const rows = selectIds.all(since, until, since, until)
     return rows.length > listedMax ? 'all' : rows.map((row) => row.id)
   }
 
