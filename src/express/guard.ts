@@ -5,6 +5,7 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { createAdmittedCallers } from '../gate/admitted-callers.ts'
 import { asError } from '../gate/as-error.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import { continueOnRead } from '../gate/continue-on-read.ts'
@@ -58,6 +59,8 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
   },
 }
 
+const callers = createAdmittedCallers<{ readonly locals: object }>()
+
 /** The heads that were made, so that guards of one request share its checks. */
 const heads = new WeakMap<Request, NodeHead>()
 
@@ -90,6 +93,7 @@ export function guard<Required extends boolean>(
         answerProblem(asked, reply, verdict.refusal)
         return
       }
+      callers.remember(reply, gate, verdict.caller)
       response.locals.caller = verdict.caller
       next()
     }
@@ -146,17 +150,16 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
 }
 
 /**
- * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
+ * The caller of a request that a guard of this ward has admitted, as its schemes type it: null is among what it may be where one of
+ * them has `autoError: false`.
  *
- * @throws TypeError where no guard ran, so that a forgotten one fails closed
+ * @throws TypeError where none ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly gate: Gate<Required> },
+  ward: { readonly gate: Gate<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  const { caller } = response.locals as { readonly caller?: unknown }
-  if (caller === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
-  return caller as CallerOf<Required>
+  return callers.get(response, ward)
 }
 
 function headOf(request: Request): NodeHead {
