@@ -6,6 +6,7 @@ import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { createAdmittedCallers } from '../gate/admitted-callers.ts'
 import { asError } from '../gate/as-error.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import { continueOnRead } from '../gate/continue-on-read.ts'
@@ -13,6 +14,7 @@ import { endWithAnswer } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { createTakenUsages } from '../gate/taken-usages.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 
@@ -60,6 +62,8 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
   },
 }
 
+const callers = createAdmittedCallers<{ readonly locals: object }>()
+
 /** The heads that were made, so that guards of one request share its checks. */
 const heads = new WeakMap<Request, NodeHead>()
 
@@ -92,8 +96,9 @@ export function guard<Required extends boolean>(
         answerProblem(asked, reply, verdict.refusal)
         return
       }
+      callers.remember(reply, gate, verdict.caller)
       response.locals.caller = verdict.caller
-      tellUsage(reply, verdict.usage, onFault)
+      tellUsage(reply, gate, verdict.usage, onFault)
       next()
     }
     const fail = (thrown: unknown): void => {
@@ -149,11 +154,11 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
 }
 
 /** What each request has taken of its limits. */
-const usages = new WeakMap<object, Usage>()
+const usages = createTakenUsages<object>()
 
 /** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
-function tellUsage(response: Response, usage: Usage, onFault: FaultListener): void {
-  usages.set(response, usage)
+function tellUsage(response: Response, gate: Gate, usage: Usage, onFault: FaultListener): void {
+  usages.remember(response, gate, usage)
   for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
   endWithAnswer(response, usage, onFault)
 }
@@ -164,24 +169,21 @@ function tellUsage(response: Response, usage: Usage, onFault: FaultListener): vo
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(_ward: { readonly gate: Gate }, response: object): Usage {
-  const usage = usages.get(response)
-  if (usage === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
-  return usage
+export function usageOf(ward: { readonly gate: Gate }, response: object): Usage {
+  return usages.get(response, ward)
 }
 
 /**
- * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
+ * The caller of a request that a guard of this ward has admitted, as its schemes type it: null is among what it may be where one of
+ * them has `autoError: false`.
  *
- * @throws TypeError where no guard ran, so that a forgotten one fails closed
+ * @throws TypeError where none ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly gate: Gate<Required> },
+  ward: { readonly gate: Gate<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  const { caller } = response.locals as { readonly caller?: unknown }
-  if (caller === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
-  return caller as CallerOf<Required>
+  return callers.get(response, ward)
 }
 
 function headOf(request: Request): NodeHead {

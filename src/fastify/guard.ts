@@ -77,6 +77,17 @@ const noDemand: Demand = {}
 const unknownPathDemand: Demand = { anyKey: true, session: 'read' }
 
 const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done) => {
+  // Handed on: what a plugin throws before it calls back, nobody catches, and the process would end with it.
+  let wrong: Error | undefined
+  try {
+    guardScope(app, options)
+  } catch (thrown) {
+    wrong = asError(thrown)
+  }
+  done(wrong)
+}
+
+function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   checkOptions('modelward', options, rules)
   const { otherwise, onRefused, ward } = options
   if (otherwise !== undefined) checkGuardSetting('modelward: otherwise', otherwise)
@@ -143,7 +154,6 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
       answerProblem(request, reply, verdict.refusal)
     }
   }
-  done()
 }
 
 /**

@@ -11,12 +11,16 @@ const held = new WeakSet<IncomingMessage>()
 export function continueOnRead(request: IncomingMessage, response: ServerResponse): void {
   if (held.has(request) || !isLeftToApp(request)) return
   held.add(request)
-  const tell = (event: string | symbol): void => {
-    if (event !== 'data' && event !== 'readable') return
-    request.off('newListener', tell)
+  const tell = (): void => {
+    request.off('newListener', hear).off('resume', tell)
+    // Never into an answer that has begun: Node discards the body of an answered request by itself.
     if (!response.headersSent) response.writeContinue()
   }
-  request.on('newListener', tell)
+  const hear = (event: string | symbol): void => {
+    if (event === 'data' || event === 'readable') tell()
+  }
+  // Whoever reads adds a listener; whoever discards, as Express before its 404, resumes.
+  request.on('newListener', hear).on('resume', tell)
 }
 
 function isLeftToApp({ headers, socket }: IncomingMessage): boolean {

@@ -4,6 +4,8 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
+import { noUsage } from '../core/usage.ts'
+import { createAdmittedCallers } from '../gate/admitted-callers.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
@@ -40,6 +42,8 @@ export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptio
   readonly before?: readonly MiddlewareHandler[]
 }
 
+const callers = createAdmittedCallers<Context>()
+
 const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
@@ -74,20 +78,23 @@ export function guard<Required extends boolean>(
   const { gate } = ward
   const { address, onFault = console.error } = options
   return async (c, next) => {
+    let usage = noUsage
     try {
       holdContinue(c)
       const deciding = gate.admit(headOf(c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
+      callers.remember(c, gate, verdict.caller)
       c.set('caller', verdict.caller)
-      beginUsage(c, verdict.usage, onFault)
+      usage = verdict.usage
+      beginUsage(c, gate, usage, onFault)
     } catch (thrown) {
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
     await next()
     answerCaught(c, onFault)
-    await concludeUsage(c, onFault)
+    await concludeUsage(c, usage, onFault)
     return undefined
   }
 }
@@ -126,15 +133,14 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
 }
 
 /**
- * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
+ * The caller of a request that a guard of this ward has admitted, as its schemes type it: null is among what it may be where one of
+ * them has `autoError: false`.
  *
- * @throws TypeError where no guard ran, so that a forgotten one fails closed
+ * @throws TypeError where none ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly gate: Gate<Required> },
+  ward: { readonly gate: Gate<Required> },
   c: Context,
 ): CallerOf<Required> {
-  const caller: unknown = c.get('caller')
-  if (caller === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
-  return caller as CallerOf<Required>
+  return callers.get(c, ward)
 }

@@ -3,14 +3,15 @@ import type { Context } from 'hono'
 import { noUsage, type Usage } from '../core/usage.ts'
 import { endUsage, endWithAnswer } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
+import { createTakenUsages } from '../gate/taken-usages.ts'
 import type { FaultListener } from './answer-problem.ts'
 
 /** What each request has taken of its limits. */
-const usages = new WeakMap<Context, Usage>()
+const usages = createTakenUsages<Context>()
 
 /** Tells the client how its limits stand; on Node, ends what is counted at once when the answer is gone. */
-export function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
-  usages.set(c, usage)
+export function beginUsage(c: Context, gate: Gate, usage: Usage, onFault: FaultListener): void {
+  usages.remember(c, gate, usage)
   if (usage === noUsage) return
   for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
   const outgoing = outgoingOf(c)
@@ -18,9 +19,8 @@ export function beginUsage(c: Context, usage: Usage, onFault: FaultListener): vo
 }
 
 /** Once the handler has answered: an answer that it made by itself is told too, and so is what was taken meanwhile. */
-export async function concludeUsage(c: Context, onFault: FaultListener): Promise<void> {
-  const usage = usages.get(c)
-  if (usage === undefined || usage === noUsage) return
+export async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): Promise<void> {
+  if (usage === noUsage) return
   const { ratelimit } = usage.headers
   if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
     for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
@@ -35,10 +35,8 @@ export async function concludeUsage(c: Context, onFault: FaultListener): Promise
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(_ward: { readonly gate: Gate }, c: Context): Usage {
-  const usage = usages.get(c)
-  if (usage === undefined) throw new TypeError('no caller was admitted for this request: its path is public')
-  return usage
+export function usageOf(ward: { readonly gate: Gate }, c: Context): Usage {
+  return usages.get(c, ward)
 }
 
 function outgoingOf({ env }: Context): ServerResponse | undefined {

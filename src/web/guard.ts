@@ -3,6 +3,7 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
+import { createAdmittedCallers } from '../gate/admitted-callers.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { problemResponse } from '../gate/problem-response.ts'
@@ -56,8 +57,7 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   public: publicRule,
 }
 
-/** Who was admitted, by request and by the gate that did. Null: an anonymous caller, where a scheme allows one. */
-const callers = new WeakMap<Request, Map<Gate, Caller | null>>()
+const callers = createAdmittedCallers<Request>()
 
 /** The heads of requests under way, so that guards of one share its checks, and the address that the outer one was told. */
 const heads = new WeakMap<Request, WebHead>()
@@ -81,7 +81,7 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkOptions(
     'guard',
     { ward, handler },
-    { ward: wardSourceRule, handler: { expected: 'a function', accepts: isFunction } },
+    { ward: wardSourceRule, handler: { expected: 'a function', accepts: isFunction, isRequired: true } },
   )
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
@@ -93,8 +93,8 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
         const gate = await gateOf()
         const verdict = await gate.admit(head, demand)
         if (!verdict.admitted) throw verdict.refusal
-        remember(request, gate, verdict.caller)
-        return withUsage(request, verdict.usage, options.onFault ?? console.error, () =>
+        callers.remember(request, gate, verdict.caller)
+        return withUsage(request, gate, verdict.usage, options.onFault ?? console.error, () =>
           handler(request, verdict.caller, ...rest),
         )
       })
@@ -141,10 +141,7 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   request: Request,
 ): CallerOf<Required> {
-  const caller = callers.get(request)?.get(ward.gate)
-  if (caller === undefined)
-    throw new TypeError('no caller was admitted for this request: no guard of this ward has seen it')
-  return caller as CallerOf<Required>
+  return callers.get(request, ward)
 }
 
 /** The guards of one request, one inside the other, share a head; who comes back with the same request later gets a new one. */
@@ -162,11 +159,6 @@ async function withHead(
   } finally {
     heads.delete(request)
   }
-}
-
-function remember(request: Request, gate: Gate, caller: Caller | null): void {
-  const known = callers.get(request) ?? new Map<Gate, Caller | null>()
-  callers.set(request, known.set(gate, caller))
 }
 
 /** Runs a handler; what it refuses or what fails is answered as a problem. */

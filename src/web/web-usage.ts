@@ -2,18 +2,20 @@ import type { Fault } from '../core/fault.ts'
 import { noUsage, type Usage } from '../core/usage.ts'
 import { endUsage } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
+import { createTakenUsages } from '../gate/taken-usages.ts'
 
 /** What each request has taken of its limits. */
-const usages = new WeakMap<Request, Usage>()
+const usages = createTakenUsages<Request>()
 
 /** Runs a handler under what its request has taken, tells the client of it, and ends what is counted at once when it has answered. */
 export async function withUsage(
   request: Request,
+  gate: Gate,
   usage: Usage,
   onFault: (fault: Fault) => void,
   work: () => Response | Promise<Response>,
 ): Promise<Response> {
-  usages.set(request, usage)
+  usages.remember(request, gate, usage)
   if (usage === noUsage) return work()
   try {
     return tell(await work(), usage)
@@ -35,9 +37,6 @@ function tell(response: Response, usage: Usage): Response {
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(_ward: { readonly gate: Gate }, request: Request): Usage {
-  const usage = usages.get(request)
-  if (usage === undefined)
-    throw new TypeError('no caller was admitted for this request: no guard has seen it')
-  return usage
+export function usageOf(ward: { readonly gate: Gate }, request: Request): Usage {
+  return usages.get(request, ward)
 }
