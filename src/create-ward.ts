@@ -49,7 +49,7 @@ export interface Ward<Required extends boolean = boolean> {
   readonly listen: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Stops listening and closes the store. From then on every key is answered with the fault `store_unavailable`. */
+  /** Stops listening and closes the store and the limiter. From then on every key is answered with the fault `store_unavailable`. */
   readonly close: () => Promise<void>
 }
 
@@ -78,7 +78,7 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly limitEveryone?: readonly string[]
   /** How many wrong keys an address may present: one sliding window, `30/min`. @default not limited */
   readonly limitBadKeys?: string
-  /** Counts uses. @default in this process's memory */
+  /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
@@ -114,7 +114,8 @@ export async function createWard<Required extends boolean>(
   const announced = announceChanges(store, () =>
     watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
   )
-  const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic })
+  const tendMs = options.listenMs === 0 ? 0 : 1_000
+  const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
   const limits = {
     limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
     limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
@@ -156,7 +157,7 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= store.close()
+      closed ??= Promise.all([limiter.close(), store.close()]).then(() => {})
       return closed
     },
   }

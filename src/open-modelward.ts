@@ -37,7 +37,7 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly clock?: Clock
   /**
    * Told what no request is told of: the key store is out of hearing, and heard again (`fault` undefined); a key could not be
-   * upgraded.
+   * upgraded; what is used of limits cannot be kept, or another process keeps it.
    * @default process.emitWarning
    */
   readonly onFault?: (message: string, fault: unknown) => void
@@ -71,6 +71,9 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number of processes may have it open,
  * the command line and the server among them; a change by one is heard by all within 200 ms. Close it with `ward.close()`.
  *
+ * Each process counts limits by itself. The one that opens the folder first keeps what is used of windows of an hour and more, and of
+ * quotas, across restarts and `kill -9`; any other counts in its own memory and tells `onFault` so, once.
+ *
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`, `data_newer`, `data_corrupt`,
  *   `config_invalid` (the folder is open to other users), `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
@@ -87,6 +90,7 @@ export async function openModelward<const Required extends boolean = true>(
   const { ward } = await openWard({
     ...withBadKeyLimit(rest, '30/min'),
     create,
+    keepLimits: 'if_free',
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
     onFault: onFault ?? emitWarning,

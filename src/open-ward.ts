@@ -1,8 +1,11 @@
+import type { Limiter } from './core/limiter.ts'
 import { SetupError } from './core/setup-error.ts'
 import { createWard, type Ward, type WardOptions } from './create-ward.ts'
 import { drawPepper, type Peppers, parsePeppers } from './gate/pepper.ts'
+import { createMemoryLimiter } from './stores/memory/limiter.ts'
 import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
+import { openSqliteLimitMemory } from './stores/sqlite/limit-memory.ts'
 
 export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> {
   /** Path of the data folder. */
@@ -11,6 +14,11 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> 
   readonly create: boolean
   /** The peppers, where they come from the environment and not from the folder's file. */
   readonly pepper?: string
+  /**
+   * Whether what is used of windows of an hour and more, and of quotas, is kept in the folder for the next process. One process at a
+   * time can: `always` fails with `data_in_use` where another does, `if_free` then counts in memory and says so. @default it is not
+   */
+  readonly keepLimits?: 'always' | 'if_free'
 }
 
 export interface OpenWard {
@@ -31,13 +39,46 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
     file: folder.databaseFile,
     ...(options.clock && { clock: options.clock }),
   })
+  let limiter: Limiter | undefined
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
-    return { folder, ward: await createWard({ ...options, store, peppers }) }
+    limiter = options.limiter ?? openLimiter(folder, options)
+    return { folder, ward: await createWard({ ...options, store, peppers, ...(limiter && { limiter }) }) }
   } catch (error) {
-    await store.close()
+    await Promise.all([limiter?.close(), store.close()])
     throw error
+  }
+}
+
+/** A limiter that keeps what is used in the folder; undefined where none shall, or another process does. */
+function openLimiter(
+  { path, limitsFile }: DataFolder,
+  { keepLimits, clock, monotonic, onFault = () => {} }: OpenWardOptions,
+): Limiter | undefined {
+  if (keepLimits === undefined) return undefined
+  try {
+    const memory = openSqliteLimitMemory({ file: limitsFile, ...(clock && { clock }) })
+    return createMemoryLimiter({
+      memory,
+      onFault,
+      tendMs: 1_000,
+      ...(clock && { clock }),
+      ...(monotonic && { monotonic }),
+    })
+  } catch (error) {
+    if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
+    if (keepLimits === 'always')
+      throw new SetupError(
+        'data_in_use',
+        `${path}: another server, or an app with its own guard, keeps its limits in this data folder`,
+        { cause: error },
+      )
+    onFault(
+      'another process keeps its limits in this data folder: this one counts in its own memory, and forgets when it ends',
+      error,
+    )
+    return undefined
   }
 }
 

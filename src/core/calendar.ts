@@ -1,4 +1,5 @@
 import type { CalendarPeriod } from './limit.ts'
+import type { Moment } from './limit-memory.ts'
 
 /** A stretch of the calendar, UTC: from its first millisecond to the first of the next. */
 export interface CalendarSpan {
@@ -13,4 +14,19 @@ export function calendarSpanOf(period: CalendarPeriod, at: number): CalendarSpan
   return period === 'day'
     ? { beginsAt: Date.UTC(year, month, day), endsAt: Date.UTC(year, month, day + 1) }
     : { beginsAt: Date.UTC(year, month), endsAt: Date.UTC(year, month + 1) }
+}
+
+/**
+ * How long until a stretch that has been counted since a moment is over; 0 or less where it is. It ends at its end by the wall clock. One
+ * that lies ahead, since the clock was set back, ends after its length: what was used in it stays used, and yet nobody waits until
+ * a clock that was years ahead is caught up with.
+ */
+export function spanLeftMs(
+  { beginsAt, endsAt }: CalendarSpan,
+  since: number,
+  { steady, wall }: Moment,
+): number {
+  const untilLength = since + (endsAt - beginsAt) - steady
+  const isStillAhead = wall + Math.max(0, untilLength) < beginsAt
+  return isStillAhead ? untilLength : endsAt - wall
 }

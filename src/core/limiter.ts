@@ -54,4 +54,6 @@ export interface Limiter {
   readonly settle: (uses: readonly LimitUse[], at: number, costs: readonly number[]) => void | Promise<void>
   /** How limits stand, without taking anything. */
   readonly look: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
+  /** Lets go of what it holds open. From then on nothing can be taken: that is `limiter_unavailable`. */
+  readonly close: () => Promise<void>
 }

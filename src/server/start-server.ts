@@ -65,6 +65,7 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
   return {
     data,
     create: true,
+    keepLimits: 'always',
     schemes: options.schemes.map((name) => schemeOf(name, options.keyHeader)),
     format: { prefix: options.keyPrefix, environment: options.environment },
     realm,

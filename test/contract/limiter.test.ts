@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
+import { startKeptLimiter } from './kept-limiter.ts'
 import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
 
 function openMemory(): OpenedLimiter & { readonly limiter: MemoryLimiter } {
   const time = beginTime()
@@ -8,6 +10,11 @@ function openMemory(): OpenedLimiter & { readonly limiter: MemoryLimiter } {
 }
 
 describeLimiter('memory', async () => openMemory())
+
+describeLimiter('memory, kept in SQLite', async () => {
+  const time = beginTime()
+  return { ...startKeptLimiter(createTemporaryFolder(), time), time }
+})
 
 test('memory: limits of which nothing is used any more are let go, and their memory is used again, empty', async () => {
   const { limiter, time } = openMemory()

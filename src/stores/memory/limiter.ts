@@ -1,51 +1,53 @@
-import { type CalendarSpan, calendarSpanOf } from '../../core/calendar.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { CalendarLimit, ConcurrencyLimit, Limit, WindowLimit } from '../../core/limit.ts'
+import { Fault } from '../../core/fault.ts'
+import type { LimitMemory, Moment } from '../../core/limit-memory.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../../core/limiter.ts'
-import { addUse, freeAt, giveBackUse, usedIn, windowCells } from '../../core/usage-window.ts'
-import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
+import { KeptMeter } from './kept-meter.ts'
+import { createLimitKeeper, type KeptPart, type LimitKeeper } from './limit-keeper.ts'
+import type { Meter } from './meter.ts'
+import { createMeterTable } from './meter-table.ts'
 
 export interface MemoryLimiterOptions {
   /** Milliseconds since the epoch, for the calendar's days and months. @default Date.now */
   readonly clock?: Clock
   /** Never jumps, for windows: a clock that is set right must neither lock anybody out nor let twice as much through. @default performance.now */
   readonly monotonic?: Clock
+  /**
+   * Keeps windows of an hour and more and the calendar's days and months for the next process. A crash gives nobody more than was
+   * left. It costs at most 1/64 of a limit, and no more than was used or given back in the two seconds before. Closed with the
+   * limiter. @default nothing is kept
+   */
+  readonly memory?: LimitMemory
+  /** How often it sweeps and flushes by itself, in milliseconds. 0: only when it is told to. @default 0 */
+  readonly tendMs?: number
+  /** Told when what is used cannot be kept, and when it can be again (`fault` undefined). */
+  readonly onFault?: (message: string, fault: unknown) => void
 }
 
 /** A limiter of this process, with what can be seen of it. */
 export interface MemoryLimiter extends Limiter {
   /** Limits that hold something. */
   readonly size: () => number
-  /** Lets go of limits of which nothing is used any more; gives how many. To be called now and then. */
+  /** Lets go of limits of which nothing is used any more, among the next so many; gives how many. To be called now and then. */
   readonly sweep: () => number
+  /** Writes what changed in the last second. To be called each second. Never rejects. */
+  readonly flush: () => Promise<void>
 }
 
 /** Counts in this process's memory: about 350 bytes a limit that is in use, and nothing for one that is not. */
 export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryLimiter {
-  const { clock = Date.now, monotonic = () => performance.now() } = options
-  const meters = new Map<string, Meter>()
-  const pool = createCellPool(windowCells)
-  const origin = clock() - monotonic()
-  let latestDay = 0
-
-  /** Both clocks at this moment. A wall clock that was set back has not undone what was used of a day. */
-  function readClocks(): Moment {
-    latestDay = Math.max(latestDay, clock())
-    return { steady: Math.floor(origin + monotonic()), wall: latestDay }
-  }
-
-  function meterOf(use: LimitUse): Meter {
-    const known = meters.get(use.name)
-    if (known !== undefined) return known
-    const meter = createMeter(use.limit, pool)
-    meters.set(use.name, meter)
-    return meter
-  }
+  const { clock = Date.now, monotonic = () => performance.now(), memory, tendMs = 0 } = options
+  const origin = (memory?.beginsAt ?? clock()) - monotonic()
+  const readClocks = (): Moment => ({ steady: Math.floor(origin + monotonic()), wall: Math.floor(clock()) })
+  const keeper = memory && createLimitKeeper({ memory, readClocks, onFault: options.onFault ?? (() => {}) })
+  const meters = createMeterTable(keeper)
+  let closed: Promise<void> | undefined
 
   /** Every limit is looked at before any is counted, in one go without a pause: nobody gets in between. */
   function take(uses: readonly LimitUse[], isLookOnly: boolean): Taking {
+    if (closed !== undefined) throw new Fault('limiter_unavailable', 'the limiter is closed')
     const now = readClocks()
-    const met = uses.map(meterOf)
+    const met = uses.map(meters.meterOf)
     let refusal: LimitRefusal | undefined
     let shadows: LimitRefusal[] = none
     for (const [index, use] of uses.entries()) {
@@ -54,150 +56,82 @@ export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryL
       if (use.isShadow) shadows = [...shadows, refused]
       else if (refusal === undefined || passesLater(refused, refusal)) refusal = refused
     }
-    if (refusal === undefined && !isLookOnly)
-      for (const [index, use] of uses.entries())
-        if (shadows === none || !shadows.some((shadow) => shadow.use === use)) met[index]?.add(now, use.cost)
+    if (refusal === undefined && !isLookOnly) count(uses, met, shadows, now, keeper)
     const states = uses.map((use, index) => stateOf(met[index] as Meter, use, now))
     return { refusal, shadows, states, at: now.steady }
   }
 
-  return {
-    take: (uses) => take(uses, false),
-    look: (uses) => take(uses, true),
-    settle(uses, at, costs) {
-      const now = readClocks()
-      for (const [index, use] of uses.entries()) meterOf(use).settle(now, at, use.cost, costs[index] ?? 0)
-    },
-    size: () => meters.size,
-    sweep() {
-      const now = readClocks()
-      const before = meters.size
-      for (const [name, meter] of meters) {
-        if (meter.used(now) > 0) continue
-        if (meter instanceof WindowMeter) pool.giveBack(meter)
-        meters.delete(name)
+  function settle(uses: readonly LimitUse[], at: number, costs: readonly number[]): void {
+    const now = readClocks()
+    let failure: { readonly fault: unknown } | undefined
+    for (const [index, use] of uses.entries())
+      try {
+        const meter = meters.meterOf(use)
+        meter.settle(now, at, use.cost, costs[index] ?? 0)
+        if (meter instanceof KeptMeter) keeper?.settled(meter, now)
+      } catch (fault) {
+        // The others all the same: what is under way at once must come free.
+        failure = { fault }
       }
-      return before - meters.size
+    if (failure !== undefined) throw failure.fault
+  }
+
+  const sweep = (): number => meters.sweep(readClocks())
+  const flush = async (): Promise<void> => keeper?.flush()
+  const timer = tendMs === 0 ? undefined : setInterval(tend, tendMs).unref()
+  function tend(): void {
+    sweep()
+    void flush()
+  }
+
+  return {
+    take: (uses) => attempt(() => take(uses, false)),
+    look: (uses) => attempt(() => take(uses, true)),
+    settle: (uses, at, costs) => attempt(() => settle(uses, at, costs)),
+    size: meters.size,
+    sweep,
+    flush,
+    close() {
+      clearInterval(timer)
+      closed ??= keeper?.close() ?? Promise.resolve()
+      return closed
     },
+  }
+}
+
+/** At once where it succeeds; a failure is a rejection, as of every limiter. */
+function attempt<T>(work: () => T): T | Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** Counts what fits. What has to be kept comes first: where that fails, nothing has been counted. */
+function count(
+  uses: readonly LimitUse[],
+  met: readonly Meter[],
+  shadows: readonly LimitRefusal[],
+  now: Moment,
+  keeper: LimitKeeper | undefined,
+): void {
+  const isCounted = (use: LimitUse): boolean =>
+    use.cost > 0 && (shadows === none || !shadows.some((shadow) => shadow.use === use))
+  const kept: KeptPart[] = []
+  for (const [index, use] of uses.entries()) {
+    const meter = met[index]
+    if (meter instanceof KeptMeter && isCounted(use))
+      kept.push({ meter, cost: use.cost, mustBeKept: !use.isShadow })
+  }
+  if (kept.length > 0) keeper?.add(kept, now)
+  for (const [index, use] of uses.entries()) {
+    const meter = met[index]
+    if (!(meter instanceof KeptMeter) && isCounted(use)) meter?.add(now, use.cost)
   }
 }
 
 const none: LimitRefusal[] = []
-
-/** A moment by two clocks, in milliseconds: one that never jumps, and the one that people set. */
-interface Moment {
-  readonly steady: number
-  readonly wall: number
-}
-
-/** What one limit counts. Objects of classes: a million of them hold no functions of their own. */
-interface Meter {
-  readonly used: (now: Moment) => number
-  readonly add: (now: Moment, cost: number) => void
-  /** Puts `cost` in the place of what was taken at a moment. */
-  readonly settle: (now: Moment, at: number, taken: number, cost: number) => void
-  /** How long until `cost` more fits; undefined where only somebody's end can tell. */
-  readonly freeInMs: (now: Moment, cost: number) => number | undefined
-}
-
-function createMeter(limit: Limit, pool: CellPool): Meter {
-  switch (limit.kind) {
-    case 'window':
-      return new WindowMeter(limit, pool.take())
-    case 'calendar':
-      return new CalendarMeter(limit)
-    case 'concurrent':
-      return new ConcurrencyMeter(limit)
-  }
-}
-
-class WindowMeter implements Meter, Cells {
-  readonly cells: Uint32Array
-  readonly offset: number
-  readonly #limit: WindowLimit
-
-  constructor(limit: WindowLimit, { cells, offset }: Cells) {
-    this.#limit = limit
-    this.cells = cells
-    this.offset = offset
-  }
-
-  used({ steady }: Moment): number {
-    return usedIn(this.#limit, this, steady)
-  }
-
-  add({ steady }: Moment, cost: number): void {
-    addUse(this.#limit, this, steady, cost)
-  }
-
-  settle({ steady }: Moment, at: number, taken: number, cost: number): void {
-    if (cost < taken) giveBackUse(this.#limit, this, at, taken - cost)
-    else if (cost > taken) addUse(this.#limit, this, steady, cost - taken)
-  }
-
-  freeInMs({ steady }: Moment, cost: number): number {
-    return freeAt(this.#limit, this, steady, cost) - steady
-  }
-}
-
-class CalendarMeter implements Meter {
-  readonly #limit: CalendarLimit
-  #span: CalendarSpan
-  #used = 0
-
-  constructor(limit: CalendarLimit) {
-    this.#limit = limit
-    this.#span = calendarSpanOf(limit.period, 0)
-  }
-
-  used({ wall }: Moment): number {
-    if (wall >= this.#span.endsAt) {
-      this.#span = calendarSpanOf(this.#limit.period, wall)
-      this.#used = 0
-    }
-    return this.#used
-  }
-
-  add(now: Moment, cost: number): void {
-    this.#used = this.used(now) + cost
-  }
-
-  /** What was taken in a span that is over is not given back to this one. */
-  settle(now: Moment, at: number, taken: number, cost: number): void {
-    const used = this.used(now)
-    const isOfThisSpan = at >= this.#span.beginsAt
-    this.#used = Math.max(0, isOfThisSpan ? used - taken + cost : used + Math.max(0, cost - taken))
-  }
-
-  freeInMs(now: Moment, cost: number): number {
-    return this.used(now) + cost <= this.#limit.amount ? 0 : this.#span.endsAt - now.wall
-  }
-}
-
-class ConcurrencyMeter implements Meter {
-  readonly #limit: ConcurrencyLimit
-  #used = 0
-
-  constructor(limit: ConcurrencyLimit) {
-    this.#limit = limit
-  }
-
-  used(): number {
-    return this.#used
-  }
-
-  add(_now: Moment, cost: number): void {
-    this.#used += cost
-  }
-
-  settle(_now: Moment, _at: number, taken: number, cost: number): void {
-    this.#used = Math.max(0, this.#used - taken + cost)
-  }
-
-  freeInMs(_now: Moment, cost: number): number | undefined {
-    return this.#used + cost <= this.#limit.amount ? 0 : undefined
-  }
-}
 
 function refusalOf(meter: Meter, use: LimitUse, now: Moment): LimitRefusal | undefined {
   if (use.cost === 0) return undefined

@@ -1,0 +1,94 @@
+import { isKept } from '../../core/kept-use.ts'
+import type { Limit } from '../../core/limit.ts'
+import type { Moment } from '../../core/limit-memory.ts'
+import type { LimitUse } from '../../core/limiter.ts'
+import { windowCells } from '../../core/usage-window.ts'
+import { type CellPool, createCellPool } from './cell-pool.ts'
+import { KeptMeter } from './kept-meter.ts'
+import type { LimitKeeper } from './limit-keeper.ts'
+import { CalendarMeter, ConcurrencyMeter, type Meter, WindowMeter } from './meter.ts'
+
+/** The meters of all limits that are in use, by name. */
+export interface MeterTable {
+  /** The meter of a limit, made where there is none. @throws Fault `limiter_unavailable` where what is kept cannot be read */
+  readonly meterOf: (use: LimitUse) => Meter
+  readonly size: () => number
+  /** Lets go of meters of which nothing is used any more, among the next few thousand; gives how many. */
+  readonly sweep: (now: Moment) => number
+}
+
+/** Meters looked at in one sweep: a few milliseconds. */
+const sweptMax = 5_000
+
+export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
+  const meters = new Map<string, Meter>()
+  const pool = createCellPool(windowCells)
+  let sweeping = meters.entries()
+
+  function createFor(use: LimitUse): Meter {
+    const meter = createMeter(use.limit, pool)
+    if (keeper === undefined || meter instanceof ConcurrencyMeter || !isKept(use)) return meter
+    try {
+      keeper.recall(use.name, meter)
+      return new KeptMeter(use.name, meter)
+    } catch (fault) {
+      release(meter, pool)
+      throw fault
+    }
+  }
+
+  return {
+    meterOf(use) {
+      const known = meters.get(use.name)
+      if (known !== undefined) return known
+      try {
+        const meter = createFor(use)
+        meters.set(use.name, meter)
+        return meter
+      } catch (fault) {
+        // A limit in shadow refuses nobody: it counts from nothing until it can be read.
+        if (use.isShadow) return createMeter(use.limit, ownCells)
+        throw fault
+      }
+    },
+    size: () => meters.size,
+    sweep(now) {
+      const before = meters.size
+      for (let looked = 0; looked < sweptMax; looked += 1) {
+        const next = sweeping.next()
+        if (next.done === true) {
+          sweeping = meters.entries()
+          break
+        }
+        const [name, meter] = next.value
+        if (meter.used(now) > 0 || (meter instanceof KeptMeter && meter.isListed)) continue
+        release(meter, pool)
+        meters.delete(name)
+      }
+      return before - meters.size
+    },
+  }
+}
+
+const ownCells: Pick<CellPool, 'take'> = {
+  take: () => ({ cells: new Uint32Array(windowCells), offset: 0 }),
+}
+
+function createMeter(
+  limit: Limit,
+  pool: Pick<CellPool, 'take'>,
+): WindowMeter | CalendarMeter | ConcurrencyMeter {
+  switch (limit.kind) {
+    case 'window':
+      return new WindowMeter(limit, pool.take())
+    case 'calendar':
+      return new CalendarMeter(limit)
+    case 'concurrent':
+      return new ConcurrencyMeter(limit)
+  }
+}
+
+function release(meter: Meter, pool: CellPool): void {
+  const counted = meter instanceof KeptMeter ? meter.counted : meter
+  if (counted instanceof WindowMeter) pool.giveBack(counted)
+}

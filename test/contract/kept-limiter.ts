@@ -1,0 +1,49 @@
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
+import { openSqliteLimitMemory } from '../../src/stores/sqlite/limit-memory.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+/** A machine's two clocks, in milliseconds: how long it has run, and what its wall clock shows. */
+export interface MachineTime {
+  steady: number
+  wall: number
+}
+
+/** A process that counts, and keeps what is used in a folder. */
+export interface KeptLimiter {
+  readonly limiter: MemoryLimiter
+  readonly folder: string
+  readonly faults: (readonly [message: string, fault: unknown])[]
+  /** Ends it in order. */
+  readonly stop: () => Promise<void>
+  /** Ends it as `kill -9` would: gives a folder with the files as they are at this moment. */
+  readonly crash: () => string
+}
+
+/** Starts a process in a folder. Its own monotonic clock begins at 0, as that of each process does. */
+export function startKeptLimiter(folder: string, time: MachineTime): KeptLimiter {
+  const startedAt = time.steady
+  const faults: [string, unknown][] = []
+  const memory = openSqliteLimitMemory({ file: join(folder, 'limits.db'), clock: () => time.wall })
+  const limiter = createMemoryLimiter({
+    memory,
+    clock: () => time.wall,
+    monotonic: () => time.steady - startedAt,
+    onFault: (message, fault) => faults.push([message, fault]),
+  })
+  onTestFinished(() => memory.close())
+  return {
+    limiter,
+    folder,
+    faults,
+    stop: () => limiter.close(),
+    crash() {
+      const left = createTemporaryFolder()
+      for (const name of ['limits.db', 'limits.db-wal']) copyFileSync(join(folder, name), join(left, name))
+      memory.close()
+      return left
+    },
+  }
+}
