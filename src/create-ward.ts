@@ -1,11 +1,8 @@
 import type { CallerOf } from './core/caller.ts'
-import { describeValue } from './core/check-options.ts'
 import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
-import type { WindowLimit } from './core/limit.ts'
-import { type LimitSetting, parseLimitSettings } from './core/limit-setting.ts'
 import type { Limiter, LimitRefusal } from './core/limiter.ts'
 import type { RequestHead } from './core/request-head.ts'
 import type { Scheme } from './core/scheme.ts'
@@ -26,6 +23,7 @@ import { createSessions } from './gate/session.ts'
 import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
+import { readWardLimits } from './ward-limits.ts'
 
 /**
  * The guard and the keys of one deployment, whatever store they are kept in. `Required` tells in the type whether every caller has a
@@ -95,6 +93,7 @@ export async function createWard<Required extends boolean>(
 ): Promise<Ward<Required>> {
   const { store, peppers, format, clock = Date.now, monotonic = () => performance.now() } = options
   const onFault = options.onFault ?? (() => {})
+  const limits = readWardLimits(options)
   await checkPeppers(store, peppers)
   const cache = createKeyCache({
     keysMax: options.cachedKeysMax ?? 10_000,
@@ -116,10 +115,6 @@ export async function createWard<Required extends boolean>(
   )
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
-  const limits = {
-    limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
-    limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
-  }
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -137,7 +132,7 @@ export async function createWard<Required extends boolean>(
     }),
     limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
-    badKeys: createBadKeys(badKeyLimitOf(options.limitBadKeys), monotonic),
+    badKeys: createBadKeys(limits.limitBadKeys, monotonic),
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
@@ -185,25 +180,4 @@ async function checkPeppers(store: KeyStore, peppers: Peppers): Promise<void> {
     }
     if (version > peppers.current) return
   }
-}
-
-/** Limits as a deployment sets them. @throws TypeError with every fault */
-function settingsOf(name: string, texts: readonly string[]): readonly LimitSetting[] {
-  const { settings, faults } = parseLimitSettings(texts)
-  if (faults.length === 0) return settings
-  const all = faults.map(
-    ({ index, message }) => `\`${name}[${index}]\`: ${message}, got ${describeValue(texts[index])}`,
-  )
-  throw new TypeError(all.join('; '))
-}
-
-/** One sliding window of requests. @throws TypeError for anything else */
-function badKeyLimitOf(text: string | undefined): WindowLimit | undefined {
-  if (text === undefined) return undefined
-  const [setting] = settingsOf('limitBadKeys', [text])
-  if (setting?.limit.kind === 'window' && setting.limit.measure === 'requests' && !setting.isShadow)
-    return setting.limit
-  throw new TypeError(
-    `\`limitBadKeys\`: expected a window of requests such as 30/min, got ${describeValue(text)}`,
-  )
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { json } from 'node:stream/consumers'
+import { Refusal } from '../core/refusal.ts'
 import { controlSocketOf } from '../server/control-socket.ts'
 import { CliError } from './cli-error.ts'
 
@@ -13,7 +14,7 @@ const nobody: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK
 /**
  * Asks the server that runs on a data folder; undefined where none does.
  *
- * @throws CliError `server_failed` where it does not answer, or not with what was asked
+ * @throws Refusal `not_found`; CliError `server_failed` where it does not answer, or not with what was asked
  */
 export async function askServer(folder: string, path: string): Promise<unknown> {
   const asked = request({
@@ -33,5 +34,6 @@ export async function askServer(folder: string, path: string): Promise<unknown> 
   const body = await json(answer)
   if (answer.statusCode === 200) return body
   const { detail } = body as { readonly detail?: string }
+  if (answer.statusCode === 404) throw new Refusal('not_found', detail)
   throw new CliError('server_failed', `the server of ${folder} answered ${answer.statusCode}: ${detail}`)
 }

@@ -44,25 +44,41 @@ export function defineLimitsExplain(command: Command): void {
 }
 
 async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
-  return withKeys(loaded, false, async ({ keys, lookAtLimits }) => {
-    const standing = standingOf(await keys.get(id), Date.now())
-    const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
-    const limits =
-      answer === undefined
-        ? await lookAtLimits(id)
-        : (answer as { readonly limits: readonly LimitView[] }).limits
-    const refusing = limits.filter(({ passes_in: seconds }) => seconds !== 0)
-    const isActive = standing === 'active'
-    return {
-      id,
-      standing,
-      would_pass: isActive && refusing.length === 0,
-      passes_in: isActive ? latest(refusing.map(({ passes_in: seconds }) => seconds)) : null,
-      refused_by: refusing.map(({ limit, of }) => `${of}: ${limit}`),
-      counted_by: answer === undefined ? 'nobody' : 'server',
-      limits,
-    }
-  })
+  const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
+  // Without a server, what it has kept is read, and nobody else may count meanwhile.
+  const kept = answer === undefined ? ({ keepLimits: 'if_free' } as const) : {}
+  return withKeys(
+    loaded,
+    false,
+    async ({ keys, lookAtLimits }) => {
+      const standing = standingOf(await keys.get(id), Date.now())
+      const limits =
+        answer === undefined
+          ? await lookAtLimits(id)
+          : (answer as { readonly limits: readonly LimitView[] }).limits
+      return explanationOf(id, standing, limits, answer === undefined ? 'nobody' : 'server')
+    },
+    kept,
+  )
+}
+
+function explanationOf(
+  id: string,
+  standing: Standing,
+  limits: readonly LimitView[],
+  countedBy: Explanation['counted_by'],
+): Explanation {
+  const refusing = limits.filter(({ passes_in: seconds }) => seconds !== 0)
+  const isActive = standing === 'active'
+  return {
+    id,
+    standing,
+    would_pass: isActive && refusing.length === 0,
+    passes_in: isActive ? latest(refusing.map(({ passes_in: seconds }) => seconds)) : null,
+    refused_by: refusing.map(({ limit, of }) => `${of}: ${limit}`),
+    counted_by: countedBy,
+    limits,
+  }
 }
 
 /** The limit that passes last decides; where one cannot be waited for, nobody can tell. */

@@ -1,6 +1,6 @@
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { Ward } from '../create-ward.ts'
-import { openWard } from '../open-ward.ts'
+import { type OpenWardOptions, openWard } from '../open-ward.ts'
 
 /**
  * Opens the data folder for one command, and closes it when the command is done.
@@ -11,6 +11,7 @@ export async function withKeys<T>(
   { config, pepper }: LoadedConfig,
   create: boolean,
   use: (ward: Ward) => Promise<T>,
+  options: Pick<OpenWardOptions, 'keepLimits'> = {},
 ): Promise<T> {
   const { ward } = await openWard({
     data: config.data,
@@ -20,6 +21,7 @@ export async function withKeys<T>(
     format: { prefix: config.keyPrefix, environment: config.environment },
     // A command is over before it would listen for changes.
     listenMs: 0,
+    ...options,
     limitDefault: config.limitDefault,
     limitEveryone: config.limitEveryone,
   })
