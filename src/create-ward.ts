@@ -1,3 +1,4 @@
+import { checkPeppers } from './check-peppers.ts'
 import type { CallerOf } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
@@ -6,7 +7,6 @@ import type { KeyFormat } from './core/key-text.ts'
 import type { Limiter, LimitRefusal } from './core/limiter.ts'
 import type { RequestHead } from './core/request-head.ts'
 import type { Scheme } from './core/scheme.ts'
-import { SetupError } from './core/setup-error.ts'
 import type { Verdict } from './core/verdict.ts'
 import { announceChanges } from './gate/announce-changes.ts'
 import { createBadKeys } from './gate/bad-keys.ts'
@@ -155,29 +155,5 @@ export async function createWard<Required extends boolean>(
       closed ??= Promise.all([limiter.close(), store.close()]).then(() => {})
       return closed
     },
-  }
-}
-
-/** Each pepper leaves a check value in the store when it is first used; from then on it must be there, and be the same one. */
-async function checkPeppers(store: KeyStore, peppers: Peppers): Promise<void> {
-  for (const version of peppers.versions) {
-    const checkValue = peppers.checkValue(version)
-    if ((await store.addSetting(`pepper.${version}`, checkValue)) !== checkValue) {
-      throw new SetupError(
-        'pepper_mismatch',
-        `pepper version ${version} is not the one that the keys in this store were made with; restore it, or every key is lost`,
-      )
-    }
-  }
-  for (let version = 1; ; version += 1) {
-    if (peppers.versions.includes(version)) continue
-    const wasUsed = (await store.findSetting(`pepper.${version}`)) !== undefined
-    if (wasUsed) {
-      throw new SetupError(
-        'pepper_missing',
-        `keys were made under pepper version ${version}, which is not there; add it back`,
-      )
-    }
-    if (version > peppers.current) return
   }
 }

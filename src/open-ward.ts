@@ -1,3 +1,4 @@
+import { checkPeppers } from './check-peppers.ts'
 import type { Limiter } from './core/limiter.ts'
 import { SetupError } from './core/setup-error.ts'
 import { createWard, type Ward, type WardOptions } from './create-ward.ts'
@@ -43,6 +44,8 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
+    // Before anything more is made in the folder.
+    await checkPeppers(store, peppers)
     limiter = options.limiter ?? openLimiter(folder, options)
     return { folder, ward: await createWard({ ...options, store, peppers, ...(limiter && { limiter }) }) }
   } catch (error) {
