@@ -107,7 +107,9 @@ export function schemesOf(scheme: Scheme | readonly Scheme[] | undefined): reado
 export function isSchemes(values: readonly unknown[]): boolean {
   const places = values.map((value) => {
     const scheme = value as Partial<Scheme> | null
-    return typeof scheme === 'object' && typeof scheme?.read === 'function'
+    return typeof scheme === 'object' &&
+      typeof scheme?.read === 'function' &&
+      typeof scheme.description === 'object'
       ? JSON.stringify(scheme.description).toLowerCase()
       : undefined
   })

@@ -35,7 +35,10 @@ export interface Demand {
    * is looked at once, however many others need it.
    */
   readonly needs?: readonly Demand[]
-  /** A check of the application's own, after every other; throws a `Refusal` to refuse. Runs once per request. */
+  /**
+   * A check of the application's own, after every other; throws a `Refusal` to refuse. One that returns false is a fault, as whatever
+   * else it throws is: nobody gets in. Runs once per request.
+   */
   readonly check?: (caller: Caller, request: RequestHead) => void | Promise<void>
 }
 

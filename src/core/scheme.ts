@@ -66,9 +66,15 @@ export function bearer<const Required extends boolean = true>(
     read(request) {
       const values = request.headerValues('authorization')
       if (values.length === 0) return none
+      // Lines that were joined by commas may hold a token behind another authorization: with its comma it is ambiguous, not absent.
+      if (request.joinsLines === true && values.some(hasLaterToken)) return values
       return values.flatMap((value) => /^bearer[ \t]+(.*)$/is.exec(value.trim())?.[1]?.trim() || none)
     },
   }
+}
+
+function hasLaterToken(value: string): boolean {
+  return /,\s*bearer[ \t]+[^\s,]/i.test(value)
 }
 
 /** Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a CSRF defence of their own. */

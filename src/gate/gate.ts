@@ -27,8 +27,9 @@ export interface Gate<Required extends boolean = boolean> {
   readonly schemes: readonly Scheme[]
   /**
    * Admits or refuses a request; at once when the key is in memory and the route has no check of its own, for a promise
-   * would cost more than the decision. Rejects only with a `Fault`: `store_unavailable` when the key is not in memory and
-   * the store is out. `caller` is null only where every scheme lets its absence pass and the route demands nothing.
+   * would cost more than the decision. Rejects with a `Fault`, `store_unavailable` when the key is not in memory and the store is out, or
+   * with the error that the route's check threw; always with an error. `caller` is null only where a scheme lets its absence pass and
+   * the route demands nothing.
    */
   readonly admit: (
     request: RequestHead,

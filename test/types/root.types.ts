@@ -93,6 +93,10 @@ const optionalVerdict = await optionalWard.gate.admit(head)
 if (optionalVerdict.admitted) expectType<Equal<typeof optionalVerdict.caller, Caller | null>>()
 const mixedVerdict = await mixedWard.gate.admit(head)
 if (mixedVerdict.admitted) expectType<Equal<typeof mixedVerdict.caller, Caller | null>>()
+const decided = ward.admit(head, { scope: 'predict' })
+expectType<Equal<typeof decided, Promise<Verdict<Caller>>>>()
+const optionalDecided = optionalWard.admit(head)
+expectType<Equal<typeof optionalDecided, Promise<Verdict<Caller | null>>>>()
 // @ts-expect-error whoever was refused is not there to be read without asking
 verdict.refusal.code
 

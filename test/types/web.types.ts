@@ -25,6 +25,27 @@ guard(mixedWard, {}, (_request, caller) => {
   return Response.json(caller?.owner)
 })
 
+// A ward that opens with the first request says as much of its callers.
+guard(
+  () => createTestWard(),
+  {},
+  (_request, caller) => {
+    expectType<Equal<typeof caller, Caller>>()
+    return Response.json(caller.owner)
+  },
+)
+guard(
+  async () => optionalWard,
+  {},
+  (_request, caller) => {
+    expectType<Equal<typeof caller, Caller | null>>()
+    return Response.json(caller?.owner)
+  },
+)
+const opensNothing = () => 'ward'
+// @ts-expect-error what opens a ward gives a promise of one
+guard(opensNothing, {}, () => new Response('ok'))
+
 // What else a runtime gives a handler goes through, as Next.js's parameters of a route.
 interface Route {
   readonly params: Promise<{ readonly id: string }>
