@@ -14,6 +14,7 @@ import { endWithAnswer } from '../gate/end-usage.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { createRequestNote } from '../gate/request-note.ts'
 import { createTakenUsages } from '../gate/taken-usages.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
@@ -65,7 +66,7 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
 const callers = createAdmittedCallers<{ readonly locals: object }>()
 
 /** The heads that were made, so that guards of one request share its checks. */
-const heads = new WeakMap<Request, NodeHead>()
+const heads = createRequestNote<Request, NodeHead>('head')
 
 /**
  * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A refusal is answered as a problem

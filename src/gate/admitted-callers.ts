@@ -1,5 +1,6 @@
 import type { Caller, CallerOf } from '../core/caller.ts'
 import type { Gate } from './gate.ts'
+import { createRequestNote } from './request-note.ts'
 
 /** Who was admitted to a request, and by which gate: where two wards guard one route, each has its own caller. */
 export interface AdmittedCallers<Asked extends object> {
@@ -23,7 +24,7 @@ interface Admitted {
 }
 
 export function createAdmittedCallers<Asked extends object>(): AdmittedCallers<Asked> {
-  const admitted = new WeakMap<Asked, Admitted>()
+  const admitted = createRequestNote<Asked, Admitted>('admitted callers')
   return {
     remember(asked, gate, caller) {
       admitted.set(asked, { gate, caller, earlier: admitted.get(asked) })

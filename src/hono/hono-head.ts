@@ -3,10 +3,11 @@ import type { Context } from 'hono'
 import type { RequestHead } from '../core/request-head.ts'
 import { continueOnRead } from '../gate/continue-on-read.ts'
 import { NodeHead } from '../gate/node-head.ts'
+import { createRequestNote } from '../gate/request-note.ts'
 import { WebHead } from '../gate/web-head.ts'
 
 /** The heads that were made, so that guards of one request share its checks. */
-const heads = new WeakMap<Context, RequestHead>()
+const heads = createRequestNote<Context, RequestHead>('head')
 
 /** The head of a Hono request: on Node the one that Node has read, line by line; elsewhere the web-standard request's. */
 export function headOf(c: Context, address: ((c: Context) => string | undefined) | undefined): RequestHead {

@@ -8,6 +8,7 @@ import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { problemResponse } from '../gate/problem-response.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
+import { createRequestNote } from '../gate/request-note.ts'
 import { WebHead } from '../gate/web-head.ts'
 import { openGate, type WardSource, wardSourceRule } from './ward-source.ts'
 import { withUsage } from './web-usage.ts'
@@ -60,7 +61,7 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
 const callers = createAdmittedCallers<Request>()
 
 /** The heads of requests under way, so that guards of one share its checks, and the address that the outer one was told. */
-const heads = new WeakMap<Request, WebHead>()
+const heads = createRequestNote<Request, WebHead>('head')
 
 /**
  * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
@@ -157,7 +158,7 @@ async function withHead(
   try {
     return await work(head)
   } finally {
-    heads.delete(request)
+    heads.set(request, undefined)
   }
 }
 
