@@ -17,9 +17,9 @@ export function calendarSpanOf(period: CalendarPeriod, at: number): CalendarSpan
 }
 
 /**
- * How long until a stretch that has been counted since a moment is over; 0 or less where it is. It ends at its end by the wall clock. One
- * that lies ahead, since the clock was set back, ends after its length: what was used in it stays used, and yet nobody waits until
- * a clock that was years ahead is caught up with.
+ * How long until a stretch that has been counted since a moment is over; 0 or less where it is. It ends at its end by the wall clock, also
+ * where that was set back and goes through it twice. One that would still lie ahead after its length ends then: what was used in it
+ * stays used, and yet nobody waits for a clock that was years ahead; never for twice the length.
  */
 export function spanLeftMs(
   { beginsAt, endsAt }: CalendarSpan,

@@ -8,6 +8,7 @@ import { openDatabase } from '../../src/stores/sqlite/driver.ts'
 import { createSqliteKeyStore, openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
 import { migrateDatabase } from '../../src/stores/sqlite/migrations.ts'
 import { digestOf, idOf, keyOf, ownerOf } from './key-fixtures.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 const storeFault = { name: 'Fault', code: 'store_unavailable' }
@@ -239,25 +240,4 @@ function openOther(file: string): SqliteDatabase {
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   onTestFinished(() => database.close())
   return database
-}
-
-function mountSmallDisk(folder: string): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' })
-  } catch {
-    return false
-  }
-  onTestFinished(() => {
-    execFileSync('umount', ['--lazy', folder])
-  })
-  return true
-}
-
-function fillDisk(file: string): void {
-  try {
-    writeFileSync(file, Buffer.alloc(4_000_000))
-  } catch {
-    // That it fails is the point: nothing is left.
-  }
 }

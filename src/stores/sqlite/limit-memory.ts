@@ -32,15 +32,16 @@ const rowsPerCheckpoint = 2_000
  */
 export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitMemory {
   const { file, clock = Date.now } = options
-  // Whoever has it has it for as long as it runs: waiting would be in vain.
-  const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 16_384 })
+  let database: SqliteDatabase | undefined
   try {
+    // Whoever has it has it for as long as it runs: waiting would be in vain.
+    database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 16_384 })
     prepareLimitDatabase(database, file)
     const table = createKeptUseTable(database)
     const beginsAt = beginTime(database, table, Math.floor(clock()))
     return createLimitMemory(database, table, watchFiles(file), beginsAt)
   } catch (error) {
-    database.close()
+    database?.close()
     throw openingError(error, file)
   }
 }

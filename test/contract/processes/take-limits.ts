@@ -1,0 +1,23 @@
+import { writeSync } from 'node:fs'
+import { createMemoryLimiter } from '../../../src/stores/memory/limiter.ts'
+import { openSqliteLimitMemory } from '../../../src/stores/sqlite/limit-memory.ts'
+import { useOf } from '../limiter.contract.ts'
+
+// Takes from limits in turn as fast as it can, and names each on standard output once it is admitted; `full` when none is any more.
+const [, , file = '', ...texts] = process.argv
+// One day for all runs, whenever they are: the wall clock begins anew each time, which is to be set back.
+const clock = (): number => Date.UTC(2026, 0, 15, 12)
+const limiter = createMemoryLimiter({ memory: openSqliteLimitMemory({ file, clock }), clock, tendMs: 10 })
+const uses = texts.map((text) => useOf('key:a', text))
+for (;;) {
+  let admitted = 0
+  for (const use of uses) {
+    if ((await limiter.take([use])).refusal !== undefined) continue
+    admitted += 1
+    writeSync(1, `${use.limit.text}\n`)
+  }
+  if (admitted === 0) break
+  // The timer has its turn.
+  if (Math.random() < 0.05) await new Promise((resolve) => setImmediate(resolve))
+}
+writeSync(1, 'full\n')
