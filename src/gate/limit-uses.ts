@@ -60,7 +60,7 @@ export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readon
 }
 
 /** Each request is one request, and one at a time; other measures cost what is said. */
-export function costOf(measure: string, costs: Costs): number {
+function costOf(measure: string, costs: Costs): number {
   if (measure === 'concurrent') return 1
   return costs[measure] ?? (measure === 'requests' ? 1 : 0)
 }
