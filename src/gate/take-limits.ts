@@ -6,6 +6,7 @@ import type { RequestHead } from '../core/request-head.ts'
 import { noUsage, type Usage } from '../core/usage.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
 import { scopeOf } from './limit-uses.ts'
+import { createRequestNote } from './request-note.ts'
 
 /** Told of each limit in shadow that would have refused. */
 export type ShadowListener = (refusal: LimitRefusal) => void
@@ -24,7 +25,7 @@ export type TakeLimits = (
  * first has taken the second does not take again.
  */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  const usages = new WeakMap<RequestHead, TakenUsage>()
+  const usages = createRequestNote<RequestHead, TakenUsage>('taken usage')
 
   function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken {
     const before = usages.get(request)

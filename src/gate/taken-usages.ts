@@ -1,5 +1,6 @@
 import type { Usage } from '../core/usage.ts'
 import type { Gate } from './gate.ts'
+import { createRequestNote } from './request-note.ts'
 
 /** What requests have taken of their limits, by the gate that took it: two wards that guard one route count each for itself. */
 export interface TakenUsages<Asked extends object> {
@@ -19,7 +20,7 @@ interface Taken {
 }
 
 export function createTakenUsages<Asked extends object>(): TakenUsages<Asked> {
-  const usages = new WeakMap<Asked, Taken>()
+  const usages = createRequestNote<Asked, Taken>('taken usages')
   return {
     remember(asked, gate, usage) {
       usages.set(asked, { gate, usage, earlier: usages.get(asked) })
