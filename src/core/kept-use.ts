@@ -20,13 +20,13 @@ export function spareMaxOf(amount: number): number {
   return Math.ceil(amount / 64)
 }
 
-/** Whether nothing of it counts any more. */
-export function isOver({ limit, at, count }: Omit<KeptUse, 'spare' | 'name'>, now: Moment): boolean {
+/** Whether nothing of it counts any more. What is spare of a window may have been used at any time since it was written; of a day, only in that day. */
+export function isOver({ limit, at, count, spare }: KeptUse, now: Moment): boolean {
   const parsed = parseLimit(limit)
   if (typeof parsed === 'string') return false
   if (parsed.kind === 'calendar' && count.kind === 'calendar')
     return spanLeftMs(calendarSpanOf(parsed.period, count.beginsAt), count.since, now) <= 0
-  return parsed.kind === 'window' && now.steady - at >= parsed.windowMs
+  return parsed.kind === 'window' && spare === 0 && now.steady - at >= parsed.windowMs
 }
 
 /**

@@ -161,6 +161,18 @@ describe('a crash', () => {
     expect(before).toBeLessThanOrEqual(6_400 - 5 * 300)
   })
 
+  test('after hours in which nothing could be written forgets nothing that was used in them', async () => {
+    const time = beginTime()
+    const use = useOf('key:a', '640/2h')
+    const first = startKeptLimiter(createTemporaryFolder(), time)
+    await takeTimes(first.limiter, use, 4)
+    time.pass(1.9 * hour)
+    await takeTimes(first.limiter, use, 3)
+    time.pass(0.2 * hour)
+    const second = startKeptLimiter(first.crash(), time)
+    expect(await left(second.limiter, use)).toBeLessThanOrEqual(637)
+  })
+
   test('in a new day does not forget what was used of it, though more was still spare of the day before', async () => {
     const time = beginTime()
     time.wall = Date.UTC(2026, 0, 15, 23, 59, 59)
@@ -241,7 +253,8 @@ describe('a wall clock that is set', () => {
     const use = useOf('key:a', '1/h')
     const first = startKeptLimiter(createTemporaryFolder(), time)
     await first.limiter.take([use])
-    await first.limiter.flush()
+    // Until nothing is left to be written for the use's sake.
+    for (let pass = 0; pass < 3; pass += 1) await first.limiter.flush()
     time.wall += 5 * hour
     await first.limiter.flush()
     const second = startKeptLimiter(first.crash(), time)

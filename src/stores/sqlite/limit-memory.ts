@@ -102,7 +102,7 @@ function createLimitMemory(
     tidy(now) {
       const looked = run(() => table.listAfter(tidied, tidiedMax))
       tidied = looked.length < tidiedMax ? '' : (looked.at(-1)?.name ?? '')
-      const over = looked.filter((use) => use.spare === 0 && isOver(use, now))
+      const over = looked.filter((use) => isOver(use, now))
       if (over.length > 0)
         change(() => {
           for (const { name } of over) table.remove(name)
