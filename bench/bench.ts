@@ -5,7 +5,7 @@ export interface BenchOptions {
   /** Length of one turn of load. */
   readonly seconds: number | undefined
   readonly rounds: number | undefined
-  /** Keys in the large store. */
+  /** Keys in the large store, or with a limit in use. */
   readonly keys: number | undefined
   /** Contestants to leave out all others for, by name. */
   readonly only: readonly string[] | undefined

@@ -5,6 +5,7 @@ import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
+import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
 import { benchStart } from './start/bench-start.ts'
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, Bench>> = {
   http: benchHttp,
   adapters: benchAdapters,
   admit: benchAdmit,
+  limits: benchLimits,
   start: benchStart,
   import: benchImport,
   model: benchModel,
@@ -24,7 +26,7 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
 --seconds  length of one turn of load (http, adapters; default 5)
---keys     keys in the large store (admit; default 1000000)
+--keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --only     contestants, separated by commas (http, adapters; what they are measured against always runs)
 --json     one JSON object in place of tables
 `

@@ -1,0 +1,30 @@
+// `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one limit in use, in a process of its own.
+import { parseLimit } from '../../src/core/limit.ts'
+import { createMemoryLimiter } from '../../src/stores/memory/limiter.ts'
+
+const keys = Number(process.argv[2])
+const collect = globalThis.gc
+if (collect === undefined) throw new Error('expected --expose-gc')
+const limit = parseLimit('60/min')
+if (typeof limit === 'string') throw new Error(limit)
+
+/** `external` has what array buffers hold in it. */
+function bytesHeld(): number {
+  collect?.()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+// A clock that stands still: each of them is in use to the end.
+const now = Date.now()
+const limiter = createMemoryLimiter({ clock: () => now, monotonic: () => now })
+const before = bytesHeld()
+for (let number = 0; number < keys; number += 1) {
+  const name = `key:${number.toString(36).padStart(12, '0')} 60/min`
+  const taking = limiter.take([{ name, limit, cost: 1, isShadow: false }])
+  if (taking instanceof Promise || taking.refusal !== undefined)
+    throw new Error(`${name} was not taken at once`)
+}
+const bytes = bytesHeld() - before
+if (limiter.size() !== keys) throw new Error(`expected ${keys} limits, got ${limiter.size()}`)
+process.stdout.write(`${JSON.stringify({ bytesPerKey: bytes / keys })}\n`)

@@ -1,0 +1,37 @@
+import { apiKey } from '@better-auth/api-key'
+import { betterAuth } from 'better-auth'
+import { memoryAdapter } from 'better-auth/adapters/memory'
+import type { AppLimit, LimitedApp } from '../limited-app.ts'
+
+const hourMs = 3_600_000
+
+/** A key has one rate limit; a second limit can only be its quota with a refill, which is counted first. */
+export async function openBetterAuth(limits: readonly AppLimit[]): Promise<LimitedApp | undefined> {
+  const rate = limits.at(-1)
+  const quota = limits.length > 1 ? limits[0] : undefined
+  if (rate === undefined || (quota !== undefined && quota.windowMs < hourMs)) return undefined
+  const auth = betterAuth({
+    baseURL: 'http://localhost',
+    secret: 'of a benchmark, and of nothing else: 0123456789',
+    database: memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] }),
+    plugins: [apiKey()],
+    telemetry: { enabled: false },
+    // It would tell of each refusal.
+    logger: { disabled: true },
+  })
+  const { internalAdapter } = await auth.$context
+  const user = await internalAdapter.createUser(
+    { name: 'caller', email: 'caller@modelward.test' },
+    { method: 'email-password' },
+  )
+  const { key } = await auth.api.createApiKey({
+    body: {
+      userId: user.id,
+      rateLimitEnabled: true,
+      rateLimitMax: rate.amount,
+      rateLimitTimeWindow: rate.windowMs,
+      ...(quota && { remaining: quota.amount, refillAmount: quota.amount, refillInterval: quota.windowMs }),
+    },
+  })
+  return { ask: async () => (await auth.api.verifyApiKey({ body: { key } })).valid }
+}
