@@ -20,6 +20,8 @@ export interface Contestant {
   readonly command: (place: Place) => readonly [string, ...string[]]
   /** The header that carries the key; undefined where none is asked for. */
   readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
+  /** What the key may use: never so little that it is refused. @default none */
+  readonly keyLimit?: string
   /** Whether the answer must be the same as all others', value by value. */
   readonly hasSameModel: boolean
   /** Whether it writes a line a request, or more; seen to before it is measured. */
@@ -36,8 +38,8 @@ export const bearerHeader = (key: string): { name: string; value: string } => ({
 })
 
 /** Makes a data folder with a key, as a user would; gives the key. */
-export function createKey(data: string): string {
-  const args = [main, 'keys', 'create', '--name', 'bench', '--data', data, '--json']
+export function createKey(data: string, limit: string): string {
+  const args = [main, 'keys', 'create', '--name', 'bench', '--limit', limit, '--data', data, '--json']
   const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
     readonly key: string
   }

@@ -43,7 +43,7 @@ export async function enter(
   const port = await findFreePort()
   // A data folder each: it has one server at a time.
   const data = join(folder, contestant.name)
-  const key = createKey(data)
+  const key = createKey(data, contestant.keyLimit ?? 'none')
   const server = startServerProcess({
     command: contestant.command({ port, data }),
     core,

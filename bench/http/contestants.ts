@@ -8,6 +8,9 @@ const peersFolder = fileURLToPath(new URL('../peers', import.meta.url))
 /** Debian's own, for which its packages are. */
 const python = '/usr/bin/python3'
 
+/** As the peers' own: counted for each request, and never reached. */
+const keyLimit = '1000000000/min'
+
 function serve({ port, data }: Place): readonly [string, ...string[]] {
   return [process.execPath, main, 'serve', '--port', `${port}`, '--data', data]
 }
@@ -21,6 +24,7 @@ export function findContestants(): readonly Contestant[] {
       base: 'fastify',
       command: serve,
       keyHeader: apiKeyHeader,
+      keyLimit,
       hasSameModel: true,
       logsRequests: false,
     },
@@ -30,6 +34,7 @@ export function findContestants(): readonly Contestant[] {
       base: 'fastify',
       command: (place) => [...serve(place), '--log-requests', 'true'],
       keyHeader: apiKeyHeader,
+      keyLimit,
       hasSameModel: true,
       logsRequests: true,
     },
