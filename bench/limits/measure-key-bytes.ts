@@ -1,12 +1,13 @@
 // `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one limit in use, in a process of its own.
-import { parseLimit } from '../../src/core/limit.ts'
+import { parseLimitSetting } from '../../src/core/limit-setting.ts'
+import { usesOf } from '../../src/gate/limit-uses.ts'
 import { createMemoryLimiter } from '../../src/stores/memory/limiter.ts'
 
 const keys = Number(process.argv[2])
 const collect = globalThis.gc
 if (collect === undefined) throw new Error('expected --expose-gc')
-const limit = parseLimit('60/min')
-if (typeof limit === 'string') throw new Error(limit)
+const setting = parseLimitSetting('60/min')
+if (typeof setting === 'string') throw new Error(setting)
 
 /** `external` has what array buffers hold in it. */
 function bytesHeld(): number {
@@ -20,10 +21,10 @@ const now = Date.now()
 const limiter = createMemoryLimiter({ clock: () => now, monotonic: () => now })
 const before = bytesHeld()
 for (let number = 0; number < keys; number += 1) {
-  const name = `key:${number.toString(36).padStart(12, '0')} 60/min`
-  const taking = limiter.take([{ name, limit, cost: 1, isShadow: false }])
+  const subject = `key:${number.toString(36).padStart(12, '0')}`
+  const taking = limiter.take(usesOf([{ setting, subject }]))
   if (taking instanceof Promise || taking.refusal !== undefined)
-    throw new Error(`${name} was not taken at once`)
+    throw new Error(`${subject} was not taken at once`)
 }
 const bytes = bytesHeld() - before
 if (limiter.size() !== keys) throw new Error(`expected ${keys} limits, got ${limiter.size()}`)

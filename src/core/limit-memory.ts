@@ -22,7 +22,7 @@ export type KeptCount = KeptWindow | KeptSpan
 /** The state of a sliding window. */
 export interface KeptWindow {
   readonly kind: 'window'
-  /** `windowCells` of them, of nobody else's memory. */
+  /** As many as `cellsOf` tells, of nobody else's memory. */
   readonly cells: Uint32Array
 }
 

@@ -7,7 +7,7 @@
  * much through around the hour, and a bucket of tokens nearly so after a pause; a count that starts anew with each use locks a
  * steady caller out.)
  *
- * The state is 67 cells of 32 bits in an array of the caller's, so that a million of them are one piece of memory.
+ * The state is at most 68 cells of 32 bits in an array of the caller's, so that a million of them are one piece of memory.
  */
 export interface UsageWindow {
   /** Most that may be used in any window; a whole number from 1 to 2,000,000,000. */
@@ -16,14 +16,19 @@ export interface UsageWindow {
   readonly windowMs: number
 }
 
-/** The state of one window: `windowCells` cells from `offset` on, all 0 at first. */
+/** The state of one window: as many cells as `cellsOf` tells, from `offset` on, all 0 at first. */
 export interface WindowState {
   readonly cells: Uint32Array
   readonly offset: number
 }
 
-/** Cells that a window's state takes. */
+/** Most cells that a window's state takes. */
 export const windowCells = 68
+
+/** Cells that the state of this window takes. */
+export function cellsOf({ amount }: UsageWindow): number {
+  return amount <= exactMax ? firstTime + amount : windowCells
+}
 
 /** Most uses whose times are kept one by one. */
 const exactMax = 64
@@ -83,7 +88,7 @@ export function freeAt(window: UsageWindow, state: WindowState, now: number, cos
 /** Takes back `cost` of what has counted since `at`, as far as the window still holds it. */
 export function giveBackUse(window: UsageWindow, state: WindowState, at: number, cost: number): void {
   if (isExact(window)) {
-    removeTimes(state, at, cost)
+    removeTimes(window, state, at, cost)
     return
   }
   const slot = slotOf(window, at)
@@ -115,44 +120,50 @@ function startOfRing({ cells, offset }: WindowState): number {
   return Math.floor((cells[offset + ring] ?? 0) / 256)
 }
 
-function setRing({ cells, offset }: WindowState, start: number, count: number): void {
-  cells[offset + ring] = (start % exactMax) * 256 + count
+function setRing(
+  { amount }: UsageWindow,
+  { cells, offset }: WindowState,
+  start: number,
+  count: number,
+): void {
+  cells[offset + ring] = (start % amount) * 256 + count
 }
 
-function timeCell({ offset }: WindowState, index: number): number {
-  return offset + firstTime + (index % exactMax)
+function timeCell({ amount }: UsageWindow, { offset }: WindowState, index: number): number {
+  return offset + firstTime + (index % amount)
 }
 
 /** How long before the latest time a use was. */
-function ageOf(state: WindowState, index: number): number {
-  const low = state.cells[timeCell(state, index)] ?? 0
+function ageOf(window: UsageWindow, state: WindowState, index: number): number {
+  const low = state.cells[timeCell(window, state, index)] ?? 0
   return ((latestOf(state) % twoTo32) - low + twoTo32) % twoTo32
 }
 
 /** Moves the window's end on and lets go of what it has left behind: a use at its very beginning is outside. */
-function advanceRing({ windowMs }: UsageWindow, state: WindowState, now: number): number {
+function advanceRing(window: UsageWindow, state: WindowState, now: number): number {
   const before = latestOf(state)
   const latest = Math.max(before, now)
   let start = startOfRing(state)
   let count = countOf(state)
-  while (count > 0 && ageOf(state, start) + (latest - before) >= windowMs) {
+  while (count > 0 && ageOf(window, state, start) + (latest - before) >= window.windowMs) {
     start += 1
     count -= 1
   }
-  setRing(state, start, count)
+  setRing(window, state, start, count)
   setLatest(state, latest)
   return latest
 }
 
 function addTimes(window: UsageWindow, state: WindowState, now: number, cost: number): number {
+  const { amount } = window
   const latest = advanceRing(window, state, now)
-  for (let added = 0; added < Math.min(cost, exactMax); added += 1) {
+  for (let added = 0; added < Math.min(cost, amount); added += 1) {
     const start = startOfRing(state)
     const count = countOf(state)
-    state.cells[timeCell(state, start + count)] = latest % twoTo32
-    // Where there is no place left the oldest goes, which makes whoever is counted beyond 64 wait for longer.
-    if (count < exactMax) setRing(state, start, count + 1)
-    else setRing(state, start + 1, count)
+    state.cells[timeCell(window, state, start + count)] = latest % twoTo32
+    // Beyond the amount the oldest goes: nothing more fits before one that is younger has left the window.
+    if (count < amount) setRing(window, state, start, count + 1)
+    else setRing(window, state, start + 1, count)
   }
   return latest
 }
@@ -161,24 +172,24 @@ function ringFreeAt(window: UsageWindow, state: WindowState, now: number, cost: 
   const latest = advanceRing(window, state, now)
   const over = countOf(state) + cost - window.amount
   if (over <= 0) return latest
-  return latest - ageOf(state, startOfRing(state) + over - 1) + window.windowMs
+  return latest - ageOf(window, state, startOfRing(state) + over - 1) + window.windowMs
 }
 
-function removeTimes(state: WindowState, at: number, cost: number): void {
+function removeTimes(window: UsageWindow, state: WindowState, at: number, cost: number): void {
   const start = startOfRing(state)
   const count = countOf(state)
   let left = cost
   let kept = 0
   for (let index = 0; index < count; index += 1) {
-    const time = state.cells[timeCell(state, start + index)] ?? 0
+    const time = state.cells[timeCell(window, state, start + index)] ?? 0
     if (left > 0 && time === at % twoTo32) {
       left -= 1
       continue
     }
-    state.cells[timeCell(state, start + kept)] = time
+    state.cells[timeCell(window, state, start + kept)] = time
     kept += 1
   }
-  setRing(state, start, kept)
+  setRing(window, state, start, kept)
 }
 
 // In slots, numbered from the beginning of time; the latest is kept by its number.

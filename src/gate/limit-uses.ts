@@ -52,7 +52,8 @@ export function demandLimitsOf(demand: Demand, keyId: string): readonly NamedLim
 /** What a request uses of each limit. */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
   return limits.map(({ setting: { limit, text, isShadow }, subject }) => ({
-    name: `${subject} ${text}`,
+    // Joined, the text is one piece; a template's would keep its parts beside it, for each key in use.
+    name: [subject, text].join(' '),
     limit,
     isShadow,
     cost: costOf(limit.measure, costs),

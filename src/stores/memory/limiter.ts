@@ -47,18 +47,19 @@ export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryL
   function take(uses: readonly LimitUse[], isLookOnly: boolean): Taking {
     if (closed !== undefined) throw new Fault('limiter_unavailable', 'the limiter is closed')
     const now = readClocks()
-    const met = uses.map(meters.meterOf)
+    const met: Meter[] = []
     let refusal: LimitRefusal | undefined
     let shadows: LimitRefusal[] = none
-    for (const [index, use] of uses.entries()) {
-      const refused = refusalOf(met[index] as Meter, use, now)
+    for (const use of uses) {
+      const meter = meters.meterOf(use)
+      met.push(meter)
+      const refused = refusalOf(meter, use, now)
       if (refused === undefined) continue
       if (use.isShadow) shadows = [...shadows, refused]
       else if (refusal === undefined || passesLater(refused, refusal)) refusal = refused
     }
     if (refusal === undefined && !isLookOnly) count(uses, met, shadows, now, keeper)
-    const states = uses.map((use, index) => stateOf(met[index] as Meter, use, now))
-    return { refusal, shadows, states, at: now.steady }
+    return new MemoryTaking(uses, met, now, refusal, shadows)
   }
 
   function settle(uses: readonly LimitUse[], at: number, costs: readonly number[]): void {
@@ -99,6 +100,37 @@ export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryL
   }
 }
 
+/** How the limits stand is worked out when somebody asks: many never do. */
+class MemoryTaking implements Taking {
+  readonly refusal: LimitRefusal | undefined
+  readonly shadows: readonly LimitRefusal[]
+  readonly at: number
+  readonly #uses: readonly LimitUse[]
+  readonly #met: readonly Meter[]
+  readonly #now: Moment
+  #states: readonly LimitState[] | undefined
+
+  constructor(
+    uses: readonly LimitUse[],
+    met: readonly Meter[],
+    now: Moment,
+    refusal: LimitRefusal | undefined,
+    shadows: readonly LimitRefusal[],
+  ) {
+    this.#uses = uses
+    this.#met = met
+    this.#now = now
+    this.refusal = refusal
+    this.shadows = shadows
+    this.at = now.steady
+  }
+
+  get states(): readonly LimitState[] {
+    this.#states ??= this.#uses.map((use, index) => stateOf(this.#met[index] as Meter, use, this.#now))
+    return this.#states
+  }
+}
+
 /** At once where it succeeds; a failure is a rejection, as of every limiter. */
 function attempt<T>(work: () => T): T | Promise<T> {
   try {
@@ -116,19 +148,24 @@ function count(
   now: Moment,
   keeper: LimitKeeper | undefined,
 ): void {
-  const isCounted = (use: LimitUse): boolean =>
-    use.cost > 0 && (shadows === none || !shadows.some((shadow) => shadow.use === use))
-  const kept: KeptPart[] = []
-  for (const [index, use] of uses.entries()) {
-    const meter = met[index]
-    if (meter instanceof KeptMeter && isCounted(use))
-      kept.push({ meter, cost: use.cost, mustBeKept: !use.isShadow })
+  if (keeper !== undefined) {
+    const kept: KeptPart[] = []
+    for (const [index, use] of uses.entries()) {
+      const meter = met[index]
+      if (meter instanceof KeptMeter && isCounted(use, shadows))
+        kept.push({ meter, cost: use.cost, mustBeKept: !use.isShadow })
+    }
+    if (kept.length > 0) keeper.add(kept, now)
   }
-  if (kept.length > 0) keeper?.add(kept, now)
-  for (const [index, use] of uses.entries()) {
+  for (let index = 0; index < uses.length; index += 1) {
+    const use = uses[index] as LimitUse
     const meter = met[index]
-    if (!(meter instanceof KeptMeter) && isCounted(use)) meter?.add(now, use.cost)
+    if (!(meter instanceof KeptMeter) && isCounted(use, shadows)) meter?.add(now, use.cost)
   }
+}
+
+function isCounted(use: LimitUse, shadows: readonly LimitRefusal[]): boolean {
+  return use.cost > 0 && (shadows === none || !shadows.some((shadow) => shadow.use === use))
 }
 
 const none: LimitRefusal[] = []

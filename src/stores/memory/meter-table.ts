@@ -1,9 +1,9 @@
 import { isKept } from '../../core/kept-use.ts'
-import type { Limit } from '../../core/limit.ts'
+import type { Limit, WindowLimit } from '../../core/limit.ts'
 import type { Moment } from '../../core/limit-memory.ts'
 import type { LimitUse } from '../../core/limiter.ts'
-import { windowCells } from '../../core/usage-window.ts'
-import { type CellPool, createCellPool } from './cell-pool.ts'
+import { cellsOf } from '../../core/usage-window.ts'
+import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
 import { KeptMeter } from './kept-meter.ts'
 import type { LimitKeeper } from './limit-keeper.ts'
 import { CalendarMeter, ConcurrencyMeter, type Meter, WindowMeter } from './meter.ts'
@@ -22,7 +22,7 @@ const sweptMax = 5_000
 
 export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
   const meters = new Map<string, Meter>()
-  const pool = createCellPool(windowCells)
+  const pool = createPools()
   let sweeping = meters.entries()
 
   function createFor(use: LimitUse): Meter {
@@ -70,17 +70,37 @@ export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
   }
 }
 
-const ownCells: Pick<CellPool, 'take'> = {
-  take: () => ({ cells: new Uint32Array(windowCells), offset: 0 }),
+/** Memory for windows, a pool for each size: most have one of few. */
+interface CellPools {
+  readonly take: (limit: WindowLimit) => Cells
+  readonly giveBack: (limit: WindowLimit, piece: Cells) => void
+}
+
+function createPools(): CellPools {
+  const pools = new Map<number, CellPool>()
+  function poolOf(limit: WindowLimit): CellPool {
+    const size = cellsOf(limit)
+    const pool = pools.get(size) ?? createCellPool(size)
+    pools.set(size, pool)
+    return pool
+  }
+  return {
+    take: (limit) => poolOf(limit).take(),
+    giveBack: (limit, piece) => poolOf(limit).giveBack(piece),
+  }
+}
+
+const ownCells: Pick<CellPools, 'take'> = {
+  take: (limit) => ({ cells: new Uint32Array(cellsOf(limit)), offset: 0 }),
 }
 
 function createMeter(
   limit: Limit,
-  pool: Pick<CellPool, 'take'>,
+  pool: Pick<CellPools, 'take'>,
 ): WindowMeter | CalendarMeter | ConcurrencyMeter {
   switch (limit.kind) {
     case 'window':
-      return new WindowMeter(limit, pool.take())
+      return new WindowMeter(limit, pool.take(limit))
     case 'calendar':
       return new CalendarMeter(limit)
     case 'concurrent':
@@ -88,7 +108,7 @@ function createMeter(
   }
 }
 
-function release(meter: Meter, pool: CellPool): void {
+function release(meter: Meter, pool: CellPools): void {
   const counted = meter instanceof KeptMeter ? meter.counted : meter
-  if (counted instanceof WindowMeter) pool.giveBack(counted)
+  if (counted instanceof WindowMeter) pool.giveBack(counted.limit, counted)
 }

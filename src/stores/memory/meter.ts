@@ -1,7 +1,7 @@
 import { type CalendarSpan, calendarSpanOf, spanLeftMs } from '../../core/calendar.ts'
 import type { CalendarLimit, ConcurrencyLimit, WindowLimit } from '../../core/limit.ts'
 import type { KeptCount, Moment } from '../../core/limit-memory.ts'
-import { addUse, freeAt, giveBackUse, usedIn, windowCells } from '../../core/usage-window.ts'
+import { addUse, cellsOf, freeAt, giveBackUse, usedIn } from '../../core/usage-window.ts'
 import type { Cells } from './cell-pool.ts'
 
 /** What one limit counts. Objects of classes: a million of them hold no functions of their own. */
@@ -53,13 +53,15 @@ export class WindowMeter implements CountMeter, Cells {
   }
 
   countWith({ steady }: Moment, cost: number): KeptCount {
-    const cells = this.cells.slice(this.offset, this.offset + windowCells)
+    const cells = this.cells.slice(this.offset, this.offset + cellsOf(this.limit))
     if (cost > 0) addUse(this.limit, { cells, offset: 0 }, steady, cost)
     return { kind: 'window', cells }
   }
 
   restore(count: KeptCount): void {
     if (count.kind !== 'window') throw new TypeError(`expected a window, got a ${count.kind}`)
+    if (count.cells.length !== cellsOf(this.limit))
+      throw new RangeError(`expected ${cellsOf(this.limit)} cells, got ${count.cells.length}`)
     this.cells.set(count.cells, this.offset)
   }
 

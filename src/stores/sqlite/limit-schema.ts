@@ -17,7 +17,7 @@ const steps: readonly string[] = [
     -- How much more may have been used since: counted as used by whoever finds it.
     spare INTEGER NOT NULL CHECK (spare >= 0),
     -- Of a window: its state, numbers of 32 bits in this machine's order of bytes.
-    cells BLOB CHECK (length(cells) = ${windowCells * 4}),
+    cells BLOB CHECK (length(cells) BETWEEN 4 AND ${windowCells * 4} AND length(cells) % 4 = 0),
     -- Of the calendar: the first millisecond of the day or month by the wall clock, when counting began by the steady clock, and how much.
     begins_at INTEGER,
     since INTEGER,
