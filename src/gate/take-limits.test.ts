@@ -58,6 +58,35 @@ describe('a refusal', () => {
 })
 
 describe('usage', () => {
+  test('the second guard of a request takes what it costs beyond the first, and the whole is settled together', async () => {
+    const { takeLimits, left } = open()
+    const request = headOf()
+    const tokens = useOf('key:a', '1000 tokens/min', 0)
+    usageOf(await takeLimits(request, [tokens]))
+    const usage = usageOf(await takeLimits(request, [{ ...tokens, cost: 600 }]))
+    expect(usage.states).toHaveLength(1)
+    expect(await left(tokens)).toBe(400)
+    usageOf(await takeLimits(request, [{ ...tokens, cost: 600 }]))
+    expect(await left(tokens)).toBe(400)
+    await usage.settle({ tokens: 40 })
+    expect(await left(tokens)).toBe(960)
+  })
+
+  test('what the first guard of a request took is given back where the second refuses', async () => {
+    const { takeLimits, left } = open()
+    const [own, atOnce, route] = [
+      useOf('key:a', '10/min'),
+      useOf('key:a', '2 concurrent'),
+      useOf('route:r:key:a', '1/h'),
+    ] as const
+    usageOf(await takeLimits(headOf(), [route]))
+    const request = headOf()
+    usageOf(await takeLimits(request, [own, atOnce]))
+    expect(await takeLimits(request, [own, atOnce, route])).toMatchObject({ code: 'rate_limited' })
+    expect(await left(own)).toBe(10)
+    expect(await left(atOnce)).toBe(2)
+  })
+
   test('two guards of one request take each limit once', async () => {
     const { takeLimits, left } = open()
     const head = headOf()

@@ -22,14 +22,18 @@ export type TakeLimits = (
 
 /**
  * Takes the limits of requests over a limiter. Several guards may look at one request, one of the app and one of a route: what the
- * first has taken the second does not take again.
+ * first has taken the second does not take again, only what its demand costs beyond that; where the second refuses, all is given back.
  */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
   const usages = createRequestNote<RequestHead, TakenUsage>('taken usage')
 
-  function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken {
+  function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken | Promise<LimitsTaken> {
     const before = usages.get(request)
-    if (!(taken instanceof TakenUsage)) return taken
+    if (!(taken instanceof TakenUsage)) {
+      if (before === undefined) return taken
+      usages.delete(request)
+      return before.giveBack().then(() => taken)
+    }
     if (before !== undefined) return before.absorb(taken)
     usages.set(request, taken)
     return taken
@@ -133,15 +137,25 @@ class TakenUsage implements Usage {
     this.isOpen = uses.some(({ limit, cost }) => limit.measure !== 'requests' && cost > 0)
   }
 
-  /** Those that this request has not met yet. */
+  /** Those that this request has not met yet, and of the others what they cost beyond what was asked before. */
   notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
-    return uses.filter(({ name }) => !this.states.some(({ use }) => use.name === name))
+    return uses.flatMap((use) => {
+      const asked = this.#uses.find(({ name }) => name === use.name)
+      if (asked === undefined) return use
+      return use.cost > asked.cost ? { ...use, cost: use.cost - asked.cost } : []
+    })
   }
 
   /** Adds what another guard of the same request has taken. */
   absorb(other: TakenUsage): this {
-    this.states = [...this.states, ...other.states]
-    this.#uses = [...this.#uses, ...other.#uses]
+    const isKnown = ({ name }: LimitUse): boolean => this.#uses.some((use) => use.name === name)
+    const added = other.#uses.filter((use) => !isKnown(use))
+    const states = other.states.filter(({ use }) => !isKnown(use))
+    this.states = [...this.#restate(other.states), ...states]
+    this.#uses = [
+      ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.name, other.#uses) })),
+      ...added,
+    ]
     this.#parts = [...this.#parts, ...other.#parts]
     this.isOpen ||= other.isOpen
     return this
@@ -167,9 +181,7 @@ class TakenUsage implements Usage {
       await this.giveBack()
       return taken
     }
-    this.states = this.states.map(
-      (state) => taken.states.find(({ use }) => use.name === state.use.name) ?? state,
-    )
+    this.states = this.#restate(taken.states)
     if (taken instanceof TakenUsage) this.#parts = [...this.#parts, ...taken.#parts]
     for (const measure of Object.keys(costs)) this.#settled.add(measure)
     return undefined
@@ -204,6 +216,11 @@ class TakenUsage implements Usage {
     )
   }
 
+  /** How its limits stand, where they were told anew. */
+  #restate(told: readonly LimitState[]): readonly LimitState[] {
+    return this.states.map((state) => told.find(({ use }) => use.name === state.use.name) ?? state)
+  }
+
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
     await this.#put((use) => (which(use) ? 0 : use.cost))
     this.#parts = this.#parts.filter(({ use }) => !which(use))
@@ -228,6 +245,10 @@ class TakenUsage implements Usage {
 /** What was counted: not what was in shadow and would have been refused, nor what cost nothing. */
 function partsOf(uses: readonly LimitUse[], { shadows, at }: Taking): readonly Part[] {
   return uses.filter((use) => use.cost > 0 && !isAmong(shadows, use)).map((use) => ({ use, at }))
+}
+
+function costUnder(name: string, uses: readonly LimitUse[]): number {
+  return uses.find((use) => use.name === name)?.cost ?? 0
 }
 
 function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {

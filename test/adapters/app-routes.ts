@@ -2,6 +2,7 @@ import type { Caller } from '../../src/core/caller.ts'
 import type { Demand } from '../../src/core/demand.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { Refusal } from '../../src/core/refusal.ts'
+import type { Usage } from '../../src/core/usage.ts'
 
 /** A route that every app under test has, in its framework's own way. */
 export interface AppRoute {
@@ -12,8 +13,8 @@ export interface AppRoute {
   readonly guard?: Demand | 'public'
   /** Whether it stands in a sub-app of the framework's, mounted at the first part of its path. */
   readonly isInSubApp?: boolean
-  /** Answers JSON. `readCaller` is the adapter's own way, which throws where there is none. */
-  readonly handle: (readCaller: () => Caller | null) => unknown
+  /** Answers JSON, at once or later. `readCaller` and `readUsage` are the adapter's own ways, which throw where there is none. */
+  readonly handle: (readCaller: () => Caller | null, readUsage: () => Usage) => unknown
 }
 
 /** What no answer may show. */

@@ -87,7 +87,18 @@ function check(answer: RawAnswer, { status, code, detail, body }: Saying): void 
 }
 
 /** The headers that a problem comes with; the others are the framework's. */
-const ours = ['content-type', 'www-authenticate', 'retry-after', 'x-hint', 'allow']
+const ours = [
+  'content-type',
+  'www-authenticate',
+  'retry-after',
+  'x-hint',
+  'allow',
+  'ratelimit-policy',
+  'ratelimit',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
+]
 
 /** A problem without its request id; of an answer that is the app's, the status. */
 function comparable({ status, headers, body }: RawAnswer): unknown {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { inspect } from 'node:util'
 import express, { type Express, type Response, type Router } from 'express'
 import express4 from 'express-4'
-import { callerOf, guard, guardApp, problems } from '../../src/express/index.ts'
+import { callerOf, guard, guardApp, problems, usageOf } from '../../src/express/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
@@ -49,7 +49,11 @@ function add(app: Express | Router, { ward, onFault }: Guarding, route: AppRoute
   const guards = demand === undefined || demand === 'public' ? [] : [guard(ward, demand, { onFault })]
   const at = app.route(path)
   const declare = (method === 'GET' ? at.get : at.post).bind(at)
-  declare(...(guards as never[]), (_request, response) => {
-    response.json(handle(() => callerOf(ward, response)))
+  declare(...(guards as never[]), (_request, response, next) => {
+    const answer = handle(
+      () => callerOf(ward, response),
+      () => usageOf(ward, response),
+    )
+    Promise.resolve(answer).then((settled) => response.json(settled), next)
   })
 }

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
-import { callerOf, modelward } from '../../src/fastify/index.ts'
+import { callerOf, modelward, usageOf } from '../../src/fastify/index.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
 import { appOptions, constantModel } from '../support/test-app.ts'
@@ -34,7 +34,10 @@ function addRoutes(app: FastifyInstance, ward: AdapterApp['ward'], routes: reado
       url,
       ...(guard !== undefined && { config: { guard } }),
       handler: async (request, reply) => {
-        const answer = handle(() => callerOf(ward, request))
+        const answer = await handle(
+          () => callerOf(ward, request),
+          () => usageOf(ward, request),
+        )
         return reply.send(typeof answer === 'string' ? JSON.stringify(answer) : answer)
       },
     })

@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import { inspect } from 'node:util'
 import { createAdaptorServer } from '@hono/node-server'
 import { type Handler, Hono } from 'hono'
-import { callerOf, guard, guardApp } from '../../src/hono/index.ts'
+import { callerOf, guard, guardApp, usageOf } from '../../src/hono/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
@@ -63,7 +63,13 @@ interface Guarding {
 
 function add(app: Hono, { ward, onFault }: Guarding, route: AppRoute, path: string): void {
   const { method = 'GET', guard: demand, handle } = route
-  const handler: Handler = (c) => c.json(handle(() => callerOf(ward, c)) as string)
+  const handler: Handler = async (c) => {
+    const answer = await handle(
+      () => callerOf(ward, c),
+      () => usageOf(ward, c),
+    )
+    return c.json(answer as string)
+  }
   if (demand === undefined || demand === 'public') app.on(method, path, handler)
   else app.on(method, path, guard(ward, demand, { onFault }) as never, handler)
 }

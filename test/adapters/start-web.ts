@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { callerOf, guard, guardApp } from '../../src/web/index.ts'
+import { callerOf, guard, guardApp, usageOf } from '../../src/web/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
 import { rawAnswerOf, webRequestOf } from './web-ask.ts'
@@ -40,7 +40,13 @@ function handlerOf(
   { guard: demand, handle }: AppRoute,
   onFault: (fault: unknown) => void,
 ): Handler {
-  const handler: Handler = async (request) => Response.json(handle(() => callerOf(ward, request)))
+  const handler: Handler = async (request) => {
+    const answer = await handle(
+      () => callerOf(ward, request),
+      () => usageOf(ward, request),
+    )
+    return Response.json(answer)
+  }
   return demand === undefined || demand === 'public' ? handler : guard(ward, demand, handler, { onFault })
 }
 

@@ -4,6 +4,7 @@ import { createTestWard, type TestWardOptions } from '../../src/create-test-ward
 import { describeRows, type KeyName, type TableWard } from './describe-rows.ts'
 import { denyRows } from './rows-deny.ts'
 import { bearerRows, keyRows, strictRows } from './rows-key.ts'
+import { badKeyRows, limitRows } from './rows-limits.ts'
 import { optionalRows, standingRows } from './rows-standing.ts'
 
 const keys = {
@@ -26,5 +27,7 @@ describe('by a header or as a bearer token', () =>
 describe('a wrong key is 401', () => describeRows(ward({ invalidKeyStatus: 401 }), strictRows))
 describe('default deny, and what handlers throw', () => describeRows(ward(), denyRows))
 describe('standing, scopes, addresses', () => describeRows(ward(), standingRows))
+describe('limits', () => describeRows(ward(), limitRows))
+describe('wrong keys by address', () => describeRows(ward({ limitBadKeys: '2/min' }), badKeyRows))
 describe('autoError: false', () =>
   describeRows(ward({ scheme: apiKeyHeader({ name: 'X-API-Key', autoError: false }) }), optionalRows))

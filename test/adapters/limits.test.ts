@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Fault } from '../../src/core/fault.ts'
+import type { Limiter } from '../../src/core/limiter.ts'
+import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
+import { expectProblem, keyHeader } from '../parity/ask.ts'
+import { formatRequest, type RawAnswer, RawConnection, type RawRequest } from '../parity/raw-http.ts'
+import { openTestWard, type TestWard } from '../support/open-test-ward.ts'
+import type { AdapterTarget } from './adapter-target.ts'
+import { adapters, server } from './adapters.ts'
+import { type AppRoute, cause } from './app-routes.ts'
+
+/** Ends what `/slow` waits for. */
+let finish: () => void
+let begun: PromiseWithResolvers<void>
+let settled: PromiseWithResolvers<void>
+
+const routes: readonly AppRoute[] = [
+  { path: '/unthought', handle: () => 'in' },
+  { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
+  { path: '/report', guard: { limits: ['1/h'] }, handle: () => 'in' },
+  {
+    path: '/tokens',
+    guard: { cost: { tokens: 600 } },
+    async handle(_readCaller, readUsage) {
+      await readUsage().settle({ tokens: 40 })
+      return 'in'
+    },
+  },
+  { path: '/forgets', guard: { cost: { tokens: 600 } }, handle: () => 'in' },
+  {
+    path: '/slow',
+    handle: () =>
+      new Promise((resolve) => {
+        finish = () => resolve('in')
+        begun.resolve()
+      }),
+  },
+]
+
+function limiterOf(memory: MemoryLimiter): Limiter {
+  return {
+    ...memory,
+    async settle(...args) {
+      await memory.settle(...args)
+      settled.resolve()
+    },
+  }
+}
+
+describe.each([server, ...adapters])('$name', (adapter) => {
+  let ward: TestWard
+  let target: AdapterTarget
+  beforeEach(async () => {
+    begun = Promise.withResolvers()
+    settled = Promise.withResolvers()
+    const time = { now: Date.UTC(2026, 0, 1) }
+    const clock = (): number => time.now
+    const limiter = limiterOf(createMemoryLimiter({ clock, monotonic: clock }))
+    ward = await openTestWard({ limiter })
+    target = await adapter.start({ ward, routes })
+  })
+  afterEach(() => target.close())
+
+  const keyWith = async (...limits: readonly string[]): Promise<string> =>
+    (await ward.keys.create({ name: 'k', limits })).text
+  const requestOf = (path: string, key: string): RawRequest => ({
+    method: 'GET',
+    path,
+    headers: [keyHeader(key)],
+  })
+  const ask = (path: string, key: string): Promise<RawAnswer> => target.ask(requestOf(path, key))
+
+  test('an admitted answer tells how the limits stand', async () => {
+    const key = await keyWith('10/min', '5 concurrent')
+    const { status, headers } = await ask('/unthought', key)
+    expect(status).toBe(200)
+    expect(Object.fromEntries([...headers].filter(([name]) => name.includes('ratelimit')))).toEqual({
+      'ratelimit-policy': ['"minute";q=10;w=60, "concurrent";q=5'],
+      ratelimit: ['"minute";r=9;t=60, "concurrent";r=4'],
+      'x-ratelimit-limit-requests': ['10'],
+      'x-ratelimit-remaining-requests': ['9'],
+      'x-ratelimit-reset-requests': ['60s'],
+    })
+  })
+
+  test('two guards of one request take the limits of the key once', async () => {
+    const key = await keyWith('2/min')
+    const answers = [await ask('/any', key), await ask('/any', key)]
+    expect(answers.map(({ status, headers }) => [status, headers.get('ratelimit')])).toEqual([
+      [200, ['"minute";r=1;t=60']],
+      [200, ['"minute";r=0;t=60']],
+    ])
+    expectProblem(await ask('/any', key), 429, 'rate_limited')
+  })
+
+  test('a limit of a route refuses there alone, each key by itself', async () => {
+    const key = await keyWith('10/min')
+    const first = await ask('/report', key)
+    expect(first.status).toBe(200)
+    expect(first.headers.get('ratelimit')?.[0]).toContain('"route-hour";r=0')
+    const refused = await ask('/report', key)
+    expect(expectProblem(refused, 429, 'rate_limited').detail).toContain('The limit of this route, 1/h')
+    expect(refused.headers.get('retry-after')).toEqual(['3600'])
+    // Refused by the route, it has used nothing of the key's own limit.
+    expect((await ask('/unthought', key)).headers.get('ratelimit')).toEqual(['"minute";r=8;t=60'])
+    expect((await ask('/report', await keyWith())).status).toBe(200)
+  })
+
+  test('a cost is reserved before the handler, and settled to what it was', async () => {
+    const key = await keyWith('1000 tokens/min')
+    for (let call = 0; call < 5; call += 1) expect((await ask('/tokens', key)).status).toBe(200)
+    // 200 are used, and 600 of 800 are left to take; then 200 are.
+    expect((await ask('/forgets', key)).status).toBe(200)
+    expectProblem(await ask('/forgets', key), 429, 'rate_limited')
+  })
+
+  test('a cost above its limit is refused for good, and not until later', async () => {
+    const answer = await ask('/tokens', await keyWith('500 tokens/min'))
+    expectProblem(answer, 422, 'input_invalid')
+    expect(answer.headers.has('retry-after')).toBe(false)
+  })
+
+  test('what is under way at once is free again when it has been answered', async () => {
+    const key = await keyWith('1 concurrent')
+    for (let call = 0; call < 3; call += 1) {
+      settled = Promise.withResolvers()
+      expect((await ask('/unthought', key)).status).toBe(200)
+      await settled.promise
+    }
+  })
+
+  test.runIf(hasSocket(adapter))(
+    'what is under way at once is free again when its client has gone',
+    async () => {
+      const key = await keyWith('1 concurrent')
+      const connection = new RawConnection(target.port ?? 0)
+      void connection.write(formatRequest(requestOf('/slow', key)))
+      await begun.promise
+      expectProblem(await ask('/unthought', key), 429, 'concurrency_limited')
+      connection.close()
+      await settled.promise
+      expect((await ask('/unthought', key)).status).toBe(200)
+      finish()
+    },
+  )
+})
+
+describe.each([server, ...adapters])('$name, the limiter out', (adapter) => {
+  const fault = (): Fault => new Fault('limiter_unavailable', cause, { cause: new Error(cause) })
+  const out: readonly (readonly [string, () => never | Promise<never>, number])[] = [
+    [
+      'throws',
+      () => {
+        throw fault()
+      },
+      503,
+    ],
+    ['rejects', () => Promise.reject(fault()), 503],
+    ['fails with what is no fault of ours', () => Promise.reject(new RangeError(cause)), 500],
+  ]
+
+  test.each(out)('that %s: 503 or 500, and never 200', async (_, take, status) => {
+    const ward = await openTestWard({ limiter: { ...createMemoryLimiter(), take } })
+    const limited = await ward.keys.create({ name: 'k', limits: ['10/min'] })
+    const free = await ward.keys.create({ name: 'k', limits: [] })
+    const target = await adapter.start({ ward, routes })
+    try {
+      const ask = (path: string, key: string): Promise<RawAnswer> =>
+        target.ask({ method: 'GET', path, headers: [keyHeader(key)] })
+      for (const path of ['/unthought', '/any', '/nowhere']) {
+        const answer = await ask(path, limited.text)
+        expect(answer.status).toBe(status)
+        if (status !== 503) continue
+        expectProblem(answer, 503, 'limiter_unavailable')
+        expect(answer.body + JSON.stringify([...answer.headers])).not.toContain('passwd')
+        expect(target.toldFaults()).toContain('passwd')
+      }
+      // Whoever has no limit needs no limiter.
+      expect((await ask('/unthought', free.text)).status).toBe(200)
+    } finally {
+      await target.close()
+    }
+  })
+})
+
+function hasSocket({ name }: { readonly name: string }): boolean {
+  return !/app\.request|web-standard/.test(name)
+}
