@@ -2,7 +2,7 @@
 import { mock } from 'node:test'
 import { type Admitted, histories, playHistory } from './histories.ts'
 import type { OpenLimitedApp } from './limited-app.ts'
-import { openBetterAuth } from './peers/better-auth.ts'
+import { openBetterAuth } from './peers/better-auth.mjs'
 import { openExpressRateLimit } from './peers/express-rate-limit.ts'
 import { openFastifyRateLimit } from './peers/fastify-rate-limit.ts'
 import { openHonoRateLimiter } from './peers/hono-rate-limiter.ts'

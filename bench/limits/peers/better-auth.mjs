@@ -1,12 +1,11 @@
 import { apiKey } from '@better-auth/api-key'
 import { betterAuth } from 'better-auth'
 import { memoryAdapter } from 'better-auth/adapters/memory'
-import type { AppLimit, LimitedApp } from '../limited-app.ts'
 
 const hourMs = 3_600_000
 
 /** A key has one rate limit; a second limit can only be its quota with a refill, which is counted first. */
-export async function openBetterAuth(limits: readonly AppLimit[]): Promise<LimitedApp | undefined> {
+export async function openBetterAuth(limits) {
   const rate = limits.at(-1)
   const quota = limits.length > 1 ? limits[0] : undefined
   if (rate === undefined || (quota !== undefined && quota.windowMs < hourMs)) return undefined
