@@ -19,7 +19,7 @@ export interface Usage {
    * @throws TypeError for a cost that is not a whole number from 0 on
    */
   readonly take: (costs: Costs) => Refusal | undefined | Promise<Refusal | undefined>
-  /** Puts what was really used in the place of what was taken, for the measures that are named. */
+  /** Puts what was really used in the place of what was taken, nothing or an estimate, for the measures that are named. It counts even beyond the limit. */
   readonly settle: (costs: Costs) => void | Promise<void>
   /** Gives back all that the request took, because it is refused after all. */
   readonly giveBack: () => void | Promise<void>

@@ -58,6 +58,17 @@ describe('a refusal', () => {
 })
 
 describe('usage', () => {
+  test('a real figure counts where nothing was estimated before', async () => {
+    const { take, left } = open()
+    const tokens = useOf('key:a', '1000 tokens/min', 0)
+    const usage = usageOf(await take(useOf('key:a', '10/min'), tokens))
+    await usage.settle({ tokens: 40 })
+    expect(await left(tokens)).toBe(960)
+    await usage.settle({ tokens: 50 })
+    expect(await left(tokens)).toBe(950)
+    expect(await left(useOf('key:a', '10/min'))).toBe(9)
+  })
+
   test('the second guard of a request takes what it costs beyond the first, and the whole is settled together', async () => {
     const { takeLimits, left } = open()
     const request = headOf()

@@ -242,9 +242,9 @@ class TakenUsage implements Usage {
   }
 }
 
-/** What was counted: not what was in shadow and would have been refused, nor what cost nothing. */
+/** What was counted: not what was in shadow and would have been refused. What cost nothing may cost something when it is settled. */
 function partsOf(uses: readonly LimitUse[], { shadows, at }: Taking): readonly Part[] {
-  return uses.filter((use) => use.cost > 0 && !isAmong(shadows, use)).map((use) => ({ use, at }))
+  return uses.filter((use) => !isAmong(shadows, use)).map((use) => ({ use, at }))
 }
 
 function costUnder(name: string, uses: readonly LimitUse[]): number {
