@@ -31,7 +31,7 @@ export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): Ta
     const before = usages.get(request)
     if (!(taken instanceof TakenUsage)) {
       if (before === undefined) return taken
-      usages.delete(request)
+      usages.set(request, undefined)
       return before.giveBack().then(() => taken)
     }
     if (before !== undefined) return before.absorb(taken)
@@ -117,7 +117,6 @@ interface Part {
 
 /** What a request took, at its beginning and later. */
 class TakenUsage implements Usage {
-  states: readonly LimitState[]
   isOpen: boolean
   readonly #limiter: Limiter
   readonly #onShadow: ShadowListener
@@ -125,7 +124,9 @@ class TakenUsage implements Usage {
   readonly #at: number
   #parts: readonly Part[]
   /** Measures whose real figure is known. */
-  readonly #settled = new Set<string>()
+  readonly #settled: string[] = []
+  /** What was told of the limits each time some were taken. */
+  #takings: readonly Pick<Taking, 'states'>[]
 
   constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
     this.#limiter = limiter
@@ -133,7 +134,7 @@ class TakenUsage implements Usage {
     this.#uses = uses
     this.#at = taking.at
     this.#parts = partsOf(uses, taking)
-    this.states = taking.states
+    this.#takings = [taking]
     this.isOpen = uses.some(({ limit, cost }) => limit.measure !== 'requests' && cost > 0)
   }
 
@@ -150,8 +151,7 @@ class TakenUsage implements Usage {
   absorb(other: TakenUsage): this {
     const isKnown = ({ name }: LimitUse): boolean => this.#uses.some((use) => use.name === name)
     const added = other.#uses.filter((use) => !isKnown(use))
-    const states = other.states.filter(({ use }) => !isKnown(use))
-    this.states = [...this.#restate(other.states), ...states]
+    this.#takings = [...this.#takings, ...other.#takings]
     this.#uses = [
       ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.name, other.#uses) })),
       ...added,
@@ -159,6 +159,14 @@ class TakenUsage implements Usage {
     this.#parts = [...this.#parts, ...other.#parts]
     this.isOpen ||= other.isOpen
     return this
+  }
+
+  /** What was told last of each limit, in the order in which they were first met. */
+  get states(): readonly LimitState[] {
+    const [only, ...later] = this.#takings
+    if (later.length === 0) return only?.states ?? []
+    const told = this.#takings.flatMap(({ states }) => states)
+    return [...new Map(told.map((state) => [state.use.name, state])).values()]
   }
 
   get headers(): Readonly<Record<string, string>> {
@@ -181,9 +189,11 @@ class TakenUsage implements Usage {
       await this.giveBack()
       return taken
     }
-    this.states = this.#restate(taken.states)
-    if (taken instanceof TakenUsage) this.#parts = [...this.#parts, ...taken.#parts]
-    for (const measure of Object.keys(costs)) this.#settled.add(measure)
+    if (taken instanceof TakenUsage) {
+      this.#takings = [...this.#takings, ...taken.#takings]
+      this.#parts = [...this.#parts, ...taken.#parts]
+    }
+    for (const measure of Object.keys(costs)) this.#settled.push(measure)
     return undefined
   }
 
@@ -198,7 +208,7 @@ class TakenUsage implements Usage {
       met.add(name)
       return isFirst ? real : 0
     })
-    for (const measure of Object.keys(costs)) this.#settled.add(measure)
+    for (const measure of Object.keys(costs)) this.#settled.push(measure)
   }
 
   async giveBack(): Promise<void> {
@@ -212,13 +222,8 @@ class TakenUsage implements Usage {
     await this.#giveBack(
       ({ limit }) =>
         limit.kind === 'concurrent' ||
-        (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.has(limit.measure)),
+        (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.includes(limit.measure)),
     )
-  }
-
-  /** How its limits stand, where they were told anew. */
-  #restate(told: readonly LimitState[]): readonly LimitState[] {
-    return this.states.map((state) => told.find(({ use }) => use.name === state.use.name) ?? state)
   }
 
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
