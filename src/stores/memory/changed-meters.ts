@@ -17,8 +17,8 @@ export interface ChangedMetersOptions {
   readonly onFault: (message: string, fault: unknown) => void
 }
 
-/** Meters written in one go: a few milliseconds. */
-const metersPerPiece = 128
+/** Meters written in one go: one or two milliseconds. */
+const metersPerPiece = 64
 /** How far the clocks may move against each other before that is written down. */
 const driftMsMax = 1_000
 

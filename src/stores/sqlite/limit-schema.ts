@@ -45,7 +45,9 @@ export function prepareLimitDatabase(database: SqliteDatabase, file: string): vo
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
   checkVersion(database, file)
   // A commit need not reach the disk to outlive the process, and a request waits for it.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 20000')
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+  // A checkpoint waits for the disk: limit-memory.ts has it outside requests, and SQLite within one only where nobody else does.
+  database.exec('PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 16777216')
   database.exec('BEGIN IMMEDIATE')
   const version = checkVersion(database, file)
   for (const step of steps.slice(version)) database.exec(step)
