@@ -198,6 +198,20 @@ describe('a crash', () => {
     expect(now).toBeGreaterThanOrEqual(64_000 - 9_100 - 1_000)
   })
 
+  test('does not forget what a call that began before midnight turned out to use after it', async () => {
+    const time = beginTime()
+    time.wall = Date.UTC(2026, 0, 15, 23, 59, 59)
+    const use = useOf('key:a', '64000 tokens/calendar day', 100)
+    const first = startKeptLimiter(createTemporaryFolder(), time)
+    // Something is spare now, of the day that ends.
+    await takeTimes(first.limiter, use, 4)
+    const { at } = await first.limiter.take([use])
+    time.pass(1_000)
+    await first.limiter.settle([use], at, [200])
+    const second = startKeptLimiter(first.crash(), time)
+    expect(await left(second.limiter, use)).toBeLessThanOrEqual(63_900)
+  })
+
   test('keeps what a key used of all its limits in one request', async () => {
     const time = beginTime()
     const uses = [useOf('key:a', '10/h'), useOf('owner:o', '20/calendar day'), useOf('everyone', '30/24h')]

@@ -49,13 +49,13 @@ export class KeptMeter implements Meter {
 
   /** Whether something has to be written before `cost` more may be used. */
   lacks(now: Moment, cost: number): boolean {
-    const spare = this.#writtenSpan === this.counted.spanOf(now) ? this.#spare : Math.min(0, this.#spare)
-    return cost > spare
+    return cost > (this.#isOfThisSpan(now) ? this.#spare : Math.min(0, this.#spare))
   }
 
   /** Whether what is kept says too little, or says more than was used by more than a crash may cost. */
   isOff(now: Moment): boolean {
-    return this.lacks(now, 0) || this.#spare + this.#given > spareMaxOf(this.counted.limit.amount)
+    if (this.#isStale && !this.#isOfThisSpan(now)) return true
+    return this.#spare < 0 || this.#spare + this.#given > spareMaxOf(this.counted.limit.amount)
   }
 
   /** What is to be kept for `cost` more. As much is spare as was used in the last second, so that whoever is slow is kept exactly. */
@@ -87,6 +87,10 @@ export class KeptMeter implements Meter {
     const needs = this.#lately > 0 || this.#isStale || this.#spare > 0
     this.#lately = 0
     return needs
+  }
+
+  #isOfThisSpan(now: Moment): boolean {
+    return this.#writtenSpan === this.counted.spanOf(now)
   }
 
   #use(cost: number): void {
