@@ -42,11 +42,12 @@ export interface LimitDefaults {
   readonly limitEveryone: readonly LimitSetting[]
 }
 
-/** The limits of a route's demand for one key, and of the demands it needs. */
+/** The limits of a route's demand for one key, and of the demands it needs; a demand that several of them need counts once. */
 export function demandLimitsOf(demand: Demand, keyId: string): readonly NamedLimit[] {
   const own = parseLimitSettings(demand.limits ?? []).settings
   const needed = (demand.needs ?? []).flatMap((need) => demandLimitsOf(need, keyId))
-  return [...needed, ...named(`route:${nameOf(demand)}:key:${keyId}`, own)]
+  const all = [...needed, ...named(`route:${nameOf(demand)}:key:${keyId}`, own)]
+  return [...new Map(all.map((one) => [`${one.subject} ${one.setting.text}`, one])).values()]
 }
 
 /** What a request uses of each limit. */

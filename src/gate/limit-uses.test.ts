@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { demandLimitsOf, usesOf } from './limit-uses.ts'
+
+test('a demand that two others need is counted once, and demands of one name share their limits', () => {
+  const shared = { limits: ['5/h'] }
+  const demand = { needs: [{ needs: [shared] }, { needs: [shared], limits: ['1/min'] }] }
+  expect(demandLimitsOf(demand, 'a').map(({ setting }) => setting.text)).toEqual(['5/h', '1/min'])
+  const [one, other] = [
+    { name: 'report', limits: ['5/h'] },
+    { name: 'report', limits: ['5/h'] },
+  ]
+  expect(demandLimitsOf({ needs: [one, other] }, 'a')).toHaveLength(1)
+})
+
+test('each key counts by itself, and a demand without a name shares with no other', () => {
+  const names = ([{ limits: ['5/h'] }, { limits: ['5/h'] }] as const).flatMap((demand) =>
+    ['a', 'b'].flatMap((key) => usesOf(demandLimitsOf(demand, key)).map(({ name }) => name)),
+  )
+  expect(new Set(names).size).toBe(4)
+})
