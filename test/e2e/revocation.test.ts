@@ -17,7 +17,7 @@ test.each([
     const target = { port: Number(new URL(server.address).port) }
     const took: number[] = []
     for (let round = 0; round < 3; round += 1) {
-      const created = ['keys', 'create', '--name', `round ${round}`, '--data', data]
+      const created = ['keys', 'create', '--name', `round ${round}`, '--limit', 'none', '--data', data]
       const { id, key } = await runJson<{ id: string; key: string }>(created)
       const ask = () => predict(target, { headers: [keyHeader(key)] })
       expect((await ask()).status).toBe(200)
