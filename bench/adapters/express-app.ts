@@ -35,6 +35,7 @@ const app = express()
 const answer: RequestHandler = (request, response) => {
   response.json(predict((request.body as { readonly text: string }).text))
 }
+// The guard types `locals` of the route it is written into; a list of guards has no such route.
 const guards = [
   ...(guard === 'modelward'
     ? [guardRoute(await openWard(), { scope: 'predict' }) as unknown as RequestHandler]

@@ -6,7 +6,7 @@ import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { createAdmittedCallers } from '../gate/admitted-callers.ts'
+import { createAdmissions } from '../gate/admissions.ts'
 import { asError } from '../gate/as-error.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import { continueOnRead } from '../gate/continue-on-read.ts'
@@ -15,7 +15,6 @@ import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { createRequestNote } from '../gate/request-note.ts'
-import { createTakenUsages } from '../gate/taken-usages.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 
@@ -63,7 +62,7 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
   },
 }
 
-const callers = createAdmittedCallers<{ readonly locals: object }>()
+const admissions = createAdmissions<object>()
 
 /** The heads that were made, so that guards of one request share its checks. */
 const heads = createRequestNote<Request, NodeHead>('head')
@@ -90,6 +89,7 @@ export function guard<Required extends boolean>(
   const { gate } = ward
   const { onFault = console.error } = options
   return (request, response, next) => {
+    // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
     const asked = request as Request
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
@@ -97,9 +97,9 @@ export function guard<Required extends boolean>(
         answerProblem(asked, reply, verdict.refusal)
         return
       }
-      callers.remember(reply, gate, verdict.caller)
+      admissions.remember(reply, gate, verdict.caller, verdict.usage)
       response.locals.caller = verdict.caller
-      tellUsage(reply, gate, verdict.usage, onFault)
+      tellUsage(reply, verdict.usage, onFault)
       next()
     }
     const fail = (thrown: unknown): void => {
@@ -144,6 +144,7 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
+  // It stands in front of every route, and so of none whose types it could add to.
   const guarded = guard(ward, demand, same) as unknown as RequestHandler
   for (const middleware of before) app.use(middleware)
   app.use((request, response, next) => {
@@ -154,12 +155,8 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   return app
 }
 
-/** What each request has taken of its limits. */
-const usages = createTakenUsages<object>()
-
 /** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
-function tellUsage(response: Response, gate: Gate, usage: Usage, onFault: FaultListener): void {
-  usages.remember(response, gate, usage)
+function tellUsage(response: Response, usage: Usage, onFault: FaultListener): void {
   for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
   endWithAnswer(response, usage, onFault)
 }
@@ -171,7 +168,7 @@ function tellUsage(response: Response, gate: Gate, usage: Usage, onFault: FaultL
  * @throws TypeError where no guard ran
  */
 export function usageOf(ward: { readonly gate: Gate }, response: object): Usage {
-  return usages.get(response, ward)
+  return admissions.usageOf(response, ward)
 }
 
 /**
@@ -184,7 +181,7 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  return callers.get(response, ward)
+  return admissions.callerOf(response, ward)
 }
 
 function headOf(request: Request): NodeHead {

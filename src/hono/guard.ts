@@ -4,8 +4,8 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { noUsage } from '../core/usage.ts'
-import { createAdmittedCallers } from '../gate/admitted-callers.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
+import { createAdmissions } from '../gate/admissions.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
@@ -42,7 +42,7 @@ export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptio
   readonly before?: readonly MiddlewareHandler[]
 }
 
-const callers = createAdmittedCallers<Context>()
+const admissions = createAdmissions<Context>()
 
 const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
@@ -84,10 +84,10 @@ export function guard<Required extends boolean>(
       const deciding = gate.admit(headOf(c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
-      callers.remember(c, gate, verdict.caller)
+      admissions.remember(c, gate, verdict.caller, verdict.usage)
       c.set('caller', verdict.caller)
       usage = verdict.usage
-      beginUsage(c, gate, usage, onFault)
+      beginUsage(c, usage, onFault)
     } catch (thrown) {
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
@@ -123,12 +123,14 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   const guarded = guard(ward, demand, same)
   for (const middleware of before) app.use(middleware)
   app.use(async (c, next) => {
+    // Hono's types have no context that learns of a variable on its way; the guard sets the one that it is typed with.
     if (!publicPaths.has(c.req.method, sentPathOf(c))) return guarded(c as never, next)
     holdContinue(c)
     await next()
     answerCaught(c, same.onFault ?? console.error)
     return undefined
   })
+  // The same app: what the guard sets for the handlers cannot be told of an app that is there already.
   return app as unknown as Hono<E & { Variables: CallerVariables<Required> }, S, P>
 }
 
@@ -142,5 +144,15 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   c: Context,
 ): CallerOf<Required> {
-  return callers.get(c, ward)
+  return admissions.callerOf(c, ward)
+}
+
+/**
+ * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
+ * the real figure.
+ *
+ * @throws TypeError where no guard ran
+ */
+export function usageOf(ward: { readonly gate: Gate }, c: Context): Usage {
+  return admissions.usageOf(c, ward)
 }

@@ -2,16 +2,10 @@ import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import { noUsage, type Usage } from '../core/usage.ts'
 import { endUsage, endWithAnswer } from '../gate/end-usage.ts'
-import type { Gate } from '../gate/gate.ts'
-import { createTakenUsages } from '../gate/taken-usages.ts'
 import type { FaultListener } from './answer-problem.ts'
 
-/** What each request has taken of its limits. */
-const usages = createTakenUsages<Context>()
-
 /** Tells the client how its limits stand; on Node, ends what is counted at once when the answer is gone. */
-export function beginUsage(c: Context, gate: Gate, usage: Usage, onFault: FaultListener): void {
-  usages.remember(c, gate, usage)
+export function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
   if (usage === noUsage) return
   for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
   const outgoing = outgoingOf(c)
@@ -27,16 +21,6 @@ export async function concludeUsage(c: Context, usage: Usage, onFault: FaultList
   // Where nobody tells when an answer is gone, its handler's end is the end.
   if (usage.isOpen && outgoingOf(c) === undefined)
     await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
-}
-
-/**
- * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
- * the real figure.
- *
- * @throws TypeError where no guard ran
- */
-export function usageOf(ward: { readonly gate: Gate }, c: Context): Usage {
-  return usages.get(c, ward)
 }
 
 function outgoingOf({ env }: Context): ServerResponse | undefined {

@@ -8,6 +8,7 @@ export {
   guardApp,
   type HonoAppOptions,
   type HonoGuardOptions,
+  usageOf,
 } from './guard.ts'
 export {
   type ComponentRegistry,
@@ -16,4 +17,3 @@ export {
   guardRoute,
   registerGuard,
 } from './guard-route.ts'
-export { usageOf } from './hono-usage.ts'

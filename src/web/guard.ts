@@ -3,7 +3,8 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createAdmittedCallers } from '../gate/admitted-callers.ts'
+import type { Usage } from '../core/usage.ts'
+import { createAdmissions } from '../gate/admissions.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
 import { problemResponse } from '../gate/problem-response.ts'
@@ -58,7 +59,7 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   public: publicRule,
 }
 
-const callers = createAdmittedCallers<Request>()
+const admissions = createAdmissions<Request>()
 
 /** The heads of requests under way, so that guards of one share its checks, and the address that the outer one was told. */
 const heads = createRequestNote<Request, WebHead>('head')
@@ -94,8 +95,8 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
         const gate = await gateOf()
         const verdict = await gate.admit(head, demand)
         if (!verdict.admitted) throw verdict.refusal
-        callers.remember(request, gate, verdict.caller)
-        return withUsage(request, gate, verdict.usage, options.onFault ?? console.error, () =>
+        admissions.remember(request, gate, verdict.caller, verdict.usage)
+        return withUsage(request, verdict.usage, options.onFault ?? console.error, () =>
           handler(request, verdict.caller, ...rest),
         )
       })
@@ -142,7 +143,17 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   request: Request,
 ): CallerOf<Required> {
-  return callers.get(request, ward)
+  return admissions.callerOf(request, ward)
+}
+
+/**
+ * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
+ * the real figure.
+ *
+ * @throws TypeError where no guard ran
+ */
+export function usageOf(ward: { readonly gate: Gate }, request: Request): Usage {
+  return admissions.usageOf(request, ward)
 }
 
 /** The guards of one request, one inside the other, share a head; who comes back with the same request later gets a new one. */

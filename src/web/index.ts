@@ -4,9 +4,9 @@ export {
   type GuardedHandler,
   guard,
   guardApp,
+  usageOf,
   type WebAppOptions,
   type WebGuardOptions,
   type WebHandler,
 } from './guard.ts'
 export type { WardSource } from './ward-source.ts'
-export { usageOf } from './web-usage.ts'

@@ -13,6 +13,7 @@ const browserPath = findChromium()
 /** Where the pictures are kept for people to look at. */
 const pictures = join(tmpdir(), 'modelward-screenshots')
 
+// Where there is no browser and none can be installed, `findChromium` has said so.
 describe.skipIf(browserPath === undefined)('the documentation in a browser', () => {
   let target: ParityTarget
   let browser: BrowserSession
