@@ -2,10 +2,13 @@ import { fileURLToPath } from 'node:url'
 import type { Bench } from '../bench.ts'
 import { apiKeyHeader, bearerHeader, type Contestant } from '../contest/contestant.ts'
 import { runContest } from '../contest/run-contest.ts'
+import type { Guard } from './served-app.ts'
 
 interface Framework {
   readonly name: string
   readonly shown: string
+  /** What the framework calls what runs ahead of a route. */
+  readonly hook: string
   readonly app: string
   readonly peer: { readonly shown: string; readonly keyHeader: Contestant['keyHeader'] }
   /** Of the bare app's requests a second. */
@@ -16,6 +19,7 @@ const frameworks: readonly Framework[] = [
   {
     name: 'fastify',
     shown: 'Fastify',
+    hook: 'a hook',
     app: import.meta.resolve('./fastify-app.ts'),
     peer: { shown: '@fastify/bearer-auth', keyHeader: bearerHeader },
     least: 0.9,
@@ -23,6 +27,7 @@ const frameworks: readonly Framework[] = [
   {
     name: 'hono',
     shown: 'Hono',
+    hook: 'middleware',
     app: import.meta.resolve('./hono-app.ts'),
     peer: { shown: 'hono/bearer-auth', keyHeader: bearerHeader },
     least: 0.9,
@@ -30,18 +35,15 @@ const frameworks: readonly Framework[] = [
   {
     name: 'express',
     shown: 'Express',
+    hook: 'middleware',
     app: import.meta.resolve('./express-app.ts'),
     peer: { shown: 'passport-headerapikey', keyHeader: apiKeyHeader },
     least: 0.95,
   },
 ]
 
-function contestantsOf({ name, shown, app, peer }: Framework): readonly Contestant[] {
-  const contestant = (
-    guard: 'none' | 'modelward' | 'peer',
-    describes: string,
-    keyHeader: Contestant['keyHeader'],
-  ): Contestant => ({
+function contestantsOf({ name, shown, hook, app, peer }: Framework): readonly Contestant[] {
+  const contestant = (guard: Guard, describes: string, keyHeader: Contestant['keyHeader']): Contestant => ({
     name: guard === 'none' ? name : `${name}-${guard}`,
     describes,
     base: name,
@@ -52,6 +54,7 @@ function contestantsOf({ name, shown, app, peer }: Framework): readonly Contesta
   })
   return [
     contestant('none', `bare ${shown}`, undefined),
+    contestant('empty', `${shown}, ${hook} that does nothing`, undefined),
     contestant('modelward', `${shown}, Modelward`, apiKeyHeader),
     contestant('peer', `${shown}, ${peer.shown}`, peer.keyHeader),
   ]

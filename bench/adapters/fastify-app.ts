@@ -12,6 +12,7 @@ const schema = {
 
 const { port, key, guard } = readServed()
 const app = fastify()
+if (guard === 'empty') app.addHook('onRequest', (_request, _reply, done) => done())
 if (guard === 'modelward')
   await app.register(modelward, { ward: await openWard(), otherwise: { scope: 'predict' } })
 if (guard === 'peer') await app.register(bearerAuth, { keys: new Set([key]) })

@@ -7,6 +7,7 @@ import { openWard, predict, readServed } from './served-app.ts'
 
 const { port, key, guard } = readServed()
 const app = new Hono()
+if (guard === 'empty') app.use('/predict', async (_c, next) => await next())
 if (guard === 'modelward') app.use('/predict', guardRoute(await openWard(), { scope: 'predict' }))
 if (guard === 'peer') app.use('/predict', bearerAuth({ token: key }))
 app.post('/predict', async (c) => {

@@ -1,20 +1,24 @@
 import { parseArgs } from 'node:util'
 import { openModelward, type Ward } from '../../src/index.ts'
 
+/** What is put in front of the route; `empty` is what the framework itself takes for a guard that looks at nothing. */
+export type Guard = (typeof guards)[number]
+
+const guards = ['none', 'empty', 'modelward', 'peer'] as const
+
 /** What a server of this benchmark is started with. */
 export interface Served {
   readonly port: number
   /** The one key that the peers know. */
   readonly key: string
-  readonly guard: 'none' | 'modelward' | 'peer'
+  readonly guard: Guard
 }
 
 export function readServed(): Served {
   const { BENCH_PORT, BENCH_KEY = '' } = process.env
   const { positionals } = parseArgs({ allowPositionals: true })
-  const [guard] = positionals
-  if (guard !== 'none' && guard !== 'modelward' && guard !== 'peer')
-    throw new Error(`expected none, modelward or peer, got ${guard}`)
+  const guard = guards.find((one) => one === positionals[0])
+  if (guard === undefined) throw new Error(`expected ${guards.join(', ')}, got ${positionals[0]}`)
   return { port: Number(BENCH_PORT), key: BENCH_KEY, guard }
 }
 

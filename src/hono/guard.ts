@@ -94,7 +94,7 @@ export function guard<Required extends boolean>(
     }
     await next()
     answerCaught(c, onFault)
-    await concludeUsage(c, usage, onFault)
+    if (usage !== noUsage) await concludeUsage(c, usage, onFault)
     return undefined
   }
 }

@@ -14,7 +14,6 @@ export function beginUsage(c: Context, usage: Usage, onFault: FaultListener): vo
 
 /** Once the handler has answered: an answer that it made by itself is told too, and so is what was taken meanwhile. */
 export async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): Promise<void> {
-  if (usage === noUsage) return
   const { ratelimit } = usage.headers
   if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
     for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
