@@ -14,6 +14,7 @@ export type FaultCode =
   | 'model_failed'
   | 'store_unavailable'
   | 'limiter_unavailable'
+  | 'ledger_unavailable'
   | 'model_timeout'
 
 /**
@@ -25,6 +26,7 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   model_failed: row(502, 'Model failed', 'The model failed on this input.', null),
   store_unavailable: row(503, 'Key store unavailable', 'The key store cannot be reached.', 1),
   limiter_unavailable: row(503, 'Limiter unavailable', 'Limits cannot be counted just now.', 1),
+  ledger_unavailable: row(503, 'Ledger unavailable', 'Requests cannot be recorded just now.', 1),
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
 }
 

@@ -1,0 +1,51 @@
+/**
+ * Everything that is recorded: a closed set. The number is what is written, and never another's. `docs/reference/ledger.md` maps them to
+ * OWASP's logging vocabulary and OCSF.
+ */
+export const ledgerEvents = {
+  /** A request whose key was let in; `code` says what it was answered with where that was a problem. */
+  'request.admitted': 1,
+  /** A request that was refused, with the refusal's code. */
+  'request.refused': 2,
+  /** A request of which nobody could say who it was: the store or the limiter was out, or a check broke. */
+  'request.failed': 3,
+  /** An answer in pieces is about to begin; `request.finished` follows, unless the process ended in between. */
+  'request.started': 4,
+  /** The last piece of an answer is about to leave. */
+  'request.finished': 5,
+  /** Refusals of one code and address that have no record each; `measures.requests` counts them, exactly. */
+  'requests.summarized': 6,
+  'key.created': 10,
+  'key.imported': 11,
+  'key.updated': 12,
+  'key.rotated': 13,
+  'key.disabled': 14,
+  'key.enabled': 15,
+  'key.revoked': 16,
+  'owner.limits_set': 20,
+  /** A writer begins a stream of its own. */
+  'ledger.opened': 30,
+  /** A writer ends its stream in good order. */
+  'ledger.closed': 31,
+  /** A signed statement of how far the stream has come. */
+  'ledger.checkpoint': 32,
+  /** Records older than the retention were dropped. */
+  'ledger.dropped': 33,
+} as const
+
+/** What a record tells of. */
+export type LedgerEvent = keyof typeof ledgerEvents
+
+const names: ReadonlyMap<number, LedgerEvent> = new Map(
+  Object.entries(ledgerEvents).map(([name, number]) => [number, name as LedgerEvent]),
+)
+
+/** The event of a number; undefined for one that no version has written. */
+export function ledgerEventOf(number: number): LedgerEvent | undefined {
+  return names.get(number)
+}
+
+/** Whether the text names an event. */
+export function isLedgerEvent(text: string): text is LedgerEvent {
+  return Object.hasOwn(ledgerEvents, text)
+}

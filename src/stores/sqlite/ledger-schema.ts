@@ -1,0 +1,36 @@
+/**
+ * `ledger.db`, version 1. A block is what one commit wrote of one stream. What is behind the retention is gone, and `base` has for each
+ * stream a signed checkpoint of the last record that went, which the rest is verified from. `posting` finds blocks by `key:…`, `owner:…`,
+ * `code:…` and `route:…`; it is filled just behind the blocks, up to `indexed`, and holds nothing that they do not.
+ */
+export const ledgerSchema = `
+CREATE TABLE stream (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  opened_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE block (
+  id INTEGER PRIMARY KEY,
+  stream INTEGER NOT NULL REFERENCES stream (number),
+  first_seq INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  min_at INTEGER NOT NULL,
+  max_at INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+CREATE TABLE base (
+  stream INTEGER PRIMARY KEY REFERENCES stream (number),
+  checkpoint TEXT NOT NULL
+) STRICT;
+CREATE TABLE posting (
+  term TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  blocks BLOB NOT NULL,
+  PRIMARY KEY (term, until)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE indexed (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  block INTEGER NOT NULL
+) STRICT;
+INSERT INTO indexed VALUES (1, 0);
+`
