@@ -2,7 +2,7 @@ import { recordsOf } from '../../core/ledger-block.ts'
 import { decodeEntry } from '../../core/ledger-encoding.ts'
 import type { LedgerEvent } from '../../core/ledger-event.ts'
 import { SetupError } from '../../core/setup-error.ts'
-import { openDatabaseToRead } from './driver.ts'
+import { openLedgerDatabaseToRead } from './ledger-database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
 /** How far a stream has come: its last record. */
@@ -26,10 +26,10 @@ interface HeadRow {
 /**
  * The last record of every stream that has any, the stream that was written last first. Reads what is durable, beside whoever writes.
  *
- * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_unreadable`
+ * @throws SetupError as `openLedgerDatabaseToRead`
  */
 export function readLedgerHeads(file: string): readonly LedgerHead[] {
-  const database = openDatabaseToRead(file, { isAlone: false })
+  const database = openLedgerDatabaseToRead(file)
   try {
     return database
       .prepare<HeadRow>(
