@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { signCheckpoint } from '../core/ledger-checkpoint.ts'
+import type { LedgerEvent } from '../core/ledger-event.ts'
 import { ledgerFileOf, openSigningKey } from '../open-ledger.ts'
 import { openDataFolder } from '../stores/sqlite/data-folder.ts'
 import { readLedgerHeads } from '../stores/sqlite/ledger-heads.ts'
@@ -16,10 +17,7 @@ export function defineLedgerCheckpoint(command: Command): void {
       if (options.json !== true) tell(`${file}: there is no ledger yet.`)
       return
     }
-    // Whoever writes signs in the ledger itself; where the last record is such a checkpoint, nothing has come since.
-    const heads = readLedgerHeads(file).filter(
-      ({ event }, index) => index === 0 || event !== 'ledger.checkpoint',
-    )
+    const heads = readLedgerHeads(file).filter(({ event }, index) => index === 0 || !isVouchedFor(event))
     if (heads.length === 0) return
     const signingKey = openSigningKey(folder)
     const at = Date.now()
@@ -34,4 +32,9 @@ export function defineLedgerCheckpoint(command: Command): void {
       'Keep the lines where whoever might cut the ledger off cannot change them. Needs no server.',
   )
   addExamples(command, 'ledger checkpoint >> /mnt/elsewhere/checkpoints.jsonl')
+}
+
+/** Whoever writes signs in the ledger itself: nothing has come since where the last record is such a checkpoint, or the end behind one. */
+function isVouchedFor(event: LedgerEvent): boolean {
+  return event === 'ledger.checkpoint' || event === 'ledger.closed'
 }

@@ -14,6 +14,9 @@ import { checkKeyId } from './key-id.ts'
 import { tell } from './output.ts'
 import { parseWhenAgo } from './parse-when.ts'
 
+/** How long another process may take to make a ledger, in milliseconds. */
+const makingMsMax = 5_000
+
 /** Which span of time. */
 export interface SpanOptions {
   readonly since?: string
@@ -103,15 +106,24 @@ export async function withLedger<T>(
 }
 
 function readWhenThere(file: string): LedgerReader {
-  let opening: Promise<LedgerReader> | undefined
-  const open = (): Promise<LedgerReader> | undefined => {
-    if (opening === undefined && existsSync(file)) opening = openSqliteLedgerReader({ file })
-    return opening
+  const wasThere = existsSync(file)
+  let reader: LedgerReader | undefined
+  let deadline = Number.POSITIVE_INFINITY
+  const open = async (): Promise<LedgerReader | undefined> => {
+    if (reader !== undefined || !existsSync(file)) return reader
+    deadline = Math.min(deadline, performance.now() + makingMsMax)
+    try {
+      reader = await openSqliteLedgerReader({ file })
+    } catch (error) {
+      // One that has just come may not have its tables yet.
+      if (wasThere || performance.now() >= deadline) throw error
+    }
+    return reader
   }
   return {
     query: async (query) => (await open())?.query(query) ?? { records: [], next: undefined },
     usage: async (query) => (await open())?.usage(query) ?? [],
-    close: async () => (await opening?.catch(() => undefined))?.close(),
+    close: async () => reader?.close(),
   }
 }
 

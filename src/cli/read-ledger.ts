@@ -51,8 +51,7 @@ export async function* followLedger(options: FollowOptions): AsyncGenerator<read
   }
 }
 
-/** The last records that are there, in the order they were written. @param lines 1 to 1,000 */
-export async function readLast(
+async function readLast(
   ledger: LedgerReader,
   filter: LedgerFilter,
   lines: number,
