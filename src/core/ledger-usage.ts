@@ -70,7 +70,7 @@ function createRow(keyId: string | null, owner: string | null, day: number | nul
 
 function count(row: Row, { event, code, latencyUs, measures }: UsageEntry): void {
   if (event === 'requests.summarized') {
-    const requests = measures['requests'] ?? 0
+    const { requests = 0 } = measures
     row.requests += requests
     addTo(row.refused, code ?? '', requests)
     return
