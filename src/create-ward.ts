@@ -4,6 +4,7 @@ import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
+import type { LedgerReader } from './core/ledger.ts'
 import type { Limiter, LimitRefusal } from './core/limiter.ts'
 import type { RequestHead } from './core/request-head.ts'
 import type { Scheme } from './core/scheme.ts'
@@ -41,6 +42,8 @@ export interface Ward<Required extends boolean = boolean> {
   /** How a key's limits stand at this moment. */
   readonly lookAtLimits: LookAtLimits
   readonly store: KeyStore
+  /** Where decisions and changes are recorded, to read; undefined where they are not. */
+  readonly ledger: LedgerReader | undefined
   readonly format: KeyFormat
   readonly clock: Clock
   /** Asks the store for changes now, rather than at the next interval. Rejects with `store_unavailable`. */
@@ -78,6 +81,8 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly limitBadKeys?: string
   /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
+  /** @default none, and nothing is recorded */
+  readonly ledger?: LedgerReader
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
@@ -145,6 +150,7 @@ export async function createWard<Required extends boolean>(
     owners: createOwnerService({ store: announced, clock }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
     store,
+    ledger: options.ledger,
     format,
     clock,
     listen: watch.listen,

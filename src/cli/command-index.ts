@@ -81,6 +81,31 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./limits-explain.ts')).defineLimitsExplain,
   },
   {
+    path: 'ledger query',
+    summary: 'Find records of the ledger',
+    load: async () => (await import('./ledger-query.ts')).defineLedgerQuery,
+  },
+  {
+    path: 'ledger tail',
+    summary: 'Show the last records of the ledger, and new ones as they come',
+    load: async () => (await import('./ledger-tail.ts')).defineLedgerTail,
+  },
+  {
+    path: 'ledger export',
+    summary: 'Write records of the ledger as JSON Lines or CSV',
+    load: async () => (await import('./ledger-export.ts')).defineLedgerExport,
+  },
+  {
+    path: 'ledger checkpoint',
+    summary: 'Sign how far the ledger has come',
+    load: async () => (await import('./ledger-checkpoint.ts')).defineLedgerCheckpoint,
+  },
+  {
+    path: 'usage',
+    summary: 'Sum up what keys and owners have used',
+    load: async () => (await import('./usage.ts')).defineUsage,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -102,5 +127,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
   owners: 'Limit what all keys of an owner use together',
   limits: 'See how limits stand',
+  ledger: 'Read the record of every decision and every change',
   config: 'See what is configured',
 }

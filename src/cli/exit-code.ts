@@ -21,7 +21,9 @@ export function exitCodeOfRefusal({ code }: Refusal): number {
 }
 
 export function exitCodeOfFault({ code }: Fault): number {
-  return code === 'store_unavailable' ? exitCodes.environment : exitCodes.internal
+  return code === 'store_unavailable' || code === 'ledger_unavailable'
+    ? exitCodes.environment
+    : exitCodes.internal
 }
 
 export function exitCodeOfSetupError({ code }: SetupError): number {

@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest'
-import { parseTime, parseWhen } from './parse-when.ts'
+import { parseTime, parseWhen, parseWhenAgo } from './parse-when.ts'
 
 test('a duration counts from now', () => {
   expect(parseWhen('--expires', '30d', 1_000)).toBe(30 * 86_400_000 + 1_000)
+})
+
+test('where a moment lies behind, a duration counts backwards', () => {
+  expect(parseWhenAgo('--since', '24h', 2 * 86_400_000)).toBe(86_400_000)
+  expect(parseWhenAgo('--since', '2027-01-31', 0)).toBe(Date.UTC(2027, 0, 31))
+  expect(() => parseWhenAgo('--since', 'yesterday', 0)).toThrow(
+    /^--since: expected a duration ago, .*, or a time in ISO 8601 .*, got "yesterday"$/,
+  )
 })
 
 test.each([

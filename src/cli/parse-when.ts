@@ -1,7 +1,7 @@
 import { durationForms, parseDuration } from '../core/duration.ts'
 import { usageError } from './cli-error.ts'
 
-const timeForms = `a duration from now, ${durationForms}, or a time in ISO 8601 with its zone, such as \`2027-01-31\` (UTC) or \`2027-01-31T12:00:00Z\``
+const timeForms = 'a time in ISO 8601 with its zone, such as `2027-01-31` (UTC) or `2027-01-31T12:00:00Z`'
 
 const timePattern = /^(\d{4})-(\d{2})-(\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
@@ -23,6 +23,25 @@ export function parseTime(text: string): number | undefined {
 export function parseWhen(flag: string, text: string, now: number): number {
   const duration = parseDuration(text)
   const time = duration === undefined ? parseTime(text) : now + duration
-  if (time === undefined) throw usageError(flag, `expected ${timeForms}, got ${JSON.stringify(text)}`)
+  if (time === undefined) throw notWhen(flag, 'from now', text)
   return time
+}
+
+/**
+ * Reads a moment that lies behind: a duration ago, or a time.
+ *
+ * @throws CliError `usage_invalid`
+ */
+export function parseWhenAgo(flag: string, text: string, now: number): number {
+  const duration = parseDuration(text)
+  const time = duration === undefined ? parseTime(text) : now - duration
+  if (time === undefined) throw notWhen(flag, 'ago', text)
+  return time
+}
+
+function notWhen(flag: string, direction: 'from now' | 'ago', text: string): Error {
+  return usageError(
+    flag,
+    `expected a duration ${direction}, ${durationForms}, or ${timeForms}, got ${JSON.stringify(text)}`,
+  )
 }

@@ -4,6 +4,12 @@ export const adminScope = 'admin'
 /** The scope a created key has unless told otherwise. */
 export const defaultScope = 'predict'
 
+/** The scope that may read the ledger, of every key and owner, and may not administer. */
+export const ledgerReadScope = 'ledger:read'
+
+/** The scope that may read what every key and owner used. */
+export const usageReadScope = 'usage:read'
+
 /** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */
 const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
 

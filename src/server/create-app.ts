@@ -16,6 +16,7 @@ import { createHttpServer } from './http-server.ts'
 import { acceptJson } from './json-body.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { leaveTogether } from './leave-together.ts'
+import { addLedgerRoutes } from './ledger-routes.ts'
 import { createLog, type Log } from './log.ts'
 import { describeApi } from './openapi.ts'
 import { addOwnerRoutes } from './owner-routes.ts'
@@ -65,6 +66,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   addPredictRoute(app, { ...options, ward, model })
   addKeyRoutes(app, ward)
   addOwnerRoutes(app, ward)
+  addLedgerRoutes(app, ward)
   addHealthRoutes(app, { ward, isClosing })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.gate)

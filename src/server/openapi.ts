@@ -23,6 +23,11 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
           name: 'owners',
           description: 'Limit what all keys of an owner use together. Asks for the scope `admin`.',
         },
+        {
+          name: 'ledger',
+          description:
+            'Read what was decided and changed. Asks for the scope `admin`, or for one that may only read this.',
+        },
         { name: 'session', description: 'Sign a browser in and out.' },
         { name: 'health', description: 'For probes.' },
       ],

@@ -8,6 +8,7 @@ import { openDatabase } from './driver.ts'
 import { createKeptUseTable, type KeptUseTable } from './kept-use-table.ts'
 import { prepareLimitDatabase } from './limit-schema.ts'
 import { faultOf, setupErrorOf } from './sqlite-error.ts'
+import { inTransaction } from './transaction.ts'
 import { type WatchedFiles, watchFiles } from './watched-files.ts'
 
 export interface SqliteLimitMemoryOptions {
@@ -115,19 +116,6 @@ function createLimitMemory(
       if (isOpen) database.close()
       isOpen = false
     },
-  }
-}
-
-function inTransaction<T>(database: SqliteDatabase, work: () => T): T {
-  try {
-    database.exec('BEGIN IMMEDIATE')
-    const result = work()
-    database.exec('COMMIT')
-    return result
-  } catch (error) {
-    // SQLite has rolled back by itself after some errors (https://sqlite.org/lang_transaction.html).
-    if (database.isTransaction()) database.exec('ROLLBACK')
-    throw error
   }
 }
 

@@ -1,0 +1,92 @@
+import { linkBytes } from './ledger-chain.ts'
+
+/** The texts of an entry that are looked for, by their place among its texts. */
+export const skimmedTexts = { requestId: 0, code: 2, keyId: 3, owner: 4, route: 6 } as const
+
+export type SkimmedText = keyof typeof skimmedTexts
+
+const textsRead = 7
+
+/**
+ * Looks at encoded entries where they lie in a block's body and makes no object of them: most that a query passes by are not wanted.
+ * One at a time; what it shows is of the entry that it read last.
+ */
+export class EntrySkim {
+  /** The event's number. */
+  event = 0
+  /** Milliseconds since the epoch. */
+  at = 0
+  #body: Buffer = Buffer.alloc(0)
+  #next = 0
+  readonly #starts = new Int32Array(textsRead)
+  /** -1 where the text is null. */
+  readonly #lengths = new Int32Array(textsRead)
+
+  /** @throws RangeError for bytes that are no entry, where that shows */
+  read(body: Buffer, start: number): void {
+    this.#body = body
+    this.event = body[start + 1] ?? 0
+    this.#next = start + 2
+    this.at = this.#readUint()
+    for (let text = 0; text < textsRead; text += 1) {
+      const length = this.#readUint() - 1
+      this.#starts[text] = this.#next
+      this.#lengths[text] = length
+      if (length > 0) this.#next += length
+    }
+    if (this.#next > body.length) throw new RangeError('ledger: an entry ends too early')
+  }
+
+  isText(text: SkimmedText, wanted: Uint8Array): boolean {
+    const place = skimmedTexts[text]
+    if (this.#lengths[place] !== wanted.length) return false
+    const start = this.#starts[place] ?? 0
+    // From the end: texts of one kind often begin alike.
+    for (let index = wanted.length - 1; index >= 0; index -= 1)
+      if (this.#body[start + index] !== wanted[index]) return false
+    return true
+  }
+
+  text(text: SkimmedText): string | null {
+    const place = skimmedTexts[text]
+    const length = this.#lengths[place] ?? -1
+    const start = this.#starts[place] ?? 0
+    return length < 0 ? null : this.#body.toString('utf8', start, start + length)
+  }
+
+  #readUint(): number {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      const next = this.#body[this.#next++]
+      if (next === undefined) throw new RangeError('ledger: an entry ends too early')
+      value += (next & 0x7f) * scale
+      if (next < 0x80) return value
+      scale *= 128
+    }
+  }
+}
+
+/**
+ * Calls for each entry of a block's body with where it begins and ends in it.
+ *
+ * @throws RangeError for bytes that are no body, once it gets there
+ */
+export function walkEntries(body: Buffer, visit: (start: number, end: number, index: number) => void): void {
+  let at = 0
+  for (let index = 0; at < body.length; index += 1) {
+    let length = 0
+    let shift = 0
+    for (;;) {
+      const next = body[at++]
+      if (next === undefined || shift > 21) throw new RangeError('ledger: a block ends in the middle')
+      length |= (next & 0x7f) << shift
+      if (next < 0x80) break
+      shift += 7
+    }
+    const end = at + length
+    if (end + linkBytes > body.length) throw new RangeError('ledger: a block ends in the middle')
+    visit(at, end, index)
+    at = end + linkBytes
+  }
+}

@@ -1,0 +1,126 @@
+import { EntrySkim, walkEntries } from '../../core/ledger-skim.ts'
+import type { SqliteDatabase } from './database.ts'
+import { bufferOf, decodeIds, encodeIds } from './ledger-ids.ts'
+import { inTransaction } from './transaction.ts'
+
+/** What blocks are found by. */
+export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route: 'route' } as const
+
+const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
+
+/** A span is full with so many records or blocks: what is behind the last span is read through by every query. */
+const spanRecords = 32_768
+const spanBlocks = 4_096
+/** Rows written at once: commits wait meanwhile. */
+const rowsAtOnce = 512
+
+interface Span {
+  /** Its last block. */
+  readonly until: number
+  readonly blocks: readonly { readonly id: number }[]
+}
+
+/**
+ * Fills the index with the next span, if it is full.
+ *
+ * Rows behind `indexed` do not count yet, so that they can be written a few at a time. A span begins and ends at the same blocks whoever
+ * fills it: another process that does so too writes the same rows.
+ *
+ * @returns whether there was one
+ */
+export function fillIndex(database: SqliteDatabase): boolean {
+  const from = indexedUntil(database)
+  const span = nextSpan(database, from)
+  if (span === undefined) return false
+  const rows = [...termsOf(database, span)]
+  const put = database.prepare('INSERT OR REPLACE INTO posting (until, term, blocks) VALUES (?, ?, ?)')
+  // In the order of the table, which is appended to.
+  rows.sort(([one], [other]) => (one < other ? -1 : 1))
+  for (let at = 0; at < rows.length; at += rowsAtOnce)
+    inTransaction(database, () => {
+      for (const [term, ids] of rows.slice(at, at + rowsAtOnce)) put.run(span.until, term, encodeIds(ids))
+    })
+  database.prepare('UPDATE indexed SET block = ? WHERE block = ?').run(span.until, from)
+  return true
+}
+
+/** The last block that the index knows. */
+export function indexedUntil(database: SqliteDatabase): number {
+  return database.prepare<{ block: number }>('SELECT block FROM indexed').get()?.block ?? 0
+}
+
+function nextSpan(database: SqliteDatabase, from: number): Span | undefined {
+  const found = database
+    .prepare<{ id: number; count: number }>('SELECT id, count FROM block WHERE id > ? ORDER BY id LIMIT ?')
+    .all(from, spanBlocks)
+  let records = 0
+  for (const [index, { id, count }] of found.entries()) {
+    records += count
+    if (records >= spanRecords || index + 1 === spanBlocks)
+      return { until: id, blocks: found.slice(0, index + 1) }
+  }
+  return undefined
+}
+
+function termsOf(database: SqliteDatabase, span: Span): Map<string, number[]> {
+  const bodyOf = database.prepare<{ body: Uint8Array }>('SELECT body FROM block WHERE id = ?')
+  const terms = new Map<string, number[]>()
+  const skim = new EntrySkim()
+  for (const { id } of span.blocks) {
+    const found = bodyOf.get(id)
+    if (found === undefined) continue
+    const body = bufferOf(found.body)
+    walkEntries(body, (start) => {
+      skim.read(body, start)
+      for (const [prefix, text] of prefixes) {
+        const value = skim.text(text)
+        if (value !== null) addId(terms, prefix + value, id)
+      }
+    })
+  }
+  return terms
+}
+
+function addId(terms: Map<string, number[]>, term: string, id: number): void {
+  const ids = terms.get(term)
+  if (ids === undefined) terms.set(term, [id])
+  else if (ids.at(-1) !== id) ids.push(id)
+}
+
+/** Finds blocks by a term. */
+export interface Postings {
+  /** Ids of blocks that hold the term, up to `until`, in the order asked for; some may be gone meanwhile. */
+  readonly find: (term: string, until: number, order: 'newest' | 'oldest') => Iterable<number>
+}
+
+export function createPostings(database: SqliteDatabase): Postings {
+  const nextUntil = database.prepare<{ until: number | null }>(
+    'SELECT min(until) AS until FROM posting WHERE until > ?',
+  )
+  const ids = database.prepare<{ blocks: Uint8Array }>(
+    'SELECT blocks FROM posting WHERE until = ? AND term = ?',
+  )
+  // Where a span that is indexed ends does not change; retention takes some away, which is harmless.
+  const spans: number[] = []
+
+  function learnSpans(until: number): void {
+    for (;;) {
+      const next = nextUntil.get(spans.at(-1) ?? 0)?.until
+      if (next === null || next === undefined || next > until) return
+      spans.push(next)
+    }
+  }
+
+  return {
+    *find(term, until, order) {
+      learnSpans(until)
+      const inOrder = order === 'oldest' ? [...spans] : spans.toReversed()
+      for (const span of inOrder) {
+        const found = ids.get(span, term)
+        if (found === undefined || span > until) continue
+        const blocks = decodeIds(found.blocks)
+        yield* order === 'oldest' ? blocks : blocks.reverse()
+      }
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import { statSync } from 'node:fs'
+import type { SqliteDatabase } from './database.ts'
+import type { KeeperData, ThreadCalls } from './ledger-calls.ts'
+import { openLedgerDatabase } from './ledger-database.ts'
+import { fillIndex } from './ledger-index.ts'
+import { dropOldest } from './ledger-retention.ts'
+
+/** Bytes of the write-ahead log from which on it is brought into the file, beside the commits. */
+const logBytes = 4 * 2 ** 20
+/** And from which on commits wait until it is empty: under an unbroken load it never is by itself. */
+const logBytesMax = 64 * 2 ** 20
+/** How long it takes at most before it looks at its next call; commits never wait for it so long. */
+const turnMs = 500
+/** Whoever commits comes first: what could not be done now is done the next time. */
+const busyTimeoutMs = 100
+
+/** Keeps a ledger's file in shape, as a thread runs it: the write-ahead log short, the index filled, the oldest dropped. */
+export function createLedgerKeeper({
+  file,
+  signingKey,
+  retention,
+}: KeeperData): Pick<ThreadCalls, 'tend' | 'close'> {
+  let open: SqliteDatabase | undefined
+
+  function use(): SqliteDatabase {
+    if (open === undefined) {
+      open = openLedgerDatabase({ file, busyTimeoutMs })
+      // Nothing that it writes is missed after a power cut: it is done again.
+      open.exec('PRAGMA synchronous = NORMAL')
+    }
+    return open
+  }
+
+  return {
+    tend({ now }) {
+      const database = use()
+      const deadline = performance.now() + turnMs
+      shortenLog(database, file)
+      while (fillIndex(database) && performance.now() < deadline);
+      return { dropped: dropOldest({ database, now, retention, signingKey, deadline }) }
+    },
+    close() {
+      open?.close()
+      open = undefined
+      return undefined
+    },
+  }
+}
+
+function shortenLog(database: SqliteDatabase, file: string): void {
+  const size = (): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  if (size() < logBytes) return
+  database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  // Little is left to do when commits are held up for it.
+  if (size() >= logBytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+}

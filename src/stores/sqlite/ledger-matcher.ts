@@ -1,0 +1,23 @@
+import type { LedgerFilter } from '../../core/ledger.ts'
+import { ledgerEvents } from '../../core/ledger-event.ts'
+import type { EntrySkim, SkimmedText } from '../../core/ledger-skim.ts'
+
+/** Whether the entry that is being looked at is wanted: what `isMatch` says of one that is decoded. */
+export type Matcher = (skim: EntrySkim) => boolean
+
+const texts: readonly SkimmedText[] = ['keyId', 'code', 'requestId', 'owner', 'route']
+
+/** Prepares a filter for many entries. */
+export function createMatcher(filter: LedgerFilter): Matcher {
+  const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter
+  const event = filter.event === undefined ? undefined : ledgerEvents[filter.event]
+  const wanted = texts.flatMap((text) => {
+    const value = filter[text]
+    return value === undefined ? [] : [{ text, bytes: Buffer.from(value) }]
+  })
+  return (skim) =>
+    skim.at >= since &&
+    skim.at < until &&
+    (event === undefined || skim.event === event) &&
+    wanted.every(({ text, bytes }) => skim.isText(text, bytes))
+}

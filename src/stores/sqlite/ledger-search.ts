@@ -1,0 +1,93 @@
+import type { LedgerQuery } from '../../core/ledger.ts'
+import { linkBytes } from '../../core/ledger-chain.ts'
+import { decodeEntry } from '../../core/ledger-encoding.ts'
+import { ledgerPageOf } from '../../core/ledger-page.ts'
+import { formatPosition, type LedgerPosition, readPosition } from '../../core/ledger-position.ts'
+import type { LedgerRecord } from '../../core/ledger-record.ts'
+import { EntrySkim, walkEntries } from '../../core/ledger-skim.ts'
+import { createUsageSum } from '../../core/ledger-usage.ts'
+import { type BlockSource, createBlockSource, type FoundBlock } from './ledger-block-source.ts'
+import type { ReaderData, ThreadCalls } from './ledger-calls.ts'
+import { openLedgerDatabaseToRead } from './ledger-database.ts'
+import { bufferOf } from './ledger-ids.ts'
+import { createMatcher, type Matcher } from './ledger-matcher.ts'
+
+/** The reading side of a ledger, as a thread runs it. The file is opened with the first call. */
+export function createLedgerSearch({ file }: ReaderData): Pick<ThreadCalls, 'query' | 'usage' | 'close'> {
+  let open: { readonly source: BlockSource; readonly close: () => void } | undefined
+
+  function use(): BlockSource {
+    if (open === undefined) {
+      const database = openLedgerDatabaseToRead(file)
+      open = { source: createBlockSource(database), close: () => database.close() }
+    }
+    return open.source
+  }
+
+  return {
+    query: (query) => ledgerPageOf(findRecords(use(), query), query),
+    usage(query) {
+      const sum = createUsageSum(query)
+      const matcher = createMatcher(query)
+      for (const block of use().find(query, 'oldest', undefined))
+        forMatches(block, matcher, (entry) => sum.add(decodeEntry(entry)))
+      return sum.rows()
+    },
+    close() {
+      open?.close()
+      open = undefined
+      return undefined
+    },
+  }
+}
+
+/** What matches, in the query's order, and one more than its limit. */
+function findRecords(source: BlockSource, query: LedgerQuery): LedgerRecord[] {
+  const { limit, order } = query
+  const after = query.after === undefined ? undefined : readPosition(query.after)
+  const matcher = createMatcher(query)
+  const found: LedgerRecord[] = []
+  for (const block of source.find(query, order, after?.block)) {
+    const inBlock: LedgerRecord[] = []
+    const matches: { readonly entry: Buffer; readonly index: number; readonly link: Buffer }[] = []
+    forMatches(block, matcher, (entry, index, link) => {
+      if (isBehind({ block: block.id, index }, after, order)) matches.push({ entry, index, link })
+    })
+    if (order === 'newest') matches.reverse()
+    for (const { entry, index, link } of matches.slice(0, limit + 1 - found.length))
+      inBlock.push({
+        ...decodeEntry(entry),
+        position: formatPosition({ block: block.id, index }),
+        stream: block.stream,
+        seq: block.firstSeq + index,
+        hash: link.toString('hex'),
+      })
+    found.push(...inBlock)
+    if (found.length > limit) break
+  }
+  return found
+}
+
+function isBehind(
+  position: LedgerPosition,
+  border: LedgerPosition | undefined,
+  order: LedgerQuery['order'],
+): boolean {
+  if (border === undefined) return true
+  const distance = position.block - border.block || position.index - border.index
+  return order === 'oldest' ? distance > 0 : distance < 0
+}
+
+const skim = new EntrySkim()
+
+function forMatches(
+  { body: bytes }: FoundBlock,
+  matcher: Matcher,
+  use: (entry: Buffer, index: number, link: Buffer) => void,
+): void {
+  const body = bufferOf(bytes)
+  walkEntries(body, (start, end, index) => {
+    skim.read(body, start)
+    if (matcher(skim)) use(body.subarray(start, end), index, body.subarray(end, end + linkBytes))
+  })
+}
