@@ -26,7 +26,8 @@ export interface RecordingParts {
 
 /** What an adapter knows of an answer that is about to leave. */
 export interface LeavingAnswer {
-  readonly status: number
+  /** HTTP status; null where nobody can know it yet, as of an upgrade to another protocol. */
+  readonly status: number | null
   /** Code of the problem it is; null where it is none. */
   readonly code: string | null
   /** The route's pattern; null where none is known. */
@@ -34,6 +35,8 @@ export interface LeavingAnswer {
   /** The request's id that the answer bears; whatever does not look like one is not recorded. */
   readonly requestId: string | undefined
 }
+
+const nothingKnown: LeavingAnswer = { status: null, code: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
 
@@ -117,12 +120,15 @@ export class RequestRecording {
   }
 
   /** The client has gone, or the answer broke off: nobody is left to wait for the record. */
-  abort(answer: Omit<LeavingAnswer, 'status'>, onFault: (fault: unknown) => void): void {
-    if (!this.isOpen) return
+  abort(onFault: (fault: unknown) => void, known: LeavingAnswer = nothingKnown): void {
+    if (!this.isOpen || this.#decided === undefined) return
     this.#isOver = true
-    const event = this.#started === undefined ? (this.#decided ?? 'request.failed') : 'request.finished'
-    const status = this.#started?.status ?? null
-    const entry = this.#entryOf(event, { ...(this.#started ?? answer), status }, this.#measures())
+    const isStarted = this.#started !== undefined
+    const entry = this.#entryOf(
+      isStarted ? 'request.finished' : this.#decided,
+      this.#started ?? known,
+      this.isInPieces ? this.#measures() : {},
+    )
     this.#parts.writer.write({ ...entry, detail: { aborted: true } })?.catch(onFault)
   }
 
@@ -152,7 +158,7 @@ export class RequestRecording {
 
   #entryOf(
     event: LedgerEvent,
-    { status, code, route, requestId }: Omit<LeavingAnswer, 'status'> & { readonly status: number | null },
+    { status, code, route, requestId }: LeavingAnswer,
     measures: Costs,
   ): LedgerEntry {
     const { clock, monotonic, address, schemes } = this.#parts
