@@ -1,7 +1,9 @@
 /**
  * `ledger.db`, version 1. A block is what one commit wrote of one stream. What is behind the retention is gone, and `base` has for each
  * stream a signed checkpoint of the last record that went, which the rest is verified from. `posting` finds blocks by `key:…`, `owner:…`,
- * `code:…` and `route:…`; it is filled just behind the blocks, up to `indexed`, and holds nothing that they do not.
+ * `code:…` and `route:…`; it is filled just behind the blocks, a span of them at a time, up to `indexed`, and holds nothing that they do
+ * not. Its rows lie span by span (`until` is the last block of one), so that filling it appends: with the term first, a span of as many
+ * keys as records would touch a page for each.
  */
 export const ledgerSchema = `
 CREATE TABLE stream (
@@ -18,6 +20,7 @@ CREATE TABLE block (
   max_at INTEGER NOT NULL,
   body BLOB NOT NULL
 ) STRICT;
+CREATE INDEX block_by_stream ON block (stream);
 CREATE TABLE base (
   stream INTEGER PRIMARY KEY REFERENCES stream (number),
   checkpoint TEXT NOT NULL
@@ -26,7 +29,7 @@ CREATE TABLE posting (
   term TEXT NOT NULL,
   until INTEGER NOT NULL,
   blocks BLOB NOT NULL,
-  PRIMARY KEY (term, until)
+  PRIMARY KEY (until, term)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE indexed (
   only INTEGER PRIMARY KEY CHECK (only = 1),

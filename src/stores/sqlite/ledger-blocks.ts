@@ -1,0 +1,53 @@
+import type { LedgerBlock } from '../../core/ledger-block.ts'
+import type { LedgerCheckpoint } from '../../core/ledger-checkpoint.ts'
+import { openLedgerDatabaseToRead } from './ledger-database.ts'
+
+/** The ledger's file as it is written, for whoever verifies it. */
+export interface LedgerBlocks {
+  /** Every block in the order of ids, those that are written meanwhile included. Few are in memory at a time. */
+  readonly blocks: () => Iterable<LedgerBlock>
+  /** For each stream whose beginning was dropped, the signed checkpoint of the last record that went. Not checked here. */
+  readonly bases: () => readonly LedgerCheckpoint[]
+  /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
+  readonly streams: () => readonly LedgerStream[]
+  readonly close: () => void
+}
+
+export interface LedgerStream {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly openedAt: number
+}
+
+const blocksAtOnce = 64
+
+/**
+ * Opens a ledger's file, or a copy of one, without writing to it.
+ *
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
+ */
+export function openLedgerBlocks(file: string): LedgerBlocks {
+  const database = openLedgerDatabaseToRead(file)
+  // A left join: a block whose stream is not known is shown, not hidden.
+  const some = database.prepare<LedgerBlock>(`
+    SELECT block.id AS id, coalesce(stream.id, '') AS stream, first_seq AS firstSeq, count, min_at AS minAt, max_at AS maxAt, body
+    FROM block LEFT JOIN stream ON stream.number = block.stream WHERE block.id > ? ORDER BY block.id LIMIT ${blocksAtOnce}
+  `)
+  return {
+    *blocks() {
+      let last = Number.MIN_SAFE_INTEGER
+      for (let found = some.all(last); found.length > 0; found = some.all(last)) {
+        yield* found
+        last = found.at(-1)?.id ?? last
+      }
+    },
+    bases: () =>
+      database
+        .prepare<{ readonly checkpoint: string }>('SELECT checkpoint FROM base ORDER BY stream')
+        .all()
+        .map(({ checkpoint }) => JSON.parse(checkpoint) as LedgerCheckpoint),
+    streams: () =>
+      database.prepare<LedgerStream>('SELECT id, opened_at AS openedAt FROM stream ORDER BY number').all(),
+    close: () => database.close(),
+  }
+}
