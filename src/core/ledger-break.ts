@@ -16,8 +16,9 @@ export interface BrokenPlace {
   readonly lacking: number
 }
 
-/** How large a gap is measured by the links alone, records. */
-const gapMax = 65_536
+/** How large a gap is measured by the links alone, where the columns do not show it: at first, and when nothing else explains the break. */
+const gapMax = 1_024
+const wideGapMax = 1_000_000
 /** How far the numbers of records behind several broken ones are looked for. */
 const shiftMax = 16
 
@@ -29,18 +30,17 @@ const shiftMax = 16
 export function explainBreak(place: BrokenPlace): LedgerFinding {
   const [first, second] = place.loose
   const seq = place.recent.last + 1
-  const early = findCopy(place) ?? findFork(place)
+  const early = findCopy(place) ?? findChangedLink(place) ?? findFork(place)
   if (early !== undefined) return early
-  const own = second === undefined ? undefined : numberBySuccessor(first, second, seq)
-  if (own !== undefined && own < seq)
-    return found(place, 'record_duplicated', `record ${own} stands again where record ${seq} belongs`)
+  const own = second && numberBySuccessor(first, second, seq, gapMax)
   return (
+    (own !== undefined && own < seq ? again(place, own) : undefined) ??
     findDisplaced(place, own) ??
-    (own !== undefined && own > seq ? removed(place, own) : undefined) ??
-    findChanged(place, own) ??
+    findByNumber(place, own) ??
     (first.claimed > seq ? removed(place, first.claimed) : undefined) ??
     (place.lacking > 0 ? removed(place, seq + place.lacking) : undefined) ??
     findFurther(place) ??
+    findByNumber(place, second && numberBySuccessor(first, second, seq, wideGapMax)) ??
     found(
       place,
       'record_changed',
@@ -120,32 +120,46 @@ function comesBackBefore(loose: readonly LooseRecord[], from: number, number: nu
 }
 
 /** The true number of a record, by the one after it; undefined where that does not follow it, or the number is far off. */
-function numberBySuccessor(record: LooseRecord, after: LooseRecord, expected: number): number | undefined {
+function numberBySuccessor(
+  record: LooseRecord,
+  after: LooseRecord,
+  expected: number,
+  offMax: number,
+): number | undefined {
   const is = (seq: number): boolean => fits(record.link, seq + 1, after)
   if (is(expected)) return expected
   if (is(record.claimed)) return record.claimed
-  for (let off = 1; off <= gapMax; off += 1) {
+  for (let off = 1; off <= offMax; off += 1) {
     if (is(expected + off)) return expected + off
     if (expected > off && is(expected - off)) return expected - off
   }
   return undefined
 }
 
-/** Whether the record stands at its number, and either it or its link is not what was written. */
-function findChanged(place: BrokenPlace, own: number | undefined): LedgerFinding | undefined {
+/** What the record's true number tells. */
+function findByNumber(place: BrokenPlace, own: number | undefined): LedgerFinding | undefined {
+  const seq = place.recent.last + 1
+  if (own === undefined) return undefined
+  if (own > seq) return removed(place, own)
+  if (own < seq) return again(place, own)
+  return found(place, 'record_changed', `record ${seq} was changed: it is not what its link was made of`)
+}
+
+function again(place: BrokenPlace, own: number): LedgerFinding {
+  const where = `where record ${place.recent.last + 1} belongs`
+  return found(place, 'record_duplicated', `record ${own} stands again ${where}`)
+}
+
+/** Whether only the link is not what was written: the record behind goes on from the right one. */
+function findChangedLink(place: BrokenPlace): LedgerFinding | undefined {
   const { recent, loose } = place
   const [{ entry }, second] = loose
   const seq = recent.last + 1
-  if (own === seq)
-    return found(place, 'record_changed', `record ${seq} was changed: it is not what its link was made of`)
   const before = recent.at(recent.last)
   if (before === undefined || second === undefined) return undefined
   if (!fits(linkTextOf(before, seq, entry, 0, entry.length), seq + 1, second)) return undefined
-  return found(
-    place,
-    'record_changed',
-    `record ${seq} was changed: its link is not the one that record ${seq + 1} goes on from`,
-  )
+  const why = `its link is not the one that record ${seq + 1} goes on from`
+  return found(place, 'record_changed', `record ${seq} was changed: ${why}`)
 }
 
 function removed(place: BrokenPlace, next: number): LedgerFinding {
