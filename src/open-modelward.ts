@@ -8,9 +8,12 @@ import {
   type OptionRule,
 } from './core/check-options.ts'
 import type { Clock } from './core/clock.ts'
+import { parseDuration } from './core/duration.ts'
 import { isKeyPrefix, type KeyEnvironment } from './core/key-text.ts'
 import { apiKeyHeader, type Scheme } from './core/scheme.ts'
 import type { Ward } from './create-ward.ts'
+import type { LedgerAddresses } from './gate/record-address.ts'
+import type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 
 /** How a deployment is opened. */
@@ -33,6 +36,18 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly cachedKeysMax?: number
   /** Whether to make the data folder where there is none; otherwise that is `data_missing`. @default true */
   readonly create?: boolean
+  /**
+   * When a request's record is written to the folder's `ledger.db`: `before` its answer leaves, which is 503 where it cannot be; `after`, at
+   * the price of records that a crash loses; or not at all.
+   * @default 'before'
+   */
+  readonly ledgerMode?: LedgerMode | 'none'
+  /** How client addresses are recorded: whole, cut to /24 (IPv6: /48), hashed, or not. @default 'whole' */
+  readonly ledgerAddresses?: LedgerAddresses
+  /** How long records are kept, such as `90d`, an hour at least. @default for ever */
+  readonly ledgerKeep?: string
+  /** Told of each record, once it is durable where there is a ledger: to send them elsewhere too. @default none */
+  readonly sinks?: readonly LedgerSink[]
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
   /**
@@ -62,6 +77,19 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
   pepper: { expected: 'text', accepts: isText, isSecret: true },
   cachedKeysMax: { expected: 'a whole number from 2 on', accepts: isWholeFrom(2) },
   create: { expected: 'true or false', accepts: isBoolean },
+  ledgerMode: { expected: '`before`, `after` or `none`', accepts: isOneOf('before', 'after', 'none') },
+  ledgerAddresses: {
+    expected: '`whole`, `truncated`, `hashed` or `none`',
+    accepts: isOneOf('whole', 'truncated', 'hashed', 'none'),
+  },
+  ledgerKeep: {
+    expected: 'a duration from 1h on, such as `90d`',
+    accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 3_600_000,
+  },
+  sinks: {
+    expected: 'an array of functions',
+    accepts: (value) => Array.isArray(value) && value.every(isFunction),
+  },
   clock: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
   ...limitRules,
@@ -84,13 +112,17 @@ export async function openModelward<const Required extends boolean = true>(
   options: OpenModelwardOptions<Required>,
 ): Promise<Ward<Required>> {
   checkOptions('openModelward', options, rules)
-  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...rest } = options
+  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
+  const { ledgerMode = 'before', ledgerKeep, ...rest } = others
+  const keepMs = ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep)
   // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
   const { openWard } = await import('./open-ward.ts')
   const { ward } = await openWard({
     ...withBadKeyLimit(rest, '30/min'),
     create,
     keepLimits: 'if_free',
+    ...(ledgerMode !== 'none' && { ledgerMode }),
+    folderLedger: ledgerMode === 'none' ? 'none' : { ...(keepMs !== undefined && { keepMs }) },
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
     onFault: onFault ?? emitWarning,

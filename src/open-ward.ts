@@ -1,14 +1,30 @@
 import { checkPeppers } from './check-peppers.ts'
+import type { Ledger } from './core/ledger.ts'
+import type { LedgerCheckpoint } from './core/ledger-checkpoint.ts'
 import type { Limiter } from './core/limiter.ts'
 import { SetupError } from './core/setup-error.ts'
 import { createWard, type Ward, type WardOptions } from './create-ward.ts'
 import { drawPepper, type Peppers, parsePeppers } from './gate/pepper.ts'
+import { createLazyLedger } from './lazy-ledger.ts'
+import { openFolderLedger } from './open-ledger.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
 import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
 import { openSqliteLimitMemory } from './stores/sqlite/limit-memory.ts'
 
-export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> {
+/** How a data folder's ledger is written. */
+export interface FolderLedgerOptions {
+  /** Milliseconds after which records are dropped. @default never */
+  readonly keepMs?: number
+  /** Bytes of the file beyond which its oldest records are. @default never */
+  readonly bytesMax?: number
+  /** Whether to begin a stream at the first record rather than at once, for whoever may have nothing to record. @default false */
+  readonly isLazy?: boolean
+  /** Told of every signed checkpoint. */
+  readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
+}
+
+export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger'> {
   /** Path of the data folder. */
   readonly data: string
   /** Whether to make the folder and its pepper where there are none; otherwise that is `data_missing`. */
@@ -20,6 +36,8 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers'> 
    * time can: `always` fails with `data_in_use` where another does, `if_free` then counts in memory and says so. @default it is not
    */
   readonly keepLimits?: 'always' | 'if_free'
+  /** The folder's ledger; `none`: nothing is recorded in it. @default written at once */
+  readonly folderLedger?: FolderLedgerOptions | 'none'
 }
 
 export interface OpenWard {
@@ -41,17 +59,41 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
     ...(options.clock && { clock: options.clock }),
   })
   let limiter: Limiter | undefined
+  let ledger: Ledger | undefined
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
     // Before anything more is made in the folder.
     await checkPeppers(store, peppers)
     limiter = options.limiter ?? openLimiter(folder, options)
-    return { folder, ward: await createWard({ ...options, store, peppers, ...(limiter && { limiter }) }) }
+    ledger = await openLedger(folder, options)
+    const parts = { store, peppers, ...(limiter && { limiter }), ...(ledger && { ledger }) }
+    return { folder, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
-    await Promise.all([limiter?.close(), store.close()])
+    await Promise.all([ledger?.close(), limiter?.close(), store.close()])
     throw error
   }
+}
+
+/** The folder's ledger, which this process writes a stream of; undefined where it shall not. */
+async function openLedger(
+  folder: DataFolder,
+  { folderLedger = {}, clock, onFault }: OpenWardOptions,
+): Promise<Ledger | undefined> {
+  if (folderLedger === 'none') return undefined
+  const { keepMs, bytesMax, isLazy = false, onCheckpoint } = folderLedger
+  const retention = {
+    ...(keepMs !== undefined && { ageMs: keepMs }),
+    ...(bytesMax !== undefined && { bytes: bytesMax }),
+  }
+  const open = () =>
+    openFolderLedger(folder, {
+      retention,
+      ...(clock && { clock }),
+      ...(onCheckpoint && { onCheckpoint }),
+      ...(onFault && { onFault }),
+    })
+  return isLazy ? createLazyLedger(open) : open()
 }
 
 /** A limiter that keeps what is used in the folder; undefined where none shall, or another process does. */

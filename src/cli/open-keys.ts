@@ -22,6 +22,8 @@ export async function withKeys<T>(
     // A command is over before it would listen for changes.
     listenMs: 0,
     changedBy: 'cli',
+    folderLedger: { isLazy: true },
+    ledgerAddresses: config.ledgerAddresses,
     ...options,
     limitDefault: config.limitDefault,
     limitEveryone: config.limitEveryone,

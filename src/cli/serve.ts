@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../config/load-config.ts'
+import type { LedgerCheckpoint } from '../core/ledger-checkpoint.ts'
 import type { RunningServer, ServerOptions } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
 import { OutputClosed } from './cli-error.ts'
@@ -28,15 +29,19 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
   // Keys are shown to a person who looks on; whatever else reads standard output keeps it, as logs are kept.
   const isWatched = process.stdout.isTTY && !asJson
   let firstKeys: StartReport['firstKeys']
+  // A person has no use for them; whatever keeps standard output has them where nobody with the folder can change them.
+  const checkpoints = createCheckpointPrinter()
   const server = await startServer({
     ...serverOptions(loaded),
     firstKeys: isWatched ? 'report' : 'file',
     onFirstKeys: (report) => {
       firstKeys = report
     },
+    ...(!process.stdout.isTTY && { onCheckpoint: checkpoints.print }),
   })
   const closed = closeOnSignal(server)
   await announce(startMessage({ config: loaded.config, address: server.address, firstKeys }, asJson))
+  checkpoints.begin()
   process.exitCode = await closed
 }
 
@@ -71,6 +76,26 @@ function serverOptions({ config, pepper }: LoadedConfig): ServerOptions {
     logLevel: config.logLevel,
     logRequests: config.logRequests,
     ...(pepper === undefined ? {} : { pepper }),
+  }
+}
+
+/** Prints each checkpoint as a line, those of before it begins first: the line that says where the server listens is the first of all. */
+function createCheckpointPrinter(): {
+  readonly print: (checkpoint: LedgerCheckpoint) => void
+  readonly begin: () => void
+} {
+  let early: LedgerCheckpoint[] | undefined = []
+  const print = (checkpoint: LedgerCheckpoint): void => {
+    if (early === undefined) void announce(JSON.stringify(checkpoint))
+    else early.push(checkpoint)
+  }
+  return {
+    print,
+    begin() {
+      const kept = early ?? []
+      early = undefined
+      for (const checkpoint of kept) print(checkpoint)
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { KeyEnvironment } from '../core/key-text.ts'
+import type { LedgerCheckpoint } from '../core/ledger-checkpoint.ts'
 import type { Model } from '../models/model.ts'
 import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import type { FirstKeysReport } from './first-keys.ts'
@@ -70,6 +71,8 @@ export interface ServerOptions extends AppOptions {
   readonly firstKeys?: 'report' | 'file'
   /** Told once, when the server listens and the keys are there. */
   readonly onFirstKeys?: (report: FirstKeysReport) => void
+  /** Told of every signed checkpoint of the ledger: kept elsewhere, it makes a cut-off tail detectable. */
+  readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /** @default the built-in sentiment model */
   readonly model?: Model<string, Sentiment>
   /** @default Date.now */

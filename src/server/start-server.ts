@@ -62,6 +62,7 @@ async function closeAll(opened: readonly (() => Promise<void> | void)[]): Promis
 function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
   const { data, pepper, clock, monotonic, realm, invalidKeyStatus, cachedKeysMax } = options
   const { limitDefault, limitEveryone, limitBadKeys } = options
+  const { ledgerMode, ledgerAddresses, ledgerKeep, ledgerMax, onCheckpoint } = options
   return {
     data,
     create: true,
@@ -73,6 +74,13 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
     cachedKeysMax,
     limitDefault,
     limitEveryone,
+    ledgerMode,
+    ledgerAddresses,
+    folderLedger: {
+      ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
+      ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
+      ...(onCheckpoint && { onCheckpoint }),
+    },
     ...(limitBadKeys !== 'none' && { limitBadKeys }),
     onShadow: ({ use }) => log.info({ limit: use.name }, 'a limit in shadow would have refused'),
     ...(clock && { clock }),
