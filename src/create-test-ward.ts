@@ -1,6 +1,8 @@
 import { checkOptions, isOneOf, type OptionRule } from './core/check-options.ts'
 import { parseDuration } from './core/duration.ts'
 import type { KeyEnvironment } from './core/key-text.ts'
+import type { Ledger } from './core/ledger.ts'
+import type { LedgerEntry } from './core/ledger-record.ts'
 import type { Scheme } from './core/scheme.ts'
 import type { Ward } from './create-ward.ts'
 import type { NewKey } from './gate/key-service.ts'
@@ -23,6 +25,8 @@ export interface TestWardOptions<Name extends string = string, Required extends 
   readonly environment?: KeyEnvironment
   /** @default 403 */
   readonly invalidKeyStatus?: 401 | 403
+  /** Written to beside `records()`, for a test of what an answer waits for. @default none */
+  readonly ledger?: Ledger
   /** What the clock shows at first, milliseconds since the epoch. @default 2026-01-01T00:00:00Z */
   readonly now?: number
 }
@@ -34,6 +38,8 @@ export interface TestWard<Name extends string = string, Required extends boolean
   readonly texts: Readonly<Record<Name, string>>
   /** The public id of each key, for `ward.keys`. */
   readonly ids: Readonly<Record<Name, string>>
+  /** What has been recorded so far, in order: every verdict and every change, those that made the ward's keys among them. */
+  readonly records: () => readonly LedgerEntry[]
   /** Moves the clock on, by `90s`, `15min`, `24h`, `30d` or milliseconds. */
   readonly advance: (by: string | number) => void
 }
@@ -50,6 +56,7 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
   },
   environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
   invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
+  ledger: { expected: 'a ledger', accepts: isPlainObject },
   now: { expected: 'milliseconds since the epoch', accepts: Number.isSafeInteger },
   ...limitRules,
 }
@@ -70,7 +77,8 @@ export async function createTestWard<
 >(options: TestWardOptions<Name, Required> = {}): Promise<TestWard<Name, Required>> {
   checkOptions('createTestWard', options, rules)
   const { keys = {}, owners = {}, scheme, environment = 'live', invalidKeyStatus = 403, ...rest } = options
-  const { now: begin = Date.UTC(2026, 0, 1), ...limits } = rest
+  const { now: begin = Date.UTC(2026, 0, 1), ledger, ...limits } = rest
+  const records: LedgerEntry[] = []
   // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
   const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
     import('node:crypto'),
@@ -89,6 +97,8 @@ export async function createTestWard<
     monotonic: clock,
     invalidKeyStatus,
     listenMs: 0,
+    ...(ledger && { ledger }),
+    sinks: [(entry) => void records.push(entry)],
     ...withBadKeyLimit(limits, 'none'),
   })
   for (const [owner, limits] of Object.entries(owners)) await ward.owners.set(owner, limits)
@@ -103,6 +113,7 @@ export async function createTestWard<
     ...(ward as Ward<Required>),
     texts: Object.fromEntries(texts) as Record<Name, string>,
     ids: Object.fromEntries(ids) as Record<Name, string>,
+    records: () => records,
     advance(by) {
       const ms = typeof by === 'number' ? by : parseDuration(by)
       if (ms === undefined || !Number.isSafeInteger(now + ms))

@@ -14,9 +14,9 @@ import { createBadKeys } from './gate/bad-keys.ts'
 import { createKeyService } from './gate/create-key-service.ts'
 import { createOwnerService } from './gate/create-owner-service.ts'
 import { createGate, type Gate } from './gate/gate.ts'
-import { createKeyCache } from './gate/key-cache.ts'
+import { createKeyCache, type KeyCache } from './gate/key-cache.ts'
 import type { KeyService } from './gate/key-service.ts'
-import { watchKeys } from './gate/key-watch.ts'
+import { type KeyWatch, watchKeys } from './gate/key-watch.ts'
 import { createLookAtLimits, type LookAtLimits } from './gate/look-at-limits.ts'
 import type { OwnerService } from './gate/owner-service.ts'
 import type { Peppers } from './gate/pepper.ts'
@@ -24,6 +24,7 @@ import { createSessions } from './gate/session.ts'
 import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
+import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
 import { readWardLimits } from './ward-limits.ts'
 
 /**
@@ -50,11 +51,11 @@ export interface Ward<Required extends boolean = boolean> {
   readonly listen: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Stops listening and closes the store and the limiter. From then on every key is answered with the fault `store_unavailable`. */
+  /** Stops listening and closes the store, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
   readonly close: () => Promise<void>
 }
 
-export interface WardOptions<Required extends boolean = boolean> {
+export interface WardOptions<Required extends boolean = boolean> extends WardLedgerOptions {
   readonly store: KeyStore
   readonly peppers: Peppers
   readonly schemes: readonly Scheme<Required>[]
@@ -105,14 +106,7 @@ export async function createWard<Required extends boolean>(
     leaseMs: options.leaseMs ?? 5_000,
     monotonic,
   })
-  const watch = watchKeys({
-    store,
-    cache,
-    monotonic,
-    intervalMs: options.listenMs ?? 200,
-    onDeaf: (fault) => onFault('the key store cannot be heard', fault),
-    onHeard: () => onFault('the key store is heard again', undefined),
-  })
+  const watch = watchStore(options, cache, monotonic, onFault)
   await watch.listen()
   // The change is durable whether or not it is heard now: the watch hears it at its next interval.
   const announced = announceChanges(store, () =>
@@ -120,6 +114,7 @@ export async function createWard<Required extends boolean>(
   )
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
+  const recorder = createWardRecorder({ ...options, clock, monotonic, onFault })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -138,6 +133,7 @@ export async function createWard<Required extends boolean>(
     limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
     badKeys: createBadKeys(limits.limitBadKeys, monotonic),
+    recorder,
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
@@ -146,8 +142,8 @@ export async function createWard<Required extends boolean>(
     // Null is admitted only under a scheme that is not required, which is what the type says.
     gate: gate as Gate<Required>,
     admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
-    keys: createKeyService({ store: announced, peppers, format, clock }),
-    owners: createOwnerService({ store: announced, clock }),
+    keys: createKeyService({ store: announced, peppers, format, clock, changes: recorder.changes }),
+    owners: createOwnerService({ store: announced, clock, changes: recorder.changes }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
     store,
     ledger: options.ledger,
@@ -158,8 +154,25 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= Promise.all([limiter.close(), store.close()]).then(() => {})
+      closed ??= Promise.all([recorder.close(), limiter.close(), store.close()]).then(() => {})
       return closed
     },
   }
+}
+
+/** Listens to the store for changes, and tells when it is out of hearing. */
+function watchStore(
+  { store, listenMs = 200 }: Pick<WardOptions, 'store' | 'listenMs'>,
+  cache: KeyCache,
+  monotonic: Clock,
+  onFault: (message: string, fault: unknown) => void,
+): KeyWatch {
+  return watchKeys({
+    store,
+    cache,
+    monotonic,
+    intervalMs: listenMs,
+    onDeaf: (fault) => onFault('the key store cannot be heard', fault),
+    onHeard: () => onFault('the key store is heard again', undefined),
+  })
 }

@@ -18,6 +18,18 @@ export {
   parseKey,
 } from './core/key-text.ts'
 export type {
+  Ledger,
+  LedgerFilter,
+  LedgerPage,
+  LedgerQuery,
+  LedgerReader,
+  UsageQuery,
+  UsageRow,
+} from './core/ledger.ts'
+export type { LedgerCheckpoint } from './core/ledger-checkpoint.ts'
+export type { LedgerEvent } from './core/ledger-event.ts'
+export type { LedgerEntry, LedgerRecord } from './core/ledger-record.ts'
+export type {
   CalendarLimit,
   CalendarPeriod,
   ConcurrencyLimit,
@@ -71,6 +83,9 @@ export type { LookAtLimits } from './gate/look-at-limits.ts'
 export { NodeHead } from './gate/node-head.ts'
 export type { OwnerService } from './gate/owner-service.ts'
 export { type OwnerView, viewOwner } from './gate/owner-view.ts'
+export type { LedgerAddresses } from './gate/record-address.ts'
+export { stdoutSink } from './gate/stdout-sink.ts'
 export { WebHead } from './gate/web-head.ts'
+export type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 export type { LimitOptions } from './limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'

@@ -21,6 +21,7 @@ export async function withKeys<T>(
     format: { prefix: config.keyPrefix, environment: config.environment },
     // A command is over before it would listen for changes.
     listenMs: 0,
+    changedBy: 'cli',
     ...options,
     limitDefault: config.limitDefault,
     limitEveryone: config.limitEveryone,

@@ -34,6 +34,12 @@ export interface Config {
   readonly requestTimeout: number
   /** Milliseconds. */
   readonly shutdownGrace: number
+  readonly ledgerMode: 'before' | 'after'
+  readonly ledgerAddresses: 'whole' | 'truncated' | 'hashed' | 'none'
+  /** Milliseconds, or for ever. */
+  readonly ledgerKeep: number | 'forever'
+  /** Bytes, or as many as there are. */
+  readonly ledgerMax: number | 'unlimited'
   readonly docs: 'guarded' | 'open'
   readonly corsOrigins: readonly string[]
   readonly logLevel: LogLevel

@@ -192,6 +192,42 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
     empty: isFault,
   },
+  ledgerMode: {
+    kind: 'text',
+    default: 'before',
+    placeholder: 'WHEN',
+    describes:
+      'When a request’s record is written: `before` its answer leaves, and where that is not possible the answer is 503; or `after`, which loses records in a crash and answers all the same.',
+    expected: '`before` or `after`',
+    empty: isFault,
+  },
+  ledgerAddresses: {
+    kind: 'text',
+    default: 'whole',
+    placeholder: 'HOW',
+    describes:
+      'How client addresses are recorded: `whole`; `truncated` to /24 (IPv6: /48); `hashed` under a key of the deployment; or `none`.',
+    expected: '`whole`, `truncated`, `hashed` or `none`',
+    empty: isFault,
+  },
+  ledgerKeep: {
+    kind: 'text',
+    default: 'forever',
+    placeholder: 'TIME',
+    describes:
+      'How long records are kept; older ones are dropped behind a signed checkpoint. `forever`: all of them.',
+    expected: 'a duration from 1h on, as `90d`, or `forever`',
+    empty: isFault,
+  },
+  ledgerMax: {
+    kind: 'text',
+    default: 'unlimited',
+    placeholder: 'SIZE',
+    describes:
+      'How large the ledger may grow before its oldest records are dropped. `unlimited`: as large as the disk.',
+    expected: 'a size from 16MiB on, as `10GiB`, or `unlimited`',
+    empty: isFault,
+  },
   docs: {
     kind: 'text',
     default: 'guarded',

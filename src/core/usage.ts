@@ -10,6 +10,8 @@ export interface Usage {
   readonly headers: Readonly<Record<string, string>>
   /** Whether a limit of the request counts this measure, so that nobody need find out how much it is in vain. */
   readonly counts: (measure: string) => boolean
+  /** How much of each measure the request has used so far, as limits count it; `requests` is 0 for one that gave all back, and 1 where it is not named. */
+  readonly used: Costs
   /** Whether `end` has something to do, so that whoever would have to listen for the request's end need not. */
   readonly isOpen: boolean
   /**
@@ -34,6 +36,7 @@ export interface Usage {
 export const noUsage: Usage = Object.freeze({
   states: [],
   headers: {},
+  used: {},
   isOpen: false,
   counts: () => false,
   take: () => undefined,

@@ -3,6 +3,15 @@ import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
 import { lingerOverBody } from '../gate/linger.ts'
+import { createRequestNote } from '../gate/request-note.ts'
+
+/** What each request was last answered with, where that was a problem. */
+const answered = createRequestNote<FastifyRequest, Refusal | Fault>('answered problem')
+
+/** Code of the problem that a request was answered with; null where it was none. */
+export function findAnsweredCode(request: FastifyRequest): string | null {
+  return answered.get(request)?.code ?? null
+}
 
 /** Answers with the problem of a refusal or a fault, without waiting for a body that nobody has read. */
 export function answerProblem(
@@ -11,6 +20,7 @@ export function answerProblem(
   thrown: Refusal | Fault,
 ): FastifyReply {
   const { status, headers, body } = problemOf(thrown, request.id)
+  answered.set(request, thrown)
   closeOverBody(request, reply)
   // As bytes: Fastify adds a charset to the type of text, and JSON has none (RFC 8259 §11).
   return reply

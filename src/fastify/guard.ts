@@ -22,6 +22,7 @@ import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
+import { beginRecording, findRecording, recordAnswers, recordUpgrade } from './record-answers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -101,6 +102,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   app.decorateRequest(takenUsage, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
+  recordAnswers(app, gate)
   if (options.answersThrown !== false && hasDefaultErrorHandler(app))
     app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
   app.addHook('onRoute', (route) => {
@@ -112,14 +114,16 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   // runs before any byte of the body is read.
   app.addHook('onRequest', (request, reply, next) => {
     // Nothing but an error may reach Fastify: it takes anything less for leave to go on.
-    const fail = (thrown: unknown): void => failWith(asError(thrown), request, reply, next)
+    const fail = (thrown: unknown): void => failWith(options, asError(thrown), request, reply, next)
     try {
       const setting = settingOf(request)
       if (setting === 'public') {
         next()
         return
       }
-      const verdict = gate.admit(new NodeHead(request.raw, request), setting)
+      const head = new NodeHead(request.raw, request)
+      beginRecording(gate.recorder, head, request, reply)
+      const verdict = gate.admit(head, setting)
       if (verdict instanceof Promise)
         verdict.then((settled) => answer(settled, request, reply, next)).catch(fail)
       else answer(verdict, request, reply, next)
@@ -128,28 +132,23 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     }
   })
 
-  /** The guard's own faults it answers itself: Fastify's default error handler would tell the client their cause. */
-  function failWith(
-    error: Error,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    next: HookHandlerDoneFunction,
-  ): void {
-    const isLeft = options.answersThrown === false && !hasDefaultErrorHandler(request.server)
-    if (error instanceof Fault && !isLeft) answerThrown(request, reply, error)
-    else next(error)
-  }
-
   function answer(
     verdict: Verdict<Caller | null>,
     request: FastifyRequest,
     reply: FastifyReply,
-    next: () => void,
+    next: HookHandlerDoneFunction,
   ): void {
+    findRecording(request)?.decide(verdict)
     if (verdict.admitted) {
       request[admittedCaller] = verdict.caller
       if (verdict.usage !== noUsage) tellUsage(request, reply, verdict.usage)
-      next()
+      const waiting = recordUpgrade(request, reply)
+      if (waiting === undefined) next()
+      else
+        waiting.then(
+          () => next(),
+          (fault) => failWith(options, asError(fault), request, reply, next),
+        )
     } else if (onRefused?.(request, reply, verdict.refusal) !== true) {
       answerProblem(request, reply, verdict.refusal)
     }
@@ -206,6 +205,20 @@ function tellUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): 
   request[takenUsage] = usage
   reply.headers(usage.headers)
   endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
+}
+
+/** The guard's own faults it answers itself: Fastify's default error handler would tell the client their cause. */
+function failWith(
+  { answersThrown }: GuardPluginOptions,
+  error: Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  next: HookHandlerDoneFunction,
+): void {
+  findRecording(request)?.fail(error)
+  const isLeft = answersThrown === false && !hasDefaultErrorHandler(request.server)
+  if (error instanceof Fault && !isLeft) answerThrown(request, reply, error)
+  else next(error)
 }
 
 function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {

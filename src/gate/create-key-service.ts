@@ -4,14 +4,16 @@ import type { KeyRecord, SecretRecord } from '../core/key-record.ts'
 import type { IdempotentAnswer, KeyStore } from '../core/key-store.ts'
 import type { KeyFormat } from '../core/key-text.ts'
 import { Refusal } from '../core/refusal.ts'
-import { defaultScope } from '../core/scope.ts'
 import { standingOf } from '../core/standing.ts'
-import { createSecretRecord, drawKey, drawKeyId } from './draw-key.ts'
+import type { ChangeRecorder } from './change-recorder.ts'
+import { drawKey, drawKeyId } from './draw-key.ts'
 import { type AnswerSeal, createAnswerSeal, type Idempotency } from './idempotency.ts'
+import { findImported, importKeys } from './import-keys.ts'
+import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
 import { checkKeyFields, isLabel, labelLengthMax } from './key-fields.ts'
-import type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './key-service.ts'
+import type { IssuedKey, KeyService, NewKey, RotateOptions } from './key-service.ts'
 import { shortenLimits } from './limit-texts.ts'
-import { parseSha256 } from './parse-sha256.ts'
+import { newKeyRecord } from './new-key-record.ts'
 import type { Peppers } from './pepper.ts'
 
 export interface KeyServiceOptions {
@@ -19,6 +21,8 @@ export interface KeyServiceOptions {
   readonly peppers: Peppers
   readonly format: KeyFormat
   readonly clock: Clock
+  /** Told of each change that was made. */
+  readonly changes: ChangeRecorder
 }
 
 /** How many secrets of a key are kept, the ended ones among them, so that their callers can be told that they were replaced. */
@@ -28,7 +32,7 @@ const secretsKeptMax = 5
 const changeTriesMax = 8
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
-  const { store, clock } = options
+  const { store, clock, changes } = options
   const answers = createAnswerSeal(options.peppers, clock)
 
   async function get(id: string): Promise<KeyRecord> {
@@ -38,19 +42,27 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   }
 
   /** Reads the key, makes the change and writes it unless somebody else was faster; then from the start. */
-  async function change(id: string, changed: (record: KeyRecord) => KeyRecord): Promise<KeyRecord> {
+  async function change(
+    event: KeyChangeEvent,
+    id: string,
+    changed: (record: KeyRecord) => KeyRecord,
+  ): Promise<KeyRecord> {
+    await changes.ensureWritable()
     for (let tries = 0; tries < changeTriesMax; tries += 1) {
       const before = await get(id)
       const after = changed(before)
       if (after === before) return before
       const next = { ...after, version: before.version + 1, updatedAt: clock() }
       const { outcome } = await store.replaceKey(next)
-      if (outcome === 'replaced') return next
+      if (outcome !== 'replaced') continue
+      await changes.record([keyChange(event, next, detailOf(event, before, next))])
+      return next
     }
     throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
   }
 
   return {
+    by: (who) => createKeyService({ ...options, changes: changes.by(who) }),
     create: (key, { idempotency } = {}) => createKey(options, answers, key, idempotency),
     createAll: (keys, beforeAdd = () => {}) => createKeys(options, keys, beforeAdd),
     rotate: (id, rotation = {}) => rotateKey(options, answers, id, rotation, get),
@@ -58,20 +70,20 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     findImported: (sha256) => findImported(options, sha256),
     get,
     list: (query) => store.listKeys({ sort: 'created_at', descending: true, limit: 100, ...query }),
-    update: (id, changes) =>
-      change(id, (record) => {
+    update: (id, fields) =>
+      change('key.updated', id, (record) => {
         refuseRevoked(record)
-        const changed = { ...record, ...changes }
+        const changed = { ...record, ...fields }
         checkKeyFields(changed, ['body'])
         return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
       }),
     disable: (id) =>
-      change(id, (record) => {
+      change('key.disabled', id, (record) => {
         refuseRevoked(record)
         return record.disabledAt === null ? { ...record, disabledAt: clock() } : record
       }),
     enable: (id) =>
-      change(id, (record) => {
+      change('key.enabled', id, (record) => {
         refuseRevoked(record)
         return record.disabledAt === null ? record : { ...record, disabledAt: null }
       }),
@@ -82,7 +94,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
           errors: [{ loc: ['body', 'reason'], msg, type: 'label' }],
         })
       }
-      return change(id, (record) =>
+      return change('key.revoked', id, (record) =>
         record.revokedAt === null ? { ...record, revokedAt: clock(), revokedReason: reason ?? null } : record,
       )
     },
@@ -93,43 +105,13 @@ function refuseRevoked(record: KeyRecord): void {
   if (record.revokedAt !== null) throw new Refusal('key_conflict', 'The key is revoked, and that is final.')
 }
 
-/** A record from what was asked for, with the defaults. A key without an owner is its own owner. */
-function createRecord(
-  options: KeyServiceOptions,
-  id: string,
-  key: NewKey,
-  secret: SecretRecord,
-  imported: boolean,
-): KeyRecord {
-  return {
-    id,
-    version: 1,
-    name: key.name,
-    owner: key.owner ?? id,
-    environment: key.environment ?? options.format.environment,
-    scopes: key.scopes ?? [defaultScope],
-    metadata: key.metadata ?? {},
-    addresses: key.addresses ?? [],
-    limits: key.limits ? shortenLimits(key.limits) : null,
-    secrets: [secret],
-    imported,
-    createdAt: secret.createdAt,
-    updatedAt: secret.createdAt,
-    notBefore: key.notBefore ?? null,
-    expiresAt: key.expiresAt ?? null,
-    disabledAt: null,
-    revokedAt: null,
-    revokedReason: null,
-  }
-}
-
 /** A key with the defaults where nothing was asked for, not in the store yet. */
 function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
   const id = drawKeyId()
   const format = { ...options.format, environment: key.environment ?? options.format.environment }
   const now = options.clock()
   const { text, secret } = drawKey(format, id, options.peppers, now)
-  const record = createRecord(options, id, key, secret, false)
+  const record = newKeyRecord(options.format, id, key, secret, false)
   checkKeyFields(record, ['body'], now)
   return { record, text }
 }
@@ -139,11 +121,14 @@ async function createKeys(
   keys: readonly NewKey[],
   beforeAdd: (issued: readonly IssuedKey[]) => void,
 ): Promise<readonly IssuedKey[]> {
+  await options.changes.ensureWritable()
   for (;;) {
     const issued = keys.map((key) => drawIssuedKey(options, key))
     beforeAdd(issued)
     const { outcome } = await options.store.addKeys(issued.map(({ record }) => record))
-    if (outcome === 'added') return issued
+    if (outcome !== 'added') continue
+    await options.changes.record(issued.map(({ record }) => keyChange('key.created', record)))
+    return issued
   }
 }
 
@@ -153,17 +138,26 @@ async function createKey(
   key: NewKey,
   idempotency: Idempotency | undefined,
 ): Promise<IssuedKey> {
+  await options.changes.ensureWritable()
   const earlier = await findIssued(options, answers, idempotency)
-  if (earlier !== undefined) return earlier
+  if (earlier !== undefined) return recordAgain(options, 'key.created', earlier)
   for (;;) {
     const { record, text } = drawIssuedKey(options, key)
     const added = await options.store.addKeys(
       [record],
       idempotency && answers.seal(idempotency, sealedText(record.id, text)),
     )
-    if (added.outcome === 'added') return { record, text }
+    if (added.outcome === 'added') {
+      await options.changes.record([keyChange('key.created', record)])
+      return { record, text }
+    }
     // The same request, under way at once, was faster: its answer is the answer.
-    if (added.outcome === 'answered') return openIssued(options, answers, idempotency, added.answer)
+    if (added.outcome === 'answered')
+      return recordAgain(
+        options,
+        'key.created',
+        await openIssued(options, answers, idempotency, added.answer),
+      )
   }
 }
 
@@ -174,8 +168,9 @@ async function rotateKey(
   { overlapMs = 0, idempotency }: RotateOptions,
   get: KeyService['get'],
 ): Promise<IssuedKey> {
+  await options.changes.ensureWritable()
   const earlier = await findIssued(options, answers, idempotency)
-  if (earlier !== undefined) return earlier
+  if (earlier !== undefined) return recordAgain(options, 'key.rotated', earlier)
   for (let tries = 0; tries < changeTriesMax; tries += 1) {
     const before = await get(id)
     const now = options.clock()
@@ -195,8 +190,16 @@ async function rotateKey(
     }
     const sealed = idempotency && answers.seal(idempotency, sealedText(id, text))
     const replaced = await options.store.replaceKey(record, sealed)
-    if (replaced.outcome === 'replaced') return { record, text }
-    if (replaced.outcome === 'answered') return openIssued(options, answers, idempotency, replaced.answer)
+    if (replaced.outcome === 'replaced') {
+      await options.changes.record([keyChange('key.rotated', record, { overlap_ms: overlapMs })])
+      return { record, text }
+    }
+    if (replaced.outcome === 'answered')
+      return recordAgain(
+        options,
+        'key.rotated',
+        await openIssued(options, answers, idempotency, replaced.answer),
+      )
   }
   throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
 }
@@ -215,39 +218,14 @@ function endSecrets(record: KeyRecord, now: number, overlapMs: number): readonly
   })
 }
 
-async function findImported(
-  { peppers, store }: KeyServiceOptions,
-  sha256: string,
-): Promise<KeyRecord | undefined> {
-  const hex = parseSha256(sha256)
-  if (hex === undefined) return undefined
-  return store.findImportedKey(peppers.versions.flatMap((version) => peppers.digest(hex, version) ?? []))
-}
-
-async function importKeys(
-  options: KeyServiceOptions,
-  keys: readonly NewImportedKey[],
-): Promise<readonly KeyRecord[]> {
-  const now = options.clock()
-  const records = keys.map((key, index) => {
-    const sha256 = parseSha256(key.sha256)
-    if (sha256 === undefined) {
-      const msg = 'expected the SHA-256 of the key: 64 hex characters, or 32 bytes in base64 or base64url'
-      throw new Refusal('input_invalid', undefined, {
-        errors: [{ loc: ['body', index, 'sha256'], msg, type: 'sha256' }],
-      })
-    }
-    const secret = createSecretRecord(sha256, options.peppers, now)
-    const record = createRecord(options, drawKeyId(), key, secret, true)
-    checkKeyFields(record, ['body', index])
-    return record
-  })
-  // The store sees a hash again only under the same pepper.
-  let isTaken = false
-  for (const { sha256 } of keys) isTaken ||= (await findImported(options, sha256)) !== undefined
-  if (isTaken || (await options.store.addKeys(records)).outcome === 'taken')
-    throw new Refusal('key_conflict', 'One of these keys has been imported before, or is there twice.')
-  return records
+/** A retry changes nothing, but the key's text leaves once more; and the first time may be the one that could not be recorded. */
+async function recordAgain(
+  { changes }: KeyServiceOptions,
+  event: KeyChangeEvent,
+  issued: IssuedKey,
+): Promise<IssuedKey> {
+  await changes.record([keyChange(event, issued.record, { repeated: true })])
+  return issued
 }
 
 /** What is sealed for a retry: which key, and its text; the record is read again. */

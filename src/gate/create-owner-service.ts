@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { KeyStore } from '../core/key-store.ts'
 import type { OwnerRecord } from '../core/owner-record.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { ChangeRecorder } from './change-recorder.ts'
 import { isLabel, labelLengthMax } from './key-fields.ts'
 import { limitErrors, shortenLimits } from './limit-texts.ts'
 import type { OwnerService } from './owner-service.ts'
@@ -9,13 +10,17 @@ import type { OwnerService } from './owner-service.ts'
 export interface OwnerServiceOptions {
   readonly store: Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
   readonly clock: Clock
+  /** Told of each change that was made. */
+  readonly changes: ChangeRecorder
 }
 
 /** How often a change is tried again when somebody else changed the same owner in between. */
 const changeTriesMax = 8
 
-export function createOwnerService({ store, clock }: OwnerServiceOptions): OwnerService {
+export function createOwnerService(options: OwnerServiceOptions): OwnerService {
+  const { store, clock, changes } = options
   return {
+    by: (who) => createOwnerService({ ...options, changes: changes.by(who) }),
     async get(owner) {
       const record = await store.findOwner(owner)
       if (record === undefined) throw new Refusal('not_found', 'No limits are kept for this owner.')
@@ -24,12 +29,15 @@ export function createOwnerService({ store, clock }: OwnerServiceOptions): Owner
     async set(owner, texts) {
       checkOwner(owner, texts)
       const limits = shortenLimits(texts)
+      await changes.ensureWritable()
       for (let tries = 0; tries < changeTriesMax; tries += 1) {
         const before = await store.findOwner(owner)
         if (before !== undefined && areSame(before.limits, limits)) return before
         const next = createNext(before, owner, limits, clock())
         const { outcome } = await store.replaceOwner(next)
-        if (outcome === 'replaced') return next
+        if (outcome !== 'replaced') continue
+        await changes.record([{ event: 'owner.limits_set', keyId: null, owner, detail: { limits } }])
+        return next
       }
       throw new Refusal('key_conflict', 'The owner was changed by somebody else at the same time; try again.')
     },

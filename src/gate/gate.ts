@@ -17,6 +17,7 @@ import { secondsOf } from './limit-headers.ts'
 import { everyoneLimitsOf, type LimitDefaults, limitsOf, usesOf } from './limit-uses.ts'
 import type { Peppers } from './pepper.ts'
 import { ambiguous, readKey } from './read-key.ts'
+import type { Recorder } from './recorder.ts'
 import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
 import type { TakeLimits } from './take-limits.ts'
 import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
@@ -25,6 +26,8 @@ import { createKeyVerifier, type FoundKey, type InvalidKeyReason, presentedLengt
 /** The guard: decides about a request from its head alone, before any byte of its body is read. */
 export interface Gate<Required extends boolean = boolean> {
   readonly schemes: readonly Scheme[]
+  /** Where what it decides is recorded, by the adapter: it alone knows when the answer leaves. */
+  readonly recorder: Recorder
   /**
    * Admits or refuses a request; at once when the key is in memory and the route has no check of its own, for a promise
    * would cost more than the decision. Rejects with a `Fault`, `store_unavailable` when the key is not in memory and the store is out, or
@@ -59,6 +62,7 @@ export interface GateOptions {
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
   readonly badKeys: BadKeys
+  readonly recorder: Recorder
   /** Names the protected space in challenges (RFC 9110 §11.5). */
   readonly realm: string
   /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
@@ -126,7 +130,7 @@ export function createGate(options: GateOptions): Gate {
     return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
   }
 
-  return { schemes, admit, signIn }
+  return { schemes, recorder: options.recorder, admit, signIn }
 }
 
 /** Makes a verified key ready, with the limits that it shares with its owner's other keys. */

@@ -32,9 +32,12 @@ export interface RotateOptions {
 /**
  * Everything that changes keys. Refuses, by throwing, with `not_found` for an id that is no key's, `input_invalid` with every
  * fault at once, `key_conflict` for a change that the key's standing does not allow, and `idempotency_mismatch`. Faults
- * with `store_unavailable`. What has resolved is durable.
+ * with `store_unavailable`. What has resolved is durable, and recorded where the
+ * ward has a ledger; a change that was made and could not be recorded faults with `ledger_unavailable`, and its message says so.
  */
 export interface KeyService {
+  /** The same service, whose changes are recorded as this one's: a key's id, or a name such as `cli`. */
+  readonly by: (who: string) => KeyService
   readonly create: (key: NewKey, options?: { readonly idempotency?: Idempotency }) => Promise<IssuedKey>
   /**
    * Creates keys in one commit, all or none. `beforeAdd` gets them while none is in the store yet, for whoever must keep their

@@ -125,6 +125,9 @@ class TakenUsage implements Usage {
   #parts: readonly Part[]
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
+  /** Measures that no limit counts, and that somebody has told of all the same. */
+  #uncounted: Costs = {}
+  #isGivenBack = false
   /** What was told of the limits each time some were taken. */
   #takings: readonly Pick<Taking, 'states'>[]
 
@@ -157,6 +160,7 @@ class TakenUsage implements Usage {
       ...added,
     ]
     this.#parts = [...this.#parts, ...other.#parts]
+    this.#uncounted = { ...this.#uncounted, ...other.#uncounted }
     this.isOpen ||= other.isOpen
     return this
   }
@@ -173,12 +177,28 @@ class TakenUsage implements Usage {
     return limitHeaders(this.states, this.#at)
   }
 
+  /** Of limits that count the same measure, what the one has counted that counted most: another may have begun later. */
+  get used(): Costs {
+    if (this.#isGivenBack) return { requests: 0 }
+    const used: Record<string, number> = { ...this.#uncounted }
+    const byLimit = new Map<string, number>()
+    for (const { use } of this.#parts) {
+      const { measure } = use.limit
+      if (measure === 'concurrent') continue
+      const sum = (byLimit.get(use.name) ?? 0) + use.cost
+      byLimit.set(use.name, sum)
+      used[measure] = Math.max(used[measure] ?? 0, sum)
+    }
+    return used
+  }
+
   counts(measure: string): boolean {
     return this.#uses.some(({ limit }) => limit.measure === measure)
   }
 
   async take(costs: Costs): Promise<Refusal | undefined> {
     checkCosts('take', costs)
+    this.#tell(costs, (before, cost) => before + cost)
     const more = this.#uses.flatMap((use) => {
       const cost = costs[use.limit.measure] ?? 0
       return cost === 0 ? [] : [{ ...use, cost }]
@@ -199,6 +219,7 @@ class TakenUsage implements Usage {
 
   async settle(costs: Costs): Promise<void> {
     checkCosts('settle', costs)
+    this.#tell(costs, (_before, cost) => cost)
     const met = new Set<string>()
     await this.#put(({ name, limit, cost }) => {
       const real = costs[limit.measure]
@@ -213,6 +234,7 @@ class TakenUsage implements Usage {
 
   async giveBack(): Promise<void> {
     this.isOpen = false
+    this.#isGivenBack = true
     await this.#giveBack(() => true)
   }
 
@@ -224,6 +246,12 @@ class TakenUsage implements Usage {
         limit.kind === 'concurrent' ||
         (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.includes(limit.measure)),
     )
+  }
+
+  #tell(costs: Costs, together: (before: number, cost: number) => number): void {
+    for (const [measure, cost] of Object.entries(costs))
+      if (!this.counts(measure))
+        this.#uncounted = { ...this.#uncounted, [measure]: together(this.#uncounted[measure] ?? 0, cost) }
   }
 
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {

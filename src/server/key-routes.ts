@@ -56,8 +56,8 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
   app.post<{ Body: readonly ImportedKeyBody[] }>(
     '/v1/keys/import',
     { config, schema: schemas.import },
-    async ({ body }, reply) => {
-      const records = await keys.import(readImportedKeys(body, clock()))
+    async ({ body, caller }, reply) => {
+      const records = await keys.by(caller.keyId).import(readImportedKeys(body, clock()))
       reply.code(201)
       return { keys: records.map((record) => viewKey(record, clock())) }
     },
@@ -69,7 +69,8 @@ function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   const config = { guard: adminDemand }
   app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
     const idempotency = readIdempotency(request, 'create')
-    const issued = await keys.create(readNewKey(request.body, clock()), idempotency && { idempotency })
+    const made = keys.by(request.caller.keyId)
+    const issued = await made.create(readNewKey(request.body, clock()), idempotency && { idempotency })
     reply.header('location', `/v1/keys/${issued.record.id}`)
     return sendIssued(reply.code(201), issued, clock())
   })
@@ -80,7 +81,7 @@ function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
       const { id } = request.params
       const idempotency = readIdempotency(request, `rotate ${id}`)
       const overlap = request.body?.overlap
-      const issued = await keys.rotate(id, {
+      const issued = await keys.by(request.caller.keyId).rotate(id, {
         ...(overlap !== undefined && { overlapMs: parseDuration(overlap) ?? 0 }),
         ...(idempotency && { idempotency }),
       })
@@ -98,18 +99,19 @@ function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   app.patch<OneKey & { Body: KeyChangesBody }>(
     '/v1/keys/:id',
     { config, schema: schemas.update },
-    async ({ params, body }) => view(await keys.update(params.id, readFields(body, clock()))),
+    async ({ params, body, caller }) =>
+      view(await keys.by(caller.keyId).update(params.id, readFields(body, clock()))),
   )
   app.post<OneKey & { Body: { readonly reason?: string } | null }>(
     '/v1/keys/:id/revoke',
     { config, schema: schemas.revoke },
-    async ({ params, body }) => view(await keys.revoke(params.id, body?.reason)),
+    async ({ params, body, caller }) => view(await keys.by(caller.keyId).revoke(params.id, body?.reason)),
   )
-  app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params }) =>
-    view(await keys.disable(params.id)),
+  app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params, caller }) =>
+    view(await keys.by(caller.keyId).disable(params.id)),
   )
-  app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params }) =>
-    view(await keys.enable(params.id)),
+  app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params, caller }) =>
+    view(await keys.by(caller.keyId).enable(params.id)),
   )
 }
 

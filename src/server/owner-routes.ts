@@ -37,7 +37,8 @@ export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
   app.put<OneOwner & { Body: OwnerBody }>(
     '/v1/owners/:owner',
     { config, schema: schemas.set },
-    async ({ params, body }) => viewOwner(await owners.set(params.owner, body.limits)),
+    async ({ params, body, caller }) =>
+      viewOwner(await owners.by(caller.keyId).set(params.owner, body.limits)),
   )
 }
 

@@ -50,6 +50,14 @@ export interface ServerOptions extends AppOptions {
   readonly limitEveryone: readonly string[]
   /** How many wrong keys may come from one address: a window of requests in its shortest form, or `none`. */
   readonly limitBadKeys: string
+  /** Whether a record is durable before its answer leaves, or written when it can be. */
+  readonly ledgerMode: 'before' | 'after'
+  /** How client addresses are recorded. */
+  readonly ledgerAddresses: 'whole' | 'truncated' | 'hashed' | 'none'
+  /** Milliseconds after which records are dropped. */
+  readonly ledgerKeep: number | 'forever'
+  /** Bytes beyond which the oldest records are dropped. */
+  readonly ledgerMax: number | 'unlimited'
   /** How long requests under way may go on after `close`; then they are cut off. */
   readonly shutdownGraceMs: number
   /** The peppers, where they come from the environment and not from the data folder. */

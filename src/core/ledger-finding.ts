@@ -1,0 +1,32 @@
+/** In what way a ledger is broken. Told apart as far as what is left allows; `docs/reference/ledger.md` has when each is said. */
+export type LedgerBreak =
+  | 'record_changed'
+  | 'records_removed'
+  | 'start_removed'
+  | 'tail_missing'
+  | 'records_reordered'
+  | 'record_inserted'
+  | 'record_duplicated'
+  | 'history_rewritten'
+  | 'checkpoint_invalid'
+  | 'key_untrusted'
+  | 'undecodable'
+  | 'block_changed'
+
+/** The first thing that is wrong with a ledger. */
+export interface LedgerFinding {
+  readonly kind: LedgerBreak
+  /** 32 hex digits. */
+  readonly stream: string
+  /** Number of the record that belongs where it is broken, or that is wrong. */
+  readonly seq: number
+  /** `position` of the record that stands there; null where none does. */
+  readonly position: string | null
+  /** One sentence, for people. */
+  readonly message: string
+}
+
+/** `record 7`, or `records 7 to 9`. */
+export function numbered(first: number, count: number): string {
+  return count === 1 ? `record ${first}` : `records ${first} to ${first + count - 1}`
+}

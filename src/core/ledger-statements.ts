@@ -1,0 +1,84 @@
+import type { LedgerCheckpoint } from './ledger-checkpoint.ts'
+import type { LedgerFinding } from './ledger-finding.ts'
+import { linkText } from './ledger-link.ts'
+import type { LedgerEntry } from './ledger-record.ts'
+import type { LedgerStreams, StreamState } from './ledger-streams.ts'
+import { type CheckpointTrust, parseCheckpoint } from './ledger-trust.ts'
+import { checkpointMismatch, historyRewritten, tailMissing, witnessesOf } from './ledger-witness.ts'
+import { type RecentLinks, recentLinksMax } from './recent-links.ts'
+
+/** A record whose link fits, and where its stream stands. */
+export interface StatedRecord {
+  readonly seq: number
+  readonly position: string
+  readonly state: StreamState
+  readonly recent: RecentLinks
+}
+
+/** Compares what records say of chains with the chains. */
+export interface LedgerStatements {
+  /** A checkpoint in the ledger. */
+  readonly checkpoint: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
+  /** A stream's first record, which may say how far those before it had come: so it vouches for their end. */
+  readonly opening: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
+  readonly sums: () => StatementSums
+}
+
+export interface StatementSums {
+  readonly checkpoints: number
+  readonly lastCheckpoint: LedgerCheckpoint | undefined
+  /** Checkpoints whose record is no more in memory: of that, nothing could be said. */
+  readonly uncompared: number
+}
+
+export function createLedgerStatements(streams: LedgerStreams, trust: CheckpointTrust): LedgerStatements {
+  let checkpoints = 0
+  let uncompared = 0
+  let lastCheckpoint: LedgerCheckpoint | undefined
+  return {
+    checkpoint: ({ detail }, record) => {
+      const { seq, state, recent } = record
+      const stated = parseCheckpoint(detail)
+      if (stated === undefined)
+        return notRight(record, 'checkpoint_invalid', 'it states nothing that can be read')
+      const fault = trust.faultOf(stated)
+      if (fault !== undefined) return notRight(record, fault.kind, fault.message)
+      if (stated.stream !== state.id || stated.seq >= seq || stated.seq < seq - recentLinksMax)
+        return notRight(record, 'checkpoint_invalid', 'it is not of the records right before it')
+      const link = recent.at(stated.seq)
+      if (link === undefined) uncompared += 1
+      else if (link !== linkText(Buffer.from(stated.hash, 'hex')))
+        return checkpointMismatch(stated, record.position)
+      else state.signedSeq = seq
+      checkpoints += 1
+      lastCheckpoint = stated
+      return undefined
+    },
+    opening: ({ detail }, { state: opened }) => {
+      const by = `the first record of stream ${opened.id}`
+      for (const { stream, seq, hash } of witnessesOf(detail)) {
+        const state = streams.find(stream)
+        const last = state?.seq ?? 0
+        if (last < seq) return tailMissing(stream, last, seq, by)
+        if (state?.seq === seq && state.link !== linkText(Buffer.from(hash, 'hex')))
+          return historyRewritten(stream, seq, by, null)
+      }
+      return undefined
+    },
+    sums: () => ({ checkpoints, lastCheckpoint, uncompared }),
+  }
+}
+
+function notRight(
+  { seq, position, state }: StatedRecord,
+  kind: LedgerFinding['kind'],
+  why: string,
+): LedgerFinding {
+  return {
+    kind,
+    stream: state.id,
+    seq,
+    position,
+    message: `the checkpoint that is record ${seq} is not right: ${why}`,
+  }
+}

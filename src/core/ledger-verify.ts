@@ -1,0 +1,136 @@
+import type { LedgerBlock } from './ledger-block.ts'
+import { checkBlock } from './ledger-block-check.ts'
+import type { LedgerCheckpoint } from './ledger-checkpoint.ts'
+import { diagnoseMisfit } from './ledger-diagnosis.ts'
+import type { LedgerFinding } from './ledger-finding.ts'
+import { createLedgerStatements } from './ledger-statements.ts'
+import { createLedgerStreams, type LedgerStreams } from './ledger-streams.ts'
+import { type CheckpointTrust, createCheckpointTrust } from './ledger-trust.ts'
+import { checkpointMismatch, tailMissing } from './ledger-witness.ts'
+
+export interface LedgerVerifyOptions {
+  /** What stands in front of each stream whose beginning was dropped by retention. */
+  readonly bases?: readonly LedgerCheckpoint[]
+  /** Public keys that may sign, raw, base64url. Undefined: any, so that a signature says only that whoever made it has its key. */
+  readonly trustedKeys?: readonly string[] | undefined
+  /** Checkpoints that were kept elsewhere. Their signatures are not looked at again. */
+  readonly checkpoints?: readonly LedgerCheckpoint[]
+}
+
+/** What was found. */
+export interface LedgerVerification {
+  /** Records and whole blocks that are in order; where something is broken, those before it. */
+  readonly records: number
+  readonly blocks: number
+  readonly streams: number
+  /** Checkpoints in the ledger, all of them right, and the last of them. */
+  readonly checkpoints: number
+  readonly lastCheckpoint: LedgerCheckpoint | undefined
+  /** Public keys that signed them and the bases. */
+  readonly keys: readonly string[]
+  readonly firstBroken: LedgerFinding | undefined
+  /** What a reader must know to read the rest right; one sentence each. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Verifies a ledger, record by record, up to the first thing that is broken. Takes the blocks of all streams in the order of their ids,
+ * once. What it keeps in memory grows with the number of streams, not of records.
+ *
+ * `docs/reference/ledger.md` has what this promises, and what it cannot.
+ */
+export function verifyLedger(
+  blocks: Iterable<LedgerBlock>,
+  { bases = [], trustedKeys, checkpoints = [] }: LedgerVerifyOptions = {},
+): LedgerVerification {
+  const trust = createCheckpointTrust(trustedKeys)
+  const streams = createLedgerStreams(bases, checkpoints)
+  const statements = createLedgerStatements(streams, trust)
+  const source = blocks[Symbol.iterator]()
+  let wholeBlocks = 0
+  let records = 0
+
+  function follow(): LedgerFinding | undefined {
+    for (let next = source.next(); next.done !== true; next = source.next()) {
+      const { finding, misfit, records: inOrder } = checkBlock(next.value, streams, statements)
+      records += inOrder
+      if (finding !== undefined) return finding
+      if (misfit !== undefined) return diagnoseMisfit(next.value, misfit, source)
+      wholeBlocks += 1
+    }
+    return undefined
+  }
+
+  const firstBroken =
+    findBrokenBase(bases, checkpoints, trust) ?? follow() ?? findCutTail(streams, checkpoints)
+  const { checkpoints: signed, lastCheckpoint, uncompared } = statements.sums()
+  const notes = [
+    ...(trustedKeys === undefined && trust.keys().length > 0 ? [unknownSigner] : []),
+    ...checkpoints.filter(({ stream, seq }) => isBehind(bases, stream, seq)).map(describeDropped),
+    ...(uncompared > 0
+      ? [`${uncompared} checkpoints could not be compared with their streams: too many are written at once.`]
+      : []),
+    ...(firstBroken === undefined ? describeUnsigned(streams) : []),
+  ]
+  return {
+    records,
+    blocks: wholeBlocks,
+    streams: [...streams.all()].length,
+    checkpoints: signed,
+    lastCheckpoint,
+    keys: trust.keys(),
+    firstBroken,
+    notes,
+  }
+}
+
+const unknownSigner =
+  'Signatures fit the keys that they name, but whose keys those are is not known: say it by --public-key, or by --checkpoint with a checkpoint that was kept elsewhere.'
+
+/** A base vouches for all that was dropped: it is a checkpoint like others, and nothing can be compared with it but what was kept elsewhere. */
+function findBrokenBase(
+  bases: readonly LedgerCheckpoint[],
+  checkpoints: readonly LedgerCheckpoint[],
+  trust: CheckpointTrust,
+): LedgerFinding | undefined {
+  for (const base of bases) {
+    const { stream, seq } = base
+    const fault = trust.faultOf(base)
+    const what = `the base that stands for the records up to ${seq} is not right`
+    if (fault !== undefined)
+      return { kind: fault.kind, stream, seq, position: null, message: `${what}: ${fault.message}` }
+    const other = checkpoints.find((kept) => kept.stream === stream && kept.seq === seq)
+    if (other !== undefined && other.hash !== base.hash) return checkpointMismatch(other, null)
+  }
+  return undefined
+}
+
+function isBehind(bases: readonly LedgerCheckpoint[], stream: string, seq: number): boolean {
+  return bases.some((base) => base.stream === stream && base.seq >= seq)
+}
+
+function describeDropped({ stream, seq }: LedgerCheckpoint): string {
+  return `Record ${seq} of stream ${stream}, which a given checkpoint vouches for, was dropped by retention.`
+}
+
+/** Streams end where their writers did: only who was told of more can say that something is missing. */
+function findCutTail(
+  streams: LedgerStreams,
+  checkpoints: readonly LedgerCheckpoint[],
+): LedgerFinding | undefined {
+  for (const { stream, seq, at } of checkpoints) {
+    const last = streams.find(stream)?.seq ?? 0
+    if (last < seq)
+      return tailMissing(stream, last, seq, `the given checkpoint of ${new Date(at).toISOString()}`)
+  }
+  return undefined
+}
+
+function describeUnsigned(streams: LedgerStreams): readonly string[] {
+  let count = 0
+  for (const { seq, signedSeq } of streams.all()) count += seq - signedSeq
+  if (count === 0) return []
+  return [
+    `${count} ${count === 1 ? 'record comes' : 'records come'} after the last checkpoint in their stream: chained, and not signed yet.`,
+  ]
+}

@@ -1,0 +1,13 @@
+import { viewEntry } from './entry-view.ts'
+import type { LedgerSink } from './write-entry.ts'
+
+/**
+ * A sink that writes each record as a line of JSON, for whatever collects a process's output.
+ *
+ * @param stream @default standard output
+ * @example
+ * await openModelward({ data, sinks: [stdoutSink()] })
+ */
+export function stdoutSink(stream: { write(line: string): unknown } = process.stdout): LedgerSink {
+  return (entry) => void stream.write(`${JSON.stringify(viewEntry(entry))}\n`)
+}

@@ -1,0 +1,118 @@
+// `node test/reliability/kill-ledger.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment under load, again and again. Every answer
+// that a client saw has its record afterwards, once, and the chain verifies. Exits with 1 where that is not so.
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { runCli, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+
+export interface KillOutcome {
+  readonly rounds: number
+  /** Answers that reached a client, whole. */
+  readonly answered: number
+  /** Records of requests in the ledger, those of answers that were on their way at a kill among them. */
+  readonly recorded: number
+  /** Request ids that were answered and have no record. */
+  readonly lost: readonly string[]
+  /** Request ids that have more than one. */
+  readonly twice: readonly string[]
+}
+
+const inFlight = 32
+const killFromMs = 50
+const killUntilMs = 700
+
+/** Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an answer is not what it should be. */
+export async function killLedger(rounds: number, tell: (message: string) => void): Promise<KillOutcome> {
+  using folder = temporaryFolder()
+  const data = join(folder.path, 'data')
+  const answered = new Set<string>()
+  for (let round = 1; round <= rounds; round += 1) {
+    const before = answered.size
+    await using server = await startServe(data, ['--limit-default', '', '--log-level', 'error'])
+    const keys = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
+    await askUntilKilled(server, keys, (requestId) => answered.add(requestId))
+    const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
+    if (code !== 0) throw new Error(`round ${round}: the ledger does not verify: ${stdout}${stderr}`)
+    tell(`round ${round} of ${rounds}: ${answered.size - before} answers, the chain verifies`)
+  }
+  const records = await countRecords(data)
+  return {
+    rounds,
+    answered: answered.size,
+    recorded: records.size,
+    lost: [...answered].filter((requestId) => !records.has(requestId)),
+    twice: [...records].filter(([, count]) => count > 1).map(([requestId]) => requestId),
+  }
+}
+
+interface Keys {
+  readonly admin: string
+  readonly demo: string
+}
+
+/** Many requests at once: most are admitted; one in eight has an admin's key, which a model route refuses. */
+async function askUntilKilled(
+  server: ServeProcess,
+  keys: Keys,
+  saw: (requestId: string) => void,
+): Promise<void> {
+  const closed = once(server.child, 'close')
+  async function askOneAfterAnother(): Promise<void> {
+    for (let turn = 0; ; turn += 1) {
+      const isAdmin = turn % 8 === 7
+      const answer = await fetch(`${server.address}/predict`, {
+        method: 'POST',
+        headers: { 'x-api-key': isAdmin ? keys.admin : keys.demo, 'content-type': 'application/json' },
+        body: '{"text":"I love this great product"}',
+      })
+      await answer.arrayBuffer()
+      if (answer.status !== (isAdmin ? 403 : 200)) throw new UnexpectedAnswer(answer.status)
+      const requestId = answer.headers.get('x-request-id')
+      if (requestId === null) throw new UnexpectedAnswer(answer.status)
+      saw(requestId)
+    }
+  }
+  const asking = Array.from({ length: inFlight }, askOneAfterAnother)
+  // A moment, not a wait: anywhere between the first answers and a busy ledger.
+  const kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
+  const ends = await Promise.allSettled(asking)
+  clearTimeout(kill)
+  await closed
+  // Only the kill may have ended them.
+  for (const end of ends)
+    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
+}
+
+class UnexpectedAnswer extends Error {
+  constructor(status: number) {
+    super(`an answer with the status ${status} was not expected`)
+  }
+}
+
+/** How many records each request has, by the real export. */
+async function countRecords(data: string): Promise<ReadonlyMap<string, number>> {
+  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
+  if (child.stdout === null) throw new Error('the export has no standard output')
+  child.stderr?.pipe(process.stderr)
+  const closed = once(child, 'close')
+  const counts = new Map<string, number>()
+  for await (const line of createInterface(child.stdout)) {
+    const { event, request_id: requestId } = JSON.parse(line) as {
+      readonly event: string
+      readonly request_id: string | null
+    }
+    if (event.startsWith('request.') && requestId !== null)
+      counts.set(requestId, (counts.get(requestId) ?? 0) + 1)
+  }
+  const [code] = await closed
+  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
+  return counts
+}
+
+if (import.meta.main) {
+  const outcome = await killLedger(Number(process.argv[2] ?? 50), (message) => console.error(message))
+  console.log(JSON.stringify(outcome))
+  process.exitCode = outcome.lost.length === 0 && outcome.twice.length === 0 ? 0 : 1
+}
