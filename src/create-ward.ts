@@ -82,8 +82,6 @@ export interface WardOptions<Required extends boolean = boolean> extends WardLed
   readonly limitBadKeys?: string
   /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
-  /** @default none, and nothing is recorded */
-  readonly ledger?: LedgerReader
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
