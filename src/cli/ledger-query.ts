@@ -10,7 +10,7 @@ import {
   readLedgerFilter,
   withLedger,
 } from './ledger-command.ts'
-import { ledgerColumns } from './ledger-line.ts'
+import { ledgerColumnsFor } from './ledger-line.ts'
 import { print, printJson, tell } from './output.ts'
 import { pageSize, pageSizeMax, parsePageSize } from './page-size.ts'
 import { formatTable } from './table.ts'
@@ -52,7 +52,8 @@ async function printPage({ records, next }: LedgerPage, { json, limit }: QueryOp
   const views = records.map(viewLedgerRecord)
   if (json === true) return printJson({ records: views, next: next ?? null })
   if (views.length === 0) tell('No records.')
-  await print(formatTable(views, ledgerColumns, terminalWidth()))
+  const width = terminalWidth()
+  await print(formatTable(views, ledgerColumnsFor(views, width), width))
   // In the order they were written there is always a place to go on from; more are there only where the page is full.
   if (next !== undefined && views.length === parsePageSize(limit)) tell(`More may follow: --after ${next}`)
 }

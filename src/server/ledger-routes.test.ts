@@ -140,6 +140,7 @@ describe('GET /v1/ledger', () => {
     ['since=yesterday', 'since'],
     ['until=2027-02-30', 'until'],
     ['since=2027-01-31T12:00:00', 'since'],
+    ['since=2026-01-02&until=2026-01-02', 'until'],
     ['after=first', 'after'],
     ['order=random', 'order'],
     ['colour=red', 'colour'],

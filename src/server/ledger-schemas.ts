@@ -42,9 +42,19 @@ const keyId = z
   .exactOptional()
   .meta({ examples: ['7Qm2xT0bKc9Z'] })
 
+/** Asking for a span that ends before it begins finds nothing, and was not meant. */
+const isForward = ({
+  since: from,
+  until: to,
+}: {
+  readonly since?: string
+  readonly until?: string
+}): boolean => from === undefined || to === undefined || readMoment(from) < readMoment(to)
+const forwardFault = { path: ['until'], message: 'Expected a moment after that of since' }
+
 const events = Object.keys(ledgerEvents).filter(isLedgerEvent)
 
-export const ledgerQuery: z.ZodType<LedgerRequest> = z.strictObject({
+const ledgerFields = z.strictObject({
   key_id: keyId,
   owner: z.string().exactOptional(),
   code: z.enum(ledgerCodes).exactOptional().describe('What was answered.'),
@@ -71,7 +81,9 @@ export const ledgerQuery: z.ZodType<LedgerRequest> = z.strictObject({
     .describe('The newest first, or as they were written.'),
 })
 
-export const usageQuery: z.ZodType<UsageRequest> = z.strictObject({
+export const ledgerQuery: z.ZodType<LedgerRequest> = ledgerFields.refine(isForward, forwardFault)
+
+const usageFields = z.strictObject({
   key_id: keyId,
   owner: z.string().exactOptional(),
   since: since.describe('Without it: the start, UTC, of the day 29 days before `until` or now.'),
@@ -85,6 +97,8 @@ export const usageQuery: z.ZodType<UsageRequest> = z.strictObject({
     .describe('What there is a row for, joined by commas; `key,day` where it is left out. Days are UTC.')
     .meta({ examples: ['owner,day'] }),
 })
+
+export const usageQuery: z.ZodType<UsageRequest> = usageFields.refine(isForward, forwardFault)
 
 /** What the ledger is asked. */
 export function readLedgerQuery(asked: LedgerRequest): LedgerQuery {

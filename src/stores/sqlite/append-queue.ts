@@ -9,7 +9,7 @@ export interface AppendQueueOptions {
 
 /**
  * Gathers entries while a batch is under way, and sends them all once it is done. Nothing waits on purpose: an entry that comes while
- * nothing is under way goes at the end of the turn.
+ * nothing is under way goes at the end of the event loop's turn.
  */
 export interface AppendQueue {
   /** @throws Fault `ledger_unavailable` by rejecting, once for every entry of a batch that failed */
@@ -33,9 +33,9 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
   let running: Promise<void> | undefined
 
   async function run(): Promise<void> {
-    // What comes in the same turn goes together.
-    await undefined
     while (gathering.length > 0) {
+      // What comes in the same turn of the event loop goes together: a commit for the first alone would have all the others wait for it.
+      await new Promise<void>((resolve) => setImmediate(resolve))
       const batch = gathering.length <= batchMax ? gathering : gathering.slice(0, batchMax)
       gathering = batch === gathering ? [] : gathering.slice(batchMax)
       try {
@@ -44,8 +44,6 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
-      // Those who were told may have more: it goes with this batch.
-      await undefined
     }
     running = undefined
   }

@@ -7,8 +7,10 @@ import { dropOldest } from './ledger-retention.ts'
 
 /** Bytes of the write-ahead log from which on it is brought into the file, beside the commits. */
 const logBytes = 4 * 2 ** 20
-/** And from which on commits wait until it is empty: under an unbroken load it never is by itself. */
-const logBytesMax = 64 * 2 ** 20
+/** From so many frames on commits wait until it begins anew: under an unbroken load it never would by itself. 32 MiB. */
+const logFramesMax = 8_192
+/** Commits are faster where the file of the log need not grow, so it stays as it is unless something held it up for long. */
+const logBytesMax = 256 * 2 ** 20
 /** How long it takes at most before it looks at its next call; commits never wait for it so long. */
 const turnMs = 500
 /** Whoever commits comes first: what could not be done now is done the next time. */
@@ -48,9 +50,11 @@ export function createLedgerKeeper({
 }
 
 function shortenLog(database: SqliteDatabase, file: string): void {
-  const size = (): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
-  if (size() < logBytes) return
-  database.exec('PRAGMA wal_checkpoint(PASSIVE)')
-  // Little is left to do when commits are held up for it.
-  if (size() >= logBytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  if (size < logBytes) return
+  const checkpoint = database.prepare<{ log: number }>('PRAGMA wal_checkpoint(PASSIVE)')
+  const frames = checkpoint.get()?.log ?? 0
+  // Little is left to do now, when commits are held up for it.
+  if (size >= logBytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  else if (frames >= logFramesMax) database.exec('PRAGMA wal_checkpoint(RESTART)')
 }
