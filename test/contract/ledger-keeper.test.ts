@@ -9,10 +9,12 @@ import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../src/core/ledger-record.ts'
 import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
 import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
-import { openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
+import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
 import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
 import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
+import { createBlockTable } from '../../src/stores/sqlite/ledger-stream.ts'
 import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
+import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -54,6 +56,21 @@ function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {
       }),
     ),
   )
+}
+
+/** A block for each, in one transaction: as many commits would take the disk long. */
+function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  const blocks = createBlockTable(database)
+  inTransaction(database, () => {
+    let head = blocks.findHead(1) ?? { seq: 0, link: new Uint8Array() }
+    for (const entry of entries) {
+      const draft = blocks.begin(1, head)
+      draft.add(encodeEntry(entry))
+      head = { ...head, ...draft.finish() }
+    }
+  })
+  database.close()
 }
 
 function manyOf(count: number, first = 0): LedgerEntry[] {
@@ -100,8 +117,8 @@ test('the index finds what a scan finds: within spans, across them, and behind t
 })
 
 test('one record a commit is indexed too', () => {
-  const { file, write, tend, query } = openThreads()
-  for (let number = 0; number < 4_100; number += 1) write(manyOf(1, number))
+  const { file, tend, query } = openThreads()
+  writeOneByOne(file, manyOf(4_100))
   const scanned = query({ keyId: 'key_5' })
   expect(scanned.records).toHaveLength(5)
   tend()
