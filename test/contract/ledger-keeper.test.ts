@@ -12,7 +12,7 @@ import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledge
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
 import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
 import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
-import { createBlockTable } from '../../src/stores/sqlite/ledger-stream.ts'
+import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
 import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
 import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
@@ -63,11 +63,12 @@ function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
   const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
   const blocks = createBlockTable(database)
   inTransaction(database, () => {
-    let head = blocks.findHead(1) ?? { seq: 0, link: new Uint8Array() }
+    let head: StreamHead | undefined = blocks.findHead(1)
     for (const entry of entries) {
+      if (head === undefined) throw new Error('there is no stream')
       const draft = blocks.begin(1, head)
       draft.add(encodeEntry(entry))
-      head = { ...head, ...draft.finish() }
+      head = draft.finish()
     }
   })
   database.close()

@@ -21,6 +21,8 @@ export function createKeepingThread({ start, now, append, onFault }: KeepingThre
   // Nothing is to be done at first, and whoever opens a ledger is in a hurry.
   let worker: LedgerWorker | undefined
   let turn: Promise<void> | undefined
+  /** What stands in the way is told once, not every second. */
+  let told: string | undefined
 
   async function tend(): Promise<void> {
     try {
@@ -28,8 +30,11 @@ export function createKeepingThread({ start, now, append, onFault }: KeepingThre
       const { dropped } = await worker.ask('tend', { now: now() })
       if (dropped !== undefined)
         await append(ledgerEntry({ at: now(), event: 'ledger.dropped', detail: dropped }))
+      told = undefined
     } catch (fault) {
-      onFault?.('ledger: its file could not be tended', fault)
+      const message = fault instanceof Error ? fault.message : String(fault)
+      if (message !== told) onFault?.('ledger: its file could not be tended', fault)
+      told = message
     }
   }
 
