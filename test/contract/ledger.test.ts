@@ -125,6 +125,21 @@ describe('a ledger in SQLite', () => {
     await reader.close()
   })
 
+  test('what retention drops is recorded, and reading goes on from what is left', async () => {
+    const time = { now: ledgerBegin }
+    const ledger = await openLedger({ clock: () => time.now, retention: { ageMs: 60_000 } })
+    await Promise.all(Array.from({ length: 300 }, () => ledger.append(requestOf())))
+    await ledger.append(requestOf({ at: time.now + 3_600_000 }))
+    time.now += 3_600_000
+    const findDropped = async () =>
+      (await ledger.query({ limit: 1, order: 'newest', event: 'ledger.dropped' })).records
+    let dropped = await findDropped()
+    while (dropped.length === 0) dropped = await findDropped()
+    expect(dropped).toMatchObject([{ at: time.now, detail: { records: 302 } }])
+    const [left] = await readAll(ledger)
+    expect(left).toMatchObject({ seq: 303, at: time.now })
+  })
+
   test('a file that is no ledger is not touched', async () => {
     const file = inFolder()
     writeFileSync(file, 'no database '.repeat(100))
