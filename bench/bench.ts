@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly rounds: number | undefined
   /** Keys in the large store, or with a limit in use. */
   readonly keys: number | undefined
+  /** Records in a ledger that is searched. */
+  readonly records: number | undefined
   /** Contestants to leave out all others for, by name. */
   readonly only: readonly string[] | undefined
 }

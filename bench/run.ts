@@ -5,6 +5,7 @@ import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
+import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
@@ -16,17 +17,19 @@ const benches: Readonly<Record<string, Bench>> = {
   adapters: benchAdapters,
   admit: benchAdmit,
   limits: benchLimits,
+  ledger: benchLedger,
   start: benchStart,
   import: benchImport,
   model: benchModel,
 }
 
-const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--only NAMES] [--json]
+const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--only NAMES] [--json]
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters; default 5)
+--seconds  length of one turn of load (http, adapters, ledger; default 5)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
+--records  records that are searched (ledger); default 1000000
 --only     contestants, separated by commas (http, adapters; what they are measured against always runs)
 --json     one JSON object in place of tables
 `
@@ -37,6 +40,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     keys: { type: 'string' },
+    records: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -55,6 +59,7 @@ async function run(): Promise<void> {
     rounds: readCount('rounds'),
     seconds: readCount('seconds'),
     keys: readCount('keys'),
+    records: readCount('records'),
     only: values.only?.split(','),
   }
   const machine = describeMachine()
@@ -71,7 +76,7 @@ async function run(): Promise<void> {
   if (values.json) process.stdout.write(`${formatJson(machine, command, results)}\n`)
 }
 
-function readCount(name: 'rounds' | 'seconds' | 'keys'): number | undefined {
+function readCount(name: 'rounds' | 'seconds' | 'keys' | 'records'): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   if (!/^[1-9]\d{0,7}$/.test(text))

@@ -9,7 +9,7 @@ export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route:
 const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
 
 /** A span is full with so many records or blocks: what is behind the last span is read through by every query. */
-const spanRecords = 32_768
+const spanRecords = 16_384
 const spanBlocks = 4_096
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512

@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { Fault } from '../../core/fault.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { KeeperData, ThreadCalls } from './ledger-calls.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
@@ -26,6 +27,8 @@ export function createLedgerKeeper({
 
   function use(): SqliteDatabase {
     if (open === undefined) {
+      // It would be made anew: that is the writer's to do, which says so.
+      if (!existsSync(file)) throw new Fault('store_unavailable', `${file} was deleted while in use`)
       open = openLedgerDatabase({ file, busyTimeoutMs })
       // Nothing that it writes is missed after a power cut: it is done again.
       open.exec('PRAGMA synchronous = NORMAL')

@@ -2,8 +2,13 @@ import type { LedgerFilter } from '../../core/ledger.ts'
 import { ledgerEvents } from '../../core/ledger-event.ts'
 import type { EntrySkim, SkimmedText } from '../../core/ledger-skim.ts'
 
-/** Whether the entry that is being looked at is wanted: what `isMatch` says of one that is decoded. */
-export type Matcher = (skim: EntrySkim) => boolean
+/** Tells what a filter wants, of entries that are not decoded. */
+export interface Matcher {
+  /** Whether a block's body may hold an entry that is wanted: false where a text that all of them bear is nowhere in it. */
+  readonly mayHold: (body: Buffer) => boolean
+  /** Whether the entry that is being looked at is wanted: what `isMatch` says of one that is decoded. */
+  readonly isMatch: (skim: EntrySkim) => boolean
+}
 
 const texts: readonly SkimmedText[] = ['keyId', 'code', 'requestId', 'owner', 'route']
 
@@ -15,9 +20,12 @@ export function createMatcher(filter: LedgerFilter): Matcher {
     const value = filter[text]
     return value === undefined ? [] : [{ text, bytes: Buffer.from(value) }]
   })
-  return (skim) =>
-    skim.at >= since &&
-    skim.at < until &&
-    (event === undefined || skim.event === event) &&
-    wanted.every(({ text, bytes }) => skim.isText(text, bytes))
+  return {
+    mayHold: (body) => wanted.every(({ bytes }) => body.includes(bytes)),
+    isMatch: (skim) =>
+      skim.at >= since &&
+      skim.at < until &&
+      (event === undefined || skim.event === event) &&
+      wanted.every(({ text, bytes }) => skim.isText(text, bytes)),
+  }
 }

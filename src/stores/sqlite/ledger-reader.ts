@@ -11,7 +11,7 @@ export interface SqliteLedgerReaderOptions {
 }
 
 /**
- * Opens a ledger to read it, beside whoever writes it; nothing is changed. Queries run in a thread of their own.
+ * Opens a ledger to read it, beside whoever writes it; nothing is changed. Queries run in threads of their own.
  *
  * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
  */
@@ -20,27 +20,41 @@ export async function openSqliteLedgerReader({ file }: SqliteLedgerReaderOptions
   return createLedgerReader(file)
 }
 
-/** The thread is started with the first question: who never asks needs none. One that died is replaced. */
+/** Summing up much takes long, and a query need not wait for it: each has a thread. */
 export function createLedgerReader(file: string): LedgerReader {
-  let worker: LedgerWorker | undefined
-  let isOpen = true
-
-  async function ask<T>(work: (worker: LedgerWorker) => Promise<T>): Promise<T> {
-    if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
-    if (worker === undefined || worker.isGone()) worker = startLedgerWorker({ role: 'reader', file })
-    try {
-      return await work(worker)
-    } catch (error) {
-      throw asFault(error)
-    }
-  }
-
+  const queries = createReadingThread(file)
+  const sums = createReadingThread(file)
   return {
     async query(query) {
       if (query.after !== undefined) readPosition(query.after)
-      return ask((thread) => thread.ask('query', query))
+      return queries.ask('query', query)
     },
-    usage: (query) => ask((thread) => thread.ask('usage', query)),
+    usage: (query) => sums.ask('usage', query),
+    async close() {
+      await Promise.all([queries.close(), sums.close()])
+    },
+  }
+}
+
+interface ReadingThread {
+  readonly ask: LedgerWorker['ask']
+  readonly close: () => Promise<void>
+}
+
+/** Started with the first question: who never asks needs none. One that died is replaced. */
+function createReadingThread(file: string): ReadingThread {
+  let worker: LedgerWorker | undefined
+  let isOpen = true
+  return {
+    async ask(name, argument) {
+      if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
+      if (worker === undefined || worker.isGone()) worker = startLedgerWorker({ role: 'reader', file })
+      try {
+        return await worker.ask(name, argument)
+      } catch (error) {
+        throw asFault(error)
+      }
+    },
     async close() {
       if (!isOpen) return
       isOpen = false

@@ -48,21 +48,19 @@ function findRecords(source: BlockSource, query: LedgerQuery): LedgerRecord[] {
   const matcher = createMatcher(query)
   const found: LedgerRecord[] = []
   for (const block of source.find(query, order, after?.block)) {
-    const inBlock: LedgerRecord[] = []
     const matches: { readonly entry: Buffer; readonly index: number; readonly link: Buffer }[] = []
     forMatches(block, matcher, (entry, index, link) => {
       if (isBehind({ block: block.id, index }, after, order)) matches.push({ entry, index, link })
     })
     if (order === 'newest') matches.reverse()
     for (const { entry, index, link } of matches.slice(0, limit + 1 - found.length))
-      inBlock.push({
+      found.push({
         ...decodeEntry(entry),
         position: formatPosition({ block: block.id, index }),
         stream: block.stream,
         seq: block.firstSeq + index,
         hash: link.toString('hex'),
       })
-    found.push(...inBlock)
     if (found.length > limit) break
   }
   return found
@@ -86,8 +84,9 @@ function forMatches(
   use: (entry: Buffer, index: number, link: Buffer) => void,
 ): void {
   const body = bufferOf(bytes)
+  if (!matcher.mayHold(body)) return
   walkEntries(body, (start, end, index) => {
     skim.read(body, start)
-    if (matcher(skim)) use(body.subarray(start, end), index, body.subarray(end, end + linkBytes))
+    if (matcher.isMatch(skim)) use(body.subarray(start, end), index, body.subarray(end, end + linkBytes))
   })
 }

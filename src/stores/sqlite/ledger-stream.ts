@@ -9,7 +9,7 @@ export interface StreamHead {
 }
 
 /** Records of one block at most: a query takes blocks apart whole. */
-export const blockRecordsMax = 128
+const blockRecordsMax = 128
 
 /** Puts records behind a stream's head, within a transaction that the caller begins and ends. */
 export interface StreamDraft {

@@ -33,7 +33,8 @@ const program = new URL(
 
 /** Starts a thread. */
 export function startLedgerWorker(data: ThreadData): LedgerWorker {
-  const worker = new Worker(program, { workerData: data, name: `ledger-${data.role}` })
+  // Not the flags of this process: with `--input-type`, for one, no program of a thread can be a file.
+  const worker = new Worker(program, { workerData: data, name: `ledger-${data.role}`, execArgv: [] })
   const waiting = new Map<number, Waiting>()
   let isGone = false
   let calls = 0

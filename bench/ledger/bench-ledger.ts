@@ -1,0 +1,114 @@
+import type { Bench, BenchResult } from '../bench.ts'
+import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
+import { type Appended, measureAppend } from './measure-append.ts'
+import { measureQuery, type Queried } from './measure-query.ts'
+
+/** In flight at once: one, as many as a busy server has, and so many that a commit is never small. */
+const depths = [1, 64, 4_096] as const
+/** How many keys share the records: few, so that each is in every block, and so many that each is in few. */
+const keyCounts = [100, 100_000] as const
+
+type Appends = ReadonlyMap<number, readonly Appended[]>
+type Queries = ReadonlyMap<number, Queried>
+
+/** What it costs to have a record durable, and to find it again. */
+export const benchLedger: Bench = async ({ rounds = 3, seconds = 5, records = 1_000_000 }, tell) => {
+  const appends = new Map(depths.map((depth) => [depth as number, [] as Appended[]]))
+  for (let round = 1; round <= rounds; round += 1)
+    for (const depth of depths) {
+      tell(`${depth} in flight, round ${round} of ${rounds}`)
+      appends.get(depth)?.push(await measureAppend(depth, seconds))
+    }
+  const queries = new Map<number, Queried>()
+  for (const keys of keyCounts) {
+    tell(`${records.toLocaleString('en')} records of ${keys.toLocaleString('en')} keys`)
+    queries.set(keys, await measureQuery(records, keys, tell))
+  }
+  return report(appends, queries, records)
+}
+
+function report(appends: Appends, queries: Queries, records: number): BenchResult {
+  const count = records.toLocaleString('en')
+  const best = Math.max(...depths.map((depth) => medianOf(appends, depth, 'recordsPerSecond')))
+  const atLoad = medianOf(appends, 64, 'recordsPerSecond')
+  const slowest = Math.max(...[...queries.values()].map(({ last100Ms }) => last100Ms.p50))
+  const largest = Math.max(...[...queries.values()].map(({ bytesPerRecord }) => bytesPerRecord))
+  return {
+    name: 'ledger',
+    tables: [appendTable(appends), queryTable(queries, count)],
+    targets: [
+      {
+        name: 'writer alone',
+        wanted: '≥ 100,000 records/s',
+        measured: formatNumber(best, 0),
+        isMet: best >= 100_000,
+      },
+      {
+        name: 'writer alone, 64 in flight',
+        wanted: '≥ 100,000 records/s',
+        measured: formatNumber(atLoad, 0),
+        isMet: atLoad >= 100_000,
+      },
+      {
+        name: `one key's last 100 of ${count} (p50)`,
+        wanted: '≤ 20 ms',
+        measured: `${slowest.toFixed(1)} ms`,
+        isMet: slowest <= 20,
+      },
+      {
+        name: 'on the disk, a record',
+        wanted: '≤ 250 bytes',
+        measured: `${largest.toFixed(0)} bytes`,
+        isMet: largest <= 250,
+      },
+    ],
+    notes: [
+      'An append is done once its commit is on the disk (`synchronous=FULL`): with few in flight the disk decides.',
+      'Appends are made, encoded, chained, committed, indexed and checkpointed in one process with three threads.',
+      'Query times are those of a reader in another connection, its thread included, after one query that does not count.',
+      'Bytes a record: the database file after a clean close, its index included, divided by the records.',
+    ],
+    samples: { appends: Object.fromEntries(appends), queries: Object.fromEntries(queries) },
+  }
+}
+
+function medianOf(appends: Appends, depth: number, figure: keyof Appended): number {
+  return spreadOf((appends.get(depth) ?? []).map((appended) => appended[figure])).median
+}
+
+function appendTable(appends: Appends): BenchResult['tables'][number] {
+  const cell = (depth: number, figure: keyof Appended, digits: number): string =>
+    formatSpread(spreadOf((appends.get(depth) ?? []).map((appended) => appended[figure])), digits)
+  return {
+    title: 'Appends',
+    columns: ['in flight', 'records/s', 'p50 ms', 'p99 ms'],
+    rows: depths.map((depth) => [
+      depth.toLocaleString('en'),
+      cell(depth, 'recordsPerSecond', 0),
+      cell(depth, 'p50Ms', 2),
+      cell(depth, 'p99Ms', 2),
+    ]),
+  }
+}
+
+function queryTable(queries: Queries, count: string): BenchResult['tables'][number] {
+  return {
+    title: `${count} records`,
+    columns: [
+      'keys',
+      "one key's last 100: p50 ms",
+      'worst of 50, ms',
+      'usage of one key, ms',
+      'bytes a record',
+      'records/s filled',
+    ],
+    rows: [...queries].map(([keys, { last100Ms, usageMs, bytesPerRecord, buildSeconds }]) => [
+      keys.toLocaleString('en'),
+      last100Ms.p50.toFixed(1),
+      last100Ms.max.toFixed(1),
+      usageMs.toFixed(0),
+      bytesPerRecord.toFixed(0),
+      formatNumber(Number(count.replaceAll(',', '')) / buildSeconds, 0),
+    ]),
+  }
+}

@@ -1,0 +1,198 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { LedgerPage, LedgerQuery } from '../../src/core/ledger.ts'
+import { recordsOf } from '../../src/core/ledger-block.ts'
+import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
+import { isSigned } from '../../src/core/ledger-checkpoint.ts'
+import { encodeEntry } from '../../src/core/ledger-encoding.ts'
+import type { LedgerEntry } from '../../src/core/ledger-record.ts'
+import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
+import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
+import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
+import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
+import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
+import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
+import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
+import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
+import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+const signingKey = createSigningKey()
+
+interface OpenedThreads {
+  readonly file: string
+  readonly write: (entries: readonly LedgerEntry[]) => void
+  readonly tend: (now?: number) => ReturnType<ThreadCalls['tend']>
+  readonly query: (query: Partial<LedgerQuery>) => LedgerPage
+}
+
+/** The work of the ledger's threads, without the threads. */
+function openThreads(retention: LedgerRetention = {}): OpenedThreads {
+  const file = join(createTemporaryFolder(), 'ledger.db')
+  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
+  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention })
+  const search = createLedgerSearch({ role: 'reader', file })
+  onTestFinished(() => {
+    for (const thread of [search, keeper, writer]) thread.close({ now: ledgerBegin })
+  })
+  writer.open({ now: ledgerBegin })
+  return {
+    file,
+    write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
+    tend: (now = ledgerBegin) => keeper.tend({ now }),
+    query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
+  }
+}
+
+function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(
+    Buffer.concat(
+      entries.flatMap((entry) => {
+        const bytes = encodeEntry(entry)
+        const length = Buffer.alloc(4)
+        length.writeUInt32LE(bytes.length)
+        return [length, bytes]
+      }),
+    ),
+  )
+}
+
+/** A block for each, in one transaction: as many commits would take the disk long. */
+function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  const blocks = createBlockTable(database)
+  inTransaction(database, () => {
+    let head: StreamHead | undefined = blocks.findHead(1)
+    for (const entry of entries) {
+      if (head === undefined) throw new Error('there is no stream')
+      const draft = blocks.begin(1, head)
+      draft.add(encodeEntry(entry))
+      head = draft.finish()
+    }
+  })
+  database.close()
+}
+
+function manyOf(count: number, first = 0): LedgerEntry[] {
+  return Array.from({ length: count }, (_, index) => {
+    const number = first + index
+    return requestOf({
+      at: ledgerBegin + number,
+      requestId: `r${number}`,
+      keyId: `key_${number % 977}`,
+      owner: `owner ${number % 5}`,
+      code: number % 10_000 === 0 ? 'rate_limited' : null,
+    })
+  })
+}
+
+test('the index finds what a scan finds: within spans, across them, and behind the last', () => {
+  const { file, write, tend, query } = openThreads()
+  write(manyOf(40_000))
+  const filters = [
+    { keyId: 'key_5' },
+    { keyId: 'key_976', since: ledgerBegin + 20_000, until: ledgerBegin + 39_000 },
+    { owner: 'owner 3', limit: 50 },
+    { code: 'rate_limited' },
+    { route: '/predict', limit: 10 },
+    { keyId: 'key_5', owner: 'owner 1' },
+    { keyId: 'nobody' },
+  ]
+  const ask = (): unknown =>
+    filters.flatMap((filter) => [query(filter), query({ ...filter, order: 'oldest' })])
+  const scanned = ask()
+  tend()
+  const database = openLedgerDatabaseToRead(file)
+  onTestFinished(() => database.close())
+  expect(database.prepare('SELECT count(DISTINCT until) AS spans FROM posting').get()).toEqual({ spans: 2 })
+  expect(ask()).toEqual(scanned)
+  // Pages that begin in the middle of the index.
+  for (const order of ['newest', 'oldest'] as const) {
+    const whole = query({ keyId: 'key_7', order }).records
+    const after = whole[20]?.position ?? ''
+    expect(query({ keyId: 'key_7', order, after }).records).toEqual(whole.slice(21))
+  }
+  write(manyOf(1_000, 40_000))
+  expect(query({ keyId: 'key_5', limit: 1 }).records).toMatchObject([{ requestId: 'r40062' }])
+})
+
+test('one record a commit is indexed too', () => {
+  const { file, tend, query } = openThreads()
+  writeOneByOne(file, manyOf(4_100))
+  const scanned = query({ keyId: 'key_5' })
+  expect(scanned.records).toHaveLength(5)
+  tend()
+  const database = openLedgerDatabaseToRead(file)
+  onTestFinished(() => database.close())
+  expect(database.prepare('SELECT block FROM indexed').get()).toEqual({ block: 4_096 })
+  expect(query({ keyId: 'key_5' })).toEqual(scanned)
+})
+
+test('what is older than the retention goes from the front in whole blocks, behind a signed checkpoint that the rest follows', () => {
+  const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+  write(manyOf(40_000))
+  tend()
+  const { dropped } = tend(ledgerBegin + 30_000)
+  expect(dropped?.records).toBeGreaterThan(19_800)
+  const records = query({ order: 'oldest', limit: 1 }).records
+  expect(records[0]?.at).toBeLessThanOrEqual(ledgerBegin + 20_000)
+  expect(records[0]?.at).toBeGreaterThan(ledgerBegin + 20_000 - 128)
+  const blocks = openLedgerBlocks(file)
+  onTestFinished(() => blocks.close())
+  const [base] = blocks.bases()
+  if (base === undefined) throw new Error('there is no base')
+  expect(isSigned(base)).toBe(true)
+  let seq = base.seq
+  let link: Uint8Array = Buffer.from(base.hash, 'hex')
+  for (const block of blocks.blocks())
+    for (const record of recordsOf(block.body)) {
+      seq += 1
+      link = nextLink(link, seq, record.entry)
+      expect(Buffer.from(record.link)).toEqual(link)
+    }
+  expect(seq).toBe(40_002)
+  expect(firstLink(base.stream)).not.toEqual(Buffer.from(base.hash, 'hex'))
+  // A span that is cut through still finds what is left of it; one that is gone as a whole has no rows.
+  expect(query({ keyId: 'key_5' }).records.every(({ at }) => at > ledgerBegin + 19_800)).toBe(true)
+  expect(query({ keyId: 'key_5' }).records).toHaveLength(20)
+  const database = openLedgerDatabaseToRead(file)
+  onTestFinished(() => database.close())
+  expect(database.prepare('SELECT count(DISTINCT until) AS spans FROM posting').get()).toEqual({ spans: 1 })
+})
+
+test('a file over its size drops the oldest and gives the space back, while records go on coming', () => {
+  const bytes = 2_000_000
+  const { file, write, tend, query } = openThreads({ bytes })
+  for (let round = 0; round < 10; round += 1) {
+    write(manyOf(10_000, round * 10_000))
+    tend()
+  }
+  const used = (): number => {
+    const database = openLedgerDatabaseToRead(file)
+    const pages = database.prepare<{ page_count: number }>('PRAGMA page_count').get()?.page_count ?? 0
+    database.close()
+    return pages * 4_096
+  }
+  for (let turns = 0; turns < 20; turns += 1) tend()
+  expect(used()).toBeLessThanOrEqual(bytes + 500_000)
+  expect(query({ limit: 1 }).records).toMatchObject([{ requestId: 'r99999' }])
+  expect(query({ order: 'oldest', limit: 1 }).records[0]?.seq).toBeGreaterThan(50_000)
+})
+
+test('the newest block stays however old it is', () => {
+  const { write, tend, query } = openThreads({ ageMs: 1 })
+  write(manyOf(1))
+  tend(ledgerBegin + 1e9)
+  expect(query({}).records).toMatchObject([{ requestId: 'r0', seq: 3 }])
+})
+
+test('the write-ahead log does not grow without a bound', () => {
+  const { file, write, tend } = openThreads()
+  for (let round = 0; round < 40; round += 1) {
+    write(manyOf(8_000, round * 8_000))
+    tend()
+  }
+  expect(statSync(file).size).toBeGreaterThan(25_000_000)
+  expect(statSync(`${file}-wal`).size).toBeLessThan(16_000_000)
+})

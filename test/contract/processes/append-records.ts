@@ -1,0 +1,18 @@
+import { writeSync } from 'node:fs'
+import { openSqliteLedger } from '../../../src/stores/sqlite/ledger.ts'
+import { createSigningKey, requestOf } from '../ledger.contract.ts'
+
+// Appends to a ledger with many in flight, and names each on standard output once it is durable: `<name>-<number>`. After `count`, if
+// one is given, it closes the ledger and ends.
+const [, , file = '', name = '', count = 'Infinity'] = process.argv
+const ledger = await openSqliteLedger({ file, signingKey: createSigningKey() })
+let number = 0
+async function appendOn(): Promise<void> {
+  while (number < Number(count)) {
+    const requestId = `${name}-${number++}`
+    await ledger.append(requestOf({ requestId, at: Date.now() }))
+    writeSync(1, `${requestId}\n`)
+  }
+}
+await Promise.all(Array.from({ length: 20 }, appendOn))
+await ledger.close()
