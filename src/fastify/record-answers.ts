@@ -150,7 +150,8 @@ function mayHaveBody({ method }: FastifyRequest, { statusCode }: FastifyReply): 
 
 function holdEnd(recording: RequestRecording, body: unknown, reply: FastifyReply): HeldEnd {
   const pieces = body as Pieces
-  const source = 'getReader' in pieces ? Readable.fromWeb(pieces) : pieces
+  const source =
+    'getReader' in pieces ? Readable.fromWeb(pieces as Parameters<typeof Readable.fromWeb>[0]) : pieces
   const length = reply.getHeader('content-length')
   const held = new HeldEnd(recording, length === undefined ? undefined : Number(length))
   // What breaks the source breaks the answer, which Fastify looks after.
