@@ -1,11 +1,14 @@
 import type { Request } from 'express'
 
-interface Layer {
-  readonly route?: unknown
-  readonly handle: { readonly stack?: readonly Layer[] }
+interface Match {
   readonly params?: object
   readonly path?: string
-  readonly match: (path: string) => boolean
+}
+
+interface Layer extends Match {
+  readonly route?: unknown
+  readonly handle: { readonly stack?: readonly Layer[] }
+  readonly match: (path: string) => boolean | Match
 }
 
 interface Layers {
@@ -33,15 +36,28 @@ function stackOf(app: object): readonly Layer[] {
 
 /** Whether every router that this path may have come through is mounted at a path without parameters. */
 function isMountedLiterally(stack: readonly Layer[], path: string): boolean {
-  const mounts = stack.filter(
-    (layer) => layer.route === undefined && layer.handle.stack !== undefined && layer.match(path),
-  )
+  const mounts = stack.flatMap((layer) => {
+    const inner = layer.route === undefined ? layer.handle.stack : undefined
+    const match = inner === undefined ? undefined : matchOf(layer, path)
+    return inner === undefined || match === undefined ? [] : [{ inner, ...match }]
+  })
   return (
     mounts.length > 0 &&
-    mounts.every((layer) => {
-      if (Object.keys(layer.params ?? {}).length > 0) return false
-      const rest = path.slice(layer.path?.length ?? 0)
-      return rest === '' || isMountedLiterally(layer.handle.stack ?? [], rest)
+    mounts.every(({ inner, params, length }) => {
+      if (Object.keys(params).length > 0) return false
+      const rest = path.slice(length)
+      return rest === '' || isMountedLiterally(inner, rest)
     })
   )
+}
+
+/** What a layer makes of a path: older routers leave it at the layer, newer ones return it. */
+function matchOf(
+  layer: Layer,
+  path: string,
+): { readonly params: object; readonly length: number } | undefined {
+  const match = layer.match(path)
+  if (match === false) return undefined
+  const { params = {}, path: matched = '' } = match === true ? layer : match
+  return { params, length: matched.length }
 }

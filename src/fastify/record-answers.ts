@@ -15,14 +15,28 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The request's record, where the ward keeps any. */
     [requestRecording]: RequestRecording | undefined
+    /** Whom the guard tells of what could not be recorded. */
+    readonly [unrecordedListener]: UnrecordedListener
   }
 }
 
 const requestRecording: unique symbol = Symbol('recording')
+const unrecordedListener: unique symbol = Symbol('unrecorded listener')
+
+/** Told of an answer that could not be recorded. */
+export type UnrecordedListener = (request: FastifyRequest, fault: Fault) => void
+
+const logFault: UnrecordedListener = (request, fault) =>
+  request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message)
 
 /** Has each answer of the guarded requests wait for its record; the hooks are not even there where nothing is recorded. */
-export function recordAnswers(app: FastifyInstance, { recorder }: Gate): void {
+export function recordAnswers(
+  app: FastifyInstance,
+  { recorder }: Gate,
+  onUnrecorded: UnrecordedListener = logFault,
+): void {
   app.decorateRequest(requestRecording, undefined)
+  app.decorateRequest(unrecordedListener, onUnrecorded)
   if (!recorder.isOn) return
   app.addHook('onSend', holdSend)
   app.addHook('onResponse', (request, reply, done) => {
@@ -112,7 +126,7 @@ function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown
 /** Answers with the fault in the place of an answer that was ready: past Fastify, which would add that answer's headers and trailers. */
 function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
   if (!(thrown instanceof Fault)) throw thrown
-  request.log.error({ err: errorToLog(thrown), code: thrown.code }, thrown.message)
+  request[unrecordedListener](request, thrown)
   const { raw } = reply
   const given = { ...raw.getHeaders(), ...reply.getHeaders() }
   for (const name of raw.getHeaderNames()) raw.removeHeader(name)
@@ -179,7 +193,7 @@ function hijackHeld(this: FastifyReply): FastifyReply {
     recording,
     describe: () => leavingAnswer(request, this),
     requestId: request.id,
-    onFault: (fault) => request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message),
+    onFault: (fault) => request[unrecordedListener](request, fault),
   })
   return hijacked
 }

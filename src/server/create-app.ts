@@ -10,7 +10,7 @@ import { checkFraming } from './check-framing.ts'
 import { compileSchema } from './compile-schema.ts'
 import { allowOrigins } from './cors.ts'
 import { addDocsRoutes } from './docs-routes.ts'
-import { answerError, handleErrors, logRefusal } from './handle-errors.ts'
+import { answerError, handleErrors, logFault, logRefusal } from './handle-errors.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { createHttpServer } from './http-server.ts'
 import { acceptJson } from './json-body.ts'
@@ -51,6 +51,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   await app.register(modelward, {
     ward,
     answersThrown: false,
+    onUnrecorded: (request, fault) => logFault(log, request, fault),
     onRefused(request, reply, refusal) {
       logRefusal(log, request, refusal)
       return answerWithSignIn(request, reply, refusal)
