@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Ward } from '../create-ward.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
-import { NodeHead } from '../gate/node-head.ts'
 import type { Model } from '../models/model.ts'
 import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
+import { decideBadPath } from './bad-path.ts'
 import { checkFraming } from './check-framing.ts'
 import { compileSchema } from './compile-schema.ts'
 import { allowOrigins } from './cors.ts'
@@ -94,18 +94,9 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
       },
     },
     async frameworkErrors(error, request, reply) {
-      // No hook has run for a path that cannot be read: who it is comes first here too.
       setAnswerHeaders(request, reply)
-      try {
-        const verdict = await ward.gate.admit(new NodeHead(request.raw, request), {
-          anyKey: true,
-          session: 'read',
-        })
-        return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
-      } catch (fault) {
-        // Fastify drops this promise: what it rejected with would end the process.
-        return answerError(log, request, reply, fault)
-      }
+      // It does not reject: Fastify drops this promise, and what it rejected with would end the process.
+      return answerError(log, request, reply, await decideBadPath(ward.gate, request, error))
     },
   }) as FastifyInstance
 }
