@@ -27,6 +27,7 @@ export interface LedgerQuery extends LedgerFilter {
   readonly after?: string
 }
 
+/** A page of records. */
 export interface LedgerPage {
   readonly records: readonly LedgerRecord[]
   /** Where the next page begins; undefined where there is none. With `oldest`, `position` of the last record, to go on from later. */

@@ -15,8 +15,10 @@ import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { createRequestNote } from '../gate/request-note.ts'
+import type { RequestRecording } from '../gate/request-recording.ts'
 import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
+import { recordAnswer } from './record-answer.ts'
 
 /** What the guard adds to `response.locals`. */
 export interface CallerLocals<Required extends boolean = true> {
@@ -92,7 +94,9 @@ export function guard<Required extends boolean>(
     // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
     const asked = request as Request
     const reply = response as unknown as Response
+    let recording: RequestRecording | undefined
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
+      recording?.decide(verdict)
       if (!verdict.admitted) {
         answerProblem(asked, reply, verdict.refusal)
         return
@@ -103,6 +107,7 @@ export function guard<Required extends boolean>(
       next()
     }
     const fail = (thrown: unknown): void => {
+      recording?.fail(thrown)
       if (!(thrown instanceof Fault)) {
         next(asError(thrown))
         return
@@ -113,7 +118,9 @@ export function guard<Required extends boolean>(
     // From here on nothing but an error may reach Express: it takes anything less for leave to go on.
     try {
       continueOnRead(asked, reply)
-      const verdict = gate.admit(headOf(asked), demand)
+      const head = headOf(asked)
+      recording = recordAnswer(gate.recorder, head, asked, reply, onFault)
+      const verdict = gate.admit(head, demand)
       if (verdict instanceof Promise)
         verdict.then(settle, fail).catch((thrown: unknown) => next(asError(thrown)))
       else settle(verdict)

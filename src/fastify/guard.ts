@@ -22,7 +22,13 @@ import { wardRule } from '../gate/ward-rule.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
-import { beginRecording, findRecording, recordAnswers, recordUpgrade } from './record-answers.ts'
+import {
+  beginRecording,
+  findRecording,
+  recordAnswers,
+  recordUpgrade,
+  type UnrecordedListener,
+} from './record-answers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -60,6 +66,8 @@ export interface GuardPluginOptions {
   readonly answersThrown?: boolean
   /** Sees each refusal before it is answered; answers in its own way by sending the reply and returning true. */
   readonly onRefused?: (request: FastifyRequest, reply: FastifyReply, refusal: Refusal) => boolean
+  /** Told of each answer that could not be recorded, and was a 503 for it. @default `request.log.error` */
+  readonly onUnrecorded?: UnrecordedListener
 }
 
 const admittedCaller: unique symbol = Symbol('admitted caller')
@@ -71,6 +79,7 @@ const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
   otherwise: { expected: "a demand or 'public'", accepts: () => true },
   answersThrown: { expected: 'true or false', accepts: isBoolean },
   onRefused: { expected: 'a function', accepts: isFunction },
+  onUnrecorded: { expected: 'a function', accepts: isFunction },
 }
 
 const noDemand: Demand = {}
@@ -102,7 +111,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   app.decorateRequest(takenUsage, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
-  recordAnswers(app, gate)
+  recordAnswers(app, gate, options.onUnrecorded)
   if (options.answersThrown !== false && hasDefaultErrorHandler(app))
     app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
   app.addHook('onRoute', (route) => {

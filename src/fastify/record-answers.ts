@@ -15,24 +15,37 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The request's record, where the ward keeps any. */
     [requestRecording]: RequestRecording | undefined
+    /** Whom the guard tells of what could not be recorded. */
+    readonly [unrecordedListener]: UnrecordedListener
   }
 }
 
 const requestRecording: unique symbol = Symbol('recording')
+const unrecordedListener: unique symbol = Symbol('unrecorded listener')
+
+/** Told of an answer that could not be recorded. */
+export type UnrecordedListener = (request: FastifyRequest, fault: Fault) => void
+
+const logFault: UnrecordedListener = (request, fault) =>
+  request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message)
+
+const notWritten = 'a record was not written'
 
 /** Has each answer of the guarded requests wait for its record; the hooks are not even there where nothing is recorded. */
-export function recordAnswers(app: FastifyInstance, { recorder }: Gate): void {
+export function recordAnswers(
+  app: FastifyInstance,
+  { recorder }: Gate,
+  onUnrecorded: UnrecordedListener = logFault,
+): void {
   app.decorateRequest(requestRecording, undefined)
+  app.decorateRequest(unrecordedListener, onUnrecorded)
   if (!recorder.isOn) return
   app.addHook('onSend', holdSend)
   app.addHook('onResponse', (request, reply, done) => {
     const recording = request[requestRecording]
     // The client has gone, or somebody has written past Fastify.
     if (recording?.isOpen === true)
-      recording.abort(
-        (fault) => recorder.onFault('a record was not written', fault),
-        leavingAnswer(request, reply),
-      )
+      recording.abort((fault) => recorder.onFault(notWritten, fault), leavingAnswer(request, reply))
     done()
   })
 }
@@ -92,7 +105,7 @@ function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
   const answer = leavingAnswer(request, reply)
   const waiting = isInPieces ? recording.start(answer) : recording.answer(answer)
-  const send = (): void => done(null, isInPieces ? holdEnd(recording, body, reply) : body)
+  const send = (): void => done(null, isInPieces ? holdEnd(recording, body, request, reply) : body)
   if (waiting === undefined) {
     send()
     return
@@ -112,7 +125,7 @@ function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown
 /** Answers with the fault in the place of an answer that was ready: past Fastify, which would add that answer's headers and trailers. */
 function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
   if (!(thrown instanceof Fault)) throw thrown
-  request.log.error({ err: errorToLog(thrown), code: thrown.code }, thrown.message)
+  request[unrecordedListener](request, thrown)
   const { raw } = reply
   const given = { ...raw.getHeaders(), ...reply.getHeaders() }
   for (const name of raw.getHeaderNames()) raw.removeHeader(name)
@@ -148,11 +161,21 @@ function mayHaveBody({ method }: FastifyRequest, { statusCode }: FastifyReply): 
   return method !== 'HEAD' && statusCode >= 200 && statusCode !== 204 && statusCode !== 304
 }
 
-function holdEnd(recording: RequestRecording, body: unknown, reply: FastifyReply): HeldEnd {
+function holdEnd(
+  recording: RequestRecording,
+  body: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): HeldEnd {
   const pieces = body as Pieces
-  const source = 'getReader' in pieces ? Readable.fromWeb(pieces) : pieces
+  const source =
+    'getReader' in pieces ? Readable.fromWeb(pieces as Parameters<typeof Readable.fromWeb>[0]) : pieces
   const length = reply.getHeader('content-length')
   const held = new HeldEnd(recording, length === undefined ? undefined : Number(length))
+  held.once('close', () => {
+    // What broke before its first byte Fastify answers anew, and that is recorded as any answer.
+    if (reply.raw.destroyed) recording.abort((fault) => request.log.error({ err: fault }, notWritten))
+  })
   // What breaks the source breaks the answer, which Fastify looks after.
   return pipeline(source, held, () => {})
 }
@@ -170,7 +193,7 @@ function hijackHeld(this: FastifyReply): FastifyReply {
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
   if (recording?.isOpen !== true) return hijacked
   if (isUpgrade(request)) {
-    const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
+    const onFault = (fault: unknown): void => request.log.error({ err: fault }, notWritten)
     request.raw.socket.once('close', () => void recording.finish()?.catch(onFault))
     return hijacked
   }
@@ -178,7 +201,7 @@ function hijackHeld(this: FastifyReply): FastifyReply {
     recording,
     describe: () => leavingAnswer(request, this),
     requestId: request.id,
-    onFault: (fault) => request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message),
+    onFault: (fault) => request[unrecordedListener](request, fault),
   })
   return hijacked
 }

@@ -3,6 +3,7 @@ import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { lingerOverBody } from '../gate/linger.ts'
 import { problemResponse } from '../gate/problem-response.ts'
+import { createRequestNote } from '../gate/request-note.ts'
 import { incomingOf } from './hono-head.ts'
 
 /** Told of a fault, for a log. */
@@ -15,6 +16,21 @@ interface Answered {
 
 /** What each request was last answered with, so that two guards around one handler tell the same, once. */
 const answered = new WeakMap<Context, Answered>()
+
+/** The ids of requests that have no other. */
+const requestIds = createRequestNote<Context, string>('request id')
+
+/** Gives a request its id, if it has none, for its answer and its record. */
+export function nameRequest(c: Context): string {
+  const requestId = requestIdOf(c)
+  requestIds.set(c, requestId)
+  return requestId
+}
+
+/** Code of the problem that a request was answered with; null where it was none. */
+export function findAnsweredCode(c: Context): string | null {
+  return answered.get(c)?.thrown.code ?? null
+}
 
 /** The answer to a refusal or a fault, as a problem. A body that nobody has read is not waited for. */
 export function answerProblem(c: Context, thrown: Refusal | Fault, onFault: FaultListener): Response {
@@ -51,5 +67,5 @@ export function answerCaught(c: Context, onFault: FaultListener): void {
 /** Hono's own `requestId` middleware's, where the app has it. */
 function requestIdOf(c: Context): string {
   const given: unknown = c.get('requestId')
-  return typeof given === 'string' && given !== '' ? given : crypto.randomUUID()
+  return typeof given === 'string' && given !== '' ? given : (requestIds.get(c) ?? crypto.randomUUID())
 }

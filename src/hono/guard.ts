@@ -1,4 +1,4 @@
-import type { Context, Env, Hono, MiddlewareHandler, Schema } from 'hono'
+import type { Context, Env, Hono, MiddlewareHandler, Next, Schema } from 'hono'
 import type { CallerOf } from '../core/caller.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
@@ -13,6 +13,7 @@ import { wardRule } from '../gate/ward-rule.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
 import { headOf, holdContinue, sentPathOf } from './hono-head.ts'
 import { beginUsage, concludeUsage } from './hono-usage.ts'
+import { recordContext } from './record-context.ts'
 
 /** What the guard adds to a context, for `c.var` and `c.get`. */
 export interface CallerVariables<Required extends boolean = true> {
@@ -41,6 +42,11 @@ export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptio
   /** Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a key. @default none */
   readonly before?: readonly MiddlewareHandler[]
 }
+
+type Middleware<Required extends boolean> = (
+  c: Context<{ Variables: CallerVariables<Required> }>,
+  next: Next,
+) => Promise<Response | undefined>
 
 const admissions = createAdmissions<Context>()
 
@@ -77,18 +83,22 @@ export function guard<Required extends boolean>(
   checkOptions('guard', options, rules)
   const { gate } = ward
   const { address, onFault = console.error } = options
-  return async (c, next) => {
+  const { recorder } = gate
+  const run: Middleware<Required> = async (c, next) => {
+    const recording = recorder.isOn ? recorder.find(c) : undefined
     let usage = noUsage
     try {
       holdContinue(c)
       const deciding = gate.admit(headOf(c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
+      recording?.decide(verdict)
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
       admissions.remember(c, gate, verdict.caller, verdict.usage)
       c.set('caller', verdict.caller)
       usage = verdict.usage
       beginUsage(c, usage, onFault)
     } catch (thrown) {
+      recording?.fail(thrown)
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
@@ -97,6 +107,8 @@ export function guard<Required extends boolean>(
     if (usage !== noUsage) await concludeUsage(c, usage, onFault)
     return undefined
   }
+  if (!recorder.isOn) return run
+  return (c, next) => recordContext(recorder, c, headOf(c, address), onFault, () => run(c, next))
 }
 
 /**

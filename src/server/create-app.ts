@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Ward } from '../create-ward.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
-import { NodeHead } from '../gate/node-head.ts'
 import type { Model } from '../models/model.ts'
 import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
+import { decideBadPath } from './bad-path.ts'
 import { checkFraming } from './check-framing.ts'
 import { compileSchema } from './compile-schema.ts'
 import { allowOrigins } from './cors.ts'
 import { addDocsRoutes } from './docs-routes.ts'
-import { answerError, handleErrors, logRefusal } from './handle-errors.ts'
+import { answerError, handleErrors, logFault, logRefusal } from './handle-errors.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { createHttpServer } from './http-server.ts'
 import { acceptJson } from './json-body.ts'
@@ -52,6 +52,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   await app.register(modelward, {
     ward,
     answersThrown: false,
+    onUnrecorded: (request, fault) => logFault(log, request, fault),
     onRefused(request, reply, refusal) {
       logRefusal(log, request, refusal)
       return answerWithSignIn(request, reply, refusal)
@@ -95,18 +96,9 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
       },
     },
     async frameworkErrors(error, request, reply) {
-      // No hook has run for a path that cannot be read: who it is comes first here too.
       setAnswerHeaders(request, reply)
-      try {
-        const verdict = await ward.gate.admit(new NodeHead(request.raw, request), {
-          anyKey: true,
-          session: 'read',
-        })
-        return answerError(log, request, reply, verdict.admitted ? error : verdict.refusal)
-      } catch (fault) {
-        // Fastify drops this promise: what it rejected with would end the process.
-        return answerError(log, request, reply, fault)
-      }
+      // It does not reject: Fastify drops this promise, and what it rejected with would end the process.
+      return answerError(log, request, reply, await decideBadPath(ward.gate, request, error))
     },
   }) as FastifyInstance
 }

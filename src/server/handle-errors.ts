@@ -26,7 +26,7 @@ export function answerError(
   return answerProblem(request, reply, thrown)
 }
 
-function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
+export function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
   log.error({ ...placeOf(request), code: fault.code, err: errorToLog(fault) }, fault.message)
 }
 

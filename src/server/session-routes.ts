@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type InputError, Refusal } from '../core/refusal.ts'
+import { noUsage } from '../core/usage.ts'
+import { beginRecording } from '../fastify/record-answers.ts'
 import type { Gate } from '../gate/gate.ts'
 import { NodeHead } from '../gate/node-head.ts'
 import { sessionCookie, sessionMs } from '../gate/session.ts'
@@ -19,7 +21,7 @@ const signInBody = z.object({ key: z.string(), next: z.string().optional() })
  * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away. Both are open to everyone: the
  * first looks at the key itself, in its body, and the second needs none.
  */
-export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'signIn'>): void {
+export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'recorder' | 'signIn'>): void {
   const config = { guard: 'public' } as const
   // In a scope of its own: nothing else reads forms.
   app.register(async (scope) => {
@@ -67,7 +69,7 @@ export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'signIn'
 }
 
 async function signIn(
-  gate: Pick<Gate, 'signIn'>,
+  gate: Pick<Gate, 'recorder' | 'signIn'>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -75,7 +77,14 @@ async function signIn(
   refuseCrossSite(request)
   const { key, next } = readSignIn(request.body)
   const isForm = request.headers['content-type']?.toLowerCase().startsWith(formType) === true
-  const verdict = await gate.signIn(key, new NodeHead(request.raw, request))
+  const head = new NodeHead(request.raw, request)
+  // The route is open to everyone, so that no guard has begun to.
+  const recording = beginRecording(gate.recorder, head, request, reply)
+  const verdict = await gate.signIn(key, head).catch((thrown: unknown) => {
+    recording?.fail(thrown)
+    throw thrown
+  })
+  recording?.decide(verdict.admitted ? { ...verdict, usage: noUsage } : verdict)
   if (!verdict.admitted) {
     if (!isForm) throw verdict.refusal
     return sendSignIn(request, reply, verdict.refusal, localPath(next))

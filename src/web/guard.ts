@@ -1,16 +1,18 @@
 import type { Caller, CallerOf } from '../core/caller.ts'
-import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
+import { checkOptions, isFunction, isText, type OptionRule } from '../core/check-options.ts'
 import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Usage } from '../core/usage.ts'
+import type { Verdict } from '../core/verdict.ts'
 import { createAdmissions } from '../gate/admissions.ts'
 import { checkDemand } from '../gate/check-demand.ts'
 import type { Gate } from '../gate/gate.ts'
-import { problemResponse } from '../gate/problem-response.ts'
 import { createPublicPaths, publicRule } from '../gate/public-paths.ts'
 import { createRequestNote } from '../gate/request-note.ts'
+import type { RequestRecording } from '../gate/request-recording.ts'
 import { WebHead } from '../gate/web-head.ts'
+import { answerProblem, recordRequest } from './record-request.ts'
 import { openGate, type WardSource, wardSourceRule } from './ward-source.ts'
 import { withUsage } from './web-usage.ts'
 
@@ -34,6 +36,8 @@ export interface WebGuardOptions<Rest extends readonly unknown[]> {
    * @default unknown
    */
   readonly address?: (request: Request, ...rest: Rest) => string | undefined
+  /** The route's pattern, such as `/jobs/:id`, for its records: nothing else tells it. @default none is recorded */
+  readonly route?: string
   /** Told of each fault, whose cause no client sees. @default console.error */
   readonly onFault?: (fault: Fault) => void
 }
@@ -51,6 +55,7 @@ export interface WebAppOptions<Rest extends readonly unknown[]> extends WebGuard
 const rules: Readonly<Record<keyof WebGuardOptions<[]>, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
+  route: { expected: "a route's pattern, such as /jobs/:id", accepts: isText },
 }
 const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   ...rules,
@@ -88,17 +93,19 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const gateOf = openGate(ward)
+  const { route = null, onFault = console.error } = options
   return (request, ...rest) =>
-    answer(options, () => {
+    answer(request, options, () => {
       const address = (): string | undefined => options.address?.(request, ...rest)
       return withHead(request, address, async (head) => {
         const gate = await gateOf()
-        const verdict = await gate.admit(head, demand)
-        if (!verdict.admitted) throw verdict.refusal
-        admissions.remember(request, gate, verdict.caller, verdict.usage)
-        return withUsage(request, verdict.usage, options.onFault ?? console.error, () =>
-          handler(request, verdict.caller, ...rest),
-        )
+        const { recorder } = gate
+        return recordRequest({ recorder, request, head, route, onFault }, async (recording) => {
+          const verdict = await decide(gate, head, demand, recording)
+          if (!verdict.admitted) throw verdict.refusal
+          admissions.remember(request, gate, verdict.caller, verdict.usage)
+          return withUsage(request, verdict.usage, onFault, () => handler(request, verdict.caller, ...rest))
+        })
       })
     })
 }
@@ -116,7 +123,7 @@ export function guardApp<Rest extends readonly unknown[] = []>(
   options: WebAppOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   checkOptions('guardApp', options, appRules)
-  const { ward, demand = {}, public: open = [], address, onFault } = options
+  const { ward, demand = {}, public: open = [], address, onFault, route } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
   const guarded = guard<boolean, Rest>(
@@ -126,11 +133,12 @@ export function guardApp<Rest extends readonly unknown[] = []>(
     {
       ...(address && { address }),
       ...(onFault && { onFault }),
+      ...(route !== undefined && { route }),
     },
   )
   return (request, ...rest) =>
     publicPaths.has(request.method, new URL(request.url).pathname)
-      ? answer(options, async () => handler(request, ...rest))
+      ? answer(request, options, async () => handler(request, ...rest))
       : guarded(request, ...rest)
 }
 
@@ -156,6 +164,23 @@ export function usageOf(ward: { readonly gate: Gate }, request: Request): Usage 
   return admissions.usageOf(request, ward)
 }
 
+/** Has the gate decide, and the request's record say what it decided. */
+async function decide<Required extends boolean>(
+  gate: Gate<Required>,
+  head: WebHead,
+  demand: Demand,
+  recording: RequestRecording | undefined,
+): Promise<Verdict<CallerOf<Required>>> {
+  try {
+    const verdict = await gate.admit(head, demand)
+    recording?.decide(verdict)
+    return verdict
+  } catch (thrown) {
+    recording?.fail(thrown)
+    throw thrown
+  }
+}
+
 /** The guards of one request, one inside the other, share a head; who comes back with the same request later gets a new one. */
 async function withHead(
   request: Request,
@@ -175,6 +200,7 @@ async function withHead(
 
 /** Runs a handler; what it refuses or what fails is answered as a problem. */
 async function answer(
+  request: Request,
   { onFault = console.error }: { readonly onFault?: (fault: Fault) => void },
   work: () => Promise<Response>,
 ): Promise<Response> {
@@ -183,6 +209,6 @@ async function answer(
   } catch (thrown) {
     if (thrown instanceof Fault) onFault(thrown)
     else if (!(thrown instanceof Refusal)) throw thrown
-    return problemResponse(thrown, crypto.randomUUID())
+    return answerProblem(request, thrown)
   }
 }

@@ -5,7 +5,7 @@ import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject } from './guide-project.ts'
 
-const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits']
+const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits', 'ledger']
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
 

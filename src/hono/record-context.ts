@@ -1,0 +1,77 @@
+import type { Context } from 'hono'
+import { Fault } from '../core/fault.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import { keepHeaders, recordResponse } from '../gate/record-response.ts'
+import type { Recorder } from '../gate/recorder.ts'
+import { answerProblem, type FaultListener, findAnsweredCode, nameRequest } from './answer-problem.ts'
+
+/** Runs the outermost guard of a request, and has its answer wait for its record. */
+export async function recordContext(
+  recorder: Recorder,
+  c: Context,
+  head: RequestHead,
+  onFault: FaultListener,
+  run: () => Promise<Response | undefined>,
+): Promise<Response | undefined> {
+  if (recorder.find(c) !== undefined) return run()
+  const recording = recorder.begin(c, head, c.req.method)
+  const requestId = nameRequest(c)
+  c.header('x-request-id', requestId)
+  try {
+    const returned = await run()
+    const response = returned ?? c.res
+    const recorded = await recordResponse(recording, {
+      response,
+      method: c.req.method,
+      code: findAnsweredCode(c),
+      route: routeOf(c),
+      requestId,
+      onFault: (fault) => recorder.onFault('a record was not written', fault),
+    })
+    if (returned !== undefined) return recorded
+    if (recorded !== response) replace(c, recorded)
+    return undefined
+  } catch (thrown) {
+    if (isLedgerFault(thrown)) return answerFault(c, thrown, onFault)
+    // Hono answers it, or the app's `onError` does.
+    await recording.answer({ status: statusOf(thrown), code: null, route: routeOf(c), requestId })
+    throw thrown
+  }
+}
+
+function answerFault(c: Context, fault: Fault, onFault: FaultListener): Response | undefined {
+  const response = answerProblem(c, fault, onFault)
+  if (!c.finalized) return response
+  keepHeaders(c.res.headers, response.headers)
+  c.res.body?.cancel().catch(() => {})
+  replace(c, response)
+  return undefined
+}
+
+/** Unset first: Hono would lay the headers of the one that was there over the other's. */
+function replace(c: Context, response: Response): void {
+  c.res = undefined
+  c.res = response
+}
+
+function isLedgerFault(thrown: unknown): thrown is Fault {
+  return thrown instanceof Fault && thrown.code === 'ledger_unavailable'
+}
+
+/** An `HTTPException` brings its status along. */
+function statusOf(thrown: unknown): number {
+  const { status } = thrown as { readonly status?: unknown }
+  return typeof status === 'number' ? status : 500
+}
+
+interface Route {
+  readonly method: string
+  readonly path: string
+}
+
+/** The pattern of the handler's route, the last that matched; null where nothing did but middleware. */
+function routeOf(c: Context): string | null {
+  // In the place of `hono/route`, which the oldest versions that we work with have not.
+  const { matchedRoutes } = c.req as unknown as { readonly matchedRoutes: readonly Route[] }
+  return matchedRoutes.findLast(({ method, path }) => method !== 'ALL' || !path.endsWith('*'))?.path ?? null
+}
