@@ -5,6 +5,7 @@ import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
+import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, Bench>> = {
   adapters: benchAdapters,
   admit: benchAdmit,
   limits: benchLimits,
+  verify: benchVerify,
   start: benchStart,
   import: benchImport,
   model: benchModel,

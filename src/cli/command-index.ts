@@ -81,6 +81,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./limits-explain.ts')).defineLimitsExplain,
   },
   {
+    path: 'ledger verify',
+    summary: 'Check that no record was changed, removed, moved or put in',
+    load: async () => (await import('./ledger-verify.ts')).defineLedgerVerify,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -102,5 +107,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
   owners: 'Limit what all keys of an owner use together',
   limits: 'See how limits stand',
+  ledger: 'Read and verify the record of every decision and change',
   config: 'See what is configured',
 }
