@@ -6,7 +6,7 @@ import type { LedgerFinding } from './ledger-finding.ts'
 import { createLedgerStatements } from './ledger-statements.ts'
 import { createLedgerStreams, type LedgerStreams } from './ledger-streams.ts'
 import { type CheckpointTrust, createCheckpointTrust } from './ledger-trust.ts'
-import { checkpointMismatch, tailMissing } from './ledger-witness.ts'
+import { baseTaken, checkpointMismatch, tailMissing } from './ledger-witness.ts'
 
 export interface LedgerVerifyOptions {
   /** What stands in front of each stream whose beginning was dropped by retention. */
@@ -103,6 +103,7 @@ function findBrokenBase(
     if (fault !== undefined)
       return { kind: fault.kind, stream, seq, position: null, message: `${what}: ${fault.message}` }
     const other = checkpoints.find((kept) => kept.stream === stream && kept.seq === seq)
+    if (other?.signature === base.signature) return baseTaken(other, 'another place')
     if (other !== undefined && other.hash !== base.hash) return checkpointMismatch(other, null)
   }
   return undefined
