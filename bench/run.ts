@@ -6,6 +6,7 @@ import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
+import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, Bench>> = {
   admit: benchAdmit,
   limits: benchLimits,
   ledger: benchLedger,
+  verify: benchVerify,
   start: benchStart,
   import: benchImport,
   model: benchModel,

@@ -101,6 +101,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./ledger-checkpoint.ts')).defineLedgerCheckpoint,
   },
   {
+    path: 'ledger verify',
+    summary: 'Check that no record was changed, removed, moved or put in',
+    load: async () => (await import('./ledger-verify.ts')).defineLedgerVerify,
+  },
+  {
     path: 'usage',
     summary: 'Sum up what keys and owners have used',
     load: async () => (await import('./usage.ts')).defineUsage,
@@ -127,6 +132,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
   owners: 'Limit what all keys of an owner use together',
   limits: 'See how limits stand',
-  ledger: 'Read the record of every decision and every change',
+  ledger: 'Read and verify the record of every decision and every change',
   config: 'See what is configured',
 }

@@ -4,7 +4,13 @@ import { linkText } from './ledger-link.ts'
 import type { LedgerEntry } from './ledger-record.ts'
 import type { LedgerStreams, StreamState } from './ledger-streams.ts'
 import { type CheckpointTrust, parseCheckpoint } from './ledger-trust.ts'
-import { checkpointMismatch, historyRewritten, tailMissing, witnessesOf } from './ledger-witness.ts'
+import {
+  baseTaken,
+  checkpointMismatch,
+  historyRewritten,
+  tailMissing,
+  witnessesOf,
+} from './ledger-witness.ts'
 import { type RecentLinks, recentLinksMax } from './recent-links.ts'
 
 /** A record whose link fits, and where its stream stands. */
@@ -45,6 +51,7 @@ export function createLedgerStatements(streams: LedgerStreams, trust: Checkpoint
       if (fault !== undefined) return notRight(record, fault.kind, fault.message)
       if (stated.stream !== state.id || stated.seq >= seq || stated.seq < seq - recentLinksMax)
         return notRight(record, 'checkpoint_invalid', 'it is not of the records right before it')
+      if (stated.signature === state.base?.signature) return baseTaken(stated, `record ${seq}`)
       const link = recent.at(stated.seq)
       if (link === undefined) uncompared += 1
       else if (link !== linkText(Buffer.from(stated.hash, 'hex')))

@@ -6,6 +6,8 @@ import { RecentLinks } from './recent-links.ts'
 /** How far a stream has been followed. */
 export interface StreamState {
   readonly id: string
+  /** What stands in front of it. */
+  readonly base: LedgerCheckpoint | undefined
   /** Number and link of the last record that fits; where there was none yet, those that the chain begins with. */
   seq: number
   link: string
@@ -44,6 +46,7 @@ export function createLedgerStreams(
   function begin(id: string, base: LedgerCheckpoint | undefined): StreamState {
     const state: StreamState = {
       id,
+      base,
       seq: base?.seq ?? 0,
       link: linkText(base === undefined ? firstLink(id) : Buffer.from(base.hash, 'hex')),
       isStart: base === undefined,

@@ -89,6 +89,27 @@ describe('a ledger that nobody touched', () => {
     expect(kindOf(rest, { bases: [base], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
   })
 
+  test('is not in order behind a checkpoint of its own that was put in the place of a base', () => {
+    const forge = createLedgerForge()
+    forge.write(one, requestEntry(1), requestEntry(2))
+    const checkpoint = forge.writeCheckpoint(one)
+    forge.write(one, requestEntry(4))
+    const rest = forge.blocks.slice(1)
+    expect(kindOf(rest, { bases: [checkpoint] })).toBe('start_removed')
+    const dropped = signCheckpoint({ ...checkpoint, at: checkpoint.at + 1 }, signingKey)
+    expect(kindOf(rest, { bases: [dropped] })).toBeUndefined()
+    expect(kindOf(rest, { bases: [dropped], checkpoints: [dropped] })).toBe('start_removed')
+  })
+
+  test('tells of a stream that was opened and has no record', () => {
+    expect(kindOf(twoStreams().blocks, { streams: [one, other] })).toBeUndefined()
+    expect(verify([], { streams: [one] }).firstBroken).toMatchObject({
+      kind: 'tail_missing',
+      stream: one,
+      seq: 1,
+    })
+  })
+
   test('does not mind a clock that jumps back', () => {
     const forge = createLedgerForge()
     forge.write(one, requestEntry(9), requestEntry(2), requestEntry(5))

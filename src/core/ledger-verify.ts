@@ -6,7 +6,7 @@ import type { LedgerFinding } from './ledger-finding.ts'
 import { createLedgerStatements } from './ledger-statements.ts'
 import { createLedgerStreams, type LedgerStreams } from './ledger-streams.ts'
 import { type CheckpointTrust, createCheckpointTrust } from './ledger-trust.ts'
-import { checkpointMismatch, tailMissing } from './ledger-witness.ts'
+import { baseTaken, checkpointMismatch, tailMissing } from './ledger-witness.ts'
 
 export interface LedgerVerifyOptions {
   /** What stands in front of each stream whose beginning was dropped by retention. */
@@ -15,6 +15,8 @@ export interface LedgerVerifyOptions {
   readonly trustedKeys?: readonly string[] | undefined
   /** Checkpoints that were kept elsewhere. Their signatures are not looked at again. */
   readonly checkpoints?: readonly LedgerCheckpoint[]
+  /** Streams that are known to have been opened, by id: each has at least one record, or a base. */
+  readonly streams?: readonly string[]
 }
 
 /** What was found. */
@@ -41,10 +43,11 @@ export interface LedgerVerification {
  */
 export function verifyLedger(
   blocks: Iterable<LedgerBlock>,
-  { bases = [], trustedKeys, checkpoints = [] }: LedgerVerifyOptions = {},
+  { bases = [], trustedKeys, checkpoints = [], streams: opened = [] }: LedgerVerifyOptions = {},
 ): LedgerVerification {
   const trust = createCheckpointTrust(trustedKeys)
-  const streams = createLedgerStreams(bases, checkpoints)
+  const brokenBase = findBrokenBase(bases, checkpoints, trust)
+  const streams = createLedgerStreams(brokenBase === undefined ? bases : [], checkpoints)
   const statements = createLedgerStatements(streams, trust)
   const source = blocks[Symbol.iterator]()
   let wholeBlocks = 0
@@ -62,7 +65,7 @@ export function verifyLedger(
   }
 
   const firstBroken =
-    findBrokenBase(bases, checkpoints, trust) ?? follow() ?? findCutTail(streams, checkpoints)
+    brokenBase ?? follow() ?? findCutTail(streams, checkpoints) ?? findEmptied(streams, opened)
   const { checkpoints: signed, lastCheckpoint, uncompared } = statements.sums()
   const notes = [
     ...(trustedKeys === undefined && trust.keys().length > 0 ? [unknownSigner] : []),
@@ -100,6 +103,7 @@ function findBrokenBase(
     if (fault !== undefined)
       return { kind: fault.kind, stream, seq, position: null, message: `${what}: ${fault.message}` }
     const other = checkpoints.find((kept) => kept.stream === stream && kept.seq === seq)
+    if (other?.signature === base.signature) return baseTaken(other, 'another place')
     if (other !== undefined && other.hash !== base.hash) return checkpointMismatch(other, null)
   }
   return undefined
@@ -124,6 +128,15 @@ function findCutTail(
       return tailMissing(stream, last, seq, `the given checkpoint of ${new Date(at).toISOString()}`)
   }
   return undefined
+}
+
+/** A stream is opened by its first record. */
+function findEmptied(streams: LedgerStreams, opened: readonly string[]): LedgerFinding | undefined {
+  const stream = opened.find((id) => streams.find(id) === undefined)
+  if (stream === undefined) return undefined
+  const message =
+    'all records of the stream are missing, and there is no base for records dropped by retention'
+  return { kind: 'tail_missing', stream, seq: 1, position: null, message }
 }
 
 function describeUnsigned(streams: LedgerStreams): readonly string[] {

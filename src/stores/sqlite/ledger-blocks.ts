@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { LedgerBlock } from '../../core/ledger-block.ts'
 import type { LedgerCheckpoint } from '../../core/ledger-checkpoint.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
@@ -27,7 +28,8 @@ const blocksAtOnce = 64
  * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
  */
 export function openLedgerBlocks(file: string): LedgerBlocks {
-  const database = openLedgerDatabaseToRead(file)
+  // A copy has no log beside it, unless it was copied too, and may lie where nothing can be written. Whoever writes a ledger has a log.
+  const database = openLedgerDatabaseToRead(file, !existsSync(`${file}-wal`))
   // A left join: a block whose stream is not known is shown, not hidden.
   const some = database.prepare<LedgerBlock>(`
     SELECT block.id AS id, coalesce(stream.id, '') AS stream, first_seq AS firstSeq, count, min_at AS minAt, max_at AS maxAt, body

@@ -36,10 +36,11 @@ export function openLedgerDatabase({ file, busyTimeoutMs }: OpenLedgerDatabaseOp
 /**
  * Opens the ledger's file to read it, beside whoever writes it.
  *
+ * @param isAlone whether nobody writes it and none of it is in a log beside it, so that not even a lock file is made there
  * @throws SetupError as `openLedgerDatabase`; `data_corrupt` too for a file that is empty
  */
-export function openLedgerDatabaseToRead(file: string): SqliteDatabase {
-  const database = openDatabaseToRead(file, { isAlone: false })
+export function openLedgerDatabaseToRead(file: string, isAlone = false): SqliteDatabase {
+  const database = openDatabaseToRead(file, { isAlone })
   try {
     if (checkVersion(database, file) === 0)
       throw new SetupError('data_corrupt', `${file}: this is no ledger, the file is empty`)

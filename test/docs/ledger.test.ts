@@ -1,0 +1,91 @@
+import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
+import { isSigned, type LedgerCheckpoint, signCheckpoint } from '../../src/core/ledger-checkpoint.ts'
+import { encodeEntry } from '../../src/core/ledger-encoding.ts'
+import { ledgerEvents } from '../../src/core/ledger-event.ts'
+import { type LedgerEntry, ledgerEntry } from '../../src/core/ledger-record.ts'
+import { refusals } from '../../src/core/refusal.ts'
+
+const page = readFileSync(new URL('../../docs/reference/ledger.md', import.meta.url), 'utf8')
+
+/** The text under a heading, up to the next of the same or a higher rank. */
+function section(heading: string): string {
+  const [marks = ''] = /^#+/.exec(heading) ?? []
+  const after = page.split(`\n${heading}\n`)[1]
+  if (after === undefined) throw new Error(`there is no ${heading}`)
+  return after.split(new RegExp(`^#{1,${marks.length}} `, 'm'))[0] ?? ''
+}
+
+const stream = /^Stream `([0-9a-f]{32})`, whose first link is `([0-9a-f]{64})`/m.exec(
+  section('## Test vectors'),
+)
+const vectors = [
+  ...section('## Test vectors').matchAll(
+    /```json\n(\{"at".*\})\n```\n\n```text\nentry ([0-9a-f]+)\nlink {2}([0-9a-f]{64})\n/g,
+  ),
+].map(([, json = '', entry = '', link = '']) => ({ json: JSON.parse(json) as LedgerEntry, entry, link }))
+
+describe('docs/reference/ledger.md', () => {
+  test('has every field of a record', () => {
+    const fields = [...section('## A record').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+    expect(fields.toSorted()).toEqual(Object.keys(ledgerEntry({ at: 1, event: 'key.created' })).toSorted())
+  })
+
+  test('has every event with its number, and what it is elsewhere', () => {
+    const rows = [...section('## Events').matchAll(/^\| `([a-z._]+)` \| (\d+) \| \S.* \| \S.* \| \S.* \|$/gm)]
+    expect(Object.fromEntries(rows.map(([, name, number]) => [name, Number(number)]))).toEqual(ledgerEvents)
+  })
+
+  test('says of every code of a refusal what it is elsewhere, once', () => {
+    const rows = section('### Codes').matchAll(/^\| (`[^|]*`) \| \S.* \| \S.* \|$/gm)
+    const codes = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code))
+    expect(codes.toSorted()).toEqual(Object.keys(refusals).toSorted())
+  })
+
+  test('has vectors that are encoded and chained as the code does', () => {
+    let link = firstLink(stream?.[1] ?? '')
+    expect(link.toString('hex')).toBe(stream?.[2])
+    expect(vectors.length).toBeGreaterThanOrEqual(4)
+    for (const [index, vector] of vectors.entries()) {
+      const entry = encodeEntry(ledgerEntry(vector.json))
+      expect(entry.toString('hex')).toBe(vector.entry)
+      link = nextLink(link, index + 1, entry)
+      expect(link.toString('hex')).toBe(vector.link)
+    }
+  })
+
+  test('has a program that computes the links of the vectors without ours', async () => {
+    const [, program = ''] = /```js\n(.*?)```/s.exec(section('## Chain')) ?? []
+    const { linksOf } = (await import(`data:text/javascript,${encodeURIComponent(program)}`)) as {
+      linksOf: (stream: string, entries: readonly Buffer[]) => readonly Buffer[]
+    }
+    const links = linksOf(
+      stream?.[1] ?? '',
+      vectors.map(({ entry }) => Buffer.from(entry, 'hex')),
+    )
+    expect(links.map((link) => link.toString('hex'))).toEqual(vectors.map(({ link }) => link))
+  })
+
+  test('has a checkpoint of the last vector that is signed as the code does', () => {
+    const [, json = ''] = /```json\n(\{"type".*\})\n```/.exec(section('## Test vectors')) ?? []
+    const checkpoint = JSON.parse(json) as LedgerCheckpoint
+    expect(checkpoint).toMatchObject({ stream: stream?.[1], seq: vectors.length, hash: vectors.at(-1)?.link })
+    expect(isSigned(checkpoint)).toBe(true)
+    expect(signCheckpoint(checkpoint, rfc8032Key())).toEqual(checkpoint)
+  })
+
+  test('has every kind of break that the code tells, once', () => {
+    const source = readFileSync(new URL('../../src/core/ledger-finding.ts', import.meta.url), 'utf8')
+    const kinds = [...source.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, kind]) => kind)
+    expect([...section('## Verifying').matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind)).toEqual(kinds)
+  })
+})
+
+/** The private key of RFC 8032, 7.1, test 1, in front of which PKCS #8 says what it is. */
+function rfc8032Key() {
+  const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'
+  const key = Buffer.from(`302e020100300506032b657004220420${seed}`, 'hex')
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+}
