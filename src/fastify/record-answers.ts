@@ -197,6 +197,7 @@ function hijackHeld(this: FastifyReply): FastifyReply {
     request.raw.socket.once('close', () => void recording.finish()?.catch(onFault))
     return hijacked
   }
+  if (!this.raw.hasHeader('x-request-id')) this.raw.setHeader('x-request-id', request.id)
   holdAnswer(this.raw, {
     recording,
     describe: () => leavingAnswer(request, this),
