@@ -412,6 +412,73 @@ describe('a stream that was opened later', () => {
   })
 })
 
+describe('any ledger of several streams', () => {
+  const written = fc.array(
+    fc.record({ stream: fc.integer({ min: 1, max: 4 }), size: fc.integer({ min: 1, max: 5 }) }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  )
+  const tampered = fc.record({
+    written,
+    pick: fc.nat(),
+    byte: fc.nat(),
+    mask: fc.integer({ min: 1, max: 255 }),
+  })
+
+  function write(
+    blocks: readonly { readonly stream: number; readonly size: number }[],
+  ): readonly LedgerBlock[] {
+    const forge = createLedgerForge()
+    for (const [index, { stream, size }] of blocks.entries())
+      forge.write(streamId(stream), ...Array.from({ length: size }, (_, at) => requestEntry(10 * index + at)))
+    return forge.blocks.map(sealed)
+  }
+
+  test('is in order as it was written', () => {
+    fc.assert(
+      fc.property(written, (blocks) => {
+        const ledger = write(blocks)
+        const records = ledger.reduce((sum, { count }) => sum + count, 0)
+        expect(verifyLedger(ledger)).toMatchObject({ records, firstBroken: undefined })
+      }),
+    )
+  })
+
+  test('is broken by any byte of a body that is another', () => {
+    fc.assert(
+      fc.property(tampered, ({ written: blocks, pick, byte, mask }) => {
+        const ledger = write(blocks)
+        const index = pick % ledger.length
+        const block = ledger[index]
+        if (block === undefined) return
+        const body = Buffer.from(block.body)
+        const at = byte % body.length
+        body[at] = (body[at] ?? 0) ^ mask
+        expect(verifyLedger(ledger.with(index, { ...block, body })).firstBroken?.stream).toBe(block.stream)
+      }),
+    )
+  })
+
+  test('is broken by a block that is there twice, or is missing before others of its stream', () => {
+    fc.assert(
+      fc.property(tampered, ({ written: blocks, pick }) => {
+        const ledger = write(blocks)
+        const index = pick % ledger.length
+        const { stream, firstSeq } = ledger[index] ?? { stream: '', firstSeq: 0 }
+        const twice = ledger.toSpliced(index + 1, 0, ...ledger.slice(index, index + 1))
+        expect(verifyLedger(twice).firstBroken).toMatchObject({ kind: 'record_duplicated', stream })
+        const isLast = !ledger.slice(index + 1).some((block) => block.stream === stream)
+        const kind = firstSeq === 1 ? 'start_removed' : 'records_removed'
+        const { firstBroken } = verifyLedger(ledger.toSpliced(index, 1))
+        if (isLast) expect(firstBroken).toBeUndefined()
+        else expect(firstBroken).toMatchObject({ kind, stream, seq: firstSeq })
+      }),
+    )
+  })
+})
+
 test('takes the blocks one at a time, and holds none of them', () => {
   let taken = 0
   function* blocks(): Generator<LedgerBlock> {

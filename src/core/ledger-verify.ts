@@ -144,6 +144,6 @@ function describeUnsigned(streams: LedgerStreams): readonly string[] {
   for (const { seq, signedSeq } of streams.all()) count += seq - signedSeq
   if (count === 0) return []
   return [
-    `${count} ${count === 1 ? 'record comes' : 'records come'} after the last checkpoint in their stream: chained, and not signed yet.`,
+    `${count} ${count === 1 ? 'record comes' : 'records come'} after the last checkpoint in their stream: chained, but not signed.`,
   ]
 }
