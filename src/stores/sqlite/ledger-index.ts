@@ -13,6 +13,9 @@ const spanRecords = 16_384
 const spanBlocks = 4_096
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
+/** And a pause after each: SQLite waits for a lock by sleeping and trying again, and would find it taken again and again. */
+const pauseMs = 2
+const pauses = new Int32Array(new SharedArrayBuffer(4))
 
 interface Span {
   /** Its last block. */
@@ -36,10 +39,12 @@ export function fillIndex(database: SqliteDatabase): boolean {
   const put = database.prepare('INSERT OR REPLACE INTO posting (until, term, blocks) VALUES (?, ?, ?)')
   // In the order of the table, which is appended to.
   rows.sort(([one], [other]) => (one < other ? -1 : 1))
-  for (let at = 0; at < rows.length; at += rowsAtOnce)
+  for (let at = 0; at < rows.length; at += rowsAtOnce) {
     inTransaction(database, () => {
       for (const [term, ids] of rows.slice(at, at + rowsAtOnce)) put.run(span.until, term, encodeIds(ids))
     })
+    Atomics.wait(pauses, 0, 0, pauseMs)
+  }
   database.prepare('UPDATE indexed SET block = ? WHERE block = ?').run(span.until, from)
   return true
 }
