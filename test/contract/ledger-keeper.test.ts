@@ -117,6 +117,22 @@ test('the index finds what a scan finds: within spans, across them, and behind t
   expect(query({ keyId: 'key_5', limit: 1 }).records).toMatchObject([{ requestId: 'r40062' }])
 })
 
+test('rows of a span that nobody finished are no answer', () => {
+  const { file, write, tend, query } = openThreads()
+  write(manyOf(20_000))
+  const scanned = query({ keyId: 'key_5' })
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  onTestFinished(() => database.close())
+  // As by a process that was killed: block 2 holds the key, and the span would have ended at block 50.
+  database
+    .prepare('INSERT INTO posting (until, term, blocks) VALUES (?, ?, ?)')
+    .run(50, 'key:key_5', Uint8Array.of(2))
+  expect(query({ keyId: 'key_5' })).toEqual(scanned)
+  tend()
+  expect(query({ keyId: 'key_5' })).toEqual(scanned)
+  expect(query({ keyId: 'key_5', order: 'oldest' }).records).toEqual(scanned.records.toReversed())
+})
+
 test('one record a commit is indexed too', () => {
   const { file, tend, query } = openThreads()
   writeOneByOne(file, manyOf(4_100))

@@ -13,6 +13,9 @@ const spanRecords = 16_384
 const spanBlocks = 4_096
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
+/** And a pause after each: SQLite waits for a lock by sleeping and trying again, and would find it taken again and again. */
+const pauseMs = 2
+const pauses = new Int32Array(new SharedArrayBuffer(4))
 
 interface Span {
   /** Its last block. */
@@ -33,15 +36,32 @@ export function fillIndex(database: SqliteDatabase): boolean {
   const span = nextSpan(database, from)
   if (span === undefined) return false
   const rows = [...termsOf(database, span)]
-  const put = database.prepare('INSERT OR REPLACE INTO posting (until, term, blocks) VALUES (?, ?, ?)')
   // In the order of the table, which is appended to.
   rows.sort(([one], [other]) => (one < other ? -1 : 1))
-  for (let at = 0; at < rows.length; at += rowsAtOnce)
-    inTransaction(database, () => {
-      for (const [term, ids] of rows.slice(at, at + rowsAtOnce)) put.run(span.until, term, encodeIds(ids))
-    })
-  database.prepare('UPDATE indexed SET block = ? WHERE block = ?').run(span.until, from)
+  // A process may have been killed in the middle, of a span that ended elsewhere: retention took some of its blocks since.
+  database.prepare('DELETE FROM posting WHERE until > ? AND until <> ?').run(from, span.until)
+  putRows(database, span.until, rows)
+  inTransaction(database, () => {
+    const count = database.prepare<{ rows: number }>('SELECT count(*) AS rows FROM posting WHERE until = ?')
+    // Fewer: another process took its own span for the right one. The next turn begins anew.
+    if (count.get(span.until)?.rows !== rows.length) return
+    database.prepare('UPDATE indexed SET block = ? WHERE block = ?').run(span.until, from)
+  })
   return true
+}
+
+function putRows(
+  database: SqliteDatabase,
+  until: number,
+  rows: readonly (readonly [string, readonly number[]])[],
+): void {
+  const put = database.prepare('INSERT OR REPLACE INTO posting (until, term, blocks) VALUES (?, ?, ?)')
+  for (let at = 0; at < rows.length; at += rowsAtOnce) {
+    inTransaction(database, () => {
+      for (const [term, ids] of rows.slice(at, at + rowsAtOnce)) put.run(until, term, encodeIds(ids))
+    })
+    Atomics.wait(pauses, 0, 0, pauseMs)
+  }
 }
 
 /** The last block that the index knows. */
