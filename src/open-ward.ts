@@ -22,6 +22,8 @@ export interface FolderLedgerOptions {
   readonly isLazy?: boolean
   /** Told of every signed checkpoint. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
+  /** Told of streams of others that have no end: killed, or still running. */
+  readonly onUnclosed?: (streams: readonly string[]) => void
 }
 
 export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger'> {
@@ -81,7 +83,7 @@ async function openLedger(
   { folderLedger = {}, clock, onFault }: OpenWardOptions,
 ): Promise<Ledger | undefined> {
   if (folderLedger === 'none') return undefined
-  const { keepMs, bytesMax, isLazy = false, onCheckpoint } = folderLedger
+  const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = folderLedger
   const retention = {
     ...(keepMs !== undefined && { ageMs: keepMs }),
     ...(bytesMax !== undefined && { bytes: bytesMax }),
@@ -91,6 +93,7 @@ async function openLedger(
       retention,
       ...(clock && { clock }),
       ...(onCheckpoint && { onCheckpoint }),
+      ...(onUnclosed && { onUnclosed }),
       ...(onFault && { onFault }),
     })
   return isLazy ? createLazyLedger(open) : open()

@@ -21,7 +21,7 @@ export interface LedgerCheckpoint {
 export const checkpointType = 'modelward-checkpoint-1'
 
 /** What is signed: five lines of ASCII, each ended by a line feed. */
-export function checkpointText({
+function checkpointText({
   stream,
   seq,
   hash,

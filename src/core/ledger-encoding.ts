@@ -2,9 +2,9 @@ import { ledgerEventOf, ledgerEvents } from './ledger-event.ts'
 import type { LedgerEntry } from './ledger-record.ts'
 
 /** Most bytes of a text field as UTF-8; what is longer is cut, at a character, and ends in `…`. */
-export const ledgerTextBytesMax = 256
+const ledgerTextBytesMax = 256
 /** Most bytes of `detail` as JSON; a larger one is `{"cut":true}`. */
-export const ledgerDetailBytesMax = 2_000
+const ledgerDetailBytesMax = 2_000
 /** Most measures of an entry, and most bytes that an encoded one can have. */
 export const ledgerMeasuresMax = 16
 export const ledgerEntryBytesMax: number = 16_384

@@ -80,6 +80,11 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
       ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
       ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
       ...(onCheckpoint && { onCheckpoint }),
+      onUnclosed: (streams) =>
+        log.info(
+          { streams },
+          'earlier writers of the ledger have no end: killed, or still running; what they committed is whole',
+        ),
     },
     ...(limitBadKeys !== 'none' && { limitBadKeys }),
     onShadow: ({ use }) => log.info({ limit: use.name }, 'a limit in shadow would have refused'),

@@ -10,6 +10,7 @@ export interface WritingThreadOptions {
   /** Milliseconds since the epoch, whole. */
   readonly now: () => number
   readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
+  readonly onUnclosed?: ((streams: readonly string[]) => void) | undefined
   readonly onFault?: ((message: string, fault: unknown) => void) | undefined
 }
 
@@ -29,6 +30,7 @@ export function createWritingThread({
   start,
   now,
   onCheckpoint,
+  onUnclosed,
   onFault,
 }: WritingThreadOptions): WritingThread {
   let worker = start()
@@ -43,8 +45,7 @@ export function createWritingThread({
   }
 
   function tell({ seq, checkpoints, unclosed }: Written): void {
-    for (const stream of unclosed)
-      onFault?.(`ledger: stream ${stream} has no end: its process was killed, or is still running`, undefined)
+    if (unclosed.length > 0) onUnclosed?.(unclosed)
     for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
     // The record of a checkpoint itself needs no other.
     isDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0

@@ -26,7 +26,12 @@ export interface SqliteLedgerOptions {
   readonly retention?: LedgerRetention
   /** Told of every checkpoint once it is durable: it is worth something outside of this file. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
-  /** Told of what no caller waits for: the keeper's faults, a thread that died, a former writer without an end. */
+  /**
+   * Told, once it is opened, of streams of others that have no end: their process was killed, or is still running. What they have
+   * committed is whole; what they were about to is not there.
+   */
+  readonly onUnclosed?: (streams: readonly string[]) => void
+  /** Told of what no caller waits for: the keeper's faults, a thread that died. */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
@@ -41,11 +46,20 @@ const entriesMax = 65_536
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const { file, signingKey, checkpointRecords = 10_000, retention = {}, onCheckpoint, onFault } = options
+  const {
+    file,
+    signingKey,
+    checkpointRecords = 10_000,
+    retention = {},
+    onCheckpoint,
+    onUnclosed,
+    onFault,
+  } = options
   const writer = createWritingThread({
     start: () => startLedgerWorker({ role: 'writer', file, signingKey, checkpointRecords }),
     now,
     onCheckpoint,
+    onUnclosed,
     onFault,
   })
   await writer.open()
