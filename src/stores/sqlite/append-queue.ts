@@ -26,16 +26,29 @@ interface Waiting {
 
 /** What one transaction takes at most, so that nobody waits long for others. */
 const batchMax = 8_192
+/** How many turns of the event loop are awaited at most: a stream of requests that never pauses must not hold the first of them. */
+const turnsMax = 16
 const lengthBytes = 4
 
 export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): AppendQueue {
   let gathering: Waiting[] = []
   let running: Promise<void> | undefined
 
+  /**
+   * What is on its way goes together: a commit for the first alone would have all the others wait for it, and costs as much as one for
+   * all. So as long as a turn of the event loop has brought more, the next is awaited; the first that brings nothing ends it.
+   */
+  async function turnsThatBringMore(): Promise<void> {
+    for (let turn = 0; turn < turnsMax; turn += 1) {
+      const { length } = gathering
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      if (gathering.length === length || length >= batchMax) return
+    }
+  }
+
   async function run(): Promise<void> {
     while (gathering.length > 0) {
-      // What comes in the same turn of the event loop goes together: a commit for the first alone would have all the others wait for it.
-      await new Promise<void>((resolve) => setImmediate(resolve))
+      await turnsThatBringMore()
       const batch = gathering.length <= batchMax ? gathering : gathering.slice(0, batchMax)
       gathering = batch === gathering ? [] : gathering.slice(batchMax)
       try {
