@@ -9,7 +9,7 @@ export const benchHttp: Bench = (options, tell) =>
       name: 'http',
       contestants: findContestants(),
       targets: [
-        { name: 'against bare Fastify, requests/s', of: 'modelward', against: 'fastify', least: 0.85 },
+        { name: 'against bare Fastify, requests/s', of: 'modelward', against: 'fastify', least: 0.8 },
         {
           name: 'against FastAPI as Debian installs it, requests/s',
           of: 'modelward',
