@@ -22,10 +22,10 @@ export function readServed(): Served {
   return { port: Number(BENCH_PORT), key: BENCH_KEY, guard }
 }
 
-/** The ward over the data folder that the key is in, as a user opens it. */
+/** The ward over the data folder that the key is in: the guard alone, for the peers keep no record. */
 export function openWard(): Promise<Ward<true>> {
   const { BENCH_DATA = '' } = process.env
-  return openModelward({ data: BENCH_DATA, create: false })
+  return openModelward({ data: BENCH_DATA, create: false, ledgerMode: 'none' })
 }
 
 /** A model that costs nothing, so that it hides nothing of what a guard costs. */
