@@ -1,4 +1,5 @@
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
+import { openLogOutput } from './log-output.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 
@@ -37,6 +38,6 @@ export function createLog({ level, keyHeader, stream }: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       base: null,
     },
-    stream ?? destination({ fd: 2, sync: true }),
+    stream ?? openLogOutput(2),
   )
 }
