@@ -11,7 +11,10 @@ export type LedgerAddresses = 'whole' | 'truncated' | 'hashed' | 'none'
 /** Characters of a hashed address: 72 bits, beyond any chance that two addresses meet. */
 const hashedLength = 12
 
-/** Writes addresses as they are recorded. An IPv4 address that arrives mapped into IPv6 is written as IPv4. */
+/**
+ * Writes addresses as they are recorded. An IPv4 address that arrives mapped into IPv6 is written as IPv4; what is no address is `unknown`: behind a
+ * trusted proxy it may be any text that a client sends.
+ */
 export interface RecordAddress {
   readonly ofOne: (address: string | undefined) => string | null
   /** Of all addresses that count as one, such as a /64. */
@@ -23,7 +26,7 @@ export function createRecordAddress(how: LedgerAddresses, deriveKey: () => KeyOb
   const known =
     (write: (address: string) => string) =>
     (address: string | undefined): string | null =>
-      address === undefined ? null : write(address)
+      address === undefined ? null : isAddress(address) ? write(address) : 'unknown'
   if (how === 'none') return { ofOne: () => null, ofGroup: () => null }
   if (how === 'whole') return { ofOne: known(plain), ofGroup: known(addressGroupOf) }
   if (how === 'truncated') return { ofOne: known(truncate), ofGroup: known(truncate) }
@@ -35,6 +38,10 @@ export function createRecordAddress(how: LedgerAddresses, deriveKey: () => KeyOb
   return { ofOne: hash, ofGroup: hash }
 }
 
+function isAddress(text: string): boolean {
+  return isIP(text.split('%')[0] ?? '') !== 0
+}
+
 function plain(address: string): string {
   return isIP(address) === 6 && /^::ffff:\d/i.test(address) ? addressGroupOf(address) : address
 }
@@ -42,7 +49,6 @@ function plain(address: string): string {
 function truncate(address: string): string {
   const group = addressGroupOf(address)
   if (isIP(group) === 4) return group.replace(/\d+$/, '0/24')
-  const [first, second, third, ...rest] = group.split(':')
-  // What is no address, such as the name of a socket, is not shortened but left out.
-  return rest.length === 0 ? 'unknown' : `${first}:${second}:${third}::/48`
+  const [first, second, third] = group.split(':')
+  return `${first}:${second}:${third}::/48`
 }

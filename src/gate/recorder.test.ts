@@ -33,6 +33,10 @@ describe('addresses', () => {
     ['truncated', '2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
     ['truncated', '::1', '0:0:0::/48'],
     ['hashed', '203.0.113.77', expect.stringMatching(/^[\w-]{12}$/)],
+    ['whole', 'fe80::1%eth0', 'fe80::1%eth0'],
+    ['whole', '=cmd|calc', 'unknown'],
+    ['truncated', 'no address', 'unknown'],
+    ['hashed', 'no address', 'unknown'],
     ['none', '203.0.113.77', null],
   ] as const)('%s: %s is recorded as %s', async (ledgerAddresses, address, recorded) => {
     const ledger = createFakeLedger()

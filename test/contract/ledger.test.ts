@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Ledger } from '../../src/core/ledger.ts'
@@ -84,6 +84,14 @@ describe('a ledger in SQLite', () => {
       'ledger.checkpoint',
       'ledger.closed',
     ])
+  })
+
+  test('emptied under the ledger, records nothing that would be lost', async () => {
+    const file = inFolder()
+    const ledger = await openLedger({ file })
+    await ledger.append(requestOf())
+    truncateSync(file)
+    await expect(ledger.append(requestOf())).rejects.toMatchObject({ code: 'ledger_unavailable' })
   })
 
   test('a checkpoint comes with every so many records, and is told', async () => {

@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs'
 import { Fault } from '../../core/fault.ts'
 
-/** Notices when files that are open are deleted or replaced: the open ones go on, and what is written to them is lost. */
+/** Notices when files that are open are deleted, replaced or emptied: the open ones go on, and what is written to them is lost. */
 export interface WatchedFiles {
   /**
    * Two system calls.
@@ -13,13 +13,14 @@ export interface WatchedFiles {
 
 /** Watches a database and its write-ahead log, both of which must be there now and stay for as long as it is open. */
 export function watchFiles(file: string): WatchedFiles {
-  const watched = [file, `${file}-wal`].map((path) => ({ path, identity: identityOf(path) }))
+  const watched = [file, `${file}-wal`].map((path) => ({ path, identity: identityOf(path)?.identity }))
   return {
     check: () => {
       for (const { path, identity } of watched) {
         const found = identityOf(path)
-        if (found !== undefined && found === identity) continue
-        const happened = found === undefined ? 'was deleted' : 'was replaced'
+        const isEmptied = path === file && found?.size === 0n
+        if (found !== undefined && found.identity === identity && !isEmptied) continue
+        const happened = found === undefined ? 'was deleted' : isEmptied ? 'was emptied' : 'was replaced'
         throw new Fault(
           'store_unavailable',
           `${path} ${happened} while in use; put it back, or start again with the files that are there`,
@@ -29,12 +30,17 @@ export function watchFiles(file: string): WatchedFiles {
   }
 }
 
-function identityOf(path: string): string | undefined {
+interface Found {
+  readonly identity: string
+  readonly size: bigint
+}
+
+function identityOf(path: string): Found | undefined {
   let found: BigIntStats | undefined
   try {
     found = statSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
     throw new Fault('store_unavailable', `${path} cannot be looked at`, { cause: error })
   }
-  return found === undefined ? undefined : `${found.dev}:${found.ino}`
+  return found && { identity: `${found.dev}:${found.ino}`, size: found.size }
 }
