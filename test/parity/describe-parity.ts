@@ -4,6 +4,7 @@ import { describeBodyRows, describeKeepAliveRows } from './rows-body.ts'
 import { describeCorsRows, describeDenyRows } from './rows-deny.ts'
 import { describeErrorRows } from './rows-errors.ts'
 import { describeBearerRows, describeKeyRows } from './rows-key.ts'
+import { describeLedgerRows } from './rows-ledger.ts'
 import { describeLimitRows } from './rows-limits.ts'
 import { describeStandingRows } from './rows-standing.ts'
 
@@ -18,6 +19,7 @@ export function describeParity(name: string, start: StartTarget): void {
     describe('standing and scopes', () => describeStandingRows(start))
     describe('limits', () => describeLimitRows(start))
     describe('errors and logs', () => describeErrorRows(start))
+    describe('the ledger', () => describeLedgerRows(start))
     describe('kept connections', () => describeKeepAliveRows(start))
   })
 }

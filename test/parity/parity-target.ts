@@ -1,4 +1,5 @@
 import type { KeyFormat } from '../../src/core/key-text.ts'
+import type { LedgerRecord } from '../../src/core/ledger-record.ts'
 import type { KeyService } from '../../src/gate/key-service.ts'
 import type { OwnerService } from '../../src/gate/owner-service.ts'
 
@@ -17,6 +18,8 @@ export interface ParityTarget {
   readonly model: { does: 'answer' | 'throw' | 'hang' }
   /** Everything logged so far, at the level `trace`. */
   readonly logText: () => string
+  /** Everything recorded so far, the oldest first. */
+  readonly records: () => Promise<readonly LedgerRecord[]>
   /** Has the target hear, now, what was changed about keys. */
   readonly hear: () => Promise<void>
   readonly close: () => Promise<void>

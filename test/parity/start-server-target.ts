@@ -67,6 +67,10 @@ export async function startServerTarget(options: TargetOptions = {}): Promise<Pa
     predicted,
     model,
     logText: () => log.join(''),
+    async records() {
+      const page = await ward.ledger?.query({ limit: 1_000, order: 'oldest' })
+      return page?.records ?? []
+    },
     async hear() {
       // `/ready` asks the store for changes before it answers.
       const { status } = await exchange(port, formatRequest({ method: 'GET', path: '/ready' }))
