@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSigned, type LedgerCheckpoint, publicKeyOf } from '../core/ledger-checkpoint.ts'
-import { parseCheckpoint } from '../core/ledger-trust.ts'
+import { parseBase, parseCheckpoint } from '../core/ledger-trust.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { readSecretFile } from '../stores/sqlite/secret-file.ts'
 import { CliError, usageError } from './cli-error.ts'
@@ -19,7 +19,13 @@ export function readCheckpoints(file: string): readonly LedgerCheckpoint[] {
     .filter(({ line }) => line !== '')
   if (lines.length === 0) throw new CliError('input_invalid', `${file}: expected a checkpoint, got nothing`)
   return lines.map(({ line, where }) => {
-    const checkpoint = parseCheckpoint(parseJson(line))
+    const value = parseJson(line)
+    if (parseBase(value) !== undefined)
+      throw new CliError(
+        'input_invalid',
+        `${where}: expected a checkpoint, got a base, which stands for dropped records in a ledger`,
+      )
+    const checkpoint = parseCheckpoint(value)
     if (checkpoint === undefined)
       throw new CliError(
         'input_invalid',

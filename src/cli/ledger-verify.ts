@@ -107,8 +107,6 @@ function verifyFile(
       if (result.firstBroken === undefined || isSame) return result
     }
   } catch (error) {
-    // What stands for dropped records is the one thing in the file that is JSON.
-    if (error instanceof SyntaxError) throw new SetupError('data_corrupt', `${file}: a base is no JSON`)
     throw setupErrorOf(error, file)
   } finally {
     ledger.close()

@@ -18,38 +18,48 @@ export interface LedgerCheckpoint {
   readonly signature: string
 }
 
+/**
+ * What stands for the records that retention dropped, `seq` being the last of them. Its type is signed with it: checkpoints are public, and if
+ * one could stand for a base, whoever can write the file could remove what comes before it and put it in front.
+ */
+export interface LedgerBase extends Omit<LedgerCheckpoint, 'type'> {
+  /** Always `modelward-base-1`. */
+  readonly type: typeof baseType
+}
+
 export const checkpointType = 'modelward-checkpoint-1'
+export const baseType = 'modelward-base-1'
+
+/** What a signature is for, but for the type. */
+export type SignedHead = Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>
 
 /** What is signed: five lines of ASCII, each ended by a line feed. */
-function checkpointText({
-  stream,
-  seq,
-  hash,
-  at,
-}: Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>): string {
-  return `${checkpointType}\n${stream}\n${seq}\n${hash}\n${at}\n`
+function checkpointText(type: string, { stream, seq, hash, at }: SignedHead): string {
+  return `${type}\n${stream}\n${seq}\n${hash}\n${at}\n`
 }
 
 /** Signs a checkpoint with an Ed25519 private key. */
-export function signCheckpoint(
-  stated: Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>,
-  privateKey: KeyObject,
-): LedgerCheckpoint {
-  const { stream, seq, hash, at } = stated
-  const signature = sign(null, Buffer.from(checkpointText(stated)), privateKey).toString('base64url')
-  return { type: checkpointType, stream, seq, hash, at, key: publicKeyOf(privateKey), signature }
+export function signCheckpoint(stated: SignedHead, privateKey: KeyObject): LedgerCheckpoint {
+  return signAs(checkpointType, stated, privateKey)
 }
 
-/** Whether the signature is that of the key the checkpoint names; false for whatever is not a key or a signature. */
-export function isSigned(checkpoint: LedgerCheckpoint): boolean {
+/** Signs a base with an Ed25519 private key. */
+export function signBase(stated: SignedHead, privateKey: KeyObject): LedgerBase {
+  return signAs(baseType, stated, privateKey)
+}
+
+function signAs<Type extends string>(type: Type, stated: SignedHead, privateKey: KeyObject) {
+  const { stream, seq, hash, at } = stated
+  const signature = sign(null, Buffer.from(checkpointText(type, stated)), privateKey).toString('base64url')
+  return { type, stream, seq, hash, at, key: publicKeyOf(privateKey), signature }
+}
+
+/** Whether the signature is that of the key that is named, for the type that is named; false for whatever is not a key or a signature. */
+export function isSigned(signed: LedgerCheckpoint | LedgerBase): boolean {
   try {
-    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: checkpoint.key }, format: 'jwk' })
-    return verify(
-      null,
-      Buffer.from(checkpointText(checkpoint)),
-      key,
-      Buffer.from(checkpoint.signature, 'base64url'),
-    )
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: signed.key }, format: 'jwk' })
+    const text = Buffer.from(checkpointText(signed.type, signed))
+    return verify(null, text, key, Buffer.from(signed.signature, 'base64url'))
   } catch {
     return false
   }

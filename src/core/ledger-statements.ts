@@ -3,14 +3,8 @@ import type { LedgerFinding } from './ledger-finding.ts'
 import { linkText } from './ledger-link.ts'
 import type { LedgerEntry } from './ledger-record.ts'
 import type { LedgerStreams, StreamState } from './ledger-streams.ts'
-import { type CheckpointTrust, parseCheckpoint } from './ledger-trust.ts'
-import {
-  baseTaken,
-  checkpointMismatch,
-  historyRewritten,
-  tailMissing,
-  witnessesOf,
-} from './ledger-witness.ts'
+import { type CheckpointTrust, parseBase, parseCheckpoint } from './ledger-trust.ts'
+import { checkpointMismatch, historyRewritten, tailMissing, witnessesOf } from './ledger-witness.ts'
 import { type RecentLinks, recentLinksMax } from './recent-links.ts'
 
 /** A record whose link fits, and where its stream stands. */
@@ -45,13 +39,17 @@ export function createLedgerStatements(streams: LedgerStreams, trust: Checkpoint
     checkpoint: ({ detail }, record) => {
       const { seq, state, recent } = record
       const stated = parseCheckpoint(detail)
-      if (stated === undefined)
-        return notRight(record, 'checkpoint_invalid', 'it states nothing that can be read')
+      if (stated === undefined) {
+        const why =
+          parseBase(detail) === undefined
+            ? 'it states nothing that can be read'
+            : 'it is a base, which is no checkpoint'
+        return notRight(record, 'checkpoint_invalid', why)
+      }
       const fault = trust.faultOf(stated)
       if (fault !== undefined) return notRight(record, fault.kind, fault.message)
       if (stated.stream !== state.id || stated.seq >= seq || stated.seq < seq - recentLinksMax)
         return notRight(record, 'checkpoint_invalid', 'it is not of the records right before it')
-      if (stated.signature === state.base?.signature) return baseTaken(stated, `record ${seq}`)
       const link = recent.at(stated.seq)
       if (link === undefined) uncompared += 1
       else if (link !== linkText(Buffer.from(stated.hash, 'hex')))

@@ -1,13 +1,11 @@
 import { firstLink } from './ledger-chain.ts'
-import type { LedgerCheckpoint } from './ledger-checkpoint.ts'
+import type { LedgerBase, LedgerCheckpoint } from './ledger-checkpoint.ts'
 import { linkText } from './ledger-link.ts'
 import { RecentLinks } from './recent-links.ts'
 
 /** How far a stream has been followed. */
 export interface StreamState {
   readonly id: string
-  /** What stands in front of it. */
-  readonly base: LedgerCheckpoint | undefined
   /** Number and link of the last record that fits; where there was none yet, those that the chain begins with. */
   seq: number
   link: string
@@ -37,16 +35,15 @@ export interface LedgerStreams {
  * @param awaited checkpoints to compare with the chains when they are come to
  */
 export function createLedgerStreams(
-  bases: readonly LedgerCheckpoint[],
+  bases: readonly LedgerBase[],
   awaited: readonly LedgerCheckpoint[],
 ): LedgerStreams {
   const states = new Map<string, StreamState>()
   const recent = new Map<string, RecentLinks>()
 
-  function begin(id: string, base: LedgerCheckpoint | undefined): StreamState {
+  function begin(id: string, base: LedgerBase | undefined): StreamState {
     const state: StreamState = {
       id,
-      base,
       seq: base?.seq ?? 0,
       link: linkText(base === undefined ? firstLink(id) : Buffer.from(base.hash, 'hex')),
       isStart: base === undefined,

@@ -1,6 +1,12 @@
-import { checkpointType, isSigned, type LedgerCheckpoint } from './ledger-checkpoint.ts'
+import {
+  baseType,
+  checkpointType,
+  isSigned,
+  type LedgerBase,
+  type LedgerCheckpoint,
+} from './ledger-checkpoint.ts'
 
-/** What is wrong with a checkpoint itself, before it is compared with a chain. */
+/** What is wrong with a checkpoint or a base itself, before it is compared with a chain. */
 export interface CheckpointFault {
   readonly kind: 'checkpoint_invalid' | 'key_untrusted'
   readonly message: string
@@ -8,7 +14,7 @@ export interface CheckpointFault {
 
 /** Checks signatures, and remembers who made them. */
 export interface CheckpointTrust {
-  readonly faultOf: (checkpoint: LedgerCheckpoint) => CheckpointFault | undefined
+  readonly faultOf: (signed: LedgerCheckpoint | LedgerBase) => CheckpointFault | undefined
   /** The public keys that signed, each once, in the order in which they came. */
   readonly keys: () => readonly string[]
 }
@@ -17,29 +23,41 @@ export interface CheckpointTrust {
 export function createCheckpointTrust(trusted: readonly string[] | undefined): CheckpointTrust {
   const seen = new Set<string>()
   return {
-    faultOf: (checkpoint) => {
-      if (!isSigned(checkpoint)) return { kind: 'checkpoint_invalid', message: 'its signature does not fit' }
-      if (trusted !== undefined && !trusted.includes(checkpoint.key))
+    faultOf: (signed) => {
+      if (!isSigned(signed)) return { kind: 'checkpoint_invalid', message: 'its signature does not fit' }
+      if (trusted !== undefined && !trusted.includes(signed.key))
         return {
           kind: 'key_untrusted',
-          message: `it is signed by the key ${checkpoint.key}, which is not trusted`,
+          message: `it is signed by the key ${signed.key}, which is not trusted`,
         }
-      seen.add(checkpoint.key)
+      seen.add(signed.key)
       return undefined
     },
     keys: () => [...seen],
   }
 }
 
-/** Reads a checkpoint from what was JSON; undefined for what is none. */
+/** Reads a checkpoint from what was JSON; undefined for what is none, a base included. */
 export function parseCheckpoint(value: unknown): LedgerCheckpoint | undefined {
+  return parseAs(checkpointType, value)
+}
+
+/** Reads a base from what was JSON; undefined for what is none, a checkpoint included. */
+export function parseBase(value: unknown): LedgerBase | undefined {
+  return parseAs(baseType, value)
+}
+
+function parseAs<Type extends string>(
+  expected: Type,
+  value: unknown,
+): (Omit<LedgerCheckpoint, 'type'> & { readonly type: Type }) | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { type, stream, seq, hash, at, key, signature } = value as Readonly<Record<string, unknown>>
-  if (type !== checkpointType || typeof stream !== 'string' || typeof hash !== 'string') return undefined
+  if (type !== expected || typeof stream !== 'string' || typeof hash !== 'string') return undefined
   if (!isCount(seq) || !isCount(at) || typeof key !== 'string' || typeof signature !== 'string')
     return undefined
   if (!/^[0-9a-f]{32}$/.test(stream) || !/^[0-9a-f]{64}$/.test(hash)) return undefined
-  return { type, stream, seq, hash, at, key, signature }
+  return { type: expected, stream, seq, hash, at, key, signature }
 }
 
 function isCount(value: unknown): value is number {

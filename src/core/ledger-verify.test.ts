@@ -13,9 +13,16 @@ import {
   startedAt,
   streamId,
 } from '../../test/support/ledger-forge.ts'
+import type { StoredBase } from './ledger-base.ts'
 import type { LedgerBlock } from './ledger-block.ts'
 import { firstLink } from './ledger-chain.ts'
-import { publicKeyOf, signCheckpoint } from './ledger-checkpoint.ts'
+import {
+  type LedgerBase,
+  type LedgerCheckpoint,
+  publicKeyOf,
+  signBase,
+  signCheckpoint,
+} from './ledger-checkpoint.ts'
 import { encodeEntry } from './ledger-encoding.ts'
 import type { LedgerBreak } from './ledger-finding.ts'
 import { ledgerEntry } from './ledger-record.ts'
@@ -78,27 +85,11 @@ describe('a ledger that nobody touched', () => {
   })
 
   test('is in order behind a base, when what comes before it was dropped', () => {
-    const forge = createLedgerForge()
-    forge.write(one, requestEntry(1), requestEntry(2))
-    const base = signCheckpoint({ ...forge.head(one), at: startedAt }, signingKey)
-    forge.write(one, requestEntry(3))
-    const rest = forge.blocks.slice(1)
-    expect(kindOf(rest, { bases: [base] })).toBeUndefined()
+    const { base, rest } = dropped()
+    expect(kindOf(rest, { bases: [stored(base)] })).toBeUndefined()
     expect(kindOf(rest)).toBe('start_removed')
-    expect(kindOf(rest, { bases: [{ ...base, hash: 'ab'.repeat(32) }] })).toBe('checkpoint_invalid')
-    expect(kindOf(rest, { bases: [base], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
-  })
-
-  test('is not in order behind a checkpoint of its own that was put in the place of a base', () => {
-    const forge = createLedgerForge()
-    forge.write(one, requestEntry(1), requestEntry(2))
-    const checkpoint = forge.writeCheckpoint(one)
-    forge.write(one, requestEntry(4))
-    const rest = forge.blocks.slice(1)
-    expect(kindOf(rest, { bases: [checkpoint] })).toBe('start_removed')
-    const dropped = signCheckpoint({ ...checkpoint, at: checkpoint.at + 1 }, signingKey)
-    expect(kindOf(rest, { bases: [dropped] })).toBeUndefined()
-    expect(kindOf(rest, { bases: [dropped], checkpoints: [dropped] })).toBe('start_removed')
+    expect(kindOf(rest, { bases: [stored({ ...base, hash: 'ab'.repeat(32) })] })).toBe('checkpoint_invalid')
+    expect(kindOf(rest, { bases: [stored(base)], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
   })
 
   test('tells of a stream that was opened and has no record', () => {
@@ -114,6 +105,75 @@ describe('a ledger that nobody touched', () => {
     const forge = createLedgerForge()
     forge.write(one, requestEntry(9), requestEntry(2), requestEntry(5))
     expect(kindOf(forge.blocks)).toBeUndefined()
+  })
+})
+
+/** A ledger whose first two records retention dropped, and what it put in front of the rest. */
+function dropped(): { readonly base: LedgerBase; readonly rest: readonly ForgedBlock[] } {
+  const forge = createLedgerForge()
+  forge.write(one, requestEntry(1), requestEntry(2))
+  const base = signBase({ ...forge.head(one), at: startedAt }, signingKey)
+  forge.write(one, requestEntry(3))
+  return { base, rest: forge.blocks.slice(1) }
+}
+
+function stored(value: LedgerBase | LedgerCheckpoint): StoredBase {
+  return { stream: value.stream, text: JSON.stringify(value) }
+}
+
+describe('what stands in the place of a base', () => {
+  const { base, rest } = dropped()
+  const found = (text: string) => verify(rest, { bases: [{ stream: one, text }] }).firstBroken
+
+  test('is found where it is a checkpoint, which anybody may have been given', () => {
+    const forge = createLedgerForge()
+    forge.write(one, requestEntry(1), requestEntry(2))
+    const head = forge.head(one)
+    const inLedger = forge.writeCheckpoint(one)
+    forge.write(one, requestEntry(4))
+    for (const checkpoint of [inLedger, signCheckpoint({ ...head, at: startedAt + 99 }, signingKey)])
+      for (const blocks of [forge.blocks.slice(1), forge.blocks.slice(2)])
+        expect(verify(blocks, { bases: [stored(checkpoint)] }).firstBroken).toMatchObject({
+          kind: 'start_removed',
+          stream: one,
+          message: expect.stringContaining('in the place of a base stands a checkpoint of record 2'),
+        })
+  })
+
+  test('is found where a checkpoint was given the type of a base: the type is signed', () => {
+    const checkpoint = signCheckpoint(base, signingKey)
+    expect(found(JSON.stringify({ ...checkpoint, type: base.type }))).toMatchObject({
+      kind: 'checkpoint_invalid',
+      message: expect.stringContaining('its signature does not fit'),
+    })
+  })
+
+  test.each(['', 'x', 'null', '[]', '{}', '{"type":"modelward-base-1"}', '{"type":"modelward-base-1'])(
+    'is found where it is %j',
+    (text) => {
+      expect(found(text)).toMatchObject({
+        kind: 'checkpoint_invalid',
+        stream: one,
+        message: expect.stringContaining('states nothing that can be read'),
+      })
+    },
+  )
+
+  test('is found where it is the base of another stream', () => {
+    expect(found(JSON.stringify(signBase({ ...base, stream: other }, signingKey)))).toMatchObject({
+      kind: 'checkpoint_invalid',
+      stream: one,
+      message: expect.stringContaining(`it is of stream ${other}`),
+    })
+  })
+
+  test('is found where it says of its record something else than a checkpoint that was kept', () => {
+    const kept = signCheckpoint(base, signingKey)
+    const bases = [stored(base)]
+    expect(kindOf(rest, { bases, checkpoints: [kept] })).toBeUndefined()
+    expect(kindOf(rest, { bases, checkpoints: [{ ...kept, hash: 'ab'.repeat(32) }] })).toBe(
+      'history_rewritten',
+    )
   })
 })
 
@@ -353,6 +413,17 @@ describe('checkpoints in the ledger', () => {
     expect(verify(forge.blocks.slice(2)).firstBroken).toMatchObject({
       kind: 'checkpoint_invalid',
       stream: other,
+    })
+  })
+
+  test('must be checkpoints: a base in their place is told', () => {
+    const forge = createLedgerForge()
+    forge.write(one, requestEntry(1))
+    const base = signBase({ ...forge.head(one), at: 1 }, signingKey)
+    forge.write(one, ledgerEntry({ at: 2, event: 'ledger.checkpoint', detail: { ...base } }))
+    expect(verify(forge.blocks).firstBroken).toMatchObject({
+      kind: 'checkpoint_invalid',
+      message: expect.stringContaining('it is a base'),
     })
   })
 

@@ -1,16 +1,17 @@
+import { readBases, type StoredBase } from './ledger-base.ts'
 import type { LedgerBlock } from './ledger-block.ts'
 import { checkBlock } from './ledger-block-check.ts'
-import type { LedgerCheckpoint } from './ledger-checkpoint.ts'
+import type { LedgerBase, LedgerCheckpoint } from './ledger-checkpoint.ts'
 import { diagnoseMisfit } from './ledger-diagnosis.ts'
 import type { LedgerFinding } from './ledger-finding.ts'
 import { createLedgerStatements } from './ledger-statements.ts'
 import { createLedgerStreams, type LedgerStreams } from './ledger-streams.ts'
-import { type CheckpointTrust, createCheckpointTrust } from './ledger-trust.ts'
-import { baseTaken, checkpointMismatch, tailMissing } from './ledger-witness.ts'
+import { createCheckpointTrust } from './ledger-trust.ts'
+import { tailMissing } from './ledger-witness.ts'
 
 export interface LedgerVerifyOptions {
-  /** What stands in front of each stream whose beginning was dropped by retention. */
-  readonly bases?: readonly LedgerCheckpoint[]
+  /** What stands in front of each stream whose beginning was dropped by retention, as it is stored. */
+  readonly bases?: readonly StoredBase[]
   /** Public keys that may sign, raw, base64url. Undefined: any, so that a signature says only that whoever made it has its key. */
   readonly trustedKeys?: readonly string[] | undefined
   /** Checkpoints that were kept elsewhere. Their signatures are not looked at again. */
@@ -43,11 +44,11 @@ export interface LedgerVerification {
  */
 export function verifyLedger(
   blocks: Iterable<LedgerBlock>,
-  { bases = [], trustedKeys, checkpoints = [], streams: opened = [] }: LedgerVerifyOptions = {},
+  { bases: storedBases = [], trustedKeys, checkpoints = [], streams: opened = [] }: LedgerVerifyOptions = {},
 ): LedgerVerification {
   const trust = createCheckpointTrust(trustedKeys)
-  const brokenBase = findBrokenBase(bases, checkpoints, trust)
-  const streams = createLedgerStreams(brokenBase === undefined ? bases : [], checkpoints)
+  const { bases, firstBroken: brokenBase } = readBases(storedBases, checkpoints, trust)
+  const streams = createLedgerStreams(bases, checkpoints)
   const statements = createLedgerStatements(streams, trust)
   const source = blocks[Symbol.iterator]()
   let wholeBlocks = 0
@@ -90,26 +91,7 @@ export function verifyLedger(
 const unknownSigner =
   'Signatures fit the keys that they name, but whose keys those are is not known: say it by --public-key, or by --checkpoint with a checkpoint that was kept elsewhere.'
 
-/** A base vouches for all that was dropped: it is a checkpoint like others, and nothing can be compared with it but what was kept elsewhere. */
-function findBrokenBase(
-  bases: readonly LedgerCheckpoint[],
-  checkpoints: readonly LedgerCheckpoint[],
-  trust: CheckpointTrust,
-): LedgerFinding | undefined {
-  for (const base of bases) {
-    const { stream, seq } = base
-    const fault = trust.faultOf(base)
-    const what = `the base that stands for the records up to ${seq} is not right`
-    if (fault !== undefined)
-      return { kind: fault.kind, stream, seq, position: null, message: `${what}: ${fault.message}` }
-    const other = checkpoints.find((kept) => kept.stream === stream && kept.seq === seq)
-    if (other?.signature === base.signature) return baseTaken(other, 'another place')
-    if (other !== undefined && other.hash !== base.hash) return checkpointMismatch(other, null)
-  }
-  return undefined
-}
-
-function isBehind(bases: readonly LedgerCheckpoint[], stream: string, seq: number): boolean {
+function isBehind(bases: readonly LedgerBase[], stream: string, seq: number): boolean {
   return bases.some((base) => base.stream === stream && base.seq >= seq)
 }
 

@@ -43,12 +43,3 @@ export function checkpointMismatch(
 ): LedgerFinding {
   return historyRewritten(stream, seq, `the checkpoint of ${new Date(at).toISOString()}`, position)
 }
-
-/**
- * A base is signed when records are dropped, so that it differs from every checkpoint: else whoever holds the file could remove what comes
- * before any checkpoint, and put that one in front.
- */
-export function baseTaken({ stream, seq }: LedgerCheckpoint, from: string): LedgerFinding {
-  const message = `the start of the stream was removed, and not by retention: the base that stands for the records up to ${seq} is the checkpoint of ${from}, put there`
-  return { kind: 'start_removed', stream, seq: 1, position: null, message }
-}

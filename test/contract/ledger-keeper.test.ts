@@ -7,6 +7,7 @@ import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
 import { isSigned } from '../../src/core/ledger-checkpoint.ts'
 import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../src/core/ledger-record.ts'
+import { parseBase } from '../../src/core/ledger-trust.ts'
 import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
 import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
@@ -145,7 +146,7 @@ test('one record a commit is indexed too', () => {
   expect(query({ keyId: 'key_5' })).toEqual(scanned)
 })
 
-test('what is older than the retention goes from the front in whole blocks, behind a signed checkpoint that the rest follows', () => {
+test('what is older than the retention goes from the front in whole blocks, behind a signed base that the rest follows', () => {
   const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
   write(manyOf(40_000))
   tend()
@@ -156,8 +157,10 @@ test('what is older than the retention goes from the front in whole blocks, behi
   expect(records[0]?.at).toBeGreaterThan(ledgerBegin + 20_000 - 128)
   const blocks = openLedgerBlocks(file)
   onTestFinished(() => blocks.close())
-  const [base] = blocks.bases()
+  const [stored] = blocks.bases()
+  const base = parseBase(JSON.parse(stored?.text ?? 'null'))
   if (base === undefined) throw new Error('there is no base')
+  expect(stored?.stream).toBe(base.stream)
   expect(isSigned(base)).toBe(true)
   let seq = base.seq
   let link: Uint8Array = Buffer.from(base.hash, 'hex')

@@ -2,7 +2,13 @@ import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
-import { isSigned, type LedgerCheckpoint, signCheckpoint } from '../../src/core/ledger-checkpoint.ts'
+import {
+  isSigned,
+  type LedgerBase,
+  type LedgerCheckpoint,
+  signBase,
+  signCheckpoint,
+} from '../../src/core/ledger-checkpoint.ts'
 import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import { ledgerEvents } from '../../src/core/ledger-event.ts'
 import { type LedgerEntry, ledgerEntry } from '../../src/core/ledger-record.ts'
@@ -69,11 +75,21 @@ describe('docs/reference/ledger.md', () => {
   })
 
   test('has a checkpoint of the last vector that is signed as the code does', () => {
-    const [, json = ''] = /```json\n(\{"type".*\})\n```/.exec(section('## Test vectors')) ?? []
+    const [, json = ''] =
+      /```json\n(\{"type":"modelward-checkpoint.*\})\n```/.exec(section('## Test vectors')) ?? []
     const checkpoint = JSON.parse(json) as LedgerCheckpoint
     expect(checkpoint).toMatchObject({ stream: stream?.[1], seq: vectors.length, hash: vectors.at(-1)?.link })
     expect(isSigned(checkpoint)).toBe(true)
     expect(signCheckpoint(checkpoint, rfc8032Key())).toEqual(checkpoint)
+  })
+
+  test('has a base of the same record that is signed as the code does', () => {
+    const [, json = ''] =
+      /```json\n(\{"type":"modelward-base.*\})\n```/.exec(section('## Test vectors')) ?? []
+    const base = JSON.parse(json) as LedgerBase
+    expect(base).toMatchObject({ stream: stream?.[1], seq: vectors.length, hash: vectors.at(-1)?.link })
+    expect(isSigned(base)).toBe(true)
+    expect(signBase(base, rfc8032Key())).toEqual(base)
   })
 
   test('has every kind of break that the code tells, once', () => {

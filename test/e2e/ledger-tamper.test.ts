@@ -1,10 +1,23 @@
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { LedgerBlock } from '../../src/core/ledger-block.ts'
-import { type LedgerCheckpoint, publicKeyOf, signCheckpoint } from '../../src/core/ledger-checkpoint.ts'
-import { encodeEntry } from '../../src/core/ledger-encoding.ts'
+import {
+  type LedgerCheckpoint,
+  publicKeyOf,
+  signBase,
+  signCheckpoint,
+} from '../../src/core/ledger-checkpoint.ts'
+import { decodeEntry, encodeEntry } from '../../src/core/ledger-encoding.ts'
 import { openLedgerDatabase } from '../../src/stores/sqlite/ledger-database.ts'
 import {
   createLedgerForge,
@@ -91,6 +104,22 @@ function rewrite(id: number, change: (records: readonly ForgedRecord[]) => reado
   }
 }
 
+/** Puts a text where retention puts the base of the stream, and removes the blocks before this one. */
+function putBase(text: string, firstBlock: number) {
+  return (database: DatabaseSync): void => {
+    database.prepare('INSERT INTO base VALUES (1, ?)').run(text)
+    database.prepare('DELETE FROM block WHERE id < ?').run(firstBlock)
+  }
+}
+
+/** What the signed checkpoint that is record 7 says, of record 6. */
+function checkpointInLedger(): string {
+  const database = new DatabaseSync(original, { readOnly: true })
+  const [record] = unsealed(readBlock(database, 3)).records
+  database.close()
+  return JSON.stringify(decodeEntry(record?.entry ?? new Uint8Array()).detail)
+}
+
 const forgedEntry = encodeEntry({ ...requestEntry(5), owner: 'somebody else' })
 
 const tamperings: Readonly<Record<string, readonly [(database: DatabaseSync) => void, string, RegExp]>> = {
@@ -157,6 +186,26 @@ const tamperings: Readonly<Record<string, readonly [(database: DatabaseSync) => 
     (database) => database.exec('UPDATE block SET max_at = max_at + 1 WHERE id = 2'),
     'block_changed',
     /block 2 was changed around its records/,
+  ],
+  'a start removed behind a checkpoint of the ledger itself': [
+    putBase(checkpointInLedger(), 3),
+    'start_removed',
+    /in the place of a base stands a checkpoint of record 6/,
+  ],
+  'a start removed behind a checkpoint that was kept elsewhere': [
+    putBase(readFileSync(kept, 'utf8'), 5),
+    'start_removed',
+    /in the place of a base stands a checkpoint of record 10/,
+  ],
+  'a start removed behind a checkpoint that is called a base': [
+    putBase(checkpointInLedger().replace('modelward-checkpoint-1', 'modelward-base-1'), 3),
+    'checkpoint_invalid',
+    /the base that stands for the records up to 6 is not right: its signature does not fit/,
+  ],
+  'a base that is not JSON': [
+    putBase('{"type":"modelward-base-1"', 1),
+    'checkpoint_invalid',
+    /the base that stands for dropped records is not right: it states nothing that can be read/,
   ],
   'all records removed': [
     (database) => database.exec('DELETE FROM block'),
@@ -252,6 +301,8 @@ describe('what cannot be read is neither in order nor broken', () => {
   truncateSync(torn, 5_000)
   const noCheckpoint = join(folder.path, 'no-checkpoint.jsonl')
   writeFileSync(noCheckpoint, '{"type":"modelward-checkpoint-1"}\n')
+  const base = join(folder.path, 'base.jsonl')
+  writeFileSync(base, JSON.stringify(signBase({ stream, seq: 1, hash: 'ab'.repeat(32), at: 1 }, signingKey)))
   const forged = join(folder.path, 'forged.jsonl')
   const checkpoint: LedgerCheckpoint = signCheckpoint(
     { stream, seq: 1, hash: 'ab'.repeat(32), at: 1 },
@@ -268,6 +319,7 @@ describe('what cannot be read is neither in order nor broken', () => {
     { what: 'no database', args: [kept], code: 'data_corrupt' },
     { what: 'another program’s database', args: [otherProgram], code: 'data_corrupt' },
     { what: 'no checkpoint', args: [original, '--checkpoint', noCheckpoint], code: 'input_invalid' },
+    { what: 'a base as a checkpoint', args: [original, '--checkpoint', base], code: 'input_invalid' },
     { what: 'a forged checkpoint', args: [original, '--checkpoint', forged], code: 'input_invalid' },
     { what: 'no checkpoint file', args: [original, '--checkpoint', folder.path], code: 'input_invalid' },
     { what: 'no key', args: [original, '--public-key', 'short'], code: 'usage_invalid' },

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs'
+import type { StoredBase } from '../../core/ledger-base.ts'
 import type { LedgerBlock } from '../../core/ledger-block.ts'
-import type { LedgerCheckpoint } from '../../core/ledger-checkpoint.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 
 /** The ledger's file as it is written, for whoever verifies it. */
 export interface LedgerBlocks {
   /** Every block in the order of ids, those that are written meanwhile included. Few are in memory at a time. */
   readonly blocks: () => Iterable<LedgerBlock>
-  /** For each stream whose beginning was dropped, the signed checkpoint of the last record that went. Not checked here. */
-  readonly bases: () => readonly LedgerCheckpoint[]
+  /** For each stream whose beginning was dropped, what was signed of the last record that went. Not checked here. */
+  readonly bases: () => readonly StoredBase[]
   /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
   readonly streams: () => readonly LedgerStream[]
   readonly close: () => void
@@ -45,9 +45,11 @@ export function openLedgerBlocks(file: string): LedgerBlocks {
     },
     bases: () =>
       database
-        .prepare<{ readonly checkpoint: string }>('SELECT checkpoint FROM base ORDER BY stream')
-        .all()
-        .map(({ checkpoint }) => JSON.parse(checkpoint) as LedgerCheckpoint),
+        .prepare<StoredBase>(`
+          SELECT coalesce(stream.id, '') AS stream, checkpoint AS text
+          FROM base LEFT JOIN stream ON stream.number = base.stream ORDER BY base.stream
+        `)
+        .all(),
     streams: () =>
       database.prepare<LedgerStream>('SELECT id, opened_at AS openedAt FROM stream ORDER BY number').all(),
     close: () => database.close(),

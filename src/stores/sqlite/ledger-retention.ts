@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { linkBytes } from '../../core/ledger-chain.ts'
-import { signCheckpoint } from '../../core/ledger-checkpoint.ts'
+import { signBase } from '../../core/ledger-checkpoint.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
 import type { LedgerRetention, Tended } from './ledger-calls.ts'
 import { inTransaction } from './transaction.ts'
@@ -75,7 +75,7 @@ function drop({ database, now, signingKey }: DropOptions, blocks: readonly OldBl
     const body = bodyOf.get(id)?.body ?? new Uint8Array()
     const hash = Buffer.from(body.subarray(body.length - linkBytes)).toString('hex')
     const stated = { stream: streamId, seq: first_seq + count - 1, hash, at: now }
-    put.run(stream, JSON.stringify(signCheckpoint(stated, signingKey)))
+    put.run(stream, JSON.stringify(signBase(stated, signingKey)))
   }
   database.prepare('DELETE FROM block WHERE id <= ?').run(blocks.at(-1)?.id ?? 0)
 }
