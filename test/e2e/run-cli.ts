@@ -79,6 +79,8 @@ export interface ServeProcess extends AsyncDisposable {
   readonly child: ChildProcess
   /** All of standard error so far. */
   readonly log: () => string
+  /** All of standard output so far. */
+  readonly output: () => string
 }
 
 /** Starts `serve` on a free port and waits for the line that says where it listens. */
@@ -87,6 +89,10 @@ export async function startServe(data: string, args: readonly string[] = []): Pr
   let log = ''
   child.stderr?.on('data', (piece) => {
     log += String(piece)
+  })
+  let output = ''
+  child.stdout?.on('data', (piece) => {
+    output += String(piece)
   })
   const closed = once(child, 'close')
   const lines = child.stdout ? createInterface(child.stdout) : undefined
@@ -97,6 +103,7 @@ export async function startServe(data: string, args: readonly string[] = []): Pr
     address: listening,
     child,
     log: () => log,
+    output: () => output,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await closed

@@ -6,6 +6,9 @@ import { expect, test } from 'vitest'
 import { withOtherSecret } from '../parity/ask.ts'
 import { runCli, runJson, startServe, temporaryFolder } from './run-cli.ts'
 
+/** What every prediction is asked about, and no place may know. */
+const marker = 'my-diagnosis-is-private'
+
 interface Issued {
   readonly id: string
   readonly key: string
@@ -59,7 +62,10 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
       (status === 200 || status === 201) &&
       init.method === 'POST' &&
       /^\/v1\/keys(\/\w+\/rotate)?$/.test(path)
+    // A right prediction gives back the text that was asked about, to who asked.
+    const isPrediction = status === 200 && path === '/predict'
     if (isIssued) issuedCount += 1
+    else if (isPrediction) answers.push(shown.replaceAll(marker, ''))
     else answers.push(shown.replace(/<input type="hidden" name="next" value="[^"]*">/, ''))
     const sent = [...answer.headers].filter(([name]) => name !== 'location')
     answers.push(JSON.stringify(sent))
@@ -71,7 +77,8 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
     keys.push(issued.key)
     return issued
   }
-  const predict = (key: string) => ask('/predict', { method: 'POST', body: '{"text":"fine"}' }, key)
+  const predict = (key: string) =>
+    ask('/predict', { method: 'POST', body: JSON.stringify({ text: marker }) }, key)
 
   // Made, retried, rotated, ended.
   const made = await issue('/v1/keys', { name: 'made' })
@@ -117,10 +124,12 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
       await predict(key),
       await ask('/predict', {
         method: 'POST',
-        body: `{"text": "${key}`,
+        body: `{"text": "${marker} ${key}`,
         headers: { authorization: `Bearer ${key}` },
       }),
-      await ask(`/predict?api_key=${key}&text=${key}`, { method: 'POST' }),
+      await ask(`/predict?api_key=${key}&text=${key}${marker}`, { method: 'POST' }),
+      await ask(`/predict/${key}/${marker}`, { method: 'POST', headers: { cookie: `key=${key}` } }),
+      await ask('/predict', { method: 'POST', headers: { 'x-request-id': key } }, key),
       await ask(`/v1/keys/${key}`, {}, admin),
       await ask(`/v1/keys/${encodeURIComponent(key).replace('mw', '%6dw')}`, {
         headers: { accept: 'text/html' },
@@ -138,6 +147,20 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
   expect((await predict(rotatedAgain.key)).status).toBe(200)
   expect((await predict(rotated.key)).status).toBe(200)
 
+  const read = (...args: readonly string[]) => runCli(['ledger', ...args, '--data', data])
+  const ledgerRuns = [
+    await read('export', '--format', 'jsonl'),
+    await read('export', '--format', 'csv'),
+    await read('query', '--json'),
+    await read('query'),
+  ]
+  for (const run of ledgerRuns) {
+    // What was read is the ledger of these requests, so that finding nothing in it says something.
+    expect(run.code).toBe(0)
+    expect(run.stdout).toContain(rotatedAgain.id)
+  }
+  runs.push(...ledgerRuns)
+
   const places = new Map<string, Buffer>()
   for (const [index, { stdout, stderr }] of runs.entries())
     places.set(`cli ${index}`, Buffer.from(stdout + stderr))
@@ -154,13 +177,19 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
   await once(server.child, 'close')
   readData('after kill -9')
   places.set('log', Buffer.from(server.log()))
+  places.set('standard output', Buffer.from(server.output()))
 
   expect(places.get('log')?.length).toBeGreaterThan(10_000)
   expect([...places.keys()]).toEqual(
-    expect.arrayContaining(['modelward.db, after kill -9', 'modelward.db-wal, while it runs']),
+    expect.arrayContaining([
+      ...['modelward.db, after kill -9', 'modelward.db-wal, while it runs'],
+      ...['ledger.db, after kill -9', 'ledger.db-wal, while it runs'],
+    ]),
   )
   expect(issuedCount).toBeGreaterThanOrEqual(5)
   expect(findTraces(places, keys)).toEqual([])
+  const withInput = [...places].filter(([, bytes]) => bytes.includes(marker))
+  expect(withInput.map(([place]) => place)).toEqual([])
   // Of an imported key the hash is all there ever was; its text is nowhere.
   const withOutside = [...places].filter(([, bytes]) => bytes.includes(outside.slice(3)))
   expect(withOutside.map(([place]) => place)).toEqual([])
