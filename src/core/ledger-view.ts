@@ -1,10 +1,8 @@
 import type { LedgerEvent } from './ledger-event.ts'
-import type { LedgerRecord } from './ledger-record.ts'
+import type { LedgerEntry, LedgerRecord } from './ledger-record.ts'
 
-/** A record as the admin API and the command line show it. Times are ISO 8601, UTC; what is not known is null. */
-export interface LedgerRecordView {
-  /** A cursor: pages go on from it. */
-  readonly position: string
+/** What was recorded, as every JSON of ours shows it. Times are ISO 8601, UTC; what is not known is null. */
+export interface LedgerEntryView {
   readonly time: string
   readonly event: LedgerEvent
   readonly request_id: string | null
@@ -17,9 +15,15 @@ export interface LedgerRecordView {
   readonly status: number | null
   /** Milliseconds, to the microsecond. */
   readonly latency_ms: number | null
-  readonly measures: LedgerRecord['measures']
+  readonly measures: LedgerEntry['measures']
   readonly address: string | null
-  readonly detail: LedgerRecord['detail']
+  readonly detail: LedgerEntry['detail']
+}
+
+/** A record as the admin API and the command line show it. */
+export interface LedgerRecordView extends LedgerEntryView {
+  /** A cursor: pages go on from it. */
+  readonly position: string
   /** Who wrote it: 32 hex digits. */
   readonly stream: string
   readonly seq: number
@@ -30,27 +34,29 @@ export interface LedgerRecordView {
 /** The last moment that has a date, in milliseconds since the epoch (ECMA-262, 21.4.1.1). */
 const timeMax = 8.64e15
 
+/** Shows what was recorded. */
+export function viewLedgerEntry(entry: LedgerEntry): LedgerEntryView {
+  return {
+    // A record that was tampered with may say a time beyond the calendar, and must not keep the others from being read.
+    time: new Date(Math.min(entry.at, timeMax)).toISOString(),
+    event: entry.event,
+    request_id: entry.requestId,
+    client_request_id: entry.clientRequestId,
+    code: entry.code,
+    key_id: entry.keyId,
+    owner: entry.owner,
+    method: entry.method,
+    route: entry.route,
+    status: entry.status,
+    latency_ms: entry.latencyUs === null ? null : entry.latencyUs / 1_000,
+    measures: entry.measures,
+    address: entry.address,
+    detail: entry.detail,
+  }
+}
+
 /** Shows a record. */
 export function viewLedgerRecord(record: LedgerRecord): LedgerRecordView {
-  return {
-    position: record.position,
-    // A record that was tampered with may say a time beyond the calendar, and must not keep the others from being read.
-    time: new Date(Math.min(record.at, timeMax)).toISOString(),
-    event: record.event,
-    request_id: record.requestId,
-    client_request_id: record.clientRequestId,
-    code: record.code,
-    key_id: record.keyId,
-    owner: record.owner,
-    method: record.method,
-    route: record.route,
-    status: record.status,
-    latency_ms: record.latencyUs === null ? null : record.latencyUs / 1_000,
-    measures: record.measures,
-    address: record.address,
-    detail: record.detail,
-    stream: record.stream,
-    seq: record.seq,
-    hash: record.hash,
-  }
+  const { position, stream, seq, hash } = record
+  return { position, ...viewLedgerEntry(record), stream, seq, hash }
 }

@@ -67,7 +67,7 @@ describe('sinks', () => {
     const { ask } = await open({ sinks: [stdoutSink({ write: (line) => lines.push(line) })] })
     await ask()
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-      { at: '2026-01-01T00:00:00.000Z', event: 'request.refused', key_id: null, latency_us: 0 },
+      { time: '2026-01-01T00:00:00.000Z', event: 'request.refused', key_id: null, latency_ms: 0 },
     ])
     expect(lines[0]).toMatch(/\n$/)
   })

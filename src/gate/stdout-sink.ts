@@ -1,4 +1,4 @@
-import { viewEntry } from './entry-view.ts'
+import { viewLedgerEntry } from '../core/ledger-view.ts'
 import type { LedgerSink } from './write-entry.ts'
 
 /**
@@ -9,5 +9,5 @@ import type { LedgerSink } from './write-entry.ts'
  * await openModelward({ data, sinks: [stdoutSink()] })
  */
 export function stdoutSink(stream: { write(line: string): unknown } = process.stdout): LedgerSink {
-  return (entry) => void stream.write(`${JSON.stringify(viewEntry(entry))}\n`)
+  return (entry) => void stream.write(`${JSON.stringify(viewLedgerEntry(entry))}\n`)
 }
