@@ -1,14 +1,5 @@
-import type { LedgerBlock } from './ledger-block.ts'
-import { linkBytes } from './ledger-chain.ts'
-import { ledgerEntryBytesMax } from './ledger-encoding.ts'
+import { frameOf, type LedgerBlock, type RecordFrame } from './ledger-block.ts'
 import { linkTextOf } from './ledger-link.ts'
-
-/** Where a record lies in a body: its entry from `start` to `end`, its link from there to `next`. */
-export interface RecordFrame {
-  readonly start: number
-  readonly end: number
-  readonly next: number
-}
 
 /** A record whose link fits. Only looked at so far: to decode an entry costs five times what its hash does. */
 export interface WalkedRecord extends RecordFrame {
@@ -69,23 +60,6 @@ export function walkBlock(
     at = next
   }
   return ended(undefined)
-}
-
-/** Where the record lies that begins at `at`; undefined where none does. A length is written one way only: with no zeros in front. */
-export function frameOf(body: Buffer, at: number): RecordFrame | undefined {
-  let start = at
-  let length = 0
-  for (let scale = 1; ; scale *= 128) {
-    const next = body[start++]
-    if (next === undefined || scale > 128 * 128) return undefined
-    length += (next & 0x7f) * scale
-    if (next >= 0x80) continue
-    if (next === 0) return undefined
-    break
-  }
-  const end = start + length
-  if (length > ledgerEntryBytesMax || end + linkBytes > body.length) return undefined
-  return { start, end, next: end + linkBytes }
 }
 
 /** `at` of an entry, which is its first field, after the version and the event. */

@@ -1,4 +1,5 @@
 import { linkBytes } from './ledger-chain.ts'
+import { ledgerEntryBytesMax } from './ledger-encoding.ts'
 
 /** Some records of one stream that follow each other, as one commit writes them. */
 export interface LedgerBlock {
@@ -44,28 +45,56 @@ export function encodeBlock(records: readonly BlockRecord[]): Buffer {
   return body
 }
 
+/** Where a record lies in a body: its entry from `start` to `end`, its link from there to `next`. */
+export interface RecordFrame {
+  readonly start: number
+  readonly end: number
+  readonly next: number
+}
+
+/** Where the record lies that begins at `at`; undefined where none does. A length is written one way only: with no zeros in front. */
+export function frameOf(body: Buffer, at: number): RecordFrame | undefined {
+  let start = at
+  let length = 0
+  for (let scale = 1; ; scale *= 128) {
+    const next = body[start++]
+    if (next === undefined || scale > 128 * 128) return undefined
+    length += (next & 0x7f) * scale
+    if (next >= 0x80) continue
+    if (next === 0) return undefined
+    break
+  }
+  const end = start + length
+  if (length > ledgerEntryBytesMax || end + linkBytes > body.length) return undefined
+  return { start, end, next: end + linkBytes }
+}
+
 /**
- * Takes a body apart, without copying it.
+ * Calls for each entry of a block's body with where it begins and ends in it.
  *
  * @throws RangeError for bytes that are no body, once it gets there
  */
-export function* recordsOf(body: Uint8Array): Generator<BlockRecord, void, undefined> {
+export function walkEntries(body: Buffer, visit: (start: number, end: number, index: number) => void): void {
   let at = 0
-  while (at < body.length) {
-    let length = 0
-    let shift = 0
-    for (;;) {
-      const next = body[at++]
-      if (next === undefined || shift > 21) throw new RangeError('ledger: a block ends in the middle')
-      length |= (next & 0x7f) << shift
-      if (next < 0x80) break
-      shift += 7
-    }
-    const end = at + length + linkBytes
-    if (end > body.length) throw new RangeError('ledger: a block ends in the middle')
-    yield { entry: body.subarray(at, at + length), link: body.subarray(at + length, end) }
-    at = end
+  for (let index = 0; at < body.length; index += 1) {
+    const frame = frameOf(body, at)
+    if (frame === undefined) throw new RangeError('ledger: a block ends in the middle')
+    visit(frame.start, frame.end, index)
+    at = frame.next
   }
+}
+
+/**
+ * Takes a body apart, without copying it.
+ *
+ * @throws RangeError for bytes that are no body
+ */
+export function recordsOf(body: Uint8Array): readonly BlockRecord[] {
+  const records: BlockRecord[] = []
+  walkEntries(Buffer.from(body.buffer, body.byteOffset, body.byteLength), (start, end) => {
+    records.push({ entry: body.subarray(start, end), link: body.subarray(end, end + linkBytes) })
+  })
+  return records
 }
 
 function lengthBytes(length: number): number {

@@ -1,5 +1,5 @@
-import { bodyOf, frameOf } from './block-walk.ts'
-import type { LedgerBlock } from './ledger-block.ts'
+import { bodyOf } from './block-walk.ts'
+import { frameOf, type LedgerBlock } from './ledger-block.ts'
 import { formatPosition } from './ledger-position.ts'
 
 /** A record that could not be checked any more, because it or one before it in its stream does not fit. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeBlock } from './ledger-block.ts'
+import { encodeBlock, walkEntries } from './ledger-block.ts'
 import { decodeEntry, encodeEntry } from './ledger-encoding.ts'
 import { ledgerEvents } from './ledger-event.ts'
 import { type LedgerEntry, ledgerEntry } from './ledger-record.ts'
-import { EntrySkim, skimmedTexts, walkEntries } from './ledger-skim.ts'
+import { EntrySkim, skimmedTexts } from './ledger-skim.ts'
 
 const link = Buffer.alloc(32, 7)
 const text = fc.option(fc.string({ unit: 'binary', maxLength: 300 }))

@@ -1,5 +1,3 @@
-import { linkBytes } from './ledger-chain.ts'
-
 /** The texts of an entry that are looked for, by their place among its texts. */
 export const skimmedTexts = { requestId: 0, code: 2, keyId: 3, owner: 4, route: 6 } as const
 
@@ -64,29 +62,5 @@ export class EntrySkim {
       if (next < 0x80) return value
       scale *= 128
     }
-  }
-}
-
-/**
- * Calls for each entry of a block's body with where it begins and ends in it.
- *
- * @throws RangeError for bytes that are no body, once it gets there
- */
-export function walkEntries(body: Buffer, visit: (start: number, end: number, index: number) => void): void {
-  let at = 0
-  for (let index = 0; at < body.length; index += 1) {
-    let length = 0
-    let shift = 0
-    for (;;) {
-      const next = body[at++]
-      if (next === undefined || shift > 21) throw new RangeError('ledger: a block ends in the middle')
-      length |= (next & 0x7f) << shift
-      if (next < 0x80) break
-      shift += 7
-    }
-    const end = at + length
-    if (end + linkBytes > body.length) throw new RangeError('ledger: a block ends in the middle')
-    visit(at, end, index)
-    at = end + linkBytes
   }
 }

@@ -47,7 +47,7 @@ export function readLedgerHeads(file: string): readonly LedgerHead[] {
 
 function headOf({ stream, first_seq: firstSeq, count, body }: HeadRow, file: string): LedgerHead {
   try {
-    const last = [...recordsOf(body)].at(-1)
+    const last = recordsOf(body).at(-1)
     if (last === undefined) throw new RangeError('ledger: a block without a record')
     return {
       stream,

@@ -1,4 +1,5 @@
-import { EntrySkim, walkEntries } from '../../core/ledger-skim.ts'
+import { walkEntries } from '../../core/ledger-block.ts'
+import { EntrySkim } from '../../core/ledger-skim.ts'
 import type { SqliteDatabase } from './database.ts'
 import { bufferOf, decodeIds, encodeIds } from './ledger-ids.ts'
 import { inTransaction } from './transaction.ts'

@@ -42,7 +42,7 @@ export function createBlockTable(database: SqliteDatabase): BlockTable {
     findHead(stream) {
       const found = newest.get(stream)
       if (found === undefined) return undefined
-      const last = [...recordsOf(found.body)].at(-1)
+      const last = recordsOf(found.body).at(-1)
       return last && { seq: found.first_seq + found.count - 1, link: last.link, lastEntry: last.entry }
     },
   }

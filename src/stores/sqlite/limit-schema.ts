@@ -1,6 +1,6 @@
-import { SetupError } from '../../core/setup-error.ts'
 import { windowCells } from '../../core/usage-window.ts'
-import { readValue, type SqliteDatabase } from './database.ts'
+import type { SqliteDatabase } from './database.ts'
+import { checkVersion, type DatabaseKind } from './prepare-database.ts'
 
 /** In the file's header, so that no other program's database is taken for ours: `MWlm` in ASCII. */
 const applicationId = 0x4d576c6d
@@ -35,6 +35,8 @@ const steps: readonly string[] = [
   `,
 ]
 
+const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }
+
 /**
  * Takes a database for this process alone and brings it up to this program's version.
  *
@@ -43,27 +45,14 @@ const steps: readonly string[] = [
 export function prepareLimitDatabase(database: SqliteDatabase, file: string): void {
   // From the first reading on: the lock is dropped with the process, `kill -9` included, and needs no file of its own.
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
-  checkVersion(database, file)
+  checkVersion(database, file, kind)
   // A commit need not reach the disk to outlive the process, and a request waits for it.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
   // A checkpoint waits for the disk: limit-memory.ts has it outside requests, and SQLite within one only where nobody else does.
   database.exec('PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 16777216')
   database.exec('BEGIN IMMEDIATE')
-  const version = checkVersion(database, file)
+  const version = checkVersion(database, file, kind)
   for (const step of steps.slice(version)) database.exec(step)
   database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`)
   database.exec('COMMIT')
-}
-
-function checkVersion(database: SqliteDatabase, file: string): number {
-  const isEmpty = readValue(database, 'SELECT count(*) FROM sqlite_schema') === 0
-  if (!isEmpty && readValue(database, 'PRAGMA application_id') !== applicationId)
-    throw new SetupError('data_corrupt', `${file}: this is another program's database`)
-  const version = Number(readValue(database, 'PRAGMA user_version'))
-  if (version > steps.length)
-    throw new SetupError(
-      'data_newer',
-      `${file}: the database has version ${version}, and this program knows versions up to ${steps.length}; use the newer program`,
-    )
-  return version
 }

@@ -1,6 +1,6 @@
-import { SetupError } from '../../core/setup-error.ts'
-import { readValue, type SqliteDatabase } from './database.ts'
-import { isBusy, setupErrorOf } from './sqlite-error.ts'
+import type { SqliteDatabase } from './database.ts'
+import { checkVersion, type DatabaseKind, useWriteAheadLog } from './prepare-database.ts'
+import { setupErrorOf } from './sqlite-error.ts'
 
 /** In the file's header, so that no other program's database is taken for ours: `MWkd` in ASCII. */
 export const applicationId = 0x4d576b64
@@ -75,6 +75,8 @@ const steps: readonly string[] = [
 /** The version of the database that this program writes. */
 export const knownVersion: number = steps.length
 
+const kind: DatabaseKind = { applicationId, knownVersion, name: 'database' }
+
 /**
  * Brings a database up to this program's version, each step whole or not at all. Safe when several processes do it at once.
  *
@@ -84,7 +86,7 @@ export const knownVersion: number = steps.length
  */
 export function migrateDatabase(database: SqliteDatabase, file: string, deadline: number): void {
   try {
-    checkVersion(database, file)
+    checkVersion(database, file, kind)
     useWriteAheadLog(database, file, deadline)
     while (!migrateOneStep(database, file));
   } catch (error) {
@@ -96,7 +98,7 @@ export function migrateDatabase(database: SqliteDatabase, file: string, deadline
 function migrateOneStep(database: SqliteDatabase, file: string): boolean {
   database.exec('BEGIN IMMEDIATE')
   try {
-    const version = checkVersion(database, file)
+    const version = checkVersion(database, file, kind)
     const step = steps[version]
     if (step !== undefined)
       database.exec(`${step}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version + 1}`)
@@ -105,33 +107,5 @@ function migrateOneStep(database: SqliteDatabase, file: string): boolean {
   } catch (error) {
     if (database.isTransaction()) database.exec('ROLLBACK')
     throw error
-  }
-}
-
-function checkVersion(database: SqliteDatabase, file: string): number {
-  const isEmpty = readValue(database, 'SELECT count(*) FROM sqlite_schema') === 0
-  const version = Number(readValue(database, 'PRAGMA user_version'))
-  if (!isEmpty && readValue(database, 'PRAGMA application_id') !== applicationId)
-    throw new SetupError('data_corrupt', `${file}: this is another program's database`)
-  if (version > knownVersion)
-    throw new SetupError(
-      'data_newer',
-      `${file}: the database has version ${version}, and this program knows versions up to ${knownVersion}; use the newer program`,
-    )
-  return version
-}
-
-/** The one pragma that can fail with BUSY at once, whatever the timeout, when another process does the same. */
-function useWriteAheadLog(database: SqliteDatabase, file: string, deadline: number): void {
-  const timer = new Int32Array(new SharedArrayBuffer(4))
-  for (;;) {
-    try {
-      const mode = readValue(database, 'PRAGMA journal_mode = WAL')
-      if (mode === 'wal') return
-      throw new SetupError('data_unwritable', `${file}: expected journal mode wal, got ${mode}`)
-    } catch (error) {
-      if (!isBusy(error) || performance.now() >= deadline) throw error
-      Atomics.wait(timer, 0, 0, 5)
-    }
   }
 }

@@ -1,0 +1,56 @@
+import { SetupError } from '../../core/setup-error.ts'
+import { readValue, type SqliteDatabase } from './database.ts'
+import { isBusy } from './sqlite-error.ts'
+
+/** What a file of ours says of itself in its header. */
+export interface DatabaseKind {
+  /** Four letters in ASCII, so that no other program's database, nor another of ours, is taken for it. */
+  readonly applicationId: number
+  /** The newest version that this program knows. */
+  readonly knownVersion: number
+  /** What a message calls it. */
+  readonly name: string
+}
+
+/**
+ * The version of a database; 0 for an empty one. Nothing is touched.
+ *
+ * @throws SetupError `data_corrupt` (another program's database), `data_newer`
+ */
+export function checkVersion(
+  database: SqliteDatabase,
+  file: string,
+  { applicationId, knownVersion, name }: DatabaseKind,
+): number {
+  const isEmpty = readValue(database, 'SELECT count(*) FROM sqlite_schema') === 0
+  const version = Number(readValue(database, 'PRAGMA user_version'))
+  if (!isEmpty && readValue(database, 'PRAGMA application_id') !== applicationId)
+    throw new SetupError('data_corrupt', `${file}: this is another program's database`)
+  if (version > knownVersion)
+    throw new SetupError(
+      'data_newer',
+      `${file}: the ${name} has version ${version}, and this program knows versions up to ${knownVersion}; use the newer program`,
+    )
+  return version
+}
+
+/**
+ * Has a database keep a write-ahead log: the one pragma that fails with BUSY at once, whatever the timeout, when another process does the
+ * same.
+ *
+ * @param deadline when to stop waiting for the other, milliseconds by `performance.now()`
+ * @throws SetupError `data_unwritable` where the file system allows none
+ */
+export function useWriteAheadLog(database: SqliteDatabase, file: string, deadline: number): void {
+  const timer = new Int32Array(new SharedArrayBuffer(4))
+  for (;;) {
+    try {
+      const mode = readValue(database, 'PRAGMA journal_mode = WAL')
+      if (mode === 'wal') return
+      throw new SetupError('data_unwritable', `${file}: expected journal mode wal, got ${mode}`)
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error
+      Atomics.wait(timer, 0, 0, 5)
+    }
+  }
+}
