@@ -1,0 +1,130 @@
+import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
+import type { KeptAnswer } from './kept-answer.ts'
+
+/**
+ * Where jobs wait, are worked on and are remembered: the port that every store implements and `test/contract/` checks.
+ *
+ * A change is durable when its promise resolves, or has not happened. A call that cannot be carried out rejects with
+ * `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the caller's clock.
+ */
+export interface JobQueue {
+  /**
+   * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a retry.
+   *
+   * `full`: as many jobs are waiting as `bounds` allows.
+   */
+  readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
+  /**
+   * Leases up to `max` jobs that are due: waiting ones, and running ones whose lease has ended because their worker died. Owners take
+   * turns, whatever the number of their jobs: the owner served longest ago first; of an owner's jobs the highest priority, then the oldest.
+   * A job whose attempts are used up when its lease ends is parked instead, with `lost` as its error's code.
+   */
+  readonly claim: (ask: JobClaim) => Promise<readonly ClaimedJob[]>
+  /** Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: cancelled, or taken by another. */
+  readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
+  /** Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever overwritten; `settled` are the jobs that did. A job
+   * that has ended and names a webhook puts its delivery into the outbox within the same commit. */
+  readonly settle: (
+    ends: readonly AttemptEnd[],
+    now: number,
+  ) => Promise<{ readonly settled: readonly JobRecord[] }>
+  /** Cancels a job that has not ended; gives how it stands afterwards, and whether this call did it. Undefined where the owner has no such job. */
+  readonly cancel: (
+    id: JobAddress,
+    now: number,
+    keepMs: number,
+  ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
+  /** Puts a parked or failed job back into the queue with all its attempts. Undefined where there is none; another status leaves it as it is. */
+  readonly retry: (
+    id: JobAddress,
+    now: number,
+  ) => Promise<{ readonly job: JobRecord; readonly retried: boolean } | undefined>
+  /** A job that has not expired by `now`. */
+  readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
+  /** Newest first, without results. */
+  readonly listJobs: (query: JobQuery) => Promise<JobPage>
+  /** Forgets up to `max` jobs and kept answers that have expired; gives how many went. */
+  readonly forgetExpired: (now: number, max: number) => Promise<number>
+  /** How many jobs wait and run. */
+  readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
+  /**
+   * Tells of jobs that were changed through this queue, as soon as they are, and of the next moment something becomes due; changes by other processes
+   * are not told, so whoever waits looks again by itself now and then. Gives the way to stop listening.
+   */
+  readonly watch: (listener: (change: JobChange) => void) => () => void
+}
+
+/** Which job: of one owner, or of any where `owner` is undefined, for administrators alone. */
+export interface JobAddress {
+  readonly id: string
+  readonly owner?: string
+}
+
+export interface JobSubmission {
+  readonly jobs: readonly NewJob[]
+  /** Written in the same commit, under a reservation that `KeptAnswers.reserve` gave. */
+  readonly answer?: KeptAnswer
+  /** Most jobs that may wait or run, in all and of one owner. */
+  readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
+}
+
+export type SubmitOutcome = { readonly outcome: 'accepted' } | { readonly outcome: 'full' }
+
+export interface JobClaim {
+  readonly max: number
+  readonly now: number
+  /** When the leases end unless they are extended. */
+  readonly until: number
+  /** Only jobs of these models: those that this worker has. */
+  readonly models: readonly string[]
+  /** How long a job that is parked on this occasion is kept. */
+  readonly keepMs: number
+}
+
+/** A leased job. */
+export interface ClaimedJob extends JobRecord {
+  /** The inputs as JSON. */
+  readonly inputs: string
+  /** Names this attempt: whoever has it may end it. */
+  readonly lease: string
+}
+
+export interface JobProgress {
+  readonly id: string
+  readonly lease: string
+  /** How many inputs have been answered. */
+  readonly done: number
+}
+
+/** How an attempt ended. */
+export type AttemptEnd = { readonly id: string; readonly lease: string } & (
+  | { readonly end: 'succeeded'; readonly result: string; readonly expiresAt: number }
+  /** For good, without another attempt. */
+  | { readonly end: 'failed'; readonly error: JobError; readonly expiresAt: number }
+  /** Tried again at `retryAt`, or parked with this error where attempts are used up. */
+  | { readonly end: 'retry'; readonly error: JobError; readonly retryAt: number; readonly expiresAt: number }
+  /** Handed back unharmed, as on a shutdown: the attempt does not count. */
+  | { readonly end: 'released' }
+)
+
+export interface JobQuery {
+  readonly owner?: string
+  readonly status?: JobStatus
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** `createdAt` and id of the last job of the page before. */
+  readonly after?: { readonly createdAt: number; readonly id: string }
+  readonly now: number
+}
+
+export interface JobPage {
+  readonly jobs: readonly JobRecord[]
+  readonly hasMore: boolean
+}
+
+export interface JobChange {
+  /** Jobs whose record has changed, as it is now; without results. */
+  readonly jobs: readonly JobRecord[]
+  /** Whether there may be something to claim. */
+  readonly isDue: boolean
+}

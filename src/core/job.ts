@@ -1,0 +1,71 @@
+/**
+ * How a job stands. `failed`: trying again cannot help. `parked`: every attempt failed; it is kept, with the reason, until somebody
+ * retries it or it expires.
+ */
+export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'parked'
+
+export const jobStatuses: readonly JobStatus[] = [
+  'queued',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'parked',
+]
+
+/** Whether a job of this status has ended: nothing happens to it any more, unless a parked one is retried. */
+export function hasEnded(status: JobStatus): boolean {
+  return status !== 'queued' && status !== 'running'
+}
+
+/** Why a job did not succeed: a code of `docs/reference/errors.md`, and its fixed sentence. */
+export interface JobError {
+  readonly code: string
+  readonly detail: string
+}
+
+/** A call that is to be answered later, as it is accepted. */
+export interface NewJob {
+  /** `job_` and 22 base62 characters from the CSPRNG. */
+  readonly id: string
+  /** Of the key that made it. To every other owner the job does not exist. */
+  readonly owner: string
+  readonly keyId: string
+  /** Of the request that made it; null for a job that an application made by itself. */
+  readonly requestId: string | null
+  /** Name of the model that is asked. */
+  readonly model: string
+  /** `single`: one input, the result is that prediction. `batch`: the result is a list of them. */
+  readonly kind: 'single' | 'batch'
+  /** The inputs as JSON, a list. */
+  readonly inputs: string
+  /** How many inputs there are. */
+  readonly total: number
+  /** 0 to 9; of one owner's jobs the higher comes first. Never puts an owner before another. */
+  readonly priority: number
+  /** Attempts after which it is parked, 1 or more. */
+  readonly attemptsMax: number
+  /** Where to send a webhook when it has ended; null for nowhere. */
+  readonly webhook: string | null
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+}
+
+/** A job as it stands. */
+export interface JobRecord extends Omit<NewJob, 'inputs'> {
+  readonly status: JobStatus
+  /** Grows with every change that anybody can see: the id of an event in `GET /jobs/{id}/events`. From 1 on. */
+  readonly version: number
+  /** How many inputs have been answered. */
+  readonly done: number
+  /** How often it was begun. */
+  readonly attempts: number
+  /** The result as JSON; null until it has succeeded. */
+  readonly result: string | null
+  readonly error: JobError | null
+  /** Of the last attempt, milliseconds since the epoch. */
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  /** When it is forgotten, with its result; null until it has ended. */
+  readonly expiresAt: number | null
+}

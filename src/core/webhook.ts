@@ -1,0 +1,67 @@
+/** Messages about ended jobs that are still to be delivered, written in the same commit as the job's end, and the secrets they are signed with. */
+export interface WebhookOutbox {
+  /** Leases up to `max` deliveries that are due, the longest due first, one owner's never all of them where others wait. */
+  readonly claimDeliveries: (ask: {
+    readonly max: number
+    readonly now: number
+    readonly until: number
+  }) => Promise<readonly WebhookDelivery[]>
+  /** Writes down what became of an attempt. One whose lease is no longer held changes nothing. */
+  readonly settleDelivery: (attempt: DeliveryAttempt) => Promise<void>
+  /** Newest first. */
+  readonly listDeliveries: (query: DeliveryQuery) => Promise<readonly WebhookDelivery[]>
+  /** The owner's secrets that may sign at `now`, the newest first, sealed; one, or two while a rotation overlaps. */
+  readonly findWebhookSecrets: (owner: string, now: number) => Promise<readonly WebhookSecret[]>
+  /** Adds a secret; those before it sign no longer than until `overlapUntil`. */
+  readonly addWebhookSecret: (secret: WebhookSecret, overlapUntil: number) => Promise<void>
+}
+
+export interface WebhookDelivery {
+  /** `msg_` and 22 base62 characters: the same for every attempt, `webhook-id` of Standard Webhooks. Derived by the store from its own CSPRNG draw when the job ends. */
+  readonly id: string
+  readonly jobId: string
+  readonly owner: string
+  readonly url: string
+  readonly status: 'waiting' | 'delivered' | 'failed'
+  /** How often it was tried. */
+  readonly attempts: number
+  /** When it is tried next, milliseconds since the epoch; null where it is not. */
+  readonly dueAt: number | null
+  readonly createdAt: number
+  readonly lastAttempt: DeliveryResult | null
+  /** Of a claimed one: names this attempt. */
+  readonly lease: string | null
+}
+
+/** What one attempt came to. */
+export interface DeliveryResult {
+  readonly at: number
+  /** HTTP status that was answered; null where none was. */
+  readonly status: number | null
+  /** Why there was none: `address_denied`, `timeout`, `connection`, `redirect`, `secret_missing`; null where there was. */
+  readonly reason: string | null
+}
+
+export interface DeliveryAttempt {
+  readonly id: string
+  readonly lease: string
+  readonly result: DeliveryResult
+  /** `delivered`, tried again at this moment, or given up. */
+  readonly then: 'delivered' | 'failed' | { readonly retryAt: number }
+}
+
+export interface DeliveryQuery {
+  readonly jobId?: string
+  readonly owner?: string
+  /** 1 to 1,000. */
+  readonly limit: number
+}
+
+export interface WebhookSecret {
+  readonly owner: string
+  /** The 32 bytes of the secret, sealed under a key derived from the pepper. */
+  readonly sealed: Uint8Array
+  readonly createdAt: number
+  /** Until when it signs, milliseconds since the epoch; null for as long as it is the newest. */
+  readonly signsUntil: number | null
+}
