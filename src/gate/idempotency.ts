@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { IdempotentAnswer } from '../core/key-store.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Peppers } from './pepper.ts'
+import { openBytes, sealBytes } from './sealed-bytes.ts'
 
 /** Says that a request is the same one again: who asks, and the `Idempotency-Key` they sent (draft-ietf-httpapi-idempotency-key-header). */
 export interface Idempotency {
@@ -29,9 +30,6 @@ export interface AnswerSeal {
   readonly idOf: (idempotency: Idempotency) => string
 }
 
-const nonceBytes = 12
-const tagBytes = 16
-
 export function createAnswerSeal(peppers: Peppers, clock: Clock): AnswerSeal {
   const root = peppers.derive('idempotent answers v1')
   function mac(purpose: string, { owner, key }: Idempotency): Buffer {
@@ -43,25 +41,12 @@ export function createAnswerSeal(peppers: Peppers, clock: Clock): AnswerSeal {
     idOf,
     seal(idempotency, answer) {
       const id = idOf(idempotency)
-      const nonce = randomBytes(nonceBytes)
-      const cipher = createCipheriv('aes-256-gcm', mac('seal', idempotency), nonce).setAAD(Buffer.from(id))
-      const text = Buffer.concat([cipher.update(answer, 'utf8'), cipher.final()])
-      const sealed = Buffer.concat([nonce, cipher.getAuthTag(), text])
+      const sealed = sealBytes(mac('seal', idempotency), Buffer.from(answer), id)
       return { id, requestDigest: digestOf(idempotency.request), sealed, expiresAt: clock() + idempotencyMs }
     },
     open(kept, idempotency) {
       if (kept.requestDigest !== digestOf(idempotency.request)) throw new Refusal('idempotency_mismatch')
-      const sealed = Buffer.from(kept.sealed)
-      const decipher = createDecipheriv(
-        'aes-256-gcm',
-        mac('seal', idempotency),
-        sealed.subarray(0, nonceBytes),
-      )
-        .setAAD(Buffer.from(kept.id))
-        .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes))
-      return (
-        decipher.update(sealed.subarray(nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
-      )
+      return openBytes(mac('seal', idempotency), kept.sealed, kept.id).toString()
     },
   }
 }
