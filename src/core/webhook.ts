@@ -31,7 +31,7 @@ export interface WebhookDelivery {
   /** The job as it ended, without its result: every attempt tells the same, whatever has become of the job, and after it has been forgotten. */
   readonly job: JobRecord
   readonly status: 'waiting' | 'delivered' | 'failed'
-  /** How often it was tried. */
+  /** How often it was tried: counted when an attempt is settled, so that a claimed one does not count its own. */
   readonly attempts: number
   /** When it is tried next, milliseconds since the epoch; null where it is not. */
   readonly dueAt: number | null

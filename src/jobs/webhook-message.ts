@@ -1,33 +1,19 @@
 import { Webhook } from 'standardwebhooks'
-import type { JobRecord } from '../core/job.ts'
 import type { WebhookDelivery } from '../core/webhook.ts'
+import { isoTime } from '../gate/key-view.ts'
+import { viewJob } from './view-job.ts'
 
 /** Media type of a webhook's body. */
 const mediaType = 'application/json'
 
 /**
- * A webhook's body: what ended, when, and the job as it ended. Neither inputs nor result: a webhook may go to a third party, and whoever may have
- * the result asks for it with a key, at `GET /jobs/{id}`. The same text at every attempt.
+ * A webhook's body: what ended, when, and the job as `GET /jobs/{id}` showed it then, without its result. A webhook may go to a third party, and
+ * whoever may have the result asks for it with a key. The same text at every attempt.
  */
 export function writeWebhookBody({ job, createdAt }: Pick<WebhookDelivery, 'job' | 'createdAt'>): string {
-  return JSON.stringify({
-    type: `job.${job.status}`,
-    timestamp: isoTime(job.finishedAt ?? createdAt),
-    data: viewEndedJob(job),
-  })
-}
-
-function viewEndedJob(job: JobRecord): Readonly<Record<string, unknown>> {
-  return {
-    id: job.id,
-    status: job.status,
-    progress: { done: job.done, total: job.total },
-    error: job.error,
-    created_at: isoTime(job.createdAt),
-    started_at: job.startedAt === null ? null : isoTime(job.startedAt),
-    finished_at: job.finishedAt === null ? null : isoTime(job.finishedAt),
-    expires_at: job.expiresAt === null ? null : isoTime(job.expiresAt),
-  }
+  const { result: _withheld, ...data } = viewJob({ ...job, result: null })
+  const timestamp = isoTime(job.finishedAt ?? createdAt)
+  return JSON.stringify({ type: `job.${job.status}`, timestamp, data })
 }
 
 /**
@@ -53,8 +39,4 @@ export function signWebhook(
       .map((secret) => new Webhook(secret, { format: 'raw' }).sign(id, at, body))
       .join(' '),
   }
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
 }

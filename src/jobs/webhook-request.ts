@@ -55,6 +55,7 @@ export async function sendWebhook(request: WebhookRequest, options: SendOptions)
   const signal = AbortSignal.any([deadline, request.signal])
   const { addresses } = options.rules
   try {
+    request.signal.throwIfAborted()
     const resolving = resolveTarget(request.target.host, { addresses, resolve: options.resolve, signal })
     const reachable = await Promise.race([resolving, abortOf(signal)])
     return await exchange(request, reachable, signal, options.ca)
