@@ -14,11 +14,11 @@ export interface WebhookOutbox {
   }) => Promise<readonly WebhookDelivery[]>
   /** Writes down what became of an attempt. One whose lease is no longer held changes nothing. */
   readonly settleDelivery: (attempt: DeliveryAttempt) => Promise<void>
-  /** Newest first. */
+  /** Newest first, without leases. A delivery is forgotten with its job, or, where it still waits then, once it has ended. */
   readonly listDeliveries: (query: DeliveryQuery) => Promise<readonly WebhookDelivery[]>
   /** The owner's secrets that may sign at `now`, the newest first, sealed; one, or two while a rotation overlaps. */
   readonly findWebhookSecrets: (owner: string, now: number) => Promise<readonly WebhookSecret[]>
-  /** Adds a secret; those before it sign no longer than until `overlapUntil`. */
+  /** Adds a secret, the newest from now on; the one before it signs no longer than until `overlapUntil`, those before that no more. */
   readonly addWebhookSecret: (secret: WebhookSecret, overlapUntil: number) => Promise<void>
 }
 
@@ -31,7 +31,7 @@ export interface WebhookDelivery {
   /** The job as it ended, without its result: every attempt tells the same, whatever has become of the job, and after it has been forgotten. */
   readonly job: JobRecord
   readonly status: 'waiting' | 'delivered' | 'failed'
-  /** How often it was tried: counted when an attempt is settled, so that a claimed one does not count its own. */
+  /** How often it was claimed: of a claimed one, the attempt under way is the last. */
   readonly attempts: number
   /** When it is tried next, milliseconds since the epoch; null where it is not. */
   readonly dueAt: number | null

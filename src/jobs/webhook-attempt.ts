@@ -35,10 +35,9 @@ export async function attemptDelivery(
   if (lease === null) throw new Error('a delivery was claimed without a lease')
   const { retryAfter, ...outcome } = await send(delivery, options, signal)
   const result: DeliveryResult = { at: options.clock(), ...outcome }
-  const attempts = delivery.attempts + 1
-  const then = afterAttempt(result, attempts, retryAfter, options.random())
+  const then = afterAttempt(result, delivery.attempts, retryAfter, options.random())
   await options.outbox.settleDelivery({ id, lease, result, then })
-  await recordEnd(delivery, { attempts, result, then }, options)
+  await recordEnd(delivery, { result, then }, options)
 }
 
 type Outcome = Pick<DeliveryResult, 'status' | 'reason'> & { readonly retryAfter: string | null }
@@ -85,8 +84,8 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
 
 /** After it was settled, for a record of something that did not happen could not be taken back. Never the URL: it may bear a secret of the receiver's. */
 async function recordEnd(
-  { id, job, owner }: WebhookDelivery,
-  { attempts, result, then }: { readonly attempts: number } & Pick<DeliveryAttempt, 'result' | 'then'>,
+  { id, job, owner, attempts }: WebhookDelivery,
+  { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,
   { writer, clock, onFault }: AttemptOptions,
 ): Promise<void> {
   if (typeof then !== 'string') return
