@@ -100,8 +100,11 @@ function exchange(
       resolve({ status: answer.statusCode ?? 0, retryAfter: answer.headers['retry-after'] ?? null })
       discardBody(sent, answer)
     })
-    // Switching protocols is no answer to a webhook.
-    sent.once('upgrade', () => sent.destroy(new Error('the receiver wanted another protocol')))
+    // Switching protocols is no answer to a webhook. Its socket is the request's no more: an error of it would reach nobody, and end the process.
+    sent.once('upgrade', (_answer, socket) => {
+      socket.on('error', () => {}).destroy()
+      reject(new Error('the receiver wanted another protocol'))
+    })
     sent.on('error', reject)
     sent.once('close', () => reject(new Error('the connection closed without an answer')))
     sent.end(body)
