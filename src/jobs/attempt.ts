@@ -68,9 +68,10 @@ export class Attempt {
     this.#begunAt = parts.monotonic()
   }
 
-  /** The lease and how far it has come; empty once it is being ended. */
+  /** The lease and how far it has come; empty once it is being ended, or lost. */
   progress(): readonly JobProgress[] {
-    return this.#holds ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
+    const isLost = this.#stop.signal.reason === 'lost'
+    return this.#holds && !isLost ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
   }
 
   /** Ends the work. One whose end is committed already is not held up. */

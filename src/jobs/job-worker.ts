@@ -17,13 +17,19 @@ export interface JobWorkerOptions extends AttemptParts {
   readonly leaseMs: number
 }
 
+interface Running {
+  readonly job: ClaimedJob
+  readonly attempt: Attempt
+  readonly done: Promise<void>
+}
+
 /** Jobs by other processes, and those whose worker died, are found by looking: so often. */
 const lookMs = 1_000
 
 /** Takes up jobs that are due, so many at once, and works on them until it is closed. */
 export class JobWorker {
   readonly #options: JobWorkerOptions
-  readonly #running = new Map<string, { readonly attempt: Attempt; readonly done: Promise<void> }>()
+  readonly #running = new Set<Running>()
   readonly #beat: LeaseBeat
   #isClosing = false
   #isLooking = false
@@ -43,9 +49,9 @@ export class JobWorker {
       scheduler,
       leaseMs,
       onFault,
-      held: () => [...this.#running.values()].flatMap(({ attempt }) => attempt.progress()),
+      held: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
       onLost: (ids) => {
-        for (const id of ids) this.#running.get(id)?.attempt.stop('lost')
+        for (const id of ids) this.#stop(id)
       },
     })
   }
@@ -64,7 +70,7 @@ export class JobWorker {
 
   /** A job was changed by somebody: where it was cancelled, its work ends at once. */
   hear(job: JobRecord): void {
-    if (job.status === 'cancelled') this.#running.get(job.id)?.attempt.stop('lost')
+    if (job.status === 'cancelled') this.#stop(job.id)
   }
 
   /** Waits `graceMs` for what runs, then hands the rest back. */
@@ -75,10 +81,10 @@ export class JobWorker {
     await this.#looking
     const grace = Promise.withResolvers<void>()
     const callOff = this.#options.scheduler.after(graceMs, grace.resolve)
-    const all = Promise.all([...this.#running.values()].map(({ done }) => done))
+    const all = Promise.all([...this.#running].map(({ done }) => done))
     await Promise.race([all, grace.promise])
     callOff()
-    for (const { attempt } of this.#running.values()) attempt.stop('closing')
+    for (const { attempt } of this.#running) attempt.stop('closing')
     await all
     this.#beat.stop()
   }
@@ -119,7 +125,13 @@ export class JobWorker {
     }
   }
 
+  #stop(id: string): void {
+    for (const { job, attempt } of this.#running) if (job.id === id) attempt.stop('lost')
+  }
+
   #start(job: ClaimedJob): void {
+    // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
+    this.#stop(job.id)
     const attempt = new Attempt(job, this.#options, {
       onProgress: () => this.#beat.note(),
       onRetry: (atMs) => this.#wakeAt(atMs),
@@ -130,10 +142,11 @@ export class JobWorker {
     })
     if (this.#isClosing) attempt.stop('closing')
     const done = attempt.run().finally(() => {
-      this.#running.delete(job.id)
+      this.#running.delete(running)
       this.wake()
     })
-    this.#running.set(job.id, { attempt, done })
+    const running = { job, attempt, done }
+    this.#running.add(running)
     this.#beat.start()
   }
 

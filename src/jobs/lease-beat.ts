@@ -32,6 +32,7 @@ export class LeaseBeat {
   #isBeating = false
   #hasProgress = false
   #isStopped = false
+  #isDeaf = false
 
   constructor(options: LeaseBeatOptions) {
     this.#options = options
@@ -72,10 +73,12 @@ export class LeaseBeat {
     this.#beatAt = clock()
     try {
       const lost = await store.extend(leases, this.#beatAt + leaseMs)
+      this.#isDeaf = false
       if (lost.length > 0) onLost(lost)
     } catch (fault) {
       // The lease runs on; where it ends, another worker takes the job, and what this one comes to is refused.
-      onFault('the leases of running jobs could not be made longer', fault)
+      if (!this.#isDeaf) onFault('the leases of running jobs cannot be made longer', fault)
+      this.#isDeaf = true
     } finally {
       this.#isBeating = false
       this.#plan(this.#hasProgress ? progressMs : beatMs)
