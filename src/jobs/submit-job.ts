@@ -35,12 +35,11 @@ export interface SubmitJobOptions {
  * worked on, its first record being `job.started`; its client had no answer.
  */
 export function createSubmitJob(options: SubmitJobOptions): JobService['submit'] {
-  return (request) => {
+  return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
-    return request.idempotency === undefined
-      ? accept(options, request, request.keep).then((job) => ({ job, isReplayed: false }))
-      : acceptOnce(options, request, request.idempotency)
+    if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
+    return { job: await accept(options, request, request.keep), isReplayed: false }
   }
 }
 

@@ -81,7 +81,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
     },
     events: (id) =>
       ledger.entries
-        .filter(({ detail }) => id === undefined || detail?.['job'] === id)
+        .filter(({ detail }) => id === undefined || Object.values(detail ?? {}).includes(id))
         .map(({ event }) => event),
     ended: (id) => parts.jobs.get('acme', id, { waitMs: 1e9 }),
   }
