@@ -1,9 +1,9 @@
 import { Fault } from '../../core/fault.ts'
 import type { LedgerReader } from '../../core/ledger.ts'
 import { readPosition } from '../../core/ledger-position.ts'
-import { SetupError } from '../../core/setup-error.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 import { type LedgerWorker, startLedgerWorker } from './ledger-worker.ts'
+import { asFault } from './thread-worker.ts'
 
 export interface SqliteLedgerReaderOptions {
   /** The database file, which must be there. */
@@ -52,7 +52,7 @@ function createReadingThread(file: string): ReadingThread {
       try {
         return await worker.ask(name, argument)
       } catch (error) {
-        throw asFault(error)
+        throw asLedgerFault(error)
       }
     },
     async close() {
@@ -66,7 +66,6 @@ function createReadingThread(file: string): ReadingThread {
 }
 
 /** While running, what stands in the way of opening is a fault like any other. */
-export function asFault(error: unknown): unknown {
-  if (!(error instanceof SetupError)) return error
-  return new Fault('ledger_unavailable', `ledger: ${error.message}`, { cause: error })
+export function asLedgerFault(error: unknown): unknown {
+  return asFault(error, 'ledger', 'ledger_unavailable')
 }
