@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto'
+import type { ClaimedJob } from '../../core/job-queue.ts'
+import type { SqliteDatabase } from './database.ts'
+import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobParts } from './job-parts.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+import { beginAttempt, parkLost } from './job-transition.ts'
+
+/** Looked at in one claim, so that a thousand leases that end together do not hold up everybody's commit: the next claim goes on. */
+const dueMax = 1_000
+
+/** Leases jobs. */
+export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carried<JobWrites>['claim'] {
+  const { jobs, turns, changes } = parts
+  const selectDue = database.prepareCells<JobCells>(
+    `SELECT ${jobColumns} FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ${dueMax}`,
+  )
+  const makeReady = database.prepare('UPDATE jobs SET is_ready = 1, due_at = NULL WHERE place = ?')
+
+  /** What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. */
+  function takeUpDue(now: number, keepMs: number): void {
+    for (const cells of selectDue.all(now)) {
+      const due = decodeJob(cells)
+      const { place, job } = due
+      if (job.status === 'running' && job.attempts >= job.attemptsMax) {
+        parts.end(due, parkLost(job, now, now + keepMs), now)
+        continue
+      }
+      makeReady.run(place)
+      turns.noteReady(job.owner, job.model)
+    }
+  }
+
+  function leaseJob({ place, job }: StoredJob, now: number, until: number): ClaimedJob {
+    const begun = beginAttempt(job, now)
+    const lease = randomUUID()
+    jobs.put({ place, job: begun, lease, dueAt: until })
+    changes.note(begun)
+    return { ...begun, inputs: jobs.findInputs(place), lease }
+  }
+
+  return ({ max, now, until, models, keepMs }) => {
+    takeUpDue(now, keepMs)
+    const claimed: ClaimedJob[] = []
+    while (claimed.length < max) {
+      const next = turns.take(models)
+      if (next === undefined) break
+      claimed.push(leaseJob(next, now, until))
+    }
+    return claimed
+  }
+}
