@@ -1,4 +1,4 @@
-import type { KeptAnswers } from '../../core/kept-answer.ts'
+import type { AnswerReservation, KeptAnswers } from '../../core/kept-answer.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { Carried } from './job-calls.ts'
 
@@ -7,8 +7,13 @@ interface AnswerRow {
   readonly sealed: Uint8Array | null
 }
 
+export interface JobAnswers extends Carried<KeptAnswers> {
+  /** Whether the request that this names still has its reservation. */
+  readonly isHeld: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
+}
+
 /** Answers kept for retries and names that are reserved for them, without transactions or error handling of their own. */
-export function createJobAnswers(database: SqliteDatabase): Carried<KeptAnswers> {
+export function createJobAnswers(database: SqliteDatabase): JobAnswers {
   const find = database.prepare<AnswerRow>(
     'SELECT request_digest, sealed FROM answers WHERE id = ? AND expires_at > ?',
   )
@@ -19,7 +24,9 @@ export function createJobAnswers(database: SqliteDatabase): Carried<KeptAnswers>
     'UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ? WHERE id = ? AND holder = ? AND sealed IS NULL',
   )
   const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
+  const findHeld = database.prepare('SELECT 1 FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
   return {
+    isHeld: ({ id, holder }) => findHeld.get(id, holder) !== undefined,
     reserve({ id, requestDigest, holder, until }, now) {
       const found = find.get(id, now)
       if (found === undefined) {

@@ -1,4 +1,4 @@
-import type { JobRecord } from '../../core/job.ts'
+import type { JobChange } from '../../core/job-queue.ts'
 import type { JobStore } from '../../core/job-store.ts'
 import type { ThreadFailure } from './thread-calls.ts'
 
@@ -50,22 +50,15 @@ export interface CommitCall {
 }
 
 /** What a group came to, once it is durable. */
-export interface Committed extends JobsDue {
+export interface Committed {
   readonly outcomes: readonly ({ readonly value: unknown } | { readonly failure: ThreadFailure })[]
-  /** Jobs as they are now, without results; none unless the group was watched. */
-  readonly changed: readonly JobRecord[]
-  /** Whether a job has become ready to be claimed. */
-  readonly isReady: boolean
-}
-
-export interface JobsDue {
-  /** When the next job becomes due by itself, milliseconds since the epoch; null where none does. */
-  readonly dueAt: number | null
+  /** In their order, jobs as they were then, without results; none unless the group was watched. */
+  readonly changes: readonly JobChange[]
 }
 
 /** The calls of both threads. */
 export interface JobThreadCalls {
-  readonly open: (call: undefined) => JobsDue
+  readonly open: (call: undefined) => void
   readonly commit: (call: CommitCall) => Committed
   readonly read: (call: { readonly name: keyof JobReads; readonly values: readonly unknown[] }) => unknown
   readonly close: (call: undefined) => void

@@ -1,16 +1,17 @@
 import { hasEnded, type JobRecord } from '../../core/job.ts'
 import type { JobProgress, JobSubmission } from '../../core/job-queue.ts'
 import type { SqliteDatabase } from './database.ts'
+import type { JobAnswers } from './job-answers.ts'
 import type { Carried, JobWrites } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
-import type { StoredJob } from './job-row.ts'
+import { type StoredJob, withoutResult } from './job-row.ts'
 import { cancelJob, endAttempt, retryJob } from './job-transition.ts'
 
 /** Accepts jobs. */
 export function createJobSubmit(
   database: SqliteDatabase,
   { jobs, turns, changes }: JobParts,
-  keepAnswer: Carried<JobWrites>['keep'],
+  answers: Pick<JobAnswers, 'isHeld' | 'keep'>,
 ): Carried<JobWrites>['submit'] {
   const countAll = database.prepare<{ count: number }>(
     'SELECT queued + running AS count FROM totals WHERE id = 1',
@@ -28,15 +29,16 @@ export function createJobSubmit(
   }
 
   return (submission) => {
+    const { answer } = submission
+    // Another may carry the same request out by now: this one's jobs would be those of a request that was made once.
+    if (answer !== undefined && !answers.isHeld(answer)) return { outcome: 'unreserved' }
     if (isFull(submission)) return { outcome: 'full' }
     for (const added of submission.jobs) {
       changes.note(jobs.add(added))
       turns.noteReady(added.owner, added.model)
     }
-    changes.noteReady()
-    // Another carries the same request out by now: this one's jobs would be those of a request that was made once.
-    if (submission.answer !== undefined && !keepAnswer(submission.answer))
-      throw new Error('the reservation for the answer is no longer held')
+    if (submission.jobs.length > 0) changes.noteReady()
+    if (answer !== undefined) answers.keep(answer)
     return { outcome: 'accepted' }
   }
 }
@@ -71,7 +73,7 @@ export function createAttemptChanges({
         if (held === undefined) continue
         const transition = endAttempt(held.job, attempt, now)
         end(held, transition, now)
-        settled.push(transition.job)
+        settled.push(withoutResult(transition.job))
       }
       return { settled }
     },
@@ -79,11 +81,8 @@ export function createAttemptChanges({
 }
 
 /** Changes jobs as whoever made them wants. */
-export function createOwnerChanges({
-  jobs,
-  end,
-}: JobParts): Pick<Carried<JobWrites>, 'cancel' | 'retry'> {
-  function withResult({ place, job }: StoredJob): JobRecord {
+export function createOwnerChanges({ jobs, end }: JobParts): Pick<Carried<JobWrites>, 'cancel' | 'retry'> {
+  function findResult({ place, job }: StoredJob): JobRecord {
     return job.status === 'succeeded' ? { ...job, result: jobs.findResult(place) } : job
   }
 
@@ -91,7 +90,7 @@ export function createOwnerChanges({
     cancel(address, now, keepMs) {
       const found = jobs.findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
-      if (hasEnded(found.job.status)) return { job: withResult(found), cancelled: false }
+      if (hasEnded(found.job.status)) return { job: findResult(found), cancelled: false }
       const transition = cancelJob(found.job, now, now + keepMs)
       end(found, transition, now)
       return { job: transition.job, cancelled: true }
@@ -100,7 +99,7 @@ export function createOwnerChanges({
       const found = jobs.findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
       if (found.job.status !== 'parked' && found.job.status !== 'failed')
-        return { job: withResult(found), retried: false }
+        return { job: findResult(found), retried: false }
       const transition = retryJob(found.job)
       end(found, transition, now)
       return { job: transition.job, retried: true }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { JobRecord } from '../../core/job.ts'
 import type { ClaimedJob } from '../../core/job-queue.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { Carried, JobWrites } from './job-calls.ts'
@@ -6,8 +7,8 @@ import type { JobParts } from './job-parts.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
 import { beginAttempt, parkLost } from './job-transition.ts'
 
-/** Looked at in one claim, so that a thousand leases that end together do not hold up everybody's commit: the next claim goes on. */
-const dueMax = 1_000
+/** Taken up in one claim at most, so that what becomes due all at once does not hold up everybody's commit: the next claim goes on. */
+const dueMax = 10_000
 
 /** Leases jobs. */
 export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carried<JobWrites>['claim'] {
@@ -17,18 +18,25 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carr
   )
   const makeReady = database.prepare('UPDATE jobs SET is_ready = 1, due_at = NULL WHERE place = ?')
 
-  /** What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. */
-  function takeUpDue(now: number, keepMs: number): void {
+  /**
+   * What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. Gives those that
+   * are parked instead.
+   */
+  function takeUpDue(now: number, keepMs: number): readonly JobRecord[] {
+    const parked: JobRecord[] = []
     for (const cells of selectDue.all(now)) {
       const due = decodeJob(cells)
       const { place, job } = due
       if (job.status === 'running' && job.attempts >= job.attemptsMax) {
-        parts.end(due, parkLost(job, now, now + keepMs), now)
+        const transition = parkLost(job, now, now + keepMs)
+        parts.end(due, transition, now)
+        parked.push(transition.job)
         continue
       }
       makeReady.run(place)
       turns.noteReady(job.owner, job.model)
     }
+    return parked
   }
 
   function leaseJob({ place, job }: StoredJob, now: number, until: number): ClaimedJob {
@@ -40,13 +48,13 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carr
   }
 
   return ({ max, now, until, models, keepMs }) => {
-    takeUpDue(now, keepMs)
+    const parked = takeUpDue(now, keepMs)
     const claimed: ClaimedJob[] = []
     while (claimed.length < max) {
       const next = turns.take(models)
       if (next === undefined) break
       claimed.push(leaseJob(next, now, until))
     }
-    return claimed
+    return { claimed, parked }
   }
 }

@@ -7,14 +7,20 @@ const pagesFree = 2_048
 /** Given back in one go: whoever commits waits for it. */
 const pagesAtOnce = 256
 
+interface ForgottenRow {
+  readonly id: string
+  readonly owner: string
+  readonly webhook: string | null
+}
+
 /** Forgets what has expired, and gives its space back a bit at a time. */
 export function createJobExpiry(
   database: SqliteDatabase,
   outbox: JobOutbox,
 ): Carried<JobWrites>['forgetExpired'] {
-  const removeJobs = database.prepare<{ owner: string }>(
+  const removeJobs = database.prepare<ForgottenRow>(
     `DELETE FROM jobs WHERE place IN
-      (SELECT place FROM jobs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING owner`,
+      (SELECT place FROM jobs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING id, owner, webhook`,
   )
   const removeAnswers = database.prepare(
     `DELETE FROM answers WHERE rowid IN
@@ -25,18 +31,14 @@ export function createJobExpiry(
   )
   const removeTurns = database.prepare('DELETE FROM turns WHERE owner = ?')
 
-  function forgetOwner(owner: string): void {
-    // Their deliveries went with the jobs.
-    outbox.refresh(owner)
-    if (Number(removeOwner.run(owner).changes) > 0) removeTurns.run(owner)
-  }
-
   return (now, max) => {
-    const owners = removeJobs.all(now, max).map(({ owner }) => owner)
-    for (const owner of new Set(owners)) forgetOwner(owner)
-    const answers = Number(removeAnswers.run(now, max - owners.length).changes)
+    const jobs = removeJobs.all(now, max)
+    for (const { id, webhook } of jobs) if (webhook !== null) outbox.forgetJob(id)
+    for (const owner of new Set(jobs.map((job) => job.owner)))
+      if (Number(removeOwner.run(owner).changes) > 0) removeTurns.run(owner)
+    const answers = Number(removeAnswers.run(now, max - jobs.length).changes)
     if (Number(readValue(database, 'PRAGMA freelist_count')) > pagesFree)
       database.exec(`PRAGMA incremental_vacuum(${pagesAtOnce})`)
-    return owners.length + answers
+    return jobs.length + answers
   }
 }

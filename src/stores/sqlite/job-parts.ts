@@ -1,5 +1,5 @@
-import type { JobRecord } from '../../core/job.ts'
 import type { SqliteDatabase } from './database.ts'
+import type { JobChanges } from './job-change-notes.ts'
 import { createJobOutbox, type JobOutbox } from './job-outbox.ts'
 import type { StoredJob } from './job-row.ts'
 import { createJobTable, type JobTable } from './job-table.ts'
@@ -16,12 +16,6 @@ export interface JobParts {
   readonly end: (stored: StoredJob, transition: JobTransition, now: number) => void
 }
 
-/** What a call changes, for those who watch. */
-export interface JobChanges {
-  readonly note: (job: JobRecord) => void
-  readonly noteReady: () => void
-}
-
 export function createJobParts(database: SqliteDatabase, changes: JobChanges): JobParts {
   const jobs = createJobTable(database)
   const turns = createTurnTable(database)
@@ -34,7 +28,7 @@ export function createJobParts(database: SqliteDatabase, changes: JobChanges): J
     end({ place }, { job, dueAt }, now) {
       jobs.put({ place, job, lease: null, dueAt })
       changes.note(job)
-      if (job.finishedAt !== null) outbox.add(place, job, now)
+      if (job.finishedAt !== null) outbox.add(job, now)
       else if (dueAt === null) {
         turns.noteReady(job.owner, job.model)
         changes.noteReady()

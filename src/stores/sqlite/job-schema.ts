@@ -5,7 +5,7 @@ export const jobApplicationId = 0x4d576a62
 export const jobSteps: readonly string[] = [
   `
   CREATE TABLE jobs (
-    -- Rises with every job, so that of jobs made in one millisecond the first comes first.
+    -- Rises with every job: of an owner's jobs the lowest is the oldest.
     place INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     owner TEXT NOT NULL,
@@ -39,7 +39,7 @@ export const jobSteps: readonly string[] = [
     CHECK (is_ready = 0 OR due_at IS NULL),
     CHECK ((error_code IS NULL) = (error_detail IS NULL))
   ) STRICT;
-  CREATE INDEX jobs_ready ON jobs (owner, model, priority DESC, created_at, place) WHERE is_ready = 1;
+  CREATE INDEX jobs_ready ON jobs (owner, model, priority DESC, place) WHERE is_ready = 1;
   CREATE INDEX jobs_by_due_at ON jobs (due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX jobs_by_expires_at ON jobs (expires_at) WHERE expires_at IS NOT NULL;
   CREATE INDEX jobs_by_status ON jobs (status, created_at, id);
@@ -57,16 +57,15 @@ export const jobSteps: readonly string[] = [
 
   -- Whose turn it is: a row for each model that an owner has asked.
   CREATE TABLE turns (
-    place INTEGER PRIMARY KEY,
     owner TEXT NOT NULL,
     model TEXT NOT NULL,
-    -- The owner's last turn: the same in all of their rows, 0 before the first.
+    -- The owner's last turn, or when they came: the same in all of their rows.
     served INTEGER NOT NULL,
     -- Set with each job that becomes ready; taken back by whoever finds none.
     has_ready INTEGER NOT NULL CHECK (has_ready IN (0, 1)),
-    UNIQUE (owner, model)
-  ) STRICT;
-  CREATE INDEX turns_by_served ON turns (model, served, place) WHERE has_ready = 1;
+    PRIMARY KEY (owner, model)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX turns_by_served ON turns (model, served) WHERE has_ready = 1;
 
   -- How many jobs wait and run, kept by the triggers: counting them would take longer the more there are.
   CREATE TABLE owners (
@@ -78,7 +77,7 @@ export const jobSteps: readonly string[] = [
     id INTEGER PRIMARY KEY CHECK (id = 1),
     queued INTEGER NOT NULL CHECK (queued >= 0),
     running INTEGER NOT NULL CHECK (running >= 0),
-    -- The last turn that anybody had.
+    -- The last turn that anybody had or got.
     served INTEGER NOT NULL
   ) STRICT;
   INSERT INTO totals VALUES (1, 0, 0, 0);
@@ -111,10 +110,11 @@ export const jobSteps: readonly string[] = [
   CREATE TABLE deliveries (
     place INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
-    job INTEGER NOT NULL REFERENCES jobs (place) ON DELETE CASCADE,
     job_id TEXT NOT NULL,
     owner TEXT NOT NULL,
     url TEXT NOT NULL,
+    -- The job as it ended, without its result.
+    job TEXT NOT NULL CHECK (json_type(job) = 'object'),
     status TEXT NOT NULL CHECK (status IN ('waiting', 'delivered', 'failed')),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     -- When it is tried next, or when the lease of this attempt ends.
@@ -124,17 +124,21 @@ export const jobSteps: readonly string[] = [
     last_status INTEGER,
     last_reason TEXT,
     lease TEXT,
-    CHECK ((due_at IS NOT NULL) = (status = 'waiting'))
+    -- It goes once it has ended.
+    is_job_forgotten INTEGER NOT NULL CHECK (is_job_forgotten IN (0, 1)),
+    CHECK ((due_at IS NOT NULL) = (status = 'waiting')),
+    CHECK (lease IS NULL OR status = 'waiting')
   ) STRICT;
-  CREATE INDEX deliveries_by_job ON deliveries (job, place);
+  CREATE INDEX deliveries_by_job ON deliveries (job_id, place);
   CREATE INDEX deliveries_by_owner ON deliveries (owner, place);
   CREATE INDEX deliveries_by_due_at ON deliveries (owner, due_at, place) WHERE due_at IS NOT NULL;
+  CREATE INDEX deliveries_leased ON deliveries (owner, due_at) WHERE lease IS NOT NULL;
   -- When the first delivery of an owner is due; a row for each that has one.
   CREATE TABLE delivery_turns (
     owner TEXT NOT NULL PRIMARY KEY,
     due_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX delivery_turns_by_due_at ON delivery_turns (due_at);
+  CREATE INDEX delivery_turns_by_due_at ON delivery_turns (due_at, owner);
 
   CREATE TABLE webhook_secrets (
     place INTEGER PRIMARY KEY,
@@ -143,6 +147,6 @@ export const jobSteps: readonly string[] = [
     created_at INTEGER NOT NULL,
     signs_until INTEGER
   ) STRICT;
-  CREATE INDEX webhook_secrets_by_owner ON webhook_secrets (owner, created_at, place);
+  CREATE INDEX webhook_secrets_by_owner ON webhook_secrets (owner, place);
   `,
 ]

@@ -3,16 +3,19 @@ import type { Carried, JobReads, JobWrites } from './job-calls.ts'
 
 /** Adds sealed secrets of webhooks. */
 export function createSecretWriter(database: SqliteDatabase): Carried<JobWrites>['addWebhookSecret'] {
+  const removeOlder = database.prepare(
+    `DELETE FROM webhook_secrets WHERE owner = ?1 AND place <>
+      (SELECT place FROM webhook_secrets WHERE owner = ?1 ORDER BY place DESC LIMIT 1)`,
+  )
   const end = database.prepare(
     'UPDATE webhook_secrets SET signs_until = min(coalesce(signs_until, ?1), ?1) WHERE owner = ?2',
   )
   const insert = database.prepare(
     'INSERT INTO webhook_secrets (owner, sealed, created_at, signs_until) VALUES (?, ?, ?, ?)',
   )
-  const removeEnded = database.prepare('DELETE FROM webhook_secrets WHERE owner = ? AND signs_until <= ?')
   return ({ owner, sealed, createdAt, signsUntil }, overlapUntil) => {
+    removeOlder.run(owner)
     end.run(overlapUntil, owner)
-    removeEnded.run(owner, createdAt)
     insert.run(owner, sealed, createdAt, signsUntil)
   }
 }
@@ -28,7 +31,7 @@ interface SecretRow {
 export function createSecretFinder(database: SqliteDatabase): Carried<JobReads>['findWebhookSecrets'] {
   const select = database.prepare<SecretRow>(
     `SELECT owner, sealed, created_at AS createdAt, signs_until AS signsUntil FROM webhook_secrets
-      WHERE owner = ? AND (signs_until IS NULL OR signs_until > ?) ORDER BY created_at DESC, place DESC`,
+      WHERE owner = ? AND (signs_until IS NULL OR signs_until > ?) ORDER BY place DESC`,
   )
   return (owner, now) => select.all(owner, now).map((row) => ({ ...row }))
 }

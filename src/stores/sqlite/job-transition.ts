@@ -1,4 +1,4 @@
-import type { JobError, JobRecord, JobStatus } from '../../core/job.ts'
+import { type JobRecord, type JobStatus, jobLost } from '../../core/job.ts'
 import type { AttemptEnd } from '../../core/job-queue.ts'
 
 /** What a job becomes, and when it may be claimed: null for at once, or for never where it has ended. */
@@ -6,9 +6,6 @@ export interface JobTransition {
   readonly job: JobRecord
   readonly dueAt: number | null
 }
-
-/** What a job is parked with whose worker died in its last attempt. */
-const lost: JobError = { code: 'lost', detail: 'The worker died before it had answered.' }
 
 /** The job as an attempt begins. */
 export function beginAttempt(job: JobRecord, now: number): JobRecord {
@@ -45,7 +42,7 @@ export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTra
 
 /** A job whose last attempt was lost with its worker. */
 export function parkLost(job: JobRecord, now: number, expiresAt: number): JobTransition {
-  return finish({ ...job, error: lost }, 'parked', now, expiresAt)
+  return finish({ ...job, error: jobLost }, 'parked', now, expiresAt)
 }
 
 export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTransition {
@@ -54,15 +51,10 @@ export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTr
 
 /** A job that has ended, with all of its attempts before it again. */
 export function retryJob(job: JobRecord): JobTransition {
-  return { job: wait({ ...job, attempts: 0, error: null, startedAt: null }), dueAt: null }
+  return { job: wait({ ...job, attempts: 0, error: null }), dueAt: null }
 }
 
-function finish(
-  job: JobRecord,
-  status: JobStatus,
-  finishedAt: number,
-  expiresAt: number,
-): JobTransition {
+function finish(job: JobRecord, status: JobStatus, finishedAt: number, expiresAt: number): JobTransition {
   return { job: { ...job, status, version: job.version + 1, finishedAt, expiresAt }, dueAt: null }
 }
 

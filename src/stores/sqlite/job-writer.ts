@@ -1,19 +1,12 @@
-import type { JobRecord } from '../../core/job.ts'
 import type { SqliteDatabase } from './database.ts'
 import { createJobAnswers } from './job-answers.ts'
-import type {
-  Carried,
-  Committed,
-  JobCall,
-  JobThreadCalls,
-  JobThreadData,
-  JobWrites,
-} from './job-calls.ts'
+import type { Carried, Committed, JobCall, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
+import { type ChangeNotes, createChangeNotes, type JobChanges } from './job-change-notes.ts'
 import { createAttemptChanges, createJobSubmit, createOwnerChanges } from './job-changes.ts'
 import { createJobClaims } from './job-claims.ts'
 import { openJobDatabase } from './job-database.ts'
 import { createJobExpiry } from './job-expiry.ts'
-import { createJobParts, type JobChanges } from './job-parts.ts'
+import { createJobParts } from './job-parts.ts'
 import { createSecretWriter } from './job-secrets.ts'
 import { failureOf } from './thread-program.ts'
 import { inTransaction } from './transaction.ts'
@@ -23,17 +16,14 @@ interface OpenJobs {
   readonly database: SqliteDatabase
   readonly files: WatchedFiles
   readonly carryOut: (call: JobCall) => Committed['outcomes'][number]
-  readonly changes: ChangeNotes
-  readonly nextDue: () => number | null
+  readonly notes: ChangeNotes
 }
 
 /**
  * The writing side of the jobs, as a thread runs it: a group of calls is one transaction that is on the disk when it returns, and has not
  * happened when it throws. A call that fails undoes itself alone. A file that could not be opened is tried again.
  */
-export function createJobWriter({
-  file,
-}: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'close'> {
+export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'close'> {
   let open: OpenJobs | undefined
 
   function use(): OpenJobs {
@@ -42,17 +32,13 @@ export function createJobWriter({
   }
 
   return {
-    open: () => ({ dueAt: use().nextDue() }),
+    open: () => void use(),
     commit({ calls, isWatched }) {
-      const { database, files, carryOut, changes, nextDue } = use()
+      const { database, files, carryOut, notes } = use()
       // The open file goes on when its name is gone: what is written to it would be lost.
       files.check()
-      changes.begin()
-      return inTransaction(database, () => {
-        const outcomes = calls.map(carryOut)
-        const { changed, isReady } = changes.take()
-        return { outcomes, changed: isWatched ? changed : [], isReady, dueAt: nextDue() }
-      })
+      notes.begin(isWatched)
+      return inTransaction(database, () => ({ outcomes: calls.map(carryOut), changes: notes.take() }))
     },
     close() {
       open?.database.close()
@@ -64,18 +50,10 @@ export function createJobWriter({
 function openJobs(file: string): OpenJobs {
   const database = openJobDatabase(file)
   try {
-    const changes = createChangeNotes()
-    const writes = createJobWrites(database, changes)
-    const selectDue = database.prepare<{ due_at: number | null }>(
-      'SELECT min(due_at) AS due_at FROM jobs WHERE due_at IS NOT NULL',
-    )
-    return {
-      database,
-      files: watchFiles(file),
-      carryOut: createCallRunner(database, writes, changes),
-      changes,
-      nextDue: () => selectDue.get()?.due_at ?? null,
-    }
+    const notes = createChangeNotes()
+    const writes = createJobWrites(database, notes)
+    const carryOut = createCallRunner(database, writes, notes)
+    return { database, files: watchFiles(file), carryOut, notes }
   } catch (error) {
     database.close()
     throw error
@@ -85,15 +63,17 @@ function openJobs(file: string): OpenJobs {
 /** All calls that change something, on an open database; each within a transaction of the caller's. */
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): Carried<JobWrites> {
   const parts = createJobParts(database, changes)
-  const answers = createJobAnswers(database)
+  const { reserve, keep, release, ...answers } = createJobAnswers(database)
   const { claimDeliveries, settleDelivery } = parts.outbox
   return {
     ...createAttemptChanges(parts),
     ...createOwnerChanges(parts),
-    ...answers,
-    submit: createJobSubmit(database, parts, answers.keep),
+    submit: createJobSubmit(database, parts, { keep, ...answers }),
     claim: createJobClaims(database, parts),
     forgetExpired: createJobExpiry(database, parts.outbox),
+    reserve,
+    keep,
+    release,
     claimDeliveries,
     settleDelivery,
     addWebhookSecret: createSecretWriter(database),
@@ -104,58 +84,25 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
 function createCallRunner(
   database: SqliteDatabase,
   writes: Carried<JobWrites>,
-  changes: ChangeNotes,
+  notes: ChangeNotes,
 ): OpenJobs['carryOut'] {
   const begin = database.prepare('SAVEPOINT call')
   const undo = database.prepare('ROLLBACK TO call')
   const end = database.prepare('RELEASE call')
   return ({ name, values }) => {
-    const before = changes.mark()
     begin.run()
     try {
       const value = (writes[name] as (...values: readonly unknown[]) => unknown)(...values)
       end.run()
+      notes.endCall()
       return { value }
     } catch (error) {
       // After some errors SQLite has undone all of it (https://sqlite.org/lang_transaction.html): the group has failed.
       if (!database.isTransaction()) throw error
       undo.run()
       end.run()
-      before.restore()
+      notes.dropCall()
       return { failure: failureOf(error) }
     }
-  }
-}
-
-/** What a group has changed until now. */
-interface ChangeNotes extends JobChanges {
-  readonly begin: () => void
-  /** A moment to go back to. */
-  readonly mark: () => { readonly restore: () => void }
-  readonly take: () => { readonly changed: readonly JobRecord[]; readonly isReady: boolean }
-}
-
-function createChangeNotes(): ChangeNotes {
-  let changed: JobRecord[] = []
-  let isReady = false
-  return {
-    note: (job) => changed.push(job.result === null ? job : { ...job, result: null }),
-    noteReady: () => {
-      isReady = true
-    },
-    begin() {
-      changed = []
-      isReady = false
-    },
-    mark() {
-      const before = { length: changed.length, isReady }
-      return {
-        restore() {
-          changed.length = before.length
-          isReady = before.isReady
-        },
-      }
-    },
-    take: () => ({ changed, isReady }),
   }
 }
