@@ -9,7 +9,7 @@ export interface ModelCall {
 
 /** Something that answers inputs. A user's module exports one: `export default` or `export const model`. */
 export interface Model<Input = string, Output = unknown> {
-  /** 1 to 56 of `a-z 0-9 . _ : / -` without `/`, starting with a letter or digit: it stands in a path and in a scope, `predict:NAME`. */
+  /** 1 to 56 of `a-z 0-9 . _ : -`, starting with a letter or digit: it stands in a path and in a scope, `predict:NAME`. */
   readonly name: string
   /** Shown in answers as the model's identity, e.g. `sentiment-1`; changes whenever an answer may change. */
   readonly version: string
@@ -25,8 +25,6 @@ export interface Model<Input = string, Output = unknown> {
   readonly deadlineMs?: number
   /** Threads of a threaded model, 1 to 64; each loads a model of its own. @default the machine's cores less one, at most 4 */
   readonly threads?: number
-  /** Most memory of one thread's JavaScript heap in MiB, 16 to 65,536. @default Node's own */
-  readonly threadHeapMib?: number
   /** Called once before the first `predict`, on the thread that predicts; the model is ready when it has ended. */
   readonly warmUp?: () => unknown
   /** Called once when the server closes, on the thread that predicts. */
