@@ -11,45 +11,59 @@ export interface JobQueue {
   /**
    * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a retry.
    *
-   * `full`: as many jobs are waiting as `bounds` allows.
+   * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's reservation is held no more, so another request
+   * may have been carried out in this one's place. Rejects with a Fault where a job of this id is there already.
    */
   readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
   /**
-   * Leases up to `max` jobs that are due: waiting ones, and running ones whose lease has ended because their worker died. Owners take
-   * turns, whatever the number of their jobs: the owner served longest ago first; of an owner's jobs the highest priority, then the oldest.
-   * A job whose attempts are used up when its lease ends is parked instead, with `lost` as its error's code.
+   * Leases up to `max` jobs that are due: new ones at once, whatever the clock says; those that are tried again from `retryAt` on; running ones
+   * whose lease has ended (`until <= now`), because their worker died. Owners take turns, one job each, whatever the number of their jobs: the owner
+   * served longest ago first, one that comes anew behind those who wait; of an owner's jobs the highest priority, then the oldest.
+   *
+   * Running jobs whose lease has ended with their attempts used up are parked instead, all of them, of whatever model and beside `max`, with
+   * `jobLost` as their error.
    */
-  readonly claim: (ask: JobClaim) => Promise<readonly ClaimedJob[]>
-  /** Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: cancelled, or taken by another. */
+  readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
+  /**
+   * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: ended,
+   * cancelled, or taken by another. A lease that has run out is held until somebody takes the job or parks it.
+   */
   readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
-  /** Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever overwritten; `settled` are the jobs that did. A job
-   * that has ended and names a webhook puts its delivery into the outbox within the same commit. */
+  /**
+   * Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever overwritten; `settled` are the jobs that did, as they
+   * are now, without results. A job that has ended, here or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
+   * same commit.
+   */
   readonly settle: (
     ends: readonly AttemptEnd[],
     now: number,
   ) => Promise<{ readonly settled: readonly JobRecord[] }>
-  /** Cancels a job that has not ended; gives how it stands afterwards, and whether this call did it. Undefined where the owner has no such job. */
+  /** Cancels a job that has not ended, waiting or running; it is kept for `keepMs`. Gives how it stands afterwards, and whether this call did it. Undefined where the owner has no such job. */
   readonly cancel: (
     id: JobAddress,
     now: number,
     keepMs: number,
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
-  /** Puts a parked or failed job back into the queue with all its attempts. Undefined where there is none; another status leaves it as it is. */
+  /** Puts a parked or failed job back into the queue with all its attempts, whatever the bounds. Undefined where there is none; another status leaves it as it is. */
   readonly retry: (
     id: JobAddress,
     now: number,
   ) => Promise<{ readonly job: JobRecord; readonly retried: boolean } | undefined>
   /** A job that has not expired by `now`. */
   readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
-  /** Newest first, without results. */
+  /** Those that have not expired by `now`, newest first by `createdAt`, then by id; without results. */
   readonly listJobs: (query: JobQuery) => Promise<JobPage>
-  /** Forgets up to `max` jobs and kept answers that have expired; gives how many went. */
+  /**
+   * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and reservations that have ended; gives how many went. Fewer than
+   * `max`: there are no more.
+   */
   readonly forgetExpired: (now: number, max: number) => Promise<number>
   /** How many jobs wait and run. */
   readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
   /**
-   * Tells of jobs that were changed through this queue, as soon as they are, and of the next moment something becomes due; changes by other processes
-   * are not told, so whoever waits looks again by itself now and then. Gives the way to stop listening.
+   * Tells of jobs that were changed through this queue, as soon as they are: each change once, in its order. Changes by other processes are not told,
+   * nor that time has made something due, so whoever waits looks again by itself now and then. The listener must not throw. Gives the way to stop
+   * listening.
    */
   readonly watch: (listener: (change: JobChange) => void) => () => void
 }
@@ -68,7 +82,9 @@ export interface JobSubmission {
   readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
 }
 
-export type SubmitOutcome = { readonly outcome: 'accepted' } | { readonly outcome: 'full' }
+export interface SubmitOutcome {
+  readonly outcome: 'accepted' | 'full' | 'unreserved'
+}
 
 export interface JobClaim {
   readonly max: number
@@ -79,6 +95,12 @@ export interface JobClaim {
   readonly models: readonly string[]
   /** How long a job that is parked on this occasion is kept. */
   readonly keepMs: number
+}
+
+export interface ClaimOutcome {
+  readonly claimed: readonly ClaimedJob[]
+  /** Jobs that were parked on this occasion, as they are now. */
+  readonly parked: readonly JobRecord[]
 }
 
 /** A leased job. */
@@ -125,6 +147,6 @@ export interface JobPage {
 export interface JobChange {
   /** Jobs whose record has changed, as it is now; without results. */
   readonly jobs: readonly JobRecord[]
-  /** Whether there may be something to claim. */
+  /** Whether this made something due: jobs were accepted, retried or handed back. */
   readonly isDue: boolean
 }

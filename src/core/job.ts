@@ -24,6 +24,12 @@ export interface JobError {
   readonly detail: string
 }
 
+/** Of a job that is parked because its workers died, each time, before they could end it. */
+export const jobLost: JobError = Object.freeze({
+  code: 'lost',
+  detail: 'The work on this job was interrupted too often.',
+})
+
 /** A call that is to be answered later, as it is accepted. */
 export interface NewJob {
   /** `job_` and 22 base62 characters from the CSPRNG. */
@@ -56,14 +62,15 @@ export interface JobRecord extends Omit<NewJob, 'inputs'> {
   readonly status: JobStatus
   /** Grows with every change that anybody can see: the id of an event in `GET /jobs/{id}/events`. From 1 on. */
   readonly version: number
-  /** How many inputs have been answered. */
+  /** How many inputs the last attempt has answered; 0 again when another begins or is waited for, `total` once it has succeeded. */
   readonly done: number
-  /** How often it was begun. */
+  /** How often it was begun, attempts that were handed back unharmed not counted. */
   readonly attempts: number
   /** The result as JSON; null until it has succeeded. */
   readonly result: string | null
+  /** Null unless it has failed or is parked. */
   readonly error: JobError | null
-  /** Of the last attempt, milliseconds since the epoch. */
+  /** When the last attempt began, milliseconds since the epoch; null where none has. */
   readonly startedAt: number | null
   readonly finishedAt: number | null
   /** When it is forgotten, with its result; null until it has ended. */

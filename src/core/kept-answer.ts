@@ -6,11 +6,14 @@ export interface KeptAnswers {
   /**
    * Takes a name for a request that is about to be carried out. `taken` until `until` by a request that is still under way: its process may have
    * died, so the reservation ends by itself. `answered` where an answer is kept.
+   *
+   * A reservation is held by its holder from `reserve` until its answer is kept, it is released, or, once its time has ended (`until <= now`), somebody
+   * else takes the name or it is forgotten. An answer that has expired is as good as none.
    */
   readonly reserve: (reservation: AnswerReservation, now: number) => Promise<ReserveOutcome>
   /** Keeps the answer of a reservation that is still held, durably; resolves to false where it is not held any more. */
   readonly keep: (answer: KeptAnswer) => Promise<boolean>
-  /** Gives a name back whose request was refused or failed, so that a retry is carried out. */
+  /** Gives a name back whose request was refused or failed, so that a retry is carried out. Where it is not held, as where its answer is kept, nothing changes. */
   readonly release: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => Promise<void>
 }
 

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import { Fault } from '../../core/fault.ts'
+import { hasEnded, type JobRecord, jobLost } from '../../core/job.ts'
+import type {
+  AttemptEnd,
+  ClaimedJob,
+  ClaimOutcome,
+  JobAddress,
+  JobClaim,
+  JobProgress,
+  JobQueue,
+  JobSubmission,
+  SubmitOutcome,
+} from '../../core/job-queue.ts'
+import { type HeldJob, withoutResult } from './held-job.ts'
+import type { JobAnswers } from './job-answers.ts'
+import { listJobs } from './job-listing.ts'
+import type { JobOutbox } from './job-outbox.ts'
+import type { JobStand, JobTable } from './job-table.ts'
+import { createJobWatch, type JobWatch } from './job-watch.ts'
+
+/** What one change of the queue reaches. */
+interface Parts {
+  readonly table: JobTable
+  readonly answers: JobAnswers
+  readonly outbox: JobOutbox
+  readonly watch: JobWatch
+}
+
+type Run = <T>(work: () => T) => Promise<T>
+
+/** @param run runs one call: what it throws rejects the promise */
+export function createJobQueue(given: Omit<Parts, 'watch'>, run: Run): JobQueue {
+  const parts = { ...given, watch: createJobWatch() }
+  const { table } = parts
+  return {
+    submit: (submission) => run(() => submit(parts, submission)),
+    claim: (ask) => run(() => claim(parts, ask)),
+    extend: (leases, until) => run(() => extend(parts, leases, until)),
+    settle: (ends, now) => run(() => settle(parts, ends, now)),
+    cancel: (id, now, keepMs) => run(() => cancel(parts, id, now, keepMs)),
+    retry: (id, now) => run(() => retry(parts, id, now)),
+    findJob: (id, now) => run(() => table.find(id, now)?.record),
+    listJobs: (query) => run(() => listJobs(table.list(query.owner), query)),
+    forgetExpired: (now, max) => run(() => forgetExpired(parts, now, max)),
+    countJobs: () =>
+      run(() => {
+        const running = table.countRunning()
+        return { queued: table.countOpen() - running, running }
+      }),
+    watch: parts.watch.watch,
+  }
+}
+
+function submit(parts: Parts, { jobs, answer, bounds }: JobSubmission): SubmitOutcome {
+  const { table, answers, watch } = parts
+  if (answer !== undefined && !answers.isHeld(answer)) return { outcome: 'unreserved' }
+  const owners = Map.groupBy(jobs, ({ owner }) => owner)
+  const isFull =
+    table.countOpen() + jobs.length > bounds.jobsMax ||
+    [...owners].some(([owner, added]) => table.countOpen(owner) + added.length > bounds.ownerJobsMax)
+  if (isFull) return { outcome: 'full' }
+  const ids = new Set(jobs.map(({ id }) => id))
+  if (ids.size < jobs.length || jobs.some(({ id }) => table.has(id)))
+    throw new Fault('internal', 'a job of this id is there already')
+  const added = jobs.map((job) => table.add(job).record)
+  if (answer !== undefined) answers.keep(answer)
+  watch.tell(added, added.length > 0)
+  return { outcome: 'accepted' }
+}
+
+function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): ClaimOutcome {
+  const { table, watch } = parts
+  const parked = table.wake(now).map((job) => {
+    end(parts, job, { status: 'parked', error: jobLost, expiresAt: now + keepMs }, now)
+    return withoutResult(job.record)
+  })
+  const claimed: ClaimedJob[] = []
+  const running: JobRecord[] = []
+  while (claimed.length < max) {
+    const job = table.take(models)
+    if (job === undefined) break
+    const lease = randomUUID()
+    const attempts = job.record.attempts + 1
+    table.change(job, { status: 'running', attempts, done: 0, startedAt: now }, { dueAt: until, lease })
+    running.push(job.record)
+    claimed.push(Object.freeze({ ...job.record, inputs: job.inputs, lease }))
+  }
+  watch.tell([...parked, ...running], false)
+  return { claimed, parked }
+}
+
+function extend({ table, watch }: Parts, leases: readonly JobProgress[], until: number): string[] {
+  const changed: JobRecord[] = []
+  const lost: string[] = []
+  for (const { id, lease, done } of leases) {
+    const job = table.findLeased(id, lease)
+    if (job === undefined) lost.push(id)
+    else if (job.record.done === done) table.hold(job, until)
+    else {
+      table.change(job, { done }, { dueAt: until, lease })
+      changed.push(job.record)
+    }
+  }
+  watch.tell(changed, false)
+  return lost
+}
+
+function settle(parts: Parts, ends: readonly AttemptEnd[], now: number): { settled: JobRecord[] } {
+  const settled: JobRecord[] = []
+  for (const attempt of ends) {
+    const job = parts.table.findLeased(attempt.id, attempt.lease)
+    if (job === undefined) continue
+    endAttempt(parts, job, attempt, now)
+    settled.push(withoutResult(job.record))
+  }
+  parts.watch.tell(
+    settled,
+    settled.some(({ status }) => status === 'queued'),
+  )
+  return { settled }
+}
+
+function endAttempt(parts: Parts, job: HeldJob, attempt: AttemptEnd, now: number): void {
+  const { total, attempts, attemptsMax } = job.record
+  if (attempt.end === 'released') queue(parts, job, { attempts: attempts - 1 })
+  else if (attempt.end === 'retry' && attempts < attemptsMax)
+    queue(parts, job, {}, { dueAt: attempt.retryAt, lease: null })
+  else if (attempt.end === 'succeeded') {
+    const { result, expiresAt } = attempt
+    end(parts, job, { status: 'succeeded', result, done: total, expiresAt }, now)
+  } else {
+    const status = attempt.end === 'retry' ? 'parked' : 'failed'
+    const error = Object.freeze({ ...attempt.error })
+    end(parts, job, { status, error, expiresAt: attempt.expiresAt }, now)
+  }
+}
+
+function cancel(
+  parts: Parts,
+  id: JobAddress,
+  now: number,
+  keepMs: number,
+): { job: JobRecord; cancelled: boolean } | undefined {
+  const job = parts.table.find(id, now)
+  if (job === undefined) return undefined
+  if (hasEnded(job.record.status)) return { job: job.record, cancelled: false }
+  end(parts, job, { status: 'cancelled', expiresAt: now + keepMs }, now)
+  parts.watch.tell([job.record], false)
+  return { job: job.record, cancelled: true }
+}
+
+function retry(parts: Parts, id: JobAddress, now: number): { job: JobRecord; retried: boolean } | undefined {
+  const job = parts.table.find(id, now)
+  if (job === undefined) return undefined
+  const { status } = job.record
+  if (status !== 'parked' && status !== 'failed') return { job: job.record, retried: false }
+  queue(parts, job, { attempts: 0, error: null, finishedAt: null, expiresAt: null })
+  parts.watch.tell([job.record], true)
+  return { job: job.record, retried: true }
+}
+
+/** Ends a job, with the delivery that tells of it. */
+function end({ table, outbox }: Parts, job: HeldJob, fields: Partial<JobRecord>, now: number): void {
+  table.change(job, { ...fields, finishedAt: now })
+  outbox.put(job.record, now)
+}
+
+function queue({ table }: Parts, job: HeldJob, fields: Partial<JobRecord>, stand?: JobStand): void {
+  table.change(job, { ...fields, status: 'queued', done: 0 }, stand)
+}
+
+function forgetExpired({ table, answers, outbox }: Parts, now: number, max: number): number {
+  let forgotten = 0
+  while (forgotten < max) {
+    const job = table.forgetOne(now)
+    if (job === undefined) break
+    outbox.forgetJob(job.record.id)
+    forgotten += 1
+  }
+  while (forgotten < max && answers.forgetOne(now)) forgotten += 1
+  return forgotten
+}
