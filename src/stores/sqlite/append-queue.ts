@@ -91,9 +91,9 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
    * all. So as long as a turn of the event loop has brought more, the next is awaited; the first that brings nothing ends it.
    */
   async function turnsThatBringMore(): Promise<void> {
-    for (let turn = 0; turn < turnsMax; turn += 1) {
+    for (let taken = 0; taken < turnsMax; taken += 1) {
       const before = waiting
-      await new Promise<void>((resolve) => setImmediate(resolve))
+      await turn()
       if (waiting === before || waiting >= batchMax) return
     }
   }
@@ -108,6 +108,10 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
       const taken = batch.take()
       if (taken.spare.length <= spareBytesMax) spare = taken.spare
       await batch.settle(send(taken.entries))
+      // In the first turn its answers leave, in the second what they were waited for with is read: two halves of one crowd, which
+      // would take turns from then on, become one again.
+      await turn()
+      await turn()
     }
     running = undefined
   }
@@ -139,4 +143,9 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
       await running
     },
   }
+}
+
+/** A turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
