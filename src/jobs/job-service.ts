@@ -93,7 +93,7 @@ export interface JobService {
    *
    * @throws Refusal `not_found` for a model that is not there; `idempotency_mismatch`, `idempotency_in_flight`
    * @throws Fault `overloaded` where as many jobs wait as may, in all or of this owner
-   * @throws Fault `ledger_unavailable` where it could not be recorded; no job is left then
+   * @throws Fault `ledger_unavailable` where it could not be recorded: the job is cancelled, or, under an `Idempotency-Key`, given to a repeated request
    */
   readonly submit: (request: JobRequest) => Promise<SubmittedJob>
   /** How a job stands: at once, or when it has ended, `waitMs` are over or the signal aborts, whichever is first. */
