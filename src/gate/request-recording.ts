@@ -13,7 +13,7 @@ import { isHandedOver } from './end-usage.ts'
 import type { Flood } from './flood.ts'
 import type { RecordAddress } from './record-address.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
-import type { EntryWriter } from './write-entry.ts'
+import { type EntryWriter, ledgerFault } from './write-entry.ts'
 
 /** What all recordings of a gate share. */
 export interface RecordingParts {
@@ -37,6 +37,7 @@ export interface LeavingAnswer {
   readonly requestId: string | undefined
 }
 
+const oneRequest: Costs = { requests: 1 }
 const nothingKnown: LeavingAnswer = { status: null, code: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
@@ -136,11 +137,11 @@ export class RequestRecording {
   #write(event: LedgerEvent, answer: LeavingAnswer, measures: Costs): Promise<void> | undefined {
     return this.#parts.writer
       .write(this.#entryOf(event, answer, measures))
-      ?.catch((fault: unknown) => this.#giveBack(fault))
+      ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
   /** What is not recorded is not answered, and so was not used, unless by a job that goes on. */
-  async #giveBack(fault: unknown): Promise<never> {
+  async #giveBack(fault: Fault): Promise<never> {
     this.#isOver = true
     if (isHandedOver(this.#usage)) throw fault
     try {
@@ -152,10 +153,12 @@ export class RequestRecording {
   }
 
   #measures(): Costs {
-    const used = Object.entries({ requests: 1, ...this.#usage.used })
-    return used.length <= ledgerMeasuresMax
-      ? Object.fromEntries(used)
-      : Object.fromEntries(used.slice(0, ledgerMeasuresMax))
+    if (this.#usage === noUsage) return oneRequest
+    const used = { requests: 1, ...this.#usage.used }
+    const names = Object.keys(used)
+    return names.length <= ledgerMeasuresMax
+      ? used
+      : Object.fromEntries(Object.entries(used).slice(0, ledgerMeasuresMax))
   }
 
   #entryOf(

@@ -24,6 +24,9 @@ export async function resolveName(name: string, signal: AbortSignal): Promise<re
   }
 }
 
+/** Most addresses of a name that one attempt tries: a long answer must not make this server knock at doors for others. */
+const triedMax = 8
+
 /**
  * The addresses of a host that may be connected to: one look-up, each of its addresses checked. The connection goes to these and to no other, so
  * that a name server that answers differently the next time (DNS rebinding) is never asked.
@@ -39,7 +42,7 @@ export async function resolveTarget(
   },
 ): Promise<readonly string[]> {
   const found = await addressesOf(host, options.resolve, options.signal)
-  const reachable = found.filter((address) => options.addresses.mayReach(address))
+  const reachable = found.filter((address) => options.addresses.mayReach(address)).slice(0, triedMax)
   if (reachable.length > 0) return reachable
   const reason: DeliveryReason = found.length === 0 ? 'name_unresolved' : 'address_denied'
   throw new DeliveryFailure(reason)
