@@ -12,6 +12,7 @@ import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
 import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
 import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
+import { dropOldest } from '../../src/stores/sqlite/ledger-retention.ts'
 import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
 import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
 import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
@@ -198,6 +199,59 @@ test('a file over its size drops the oldest and gives the space back, while reco
   expect(query({ limit: 1 }).records).toMatchObject([{ requestId: 'r99999' }])
   expect(query({ order: 'oldest', limit: 1 }).records[0]?.seq).toBeGreaterThan(50_000)
 })
+
+test('records of a clock that had leapt ahead go with those around them, and hold up none behind them', () => {
+  const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+  const ahead = 1_000_000_000
+  const oneAhead = (number: number) => requestOf({ at: ledgerBegin + ahead, requestId: `ahead${number}` })
+  write(manyOf(10))
+  // More blocks than are looked at in one go.
+  writeOneByOne(
+    file,
+    Array.from({ length: 100 }, (_, number) => oneAhead(number)),
+  )
+  expect(tend(ledgerBegin + 20_000).dropped?.records).toBe(12)
+  // Nothing behind them says yet how old they are.
+  expect(tend(ledgerBegin + 20_000).dropped).toBeUndefined()
+  writeOneByOne(file, [requestOf({ at: ledgerBegin + 20_000 })])
+  expect(tend(ledgerBegin + 25_000).dropped).toBeUndefined()
+  expect(tend(ledgerBegin + 30_001).dropped?.records).toBe(100)
+  expect(query({}).records).toMatchObject([{ seq: 113 }])
+})
+
+test('what was dropped is told, though something stood in the way afterwards', () => {
+  const { file, write } = openThreads()
+  write(manyOf(1_000))
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  onTestFinished(() => database.close())
+  let left = 1
+  const exec = (sql: string): void => {
+    if (sql === 'BEGIN IMMEDIATE' && left-- === 0) throw new Error('database is locked')
+    if (sql.startsWith('PRAGMA incremental_vacuum')) throw new Error('database is locked')
+    database.exec(sql)
+  }
+  const now = ledgerBegin + 1e6
+  const drop = () =>
+    dropOldest({
+      database: { ...database, exec },
+      now,
+      retention: { ageMs: 1 },
+      signingKey,
+      deadline: Number.POSITIVE_INFINITY,
+    })
+  const before = countRecords(file)
+  const dropped = drop()
+  expect(dropped?.records).toBeGreaterThan(0)
+  expect(before - countRecords(file)).toBe(dropped?.records)
+  expect(drop).toThrow('database is locked')
+})
+
+function countRecords(file: string): number {
+  const database = openLedgerDatabaseToRead(file)
+  const found = database.prepare<{ records: number }>('SELECT sum(count) AS records FROM block').get()
+  database.close()
+  return found?.records ?? 0
+}
 
 test('the newest block stays however old it is', () => {
   const { write, tend, query } = openThreads({ ageMs: 1 })

@@ -18,6 +18,8 @@ export interface SqliteLedgerOptions {
   readonly signingKey: KeyObject
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
+  /** Milliseconds, never jumps: tells retention when `clock` has. @default performance.now */
+  readonly monotonic?: Clock
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
@@ -78,7 +80,9 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
   const keeper = createKeepingThread({
     start: () => startLedgerWorker({ role: 'keeper', file, signingKey, retention }),
     now,
-    append,
+    monotonic: options.monotonic ?? (() => performance.now()),
+    // Also while closing: what its last turn dropped is recorded still.
+    append: async (entry) => queue.append(encodeEntry(entry)),
     onFault,
   })
   const checkpoints = setInterval(() => {
