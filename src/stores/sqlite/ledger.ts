@@ -82,7 +82,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     now,
     monotonic: options.monotonic ?? (() => performance.now()),
     // Also while closing: what its last turn dropped is recorded still.
-    append: async (entry) => queue.append(encodeEntry(entry)),
+    append: queue.append,
     onFault,
   })
   const checkpoints = setInterval(() => {
