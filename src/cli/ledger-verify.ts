@@ -101,6 +101,7 @@ function verifyFile(
         checkpoints,
         trustedKeys,
         streams: ledger.streams().map(({ id }) => id),
+        index: ledger.checkIndex(),
       })
       // Retention may have dropped blocks under the reader: they are missing, and the base that stands for them is new.
       const isSame = JSON.stringify(ledger.bases()) === JSON.stringify(bases)

@@ -1,7 +1,5 @@
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import type { LedgerPage, LedgerQuery } from '../../src/core/ledger.ts'
 import { recordsOf } from '../../src/core/ledger-block.ts'
 import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
 import { isSigned } from '../../src/core/ledger-checkpoint.ts'
@@ -9,55 +7,11 @@ import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../src/core/ledger-record.ts'
 import { parseBase } from '../../src/core/ledger-trust.ts'
 import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
-import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
-import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
-import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
 import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
-import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
 import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
-import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
-import { createTemporaryFolder } from './temporary-folder.ts'
-
-const signingKey = createSigningKey()
-
-interface OpenedThreads {
-  readonly file: string
-  readonly write: (entries: readonly LedgerEntry[]) => void
-  readonly tend: (now?: number) => ReturnType<ThreadCalls['tend']>
-  readonly query: (query: Partial<LedgerQuery>) => LedgerPage
-}
-
-/** The work of the ledger's threads, without the threads. */
-function openThreads(retention: LedgerRetention = {}): OpenedThreads {
-  const file = join(createTemporaryFolder(), 'ledger.db')
-  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
-  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention })
-  const search = createLedgerSearch({ role: 'reader', file })
-  onTestFinished(() => {
-    for (const thread of [search, keeper, writer]) thread.close({ now: ledgerBegin })
-  })
-  writer.open({ now: ledgerBegin })
-  return {
-    file,
-    write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
-    tend: (now = ledgerBegin) => keeper.tend({ now }),
-    query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
-  }
-}
-
-function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(
-    Buffer.concat(
-      entries.flatMap((entry) => {
-        const bytes = encodeEntry(entry)
-        const length = Buffer.alloc(4)
-        length.writeUInt32LE(bytes.length)
-        return [length, bytes]
-      }),
-    ),
-  )
-}
+import { ledgerBegin } from './ledger.contract.ts'
+import { manyOf, openThreads } from './ledger-threads.ts'
 
 /** A block for each, in one transaction: as many commits would take the disk long. */
 function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
@@ -73,19 +27,6 @@ function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
     }
   })
   database.close()
-}
-
-function manyOf(count: number, first = 0): LedgerEntry[] {
-  return Array.from({ length: count }, (_, index) => {
-    const number = first + index
-    return requestOf({
-      at: ledgerBegin + number,
-      requestId: `r${number}`,
-      keyId: `key_${number % 977}`,
-      owner: `owner ${number % 5}`,
-      code: number % 10_000 === 0 ? 'rate_limited' : null,
-    })
-  })
 }
 
 test('the index finds what a scan finds: within spans, across them, and behind the last', () => {
