@@ -89,13 +89,10 @@ export function verifyLedger(
     findCutTail(streams, checkpoints) ??
     findEmptied(streams, opened) ??
     index?.end()
-  const { checkpoints: signed, lastCheckpoint, uncompared } = statements.sums()
+  const { checkpoints: signed, lastCheckpoint } = statements.sums()
   const notes = [
     ...(trustedKeys === undefined && trust.keys().length > 0 ? [unknownSigner] : []),
     ...checkpoints.filter(({ stream, seq }) => isBehind(bases, stream, seq)).map(describeDropped),
-    ...(uncompared > 0
-      ? [`${uncompared} checkpoints could not be compared with their streams: too many are written at once.`]
-      : []),
     ...(firstBroken === undefined ? describeUnsigned(streams) : []),
   ]
   return {
