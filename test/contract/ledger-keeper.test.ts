@@ -6,11 +6,13 @@ import { isSigned } from '../../src/core/ledger-checkpoint.ts'
 import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../src/core/ledger-record.ts'
 import { parseBase } from '../../src/core/ledger-trust.ts'
+import { verifyLedger } from '../../src/core/ledger-verify.ts'
 import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
+import { dropOldest } from '../../src/stores/sqlite/ledger-retention.ts'
 import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
 import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
-import { ledgerBegin } from './ledger.contract.ts'
+import { createSigningKey, ledgerBegin } from './ledger.contract.ts'
 import { manyOf, openThreads } from './ledger-threads.ts'
 
 /** A block for each, in one transaction: as many commits would take the disk long. */
@@ -119,6 +121,26 @@ test('what is older than the retention goes from the front in whole blocks, behi
   const database = openLedgerDatabaseToRead(file)
   onTestFinished(() => database.close())
   expect(database.prepare('SELECT count(DISTINCT until) AS spans FROM posting').get()).toEqual({ spans: 1 })
+})
+
+test('a process that comes too late to drop blocks leaves the base that another has put', () => {
+  const { file, write, tend } = openThreads({ ageMs: 10_000 })
+  write(manyOf(2_000))
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  onTestFinished(() => database.close())
+  const now = ledgerBegin + 11_000
+  const late = {
+    ...database,
+    exec(sql: string) {
+      if (sql === 'BEGIN IMMEDIATE') tend(now)
+      database.exec(sql)
+    },
+  }
+  const deadline = performance.now() + 60_000
+  dropOldest({ database: late, now, retention: { ageMs: 10_000 }, signingKey: createSigningKey(), deadline })
+  const blocks = openLedgerBlocks(file)
+  onTestFinished(() => blocks.close())
+  expect(verifyLedger(blocks.blocks(), { bases: blocks.bases() }).firstBroken).toBeUndefined()
 })
 
 test('a file over its size drops the oldest and gives the space back, while records go on coming', () => {
