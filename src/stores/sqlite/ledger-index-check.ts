@@ -78,14 +78,14 @@ function readSpan(
   until: number,
 ): ReadonlyMap<string, ByteMap<TermBlocks>> | undefined {
   if (rows.length > spanRowsMax) return undefined
-  const kinds = new Map(names.map((name) => [name, new ByteMap<TermBlocks>(rows.length)]))
+  const texts = new Map(names.map((name) => [name, [] as (readonly [Uint8Array, TermBlocks])[]]))
   for (const [term, blocks] of rows) {
     const ids = decodeIds(blocks)
     if (ids.some((id, index) => id <= (ids[index - 1] ?? from) || id > until)) return undefined
     const colon = term.indexOf(colonByte)
-    kinds.get(bufferOf(term).toString('latin1', 0, colon))?.add(term.subarray(colon + 1), { ids, at: 0 })
+    texts.get(bufferOf(term).toString('latin1', 0, colon))?.push([term.subarray(colon + 1), { ids, at: 0 }])
   }
-  return kinds
+  return new Map([...texts].map(([name, found]) => [name, new ByteMap(found)]))
 }
 
 const skim = new EntrySkim()
