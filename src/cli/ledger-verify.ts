@@ -102,6 +102,7 @@ function verifyFile(
           checkpoints,
           trustedKeys,
           streams: ledger.streams().map(({ id }) => id),
+          index: ledger.checkIndex(),
         }),
     })
   } catch (error) {

@@ -37,9 +37,15 @@ export function dropOldest(options: DropOptions): Tended['dropped'] {
   let until = 0
   try {
     while (performance.now() < deadline) {
-      const blocks = findOld(options)
+      // Commits need not wait where there is nothing to drop.
+      if (findOld(options).length === 0) break
+      const blocks = inTransaction(database, () => {
+        // Once more: another process may have dropped them meanwhile.
+        const old = findOld(options)
+        drop(options, old)
+        return old
+      })
       if (blocks.length === 0) break
-      inTransaction(database, () => drop(options, blocks))
       for (const { count } of blocks) records += count
       until = blocks.at(-1)?.id ?? until
       giveBack(database, deadline)
@@ -95,7 +101,8 @@ function drop({ database, now, signingKey }: DropOptions, blocks: readonly OldBl
   const put = database.prepare('INSERT OR REPLACE INTO base (stream, checkpoint) VALUES (?, ?)')
   const lasts = new Map(blocks.map((block) => [block.stream, block]))
   for (const { id, stream, streamId, first_seq, count } of lasts.values()) {
-    const body = bodyOf.get(id)?.body ?? new Uint8Array()
+    const body = bodyOf.get(id)?.body
+    if (body === undefined) throw new Error(`ledger: block ${id} is gone`)
     const hash = Buffer.from(body.subarray(body.length - linkBytes)).toString('hex')
     const stated = { stream: streamId, seq: first_seq + count - 1, hash, at: now }
     put.run(stream, JSON.stringify(signBase(stated, signingKey)))

@@ -10,6 +10,7 @@ import { createKeepingThread } from './ledger-keeping.ts'
 import { createLedgerReader } from './ledger-reader.ts'
 import { startLedgerWorker } from './ledger-worker.ts'
 import { createWritingThread } from './ledger-writing.ts'
+import { createOutage } from './outage.ts'
 
 export interface SqliteLedgerOptions {
   /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
@@ -33,7 +34,7 @@ export interface SqliteLedgerOptions {
    * committed is whole; what they were about to is not there.
    */
   readonly onUnclosed?: (streams: readonly string[]) => void
-  /** Told of what no caller waits for: the keeper's faults, a thread that died. */
+  /** Told of what no caller waits for: that nothing can be written, and again (`fault` undefined); the keeper's faults, a thread that died. */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
@@ -65,7 +66,12 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     onFault,
   })
   await writer.open()
-  const queue = createAppendQueue({ send: writer.write, entriesMax })
+  const outage = createOutage(
+    (reason) => onFault?.('ledger: it is out, and nothing can be recorded', reason),
+    () => onFault?.('ledger: it is back, and records are written again', undefined),
+  )
+  const checkpoint = outage.watch(writer.checkpoint)
+  const queue = createAppendQueue({ send: outage.watch(writer.write), entriesMax })
   const reader = createLedgerReader(file)
   let isOpen = true
 
@@ -86,8 +92,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     onFault,
   })
   const checkpoints = setInterval(() => {
-    if (writer.isDue())
-      writer.checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
+    if (writer.isDue()) checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
   }, options.checkpointMs ?? 60_000).unref()
   return {
     append,
@@ -95,7 +100,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     usage: reader.usage,
     async checkpoint() {
       if (!isOpen) throw closedFault()
-      return writer.checkpoint()
+      return checkpoint()
     },
     async close() {
       if (!isOpen) return
