@@ -12,7 +12,7 @@ import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/s
 import { dropOldest } from '../../src/stores/sqlite/ledger-retention.ts'
 import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
 import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
-import { createSigningKey, ledgerBegin } from './ledger.contract.ts'
+import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { manyOf, openThreads } from './ledger-threads.ts'
 
 /** A block for each, in one transaction: as many commits would take the disk long. */
@@ -193,6 +193,7 @@ test('what was dropped is told, though something stood in the way afterwards', (
     database.exec(sql)
   }
   const now = ledgerBegin + 1e6
+  const signingKey = createSigningKey()
   const drop = () =>
     dropOldest({
       database: { ...database, exec },
