@@ -186,7 +186,7 @@ describe('the batch queue', () => {
     await settled()
     await scheduler.pass(500)
     expect(started[1]?.isAborted).toBe(true)
-    await scheduler.pass(250)
+    await scheduler.pass(125)
     expect(started[2]).toMatchObject({ inputs: ['poison'], isAborted: true })
     started[3]?.succeed()
     await settled()

@@ -24,8 +24,8 @@ export interface BatchQueueOptions {
  *
  * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of several fails, each is run again by itself:
  * an input that crashes a thread then crashes it under its own call alone. An input that never ends would use up the time of all; therefore
- * a batch of several is given up after half of the time that its most urgent call has left, and so is a call that is run again while
- * others of its kind wait. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
+ * a batch of several is given up after half of the time that its most urgent call has left, and a call that is run again while others
+ * are to be, after a quarter of the time that these have: alone, it should need less than the batch did, and a lost thread takes time to replace. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions
@@ -127,9 +127,10 @@ export class BatchQueue {
     const run = lane.start(calls.flatMap(({ inputs }) => inputs))
     const batch = new RunningBatch(calls, run)
     this.#running.add(batch)
-    const rivals = calls.length > 1 ? calls : this.#suspects.toArray()
-    if (rivals.length > 0)
-      batch.limit((giveUp) => this.#options.scheduler.after(this.#shareOf(rivals), giveUp))
+    const share =
+      calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects.toArray()) / 4
+    if (share < Number.POSITIVE_INFINITY)
+      batch.limit((giveUp) => this.#options.scheduler.after(share, giveUp))
     const end = (): void => {
       batch.end()
       this.#running.delete(batch)
@@ -150,10 +151,10 @@ export class BatchQueue {
     })
   }
 
-  /** Half of the time that the most urgent of these calls has left. */
-  #shareOf(calls: readonly WaitingCall[]): number {
+  /** Milliseconds that the most urgent of these calls has left; infinite where there are none. */
+  #timeLeftOf(calls: readonly WaitingCall[]): number {
     const dueAt = Math.min(...calls.map((call) => call.dueAt))
-    return Math.max(0, (dueAt - this.#options.scheduler.now()) / 2)
+    return Math.max(0, dueAt - this.#options.scheduler.now())
   }
 
   #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {
