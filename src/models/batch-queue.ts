@@ -34,6 +34,8 @@ export class BatchQueue {
   readonly #suspects = new CallSet()
   readonly #running = new Set<RunningBatch>()
   #cancelDelay = (): void => {}
+  /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
+  #ripe: WaitingCall | undefined
   #isClosed = false
 
   constructor(options: BatchQueueOptions) {
@@ -109,7 +111,7 @@ export class BatchQueue {
 
   #isDue(oldest: WaitingCall): boolean {
     const { batchMax } = this.#options
-    return this.#delayOf(oldest) <= 0 || this.#waiting.inputCount >= batchMax
+    return oldest === this.#ripe || this.#delayOf(oldest) <= 0 || this.#waiting.inputCount >= batchMax
   }
 
   #delayOf(oldest: WaitingCall): number {
@@ -120,7 +122,10 @@ export class BatchQueue {
   #awaitDelay(): void {
     const oldest = this.#waiting.first
     if (oldest === undefined) return
-    this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => this.#dispatch())
+    this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => {
+      this.#ripe = oldest
+      this.#dispatch()
+    })
   }
 
   #start(lane: BatchLane, calls: readonly WaitingCall[]): void {
