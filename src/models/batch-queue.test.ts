@@ -239,6 +239,14 @@ describe('the batch queue', () => {
     expect(inputsOf()).toEqual([])
   })
 
+  test('a call whose client has gone before it is asked takes no place', async () => {
+    const { ask, inputsOf, queue, scheduler } = setUp()
+    expect(await ask(['a'], { onClientGone: (leave) => leave() })).toBe('the client went away')
+    expect(inputsOf()).toEqual([])
+    expect(queue.load()).toEqual({ waiting: 0, running: 0 })
+    expect(scheduler.isIdle).toBe(true)
+  })
+
   test('more inputs than may wait are refused at once', async () => {
     const { ask, queue } = setUp({ waitingMax: 4 })
     void ask(['first'])

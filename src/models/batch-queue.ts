@@ -57,7 +57,9 @@ export class BatchQueue {
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
     if (this.#waiting.inputCount + inputs.length > waitingMax)
       return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
-    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: () => this.#drop(call) })
+    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: (left) => this.#drop(left) })
+    // A client may have gone before anything was asked.
+    if (call.isOver) return call.answer
     this.#waiting.add(call)
     this.#dispatch()
     return call.answer

@@ -176,6 +176,23 @@ describe('an inline model', () => {
     expect(await models.get('mine')?.predict(['a', 'b', 'c'])).toEqual(['a', 'b', 'c'])
   })
 
+  test('asks once to be told of a client that goes, however many slices there are', async () => {
+    const model = inline({
+      batchMax: 1,
+      predict: async (inputs, { signal }) => {
+        signal.throwIfAborted()
+        return inputs
+      },
+    })
+    const { models } = await open({ models: [model] })
+    const listeners: (() => void)[] = []
+    const onClientGone = (listener: () => void) => listeners.push(listener)
+    const answer = models.get('mine')?.predict(['a', 'b', 'c'], { onClientGone })
+    expect(listeners).toHaveLength(1)
+    listeners[0]?.()
+    await expect(answer).rejects.toThrow('the client went away')
+  })
+
   test('is given up with its signal, which the model hears', async () => {
     const heard: unknown[] = []
     const predict: Model['predict'] = (_inputs, { signal }) =>
