@@ -133,6 +133,15 @@ describe('the batch queue', () => {
     expect(inputsOf()).toEqual([['a']])
   })
 
+  test('a lone call that leaves during its delay leaves no timer behind', async () => {
+    const { ask, scheduler } = setUp({ batchDelayMs: 5 })
+    const leave = new AbortController()
+    const answer = ask(['a'], { signal: leave.signal })
+    leave.abort(new Error('left'))
+    expect(await answer).toBe('left')
+    expect(scheduler.isIdle).toBe(true)
+  })
+
   test('a full batch does not wait', () => {
     const { ask, inputsOf } = setUp({ batchDelayMs: 5 })
     for (const input of ['a', 'b', 'c', 'd']) void ask([input])
@@ -186,7 +195,7 @@ describe('the batch queue', () => {
     await settled()
     await scheduler.pass(500)
     expect(started[1]?.isAborted).toBe(true)
-    await scheduler.pass(250)
+    await scheduler.pass(125)
     expect(started[2]).toMatchObject({ inputs: ['poison'], isAborted: true })
     started[3]?.succeed()
     await settled()
@@ -237,6 +246,14 @@ describe('the batch queue', () => {
     const { ask, inputsOf } = setUp()
     expect(await ask(['a'], { signal: AbortSignal.abort(new Error('enough')) })).toBe('enough')
     expect(inputsOf()).toEqual([])
+  })
+
+  test('a call whose client has gone before it is asked takes no place', async () => {
+    const { ask, inputsOf, queue, scheduler } = setUp()
+    expect(await ask(['a'], { onClientGone: (leave) => leave() })).toBe('the client went away')
+    expect(inputsOf()).toEqual([])
+    expect(queue.load()).toEqual({ waiting: 0, running: 0 })
+    expect(scheduler.isIdle).toBe(true)
   })
 
   test('more inputs than may wait are refused at once', async () => {
@@ -340,6 +357,6 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
         expect(scheduler.isIdle).toBe(true)
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 500 },
   )
 })

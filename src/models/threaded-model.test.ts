@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Order } from '../../test/models/obedient-model.ts'
 import { Fault } from '../core/fault.ts'
@@ -77,6 +80,45 @@ describe('a threaded model', () => {
     expect(model.load()).toEqual({ waiting: 0, running: 0 })
   })
 
+  test('a thread that dies after its answer is replaced before anyone waits for it', async () => {
+    const { promise: fault, resolve: onFault } = Promise.withResolvers<Error>()
+    const model = await open({ onFault })
+    expect(await send(model, { do: 'crash later' })).toBe('answered')
+    expect((await fault).message).toContain('out of any call')
+    expect(await send(model, echo('still here'))).toBe('still here')
+  })
+
+  test('a model that cannot be loaded again for a while answers again after it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'modelward-threads-'))
+    const file = join(folder, 'fragile.ts')
+    const weights = join(folder, 'weights')
+    writeFileSync(weights, 'here')
+    writeFileSync(
+      file,
+      `import { readFileSync } from 'node:fs'
+       export const model = {
+         name: 'fragile', version: 'fragile-1', runs: 'threaded', threads: 1,
+         warmUp: () => readFileSync(${JSON.stringify(weights)}),
+         predict: (inputs) => inputs.map((input) => input === 'die' ? process.exit() : input),
+       }`,
+    )
+    const faults: string[] = []
+    const { promise: failedAgain, resolve } = Promise.withResolvers<void>()
+    const onFault = ({ message }: Error) => {
+      faults.push(message)
+      if (message.includes('warmUp failed')) resolve()
+    }
+    const model = await open({ models: [file], onFault })
+    rmSync(weights)
+    expect(await outcomeOf(Promise.resolve(model.predict(['die'])))).toBe('model_failed')
+    await failedAgain
+    expect(await outcomeOf(Promise.resolve(model.predict(['a'], { deadlineMs: 50 })))).toBe('model_timeout')
+    writeFileSync(weights, 'here again')
+    expect(await model.predict(['a'], { deadlineMs: 50_000 })).toEqual(['a'])
+    expect(faults[0]).toContain('a thread was lost')
+    rmSync(folder, { recursive: true })
+  })
+
   test('one that runs out of memory loses its thread alone', async () => {
     const faults: Error[] = []
     const model = await open({ threadHeapMib: 32, onFault: (fault) => faults.push(fault) })
@@ -101,7 +143,7 @@ describe('a threaded model', () => {
     // The first call occupies the thread, so that the others wait, and go together.
     const first = send(model, echo('first'))
     const others = [echo('a'), { do: what } as const, echo('b')]
-    const answers = others.map((order) => outcomeOf(send(model, order, { deadlineMs: 4_000 })))
+    const answers = others.map((order) => outcomeOf(send(model, order, { deadlineMs: 8_000 })))
     expect(await first).toBe('first')
     expect(await Promise.all(answers)).toEqual(['a', code, 'b'])
   })

@@ -13,6 +13,7 @@ export interface Order {
     | 'refuse'
     | 'exit'
     | 'crash'
+    | 'crash later'
     | 'loop'
     | 'leak'
     | 'heed'
@@ -67,6 +68,11 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
         throw new Error('out of any call')
       })
       return new Promise(() => {})
+    case 'crash later':
+      setImmediate(() => {
+        throw new Error('out of any call')
+      })
+      return 'answered'
     case 'loop':
       for (;;);
     case 'leak':
