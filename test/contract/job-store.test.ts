@@ -6,24 +6,24 @@ import type { OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
-const stores: Readonly<Record<string, OpenJobStore>> = {
-  memory: async () => {
-    const store = createMemoryJobStore()
-    return { store, close: () => store.close() }
-  },
-  SQLite: async () => {
-    const file = join(createTemporaryFolder(), 'jobs.db')
-    let store: JobStore = await openSqliteJobStore({ file })
-    return {
-      store,
-      async reopen() {
-        await store.close()
-        store = await openSqliteJobStore({ file })
-        return store
-      },
-      close: () => store.close(),
-    }
-  },
+const openMemory: OpenJobStore = async () => {
+  const store = createMemoryJobStore()
+  return { store, close: () => store.close() }
 }
 
-for (const [name, open] of Object.entries(stores)) describeJobStore(name, open)
+const openSqlite: OpenJobStore = async () => {
+  const file = join(createTemporaryFolder(), 'jobs.db')
+  let store: JobStore = await openSqliteJobStore({ file })
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      store = await openSqliteJobStore({ file })
+      return store
+    },
+    close: () => store.close(),
+  }
+}
+
+describeJobStore('memory', openMemory, 400)
+describeJobStore('SQLite', openSqlite, 25)
