@@ -1,3 +1,5 @@
+import { turnsOfAnswers, turnsThatBringMore } from './event-loop-turns.ts'
+
 export interface GroupQueueOptions<Item, Result> {
   /** Carries out a group, all of it at once, and gives an outcome for each. Called again only once it has settled. */
   readonly send: (group: readonly Item[]) => Promise<readonly GroupOutcome<Result>[]>
@@ -31,9 +33,6 @@ interface Waiting<Item, Result> {
   readonly reject: (reason: unknown) => void
 }
 
-/** How many turns of the event loop are awaited at most: a stream of requests that never pauses must not hold the first of them. */
-const turnsMax = 16
-
 export function createGroupQueue<Item, Result>(
   options: GroupQueueOptions<Item, Result>,
 ): GroupQueue<Item, Result> {
@@ -41,18 +40,6 @@ export function createGroupQueue<Item, Result>(
   let gathering: Waiting<Item, Result>[] = []
   let weight = 0
   let running: Promise<void> | undefined
-
-  /**
-   * What is on its way goes together: a commit for the first alone would have all the others wait for it, and costs as much as one for
-   * all. So as long as a turn of the event loop has brought more, the next is awaited; the first that brings nothing ends it.
-   */
-  async function turnsThatBringMore(): Promise<void> {
-    for (let turn = 0; turn < turnsMax; turn += 1) {
-      const { length } = gathering
-      await new Promise<void>((resolve) => setImmediate(resolve))
-      if (gathering.length === length || weight >= groupMax) return
-    }
-  }
 
   function takeGroup(): readonly Waiting<Item, Result>[] {
     let taken = 0
@@ -70,13 +57,17 @@ export function createGroupQueue<Item, Result>(
 
   async function run(): Promise<void> {
     while (gathering.length > 0) {
-      await turnsThatBringMore()
+      await turnsThatBringMore(
+        () => gathering.length,
+        () => weight >= groupMax,
+      )
       const group = takeGroup()
       try {
         settle(group, await send(group.map(({ item }) => item)))
       } catch (error) {
         for (const { reject } of group) reject(error)
       }
+      await turnsOfAnswers()
     }
     running = undefined
   }
