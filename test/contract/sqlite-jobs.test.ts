@@ -37,7 +37,7 @@ describe('jobs in SQLite', () => {
     expect(await store.countJobs()).toEqual({ queued: 5, running: 0 })
   })
 
-  test('two processes share one file: each sees what the other did, and no job is held twice', async () => {
+  test('two stores share one file, as two processes do: each sees what the other did, and no job is held twice', async () => {
     const { file, store } = await openStore()
     const { store: other } = await openStore(file)
     await Promise.all([submit(store, jobOf(1), jobOf(2)), submit(other, jobOf(3), jobOf(4))])

@@ -1,6 +1,6 @@
-// `node test/reliability/kill-jobs.ts [ROUNDS]`: a process that submits and settles jobs is killed (SIGKILL) at a random moment, again and again.
-// Every job whose submit was acknowledged is there afterwards, and every acknowledged end is as it was, with one delivery. Exits with 1 where
-// that is not so.
+// `node test/reliability/kill-jobs.ts [ROUNDS]`: two processes submit and settle jobs of one file and are killed (SIGKILL), each at a random
+// moment, again and again. Every job whose submit was acknowledged is there afterwards, and every acknowledged end is as it was, the only one,
+// with one delivery. Exits with 1 where that is not so.
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,12 +20,14 @@ export interface KilledJobs {
   readonly settled: number
   /** Jobs that were acknowledged and are not there. */
   readonly lost: readonly string[]
-  /** Jobs whose acknowledged end is not what it was, or that have not one delivery. */
+  /** Jobs whose acknowledged end is not what it was or had another beside it, or that have not one delivery. */
   readonly changed: readonly string[]
   /** Jobs left over that could not be claimed and ended once more. */
   readonly stuck: number
 }
 
+/** No result is like this. */
+const endedTwice = 'twice'
 const killFromMs = 20
 const killUntilMs = 400
 const program = fileURLToPath(new URL('./processes/work-on-jobs.ts', import.meta.url))
@@ -38,7 +40,8 @@ export async function killJobs(rounds: number, tell: (message: string) => void):
     const submitted = new Set<string>()
     const settled = new Map<string, string>()
     for (let round = 1; round <= rounds; round += 1) {
-      await workUntilKilled(file, round, submitted, settled)
+      const workers = [2 * round, 2 * round + 1]
+      await Promise.all(workers.map((worker) => workUntilKilled(file, worker, submitted, settled)))
       tell(`round ${round} of ${rounds}: ${submitted.size} submitted and ${settled.size} settled in all`)
     }
     const store = await openSqliteJobStore({ file })
@@ -56,13 +59,13 @@ export async function killJobs(rounds: number, tell: (message: string) => void):
 
 async function workUntilKilled(
   file: string,
-  round: number,
+  worker: number,
   submitted: Set<string>,
   settled: Map<string, string>,
 ): Promise<void> {
   const child: ChildProcessByStdio<null, Readable, null> = spawn(
     process.execPath,
-    [program, file, String(round)],
+    [program, file, String(worker)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const closed = once(child, 'close')
@@ -72,11 +75,11 @@ async function workUntilKilled(
     kill ??= setTimeout(() => child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
     const [what, id = '', lease = ''] = line.split(' ')
     if (what === 'submitted') submitted.add(id)
-    else settled.set(id, JSON.stringify(lease))
+    else settled.set(id, settled.has(id) ? endedTwice : JSON.stringify(lease))
   }
   clearTimeout(kill)
   const [code, signal] = await closed
-  if (signal !== 'SIGKILL') throw new Error(`round ${round}: the process ended by itself, with ${code}`)
+  if (signal !== 'SIGKILL') throw new Error(`worker ${worker}: the process ended by itself, with ${code}`)
 }
 
 async function check(

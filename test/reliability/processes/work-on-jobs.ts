@@ -3,10 +3,10 @@ import { jobOf, keepMs, wide } from '../../contract/job-fixtures.ts'
 
 // Submits jobs and works on them, with many in flight, and names on standard output what has been acknowledged: `submitted <id>` and
 // `settled <id> <result>`. Goes on until it is killed.
-const [, , file = '', round = '0'] = process.argv
+const [, , file = '', worker = '0'] = process.argv
 const store = await openSqliteJobStore({ file })
-// Every round's ids are its own.
-let number = Number(round) * 1_000_000
+// Every process's ids are its own.
+let number = Number(worker) * 1_000_000
 
 async function submitOn(): Promise<void> {
   for (;;) {
