@@ -1,4 +1,5 @@
 import { checkPeppers } from './check-peppers.ts'
+import type { JobStore } from './core/job-store.ts'
 import type { Ledger } from './core/ledger.ts'
 import type { LedgerCheckpoint } from './core/ledger-checkpoint.ts'
 import type { Limiter } from './core/limiter.ts'
@@ -11,6 +12,7 @@ import { createMemoryLimiter } from './stores/memory/limiter.ts'
 import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
 import { openSqliteLimitMemory } from './stores/sqlite/limit-memory.ts'
+import type { WardJobsOptions } from './ward-jobs.ts'
 
 /** How a data folder's ledger is written. */
 export interface FolderLedgerOptions {
@@ -24,9 +26,11 @@ export interface FolderLedgerOptions {
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /** Told of streams of others that have no end: killed, or still running. */
   readonly onUnclosed?: (streams: readonly string[]) => void
+  /** Told of a new signing key for a ledger that was there; what it means, and the public key. @default onFault */
+  readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 
-export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger'> {
+export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger' | 'jobs'> {
   /** Path of the data folder. */
   readonly data: string
   /** Whether to make the folder and its pepper where there are none; otherwise that is `data_missing`. */
@@ -38,6 +42,8 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' |
    * time can: `always` fails with `data_in_use` where another does, `if_free` then counts in memory and says so. @default it is not
    */
   readonly keepLimits?: 'always' | 'if_free'
+  /** Calls that are answered later, kept in the folder's `jobs.db`. @default none */
+  readonly folderJobs?: WardJobsOptions
   /** The folder's ledger; `none`: nothing is recorded in it. @default written at once */
   readonly folderLedger?: FolderLedgerOptions | 'none'
 }
@@ -62,6 +68,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
   })
   let limiter: Limiter | undefined
   let ledger: Ledger | undefined
+  let jobStore: JobStore | undefined
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
@@ -69,10 +76,18 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
     await checkPeppers(store, peppers)
     limiter = options.limiter ?? openLimiter(folder, options)
     ledger = await openLedger(folder, options)
-    const parts = { store, peppers, ...(limiter && { limiter }), ...(ledger && { ledger }) }
+    jobStore = await openJobStore(folder, options)
+    const jobs = options.folderJobs && jobStore && { ...options.folderJobs, store: jobStore }
+    const parts = {
+      store,
+      peppers,
+      ...(limiter && { limiter }),
+      ...(ledger && { ledger }),
+      ...(jobs && { jobs }),
+    }
     return { folder, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
-    await Promise.all([ledger?.close(), limiter?.close(), store.close()])
+    await Promise.all([jobStore?.close(), ledger?.close(), limiter?.close(), store.close()])
     throw error
   }
 }
@@ -84,6 +99,7 @@ async function openLedger(
 ): Promise<Ledger | undefined> {
   if (folderLedger === 'none') return undefined
   const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = folderLedger
+  const { onNewSigningKey = (message: string) => onFault?.(message, undefined) } = folderLedger
   const retention = {
     ...(keepMs !== undefined && { ageMs: keepMs }),
     ...(bytesMax !== undefined && { bytes: bytesMax }),
@@ -91,12 +107,23 @@ async function openLedger(
   const open = () =>
     openFolderLedger(folder, {
       retention,
+      onNewSigningKey,
       ...(clock && { clock }),
       ...(onCheckpoint && { onCheckpoint }),
       ...(onUnclosed && { onUnclosed }),
       ...(onFault && { onFault }),
     })
   return isLazy ? createLazyLedger(open) : open()
+}
+
+/** Where the folder's jobs are kept; undefined where there shall be none. Loaded now: most who open a folder have no jobs. */
+async function openJobStore(
+  { jobsFile }: DataFolder,
+  { folderJobs, onFault }: OpenWardOptions,
+): Promise<JobStore | undefined> {
+  if (folderJobs === undefined) return undefined
+  const { openSqliteJobStore } = await import('./stores/sqlite/job-store.ts')
+  return openSqliteJobStore({ file: jobsFile, ...(onFault && { onFault }) })
 }
 
 /** A limiter that keeps what is used in the folder; undefined where none shall, or another process does. */

@@ -77,6 +77,7 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
     ledgerMode,
     ledgerAddresses,
     folderLedger: {
+      onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
       ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
       ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
       ...(onCheckpoint && { onCheckpoint }),

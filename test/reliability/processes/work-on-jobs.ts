@@ -1,5 +1,6 @@
 import { openSqliteJobStore } from '../../../src/stores/sqlite/job-store.ts'
 import { jobOf, keepMs, wide } from '../../contract/job-fixtures.ts'
+import { sayLine } from '../../contract/processes/say-line.ts'
 
 // Submits jobs and works on them, with many in flight, and names on standard output what has been acknowledged: `submitted <id>` and
 // `settled <id> <result>`. Goes on until it is killed.
@@ -12,7 +13,7 @@ async function submitOn(): Promise<void> {
   for (;;) {
     const job = jobOf(number++, { webhook: 'https://example.com/hook', attemptsMax: 1_000 })
     await store.submit({ jobs: [job], bounds: wide })
-    process.stdout.write(`submitted ${job.id}\n`)
+    sayLine(`submitted ${job.id}`)
   }
 }
 
@@ -31,7 +32,7 @@ async function workOn(): Promise<void> {
         expiresAt: now + keepMs,
       } as const
       const { settled } = await store.settle([end], now)
-      if (settled.length > 0) process.stdout.write(`settled ${id} ${lease}\n`)
+      if (settled.length > 0) sayLine(`settled ${id} ${lease}`)
     }
   }
 }

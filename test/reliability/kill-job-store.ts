@@ -1,4 +1,4 @@
-// `node test/reliability/kill-jobs.ts [ROUNDS]`: two processes submit and settle jobs of one file and are killed (SIGKILL), each at a random
+// `node test/reliability/kill-job-store.ts [ROUNDS]`: two processes submit and settle jobs of one file and are killed (SIGKILL), each at a random
 // moment, again and again. Every job whose submit was acknowledged is there afterwards, and every acknowledged end is as it was, the only one,
 // with one delivery. Exits with 1 where that is not so.
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import type { JobStore } from '../../src/core/job-store.ts'
 import { openSqliteJobStore } from '../../src/stores/sqlite/job-store.ts'
 
-export interface KilledJobs {
+export interface KilledJobStore {
   readonly rounds: number
   /** Acknowledged before a kill. */
   readonly submitted: number
@@ -33,7 +33,7 @@ const killUntilMs = 400
 const program = fileURLToPath(new URL('./processes/work-on-jobs.ts', import.meta.url))
 
 /** Plays the rounds on one file. */
-export async function killJobs(rounds: number, tell: (message: string) => void): Promise<KilledJobs> {
+export async function killJobStore(rounds: number, tell: (message: string) => void): Promise<KilledJobStore> {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-kill-'))
   try {
     const file = join(folder, 'jobs.db')
@@ -86,7 +86,7 @@ async function check(
   store: JobStore,
   submitted: ReadonlySet<string>,
   settled: ReadonlyMap<string, string>,
-): Promise<Pick<KilledJobs, 'lost' | 'changed'>> {
+): Promise<Pick<KilledJobStore, 'lost' | 'changed'>> {
   const now = Date.now()
   const lost: string[] = []
   const changed: string[] = []
@@ -122,7 +122,7 @@ async function workOnRest(store: JobStore): Promise<number> {
 }
 
 if (import.meta.main) {
-  const outcome = await killJobs(Number(process.argv[2] ?? 50), (message) => console.error(message))
+  const outcome = await killJobStore(Number(process.argv[2] ?? 50), (message) => console.error(message))
   console.log(JSON.stringify(outcome))
   const { lost, changed, stuck } = outcome
   process.exitCode = lost.length === 0 && changed.length === 0 && stuck === 0 ? 0 : 1
