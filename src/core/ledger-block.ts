@@ -24,6 +24,9 @@ export interface BlockRecord {
   readonly link: Uint8Array
 }
 
+/** Most bytes of one record in a body. */
+export const recordBytesMax: number = 3 + ledgerEntryBytesMax + linkBytes
+
 /** The bytes of a block's body. */
 export function encodeBlock(records: readonly BlockRecord[]): Buffer {
   let size = 0
@@ -31,18 +34,25 @@ export function encodeBlock(records: readonly BlockRecord[]): Buffer {
   const body = Buffer.allocUnsafe(size)
   let at = 0
   for (const { entry, link } of records) {
-    let rest = entry.length
-    while (rest > 0x7f) {
-      body[at++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    body[at++] = rest
+    at = writeLength(body, at, entry.length)
     body.set(entry, at)
     at += entry.length
     body.set(link, at)
     at += linkBytes
   }
   return body
+}
+
+/** Writes the length that stands before an entry; gives where the entry begins. */
+export function writeLength(body: Buffer, start: number, length: number): number {
+  let at = start
+  let rest = length
+  while (rest > 0x7f) {
+    body[at++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  body[at++] = rest
+  return at
 }
 
 /** Where a record lies in a body: its entry from `start` to `end`, its link from there to `next`. */

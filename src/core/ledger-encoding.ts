@@ -19,57 +19,83 @@ const version = 1
  * @throws TypeError for a number that is not a whole one from 0 on
  */
 export function encodeEntry(entry: LedgerEntry): Buffer {
-  let at = 0
-  const uint = (value: number): void => {
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new TypeError(`ledger: expected a whole number from 0 on, got ${value}`)
-    let rest = value
-    while (rest > 0x7f) {
-      scratch[at++] = (rest % 128) | 0x80
-      rest = Math.floor(rest / 128)
-    }
-    scratch[at++] = rest
+  return Buffer.from(scratch.subarray(0, writeEntry(entry, scratch, 0)))
+}
+
+/**
+ * The same, into a buffer that has room for `ledgerEntryBytesMax` bytes from `start` on: a record that goes to the disk with others needs no
+ * buffer of its own.
+ *
+ * @returns where the entry ends
+ * @throws TypeError for a number that is not a whole one from 0 on
+ */
+export function writeEntry(entry: LedgerEntry, target: Buffer, start: number): number {
+  let at = start
+  target[at++] = version
+  target[at++] = ledgerEvents[entry.event]
+  at = writeInteger(target, at, entry.at)
+  at = writeText(target, at, entry.requestId)
+  at = writeText(target, at, entry.clientRequestId)
+  at = writeText(target, at, entry.code)
+  at = writeText(target, at, entry.keyId)
+  at = writeText(target, at, entry.owner)
+  at = writeText(target, at, entry.method)
+  at = writeText(target, at, entry.route)
+  at = writeOptional(target, at, entry.status)
+  at = writeOptional(target, at, entry.latencyUs)
+  at = writeMeasures(target, at, entry.measures)
+  at = writeText(target, at, entry.address)
+  return writeText(target, at, entry.detail === null ? null : detailOf(entry.detail), ledgerDetailBytesMax)
+}
+
+function writeInteger(target: Buffer, start: number, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new TypeError(`ledger: expected a whole number from 0 on, got ${value}`)
+  let at = start
+  let rest = value
+  while (rest > 0x7f) {
+    target[at++] = (rest % 128) | 0x80
+    rest = Math.floor(rest / 128)
   }
-  const text = (value: string | null, max = ledgerTextBytesMax): void => {
-    if (value === null) {
-      scratch[at++] = 0
-      return
-    }
-    // Most texts are short and ASCII: their length takes one byte, which is written when it is known.
-    if (value.length < 42) {
-      const written = scratch.write(value, at + 1)
-      scratch[at] = written + 1
-      at += written + 1
-      return
-    }
-    const bytes = cut(value, max)
-    uint(bytes.length + 1)
-    at += bytes.copy(scratch, at)
+  target[at++] = rest
+  return at
+}
+
+function writeOptional(target: Buffer, at: number, value: number | null): number {
+  return writeInteger(target, at, value === null ? 0 : value + 1)
+}
+
+function writeText(
+  target: Buffer,
+  at: number,
+  value: string | null,
+  max: number = ledgerTextBytesMax,
+): number {
+  if (value === null) {
+    target[at] = 0
+    return at + 1
   }
-  const optional = (value: number | null): void => uint(value === null ? 0 : value + 1)
-  scratch[at++] = version
-  scratch[at++] = ledgerEvents[entry.event]
-  uint(entry.at)
-  text(entry.requestId)
-  text(entry.clientRequestId)
-  text(entry.code)
-  text(entry.keyId)
-  text(entry.owner)
-  text(entry.method)
-  text(entry.route)
-  optional(entry.status)
-  optional(entry.latencyUs)
-  const measures = Object.entries(entry.measures).toSorted(([one], [other]) => (one < other ? -1 : 1))
-  if (measures.length > ledgerMeasuresMax)
-    throw new TypeError(`ledger: expected at most ${ledgerMeasuresMax} measures, got ${measures.length}`)
-  uint(measures.length)
-  for (const [name, value] of measures) {
-    text(name)
-    uint(value)
+  // Most texts are short and ASCII: their length takes one byte, which is written when it is known.
+  if (value.length < 42) {
+    const written = target.write(value, at + 1)
+    target[at] = written + 1
+    return at + 1 + written
   }
-  text(entry.address)
-  text(entry.detail === null ? null : detailOf(entry.detail), ledgerDetailBytesMax)
-  return Buffer.from(scratch.subarray(0, at))
+  const bytes = cut(value, max)
+  const start = writeInteger(target, at, bytes.length + 1)
+  return start + bytes.copy(target, start)
+}
+
+function writeMeasures(target: Buffer, start: number, measures: LedgerEntry['measures']): number {
+  const names = Object.keys(measures).sort()
+  if (names.length > ledgerMeasuresMax)
+    throw new TypeError(`ledger: expected at most ${ledgerMeasuresMax} measures, got ${names.length}`)
+  let at = writeInteger(target, start, names.length)
+  for (const name of names) {
+    at = writeText(target, at, name)
+    at = writeInteger(target, at, measures[name] ?? 0)
+  }
+  return at
 }
 
 /** Undoes `encodeEntry`. @throws RangeError for bytes that are no entry */

@@ -110,16 +110,24 @@ function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown
     send()
     return
   }
-  waiting
-    .then(send, (fault: unknown) => {
-      discard(body)
-      answerFault(request, reply, fault)
-    })
-    // Nobody is left on the stack to catch what Fastify throws, of a header that cannot be written: it would end the process.
-    .catch((thrown: unknown) => {
-      request.log.error({ err: thrown }, 'an answer could not be written')
-      reply.raw.destroy()
-    })
+  waiting.then(
+    () => orDestroy(request, reply, send),
+    (fault: unknown) =>
+      orDestroy(request, reply, () => {
+        discard(body)
+        answerFault(request, reply, fault)
+      }),
+  )
+}
+
+/** Nobody is left on the stack to catch what Fastify throws, of a header that cannot be written: it would end the process. */
+function orDestroy(request: FastifyRequest, reply: FastifyReply, write: () => void): void {
+  try {
+    write()
+  } catch (thrown) {
+    request.log.error({ err: thrown }, 'an answer could not be written')
+    reply.raw.destroy()
+  }
 }
 
 /** Answers with the fault in the place of an answer that was ready: past Fastify, which would add that answer's headers and trailers. */

@@ -39,11 +39,11 @@ export function createRecordAddress(how: LedgerAddresses, deriveKey: () => KeyOb
 }
 
 function isAddress(text: string): boolean {
-  return isIP(text.split('%')[0] ?? '') !== 0
+  return isIP(text.includes('%') ? text.slice(0, text.indexOf('%')) : text) !== 0
 }
 
 function plain(address: string): string {
-  return isIP(address) === 6 && /^::ffff:\d/i.test(address) ? addressGroupOf(address) : address
+  return address.length > 7 && /^::ffff:\d/i.test(address) ? addressGroupOf(address) : address
 }
 
 function truncate(address: string): string {

@@ -12,7 +12,7 @@ import type { Verdict } from '../core/verdict.ts'
 import type { Flood } from './flood.ts'
 import type { RecordAddress } from './record-address.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
-import type { EntryWriter } from './write-entry.ts'
+import { type EntryWriter, ledgerFault } from './write-entry.ts'
 
 /** What all recordings of a gate share. */
 export interface RecordingParts {
@@ -36,6 +36,7 @@ export interface LeavingAnswer {
   readonly requestId: string | undefined
 }
 
+const oneRequest: Costs = { requests: 1 }
 const nothingKnown: LeavingAnswer = { status: null, code: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
@@ -135,11 +136,11 @@ export class RequestRecording {
   #write(event: LedgerEvent, answer: LeavingAnswer, measures: Costs): Promise<void> | undefined {
     return this.#parts.writer
       .write(this.#entryOf(event, answer, measures))
-      ?.catch((fault: unknown) => this.#giveBack(fault))
+      ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
   /** What is not recorded is not answered, and so was not used. */
-  async #giveBack(fault: unknown): Promise<never> {
+  async #giveBack(fault: Fault): Promise<never> {
     this.#isOver = true
     try {
       await this.#usage.giveBack()
@@ -150,10 +151,12 @@ export class RequestRecording {
   }
 
   #measures(): Costs {
-    const used = Object.entries({ requests: 1, ...this.#usage.used })
-    return used.length <= ledgerMeasuresMax
-      ? Object.fromEntries(used)
-      : Object.fromEntries(used.slice(0, ledgerMeasuresMax))
+    if (this.#usage === noUsage) return oneRequest
+    const used = { requests: 1, ...this.#usage.used }
+    const names = Object.keys(used)
+    return names.length <= ledgerMeasuresMax
+      ? used
+      : Object.fromEntries(Object.entries(used).slice(0, ledgerMeasuresMax))
   }
 
   #entryOf(

@@ -15,7 +15,7 @@ export interface EntryWriter {
   /**
    * Undefined where nobody has to wait: there is no ledger, or answers leave at once, and what fails is told.
    *
-   * @throws Fault `ledger_unavailable`, by rejecting
+   * @throws by rejecting with what the ledger rejected with, whose promise this is; `ledgerFault` makes a fault of it
    */
   readonly write: (entry: LedgerEntry) => Promise<void> | undefined
   /**
@@ -54,15 +54,23 @@ export function createEntryWriter({
     }
   }
 
-  async function append(to: Ledger, entry: LedgerEntry): Promise<void> {
-    try {
-      await to.append(entry)
-    } catch (thrown) {
-      hasFailed = true
-      throw ledgerFault(thrown)
+  /** The promise that was looked after last: records of one commit have one, and are looked after once. */
+  let watched: Promise<void> | undefined
+
+  function append(to: Ledger, entry: LedgerEntry): Promise<void> {
+    const written = to.append(entry)
+    if (written !== watched) {
+      watched = written
+      written.then(
+        () => {
+          hasFailed = false
+        },
+        () => {
+          hasFailed = true
+        },
+      )
     }
-    hasFailed = false
-    tell(entry)
+    return sinks.length === 0 ? written : written.then(() => tell(entry))
   }
 
   return {
@@ -74,7 +82,7 @@ export function createEntryWriter({
       }
       const written = append(ledger, entry)
       if (mode === 'before') return written
-      written.catch((fault: unknown) => onFault('a record was not written', fault))
+      written.catch((thrown: unknown) => onFault('a record was not written', ledgerFault(thrown)))
       return undefined
     },
     async ensureWritable() {
@@ -88,7 +96,8 @@ export function createEntryWriter({
   }
 }
 
-function ledgerFault(thrown: unknown): Fault {
+/** What a ledger, which may be an application's own, rejected with, as the fault that is answered. */
+export function ledgerFault(thrown: unknown): Fault {
   if (thrown instanceof Fault && thrown.code === 'ledger_unavailable') return thrown
   return new Fault('ledger_unavailable', 'a record could not be written', { cause: thrown })
 }

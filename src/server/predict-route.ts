@@ -4,7 +4,8 @@ import { usageOf } from '../fastify/guard.ts'
 import type { Gate } from '../gate/gate.ts'
 import { callModel } from '../models/call-model.ts'
 import type { Model } from '../models/model.ts'
-import type { Sentiment, SentimentClass } from '../models/sentiment/sentiment.ts'
+import { isSentiment } from '../models/sentiment/is-sentiment.ts'
+import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import { describePredict } from './describe-predict.ts'
 import { countCharacters, readPredictInput } from './predict-input.ts'
 
@@ -15,7 +16,6 @@ export interface PredictRouteOptions {
   readonly modelDeadlineMs: number
 }
 
-const classes: ReadonlySet<unknown> = new Set<SentimentClass>(['positive', 'negative', 'neutral'])
 const jsonMediaType = 'application/json; charset=utf-8'
 
 /** `POST /predict`: one text in, its sentiment out. */
@@ -59,17 +59,4 @@ function formatPrediction(text: string, sentiments: readonly Sentiment[], modelN
   const [{ sentiment, confidence, scores }] = sentiments as readonly [Sentiment]
   const { positive, negative, neutral } = scores
   return `{"text":${JSON.stringify(text)},"sentiment":"${sentiment}","confidence":${confidence},"scores":{"positive":${positive},"negative":${negative},"neutral":${neutral}},"model":${modelName}}`
-}
-
-/** Whether an output may be written as it is: a class that exists, and numbers that JSON has. */
-function isSentiment(output: unknown): output is Sentiment {
-  if (typeof output !== 'object' || output === null) return false
-  const { sentiment, confidence, scores } = output as Partial<Sentiment>
-  if (typeof scores !== 'object' || scores === null || !isShare(confidence)) return false
-  const { positive, negative, neutral } = scores
-  return isShare(positive) && isShare(negative) && isShare(neutral) && classes.has(sentiment)
-}
-
-function isShare(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && value <= 1
 }

@@ -2,7 +2,6 @@ import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync }
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Ledger } from '../../src/core/ledger.ts'
-import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import { createMemoryLedger } from '../../src/stores/memory/ledger.ts'
 import { createAppendQueue } from '../../src/stores/sqlite/append-queue.ts'
 import { openDatabase } from '../../src/stores/sqlite/driver.ts'
@@ -265,7 +264,7 @@ describe('a ledger in SQLite in trouble', () => {
     })
     await writer.open()
     const queue = createAppendQueue({ send: writer.write, entriesMax: 1_000 })
-    const append = (): Promise<void> => queue.append(encodeEntry(requestOf()))
+    const append = (): Promise<void> => queue.append(requestOf())
     await append()
     const lost = Promise.allSettled([append(), append()])
     await started[0]?.end()

@@ -1,7 +1,10 @@
 import { Fault } from '../../core/fault.ts'
+import { ledgerEntryBytesMax, writeEntry } from '../../core/ledger-encoding.ts'
+import type { LedgerEntry } from '../../core/ledger-record.ts'
+import { turnsOfAnswers, turnsThatBringMore } from './event-loop-turns.ts'
 
 export interface AppendQueueOptions {
-  /** Makes a batch durable. Called again only once it has settled. */
+  /** Makes a batch durable: encoded entries, each behind its length in four bytes. Called again only once it has settled. */
   readonly send: (entries: Uint8Array<ArrayBuffer>) => Promise<unknown>
   /** Entries that wait at most: more are refused at once. */
   readonly entriesMax: number
@@ -12,80 +15,119 @@ export interface AppendQueueOptions {
  * nothing is under way goes at the end of the event loop's turn.
  */
 export interface AppendQueue {
-  /** @throws Fault `ledger_unavailable` by rejecting, once for every entry of a batch that failed */
-  readonly append: (entry: Uint8Array) => Promise<void>
+  /**
+   * What goes together has one promise, so that a record costs no promise of its own.
+   *
+   * @throws Fault `ledger_unavailable` by rejecting, for every entry of a batch that failed; TypeError for what cannot be encoded
+   */
+  readonly append: (entry: LedgerEntry) => Promise<void>
   /** Resolves once everything that was appended until now has settled. */
   readonly settled: () => Promise<void>
 }
 
-interface Waiting {
-  readonly entry: Uint8Array
-  readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
-}
-
 /** What one transaction takes at most, so that nobody waits long for others. */
 const batchMax = 8_192
-/** How many turns of the event loop are awaited at most: a stream of requests that never pauses must not hold the first of them. */
-const turnsMax = 16
 const lengthBytes = 4
+const firstBytes = 64 * 1_024
+/** A buffer that grew beyond this in a rush is not kept for the next. */
+const spareBytesMax = 1_024 * 1_024
 
-export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): AppendQueue {
-  let gathering: Waiting[] = []
-  let running: Promise<void> | undefined
+/** Entries that go together. */
+class Batch {
+  readonly #outcome = Promise.withResolvers<void>()
+  #bytes: Buffer
+  #end = 0
+  count = 0
 
-  /**
-   * What is on its way goes together: a commit for the first alone would have all the others wait for it, and costs as much as one for
-   * all. So as long as a turn of the event loop has brought more, the next is awaited; the first that brings nothing ends it.
-   */
-  async function turnsThatBringMore(): Promise<void> {
-    for (let turn = 0; turn < turnsMax; turn += 1) {
-      const { length } = gathering
-      await new Promise<void>((resolve) => setImmediate(resolve))
-      if (gathering.length === length || length >= batchMax) return
-    }
+  /** @param bytes what it gathers in until that is too small */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
   }
 
+  get isDurable(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  add(entry: LedgerEntry): void {
+    const start = this.#end + lengthBytes
+    if (start + ledgerEntryBytesMax > this.#bytes.length) this.#grow()
+    const end = writeEntry(entry, this.#bytes, start)
+    this.#bytes.writeUInt32LE(end - start, this.#end)
+    this.#end = end
+    this.count += 1
+  }
+
+  #grow(): void {
+    const more = Buffer.allocUnsafeSlow(2 * this.#bytes.length)
+    this.#bytes.copy(more, 0, 0, this.#end)
+    this.#bytes = more
+  }
+
+  /** The bytes to send, which are another's from then on, and what they were gathered in, for the next batch. */
+  take(): { readonly entries: Uint8Array<ArrayBuffer>; readonly spare: Buffer } {
+    return { entries: new Uint8Array(this.#bytes.subarray(0, this.#end)), spare: this.#bytes }
+  }
+
+  async settle(sent: Promise<unknown>): Promise<void> {
+    try {
+      await sent
+      this.#outcome.resolve()
+    } catch (error) {
+      this.#outcome.reject(error)
+    }
+  }
+}
+
+export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): AppendQueue {
+  /** Of these only the last still takes entries. */
+  let batches: Batch[] = []
+  let waiting = 0
+  let spare: Buffer | undefined
+  let running: Promise<void> | undefined
+
   async function run(): Promise<void> {
-    while (gathering.length > 0) {
-      await turnsThatBringMore()
-      const batch = gathering.length <= batchMax ? gathering : gathering.slice(0, batchMax)
-      gathering = batch === gathering ? [] : gathering.slice(batchMax)
-      try {
-        await send(joinEntries(batch))
-        for (const { resolve } of batch) resolve()
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
+    while (waiting > 0) {
+      await turnsThatBringMore(
+        () => waiting,
+        () => waiting >= batchMax,
+      )
+      const [batch, ...later] = batches
+      if (batch === undefined) break
+      batches = later
+      waiting -= batch.count
+      const taken = batch.take()
+      if (taken.spare.length <= spareBytesMax) spare = taken.spare
+      await batch.settle(send(taken.entries))
+      await turnsOfAnswers()
     }
     running = undefined
   }
 
+  function lastBatch(): Batch {
+    const last = batches.at(-1)
+    if (last !== undefined && last.count < batchMax) return last
+    const batch = new Batch(spare ?? Buffer.allocUnsafeSlow(firstBytes))
+    spare = undefined
+    batches.push(batch)
+    return batch
+  }
+
   return {
     append(entry) {
-      if (gathering.length >= entriesMax)
+      if (waiting >= entriesMax)
         return Promise.reject(new Fault('ledger_unavailable', `ledger: ${entriesMax} entries are waiting`))
-      return new Promise((resolve, reject) => {
-        gathering.push({ entry, resolve, reject })
+      try {
+        const batch = lastBatch()
+        batch.add(entry)
+        waiting += 1
         running ??= run()
-      })
+        return batch.isDurable
+      } catch (thrown) {
+        return Promise.reject(thrown)
+      }
     },
     async settled() {
       await running
     },
   }
-}
-
-function joinEntries(batch: readonly Waiting[]): Uint8Array<ArrayBuffer> {
-  let size = 0
-  for (const { entry } of batch) size += lengthBytes + entry.length
-  const joined = new Uint8Array(size)
-  const view = new DataView(joined.buffer)
-  let at = 0
-  for (const { entry } of batch) {
-    view.setUint32(at, entry.length, true)
-    joined.set(entry, at + lengthBytes)
-    at += lengthBytes + entry.length
-  }
-  return joined
 }

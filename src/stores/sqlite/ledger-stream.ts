@@ -1,5 +1,6 @@
-import { encodeBlock, recordsOf } from '../../core/ledger-block.ts'
-import { nextLink } from '../../core/ledger-chain.ts'
+import { recordBytesMax, recordsOf, writeLength } from '../../core/ledger-block.ts'
+import { linkBytes } from '../../core/ledger-chain.ts'
+import { linkText, linkTextOf } from '../../core/ledger-link.ts'
 import type { SqliteDatabase } from './database.ts'
 
 /** How far a stream has come: its last record's number, and the chain up to it. */
@@ -50,33 +51,50 @@ export function createBlockTable(database: SqliteDatabase): BlockTable {
 
 type WriteBlock = (firstSeq: number, count: number, minAt: number, maxAt: number, body: Uint8Array) => void
 
+/** What a block is written in, one after the other: its bytes are copied when it goes into the file. */
+const bodyBytesMax = blockRecordsMax * recordBytesMax
+let kept: Buffer | undefined
+
 function createDraft(from: StreamHead, write: WriteBlock): StreamDraft {
-  let { seq, link } = from
-  let records: { readonly entry: Uint8Array; readonly link: Uint8Array }[] = []
+  kept ??= Buffer.allocUnsafeSlow(bodyBytesMax)
+  const body = kept
+  let { seq } = from
+  let link = linkText(from.link)
+  let end = 0
+  let count = 0
   let minAt = Number.POSITIVE_INFINITY
   let maxAt = 0
 
+  function head(): StreamHead {
+    return { seq, link: Buffer.from(link, 'latin1') }
+  }
+
   function finish(): StreamHead {
-    if (records.length > 0) {
-      write(seq - records.length + 1, records.length, minAt, maxAt, encodeBlock(records))
-      records = []
+    if (count > 0) {
+      write(seq - count + 1, count, minAt, maxAt, body.subarray(0, end))
+      end = 0
+      count = 0
       minAt = Number.POSITIVE_INFINITY
       maxAt = 0
     }
-    return { seq, link }
+    return head()
   }
 
   return {
     add(entry) {
+      const start = writeLength(body, end, entry.length)
+      body.set(entry, start)
       seq += 1
-      link = nextLink(link, seq, entry)
-      records.push({ entry, link })
+      count += 1
+      link = linkTextOf(link, seq, body, start, start + entry.length)
+      end = start + entry.length
+      end += body.write(link, end, linkBytes, 'latin1')
       const at = entryTime(entry)
       minAt = Math.min(minAt, at)
       maxAt = Math.max(maxAt, at)
-      if (records.length === blockRecordsMax) finish()
+      if (count === blockRecordsMax) finish()
     },
-    head: () => ({ seq, link }),
+    head,
     finish,
   }
 }

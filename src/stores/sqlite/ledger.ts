@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Ledger } from '../../core/ledger.ts'
 import type { LedgerCheckpoint } from '../../core/ledger-checkpoint.ts'
-import { encodeEntry } from '../../core/ledger-encoding.ts'
+import type { LedgerEntry } from '../../core/ledger-record.ts'
 import { createAppendQueue } from './append-queue.ts'
 import type { LedgerRetention } from './ledger-calls.ts'
 import { createKeepingThread } from './ledger-keeping.ts'
@@ -67,13 +67,12 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
   const reader = createLedgerReader(file)
   let isOpen = true
 
-  async function append(entry: Parameters<Ledger['append']>[0]): Promise<void> {
-    checkOpen()
-    return queue.append(encodeEntry(entry))
+  function append(entry: LedgerEntry): Promise<void> {
+    return isOpen ? queue.append(entry) : Promise.reject(closedFault())
   }
 
-  function checkOpen(): void {
-    if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
+  function closedFault(): Fault {
+    return new Fault('ledger_unavailable', 'ledger: it is closed')
   }
 
   const keeper = createKeepingThread({
@@ -91,7 +90,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     query: reader.query,
     usage: reader.usage,
     async checkpoint() {
-      checkOpen()
+      if (!isOpen) throw closedFault()
       return writer.checkpoint()
     },
     async close() {

@@ -1,0 +1,74 @@
+import type { Clock } from '../core/clock.ts'
+import type { JobRecord } from '../core/job.ts'
+import type { JobAddress, JobQueue } from '../core/job-queue.ts'
+import { Refusal } from '../core/refusal.ts'
+import { awaitJob, followJob } from './follow-job.ts'
+import type { JobChanges } from './job-changes.ts'
+import type { JobRecords } from './job-records.ts'
+import { anyOwner, type JobOwner, type JobService } from './job-service.ts'
+import { viewJob } from './view-job.ts'
+
+export interface JobAccessOptions {
+  readonly store: JobQueue
+  readonly clock: Clock
+  readonly keepMs: number
+  readonly records: JobRecords
+  readonly changes: JobChanges
+}
+
+/** Reading, following and changing the jobs that are there. */
+export function createJobAccess(
+  options: JobAccessOptions,
+): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts'> {
+  const { store, clock, keepMs, records, changes } = options
+  const reading = (owner: JobOwner, id: string) => async (): Promise<JobRecord> =>
+    found(await store.findJob(addressOf(owner, id), clock()))
+
+  return {
+    get: async (owner, id, wait = {}) =>
+      viewJob(await awaitJob(changes, clock, id, reading(owner, id), wait)),
+    events: (owner, id, from = {}) => followJob(changes, id, reading(owner, id), from),
+    async list(owner, { status, limit = 100, after } = {}) {
+      const query = {
+        limit,
+        now: clock(),
+        ...ownerOf(owner),
+        ...(status && { status }),
+        ...(after && { after }),
+      }
+      const { jobs, hasMore } = await store.listJobs(query)
+      const last = jobs.at(-1)
+      const next = hasMore && last !== undefined ? { createdAt: last.createdAt, id: last.id } : undefined
+      return { jobs: jobs.map(viewJob), next }
+    },
+    async cancel(owner, id, changer = {}) {
+      await records.ensureWritable()
+      const { job, cancelled } = found(await store.cancel(addressOf(owner, id), clock(), keepMs))
+      if (cancelled) await records.cancelled(job, changer)
+      return viewJob(job)
+    },
+    async retry(owner, id, changer = {}) {
+      await records.ensureWritable()
+      const { job, retried } = found(await store.retry(addressOf(owner, id), clock()))
+      if (retried) await records.retried(job, changer)
+      return viewJob(job)
+    },
+    counts: store.countJobs,
+  }
+}
+
+function found<T>(job: T | undefined): T {
+  if (job === undefined) throw new Refusal('job_not_found')
+  return job
+}
+
+function addressOf(owner: JobOwner, id: string): JobAddress {
+  return { id, ...ownerOf(owner) }
+}
+
+/** An owner that was forgotten, or that is no text, must not mean all owners. */
+function ownerOf(owner: JobOwner): { readonly owner?: string } {
+  if (owner === anyOwner) return {}
+  if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
+  return { owner }
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../core/clock.ts'
+import type { JobRecord, NewJob } from '../core/job.ts'
+import { type LedgerEntry, ledgerEntry } from '../core/ledger-record.ts'
+import type { EntryWriter } from '../gate/write-entry.ts'
+import type { JobChanger } from './job-service.ts'
+
+/** What the ledger is told of jobs: never inputs, results or keys. */
+export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
+  /** `again` where a repeated request was given the same job. */
+  readonly accepted: (
+    job: NewJob | JobRecord,
+    again?: { readonly repeated: true },
+  ) => Promise<void> | undefined
+  readonly started: (job: JobRecord) => Promise<void> | undefined
+  /** An attempt that ended, as the job stands after it. */
+  readonly ended: (job: JobRecord, attempt: EndedAttempt) => Promise<void> | undefined
+  readonly cancelled: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
+  readonly retried: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
+}
+
+export interface EndedAttempt {
+  /** From its beginning to its end, in microseconds; null where nobody saw both. */
+  readonly latencyUs: number | null
+  /** What the job has used of its limits; empty where that is not known. */
+  readonly measures: Readonly<Record<string, number>>
+}
+
+/** Every write resolves once the record is durable, and rejects with `ledger_unavailable`; undefined where nobody has to wait. */
+export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords {
+  function write(
+    event: LedgerEntry['event'],
+    job: NewJob | JobRecord,
+    more: Partial<LedgerEntry> = {},
+  ): Promise<void> | undefined {
+    if (!writer.isOn) return undefined
+    const { id, keyId, owner, requestId, model } = job
+    const detail = { job: id, model, ...more.detail }
+    return writer.write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }))
+  }
+
+  function change(
+    event: LedgerEntry['event'],
+    job: JobRecord,
+    { by, requestId }: JobChanger,
+  ): Promise<void> | undefined {
+    return write(event, job, { requestId: requestId ?? null, detail: { by: by ?? null } })
+  }
+
+  return {
+    ensureWritable: writer.ensureWritable,
+    accepted: (job, again) =>
+      write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
+    started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
+    ended(job, { latencyUs, measures }) {
+      const isFinished = job.status === 'succeeded'
+      const outcome = job.status === 'queued' ? 'retry' : job.status
+      return write(isFinished ? 'job.finished' : 'job.failed', job, {
+        code: job.error?.code ?? null,
+        latencyUs,
+        measures,
+        detail: { attempt: job.attempts, ...(!isFinished && { outcome }) },
+      })
+    },
+    cancelled: (job, changer) => change('job.cancelled', job, changer),
+    retried: (job, changer) => change('job.retried', job, changer),
+  }
+}

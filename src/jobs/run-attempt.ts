@@ -1,0 +1,116 @@
+import { Fault, faults } from '../core/fault.ts'
+import type { JobError } from '../core/job.ts'
+import type { ClaimedJob } from '../core/job-queue.ts'
+import { classify } from '../core/problem.ts'
+import { Refusal } from '../core/refusal.ts'
+import { retryDelayMs } from './retry-delay.ts'
+import { orAbort, pause, type Scheduler } from './scheduler.ts'
+
+/** A model as jobs ask it. */
+export interface JobModel {
+  /** Most inputs of one call, and so of one step of a job's progress. */
+  readonly batchMax: number
+  /**
+   * One answer per input, in order, each as it is to stand in the job's result: what JSON can write.
+   *
+   * @throws Refusal `input_invalid` where an input does not fit; the job has failed then
+   * @throws Fault `overloaded`: asked again in a while; any other: the job is tried again
+   */
+  readonly predict: (
+    inputs: readonly unknown[],
+    call: { readonly signal: AbortSignal },
+  ) => readonly unknown[] | Promise<readonly unknown[]>
+}
+
+/** The models that jobs may ask, by name. */
+export type JobModels = ReadonlyMap<string, JobModel>
+
+export interface AttemptOptions {
+  readonly scheduler: Scheduler
+  /** From 0 on and below 1. */
+  readonly random: () => number
+  /** Longest result, in bytes of JSON. */
+  readonly resultBytesMax: number
+}
+
+/** What an attempt came to. */
+export type AttemptOutcome =
+  | { readonly end: 'succeeded'; readonly result: string }
+  | { readonly end: 'failed' | 'retry'; readonly error: JobError }
+
+/** Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load passes on to the queue, where it is bounded. */
+const overloadDelay = { baseMs: 500, capMs: 5_000 }
+
+/**
+ * Works through a job's inputs in slices. Between them everything else in this process has its turn, so that a model which answers at
+ * once does not hold up ten thousand inputs' worth of other requests.
+ *
+ * Rejects with the signal's reason, and with nothing else.
+ */
+export async function runAttempt(
+  job: ClaimedJob,
+  model: JobModel,
+  call: { readonly signal: AbortSignal; readonly onProgress: (done: number) => void },
+  options: AttemptOptions,
+): Promise<AttemptOutcome> {
+  const inputs = JSON.parse(job.inputs) as readonly unknown[]
+  const answers: string[] = []
+  let bytes = 0
+  try {
+    for (let from = 0; from < inputs.length; from += model.batchMax) {
+      const slice = inputs.slice(from, from + model.batchMax)
+      for (const answer of await askModel(model, slice, call.signal, options)) {
+        const text = answerText(answer)
+        bytes += Buffer.byteLength(text) + 1
+        if (bytes > options.resultBytesMax) return resultTooLarge(options.resultBytesMax)
+        answers.push(text)
+      }
+      call.onProgress(answers.length)
+      await orAbort(() => options.scheduler.yieldTurn(), call.signal)
+    }
+  } catch (thrown) {
+    call.signal.throwIfAborted()
+    return outcomeOf(thrown)
+  }
+  return { end: 'succeeded', result: job.kind === 'single' ? (answers[0] ?? 'null') : `[${answers.join()}]` }
+}
+
+/** Asks for one slice, and again where the model has too much to do: that is no failing of the job. */
+async function askModel(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  { scheduler, random }: AttemptOptions,
+): Promise<readonly unknown[]> {
+  for (let refusals = 1; ; refusals += 1) {
+    try {
+      // Given up on at once where the signal aborts, even by a model that does not look.
+      const answers = await orAbort(async () => model.predict(slice, { signal }), signal)
+      if (answers.length === slice.length) return answers
+      throw new Fault('model_failed', 'expected one answer per input')
+    } catch (thrown) {
+      if (signal.aborted || !(thrown instanceof Fault) || thrown.code !== 'overloaded') throw thrown
+      await pause(scheduler, retryDelayMs(refusals, overloadDelay, random), signal)
+    }
+  }
+}
+
+/** What JSON has no word for is null, as within an array. */
+function answerText(answer: unknown): string {
+  return JSON.stringify(answer) ?? 'null'
+}
+
+function resultTooLarge(bytesMax: number): AttemptOutcome {
+  return {
+    end: 'failed',
+    error: { code: 'model_failed', detail: `The result is larger than ${bytesMax} bytes.` },
+  }
+}
+
+/** A refusal is about the input, which stays as it is; all else may pass. */
+export function outcomeOf(thrown: unknown): AttemptOutcome {
+  const known = classify(thrown)
+  return known instanceof Refusal
+    ? { end: 'failed', error: { code: known.code, detail: known.message } }
+    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail } }
+}

@@ -1,0 +1,53 @@
+/** Time that passes: a parameter, so that a test can let it pass. */
+export interface Scheduler {
+  /** Runs something once, after so many milliseconds; gives the way to call it off. */
+  readonly after: (ms: number, run: () => void) => () => void
+  /** Lets whatever else waits in this process come first. */
+  readonly yieldTurn: () => Promise<void>
+}
+
+/** The process's own. Its timers do not keep the process alive. */
+export const processScheduler: Scheduler = {
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+  yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+/** Resolves after so many milliseconds; rejects with the signal's reason where it aborts before. */
+export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Promise<void> {
+  return orAbort(
+    (stopped) =>
+      new Promise((resolve) => {
+        const callOff = scheduler.after(ms, resolve)
+        stopped(callOff)
+      }),
+    signal,
+  )
+}
+
+/**
+ * The work's outcome, or the signal's reason as soon as it aborts: for work that may not look at the signal itself.
+ *
+ * @param begin is given where to register what is to be called on an abort
+ */
+export async function orAbort<T>(
+  begin: (onStop: (stop: () => void) => void) => Promise<T> | T,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.throwIfAborted()
+  const stops: (() => void)[] = []
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => {
+    for (const stop of stops) stop()
+    aborted.reject(signal.reason)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([begin((stop) => void stops.push(stop)), aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
