@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Order } from '../../test/models/obedient-model.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -46,6 +46,17 @@ describe('a threaded model', () => {
     expect(await model.predict([echo('a'), echo('b')])).toEqual(['a', 'b'])
     expect(model).toMatchObject({ name: 'obedient', version: 'obedient-1', runs: 'threaded', input: 'json' })
     expect(await send(model, { do: 'thread' })).toBeGreaterThan(0)
+  })
+
+  test('has the environment, without the settings and secrets of the server', async () => {
+    vi.stubEnv('MODELWARD_PEPPER', 'secret')
+    vi.stubEnv('OTHER', 'there')
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+    })
+    const names = await send(await open(), { do: 'environment' })
+    expect(names).toContain('OTHER')
+    expect(names).not.toContain('MODELWARD_PEPPER')
   })
 
   test('takes more inputs than a batch holds, in slices', async () => {

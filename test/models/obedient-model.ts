@@ -9,6 +9,7 @@ export interface Order {
     | 'echo'
     | 'size'
     | 'thread'
+    | 'environment'
     | 'throw'
     | 'refuse'
     | 'exit'
@@ -55,6 +56,8 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       return size
     case 'thread':
       return threadId
+    case 'environment':
+      return Object.keys(process.env)
     case 'throw':
       throw new Error('as ordered')
     case 'refuse':
