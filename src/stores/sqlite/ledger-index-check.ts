@@ -6,6 +6,7 @@ import { EntrySkim, skimmedTexts } from '../../core/ledger-skim.ts'
 import type { LedgerIndexCheck } from '../../core/ledger-verify.ts'
 import type { SqliteDatabase } from './database.ts'
 import { indexedTexts, indexedUntil, spanRowsMax } from './ledger-index.ts'
+import { hasLedgerSchema } from './ledger-schema-check.ts'
 import { type PostingCells, SpanTerms } from './span-terms.ts'
 
 const names = Object.keys(indexedTexts)
@@ -24,6 +25,7 @@ interface IndexSpan {
  * in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
+  if (!hasLedgerSchema(database)) return otherTables
   const border = indexedUntil(database)
   const nextUntil = database.prepare<{ until: number | null }>(
     'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',
@@ -59,6 +61,12 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
       return border > (last?.id ?? 0) ? tooFar(last, border) : undefined
     },
   }
+}
+
+/** Nothing that is read through them says anything. */
+const otherTables: LedgerIndexCheck = {
+  check: (block) => indexChanged(block, 'its tables are not those that a ledger is made with'),
+  end: () => indexChanged(undefined, 'its tables are not those that a ledger is made with'),
 }
 
 /** The rows of a span; undefined where they are too many, or name a block that is not of it or not in order. */
