@@ -5,6 +5,7 @@ import { benchAdmit } from './admit/bench-admit.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
+import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
   limits: benchLimits,
   ledger: benchLedger,
   verify: benchVerify,
+  'jobs-store': benchJobsStore,
   start: benchStart,
   import: benchImport,
   model: benchModel,
@@ -29,7 +31,7 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger; default 5)
+--seconds  length of one turn of load (http, adapters, ledger: default 5; jobs-store: default 3)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger); default 1000000
 --only     contestants, separated by commas (http, adapters; what they are measured against always runs)
