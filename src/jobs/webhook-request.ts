@@ -51,25 +51,40 @@ const agents = {
  * @throws DeliveryFailure by rejecting, with the reason
  */
 export async function sendWebhook(request: WebhookRequest, options: SendOptions): Promise<WebhookAnswer> {
-  const deadline = AbortSignal.timeout(options.deadlineMs)
-  const signal = AbortSignal.any([deadline, request.signal])
-  const { addresses } = options.rules
+  const attempt = new AbortController()
+  const stop = (): void => attempt.abort(new DeliveryFailure('stopped'))
+  const deadline = setTimeout(() => attempt.abort(new DeliveryFailure('timeout')), options.deadlineMs)
+  request.signal.addEventListener('abort', stop, { once: true })
+  if (request.signal.aborted) stop()
   try {
-    request.signal.throwIfAborted()
-    const resolving = resolveTarget(request.target.host, { addresses, resolve: options.resolve, signal })
-    const reachable = await Promise.race([resolving, abortOf(signal)])
-    return await exchange(request, reachable, signal, options.ca)
+    return await Promise.race([resolveAndSend(request, options, attempt.signal), abortOf(attempt.signal)])
   } catch (thrown) {
-    if (request.signal.aborted) throw new DeliveryFailure('stopped')
-    if (deadline.aborted) throw new DeliveryFailure('timeout')
+    // What an aborted connection throws says less than why it was aborted.
+    if (attempt.signal.aborted) throw attempt.signal.reason
     throw new DeliveryFailure(reasonOf(thrown))
+  } finally {
+    clearTimeout(deadline)
+    request.signal.removeEventListener('abort', stop)
   }
+}
+
+async function resolveAndSend(
+  request: WebhookRequest,
+  { rules, resolve, ca }: SendOptions,
+  signal: AbortSignal,
+): Promise<WebhookAnswer> {
+  signal.throwIfAborted()
+  const { addresses } = rules
+  const reachable = await resolveTarget(request.target.host, { addresses, resolve, signal })
+  // A name server may answer after the time was over.
+  signal.throwIfAborted()
+  return exchange(request, reachable, signal, ca)
 }
 
 function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
 }
 

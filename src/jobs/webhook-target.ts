@@ -21,7 +21,7 @@ export interface TargetRules {
 }
 
 /** Longest webhook URL, in characters. */
-export const webhookUrlLengthMax = 2_048
+const webhookUrlLengthMax = 2_048
 
 /** Ports below this belong to other services, save those of HTTP itself: a request there is a message to a mail server, not a webhook. */
 const freePortsFrom = 1_024

@@ -61,7 +61,7 @@ class Worker {
 
   wake(): void {
     this.#isWoken = true
-    if (this.#isClosed || this.#claiming !== undefined) return
+    if (this.#claiming !== undefined) return
     this.#cancelPoll?.()
     this.#claiming = this.#claimAll().finally(() => {
       this.#claiming = undefined
