@@ -9,6 +9,7 @@ import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
 import { isSentiment } from './sentiment/is-sentiment.ts'
 import { loadSentimentModel } from './sentiment/sentiment-model.ts'
 
+/** Which models, and the bounds within which they answer. */
 export interface ModelRuntimeOptions {
   /**
    * Models, the first of which is the default: paths of modules that export one, or inline models themselves. A threaded model comes by its

@@ -45,12 +45,7 @@ export function serveThreaded(
     waitingMax,
     scheduler: machineScheduler,
   })
-  const predict: ServedModel['predict'] = (inputs, given = {}) => {
-    const dueAt = performance.now() + (given.deadlineMs ?? deadlineMs)
-    return predictInSlices(inputs, batchMax, (slice) =>
-      queue.predict(slice, { ...given, deadlineMs: Math.max(0, dueAt - performance.now()) }),
-    )
-  }
+  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => queue.predict(slice, asked))
   return {
     served: { name, version, input, runs, batchMax, deadlineMs, predict, load: () => queue.load() },
     async close() {
