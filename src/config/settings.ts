@@ -283,7 +283,8 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     kind: 'text',
     default: '10s',
     placeholder: 'TIME',
-    describes: 'How long requests and jobs under way may go on after SIGTERM; then requests are cut off, and jobs handed back for the next start.',
+    describes:
+      'How long requests and jobs under way may go on after SIGTERM; then requests are cut off, and jobs handed back for the next start.',
     expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
     empty: isFault,
   },
