@@ -43,6 +43,7 @@ export interface JobRequest {
   readonly keep?: (job: JobView) => KeptAnswer | undefined
 }
 
+/** What came of submitting a job. */
 export interface SubmittedJob {
   /** As it was accepted. */
   readonly job: JobView
@@ -57,6 +58,7 @@ export interface JobSnapshot {
   readonly job: JobView
 }
 
+/** Which jobs to list, and where to go on. */
 export interface JobListQuery {
   readonly status?: JobStatus
   /** 1 to 1,000. @default 100 */
@@ -65,6 +67,7 @@ export interface JobListQuery {
   readonly after?: JobListCursor
 }
 
+/** The last job of a page: where the next one begins. */
 export interface JobListCursor {
   /** Milliseconds since the epoch. */
   readonly createdAt: number
