@@ -30,7 +30,8 @@ export function addBatchRoute(
   app.post(url, options, async (request, reply) => {
     const inputs = readBatchInputs(request.body, rules)
     const webhook = readWebhook(request.body)
-    if (inputs.length > answeredAtOnceMax || prefersAsync(request.headers.prefer))
+    const { prefer } = request.headers
+    if (inputs.length > answeredAtOnceMax || prefersAsync(prefer))
       return submitPrediction(parts, { model, kind: 'batch', inputs, webhook }, request, reply)
     refuseWebhook(webhook)
     return predictBatch(parts, model, inputs, request, reply)

@@ -37,7 +37,8 @@ export async function submitPrediction(
     ...(idempotency && { idempotency }),
   })
   reply.code(202).header('location', `/jobs/${job.id}`)
-  if (prefersAsync(request.headers.prefer)) reply.header('preference-applied', 'respond-async')
+  const { prefer } = request.headers
+  if (prefersAsync(prefer)) reply.header('preference-applied', 'respond-async')
   if (isReplayed) reply.header('idempotency-replayed', 'true')
   return reply.send(job)
 }
