@@ -26,7 +26,7 @@ const toldMax = 20
 export function readPredictInput(body: unknown, query: unknown, rules: InputRules): unknown {
   const { kind, textLengthMax } = rules
   if (kind === 'json') return checkJson(fieldOf(body, 'input'), ['body', 'input'])
-  const asked = isRecord(query) ? query['text'] : undefined
+  const asked = isRecord(query) ? query.text : undefined
   if (body === undefined) return checkText(asked, ['query', 'text'], textLengthMax)
   if (asked !== undefined)
     throw invalid(['query', 'text'], 'Send the text in the body or in the query, not in both', 'ambiguous')
@@ -58,7 +58,7 @@ export function readBatchInputs(body: unknown, { kind, textLengthMax }: InputRul
 
 /** The body's `webhook`, where there is one. @throws Refusal `input_invalid` */
 export function readWebhook(body: unknown): string | undefined {
-  const webhook = isRecord(body) && Object.hasOwn(body, 'webhook') ? body['webhook'] : undefined
+  const webhook = isRecord(body) && Object.hasOwn(body, 'webhook') ? body.webhook : undefined
   if (webhook === undefined || typeof webhook === 'string') return webhook
   throw invalid(['body', 'webhook'], 'Input should be a valid string', 'string_type')
 }
@@ -114,7 +114,7 @@ function isLonger(text: string, lengthMax: number): boolean {
   return text.length > 2 * lengthMax || countCharacters(text) > lengthMax
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+function isRecord(value: unknown): value is { readonly [name: string]: unknown; readonly text?: unknown; readonly webhook?: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -181,7 +181,7 @@ describe('close', () => {
         return constantModel.predict(texts, { signal: new AbortController().signal })
       },
     }
-    const { server, reports } = await start({ model, firstKeys: 'report' })
+    const { server, reports } = await start({ models: [model], firstKeys: 'report' })
     const pending = predict(server, keysOf(reports).demo)
     await called.promise
     const unused = await open(server)
@@ -213,7 +213,7 @@ describe('close', () => {
         return new Promise<never>(() => {})
       },
     }
-    const { server, reports } = await start({ model, firstKeys: 'report', shutdownGraceMs: 20 })
+    const { server, reports } = await start({ models: [model], firstKeys: 'report', shutdownGraceMs: 20 })
     const pending = predict(server, keysOf(reports).demo)
     const cut = expect(pending).rejects.toThrow()
     await called.promise
