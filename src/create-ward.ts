@@ -2,6 +2,7 @@ import { checkPeppers } from './check-peppers.ts'
 import type { CallerOf } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
+import type { JobStore } from './core/job-store.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
 import type { LedgerReader } from './core/ledger.ts'
@@ -23,7 +24,9 @@ import type { Peppers } from './gate/pepper.ts'
 import { createSessions } from './gate/session.ts'
 import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
+import type { JobService } from './jobs/job-service.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
+import { createWardJobs, type WardJobsOptions } from './ward-jobs.ts'
 import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
 import { readWardLimits } from './ward-limits.ts'
 
@@ -42,6 +45,8 @@ export interface Ward<Required extends boolean = boolean> {
   readonly owners: OwnerService
   /** How a key's limits stand at this moment. */
   readonly lookAtLimits: LookAtLimits
+  /** Calls that are answered later; undefined where the ward has none. */
+  readonly jobs: JobService | undefined
   readonly store: KeyStore
   /** Where decisions and changes are recorded, to read; undefined where they are not. */
   readonly ledger: LedgerReader | undefined
@@ -51,7 +56,7 @@ export interface Ward<Required extends boolean = boolean> {
   readonly listen: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Stops listening and closes the store, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
+  /** Hands jobs back that do not end within 10 s, stops listening and closes the stores, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
   readonly close: () => Promise<void>
 }
 
@@ -82,6 +87,8 @@ export interface WardOptions<Required extends boolean = boolean> extends WardLed
   readonly limitBadKeys?: string
   /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
+  /** Calls that are answered later, and where they are kept; the store is closed with the ward. @default none */
+  readonly jobs?: WardJobsOptions & { readonly store: JobStore }
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
@@ -112,7 +119,9 @@ export async function createWard<Required extends boolean>(
   )
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
-  const recorder = createWardRecorder({ ...options, clock, monotonic, onFault })
+  const shared = { peppers, clock, monotonic, onFault }
+  const recorder = createWardRecorder({ ...options, ...shared })
+  const { jobs, close: closeJobs } = createWardJobs(options.jobs, { ...shared, writer: recorder.writer })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -143,6 +152,7 @@ export async function createWard<Required extends boolean>(
     keys: createKeyService({ store: announced, peppers, format, clock, changes: recorder.changes }),
     owners: createOwnerService({ store: announced, clock, changes: recorder.changes }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
+    jobs,
     store,
     ledger: options.ledger,
     format,
@@ -152,7 +162,9 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= Promise.all([recorder.close(), limiter.close(), store.close()]).then(() => {})
+      closed ??= closeJobs().finally(async () => {
+        await Promise.all([recorder.close(), limiter.close(), store.close()])
+      })
       return closed
     },
   }

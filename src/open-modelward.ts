@@ -15,6 +15,7 @@ import type { Ward } from './create-ward.ts'
 import type { LedgerAddresses } from './gate/record-address.ts'
 import type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
+import { checkJobsOptions, type WardJobsOptions } from './ward-jobs.ts'
 
 /** How a deployment is opened. */
 export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
@@ -46,6 +47,12 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly ledgerAddresses?: LedgerAddresses
   /** How long records are kept, such as `90d`, an hour at least. @default for ever */
   readonly ledgerKeep?: string
+  /**
+   * Calls that are answered later: `ward.jobs`, kept in the folder's `jobs.db`, worked on in this process and in every other that opens the folder with these
+   * models.
+   * @default none, and `ward.jobs` is undefined
+   */
+  readonly jobs?: WardJobsOptions
   /** Told of each record, once it is durable where there is a ledger: to send them elsewhere too. @default none */
   readonly sinks?: readonly LedgerSink[]
   /** Milliseconds since the epoch. @default Date.now */
@@ -86,6 +93,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
     expected: 'a duration from 1h on, such as `90d`',
     accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 3_600_000,
   },
+  jobs: { expected: 'an object of options', accepts: (value) => typeof value === 'object' && value !== null },
   sinks: {
     expected: 'an array of functions',
     accepts: (value) => Array.isArray(value) && value.every(isFunction),
@@ -113,7 +121,8 @@ export async function openModelward<const Required extends boolean = true>(
 ): Promise<Ward<Required>> {
   checkOptions('openModelward', options, rules)
   const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
-  const { ledgerMode = 'before', ledgerKeep, ...rest } = others
+  const { ledgerMode = 'before', ledgerKeep, jobs, ...rest } = others
+  if (jobs !== undefined) checkJobsOptions('openModelward: `jobs`', jobs)
   const keepMs = ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep)
   // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
   const { openWard } = await import('./open-ward.ts')
@@ -123,6 +132,7 @@ export async function openModelward<const Required extends boolean = true>(
     keepLimits: 'if_free',
     ...(ledgerMode !== 'none' && { ledgerMode }),
     folderLedger: ledgerMode === 'none' ? 'none' : { ...(keepMs !== undefined && { keepMs }) },
+    ...(jobs && { folderJobs: jobs }),
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
     onFault: onFault ?? emitWarning,

@@ -1,9 +1,22 @@
 import type { ServerResponse } from 'node:http'
 import { Fault } from '../core/fault.ts'
-import type { Usage } from '../core/usage.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
 
 /** Told of a limit that could not be counted down when its request was over. */
 export type EndListener = (fault: Fault) => void
+
+/** Usage that outlives its request. */
+const handedOver = new WeakSet<Usage>()
+
+/** Somebody else ends this usage, later than its request does: a job that was accepted. From now on the request's own end leaves it alone. */
+export function handOver(usage: Usage): void {
+  if (usage !== noUsage) handedOver.add(usage)
+}
+
+/** Whether somebody else ends this usage. */
+export function isHandedOver(usage: Usage): boolean {
+  return handedOver.has(usage)
+}
 
 /** Ends what a request uses at once when its answer is written, or its client has gone. */
 export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: EndListener): void {
@@ -19,6 +32,7 @@ export async function endUsage(
   outcome: Parameters<Usage['end']>[0],
   onFault: EndListener,
 ): Promise<void> {
+  if (isHandedOver(usage)) return
   try {
     await usage.end(outcome)
   } catch (thrown) {

@@ -5,7 +5,7 @@ import type { KeptAnswers } from '../core/kept-answer.ts'
 import { createAnswerSeal } from '../gate/idempotency.ts'
 import type { Peppers } from '../gate/pepper.ts'
 import type { EntryWriter } from '../gate/write-entry.ts'
-import { type AnswerOnce, createAnswerOnce } from './answer-once.ts'
+import { createAnswerOnce } from './answer-once.ts'
 import { createJobAccess, type JobAccessOptions } from './job-access.ts'
 import { createJobChanges } from './job-changes.ts'
 import { createJobRecords } from './job-records.ts'
@@ -55,17 +55,11 @@ export interface JobServiceOptions {
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
-/** A `JobService` with what a server needs beside it. */
-export interface JobServiceParts {
-  readonly jobs: JobService
-  readonly answerOnce: AnswerOnce
-}
-
 /** Waits after the first failures: 0 to 1 s, 0 to 2 s, and so on, up to a minute. */
 const retryDelay = { baseMs: 1_000, capMs: 60_000 }
 
 /** Puts the jobs' service together over a store, and begins to work. */
-export function createJobService(options: JobServiceOptions): JobServiceParts {
+export function createJobService(options: JobServiceOptions): JobService {
   const parts = partsOf(options)
   const { store, changes, usages, worker } = parts
   const stopWatching = store.watch(({ jobs, isDue }) => {
@@ -86,7 +80,8 @@ export function createJobService(options: JobServiceOptions): JobServiceParts {
     stopWatching()
     await usages.close()
   }
-  const jobs: JobService = {
+  return {
+    answerOnce: parts.answerOnce,
     submit: createSubmitJob(parts),
     ...createJobAccess(parts),
     close({ graceMs = 10_000 } = {}) {
@@ -94,7 +89,6 @@ export function createJobService(options: JobServiceOptions): JobServiceParts {
       return closed
     },
   }
-  return { jobs, answerOnce: parts.answerOnce }
 }
 
 type Parts = SubmitJobOptions &

@@ -2,6 +2,7 @@ import type { JobStatus } from '../core/job.ts'
 import type { KeptAnswer } from '../core/kept-answer.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Idempotency } from '../gate/idempotency.ts'
+import type { AnswerOnce } from './answer-once.ts'
 import type { JobView } from './view-job.ts'
 
 /** In place of an owner: jobs of all owners, for administrators alone. A symbol, so that no text from outside and no forgotten argument means it. */
@@ -28,8 +29,9 @@ export interface JobRequest {
   /** Where to send a webhook when the job has ended; checked by the caller. @default nowhere */
   readonly webhook?: string | null
   /**
-   * What the request has taken of its limits. Once the job is accepted, the job has it: the caller ends it no more. It is ended with the job, and given back
-   * where the job was cancelled before it began, or failed. Until the job is accepted it stays the caller's.
+   * What the request has taken of its limits. Once the job is accepted, the job has it, a slot of those at once among it, and the end of the request leaves it
+   * alone: it is ended with the job, and given back where the job was cancelled before it began, or failed. Until then it stays the request's. In
+   * memory: after a restart a job holds nothing.
    * @default no limits
    */
   readonly usage?: Usage
@@ -119,6 +121,8 @@ export interface JobService {
     id: string,
     options?: { readonly afterVersion?: number; readonly signal?: AbortSignal },
   ) => Promise<AsyncIterable<JobSnapshot>>
+  /** Answers a repeated request, of a prediction that is answered at once or of a job, as the first one was. */
+  readonly answerOnce: AnswerOnce
   /** How many jobs wait and run. */
   readonly counts: () => Promise<{ readonly queued: number; readonly running: number }>
   /**

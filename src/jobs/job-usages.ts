@@ -1,5 +1,5 @@
 import type { JobRecord } from '../core/job.ts'
-import type { Usage } from '../core/usage.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
 
 /** What accepted jobs have taken of their limits, until they end. In memory: after a restart old jobs hold nothing. */
 export interface JobUsages {
@@ -34,7 +34,9 @@ export function createJobUsages(onFault: (message: string, fault: unknown) => vo
   }
 
   return {
-    hold: (id, usage) => void held.set(id, usage),
+    hold(id, usage) {
+      if (usage !== noUsage) held.set(id, usage)
+    },
     drop: (id) => void held.delete(id),
     used: (id) => held.get(id)?.used ?? {},
     settle(job) {

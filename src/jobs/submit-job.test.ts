@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { noUsage, type Usage } from '../core/usage.ts'
+import { endUsage } from '../gate/end-usage.ts'
 import { createMemoryJobStore } from '../stores/memory/job-store.ts'
 
 const idempotency = (request: unknown = 'a', owner = 'acme') => ({ owner, key: 'retry-1', request })
@@ -183,6 +184,18 @@ describe('what a request took of its limits', () => {
     expect(said).toEqual(expected)
     await opened.jobs.close({ graceMs: 0 })
     expect(said).toEqual(expected)
+  })
+
+  test('is not ended with the request', async () => {
+    const said: string[] = []
+    const { submit, calls, time } = openTestJobs()
+    const usage = usageThat(said)
+    await submit({ model: 'slow', usage })
+    await endUsage(usage, 'answered', () => {})
+    expect(said).toEqual([])
+    calls[0]?.answer()
+    await time.settle()
+    expect(said).toEqual(['answered'])
   })
 
   test('is given back where the job was cancelled before it began', async () => {

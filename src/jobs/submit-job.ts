@@ -5,6 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { JobRecord, NewJob } from '../core/job.ts'
 import type { JobQueue, JobSubmission } from '../core/job-queue.ts'
 import { Refusal } from '../core/refusal.ts'
+import { handOver } from '../gate/end-usage.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from './answer-once.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
@@ -103,6 +104,7 @@ async function accept(
     refuseUnless(outcome)
     await recordOrWithdraw(options, job, answer !== undefined)
     isAccepted = true
+    if (request.usage !== undefined) handOver(request.usage)
   } finally {
     if (!isAccepted) usages.drop(job.id)
     accepting.delete(job.id)

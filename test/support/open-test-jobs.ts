@@ -1,12 +1,8 @@
 import type { JobStore } from '../../src/core/job-store.ts'
 import { parsePeppers } from '../../src/gate/pepper.ts'
 import { createEntryWriter, type LedgerMode } from '../../src/gate/write-entry.ts'
-import {
-  createJobService,
-  type JobServiceOptions,
-  type JobServiceParts,
-} from '../../src/jobs/create-job-service.ts'
-import type { JobRequest } from '../../src/jobs/job-service.ts'
+import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
+import type { JobRequest, JobService } from '../../src/jobs/job-service.ts'
 import type { JobModel } from '../../src/jobs/run-attempt.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
 import { createMemoryJobStore } from '../../src/stores/memory/job-store.ts'
@@ -23,7 +19,8 @@ export interface ModelCallUnderWay {
   readonly fail: (error: unknown) => void
 }
 
-export interface TestJobs extends JobServiceParts {
+export interface TestJobs {
+  readonly jobs: JobService
   readonly store: JobStore
   readonly ledger: FakeLedger
   readonly time: TestTime
@@ -52,7 +49,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
   const faults: string[] = []
   const calls: ModelCallUnderWay[] = []
   const onFault = (message: string): void => void faults.push(message)
-  const parts = createJobService({
+  const jobs = createJobService({
     store,
     peppers: parsePeppers(testPepper, 'the test'),
     writer: createEntryWriter({ ledger, mode: options.ledgerMode, onFault }),
@@ -68,14 +65,14 @@ export function openTestJobs(options: Options = {}): TestJobs {
     ...options,
   })
   return {
-    ...parts,
+    jobs,
     store,
     ledger,
     time,
     faults,
     calls,
     async submit(request = {}) {
-      const { job } = await parts.jobs.submit({ ...requestOf('a'), ...request })
+      const { job } = await jobs.submit({ ...requestOf('a'), ...request })
       await time.settle()
       return job
     },
@@ -83,7 +80,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
       ledger.entries
         .filter(({ detail }) => id === undefined || Object.values(detail ?? {}).includes(id))
         .map(({ event }) => event),
-    ended: (id) => parts.jobs.get('acme', id, { waitMs: 1e9 }),
+    ended: (id) => jobs.get('acme', id, { waitMs: 1e9 }),
   }
 }
 
