@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { JobRecord, NewJob } from '../core/job.ts'
 import { type LedgerEntry, ledgerEntry } from '../core/ledger-record.ts'
-import type { EntryWriter } from '../gate/write-entry.ts'
+import { type EntryWriter, ledgerFault } from '../gate/write-entry.ts'
 import type { JobChanger } from './job-service.ts'
 
 /** What the ledger is told of jobs: never inputs, results or keys. */
@@ -35,7 +35,11 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     if (!writer.isOn) return undefined
     const { id, keyId, owner, requestId, model } = job
     const detail = { job: id, model, ...more.detail }
-    return writer.write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }))
+    return writer
+      .write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }))
+      ?.catch((thrown: unknown) => {
+        throw ledgerFault(thrown)
+      })
   }
 
   function change(
