@@ -27,7 +27,9 @@ export function defineJobsList(command: Command): void {
     .option('--after <cursor>', 'Go on where the page before ended, as it said')
     .action(async (options: ListOptions) => {
       const query = readQuery(options)
-      await withJobs(options, async ({ jobs }) => printPage(await jobs.list(anyOwner, query), options.json === true))
+      await withJobs(options, async ({ jobs }) =>
+        printPage(await jobs.list(anyOwner, query), options.json === true),
+      )
     })
   addCommonOptions(command)
   command.addHelpText('after', '\nThe newest first, without results; `jobs show` gives one with its own.')
