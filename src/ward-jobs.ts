@@ -26,7 +26,7 @@ export interface WardJobsOptions
     | 'leaseMs'
     | 'resultBytesMax'
   > {
-  /** Where webhooks about ended jobs may go. A process that works on jobs sends them, too. @default public addresses, by `https` */
+  /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
   readonly webhooks?: WardWebhooksOptions
 }
 
@@ -36,8 +36,6 @@ export interface KeptWardJobs extends WardJobsOptions {
   readonly store: JobStore
   /** @default the process's own timers */
   readonly scheduler?: Scheduler
-  /** Whether this process sends webhooks. @default whether it works on jobs */
-  readonly isSending?: boolean
 }
 
 const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
@@ -85,8 +83,8 @@ export async function createWardJobs(
   parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
 ): Promise<WardJobs> {
   if (options === undefined) return { jobs: undefined, webhooks: undefined, close: async () => {} }
-  const { store, concurrency, isSending = concurrency !== 0 } = options
-  const sending = await createWardWebhooks(options.webhooks ?? {}, isSending, { ...parts, store })
+  const { store } = options
+  const sending = await createWardWebhooks(options.webhooks, { ...parts, store })
   const jobs = createJobService({ ...options, ...parts })
   return {
     jobs,

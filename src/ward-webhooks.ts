@@ -9,13 +9,13 @@ import { createTargetAddresses } from './jobs/webhook-address.ts'
 import { createWebhookSecretSeal } from './jobs/webhook-secret.ts'
 import { createWebhookService, type WebhookService } from './jobs/webhook-service.ts'
 
-/** Where webhooks may go, and whether this process sends them. */
+/** Where webhooks may go. */
 export interface WardWebhooksOptions {
   /** Addresses and CIDR blocks that webhooks may go to although they are not of the public internet. @default none */
   readonly allow?: readonly string[]
   /** Whether plain `http` will do. @default false */
   readonly allowHttp?: boolean
-  /** Longest that an attempt may take, in milliseconds. @default 15,000 */
+  /** Longest that an attempt may take, in milliseconds. @default 20,000 */
   readonly deadlineMs?: number
 }
 
@@ -44,21 +44,17 @@ export interface WardWebhooks {
   readonly close: (graceMs: number) => Promise<void>
 }
 
-/**
- * The webhooks of a ward.
- *
- * @param isSending whether this process sends them, or leaves that to another
- */
+/** The webhooks of a ward; sent by this process where there are options. */
 export async function createWardWebhooks(
-  { allow = [], allowHttp = false, deadlineMs = 15_000 }: WardWebhooksOptions,
-  isSending: boolean,
+  options: WardWebhooksOptions | undefined,
   parts: WardWebhooksParts,
 ): Promise<WardWebhooks> {
   const { store, peppers, writer, changes, clock, onFault } = parts
+  const { allow = [], allowHttp = false, deadlineMs = 20_000 } = options ?? {}
   const rules = { addresses: createTargetAddresses(allow), allowHttp }
   const seal = createWebhookSecretSeal(peppers)
   const webhooks = createWebhookService({ outbox: store, seal, rules, clock, changes })
-  if (!isSending) return { webhooks, close: async () => {} }
+  if (options === undefined) return { webhooks, close: async () => {} }
   // Loaded now: it brings the package that signs, which whoever only guards does not need.
   const [{ startWebhookWorker }, { resolveName }, { processScheduler }] = await Promise.all([
     import('./jobs/webhook-worker.ts'),
