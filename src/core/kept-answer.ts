@@ -28,6 +28,7 @@ export interface AnswerReservation {
   readonly until: number
 }
 
+/** An answer that is kept for a repeated request. */
 export interface KeptAnswer {
   readonly id: string
   readonly requestDigest: string

@@ -41,7 +41,7 @@ export interface JobServiceOptions {
    * @default 30,000
    */
   readonly leaseMs?: number
-  /** Longest result, in bytes of JSON. @default 64 MiB */
+  /** Longest result, in bytes of JSON. @default 16 MiB */
   readonly resultBytesMax?: number
   /** @default Date.now */
   readonly clock?: Clock
@@ -110,7 +110,7 @@ function partsOf(options: JobServiceOptions): Parts {
     monotonic: options.monotonic ?? (() => performance.now()),
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
-    resultBytesMax: options.resultBytesMax ?? 64 * 1_048_576,
+    resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,
     isAccepted: async (id: string) => (await accepting.get(id)) ?? true,
     usedBy: usages.used,
   }

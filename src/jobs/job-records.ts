@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { JobRecord, NewJob } from '../core/job.ts'
+import { ledgerMeasuresMax } from '../core/ledger-encoding.ts'
 import { type LedgerEntry, ledgerEntry } from '../core/ledger-record.ts'
 import { type EntryWriter, ledgerFault } from '../gate/write-entry.ts'
 import type { JobChanger } from './job-service.ts'
@@ -61,7 +62,7 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
       return write(isFinished ? 'job.finished' : 'job.failed', job, {
         code: job.error?.code ?? null,
         latencyUs,
-        measures,
+        measures: Object.fromEntries(Object.entries(measures).slice(0, ledgerMeasuresMax)),
         detail: { attempt: job.attempts, ...(!isFinished && { outcome }) },
       })
     },

@@ -41,6 +41,7 @@ export interface JobRequest {
   readonly keep?: (job: JobView) => KeptAnswer | undefined
 }
 
+/** What came of submitting a job. */
 export interface SubmittedJob {
   /** As it was accepted. */
   readonly job: JobView
@@ -55,6 +56,7 @@ export interface JobSnapshot {
   readonly job: JobView
 }
 
+/** Which jobs to list, and where to go on. */
 export interface JobListQuery {
   /** Of all owners' jobs only this one's; it never widens what may be seen. @default as the first argument says */
   readonly owner?: string
@@ -65,6 +67,7 @@ export interface JobListQuery {
   readonly after?: JobListCursor
 }
 
+/** The last job of a page: where the next one begins. */
 export interface JobListCursor {
   /** Milliseconds since the epoch. */
   readonly createdAt: number
