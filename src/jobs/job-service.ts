@@ -60,6 +60,8 @@ export interface JobSnapshot {
 
 /** Which jobs to list, and where to go on. */
 export interface JobListQuery {
+  /** Of all owners' jobs only this one's; it never widens what may be seen. @default as the first argument says */
+  readonly owner?: string
   readonly status?: JobStatus
   /** 1 to 1,000. @default 100 */
   readonly limit?: number
