@@ -49,9 +49,6 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' |
 export interface OpenWard {
   readonly ward: Ward
   readonly folder: DataFolder
-  readonly peppers: Peppers
-  /** Where jobs are kept; undefined without `folderJobs`. Closed with the ward. */
-  readonly jobStore: JobStore | undefined
 }
 
 const pepperFile = 'pepper'
@@ -86,7 +83,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
       ...(ledger && { ledger }),
       ...(jobs && { jobs }),
     }
-    return { folder, peppers, jobStore, ward: await createWard({ ...options, ...parts }) }
+    return { folder, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
     await Promise.all([jobStore?.close(), ledger?.close(), limiter?.close(), store.close()])
     throw error

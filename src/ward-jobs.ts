@@ -28,6 +28,8 @@ export interface WardJobsOptions
   > {
   /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
   readonly webhooks?: WardWebhooksOptions
+  /** How long jobs and webhooks under way may go on when the ward is closed, in milliseconds; what is left is taken up by whoever runs next. @default 10,000 */
+  readonly graceMs?: number
 }
 
 /** The same, with the store and, for tests, the time that they go by. */
@@ -51,6 +53,7 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   keepMs: { expected: 'milliseconds, 1,000 or more', accepts: isWholeFrom(1_000) },
   leaseMs: { expected: 'milliseconds, 5,000 or more', accepts: isWholeFrom(5_000) },
   resultBytesMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  graceMs: { expected: 'milliseconds, 0 or more', accepts: isWholeFrom(0) },
   webhooks: {
     expected: 'an object of options',
     accepts: (value) => typeof value === 'object' && value !== null,
@@ -74,16 +77,13 @@ export interface WardJobs {
   readonly close: () => Promise<void>
 }
 
-/** As `JobService.close` has it: what is left is taken up by whoever runs next. */
-const graceMs = 10_000
-
 /** The jobs of a ward and their webhooks, recorded as its changes are; none without options. */
 export async function createWardJobs(
   options: KeptWardJobs | undefined,
   parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
 ): Promise<WardJobs> {
   if (options === undefined) return { jobs: undefined, webhooks: undefined, close: async () => {} }
-  const { store } = options
+  const { store, graceMs = 10_000 } = options
   const sending = await createWardWebhooks(options.webhooks, { ...parts, store })
   const jobs = createJobService({ ...options, ...parts })
   return {

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Demand } from '../core/demand.ts'
 import { defaultScope } from '../core/scope.ts'
+import { formatJobCursor } from '../jobs/job-cursor.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import { clientEnd } from './client-end.ts'
 import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
-import { formatJobCursor, readJobQuery } from './job-cursor.ts'
 import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
+import { readJobQuery } from './job-query.ts'
 import type { JobListRequest } from './job-schemas.ts'
 import { modelScope } from './predict-route.ts'
 

@@ -7,6 +7,8 @@ export interface JobListRequest {
   readonly limit: number
   readonly cursor?: string
   readonly status?: JobStatus
+  /** For administrators alone. */
+  readonly owner?: string
 }
 
 /** Longest that `GET /jobs/{id}` waits, in seconds: less than proxies hold an idle answer. */
