@@ -1,52 +1,11 @@
-import type { InjectOptions, Response } from 'light-my-request'
+import type { Response } from 'light-my-request'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'
-import { openTestApp, type TestApp, type TestAppOptions } from '../../test/support/test-app.ts'
-import type { NewKey } from '../gate/key-service.ts'
+import { closeApps, later, openAskingApp as open } from '../../test/support/open-asking-app.ts'
 import type { JobView } from '../jobs/view-job.ts'
 
-const apps: TestApp[] = []
-afterEach(async () => {
-  await Promise.all(apps.splice(0).map(({ app }) => app.close()))
-})
-
-interface Opened extends TestApp {
-  /** Asks with a key: the right one, unless another is given. */
-  readonly ask: (method: 'GET' | 'POST' | 'DELETE', url: string, more?: Asked) => Promise<Response>
-  readonly createKey: (key: Partial<NewKey>) => Promise<string>
-  /** Has a text predicted as a job. */
-  readonly submit: (text?: string, key?: string) => Promise<JobView>
-}
-
-interface Asked {
-  readonly key?: string
-  readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-async function open(options: TestAppOptions = {}): Promise<Opened> {
-  const opened = await openTestApp(options)
-  apps.push(opened)
-  const { app, keys, ward } = opened
-  const ask: Opened['ask'] = (method, url, { key = keys.right, body, headers } = {}) => {
-    const asked: InjectOptions = { method, url, headers: { 'x-api-key': key, ...headers } }
-    if (body !== undefined) Object.assign(asked, { payload: body })
-    return app.inject(asked)
-  }
-  return {
-    ...opened,
-    ask,
-    createKey: async (key) => (await ward.keys.create({ name: 'k', ...key })).text,
-    async submit(text = 'I love this', key = keys.right) {
-      const answer = await ask('POST', '/predict', { key, body: { text }, headers: later })
-      expect(answer.statusCode).toBe(202)
-      return answer.json()
-    },
-  }
-}
-
-const later = { prefer: 'respond-async' }
+afterEach(closeApps)
 
 describe('a prediction as a job', () => {
   test('is 202 with where it is, and its result is what the same request is answered at once', async () => {
