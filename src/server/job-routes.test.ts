@@ -178,7 +178,9 @@ describe('looking after jobs', () => {
     await ask('GET', `/jobs/${ids[0]}?wait=30`)
     const listed: JobView[] = []
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const page = (await ask('GET', `/jobs?limit=2${cursor && `&cursor=${cursor}`}`)).json()
+      const page: { jobs: JobView[]; next_cursor: string | null } = (
+        await ask('GET', `/jobs?limit=2${cursor && `&cursor=${cursor}`}`)
+      ).json()
       expect(page.jobs.length).toBeLessThanOrEqual(2)
       listed.push(...page.jobs)
       cursor = page.next_cursor
