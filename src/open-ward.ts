@@ -26,6 +26,8 @@ export interface FolderLedgerOptions {
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /** Told of streams of others that have no end: killed, or still running. */
   readonly onUnclosed?: (streams: readonly string[]) => void
+  /** Told of a new signing key for a ledger that was there; what it means, and the public key. @default onFault */
+  readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 
 export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger' | 'jobs'> {
@@ -97,6 +99,7 @@ async function openLedger(
 ): Promise<Ledger | undefined> {
   if (folderLedger === 'none') return undefined
   const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = folderLedger
+  const { onNewSigningKey = (message: string) => onFault?.(message, undefined) } = folderLedger
   const retention = {
     ...(keepMs !== undefined && { ageMs: keepMs }),
     ...(bytesMax !== undefined && { bytes: bytesMax }),
@@ -104,6 +107,7 @@ async function openLedger(
   const open = () =>
     openFolderLedger(folder, {
       retention,
+      onNewSigningKey,
       ...(clock && { clock }),
       ...(onCheckpoint && { onCheckpoint }),
       ...(onUnclosed && { onUnclosed }),

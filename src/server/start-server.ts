@@ -116,6 +116,7 @@ function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log
       graceMs: Math.min(options.shutdownGraceMs, 2_000),
     },
     folderLedger: {
+      onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
       ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
       ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
       ...(onCheckpoint && { onCheckpoint }),
