@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
+import { benchBatching } from './batching/bench-batching.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   start: benchStart,
   import: benchImport,
   model: benchModel,
+  batching: benchBatching,
 }
 
 const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--only NAMES] [--json]

@@ -49,6 +49,9 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' |
 export interface OpenWard {
   readonly ward: Ward
   readonly folder: DataFolder
+  readonly peppers: Peppers
+  /** Where jobs are kept; undefined without `folderJobs`. Closed with the ward. */
+  readonly jobStore: JobStore | undefined
 }
 
 const pepperFile = 'pepper'
@@ -83,7 +86,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
       ...(ledger && { ledger }),
       ...(jobs && { jobs }),
     }
-    return { folder, ward: await createWard({ ...options, ...parts }) }
+    return { folder, peppers, jobStore, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
     await Promise.all([jobStore?.close(), ledger?.close(), limiter?.close(), store.close()])
     throw error

@@ -35,6 +35,8 @@ export interface JobRequest {
    * @default no limits
    */
   readonly usage?: Usage
+  /** Runs once, before the job is accepted, and not for a repeated request: takes what is known only now of the limits. Throws to refuse. @default nothing */
+  readonly prepare?: () => Promise<void>
   /** A repeated request gets the job that the first one made. Not with `keep`. @default every request makes a job */
   readonly idempotency?: Idempotency
   /** The answer to keep in the job's own commit, for a server that answers repeated requests itself: `held.keep` of `answerOnce`. */

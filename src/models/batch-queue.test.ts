@@ -186,7 +186,7 @@ describe('the batch queue', () => {
     await settled()
     await scheduler.pass(500)
     expect(started[1]?.isAborted).toBe(true)
-    await scheduler.pass(250)
+    await scheduler.pass(125)
     expect(started[2]).toMatchObject({ inputs: ['poison'], isAborted: true })
     started[3]?.succeed()
     await settled()
@@ -237,6 +237,14 @@ describe('the batch queue', () => {
     const { ask, inputsOf } = setUp()
     expect(await ask(['a'], { signal: AbortSignal.abort(new Error('enough')) })).toBe('enough')
     expect(inputsOf()).toEqual([])
+  })
+
+  test('a call whose client has gone before it is asked takes no place', async () => {
+    const { ask, inputsOf, queue, scheduler } = setUp()
+    expect(await ask(['a'], { onClientGone: (leave) => leave() })).toBe('the client went away')
+    expect(inputsOf()).toEqual([])
+    expect(queue.load()).toEqual({ waiting: 0, running: 0 })
+    expect(scheduler.isIdle).toBe(true)
   })
 
   test('more inputs than may wait are refused at once', async () => {

@@ -24,8 +24,8 @@ export interface BatchQueueOptions {
  *
  * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of several fails, each is run again by itself:
  * an input that crashes a thread then crashes it under its own call alone. An input that never ends would use up the time of all; therefore
- * a batch of several is given up after half of the time that its most urgent call has left, and so is a call that is run again while
- * others of its kind wait. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
+ * a batch of several is given up after half of the time that its most urgent call has left, and a call that is run again while others
+ * are to be, after a quarter of the time that these have: alone, it should need less than the batch did, and a lost thread takes time to replace. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions
@@ -34,6 +34,8 @@ export class BatchQueue {
   readonly #suspects = new CallSet()
   readonly #running = new Set<RunningBatch>()
   #cancelDelay = (): void => {}
+  /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
+  #ripe: WaitingCall | undefined
   #isClosed = false
 
   constructor(options: BatchQueueOptions) {
@@ -55,7 +57,9 @@ export class BatchQueue {
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
     if (this.#waiting.inputCount + inputs.length > waitingMax)
       return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
-    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: () => this.#drop(call) })
+    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: (left) => this.#drop(left) })
+    // A client may have gone before anything was asked.
+    if (call.isOver) return call.answer
     this.#waiting.add(call)
     this.#dispatch()
     return call.answer
@@ -109,7 +113,7 @@ export class BatchQueue {
 
   #isDue(oldest: WaitingCall): boolean {
     const { batchMax } = this.#options
-    return this.#delayOf(oldest) <= 0 || this.#waiting.inputCount >= batchMax
+    return oldest === this.#ripe || this.#delayOf(oldest) <= 0 || this.#waiting.inputCount >= batchMax
   }
 
   #delayOf(oldest: WaitingCall): number {
@@ -120,16 +124,20 @@ export class BatchQueue {
   #awaitDelay(): void {
     const oldest = this.#waiting.first
     if (oldest === undefined) return
-    this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => this.#dispatch())
+    this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => {
+      this.#ripe = oldest
+      this.#dispatch()
+    })
   }
 
   #start(lane: BatchLane, calls: readonly WaitingCall[]): void {
     const run = lane.start(calls.flatMap(({ inputs }) => inputs))
     const batch = new RunningBatch(calls, run)
     this.#running.add(batch)
-    const rivals = calls.length > 1 ? calls : this.#suspects.toArray()
-    if (rivals.length > 0)
-      batch.limit((giveUp) => this.#options.scheduler.after(this.#shareOf(rivals), giveUp))
+    const share =
+      calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects.toArray()) / 4
+    if (share < Number.POSITIVE_INFINITY)
+      batch.limit((giveUp) => this.#options.scheduler.after(share, giveUp))
     const end = (): void => {
       batch.end()
       this.#running.delete(batch)
@@ -150,10 +158,10 @@ export class BatchQueue {
     })
   }
 
-  /** Half of the time that the most urgent of these calls has left. */
-  #shareOf(calls: readonly WaitingCall[]): number {
+  /** Milliseconds that the most urgent of these calls has left; infinite where there are none. */
+  #timeLeftOf(calls: readonly WaitingCall[]): number {
     const dueAt = Math.min(...calls.map((call) => call.dueAt))
-    return Math.max(0, (dueAt - this.#options.scheduler.now()) / 2)
+    return Math.max(0, dueAt - this.#options.scheduler.now())
   }
 
   #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {

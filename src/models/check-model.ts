@@ -47,7 +47,7 @@ export function checkModel(value: unknown, where: string): Model<never> {
 }
 
 /** Whether the text may be a model's name: one segment of a path, and `predict:NAME` is a scope. */
-export function isModelName(name: unknown): boolean {
+function isModelName(name: unknown): boolean {
   return typeof name === 'string' && /^[a-z0-9][^/]*$/.test(name) && isScope(`predict:${name}`)
 }
 

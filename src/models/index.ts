@@ -1,7 +1,6 @@
 /** Models: what a module of one exports, adapters for local files, and the runtime that threads and batches them. */
-export { Fault } from '../core/fault.ts'
 export { Refusal } from '../core/refusal.ts'
-export { SetupError } from '../core/setup-error.ts'
+export type { AdaptedModelOptions } from './adapted-model.ts'
 export { createModelRuntime, type ModelRuntimeOptions } from './create-model-runtime.ts'
 export type { Model, ModelCall } from './model.ts'
 export type { ModelLoad, ModelRuntime, PredictOptions, ServedModel } from './model-runtime.ts'

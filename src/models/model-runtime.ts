@@ -28,6 +28,7 @@ export interface ServedModel {
   readonly load: () => ModelLoad
 }
 
+/** How one call is to be answered, and when it is given up. */
 export interface PredictOptions {
   /** Gives the call up: a waiting one leaves the queue, a running one is aborted. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal

@@ -2,7 +2,7 @@
 export interface Scheduler {
   /** Milliseconds that only ever grow. */
   readonly now: () => number
-  /** Calls once, after so many milliseconds; gives the way to prevent it. */
+  /** Calls once, after so many milliseconds, or up to one earlier; gives the way to prevent it. */
   readonly after: (ms: number, action: () => void) => () => void
 }
 
@@ -10,7 +10,8 @@ export interface Scheduler {
 export const machineScheduler: Scheduler = {
   now: () => performance.now(),
   after(ms, action) {
-    const timer = setTimeout(action, ms)
+    // Node's timers fire up to a millisecond late; what is scheduled here are upper bounds.
+    const timer = setTimeout(action, ms - 1)
     return () => clearTimeout(timer)
   },
 }

@@ -2,7 +2,7 @@ import { callModel } from './call-model.ts'
 import { declarationOf } from './check-model.ts'
 import { isJsonValue } from './json-value.ts'
 import type { Model } from './model.ts'
-import type { PredictOptions, ServedModel } from './model-runtime.ts'
+import type { ServedModel } from './model-runtime.ts'
 import { predictInSlices } from './predict-in-slices.ts'
 
 export interface ServeInlineOptions {
@@ -19,20 +19,11 @@ export function serveInline<Input>(model: Model<Input, unknown>, options: ServeI
   const declared = declarationOf(model as Model<never>)
   const { name, version, runs, input, batchMax, deadlineMs = options.deadlineMs } = declared
   const isOutput = options.isOutput ?? ((output: unknown): output is unknown => isJsonValue(output))
-  const asked = model as Model<unknown, unknown>
+  const called = model as Model<unknown, unknown>
 
-  function predict(
-    inputs: readonly unknown[],
-    given: PredictOptions = {},
-  ): ReturnType<ServedModel['predict']> {
-    given.signal?.throwIfAborted()
-    if (inputs.length <= batchMax)
-      return callModel(asked, inputs, { ...given, deadlineMs: given.deadlineMs ?? deadlineMs, isOutput })
-    const dueAt = performance.now() + (given.deadlineMs ?? deadlineMs)
-    return predictInSlices(inputs, batchMax, (slice) =>
-      callModel(asked, slice, { ...given, deadlineMs: Math.max(1, dueAt - performance.now()), isOutput }),
-    )
-  }
-
+  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => {
+    asked.signal?.throwIfAborted()
+    return callModel(called, slice, { ...asked, isOutput })
+  })
   return { name, version, input, runs, batchMax, deadlineMs, predict, load: () => idle }
 }

@@ -68,9 +68,11 @@ export class ThreadLane implements BatchLane {
     const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     const kill = new AbortController()
     let grace: NodeJS.Timeout | undefined
-    const asked = this.#pool
-      .run({ ask: 'predict', inputs, flag }, { signal: kill.signal })
-      .finally(() => clearTimeout(grace))
+    let hasEnded = false
+    const asked = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
+      hasEnded = true
+      clearTimeout(grace)
+    })
     return {
       answer: asked.then(
         (answer) => outputsOf(answer),
@@ -83,7 +85,7 @@ export class ThreadLane implements BatchLane {
         (cause) => this.#recover(cause),
       ),
       abort: () => {
-        if (grace !== undefined) return
+        if (hasEnded || grace !== undefined) return
         Atomics.store(flag, 0, batchFlag.aborted)
         Atomics.notify(flag, 0)
         grace = setTimeout(() => kill.abort(), this.#options.graceMs)

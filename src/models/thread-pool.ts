@@ -23,14 +23,14 @@ interface PiscinaModule {
   readonly Piscina: new <Task, Answer>(options: Readonly<Record<string, unknown>>) => ThreadPool<Task, Answer>
 }
 
-const load = createRequire(import.meta.url)
+const require = createRequire(import.meta.url)
 
 /**
  * A pool of one thread, which Piscina starts, kills and replaces. Loaded when it is asked for, so that a server with inline models alone does
  * not pay for it, and by its shape: its own declarations do not compile under `exactOptionalPropertyTypes`.
  */
 export function createThreadPool<Task, Answer>(options: ThreadPoolOptions): ThreadPool<Task, Answer> {
-  const { Piscina } = load('piscina') as PiscinaModule
+  const { Piscina } = require('piscina') as PiscinaModule
   const { heapMib, ...given } = options
   return new Piscina<Task, Answer>({
     ...given,

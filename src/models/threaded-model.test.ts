@@ -101,7 +101,7 @@ describe('a threaded model', () => {
     // The first call occupies the thread, so that the others wait, and go together.
     const first = send(model, echo('first'))
     const others = [echo('a'), { do: what } as const, echo('b')]
-    const answers = others.map((order) => outcomeOf(send(model, order, { deadlineMs: 4_000 })))
+    const answers = others.map((order) => outcomeOf(send(model, order, { deadlineMs: 8_000 })))
     expect(await first).toBe('first')
     expect(await Promise.all(answers)).toEqual(['a', code, 'b'])
   })

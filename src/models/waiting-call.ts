@@ -33,7 +33,7 @@ export class WaitingCall {
       ),
     )
     onClientGone?.(() => this.#leave(new Error('the client went away')))
-    if (signal !== undefined) this.#heed(signal)
+    if (signal !== undefined && !this.#isOver) this.#heed(signal)
   }
 
   get isOver(): boolean {
