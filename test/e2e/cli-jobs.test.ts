@@ -9,7 +9,7 @@ import type { JobRequest } from '../../src/jobs/job-service.ts'
 import type { JobModel } from '../../src/jobs/run-attempt.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
 import { openModelward } from '../../src/open-modelward.ts'
-import type { WardJobsOptions } from '../../src/ward-jobs.ts'
+import type { WardJobsOptions } from '../../src/ward-jobs-options.ts'
 import { runCli, runError, runJson, temporaryFolder } from './run-cli.ts'
 
 interface Page {
