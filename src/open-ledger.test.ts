@@ -30,6 +30,25 @@ test('a folder has one signing key for good, made when it is first wanted, for i
   await again.close()
 })
 
+test('a signing key that was lost is made anew, which is told with the new one; a first one is not', async () => {
+  using opened = temporaryFolder()
+  const { folder } = opened
+  const told: (readonly string[])[] = []
+  const onNewSigningKey = (...given: readonly string[]): void => void told.push(given)
+  const first = await openFolderLedger(folder, { onNewSigningKey })
+  const lost = (await first.checkpoint()).key
+  await first.close()
+  expect(told).toEqual([])
+  rmSync(join(folder.path, 'signing-key'))
+  const again = await openFolderLedger(folder, { onNewSigningKey })
+  const { key } = await again.checkpoint()
+  await again.close()
+  expect(key).not.toBe(lost)
+  expect(told).toEqual([[expect.stringMatching(/^the ledger was there and its signing key was not/), key]])
+  await (await openFolderLedger(folder, { onNewSigningKey })).close()
+  expect(told).toHaveLength(1)
+})
+
 test.each([
   '',
   'MC4CAQAwBQYDK2VwBCIEIA-not-a-pem',

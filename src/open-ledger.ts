@@ -1,6 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ledger } from './core/ledger.ts'
+import { publicKeyOf } from './core/ledger-checkpoint.ts'
 import { SetupError } from './core/setup-error.ts'
 import type { DataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteLedger, type SqliteLedgerOptions } from './stores/sqlite/ledger.ts'
@@ -19,29 +21,45 @@ export function ledgerFileOf(folder: Pick<DataFolder, 'path'>): string {
  */
 export async function openFolderLedger(
   folder: DataFolder,
-  options: Omit<SqliteLedgerOptions, 'file' | 'signingKey'> = {},
+  { onNewSigningKey, ...options }: FolderLedgerOpening = {},
 ): Promise<Ledger> {
-  const signingKey = openSigningKey(folder)
+  const signingKey = openSigningKey(folder, onNewSigningKey)
   return openSqliteLedger({ ...options, file: ledgerFileOf(folder), signingKey })
 }
 
+export interface FolderLedgerOpening extends Omit<SqliteLedgerOptions, 'file' | 'signingKey'> {
+  /** Told where there was a ledger and no signing key, so that a new one was made: what this means, in a sentence, and its public key. */
+  readonly onNewSigningKey?: (message: string, publicKey: string) => void
+}
+
 /**
- * The Ed25519 key that signs checkpoints, from the folder's `signing-key` (0600, PEM, PKCS #8); made where there is none. A lost one
- * takes nothing away: what it signed still verifies, and the next checkpoint names the new one.
+ * The Ed25519 key that signs checkpoints, from the folder's `signing-key` (0600, PEM, PKCS #8); made where there is none. Not to go on
+ * where one was lost would stop every answer for want of a signature; what it signed still verifies for whoever names its public key.
  *
+ * @param onNew told where a new one was made beside a ledger that was there
  * @throws SetupError `data_unreadable` where the file cannot be read, or holds no such key; `data_unwritable`
  */
-export function openSigningKey(folder: DataFolder): KeyObject {
-  const pem =
-    folder.readSecretFile(signingKeyFile, 'data_unreadable') ??
-    folder.createSecretFile(signingKeyFile, drawSigningKey())
+export function openSigningKey(
+  folder: DataFolder,
+  onNew?: FolderLedgerOpening['onNewSigningKey'],
+): KeyObject {
+  // Looked for first: whoever makes both makes the key first.
+  const hasLedger = existsSync(ledgerFileOf(folder))
+  const stored = folder.readSecretFile(signingKeyFile, 'data_unreadable')
+  const pem = stored ?? folder.createSecretFile(signingKeyFile, drawSigningKey())
   const key = parseSigningKey(pem)
-  if (key !== undefined) return key
+  if (key !== undefined) {
+    if (stored === undefined && hasLedger) onNew?.(lostKey, publicKeyOf(key))
+    return key
+  }
   throw new SetupError(
     'data_unreadable',
     `${join(folder.path, signingKeyFile)}: expected an Ed25519 private key in PEM; restore it from your backup, or remove it to have a new one made`,
   )
 }
+
+const lostKey =
+  'the ledger was there and its signing key was not, so a new one was made: what the old one signed verifies only with `ledger verify --public-key` and its public key'
 
 function drawSigningKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -26,6 +26,8 @@ export interface FolderLedgerOptions {
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /** Told of streams of others that have no end: killed, or still running. */
   readonly onUnclosed?: (streams: readonly string[]) => void
+  /** Told of a new signing key for a ledger that was there; what it means, and the public key. @default onFault */
+  readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 
 export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger' | 'jobs'> {
@@ -49,9 +51,6 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' |
 export interface OpenWard {
   readonly ward: Ward
   readonly folder: DataFolder
-  readonly peppers: Peppers
-  /** Where jobs are kept; undefined without `folderJobs`. Closed with the ward. */
-  readonly jobStore: JobStore | undefined
 }
 
 const pepperFile = 'pepper'
@@ -86,7 +85,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
       ...(ledger && { ledger }),
       ...(jobs && { jobs }),
     }
-    return { folder, peppers, jobStore, ward: await createWard({ ...options, ...parts }) }
+    return { folder, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
     await Promise.all([jobStore?.close(), ledger?.close(), limiter?.close(), store.close()])
     throw error
@@ -100,6 +99,7 @@ async function openLedger(
 ): Promise<Ledger | undefined> {
   if (folderLedger === 'none') return undefined
   const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = folderLedger
+  const { onNewSigningKey = (message: string) => onFault?.(message, undefined) } = folderLedger
   const retention = {
     ...(keepMs !== undefined && { ageMs: keepMs }),
     ...(bytesMax !== undefined && { bytes: bytesMax }),
@@ -107,6 +107,7 @@ async function openLedger(
   const open = () =>
     openFolderLedger(folder, {
       retention,
+      onNewSigningKey,
       ...(clock && { clock }),
       ...(onCheckpoint && { onCheckpoint }),
       ...(onUnclosed && { onUnclosed }),

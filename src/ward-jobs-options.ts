@@ -25,6 +25,8 @@ export interface WardJobsOptions
   > {
   /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
   readonly webhooks?: WardWebhooksOptions
+  /** How long jobs and webhooks under way may go on when the ward is closed, in milliseconds; what is left is taken up by whoever runs next. @default 10,000 */
+  readonly graceMs?: number
 }
 
 /** Where webhooks may go. */
@@ -60,6 +62,7 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   keepMs: { expected: 'milliseconds, 1,000 or more', accepts: isWholeFrom(1_000) },
   leaseMs: { expected: 'milliseconds, 5,000 or more', accepts: isWholeFrom(5_000) },
   resultBytesMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  graceMs: { expected: 'milliseconds, 0 or more', accepts: isWholeFrom(0) },
   webhooks: {
     expected: 'an object of options',
     accepts: (value) => typeof value === 'object' && value !== null,

@@ -23,15 +23,12 @@ export interface WardJobs {
   readonly close: () => Promise<void>
 }
 
-/** As `JobService.close` has it: what is left is taken up by whoever runs next. */
-const graceMs = 10_000
-
 /** The jobs of a ward and their webhooks, recorded as its changes are. */
 export async function createWardJobs(
   options: KeptWardJobs,
   parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
 ): Promise<WardJobs> {
-  const { store, webhooks, isSending = webhooks !== undefined } = options
+  const { store, webhooks, isSending = webhooks !== undefined, graceMs = 10_000 } = options
   const sending = await createWardWebhooks(webhooks ?? {}, isSending, { ...parts, store })
   const jobs = createJobService({ ...options, ...parts })
   return {

@@ -19,7 +19,7 @@ export function defineLedgerCheckpoint(command: Command): void {
     }
     const heads = readLedgerHeads(file).filter(({ event }, index) => index === 0 || !isVouchedFor(event))
     if (heads.length === 0) return
-    const signingKey = openSigningKey(folder)
+    const signingKey = openSigningKey(folder, (message, publicKey) => tell(`${message} (new: ${publicKey})`))
     const at = Date.now()
     const lines = heads.map((head) => `${JSON.stringify(signCheckpoint({ ...head, at }, signingKey))}\n`)
     await print(lines.join(''))

@@ -14,6 +14,7 @@ import { readCheckpoints, readPublicKey, readSigningKey } from './ledger-trusted
 import { print, printJson } from './output.ts'
 import { formatLedgerVerification, viewLedgerVerification } from './print-ledger-verification.ts'
 import { reportError } from './report-error.ts'
+import { verifyUntilSettled } from './verify-until-settled.ts'
 
 interface LedgerVerifyCommandOptions extends CommonOptions {
   readonly checkpoint?: readonly string[]
@@ -93,19 +94,17 @@ function verifyFile(
   if (!existsSync(file)) throw new SetupError('data_missing', `${file}: there is no such file`)
   const ledger = openLedgerBlocks(file)
   try {
-    for (;;) {
-      const bases = ledger.bases()
-      const blocks = withProgress(ledger.blocks())
-      const result = verifyLedger(blocks, {
-        bases,
-        checkpoints,
-        trustedKeys,
-        streams: ledger.streams().map(({ id }) => id),
-      })
-      // Retention may have dropped blocks under the reader: they are missing, and the base that stands for them is new.
-      const isSame = JSON.stringify(ledger.bases()) === JSON.stringify(bases)
-      if (result.firstBroken === undefined || isSame) return result
-    }
+    return verifyUntilSettled({
+      readBases: () => JSON.stringify(ledger.bases()),
+      verify: () =>
+        verifyLedger(withProgress(ledger.blocks()), {
+          bases: ledger.bases(),
+          checkpoints,
+          trustedKeys,
+          streams: ledger.streams().map(({ id }) => id),
+          index: ledger.checkIndex(),
+        }),
+    })
   } catch (error) {
     throw setupErrorOf(error, file)
   } finally {

@@ -97,6 +97,25 @@ test('an export ends, though records are written as fast as it reads', async () 
   expect(exported).toEqual(Array.from({ length: 1_502 }, (_, index) => index + 1))
 })
 
+test('an export ends where its last record is dropped before it comes to it', async () => {
+  const ledger = openLedger()
+  await append(ledger, ['acme', 'acme'])
+  let dropped: string | undefined
+  const keeping: Ledger = {
+    ...ledger,
+    async query(query) {
+      const page = await ledger.query(query)
+      if (dropped === undefined) {
+        dropped = page.records[0]?.position
+        await append(ledger, ['globex', 'globex'])
+      }
+      if (query.order === 'newest') return page
+      return { ...page, records: page.records.filter(({ position }) => position !== dropped) }
+    },
+  }
+  expect(await gather(readLedger(keeping, {}))).toEqual([1, 2, 3])
+})
+
 test('an empty ledger exports as nothing', async () => {
   expect(await gather(readLedger(openLedger(), { owner: 'nobody' }))).toEqual([])
 })

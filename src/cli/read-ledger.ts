@@ -1,4 +1,5 @@
 import type { LedgerFilter, LedgerReader } from '../core/ledger.ts'
+import { comparePositions, formatPosition, readPosition } from '../core/ledger-position.ts'
 import type { LedgerRecord } from '../core/ledger-record.ts'
 
 /** How many records are in memory at once. */
@@ -13,12 +14,13 @@ export async function* readLedger(
   filter: LedgerFilter,
 ): AsyncGenerator<readonly LedgerRecord[]> {
   const newest = await ledger.query({ ...filter, limit: 1, order: 'newest' })
-  const last = newest.records[0]?.position
+  const [last] = newest.records.map(({ position }) => readPosition(position))
   if (last === undefined) return
   for await (const records of readAfter(ledger, filter, undefined)) {
-    const end = records.findIndex(({ position }) => position === last)
-    yield end < 0 ? records : records.slice(0, end + 1)
-    if (end >= 0) return
+    // The last itself may be dropped by retention before it is come to.
+    const old = records.filter(({ position }) => comparePositions(readPosition(position), last) <= 0)
+    if (old.length > 0) yield old
+    if (old.length < records.length || records.at(-1)?.position === formatPosition(last)) return
   }
 }
 

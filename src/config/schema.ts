@@ -99,7 +99,7 @@ const schemas: SettingSchemas = {
   jobWorkers: integer(0, 1_000),
   jobAttempts: integer(1, 100),
   jobKeep: read(parseDuration, 60_000, 366 * 86_400_000),
-  jobLease: read(parseDuration, 1_000, 3_600_000),
+  jobLease: read(parseDuration, 5_000, 3_600_000),
   webhooksAllow: list(z.string().refine(isAddressBlock)),
   webhooksAllowHttp: z.boolean(),
   requestTimeout: wait(1),

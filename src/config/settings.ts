@@ -251,7 +251,7 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     placeholder: 'TIME',
     describes:
       'How long a job waits to be taken up again after its process was killed. Shorter, and a process that was stopped for a moment loses jobs that it is still working on.',
-    expected: 'a duration from 1s to 1h, as `30s`',
+    expected: 'a duration from 5s to 1h, as `30s`',
     empty: isFault,
   },
   webhooksAllow: {

@@ -17,9 +17,9 @@ export interface JobQueue {
   readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
   /**
    * Leases up to `max` jobs that are due: new ones at once, whatever the clock says; those that are tried again from `retryAt` on; running ones
-   * whose lease has ended (`until <= now`), because their worker died. Owners take turns, one job each, whatever the number of their jobs: the owner
-   * served longest ago first, so that whoever has a job that is due is served within as many jobs as there are owners; of an owner's jobs the highest
-   * priority, then the oldest. Gives them in this order.
+   * whose lease has ended (`until <= now`), because their worker died. What a claim has seen due may stay so, though the clock is set back. Owners
+   * take turns, one job each, whatever the number of their jobs: the owner served longest ago first, so that whoever has a job that is due is served
+   * within as many jobs as there are owners; of an owner's jobs the highest priority, then the oldest. Gives them in this order.
    *
    * Running jobs whose lease has ended with their attempts used up are parked instead, all of them, of whatever model and beside `max`, with
    * `jobLost` as their error.

@@ -37,9 +37,10 @@ export function readBases(
       const message = `the base that stands for the records up to ${seq} is not right: ${fault.message}`
       return { bases, firstBroken: { kind: fault.kind, stream, seq, position: null, message } }
     }
-    const other = checkpoints.find((kept) => kept.stream === stream && kept.seq === seq)
-    if (other !== undefined && other.hash !== base.hash)
-      return { bases, firstBroken: checkpointMismatch(other, null) }
+    const other = checkpoints.find(
+      (kept) => kept.stream === stream && kept.seq === seq && kept.hash !== base.hash,
+    )
+    if (other !== undefined) return { bases, firstBroken: checkpointMismatch(other, null) }
     bases.push(base)
   }
   return { bases, firstBroken: undefined }

@@ -5,7 +5,7 @@ import { decodeEntry } from './ledger-encoding.ts'
 import { ledgerEventOf, ledgerEvents } from './ledger-event.ts'
 import type { LedgerFinding } from './ledger-finding.ts'
 import { linkText } from './ledger-link.ts'
-import { formatPosition } from './ledger-position.ts'
+import { formatPosition, parsePosition } from './ledger-position.ts'
 import type { LedgerEntry } from './ledger-record.ts'
 import type { LedgerStatements, StatedRecord } from './ledger-statements.ts'
 import type { LedgerStreams } from './ledger-streams.ts'
@@ -93,6 +93,14 @@ function decode(bytes: Uint8Array): LedgerEntry | undefined {
 /** The columns are not chained, but queries go by them. */
 function findWrongColumn(block: LedgerBlock, end: WalkEnd, seqBefore: number): LedgerFinding | undefined {
   const { id, stream, firstSeq, count, minAt, maxAt } = block
+  if (id < 1 || parsePosition(formatPosition({ block: id, index: 0 })) === undefined)
+    return {
+      kind: 'block_changed',
+      stream,
+      seq: seqBefore + 1,
+      position: null,
+      message: `block ${id} was changed around its records, which are in order: no query comes to a block with that id`,
+    }
   const columns = [
     ['count', count, end.count],
     ['first_seq', firstSeq, seqBefore + 1],

@@ -126,12 +126,13 @@ function numberBySuccessor(
   expected: number,
   offMax: number,
 ): number | undefined {
-  const is = (seq: number): boolean => fits(record.link, seq + 1, after)
+  // Columns may claim what is no number of a record.
+  const is = (seq: number): boolean => seq > 0 && fits(record.link, seq + 1, after)
   if (is(expected)) return expected
   if (is(record.claimed)) return record.claimed
   for (let off = 1; off <= offMax; off += 1) {
     if (is(expected + off)) return expected + off
-    if (expected > off && is(expected - off)) return expected - off
+    if (is(expected - off)) return expected - off
   }
   return undefined
 }

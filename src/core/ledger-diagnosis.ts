@@ -24,15 +24,15 @@ export function diagnoseMisfit(
 ): LedgerFinding {
   const { stream } = block
   const seq = recent.last + 1
-  const { records, isWhole } = looseRecordsOf(block, at, index)
+  const { records, count, isWhole } = looseRecordsOf(block, at, index)
   const position = formatPosition({ block: block.id, index })
   if (!isWhole) {
     const message = `the bytes of block ${block.id} are no records any more, from record ${seq} on`
     return { kind: 'undecodable', stream, seq, position, message }
   }
-  const lacking = Math.max(0, block.count - index - records.length)
+  const lacking = Math.max(0, block.count - index - count)
   const [first, ...rest] = [...records, ...looseRecordsAfter(stream, source)]
-  if (first === undefined || (records.length === 0 && fits(recent.at(recent.last), seq, first))) {
+  if (first === undefined || (count === 0 && fits(recent.at(recent.last), seq, first))) {
     const or =
       first === undefined
         ? ', or records were removed from its end'

@@ -12,6 +12,7 @@ export type LedgerBreak =
   | 'key_untrusted'
   | 'undecodable'
   | 'block_changed'
+  | 'index_changed'
 
 /** The first thing that is wrong with a ledger. */
 export interface LedgerFinding {

@@ -16,29 +16,38 @@ export interface LooseRecord {
 const looseRecordsMax = 1_024
 const looseBlocksMax = 4_096
 
+/** Records of a block behind a break. */
+export interface LooseRecords {
+  /** The first of them. */
+  readonly records: readonly LooseRecord[]
+  /** How many there are. */
+  readonly count: number
+  /** Whether the block's bytes are records up to its end. */
+  readonly isWhole: boolean
+}
+
 /** The records of a block from the byte `at` on, which is where its record `index` begins. */
-export function looseRecordsOf(
-  block: LedgerBlock,
-  at: number,
-  index: number,
-): { readonly records: readonly LooseRecord[]; readonly isWhole: boolean } {
+export function looseRecordsOf(block: LedgerBlock, at: number, index: number): LooseRecords {
   const body = bodyOf(block)
   const records: LooseRecord[] = []
+  let count = 0
   let from = at
   while (from < body.length) {
     const frame = frameOf(body, from)
-    if (frame === undefined) return { records, isWhole: false }
+    if (frame === undefined) return { records, count, isWhole: false }
     const { start, end, next } = frame
-    const number = index + records.length
-    records.push({
-      entry: body.subarray(start, end),
-      link: body.toString('latin1', end, next),
-      claimed: block.firstSeq + number,
-      position: formatPosition({ block: block.id, index: number }),
-    })
+    const number = index + count
+    if (count < looseRecordsMax)
+      records.push({
+        entry: body.subarray(start, end),
+        link: body.toString('latin1', end, next),
+        claimed: block.firstSeq + number,
+        position: formatPosition({ block: block.id, index: number }),
+      })
+    count += 1
     from = next
   }
-  return { records, isWhole: true }
+  return { records, count, isWhole: true }
 }
 
 /** The stream's records in the blocks that follow. */

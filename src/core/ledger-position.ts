@@ -17,6 +17,11 @@ export function parsePosition(text: string): LedgerPosition | undefined {
     : { block: Number(block), index: Number(index) }
 }
 
+/** Below 0 where the one comes before the other as they were written, 0 where they are the same. */
+export function comparePositions(one: LedgerPosition, other: LedgerPosition): number {
+  return one.block - other.block || one.index - other.index
+}
+
 /** @throws RangeError for text that is no position */
 export function readPosition(text: string): LedgerPosition {
   const position = parsePosition(text)

@@ -52,6 +52,16 @@ export class EntrySkim {
     return length < 0 ? null : this.#body.toString('utf8', start, start + length)
   }
 
+  /** Where the text's bytes begin. */
+  startOf(text: SkimmedText): number {
+    return this.#starts[skimmedTexts[text]] ?? 0
+  }
+
+  /** How many bytes the text has; -1 where it is null. */
+  lengthOf(text: SkimmedText): number {
+    return this.#lengths[skimmedTexts[text]] ?? -1
+  }
+
   #readUint(): number {
     let value = 0
     let scale = 1

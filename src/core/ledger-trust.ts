@@ -5,6 +5,7 @@ import {
   type LedgerBase,
   type LedgerCheckpoint,
 } from './ledger-checkpoint.ts'
+import { timeMax } from './ledger-view.ts'
 
 /** What is wrong with a checkpoint or a base itself, before it is compared with a chain. */
 export interface CheckpointFault {
@@ -54,7 +55,13 @@ function parseAs<Type extends string>(
   if (typeof value !== 'object' || value === null) return undefined
   const { type, stream, seq, hash, at, key, signature } = value as Readonly<Record<string, unknown>>
   if (type !== expected || typeof stream !== 'string' || typeof hash !== 'string') return undefined
-  if (!isCount(seq) || !isCount(at) || typeof key !== 'string' || typeof signature !== 'string')
+  if (
+    !isCount(seq) ||
+    !isCount(at) ||
+    at > timeMax ||
+    typeof key !== 'string' ||
+    typeof signature !== 'string'
+  )
     return undefined
   if (!/^[0-9a-f]{32}$/.test(stream) || !/^[0-9a-f]{64}$/.test(hash)) return undefined
   return { type: expected, stream, seq, hash, at, key, signature }

@@ -32,7 +32,7 @@ export interface LedgerRecordView extends LedgerEntryView {
 }
 
 /** The last moment that has a date, in milliseconds since the epoch (ECMA-262, 21.4.1.1). */
-const timeMax = 8.64e15
+export const timeMax = 8.64e15
 
 /** Shows what was recorded. */
 export function viewLedgerEntry(entry: LedgerEntry): LedgerEntryView {

@@ -1,5 +1,8 @@
-/** Links that are kept of a stream: how far before its own record a checkpoint may point, and how far back a copy is recognised. */
+/** How far before its own record a checkpoint may point, and how far back a copy is recognised. */
 export const recentLinksMax = 1_024
+
+/** Links that are kept: those before a record, and its own. */
+const linksMax = recentLinksMax + 1
 
 /** The last links of a stream, by number: 100 KB of memory where they are all there. */
 export class RecentLinks {
@@ -15,8 +18,8 @@ export class RecentLinks {
   /** Adds the link of the next record. */
   push(link: string): void {
     this.#last += 1
-    this.#links[this.#last % recentLinksMax] = link
-    if (this.#size < recentLinksMax) this.#size += 1
+    this.#links[this.#last % linksMax] = link
+    if (this.#size < linksMax) this.#size += 1
   }
 
   get last(): number {
@@ -29,7 +32,7 @@ export class RecentLinks {
   }
 
   at(seq: number): string | undefined {
-    return seq >= this.oldest && seq <= this.#last ? this.#links[seq % recentLinksMax] : undefined
+    return seq >= this.oldest && seq <= this.#last ? this.#links[seq % linksMax] : undefined
   }
 
   /** The number that a link belongs to. */

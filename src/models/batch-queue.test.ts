@@ -133,6 +133,15 @@ describe('the batch queue', () => {
     expect(inputsOf()).toEqual([['a']])
   })
 
+  test('a lone call that leaves during its delay leaves no timer behind', async () => {
+    const { ask, scheduler } = setUp({ batchDelayMs: 5 })
+    const leave = new AbortController()
+    const answer = ask(['a'], { signal: leave.signal })
+    leave.abort(new Error('left'))
+    expect(await answer).toBe('left')
+    expect(scheduler.isIdle).toBe(true)
+  })
+
   test('a full batch does not wait', () => {
     const { ask, inputsOf } = setUp({ batchDelayMs: 5 })
     for (const input of ['a', 'b', 'c', 'd']) void ask([input])
@@ -348,6 +357,6 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
         expect(scheduler.isIdle).toBe(true)
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 500 },
   )
 })

@@ -83,7 +83,10 @@ export class BatchQueue {
   }
 
   #drop(call: WaitingCall): void {
-    if (this.#waiting.delete(call) || this.#suspects.delete(call)) return
+    if (this.#waiting.delete(call) || this.#suspects.delete(call)) {
+      if (this.#waiting.first === undefined) this.#cancelDelay()
+      return
+    }
     for (const batch of this.#running) if (batch.calls.includes(call)) batch.abortIfUnwanted()
   }
 

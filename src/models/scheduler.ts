@@ -11,7 +11,7 @@ export const machineScheduler: Scheduler = {
   now: () => performance.now(),
   after(ms, action) {
     // Node's timers fire up to a millisecond late; what is scheduled here are upper bounds.
-    const timer = setTimeout(action, ms - 1)
+    const timer = setTimeout(action, Math.max(1, ms - 1))
     return () => clearTimeout(timer)
   },
 }

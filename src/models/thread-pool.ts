@@ -41,6 +41,12 @@ export function createThreadPool<Task, Answer>(options: ThreadPoolOptions): Thre
     atomics: 'disabled',
     // Not the flags of this process: with `--input-type`, for one, no program of a thread can be a file.
     execArgv: [],
+    env: withoutOurs(process.env),
     ...(heapMib === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMib } }),
   })
+}
+
+/** The environment without this program's own settings: a model's code has no use for the pepper. */
+function withoutOurs(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('MODELWARD_')))
 }

@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Order } from '../../test/models/obedient-model.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -45,6 +48,17 @@ describe('a threaded model', () => {
     expect(await send(model, { do: 'thread' })).toBeGreaterThan(0)
   })
 
+  test('has the environment, without the settings and secrets of the server', async () => {
+    vi.stubEnv('MODELWARD_PEPPER', 'secret')
+    vi.stubEnv('OTHER', 'there')
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+    })
+    const names = await send(await open(), { do: 'environment' })
+    expect(names).toContain('OTHER')
+    expect(names).not.toContain('MODELWARD_PEPPER')
+  })
+
   test('takes more inputs than a batch holds, in slices', async () => {
     const model = await open()
     const says = Array.from({ length: 11 }, (_, index) => index)
@@ -75,6 +89,45 @@ describe('a threaded model', () => {
     expect(await outcomeOf(send(model, order, { deadlineMs }))).toBe(code)
     expect(await send(model, echo('still here'))).toBe('still here')
     expect(model.load()).toEqual({ waiting: 0, running: 0 })
+  })
+
+  test('a thread that dies after its answer is replaced before anyone waits for it', async () => {
+    const { promise: fault, resolve: onFault } = Promise.withResolvers<Error>()
+    const model = await open({ onFault })
+    expect(await send(model, { do: 'crash later' })).toBe('answered')
+    expect((await fault).message).toContain('out of any call')
+    expect(await send(model, echo('still here'))).toBe('still here')
+  })
+
+  test('a model that cannot be loaded again for a while answers again after it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'modelward-threads-'))
+    const file = join(folder, 'fragile.ts')
+    const weights = join(folder, 'weights')
+    writeFileSync(weights, 'here')
+    writeFileSync(
+      file,
+      `import { readFileSync } from 'node:fs'
+       export const model = {
+         name: 'fragile', version: 'fragile-1', runs: 'threaded', threads: 1,
+         warmUp: () => readFileSync(${JSON.stringify(weights)}),
+         predict: (inputs) => inputs.map((input) => input === 'die' ? process.exit() : input),
+       }`,
+    )
+    const faults: string[] = []
+    const { promise: failedAgain, resolve } = Promise.withResolvers<void>()
+    const onFault = ({ message }: Error) => {
+      faults.push(message)
+      if (message.includes('warmUp failed')) resolve()
+    }
+    const model = await open({ models: [file], onFault })
+    rmSync(weights)
+    expect(await outcomeOf(Promise.resolve(model.predict(['die'])))).toBe('model_failed')
+    await failedAgain
+    expect(await outcomeOf(Promise.resolve(model.predict(['a'], { deadlineMs: 50 })))).toBe('model_timeout')
+    writeFileSync(weights, 'here again')
+    expect(await model.predict(['a'], { deadlineMs: 50_000 })).toEqual(['a'])
+    expect(faults[0]).toContain('a thread was lost')
+    rmSync(folder, { recursive: true })
   })
 
   test('one that runs out of memory loses its thread alone', async () => {

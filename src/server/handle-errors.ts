@@ -27,7 +27,15 @@ export function answerError(
 }
 
 export function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
-  log.error({ ...placeOf(request), code: fault.code, err: errorToLog(fault) }, fault.message)
+  const place = { ...placeOf(request), code: fault.code }
+  // While the ledger is out every request is this fault: what stands behind it is logged once, when it goes out.
+  if (fault.code === 'ledger_unavailable') log.error({ ...place, ...causeOf(fault) }, fault.message)
+  else log.error({ ...place, err: errorToLog(fault) }, fault.message)
+}
+
+/** In a few words, without a stack; nothing where the fault says it itself. */
+function causeOf({ cause }: Fault): Readonly<Record<string, unknown>> {
+  return cause instanceof Error ? { cause: cause.message } : {}
 }
 
 /** Why a request was refused is for whoever looks for it: a flood of bad keys must not fill the disk. */

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Demand } from '../core/demand.ts'
 import { defaultScope } from '../core/scope.ts'
+import { formatJobCursor } from '../jobs/job-cursor.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import { clientEnd } from './client-end.ts'
 import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
-import { formatJobCursor, readJobQuery } from './job-cursor.ts'
 import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
+import { readJobQuery } from './job-query.ts'
 import type { JobListRequest } from './job-schemas.ts'
 import { modelScope } from './predict-route.ts'
 
@@ -49,7 +50,10 @@ export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): vo
   app.delete<OneJob>('/jobs/:id', { config, schema: schemas.cancel }, async ({ caller, params, id }) =>
     jobs.cancel(caller.owner, params.id, { by: caller.keyId, requestId: id }),
   )
-  app.get<OneJob>('/jobs/:id/events', { config, schema: schemas.events }, async (request, reply) =>
-    followers.follow(request.params.id, request, reply),
+  app.get<OneJob>(
+    '/jobs/:id/events',
+    // Whoever asks for the head alone has nothing to follow.
+    { config, schema: schemas.events, exposeHeadRoute: false },
+    async (request, reply) => followers.follow(request.params.id, request, reply),
   )
 }

@@ -114,7 +114,9 @@ function isLonger(text: string, lengthMax: number): boolean {
   return text.length > 2 * lengthMax || countCharacters(text) > lengthMax
 }
 
-function isRecord(value: unknown): value is { readonly [name: string]: unknown; readonly text?: unknown; readonly webhook?: unknown } {
+function isRecord(
+  value: unknown,
+): value is { readonly [name: string]: unknown; readonly text?: unknown; readonly webhook?: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -42,6 +42,22 @@ describe('what the server records beside its guarded routes', () => {
     expect((await ask({})).json()).toMatchObject({ code: 'ledger_unavailable' })
   })
 
+  test('while nothing can be recorded, each request logs one short line, with the cause and without a stack', async () => {
+    const ledger = createFakeLedger()
+    opened = await openTestApp({ ward: { ledger }, logLevel: 'error' })
+    const { app, lines, keys } = opened
+    ledger.fault = new Error('the disk is full')
+    const answer = await app.inject({ url: '/openapi.json', headers: { 'x-api-key': keys.admin } })
+    expect(answer.statusCode).toBe(503)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]?.length).toBeLessThan(400)
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      code: 'ledger_unavailable',
+      cause: 'the disk is full',
+    })
+    expect(lines[0]).not.toContain('stack')
+  })
+
   test('a change over HTTP: the change with who made it, then the request, and no secret', async () => {
     const { app, keys, ledger } = await open()
     const headers = { 'x-api-key': keys.admin }

@@ -10,7 +10,6 @@ import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
 import { jobModelsOf } from './job-models.ts'
 import type { Log } from './log.ts'
-import { openWebhooks } from './open-webhooks.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 
 /**
@@ -44,29 +43,19 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
   const { models } = runtime
-  const { ward, folder, peppers, jobStore } = await openWard(wardOptions(options, models, log))
+  const { ward, folder } = await openWard(wardOptions(options, models, log))
   opened.push(() => ward.close())
   const lock = folder.lockForServer()
   opened.push(() => lock.release())
-  const { jobs } = ward
-  if (jobs === undefined || jobStore === undefined) throw new Error('the ward was opened without jobs')
-  const { webhooksAllow: allow, webhooksAllowHttp: allowHttp, shutdownGraceMs } = options
-  const onFault = faultLogger(log)
-  const sending = openWebhooks({ ward, store: jobStore, peppers, allow, allowHttp, onFault })
-  opened.push(() => sending.close(0))
+  const { jobs, webhooks } = ward
+  if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
-  const app = await createApp(
-    { ward, models, jobs, webhooks: sending.webhooks, log, closing: closing.signal },
-    options,
-  )
+  const app = await createApp({ ward, models, jobs, webhooks, log, closing: closing.signal }, options)
   const connections = trackConnections(app.server)
   opened.push(async () => {
     closing.abort()
-    await Promise.all([
-      closeApp(app, connections, shutdownGraceMs),
-      jobs.close({ graceMs: shutdownGraceMs }),
-      sending.close(shutdownGraceMs),
-    ])
+    const { shutdownGraceMs: graceMs } = options
+    await Promise.all([closeApp(app, connections, graceMs), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
   opened.push(await openControlSocket(folder.path, ward, log))
@@ -122,8 +111,12 @@ function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log
       attemptsMax: options.jobAttempts,
       keepMs: options.jobKeepMs,
       leaseMs: options.jobLeaseMs,
+      webhooks: { allow: options.webhooksAllow, allowHttp: options.webhooksAllowHttp },
+      // Of what is left then, which is webhooks under way.
+      graceMs: Math.min(options.shutdownGraceMs, 2_000),
     },
     folderLedger: {
+      onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
       ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
       ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
       ...(onCheckpoint && { onCheckpoint }),

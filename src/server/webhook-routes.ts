@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { Demand } from '../core/demand.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { JobService } from '../jobs/job-service.ts'
+import { viewDelivery } from '../jobs/view-delivery.ts'
 import type { WebhookService } from '../jobs/webhook-service.ts'
 import { idempotencyHeaders } from './idempotency-headers.ts'
 import { readIdempotency } from './idempotency-key.ts'
@@ -14,7 +15,6 @@ import {
   deliveryPageView,
   secretBody,
   secretView,
-  viewDelivery,
 } from './webhook-schemas.ts'
 
 export interface WebhookRouteOptions {
@@ -51,7 +51,7 @@ export function addWebhookRoutes(
     '/webhooks/deliveries',
     { config, schema: deliveriesSchema },
     async ({ caller, query }) => {
-      const { job_id: jobId, limit } = query
+      const { job: jobId, limit } = query
       const asked = { owner: caller.owner, limit, ...(jobId !== undefined && { jobId }) }
       return { deliveries: (await webhooks.listDeliveries(asked)).map(viewDelivery) }
     },

@@ -1,23 +1,10 @@
 import { z } from 'zod'
-import type { DeliveryResult, WebhookDelivery } from '../core/webhook.ts'
-import { isoTime } from '../gate/key-view.ts'
+import type { DeliveryView } from '../jobs/view-delivery.ts'
 import { duration } from './key-schemas.ts'
 
 export interface DeliveryListRequest {
-  readonly job_id?: string
+  readonly job?: string
   readonly limit: number
-}
-
-/** A delivery as it is shown. Times are ISO 8601, UTC. */
-export interface DeliveryView {
-  readonly id: string
-  readonly job_id: string
-  readonly url: string
-  readonly status: WebhookDelivery['status']
-  readonly attempts: number
-  readonly due_at: string | null
-  readonly created_at: string
-  readonly last_attempt: (Omit<DeliveryResult, 'at'> & { readonly at: string }) | null
 }
 
 /** A body that may be left out. */
@@ -37,7 +24,7 @@ export const secretView: z.ZodType<{ readonly secret: string }> = z.object({
 })
 
 export const deliveryListQuery: z.ZodType<DeliveryListRequest> = z.strictObject({
-  job_id: z.string().exactOptional(),
+  job: z.string().exactOptional().describe('Only those that tell of this job.'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
@@ -47,12 +34,13 @@ export const deliveryPageView: z.ZodType<{ readonly deliveries: readonly Deliver
   deliveries: z.array(
     z.object({
       id: z.string().describe('`webhook-id` of each attempt.'),
-      job_id: z.string(),
-      url: z.string(),
+      job: z.string().describe('The job that it tells of.'),
+      owner: z.string(),
+      url: z.string().describe('Without its query.'),
       status: z.enum(['waiting', 'delivered', 'failed']),
       attempts: z.int(),
-      due_at: time.nullable().describe('When it is tried next.'),
       created_at: time,
+      next_attempt_at: time.nullable(),
       last_attempt: z
         .object({
           at: time,
@@ -74,18 +62,3 @@ export const deliveryPageView: z.ZodType<{ readonly deliveries: readonly Deliver
     }),
   ),
 })
-
-/** Shows a delivery. */
-export function viewDelivery(delivery: WebhookDelivery): DeliveryView {
-  const { id, jobId, url, status, attempts, dueAt, createdAt, lastAttempt } = delivery
-  return {
-    id,
-    job_id: jobId,
-    url,
-    status,
-    attempts,
-    due_at: dueAt === null ? null : isoTime(dueAt),
-    created_at: isoTime(createdAt),
-    last_attempt: lastAttempt && { ...lastAttempt, at: isoTime(lastAttempt.at) },
-  }
-}

@@ -29,7 +29,12 @@ export function startProcess(name: string, ...args: readonly string[]): ChildPro
   child.stderr.on('data', (data) => {
     errors += String(data)
   })
-  const ended = Promise.all([once(child, 'close'), once(reader, 'close')]).then(() => lines)
+  const ended = Promise.all([once(child, 'close'), once(reader, 'close')]).then(([[code]]) => {
+    if (code !== 0 && code !== null) throw new Error(`${name} ended with ${code}: ${errors}`)
+    return lines
+  })
+  // Whoever kills it, or waits for lines, hears of it there.
+  ended.catch(() => {})
   return {
     waitForLines: (count) =>
       new Promise((resolve, reject) => {

@@ -156,20 +156,19 @@ function testOrder(get: GetStore): void {
     expect(served).toEqual([...Array(10)].flatMap(() => ['many', 'one']))
   })
 
-  test('an owner whose jobs are all forgotten gains no turn by it', async () => {
-    await submit(get(), ...[1, 2, 3, 4, 5].map((number) => jobOf(number, { owner: 'many' })))
-    let others = 0
-    for (const round of [...Array(20).keys()]) {
-      await submit(get(), jobOf(100 + round, { owner: 'one' }))
+  test('an owner who comes back whenever all of their jobs are forgotten gains no turn by it', async () => {
+    await submit(get(), ...[1, 2, 3].map((number) => jobOf(number, { owner: 'many' })))
+    await submit(get(), jobOf(100, { owner: 'one' }))
+    const served: string[] = []
+    for (const round of [1, 2, 3, 4, 5, 6]) {
       const [job] = await claim(get(), { max: 1 })
-      if (job === undefined) break
-      if (job.owner === 'many') others += 1
+      if (job === undefined) throw new Error('not claimed')
+      served.push(job.owner)
       await settle(get(), job, { end: 'succeeded', result: '1', expiresAt: jobBegin })
       await get().forgetExpired(jobBegin, 10)
-      if (others === 5) break
-      expect(others, `after ${round + 1} claims`).toBeGreaterThanOrEqual(Math.floor((round + 1) / 2))
+      if (job.owner === 'one') await submit(get(), jobOf(100 + round, { owner: 'one' }))
     }
-    expect(others).toBe(5)
+    expect(served.filter((owner) => owner === 'many')).toHaveLength(3)
   })
 
   test('an owner served through one model waits a turn through the others', async () => {

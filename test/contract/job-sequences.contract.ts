@@ -83,8 +83,12 @@ const steps = fc.array(
 
 type Step = (typeof steps extends fc.Arbitrary<infer T> ? T : never)[number]
 
-/** Whatever is done one after another has the outcome that it has on a plain list of jobs. */
-export function testJobSequences(open: OpenJobStore): void {
+/**
+ * Whatever is done one after another has the outcome that it has on a plain list of jobs.
+ *
+ * @param runs how many sequences: fewer where a store is slow to open
+ */
+export function testJobSequences(open: OpenJobStore, runs: number): void {
   test('in any sequence of calls and clock jumps no job is lost, held twice or ended twice, attempts keep their bound, and owners their turns', {
     timeout: 120_000,
   }, async () => {
@@ -102,7 +106,7 @@ export function testJobSequences(open: OpenJobStore): void {
           await opened.close()
         }
       }),
-      { numRuns: 150 },
+      { numRuns: runs },
     )
   })
 }

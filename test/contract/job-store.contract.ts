@@ -23,8 +23,12 @@ import { testJobWatch } from './job-watch.contract.ts'
 import { testKeptAnswers } from './kept-answers.contract.ts'
 import { testWebhookOutbox } from './webhook-outbox.contract.ts'
 
-/** The promises of `JobStore`, for every store. */
-export function describeJobStore(name: string, open: OpenJobStore): void {
+/**
+ * The promises of `JobStore`, for every store.
+ *
+ * @param sequences how many sequences of calls are compared with the model: fewer where a store is slow to open
+ */
+export function describeJobStore(name: string, open: OpenJobStore, sequences: number): void {
   describe(`job store: ${name}`, () => {
     let opened: OpenedJobStore
     let store: JobStore
@@ -42,7 +46,7 @@ export function describeJobStore(name: string, open: OpenJobStore): void {
     describe('watching', () => testJobWatch(get))
     describe('kept answers', () => testKeptAnswers(get))
     describe('webhooks', () => testWebhookOutbox(get))
-    describe('models', () => testJobSequences(open))
+    describe('models', () => testJobSequences(open, sequences))
     describe('opening again', () => testJobReopening(() => opened))
 
     test('after close every call rejects with store_unavailable, and closing again does nothing', async () => {

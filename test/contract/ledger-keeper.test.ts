@@ -1,63 +1,19 @@
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import type { LedgerPage, LedgerQuery } from '../../src/core/ledger.ts'
 import { recordsOf } from '../../src/core/ledger-block.ts'
 import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
 import { isSigned } from '../../src/core/ledger-checkpoint.ts'
 import { encodeEntry } from '../../src/core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../src/core/ledger-record.ts'
 import { parseBase } from '../../src/core/ledger-trust.ts'
+import { verifyLedger } from '../../src/core/ledger-verify.ts'
 import { openLedgerBlocks } from '../../src/stores/sqlite/ledger-blocks.ts'
-import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
 import { openLedgerDatabase, openLedgerDatabaseToRead } from '../../src/stores/sqlite/ledger-database.ts'
-import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
-import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
+import { dropOldest } from '../../src/stores/sqlite/ledger-retention.ts'
 import { createBlockTable, type StreamHead } from '../../src/stores/sqlite/ledger-stream.ts'
-import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
 import { inTransaction } from '../../src/stores/sqlite/transaction.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
-import { createTemporaryFolder } from './temporary-folder.ts'
-
-const signingKey = createSigningKey()
-
-interface OpenedThreads {
-  readonly file: string
-  readonly write: (entries: readonly LedgerEntry[]) => void
-  readonly tend: (now?: number) => ReturnType<ThreadCalls['tend']>
-  readonly query: (query: Partial<LedgerQuery>) => LedgerPage
-}
-
-/** The work of the ledger's threads, without the threads. */
-function openThreads(retention: LedgerRetention = {}): OpenedThreads {
-  const file = join(createTemporaryFolder(), 'ledger.db')
-  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
-  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention })
-  const search = createLedgerSearch({ role: 'reader', file })
-  onTestFinished(() => {
-    for (const thread of [search, keeper, writer]) thread.close({ now: ledgerBegin })
-  })
-  writer.open({ now: ledgerBegin })
-  return {
-    file,
-    write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
-    tend: (now = ledgerBegin) => keeper.tend({ now }),
-    query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
-  }
-}
-
-function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(
-    Buffer.concat(
-      entries.flatMap((entry) => {
-        const bytes = encodeEntry(entry)
-        const length = Buffer.alloc(4)
-        length.writeUInt32LE(bytes.length)
-        return [length, bytes]
-      }),
-    ),
-  )
-}
+import { manyOf, openThreads } from './ledger-threads.ts'
 
 /** A block for each, in one transaction: as many commits would take the disk long. */
 function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
@@ -73,19 +29,6 @@ function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
     }
   })
   database.close()
-}
-
-function manyOf(count: number, first = 0): LedgerEntry[] {
-  return Array.from({ length: count }, (_, index) => {
-    const number = first + index
-    return requestOf({
-      at: ledgerBegin + number,
-      requestId: `r${number}`,
-      keyId: `key_${number % 977}`,
-      owner: `owner ${number % 5}`,
-      code: number % 10_000 === 0 ? 'rate_limited' : null,
-    })
-  })
 }
 
 test('the index finds what a scan finds: within spans, across them, and behind the last', () => {
@@ -180,6 +123,26 @@ test('what is older than the retention goes from the front in whole blocks, behi
   expect(database.prepare('SELECT count(DISTINCT until) AS spans FROM posting').get()).toEqual({ spans: 1 })
 })
 
+test('a process that comes too late to drop blocks leaves the base that another has put', () => {
+  const { file, write, tend } = openThreads({ ageMs: 10_000 })
+  write(manyOf(2_000))
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  onTestFinished(() => database.close())
+  const now = ledgerBegin + 11_000
+  const late = {
+    ...database,
+    exec(sql: string) {
+      if (sql === 'BEGIN IMMEDIATE') tend(now)
+      database.exec(sql)
+    },
+  }
+  const deadline = performance.now() + 60_000
+  dropOldest({ database: late, now, retention: { ageMs: 10_000 }, signingKey: createSigningKey(), deadline })
+  const blocks = openLedgerBlocks(file)
+  onTestFinished(() => blocks.close())
+  expect(verifyLedger(blocks.blocks(), { bases: blocks.bases() }).firstBroken).toBeUndefined()
+})
+
 test('a file over its size drops the oldest and gives the space back, while records go on coming', () => {
   const bytes = 2_000_000
   const { file, write, tend, query } = openThreads({ bytes })
@@ -198,6 +161,60 @@ test('a file over its size drops the oldest and gives the space back, while reco
   expect(query({ limit: 1 }).records).toMatchObject([{ requestId: 'r99999' }])
   expect(query({ order: 'oldest', limit: 1 }).records[0]?.seq).toBeGreaterThan(50_000)
 })
+
+test('records of a clock that had leapt ahead go with those around them, and hold up none behind them', () => {
+  const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+  const ahead = 1_000_000_000
+  const oneAhead = (number: number) => requestOf({ at: ledgerBegin + ahead, requestId: `ahead${number}` })
+  write(manyOf(10))
+  // More blocks than are looked at in one go.
+  writeOneByOne(
+    file,
+    Array.from({ length: 100 }, (_, number) => oneAhead(number)),
+  )
+  expect(tend(ledgerBegin + 20_000).dropped?.records).toBe(12)
+  // Nothing behind them says yet how old they are.
+  expect(tend(ledgerBegin + 20_000).dropped).toBeUndefined()
+  writeOneByOne(file, [requestOf({ at: ledgerBegin + 20_000 })])
+  expect(tend(ledgerBegin + 25_000).dropped).toBeUndefined()
+  expect(tend(ledgerBegin + 30_001).dropped?.records).toBe(100)
+  expect(query({}).records).toMatchObject([{ seq: 113 }])
+})
+
+test('what was dropped is told, though something stood in the way afterwards', () => {
+  const { file, write } = openThreads()
+  write(manyOf(1_000))
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
+  onTestFinished(() => database.close())
+  let left = 1
+  const exec = (sql: string): void => {
+    if (sql === 'BEGIN IMMEDIATE' && left-- === 0) throw new Error('database is locked')
+    if (sql.startsWith('PRAGMA incremental_vacuum')) throw new Error('database is locked')
+    database.exec(sql)
+  }
+  const now = ledgerBegin + 1e6
+  const signingKey = createSigningKey()
+  const drop = () =>
+    dropOldest({
+      database: { ...database, exec },
+      now,
+      retention: { ageMs: 1 },
+      signingKey,
+      deadline: Number.POSITIVE_INFINITY,
+    })
+  const before = countRecords(file)
+  const dropped = drop()
+  expect(dropped?.records).toBeGreaterThan(0)
+  expect(before - countRecords(file)).toBe(dropped?.records)
+  expect(drop).toThrow('database is locked')
+})
+
+function countRecords(file: string): number {
+  const database = openLedgerDatabaseToRead(file)
+  const found = database.prepare<{ records: number }>('SELECT sum(count) AS records FROM block').get()
+  database.close()
+  return found?.records ?? 0
+}
 
 test('the newest block stays however old it is', () => {
   const { write, tend, query } = openThreads({ ageMs: 1 })

@@ -134,7 +134,8 @@ describe('a ledger in SQLite', () => {
 
   test('what retention drops is recorded, and reading goes on from what is left', async () => {
     const time = { now: ledgerBegin }
-    const ledger = await openLedger({ clock: () => time.now, retention: { ageMs: 60_000 } })
+    const clock = () => time.now
+    const ledger = await openLedger({ clock, monotonic: clock, retention: { ageMs: 60_000 } })
     await Promise.all(Array.from({ length: 300 }, () => ledger.append(requestOf())))
     await ledger.append(requestOf({ at: time.now + 3_600_000 }))
     time.now += 3_600_000
@@ -145,6 +146,36 @@ describe('a ledger in SQLite', () => {
     expect(dropped).toMatchObject([{ at: time.now, detail: { records: 302 } }])
     const [left] = await readAll(ledger)
     expect(left).toMatchObject({ seq: 303, at: time.now })
+  })
+
+  test('a clock that leaps ahead drops nothing, and is told of', async () => {
+    const time = { now: ledgerBegin }
+    let tell = (_: string): void => {}
+    const told = new Promise<string>((resolve) => {
+      tell = resolve
+    })
+    const file = inFolder()
+    const ledger = await openLedger({
+      file,
+      clock: () => time.now,
+      monotonic: () => 0,
+      retention: { ageMs: 60_000 },
+      onFault: (message) => tell(message),
+    })
+    await ledger.append(requestOf())
+    time.now += 3_600_000
+    await ledger.append(requestOf({ at: time.now }))
+    expect(await told).toMatch('the clock jumped ahead by 3600 s')
+    // The turn that told it ends before the ledger is closed.
+    await ledger.close()
+    const reader = await openSqliteLedgerReader({ file })
+    const records = await readAll(reader)
+    await reader.close()
+    expect(records.slice(0, 3).map(({ event }) => event)).toEqual([
+      'ledger.opened',
+      'ledger.checkpoint',
+      'request.admitted',
+    ])
   })
 
   test('a file that is no ledger is not touched', async () => {

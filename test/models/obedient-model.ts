@@ -9,10 +9,12 @@ export interface Order {
     | 'echo'
     | 'size'
     | 'thread'
+    | 'environment'
     | 'throw'
     | 'refuse'
     | 'exit'
     | 'crash'
+    | 'crash later'
     | 'loop'
     | 'leak'
     | 'heed'
@@ -54,6 +56,8 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       return size
     case 'thread':
       return threadId
+    case 'environment':
+      return Object.keys(process.env)
     case 'throw':
       throw new Error('as ordered')
     case 'refuse':
@@ -67,6 +71,11 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
         throw new Error('out of any call')
       })
       return new Promise(() => {})
+    case 'crash later':
+      setImmediate(() => {
+        throw new Error('out of any call')
+      })
+      return 'answered'
     case 'loop':
       for (;;);
     case 'leak':

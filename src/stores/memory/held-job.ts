@@ -1,4 +1,5 @@
 import type { JobRecord, NewJob } from '../../core/job.ts'
+import { acceptJob } from '../../core/job-transition.ts'
 
 /** A job as this store holds it. The record is frozen and lent as it is; a change replaces it. */
 export interface HeldJob {
@@ -12,20 +13,8 @@ export interface HeldJob {
   lease: string | null
 }
 
-export function newHeldJob({ inputs, ...job }: NewJob, seq: number): HeldJob {
-  const record: JobRecord = Object.freeze({
-    ...job,
-    status: 'queued',
-    version: 1,
-    done: 0,
-    attempts: 0,
-    result: null,
-    error: null,
-    startedAt: null,
-    finishedAt: null,
-    expiresAt: null,
-  })
-  return { record, inputs, seq, dueAt: null, lease: null }
+export function newHeldJob(job: NewJob, seq: number): HeldJob {
+  return { record: Object.freeze(acceptJob(job)), inputs: job.inputs, seq, dueAt: null, lease: null }
 }
 
 export function withoutResult(record: JobRecord): JobRecord {

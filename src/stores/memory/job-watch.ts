@@ -1,26 +1,20 @@
 import type { JobRecord } from '../../core/job.ts'
-import type { JobChange, JobQueue } from '../../core/job-queue.ts'
+import { createJobWatch as createWatch, type JobWatch as Watch } from '../../core/job-watch.ts'
 import { withoutResult } from './held-job.ts'
 
 /** Whoever wants to hear of changed jobs. */
-export interface JobWatch {
-  readonly watch: JobQueue['watch']
-  /** Tells of a change that has been made, soon: a listener runs neither within the change nor can it make that fail. */
+export interface JobWatch extends Pick<Watch, 'watch'> {
+  /** Tells of a change that has been made. */
   readonly tell: (jobs: readonly JobRecord[], isDue: boolean) => void
 }
 
 export function createJobWatch(): JobWatch {
-  const listeners = new Map<symbol, (change: JobChange) => void>()
+  const { watch, isWatched, tell } = createWatch()
   return {
-    watch(listener) {
-      const name = Symbol('listener')
-      listeners.set(name, listener)
-      return () => void listeners.delete(name)
-    },
+    watch,
     tell(jobs, isDue) {
-      if (listeners.size === 0 || jobs.length === 0) return
-      const change = Object.freeze({ jobs: Object.freeze(jobs.map(withoutResult)), isDue })
-      for (const name of listeners.keys()) queueMicrotask(() => listeners.get(name)?.(change))
+      if (!isWatched() || jobs.length === 0) return
+      tell(Object.freeze({ jobs: Object.freeze(jobs.map(withoutResult)), isDue }))
     },
   }
 }

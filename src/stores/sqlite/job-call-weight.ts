@@ -2,6 +2,8 @@ import type { AttemptEnd, JobSubmission } from '../../core/job-queue.ts'
 import type { JobCall } from './job-calls.ts'
 
 const unit = 1_024
+/** Of a call that says how much it takes at most: it hardly ever finds so much. */
+const askedMax = 256
 
 /** What a call weighs in its commit: a unit for each job or thing that it changes, and for each 1,024 characters of their texts. */
 export function weighCall({ name, values }: JobCall): number {
@@ -14,9 +16,9 @@ export function weighCall({ name, values }: JobCall): number {
     case 'extend':
       return (first as readonly unknown[]).length
     case 'claim':
-      return (first as { readonly max: number }).max
+      return Math.min((first as { readonly max: number }).max, askedMax)
     case 'forgetExpired':
-      return second as number
+      return Math.min(second as number, askedMax)
     default:
       return 1
   }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../core/job.ts'
 import type { ClaimedJob } from '../../core/job-queue.ts'
+import { beginAttempt, parkLost } from '../../core/job-transition.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { Carried, JobWrites } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
-import { beginAttempt, parkLost } from './job-transition.ts'
 
 /** Taken up in one claim at most, so that what becomes due all at once does not hold up everybody's commit: the next claim goes on. */
 const dueMax = 10_000

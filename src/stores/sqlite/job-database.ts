@@ -30,8 +30,9 @@ export function openJobDatabase(file: string): SqliteDatabase {
     if (checkVersion(database, file, jobKind) === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     useWriteAheadLog(database, file, performance.now() + 5_000)
     takeSteps(database, file, jobKind, jobSteps)
+    // Inputs and results are other people's texts: what is deleted is overwritten where that costs no page more.
     database.exec(
-      `PRAGMA wal_autocheckpoint = ${pagesPerCheckpoint}; PRAGMA journal_size_limit = ${logBytesMax}`,
+      `PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = ${pagesPerCheckpoint}; PRAGMA journal_size_limit = ${logBytesMax}`,
     )
     return database
   } catch (error) {

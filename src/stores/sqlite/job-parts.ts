@@ -1,9 +1,9 @@
+import type { JobTransition } from '../../core/job-transition.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { JobChanges } from './job-change-notes.ts'
 import { createJobOutbox, type JobOutbox } from './job-outbox.ts'
 import type { StoredJob } from './job-row.ts'
 import { createJobTable, type JobTable } from './job-table.ts'
-import type { JobTransition } from './job-transition.ts'
 import { createTurnTable, type TurnTable } from './job-turns.ts'
 
 /** What the calls that change jobs share. */

@@ -1,10 +1,10 @@
 import { Fault } from '../../core/fault.ts'
 import type { JobChange } from '../../core/job-queue.ts'
 import type { JobStore } from '../../core/job-store.ts'
+import { createJobWatch } from '../../core/job-watch.ts'
 import { createGroupQueue, type GroupQueue } from './group-queue.ts'
 import { weighCall } from './job-call-weight.ts'
 import type { JobCall, JobReads, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
-import { createJobWatch } from './job-watch.ts'
 import { createLastingThread, type LastingThread } from './lasting-thread.ts'
 import { errorOf, startThread, type ThreadWorker } from './thread-worker.ts'
 

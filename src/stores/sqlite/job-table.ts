@@ -1,5 +1,6 @@
 import { hasEnded, type JobRecord, type NewJob } from '../../core/job.ts'
 import type { JobAddress } from '../../core/job-queue.ts'
+import { acceptJob } from '../../core/job-transition.ts'
 import type { SqliteDatabase } from './database.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
 
@@ -42,13 +43,12 @@ export function createJobTable(database: SqliteDatabase): JobTable {
 
   return {
     add(job) {
-      const { inputs, ...rest } = job
-      const { id, owner, keyId, requestId, model, kind, total, priority } = rest
-      const { attemptsMax, webhook, createdAt } = rest
+      const { id, owner, keyId, requestId, model, kind, total, priority } = job
+      const { attemptsMax, webhook, createdAt } = job
       const cells = [id, owner, keyId, requestId, model, kind, total, priority]
       insert.run(...cells, attemptsMax, webhook, createdAt)
-      insertInputs.run(inputs)
-      return { ...rest, ...unbegun }
+      insertInputs.run(job.inputs)
+      return acceptJob(job)
     },
     find,
     findOwned,
@@ -93,16 +93,3 @@ export function createJobFinder(
     findResult: (place) => selectResult.get(place)?.result ?? null,
   }
 }
-
-/** How a job begins. */
-const unbegun = {
-  status: 'queued',
-  version: 1,
-  done: 0,
-  attempts: 0,
-  result: null,
-  error: null,
-  startedAt: null,
-  finishedAt: null,
-  expiresAt: null,
-} as const

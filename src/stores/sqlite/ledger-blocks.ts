@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import type { StoredBase } from '../../core/ledger-base.ts'
 import type { LedgerBlock } from '../../core/ledger-block.ts'
+import type { LedgerIndexCheck } from '../../core/ledger-verify.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
+import { createIndexCheck } from './ledger-index-check.ts'
 
 /** The ledger's file as it is written, for whoever verifies it. */
 export interface LedgerBlocks {
@@ -11,6 +13,8 @@ export interface LedgerBlocks {
   readonly bases: () => readonly StoredBase[]
   /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
   readonly streams: () => readonly LedgerStream[]
+  /** Begins a look at the index, for blocks from the first on. */
+  readonly checkIndex: () => LedgerIndexCheck
   readonly close: () => void
 }
 
@@ -52,6 +56,7 @@ export function openLedgerBlocks(file: string): LedgerBlocks {
         .all(),
     streams: () =>
       database.prepare<LedgerStream>('SELECT id, opened_at AS openedAt FROM stream ORDER BY number').all(),
+    checkIndex: () => createIndexCheck(database),
     close: () => database.close(),
   }
 }

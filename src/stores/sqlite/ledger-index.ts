@@ -12,6 +12,8 @@ const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`,
 /** A span is full with so many records or blocks: what is behind the last span is read through by every query. */
 const spanRecords = 16_384
 const spanBlocks = 4_096
+/** Most rows of one span: each record has so many texts, and the last block may go beyond by less than as many records as fill one. */
+export const spanRowsMax: number = 2 * spanRecords * prefixes.length
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
 /** And a pause after each: SQLite waits for a lock by sleeping and trying again, and would find it taken again and again. */
@@ -27,8 +29,8 @@ interface Span {
 /**
  * Fills the index with the next span, if it is full.
  *
- * Rows behind `indexed` do not count yet, so that they can be written a few at a time. A span begins and ends at the same blocks whoever
- * fills it: another process that does so too writes the same rows.
+ * Rows behind `indexed` do not count yet, so that they can be written a few at a time. Several processes may do so at once: whoever comes
+ * first is right, and the others write nothing that would count from then on.
  *
  * @returns whether there was one
  */
@@ -36,19 +38,24 @@ export function fillIndex(database: SqliteDatabase): boolean {
   const from = indexedUntil(database)
   const span = nextSpan(database, from)
   if (span === undefined) return false
+  const { until } = span
   const rows = [...termsOf(database, span)]
   // In the order of the table, which is appended to.
   rows.sort(([one], [other]) => (one < other ? -1 : 1))
-  // A process may have been killed in the middle, of a span that ended elsewhere: retention took some of its blocks since.
-  database.prepare('DELETE FROM posting WHERE until > ? AND until <> ?').run(from, span.until)
-  putRows(database, span.until, rows)
-  inTransaction(database, () => {
-    const count = database.prepare<{ rows: number }>('SELECT count(*) AS rows FROM posting WHERE until = ?')
-    // Fewer: another process took its own span for the right one. The next turn begins anew.
-    if (count.get(span.until)?.rows !== rows.length) return
-    database.prepare('UPDATE indexed SET block = ? WHERE block = ?').run(span.until, from)
-  })
+  for (let at = 0; at < rows.length; at += rowsAtOnce) {
+    const some = rows.slice(at, at + rowsAtOnce)
+    whileNext(database, from, () => putRows(database, until, some))
+    Atomics.wait(pauses, 0, 0, pauseMs)
+  }
+  whileNext(database, from, () => finishSpan(database, from, until, rows.length))
   return true
+}
+
+/** Does the work in one transaction, unless another process has finished a span meanwhile. */
+function whileNext(database: SqliteDatabase, from: number, work: () => void): void {
+  inTransaction(database, () => {
+    if (indexedUntil(database) === from) work()
+  })
 }
 
 function putRows(
@@ -57,12 +64,16 @@ function putRows(
   rows: readonly (readonly [string, readonly number[]])[],
 ): void {
   const put = database.prepare('INSERT OR REPLACE INTO posting (until, term, blocks) VALUES (?, ?, ?)')
-  for (let at = 0; at < rows.length; at += rowsAtOnce) {
-    inTransaction(database, () => {
-      for (const [term, ids] of rows.slice(at, at + rowsAtOnce)) put.run(until, term, encodeIds(ids))
-    })
-    Atomics.wait(pauses, 0, 0, pauseMs)
-  }
+  for (const [term, ids] of rows) put.run(until, term, encodeIds(ids))
+}
+
+function finishSpan(database: SqliteDatabase, from: number, until: number, rows: number): void {
+  // Of a span that ended elsewhere: retention took some of its blocks since. They would count from now on.
+  database.prepare('DELETE FROM posting WHERE until > ? AND until <> ?').run(from, until)
+  const count = database.prepare<{ rows: number }>('SELECT count(*) AS rows FROM posting WHERE until = ?')
+  if (count.get(until)?.rows === rows) database.prepare('UPDATE indexed SET block = ?').run(until)
+  // Others wrote rows, or took them away, for a span that began elsewhere. The next turn begins anew.
+  else database.prepare('DELETE FROM posting WHERE until > ?').run(from)
 }
 
 /** The last block that the index knows. */

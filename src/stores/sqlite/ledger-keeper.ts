@@ -5,13 +5,10 @@ import type { KeeperData, ThreadCalls } from './ledger-calls.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
 import { fillIndex } from './ledger-index.ts'
 import { dropOldest } from './ledger-retention.ts'
+import { type LogBounds, logBoundsOf } from './log-bounds.ts'
 
 /** Bytes of the write-ahead log from which on it is brought into the file, beside the commits. */
 const logBytes = 4 * 2 ** 20
-/** From so many frames on commits wait until it begins anew: under an unbroken load it never would by itself. 32 MiB. */
-const logFramesMax = 8_192
-/** Commits are faster where the file of the log need not grow, so it stays as it is unless something held it up for long. */
-const logBytesMax = 256 * 2 ** 20
 /** How long it takes at most before it looks at its next call; commits never wait for it so long. */
 const turnMs = 500
 /** Whoever commits comes first: what could not be done now is done the next time. */
@@ -23,6 +20,7 @@ export function createLedgerKeeper({
   signingKey,
   retention,
 }: KeeperData): Pick<ThreadCalls, 'tend' | 'close'> {
+  const logBounds = logBoundsOf(retention.bytes)
   let open: SqliteDatabase | undefined
 
   function use(): SqliteDatabase {
@@ -40,7 +38,7 @@ export function createLedgerKeeper({
     tend({ now }) {
       const database = use()
       const deadline = performance.now() + turnMs
-      shortenLog(database, file)
+      shortenLog(database, file, logBounds)
       while (fillIndex(database) && performance.now() < deadline);
       return { dropped: dropOldest({ database, now, retention, signingKey, deadline }) }
     },
@@ -52,12 +50,12 @@ export function createLedgerKeeper({
   }
 }
 
-function shortenLog(database: SqliteDatabase, file: string): void {
+function shortenLog(database: SqliteDatabase, file: string, { framesMax, bytesMax }: LogBounds): void {
   const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
   if (size < logBytes) return
   const checkpoint = database.prepare<{ log: number }>('PRAGMA wal_checkpoint(PASSIVE)')
   const frames = checkpoint.get()?.log ?? 0
   // Little is left to do now, when commits are held up for it.
-  if (size >= logBytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  else if (frames >= logFramesMax) database.exec('PRAGMA wal_checkpoint(RESTART)')
+  if (size >= bytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  else if (frames >= framesMax) database.exec('PRAGMA wal_checkpoint(RESTART)')
 }

@@ -35,15 +35,26 @@ export function dropOldest(options: DropOptions): Tended['dropped'] {
   if (retention.ageMs === undefined && retention.bytes === undefined) return undefined
   let records = 0
   let until = 0
-  while (performance.now() < deadline) {
-    const blocks = findOld(options)
-    if (blocks.length === 0) break
-    inTransaction(database, () => drop(options, blocks))
-    for (const { count } of blocks) records += count
-    until = blocks.at(-1)?.id ?? until
+  try {
+    while (performance.now() < deadline) {
+      // Commits need not wait where there is nothing to drop.
+      if (findOld(options).length === 0) break
+      const blocks = inTransaction(database, () => {
+        // Once more: another process may have dropped them meanwhile.
+        const old = findOld(options)
+        drop(options, old)
+        return old
+      })
+      if (blocks.length === 0) break
+      for (const { count } of blocks) records += count
+      until = blocks.at(-1)?.id ?? until
+      giveBack(database, deadline)
+    }
     giveBack(database, deadline)
+  } catch (error) {
+    // What is gone is told first. What stood in the way does so the next time too, or no more.
+    if (until === 0) throw error
   }
-  giveBack(database, deadline)
   return until === 0 ? undefined : { records, until }
 }
 
@@ -57,9 +68,27 @@ function findOld({ database, retention, now }: DropOptions): OldBlock[] {
     .all()
   const { ageMs = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = retention
   if (usedBytes(database) > bytes) return oldest
+  const timeOf = createBlockTimes(database, now)
   // Only what is at the front goes, whatever a clock said that jumped: a stream is cut off at one place.
-  const stays = oldest.findIndex(({ max_at }) => max_at >= now - ageMs)
+  const stays = oldest.findIndex((block) => timeOf(block) >= now - ageMs)
   return stays === -1 ? oldest : oldest.slice(0, stays)
+}
+
+/**
+ * When a block was written, at the latest. One that says a time to come, from a clock that had leapt ahead, was there before the next that
+ * does not: it would hold up all behind it until that time.
+ */
+function createBlockTimes(database: SqliteDatabase, now: number): (block: OldBlock) => number {
+  const next = database.prepare<{ id: number; max_at: number }>(
+    'SELECT id, max_at FROM block WHERE id > ? AND max_at <= ? ORDER BY id LIMIT 1',
+  )
+  let found: { readonly id: number; readonly max_at: number } | undefined
+  return ({ id, max_at }) => {
+    if (max_at <= now) return max_at
+    if (found === undefined || found.id < id)
+      found = next.get(id, now) ?? { id: Number.POSITIVE_INFINITY, max_at }
+    return found.max_at
+  }
 }
 
 function usedBytes(database: SqliteDatabase): number {
@@ -72,7 +101,8 @@ function drop({ database, now, signingKey }: DropOptions, blocks: readonly OldBl
   const put = database.prepare('INSERT OR REPLACE INTO base (stream, checkpoint) VALUES (?, ?)')
   const lasts = new Map(blocks.map((block) => [block.stream, block]))
   for (const { id, stream, streamId, first_seq, count } of lasts.values()) {
-    const body = bodyOf.get(id)?.body ?? new Uint8Array()
+    const body = bodyOf.get(id)?.body
+    if (body === undefined) throw new Error(`ledger: block ${id} is gone`)
     const hash = Buffer.from(body.subarray(body.length - linkBytes)).toString('hex')
     const stated = { stream: streamId, seq: first_seq + count - 1, hash, at: now }
     put.run(stream, JSON.stringify(signBase(stated, signingKey)))

@@ -3,7 +3,12 @@ import { walkEntries } from '../../core/ledger-block.ts'
 import { linkBytes } from '../../core/ledger-chain.ts'
 import { decodeEntry } from '../../core/ledger-encoding.ts'
 import { ledgerPageOf } from '../../core/ledger-page.ts'
-import { formatPosition, type LedgerPosition, readPosition } from '../../core/ledger-position.ts'
+import {
+  comparePositions,
+  formatPosition,
+  type LedgerPosition,
+  readPosition,
+} from '../../core/ledger-position.ts'
 import type { LedgerRecord } from '../../core/ledger-record.ts'
 import { EntrySkim } from '../../core/ledger-skim.ts'
 import { createUsageSum } from '../../core/ledger-usage.ts'
@@ -73,7 +78,7 @@ function isBehind(
   order: LedgerQuery['order'],
 ): boolean {
   if (border === undefined) return true
-  const distance = position.block - border.block || position.index - border.index
+  const distance = comparePositions(position, border)
   return order === 'oldest' ? distance > 0 : distance < 0
 }
 

@@ -10,6 +10,7 @@ import { createKeepingThread } from './ledger-keeping.ts'
 import { createLedgerReader } from './ledger-reader.ts'
 import { startLedgerWorker } from './ledger-worker.ts'
 import { createWritingThread } from './ledger-writing.ts'
+import { createOutage } from './outage.ts'
 
 export interface SqliteLedgerOptions {
   /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
@@ -18,6 +19,8 @@ export interface SqliteLedgerOptions {
   readonly signingKey: KeyObject
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
+  /** Milliseconds, never jumps: tells retention when `clock` has. @default performance.now */
+  readonly monotonic?: Clock
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
@@ -31,7 +34,7 @@ export interface SqliteLedgerOptions {
    * committed is whole; what they were about to is not there.
    */
   readonly onUnclosed?: (streams: readonly string[]) => void
-  /** Told of what no caller waits for: the keeper's faults, a thread that died. */
+  /** Told of what no caller waits for: that nothing can be written, and again (`fault` undefined); the keeper's faults, a thread that died. */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
@@ -63,7 +66,12 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     onFault,
   })
   await writer.open()
-  const queue = createAppendQueue({ send: writer.write, entriesMax })
+  const outage = createOutage(
+    (reason) => onFault?.('ledger: it is out, and nothing can be recorded', reason),
+    () => onFault?.('ledger: it is back, and records are written again', undefined),
+  )
+  const checkpoint = outage.watch(writer.checkpoint)
+  const queue = createAppendQueue({ send: outage.watch(writer.write), entriesMax })
   const reader = createLedgerReader(file)
   let isOpen = true
 
@@ -78,12 +86,13 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
   const keeper = createKeepingThread({
     start: () => startLedgerWorker({ role: 'keeper', file, signingKey, retention }),
     now,
-    append,
+    monotonic: options.monotonic ?? (() => performance.now()),
+    // Also while closing: what its last turn dropped is recorded still.
+    append: queue.append,
     onFault,
   })
   const checkpoints = setInterval(() => {
-    if (writer.isDue())
-      writer.checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
+    if (writer.isDue()) checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
   }, options.checkpointMs ?? 60_000).unref()
   return {
     append,
@@ -91,7 +100,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     usage: reader.usage,
     async checkpoint() {
       if (!isOpen) throw closedFault()
-      return writer.checkpoint()
+      return checkpoint()
     },
     async close() {
       if (!isOpen) return

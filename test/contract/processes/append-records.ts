@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs'
 import { openSqliteLedger } from '../../../src/stores/sqlite/ledger.ts'
 import { createSigningKey, requestOf } from '../ledger.contract.ts'
+import { sayLine } from './say-line.ts'
 
 // Appends to a ledger with many in flight, and names each on standard output once it is durable: `<name>-<number>`. After `count`, if
 // one is given, it closes the ledger and ends.
@@ -11,7 +11,7 @@ async function appendOn(): Promise<void> {
   while (number < Number(count)) {
     const requestId = `${name}-${number++}`
     await ledger.append(requestOf({ requestId, at: Date.now() }))
-    writeSync(1, `${requestId}\n`)
+    sayLine(requestId)
   }
 }
 await Promise.all(Array.from({ length: 20 }, appendOn))

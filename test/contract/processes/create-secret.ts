@@ -1,11 +1,11 @@
-import { writeSync } from 'node:fs'
 import { openDataFolder } from '../../../src/stores/sqlite/data-folder.ts'
+import { sayLine } from './say-line.ts'
 
 // Creates a secret file when told to, by anything on standard input, and prints what is in it afterwards.
 const [, , folder = '', text = ''] = process.argv
-writeSync(1, 'ready\n')
+sayLine('ready')
 process.stdin.once('data', () => {
   const data = openDataFolder(folder, { create: true })
-  writeSync(1, `${data.createSecretFile('pepper', text)}\n`)
+  sayLine(`${data.createSecretFile('pepper', text)}`)
   process.exit()
 })

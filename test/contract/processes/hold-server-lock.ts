@@ -1,9 +1,9 @@
-import { writeSync } from 'node:fs'
 import { openDataFolder } from '../../../src/stores/sqlite/data-folder.ts'
+import { sayLine } from './say-line.ts'
 
 // Takes a folder's server lock and holds it until it is killed, though it keeps nothing of it that a collector would spare.
 const [, , folder = ''] = process.argv
 openDataFolder(folder, { create: false }).lockForServer()
 globalThis.gc?.()
-writeSync(1, 'held\n')
+sayLine('held')
 process.stdin.resume()

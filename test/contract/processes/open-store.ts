@@ -1,14 +1,14 @@
-import { writeSync } from 'node:fs'
 import { openSqliteKeyStore } from '../../../src/stores/sqlite/key-store.ts'
 import { idOf, keyOf } from '../key-fixtures.ts'
+import { sayLine } from './say-line.ts'
 
 // Opens a store when told to, by anything on standard input, adds one key and prints what came of it.
 const [, , file = '', number = '0'] = process.argv
-writeSync(1, 'ready\n')
+sayLine('ready')
 process.stdin.once('data', async () => {
   const store = openSqliteKeyStore({ file })
   const { outcome } = await store.addKeys([keyOf(idOf(Number(number)))])
   await store.close()
-  writeSync(1, `${outcome}\n`)
+  sayLine(outcome)
   process.exit()
 })

@@ -1,7 +1,7 @@
-import { writeSync } from 'node:fs'
 import { createMemoryLimiter } from '../../../src/stores/memory/limiter.ts'
 import { openSqliteLimitMemory } from '../../../src/stores/sqlite/limit-memory.ts'
 import { useOf } from '../limiter.contract.ts'
+import { sayLine } from './say-line.ts'
 
 // Takes from limits in turn as fast as it can, and names each on standard output once it is admitted; `full` when none is any more.
 const [, , file = '', ...texts] = process.argv
@@ -14,10 +14,10 @@ for (;;) {
   for (const use of uses) {
     if ((await limiter.take([use])).refusal !== undefined) continue
     admitted += 1
-    writeSync(1, `${use.limit.text}\n`)
+    sayLine(`${use.limit.text}`)
   }
   if (admitted === 0) break
   // The timer has its turn.
   if (Math.random() < 0.05) await new Promise((resolve) => setImmediate(resolve))
 }
-writeSync(1, 'full\n')
+sayLine('full')

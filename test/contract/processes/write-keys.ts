@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs'
 import { openSqliteKeyStore } from '../../../src/stores/sqlite/key-store.ts'
 import { idOf, keyOf } from '../key-fixtures.ts'
+import { sayLine } from './say-line.ts'
 
 // Adds keys one after another, and names each on standard output once it has been promised to be kept.
 const [, , file = '', first = '0'] = process.argv
@@ -9,5 +9,5 @@ for (let number = Number(first); ; number += 1) {
   const id = idOf(number)
   await store.addKeys([keyOf(id, { imported: number % 2 === 0 })])
   if (number % 3 === 0) await store.replaceKey(keyOf(id, { version: 2, imported: number % 2 === 0 }))
-  writeSync(1, `${id}\n`)
+  sayLine(id)
 }

@@ -1,4 +1,4 @@
-import type { JobChange, JobQueue } from '../../core/job-queue.ts'
+import type { JobChange, JobQueue } from './job-queue.ts'
 
 /** Whoever wants to hear of changed jobs. */
 export interface JobWatch {

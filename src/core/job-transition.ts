@@ -1,10 +1,26 @@
-import { type JobRecord, type JobStatus, jobLost } from '../../core/job.ts'
-import type { AttemptEnd } from '../../core/job-queue.ts'
+import { type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
+import type { AttemptEnd } from './job-queue.ts'
 
 /** What a job becomes, and when it may be claimed: null for at once, or for never where it has ended. */
 export interface JobTransition {
   readonly job: JobRecord
   readonly dueAt: number | null
+}
+
+/** The job as it is accepted. */
+export function acceptJob({ inputs: _, ...job }: NewJob): JobRecord {
+  return {
+    ...job,
+    status: 'queued',
+    version: 1,
+    done: 0,
+    attempts: 0,
+    result: null,
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+    expiresAt: null,
+  }
 }
 
 /** The job as an attempt begins. */

@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { LedgerPage, LedgerQuery } from '../../src/core/ledger.ts'
+import { encodeEntry } from '../../src/core/ledger-encoding.ts'
+import type { LedgerEntry } from '../../src/core/ledger-record.ts'
+import type { LedgerRetention, ThreadCalls } from '../../src/stores/sqlite/ledger-calls.ts'
+import { createLedgerKeeper } from '../../src/stores/sqlite/ledger-keeper.ts'
+import { createLedgerSearch } from '../../src/stores/sqlite/ledger-search.ts'
+import { createLedgerWriter } from '../../src/stores/sqlite/ledger-writer.ts'
+import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+const signingKey = createSigningKey()
+
+export interface OpenedThreads {
+  readonly file: string
+  readonly write: (entries: readonly LedgerEntry[]) => void
+  readonly tend: (now?: number) => ReturnType<ThreadCalls['tend']>
+  readonly query: (query: Partial<LedgerQuery>) => LedgerPage
+}
+
+/** The work of the ledger's threads, without the threads. */
+export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
+  const file = join(createTemporaryFolder(), 'ledger.db')
+  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
+  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention })
+  const search = createLedgerSearch({ role: 'reader', file })
+  onTestFinished(() => {
+    for (const thread of [search, keeper, writer]) thread.close({ now: ledgerBegin })
+  })
+  writer.open({ now: ledgerBegin })
+  return {
+    file,
+    write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
+    tend: (now = ledgerBegin) => keeper.tend({ now }),
+    query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
+  }
+}
+
+function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(
+    Buffer.concat(
+      entries.flatMap((entry) => {
+        const bytes = encodeEntry(entry)
+        const length = Buffer.alloc(4)
+        length.writeUInt32LE(bytes.length)
+        return [length, bytes]
+      }),
+    ),
+  )
+}
+
+/** Requests of 977 keys and five owners, one a millisecond. */
+export function manyOf(count: number, first = 0): LedgerEntry[] {
+  return Array.from({ length: count }, (_, index) => {
+    const number = first + index
+    return requestOf({
+      at: ledgerBegin + number,
+      requestId: `r${number}`,
+      keyId: `key_${number % 977}`,
+      owner: `owner ${number % 5}`,
+      code: number % 10_000 === 0 ? 'rate_limited' : null,
+    })
+  })
+}
