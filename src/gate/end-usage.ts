@@ -5,12 +5,24 @@ import { noUsage, type Usage } from '../core/usage.ts'
 /** Told of a limit that could not be counted down when its request was over. */
 export type EndListener = (fault: Fault) => void
 
-/** Usage that outlives its request. */
-const handedOver = new WeakSet<Usage>()
+type Outcome = Parameters<Usage['end']>[0]
 
-/** Somebody else ends this usage, later than its request does: a job that was accepted. From now on the request's own end leaves it alone. */
+/** Usage that outlives its request, and how that request has ended meanwhile. */
+const handedOver = new WeakMap<Usage, { ended?: Outcome }>()
+
+/**
+ * Somebody else ends this usage, later than its request does: a job that is about to be accepted. From now on the request's own end leaves it
+ * alone; after the acceptance would be too late, for a client that goes away before would run its jobs beside every limit.
+ */
 export function handOver(usage: Usage): void {
-  if (usage !== noUsage) handedOver.add(usage)
+  if (usage !== noUsage && !handedOver.has(usage)) handedOver.set(usage, {})
+}
+
+/** The usage is its request's again, for the job was not accepted. Ended now where the request has ended meanwhile. */
+export function takeBack(usage: Usage, onFault: EndListener): void {
+  const ended = handedOver.get(usage)?.ended
+  handedOver.delete(usage)
+  if (ended !== undefined) void endUsage(usage, ended, onFault)
 }
 
 /** Whether somebody else ends this usage. */
@@ -27,12 +39,12 @@ export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: E
 }
 
 /** Ends a request's usage; nobody waits for it, so what fails is told. */
-export async function endUsage(
-  usage: Usage,
-  outcome: Parameters<Usage['end']>[0],
-  onFault: EndListener,
-): Promise<void> {
-  if (isHandedOver(usage)) return
+export async function endUsage(usage: Usage, outcome: Outcome, onFault: EndListener): Promise<void> {
+  const elsewhere = handedOver.get(usage)
+  if (elsewhere !== undefined) {
+    elsewhere.ended = outcome
+    return
+  }
   try {
     await usage.end(outcome)
   } catch (thrown) {

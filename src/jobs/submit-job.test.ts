@@ -198,6 +198,34 @@ describe('what a request took of its limits', () => {
     expect(said).toEqual(['answered'])
   })
 
+  test('is the job’s from its submission on: a client that goes away meanwhile runs nothing beside its limits', async () => {
+    const said: string[] = []
+    const { submit, calls, time } = openTestJobs()
+    const usage = usageThat(said)
+    const submitted = submit({ model: 'slow', usage })
+    await endUsage(usage, 'aborted', () => {})
+    await submitted
+    expect(said).toEqual([])
+    calls[0]?.answer()
+    await time.settle()
+    expect(said).toEqual(['answered'])
+  })
+
+  test('is ended where the client went away and there is no job, or the one of an earlier request', async () => {
+    const said: string[] = []
+    const { jobs, submit } = openTestJobs({ concurrency: 0, jobsMax: 1 })
+    const leave = async (more: Parameters<typeof submit>[0]) => {
+      const usage = usageThat(said)
+      const submitted = jobs.submit({ ...requestOf('a'), usage, ...more })
+      await endUsage(usage, 'aborted', () => {})
+      return submitted.catch(({ code }: { readonly code: string }) => code)
+    }
+    await submit({ idempotency: idempotency() })
+    expect(await leave({ idempotency: idempotency() })).toMatchObject({ isReplayed: true })
+    expect(await leave({})).toBe('overloaded')
+    expect(said).toEqual(['aborted', 'aborted'])
+  })
+
   test('is given back where the job was cancelled before it began', async () => {
     const said: string[] = []
     const { submit, jobs, time } = openTestJobs({ concurrency: 0 })

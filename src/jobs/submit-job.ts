@@ -5,7 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { JobRecord, NewJob } from '../core/job.ts'
 import type { JobQueue, JobSubmission } from '../core/job-queue.ts'
 import { Refusal } from '../core/refusal.ts'
-import { handOver } from '../gate/end-usage.ts'
+import { handOver, takeBack } from '../gate/end-usage.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from './answer-once.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
@@ -39,8 +39,22 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
   return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
-    if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
-    return { job: await accept(options, request, request.keep), isReplayed: false }
+    const { usage, idempotency } = request
+    if (usage !== undefined) handOver(usage)
+    let isTaken = false
+    try {
+      const submitted =
+        idempotency !== undefined
+          ? await acceptOnce(options, request, idempotency)
+          : { job: await accept(options, request, request.keep), isReplayed: false }
+      isTaken = !submitted.isReplayed
+      return submitted
+    } finally {
+      if (!isTaken && usage !== undefined)
+        takeBack(usage, (fault) =>
+          options.onFault('the limits of a request could not be counted down', fault),
+        )
+    }
   }
 }
 
@@ -105,7 +119,6 @@ async function accept(
     refuseUnless(outcome)
     await recordOrWithdraw(options, job, answer !== undefined)
     isAccepted = true
-    if (request.usage !== undefined) handOver(request.usage)
   } finally {
     if (!isAccepted) usages.drop(job.id)
     accepting.delete(job.id)
