@@ -16,6 +16,16 @@ export const processScheduler: Scheduler = {
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
+/** Keeps the process alive until the work is done: what is waited for meanwhile may be nothing but timers, which do not. */
+export async function stayAlive<T>(work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 60_000)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
+}
+
 /** Resolves after so many milliseconds; rejects with the signal's reason where it aborts before. */
 export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Promise<void> {
   return orAbort(
