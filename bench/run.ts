@@ -13,6 +13,7 @@ import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
+import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
 
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   verify: benchVerify,
   'jobs-store': benchJobsStore,
   jobs: benchJobs,
+  saturated: benchSaturated,
   start: benchStart,
   import: benchImport,
   model: benchModel,
@@ -35,11 +37,11 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger: default 5; jobs-store: default 3)
+--seconds  length of one turn of load (http, adapters, ledger, saturated: default 5; jobs-store: default 3)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger); default 1000000
 --jobs     jobs of each phase (jobs); default 20000
---only     contestants, separated by commas (http, adapters; what they are measured against always runs)
+--only     contestants, separated by commas (http, adapters, saturated; what they are measured against always runs)
 --json     one JSON object in place of tables
 `
 
