@@ -7,6 +7,7 @@ import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
 import { benchJobs } from './jobs/bench-jobs.ts'
+import { benchJobsHttp } from './jobs-http/bench-jobs-http.ts'
 import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchVerify } from './ledger/bench-verify.ts'
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   verify: benchVerify,
   'jobs-store': benchJobsStore,
   jobs: benchJobs,
+  'jobs-http': benchJobsHttp,
   saturated: benchSaturated,
   start: benchStart,
   import: benchImport,
@@ -37,11 +39,11 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger, saturated: default 5; jobs-store: default 3)
+--seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger); default 1000000
 --jobs     jobs of each phase (jobs); default 20000
---only     contestants, separated by commas (http, adapters, saturated; what they are measured against always runs)
+--only     contestants, separated by commas (http, adapters, jobs-http, saturated; what they are measured against always runs)
 --json     one JSON object in place of tables
 `
 

@@ -1,10 +1,12 @@
-# A model that needs 20 ms of CPU time, as FastAPI's users keep one from blocking the event loop: in a thread, which holds Python's lock meanwhile.
+# What FastAPI's users answer later, and how they keep a model from blocking the event loop.
+# A background task is kept in memory: it dies with the process, and nobody can ask for its result.
+# The slow model needs 20 ms of CPU time, in a thread, which holds Python's lock meanwhile.
 import asyncio
 import time
 
-from fastapi import Depends
+from fastapi import BackgroundTasks, Depends
 
-from fastapi_app import Input, app, verify
+from fastapi_app import Input, app, predict, verify
 
 
 def burn() -> None:
@@ -22,3 +24,9 @@ async def health():
 async def slow(input: Input):
     await asyncio.to_thread(burn)
     return {"text": input.text, "sentiment": "neutral"}
+
+
+@app.post("/predict/later", status_code=202, dependencies=[Depends(verify)])
+async def later(input: Input, tasks: BackgroundTasks):
+    tasks.add_task(predict, input)
+    return {"status": "queued"}
