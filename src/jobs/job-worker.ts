@@ -93,24 +93,24 @@ export class JobWorker {
   #take(): void {
     if (this.#isLooking || this.#isClosing) return
     this.#isLooking = true
-    this.#looking = this.#look().finally(() => {
-      this.#isLooking = false
-    })
+    this.#looking = this.#look()
   }
 
   async #look(): Promise<void> {
-    while (!this.#isClosing && this.#options.clock() >= this.#pausedUntil) {
-      const ask = this.#slots.next()
-      if (ask === undefined) return
-      try {
-        await this.#claim(ask)
-        this.#isDeaf = false
-      } catch (fault) {
-        if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
-        this.#isDeaf = true
-        return
-      }
+    try {
+      for (let ask = this.#nextAsk(); ask !== undefined; ask = this.#nextAsk()) await this.#claim(ask)
+    } catch (fault) {
+      if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
+      this.#isDeaf = true
+    } finally {
+      // In the same turn as the last look for something to ask: a wake in between would go unheard.
+      this.#isLooking = false
     }
+  }
+
+  #nextAsk(): SlotAsk | undefined {
+    const mayAsk = !this.#isClosing && this.#options.clock() >= this.#pausedUntil
+    return mayAsk ? this.#slots.next() : undefined
   }
 
   async #claim(ask: SlotAsk): Promise<void> {
@@ -119,6 +119,7 @@ export class JobWorker {
     await records.ensureWritable()
     const now = clock()
     const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
+    this.#isDeaf = false
     this.#slots.claimed(ask, claimed.length)
     for (const job of claimed) this.#start(job)
     for (const job of parked) await this.#recordParked(job)
