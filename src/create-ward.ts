@@ -2,7 +2,6 @@ import { checkPeppers } from './check-peppers.ts'
 import type { CallerOf } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
 import type { Demand } from './core/demand.ts'
-import type { JobStore } from './core/job-store.ts'
 import type { KeyStore } from './core/key-store.ts'
 import type { KeyFormat } from './core/key-text.ts'
 import type { LedgerReader } from './core/ledger.ts'
@@ -25,8 +24,9 @@ import { createSessions } from './gate/session.ts'
 import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 import type { JobService } from './jobs/job-service.ts'
+import type { WebhookService } from './jobs/webhook-service.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
-import { createWardJobs, type WardJobsOptions } from './ward-jobs.ts'
+import { createWardJobs, type KeptWardJobs } from './ward-jobs.ts'
 import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
 import { readWardLimits } from './ward-limits.ts'
 
@@ -47,6 +47,8 @@ export interface Ward<Required extends boolean = boolean> {
   readonly lookAtLimits: LookAtLimits
   /** Calls that are answered later; undefined where the ward has none. */
   readonly jobs: JobService | undefined
+  /** The secrets and the deliveries of messages about ended jobs; undefined where the ward has no jobs. */
+  readonly webhooks: WebhookService | undefined
   readonly store: KeyStore
   /** Where decisions and changes are recorded, to read; undefined where they are not. */
   readonly ledger: LedgerReader | undefined
@@ -88,7 +90,7 @@ export interface WardOptions<Required extends boolean = boolean> extends WardLed
   /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
   /** Calls that are answered later, and where they are kept; the store is closed with the ward. @default none */
-  readonly jobs?: WardJobsOptions & { readonly store: JobStore }
+  readonly jobs?: KeptWardJobs
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
@@ -106,22 +108,17 @@ export async function createWard<Required extends boolean>(
   const onFault = options.onFault ?? (() => {})
   const limits = readWardLimits(options)
   await checkPeppers(store, peppers)
-  const cache = createKeyCache({
-    keysMax: options.cachedKeysMax ?? 10_000,
-    leaseMs: options.leaseMs ?? 5_000,
-    monotonic,
-  })
+  const { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 } = options
+  const cache = createKeyCache({ keysMax, leaseMs, monotonic })
   const watch = watchStore(options, cache, monotonic, onFault)
   await watch.listen()
-  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
-  const announced = announceChanges(store, () =>
-    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
-  )
+  const announced = announceTo(watch, store, onFault)
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
   const shared = { peppers, clock, monotonic, onFault }
   const recorder = createWardRecorder({ ...options, ...shared })
-  const { jobs, close: closeJobs } = createWardJobs(options.jobs, { ...shared, writer: recorder.writer })
+  const { writer, changes } = recorder
+  const wardJobs = await createWardJobs(options.jobs, { ...shared, writer, changes })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -149,10 +146,11 @@ export async function createWard<Required extends boolean>(
     // Null is admitted only under a scheme that is not required, which is what the type says.
     gate: gate as Gate<Required>,
     admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
-    keys: createKeyService({ store: announced, peppers, format, clock, changes: recorder.changes }),
-    owners: createOwnerService({ store: announced, clock, changes: recorder.changes }),
+    keys: createKeyService({ store: announced, peppers, format, clock, changes }),
+    owners: createOwnerService({ store: announced, clock, changes }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
-    jobs,
+    jobs: wardJobs.jobs,
+    webhooks: wardJobs.webhooks,
     store,
     ledger: options.ledger,
     format,
@@ -162,12 +160,24 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= closeJobs().finally(async () => {
+      closed ??= wardJobs.close().finally(async () => {
         await Promise.all([recorder.close(), limiter.close(), store.close()])
       })
       return closed
     },
   }
+}
+
+/** Has the watch hear this process's own changes at once. */
+function announceTo(
+  watch: KeyWatch,
+  store: KeyStore,
+  onFault: (message: string, fault: unknown) => void,
+): KeyStore {
+  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
+  return announceChanges(store, () =>
+    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+  )
 }
 
 /** Listens to the store for changes, and tells when it is out of hearing. */

@@ -1,11 +1,17 @@
 import { checkOptions, isFunction, isText, isWholeFrom, type OptionRule } from './core/check-options.ts'
 import type { Clock } from './core/clock.ts'
 import type { JobStore } from './core/job-store.ts'
-import type { Peppers } from './gate/pepper.ts'
-import type { EntryWriter } from './gate/write-entry.ts'
 import { createJobService, type JobServiceOptions } from './jobs/create-job-service.ts'
 import type { JobService } from './jobs/job-service.ts'
 import type { JobModel } from './jobs/run-attempt.ts'
+import type { Scheduler } from './jobs/scheduler.ts'
+import type { WebhookService } from './jobs/webhook-service.ts'
+import {
+  createWardWebhooks,
+  type WardWebhooksOptions,
+  type WardWebhooksParts,
+  webhookRules,
+} from './ward-webhooks.ts'
 
 /** Which models jobs may ask, and how many jobs there may be. */
 export interface WardJobsOptions
@@ -19,7 +25,20 @@ export interface WardJobsOptions
     | 'keepMs'
     | 'leaseMs'
     | 'resultBytesMax'
-  > {}
+  > {
+  /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
+  readonly webhooks?: WardWebhooksOptions
+  /** How long jobs and webhooks under way may go on when the ward is closed, in milliseconds; what is left is taken up by whoever runs next. @default 10,000 */
+  readonly graceMs?: number
+}
+
+/** The same, with the store and, for tests, the time that they go by. */
+export interface KeptWardJobs extends WardJobsOptions {
+  /** Closed with the ward. */
+  readonly store: JobStore
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler
+}
 
 const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   models: {
@@ -34,6 +53,11 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   keepMs: { expected: 'milliseconds, 1,000 or more', accepts: isWholeFrom(1_000) },
   leaseMs: { expected: 'milliseconds, 5,000 or more', accepts: isWholeFrom(5_000) },
   resultBytesMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  graceMs: { expected: 'milliseconds, 0 or more', accepts: isWholeFrom(0) },
+  webhooks: {
+    expected: 'an object of options',
+    accepts: (value) => typeof value === 'object' && value !== null,
+  },
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
@@ -42,28 +66,33 @@ function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
 }
 
 /** @throws TypeError for options of jobs that are unknown, missing or wrong, all at once */
-export function checkJobsOptions(where: string, options: unknown): void {
+export function checkJobsOptions(where: string, options: WardJobsOptions): void {
   checkOptions(where, options, rules)
+  if (options.webhooks !== undefined) checkOptions(`${where}: \`webhooks\``, options.webhooks, webhookRules)
 }
 
 export interface WardJobs {
   readonly jobs: JobService | undefined
+  readonly webhooks: WebhookService | undefined
   readonly close: () => Promise<void>
 }
 
-/** The jobs of a ward, recorded as its changes are; none without options. */
-export function createWardJobs(
-  options: (WardJobsOptions & { readonly store: JobStore }) | undefined,
-  parts: {
-    readonly peppers: Peppers
-    readonly writer: EntryWriter
-    readonly clock: Clock
-    readonly monotonic: Clock
-    readonly onFault: (message: string, fault: unknown) => void
-  },
-): WardJobs {
-  if (options === undefined) return { jobs: undefined, close: async () => {} }
+/** The jobs of a ward and their webhooks, recorded as its changes are; none without options. */
+export async function createWardJobs(
+  options: KeptWardJobs | undefined,
+  parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
+): Promise<WardJobs> {
+  if (options === undefined) return { jobs: undefined, webhooks: undefined, close: async () => {} }
+  const { store, graceMs = 10_000 } = options
+  const sending = await createWardWebhooks(options.webhooks, { ...parts, store })
   const jobs = createJobService({ ...options, ...parts })
-  // Its usages are ended, and its last records written, before the limiter, the ledger and the store go.
-  return { jobs, close: () => jobs.close().finally(() => options.store.close()) }
+  return {
+    jobs,
+    webhooks: sending.webhooks,
+    // Its usages are ended, and its last records written, before the limiter, the ledger and the store go.
+    close: () =>
+      Promise.all([jobs.close({ graceMs }), sending.close(graceMs)])
+        .then(() => {})
+        .finally(() => store.close()),
+  }
 }

@@ -18,6 +18,11 @@ export function hasEnded(status: JobStatus): boolean {
   return status !== 'queued' && status !== 'running'
 }
 
+/** Whether the text can be a job's id. */
+export function isJobId(text: string): boolean {
+  return /^job_[0-9A-Za-z]{22}$/.test(text)
+}
+
 /** Why a job did not succeed: a code of `docs/reference/errors.md`, and its fixed sentence. */
 export interface JobError {
   readonly code: string

@@ -7,7 +7,7 @@ import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { allScopes } from './all-scopes.ts'
+import { allScopes, anyScopes } from './all-scopes.ts'
 import { asError } from './as-error.ts'
 import type { LimitsTaken, TakeLimits } from './take-limits.ts'
 import type { VerifiedKey } from './verified-key.ts'
@@ -118,13 +118,21 @@ function checkAddress({ addresses }: VerifiedKey, request: RequestHead): Refusal
 /** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */
 function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
   const { scope = [] } = demand.needs === undefined ? demand : { scope: allScopes(demand) }
-  const missing = findMissing(scope, record.scopes)
-  const isForModels = scope.length === 0 && demand.anyKey !== true
+  const missing = findMissing(scope, record.scopes) ?? findMissingAny(demand, record.scopes)
+  const isForModels = scope.length === 0 && demand.anyScope === undefined && demand.anyKey !== true
   // In the same words whichever guard comes first, the whole app's or the route's.
   if (isAdmin && (missing !== undefined || isForModels))
     return new Refusal('scope_missing', 'An admin key works on admin routes only.')
   if (missing === undefined) return undefined
   return new Refusal('scope_missing', `This API key lacks the scope \`${missing}\`.`)
+}
+
+/** A scope that would do, where none is held of those of which one must be. */
+function findMissingAny(demand: Demand, held: readonly string[]): string | undefined {
+  const { anyScope, needs } = demand
+  if (needs !== undefined)
+    return anyScopes(demand).find((anyOf) => !anyOf.some((scope) => held.includes(scope)))?.[0]
+  return anyScope === undefined || anyScope.some((scope) => held.includes(scope)) ? undefined : anyScope[0]
 }
 
 function findMissing(asked: string | readonly string[], held: readonly string[]): string | undefined {

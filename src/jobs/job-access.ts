@@ -6,7 +6,7 @@ import { awaitJob, followJob } from './follow-job.ts'
 import type { JobChanges } from './job-changes.ts'
 import type { JobRecords } from './job-records.ts'
 import { anyOwner, type JobOwner, type JobService } from './job-service.ts'
-import { viewJob } from './view-job.ts'
+import { type JobView, viewJob, viewOwnedJob } from './view-job.ts'
 
 export interface JobAccessOptions {
   readonly store: JobQueue
@@ -26,12 +26,14 @@ export function createJobAccess(
 
   return {
     get: async (owner, id, wait = {}) =>
-      viewJob(await awaitJob(changes, clock, id, reading(owner, id), wait)),
+      viewOf(owner)(await awaitJob(changes, clock, id, reading(owner, id), wait)),
     events: (owner, id, from = {}) => followJob(changes, id, reading(owner, id), from),
-    async list(owner, { status, limit = 100, after } = {}) {
+    async list(owner, { owner: only, status, limit = 100, after } = {}) {
       const query = {
         limit,
         now: clock(),
+        ...(only !== undefined && { owner: only }),
+        // After what narrows: whoever may see one owner's jobs sees those, whatever is asked.
         ...ownerOf(owner),
         ...(status && { status }),
         ...(after && { after }),
@@ -39,22 +41,27 @@ export function createJobAccess(
       const { jobs, hasMore } = await store.listJobs(query)
       const last = jobs.at(-1)
       const next = hasMore && last !== undefined ? { createdAt: last.createdAt, id: last.id } : undefined
-      return { jobs: jobs.map(viewJob), next }
+      return { jobs: jobs.map(viewOf(owner)), next }
     },
     async cancel(owner, id, changer = {}) {
       await records.ensureWritable()
       const { job, cancelled } = found(await store.cancel(addressOf(owner, id), clock(), keepMs))
       if (cancelled) await records.cancelled(job, changer)
-      return viewJob(job)
+      return viewOf(owner)(job)
     },
     async retry(owner, id, changer = {}) {
       await records.ensureWritable()
       const { job, retried } = found(await store.retry(addressOf(owner, id), clock()))
       if (retried) await records.retried(job, changer)
-      return viewJob(job)
+      return viewOf(owner)(job)
     },
     counts: store.countJobs,
   }
+}
+
+/** Only whoever asks for the jobs of all owners has to be told whose each is. */
+function viewOf(owner: JobOwner): (job: JobRecord) => JobView {
+  return owner === anyOwner ? viewOwnedJob : viewJob
 }
 
 function found<T>(job: T | undefined): T {

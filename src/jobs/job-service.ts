@@ -35,6 +35,8 @@ export interface JobRequest {
    * @default no limits
    */
   readonly usage?: Usage
+  /** Runs once, before the job is accepted, and not for a repeated request: takes what is known only now of the limits. Throws to refuse. @default nothing */
+  readonly prepare?: () => Promise<void>
   /** A repeated request gets the job that the first one made. Not with `keep`. @default every request makes a job */
   readonly idempotency?: Idempotency
   /** The answer to keep in the job's own commit, for a server that answers repeated requests itself: `held.keep` of `answerOnce`. */
@@ -58,6 +60,8 @@ export interface JobSnapshot {
 
 /** Which jobs to list, and where to go on. */
 export interface JobListQuery {
+  /** Of all owners' jobs only this one's; it never widens what may be seen. @default as the first argument says */
+  readonly owner?: string
   readonly status?: JobStatus
   /** 1 to 1,000. @default 100 */
   readonly limit?: number

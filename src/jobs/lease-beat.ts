@@ -16,10 +16,10 @@ export interface LeaseBeatOptions {
 }
 
 /**
- * How soon another process's cancellation is heard, and how often leases are made longer: often enough that a dozen beats may fail before
- * a lease of 30 s ends, and a commit every 2 s is nothing.
+ * How soon another process's cancellation is heard, such as the command line's, and how often leases are made longer: two dozen beats may fail
+ * before a lease of 30 s ends, and a commit a second is nothing.
  */
-const beatMs = 2_000
+const beatMs = 1_000
 
 /** Progress is written at most four times a second, for all jobs at once: nobody reads it faster. */
 const progressMs = 250

@@ -89,10 +89,18 @@ async function askModel(
       if (answers.length === slice.length) return answers
       throw new Fault('model_failed', 'expected one answer per input')
     } catch (thrown) {
-      if (signal.aborted || !(thrown instanceof Fault) || thrown.code !== 'overloaded') throw thrown
+      if (signal.aborted) throw thrown
+      const known = modelFaultOf(thrown)
+      if (known.code !== 'overloaded') throw known
       await pause(scheduler, retryDelayMs(refusals, overloadDelay, random), signal)
     }
   }
+}
+
+/** Whatever else a model throws, an application's own among them, is its failure and no defect of ours. */
+function modelFaultOf(thrown: unknown): Fault | Refusal {
+  if (thrown instanceof Fault || thrown instanceof Refusal) return thrown
+  return new Fault('model_failed', 'the model of a job threw', { cause: thrown })
 }
 
 /** What JSON has no word for is null, as within an array. */

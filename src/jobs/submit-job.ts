@@ -90,6 +90,7 @@ async function accept(
   request: JobRequest,
   keep: ((job: JobView) => ReturnType<HeldName['keep']> | undefined) | undefined,
 ): Promise<JobView> {
+  await request.prepare?.()
   const { store, records, usages, bounds, accepting } = options
   const job = newJob(request, options)
   const view = viewJob(asAccepted(job))

@@ -4,6 +4,9 @@ import { isoTime } from '../gate/key-view.ts'
 /** A job as the API and the command line show it. Times are ISO 8601, UTC. */
 export interface JobView {
   readonly id: string
+  /** Whose it is, and by which key: shown to administrators alone, who see those of all owners. */
+  readonly owner?: string
+  readonly key_id?: string
   readonly status: JobStatus
   readonly model: string
   readonly kind: 'single' | 'batch'
@@ -40,6 +43,12 @@ export function viewJob(record: JobRecord): JobView {
     finished_at: isoTimeOrNull(record.finishedAt),
     expires_at: isoTimeOrNull(record.expiresAt),
   }
+}
+
+/** Shows a job to an administrator. */
+export function viewOwnedJob(record: JobRecord): JobView {
+  const { id, ...view } = viewJob(record)
+  return { id, owner: record.owner, key_id: record.keyId, ...view }
 }
 
 function isoTimeOrNull(ms: number | null): string | null {

@@ -18,6 +18,8 @@ export interface ModelRuntimeOptions {
   readonly models?: readonly (string | URL | Model<never>)[]
   /** Longest that a call may take, for models that say nothing else. @default 5,000 ms */
   readonly deadlineMs?: number
+  /** Threads of each threaded model that says nothing else, 1 to 64. @default the machine's cores less one, at most 4 */
+  readonly threads?: number
   /** Most inputs that wait for one threaded model; more are refused with `overloaded`. @default 1,000 */
   readonly waitingMax?: number
   /** Longest that a model may take to load and warm up. @default 120,000 ms */
@@ -31,6 +33,7 @@ export interface ModelRuntimeOptions {
 const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
   models: { expected: 'an array of paths and inline models', accepts: Array.isArray },
   deadlineMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
+  threads: { expected: 'a number of threads, 1 or more', accepts: isWholeFrom(1) },
   waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
   loadMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
   threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
@@ -85,6 +88,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     deadlineMs = 5_000,
     waitingMax = 1_000,
     loadMs = 120_000,
+    threads,
     threadHeapMib,
     onFault = () => {},
   } = options
@@ -92,7 +96,16 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     return openInline(loadSentimentModel(), { deadlineMs, isOutput: isSentiment }, 'sentiment')
   if (typeof given === 'string' || given instanceof URL) {
     const file = typeof given === 'string' ? resolve(given) : fileURLToPath(given)
-    return openModelFile({ file, deadlineMs, waitingMax, loadMs, graceMs, heapMib: threadHeapMib, onFault })
+    return openModelFile({
+      file,
+      deadlineMs,
+      threads,
+      waitingMax,
+      loadMs,
+      graceMs,
+      heapMib: threadHeapMib,
+      onFault,
+    })
   }
   const model = checkModel(given, 'models')
   if (model.runs === 'inline') return openInline(model, { deadlineMs }, 'models')

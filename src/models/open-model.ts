@@ -46,7 +46,8 @@ export async function openModelFile(options: ThreadLaneOptions & ServeThreadedOp
   try {
     const declaration = await lanes[0]?.prepare()
     if (declaration?.runs === 'threaded') {
-      const more = Array.from({ length: threadCountOf(declaration) - 1 }, () => new ThreadLane(options))
+      const count = threadCountOf(declaration, options.threads)
+      const more = Array.from({ length: count - 1 }, () => new ThreadLane(options))
       lanes.push(...more)
       await Promise.all(more.map((lane) => lane.prepare()))
       return serveThreaded(declaration, lanes, options)

@@ -9,6 +9,8 @@ import type { ThreadLane } from './thread-lane.ts'
 export interface ServeThreadedOptions {
   /** For a model that names none, in milliseconds. */
   readonly deadlineMs: number
+  /** For a model that names none; undefined where the machine decides. */
+  readonly threads: number | undefined
   /** Most inputs that wait. */
   readonly waitingMax: number
 }
@@ -21,9 +23,9 @@ export interface ThreadedModel {
 /** More threads than this only where a model asks for them: each holds a whole model. */
 const defaultThreadsMax = 4
 
-/** How many threads a model has: what it says, or one core less than there are, which is left to everything else. */
-export function threadCountOf({ threads }: ModelDeclaration): number {
-  return threads ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
+/** How many threads a model has: what it says, what the server says, or one core less than there are, which is left to everything else. */
+export function threadCountOf({ threads }: ModelDeclaration, otherwise: number | undefined): number {
+  return threads ?? otherwise ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
 }
 
 /** A model behind its queue and its threads, all of which are ready. */

@@ -55,12 +55,19 @@ describe('the OpenAPI document', () => {
           expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining([status])])
     }
     const predict = document.paths['/predict']?.post
-    expect(predict?.security).toEqual([{ ApiKeyHeader: ['predict'] }, { Bearer: ['predict'] }])
+    expect(predict?.security).toEqual([
+      { ApiKeyHeader: ['predict'] },
+      { Bearer: ['predict'] },
+      { ApiKeyHeader: ['predict:constant'] },
+      { Bearer: ['predict:constant'] },
+    ])
     expect(Object.keys(predict?.responses ?? {})).toEqual([
       '200',
+      '202',
       '400',
       '401',
       '403',
+      '409',
       '413',
       '415',
       '422',

@@ -1,0 +1,78 @@
+import { isBoolean, isWholeFrom, type OptionRule } from './core/check-options.ts'
+import type { Clock } from './core/clock.ts'
+import type { JobStore } from './core/job-store.ts'
+import { isAddressBlock } from './gate/address-list.ts'
+import type { ChangeRecorder } from './gate/change-recorder.ts'
+import type { Peppers } from './gate/pepper.ts'
+import type { EntryWriter } from './gate/write-entry.ts'
+import { createTargetAddresses } from './jobs/webhook-address.ts'
+import { createWebhookSecretSeal } from './jobs/webhook-secret.ts'
+import { createWebhookService, type WebhookService } from './jobs/webhook-service.ts'
+
+/** Where webhooks may go. */
+export interface WardWebhooksOptions {
+  /** Addresses and CIDR blocks that webhooks may go to although they are not of the public internet. @default none */
+  readonly allow?: readonly string[]
+  /** Whether plain `http` will do. @default false */
+  readonly allowHttp?: boolean
+  /** Longest that an attempt may take, in milliseconds. @default 20,000 */
+  readonly deadlineMs?: number
+}
+
+export const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
+  allow: {
+    expected: 'an array of addresses and CIDR blocks',
+    accepts: (value) =>
+      Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block)),
+  },
+  allowHttp: { expected: 'true or false', accepts: isBoolean },
+  deadlineMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
+}
+
+export interface WardWebhooksParts {
+  readonly store: JobStore
+  readonly peppers: Peppers
+  readonly writer: EntryWriter
+  readonly changes: ChangeRecorder
+  readonly clock: Clock
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+export interface WardWebhooks {
+  readonly webhooks: WebhookService
+  /** Gives attempts under way so many milliseconds to end by themselves; what is left is due again for whoever runs next. */
+  readonly close: (graceMs: number) => Promise<void>
+}
+
+/** The webhooks of a ward; sent by this process where there are options. */
+export async function createWardWebhooks(
+  options: WardWebhooksOptions | undefined,
+  parts: WardWebhooksParts,
+): Promise<WardWebhooks> {
+  const { store, peppers, writer, changes, clock, onFault } = parts
+  const { allow = [], allowHttp = false, deadlineMs = 20_000 } = options ?? {}
+  const rules = { addresses: createTargetAddresses(allow), allowHttp }
+  const seal = createWebhookSecretSeal(peppers)
+  const webhooks = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  if (options === undefined) return { webhooks, close: async () => {} }
+  // Loaded now: it brings the package that signs, which whoever only guards does not need.
+  const [{ startWebhookWorker }, { resolveName }, { processScheduler }] = await Promise.all([
+    import('./jobs/webhook-worker.ts'),
+    import('./jobs/webhook-resolve.ts'),
+    import('./jobs/scheduler.ts'),
+  ])
+  const worker = startWebhookWorker({
+    outbox: store,
+    queue: store,
+    seal,
+    rules,
+    writer,
+    clock,
+    deadlineMs,
+    resolve: resolveName,
+    random: Math.random,
+    schedule: processScheduler.after,
+    onFault,
+  })
+  return { webhooks, close: worker.close }
+}
