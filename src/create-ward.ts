@@ -62,6 +62,17 @@ export interface Ward<Required extends boolean = boolean> {
   readonly close: () => Promise<void>
 }
 
+/** A ward that was opened with `jobs`. */
+export interface WardWithJobs<Required extends boolean = boolean> extends Ward<Required> {
+  readonly jobs: JobService
+  readonly webhooks: WebhookService
+}
+
+/** What a ward is by the options of its jobs: it has none where there may be no options. */
+export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
+  ? WardWithJobs<Required>
+  : Ward<Required>
+
 export interface WardOptions<Required extends boolean = boolean> extends WardLedgerOptions {
   readonly store: KeyStore
   readonly peppers: Peppers

@@ -64,8 +64,14 @@ export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
 export type { Standing } from './core/standing.ts'
 export type { Usage } from './core/usage.ts'
 export type { Verdict } from './core/verdict.ts'
-export { createTestWard, type TestKey, type TestWard, type TestWardOptions } from './create-test-ward.ts'
-export type { Ward } from './create-ward.ts'
+export {
+  createTestWard,
+  type TestKey,
+  type TestWard,
+  type TestWardOptions,
+  type TestWardParts,
+} from './create-test-ward.ts'
+export type { Ward, WardFor, WardWithJobs } from './create-ward.ts'
 export {
   type DescribeGuardOptions,
   describeGuard,
@@ -104,6 +110,8 @@ export {
 } from './jobs/job-service.ts'
 export type { JobModel, JobModels } from './jobs/run-attempt.ts'
 export { type JobView, viewJob } from './jobs/view-job.ts'
+export type { RotateSecretOptions, WebhookService } from './jobs/webhook-service.ts'
 export type { LimitOptions } from './limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'
 export type { WardJobsOptions } from './ward-jobs.ts'
+export type { WardWebhooksOptions } from './ward-webhooks.ts'

@@ -11,7 +11,7 @@ import type { Clock } from './core/clock.ts'
 import { parseDuration } from './core/duration.ts'
 import { isKeyPrefix, type KeyEnvironment } from './core/key-text.ts'
 import { apiKeyHeader, type Scheme } from './core/scheme.ts'
-import type { Ward } from './create-ward.ts'
+import type { WardFor } from './create-ward.ts'
 import type { LedgerAddresses } from './gate/record-address.ts'
 import type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
@@ -116,9 +116,10 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * @example
  * const ward = await openModelward({ data: './modelward-data', scheme: apiKeyHeader({ name: 'X-API-Key' }) })
  */
-export async function openModelward<const Required extends boolean = true>(
-  options: OpenModelwardOptions<Required>,
-): Promise<Ward<Required>> {
+export async function openModelward<
+  const Required extends boolean = true,
+  Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
+>(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
   checkOptions('openModelward', options, rules)
   const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
   const { ledgerMode = 'before', ledgerKeep, jobs, ...rest } = others
@@ -137,7 +138,7 @@ export async function openModelward<const Required extends boolean = true>(
     format: { prefix: keyPrefix, environment },
     onFault: onFault ?? emitWarning,
   })
-  return ward as Ward<Required>
+  return ward as WardFor<Required, Jobs>
 }
 
 /** The schemes that options name, or the default. */

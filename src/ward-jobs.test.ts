@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openTestWard } from '../test/support/open-test-ward.ts'
+import { createTestWard } from './create-test-ward.ts'
 import type { JobModel } from './jobs/run-attempt.ts'
 import { openModelward } from './open-modelward.ts'
 import { createMemoryJobStore } from './stores/memory/job-store.ts'
@@ -26,16 +27,15 @@ describe('ward.jobs', () => {
   test('outlive the process that accepted them, with their results and their records', async () => {
     // This process accepts and does not work.
     const first = await openModelward({ data: folder, jobs: { models, concurrency: 0 } })
-    const submitted = await first.jobs?.submit(request)
-    const id = submitted?.job.id ?? ''
+    const { id } = (await first.jobs.submit(request)).job
     await first.close()
     const second = await openModelward({ data: folder, jobs: { models } })
-    expect(await second.jobs?.get('acme', id, { waitMs: 30_000 })).toMatchObject({
+    expect(await second.jobs.get('acme', id, { waitMs: 30_000 })).toMatchObject({
       status: 'succeeded',
       result: [1, 2],
     })
     // The job's last record follows its end.
-    await second.jobs?.close()
+    await second.jobs.close()
     const page = await second.ledger?.query({ limit: 10, order: 'oldest', owner: 'acme' })
     expect(page?.records.map(({ event }) => event)).toEqual(['job.accepted', 'job.started', 'job.finished'])
     await second.close()
@@ -84,5 +84,37 @@ describe('ward.jobs', () => {
     expect((await ask()).status).toBe(202)
     await ward.jobs?.close({ graceMs: 0 })
     await ward.close()
+  })
+
+  test('are in a test ward, in memory, and go on by its clock', async () => {
+    let failures = 1
+    const shaky: JobModel = {
+      batchMax: 1,
+      predict(inputs) {
+        if (failures-- > 0) throw new Error('out of memory')
+        return inputs
+      },
+    }
+    const ward = await createTestWard({
+      keys: { alice: { owner: 'acme' } },
+      // As the app has them: a test sends nothing.
+      jobs: { models: new Map([['shaky', shaky]]), webhooks: {} },
+    })
+    const { id } = (await ward.jobs.submit({ ...request, model: 'shaky', inputs: ['a'] })).job
+    const events = await ward.jobs.events('acme', id)
+    const ended = (async () => {
+      for await (const { job } of events) {
+        // The first attempt has failed: nothing more happens until the time comes.
+        if (job.status === 'queued' && job.attempts === 1) ward.advance('1min')
+        if (job.finished_at !== null) return job
+      }
+      return undefined
+    })()
+    expect(await ended).toMatchObject({ status: 'succeeded', attempts: 2, result: ['a'] })
+    await ward.close()
+    const told = ward.records().map(({ event }) => event)
+    expect(told.filter((event) => event.startsWith('job.'))).toEqual([
+      ...['job.accepted', 'job.started', 'job.failed', 'job.started', 'job.finished'],
+    ])
   })
 })

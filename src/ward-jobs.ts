@@ -38,6 +38,8 @@ export interface KeptWardJobs extends WardJobsOptions {
   readonly store: JobStore
   /** @default the process's own timers */
   readonly scheduler?: Scheduler
+  /** Whether this process sends webhooks. @default whether there are options of webhooks */
+  readonly isSending?: boolean
 }
 
 const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
@@ -83,8 +85,8 @@ export async function createWardJobs(
   parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
 ): Promise<WardJobs> {
   if (options === undefined) return { jobs: undefined, webhooks: undefined, close: async () => {} }
-  const { store, graceMs = 10_000 } = options
-  const sending = await createWardWebhooks(options.webhooks, { ...parts, store })
+  const { store, webhooks, graceMs = 10_000, isSending = webhooks !== undefined } = options
+  const sending = await createWardWebhooks(webhooks ?? {}, isSending, { ...parts, store })
   const jobs = createJobService({ ...options, ...parts })
   return {
     jobs,

@@ -44,17 +44,17 @@ export interface WardWebhooks {
   readonly close: (graceMs: number) => Promise<void>
 }
 
-/** The webhooks of a ward; sent by this process where there are options. */
+/** The webhooks of a ward. @param isSending whether this process sends them, or leaves that to another */
 export async function createWardWebhooks(
-  options: WardWebhooksOptions | undefined,
+  { allow = [], allowHttp = false, deadlineMs = 20_000 }: WardWebhooksOptions,
+  isSending: boolean,
   parts: WardWebhooksParts,
 ): Promise<WardWebhooks> {
   const { store, peppers, writer, changes, clock, onFault } = parts
-  const { allow = [], allowHttp = false, deadlineMs = 20_000 } = options ?? {}
   const rules = { addresses: createTargetAddresses(allow), allowHttp }
   const seal = createWebhookSecretSeal(peppers)
   const webhooks = createWebhookService({ outbox: store, seal, rules, clock, changes })
-  if (options === undefined) return { webhooks, close: async () => {} }
+  if (!isSending) return { webhooks, close: async () => {} }
   // Loaded now: it brings the package that signs, which whoever only guards does not need.
   const [{ startWebhookWorker }, { resolveName }, { processScheduler }] = await Promise.all([
     import('./jobs/webhook-worker.ts'),

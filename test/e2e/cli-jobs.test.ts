@@ -43,11 +43,10 @@ async function open(
   })
   ward = opened
   return async (request = {}) => {
-    const submitted = await opened.jobs?.submit({
+    const submitted = await opened.jobs.submit({
       ...{ owner: 'acme', keyId: 'key000000001', model: 'echo', kind: 'single', inputs: ['a'] },
       ...request,
     })
-    if (submitted === undefined) throw new Error('the ward has no jobs')
     return submitted.job
   }
 }

@@ -3,6 +3,7 @@ import type { JobModel } from '../../src/jobs/run-attempt.ts'
 import { openModelward } from '../../src/open-modelward.ts'
 import { startProcess } from '../contract/child-process.ts'
 import { createTemporaryFolder } from '../contract/temporary-folder.ts'
+import { killJobs } from './kill-jobs.ts'
 
 const double: JobModel = { batchMax: 1, predict: (inputs) => inputs.map((input) => 2 * Number(input)) }
 
@@ -40,3 +41,17 @@ test('every job that was accepted before `kill -9` ends with its own result, onc
   }
   await ward.close()
 })
+
+// `node test/reliability/kill-jobs.ts 20` plays twenty.
+test('kill -9 of a server after its first 202s, again and again: each accepted job ends with its own result, once', async () => {
+  const { accepted, completed, lost, doubled, repeated, unrecorded } = await killJobs(4, () => {})
+  expect(accepted).toBeGreaterThan(50)
+  expect({ completed, lost, doubled, repeated }).toEqual({
+    ...{ completed: accepted, lost: [], doubled: [], repeated: [] },
+  })
+  // At each kill, ends that were committed and not yet recorded: no more than are worked on at once.
+  expect(unrecorded).toBeLessThanOrEqual(4 * workersMax)
+}, 240_000)
+
+/** More than a server works on at once unless it is told to. */
+const workersMax = 8
