@@ -5,6 +5,7 @@ import { findCaller, modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { WebhookService } from '../jobs/webhook-service.ts'
 import type { ServedModel } from '../models/model-runtime.ts'
+import { addAdminJobRoutes } from './admin-job-routes.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
 import { decideBadPath } from './bad-path.ts'
 import { checkFraming } from './check-framing.ts'
@@ -72,6 +73,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   await describeApi(app, ward.gate.schemes)
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
   addJobRoutes(app, { jobs, models: models.keys(), closing })
+  addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addKeyRoutes(app, ward)
   addOwnerRoutes(app, ward)

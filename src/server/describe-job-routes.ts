@@ -1,6 +1,15 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
-import { jobListQuery, jobPageView, jobParams, jobView, waitQuery } from './job-schemas.ts'
+import {
+  adminJobListQuery,
+  jobListQuery,
+  jobPageView,
+  jobParams,
+  jobView,
+  ownedJobPageView,
+  ownedJobView,
+  waitQuery,
+} from './job-schemas.ts'
 import { noBody } from './key-schemas.ts'
 import type { RouteAnswer, RouteSchema } from './route-schema.ts'
 
@@ -58,5 +67,52 @@ export const jobRouteSchemas: Readonly<Record<JobRoute, FastifySchema & RouteSch
         204: { description: 'The job has ended, and its last event had come.' },
       },
     },
+  },
+}
+
+/** The routes over the jobs of all owners, each by what it does. */
+export type AdminJobRoute = 'list' | 'show' | 'cancel' | 'retry'
+
+const shownToAdmin: RouteAnswer = {
+  description: 'The job as it stands, without its result.',
+  schema: ownedJobView,
+}
+
+/** The same of the routes over the jobs of all owners. */
+export const adminJobRouteSchemas: Readonly<Record<AdminJobRoute, FastifySchema & RouteSchema>> = {
+  list: {
+    operationId: 'listAllJobs',
+    summary: 'List the jobs of all owners, newest first',
+    tags,
+    querystring: adminJobListQuery,
+    describes: {
+      answers: {
+        200: { description: 'A page; `next_cursor` is null on the last.', schema: ownedJobPageView },
+      },
+    },
+  },
+  show: {
+    operationId: 'readAnyJob',
+    summary: 'Read how a job of any owner stands',
+    tags,
+    params,
+    describes: { answers: { 200: shownToAdmin } },
+  },
+  cancel: {
+    operationId: 'cancelAnyJob',
+    summary: 'Cancel a job of any owner that has not ended',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shownToAdmin } },
+  },
+  retry: {
+    operationId: 'retryJob',
+    summary: 'Have a parked or failed job tried again',
+    description: 'With all its attempts; any other job stays as it is.',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shownToAdmin } },
   },
 }

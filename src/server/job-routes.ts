@@ -50,7 +50,10 @@ export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): vo
   app.delete<OneJob>('/jobs/:id', { config, schema: schemas.cancel }, async ({ caller, params, id }) =>
     jobs.cancel(caller.owner, params.id, { by: caller.keyId, requestId: id }),
   )
-  app.get<OneJob>('/jobs/:id/events', { config, schema: schemas.events }, async (request, reply) =>
-    followers.follow(request.params.id, request, reply),
+  app.get<OneJob>(
+    '/jobs/:id/events',
+    // Whoever asks for the head alone has nothing to follow.
+    { config, schema: schemas.events, exposeHeadRoute: false },
+    async (request, reply) => followers.follow(request.params.id, request, reply),
   )
 }

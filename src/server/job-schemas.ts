@@ -16,10 +16,16 @@ const waitSecondsMax = 60
 
 export const jobParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
 
-export const jobListQuery: z.ZodType<JobListRequest> = z.strictObject({
+const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
   cursor: z.string().exactOptional(),
   status: z.enum(jobStatuses).exactOptional(),
+})
+
+export const jobListQuery: z.ZodType<JobListRequest> = listQuery
+
+export const adminJobListQuery: z.ZodType<JobListRequest> = listQuery.extend({
+  owner: z.string().exactOptional(),
 })
 
 export const waitQuery: z.ZodType<{ readonly wait: number }> = z.strictObject({
@@ -34,8 +40,7 @@ export const waitQuery: z.ZodType<{ readonly wait: number }> = z.strictObject({
 
 const time = z.iso.datetime()
 
-/** A job as it is shown, for OpenAPI. */
-export const jobView: z.ZodType<JobView> = z.object({
+const shownJob = z.object({
   id: z.string(),
   status: z
     .enum(jobStatuses)
@@ -62,10 +67,23 @@ export const jobView: z.ZodType<JobView> = z.object({
   expires_at: time.nullable().describe('When it is forgotten, with its result; null until it has ended.'),
 })
 
-export const jobPageView: z.ZodType<{
+/** A job as it is shown, for OpenAPI. */
+export const jobView: z.ZodType<JobView> = shownJob
+
+/** The same to administrators. */
+export const ownedJobView: z.ZodType<JobView> = shownJob.extend({ owner: z.string(), key_id: z.string() })
+
+interface JobPageView {
   readonly jobs: readonly JobView[]
   readonly next_cursor: string | null
-}> = z.object({ jobs: z.array(jobView), next_cursor: z.string().nullable() })
+}
+
+export const jobPageView: z.ZodType<JobPageView> = pageOf(jobView)
+export const ownedJobPageView: z.ZodType<JobPageView> = pageOf(ownedJobView)
+
+function pageOf(job: z.ZodType<JobView>): z.ZodType<JobPageView> {
+  return z.object({ jobs: z.array(job), next_cursor: z.string().nullable() })
+}
 
 export const jobExample: JobView = {
   id: 'job_0V9aT4mQk2bZx71LwPcD3e',
