@@ -1,15 +1,7 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { randomInt } from 'node:crypto'
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -19,7 +11,8 @@ import { spawnCli } from '../e2e/run-cli.ts'
 import type { GuideModules } from './guide-modules.ts'
 
 const sources = fileURLToPath(new URL('../../src', import.meta.url))
-const resolveSources = fileURLToPath(new URL('../examples/processes/resolve-sources.mjs', import.meta.url))
+/** For Node's threads too: those of a model do not have the flags of their process. */
+const NODE_OPTIONS = `--import ${new URL('../examples/processes/resolve-sources.mjs', import.meta.url).href}`
 const processes = fileURLToPath(new URL('processes', import.meta.url))
 const run = promisify(execFile)
 const { PATH } = process.env
@@ -27,6 +20,8 @@ const { PATH } = process.env
 /** A project in a temporary folder, as a user would have it, whose `modelward` is this repository's sources. */
 export interface GuideProject extends Disposable {
   readonly add: (guide: string, modules: GuideModules) => Promise<void>
+  /** A file that a guide takes for granted. */
+  readonly write: (guide: string, file: string, bytes: Uint8Array) => void
   /** What TypeScript says of all modules, strictly; nothing where it is content. */
   readonly typeCheck: () => Promise<string>
   /** Runs a module of a guide, and gives its standard output. Rejects where it fails, with its standard error. */
@@ -71,6 +66,7 @@ export function createGuideProject(): GuideProject {
         )
       }
     },
+    write: (guide, file, bytes) => writeFileSync(join(folder, guide, file), bytes),
     async typeCheck() {
       return run(resolve('node_modules/.bin/tsc'), ['-p', '.', '--pretty', 'false'], { cwd: folder }).then(
         () => '',
@@ -78,10 +74,10 @@ export function createGuideProject(): GuideProject {
       )
     },
     async run(guide, file, flags = [], env = {}) {
-      const { stdout } = await run(process.execPath, ['--import', resolveSources, ...flags, file], {
+      const { stdout } = await run(process.execPath, [...flags, file], {
         cwd: join(folder, guide),
         timeout: 30_000,
-        env: { PATH, ...env },
+        env: { PATH, NODE_OPTIONS, ...env },
       })
       return stdout
     },
@@ -92,7 +88,7 @@ export function createGuideProject(): GuideProject {
 }
 
 async function startServer(cwd: string, flags: readonly string[]): Promise<GuideServer> {
-  const child = spawnCli(['serve', '--json', ...flags], { cwd })
+  const child = spawnCli(['serve', '--json', ...flags], { cwd, env: { NODE_OPTIONS } })
   const closed = once(child, 'close')
   let log = ''
   child.stderr?.on('data', (piece) => {

@@ -2,12 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
+import { softmaxNetwork } from '../models/networks.ts'
+import { encodeOnnx } from '../models/onnx-file.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject, type GuideServer } from './guide-project.ts'
 
 const guides = [
   ...['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits', 'ledger'],
-  ...['jobs', 'webhooks', 'models'],
+  ...['jobs', 'webhooks', 'models', 'onnx'],
 ]
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
@@ -19,6 +21,7 @@ beforeAll(async () => {
     modules.set(guide, made)
     await project.add(guide, made)
   }
+  project.write('onnx', 'softmax.onnx', encodeOnnx(softmaxNetwork))
 })
 afterAll(() => project[Symbol.dispose]())
 
@@ -82,11 +85,10 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     using folder = temporaryFolder()
     const serverFlags = serverFlagsOf(guide)
     await using server = serverFlags && (await project.serve(guide, serverFlags))
-    const { devDependencies, dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
-      'dependencies' | 'devDependencies',
-      object
-    >
-    const known = ['modelward', ...Object.keys(dependencies), ...Object.keys(devDependencies)]
+    const { devDependencies, dependencies, peerDependencies } = JSON.parse(
+      readFileSync('package.json', 'utf8'),
+    ) as Record<'dependencies' | 'devDependencies' | 'peerDependencies', object>
+    const known = ['modelward', ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })]
     for (const [, packages = ''] of readGuide(guide).matchAll(/^npm install (.*)$/gm))
       expect(known).toEqual(expect.arrayContaining(packages.split(' ')))
     for (const [command] of readGuide(guide).matchAll(/^npx modelward (?!serve\b).*$/gm)) {
