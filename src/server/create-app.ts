@@ -15,6 +15,7 @@ import { addDocsRoutes } from './docs-routes.ts'
 import { answerError, handleErrors, logFault, logRefusal } from './handle-errors.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { createHttpServer } from './http-server.ts'
+import type { JobFollowersOptions } from './job-followers.ts'
 import { addJobRoutes, jobDemand } from './job-routes.ts'
 import { acceptJson } from './json-body.ts'
 import { addKeyRoutes } from './key-routes.ts'
@@ -41,6 +42,8 @@ export interface AppParts {
   readonly log?: Log
   /** Aborts when the server is on its way down. @default never */
   readonly closing?: AbortSignal
+  /** How many may follow jobs at once. @default as `createJobFollowers` has it */
+  readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
 
 /** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
@@ -72,7 +75,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   if (options.logRequests) logRequests(app, log)
   await describeApi(app, ward.gate.schemes)
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
-  addJobRoutes(app, { jobs, models: models.keys(), closing })
+  addJobRoutes(app, { ...parts.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addKeyRoutes(app, ward)

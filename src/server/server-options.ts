@@ -107,7 +107,7 @@ export interface RunningServer {
   readonly address: string
   /**
    * Answers `/ready` with 503, accepts no more connections and begins no more jobs, ends what only waits, lets requests and jobs under way
-   * finish, cuts requests off and hands jobs back after the grace, and closes the models, the stores and, last, the ledger. Resolves when all
+   * finish, cuts requests off and hands jobs back after the grace, and closes the stores with the ledger, and the models. Resolves when all
    * is closed; calling it again waits for the same.
    */
   readonly close: () => Promise<void>

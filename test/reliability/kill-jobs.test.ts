@@ -54,4 +54,4 @@ test('kill -9 of a server after its first 202s, again and again: each accepted j
 }, 240_000)
 
 /** More than a server works on at once unless it is told to. */
-const workersMax = 8
+const workersMax = 4

@@ -23,6 +23,8 @@ export interface TestAppOptions extends Partial<AppOptions> {
   readonly modelDeadlineMs?: number
   readonly parts?: AppPartsOptions
   readonly closing?: AbortSignal
+  readonly followersMax?: number
+  readonly ownerFollowersMax?: number
 }
 
 /** Answers everything with the same sentiment. */
@@ -60,6 +62,8 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     modelDeadlineMs,
     closing,
     parts: given,
+    followersMax = 2_000,
+    ownerFollowersMax = 200,
     ...changed
   } = options
   const ward = await openTestWard(wardOptions)
@@ -71,7 +75,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     ...given,
   })
   const app = await createApp(
-    { ...parts, ...(closing && { closing }) },
+    { ...parts, ...(closing && { closing }), followers: { followersMax, ownerFollowersMax } },
     { ...appOptions, logStream, ...changed },
   )
   app.addHook('onClose', () => parts.close())
