@@ -30,7 +30,7 @@ export function describeOperation(
   const setting = route.config?.guard ?? {}
   const statuses = [
     400,
-    ...(setting === 'public' ? [] : [401, 403, 503]),
+    ...(setting === 'public' ? [] : [401, 403, 429, 503]),
     ...(params === undefined ? [] : [404]),
     ...(takesBody === undefined ? [] : [413, 415]),
     ...([takesBody, querystring, describes.querystring].some((part) => part !== undefined) ? [422] : []),

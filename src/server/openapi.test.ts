@@ -51,7 +51,7 @@ describe('the OpenAPI document', () => {
     for (const [name, { security, responses, operationId, summary }] of operations()) {
       expect([name, operationId, summary]).not.toContain(undefined)
       if (security.length > 0)
-        for (const status of ['401', '403', '503'])
+        for (const status of ['401', '403', '429', '503'])
           expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining([status])])
     }
     const predict = document.paths['/predict']?.post
@@ -71,6 +71,7 @@ describe('the OpenAPI document', () => {
       '413',
       '415',
       '422',
+      '429',
       '500',
       '502',
       '503',

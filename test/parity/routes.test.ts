@@ -74,6 +74,12 @@ describe('34 the whole route table of the server', () => {
       '/v1/keys',
       '/v1/keys/:id',
       '/v1/owners/:owner',
+      '/predict/batch',
+      '/models/spy/predict',
+      '/jobs',
+      '/jobs/:id/events',
+      '/v1/jobs/:id/retry',
+      '/webhooks/secret',
       '/openapi.json',
       '/docs',
     ])
