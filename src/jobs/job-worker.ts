@@ -64,7 +64,9 @@ export class JobWorker {
     this.#isLooking = true
     this.#looking = this.#look().finally(() => {
       this.#isLooking = false
-      this.#plan()
+      // Woken after the last look, before this one was over: otherwise a job that came then would wait for the next second.
+      if (this.#lookAgain && !this.#isClosing) this.wake()
+      else this.#plan()
     })
   }
 
