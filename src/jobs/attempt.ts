@@ -48,8 +48,8 @@ const againMs = 1_000
  *
  * Its beginning is durable in the ledger before the model is asked, so that nothing runs unrecorded. Its end is committed first and recorded
  * then, as every change is: a record of an end that was lost with its lease would be a lie. While the ledger is out it therefore waits with
- * the result in hand, and its lease is kept; a process that dies between commit and record leaves an end without a record, behind a
- * beginning that has one.
+ * the result in hand, and its lease is kept. What a process that dies between commit and record leaves without one, the next records as it
+ * begins (`record-ends.ts`).
  */
 export class Attempt {
   readonly #job: ClaimedJob

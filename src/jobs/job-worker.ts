@@ -121,7 +121,7 @@ export class JobWorker {
   /** The last of its workers died, so nobody else can. */
   async #recordParked(job: JobRecord): Promise<void> {
     try {
-      await this.#options.records.ended(job, { code: job.error?.code ?? null, latencyUs: null, measures: {} })
+      await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {
       this.#options.onFault(`job ${job.id} was parked, and that could not be recorded`, fault)
     }
