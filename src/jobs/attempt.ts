@@ -118,7 +118,9 @@ export class Attempt {
   }
 
   async #end(outcome: AttemptOutcome): Promise<void> {
-    const { records, clock, usedBy, monotonic } = this.#parts
+    const { records, clock, usedBy, monotonic, onFault } = this.#parts
+    if (outcome.end === 'retry')
+      onFault(`attempt ${this.#job.attempts} at job ${this.#job.id} failed`, outcome.fault)
     const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
     await this.#insist('job records cannot be written', () => records.ensureWritable())
     const measures = usedBy(this.#job.id)
@@ -126,8 +128,9 @@ export class Attempt {
     const settled = await this.#insist('ended jobs cannot be written', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
+    const code = outcome.end === 'succeeded' ? null : outcome.error.code
     await this.#insist('the end of a job cannot be recorded', () =>
-      records.ended(settled, { latencyUs, measures }),
+      records.ended(settled, { code, latencyUs, measures }),
     )
   }
 

@@ -25,6 +25,8 @@ export interface LateRecord {
 }
 
 export interface EndedAttempt {
+  /** Why it did not succeed, where the job is tried again and so says nothing of it. @default the job's own error */
+  readonly code?: string | null
   /** From its beginning to its end, in microseconds; null where nobody saw both. */
   readonly latencyUs: number | null
   /** What the job has used of its limits; empty where that is not known. */
@@ -62,11 +64,11 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     accepted: (job, again) =>
       write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
     started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
-    ended(job, { latencyUs, measures }, late) {
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
       const isFinished = job.status === 'succeeded'
       const outcome = job.status === 'queued' ? 'retry' : job.status
       return write(isFinished ? 'job.finished' : 'job.failed', job, {
-        code: job.error?.code ?? null,
+        code,
         latencyUs,
         measures: Object.fromEntries(Object.entries(measures).slice(0, ledgerMeasuresMax)),
         detail: { attempt: job.attempts, ...(!isFinished && { outcome }), ...late },
