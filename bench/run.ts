@@ -41,7 +41,7 @@ NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
 --seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
---records  records that are searched (ledger); default 1000000
+--records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
 --jobs     jobs of each phase (jobs); default 20000
 --only     contestants, separated by commas (http, adapters, jobs-http, saturated; what they are measured against always runs)
 --json     one JSON object in place of tables

@@ -9,7 +9,7 @@ import type { WardFor } from './create-ward.ts'
 import type { NewKey } from './gate/key-service.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
-import { checkJobsOptions, type WardJobsOptions } from './ward-jobs.ts'
+import { checkJobsOptions, type WardJobsOptions } from './ward-jobs-options.ts'
 
 /** What is said of a key of a test ward; its name is the one it is listed under. */
 export type TestKey = Omit<NewKey, 'name'>

@@ -26,7 +26,7 @@ import { createSecretUpgrade } from './gate/upgrade-secret.ts'
 import type { JobService } from './jobs/job-service.ts'
 import type { WebhookService } from './jobs/webhook-service.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
-import { createWardJobs, type KeptWardJobs } from './ward-jobs.ts'
+import type { KeptWardJobs, WardJobs } from './ward-jobs.ts'
 import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
 import { readWardLimits } from './ward-limits.ts'
 
@@ -129,7 +129,7 @@ export async function createWard<Required extends boolean>(
   const shared = { peppers, clock, monotonic, onFault }
   const recorder = createWardRecorder({ ...options, ...shared })
   const { writer, changes } = recorder
-  const wardJobs = await createWardJobs(options.jobs, { ...shared, writer, changes })
+  const wardJobs = await openJobs(options, { ...shared, writer, changes, ledger: options.ledger })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -160,8 +160,8 @@ export async function createWard<Required extends boolean>(
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
-    jobs: wardJobs.jobs,
-    webhooks: wardJobs.webhooks,
+    jobs: wardJobs?.jobs,
+    webhooks: wardJobs?.webhooks,
     store,
     ledger: options.ledger,
     format,
@@ -171,12 +171,22 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= wardJobs.close().finally(async () => {
+      closed ??= Promise.resolve(wardJobs?.close()).finally(async () => {
         await Promise.all([recorder.close(), limiter.close(), store.close()])
       })
       return closed
     },
   }
+}
+
+/** Loaded now: most wards have no jobs. */
+async function openJobs(
+  { jobs }: Pick<WardOptions, 'jobs'>,
+  parts: Parameters<typeof import('./ward-jobs.ts').createWardJobs>[1],
+): Promise<WardJobs | undefined> {
+  if (jobs === undefined) return undefined
+  const { createWardJobs } = await import('./ward-jobs.ts')
+  return createWardJobs(jobs, parts)
 }
 
 /** Has the watch hear this process's own changes at once. */

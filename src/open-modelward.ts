@@ -15,7 +15,7 @@ import type { WardFor } from './create-ward.ts'
 import type { LedgerAddresses } from './gate/record-address.ts'
 import type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
-import { checkJobsOptions, type WardJobsOptions } from './ward-jobs.ts'
+import { checkJobsOptions, type WardJobsOptions } from './ward-jobs-options.ts'
 
 /** How a deployment is opened. */
 export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {

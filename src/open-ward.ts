@@ -12,7 +12,7 @@ import { createMemoryLimiter } from './stores/memory/limiter.ts'
 import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
 import { openSqliteLimitMemory } from './stores/sqlite/limit-memory.ts'
-import type { WardJobsOptions } from './ward-jobs.ts'
+import type { WardJobsOptions } from './ward-jobs-options.ts'
 
 /** How a data folder's ledger is written. */
 export interface FolderLedgerOptions {

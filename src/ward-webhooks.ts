@@ -1,33 +1,12 @@
-import { isBoolean, isWholeFrom, type OptionRule } from './core/check-options.ts'
 import type { Clock } from './core/clock.ts'
 import type { JobStore } from './core/job-store.ts'
-import { isAddressBlock } from './gate/address-list.ts'
 import type { ChangeRecorder } from './gate/change-recorder.ts'
 import type { Peppers } from './gate/pepper.ts'
 import type { EntryWriter } from './gate/write-entry.ts'
 import { createTargetAddresses } from './jobs/webhook-address.ts'
 import { createWebhookSecretSeal } from './jobs/webhook-secret.ts'
 import { createWebhookService, type WebhookService } from './jobs/webhook-service.ts'
-
-/** Where webhooks may go. */
-export interface WardWebhooksOptions {
-  /** Addresses and CIDR blocks that webhooks may go to although they are not of the public internet. @default none */
-  readonly allow?: readonly string[]
-  /** Whether plain `http` will do. @default false */
-  readonly allowHttp?: boolean
-  /** Longest that an attempt may take, in milliseconds. @default 20,000 */
-  readonly deadlineMs?: number
-}
-
-export const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
-  allow: {
-    expected: 'an array of addresses and CIDR blocks',
-    accepts: (value) =>
-      Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block)),
-  },
-  allowHttp: { expected: 'true or false', accepts: isBoolean },
-  deadlineMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
-}
+import type { WardWebhooksOptions } from './ward-jobs-options.ts'
 
 export interface WardWebhooksParts {
   readonly store: JobStore

@@ -52,14 +52,14 @@ export class EntrySkim {
     return length < 0 ? null : this.#body.toString('utf8', start, start + length)
   }
 
-  /** Where the text's bytes begin. */
-  startOf(text: SkimmedText): number {
-    return this.#starts[skimmedTexts[text]] ?? 0
+  /** Where the bytes of the text at a place begin. */
+  startAt(place: number): number {
+    return this.#starts[place] ?? 0
   }
 
-  /** How many bytes the text has; -1 where it is null. */
-  lengthOf(text: SkimmedText): number {
-    return this.#lengths[skimmedTexts[text]] ?? -1
+  /** How many bytes the text at a place has; -1 where it is null. */
+  lengthAt(place: number): number {
+    return this.#lengths[place] ?? -1
   }
 
   #readUint(): number {

@@ -86,6 +86,15 @@ describe('many jobs', () => {
     expect(await busy.jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
   })
 
+  test('whenever a job comes, it begins without any time passing, as the last look ends too', async () => {
+    for (let turns = 0; turns < 40; turns += 1) {
+      const { submit, calls } = openTestJobs()
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+      await submit({ model: 'slow' })
+      expect([turns, calls.length]).toEqual([turns, 1])
+    }
+  })
+
   test('of one owner do not hold up another owner', async () => {
     const { submit, calls, time } = openTestJobs({ concurrency: 1 })
     for (const input of ['a1', 'a2', 'a3']) await submit({ model: 'slow', inputs: [input] })

@@ -44,7 +44,9 @@ export interface AttemptOptions {
 /** What an attempt came to. */
 export type AttemptOutcome =
   | { readonly end: 'succeeded'; readonly result: string }
-  | { readonly end: 'failed' | 'retry'; readonly error: JobError }
+  | { readonly end: 'failed'; readonly error: JobError }
+  /** The fault is for the log; the error is what the job's owner is told. */
+  | { readonly end: 'retry'; readonly error: JobError; readonly fault: unknown }
 
 /** Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load passes on to the queue, where it is bounded. */
 const overloadDelay = { baseMs: 500, capMs: 5_000 }
@@ -144,5 +146,5 @@ export function outcomeOf(thrown: unknown): AttemptOutcome {
   const known = classify(thrown)
   return known instanceof Refusal
     ? { end: 'failed', error: { code: known.code, detail: known.message } }
-    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail } }
+    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail }, fault: thrown }
 }

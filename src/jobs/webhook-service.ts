@@ -28,6 +28,7 @@ export interface WebhookService {
   readonly by: (who: string) => WebhookService
 }
 
+/** How a webhook secret takes the place of the one before it. */
 export interface RotateSecretOptions {
   /** How long the secret before it still signs, in milliseconds: 0 to 30 days. @default 24 hours */
   readonly overlapMs?: number

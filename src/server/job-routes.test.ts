@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'

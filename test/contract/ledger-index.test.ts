@@ -97,6 +97,31 @@ describe('an index that was tampered with', () => {
       (database) => database.exec('UPDATE indexed SET block = (SELECT max(id) FROM block)'),
     ],
     ['it claims blocks that are to come', (database) => database.exec('UPDATE indexed SET block = 9999')],
+    [
+      'its table is made anew without what keeps its rows apart, and an empty row hides the real one',
+      (database) =>
+        database.exec(`
+          CREATE TABLE other (term TEXT, until INTEGER, blocks BLOB);
+          INSERT INTO other SELECT DISTINCT '${key}', until, x'' FROM posting;
+          INSERT INTO other SELECT term, until, blocks FROM posting;
+          DROP TABLE posting;
+          ALTER TABLE other RENAME TO posting;
+          CREATE INDEX posting_order ON posting (until, term)`),
+    ],
+    [
+      'a view stands in its place',
+      (database) =>
+        database.exec(`
+          ALTER TABLE posting RENAME TO other;
+          CREATE VIEW posting AS SELECT * FROM other WHERE term <> '${key}'`),
+    ],
+    [
+      'a trigger waits for the next row',
+      (database) =>
+        database.exec(
+          'CREATE TRIGGER quiet AFTER INSERT ON posting BEGIN DELETE FROM posting WHERE term = new.term; END',
+        ),
+    ],
     ['all of it is removed but for its claim', (database) => database.exec('DELETE FROM posting')],
   ]
   test.each(tampers)('is found where %s', (_, tamper) => {

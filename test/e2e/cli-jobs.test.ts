@@ -9,8 +9,8 @@ import type { JobRequest } from '../../src/jobs/job-service.ts'
 import type { JobModel } from '../../src/jobs/run-attempt.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
 import { openModelward } from '../../src/open-modelward.ts'
-import type { WardJobsOptions } from '../../src/ward-jobs.ts'
-import { runCli, runError, runJson, temporaryFolder } from './run-cli.ts'
+import type { WardJobsOptions } from '../../src/ward-jobs-options.ts'
+import { runCli, runError, runJson, startServe, temporaryFolder } from './run-cli.ts'
 
 interface Page {
   readonly jobs: readonly JobView[]
@@ -121,6 +121,41 @@ describe('jobs cancel', () => {
     // Once more changes nothing, and is no change to record.
     expect(await jobs('cancel', id)).toMatchObject({ status: 'cancelled' })
     expect(await recordsOf('job.cancelled')).toMatchObject([{ detail: { job: id, by: 'cli' } }])
+  })
+})
+
+describe('beside a server', () => {
+  test('a job is cancelled while it runs, and the worker is free for the next', async () => {
+    const model = join(folder.path, 'endless.mjs')
+    const source = `export const model = { name: 'endless', version: '1', runs: 'inline', deadlineMs: 3_600_000,
+      predict: ([text]) => text === 'quick' ? ['done'] : new Promise(() => {}) }`
+    writeFileSync(model, source)
+    const data = join(folder.path, 'data')
+    await using server = await startServe(data, ['--model', model, '--job-workers', '1'])
+    const { demo } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as {
+      readonly demo: string
+    }
+    const submit = async (text: string): Promise<string> => {
+      const answer = await fetch(`${server.address}/predict`, {
+        method: 'POST',
+        headers: { 'x-api-key': demo, 'content-type': 'application/json', prefer: 'respond-async' },
+        body: JSON.stringify({ text }),
+      })
+      expect(answer.status).toBe(202)
+      return ((await answer.json()) as JobView).id
+    }
+    const endless = await submit('endless')
+    const quick = await submit('quick')
+    const run = ['--data', data]
+    const { jobs: page } = await runJson<Page>(['jobs', 'list', ...run])
+    expect(page.map(({ id }) => id).toSorted()).toEqual([endless, quick].toSorted())
+    expect(await runJson(['jobs', 'show', endless, ...run])).toMatchObject({ status: 'running' })
+    expect(await runJson(['jobs', 'cancel', endless, ...run])).toMatchObject({ status: 'cancelled' })
+    const ended = await fetch(`${server.address}/jobs/${quick}?wait=30`, { headers: { 'x-api-key': demo } })
+    expect(await ended.json()).toMatchObject({
+      status: 'succeeded',
+      result: { text: 'quick', output: 'done' },
+    })
   })
 })
 

@@ -2,31 +2,22 @@ import { bodyOf } from '../../core/block-walk.ts'
 import { type LedgerBlock, walkEntries } from '../../core/ledger-block.ts'
 import type { LedgerFinding } from '../../core/ledger-finding.ts'
 import { formatPosition } from '../../core/ledger-position.ts'
-import { EntrySkim } from '../../core/ledger-skim.ts'
+import { EntrySkim, skimmedTexts } from '../../core/ledger-skim.ts'
 import type { LedgerIndexCheck } from '../../core/ledger-verify.ts'
-import { ByteMap } from './byte-map.ts'
 import type { SqliteDatabase } from './database.ts'
-import { bufferOf, decodeIds } from './ledger-ids.ts'
 import { indexedTexts, indexedUntil, spanRowsMax } from './ledger-index.ts'
+import { hasLedgerSchema } from './ledger-schema-check.ts'
+import { type PostingCells, SpanTerms } from './span-terms.ts'
 
-/** The blocks of one term within a span, and which of them is come to next. */
-interface TermBlocks {
-  readonly ids: readonly number[]
-  at: number
-}
+const names = Object.keys(indexedTexts)
+const prefixes = names.map((name) => `${name}:`)
+const places = Object.values(indexedTexts).map((text) => skimmedTexts[text])
 
 interface IndexSpan {
   /** Its last block. */
   readonly until: number
-  /** For each kind of term, by its prefix, where its texts stand. */
-  readonly kinds: ReadonlyMap<string, ByteMap<TermBlocks>>
+  readonly terms: SpanTerms
 }
-
-/** A term as bytes, for a text would end at its first NUL, and its blocks. */
-type PostingCells = readonly [term: Uint8Array, blocks: Uint8Array]
-
-const names = Object.keys(indexedTexts)
-const colonByte = 0x3a
 
 /**
  * Checks the index against the blocks: every record up to where it reaches must be found by each of its texts, and no block in a place where
@@ -34,14 +25,15 @@ const colonByte = 0x3a
  * in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
+  if (!hasLedgerSchema(database)) return otherTables
   const border = indexedUntil(database)
   const nextUntil = database.prepare<{ until: number | null }>(
     'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',
   )
   const rowsOf = database.prepareCells<PostingCells>(
-    `SELECT CAST(term AS BLOB), blocks FROM posting WHERE until = ? LIMIT ${spanRowsMax + 1}`,
+    `SELECT hex(term), hex(blocks) FROM posting WHERE until = ? LIMIT ${spanRowsMax + 1}`,
   )
-  let span: IndexSpan | undefined = { until: 0, kinds: new Map() }
+  let span: IndexSpan | undefined = { until: 0, terms: new SpanTerms([], prefixes) }
   let last: LedgerBlock | undefined
 
   /** Goes on to the span of a block, or to the end. Gives where one ends whose rows are wrong. */
@@ -49,9 +41,9 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
     while (span !== undefined && span.until < id) {
       const from: number = span.until
       const until = nextUntil.get(from, border)?.until ?? undefined
-      const kinds = until === undefined ? undefined : readSpan(rowsOf.all(until), from, until)
-      if (until !== undefined && kinds === undefined) return until
-      span = until === undefined || kinds === undefined ? undefined : { until, kinds }
+      const terms = until === undefined ? undefined : readSpan(rowsOf.all(until), from, until)
+      if (until !== undefined && terms === undefined) return until
+      span = until === undefined || terms === undefined ? undefined : { until, terms }
     }
     return undefined
   }
@@ -61,7 +53,7 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
       last = block
       if (block.id > border) return undefined
       const wrong = goOn(block.id)
-      return wrong === undefined ? checkBlock(block, span) : wrongSpan(block, wrong)
+      return wrong === undefined ? checkBlock(block, span?.terms) : wrongSpan(block, wrong)
     },
     end() {
       const wrong = goOn(Number.POSITIVE_INFINITY)
@@ -71,33 +63,24 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
   }
 }
 
+/** Nothing that is read through them says anything. */
+const otherTables: LedgerIndexCheck = {
+  check: (block) => indexChanged(block, 'its tables are not those that a ledger is made with'),
+  end: () => indexChanged(undefined, 'its tables are not those that a ledger is made with'),
+}
+
 /** The rows of a span; undefined where they are too many, or name a block that is not of it or not in order. */
-function readSpan(
-  rows: readonly PostingCells[],
-  from: number,
-  until: number,
-): ReadonlyMap<string, ByteMap<TermBlocks>> | undefined {
+function readSpan(rows: readonly PostingCells[], from: number, until: number): SpanTerms | undefined {
   if (rows.length > spanRowsMax) return undefined
-  const texts = new Map(names.map((name) => [name, [] as (readonly [Uint8Array, TermBlocks])[]]))
-  for (const [term, blocks] of rows) {
-    const ids = decodeIds(blocks)
-    if (ids.some((id, index) => id <= (ids[index - 1] ?? from) || id > until)) return undefined
-    const colon = term.indexOf(colonByte)
-    texts.get(bufferOf(term).toString('latin1', 0, colon))?.push([term.subarray(colon + 1), { ids, at: 0 }])
-  }
-  return new Map([...texts].map(([name, found]) => [name, new ByteMap(found)]))
+  const terms = new SpanTerms(rows, prefixes)
+  return terms.areOf(from, until) ? terms : undefined
 }
 
 const skim = new EntrySkim()
 
-/** @param span the one that the block belongs to; undefined where there is none, so that nothing is found */
-function checkBlock(block: LedgerBlock, span: IndexSpan | undefined): LedgerFinding | undefined {
+/** @param terms those of the span that the block belongs to; undefined where there is none, so that nothing is found */
+function checkBlock(block: LedgerBlock, terms: SpanTerms | undefined): LedgerFinding | undefined {
   const body = bodyOf(block)
-  const kinds = Object.entries(indexedTexts).map(([name, text]) => ({
-    name,
-    text,
-    terms: span?.kinds.get(name),
-  }))
   let finding: LedgerFinding | undefined
   walkEntries(body, (start, _end, index) => {
     if (finding !== undefined) return
@@ -105,10 +88,12 @@ function checkBlock(block: LedgerBlock, span: IndexSpan | undefined): LedgerFind
       finding = unreadable(block, index)
       return
     }
-    for (const { name, text, terms } of kinds) {
-      const length = skim.lengthOf(text)
-      if (length >= 0 && !holds(terms?.get(body, skim.startOf(text), length), block.id))
-        finding ??= notFound(block, index, name)
+    for (let kind = 0; kind < places.length; kind += 1) {
+      const place = places[kind] ?? 0
+      const length = skim.lengthAt(place)
+      if (length < 0 || terms?.has(kind, body, skim.startAt(place), length, block.id) === true) continue
+      finding = notFound(block, index, names[kind] ?? '')
+      return
     }
   })
   return finding
@@ -121,14 +106,6 @@ function isRead(body: Buffer, start: number): boolean {
   } catch {
     return false
   }
-}
-
-/** Blocks are asked for in the order of their ids. */
-function holds(blocks: TermBlocks | undefined, id: number): boolean {
-  if (blocks === undefined) return false
-  const { ids } = blocks
-  while ((ids[blocks.at] ?? Number.POSITIVE_INFINITY) < id) blocks.at += 1
-  return ids[blocks.at] === id
 }
 
 function notFound({ id, stream, firstSeq }: LedgerBlock, index: number, name: string): LedgerFinding {

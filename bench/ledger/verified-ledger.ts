@@ -1,0 +1,45 @@
+import { encodeBlock } from '../../src/core/ledger-block.ts'
+import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
+import { encodeEntry } from '../../src/core/ledger-encoding.ts'
+import type { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
+import { openLedgerDatabase } from '../../src/stores/sqlite/ledger-database.ts'
+import { fillIndex } from '../../src/stores/sqlite/ledger-index.ts'
+import { recordOf } from './record-of.ts'
+
+/** What a commit gathers at 64 connections. */
+export const recordsOfBlock = 64
+
+/** Writes a ledger as a server does, but in one commit: one stream, and the index up to the last span that is full. */
+export function writeLedger(file: string, records: number, keys: number): void {
+  const database = openLedgerDatabase({ file, busyTimeoutMs: 1_000 })
+  try {
+    writeBlocks(database, records, keys)
+    while (fillIndex(database));
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } finally {
+    database.close()
+  }
+}
+
+function writeBlocks(database: SqliteDatabase, records: number, keys: number): void {
+  const stream = 'ab'.repeat(16)
+  database.prepare('INSERT INTO stream VALUES (1, ?, 0)').run(stream)
+  const insert = database.prepare('INSERT INTO block VALUES (NULL, 1, ?, ?, ?, ?, ?)')
+  let link = firstLink(stream)
+  database.exec('BEGIN')
+  for (let before = 0; before < records; before += recordsOfBlock) {
+    const entries = Array.from({ length: Math.min(recordsOfBlock, records - before) }, (_, index) =>
+      recordOf(before + index, keys),
+    )
+    const body = encodeBlock(
+      entries.map((record, index) => {
+        const entry = encodeEntry(record)
+        link = nextLink(link, before + index + 1, entry)
+        return { entry, link }
+      }),
+    )
+    const times = entries.map(({ at }) => at)
+    insert.run(before + 1, entries.length, Math.min(...times), Math.max(...times), body)
+  }
+  database.exec('COMMIT')
+}
