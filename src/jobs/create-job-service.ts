@@ -29,7 +29,10 @@ export interface JobServiceOptions {
   readonly ledger?: Pick<LedgerReader, 'query'> | undefined
   /** Models that jobs may ask. */
   readonly models: JobModels
-  /** Jobs that this process works on at once; 0 for a process that only submits, looks and cancels. @default 4 */
+  /**
+   * Jobs of one model that this process works on at once; 0 for a process that only submits, looks and cancels.
+   * @default what the model says, or 128
+   */
   readonly concurrency?: number
   /** Most jobs that may wait or run, in all. @default 10,000 */
   readonly jobsMax?: number
@@ -113,7 +116,7 @@ type Parts = SubmitJobOptions &
   TendJobsOptions & { readonly worker: JobWorker | undefined }
 
 function partsOf(options: JobServiceOptions): Parts {
-  const { store, models, concurrency = 4, clock = Date.now, onFault = () => {} } = options
+  const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
   const { scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
   const usages = createJobUsages(onFault)

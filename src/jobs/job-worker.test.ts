@@ -83,38 +83,6 @@ describe('a job', () => {
   })
 })
 
-describe('many jobs', () => {
-  test('no more run at once than may, and a free slot is taken at once', async () => {
-    const { submit, calls, time } = openTestJobs({ concurrency: 2 })
-    for (let job = 0; job < 3; job += 1) await submit({ model: 'slow' })
-    expect(calls).toHaveLength(2)
-    calls[0]?.answer()
-    await time.settle()
-    expect(calls).toHaveLength(3)
-  })
-
-  test('whenever a job comes, it begins without any time passing, as the last look ends too', async () => {
-    for (let turns = 0; turns < 40; turns += 1) {
-      const { submit, calls } = openTestJobs()
-      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
-      await submit({ model: 'slow' })
-      expect([turns, calls.length]).toEqual([turns, 1])
-    }
-  })
-
-  test('of one owner do not hold up another owner', async () => {
-    const { submit, calls, time } = openTestJobs({ concurrency: 1 })
-    for (const input of ['a1', 'a2', 'a3']) await submit({ model: 'slow', inputs: [input] })
-    await submit({ model: 'slow', owner: 'b', inputs: ['b1'] })
-    for (let call = 0; call < 4; call += 1) {
-      calls[call]?.answer()
-      await time.settle()
-    }
-    // `b` came when it was the turn of `a`, once.
-    expect(calls.map((call) => call.inputs[0])).toEqual(['a1', 'a2', 'b1', 'a3'])
-  })
-})
-
 describe('a failing model', () => {
   test('is asked again after a random part of a second, then of two; then the job is parked with the reason', async () => {
     const { submit, calls, time, jobs, events, ledger, faults } = openTestJobs()
