@@ -70,8 +70,8 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
-  const { batchMax, predict } = (model ?? {}) as Partial<JobModel>
-  return isText(name) && isWholeFrom(1)(batchMax) && isFunction(predict)
+  const { batchMax, concurrency = 1, predict } = (model ?? {}) as Partial<JobModel>
+  return isText(name) && [batchMax, concurrency].every(isWholeFrom(1)) && isFunction(predict)
 }
 
 /** @throws TypeError for options of jobs that are unknown, missing or wrong, all at once */

@@ -11,7 +11,7 @@ import { sendKept } from './send-kept.ts'
 import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
 
 /** Most inputs that are answered at once; more become a job. */
-export const answeredAtOnceMax = 32
+const answeredAtOnceMax = 32
 
 /** Many inputs in, their predictions out in the same order: at once for a few, as a job for more. */
 export function addBatchRoute(

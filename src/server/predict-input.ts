@@ -69,7 +69,7 @@ export function countInput(input: unknown): number {
 }
 
 /** How many characters a text has: Unicode code points. */
-export function countCharacters(text: string): number {
+function countCharacters(text: string): number {
   let length = 0
   for (const _character of text) length += 1
   return length

@@ -1,4 +1,4 @@
-import type { InjectOptions, Response } from 'light-my-request'
+import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import type { NewKey } from '../../src/gate/key-service.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from './test-app.ts'

@@ -14,7 +14,7 @@ import type {
 } from '../../core/job-queue.ts'
 import { type HeldJob, withoutResult } from './held-job.ts'
 import type { JobAnswers } from './job-answers.ts'
-import { listJobs } from './job-listing.ts'
+import { listEnded, listJobs } from './job-listing.ts'
 import type { JobOutbox } from './job-outbox.ts'
 import type { JobStand, JobTable } from './job-table.ts'
 import { createJobWatch, type JobWatch } from './job-watch.ts'
@@ -42,6 +42,7 @@ export function createJobQueue(given: Omit<Parts, 'watch'>, run: Run): JobQueue 
     retry: (id, now) => run(() => retry(parts, id, now)),
     findJob: (id, now) => run(() => table.find(id, now)?.record),
     listJobs: (query) => run(() => listJobs(table.list(query.owner), query)),
+    listEnded: (query) => run(() => listEnded(table.list(undefined), query)),
     forgetExpired: (now, max) => run(() => forgetExpired(parts, now, max)),
     countJobs: () =>
       run(() => {
