@@ -122,12 +122,12 @@ function partsOf(options: JobServiceOptions): Parts {
   const usages = createJobUsages(onFault)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const shared = { store, models, clock, scheduler, keepMs, records, onFault }
+  const { monotonic = () => performance.now() } = options
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
   const workerOptions = {
     ...shared,
     concurrency,
     retryDelay,
-    monotonic: options.monotonic ?? (() => performance.now()),
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
     resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,

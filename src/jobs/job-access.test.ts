@@ -139,6 +139,21 @@ describe('waiting', () => {
     expect(said.at(-1)).toBe('long succeeded')
   })
 
+  test('is over in time although the machine’s clock is set back meanwhile', async () => {
+    const time = createTestTime()
+    let behindMs = 0
+    const { jobs, submit } = openTestJobs({ time, clock: () => time.clock() - behindMs })
+    const { id } = await submit({ model: 'slow' })
+    let isOver = false
+    void jobs.get('acme', id, { waitMs: 5_000 }).then(() => {
+      isOver = true
+    })
+    await time.settle()
+    behindMs = 3_600_000
+    await time.pass(5_000)
+    expect(isOver).toBe(true)
+  })
+
   test('hears within a second what another process does', async () => {
     const time = createTestTime()
     const store = createMemoryJobStore()

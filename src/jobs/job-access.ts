@@ -11,6 +11,8 @@ import { type JobView, viewJob, viewOwnedJob } from './view-job.ts'
 export interface JobAccessOptions {
   readonly store: JobQueue
   readonly clock: Clock
+  /** Never jumps, in milliseconds. */
+  readonly monotonic: Clock
   readonly keepMs: number
   readonly records: JobRecords
   readonly changes: JobChanges
@@ -20,13 +22,13 @@ export interface JobAccessOptions {
 export function createJobAccess(
   options: JobAccessOptions,
 ): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts'> {
-  const { store, clock, keepMs, records, changes } = options
+  const { store, clock, monotonic, keepMs, records, changes } = options
   const reading = (owner: JobOwner, id: string) => async (): Promise<JobRecord> =>
     found(await store.findJob(addressOf(owner, id), clock()))
 
   return {
     get: async (owner, id, wait = {}) =>
-      viewOf(owner)(await awaitJob(changes, clock, id, reading(owner, id), wait)),
+      viewOf(owner)(await awaitJob(changes, monotonic, id, reading(owner, id), wait)),
     events: (owner, id, from = {}) => followJob(changes, id, reading(owner, id), from),
     async list(owner, { owner: only, status, limit = 100, after } = {}) {
       const query = {

@@ -109,7 +109,7 @@ export class JobWorker {
   }
 
   #nextAsk(): SlotAsk | undefined {
-    const mayAsk = !this.#isClosing && this.#options.clock() >= this.#pausedUntil
+    const mayAsk = !this.#isClosing && this.#options.monotonic() >= this.#pausedUntil
     return mayAsk ? this.#slots.next() : undefined
   }
 
@@ -147,7 +147,7 @@ export class JobWorker {
       onRetry: (atMs) => this.#wakeAt(atMs),
       // A ledger that answers and yet writes nothing would have it claimed and handed back without end.
       onNotStarted: () => {
-        this.#pausedUntil = this.#options.clock() + lookMs
+        this.#pausedUntil = this.#options.monotonic() + lookMs
       },
     })
     if (this.#isClosing) attempt.stop('closing')
