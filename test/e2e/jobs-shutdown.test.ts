@@ -39,7 +39,8 @@ test('closes in order while a job’s end cannot be written: what is left to wai
   expect((await fetch(`${server.address}/predict`, asked)).status).toBe(202)
   for (const end of ['', '-wal', '-shm']) rmSync(join(data, `jobs.db${end}`), { force: true })
   writeFileSync(join(folder.path, 'go'), '')
-  while (!server.log().includes('ended jobs cannot be written')) await once(server.child.stderr ?? [], 'data')
+  const { stderr } = server.child
+  while (stderr !== null && !server.log().includes('ended jobs cannot be written')) await once(stderr, 'data')
   server.child.kill('SIGTERM')
   const [code] = await once(server.child, 'exit')
   expect({ code, log: server.log() }).toMatchObject({
