@@ -70,7 +70,10 @@ function submit(parts: Parts, { jobs, answer, bounds }: JobSubmission): SubmitOu
   return { outcome: 'accepted' }
 }
 
-function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): ClaimOutcome {
+function claim(
+  parts: Parts,
+  { max, inputsLengthMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }: JobClaim,
+): ClaimOutcome {
   const { table, watch } = parts
   const parked = table.wake(now).map((job) => {
     end(parts, job, { status: 'parked', error: jobLost, expiresAt: now + keepMs }, now)
@@ -78,9 +81,11 @@ function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): Cla
   })
   const claimed: ClaimedJob[] = []
   const running: JobRecord[] = []
-  while (claimed.length < max) {
+  let inputsLength = 0
+  while (claimed.length < max && inputsLength < inputsLengthMax) {
     const job = table.take(models)
     if (job === undefined) break
+    inputsLength += job.inputs.length
     const lease = randomUUID()
     const attempts = job.record.attempts + 1
     table.change(job, { status: 'running', attempts, done: 0, startedAt: now }, { dueAt: until, lease })
