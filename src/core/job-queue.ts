@@ -91,8 +91,6 @@ export interface SubmitOutcome {
 
 export interface JobClaim {
   readonly max: number
-  /** Once the inputs of those that were leased are as long as this together, in characters, no more are; the first always is. @default without bound */
-  readonly inputsLengthMax?: number
   readonly now: number
   /** When the leases end unless they are extended. */
   readonly until: number

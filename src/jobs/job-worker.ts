@@ -120,7 +120,7 @@ export class JobWorker {
     const now = clock()
     const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
     this.#isDeaf = false
-    this.#slots.claimed(ask, claimed)
+    this.#slots.claimed(ask, claimed.length)
     for (const job of claimed) this.#start(job)
     for (const job of parked) await this.#recordParked(job)
   }
@@ -141,7 +141,7 @@ export class JobWorker {
   #start(job: ClaimedJob): void {
     // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
     this.#stop(job.id)
-    this.#slots.take(job)
+    this.#slots.take(job.model)
     const attempt = new Attempt(job, this.#parts, {
       onProgress: () => this.#beat.note(),
       onRetry: (atMs) => this.#wakeAt(atMs),
@@ -153,7 +153,7 @@ export class JobWorker {
     if (this.#isClosing) attempt.stop('closing')
     const done = attempt.run().finally(() => {
       this.#running.delete(running)
-      this.#slots.free(job)
+      this.#slots.free(job.model)
       this.#take()
     })
     const running = { job, attempt, done }

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import type { JobStore } from '../core/job-store.ts'
-import { Refusal } from '../core/refusal.ts'
 import { createMemoryJobStore } from '../stores/memory/job-store.ts'
 import type { JobModel } from './run-attempt.ts'
 
@@ -16,22 +15,6 @@ describe('many jobs', () => {
     calls[0]?.answer()
     await time.settle()
     expect(calls).toHaveLength(3)
-  })
-
-  test('whose inputs are large wait for each other: no more are in memory than it holds', async () => {
-    const { submit, calls, time, jobs } = openTestJobs()
-    const large = 'a'.repeat(30 * 1_048_576)
-    const ids: string[] = []
-    for (let job = 0; job < 5; job += 1) ids.push((await submit({ model: 'slow', inputs: [large] })).id)
-    expect(calls).toHaveLength(3)
-    const { id } = await submit({ model: 'echo' })
-    expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded' })
-    for (let job = 0; job < 5; job += 1) {
-      calls[job]?.fail(new Refusal('input_invalid'))
-      await time.settle()
-    }
-    const statuses = await Promise.all(ids.map(async (one) => (await jobs.get('acme', one)).status))
-    expect(statuses).toEqual(ids.map(() => 'failed'))
   })
 
   test('of a model whose slots are all taken hold up none of another model', async () => {

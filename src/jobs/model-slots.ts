@@ -1,4 +1,3 @@
-import type { ClaimedJob } from '../core/job-queue.ts'
 import { InputGate } from './input-gate.ts'
 import type { JobModel, JobModels } from './run-attempt.ts'
 
@@ -6,8 +5,6 @@ import type { JobModel, JobModels } from './run-attempt.ts'
 export interface SlotAsk {
   readonly models: readonly string[]
   readonly max: number
-  /** Characters of inputs beyond which no further job is. */
-  readonly inputsLengthMax: number
 }
 
 /**
@@ -19,18 +16,10 @@ const inputsAtOnce = 128
 /** More jobs at once only hold their inputs in memory. */
 const jobsAtOnceMax = 256
 
-/**
- * Most characters of inputs that the running jobs of a model hold; one job goes beyond. Their texts lie in memory twice, and their answers beside
- * them: a hundred batches of 8 MiB at once would end the process, and, taken up again, the next one too.
- */
-const inputsLengthMax = 64 * 1_048_576
-
 interface Slots {
   readonly gate: InputGate
   readonly max: number
   taken: number
-  /** Characters of inputs of the jobs that have them. */
-  inputsLength: number
   /** Whether jobs may be due: unknown until a claim has come back with fewer than it asked for. */
   mayBeDue: boolean
 }
@@ -58,48 +47,37 @@ export class ModelSlots {
    */
   next(): SlotAsk | undefined {
     let max = 0
-    let inputsLeft = inputsLengthMax
     let asked: [string, Slots][] = []
     for (const [name, model] of this.#models) {
       const slots = this.#slotsOf(name, model)
-      const free = slots.inputsLength < inputsLengthMax ? slots.max - slots.taken : 0
+      const free = slots.max - slots.taken
       if (!slots.mayBeDue || free < Math.max(1, max)) continue
-      if (free > max) {
-        asked = []
-        inputsLeft = inputsLengthMax
-      }
+      if (free > max) asked = []
       max = free
-      inputsLeft = Math.min(inputsLeft, inputsLengthMax - slots.inputsLength)
       asked.push([name, slots])
     }
     if (asked.length === 0) return undefined
     for (const [, slots] of asked) slots.mayBeDue = false
-    return { models: asked.map(([name]) => name), max, inputsLengthMax: inputsLeft }
+    return { models: asked.map(([name]) => name), max }
   }
 
-  /** A claim brought these jobs; as many as it asked for, and there may be more. */
-  claimed(ask: SlotAsk, jobs: readonly Pick<ClaimedJob, 'inputs'>[]): void {
-    const { models, max } = ask
-    const inputsLength = jobs.reduce((sum, { inputs }) => sum + inputs.length, 0)
-    if (jobs.length < max && inputsLength < ask.inputsLengthMax) return
+  /** A claim brought so many jobs; as many as it asked for, and there may be more. */
+  claimed({ models, max }: SlotAsk, count: number): void {
+    if (count < max) return
     for (const name of models) {
       const slots = this.#slots.get(name)
       if (slots !== undefined) slots.mayBeDue = true
     }
   }
 
-  take({ model, inputs }: Pick<ClaimedJob, 'model' | 'inputs'>): void {
+  take(model: string): void {
     const slots = this.#slots.get(model)
-    if (slots === undefined) return
-    slots.taken += 1
-    slots.inputsLength += inputs.length
+    if (slots !== undefined) slots.taken += 1
   }
 
-  free({ model, inputs }: Pick<ClaimedJob, 'model' | 'inputs'>): void {
+  free(model: string): void {
     const slots = this.#slots.get(model)
-    if (slots === undefined) return
-    slots.taken -= 1
-    slots.inputsLength -= inputs.length
+    if (slots !== undefined) slots.taken -= 1
   }
 
   /** How inputs of jobs get into a model. */
@@ -111,7 +89,7 @@ export class ModelSlots {
     const found = this.#slots.get(name)
     if (found !== undefined) return found
     const max = this.#jobsMax ?? Math.min(concurrency, jobsAtOnceMax)
-    const slots = { gate: new InputGate(concurrency), max, taken: 0, inputsLength: 0, mayBeDue: true }
+    const slots = { gate: new InputGate(concurrency), max, taken: 0, mayBeDue: true }
     this.#slots.set(name, slots)
     return slots
   }

@@ -53,14 +53,6 @@ function testLeases(get: GetStore): void {
     expect(idsOf(await claim(get(), { max: 9 }))).toEqual([3, 4, 5])
   })
 
-  test('once their inputs are as long as was asked, no more are claimed; the first always is', async () => {
-    const inputs = JSON.stringify(['a'.repeat(100)])
-    await submit(get(), ...[1, 2, 3, 4].map((number) => jobOf(number, { inputs })))
-    expect(idsOf(await claim(get(), { inputsLengthMax: 1 }))).toEqual([1])
-    expect(idsOf(await claim(get(), { inputsLengthMax: 150 }))).toEqual([2, 3])
-    expect(idsOf(await claim(get(), { inputsLengthMax: 1_000 }))).toEqual([4])
-  })
-
   test('claims that are made at once hold no job twice and leave none', async () => {
     const numbers = [...Array(100).keys()]
     await submit(get(), ...numbers.map((number) => jobOf(number, { owner: `owner ${number % 7}` })))

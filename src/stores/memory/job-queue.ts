@@ -70,10 +70,7 @@ function submit(parts: Parts, { jobs, answer, bounds }: JobSubmission): SubmitOu
   return { outcome: 'accepted' }
 }
 
-function claim(
-  parts: Parts,
-  { max, inputsLengthMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }: JobClaim,
-): ClaimOutcome {
+function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): ClaimOutcome {
   const { table, watch } = parts
   const parked = table.wake(now).map((job) => {
     end(parts, job, { status: 'parked', error: jobLost, expiresAt: now + keepMs }, now)
@@ -81,11 +78,9 @@ function claim(
   })
   const claimed: ClaimedJob[] = []
   const running: JobRecord[] = []
-  let inputsLength = 0
-  while (claimed.length < max && inputsLength < inputsLengthMax) {
+  while (claimed.length < max) {
     const job = table.take(models)
     if (job === undefined) break
-    inputsLength += job.inputs.length
     const lease = randomUUID()
     const attempts = job.record.attempts + 1
     table.change(job, { status: 'running', attempts, done: 0, startedAt: now }, { dueAt: until, lease })

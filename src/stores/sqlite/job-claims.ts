@@ -47,16 +47,13 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carr
     return { ...begun, inputs: jobs.findInputs(place), lease }
   }
 
-  return ({ max, inputsLengthMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
+  return ({ max, now, until, models, keepMs }) => {
     const parked = takeUpDue(now, keepMs)
     const claimed: ClaimedJob[] = []
-    let inputsLength = 0
-    while (claimed.length < max && inputsLength < inputsLengthMax) {
+    while (claimed.length < max) {
       const next = turns.take(models)
       if (next === undefined) break
-      const job = leaseJob(next, now, until)
-      inputsLength += job.inputs.length
-      claimed.push(job)
+      claimed.push(leaseJob(next, now, until))
     }
     return { claimed, parked }
   }
