@@ -105,12 +105,13 @@ class Follower {
   async #wait(waitMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
     const woken = Promise.withResolvers<void>()
     this.#wake = woken.resolve
-    const callOff = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
+    // Without it, a process that does nothing but wait for a job would end instead.
+    const callOff = this.#scheduler.after(waitMs ?? Number.POSITIVE_INFINITY, woken.resolve, true)
     const onAbort = (): void => woken.resolve()
     signal?.addEventListener('abort', onAbort)
     await woken.promise
     signal?.removeEventListener('abort', onAbort)
     this.#wake = undefined
-    callOff?.()
+    callOff()
   }
 }

@@ -1,16 +1,23 @@
 /** Time that passes: a parameter, so that a test can let it pass. */
 export interface Scheduler {
-  /** Runs something once, after so many milliseconds; gives the way to call it off. */
-  readonly after: (ms: number, run: () => void) => () => void
+  /**
+   * Runs something once, after so many milliseconds; gives the way to call it off.
+   *
+   * @param isAwaited whether a caller waits for it, and so must the process. @default false
+   */
+  readonly after: (ms: number, run: () => void, isAwaited?: boolean) => () => void
   /** Lets whatever else waits in this process come first. */
   readonly yieldTurn: () => Promise<void>
 }
 
-/** The process's own. Its timers do not keep the process alive. */
+/** Node's timers take no more: a longer one would run at once. 24.8 days. */
+const timerMsMax = 2 ** 31 - 1
+
+/** The process's own. Its timers do not keep the process alive, save those that a caller waits for. */
 export const processScheduler: Scheduler = {
-  after(ms, run) {
-    const timer = setTimeout(run, ms)
-    timer.unref()
+  after(ms, run, isAwaited = false) {
+    const timer = setTimeout(run, Math.min(ms, timerMsMax))
+    if (!isAwaited) timer.unref()
     return () => clearTimeout(timer)
   },
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
