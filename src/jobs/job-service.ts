@@ -29,8 +29,8 @@ export interface JobRequest {
   /** Where to send a webhook when the job has ended; checked by the caller. @default nowhere */
   readonly webhook?: string | null
   /**
-   * What the request has taken of its limits. Once the job is accepted, the job has it, a slot of those at once among it, and the end of the request leaves it
-   * alone: it is ended with the job, and given back where the job was cancelled before it began, or failed. Until then it stays the request's. In
+   * What the request has taken of its limits. The job has it, a slot of those at once among it, and the end of the request leaves it alone: it is ended
+   * with the job, and given back where the job was cancelled before it began, or failed. Where no job is accepted it is the request's again. In
    * memory: after a restart a job holds nothing.
    * @default no limits
    */

@@ -198,6 +198,70 @@ describe('what a request took of its limits', () => {
     expect(said).toEqual(['answered'])
   })
 
+  test('stays with the job though the client goes while it is being accepted', async () => {
+    const said: string[] = []
+    const { jobs, ledger, calls, time } = openTestJobs()
+    const usage = usageThat(said)
+    ledger.hold()
+    const submitted = jobs.submit({ ...requestOf('a'), model: 'slow', usage })
+    await time.settle()
+    await endUsage(usage, 'aborted', () => {})
+    ledger.release()
+    await submitted
+    await time.settle()
+    expect(said).toEqual([])
+    calls[0]?.answer()
+    await time.settle()
+    expect(said).toEqual(['answered'])
+  })
+
+  test('ends with the request where no job was made, whichever comes first', async () => {
+    const { jobs, ledger, submit, time } = openTestJobs({ concurrency: 0, jobsMax: 1 })
+    await submit()
+    const said: string[] = []
+    const usage = usageThat(said)
+    await expect(jobs.submit({ ...requestOf('a'), usage })).rejects.toMatchObject({ code: 'overloaded' })
+    await endUsage(usage, 'answered', () => {})
+    expect(said).toEqual(['answered'])
+    ledger.fault = new Error('full')
+    const second = usageThat(said)
+    const submitted = jobs.submit({ ...requestOf('a'), usage: second })
+    await endUsage(second, 'aborted', () => {})
+    await expect(submitted).rejects.toMatchObject({ code: 'overloaded' })
+    await time.settle()
+    expect(said).toEqual(['answered', 'aborted'])
+  })
+
+  test('of a repeated request ends with that: the first one’s is the job’s', async () => {
+    const said: string[] = []
+    const { jobs } = openTestJobs({ concurrency: 0 })
+    await jobs.submit({ ...requestOf('a'), idempotency: idempotency() })
+    const usage = usageThat(said)
+    await jobs.submit({ ...requestOf('a'), idempotency: idempotency(), usage })
+    await endUsage(usage, 'answered', () => {})
+    expect(said).toEqual(['answered'])
+  })
+
+  test('is not ended while the store takes its time to accept the job', async () => {
+    const said: string[] = []
+    const store = createMemoryJobStore()
+    const begin = Promise.withResolvers<void>()
+    const slow = {
+      ...store,
+      submit: (asked: Parameters<typeof store.submit>[0]) => begin.promise.then(() => store.submit(asked)),
+    }
+    const { jobs, calls, time } = openTestJobs({ store: slow })
+    const submitted = jobs.submit({ ...requestOf('a'), model: 'slow', usage: usageThat(said) })
+    await time.pass(11_000)
+    expect(said).toEqual([])
+    begin.resolve()
+    await submitted
+    await time.settle()
+    calls[0]?.answer()
+    await time.settle()
+    expect(said).toEqual(['answered'])
+  })
+
   test('is given back where the job was cancelled before it began', async () => {
     const said: string[] = []
     const { submit, jobs, time } = openTestJobs({ concurrency: 0 })

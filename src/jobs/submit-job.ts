@@ -5,7 +5,8 @@ import { Fault } from '../core/fault.ts'
 import type { JobRecord, NewJob } from '../core/job.ts'
 import type { JobQueue, JobSubmission } from '../core/job-queue.ts'
 import { Refusal } from '../core/refusal.ts'
-import { handOver } from '../gate/end-usage.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
+import { handOver, takeBack } from '../gate/end-usage.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from './answer-once.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
@@ -39,8 +40,33 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
   return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
-    if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
-    return { job: await accept(options, request, request.keep), isReplayed: false }
+    return holdUsage(request.usage ?? noUsage, options.onFault, async () => {
+      if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
+      return { job: await accept(options, request, request.keep), isReplayed: false }
+    })
+  }
+}
+
+/**
+ * Keeps the end of the request from ending its usage, from the beginning on: a client that went away while its job was being accepted would else free a
+ * slot that the job holds.
+ */
+async function holdUsage(
+  usage: Usage,
+  onFault: SubmitJobOptions['onFault'],
+  submit: () => Promise<SubmittedJob>,
+): Promise<SubmittedJob> {
+  const hasTaken = handOver(usage)
+  let isReplayed = true
+  try {
+    const submitted = await submit()
+    isReplayed = submitted.isReplayed
+    return submitted
+  } finally {
+    if (hasTaken && isReplayed)
+      await takeBack(usage).catch((fault: unknown) =>
+        onFault('the limits of a request could not be counted down', fault),
+      )
   }
 }
 
@@ -105,7 +131,6 @@ async function accept(
     refuseUnless(outcome)
     await recordOrWithdraw(options, job, answer !== undefined)
     isAccepted = true
-    if (request.usage !== undefined) handOver(request.usage)
   } finally {
     if (!isAccepted) usages.drop(job.id)
     accepting.delete(job.id)
