@@ -3,7 +3,7 @@ import { Refusal } from '../core/refusal.ts'
 import { usageOf } from '../fastify/guard.ts'
 import type { ServedModel } from '../models/model-runtime.ts'
 import { readIdempotency } from './idempotency-key.ts'
-import { type PredictParts, takeCharacters } from './predict-call.ts'
+import { clientGone, type PredictParts, takeCharacters } from './predict-call.ts'
 import { prefersAsync } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
@@ -22,6 +22,8 @@ export async function submitPrediction(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   if (webhook !== undefined) webhooks.checkTarget(webhook)
+  // What it took of its limits has been given back by now: the job would hold nothing.
+  if (reply.raw.closed) throw clientGone()
   const { owner, keyId } = request.caller
   const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])
   const { job, isReplayed } = await jobs.submit({
