@@ -106,9 +106,9 @@ export class JobWorker {
   }
 
   async #claim(): Promise<void> {
-    const { store, clock, records, models, concurrency, leaseMs, keepMs } = this.#options
+    const { store, clock, monotonic, records, models, concurrency, leaseMs, keepMs } = this.#options
     const max = concurrency - this.#running.size
-    if (max <= 0 || clock() < this.#pausedUntil) return
+    if (max <= 0 || monotonic() < this.#pausedUntil) return
     // What could not be recorded must not begin.
     await records.ensureWritable()
     const now = clock()
@@ -139,7 +139,7 @@ export class JobWorker {
       onRetry: (atMs) => this.#wakeAt(atMs),
       // A ledger that answers and yet writes nothing would have it claimed and handed back without end.
       onNotStarted: () => {
-        this.#pausedUntil = this.#options.clock() + lookMs
+        this.#pausedUntil = this.#options.monotonic() + lookMs
       },
     })
     if (this.#isClosing) attempt.stop('closing')
