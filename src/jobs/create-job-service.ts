@@ -97,17 +97,16 @@ type Parts = SubmitJobOptions &
 
 function partsOf(options: JobServiceOptions): Parts {
   const { store, models, concurrency = 4, clock = Date.now, onFault = () => {} } = options
-  const { scheduler = processScheduler, keepMs = 86_400_000 } = options
+  const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
   const usages = createJobUsages(onFault)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const shared = { store, models, clock, scheduler, keepMs, records, onFault }
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
   const workerOptions = {
     ...shared,
     concurrency,
     retryDelay,
-    monotonic: options.monotonic ?? (() => performance.now()),
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
     resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,

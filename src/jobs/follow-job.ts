@@ -10,19 +10,19 @@ export type ReadJob = () => Promise<JobRecord>
 /** How a job stands when it has ended, `waitMs` are over or the signal aborts, whichever is first. */
 export async function awaitJob(
   changes: JobChanges,
-  clock: Clock,
+  monotonic: Clock,
   id: string,
   read: ReadJob,
   { waitMs = 0, signal }: NonNullable<Parameters<JobService['get']>[2]>,
 ): Promise<JobRecord> {
   if (waitMs <= 0) return read()
-  const until = clock() + waitMs
+  const until = monotonic() + waitMs
   // Followed before it is read: a change between the two is not missed.
   const following = changes.follow(id)
   try {
     for (;;) {
       const job = await read()
-      const leftMs = until - clock()
+      const leftMs = until - monotonic()
       if (hasEnded(job.status) || leftMs <= 0) return job
       if (!(await following.changed({ waitMs: leftMs, signal }))) return await read()
     }

@@ -80,6 +80,10 @@ test('a list goes on where the page before ended, the newest first', async () =>
   expect(second.next).toBeUndefined()
 })
 
+test.each([0, -1, 1_001, 1.5, Number.NaN])('a list of %s jobs is a mistake', async (limit) => {
+  await expect(openTestJobs().jobs.list('acme', { limit })).rejects.toBeInstanceOf(TypeError)
+})
+
 test('a job is shown with its times in ISO 8601', async () => {
   const { jobs, time, submit, calls } = openTestJobs({ keepMs: 60_000 })
   const { id } = await submit({ model: 'slow' })
@@ -125,6 +129,17 @@ describe('waiting', () => {
     calls[0]?.answer()
     await time.settle()
     expect(said.at(-1)).toBe('long succeeded')
+  })
+
+  test('is over in time though the clock is set back meanwhile', async () => {
+    const time = createTestTime()
+    let setBackMs = 0
+    const { jobs, submit } = openTestJobs({ time, clock: () => time.clock() - setBackMs, concurrency: 0 })
+    const { id } = await submit()
+    const waited = jobs.get('acme', id, { waitMs: 5_000 })
+    setBackMs = 3_600_000
+    await time.pass(5_000)
+    expect(await waited).toMatchObject({ status: 'queued' })
   })
 
   test('hears within a second what another process does', async () => {

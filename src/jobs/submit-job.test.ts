@@ -43,6 +43,20 @@ describe('submitting', () => {
     expect(JSON.stringify(ledger.entries)).not.toContain('a secret text')
   })
 
+  test.each([
+    { owner: undefined },
+    { owner: '' },
+    { keyId: undefined },
+    { inputs: [] },
+    { kind: 'single', inputs: ['a', 'b'] },
+    { priority: 10 },
+    { priority: 0.5 },
+  ])('a caller’s mistake is told, and nothing is accepted: %j', async (mistake) => {
+    const { jobs, store } = openTestJobs()
+    await expect(jobs.submit({ ...requestOf('a'), ...(mistake as object) })).rejects.toBeInstanceOf(TypeError)
+    expect(await store.countJobs()).toEqual({ queued: 0, running: 0 })
+  })
+
   test('a model that is not there is not found', async () => {
     await expect(openTestJobs().jobs.submit({ ...requestOf('a'), model: 'none' })).rejects.toMatchObject({
       code: 'not_found',
