@@ -81,3 +81,8 @@ export interface JobRecord extends Omit<NewJob, 'inputs'> {
   /** When it is forgotten, with its result; null until it has ended. */
   readonly expiresAt: number | null
 }
+
+/** As a list, a change or a message shows a job: results may be long. */
+export function withoutResult(job: JobRecord): JobRecord {
+  return job.result === null ? job : Object.freeze({ ...job, result: null })
+}

@@ -66,8 +66,3 @@ export function decodeJob(cells: JobCells): StoredJob {
   }
   return { place: cells[0], lease: cells[1], job }
 }
-
-/** As a list or a change shows a job: results may be long. */
-export function withoutResult(job: JobRecord): JobRecord {
-  return job.result === null ? job : { ...job, result: null }
-}
