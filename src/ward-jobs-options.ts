@@ -53,7 +53,8 @@ const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
 
 const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   models: {
-    expected: 'a Map of models by their names, each with `batchMax` and `predict`',
+    expected:
+      'a Map of models by their names, each with `batchMax` and `predict`, and `deadlineMs` of 1 to 3,600,000 if any',
     accepts: (value) => value instanceof Map && [...value].every(isNamedModel),
     isRequired: true,
   },
@@ -75,8 +76,9 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
-  const { batchMax, predict } = (model ?? {}) as Partial<JobModel>
-  return isText(name) && isWholeFrom(1)(batchMax) && isFunction(predict)
+  const { batchMax, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
+  const isBounded = isWholeFrom(1)(batchMax) && isWholeFrom(1, hourMs)(deadlineMs)
+  return isText(name) && isBounded && isFunction(predict)
 }
 
 /** @throws TypeError for options of jobs that are unknown, missing or wrong, all at once */

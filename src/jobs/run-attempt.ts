@@ -10,6 +10,8 @@ import { orAbort, pause, type Scheduler } from './scheduler.ts'
 export interface JobModel {
   /** Most inputs of one call, and so of one step of a job's progress. */
   readonly batchMax: number
+  /** Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again. @default 300,000 */
+  readonly deadlineMs?: number
   /**
    * One answer per input, in order, each as it is to stand in the job's result: what JSON can write.
    *
@@ -84,8 +86,7 @@ async function askModel(
 ): Promise<readonly unknown[]> {
   for (let refusals = 1; ; refusals += 1) {
     try {
-      // Given up on at once where the signal aborts, even by a model that does not look.
-      const answers = await orAbort(async () => model.predict(slice, { signal }), signal)
+      const answers = await askOnce(model, slice, signal, scheduler)
       if (answers.length === slice.length) return answers
       throw new Fault('model_failed', 'expected one answer per input')
     } catch (thrown) {
@@ -94,6 +95,28 @@ async function askModel(
       if (known.code !== 'overloaded') throw known
       await pause(scheduler, retryDelayMs(refusals, overloadDelay, random), signal)
     }
+  }
+}
+
+/** Asks within the model's deadline. Given up on at once when that is over or the signal aborts, even by a model that does not look. */
+async function askOnce(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  scheduler: Scheduler,
+): Promise<readonly unknown[]> {
+  const { deadlineMs = 300_000 } = model
+  const call = new AbortController()
+  const stop = (): void => call.abort(signal.reason)
+  const callOff = scheduler.after(deadlineMs, () =>
+    call.abort(new Fault('model_timeout', `the model of a job did not answer within ${deadlineMs} ms`)),
+  )
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await orAbort(async () => model.predict(slice, { signal: call.signal }), call.signal)
+  } finally {
+    callOff()
+    signal.removeEventListener('abort', stop)
   }
 }
 

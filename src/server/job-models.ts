@@ -6,11 +6,12 @@ import { predictionOf } from './prediction.ts'
 export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels {
   return new Map(
     [...models].map(([name, model]) => {
-      const { batchMax } = model
+      const { batchMax, deadlineMs } = model
       return [
         name,
         {
           batchMax,
+          deadlineMs,
           async predict(inputs: readonly unknown[], { signal }: { readonly signal: AbortSignal }) {
             const outputs = await model.predict(inputs, { signal })
             return outputs.map((output, index) => predictionOf(model, inputs[index], output))

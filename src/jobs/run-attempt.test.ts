@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
+import type { JobModel } from './run-attempt.ts'
+
+/** Never answers, and does not look at its signal either. */
+function stuckModel(deadlineMs?: number): { readonly model: JobModel; readonly signals: AbortSignal[] } {
+  const signals: AbortSignal[] = []
+  const model: JobModel = {
+    batchMax: 1,
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    predict(_inputs, { signal }) {
+      signals.push(signal)
+      return new Promise(() => {})
+    },
+  }
+  return { model, signals }
+}
+
+test('a model that never answers is aborted at its deadline, and its job is tried again, parked in the end', async () => {
+  const { model, signals } = stuckModel(5_000)
+  const models = new Map([['stuck', model]])
+  const { submit, jobs, time } = openTestJobs({ models, concurrency: 1, attemptsMax: 2 })
+  const { id } = await submit({ model: 'stuck' })
+  await time.pass(4_999)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+  await time.pass(20_000)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+  expect(await jobs.get('acme', id)).toMatchObject({
+    status: 'parked',
+    attempts: 2,
+    error: { code: 'model_timeout' },
+  })
+})
+
+test('a model that says nothing of a deadline has five minutes, so that no slot is lost for good', async () => {
+  const { model } = stuckModel()
+  const models = new Map<string, JobModel>([
+    ['stuck', model],
+    ['echo', { batchMax: 1, predict: (inputs) => inputs }],
+  ])
+  const { submit, jobs, time, ended } = openTestJobs({ models, concurrency: 1, attemptsMax: 1 })
+  await submit({ model: 'stuck' })
+  const { job } = await jobs.submit(requestOf('a'))
+  await time.pass(299_999)
+  expect(await jobs.get('acme', job.id)).toMatchObject({ status: 'queued' })
+  await time.pass(1)
+  expect(await ended(job.id)).toMatchObject({ status: 'succeeded' })
+})
