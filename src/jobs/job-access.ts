@@ -6,7 +6,7 @@ import { Refusal } from '../core/refusal.ts'
 import { awaitJob, followJob } from './follow-job.ts'
 import type { JobChanges } from './job-changes.ts'
 import type { JobRecords } from './job-records.ts'
-import { anyOwner, type JobOwner, type JobService } from './job-service.ts'
+import { anyOwner, type JobOwner, type JobService, ownerOf } from './job-service.ts'
 import { type JobView, viewJob, viewOwnedJob } from './view-job.ts'
 
 export interface JobAccessOptions {
@@ -77,11 +77,4 @@ function found<T>(job: T | undefined): T {
 
 function addressOf(owner: JobOwner, id: string): JobAddress {
   return { id, ...ownerOf(owner) }
-}
-
-/** An owner that was forgotten, or that is no text, must not mean all owners. */
-function ownerOf(owner: JobOwner): { readonly owner?: string } {
-  if (owner === anyOwner) return {}
-  if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
-  return { owner }
 }

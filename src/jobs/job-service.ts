@@ -11,6 +11,13 @@ export const anyOwner: unique symbol = Symbol('any owner')
 /** Whose jobs are meant. To every other owner a job does not exist. */
 export type JobOwner = string | typeof anyOwner
 
+/** Whose they are, as stores are asked. An owner that was forgotten, or that is no text, must not mean all owners. @throws TypeError */
+export function ownerOf(owner: JobOwner): { readonly owner?: string } {
+  if (owner === anyOwner) return {}
+  if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
+  return { owner }
+}
+
 /** A call that is to be answered later. */
 export interface JobRequest {
   /** Of the key that asks, as the caller's own. */
