@@ -129,7 +129,7 @@ export async function createWard<Required extends boolean>(
   const shared = { peppers, clock, monotonic, onFault }
   const recorder = createWardRecorder({ ...options, ...shared })
   const { writer, changes } = recorder
-  const wardJobs = await openJobs(options, { ...shared, writer, changes })
+  const wardJobs = await openJobs(options, { ...shared, writer, changes, ledger: options.ledger })
   const gate = createGate({
     schemes: options.schemes,
     format,

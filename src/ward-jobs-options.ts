@@ -76,8 +76,8 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
-  const { batchMax, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
-  const isBounded = isWholeFrom(1)(batchMax) && isWholeFrom(1, hourMs)(deadlineMs)
+  const { batchMax, concurrency = 1, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
+  const isBounded = [batchMax, concurrency].every(isWholeFrom(1)) && isWholeFrom(1, hourMs)(deadlineMs)
   return isText(name) && isBounded && isFunction(predict)
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from './core/clock.ts'
 import type { JobStore } from './core/job-store.ts'
+import type { Ledger } from './core/ledger.ts'
 import { createJobService } from './jobs/create-job-service.ts'
 import type { JobService } from './jobs/job-service.ts'
 import type { Scheduler } from './jobs/scheduler.ts'
@@ -26,7 +27,10 @@ export interface WardJobs {
 /** The jobs of a ward and their webhooks, recorded as its changes are. */
 export async function createWardJobs(
   options: KeptWardJobs,
-  parts: Omit<WardWebhooksParts, 'store'> & { readonly monotonic: Clock },
+  parts: Omit<WardWebhooksParts, 'store'> & {
+    readonly monotonic: Clock
+    readonly ledger: Ledger | undefined
+  },
 ): Promise<WardJobs> {
   const { store, webhooks, isSending = webhooks !== undefined, graceMs = 10_000 } = options
   const sending = await createWardWebhooks(webhooks ?? {}, isSending, { ...parts, store })

@@ -54,6 +54,8 @@ export interface JobQueue {
   readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
   /** Those that have not expired by `now`, newest first by `createdAt`, then by id; without results. */
   readonly listJobs: (query: JobQuery) => Promise<JobPage>
+  /** Those that have ended and are not yet forgotten, whoever's they are, the newest end first, then by id; without results. */
+  readonly listEnded: (query: EndedJobQuery) => Promise<readonly JobRecord[]>
   /**
    * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and reservations that have ended; gives how many went. Fewer than
    * `max`: there are no more.
@@ -138,6 +140,13 @@ export interface JobQuery {
   /** `createdAt` and id of the last job of the page before. */
   readonly after?: { readonly createdAt: number; readonly id: string }
   readonly now: number
+}
+
+export interface EndedJobQuery {
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** `finishedAt` and id of the last job of the page before. */
+  readonly after?: { readonly finishedAt: number; readonly id: string }
 }
 
 export interface JobPage {

@@ -48,8 +48,8 @@ const againMs = 1_000
  *
  * Its beginning is durable in the ledger before the model is asked, so that nothing runs unrecorded. Its end is committed first and recorded
  * then, as every change is: a record of an end that was lost with its lease would be a lie. While the ledger is out it therefore waits with
- * the result in hand, and its lease is kept; a process that dies between commit and record leaves an end without a record, behind a
- * beginning that has one.
+ * the result in hand, and its lease is kept. What a process that dies between commit and record leaves without one, the next records as it
+ * begins (`record-ends.ts`).
  */
 export class Attempt {
   readonly #job: ClaimedJob
@@ -118,7 +118,9 @@ export class Attempt {
   }
 
   async #end(outcome: AttemptOutcome): Promise<void> {
-    const { records, clock, usedBy, monotonic } = this.#parts
+    const { records, clock, usedBy, monotonic, onFault } = this.#parts
+    if (outcome.end === 'retry')
+      onFault(`attempt ${this.#job.attempts} at job ${this.#job.id} failed`, outcome.fault)
     const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
     await this.#insist('job records cannot be written', () => records.ensureWritable())
     const measures = usedBy(this.#job.id)
@@ -126,8 +128,9 @@ export class Attempt {
     const settled = await this.#insist('ended jobs cannot be written', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
+    const code = outcome.end === 'succeeded' ? null : outcome.error.code
     await this.#insist('the end of a job cannot be recorded', () =>
-      records.ended(settled, { latencyUs, measures }),
+      records.ended(settled, { code, latencyUs, measures }),
     )
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { hasEnded } from '../core/job.ts'
 import type { JobQueue } from '../core/job-queue.ts'
 import type { KeptAnswers } from '../core/kept-answer.ts'
+import type { LedgerReader } from '../core/ledger.ts'
 import { createAnswerSeal } from '../gate/idempotency.ts'
 import type { Peppers } from '../gate/pepper.ts'
 import type { EntryWriter } from '../gate/write-entry.ts'
@@ -12,6 +13,7 @@ import { createJobRecords } from './job-records.ts'
 import type { JobService } from './job-service.ts'
 import { createJobUsages } from './job-usages.ts'
 import { JobWorker } from './job-worker.ts'
+import { recordEnds } from './record-ends.ts'
 import type { JobModels } from './run-attempt.ts'
 import { processScheduler, type Scheduler } from './scheduler.ts'
 import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
@@ -23,9 +25,14 @@ export interface JobServiceOptions {
   readonly peppers: Peppers
   /** Where jobs are recorded. */
   readonly writer: EntryWriter
+  /** What is recorded there of ends is looked up once, at the start: a process that was killed may have committed some and recorded them no more. @default nothing is looked up */
+  readonly ledger?: Pick<LedgerReader, 'query'> | undefined
   /** Models that jobs may ask. */
   readonly models: JobModels
-  /** Jobs that this process works on at once; 0 for a process that only submits, looks and cancels. @default 4 */
+  /**
+   * Jobs of one model that this process works on at once; 0 for a process that only submits, looks and cancels.
+   * @default what the model says, or 128
+   */
   readonly concurrency?: number
   /** Most jobs that may wait or run, in all. @default 10,000 */
   readonly jobsMax?: number
@@ -72,6 +79,7 @@ export function createJobService(options: JobServiceOptions): JobService {
   })
   const stopTending = tendJobs(parts)
   worker?.wake()
+  const recorded = recordLate(options, parts)
   let closed: Promise<void> | undefined
   const close = async (graceMs: number): Promise<void> => {
     stopTending()
@@ -79,6 +87,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     changes.close()
     stopWatching()
     await usages.close()
+    await recorded
   }
   return {
     answerOnce: parts.answerOnce,
@@ -91,12 +100,23 @@ export function createJobService(options: JobServiceOptions): JobService {
   }
 }
 
+/** Ends that a process before this one committed and did not live to record; a process that only looks leaves them to one that works. */
+async function recordLate({ ledger, onFault }: JobServiceOptions, parts: Parts): Promise<void> {
+  if (ledger === undefined || parts.worker === undefined) return
+  const { store, records, clock } = parts
+  try {
+    await recordEnds({ store, ledger, records, begunAt: clock() })
+  } catch (fault) {
+    onFault?.('whether all ended jobs are recorded could not be found out', fault)
+  }
+}
+
 type Parts = SubmitJobOptions &
   JobAccessOptions &
   TendJobsOptions & { readonly worker: JobWorker | undefined }
 
 function partsOf(options: JobServiceOptions): Parts {
-  const { store, models, concurrency = 4, clock = Date.now, onFault = () => {} } = options
+  const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
   const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
   const usages = createJobUsages(onFault)

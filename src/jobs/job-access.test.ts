@@ -108,6 +108,18 @@ test('a job is shown with its times in ISO 8601', async () => {
   expect(id).toMatch(/^job_[0-9A-Za-z]{22}$/)
 })
 
+test('administrators see whose a job is, and may ask for one owner’s; owners are shown none, and cannot ask for another’s', async () => {
+  const { jobs, submit } = openTestJobs()
+  const { id } = await submit()
+  await submit({ owner: 'other', keyId: 'key2' })
+  expect(await jobs.get(anyOwner, id)).toMatchObject({ owner: 'acme', key_id: 'key1' })
+  const ofOther = await jobs.list(anyOwner, { owner: 'other' })
+  expect(ofOther.jobs).toMatchObject([{ owner: 'other', key_id: 'key2' }])
+  const own = await jobs.list('acme', { owner: 'other' })
+  expect(own.jobs).toMatchObject([{ id }])
+  expect(own.jobs[0]).not.toHaveProperty('owner')
+})
+
 describe('waiting', () => {
   test('is over when the job has ended, when its time is, and when whoever waits goes away', async () => {
     const { jobs, submit, calls, time } = openTestJobs()

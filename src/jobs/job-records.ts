@@ -14,12 +14,19 @@ export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
   ) => Promise<void> | undefined
   readonly started: (job: JobRecord) => Promise<void> | undefined
   /** An attempt that ended, as the job stands after it. */
-  readonly ended: (job: JobRecord, attempt: EndedAttempt) => Promise<void> | undefined
-  readonly cancelled: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
+  readonly ended: (job: JobRecord, attempt: EndedAttempt, late?: LateRecord) => Promise<void> | undefined
+  readonly cancelled: (job: JobRecord, changer: JobChanger, late?: LateRecord) => Promise<void> | undefined
   readonly retried: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
 }
 
+/** Written by a later process, because the one that ended the job did not live to. */
+export interface LateRecord {
+  readonly late: true
+}
+
 export interface EndedAttempt {
+  /** Why it did not succeed, where the job is tried again and so says nothing of it. @default the job's own error */
+  readonly code?: string | null
   /** From its beginning to its end, in microseconds; null where nobody saw both. */
   readonly latencyUs: number | null
   /** What the job has used of its limits; empty where that is not known. */
@@ -47,8 +54,9 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     event: LedgerEntry['event'],
     job: JobRecord,
     { by, requestId }: JobChanger,
+    late?: LateRecord,
   ): Promise<void> | undefined {
-    return write(event, job, { requestId: requestId ?? null, detail: { by: by ?? null } })
+    return write(event, job, { requestId: requestId ?? null, detail: { by: by ?? null, ...late } })
   }
 
   return {
@@ -56,17 +64,17 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     accepted: (job, again) =>
       write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
     started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
-    ended(job, { latencyUs, measures }) {
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
       const isFinished = job.status === 'succeeded'
       const outcome = job.status === 'queued' ? 'retry' : job.status
       return write(isFinished ? 'job.finished' : 'job.failed', job, {
-        code: job.error?.code ?? null,
+        code,
         latencyUs,
         measures: Object.fromEntries(Object.entries(measures).slice(0, ledgerMeasuresMax)),
-        detail: { attempt: job.attempts, ...(!isFinished && { outcome }) },
+        detail: { attempt: job.attempts, ...(!isFinished && { outcome }), ...late },
       })
     },
-    cancelled: (job, changer) => change('job.cancelled', job, changer),
+    cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),
     retried: (job, changer) => change('job.retried', job, changer),
   }
 }

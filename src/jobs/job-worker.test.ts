@@ -83,32 +83,9 @@ describe('a job', () => {
   })
 })
 
-describe('many jobs', () => {
-  test('no more run at once than may, and a free slot is taken at once', async () => {
-    const { submit, calls, time } = openTestJobs({ concurrency: 2 })
-    for (let job = 0; job < 3; job += 1) await submit({ model: 'slow' })
-    expect(calls).toHaveLength(2)
-    calls[0]?.answer()
-    await time.settle()
-    expect(calls).toHaveLength(3)
-  })
-
-  test('of one owner do not hold up another owner', async () => {
-    const { submit, calls, time } = openTestJobs({ concurrency: 1 })
-    for (const input of ['a1', 'a2', 'a3']) await submit({ model: 'slow', inputs: [input] })
-    await submit({ model: 'slow', owner: 'b', inputs: ['b1'] })
-    for (let call = 0; call < 4; call += 1) {
-      calls[call]?.answer()
-      await time.settle()
-    }
-    // `b` came when it was the turn of `a`, once.
-    expect(calls.map((call) => call.inputs[0])).toEqual(['a1', 'a2', 'b1', 'a3'])
-  })
-})
-
 describe('a failing model', () => {
   test('is asked again after a random part of a second, then of two; then the job is parked with the reason', async () => {
-    const { submit, calls, time, jobs, events } = openTestJobs()
+    const { submit, calls, time, jobs, events, ledger, faults } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
     calls[0]?.fail(new Fault('model_timeout', 'secret detail'))
     await time.pass(499)
@@ -133,6 +110,10 @@ describe('a failing model', () => {
     ])
     await time.pass(60_000)
     expect(calls).toHaveLength(3)
+    const codes = ledger.entries.filter(({ event }) => event === 'job.failed').map(({ code }) => code)
+    expect(codes).toEqual(['model_timeout', 'model_failed', 'model_failed'])
+    // Whoever runs it is told of each, with its cause; nobody else is.
+    expect(faults).toEqual([1, 2, 3].map((attempt) => `attempt ${attempt} at job ${id} failed`))
   })
 
   test('that is overloaded is asked again, and that is no attempt of the job', async () => {

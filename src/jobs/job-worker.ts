@@ -4,15 +4,16 @@ import type { ClaimedJob, JobQueue } from '../core/job-queue.ts'
 import { Attempt, type AttemptParts } from './attempt.ts'
 import type { JobRecords } from './job-records.ts'
 import { LeaseBeat } from './lease-beat.ts'
+import { ModelSlots, type SlotAsk } from './model-slots.ts'
 import type { Scheduler } from './scheduler.ts'
 
-export interface JobWorkerOptions extends AttemptParts {
+export interface JobWorkerOptions extends Omit<AttemptParts, 'gateOf'> {
   readonly store: JobQueue
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly records: JobRecords
-  /** Jobs that are worked on at once. */
-  readonly concurrency: number
+  /** Jobs of one model that are worked on at once. @default as many as fit the model */
+  readonly concurrency?: number | undefined
   /** In milliseconds. After `kill -9`, a job waits as long as its lease has left. */
   readonly leaseMs: number
 }
@@ -26,14 +27,15 @@ interface Running {
 /** Jobs by other processes, and those whose worker died, are found by looking: so often. */
 const lookMs = 1_000
 
-/** Takes up jobs that are due, so many at once, and works on them until it is closed. */
+/** Takes up jobs that are due, so many of each model at once, and works on them until it is closed. */
 export class JobWorker {
   readonly #options: JobWorkerOptions
+  readonly #parts: AttemptParts
+  readonly #slots: ModelSlots
   readonly #running = new Set<Running>()
   readonly #beat: LeaseBeat
   #isClosing = false
   #isLooking = false
-  #lookAgain = false
   #looking: Promise<void> = Promise.resolve()
   #callOff: (() => void) | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -42,6 +44,8 @@ export class JobWorker {
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
+    this.#slots = new ModelSlots(options.models, options.concurrency)
+    this.#parts = { ...options, gateOf: (name, model) => this.#slots.gateOf(name, model) }
     const { store, clock, scheduler, leaseMs, onFault } = options
     this.#beat = new LeaseBeat({
       store,
@@ -59,15 +63,9 @@ export class JobWorker {
   /** There may be something to do. */
   wake(): void {
     if (this.#isClosing) return
-    this.#lookAgain = true
-    if (this.#isLooking) return
-    this.#isLooking = true
-    this.#looking = this.#look().finally(() => {
-      this.#isLooking = false
-      // Woken after the last look, before this one was over: otherwise a job that came then would wait for the next second.
-      if (this.#lookAgain && !this.#isClosing) this.wake()
-      else this.#plan()
-    })
+    this.#slots.wake()
+    this.#planLook()
+    this.#take()
   }
 
   /** A job was changed by somebody: where it was cancelled, its work ends at once. */
@@ -91,29 +89,38 @@ export class JobWorker {
     this.#beat.stop()
   }
 
+  /** Fills free slots, one claim after the other: what ends meanwhile shares the next. */
+  #take(): void {
+    if (this.#isLooking || this.#isClosing) return
+    this.#isLooking = true
+    this.#looking = this.#look()
+  }
+
   async #look(): Promise<void> {
-    while (this.#lookAgain && !this.#isClosing) {
-      this.#lookAgain = false
-      try {
-        await this.#claim()
-        this.#isDeaf = false
-      } catch (fault) {
-        if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
-        this.#isDeaf = true
-        return
-      }
+    try {
+      for (let ask = this.#nextAsk(); ask !== undefined; ask = this.#nextAsk()) await this.#claim(ask)
+    } catch (fault) {
+      if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
+      this.#isDeaf = true
+    } finally {
+      // In the same turn as the last look for something to ask: a wake in between would go unheard.
+      this.#isLooking = false
     }
   }
 
-  async #claim(): Promise<void> {
-    const { store, clock, monotonic, records, models, concurrency, leaseMs, keepMs } = this.#options
-    const max = concurrency - this.#running.size
-    if (max <= 0 || monotonic() < this.#pausedUntil) return
+  #nextAsk(): SlotAsk | undefined {
+    const mayAsk = !this.#isClosing && this.#options.monotonic() >= this.#pausedUntil
+    return mayAsk ? this.#slots.next() : undefined
+  }
+
+  async #claim(ask: SlotAsk): Promise<void> {
+    const { store, clock, records, leaseMs, keepMs } = this.#options
     // What could not be recorded must not begin.
     await records.ensureWritable()
     const now = clock()
-    const ask = { max, now, until: now + leaseMs, models: [...models.keys()], keepMs }
-    const { claimed, parked } = await store.claim(ask)
+    const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
+    this.#isDeaf = false
+    this.#slots.claimed(ask, claimed.length)
     for (const job of claimed) this.#start(job)
     for (const job of parked) await this.#recordParked(job)
   }
@@ -134,7 +141,8 @@ export class JobWorker {
   #start(job: ClaimedJob): void {
     // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
     this.#stop(job.id)
-    const attempt = new Attempt(job, this.#options, {
+    this.#slots.take(job.model)
+    const attempt = new Attempt(job, this.#parts, {
       onProgress: () => this.#beat.note(),
       onRetry: (atMs) => this.#wakeAt(atMs),
       // A ledger that answers and yet writes nothing would have it claimed and handed back without end.
@@ -145,7 +153,8 @@ export class JobWorker {
     if (this.#isClosing) attempt.stop('closing')
     const done = attempt.run().finally(() => {
       this.#running.delete(running)
-      this.wake()
+      this.#slots.free(job.model)
+      this.#take()
     })
     const running = { job, attempt, done }
     this.#running.add(running)
@@ -161,8 +170,11 @@ export class JobWorker {
     this.#stopRetries.add(stop)
   }
 
-  #plan(): void {
-    this.#callOff?.()
-    this.#callOff = this.#isClosing ? undefined : this.#options.scheduler.after(lookMs, () => this.wake())
+  /** Looks again by and by, for as long as it works. */
+  #planLook(): void {
+    this.#callOff ??= this.#options.scheduler.after(lookMs, () => {
+      this.#callOff = undefined
+      this.wake()
+    })
   }
 }

@@ -3,6 +3,7 @@ import type { JobError } from '../core/job.ts'
 import type { ClaimedJob } from '../core/job-queue.ts'
 import { classify } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { InputGate } from './input-gate.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import { orAbort, pause, type Scheduler } from './scheduler.ts'
 
@@ -12,6 +13,11 @@ export interface JobModel {
   readonly batchMax: number
   /** Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again. @default 300,000 */
   readonly deadlineMs?: number
+  /**
+   * Most inputs of jobs that it is asked at once, though always a slice, and most of its jobs that one process works on at once: as many as keep it
+   * busy, and not so many that requests wait behind them. @default 128
+   */
+  readonly concurrency?: number
   /**
    * One answer per input, in order, each as it is to stand in the job's result: what JSON can write.
    *
@@ -28,6 +34,8 @@ export interface JobModel {
 export type JobModels = ReadonlyMap<string, JobModel>
 
 export interface AttemptOptions {
+  /** Where inputs wait for room in a model. */
+  readonly gateOf: (name: string, model: JobModel) => InputGate
   readonly scheduler: Scheduler
   /** From 0 on and below 1. */
   readonly random: () => number
@@ -38,7 +46,9 @@ export interface AttemptOptions {
 /** What an attempt came to. */
 export type AttemptOutcome =
   | { readonly end: 'succeeded'; readonly result: string }
-  | { readonly end: 'failed' | 'retry'; readonly error: JobError }
+  | { readonly end: 'failed'; readonly error: JobError }
+  /** The fault is for the log; the error is what the job's owner is told. */
+  | { readonly end: 'retry'; readonly error: JobError; readonly fault: unknown }
 
 /** Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load passes on to the queue, where it is bounded. */
 const overloadDelay = { baseMs: 500, capMs: 5_000 }
@@ -56,25 +66,39 @@ export async function runAttempt(
   options: AttemptOptions,
 ): Promise<AttemptOutcome> {
   const inputs = JSON.parse(job.inputs) as readonly unknown[]
+  const gate = options.gateOf(job.model, model)
   const answers: string[] = []
   let bytes = 0
   try {
     for (let from = 0; from < inputs.length; from += model.batchMax) {
       const slice = inputs.slice(from, from + model.batchMax)
-      for (const answer of await askModel(model, slice, call.signal, options)) {
+      const ask = (): Promise<readonly unknown[]> => askInTurn(model, slice, call.signal, options)
+      for (const answer of await gate.pass(slice.length, call.signal, ask)) {
         const text = answerText(answer)
         bytes += Buffer.byteLength(text) + 1
         if (bytes > options.resultBytesMax) return resultTooLarge(options.resultBytesMax)
         answers.push(text)
       }
-      call.onProgress(answers.length)
-      await orAbort(() => options.scheduler.yieldTurn(), call.signal)
+      // The end says by itself that all are done.
+      if (answers.length < inputs.length) call.onProgress(answers.length)
     }
   } catch (thrown) {
     call.signal.throwIfAborted()
     return outcomeOf(thrown)
   }
   return { end: 'succeeded', result: job.kind === 'single' ? (answers[0] ?? 'null') : `[${answers.join()}]` }
+}
+
+/** Leaves the model to others a turn of the event loop after it has answered; at once with a single input, for of those a turn has no more than may run. */
+async function askInTurn(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  options: AttemptOptions,
+): Promise<readonly unknown[]> {
+  const answers = await askModel(model, slice, signal, options)
+  if (slice.length > 1) await orAbort(() => options.scheduler.yieldTurn(), signal)
+  return answers
 }
 
 /** Asks for one slice, and again where the model has too much to do: that is no failing of the job. */
@@ -86,6 +110,7 @@ async function askModel(
 ): Promise<readonly unknown[]> {
   for (let refusals = 1; ; refusals += 1) {
     try {
+      signal.throwIfAborted()
       const answers = await askOnce(model, slice, signal, scheduler)
       if (answers.length === slice.length) return answers
       throw new Fault('model_failed', 'expected one answer per input')
@@ -107,13 +132,16 @@ async function askOnce(
 ): Promise<readonly unknown[]> {
   const { deadlineMs = 300_000 } = model
   const call = new AbortController()
+  const asked = model.predict(slice, { signal: call.signal })
+  // Most answer at once, and need no timer.
+  if (Array.isArray(asked)) return asked
   const stop = (): void => call.abort(signal.reason)
   const callOff = scheduler.after(deadlineMs, () =>
     call.abort(new Fault('model_timeout', `the model of a job did not answer within ${deadlineMs} ms`)),
   )
   signal.addEventListener('abort', stop, { once: true })
   try {
-    return await orAbort(async () => model.predict(slice, { signal: call.signal }), call.signal)
+    return await orAbort(() => asked, call.signal)
   } finally {
     callOff()
     signal.removeEventListener('abort', stop)
@@ -143,5 +171,5 @@ export function outcomeOf(thrown: unknown): AttemptOutcome {
   const known = classify(thrown)
   return known instanceof Refusal
     ? { end: 'failed', error: { code: known.code, detail: known.message } }
-    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail } }
+    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail }, fault: thrown }
 }

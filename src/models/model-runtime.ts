@@ -13,6 +13,8 @@ export interface ServedModel {
   readonly runs: 'inline' | 'threaded'
   /** Most inputs that one call of the model takes; `predict` takes more, in slices. */
   readonly batchMax: number
+  /** How many inputs at once keep it busy; more only wait. Undefined for an inline model, which answers one call after the other anyway. */
+  readonly concurrency?: number
   /** In milliseconds, for calls that name none. */
   readonly deadlineMs: number
   /**

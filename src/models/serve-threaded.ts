@@ -47,7 +47,11 @@ export function serveThreaded(
   })
   const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => queue.predict(slice, asked))
   return {
-    served: { name, version, input, runs, batchMax, deadlineMs, predict, load: () => queue.load() },
+    served: {
+      ...{ name, version, input, runs, batchMax, deadlineMs, predict },
+      concurrency: lanes.length * batchMax,
+      load: () => queue.load(),
+    },
     async close() {
       queue.close()
       await Promise.all(lanes.map((lane) => lane.close()))

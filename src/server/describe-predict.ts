@@ -33,8 +33,8 @@ const headers = z.object({
   Prefer: z
     .string()
     .optional()
-    .describe('`respond-async`: answered 202 with a job. Other preferences are ignored (RFC 7240).')
-    .meta({ examples: ['respond-async'] }),
+    // No example: tools that fill forms in would ask for a job each time.
+    .describe('`respond-async`: answered 202 with a job. Other preferences are ignored (RFC 7240).'),
   'Idempotency-Key': z
     .string()
     .optional()
@@ -43,11 +43,7 @@ const headers = z.object({
     ),
 })
 
-const webhook = z
-  .string()
-  .optional()
-  .describe('Where to tell that the job has ended; with a job alone.')
-  .meta({ examples: ['https://example.com/hooks/modelward'] })
+const webhook = z.string().optional().describe('Where to tell that the job has ended; with a job alone.')
 
 const accepted: RouteAnswer = {
   description: 'A job, which is durable by now.',
@@ -72,10 +68,9 @@ export function describePredict(model: DescribedModel, url: string, textLengthMa
     description: isText
       ? 'The text comes in the body, or in the query where there is no body. A text in both is refused. Other fields of the body are ignored.'
       : 'Other fields of the body are ignored.',
-    body: z.object({
-      ...(isText ? { text: text.meta({ examples: [sentimentExample.text] }) } : { input: z.unknown() }),
-      webhook,
-    }),
+    body: z
+      .object({ ...(isText ? { text } : { input: z.unknown() }), webhook })
+      .meta({ examples: [isText ? { text: sentimentExample.text } : { input: {} }] }),
     ...(isText && {
       bodyIsOptional: true,
       querystring: z.object({ text: text.describe('In place of a body.').optional() }),
@@ -92,10 +87,12 @@ export function describeBatch(model: DescribedModel, url: string, textLengthMax:
   return describe(model, url, 'Batch', {
     summary: `Ask the model ${model.name} about many inputs`,
     description: 'Up to 32 inputs are answered at once, more as a job.',
-    body: z.object({
-      ...(isText ? { texts: inputs(textOf(textLengthMax)) } : { inputs: inputs(z.unknown()) }),
-      webhook,
-    }),
+    body: z
+      .object({
+        ...(isText ? { texts: inputs(textOf(textLengthMax)) } : { inputs: inputs(z.unknown()) }),
+        webhook,
+      })
+      .meta({ examples: [isText ? { texts: [sentimentExample.text] } : { inputs: [{}] }] }),
     answers: {
       200: {
         description: 'The predictions, in the order of the inputs.',
@@ -117,14 +114,19 @@ function describe(
     ...rest
   }: RouteDescription & { readonly summary: string; readonly description: string },
 ): Described {
-  const isDefault = !url.startsWith('/models/')
+  const which = url.startsWith('/models/') ? `With_${toIdentifier(name)}` : ''
   return {
-    operationId: isDefault ? `predict${suffix}` : `predict${suffix}With_${name.replaceAll(/\W/g, '_')}`,
+    operationId: `predict${suffix}${which}`,
     summary,
     description,
     tags: ['predict'],
     describes: { ...rest, headers, faults: [409, 502, 504] },
   }
+}
+
+/** A model's name in letters, digits and underscores; no two names have the same. */
+function toIdentifier(name: string): string {
+  return name.replaceAll(/[^a-z0-9]/g, (character) => `_${character.charCodeAt(0).toString(16)}`)
 }
 
 function textOf(lengthMax: number): z.ZodString {

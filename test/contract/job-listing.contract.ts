@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jobStatuses } from '../../src/core/job.ts'
+import type { ClaimedJob } from '../../src/core/job-queue.ts'
+import type { JobStore } from '../../src/core/job-store.ts'
 import {
   claim,
   endJob,
   failed,
   find,
   type GetStore,
+  idsOf,
   jobBegin,
   jobId,
   jobOf,
@@ -71,6 +74,35 @@ function testFinding(get: GetStore): void {
 }
 
 function testLists(get: GetStore): void {
+  test('those that have ended are listed by their end, the newest first, whoever’s and however they ended', async () => {
+    const started = new Map<number, ClaimedJob>()
+    for (const number of [1, 2, 3, 4])
+      started.set(number, await startJob(get(), jobOf(number, { owner: `o${number}` })))
+    await submit(get(), jobOf(5))
+    for (const [number, at] of [
+      [3, 1],
+      [1, 2],
+      [2, 2],
+    ] as const) {
+      const job = started.get(number)
+      if (job !== undefined) await settle(get(), job, number === 1 ? failed : succeeded, jobBegin + at)
+    }
+    await get().cancel({ id: jobId(5) }, jobBegin + 3, keepMs)
+    const all = await get().listEnded({ limit: 10 })
+    expect(idsOf(all)).toEqual([5, 2, 1, 3])
+    expect(all.every(({ result }) => result === null)).toBe(true)
+    const pages: number[] = []
+    for (let after: Parameters<JobStore['listEnded']>[0]['after']; ; ) {
+      const [job] = await get().listEnded({ limit: 1, ...(after && { after }) })
+      if (job === undefined || job.finishedAt === null) break
+      pages.push(...idsOf([job]))
+      after = { finishedAt: job.finishedAt, id: job.id }
+    }
+    expect(pages).toEqual([5, 2, 1, 3])
+    await get().retry({ id: jobId(1) }, jobBegin)
+    expect(idsOf(await get().listEnded({ limit: 10 }))).toEqual([5, 2, 3])
+  })
+
   test('lists give the newest first, those of one moment by id, and no results', async () => {
     await endJob(get(), jobOf(5, { createdAt: jobBegin + 1 }))
     await submit(get(), jobOf(2), jobOf(9), jobOf(4, { createdAt: jobBegin - 1 }))

@@ -20,8 +20,8 @@ export interface KillJobsOutcome {
   readonly doubled: readonly string[]
   /** Repeated requests that made another job than the first. */
   readonly repeated: readonly string[]
-  /** Jobs that finished without a record: the kill came between the commit of their end and its record. */
-  readonly unrecorded: number
+  /** Jobs that finished without a record. A kill comes between the commit of an end and its record now and then; the next start writes it. */
+  readonly unrecorded: readonly string[]
 }
 
 interface AcceptedJob {
@@ -93,7 +93,7 @@ export async function killJobs(rounds: number, tell: (message: string) => void):
     lost,
     doubled: [...finished].filter(([, count]) => count > 1).map(([id]) => id),
     repeated,
-    unrecorded: accepted.filter(({ id }) => !lost.includes(id) && !finished.has(id)).length,
+    unrecorded: accepted.map(({ id }) => id).filter((id) => !lost.includes(id) && !finished.has(id)),
   }
 }
 

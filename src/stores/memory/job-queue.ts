@@ -22,7 +22,7 @@ import {
 } from '../../core/job-transition.ts'
 import type { HeldJob } from './held-job.ts'
 import type { JobAnswers } from './job-answers.ts'
-import { listJobs } from './job-listing.ts'
+import { listEnded, listJobs } from './job-listing.ts'
 import type { JobOutbox } from './job-outbox.ts'
 import type { JobTable } from './job-table.ts'
 import { createJobWatch, type JobWatch } from './job-watch.ts'
@@ -50,6 +50,7 @@ export function createJobQueue(given: Omit<Parts, 'watch'>, run: Run): JobQueue 
     retry: (id, now) => run(() => retry(parts, id, now)),
     findJob: (id, now) => run(() => table.find(id, now)?.record),
     listJobs: (query) => run(() => listJobs(table.list(query.owner), query)),
+    listEnded: (query) => run(() => listEnded(table.list(undefined), query)),
     forgetExpired: (now, max) => run(() => forgetExpired(parts, now, max)),
     countJobs: () =>
       run(() => {

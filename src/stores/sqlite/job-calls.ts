@@ -29,7 +29,7 @@ export type JobWrites = Pick<
 /** Calls that only read: they have a thread of their own, and wait for no commit. */
 export type JobReads = Pick<
   JobStore,
-  'findJob' | 'listJobs' | 'countJobs' | 'listDeliveries' | 'findWebhookSecrets'
+  'findJob' | 'listJobs' | 'listEnded' | 'countJobs' | 'listDeliveries' | 'findWebhookSecrets'
 >
 
 /** The same calls as a thread carries them out, one after the other. */

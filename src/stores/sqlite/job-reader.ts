@@ -54,6 +54,7 @@ export function createJobReads(database: SqliteDatabase): Carried<JobReads> {
       return { ...found.job, result: findResult(found.place) }
     },
     listJobs: createJobList(database),
+    listEnded: createEndedList(database),
     countJobs: () => ({ queued: 0, running: 0, ...count.get() }),
     listDeliveries: createDeliveryList(database),
     findWebhookSecrets: createSecretFinder(database),
@@ -74,6 +75,15 @@ function createJobList(database: SqliteDatabase): Carried<JobReads>['listJobs'] 
     const jobs = rows.map((cells) => decodeJob(cells).job)
     return { jobs: jobs.slice(0, limit), hasMore: jobs.length > limit }
   }
+}
+
+function createEndedList(database: SqliteDatabase): Carried<JobReads>['listEnded'] {
+  const list = database.prepareCells<JobCells>(
+    `SELECT ${jobColumns} FROM jobs WHERE finished_at IS NOT NULL AND (finished_at, id) < (?1, ?2)
+      ORDER BY finished_at DESC, id DESC LIMIT ?3`,
+  )
+  return ({ limit, after = { finishedAt: newest.createdAt, id: newest.id } }) =>
+    list.all(after.finishedAt, after.id, limit).map((cells) => decodeJob(cells).job)
 }
 
 type StatusLists = Readonly<Record<JobStatus | 'any', SqliteStatement<JobCells>>>

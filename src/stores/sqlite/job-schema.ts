@@ -42,6 +42,7 @@ export const jobSteps: readonly string[] = [
   CREATE INDEX jobs_ready ON jobs (owner, model, priority DESC, place) WHERE is_ready = 1;
   CREATE INDEX jobs_by_due_at ON jobs (due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX jobs_by_expires_at ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX jobs_by_finished_at ON jobs (finished_at, id) WHERE finished_at IS NOT NULL;
   CREATE INDEX jobs_by_status ON jobs (status, created_at, id);
   CREATE INDEX jobs_by_owner ON jobs (owner, status, created_at, id);
 

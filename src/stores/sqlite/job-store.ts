@@ -127,6 +127,7 @@ function createCalls(
     addWebhookSecret: (...values) => add('addWebhookSecret', values),
     findJob: (...values) => read('findJob', values),
     listJobs: (...values) => read('listJobs', values),
+    listEnded: (...values) => read('listEnded', values),
     countJobs: (...values) => read('countJobs', values),
     listDeliveries: (...values) => read('listDeliveries', values),
     findWebhookSecrets: (...values) => read('findWebhookSecrets', values),
