@@ -15,7 +15,7 @@ import { createJobUsages } from './job-usages.ts'
 import { JobWorker } from './job-worker.ts'
 import { recordEnds } from './record-ends.ts'
 import type { JobModels } from './run-attempt.ts'
-import { processScheduler, type Scheduler } from './scheduler.ts'
+import { processScheduler, type Scheduler, stayAlive } from './scheduler.ts'
 import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
 import { type TendJobsOptions, tendJobs } from './tend-jobs.ts'
 
@@ -94,7 +94,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     submit: createSubmitJob(parts),
     ...createJobAccess(parts),
     close({ graceMs = 10_000 } = {}) {
-      closed ??= close(graceMs)
+      closed ??= stayAlive(close(graceMs))
       return closed
     },
   }

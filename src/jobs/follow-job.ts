@@ -31,6 +31,16 @@ export async function awaitJob(
   }
 }
 
+/**
+ * Longest result that a snapshot holds, in characters of JSON. A larger one would be held once for each of hundreds of followers, some of whom
+ * read slowly or not at all; whoever wants it asks for the job.
+ */
+const followedResultMax = 65_536
+
+function withoutLargeResult(job: JobRecord): JobRecord {
+  return job.result !== null && job.result.length > followedResultMax ? { ...job, result: null } : job
+}
+
 /** The snapshots of a job from `afterVersion` on, until it has ended. Refuses at once where there is no such job. */
 export async function followJob(
   changes: JobChanges,
@@ -58,7 +68,7 @@ async function* snapshots(
       const job = await read()
       if (job.version > seen) {
         seen = job.version
-        yield { version: job.version, job: viewJob(job) }
+        yield { version: job.version, job: viewJob(withoutLargeResult(job)) }
       }
       if (hasEnded(job.status) || !(await following.changed({ signal }))) return
     }

@@ -208,6 +208,16 @@ describe('following', () => {
     expect(versions).toEqual([...new Set(versions)].toSorted((one, other) => one - other))
   })
 
+  test('holds no large result, of which there may be hundreds: whoever wants it asks for the job', async () => {
+    const { jobs, submit, ended } = openTestJobs()
+    const { id } = await submit({ inputs: ['a'.repeat(70_000)] })
+    await ended(id)
+    const seen: JobSnapshot[] = []
+    for await (const snapshot of await jobs.events('acme', id)) seen.push(snapshot)
+    expect(seen).toMatchObject([{ job: { status: 'succeeded', result: null } }])
+    expect(JSON.stringify((await jobs.get('acme', id)).result)).toHaveLength(70_004)
+  })
+
   test('whoever reads slowly misses what is in between, never the end; one snapshot is held at most', async () => {
     const { jobs, submit, calls, time } = openTestJobs()
     const inputs = Array.from({ length: 100 }, (_, index) => index)

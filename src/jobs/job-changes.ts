@@ -1,4 +1,4 @@
-import type { Scheduler } from './scheduler.ts'
+import { type Scheduler, stayAlive } from './scheduler.ts'
 
 /** Tells whoever follows a job that it may have changed. */
 export interface JobChanges {
@@ -105,13 +105,12 @@ class Follower {
   async #wait(waitMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
     const woken = Promise.withResolvers<void>()
     this.#wake = woken.resolve
-    // Without it, a process that does nothing but wait for a job would end instead.
-    const callOff = this.#scheduler.after(waitMs ?? Number.POSITIVE_INFINITY, woken.resolve, true)
+    const callOff = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
     const onAbort = (): void => woken.resolve()
     signal?.addEventListener('abort', onAbort)
-    await woken.promise
+    await stayAlive(woken.promise)
     signal?.removeEventListener('abort', onAbort)
     this.#wake = undefined
-    callOff()
+    callOff?.()
   }
 }

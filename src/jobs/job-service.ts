@@ -62,6 +62,7 @@ export interface SubmittedJob {
 export interface JobSnapshot {
   /** Grows with every change: the id of an event. */
   readonly version: number
+  /** Its result is null where it is larger than 64 KiB: `get` gives it. */
   readonly job: JobView
 }
 

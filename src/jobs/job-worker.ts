@@ -80,7 +80,7 @@ export class JobWorker {
     for (const stop of this.#stopRetries) stop()
     await this.#looking
     const grace = Promise.withResolvers<void>()
-    const callOff = this.#options.scheduler.after(graceMs, grace.resolve, true)
+    const callOff = this.#options.scheduler.after(graceMs, grace.resolve)
     const all = Promise.all([...this.#running].map(({ done }) => done))
     await Promise.race([all, grace.promise])
     callOff()

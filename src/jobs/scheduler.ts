@@ -1,11 +1,7 @@
 /** Time that passes: a parameter, so that a test can let it pass. */
 export interface Scheduler {
-  /**
-   * Runs something once, after so many milliseconds; gives the way to call it off.
-   *
-   * @param isAwaited whether a caller waits for it, and so must the process. @default false
-   */
-  readonly after: (ms: number, run: () => void, isAwaited?: boolean) => () => void
+  /** Runs something once, after so many milliseconds; gives the way to call it off. */
+  readonly after: (ms: number, run: () => void) => () => void
   /** Lets whatever else waits in this process come first. */
   readonly yieldTurn: () => Promise<void>
 }
@@ -13,14 +9,24 @@ export interface Scheduler {
 /** Node's timers take no more: a longer one would run at once. 24.8 days. */
 const timerMsMax = 2 ** 31 - 1
 
-/** The process's own. Its timers do not keep the process alive, save those that a caller waits for. */
+/** The process's own. Its timers do not keep the process alive. */
 export const processScheduler: Scheduler = {
-  after(ms, run, isAwaited = false) {
+  after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, timerMsMax))
-    if (!isAwaited) timer.unref()
+    timer.unref()
     return () => clearTimeout(timer)
   },
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+/** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
+export async function stayAlive<T>(work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 60_000)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 /** Resolves after so many milliseconds; rejects with the signal's reason where it aborts before. */

@@ -26,6 +26,8 @@ export function askModel(
   inputs: readonly unknown[],
   { raw }: FastifyReply,
 ): Outputs | Promise<Outputs> {
+  // Nobody would tell the model any more that its client has gone.
+  if (raw.closed) throw clientGone()
   const outputs = model.predict(inputs, {
     onClientGone: (listener) => {
       raw.once('close', () => raw.writableFinished || listener())

@@ -21,9 +21,9 @@ export async function submitPrediction(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  if (webhook !== undefined) webhooks.checkTarget(webhook)
-  // What it took of its limits has been given back by now: the job would hold nothing.
+  // What this request took of its limits has come free already.
   if (reply.raw.closed) throw clientGone()
+  if (webhook !== undefined) webhooks.checkTarget(webhook)
   const { owner, keyId } = request.caller
   const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])
   const { job, isReplayed } = await jobs.submit({
