@@ -1,4 +1,4 @@
-import type { JobRecord, JobStatus } from '../../core/job.ts'
+import type { JobErrorCode, JobRecord, JobStatus } from '../../core/job.ts'
 
 /** A job's row in memory; its inputs and its result are in tables of their own. */
 export interface StoredJob {
@@ -59,7 +59,10 @@ export function decodeJob(cells: JobCells): StoredJob {
     done: cells[15],
     attempts: cells[16],
     result: null,
-    error: errorCode === null || errorDetail === null ? null : { code: errorCode, detail: errorDetail },
+    error:
+      errorCode === null || errorDetail === null
+        ? null
+        : { code: errorCode as JobErrorCode, detail: errorDetail },
     startedAt: cells[19],
     finishedAt: cells[20],
     expiresAt: cells[21],
