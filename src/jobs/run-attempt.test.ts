@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openTestJobs } from '../../test/support/open-test-jobs.ts'
+import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import type { JobModel } from './run-attempt.ts'
 
 /** Never answers, and does not look at its signal either. */
@@ -15,6 +15,18 @@ function stuckModel(deadlineMs?: number): { readonly model: JobModel; readonly s
   }
   return { model, signals }
 }
+
+test('of jobs with large inputs no more run at once than memory has room for, and the next follows at once', async () => {
+  const { jobs, calls, store, time } = openTestJobs()
+  const inputs = ['a'.repeat(8 * 1_048_576)]
+  for (let job = 0; job < 6; job += 1)
+    await jobs.submit({ ...requestOf(), kind: 'single', model: 'slow', inputs })
+  await time.settle()
+  expect(await store.countJobs()).toEqual({ queued: 2, running: 4 })
+  calls[0]?.answer()
+  await time.settle()
+  expect(await store.countJobs()).toEqual({ queued: 1, running: 4 })
+})
 
 test('a model that never answers is aborted at its deadline, and its job is tried again, parked in the end', async () => {
   const { model, signals } = stuckModel(5_000)

@@ -78,7 +78,10 @@ function submit(parts: Parts, { jobs, answer, bounds }: JobSubmission): SubmitOu
   return { outcome: 'accepted' }
 }
 
-function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): ClaimOutcome {
+function claim(
+  parts: Parts,
+  { max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }: JobClaim,
+): ClaimOutcome {
   const { table, watch } = parts
   const parked = table.wake(now).map((job) => {
     end(parts, job, parkLost(job.record, now, now + keepMs), now)
@@ -86,11 +89,13 @@ function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): Cla
   })
   const claimed: ClaimedJob[] = []
   const running: JobRecord[] = []
-  while (claimed.length < max) {
+  let inputCharacters = 0
+  while (claimed.length < max && inputCharacters < inputCharactersMax) {
     const job = table.take(models)
     if (job === undefined) break
     const lease = randomUUID()
     table.change(job, beginAttempt(job.record, now), { dueAt: until, lease })
+    inputCharacters += job.inputs.length
     running.push(job.record)
     claimed.push(Object.freeze({ ...job.record, inputs: job.inputs, lease }))
   }
