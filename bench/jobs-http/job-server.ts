@@ -58,7 +58,7 @@ export function findContestants(): readonly Contestant[] {
       command: ({ port, data }) => {
         const serve = [process.execPath, main, 'serve', '--port', `${port}`, '--data', data] as const
         // Room for all that is accepted faster than it is worked on.
-        return [...serve, '--queue-max', '10000000', '--queue-owner-max', '10000000', '--job-workers', '128']
+        return [...serve, '--queue-max', '10000000', '--queue-owner-max', '10000000']
       },
       path: '/predict',
       prefer: 'respond-async',

@@ -37,7 +37,7 @@ export interface Config {
   readonly modelThreads: number | 'auto'
   readonly queueMax: number
   readonly queueOwnerMax: number
-  readonly jobWorkers: number
+  readonly jobWorkers: number | 'auto'
   readonly jobAttempts: number
   /** Milliseconds. */
   readonly jobKeep: number

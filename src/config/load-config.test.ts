@@ -64,7 +64,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   modelThreads: ['2', 'auto'],
   queueMax: [1, 500],
   queueOwnerMax: [1, 50],
-  jobWorkers: [0, 8],
+  jobWorkers: ['auto', '8'],
   jobAttempts: [1, 10],
   jobKeep: ['1h', '7d'],
   jobLease: ['5s', '2min'],

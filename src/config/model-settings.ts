@@ -54,12 +54,12 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   jobWorkers: {
-    kind: 'integer',
-    default: 4,
+    kind: 'text',
+    default: 'auto',
     placeholder: 'N',
     describes:
-      'Jobs that are worked on at once. 0: this process accepts jobs, and leaves them to others that have the data folder open.',
-    expected: 'an integer from 0 to 1000',
+      'Jobs of each model that are worked on at once. `auto`: as many as keep the model busy. 0: this process accepts jobs, and leaves them to others that have the data folder open.',
+    expected: '`auto`, or an integer from 0 to 1000',
     empty: isFault,
   },
   jobAttempts: {

@@ -37,7 +37,7 @@ function read(parse: (text: string) => number | undefined, least: number, most: 
 }
 
 function parseCount(text: string): number | undefined {
-  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined
+  return /^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined
 }
 
 function list<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
@@ -96,7 +96,7 @@ const schemas: SettingSchemas = {
   modelThreads: z.union([z.literal('auto'), read(parseCount, 1, 64)]),
   queueMax: integer(1, 10_000_000),
   queueOwnerMax: integer(1, 10_000_000),
-  jobWorkers: integer(0, 1_000),
+  jobWorkers: z.union([z.literal('auto'), read(parseCount, 0, 1_000)]),
   jobAttempts: integer(1, 100),
   jobKeep: read(parseDuration, 60_000, 366 * 86_400_000),
   jobLease: read(parseDuration, 5_000, 3_600_000),

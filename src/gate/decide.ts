@@ -124,18 +124,24 @@ function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal |
   if (isAdmin && (missing !== undefined || isForModels))
     return new Refusal('scope_missing', 'An admin key works on admin routes only.')
   if (missing === undefined) return undefined
-  return new Refusal('scope_missing', `This API key lacks the scope \`${missing}\`.`)
+  const wanted = missing.map((name) => `\`${name}\``).join(' or ')
+  return new Refusal('scope_missing', `This API key lacks the scope ${wanted}.`)
 }
 
-/** A scope that would do, where none is held of those of which one must be. */
-function findMissingAny(demand: Demand, held: readonly string[]): string | undefined {
+/** The scopes of which one would do, where none of them is held. */
+function findMissingAny(demand: Demand, held: readonly string[]): readonly string[] | undefined {
   const { anyScope, needs } = demand
   if (needs !== undefined)
-    return anyScopes(demand).find((anyOf) => !anyOf.some((scope) => held.includes(scope)))?.[0]
-  return anyScope === undefined || anyScope.some((scope) => held.includes(scope)) ? undefined : anyScope[0]
+    return anyScopes(demand).find((anyOf) => !anyOf.some((scope) => held.includes(scope)))
+  return anyScope === undefined || anyScope.some((scope) => held.includes(scope)) ? undefined : anyScope
 }
 
-function findMissing(asked: string | readonly string[], held: readonly string[]): string | undefined {
-  if (typeof asked === 'string') return held.includes(asked) ? undefined : asked
-  return asked.find((scope) => !held.includes(scope))
+/** The first that is not held, alone. */
+function findMissing(
+  asked: string | readonly string[],
+  held: readonly string[],
+): readonly [string] | undefined {
+  const names = typeof asked === 'string' ? [asked] : asked
+  const missing = names.find((scope) => !held.includes(scope))
+  return missing === undefined ? undefined : [missing]
 }

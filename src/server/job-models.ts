@@ -1,4 +1,4 @@
-import type { JobModels } from '../jobs/run-attempt.ts'
+import type { JobModel, JobModels } from '../jobs/run-attempt.ts'
 import type { ServedModel } from '../models/model-runtime.ts'
 import { predictionOf } from './prediction.ts'
 
@@ -6,18 +6,19 @@ import { predictionOf } from './prediction.ts'
 export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels {
   return new Map(
     [...models].map(([name, model]) => {
-      const { batchMax, deadlineMs } = model
-      return [
-        name,
-        {
-          batchMax,
-          deadlineMs,
-          async predict(inputs: readonly unknown[], { signal }: { readonly signal: AbortSignal }) {
-            const outputs = await model.predict(inputs, { signal })
-            return outputs.map((output, index) => predictionOf(model, inputs[index], output))
-          },
+      const { batchMax, concurrency, deadlineMs } = model
+      const job: JobModel = {
+        ...{ batchMax, deadlineMs },
+        ...(concurrency !== undefined && { concurrency }),
+        // At once where the model answers at once.
+        predict(inputs, { signal }) {
+          const answersOf = (outputs: readonly unknown[]): readonly unknown[] =>
+            outputs.map((output, index) => predictionOf(model, inputs[index], output))
+          const outputs = model.predict(inputs, { signal })
+          return outputs instanceof Promise ? outputs.then(answersOf) : answersOf(outputs)
         },
-      ]
+      }
+      return [name, job]
     }),
   )
 }

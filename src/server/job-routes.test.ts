@@ -155,6 +155,8 @@ describe('whose a job is', () => {
         [right, 202],
       ] as const)
         expect((await ask('POST', url, { key, body: { text: 'a' }, headers: later })).statusCode).toBe(status)
+    const denied = await ask('POST', '/predict', { key: wrongModel, body: { text: 'a' } })
+    expect(denied.json().detail).toBe('This API key lacks the scope `predict` or `predict:constant`.')
     for (const url of ['/jobs', '/webhooks/deliveries']) {
       for (const key of [keys.admin, other, wrongModel])
         expect((await ask('GET', url, { key })).json().code).toBe('scope_missing')

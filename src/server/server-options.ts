@@ -67,8 +67,8 @@ export interface ServerOptions extends AppOptions {
   readonly queueMax: number
   /** Most jobs of one owner that wait or run. */
   readonly queueOwnerMax: number
-  /** Jobs that are worked on at once; 0 leaves them to other processes. */
-  readonly jobWorkers: number
+  /** Jobs of each model that are worked on at once, as many as keep it busy with `auto`; 0 leaves them to other processes. */
+  readonly jobWorkers: number | 'auto'
   /** Attempts after which a job is parked. */
   readonly jobAttempts: number
   /** How long a job that has ended is kept. */

@@ -105,7 +105,7 @@ function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log
     ledgerAddresses,
     folderJobs: {
       models: jobModelsOf(models),
-      concurrency: options.jobWorkers,
+      ...(options.jobWorkers !== 'auto' && { concurrency: options.jobWorkers }),
       jobsMax: options.queueMax,
       ownerJobsMax: options.queueOwnerMax,
       attemptsMax: options.jobAttempts,
