@@ -5,12 +5,26 @@ import { noUsage, type Usage } from '../core/usage.ts'
 /** Told of a limit that could not be counted down when its request was over. */
 export type EndListener = (fault: Fault) => void
 
-/** Usage that outlives its request. */
-const handedOver = new WeakSet<Usage>()
+type UsageOutcome = Parameters<Usage['end']>[0]
 
-/** Somebody else ends this usage, later than its request does: a job that was accepted. From now on the request's own end leaves it alone. */
-export function handOver(usage: Usage): void {
-  if (usage !== noUsage) handedOver.add(usage)
+/** Usage that outlives its request, each with how that ended, once it has. */
+const handedOver = new WeakMap<Usage, { ended?: UsageOutcome }>()
+
+/**
+ * Somebody else ends this usage, later than its request does: a job. From now on the request's own end leaves it alone. False where nothing is to
+ * be ended, or somebody else has it already.
+ */
+export function handOver(usage: Usage): boolean {
+  if (usage === noUsage || handedOver.has(usage)) return false
+  handedOver.set(usage, {})
+  return true
+}
+
+/** The usage is its request's again, because no job was made, and ends now where that is over. @throws what `usage.end` throws, by rejecting */
+export async function takeBack(usage: Usage): Promise<void> {
+  const ended = handedOver.get(usage)?.ended
+  handedOver.delete(usage)
+  if (ended !== undefined) await usage.end(ended)
 }
 
 /** Whether somebody else ends this usage. */
@@ -27,12 +41,12 @@ export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: E
 }
 
 /** Ends a request's usage; nobody waits for it, so what fails is told. */
-export async function endUsage(
-  usage: Usage,
-  outcome: Parameters<Usage['end']>[0],
-  onFault: EndListener,
-): Promise<void> {
-  if (isHandedOver(usage)) return
+export async function endUsage(usage: Usage, outcome: UsageOutcome, onFault: EndListener): Promise<void> {
+  const handed = handedOver.get(usage)
+  if (handed !== undefined) {
+    handed.ended = outcome
+    return
+  }
   try {
     await usage.end(outcome)
   } catch (thrown) {

@@ -15,7 +15,7 @@ import { createJobUsages } from './job-usages.ts'
 import { JobWorker } from './job-worker.ts'
 import { recordEnds } from './record-ends.ts'
 import type { JobModels } from './run-attempt.ts'
-import { processScheduler, type Scheduler } from './scheduler.ts'
+import { processScheduler, type Scheduler, stayAlive } from './scheduler.ts'
 import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
 import { type TendJobsOptions, tendJobs } from './tend-jobs.ts'
 
@@ -94,7 +94,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     submit: createSubmitJob(parts),
     ...createJobAccess(parts),
     close({ graceMs = 10_000 } = {}) {
-      closed ??= close(graceMs)
+      closed ??= stayAlive(close(graceMs))
       return closed
     },
   }
@@ -117,17 +117,16 @@ type Parts = SubmitJobOptions &
 
 function partsOf(options: JobServiceOptions): Parts {
   const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
-  const { scheduler = processScheduler, keepMs = 86_400_000 } = options
+  const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
   const usages = createJobUsages(onFault)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const shared = { store, models, clock, scheduler, keepMs, records, onFault }
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
   const workerOptions = {
     ...shared,
     concurrency,
     retryDelay,
-    monotonic: options.monotonic ?? (() => performance.now()),
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
     resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,

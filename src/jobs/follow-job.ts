@@ -10,25 +10,35 @@ export type ReadJob = () => Promise<JobRecord>
 /** How a job stands when it has ended, `waitMs` are over or the signal aborts, whichever is first. */
 export async function awaitJob(
   changes: JobChanges,
-  clock: Clock,
+  monotonic: Clock,
   id: string,
   read: ReadJob,
   { waitMs = 0, signal }: NonNullable<Parameters<JobService['get']>[2]>,
 ): Promise<JobRecord> {
   if (waitMs <= 0) return read()
-  const until = clock() + waitMs
+  const until = monotonic() + waitMs
   // Followed before it is read: a change between the two is not missed.
   const following = changes.follow(id)
   try {
     for (;;) {
       const job = await read()
-      const leftMs = until - clock()
+      const leftMs = until - monotonic()
       if (hasEnded(job.status) || leftMs <= 0) return job
       if (!(await following.changed({ waitMs: leftMs, signal }))) return await read()
     }
   } finally {
     following.stop()
   }
+}
+
+/**
+ * Longest result that a snapshot holds, in characters of JSON. A larger one would be held once for each of hundreds of followers, some of whom
+ * read slowly or not at all; whoever wants it asks for the job.
+ */
+const followedResultMax = 65_536
+
+function withoutLargeResult(job: JobRecord): JobRecord {
+  return job.result !== null && job.result.length > followedResultMax ? { ...job, result: null } : job
 }
 
 /** The snapshots of a job from `afterVersion` on, until it has ended. Refuses at once where there is no such job. */
@@ -58,7 +68,7 @@ async function* snapshots(
       const job = await read()
       if (job.version > seen) {
         seen = job.version
-        yield { version: job.version, job: viewJob(job) }
+        yield { version: job.version, job: viewJob(withoutLargeResult(job)) }
       }
       if (hasEnded(job.status) || !(await following.changed({ signal }))) return
     }

@@ -55,7 +55,7 @@ export const jobRouteSchemas: Readonly<Record<JobRoute, FastifySchema & RouteSch
     operationId: 'followJob',
     summary: 'Follow a job as server-sent events',
     description:
-      'Events are called `status`; the data of each is the job as it stands, its id the job’s version. The stream ends with the job. Whoever resumes with `Last-Event-ID` is told what is newer than that, and answered 204 where nothing more will come.',
+      'Events are called `status`; the data of each is the job as it stands, its id the job’s version. The stream ends with the job. A result larger than 64 KiB is null there: `GET /jobs/{id}` gives it. Whoever resumes with `Last-Event-ID` is told what is newer than that, and answered 204 where nothing more will come.',
     tags,
     params,
     describes: {

@@ -26,6 +26,8 @@ export function askModel(
   inputs: readonly unknown[],
   { raw }: FastifyReply,
 ): Outputs | Promise<Outputs> {
+  // Nobody would tell the model any more that its client has gone.
+  if (raw.closed) throw clientGone()
   const outputs = model.predict(inputs, {
     onClientGone: (listener) => {
       raw.once('close', () => raw.writableFinished || listener())
@@ -39,7 +41,8 @@ export function askModel(
   })
 }
 
-function clientGone(): Refusal {
+/** What nobody is told, of a request that there is nobody to answer. */
+export function clientGone(): Refusal {
   return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }
 

@@ -3,7 +3,7 @@ import { Refusal } from '../core/refusal.ts'
 import { usageOf } from '../fastify/guard.ts'
 import type { ServedModel } from '../models/model-runtime.ts'
 import { readIdempotency } from './idempotency-key.ts'
-import { type PredictParts, takeCharacters } from './predict-call.ts'
+import { clientGone, type PredictParts, takeCharacters } from './predict-call.ts'
 import { prefersAsync } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
@@ -21,6 +21,8 @@ export async function submitPrediction(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  // What this request took of its limits has come free already.
+  if (reply.raw.closed) throw clientGone()
   if (webhook !== undefined) webhooks.checkTarget(webhook)
   const { owner, keyId } = request.caller
   const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])

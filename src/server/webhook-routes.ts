@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { Demand } from '../core/demand.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { JobService } from '../jobs/job-service.ts'
-import { viewDelivery } from '../jobs/view-delivery.ts'
 import type { WebhookService } from '../jobs/webhook-service.ts'
 import { idempotencyHeaders } from './idempotency-headers.ts'
 import { readIdempotency } from './idempotency-key.ts'
@@ -52,8 +51,8 @@ export function addWebhookRoutes(
     { config, schema: deliveriesSchema },
     async ({ caller, query }) => {
       const { job: jobId, limit } = query
-      const asked = { owner: caller.owner, limit, ...(jobId !== undefined && { jobId }) }
-      return { deliveries: (await webhooks.listDeliveries(asked)).map(viewDelivery) }
+      const asked = { limit, ...(jobId !== undefined && { jobId }) }
+      return { deliveries: await webhooks.listDeliveries(caller.owner, asked) }
     },
   )
 }
