@@ -39,6 +39,8 @@ export interface WardWebhooksOptions {
   readonly deadlineMs?: number
 }
 
+const hourMs = 3_600_000
+
 const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
   allow: {
     expected: 'an array of addresses and CIDR blocks',
@@ -46,23 +48,27 @@ const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
       Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block)),
   },
   allowHttp: { expected: 'true or false', accepts: isBoolean },
-  deadlineMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
+  deadlineMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, hourMs) },
 }
 
 const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   models: {
-    expected: 'a Map of models by their names, each with `batchMax` and `predict`',
+    expected:
+      'a Map of models by their names, each with `batchMax` and `predict`, and `deadlineMs` of 1 to 3,600,000 if any',
     accepts: (value) => value instanceof Map && [...value].every(isNamedModel),
     isRequired: true,
   },
-  concurrency: { expected: 'a whole number from 0 on', accepts: isWholeFrom(0) },
+  concurrency: { expected: 'a whole number from 0 to 1,000', accepts: isWholeFrom(0, 1_000) },
   jobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
   ownerJobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
-  attemptsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
-  keepMs: { expected: 'milliseconds, 1,000 or more', accepts: isWholeFrom(1_000) },
-  leaseMs: { expected: 'milliseconds, 5,000 or more', accepts: isWholeFrom(5_000) },
-  resultBytesMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
-  graceMs: { expected: 'milliseconds, 0 or more', accepts: isWholeFrom(0) },
+  attemptsMax: { expected: 'a whole number from 1 to 100', accepts: isWholeFrom(1, 100) },
+  keepMs: {
+    expected: 'milliseconds, 1,000 to 31,622,400,000',
+    accepts: isWholeFrom(1_000, 366 * 24 * hourMs),
+  },
+  leaseMs: { expected: 'milliseconds, 5,000 to 3,600,000', accepts: isWholeFrom(5_000, hourMs) },
+  resultBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
+  graceMs: { expected: 'milliseconds, 0 to 86,400,000', accepts: isWholeFrom(0, 24 * hourMs) },
   webhooks: {
     expected: 'an object of options',
     accepts: (value) => typeof value === 'object' && value !== null,
@@ -70,8 +76,9 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
-  const { batchMax, concurrency = 1, predict } = (model ?? {}) as Partial<JobModel>
-  return isText(name) && [batchMax, concurrency].every(isWholeFrom(1)) && isFunction(predict)
+  const { batchMax, concurrency = 1, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
+  const isBounded = [batchMax, concurrency].every(isWholeFrom(1)) && isWholeFrom(1, hourMs)(deadlineMs)
+  return isText(name) && isBounded && isFunction(predict)
 }
 
 /** @throws TypeError for options of jobs that are unknown, missing or wrong, all at once */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startProcess } from '../test/contract/child-process.ts'
 import { openTestWard } from '../test/support/open-test-ward.ts'
 import { createTestWard } from './create-test-ward.ts'
 import type { JobModel } from './jobs/run-attempt.ts'
@@ -39,6 +40,12 @@ describe('ward.jobs', () => {
     const page = await second.ledger?.query({ limit: 10, order: 'oldest', owner: 'acme' })
     expect(page?.records.map(({ event }) => event)).toEqual(['job.accepted', 'job.started', 'job.finished'])
     await second.close()
+  })
+
+  test('that somebody waits for keep the process alive, however long that takes, and so does closing', async () => {
+    expect(await startProcess('await-jobs', folder).ended).toEqual([
+      ...['waited: succeeded', 'followed: succeeded', 'closed'],
+    ])
   })
 
   test('are there where they are asked for, and wrong options are told all at once', async () => {

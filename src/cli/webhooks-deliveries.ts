@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import type { DeliveryQuery } from '../core/webhook.ts'
-import { type DeliveryView, viewDelivery } from '../jobs/view-delivery.ts'
+import { anyOwner } from '../jobs/job-service.ts'
+import type { DeliveryView } from '../jobs/view-delivery.ts'
+import type { DeliveryListQuery } from '../jobs/webhook-service.ts'
 import { addCommonOptions, type CommonOptions } from './common-options.ts'
 import { checkJobId } from './job-command.ts'
 import { addExamples } from './key-options.ts'
@@ -23,15 +24,15 @@ export function defineWebhooksDeliveries(command: Command): void {
     .option('--limit <n>', `How many at most, 1 to ${pageSizeMax} (default: ${pageSize})`)
     .action(async (options: DeliveriesOptions) => {
       const query = readQuery(options)
-      const deliveries = await withJobs(options, ({ webhooks }) => webhooks.listDeliveries(query))
-      await printDeliveries(deliveries.map(viewDelivery), options.json === true)
+      const deliveries = await withJobs(options, ({ webhooks }) => webhooks.listDeliveries(anyOwner, query))
+      await printDeliveries(deliveries, options.json === true)
     })
   addCommonOptions(command)
   command.addHelpText('after', '\nThe newest first, each with what its last attempt came to.')
   addExamples(command, 'webhooks deliveries --owner acme', 'webhooks deliveries --limit 1000 --json')
 }
 
-function readQuery({ owner, job, limit }: DeliveriesOptions): DeliveryQuery {
+function readQuery({ owner, job, limit }: DeliveriesOptions): DeliveryListQuery {
   return {
     limit: parsePageSize(limit),
     ...(owner === undefined ? {} : { owner }),

@@ -91,6 +91,8 @@ export interface SubmitOutcome {
 
 export interface JobClaim {
   readonly max: number
+  /** Characters of inputs with which no more jobs are leased; one always is, whatever its own. @default no bound */
+  readonly inputCharactersMax?: number
   readonly now: number
   /** When the leases end unless they are extended. */
   readonly until: number

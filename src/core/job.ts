@@ -1,3 +1,6 @@
+import type { FaultCode } from './fault.ts'
+import type { RefusalCode } from './refusal.ts'
+
 /**
  * How a job stands. `failed`: trying again cannot help. `parked`: every attempt failed; it is kept, with the reason, until somebody
  * retries it or it expires.
@@ -23,9 +26,13 @@ export function isJobId(text: string): boolean {
   return /^job_[0-9A-Za-z]{22}$/.test(text)
 }
 
-/** Why a job did not succeed: a code of `docs/reference/errors.md`, and its fixed sentence. */
+/** Codes of `docs/reference/errors.md`; `lost` is a job's alone. */
+export type JobErrorCode = RefusalCode | FaultCode | 'lost'
+
+/** Why a job did not succeed. */
 export interface JobError {
-  readonly code: string
+  readonly code: JobErrorCode
+  /** A fixed sentence, or what the model said of an input that it refused. */
   readonly detail: string
 }
 
@@ -80,4 +87,9 @@ export interface JobRecord extends Omit<NewJob, 'inputs'> {
   readonly finishedAt: number | null
   /** When it is forgotten, with its result; null until it has ended. */
   readonly expiresAt: number | null
+}
+
+/** As a list, a change or a message shows a job: results may be long. */
+export function withoutResult(job: JobRecord): JobRecord {
+  return job.result === null ? job : Object.freeze({ ...job, result: null })
 }

@@ -5,24 +5,26 @@ import { noUsage, type Usage } from '../core/usage.ts'
 /** Told of a limit that could not be counted down when its request was over. */
 export type EndListener = (fault: Fault) => void
 
-type Outcome = Parameters<Usage['end']>[0]
+type UsageOutcome = Parameters<Usage['end']>[0]
 
-/** Usage that outlives its request, and how that request has ended meanwhile. */
-const handedOver = new WeakMap<Usage, { ended?: Outcome }>()
+/** Usage that outlives its request, each with how that ended, once it has. */
+const handedOver = new WeakMap<Usage, { ended?: UsageOutcome }>()
 
 /**
- * Somebody else ends this usage, later than its request does: a job that is about to be accepted. From now on the request's own end leaves it
- * alone; after the acceptance would be too late, for a client that goes away before would run its jobs beside every limit.
+ * Somebody else ends this usage, later than its request does: a job. From now on the request's own end leaves it alone. False where nothing is to
+ * be ended, or somebody else has it already.
  */
-export function handOver(usage: Usage): void {
-  if (usage !== noUsage && !handedOver.has(usage)) handedOver.set(usage, {})
+export function handOver(usage: Usage): boolean {
+  if (usage === noUsage || handedOver.has(usage)) return false
+  handedOver.set(usage, {})
+  return true
 }
 
-/** The usage is its request's again, for the job was not accepted. Ended now where the request has ended meanwhile. */
-export function takeBack(usage: Usage, onFault: EndListener): void {
+/** The usage is its request's again, because no job was made, and ends now where that is over. @throws what `usage.end` throws, by rejecting */
+export async function takeBack(usage: Usage): Promise<void> {
   const ended = handedOver.get(usage)?.ended
   handedOver.delete(usage)
-  if (ended !== undefined) void endUsage(usage, ended, onFault)
+  if (ended !== undefined) await usage.end(ended)
 }
 
 /** Whether somebody else ends this usage. */
@@ -39,10 +41,10 @@ export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: E
 }
 
 /** Ends a request's usage; nobody waits for it, so what fails is told. */
-export async function endUsage(usage: Usage, outcome: Outcome, onFault: EndListener): Promise<void> {
-  const elsewhere = handedOver.get(usage)
-  if (elsewhere !== undefined) {
-    elsewhere.ended = outcome
+export async function endUsage(usage: Usage, outcome: UsageOutcome, onFault: EndListener): Promise<void> {
+  const handed = handedOver.get(usage)
+  if (handed !== undefined) {
+    handed.ended = outcome
     return
   }
   try {

@@ -117,12 +117,11 @@ type Parts = SubmitJobOptions &
 
 function partsOf(options: JobServiceOptions): Parts {
   const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
-  const { scheduler = processScheduler, keepMs = 86_400_000 } = options
+  const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
   const usages = createJobUsages(onFault)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const { monotonic = () => performance.now() } = options
   const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
   const workerOptions = {
     ...shared,

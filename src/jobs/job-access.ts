@@ -1,3 +1,4 @@
+import { isWholeFrom } from '../core/check-options.ts'
 import type { Clock } from '../core/clock.ts'
 import type { JobRecord } from '../core/job.ts'
 import type { JobAddress, JobQueue } from '../core/job-queue.ts'
@@ -5,7 +6,7 @@ import { Refusal } from '../core/refusal.ts'
 import { awaitJob, followJob } from './follow-job.ts'
 import type { JobChanges } from './job-changes.ts'
 import type { JobRecords } from './job-records.ts'
-import { anyOwner, type JobOwner, type JobService } from './job-service.ts'
+import { anyOwner, type JobOwner, type JobService, ownerOf } from './job-service.ts'
 import { type JobView, viewJob, viewOwnedJob } from './view-job.ts'
 
 export interface JobAccessOptions {
@@ -31,6 +32,7 @@ export function createJobAccess(
       viewOf(owner)(await awaitJob(changes, monotonic, id, reading(owner, id), wait)),
     events: (owner, id, from = {}) => followJob(changes, id, reading(owner, id), from),
     async list(owner, { owner: only, status, limit = 100, after } = {}) {
+      if (!isLimit(limit)) throw new TypeError(`jobs.list: \`limit\`: expected 1 to 1,000, got ${limit}`)
       const query = {
         limit,
         now: clock(),
@@ -61,6 +63,8 @@ export function createJobAccess(
   }
 }
 
+const isLimit = isWholeFrom(1, 1_000)
+
 /** Only whoever asks for the jobs of all owners has to be told whose each is. */
 function viewOf(owner: JobOwner): (job: JobRecord) => JobView {
   return owner === anyOwner ? viewOwnedJob : viewJob
@@ -73,11 +77,4 @@ function found<T>(job: T | undefined): T {
 
 function addressOf(owner: JobOwner, id: string): JobAddress {
   return { id, ...ownerOf(owner) }
-}
-
-/** An owner that was forgotten, or that is no text, must not mean all owners. */
-function ownerOf(owner: JobOwner): { readonly owner?: string } {
-  if (owner === anyOwner) return {}
-  if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
-  return { owner }
 }

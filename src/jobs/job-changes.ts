@@ -1,4 +1,4 @@
-import type { Scheduler } from './scheduler.ts'
+import { type Scheduler, stayAlive } from './scheduler.ts'
 
 /** Tells whoever follows a job that it may have changed. */
 export interface JobChanges {
@@ -108,7 +108,7 @@ class Follower {
     const callOff = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
     const onAbort = (): void => woken.resolve()
     signal?.addEventListener('abort', onAbort)
-    await woken.promise
+    await stayAlive(woken.promise)
     signal?.removeEventListener('abort', onAbort)
     this.#wake = undefined
     callOff?.()

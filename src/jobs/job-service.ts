@@ -11,6 +11,13 @@ export const anyOwner: unique symbol = Symbol('any owner')
 /** Whose jobs are meant. To every other owner a job does not exist. */
 export type JobOwner = string | typeof anyOwner
 
+/** Whose they are, as stores are asked. An owner that was forgotten, or that is no text, must not mean all owners. @throws TypeError */
+export function ownerOf(owner: JobOwner): { readonly owner?: string } {
+  if (owner === anyOwner) return {}
+  if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
+  return { owner }
+}
+
 /** A call that is to be answered later. */
 export interface JobRequest {
   /** Of the key that asks, as the caller's own. */
@@ -29,8 +36,8 @@ export interface JobRequest {
   /** Where to send a webhook when the job has ended; checked by the caller. @default nowhere */
   readonly webhook?: string | null
   /**
-   * What the request has taken of its limits. Once the job is accepted, the job has it, a slot of those at once among it, and the end of the request leaves it
-   * alone: it is ended with the job, and given back where the job was cancelled before it began, or failed. Until then it stays the request's. In
+   * What the request has taken of its limits. The job has it, a slot of those at once among it, and the end of the request leaves it alone: it is ended
+   * with the job, and given back where the job was cancelled before it began, or failed. Where no job is accepted it is the request's again. In
    * memory: after a restart a job holds nothing.
    * @default no limits
    */

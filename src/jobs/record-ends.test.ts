@@ -80,6 +80,20 @@ test('the record of an attempt that was followed by another is none of the jobâ€
   ])
 })
 
+test('the record of an end after which the job was retried is none of the next', async () => {
+  const { store, records, begin, eventsOf } = openLeft()
+  await endJob(store, jobOf(1), failed)
+  await records.ended(await recordOf(store, 1), attempt)
+  await store.retry({ id: jobId(1) }, jobBegin + 20)
+  const [again] = await claim(store, { now: jobBegin + 20 })
+  if (again !== undefined) await settle(store, again, failed, jobBegin + 20)
+  expect(await begin()).toBe(1)
+  expect(await eventsOf(jobId(1))).toEqual([
+    { event: 'job.failed', late: false },
+    { event: 'job.failed', late: true },
+  ])
+})
+
 test('jobs that wait, run, or have ended since this process began are left to whoever works on them', async () => {
   const { store, begin } = openLeft()
   await submit(store, jobOf(1))

@@ -22,15 +22,18 @@ const pageMax = 1_000
 
 /**
  * Records the ends of jobs that a process committed and did not live to record. The end comes first, because a record of one that was lost with its
- * lease would be a lie; so a `kill -9` may come between the two. Such a record says `late`, for its time is not that of the end.
- * Gives how many there were.
+ * lease would be a lie; so a `kill -9` may come between the two. Such a record says `late`, for its time is not that of the end. Where several
+ * processes begin at once over the same jobs, each may write it. Gives how many there were.
  */
 export async function recordEnds(options: RecordEndsOptions): Promise<number> {
   const ends = await lastEnds(options)
   const oldest = ends.at(-1)?.finishedAt ?? null
   if (oldest === null) return 0
   const recorded = await recordedEnds(options, oldest)
-  const missing = ends.filter((job) => !recorded.has(nameOf(job.id, eventOf(job))))
+  // A record that is older than the end is of an end before it, after which the job was retried.
+  const missing = ends.filter(
+    (job) => (recorded.get(nameOf(job.id, eventOf(job))) ?? Number.NEGATIVE_INFINITY) < (job.finishedAt ?? 0),
+  )
   for (const job of missing.toReversed()) {
     if (job.status === 'cancelled') await options.records.cancelled(job, {}, { late: true })
     else await options.records.ended(job, { latencyUs: null, measures: {} }, { late: true })
@@ -57,8 +60,12 @@ async function lastEnds({ store, begunAt }: RecordEndsOptions): Promise<readonly
   }
 }
 
-async function recordedEnds({ ledger }: RecordEndsOptions, since: number): Promise<ReadonlySet<string>> {
-  const recorded = new Set<string>()
+async function recordedEnds(
+  { ledger }: RecordEndsOptions,
+  since: number,
+): Promise<ReadonlyMap<string, number>> {
+  /** The time of the last one. */
+  const recorded = new Map<string, number>()
   for (const event of ['job.finished', 'job.failed', 'job.cancelled'] as const) {
     for (let after: string | undefined; ; ) {
       const page = await ledger.query({
@@ -68,7 +75,8 @@ async function recordedEnds({ ledger }: RecordEndsOptions, since: number): Promi
         order: 'oldest',
         ...(after && { after }),
       })
-      for (const record of page.records) if (isEnd(record)) recorded.add(nameOf(jobOf(record), event))
+      for (const record of page.records)
+        if (isEnd(record)) recorded.set(nameOf(jobOf(record), event), record.at)
       after = page.next
       if (page.records.length < pageMax || after === undefined) break
     }

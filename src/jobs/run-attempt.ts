@@ -11,6 +11,8 @@ import { orAbort, pause, type Scheduler } from './scheduler.ts'
 export interface JobModel {
   /** Most inputs of one call, and so of one step of a job's progress. */
   readonly batchMax: number
+  /** Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again. @default 300,000 */
+  readonly deadlineMs?: number
   /**
    * Most inputs of jobs that it is asked at once, though always a slice, and most of its jobs that one process works on at once: as many as keep it
    * busy, and not so many that requests wait behind them. @default 128
@@ -109,9 +111,7 @@ async function askModel(
   for (let refusals = 1; ; refusals += 1) {
     try {
       signal.throwIfAborted()
-      const asked = model.predict(slice, { signal })
-      // Given up on at once where the signal aborts, even by a model that does not look.
-      const answers = asked instanceof Promise ? await orAbort(() => asked, signal) : await asked
+      const answers = await askOnce(model, slice, signal, scheduler)
       if (answers.length === slice.length) return answers
       throw new Fault('model_failed', 'expected one answer per input')
     } catch (thrown) {
@@ -120,6 +120,31 @@ async function askModel(
       if (known.code !== 'overloaded') throw known
       await pause(scheduler, retryDelayMs(refusals, overloadDelay, random), signal)
     }
+  }
+}
+
+/** Asks within the model's deadline. Given up on at once when that is over or the signal aborts, even by a model that does not look. */
+async function askOnce(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  scheduler: Scheduler,
+): Promise<readonly unknown[]> {
+  const { deadlineMs = 300_000 } = model
+  const call = new AbortController()
+  const asked = model.predict(slice, { signal: call.signal })
+  // Most answer at once, and need no timer.
+  if (Array.isArray(asked)) return asked
+  const stop = (): void => call.abort(signal.reason)
+  const callOff = scheduler.after(deadlineMs, () =>
+    call.abort(new Fault('model_timeout', `the model of a job did not answer within ${deadlineMs} ms`)),
+  )
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await orAbort(() => asked, call.signal)
+  } finally {
+    callOff()
+    signal.removeEventListener('abort', stop)
   }
 }
 

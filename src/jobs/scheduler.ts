@@ -6,17 +6,20 @@ export interface Scheduler {
   readonly yieldTurn: () => Promise<void>
 }
 
+/** Node's timers take no more: a longer one would run at once. 24.8 days. */
+const timerMsMax = 2 ** 31 - 1
+
 /** The process's own. Its timers do not keep the process alive. */
 export const processScheduler: Scheduler = {
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    const timer = setTimeout(run, Math.min(ms, timerMsMax))
     timer.unref()
     return () => clearTimeout(timer)
   },
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
-/** Keeps the process alive until the work is done: what is waited for meanwhile may be nothing but timers, which do not. */
+/** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
 export async function stayAlive<T>(work: Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 60_000)
   try {

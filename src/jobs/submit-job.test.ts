@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
-import { noUsage, type Usage } from '../core/usage.ts'
-import { endUsage } from '../gate/end-usage.ts'
-import { createMemoryJobStore } from '../stores/memory/job-store.ts'
+import { usageThat } from '../../test/support/usage-that.ts'
 
 const idempotency = (request: unknown = 'a', owner = 'acme') => ({ owner, key: 'retry-1', request })
-
-/** What became of what a request took. */
-function usageThat(said: string[]): Usage {
-  return {
-    ...noUsage,
-    used: { requests: 1, characters: 5 },
-    end: (outcome) => void said.push(outcome),
-    giveBack: () => void said.push('given back'),
-  }
-}
 
 describe('submitting', () => {
   test('is answered once the job and its record are durable, and no attempt begins before', async () => {
@@ -53,6 +41,20 @@ describe('submitting', () => {
       latencyUs: 0,
     })
     expect(JSON.stringify(ledger.entries)).not.toContain('a secret text')
+  })
+
+  test.each([
+    { owner: undefined },
+    { owner: '' },
+    { keyId: undefined },
+    { inputs: [] },
+    { kind: 'single', inputs: ['a', 'b'] },
+    { priority: 10 },
+    { priority: 0.5 },
+  ])('a caller’s mistake is told, and nothing is accepted: %j', async (mistake) => {
+    const { jobs, store } = openTestJobs()
+    await expect(jobs.submit({ ...requestOf('a'), ...(mistake as object) })).rejects.toBeInstanceOf(TypeError)
+    expect(await store.countJobs()).toEqual({ queued: 0, running: 0 })
   })
 
   test('a model that is not there is not found', async () => {
@@ -138,6 +140,23 @@ describe('while the ledger is out', () => {
     },
   )
 
+  test('is over a second later, though the clock was set back an hour meanwhile', async () => {
+    const time = createTestTime()
+    let setBackMs = 0
+    const { jobs, ledger, calls } = openTestJobs({ time, clock: () => time.clock() - setBackMs })
+    const { append } = ledger
+    Object.assign(ledger, {
+      append: (entry: Parameters<typeof append>[0]) =>
+        entry.event === 'job.started' ? Promise.reject(new Error('full')) : append(entry),
+    })
+    await jobs.submit({ ...requestOf('a'), model: 'slow' })
+    await time.settle()
+    setBackMs = 3_600_000
+    Object.assign(ledger, { append })
+    await time.pass(2_000)
+    expect(calls).toHaveLength(1)
+  })
+
   test('what has been worked out waits, with its lease, and nobody sees it before it can be recorded', async () => {
     const { submit, ledger, time, calls, jobs } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
@@ -169,93 +188,6 @@ describe('while the ledger is out', () => {
     ledger.fault = new Error('full')
     const { job } = await jobs.submit(requestOf('a'))
     expect(await ended(job.id)).toMatchObject({ status: 'succeeded' })
-  })
-})
-
-describe('what a request took of its limits', () => {
-  const endings: readonly (readonly [
-    string,
-    readonly string[],
-    (job: ReturnType<typeof openTestJobs>, id: string) => unknown,
-  ])[] = [
-    ['is ended with the job', ['answered'], ({ calls }) => calls[0]?.answer()],
-    ['is given back where the job failed', ['given back'], ({ calls }) => calls[0]?.fail(new Error('broke'))],
-    [
-      'is ended as aborted where the job was cancelled on the way',
-      ['aborted'],
-      ({ jobs }, id) => jobs.cancel('acme', id),
-    ],
-  ]
-  test.each(endings)('%s, and not before', async (_name, expected, end) => {
-    const said: string[] = []
-    const opened = openTestJobs({ attemptsMax: 1 })
-    const { id } = await opened.submit({ model: 'slow', usage: usageThat(said) })
-    expect(said).toEqual([])
-    await end(opened, id)
-    await opened.time.settle()
-    expect(said).toEqual(expected)
-    await opened.jobs.close({ graceMs: 0 })
-    expect(said).toEqual(expected)
-  })
-
-  test('is not ended with the request', async () => {
-    const said: string[] = []
-    const { submit, calls, time } = openTestJobs()
-    const usage = usageThat(said)
-    await submit({ model: 'slow', usage })
-    await endUsage(usage, 'answered', () => {})
-    expect(said).toEqual([])
-    calls[0]?.answer()
-    await time.settle()
-    expect(said).toEqual(['answered'])
-  })
-
-  test('is the job’s from its submission on: a client that goes away meanwhile runs nothing beside its limits', async () => {
-    const said: string[] = []
-    const { submit, calls, time } = openTestJobs()
-    const usage = usageThat(said)
-    const submitted = submit({ model: 'slow', usage })
-    await endUsage(usage, 'aborted', () => {})
-    await submitted
-    expect(said).toEqual([])
-    calls[0]?.answer()
-    await time.settle()
-    expect(said).toEqual(['answered'])
-  })
-
-  test('is ended where the client went away and there is no job, or the one of an earlier request', async () => {
-    const said: string[] = []
-    const { jobs, submit } = openTestJobs({ concurrency: 0, jobsMax: 1 })
-    const leave = async (more: Parameters<typeof submit>[0]) => {
-      const usage = usageThat(said)
-      const submitted = jobs.submit({ ...requestOf('a'), usage, ...more })
-      await endUsage(usage, 'aborted', () => {})
-      return submitted.catch(({ code }: { readonly code: string }) => code)
-    }
-    await submit({ idempotency: idempotency() })
-    expect(await leave({ idempotency: idempotency() })).toMatchObject({ isReplayed: true })
-    expect(await leave({})).toBe('overloaded')
-    expect(said).toEqual(['aborted', 'aborted'])
-  })
-
-  test('is given back where the job was cancelled before it began', async () => {
-    const said: string[] = []
-    const { submit, jobs, time } = openTestJobs({ concurrency: 0 })
-    const { id } = await submit({ usage: usageThat(said) })
-    await jobs.cancel('acme', id)
-    await time.settle()
-    expect(said).toEqual(['given back'])
-  })
-
-  test('is ended within seconds where another process ended the job', async () => {
-    const said: string[] = []
-    const time = createTestTime()
-    const store = createMemoryJobStore()
-    const here = openTestJobs({ time, store: { ...store, watch: () => () => {} }, concurrency: 0 })
-    await here.submit({ usage: usageThat(said) })
-    openTestJobs({ time, store })
-    await time.pass(6_000)
-    expect(said).toEqual(['answered'])
   })
 })
 

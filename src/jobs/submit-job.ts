@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { drawBase62 } from '../core/base62.ts'
+import { isText } from '../core/check-options.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/fault.ts'
-import type { JobRecord, NewJob } from '../core/job.ts'
+import type { NewJob } from '../core/job.ts'
 import type { JobQueue, JobSubmission } from '../core/job-queue.ts'
+import { acceptJob } from '../core/job-transition.ts'
 import { Refusal } from '../core/refusal.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
 import { handOver, takeBack } from '../gate/end-usage.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from './answer-once.ts'
 import type { JobRecords } from './job-records.ts'
@@ -39,27 +42,41 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
   return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
-    const { usage, idempotency } = request
-    if (usage !== undefined) handOver(usage)
-    let isTaken = false
-    try {
-      const submitted =
-        idempotency !== undefined
-          ? await acceptOnce(options, request, idempotency)
-          : { job: await accept(options, request, request.keep), isReplayed: false }
-      isTaken = !submitted.isReplayed
-      return submitted
-    } finally {
-      if (!isTaken && usage !== undefined)
-        takeBack(usage, (fault) =>
-          options.onFault('the limits of a request could not be counted down', fault),
-        )
-    }
+    return holdUsage(request.usage ?? noUsage, options.onFault, async () => {
+      if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
+      return { job: await accept(options, request, request.keep), isReplayed: false }
+    })
+  }
+}
+
+/**
+ * Keeps the end of the request from ending its usage, from the beginning on: a client that went away while its job was being accepted would else free a
+ * slot that the job holds.
+ */
+async function holdUsage(
+  usage: Usage,
+  onFault: SubmitJobOptions['onFault'],
+  submit: () => Promise<SubmittedJob>,
+): Promise<SubmittedJob> {
+  const hasTaken = handOver(usage)
+  let isReplayed = true
+  try {
+    const submitted = await submit()
+    isReplayed = submitted.isReplayed
+    return submitted
+  } finally {
+    if (hasTaken && isReplayed)
+      await takeBack(usage).catch((fault: unknown) =>
+        onFault('the limits of a request could not be counted down', fault),
+      )
   }
 }
 
 /** A caller's mistake, not a client's: what the client sent has been checked before. */
-function checkRequest({ inputs, kind, priority = 0, idempotency, keep }: JobRequest): void {
+function checkRequest({ owner, keyId, inputs, kind, priority = 0, idempotency, keep }: JobRequest): void {
+  // What was forgotten would be nobody's job, or everybody's.
+  if (!isText(owner)) throw new TypeError('jobs.submit: `owner`: expected text that is not empty')
+  if (!isText(keyId)) throw new TypeError('jobs.submit: `keyId`: expected text that is not empty')
   if (inputs.length === 0) throw new TypeError('jobs.submit: `inputs`: expected at least one')
   if (kind === 'single' && inputs.length > 1)
     throw new TypeError(`jobs.submit: \`inputs\`: expected one for a single job, got ${inputs.length}`)
@@ -107,7 +124,7 @@ async function accept(
   await request.prepare?.()
   const { store, records, usages, bounds, accepting } = options
   const job = newJob(request, options)
-  const view = viewJob(asAccepted(job))
+  const view = viewJob(acceptJob(job))
   await records.ensureWritable()
   const recorded = Promise.withResolvers<boolean>()
   accepting.set(job.id, recorded.promise)
@@ -168,21 +185,5 @@ function newJob(request: JobRequest, { clock, attemptsMax }: SubmitJobOptions): 
     attemptsMax,
     webhook: request.webhook ?? null,
     createdAt: clock(),
-  }
-}
-
-/** A new job's record, as every store gives it. */
-function asAccepted({ inputs: _, ...job }: NewJob): JobRecord {
-  return {
-    ...job,
-    status: 'queued',
-    version: 1,
-    done: 0,
-    attempts: 0,
-    result: null,
-    error: null,
-    startedAt: null,
-    finishedAt: null,
-    expiresAt: null,
   }
 }

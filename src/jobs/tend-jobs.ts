@@ -18,11 +18,20 @@ export interface TendJobsOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly usages: JobUsages
+  /** Jobs that are about to be accepted: not to be found yet, and yet not gone. */
+  readonly accepting: { readonly has: (id: string) => boolean }
   readonly onFault: (message: string, fault: unknown) => void
 }
 
 /** Forgets what has expired, and ends the usage of jobs that another process has ended. Gives the way to stop. */
-export function tendJobs({ store, clock, scheduler, usages, onFault }: TendJobsOptions): () => void {
+export function tendJobs({
+  store,
+  clock,
+  scheduler,
+  usages,
+  accepting,
+  onFault,
+}: TendJobsOptions): () => void {
   let isStopped = false
   const callOffs = new Map<string, () => void>()
 
@@ -33,6 +42,7 @@ export function tendJobs({ store, clock, scheduler, usages, onFault }: TendJobsO
 
   async function endUsages(): Promise<void> {
     for (const id of usages.nextHeld(lookedAtMax)) {
+      if (accepting.has(id)) continue
       const job = await store.findJob({ id }, clock())
       if (job === undefined) usages.forget(id)
       else if (hasEnded(job.status)) usages.settle(job)
@@ -43,7 +53,10 @@ export function tendJobs({ store, clock, scheduler, usages, onFault }: TendJobsO
     if (isStopped) return
     const callOff = scheduler.after(ms, () => {
       act()
-        .catch((fault: unknown) => onFault(`${name} failed, and is tried again`, fault))
+        .catch((fault: unknown) => {
+          // Once it was stopped, the store may be closed.
+          if (!isStopped) onFault(`${name} failed, and is tried again`, fault)
+        })
         .finally(() => repeat(name, ms, act))
     })
     callOffs.set(name, callOff)

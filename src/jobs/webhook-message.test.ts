@@ -32,7 +32,8 @@ test('the body tells what ended, when, and how the job stands; neither inputs no
 test.each(['succeeded', 'failed', 'parked', 'cancelled'] as const)(
   'a job that is %s is named so',
   (status) => {
-    const error = status === 'failed' ? { code: 'model_failed', detail: 'The model failed.' } : null
+    const error =
+      status === 'failed' ? ({ code: 'model_failed', detail: 'The model failed.' } as const) : null
     const body = JSON.parse(writeWebhookBody({ job: endedJob({ status, error }), createdAt: 1 }))
     expect(body).toMatchObject({ type: `job.${status}`, data: { status, error } })
   },

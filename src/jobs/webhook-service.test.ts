@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { endedJob } from '../../test/support/ended-job.ts'
 import { testPepper } from '../../test/support/open-test-ward.ts'
 import { createChangeRecorder } from '../gate/change-recorder.ts'
 import { drawPepper, parsePeppers } from '../gate/pepper.ts'
 import { createEntryWriter } from '../gate/write-entry.ts'
 import { createMemoryJobStore } from '../stores/memory/job-store.ts'
+import { anyOwner } from './job-service.ts'
 import { createTargetAddresses } from './webhook-address.ts'
 import { createWebhookSecretSeal, formatWebhookSecret } from './webhook-secret.ts'
 import { createWebhookService } from './webhook-service.ts'
@@ -134,4 +136,38 @@ test('a target that can never be reached is refused where it was asked for, sayi
       ],
     }),
   )
+})
+
+describe('a list of deliveries', () => {
+  /** A delivery of each of two owners. */
+  async function openWithDeliveries() {
+    const opened = open()
+    const { outbox, time } = opened
+    for (const owner of ['acme', 'other']) {
+      const id = `job_${owner.padEnd(22, '0')}`
+      const webhook = `https://hooks.example/in?token=${owner}`
+      const { status: _, version: _version, ...made } = endedJob({ id, owner, webhook })
+      await outbox.submit({ jobs: [{ ...made, inputs: '["a"]' }], bounds: { jobsMax: 9, ownerJobsMax: 9 } })
+      await outbox.cancel({ id }, time.now, hourMs)
+    }
+    return opened.service
+  }
+
+  test('holds its owner’s alone, without what a URL may hide; administrators see all', async () => {
+    const service = await openWithDeliveries()
+    const mine = await service.listDeliveries('acme')
+    expect(mine).toMatchObject([{ owner: 'acme', url: 'https://hooks.example/in?…', status: 'waiting' }])
+    expect(await service.listDeliveries('acme', { owner: 'other' })).toEqual(mine)
+    expect(await service.listDeliveries(anyOwner)).toHaveLength(2)
+    expect(await service.listDeliveries(anyOwner, { owner: 'acme' })).toEqual(mine)
+  })
+
+  test.each([undefined, null, 7])('of an owner that is %s is nobody’s, never everybody’s', async (owner) => {
+    const service = await openWithDeliveries()
+    await expect(service.listDeliveries(owner as unknown as string)).rejects.toBeInstanceOf(TypeError)
+  })
+
+  test.each([0, -1, 1_001])('of %s at most is a mistake', async (limit) => {
+    await expect(open().service.listDeliveries('acme', { limit })).rejects.toBeInstanceOf(TypeError)
+  })
 })

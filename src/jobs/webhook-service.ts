@@ -1,8 +1,11 @@
+import { isWholeFrom } from '../core/check-options.ts'
 import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { DeliveryQuery, WebhookDelivery, WebhookOutbox } from '../core/webhook.ts'
+import type { WebhookOutbox } from '../core/webhook.ts'
 import type { ChangeRecorder } from '../gate/change-recorder.ts'
 import { isLabel, labelLengthMax } from '../gate/key-fields.ts'
+import { type JobOwner, ownerOf } from './job-service.ts'
+import { type DeliveryView, viewDelivery } from './view-delivery.ts'
 import { drawWebhookSecret, formatWebhookSecret, type WebhookSecretSeal } from './webhook-secret.ts'
 import { parseTarget, type TargetRules } from './webhook-target.ts'
 
@@ -22,10 +25,20 @@ export interface WebhookService {
    * @throws Refusal `input_invalid` at `body.webhook`, saying what is allowed
    */
   readonly checkTarget: (url: string) => void
-  /** Deliveries with what became of their last attempt, newest first. */
-  readonly listDeliveries: (query: DeliveryQuery) => Promise<readonly WebhookDelivery[]>
+  /** Deliveries of an owner's jobs with what became of their last attempt, newest first. */
+  readonly listDeliveries: (owner: JobOwner, query?: DeliveryListQuery) => Promise<readonly DeliveryView[]>
   /** The same, for changes that somebody else makes: a key's id, or a name such as `cli`. */
   readonly by: (who: string) => WebhookService
+}
+
+/** Which deliveries to list. */
+export interface DeliveryListQuery {
+  /** Of all owners' deliveries only this one's; it never widens what may be seen. @default as the first argument says */
+  readonly owner?: string
+  /** Only those that tell of this job. */
+  readonly jobId?: string
+  /** 1 to 1,000. @default 100 */
+  readonly limit?: number
 }
 
 /** How a webhook secret takes the place of the one before it. */
@@ -43,6 +56,7 @@ export interface WebhookServiceOptions {
   readonly changes: ChangeRecorder
 }
 
+const isLimit = isWholeFrom(1, 1_000)
 const dayMs = 86_400_000
 const overlapMsMax = 30 * dayMs
 
@@ -50,7 +64,13 @@ export function createWebhookService(options: WebhookServiceOptions): WebhookSer
   const { outbox, seal, rules, clock, changes } = options
   return {
     by: (who) => createWebhookService({ ...options, changes: changes.by(who) }),
-    listDeliveries: (query) => outbox.listDeliveries(query),
+    async listDeliveries(owner, query = {}) {
+      const { limit = 100 } = query
+      if (!isLimit(limit))
+        throw new TypeError(`webhooks.listDeliveries: \`limit\`: expected 1 to 1,000, got ${limit}`)
+      const found = await outbox.listDeliveries({ ...query, limit, ...ownerOf(owner) })
+      return found.map(viewDelivery)
+    },
     checkTarget(url) {
       const parsed = parseTarget(url, rules)
       if ('fault' in parsed) throw invalid(['body', 'webhook'], parsed.fault, 'webhook_url')

@@ -92,6 +92,22 @@ describe('a worker', () => {
     expect(got).toHaveLength(2)
   })
 
+  test('tells of a store that is out once, however often it looks', async () => {
+    let looks = 0
+    const { worker, faults } = await openWebhooks({}, (store) => ({
+      ...store,
+      async claimDeliveries() {
+        looks += 1
+        throw new Error('out')
+      },
+    }))
+    await vi.waitFor(() => {
+      worker.wake()
+      expect(looks).toBeGreaterThan(3)
+    })
+    expect(faults).toHaveLength(1)
+  })
+
   test('says nothing of secrets, URLs or answers, in no fault and in no record', async () => {
     const { url } = await receiver((_request, response) => response.writeHead(500).end('their words'))
     const { service, endJob, settled, ledger, faults, store, pass } = await openWebhooks()

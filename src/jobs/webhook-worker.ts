@@ -50,6 +50,8 @@ class Worker {
   #claiming: Promise<void> | undefined
   #isWoken = false
   #isClosed = false
+  /** Whether the outbox could not be read when it was last looked at. */
+  #isDeaf = false
   #cancelPoll: (() => void) | undefined
 
   constructor(options: WebhookWorkerOptions) {
@@ -94,10 +96,13 @@ class Worker {
         const now = clock()
         const until = now + deadlineMs + leaseSlackMs
         const claimed = await outbox.claimDeliveries({ max, ownerMax: ownerConcurrency, now, until })
+        this.#isDeaf = false
         for (const delivery of claimed) this.#begin(delivery)
       }
     } catch (thrown) {
-      onFault('webhooks that are due could not be read', thrown)
+      // Told once an outage: it is looked at every second.
+      if (!this.#isDeaf) onFault('webhooks that are due could not be read', thrown)
+      this.#isDeaf = true
     }
   }
 

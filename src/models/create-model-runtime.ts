@@ -32,10 +32,10 @@ export interface ModelRuntimeOptions {
 
 const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
   models: { expected: 'an array of paths and inline models', accepts: Array.isArray },
-  deadlineMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
-  threads: { expected: 'a number of threads, 1 or more', accepts: isWholeFrom(1) },
+  deadlineMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  threads: { expected: 'a number of threads, 1 to 64', accepts: isWholeFrom(1, 64) },
   waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
-  loadMs: { expected: 'milliseconds, 1 or more', accepts: isWholeFrom(1) },
+  loadMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
   threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
   onFault: { expected: 'a function', accepts: isFunction },
 }

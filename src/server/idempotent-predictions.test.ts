@@ -94,7 +94,7 @@ describe('an Idempotency-Key', () => {
   })
 
   test('of a prediction is not one of a job, of a batch or of another model', async () => {
-    const { ask } = await open({
+    const { ask, createKey } = await open({
       parts: {
         models: ['a', 'b'].map((name) => ({
           name,
@@ -104,15 +104,16 @@ describe('an Idempotency-Key', () => {
         })),
       },
     })
-    await ask('POST', '/predict', { body: { text: 'x' }, headers: once })
+    const key = await createKey({ scopes: ['predict', 'webhooks'] })
+    await ask('POST', '/predict', { key, body: { text: 'x' }, headers: once })
     for (const [url, body, headers] of [
       ['/predict', { text: 'x' }, { ...once, ...later }],
       ['/predict/batch', { texts: ['x'] }, once],
       ['/models/b/predict', { text: 'x' }, once],
       ['/webhooks/secret', undefined, once],
     ] as const)
-      expect((await ask('POST', url, { body, headers })).json().code).toBe('idempotency_mismatch')
-    const same = await ask('POST', '/models/a/predict?text=x', { headers: once })
+      expect((await ask('POST', url, { key, body, headers })).json().code).toBe('idempotency_mismatch')
+    const same = await ask('POST', '/models/a/predict?text=x', { key, headers: once })
     expect(same.headers['idempotency-replayed']).toBe('true')
   })
 
@@ -126,8 +127,9 @@ describe('an Idempotency-Key', () => {
   })
 
   test('has a webhook secret made once, so that a retry does not end the one that receivers know', async () => {
-    const { ask } = await open()
-    const make = (headers = {}) => ask('POST', '/webhooks/secret', { headers })
+    const { ask, createKey } = await open()
+    const key = await createKey({ scopes: ['webhooks'] })
+    const make = (headers = {}) => ask('POST', '/webhooks/secret', { key, headers })
     const first = await make(once)
     expect(first.json().secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
     expect((await make(once)).json()).toEqual(first.json())
@@ -136,7 +138,8 @@ describe('an Idempotency-Key', () => {
 })
 
 test.each(['-1s', 'soon', '31d', 7])('an overlap of %s is 422', async (overlap) => {
-  const { ask } = await open()
-  const answer = await ask('POST', '/webhooks/secret', { body: { overlap } })
+  const { ask, createKey } = await open()
+  const key = await createKey({ scopes: ['webhooks'] })
+  const answer = await ask('POST', '/webhooks/secret', { key, body: { overlap } })
   expect(answer.json()).toMatchObject({ status: 422, errors: [{ loc: ['body', 'overlap'] }] })
 })

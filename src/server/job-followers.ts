@@ -40,7 +40,9 @@ export function createJobFollowers(options: JobFollowersOptions): JobFollowers {
       // Browsers connect again when a stream ends, and stop at this (HTML, Server-sent events §9.2.3).
       if (afterVersion > 0 && (await isAllSeen(owner, id, afterVersion))) return reply.code(204).send()
       const leave = places.take(owner)
-      reply.raw.once('close', leave)
+      // A client that has gone already closes nothing any more.
+      if (reply.raw.closed) leave()
+      else reply.raw.once('close', leave)
       const signal = clientEnd(reply, closing)
       const snapshots = await jobs.events(owner, id, { afterVersion, signal })
       // One event is ready while another is being read: whoever reads slowly is told less often.

@@ -6,9 +6,9 @@ import { predictionOf } from './prediction.ts'
 export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels {
   return new Map(
     [...models].map(([name, model]) => {
-      const { batchMax, concurrency } = model
+      const { batchMax, concurrency, deadlineMs } = model
       const job: JobModel = {
-        batchMax,
+        ...{ batchMax, deadlineMs },
         ...(concurrency !== undefined && { concurrency }),
         // At once where the model answers at once.
         predict(inputs, { signal }) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type JobStatus, jobStatuses } from '../core/job.ts'
+import { type JobErrorCode, type JobStatus, jobStatuses } from '../core/job.ts'
 import type { JobView } from '../jobs/view-job.ts'
 
 /** What `GET /jobs` takes. */
@@ -40,6 +40,9 @@ export const waitQuery: z.ZodType<{ readonly wait: number }> = z.strictObject({
 
 const time = z.iso.datetime()
 
+/** Told as any text, for a later version may have codes more. */
+const jobErrorCode = z.string() as z.ZodType<string> as z.ZodType<JobErrorCode>
+
 const shownJob = z.object({
   id: z.string(),
   status: z
@@ -56,7 +59,7 @@ const shownJob = z.object({
       'What the request would have been answered at once; of a batch, a list of them. Null until it has succeeded, and in lists.',
     ),
   error: z
-    .object({ code: z.string(), detail: z.string() })
+    .object({ code: jobErrorCode, detail: z.string() })
     .nullable()
     .describe('Why it has failed or is parked; a code of a problem.'),
   attempts: z.int(),

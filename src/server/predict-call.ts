@@ -41,6 +41,7 @@ export function askModel(
   })
 }
 
+/** What nobody is told, of a request that there is nobody to answer. */
 export function clientGone(): Refusal {
   return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }

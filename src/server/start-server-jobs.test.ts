@@ -41,6 +41,7 @@ interface Answered {
 }
 
 let key: string
+let admin: string
 
 /** A server on the test's folder; its first start makes the key. */
 async function start(options: Partial<ServerOptions> = {}): Promise<Started> {
@@ -51,7 +52,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Started> {
     models: [constantModel],
     firstKeys: 'report',
     onFirstKeys: (report) => {
-      if ('keys' in report) key = report.keys.demo
+      if ('keys' in report) ({ demo: key, admin } = report.keys)
     },
     logStream: { write: (line: string) => lines.push(line) },
     ...options,
@@ -197,6 +198,8 @@ describe('webhooks', () => {
   test('tell of the end of a job, signed with the owner’s secret, without the result', async () => {
     const { url, got } = await receiver(statuses(200))
     const { ask } = await start({ webhooksAllow: ['127.0.0.1'], webhooksAllowHttp: true })
+    const asked = { name: 'all', owner: 'acme', scopes: ['predict', 'webhooks'] }
+    key = (await ask('POST', '/v1/keys', asked, { 'x-api-key': admin })).json.key
     const { json: secret } = await ask('POST', '/webhooks/secret')
     const { json: job } = await ask('POST', '/predict', { text: 'private', webhook: `${url}?token=x` }, later)
     await ask('GET', `/jobs/${job.id}?wait=30`)

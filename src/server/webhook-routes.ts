@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { Demand } from '../core/demand.ts'
 import { parseDuration } from '../core/duration.ts'
+import { webhooksScope } from '../core/scope.ts'
 import type { JobService } from '../jobs/job-service.ts'
-import { viewDelivery } from '../jobs/view-delivery.ts'
 import type { WebhookService } from '../jobs/webhook-service.ts'
 import { idempotencyHeaders } from './idempotency-headers.ts'
 import { readIdempotency } from './idempotency-key.ts'
@@ -20,7 +20,7 @@ import {
 export interface WebhookRouteOptions {
   readonly webhooks: WebhookService
   readonly jobs: Pick<JobService, 'answerOnce'>
-  /** Of whoever may have jobs. */
+  /** Of whoever may look at deliveries: whoever may have jobs. */
   readonly demand: Demand
 }
 
@@ -29,10 +29,10 @@ export function addWebhookRoutes(
   app: FastifyInstance,
   { webhooks, jobs, demand }: WebhookRouteOptions,
 ): void {
-  const config = { guard: demand }
+  const rotating: Demand = { scope: webhooksScope, cost: { concurrent: 0 } }
   app.post<{ Body: { readonly overlap?: string } | null }>(
     '/webhooks/secret',
-    { config, schema: secretSchema },
+    { config: { guard: rotating }, schema: secretSchema },
     async (request, reply) => {
       const { owner, keyId } = request.caller
       const overlap = request.body?.overlap
@@ -49,11 +49,11 @@ export function addWebhookRoutes(
   )
   app.get<{ Querystring: DeliveryListRequest }>(
     '/webhooks/deliveries',
-    { config, schema: deliveriesSchema },
+    { config: { guard: demand }, schema: deliveriesSchema },
     async ({ caller, query }) => {
       const { job: jobId, limit } = query
-      const asked = { owner: caller.owner, limit, ...(jobId !== undefined && { jobId }) }
-      return { deliveries: (await webhooks.listDeliveries(asked)).map(viewDelivery) }
+      const asked = { limit, ...(jobId !== undefined && { jobId }) }
+      return { deliveries: await webhooks.listDeliveries(caller.owner, asked) }
     },
   )
 }

@@ -53,6 +53,15 @@ function testLeases(get: GetStore): void {
     expect(idsOf(await claim(get(), { max: 9 }))).toEqual([3, 4, 5])
   })
 
+  test('no more are claimed once their inputs have so many characters; one always is', async () => {
+    const inputs = JSON.stringify(['a'.repeat(96)])
+    await submit(get(), ...[1, 2, 3, 4, 5].map((number) => jobOf(number, { inputs })))
+    const claimOf = (inputCharactersMax: number) => claim(get(), { inputCharactersMax })
+    expect(idsOf(await claimOf(1))).toEqual([1])
+    expect(idsOf(await claimOf(101))).toEqual([2, 3])
+    expect(idsOf(await claimOf(1_000))).toEqual([4, 5])
+  })
+
   test('claims that are made at once hold no job twice and leave none', async () => {
     const numbers = [...Array(100).keys()]
     await submit(get(), ...numbers.map((number) => jobOf(number, { owner: `owner ${number % 7}` })))

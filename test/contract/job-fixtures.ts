@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { JobRecord, NewJob } from '../../src/core/job.ts'
+import type { JobError, JobRecord, NewJob } from '../../src/core/job.ts'
 import type {
   AttemptEnd,
   ClaimedJob,
@@ -99,7 +99,7 @@ export async function startJob(store: JobStore, job: NewJob = jobOf(1)): Promise
 
 type End = AttemptEnd extends infer E ? (E extends unknown ? Omit<E, 'id' | 'lease'> : never) : never
 
-export const lateness = { code: 'model_timeout', detail: 'The model did not answer in time.' }
+export const lateness: JobError = { code: 'model_timeout', detail: 'The model did not answer in time.' }
 export const succeeded: End = { end: 'succeeded', result: '{"label":"good"}', expiresAt: jobBegin + keepMs }
 export const failed: End = { end: 'failed', error: lateness, expiresAt: jobBegin + keepMs }
 export const released: End = { end: 'released' }

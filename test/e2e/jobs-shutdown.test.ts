@@ -40,7 +40,8 @@ test('closes in order while a job’s end cannot be written: what is left to wai
   for (const end of ['', '-wal', '-shm']) rmSync(join(data, `jobs.db${end}`), { force: true })
   writeFileSync(join(folder.path, 'go'), '')
   const { stderr } = server.child
-  while (stderr !== null && !server.log().includes('ended jobs cannot be written')) await once(stderr, 'data')
+  if (stderr === null) throw new Error('expected a log')
+  while (!server.log().includes('ended jobs cannot be written')) await once(stderr, 'data')
   server.child.kill('SIGTERM')
   const [code] = await once(server.child, 'exit')
   expect({ code, log: server.log() }).toMatchObject({

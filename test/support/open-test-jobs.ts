@@ -55,7 +55,14 @@ export function openTestJobs(options: Options = {}): TestJobs {
     writer: createEntryWriter({ ledger, mode: options.ledgerMode, onFault }),
     models: new Map<string, JobModel>([
       ['echo', { batchMax: 2, predict: echo }],
-      ['slow', { batchMax: 2, predict: (inputs, { signal }) => waiting(calls, inputs, signal) }],
+      [
+        'slow',
+        {
+          batchMax: 2,
+          deadlineMs: 3_600_000,
+          predict: (inputs, { signal }) => waiting(calls, inputs, signal),
+        },
+      ],
     ]),
     clock: time.clock,
     monotonic: time.clock,

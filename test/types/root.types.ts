@@ -7,6 +7,7 @@ import {
   bearer,
   type Caller,
   createTestWard,
+  type DeliveryView,
   type Demand,
   Fault,
   type FaultCode,
@@ -111,6 +112,10 @@ for await (const { version, job } of await wardWithJobs.jobs.events('acme', subm
 }
 // @ts-expect-error an owner is named, or all of them by a symbol: never by leaving it out
 wardWithJobs.jobs.list(undefined)
+// @ts-expect-error the same of deliveries
+wardWithJobs.webhooks.listDeliveries(undefined)
+const deliveries = await wardWithJobs.webhooks.listDeliveries('acme', { limit: 10 })
+expectType<Equal<typeof deliveries, readonly DeliveryView[]>>()
 wardWithJobs.jobs.list(anyOwner, { owner: 'acme', status: 'parked' })
 // @ts-expect-error there is no such status
 wardWithJobs.jobs.list(anyOwner, { status: 'lost' })

@@ -16,7 +16,3 @@ export interface HeldJob {
 export function newHeldJob(job: NewJob, seq: number): HeldJob {
   return { record: Object.freeze(acceptJob(job)), inputs: job.inputs, seq, dueAt: null, lease: null }
 }
-
-export function withoutResult(record: JobRecord): JobRecord {
-  return record.result === null ? record : Object.freeze({ ...record, result: null })
-}

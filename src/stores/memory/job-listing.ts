@@ -1,6 +1,6 @@
-import type { JobRecord } from '../../core/job.ts'
+import { type JobRecord, withoutResult } from '../../core/job.ts'
 import type { EndedJobQuery, JobPage, JobQuery } from '../../core/job-queue.ts'
-import { type HeldJob, withoutResult } from './held-job.ts'
+import type { HeldJob } from './held-job.ts'
 
 /** One page of the jobs, newest first. Looks at all that are given: this store has no index for it. */
 export function listJobs(jobs: Iterable<HeldJob>, { status, limit, after, now }: JobQuery): JobPage {

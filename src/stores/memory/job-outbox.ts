@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { drawBase62 } from '../../core/base62.ts'
-import type { JobRecord } from '../../core/job.ts'
+import { type JobRecord, withoutResult } from '../../core/job.ts'
 import type { DeliveryAttempt, DeliveryQuery, WebhookDelivery, WebhookOutbox } from '../../core/webhook.ts'
-import { withoutResult } from './held-job.ts'
 import { createJobHeap, type JobHeap } from './job-heap.ts'
 
 /** Messages about ended jobs. */

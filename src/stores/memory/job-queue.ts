@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/fault.ts'
-import { hasEnded, type JobRecord, jobLost } from '../../core/job.ts'
+import { hasEnded, type JobRecord, withoutResult } from '../../core/job.ts'
 import type {
   AttemptEnd,
   ClaimedJob,
@@ -12,11 +12,19 @@ import type {
   JobSubmission,
   SubmitOutcome,
 } from '../../core/job-queue.ts'
-import { type HeldJob, withoutResult } from './held-job.ts'
+import {
+  beginAttempt,
+  cancelJob,
+  endAttempt,
+  type JobTransition,
+  parkLost,
+  retryJob,
+} from '../../core/job-transition.ts'
+import type { HeldJob } from './held-job.ts'
 import type { JobAnswers } from './job-answers.ts'
 import { listEnded, listJobs } from './job-listing.ts'
 import type { JobOutbox } from './job-outbox.ts'
-import type { JobStand, JobTable } from './job-table.ts'
+import type { JobTable } from './job-table.ts'
 import { createJobWatch, type JobWatch } from './job-watch.ts'
 
 /** What one change of the queue reaches. */
@@ -70,20 +78,24 @@ function submit(parts: Parts, { jobs, answer, bounds }: JobSubmission): SubmitOu
   return { outcome: 'accepted' }
 }
 
-function claim(parts: Parts, { max, now, until, models, keepMs }: JobClaim): ClaimOutcome {
+function claim(
+  parts: Parts,
+  { max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }: JobClaim,
+): ClaimOutcome {
   const { table, watch } = parts
   const parked = table.wake(now).map((job) => {
-    end(parts, job, { status: 'parked', error: jobLost, expiresAt: now + keepMs }, now)
+    end(parts, job, parkLost(job.record, now, now + keepMs), now)
     return withoutResult(job.record)
   })
   const claimed: ClaimedJob[] = []
   const running: JobRecord[] = []
-  while (claimed.length < max) {
+  let inputCharacters = 0
+  while (claimed.length < max && inputCharacters < inputCharactersMax) {
     const job = table.take(models)
     if (job === undefined) break
     const lease = randomUUID()
-    const attempts = job.record.attempts + 1
-    table.change(job, { status: 'running', attempts, done: 0, startedAt: now }, { dueAt: until, lease })
+    table.change(job, beginAttempt(job.record, now), { dueAt: until, lease })
+    inputCharacters += job.inputs.length
     running.push(job.record)
     claimed.push(Object.freeze({ ...job.record, inputs: job.inputs, lease }))
   }
@@ -99,7 +111,7 @@ function extend({ table, watch }: Parts, leases: readonly JobProgress[], until: 
     if (job === undefined) lost.push(id)
     else if (job.record.done === done) table.hold(job, until)
     else {
-      table.change(job, { done }, { dueAt: until, lease })
+      table.change(job, { ...job.record, done, version: job.record.version + 1 }, { dueAt: until, lease })
       changed.push(job.record)
     }
   }
@@ -112,7 +124,7 @@ function settle(parts: Parts, ends: readonly AttemptEnd[], now: number): { settl
   for (const attempt of ends) {
     const job = parts.table.findLeased(attempt.id, attempt.lease)
     if (job === undefined) continue
-    endAttempt(parts, job, attempt, now)
+    end(parts, job, endAttempt(job.record, attempt, now), now)
     settled.push(withoutResult(job.record))
   }
   parts.watch.tell(
@@ -120,21 +132,6 @@ function settle(parts: Parts, ends: readonly AttemptEnd[], now: number): { settl
     settled.some(({ status }) => status === 'queued'),
   )
   return { settled }
-}
-
-function endAttempt(parts: Parts, job: HeldJob, attempt: AttemptEnd, now: number): void {
-  const { total, attempts, attemptsMax } = job.record
-  if (attempt.end === 'released') queue(parts, job, { attempts: attempts - 1 })
-  else if (attempt.end === 'retry' && attempts < attemptsMax)
-    queue(parts, job, {}, { dueAt: attempt.retryAt, lease: null })
-  else if (attempt.end === 'succeeded') {
-    const { result, expiresAt } = attempt
-    end(parts, job, { status: 'succeeded', result, done: total, expiresAt }, now)
-  } else {
-    const status = attempt.end === 'retry' ? 'parked' : 'failed'
-    const error = Object.freeze({ ...attempt.error })
-    end(parts, job, { status, error, expiresAt: attempt.expiresAt }, now)
-  }
 }
 
 function cancel(
@@ -146,7 +143,7 @@ function cancel(
   const job = parts.table.find(id, now)
   if (job === undefined) return undefined
   if (hasEnded(job.record.status)) return { job: job.record, cancelled: false }
-  end(parts, job, { status: 'cancelled', expiresAt: now + keepMs }, now)
+  end(parts, job, cancelJob(job.record, now, now + keepMs), now)
   parts.watch.tell([job.record], false)
   return { job: job.record, cancelled: true }
 }
@@ -156,19 +153,20 @@ function retry(parts: Parts, id: JobAddress, now: number): { job: JobRecord; ret
   if (job === undefined) return undefined
   const { status } = job.record
   if (status !== 'parked' && status !== 'failed') return { job: job.record, retried: false }
-  queue(parts, job, { attempts: 0, error: null, finishedAt: null, expiresAt: null })
+  end(parts, job, retryJob(job.record), now)
   parts.watch.tell([job.record], true)
   return { job: job.record, retried: true }
 }
 
-/** Ends a job, with the delivery that tells of it. */
-function end({ table, outbox }: Parts, job: HeldJob, fields: Partial<JobRecord>, now: number): void {
-  table.change(job, { ...fields, finishedAt: now })
-  outbox.put(job.record, now)
-}
-
-function queue({ table }: Parts, job: HeldJob, fields: Partial<JobRecord>, stand?: JobStand): void {
-  table.change(job, { ...fields, status: 'queued', done: 0 }, stand)
+/** Puts down what became of a job that somebody worked on or waited for: its lease is over. One that has ended is told to its webhook. */
+function end(
+  { table, outbox }: Parts,
+  job: HeldJob,
+  { job: record, dueAt }: JobTransition,
+  now: number,
+): void {
+  table.change(job, record, { dueAt, lease: null })
+  if (hasEnded(record.status)) outbox.put(record, now)
 }
 
 function forgetExpired({ table, answers, outbox }: Parts, now: number, max: number): number {

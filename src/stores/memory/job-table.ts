@@ -14,8 +14,8 @@ export interface JobTable {
   readonly findLeased: (id: string, lease: string) => HeldJob | undefined
   /** Of one owner, or all of them, in no order. */
   readonly list: (owner: string | undefined) => Iterable<HeldJob>
-  /** Changes what is given of the record, which grows its version, and where the job stands. */
-  readonly change: (job: HeldJob, fields: Partial<JobRecord>, stand?: JobStand) => void
+  /** Puts another record in the place of a job's, and the job where it stands then. */
+  readonly change: (job: HeldJob, record: JobRecord, stand: JobStand) => void
   /** Makes a lease last until then; nobody sees that. */
   readonly hold: (job: HeldJob, until: number) => void
   /** Lets time pass: what it makes due can be taken. Gives running jobs whose lease has ended with their attempts used up: they must be parked. */
@@ -50,8 +50,6 @@ interface State {
   running: number
 }
 
-const nowhere: JobStand = { dueAt: null, lease: null }
-
 export function createJobTable(): JobTable {
   const state: State = {
     jobs: new Map(),
@@ -76,9 +74,9 @@ export function createJobTable(): JobTable {
       return job?.lease === lease ? job : undefined
     },
     list: (owner) => (owner === undefined ? state.jobs.values() : (state.owners.get(owner)?.jobs ?? [])),
-    change(job, fields, stand = nowhere) {
+    change(job, record, stand) {
       takeOut(state, job)
-      job.record = Object.freeze({ ...job.record, ...fields, version: job.record.version + 1 })
+      job.record = Object.freeze(record)
       Object.assign(job, stand)
       putIn(state, job)
     },

@@ -1,6 +1,5 @@
-import type { JobRecord } from '../../core/job.ts'
+import { type JobRecord, withoutResult } from '../../core/job.ts'
 import { createJobWatch as createWatch, type JobWatch as Watch } from '../../core/job-watch.ts'
-import { withoutResult } from './held-job.ts'
 
 /** Whoever wants to hear of changed jobs. */
 export interface JobWatch extends Pick<Watch, 'watch'> {

@@ -1,6 +1,5 @@
-import type { JobRecord } from '../../core/job.ts'
+import { type JobRecord, withoutResult } from '../../core/job.ts'
 import type { JobChange } from '../../core/job-queue.ts'
-import { withoutResult } from './job-row.ts'
 
 /** What a call changes, for those who watch. */
 export interface JobChanges {

@@ -1,11 +1,11 @@
-import { hasEnded, type JobRecord } from '../../core/job.ts'
+import { hasEnded, type JobRecord, withoutResult } from '../../core/job.ts'
 import type { JobProgress, JobSubmission } from '../../core/job-queue.ts'
 import { cancelJob, endAttempt, retryJob } from '../../core/job-transition.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { JobAnswers } from './job-answers.ts'
 import type { Carried, JobWrites } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
-import { type StoredJob, withoutResult } from './job-row.ts'
+import type { StoredJob } from './job-row.ts'
 
 /** Accepts jobs. */
 export function createJobSubmit(

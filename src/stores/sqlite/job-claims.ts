@@ -47,13 +47,16 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carr
     return { ...begun, inputs: jobs.findInputs(place), lease }
   }
 
-  return ({ max, now, until, models, keepMs }) => {
+  return ({ max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
     const parked = takeUpDue(now, keepMs)
     const claimed: ClaimedJob[] = []
-    while (claimed.length < max) {
+    let inputCharacters = 0
+    while (claimed.length < max && inputCharacters < inputCharactersMax) {
       const next = turns.take(models)
       if (next === undefined) break
-      claimed.push(leaseJob(next, now, until))
+      const job = leaseJob(next, now, until)
+      inputCharacters += job.inputs.length
+      claimed.push(job)
     }
     return { claimed, parked }
   }

@@ -1,12 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { drawBase62 } from '../../core/base62.ts'
-import type { JobRecord } from '../../core/job.ts'
+import { type JobRecord, withoutResult } from '../../core/job.ts'
 import type { WebhookDelivery } from '../../core/webhook.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { Carried, JobWrites } from './job-calls.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
-import { withoutResult } from './job-row.ts'
 
 /** Deliveries of webhooks, without transactions or error handling of their own. */
 export interface JobOutbox extends Pick<Carried<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {

@@ -1,4 +1,4 @@
-import type { JobRecord, JobStatus } from '../../core/job.ts'
+import type { JobErrorCode, JobRecord, JobStatus } from '../../core/job.ts'
 
 /** A job's row in memory; its inputs and its result are in tables of their own. */
 export interface StoredJob {
@@ -59,15 +59,13 @@ export function decodeJob(cells: JobCells): StoredJob {
     done: cells[15],
     attempts: cells[16],
     result: null,
-    error: errorCode === null || errorDetail === null ? null : { code: errorCode, detail: errorDetail },
+    error:
+      errorCode === null || errorDetail === null
+        ? null
+        : { code: errorCode as JobErrorCode, detail: errorDetail },
     startedAt: cells[19],
     finishedAt: cells[20],
     expiresAt: cells[21],
   }
   return { place: cells[0], lease: cells[1], job }
-}
-
-/** As a list or a change shows a job: results may be long. */
-export function withoutResult(job: JobRecord): JobRecord {
-  return job.result === null ? job : { ...job, result: null }
 }
