@@ -7,7 +7,7 @@ import { viewJob } from './view-job.ts'
 /** Reads the job that is followed, or refuses with `job_not_found`. */
 export type ReadJob = () => Promise<JobRecord>
 
-/** How a job stands when it has ended, `waitMs` are over or the signal aborts, whichever is first. */
+/** How a job stands when it has ended, `waitMs` are over (by a clock that never jumps) or the signal aborts, whichever is first. */
 export async function awaitJob(
   changes: JobChanges,
   monotonic: Clock,

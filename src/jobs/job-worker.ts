@@ -27,9 +27,6 @@ interface Running {
 /** Jobs by other processes, and those whose worker died, are found by looking: so often. */
 const lookMs = 1_000
 
-/** With so many characters of inputs in memory no more jobs are taken up: hundreds of small jobs run at once, of those that are megabytes a handful. */
-const inputCharactersMax = 32 * 1_048_576
-
 /** Takes up jobs that are due, so many of each model at once, and works on them until it is closed. */
 export class JobWorker {
   readonly #options: JobWorkerOptions
@@ -37,8 +34,6 @@ export class JobWorker {
   readonly #slots: ModelSlots
   readonly #running = new Set<Running>()
   readonly #beat: LeaseBeat
-  /** Of the jobs that run. */
-  #inputCharacters = 0
   #isClosing = false
   #isLooking = false
   #looking: Promise<void> = Promise.resolve()
@@ -114,8 +109,8 @@ export class JobWorker {
   }
 
   #nextAsk(): SlotAsk | undefined {
-    if (this.#isClosing || this.#options.monotonic() < this.#pausedUntil) return undefined
-    return this.#inputCharacters < inputCharactersMax ? this.#slots.next() : undefined
+    const mayAsk = !this.#isClosing && this.#options.monotonic() >= this.#pausedUntil
+    return mayAsk ? this.#slots.next() : undefined
   }
 
   async #claim(ask: SlotAsk): Promise<void> {
@@ -123,13 +118,10 @@ export class JobWorker {
     // What could not be recorded must not begin.
     await records.ensureWritable()
     const now = clock()
-    const bound = { inputCharactersMax: inputCharactersMax - this.#inputCharacters }
-    const { claimed, parked } = await store.claim({ ...ask, ...bound, now, until: now + leaseMs, keepMs })
+    const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
     this.#isDeaf = false
     for (const job of claimed) this.#start(job)
-    // What was bounded by its inputs has left jobs behind, as what was bounded by its slots.
-    const isFull = this.#inputCharacters >= inputCharactersMax
-    this.#slots.claimed(ask, isFull ? ask.max : claimed.length)
+    this.#slots.claimed(ask, claimed)
     for (const job of parked) await this.#recordParked(job)
   }
 
@@ -149,8 +141,7 @@ export class JobWorker {
   #start(job: ClaimedJob): void {
     // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
     this.#stop(job.id)
-    this.#slots.take(job.model)
-    this.#inputCharacters += job.inputs.length
+    this.#slots.take(job)
     const attempt = new Attempt(job, this.#parts, {
       onProgress: () => this.#beat.note(),
       onRetry: (atMs) => this.#wakeAt(atMs),
@@ -162,8 +153,7 @@ export class JobWorker {
     if (this.#isClosing) attempt.stop('closing')
     const done = attempt.run().finally(() => {
       this.#running.delete(running)
-      this.#slots.free(job.model)
-      this.#inputCharacters -= job.inputs.length
+      this.#slots.free(job)
       this.#take()
     })
     const running = { job, attempt, done }

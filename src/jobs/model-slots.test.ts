@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import type { JobStore } from '../core/job-store.ts'
+import { Refusal } from '../core/refusal.ts'
 import { createMemoryJobStore } from '../stores/memory/job-store.ts'
 import type { JobModel } from './run-attempt.ts'
 
@@ -13,6 +14,18 @@ describe('many jobs', () => {
     for (let job = 0; job < 3; job += 1) await submit({ model: 'slow' })
     expect(calls).toHaveLength(2)
     calls[0]?.answer()
+    await time.settle()
+    expect(calls).toHaveLength(3)
+  })
+
+  test('whose inputs are large wait for each other, and hold up none of another model', async () => {
+    const { submit, calls, time, jobs } = openTestJobs()
+    const large = 'a'.repeat(20 * 1_048_576)
+    for (let job = 0; job < 3; job += 1) await submit({ model: 'slow', inputs: [large] })
+    expect(calls).toHaveLength(2)
+    const { id } = await submit({ model: 'echo', owner: 'other' })
+    expect(await jobs.get('other', id)).toMatchObject({ status: 'succeeded' })
+    calls[0]?.fail(new Refusal('input_invalid'))
     await time.settle()
     expect(calls).toHaveLength(3)
   })

@@ -106,27 +106,39 @@ describe('while the ledger is out', () => {
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'running', attempts: 1 })
   })
 
-  test('a beginning that meets the outage first is handed back, uncounted, and not tried in a rush', async () => {
-    const { jobs, ledger, time, calls } = openTestJobs()
-    // The acceptance is written, and nothing after it.
-    const append = ledger.append
-    let written = 0
-    Object.assign(ledger, {
-      append: async (entry: Parameters<typeof append>[0]) => {
-        if (written === 1) throw new Error('full')
-        written += 1
-        return append(entry)
-      },
-    })
-    const { job } = await jobs.submit({ ...requestOf('a'), model: 'slow' })
-    await time.pass(5_000)
-    expect(calls).toHaveLength(0)
-    expect(await jobs.get('acme', job.id)).toMatchObject({ status: 'queued', attempts: 0 })
-    expect((await jobs.get('acme', job.id)).version).toBeLessThan(15)
-    Object.assign(ledger, { append })
-    await time.pass(2_000)
-    expect(calls).toHaveLength(1)
-  })
+  test.each([
+    ['', 0],
+    [', not even where the machine’s clock is set back meanwhile', 3_600_000],
+  ])(
+    'a beginning that meets the outage first is handed back, uncounted, and not tried in a rush%s',
+    async (_also, setBackMs) => {
+      const clockTime = createTestTime()
+      let behindMs = 0
+      const { jobs, ledger, time, calls } = openTestJobs({
+        time: clockTime,
+        clock: () => clockTime.clock() - behindMs,
+      })
+      // The acceptance is written, and nothing after it.
+      const append = ledger.append
+      let written = 0
+      Object.assign(ledger, {
+        append: async (entry: Parameters<typeof append>[0]) => {
+          if (written === 1) throw new Error('full')
+          written += 1
+          return append(entry)
+        },
+      })
+      const { job } = await jobs.submit({ ...requestOf('a'), model: 'slow' })
+      await time.pass(5_000)
+      expect(calls).toHaveLength(0)
+      expect(await jobs.get('acme', job.id)).toMatchObject({ status: 'queued', attempts: 0 })
+      expect((await jobs.get('acme', job.id)).version).toBeLessThan(15)
+      Object.assign(ledger, { append })
+      behindMs = setBackMs
+      await time.pass(2_000)
+      expect(calls).toHaveLength(1)
+    },
+  )
 
   test('is over a second later, though the clock was set back an hour meanwhile', async () => {
     const time = createTestTime()

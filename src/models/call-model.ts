@@ -52,8 +52,14 @@ function checkOutputs<Input, Output>(
   outputs: unknown,
   { isOutput }: CallModelOptions<Output>,
 ): readonly Output[] {
-  if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
-  throw new Fault('model_failed', `model ${name}: expected one output of its own shape per input`)
+  const message = `model ${name}: expected one output of its own shape per input`
+  try {
+    if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
+  } catch (cause) {
+    // Looking at an output may run the model's own code, such as a getter.
+    throw new Fault('model_failed', message, { cause })
+  }
+  throw new Fault('model_failed', message)
 }
 
 async function withinDeadline(

@@ -152,6 +152,14 @@ describe('a module that is no model is told at the start, with what was expected
 })
 
 describe('an inline model', () => {
+  test('whose warmUp never ends is not waited for for ever', async () => {
+    const models = [inline({ warmUp: () => new Promise(() => {}) })]
+    await expect(open({ models, loadMs: 10 })).rejects.toMatchObject({
+      code: 'model_unreadable',
+      message: expect.stringContaining('it was not ready within 10 ms'),
+    })
+  })
+
   test('that answers at once costs no timer and no promise', async () => {
     const { models } = await open({ models: [inline()] })
     const timer = vi.spyOn(globalThis, 'setTimeout')

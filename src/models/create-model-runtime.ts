@@ -93,7 +93,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     onFault = () => {},
   } = options
   if (given === undefined)
-    return openInline(loadSentimentModel(), { deadlineMs, isOutput: isSentiment }, 'sentiment')
+    return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
   if (typeof given === 'string' || given instanceof URL) {
     const file = typeof given === 'string' ? resolve(given) : fileURLToPath(given)
     return openModelFile({
@@ -108,7 +108,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     })
   }
   const model = checkModel(given, 'models')
-  if (model.runs === 'inline') return openInline(model, { deadlineMs }, 'models')
+  if (model.runs === 'inline') return openInline(model, { deadlineMs, loadMs }, 'models')
   throw new SetupError(
     'model_unreadable',
     `models: expected the path of the module of \`${model.name}\`, got the model itself; a threaded model is imported by its thread`,

@@ -19,11 +19,11 @@ export interface OpenedModel {
  */
 export async function openInline(
   model: Model<never>,
-  options: ServeInlineOptions,
+  options: ServeInlineOptions & Pick<ThreadLaneOptions, 'loadMs'>,
   where: string,
 ): Promise<OpenedModel> {
   try {
-    await model.warmUp?.()
+    await within(options.loadMs, model.warmUp?.())
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new SetupError('model_unreadable', `${where}: warmUp failed: ${why}`, { cause })
@@ -33,6 +33,17 @@ export async function openInline(
     async close() {
       await model.close?.()
     },
+  }
+}
+
+/** Its timer keeps the process alive, too: a promise that is never settled would end it without a word. */
+async function within(ms: number, work: unknown): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`it was not ready within ${ms} ms`)), ms)
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -4,7 +4,7 @@ import { refuseConnection } from './refuse-connection.ts'
 export interface HttpServerOptions {
   readonly headerBytesMax: number
   readonly requestTimeoutMs: number
-  /** How long a client may take nothing of an answer that waits for it; then it is cut off. @default 30,000 */
+  /** How long a client may take nothing of an answer that waits for it: it is cut off then, or after twice as long where it took something first. @default 30,000 */
   readonly stallTimeoutMs?: number
 }
 

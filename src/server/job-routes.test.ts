@@ -265,6 +265,21 @@ describe('looking after jobs', () => {
   })
 })
 
+test('a job that finds the queue full spends no characters: whoever comes back as told would be out of them', async () => {
+  const held = createHeldModel()
+  const { ask, createKey } = await open({
+    model: held.model,
+    parts: { models: [held.model], jobs: { jobsMax: 1 } },
+  })
+  const key = await createKey({ limits: ['10 characters/day', '5 concurrent'] })
+  const submit = () => ask('POST', '/predict', { key, body: { text: '1234' }, headers: later })
+  const statuses: number[] = []
+  for (let count = 0; count < 4; count += 1) statuses.push((await submit()).statusCode)
+  expect(statuses).toEqual([202, 503, 503, 503])
+  const { ratelimit } = (await ask('GET', '/jobs', { key })).headers
+  expect(ratelimit).toMatch(/"day-characters";r=6.*"concurrent";r=4/)
+})
+
 describe('administrators', () => {
   test('see whose each job is and how it stands, and not what was predicted; cancel and retry it', async () => {
     const held = createHeldModel()

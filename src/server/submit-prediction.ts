@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../core/refusal.ts'
+import type { Usage } from '../core/usage.ts'
 import { usageOf } from '../fastify/guard.ts'
 import type { ServedModel } from '../models/model-runtime.ts'
 import { readIdempotency } from './idempotency-key.ts'
@@ -26,7 +27,8 @@ export async function submitPrediction(
   if (webhook !== undefined) webhooks.checkTarget(webhook)
   const { owner, keyId } = request.caller
   const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])
-  const { job, isReplayed } = await jobs.submit({
+  const usage = usageOf(ward, request)
+  const submitted = jobs.submit({
     owner,
     keyId,
     requestId: request.id,
@@ -34,15 +36,26 @@ export async function submitPrediction(
     kind,
     inputs,
     webhook: webhook ?? null,
-    usage: usageOf(ward, request),
+    usage,
     prepare: async () => takeCharacters(ward, inputs, request, reply),
     ...(idempotency && { idempotency }),
   })
+  const { job, isReplayed } = await submitted.catch((thrown: unknown) => uncount(usage, thrown))
   reply.code(202).header('location', `/jobs/${job.id}`)
   const { prefer } = request.headers
   if (prefersAsync(prefer)) reply.header('preference-applied', 'respond-async')
   if (isReplayed) reply.header('idempotency-replayed', 'true')
   return reply.send(job)
+}
+
+/** A client that is told to come back, because the queue is full, must not have spent a day's characters by then. */
+async function uncount(usage: Usage, thrown: unknown): Promise<never> {
+  try {
+    if (usage.counts('characters')) await usage.settle({ characters: 0 })
+  } catch {
+    // What stopped the request is the answer all the same.
+  }
+  throw thrown
 }
 
 /** Refuses a webhook beside an input that is answered at once: there would be nothing left to tell. */
