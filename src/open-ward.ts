@@ -166,7 +166,9 @@ function openPeppers(
 ): Peppers {
   if (fromEnvironment !== undefined) return parsePeppers(fromEnvironment, 'the environment')
   const source = `${folder.path}/${pepperFile}`
-  if (fromFile !== undefined) return parsePeppers(fromFile, source)
+  // Once more where there are keys: another process, which began the folder at the same moment, has made it before its first key.
+  const found = fromFile ?? (hasKeys ? folder.readSecretFile(pepperFile, 'pepper_unreadable') : undefined)
+  if (found !== undefined) return parsePeppers(found, source)
   if (hasKeys) {
     throw new SetupError(
       'pepper_missing',

@@ -148,9 +148,10 @@ describe('jobs in SQLite in trouble', () => {
     })
     onTestFinished(() => thread.close(async () => undefined))
     await thread.ask('open', undefined)
-    const asked = expect(thread.ask('open', undefined)).rejects.toMatchObject(unavailable)
-    await first.end()
-    await asked
+    // Told to end before it can answer.
+    const ending = first.end()
+    await expect(thread.ask('open', undefined)).rejects.toMatchObject(unavailable)
+    await ending
     await thread.ask('open', undefined)
     expect(restarts).toBe(1)
   })
