@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly keys: number | undefined
   /** Records in a ledger that is searched. */
   readonly records: number | undefined
+  /** Jobs of each phase. */
+  readonly jobs: number | undefined
   /** Contestants to leave out all others for, by name. */
   readonly only: readonly string[] | undefined
 }

@@ -2,14 +2,19 @@
 import { parseArgs } from 'node:util'
 import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
+import { benchBatching } from './batching/bench-batching.ts'
 import type { Bench, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
+import { benchJobs } from './jobs/bench-jobs.ts'
+import { benchJobsHttp } from './jobs-http/bench-jobs-http.ts'
+import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
+import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
 
@@ -20,19 +25,25 @@ const benches: Readonly<Record<string, Bench>> = {
   limits: benchLimits,
   ledger: benchLedger,
   verify: benchVerify,
+  'jobs-store': benchJobsStore,
+  jobs: benchJobs,
+  'jobs-http': benchJobsHttp,
+  saturated: benchSaturated,
   start: benchStart,
   import: benchImport,
   model: benchModel,
+  batching: benchBatching,
 }
 
-const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--only NAMES] [--json]
+const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--jobs N] [--only NAMES] [--json]
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger; default 5)
+--seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
---only     contestants, separated by commas (http, adapters; what they are measured against always runs)
+--jobs     jobs of each phase (jobs); default 20000
+--only     contestants, separated by commas (http, adapters, jobs-http, saturated; what they are measured against always runs)
 --json     one JSON object in place of tables
 `
 
@@ -43,6 +54,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     keys: { type: 'string' },
     records: { type: 'string' },
+    jobs: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -62,6 +74,7 @@ async function run(): Promise<void> {
     seconds: readCount('seconds'),
     keys: readCount('keys'),
     records: readCount('records'),
+    jobs: readCount('jobs'),
     only: values.only?.split(','),
   }
   const machine = describeMachine()
@@ -78,7 +91,7 @@ async function run(): Promise<void> {
   if (values.json) process.stdout.write(`${formatJson(machine, command, results)}\n`)
 }
 
-function readCount(name: 'rounds' | 'seconds' | 'keys' | 'records'): number | undefined {
+function readCount(name: 'rounds' | 'seconds' | 'keys' | 'records' | 'jobs'): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   if (!/^[1-9]\d{0,7}$/.test(text))

@@ -7,6 +7,7 @@ const indexFiles = {
   'modelward/hono': 'hono/index',
   'modelward/express': 'express/index',
   'modelward/web': 'web/index',
+  'modelward/models': 'models/index',
 } as const
 
 /** The entry points of the library, by the names they are imported by. */
@@ -94,7 +95,7 @@ const intro = `# The library
 <!-- Generated from the sources' docstrings and declarations; \`npm run docs\` writes it again. -->
 
 Every name that the package exports, by entry point; what is not here is not public ([stability](stability.md)). All of it is ESM. \`modelward\`,
-\`modelward/hono\`, \`modelward/express\` and \`modelward/web\` load no other package; \`modelward/fastify\` loads \`fastify-plugin\`.
+\`modelward/hono\`, \`modelward/express\` and \`modelward/web\` load no other package; \`modelward/fastify\` loads \`fastify-plugin\`, and \`modelward/models\` loads \`piscina\` for a threaded model.
 How to use it: [Fastify](../guides/fastify.md), [Hono](../guides/hono.md), [Express](../guides/express.md),
 [web-standard handlers](../guides/web.md), [tests](../guides/testing.md). Codes of refusals and faults: [errors.md](errors.md).
 

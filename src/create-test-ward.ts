@@ -1,13 +1,15 @@
 import { checkOptions, isOneOf, type OptionRule } from './core/check-options.ts'
 import { parseDuration } from './core/duration.ts'
+import type { JobStore } from './core/job-store.ts'
 import type { KeyEnvironment } from './core/key-text.ts'
 import type { Ledger } from './core/ledger.ts'
 import type { LedgerEntry } from './core/ledger-record.ts'
 import type { Scheme } from './core/scheme.ts'
-import type { Ward } from './create-ward.ts'
+import type { WardFor } from './create-ward.ts'
 import type { NewKey } from './gate/key-service.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
+import { checkJobsOptions, type WardJobsOptions } from './ward-jobs-options.ts'
 
 /** What is said of a key of a test ward; its name is the one it is listed under. */
 export type TestKey = Omit<NewKey, 'name'>
@@ -27,13 +29,25 @@ export interface TestWardOptions<Name extends string = string, Required extends 
   readonly invalidKeyStatus?: 401 | 403
   /** Written to beside `records()`, for a test of what an answer waits for. @default none */
   readonly ledger?: Ledger
+  /**
+   * As in `openModelward`, kept in memory and begun at once; what waits for the time, such as another attempt, goes on with `advance`. Webhooks are
+   * listed and not sent.
+   * @default none, and `ward.jobs` is undefined
+   */
+  readonly jobs?: WardJobsOptions
   /** What the clock shows at first, milliseconds since the epoch. @default 2026-01-01T00:00:00Z */
   readonly now?: number
 }
 
 /** A ward for tests of your own app: the real guard over keys that you name, with a clock that you move. No file, no timer, no socket. */
-export interface TestWard<Name extends string = string, Required extends boolean = boolean>
-  extends Ward<Required> {
+export type TestWard<
+  Name extends string = string,
+  Required extends boolean = boolean,
+  Jobs = undefined,
+> = WardFor<Required, Jobs> & TestWardParts<Name>
+
+/** What a test has beside the ward. */
+export interface TestWardParts<Name extends string> {
   /** The text of each key, to present in a request. */
   readonly texts: Readonly<Record<Name, string>>
   /** The public id of each key, for `ward.keys`. */
@@ -57,6 +71,7 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
   environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
   invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
   ledger: { expected: 'a ledger', accepts: isPlainObject },
+  jobs: { expected: 'an object of options', accepts: isPlainObject },
   now: { expected: 'milliseconds since the epoch', accepts: Number.isSafeInteger },
   ...limitRules,
 }
@@ -74,20 +89,25 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
 export async function createTestWard<
   const Name extends string = never,
   const Required extends boolean = true,
->(options: TestWardOptions<Name, Required> = {}): Promise<TestWard<Name, Required>> {
+  Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
+>(
+  options: TestWardOptions<Name, Required> & { readonly jobs?: Jobs } = {},
+): Promise<TestWard<Name, Required, Jobs>> {
   checkOptions('createTestWard', options, rules)
   const { keys = {}, owners = {}, scheme, environment = 'live', invalidKeyStatus = 403, ...rest } = options
-  const { now: begin = Date.UTC(2026, 0, 1), ledger, ...limits } = rest
+  const { now: begin = Date.UTC(2026, 0, 1), ledger, jobs, ...limits } = rest
+  if (jobs !== undefined) checkJobsOptions('createTestWard: `jobs`', jobs)
   const records: LedgerEntry[] = []
   // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
-  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
-    import('node:crypto'),
-    import('./create-ward.ts'),
-    import('./gate/pepper.ts'),
-    import('./stores/memory/key-store.ts'),
-  ])
-  let now = begin
-  const clock = (): number => now
+  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }, { createTestTime }] =
+    await Promise.all([
+      import('node:crypto'),
+      import('./create-ward.ts'),
+      import('./gate/pepper.ts'),
+      import('./stores/memory/key-store.ts'),
+      import('./test-time.ts'),
+    ])
+  const { clock, scheduler, advance } = createTestTime(begin)
   const ward = await createWard({
     store: createMemoryKeyStore({ clock }),
     peppers: parsePeppers(`1:${randomBytes(32).toString('base64url')}`, 'the test ward'),
@@ -98,6 +118,7 @@ export async function createTestWard<
     invalidKeyStatus,
     listenMs: 0,
     ...(ledger && { ledger }),
+    ...(jobs && { jobs: { ...jobs, scheduler, isSending: false, store: await createJobStore() } }),
     sinks: [(entry) => void records.push(entry)],
     ...withBadKeyLimit(limits, 'none'),
   })
@@ -110,19 +131,24 @@ export async function createTestWard<
     ids.set(name, issued.record.id)
   }
   return {
-    ...(ward as Ward<Required>),
+    ...(ward as WardFor<Required, Jobs>),
     texts: Object.fromEntries(texts) as Record<Name, string>,
     ids: Object.fromEntries(ids) as Record<Name, string>,
     records: () => records,
     advance(by) {
       const ms = typeof by === 'number' ? by : parseDuration(by)
-      if (ms === undefined || !Number.isSafeInteger(now + ms))
+      if (ms === undefined || !Number.isSafeInteger(clock() + ms))
         throw new TypeError(
           `advance: expected milliseconds or a duration such as 15min, got ${JSON.stringify(by)}`,
         )
-      now += ms
+      advance(ms)
     },
   }
+}
+
+async function createJobStore(): Promise<JobStore> {
+  const { createMemoryJobStore } = await import('./stores/memory/job-store.ts')
+  return createMemoryJobStore()
 }
 
 function isPlainObject(value: unknown): value is object {

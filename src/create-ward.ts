@@ -23,7 +23,10 @@ import type { Peppers } from './gate/pepper.ts'
 import { createSessions } from './gate/session.ts'
 import { createTakeLimits } from './gate/take-limits.ts'
 import { createSecretUpgrade } from './gate/upgrade-secret.ts'
+import type { JobService } from './jobs/job-service.ts'
+import type { WebhookService } from './jobs/webhook-service.ts'
 import { createMemoryLimiter } from './stores/memory/limiter.ts'
+import type { KeptWardJobs, WardJobs } from './ward-jobs.ts'
 import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
 import { readWardLimits } from './ward-limits.ts'
 
@@ -42,6 +45,10 @@ export interface Ward<Required extends boolean = boolean> {
   readonly owners: OwnerService
   /** How a key's limits stand at this moment. */
   readonly lookAtLimits: LookAtLimits
+  /** Calls that are answered later; undefined where the ward has none. */
+  readonly jobs: JobService | undefined
+  /** The secrets and the deliveries of messages about ended jobs; undefined where the ward has no jobs. */
+  readonly webhooks: WebhookService | undefined
   readonly store: KeyStore
   /** Where decisions and changes are recorded, to read; undefined where they are not. */
   readonly ledger: LedgerReader | undefined
@@ -51,9 +58,20 @@ export interface Ward<Required extends boolean = boolean> {
   readonly listen: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Stops listening and closes the store, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
+  /** Hands jobs back that do not end within 10 s, stops listening and closes the stores, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
   readonly close: () => Promise<void>
 }
+
+/** A ward that was opened with `jobs`. */
+export interface WardWithJobs<Required extends boolean = boolean> extends Ward<Required> {
+  readonly jobs: JobService
+  readonly webhooks: WebhookService
+}
+
+/** What a ward is by the options of its jobs: it has none where there may be no options. */
+export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
+  ? WardWithJobs<Required>
+  : Ward<Required>
 
 export interface WardOptions<Required extends boolean = boolean> extends WardLedgerOptions {
   readonly store: KeyStore
@@ -82,6 +100,8 @@ export interface WardOptions<Required extends boolean = boolean> extends WardLed
   readonly limitBadKeys?: string
   /** Counts uses; closed with the ward. @default in this process's memory */
   readonly limiter?: Limiter
+  /** Calls that are answered later, and where they are kept; the store is closed with the ward. @default none */
+  readonly jobs?: KeptWardJobs
   /** Told of each limit in shadow that would have refused. */
   readonly onShadow?: (refusal: LimitRefusal) => void
   /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
@@ -99,20 +119,17 @@ export async function createWard<Required extends boolean>(
   const onFault = options.onFault ?? (() => {})
   const limits = readWardLimits(options)
   await checkPeppers(store, peppers)
-  const cache = createKeyCache({
-    keysMax: options.cachedKeysMax ?? 10_000,
-    leaseMs: options.leaseMs ?? 5_000,
-    monotonic,
-  })
+  const { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 } = options
+  const cache = createKeyCache({ keysMax, leaseMs, monotonic })
   const watch = watchStore(options, cache, monotonic, onFault)
   await watch.listen()
-  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
-  const announced = announceChanges(store, () =>
-    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
-  )
+  const announced = announceTo(watch, store, onFault)
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
-  const recorder = createWardRecorder({ ...options, clock, monotonic, onFault })
+  const shared = { peppers, clock, monotonic, onFault }
+  const recorder = createWardRecorder({ ...options, ...shared })
+  const { writer, changes } = recorder
+  const wardJobs = await openJobs(options, { ...shared, writer, changes, ledger: options.ledger })
   const gate = createGate({
     schemes: options.schemes,
     format,
@@ -140,9 +157,11 @@ export async function createWard<Required extends boolean>(
     // Null is admitted only under a scheme that is not required, which is what the type says.
     gate: gate as Gate<Required>,
     admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
-    keys: createKeyService({ store: announced, peppers, format, clock, changes: recorder.changes }),
-    owners: createOwnerService({ store: announced, clock, changes: recorder.changes }),
+    keys: createKeyService({ store: announced, peppers, format, clock, changes }),
+    owners: createOwnerService({ store: announced, clock, changes }),
     lookAtLimits: createLookAtLimits(store, limiter, limits),
+    jobs: wardJobs?.jobs,
+    webhooks: wardJobs?.webhooks,
     store,
     ledger: options.ledger,
     format,
@@ -152,10 +171,34 @@ export async function createWard<Required extends boolean>(
     close() {
       watch.stop()
       cache.close()
-      closed ??= Promise.all([recorder.close(), limiter.close(), store.close()]).then(() => {})
+      closed ??= Promise.resolve(wardJobs?.close()).finally(async () => {
+        await Promise.all([recorder.close(), limiter.close(), store.close()])
+      })
       return closed
     },
   }
+}
+
+/** Loaded now: most wards have no jobs. */
+async function openJobs(
+  { jobs }: Pick<WardOptions, 'jobs'>,
+  parts: Parameters<typeof import('./ward-jobs.ts').createWardJobs>[1],
+): Promise<WardJobs | undefined> {
+  if (jobs === undefined) return undefined
+  const { createWardJobs } = await import('./ward-jobs.ts')
+  return createWardJobs(jobs, parts)
+}
+
+/** Has the watch hear this process's own changes at once. */
+function announceTo(
+  watch: KeyWatch,
+  store: KeyStore,
+  onFault: (message: string, fault: unknown) => void,
+): KeyStore {
+  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
+  return announceChanges(store, () =>
+    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+  )
 }
 
 /** Listens to the store for changes, and tells when it is out of hearing. */

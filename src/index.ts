@@ -6,6 +6,8 @@ export type { Caller, CallerOf } from './core/caller.ts'
 export type { Clock } from './core/clock.ts'
 export type { Costs, Demand, GuardSetting } from './core/demand.ts'
 export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
+export type { JobError, JobErrorCode, JobStatus } from './core/job.ts'
+export type { KeptAnswer } from './core/kept-answer.ts'
 export type { KeyRecord, SecretRecord } from './core/key-record.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './core/key-store.ts'
 export {
@@ -62,8 +64,14 @@ export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
 export type { Standing } from './core/standing.ts'
 export type { Usage } from './core/usage.ts'
 export type { Verdict } from './core/verdict.ts'
-export { createTestWard, type TestKey, type TestWard, type TestWardOptions } from './create-test-ward.ts'
-export type { Ward } from './create-ward.ts'
+export {
+  createTestWard,
+  type TestKey,
+  type TestWard,
+  type TestWardOptions,
+  type TestWardParts,
+} from './create-test-ward.ts'
+export type { Ward, WardFor, WardWithJobs } from './create-ward.ts'
 export {
   type DescribeGuardOptions,
   describeGuard,
@@ -87,5 +95,23 @@ export type { LedgerAddresses } from './gate/record-address.ts'
 export { stdoutSink } from './gate/stdout-sink.ts'
 export { WebHead } from './gate/web-head.ts'
 export type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
+export type { AnswerOnce, HeldName, PlainAnswer } from './jobs/answer-once.ts'
+export {
+  anyOwner,
+  type JobChanger,
+  type JobList,
+  type JobListCursor,
+  type JobListQuery,
+  type JobOwner,
+  type JobRequest,
+  type JobService,
+  type JobSnapshot,
+  type SubmittedJob,
+} from './jobs/job-service.ts'
+export type { JobModel, JobModels } from './jobs/run-attempt.ts'
+export type { DeliveryView } from './jobs/view-delivery.ts'
+export type { JobView } from './jobs/view-job.ts'
+export type { DeliveryListQuery, RotateSecretOptions, WebhookService } from './jobs/webhook-service.ts'
 export type { LimitOptions } from './limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './open-modelward.ts'
+export type { WardJobsOptions, WardWebhooksOptions } from './ward-jobs-options.ts'

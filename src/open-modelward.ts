@@ -11,10 +11,11 @@ import type { Clock } from './core/clock.ts'
 import { parseDuration } from './core/duration.ts'
 import { isKeyPrefix, type KeyEnvironment } from './core/key-text.ts'
 import { apiKeyHeader, type Scheme } from './core/scheme.ts'
-import type { Ward } from './create-ward.ts'
+import type { WardFor } from './create-ward.ts'
 import type { LedgerAddresses } from './gate/record-address.ts'
 import type { LedgerMode, LedgerSink } from './gate/write-entry.ts'
 import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
+import { checkJobsOptions, type WardJobsOptions } from './ward-jobs-options.ts'
 
 /** How a deployment is opened. */
 export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
@@ -46,6 +47,12 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly ledgerAddresses?: LedgerAddresses
   /** How long records are kept, such as `90d`, an hour at least. @default for ever */
   readonly ledgerKeep?: string
+  /**
+   * Calls that are answered later: `ward.jobs`, kept in the folder's `jobs.db`, worked on in this process and in every other that opens the folder with these
+   * models.
+   * @default none, and `ward.jobs` is undefined
+   */
+  readonly jobs?: WardJobsOptions
   /** Told of each record, once it is durable where there is a ledger: to send them elsewhere too. @default none */
   readonly sinks?: readonly LedgerSink[]
   /** Milliseconds since the epoch. @default Date.now */
@@ -86,6 +93,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
     expected: 'a duration from 1h on, such as `90d`',
     accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 3_600_000,
   },
+  jobs: { expected: 'an object of options', accepts: (value) => typeof value === 'object' && value !== null },
   sinks: {
     expected: 'an array of functions',
     accepts: (value) => Array.isArray(value) && value.every(isFunction),
@@ -108,12 +116,14 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * @example
  * const ward = await openModelward({ data: './modelward-data', scheme: apiKeyHeader({ name: 'X-API-Key' }) })
  */
-export async function openModelward<const Required extends boolean = true>(
-  options: OpenModelwardOptions<Required>,
-): Promise<Ward<Required>> {
+export async function openModelward<
+  const Required extends boolean = true,
+  Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
+>(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
   checkOptions('openModelward', options, rules)
   const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
-  const { ledgerMode = 'before', ledgerKeep, ...rest } = others
+  const { ledgerMode = 'before', ledgerKeep, jobs, ...rest } = others
+  if (jobs !== undefined) checkJobsOptions('openModelward: `jobs`', jobs)
   const keepMs = ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep)
   // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
   const { openWard } = await import('./open-ward.ts')
@@ -123,11 +133,12 @@ export async function openModelward<const Required extends boolean = true>(
     keepLimits: 'if_free',
     ...(ledgerMode !== 'none' && { ledgerMode }),
     folderLedger: ledgerMode === 'none' ? 'none' : { ...(keepMs !== undefined && { keepMs }) },
+    ...(jobs && { folderJobs: jobs }),
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
     onFault: onFault ?? emitWarning,
   })
-  return ward as Ward<Required>
+  return ward as WardFor<Required, Jobs>
 }
 
 /** The schemes that options name, or the default. */

@@ -1,4 +1,5 @@
 import { checkPeppers } from './check-peppers.ts'
+import type { JobStore } from './core/job-store.ts'
 import type { Ledger } from './core/ledger.ts'
 import type { LedgerCheckpoint } from './core/ledger-checkpoint.ts'
 import type { Limiter } from './core/limiter.ts'
@@ -11,6 +12,7 @@ import { createMemoryLimiter } from './stores/memory/limiter.ts'
 import { type DataFolder, openDataFolder } from './stores/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from './stores/sqlite/key-store.ts'
 import { openSqliteLimitMemory } from './stores/sqlite/limit-memory.ts'
+import type { WardJobsOptions } from './ward-jobs-options.ts'
 
 /** How a data folder's ledger is written. */
 export interface FolderLedgerOptions {
@@ -28,7 +30,7 @@ export interface FolderLedgerOptions {
   readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 
-export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger'> {
+export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' | 'ledger' | 'jobs'> {
   /** Path of the data folder. */
   readonly data: string
   /** Whether to make the folder and its pepper where there are none; otherwise that is `data_missing`. */
@@ -40,6 +42,8 @@ export interface OpenWardOptions extends Omit<WardOptions, 'store' | 'peppers' |
    * time can: `always` fails with `data_in_use` where another does, `if_free` then counts in memory and says so. @default it is not
    */
   readonly keepLimits?: 'always' | 'if_free'
+  /** Calls that are answered later, kept in the folder's `jobs.db`. @default none */
+  readonly folderJobs?: WardJobsOptions
   /** The folder's ledger; `none`: nothing is recorded in it. @default written at once */
   readonly folderLedger?: FolderLedgerOptions | 'none'
 }
@@ -64,6 +68,7 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
   })
   let limiter: Limiter | undefined
   let ledger: Ledger | undefined
+  let jobStore: JobStore | undefined
   try {
     const { hasKeys } = await store.readChanges(undefined)
     const peppers = openPeppers(folder, options.pepper, pepperText, hasKeys)
@@ -71,10 +76,18 @@ export async function openWard(options: OpenWardOptions): Promise<OpenWard> {
     await checkPeppers(store, peppers)
     limiter = options.limiter ?? openLimiter(folder, options)
     ledger = await openLedger(folder, options)
-    const parts = { store, peppers, ...(limiter && { limiter }), ...(ledger && { ledger }) }
+    jobStore = await openJobStore(folder, options)
+    const jobs = options.folderJobs && jobStore && { ...options.folderJobs, store: jobStore }
+    const parts = {
+      store,
+      peppers,
+      ...(limiter && { limiter }),
+      ...(ledger && { ledger }),
+      ...(jobs && { jobs }),
+    }
     return { folder, ward: await createWard({ ...options, ...parts }) }
   } catch (error) {
-    await Promise.all([ledger?.close(), limiter?.close(), store.close()])
+    await Promise.all([jobStore?.close(), ledger?.close(), limiter?.close(), store.close()])
     throw error
   }
 }
@@ -101,6 +114,16 @@ async function openLedger(
       ...(onFault && { onFault }),
     })
   return isLazy ? createLazyLedger(open) : open()
+}
+
+/** Where the folder's jobs are kept; undefined where there shall be none. Loaded now: most who open a folder have no jobs. */
+async function openJobStore(
+  { jobsFile }: DataFolder,
+  { folderJobs, onFault }: OpenWardOptions,
+): Promise<JobStore | undefined> {
+  if (folderJobs === undefined) return undefined
+  const { openSqliteJobStore } = await import('./stores/sqlite/job-store.ts')
+  return openSqliteJobStore({ file: jobsFile, ...(onFault && { onFault }) })
 }
 
 /** A limiter that keeps what is used in the folder; undefined where none shall, or another process does. */
@@ -143,7 +166,9 @@ function openPeppers(
 ): Peppers {
   if (fromEnvironment !== undefined) return parsePeppers(fromEnvironment, 'the environment')
   const source = `${folder.path}/${pepperFile}`
-  if (fromFile !== undefined) return parsePeppers(fromFile, source)
+  // Once more where there are keys: another process, which began the folder at the same moment, has made it before its first key.
+  const found = fromFile ?? (hasKeys ? folder.readSecretFile(pepperFile, 'pepper_unreadable') : undefined)
+  if (found !== undefined) return parsePeppers(found, source)
   if (hasKeys) {
     throw new SetupError(
       'pepper_missing',

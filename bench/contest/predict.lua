@@ -3,6 +3,7 @@ wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["content-type"] = "application/json"
 wrk.headers[os.getenv("BENCH_HEADER_NAME")] = os.getenv("BENCH_HEADER_VALUE")
+wrk.headers["prefer"] = os.getenv("BENCH_PREFER")
 
 function done(summary, latency)
   local e = summary.errors

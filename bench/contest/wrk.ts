@@ -6,6 +6,8 @@ export interface LoadOptions {
   readonly url: string
   readonly header: { readonly name: string; readonly value: string }
   readonly body: string
+  /** The header `Prefer`. @default none */
+  readonly prefer?: string
   readonly seconds: number
   readonly connections: number
   /** The core the generator runs on; undefined: any. */
@@ -30,7 +32,7 @@ const installer = 'apt-get'
 
 /** Sends one request again and again over kept-alive connections for some seconds. */
 export async function putLoad(options: LoadOptions): Promise<LoadOutcome> {
-  const { url, header, body, seconds, connections, core } = options
+  const { url, header, body, prefer, seconds, connections, core } = options
   const load = ['wrk', '--threads', '1', '--connections', `${connections}`, '--duration', `${seconds}s`]
   const command = [
     ...(core === undefined ? [] : ['taskset', '-c', `${core}`]),
@@ -45,6 +47,7 @@ export async function putLoad(options: LoadOptions): Promise<LoadOutcome> {
       BENCH_HEADER_NAME: header.name,
       BENCH_HEADER_VALUE: header.value,
       BENCH_BODY: body,
+      ...(prefer !== undefined && { BENCH_PREFER: prefer }),
     },
     timeout: (seconds + 20) * 1_000,
   })

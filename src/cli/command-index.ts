@@ -111,6 +111,36 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./usage.ts')).defineUsage,
   },
   {
+    path: 'jobs list',
+    summary: 'List jobs',
+    load: async () => (await import('./jobs-list.ts')).defineJobsList,
+  },
+  {
+    path: 'jobs show',
+    summary: 'Show a job, with its result',
+    load: async () => (await import('./jobs-show.ts')).defineJobsShow,
+  },
+  {
+    path: 'jobs cancel',
+    summary: 'Cancel a job that has not ended',
+    load: async () => (await import('./jobs-cancel.ts')).defineJobsCancel,
+  },
+  {
+    path: 'jobs retry',
+    summary: 'Put a parked or failed job back into the queue',
+    load: async () => (await import('./jobs-retry.ts')).defineJobsRetry,
+  },
+  {
+    path: 'webhooks secret',
+    summary: 'Give an owner a new webhook secret and print it, once',
+    load: async () => (await import('./webhooks-secret.ts')).defineWebhooksSecret,
+  },
+  {
+    path: 'webhooks deliveries',
+    summary: 'List deliveries of webhooks',
+    load: async () => (await import('./webhooks-deliveries.ts')).defineWebhooksDeliveries,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -133,5 +163,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   owners: 'Limit what all keys of an owner use together',
   limits: 'See how limits stand',
   ledger: 'Read and verify the record of every decision and every change',
+  jobs: 'List, show, cancel and retry calls that are answered later',
+  webhooks: 'Sign messages about ended jobs, and see what became of them',
   config: 'See what is configured',
 }

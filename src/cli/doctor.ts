@@ -5,6 +5,7 @@ import { ConfigError, formatConfigFault } from '../config/config-fault.ts'
 import { defaultConfig } from '../config/load-config.ts'
 import { checkClock, checkDatabase } from './check-database.ts'
 import { checkDisk, checkFolder } from './check-folder.ts'
+import { checkJobs } from './check-jobs.ts'
 import { checkPort } from './check-port.ts'
 import { type CheckResult, fail, ok } from './check-result.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
@@ -38,7 +39,9 @@ export function defineDoctor(command: Command): void {
 async function checkAll(options: DoctorOptions): Promise<readonly CheckResult[]> {
   const { results, config, pepper } = readConfig(options)
   // Where there is no folder, all that is missing in it is one fault.
-  const database = existsSync(config.data) ? checkDatabase(config.data, pepper) : []
+  const database = existsSync(config.data)
+    ? [...checkDatabase(config.data, pepper), checkJobs(config.data)]
+    : []
   return [
     checkNode(process.versions.node),
     ...results,

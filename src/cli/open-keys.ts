@@ -11,7 +11,7 @@ export async function withKeys<T>(
   { config, pepper }: LoadedConfig,
   create: boolean,
   use: (ward: Ward) => Promise<T>,
-  options: Pick<OpenWardOptions, 'keepLimits'> = {},
+  options: Pick<OpenWardOptions, 'keepLimits' | 'folderJobs'> = {},
 ): Promise<T> {
   const { ward } = await openWard({
     data: config.data,

@@ -18,6 +18,8 @@ export interface Config {
   /** Bytes. */
   readonly bodyMax: number
   /** Bytes. */
+  readonly batchBodyMax: number
+  /** Bytes. */
   readonly headersMax: number
   /** Characters. */
   readonly textMax: number
@@ -28,8 +30,22 @@ export interface Config {
   readonly limitEveryone: readonly string[]
   /** One window of requests in its shortest form, or `none`. */
   readonly limitBadKeys: string
+  /** Paths of modules; none: the built-in model. */
+  readonly model: readonly string[]
   /** Milliseconds. */
   readonly modelDeadline: number
+  readonly modelThreads: number | 'auto'
+  readonly queueMax: number
+  readonly queueOwnerMax: number
+  readonly jobWorkers: number | 'auto'
+  readonly jobAttempts: number
+  /** Milliseconds. */
+  readonly jobKeep: number
+  /** Milliseconds. */
+  readonly jobLease: number
+  /** Addresses and CIDR blocks. */
+  readonly webhooksAllow: readonly string[]
+  readonly webhooksAllowHttp: boolean
   /** Milliseconds. */
   readonly requestTimeout: number
   /** Milliseconds. */

@@ -56,7 +56,12 @@ function readConfigText(text: string, path: string): Layer {
 
 /** A file may be named from anywhere: what it says of folders starts at the file. */
 function placeInput(name: SettingName, input: unknown, path: string): unknown {
-  if (name !== 'data' || typeof input !== 'string' || input === '' || input.startsWith('~')) return input
+  if (name === 'model' && Array.isArray(input)) return input.map((item) => placePath(item, path))
+  return name === 'data' ? placePath(input, path) : input
+}
+
+function placePath(input: unknown, path: string): unknown {
+  if (typeof input !== 'string' || input === '' || input.startsWith('~')) return input
   return isAbsolute(input) ? input : resolve(dirname(path), input)
 }
 

@@ -36,6 +36,10 @@ function read(parse: (text: string) => number | undefined, least: number, most: 
     .refine((value) => value >= least && value <= most)
 }
 
+function parseCount(text: string): number | undefined {
+  return /^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined
+}
+
 function list<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
   return z.array(item).refine((items) => new Set(items).size === items.length)
 }
@@ -80,13 +84,24 @@ const schemas: SettingSchemas = {
   invalidKeyStatus: z.union([z.literal(401), z.literal(403)]),
   trustProxy: list(z.string().refine(isAddressBlock)),
   bodyMax: size(1, 1_073_741_824),
+  batchBodyMax: size(1, 1_073_741_824),
   headersMax: size(1_024, 1_048_576),
   textMax: integer(1, 10_000_000),
   cachedKeysMax: integer(2, 10_000_000),
   limitDefault: limits(),
   limitEveryone: limits(),
   limitBadKeys: badKeys(),
-  modelDeadline: wait(1),
+  model: list(z.string().regex(/^(?!~)[^\0]+$/)),
+  modelDeadline: read(parseDuration, 1, 3_600_000),
+  modelThreads: z.union([z.literal('auto'), read(parseCount, 1, 64)]),
+  queueMax: integer(1, 10_000_000),
+  queueOwnerMax: integer(1, 10_000_000),
+  jobWorkers: z.union([z.literal('auto'), read(parseCount, 0, 1_000)]),
+  jobAttempts: integer(1, 100),
+  jobKeep: read(parseDuration, 60_000, 366 * 86_400_000),
+  jobLease: read(parseDuration, 5_000, 3_600_000),
+  webhooksAllow: list(z.string().refine(isAddressBlock)),
+  webhooksAllowHttp: z.boolean(),
   requestTimeout: wait(1),
   shutdownGrace: wait(0),
   ledgerMode: oneOf('before', 'after'),

@@ -1,25 +1,8 @@
 import { limitSettingForms, limitsMax } from '../core/limit-setting.ts'
-import type { SettingInput, SettingName } from './config.ts'
+import type { SettingName } from './config.ts'
+import { modelSettings } from './model-settings.ts'
+import { isFault, isNone, type SettingDescription } from './setting-description.ts'
 
-/** How the text of a flag or an environment variable is read, and so which JSON type the setting has in a file. */
-export type SettingKind = 'text' | 'integer' | 'boolean' | 'size' | 'list'
-
-/** What people are told about a setting. */
-export interface SettingDescription {
-  readonly kind: SettingKind
-  /** As a configuration file would hold it. */
-  readonly default: SettingInput
-  /** What goes where a value is wanted, such as `N` in `--port N`. */
-  readonly placeholder: string
-  readonly describes: string
-  /** What a fault says was expected, beginning with an article where there is one. */
-  readonly expected: string
-  /** What an empty value means. */
-  readonly empty: string
-}
-
-const isFault = 'A fault: leave the setting out for the default.'
-const isNone = 'None.'
 const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}`
 
 /** Every setting as people are told about it, in the order of the reference. */
@@ -119,6 +102,14 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     expected: 'a size from 1B to 1GiB, as `64KiB`, `1MiB` or bytes',
     empty: isFault,
   },
+  batchBodyMax: {
+    kind: 'size',
+    default: '8MiB',
+    placeholder: 'SIZE',
+    describes: 'Largest request body of a batch; a larger one is answered 413.',
+    expected: 'a size from 1B to 1GiB, as `8MiB` or bytes',
+    empty: isFault,
+  },
   headersMax: {
     kind: 'size',
     default: '16KiB',
@@ -168,14 +159,7 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     expected: 'a window of requests such as `30/min`, or `none`',
     empty: isFault,
   },
-  modelDeadline: {
-    kind: 'text',
-    default: '5s',
-    placeholder: 'TIME',
-    describes: 'How long the model may take; then the answer is 504.',
-    expected: 'a duration from 1ms to 24d, as `500ms`, `5s` or `2min`',
-    empty: isFault,
-  },
+  ...modelSettings,
   requestTimeout: {
     kind: 'text',
     default: '30s',
@@ -188,7 +172,8 @@ export const settings: Readonly<Record<SettingName, SettingDescription>> = {
     kind: 'text',
     default: '10s',
     placeholder: 'TIME',
-    describes: 'How long requests under way may go on after SIGTERM; then they are cut off.',
+    describes:
+      'How long requests and jobs under way may go on after SIGTERM; then requests are cut off, and jobs handed back for the next start.',
     expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
     empty: isFault,
   },

@@ -57,6 +57,11 @@ describe('options from outside', () => {
     )
   })
 
+  test('a whole number has a least and a most', () => {
+    const values = [-1, 0, 9, 10, 0.5, Number.POSITIVE_INFINITY, '5']
+    expect(values.filter(isWholeFrom(0, 9))).toEqual([0, 9])
+  })
+
   test('anything but an object of options is refused, whatever it is', () => {
     const values = [undefined, null, 0, '', 'data', true, [], [{ data: 'x' }], () => {}, Symbol('x'), 1n]
     for (const value of values) expect(fault(value)).toMatch(/^open: expected an object of options, got /)

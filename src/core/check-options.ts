@@ -73,9 +73,12 @@ export function isBoolean(value: unknown): boolean {
   return typeof value === 'boolean'
 }
 
-/** Accepts whole numbers from `least` on. */
-export function isWholeFrom(least: number): (value: unknown) => boolean {
-  return (value) => Number.isSafeInteger(value) && Number(value) >= least
+/** Accepts whole numbers from `least` on, up to `most`. */
+export function isWholeFrom(
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): (value: unknown) => boolean {
+  return (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most
 }
 
 /** Accepts an array of limits as people write them, such as `60/min`. */

@@ -8,6 +8,8 @@ export type Costs = Readonly<Record<string, number>>
 export interface Demand {
   /** Scopes the key must all have. @default none */
   readonly scope?: string | readonly string[]
+  /** Scopes of which the key must have at least one, beside all of `scope`. @default none */
+  readonly anyScope?: readonly string[]
   /** Whether a key with the scope `admin` will do too, where no scope is asked. @default false */
   readonly anyKey?: boolean
   /**
@@ -26,8 +28,9 @@ export interface Demand {
   readonly name?: string
   /**
    * What a request uses of measures beyond `requests`, where that is known, or estimated, before its body is read: `{ tokens: 500 }`. Taken
-   * with the limits, and put right by `usage.settle` when the real figure is known.
-   * @default nothing
+   * with the limits, and put right by `usage.settle` when the real figure is known. `{ concurrent: 0 }`: it needs no place among those under
+   * way at once, as where a caller looks after a job that has one.
+   * @default one request, one at once
    */
   readonly cost?: Costs
   /**

@@ -15,6 +15,7 @@ export type FaultCode =
   | 'store_unavailable'
   | 'limiter_unavailable'
   | 'ledger_unavailable'
+  | 'overloaded'
   | 'model_timeout'
 
 /**
@@ -27,6 +28,7 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   store_unavailable: row(503, 'Key store unavailable', 'The key store cannot be reached.', 1),
   limiter_unavailable: row(503, 'Limiter unavailable', 'Limits cannot be counted just now.', 1),
   ledger_unavailable: row(503, 'Ledger unavailable', 'Requests cannot be recorded just now.', 1),
+  overloaded: row(503, 'Overloaded', 'Too much is waiting to be answered just now.', 1),
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
 }
 

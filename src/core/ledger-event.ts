@@ -23,6 +23,21 @@ export const ledgerEvents = {
   'key.enabled': 15,
   'key.revoked': 16,
   'owner.limits_set': 20,
+  /** A job was accepted; `detail.job` is its id, in every event of a job. */
+  'job.accepted': 40,
+  /** An attempt at a job began. */
+  'job.started': 41,
+  /** A job succeeded. */
+  'job.finished': 42,
+  /** An attempt failed, and `detail.outcome` says what follows: `retry`, `parked` or `failed`. */
+  'job.failed': 43,
+  'job.cancelled': 44,
+  /** A parked or failed job was put back into the queue. */
+  'job.retried': 45,
+  /** An owner's webhook secret was made or replaced. */
+  'webhook.secret_rotated': 50,
+  /** A webhook was delivered, or given up; `detail.outcome` says which. */
+  'webhook.ended': 51,
   /** A writer begins a stream of its own. */
   'ledger.opened': 30,
   /** A writer ends its stream in good order. */

@@ -22,6 +22,7 @@ export type RefusalCode =
   | 'scope_missing'
   | 'forbidden'
   | 'not_found'
+  | 'job_not_found'
   | 'method_not_allowed'
   | 'request_timeout'
   | 'key_conflict'
@@ -53,6 +54,7 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
   scope_missing: row(403, 'Scope missing', 'This API key lacks a scope that this route asks for.'),
   forbidden: row(403, 'Forbidden', 'Forbidden'),
   not_found: row(404, 'Not found', 'Not Found'),
+  job_not_found: row(404, 'Job not found', 'There is no such job, or it has expired.'),
   method_not_allowed: row(405, 'Method not allowed', 'Method Not Allowed'),
   request_timeout: row(408, 'Request timeout', 'The request did not arrive in time.'),
   key_conflict: row(409, 'Conflict', 'The key is not in a state that allows this change.'),

@@ -10,6 +10,9 @@ export const ledgerReadScope = 'ledger:read'
 /** The scope that may read what every key and owner used. */
 export const usageReadScope = 'usage:read'
 
+/** The scope that may make and replace its owner's webhook secret: whoever replaces it decides which messages receivers believe. */
+export const webhooksScope = 'webhooks'
+
 /** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */
 const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
 

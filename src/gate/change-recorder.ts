@@ -6,7 +6,7 @@ import type { EntryWriter } from './write-entry.ts'
 
 /** A change that was made. */
 export interface Change {
-  readonly event: Extract<LedgerEvent, `key.${string}` | `owner.${string}`>
+  readonly event: Extract<LedgerEvent, `key.${string}` | `owner.${string}` | 'webhook.secret_rotated'>
   readonly keyId: string | null
   readonly owner: string
   /** What else there is to say: names of fields, a reason. Never a secret. */
@@ -14,7 +14,7 @@ export interface Change {
 }
 
 /**
- * Records changes to keys and owners. The change is made first and recorded then, because a record of something that did not happen
+ * Records changes to keys, owners and webhook secrets. The change is made first and recorded then, because a record of something that did not happen
  * would be a lie, and nobody could take it back. Where the last record could not be written, changes wait for a signed
  * checkpoint to be written before they are made, so that an outage leaves at most the change without a record that met it first.
  */

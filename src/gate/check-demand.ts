@@ -13,11 +13,11 @@ import { isScope } from '../core/scope.ts'
 const rules: Readonly<Record<keyof Demand, OptionRule>> = {
   scope: {
     expected: 'a scope, or an array of at least one: a-z 0-9 . _ : / -, starting with a letter',
-    accepts: (value) => {
-      const scopes: unknown = typeof value === 'string' ? [value] : value
-      if (!Array.isArray(scopes) || scopes.length === 0) return false
-      return scopes.every((scope) => typeof scope === 'string' && isScope(scope))
-    },
+    accepts: (value) => areScopes(typeof value === 'string' ? [value] : value),
+  },
+  anyScope: {
+    expected: 'an array of at least one scope: a-z 0-9 . _ : / -, starting with a letter',
+    accepts: areScopes,
   },
   limits: {
     expected: `an array of limits such as ${limitSettingForms}`,
@@ -54,13 +54,13 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
   checkOptions(where, demand, rulesFor(demand))
-  const { scope, anyKey, session, needs = [], limits = [] } = demand as Demand
+  const { scope, anyScope, anyKey, session, needs = [], limits = [] } = demand as Demand
   const [fault] = parseLimitSettings(limits).faults
   if (fault !== undefined)
     throw new TypeError(
       `${where}.limits[${fault.index}]: ${fault.message}, got ${describeValue(limits[fault.index])}`,
     )
-  if (anyKey === true && scope !== undefined)
+  if (anyKey === true && (scope ?? anyScope) !== undefined)
     throw new TypeError(
       `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
     )
@@ -75,6 +75,11 @@ function rulesFor(demand: unknown): typeof rules {
   const has = (name: string): boolean => Object.hasOwn(Object(demand), name)
   const entries = Object.entries(rules).map(([name, rule]) => [name, { ...rule, isRequired: has(name) }])
   return Object.fromEntries(entries) as typeof rules
+}
+
+function areScopes(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false
+  return value.every((scope) => typeof scope === 'string' && isScope(scope))
 }
 
 function isCosts(value: unknown): boolean {

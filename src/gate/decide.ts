@@ -7,7 +7,7 @@ import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../core/standing.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { allScopes } from './all-scopes.ts'
+import { allScopes, anyScopes } from './all-scopes.ts'
 import { asError } from './as-error.ts'
 import type { LimitsTaken, TakeLimits } from './take-limits.ts'
 import type { VerifiedKey } from './verified-key.ts'
@@ -118,16 +118,30 @@ function checkAddress({ addresses }: VerifiedKey, request: RequestHead): Refusal
 /** Refuses a key without the scopes that the route asks for, and an admin key where nobody asked for one. */
 function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
   const { scope = [] } = demand.needs === undefined ? demand : { scope: allScopes(demand) }
-  const missing = findMissing(scope, record.scopes)
-  const isForModels = scope.length === 0 && demand.anyKey !== true
+  const missing = findMissing(scope, record.scopes) ?? findMissingAny(demand, record.scopes)
+  const isForModels = scope.length === 0 && demand.anyScope === undefined && demand.anyKey !== true
   // In the same words whichever guard comes first, the whole app's or the route's.
   if (isAdmin && (missing !== undefined || isForModels))
     return new Refusal('scope_missing', 'An admin key works on admin routes only.')
   if (missing === undefined) return undefined
-  return new Refusal('scope_missing', `This API key lacks the scope \`${missing}\`.`)
+  const wanted = missing.map((name) => `\`${name}\``).join(' or ')
+  return new Refusal('scope_missing', `This API key lacks the scope ${wanted}.`)
 }
 
-function findMissing(asked: string | readonly string[], held: readonly string[]): string | undefined {
-  if (typeof asked === 'string') return held.includes(asked) ? undefined : asked
-  return asked.find((scope) => !held.includes(scope))
+/** The scopes of which one would do, where none of them is held. */
+function findMissingAny(demand: Demand, held: readonly string[]): readonly string[] | undefined {
+  const { anyScope, needs } = demand
+  if (needs !== undefined)
+    return anyScopes(demand).find((anyOf) => !anyOf.some((scope) => held.includes(scope)))
+  return anyScope === undefined || anyScope.some((scope) => held.includes(scope)) ? undefined : anyScope
+}
+
+/** The first that is not held, alone. */
+function findMissing(
+  asked: string | readonly string[],
+  held: readonly string[],
+): readonly [string] | undefined {
+  const names = typeof asked === 'string' ? [asked] : asked
+  const missing = names.find((scope) => !held.includes(scope))
+  return missing === undefined ? undefined : [missing]
 }

@@ -2,7 +2,7 @@ import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts
 import type { Demand, GuardSetting } from '../core/demand.ts'
 import { problemMediaType } from '../core/problem.ts'
 import type { Scheme, SchemeDescription } from '../core/scheme.ts'
-import { allScopes } from './all-scopes.ts'
+import { scopeChoices } from './all-scopes.ts'
 import { asksNothing } from './asks-nothing.ts'
 import type { Gate } from './gate.ts'
 import { type PlainSchema, problemSchema } from './problem-schema.ts'
@@ -85,14 +85,14 @@ export function describeSchemes(
     },
     security(setting = {}) {
       if (setting === 'public') return []
-      const scopes = openapi === '3.0' ? [] : allScopes(setting)
-      const required = named.map(([name]) => ({ [name]: [...scopes] }))
+      const choices = openapi === '3.0' ? [[]] : scopeChoices(setting)
+      const required = choices.flatMap((scopes) => named.map(([name]) => ({ [name]: [...scopes] })))
       // An empty requirement: nobody in particular will do as well.
       return mayLackKey && asksNothing(setting) ? [...required, {}] : required
     },
     responses: (demand = {}) => ({
       401: describeProblem('No API key was sent.'),
-      403: describeProblem(describeForbidden(allScopes(demand))),
+      403: describeProblem(describeForbidden(scopeChoices(demand))),
       429: describeProblem('Too many requests; `Retry-After` says when the next one passes.'),
       503: describeProblem('The guard cannot decide at the moment; the key is not at fault.'),
     }),
@@ -106,9 +106,9 @@ export function describeProblem(description: string): ProblemResponse {
   }
 }
 
-function describeForbidden(scopes: readonly string[]): string {
-  const needed = scopes.map((scope) => `\`${scope}\``).join(', ')
-  return scopes.length === 0
+function describeForbidden(choices: readonly (readonly string[])[]): string {
+  const needed = choices.map((scopes) => scopes.map((scope) => `\`${scope}\``).join(', ')).join(' or ')
+  return needed === ''
     ? 'The API key is not valid, or may not do this.'
     : `The API key is not valid, or may not do this; it needs ${needed}.`
 }

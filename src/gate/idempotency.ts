@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { IdempotentAnswer } from '../core/key-store.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Peppers } from './pepper.ts'
+import { openBytes, sealBytes } from './sealed-bytes.ts'
 
 /** Says that a request is the same one again: who asks, and the `Idempotency-Key` they sent (draft-ietf-httpapi-idempotency-key-header). */
 export interface Idempotency {
@@ -24,48 +25,40 @@ const idempotencyMs: number = 24 * 3_600_000
 export interface AnswerSeal {
   readonly seal: (idempotency: Idempotency, answer: string) => IdempotentAnswer
   /** The kept answer's text. Refuses with `idempotency_mismatch` where the request is another one. */
-  readonly open: (kept: IdempotentAnswer, idempotency: Idempotency) => string
+  readonly open: (kept: Omit<IdempotentAnswer, 'expiresAt'>, idempotency: Idempotency) => string
   /** The name that an answer is kept under. */
   readonly idOf: (idempotency: Idempotency) => string
+  /** Digest of what was asked. Keyed as the seal is: a short input text could be guessed from a bare one. */
+  readonly digestOf: (idempotency: Idempotency) => string
 }
 
-const nonceBytes = 12
-const tagBytes = 16
-
-export function createAnswerSeal(peppers: Peppers, clock: Clock): AnswerSeal {
-  const root = peppers.derive('idempotent answers v1')
-  function mac(purpose: string, { owner, key }: Idempotency): Buffer {
+/** @param purpose what the answers are about: an answer of one purpose opens under no other */
+export function createAnswerSeal(
+  peppers: Peppers,
+  clock: Clock,
+  purpose: 'idempotent answers v1' | 'idempotent predictions v1' = 'idempotent answers v1',
+): AnswerSeal {
+  const root = peppers.derive(purpose)
+  function mac(use: string, { owner, key }: Idempotency): Buffer {
     // Lengths first, so that no two pairs of owner and key read the same.
-    return createHmac('sha256', root).update(`${purpose}:${owner.length}:${owner}:${key}`).digest()
+    return createHmac('sha256', root).update(`${use}:${owner.length}:${owner}:${key}`).digest()
   }
   const idOf = (idempotency: Idempotency): string => mac('id', idempotency).toString('base64url')
+  const digestOf = (idempotency: Idempotency): string =>
+    createHmac('sha256', mac('request', idempotency))
+      .update(JSON.stringify(idempotency.request))
+      .digest('base64url')
   return {
     idOf,
+    digestOf,
     seal(idempotency, answer) {
       const id = idOf(idempotency)
-      const nonce = randomBytes(nonceBytes)
-      const cipher = createCipheriv('aes-256-gcm', mac('seal', idempotency), nonce).setAAD(Buffer.from(id))
-      const text = Buffer.concat([cipher.update(answer, 'utf8'), cipher.final()])
-      const sealed = Buffer.concat([nonce, cipher.getAuthTag(), text])
-      return { id, requestDigest: digestOf(idempotency.request), sealed, expiresAt: clock() + idempotencyMs }
+      const sealed = sealBytes(mac('seal', idempotency), Buffer.from(answer), id)
+      return { id, requestDigest: digestOf(idempotency), sealed, expiresAt: clock() + idempotencyMs }
     },
     open(kept, idempotency) {
-      if (kept.requestDigest !== digestOf(idempotency.request)) throw new Refusal('idempotency_mismatch')
-      const sealed = Buffer.from(kept.sealed)
-      const decipher = createDecipheriv(
-        'aes-256-gcm',
-        mac('seal', idempotency),
-        sealed.subarray(0, nonceBytes),
-      )
-        .setAAD(Buffer.from(kept.id))
-        .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes))
-      return (
-        decipher.update(sealed.subarray(nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
-      )
+      if (kept.requestDigest !== digestOf(idempotency)) throw new Refusal('idempotency_mismatch')
+      return openBytes(mac('seal', idempotency), kept.sealed, kept.id).toString()
     },
   }
-}
-
-function digestOf(request: unknown): string {
-  return createHash('sha256').update(JSON.stringify(request)).digest('base64url')
 }

@@ -61,10 +61,9 @@ export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readon
   }))
 }
 
-/** Each request is one request, and one at a time; other measures cost what is said. */
+/** Each request is one request, and one at a time, unless its demand says otherwise; other measures cost what is said. */
 function costOf(measure: string, costs: Costs): number {
-  if (measure === 'concurrent') return 1
-  return costs[measure] ?? (measure === 'requests' ? 1 : 0)
+  return costs[measure] ?? (measure === 'requests' || measure === 'concurrent' ? 1 : 0)
 }
 
 /** Whose limit a counter's name is about. */

@@ -13,8 +13,12 @@ export interface Peppers {
    * version that is not there.
    */
   readonly digest: (sha256: string, version: number) => Buffer | undefined
-  /** A key for another purpose, derived from the current pepper (HKDF-SHA-256, RFC 5869). */
-  readonly derive: (purpose: string) => KeyObject
+  /**
+   * A key for another purpose, derived from a pepper (HKDF-SHA-256, RFC 5869): the current one, unless something was sealed under an older.
+   *
+   * @throws SetupError `pepper_missing` where that version is not there
+   */
+  readonly derive: (purpose: string, version?: number) => KeyObject
   /** What proves that a pepper is the one a database was made with, without telling it. */
   readonly checkValue: (version: number) => string
 }
@@ -66,9 +70,9 @@ function createPeppers(keys: ReadonlyMap<number, KeyObject>): Peppers {
       // A KeyObject: a Buffer key is set up anew on each call and takes ten times as long.
       return key && createHmac('sha256', key).update(sha256).digest()
     },
-    derive: (purpose) =>
+    derive: (purpose, version = current) =>
       createSecretKey(
-        Buffer.from(hkdfSync('sha256', keyOf(current), '', `modelward ${purpose}`, pepperBytes)),
+        Buffer.from(hkdfSync('sha256', keyOf(version), '', `modelward ${purpose}`, pepperBytes)),
       ),
     checkValue: (version) =>
       createHmac('sha256', keyOf(version)).update('modelward pepper check v2').digest('base64url'),

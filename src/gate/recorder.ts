@@ -8,7 +8,7 @@ import { Flood } from './flood.ts'
 import { createRecordAddress, type LedgerAddresses } from './record-address.ts'
 import { createRequestNote } from './request-note.ts'
 import { RequestRecording } from './request-recording.ts'
-import { createEntryWriter, type LedgerMode, type LedgerSink } from './write-entry.ts'
+import { createEntryWriter, type EntryWriter, type LedgerMode, type LedgerSink } from './write-entry.ts'
 
 /** Where verdicts and changes are recorded, and how. */
 export interface RecorderOptions {
@@ -40,6 +40,8 @@ export interface Recorder {
   /** Whoever comes back with the same object is another request. */
   readonly forget: (asked: object) => void
   readonly changes: ChangeRecorder
+  /** Where jobs are recorded. */
+  readonly writer: EntryWriter
   /** Told what nobody is left to be told of. */
   readonly onFault: (message: string, fault: unknown) => void
   /** Writes the counts that are left, and closes the ledger. */
@@ -71,6 +73,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     find: recordings.get,
     forget: (asked) => recordings.set(asked, undefined),
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
+    writer,
     onFault,
     close() {
       closed ??= flood.close().finally(() => ledger?.close())

@@ -9,6 +9,7 @@ import type { RequestHead } from '../core/request-head.ts'
 import type { Scheme } from '../core/scheme.ts'
 import { noUsage, type Usage } from '../core/usage.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { isHandedOver } from './end-usage.ts'
 import type { Flood } from './flood.ts'
 import type { RecordAddress } from './record-address.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
@@ -139,9 +140,10 @@ export class RequestRecording {
       ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
-  /** What is not recorded is not answered, and so was not used. */
+  /** What is not recorded is not answered, and so was not used, unless by a job that goes on. */
   async #giveBack(fault: Fault): Promise<never> {
     this.#isOver = true
+    if (isHandedOver(this.#usage)) throw fault
     try {
       await this.#usage.giveBack()
     } catch {

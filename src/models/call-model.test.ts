@@ -37,6 +37,19 @@ describe('callModel', () => {
     ).toEqual(['a'])
   })
 
+  test('an output that fails while it is looked at is the model’s failure', async () => {
+    const failing = modelOf(() => [
+      {
+        get label() {
+          throw new Error('no label')
+        },
+      },
+    ])
+    const looking = (output: unknown): output is string => (output as { label: string }).label === 'a'
+    const options = { deadlineMs: 1_000, isOutput: looking }
+    expect(await faultOf(() => callModel(failing, ['a'], options))).toBe('model_failed')
+  })
+
   test('a model that answers at once starts no timer', async () => {
     const timer = vi.spyOn(globalThis, 'setTimeout')
     await callModel(

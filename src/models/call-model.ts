@@ -1,4 +1,5 @@
 import { Fault } from '../core/fault.ts'
+import { inputRefusalOf } from './input-refusal.ts'
 import type { Model, ModelCall } from './model.ts'
 
 export interface CallModelOptions<Output> {
@@ -8,6 +9,8 @@ export interface CallModelOptions<Output> {
   readonly isOutput: (output: unknown) => output is Output
   /** Registers what is to be called when the client goes away. Only called for a model that looks at its signal. */
   readonly onClientGone?: (listener: () => void) => void
+  /** Gives the call up: the model is told by its own signal, and a promised answer rejects with the reason. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -15,14 +18,14 @@ export interface CallModelOptions<Output> {
  * signal no controller.
  *
  * @throws Fault `model_timeout` past the deadline; `model_failed` when the model throws or its answer is not one output per
- * input, each of the right shape. Thrown at once by a model that answers at once.
+ * input, each of the right shape; Refusal `input_invalid` where the model refuses an input. Thrown at once by a model that answers at once.
  */
 export function callModel<Input, Output>(
   model: Model<Input, unknown>,
   inputs: readonly Input[],
   options: CallModelOptions<Output>,
 ): readonly Output[] | Promise<readonly Output[]> {
-  const call = new RunningCall(options.onClientGone)
+  const call = new RunningCall(options)
   let answer: unknown
   try {
     answer = model.predict(inputs, call)
@@ -30,18 +33,17 @@ export function callModel<Input, Output>(
     throw modelFault(model, thrown)
   }
   if (!isPromise(answer)) return checkOutputs(model, inputs, answer, options)
-  return withinDeadline(answer, call, options.deadlineMs, model.name).then(
+  return withinDeadline(answer, call, options, model.name).then(
     (outputs) => checkOutputs(model, inputs, outputs, options),
     (thrown) => {
-      throw modelFault(model, thrown)
+      throw options.signal?.aborted ? options.signal.reason : modelFault(model, thrown)
     },
   )
 }
 
-function modelFault({ name }: Model<never, unknown>, thrown: unknown): Fault {
-  return thrown instanceof Fault
-    ? thrown
-    : new Fault('model_failed', `model ${name} failed`, { cause: thrown })
+function modelFault({ name }: Model<never, unknown>, thrown: unknown): Error {
+  if (thrown instanceof Fault) return thrown
+  return inputRefusalOf(thrown) ?? new Fault('model_failed', `model ${name} failed`, { cause: thrown })
 }
 
 function checkOutputs<Input, Output>(
@@ -50,18 +52,27 @@ function checkOutputs<Input, Output>(
   outputs: unknown,
   { isOutput }: CallModelOptions<Output>,
 ): readonly Output[] {
-  if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
-  throw new Fault('model_failed', `model ${name}: expected one output of its own shape per input`)
+  const message = `model ${name}: expected one output of its own shape per input`
+  try {
+    if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
+  } catch (cause) {
+    // Looking at an output may run the model's own code, such as a getter.
+    throw new Fault('model_failed', message, { cause })
+  }
+  throw new Fault('model_failed', message)
 }
 
 async function withinDeadline(
   answer: PromiseLike<unknown>,
   call: RunningCall,
-  deadlineMs: number,
+  { deadlineMs, signal }: Pick<CallModelOptions<unknown>, 'deadlineMs' | 'signal'>,
   name: string,
 ): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
+  let giveUp = (): void => {}
   const deadline = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(signal?.reason)
+    signal?.addEventListener('abort', giveUp)
     timer = setTimeout(() => {
       const fault = new Fault('model_timeout', `model ${name} did not answer within ${deadlineMs} ms`)
       // The caller is answered first: a model that ends badly when aborted has still missed its deadline.
@@ -73,6 +84,8 @@ async function withinDeadline(
     return await Promise.race([answer, deadline])
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', giveUp)
+    call.end()
   }
 }
 
@@ -83,21 +96,35 @@ function isPromise(answer: unknown): answer is PromiseLike<unknown> {
 /** The signal is made when it is first looked at; most models never do. */
 class RunningCall implements ModelCall {
   #controller: AbortController | undefined
-  readonly #onClientGone: CallModelOptions<unknown>['onClientGone']
+  #stopHeeding = (): void => {}
+  readonly #options: Pick<CallModelOptions<unknown>, 'onClientGone' | 'signal'>
 
-  constructor(onClientGone: CallModelOptions<unknown>['onClientGone']) {
-    this.#onClientGone = onClientGone
+  constructor(options: Pick<CallModelOptions<unknown>, 'onClientGone' | 'signal'>) {
+    this.#options = options
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      this.#onClientGone?.(() => this.abort(new Error('the client went away')))
+      this.#options.onClientGone?.(() => this.abort(new Error('the client went away')))
+      this.#heed(this.#options.signal)
     }
     return this.#controller.signal
   }
 
-  abort(reason: Error): void {
+  abort(reason: unknown): void {
     this.#controller?.abort(reason)
+  }
+
+  /** To be called when the call has ended: a caller's signal may live longer than its calls. */
+  end(): void {
+    this.#stopHeeding()
+  }
+
+  #heed(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return
+    const abort = () => this.abort(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    this.#stopHeeding = () => signal.removeEventListener('abort', abort)
   }
 }

@@ -18,8 +18,23 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
   const settings = {
     origin: [...options.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: ['content-type', 'authorization', 'idempotency-key', options.keyHeader],
-    exposedHeaders: ['x-request-id', 'retry-after', 'www-authenticate', 'location', 'allow'],
+    allowedHeaders: [
+      'content-type',
+      'authorization',
+      'idempotency-key',
+      'prefer',
+      'last-event-id',
+      options.keyHeader,
+    ],
+    exposedHeaders: [
+      'x-request-id',
+      'retry-after',
+      'www-authenticate',
+      'location',
+      'allow',
+      'preference-applied',
+      'idempotency-replayed',
+    ],
     maxAge: maxAgeSeconds,
     strictPreflight: true,
   }

@@ -193,14 +193,14 @@ describe('every answer', () => {
 
 describe('health', () => {
   test('/ready is 503 while the store is out or the server closes; /health answers all the same', async () => {
-    let closing = false
-    const { app, ward } = await open({ isClosing: () => closing })
+    const closing = new AbortController()
+    const { app, ward } = await open({ closing: closing.signal })
     expect((await app.inject('/ready')).json()).toEqual({ status: 'ok' })
     ward.outage.fault = new Fault('store_unavailable', 'gone')
     expect((await app.inject('/ready')).statusCode).toBe(503)
     expect((await app.inject('/health')).json()).toEqual({ status: 'ok' })
     ward.outage.fault = undefined
-    closing = true
+    closing.abort()
     expect((await app.inject('/ready')).statusCode).toBe(503)
   })
 })

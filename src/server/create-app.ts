@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Ward } from '../create-ward.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
-import type { Model } from '../models/model.ts'
-import type { Sentiment } from '../models/sentiment/sentiment.ts'
+import type { JobService } from '../jobs/job-service.ts'
+import type { WebhookService } from '../jobs/webhook-service.ts'
+import type { ServedModel } from '../models/model-runtime.ts'
+import { addAdminJobRoutes } from './admin-job-routes.ts'
 import { setAnswerHeaders } from './answer-headers.ts'
 import { decideBadPath } from './bad-path.ts'
 import { checkFraming } from './check-framing.ts'
@@ -13,32 +15,40 @@ import { addDocsRoutes } from './docs-routes.ts'
 import { answerError, handleErrors, logFault, logRefusal } from './handle-errors.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { createHttpServer } from './http-server.ts'
+import type { JobFollowersOptions } from './job-followers.ts'
+import { addJobRoutes, jobDemand } from './job-routes.ts'
 import { acceptJson } from './json-body.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { leaveTogether } from './leave-together.ts'
 import { addLedgerRoutes } from './ledger-routes.ts'
 import { createLog, type Log } from './log.ts'
+import { addModelRoutes } from './model-routes.ts'
 import { describeApi } from './openapi.ts'
 import { addOwnerRoutes } from './owner-routes.ts'
-import { addPredictRoute } from './predict-route.ts'
 import { refuseConnection } from './refuse-connection.ts'
 import type { AppOptions } from './server-options.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { answerWithSignIn } from './sign-in-page.ts'
 import { refuseUnknownPath } from './unknown-path.ts'
+import { addWebhookRoutes } from './webhook-routes.ts'
 
 export interface AppParts {
   readonly ward: Ward
-  readonly model: Model<string, Sentiment>
+  /** By name; the first is the one that `/predict` asks. */
+  readonly models: ReadonlyMap<string, ServedModel>
+  readonly jobs: JobService
+  readonly webhooks: WebhookService
   /** @default one made from the options */
   readonly log?: Log
-  /** Whether the server is on its way down. @default never */
-  readonly isClosing?: () => boolean
+  /** Aborts when the server is on its way down. @default never */
+  readonly closing?: AbortSignal
+  /** How many may follow jobs at once. @default as `createJobFollowers` has it */
+  readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
 
 /** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
-  const { ward, model, isClosing = () => false } = parts
+  const { ward, models, jobs, webhooks, closing = new AbortController().signal } = parts
   const log = parts.log ?? createAppLog(options)
   const app = createFastify(options, log, ward)
   acceptJson(app)
@@ -64,11 +74,14 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   })
   if (options.logRequests) logRequests(app, log)
   await describeApi(app, ward.gate.schemes)
-  addPredictRoute(app, { ...options, ward, model })
+  addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
+  addJobRoutes(app, { ...parts.followers, jobs, models: models.keys(), closing })
+  addAdminJobRoutes(app, jobs)
+  addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addKeyRoutes(app, ward)
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
-  addHealthRoutes(app, { ward, isClosing })
+  addHealthRoutes(app, { ward, isClosing: () => closing.aborted })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.gate)
   return app

@@ -1,5 +1,6 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
+import { idempotencyHeaders } from './idempotency-headers.ts'
 import {
   importBody,
   issuedKeyView,
@@ -37,14 +38,6 @@ const issued: RouteAnswer = {
   description: 'The key, with its text, which is not shown again.',
   schema: issuedKeyView,
 }
-const idempotencyHeaders = z.object({
-  'Idempotency-Key': z
-    .string()
-    .optional()
-    .describe(
-      'A retry with the same key and body gets the same answer for 24 hours. 1 to 255 visible ASCII characters.',
-    ),
-})
 const params = keyParams
 
 /** What each route over keys takes, checked by Fastify, and what OpenAPI says of it. */

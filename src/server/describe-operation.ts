@@ -30,7 +30,7 @@ export function describeOperation(
   const setting = route.config?.guard ?? {}
   const statuses = [
     400,
-    ...(setting === 'public' ? [] : [401, 403, 503]),
+    ...(setting === 'public' ? [] : [401, 403, 429, 503]),
     ...(params === undefined ? [] : [404]),
     ...(takesBody === undefined ? [] : [413, 415]),
     ...([takesBody, querystring, describes.querystring].some((part) => part !== undefined) ? [422] : []),
@@ -59,12 +59,23 @@ function describePart(name: string, part: unknown): JsonObject {
 
 function describeAnswers(answers: Readonly<Record<number, RouteAnswer>>): JsonObject {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema, example }]) => {
-      if (schema === undefined) return [status, { description, type: 'null' }]
+    Object.entries(answers).map(([status, answer]) => {
+      const { description, schema, example, mediaType = 'application/json' } = answer
+      const words = { description, ...describeHeaders(answer.headers) }
+      if (schema === undefined) return [status, { ...words, type: 'null' }]
       const content = { schema: toJsonSchema(schema, 'output'), ...(example !== undefined && { example }) }
-      return [status, { description, content: { 'application/json': content } }]
+      return [status, { ...words, content: { [mediaType]: content } }]
     }),
   )
+}
+
+function describeHeaders(headers: RouteAnswer['headers']): JsonObject {
+  if (headers === undefined) return {}
+  const described = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ])
+  return { headers: Object.fromEntries(described) }
 }
 
 function describeProblems(statuses: readonly number[]): JsonObject {

@@ -9,10 +9,15 @@ const keyPattern = /^[\x21-\x7e]{1,255}$/
  * Reads `Idempotency-Key`, quoted as the draft has it or bare as most clients send it
  * (draft-ietf-httpapi-idempotency-key-header); undefined where there is none.
  *
- * @param request what was asked, as sent: a retry must ask the same
+ * @param action what is done
+ * @param asked what was asked, as sent: a retry must ask the same
  * @throws Refusal `input_invalid`
  */
-export function readIdempotency(request: FastifyRequest, action: string): Idempotency | undefined {
+export function readIdempotency(
+  request: FastifyRequest,
+  action: string,
+  asked: unknown = request.body ?? null,
+): Idempotency | undefined {
   const header = request.headers['idempotency-key']
   if (header === undefined) return undefined
   const text = String(header)
@@ -24,5 +29,5 @@ export function readIdempotency(request: FastifyRequest, action: string): Idempo
       errors: [{ loc: ['header', 'Idempotency-Key'], msg, type: 'idempotency_key' }],
     })
   }
-  return { owner: request.caller.owner, key, request: [action, request.body ?? null] }
+  return { owner: request.caller.owner, key, request: [action, asked] }
 }

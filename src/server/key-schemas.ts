@@ -43,7 +43,8 @@ export interface ListQuery {
 const label = z.string().min(1).max(labelLengthMax)
 const environment = z.enum(['live', 'test'])
 const time = z.iso.datetime({ offset: true, message: 'Expected a time such as 2027-01-31T12:00:00Z' })
-const duration = z
+/** A duration as people write it. */
+export const duration: z.ZodType<string> = z
   .string()
   .refine((text) => parseDuration(text) !== undefined, { message: `Expected a duration: ${durationForms}` })
   .meta({ examples: ['30d'] })

@@ -51,19 +51,27 @@ describe('the OpenAPI document', () => {
     for (const [name, { security, responses, operationId, summary }] of operations()) {
       expect([name, operationId, summary]).not.toContain(undefined)
       if (security.length > 0)
-        for (const status of ['401', '403', '503'])
+        for (const status of ['401', '403', '429', '503'])
           expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining([status])])
     }
     const predict = document.paths['/predict']?.post
-    expect(predict?.security).toEqual([{ ApiKeyHeader: ['predict'] }, { Bearer: ['predict'] }])
+    expect(predict?.security).toEqual([
+      { ApiKeyHeader: ['predict'] },
+      { Bearer: ['predict'] },
+      { ApiKeyHeader: ['predict:constant'] },
+      { Bearer: ['predict:constant'] },
+    ])
     expect(Object.keys(predict?.responses ?? {})).toEqual([
       '200',
+      '202',
       '400',
       '401',
       '403',
+      '409',
       '413',
       '415',
       '422',
+      '429',
       '500',
       '502',
       '503',

@@ -17,7 +17,9 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
       },
       tags: [
-        { name: 'predict', description: 'Ask the model.' },
+        { name: 'predict', description: 'Ask a model, at once or as a job.' },
+        { name: 'jobs', description: 'Look after jobs. To every other owner a job is not there.' },
+        { name: 'webhooks', description: 'Be told when a job has ended.' },
         { name: 'keys', description: 'Administer keys. All but `self` ask for the scope `admin`.' },
         {
           name: 'owners',

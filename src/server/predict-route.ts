@@ -1,75 +1,85 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { Usage } from '../core/usage.ts'
-import { usageOf } from '../fastify/guard.ts'
-import type { Gate } from '../gate/gate.ts'
-import { callModel } from '../models/call-model.ts'
-import type { Model } from '../models/model.ts'
-import type { Sentiment, SentimentClass } from '../models/sentiment/sentiment.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Demand } from '../core/demand.ts'
+import { defaultScope } from '../core/scope.ts'
+import type { ServedModel } from '../models/model-runtime.ts'
 import { describePredict } from './describe-predict.ts'
-import { countCharacters, readPredictInput } from './predict-input.ts'
+import { readIdempotency } from './idempotency-key.ts'
+import { askModel, jsonMediaType, type PredictParts, takeCharacters } from './predict-call.ts'
+import { readPredictInput, readWebhook } from './predict-input.ts'
+import { writePrediction } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
+import { sendKept } from './send-kept.ts'
+import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
 
-export interface PredictRouteOptions {
-  readonly ward: { readonly gate: Gate }
-  readonly model: Model<string, Sentiment>
-  readonly textLengthMax: number
-  readonly modelDeadlineMs: number
+/** What asking a model demands: the scope for all of them, or for this one. */
+export function predictDemand({ name }: Pick<ServedModel, 'name'>): Demand {
+  return { anyScope: [defaultScope, modelScope(name)] }
 }
 
-const classes: ReadonlySet<unknown> = new Set<SentimentClass>(['positive', 'negative', 'neutral'])
-const jsonMediaType = 'application/json; charset=utf-8'
+/** The scope that may ask one model. */
+export function modelScope(name: string): string {
+  return `${defaultScope}:${name}`
+}
 
-/** `POST /predict`: one text in, its sentiment out. */
-export function addPredictRoute(app: FastifyInstance, options: PredictRouteOptions): void {
-  const { ward, model, textLengthMax, modelDeadlineMs } = options
-  const config = { guard: { scope: 'predict' } }
-  const modelName = JSON.stringify(model.version)
+/** One input in, its prediction out, at once or as a job. */
+export function addPredictRoute(
+  app: FastifyInstance,
+  url: string,
+  model: ServedModel,
+  parts: PredictParts,
+): void {
+  const { ward, textLengthMax } = parts
+  const rules = { kind: model.input, textLengthMax }
+  const config = { guard: predictDemand(model) }
+  const schema = describePredict(model, url, textLengthMax)
 
-  function predict(text: string, reply: FastifyReply): string | Promise<string> {
-    const answers = callModel(model, [text], {
-      deadlineMs: modelDeadlineMs,
-      isOutput: isSentiment,
-      onClientGone: (listener) => {
-        reply.raw.once('close', () => reply.raw.writableFinished || listener())
-      },
-    })
-    const answer = (sentiments: readonly Sentiment[]): string => {
-      reply.header('content-type', jsonMediaType)
-      return formatPrediction(text, sentiments, modelName)
-    }
-    return answers instanceof Promise ? answers.then(answer) : answer(answers)
-  }
-
-  app.post('/predict', { config, schema: describePredict(textLengthMax) }, (request, reply) => {
-    const text = readPredictInput(request.body, request.query, textLengthMax)
-    const usage = usageOf(ward, request)
-    if (!usage.counts('characters')) return predict(text, reply)
-    return takeCharacters(usage, text, reply).then(() => predict(text, reply))
+  app.post(url, { config, schema }, (request, reply) => {
+    const input = readPredictInput(request.body, request.query, rules)
+    const webhook = readWebhook(request.body)
+    const { prefer, 'idempotency-key': idempotencyKey } = request.headers
+    if (prefersAsync(prefer))
+      return submitPrediction(parts, { model, kind: 'single', inputs: [input], webhook }, request, reply)
+    refuseWebhook(webhook)
+    if (idempotencyKey !== undefined) return predictOnce(parts, model, input, request, reply)
+    const taking = takeCharacters(ward, [input], request, reply)
+    return taking === undefined
+      ? predict(model, input, reply)
+      : taking.then(() => predict(model, input, reply))
   })
 }
 
-/** Takes what is known only now that the body has been read. */
-async function takeCharacters(usage: Usage, text: string, reply: FastifyReply): Promise<void> {
-  const refusal = await usage.take({ characters: countCharacters(text) })
-  if (refusal !== undefined) throw refusal
-  reply.headers(usage.headers)
+/** Without a promise where the model answers at once. */
+function predict(model: ServedModel, input: unknown, reply: FastifyReply): string | Promise<string> {
+  const outputs = askModel(model, [input], reply)
+  const answer = ([output]: readonly unknown[]): string => {
+    reply.header('content-type', jsonMediaType)
+    return writePrediction(model, input, output)
+  }
+  return outputs instanceof Promise ? outputs.then(answer) : answer(outputs)
 }
 
-/** The answer's JSON. Written out: of the whole, `JSON.stringify` would make four times the work. */
-function formatPrediction(text: string, sentiments: readonly Sentiment[], modelName: string): string {
-  const [{ sentiment, confidence, scores }] = sentiments as readonly [Sentiment]
-  const { positive, negative, neutral } = scores
-  return `{"text":${JSON.stringify(text)},"sentiment":"${sentiment}","confidence":${confidence},"scores":{"positive":${positive},"negative":${negative},"neutral":${neutral}},"model":${modelName}}`
+/** Answers a repeated request as the first one. */
+async function predictOnce(
+  { ward, jobs }: PredictParts,
+  model: ServedModel,
+  input: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const idempotency = readIdempotency(request, `single prediction of ${model.name}`, input)
+  const answer = await jobs.answerOnce(
+    idempotency,
+    async () => {
+      await takeCharacters(ward, [input], request, reply)
+      const body = await predict(model, input, reply)
+      return { status: 200, headers: { 'content-type': jsonMediaType }, body }
+    },
+    { reserveMs: reserveMsOf(model) },
+  )
+  return sendKept(reply, answer)
 }
 
-/** Whether an output may be written as it is: a class that exists, and numbers that JSON has. */
-function isSentiment(output: unknown): output is Sentiment {
-  if (typeof output !== 'object' || output === null) return false
-  const { sentiment, confidence, scores } = output as Partial<Sentiment>
-  if (typeof scores !== 'object' || scores === null || !isShare(confidence)) return false
-  const { positive, negative, neutral } = scores
-  return isShare(positive) && isShare(negative) && isShare(neutral) && classes.has(sentiment)
-}
-
-function isShare(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && value <= 1
+/** How long a name is reserved: the model's deadline, and what writing may take. */
+export function reserveMsOf({ deadlineMs }: ServedModel): number {
+  return deadlineMs + 30_000
 }

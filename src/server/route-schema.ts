@@ -3,8 +3,12 @@ import type { z } from 'zod'
 /** An answer that is not a problem. */
 export interface RouteAnswer {
   readonly description: string
-  /** None: the answer has no JSON body. */
+  /** None: the answer has no body. */
   readonly schema?: z.ZodType
+  /** @default 'application/json' */
+  readonly mediaType?: string
+  /** What its own headers say, by their names. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly example?: unknown
 }
 

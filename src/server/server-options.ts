@@ -2,7 +2,6 @@ import type { Clock } from '../core/clock.ts'
 import type { KeyEnvironment } from '../core/key-text.ts'
 import type { LedgerCheckpoint } from '../core/ledger-checkpoint.ts'
 import type { Model } from '../models/model.ts'
-import type { Sentiment } from '../models/sentiment/sentiment.ts'
 import type { FirstKeysReport } from './first-keys.ts'
 import type { LogLevel, LogStream } from './log.ts'
 
@@ -14,11 +13,12 @@ export interface AppOptions {
   readonly trustProxy: readonly string[]
   /** Largest request body; larger ones are answered 413. */
   readonly bodyBytesMax: number
+  /** Largest request body of a batch. */
+  readonly batchBodyBytesMax: number
   /** Largest request head; larger ones are answered 431. */
   readonly headerBytesMax: number
   /** Most characters (Unicode code points) of a text to predict. */
   readonly textLengthMax: number
-  readonly modelDeadlineMs: number
   /** How long a client may take to send a whole request; then the answer is 408. */
   readonly requestTimeoutMs: number
   /** Who may read `/docs` and `/openapi.json`: whoever has a key, or anyone. */
@@ -59,7 +59,27 @@ export interface ServerOptions extends AppOptions {
   readonly ledgerKeep: number | 'forever'
   /** Bytes beyond which the oldest records are dropped. */
   readonly ledgerMax: number | 'unlimited'
-  /** How long requests under way may go on after `close`; then they are cut off. */
+  /** How long a model that says nothing else may take. */
+  readonly modelDeadlineMs: number
+  /** Threads of each threaded model that says nothing else. */
+  readonly modelThreads: number | 'auto'
+  /** Most inputs that wait for one threaded model, and most jobs that wait or run. */
+  readonly queueMax: number
+  /** Most jobs of one owner that wait or run. */
+  readonly queueOwnerMax: number
+  /** Jobs of each model that are worked on at once, as many as keep it busy with `auto`; 0 leaves them to other processes. */
+  readonly jobWorkers: number | 'auto'
+  /** Attempts after which a job is parked. */
+  readonly jobAttempts: number
+  /** How long a job that has ended is kept. */
+  readonly jobKeepMs: number
+  /** How long the job of a process that was killed waits to be taken up again. */
+  readonly jobLeaseMs: number
+  /** Addresses and CIDR blocks that webhooks may be sent to although they are not public. */
+  readonly webhooksAllow: readonly string[]
+  /** Whether webhooks may be sent over plain HTTP. */
+  readonly webhooksAllowHttp: boolean
+  /** How long requests and jobs under way may go on after `close`; then requests are cut off, and jobs handed back. */
   readonly shutdownGraceMs: number
   /** The peppers, where they come from the environment and not from the data folder. */
   readonly pepper?: string
@@ -73,8 +93,8 @@ export interface ServerOptions extends AppOptions {
   readonly onFirstKeys?: (report: FirstKeysReport) => void
   /** Told of every signed checkpoint of the ledger: kept elsewhere, it makes a cut-off tail detectable. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
-  /** @default the built-in sentiment model */
-  readonly model?: Model<string, Sentiment>
+  /** Modules that export a model, by path, or inline models; the first answers `/predict`. @default the built-in sentiment model */
+  readonly models?: readonly (string | Model<never>)[]
   /** @default Date.now */
   readonly clock?: Clock
   /** Never jumps: what limits and leases run by. @default performance.now */
@@ -86,8 +106,9 @@ export interface RunningServer {
   /** `http://127.0.0.1:8000`, with the port it really has. */
   readonly address: string
   /**
-   * Answers `/ready` with 503, accepts no more connections, lets the requests under way finish, cuts them off after the
-   * grace, and closes the store last. Resolves when all is closed; calling it again waits for the same.
+   * Answers `/ready` with 503, accepts no more connections and begins no more jobs, ends what only waits, lets requests and jobs under way
+   * finish, cuts requests off and hands jobs back after the grace, and closes the stores with the ledger, and the models. Resolves when all
+   * is closed; calling it again waits for the same.
    */
   readonly close: () => Promise<void>
 }

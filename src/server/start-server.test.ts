@@ -47,7 +47,17 @@ async function start(
     ledgerAddresses: 'whole',
     ledgerKeep: 'forever',
     ledgerMax: 'unlimited',
-    model: constantModel,
+    modelDeadlineMs: 5_000,
+    modelThreads: 'auto',
+    queueMax: 100,
+    queueOwnerMax: 100,
+    jobWorkers: 1,
+    jobAttempts: 3,
+    jobKeepMs: 86_400_000,
+    jobLeaseMs: 30_000,
+    webhooksAllow: [],
+    webhooksAllowHttp: false,
+    models: [constantModel],
     onFirstKeys: (report) => void reports.push(report),
     ...options,
   })
@@ -171,7 +181,7 @@ describe('close', () => {
         return constantModel.predict(texts, { signal: new AbortController().signal })
       },
     }
-    const { server, reports } = await start({ model, firstKeys: 'report' })
+    const { server, reports } = await start({ models: [model], firstKeys: 'report' })
     const pending = predict(server, keysOf(reports).demo)
     await called.promise
     const unused = await open(server)
@@ -203,7 +213,7 @@ describe('close', () => {
         return new Promise<never>(() => {})
       },
     }
-    const { server, reports } = await start({ model, firstKeys: 'report', shutdownGraceMs: 20 })
+    const { server, reports } = await start({ models: [model], firstKeys: 'report', shutdownGraceMs: 20 })
     const pending = predict(server, keysOf(reports).demo)
     const cut = expect(pending).rejects.toThrow()
     await called.promise

@@ -1,22 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 import { apiKeyHeader, bearer, type Scheme } from '../core/scheme.ts'
 import { SetupError } from '../core/setup-error.ts'
-import { loadSentimentModel } from '../models/sentiment/sentiment-model.ts'
+import { createModelRuntime, type ModelRuntimeOptions } from '../models/create-model-runtime.ts'
+import type { ModelRuntime } from '../models/model-runtime.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../open-ward.ts'
 import { closeApp, trackConnections } from './close-app.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
+import { jobModelsOf } from './job-models.ts'
 import type { Log } from './log.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 
 /**
- * Opens the data folder, loads the model and answers requests.
+ * Loads the models, opens the data folder and answers requests.
  *
  * @throws SetupError when something outside stands in the way; everything that was opened is closed again
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const opened: (() => Promise<void> | void)[] = []
+  const opened: Close[] = []
   try {
     const address = await open(options, opened)
     let closed: Promise<void> | undefined
@@ -33,20 +35,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+type Close = () => Promise<void> | void
+
 /** Opens one thing after the other; `opened` gets how each is closed, so that they can be closed in reverse. */
-async function open(options: ServerOptions, opened: (() => Promise<void> | void)[]): Promise<string> {
+async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const log = createAppLog(options)
-  const { ward, folder } = await openWard(wardOptions(options, log))
+  const runtime = await createModelRuntime(modelOptions(options, log))
+  opened.push(() => runtime.close())
+  const { models } = runtime
+  const { ward, folder } = await openWard(wardOptions(options, models, log))
   opened.push(() => ward.close())
   const lock = folder.lockForServer()
   opened.push(() => lock.release())
-  const model = options.model ?? loadSentimentModel()
-  let isClosing = false
-  const app = await createApp({ ward, model, log, isClosing: () => isClosing }, options)
+  const { jobs, webhooks } = ward
+  if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
+  const closing = new AbortController()
+  const app = await createApp({ ward, models, jobs, webhooks, log, closing: closing.signal }, options)
   const connections = trackConnections(app.server)
-  opened.push(() => {
-    isClosing = true
-    return closeApp(app, connections, options.shutdownGraceMs)
+  opened.push(async () => {
+    closing.abort()
+    const { shutdownGraceMs: graceMs } = options
+    await Promise.all([closeApp(app, connections, graceMs), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
   opened.push(await openControlSocket(folder.path, ward, log))
@@ -55,11 +64,29 @@ async function open(options: ServerOptions, opened: (() => Promise<void> | void)
   return address
 }
 
-async function closeAll(opened: readonly (() => Promise<void> | void)[]): Promise<void> {
+async function closeAll(opened: readonly Close[]): Promise<void> {
   for (const close of opened.toReversed()) await close()
 }
 
-function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
+function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
+  const { models = [], modelDeadlineMs, modelThreads, queueMax } = options
+  return {
+    models,
+    deadlineMs: modelDeadlineMs,
+    waitingMax: queueMax,
+    ...(modelThreads !== 'auto' && { threads: modelThreads }),
+    onFault: (fault) => log.error({ err: fault }, fault.message),
+  }
+}
+
+function faultLogger(log: Log): (message: string, fault: unknown) => void {
+  return (message, fault) => {
+    if (fault === undefined) log.info(message)
+    else log.error({ err: fault }, message)
+  }
+}
+
+function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log: Log): OpenWardOptions {
   const { data, pepper, clock, monotonic, realm, invalidKeyStatus, cachedKeysMax } = options
   const { limitDefault, limitEveryone, limitBadKeys } = options
   const { ledgerMode, ledgerAddresses, ledgerKeep, ledgerMax, onCheckpoint } = options
@@ -76,6 +103,18 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
     limitEveryone,
     ledgerMode,
     ledgerAddresses,
+    folderJobs: {
+      models: jobModelsOf(models),
+      ...(options.jobWorkers !== 'auto' && { concurrency: options.jobWorkers }),
+      jobsMax: options.queueMax,
+      ownerJobsMax: options.queueOwnerMax,
+      attemptsMax: options.jobAttempts,
+      keepMs: options.jobKeepMs,
+      leaseMs: options.jobLeaseMs,
+      webhooks: { allow: options.webhooksAllow, allowHttp: options.webhooksAllowHttp },
+      // Of what is left then, which is webhooks under way.
+      graceMs: Math.min(options.shutdownGraceMs, 2_000),
+    },
     folderLedger: {
       onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
       ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
@@ -92,10 +131,7 @@ function wardOptions(options: ServerOptions, log: Log): OpenWardOptions {
     ...(clock && { clock }),
     ...(monotonic && { monotonic }),
     ...(pepper !== undefined && { pepper }),
-    onFault(message, fault) {
-      if (fault === undefined) log.info(message)
-      else log.error({ err: fault }, message)
-    },
+    onFault: faultLogger(log),
   }
 }
 
@@ -104,7 +140,7 @@ function schemeOf(name: 'header' | 'bearer', keyHeader: string): Scheme {
 }
 
 async function reportFirstKeys(
-  { ward, folder }: OpenWard,
+  { ward, folder }: Pick<OpenWard, 'ward' | 'folder'>,
   { firstKeys = 'file', onFirstKeys }: ServerOptions,
   address: string,
 ): Promise<void> {

@@ -75,6 +75,7 @@ export const limitRows: readonly Row[] = [
     },
     says: { status: 429, code: 'rate_limited' },
     routeSays: { status: 403, code: 'scope_missing' },
+    butSays: { 'the server': { status: 403, code: 'scope_missing' } },
   },
 ]
 

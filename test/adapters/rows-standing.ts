@@ -114,12 +114,20 @@ const by =
   }
 const forAdmins = says('scope_missing', 'An admin key works on admin routes only.')
 
+/** The server's route is satisfied with either of two scopes, and names both. */
+export const lacksScope = {
+  says: says('scope_missing', 'This API key lacks the scope `predict`.'),
+  butSays: {
+    'the server': says('scope_missing', 'This API key lacks the scope `predict` or `predict:constant`.'),
+  },
+}
+
 /** Row 40, and from where a key may come. */
 const scopes: readonly Row[] = [
   {
     name: '40 a key without the scope',
     request: by('reader'),
-    says: says('scope_missing', 'This API key lacks the scope `predict`.'),
+    ...lacksScope,
   },
   {
     name: '40 a key without the scope, where none is asked',
@@ -198,6 +206,6 @@ export const optionalRows: readonly Row[] = [
   {
     name: 'a key without the scope',
     request: by('reader'),
-    says: says('scope_missing', 'This API key lacks the scope `predict`.'),
+    ...lacksScope,
   },
 ]

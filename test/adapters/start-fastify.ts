@@ -3,6 +3,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import { callerOf, modelward, usageOf } from '../../src/fastify/index.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
+import { openAppParts } from '../support/app-parts.ts'
 import { appOptions, constantModel } from '../support/test-app.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
@@ -11,7 +12,8 @@ import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
 export async function startServer({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
   const lines: string[] = []
   const logStream = { write: (line: string) => void lines.push(line) }
-  const app = await createApp({ ward, model: constantModel }, { ...appOptions, logLevel: 'error', logStream })
+  const parts = await openAppParts(ward, { models: [constantModel] })
+  const app = await createApp(parts, { ...appOptions, logLevel: 'error', logStream })
   addRoutes(app, ward, routes)
   return listening(app, lines)
 }

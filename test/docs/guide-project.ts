@@ -1,15 +1,18 @@
 import { execFile } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { spawnCli } from '../e2e/run-cli.ts'
 import type { GuideModules } from './guide-modules.ts'
 
 const sources = fileURLToPath(new URL('../../src', import.meta.url))
-const resolveSources = fileURLToPath(new URL('../examples/processes/resolve-sources.mjs', import.meta.url))
+/** For Node's threads too: those of a model do not have the flags of their process. */
+const NODE_OPTIONS = `--import ${new URL('../examples/processes/resolve-sources.mjs', import.meta.url).href}`
 const processes = fileURLToPath(new URL('processes', import.meta.url))
 const run = promisify(execFile)
 const { PATH } = process.env
@@ -17,10 +20,28 @@ const { PATH } = process.env
 /** A project in a temporary folder, as a user would have it, whose `modelward` is this repository's sources. */
 export interface GuideProject extends Disposable {
   readonly add: (guide: string, modules: GuideModules) => Promise<void>
+  /** A file that a guide takes for granted. */
+  readonly write: (guide: string, file: string, bytes: Uint8Array) => void
   /** What TypeScript says of all modules, strictly; nothing where it is content. */
   readonly typeCheck: () => Promise<string>
   /** Runs a module of a guide, and gives its standard output. Rejects where it fails, with its standard error. */
-  readonly run: (guide: string, file: string, flags?: readonly string[]) => Promise<string>
+  readonly run: (
+    guide: string,
+    file: string,
+    flags?: readonly string[],
+    env?: NodeJS.ProcessEnv,
+  ) => Promise<string>
+  /** Starts the server that a guide starts, by the flags it names, on the port that stands in the place of 8000 there. */
+  readonly serve: (guide: string, flags: readonly string[]) => Promise<GuideServer>
+}
+
+/** The server of a guide; its end is the server's. */
+export interface GuideServer extends AsyncDisposable {
+  readonly address: string
+  /** Where it was started, and has its data. */
+  readonly folder: string
+  /** The first keys, as a guide names them. */
+  readonly keys: { readonly KEY: string; readonly ADMIN_KEY: string }
 }
 
 export function createGuideProject(): GuideProject {
@@ -29,33 +50,62 @@ export function createGuideProject(): GuideProject {
   cpSync(processes, folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}')
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
+  const serverPorts = new Map<string, number>()
   return {
     async add(guide, { files }) {
-      const ports = await freePorts()
+      const [serverPort = 0, ...ports] = await freePorts()
+      serverPorts.set(guide, serverPort)
       for (const [file, text] of files) {
         const path = join(folder, guide, file)
         mkdirSync(dirname(path), { recursive: true })
         writeFileSync(
           path,
-          text.replace(/\b300(\d)\b/g, (_, digit) => String(ports[Number(digit)])),
+          text
+            .replace(/\b300(\d)\b/g, (_, digit) => String(ports[Number(digit)]))
+            .replaceAll('http://127.0.0.1:8000', `http://127.0.0.1:${serverPort}`),
         )
       }
     },
+    write: (guide, file, bytes) => writeFileSync(join(folder, guide, file), bytes),
     async typeCheck() {
       return run(resolve('node_modules/.bin/tsc'), ['-p', '.', '--pretty', 'false'], { cwd: folder }).then(
         () => '',
         (failed: { readonly stdout?: string }) => failed.stdout || String(failed),
       )
     },
-    async run(guide, file, flags = []) {
-      const { stdout } = await run(process.execPath, ['--import', resolveSources, ...flags, file], {
+    async run(guide, file, flags = [], env = {}) {
+      const { stdout } = await run(process.execPath, [...flags, file], {
         cwd: join(folder, guide),
         timeout: 30_000,
-        env: { PATH },
+        env: { PATH, NODE_OPTIONS, ...env },
       })
       return stdout
     },
+    serve: (guide, flags) =>
+      startServer(join(folder, guide), ['--port', String(serverPorts.get(guide)), ...flags]),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+async function startServer(cwd: string, flags: readonly string[]): Promise<GuideServer> {
+  const child = spawnCli(['serve', '--json', ...flags], { cwd, env: { NODE_OPTIONS } })
+  const closed = once(child, 'close')
+  let log = ''
+  child.stderr?.on('data', (piece) => {
+    log += String(piece)
+  })
+  const listening = child.stdout && (await Promise.race([once(child.stdout, 'data'), closed]))
+  if (child.exitCode !== null) throw new Error(`serve ended before it listened: ${log}`)
+  const { listening: address } = JSON.parse(String(listening?.[0]).split('\n', 1)[0] ?? '')
+  const { demo, admin } = JSON.parse(readFileSync(join(cwd, 'modelward-data/first-keys.json'), 'utf8'))
+  return {
+    address,
+    folder: cwd,
+    keys: { KEY: demo, ADMIN_KEY: admin },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await closed
+    },
   }
 }
 
@@ -77,10 +127,10 @@ const tsconfig = {
   include: ['**/*.ts'],
 }
 
-/** Ten free ports below those that systems give out by themselves, so that no connection of another test takes one meanwhile. */
+/** Eleven free ports below those that systems give out by themselves, so that no connection of another test takes one meanwhile. */
 async function freePorts(): Promise<readonly number[]> {
   const ports = new Set<number>()
-  while (ports.size < 10) {
+  while (ports.size < 11) {
     const port = randomInt(10_000, 32_768)
     if (await isFree(port)) ports.add(port)
   }

@@ -2,10 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
+import { softmaxNetwork } from '../models/networks.ts'
+import { encodeOnnx } from '../models/onnx-file.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
-import { createGuideProject, type GuideProject } from './guide-project.ts'
+import { createGuideProject, type GuideProject, type GuideServer } from './guide-project.ts'
 
-const guides = ['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits', 'ledger']
+const guides = [
+  ...['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits', 'ledger'],
+  ...['jobs', 'webhooks', 'models', 'onnx'],
+]
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
 
@@ -16,11 +21,25 @@ beforeAll(async () => {
     modules.set(guide, made)
     await project.add(guide, made)
   }
+  project.write('onnx', 'softmax.onnx', encodeOnnx(softmaxNetwork))
 })
 afterAll(() => project[Symbol.dispose]())
 
 function readGuide(guide: string): string {
   return readFileSync(new URL(`../../docs/guides/${guide}.md`, import.meta.url), 'utf8')
+}
+
+/** The flags of the server that a page starts; undefined where it starts none. */
+function serverFlagsOf(guide: string): readonly string[] | undefined {
+  return /^npx modelward serve\b(.*)$/m.exec(readGuide(guide))?.[1]?.split(' ').filter(Boolean)
+}
+
+/** Sends a page's `curl` to its server, and gives the status of the answer. */
+function curl(command: string, { address, keys }: GuideServer): string {
+  const asked = command
+    .replace('http://127.0.0.1:8000', address)
+    .replace(/^curl /, "curl -s -o /dev/null -w '%{http_code}' ")
+  return execFileSync('/bin/sh', ['-c', asked], { env: { ...process.env, ...keys }, encoding: 'utf8' })
 }
 
 function modulesOf(guide: string): GuideModules {
@@ -41,12 +60,18 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     // What stands in for Bun and Deno knows of nothing else, and is there for the pages that name them alone.
     const flags = readGuide(guide).includes('Bun.serve') ? ['--import', '../runtimes.ts'] : []
     expect(stated).toBeGreaterThan(0)
-    expect(await project.run(guide, 'page.ts', flags)).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
+    const serverFlags = serverFlagsOf(guide)
+    await using server = serverFlags && (await project.serve(guide, serverFlags))
+    const run = project.run(guide, 'page.ts', flags, server?.keys)
+    expect(await run).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
+    const curls = [...readGuide(guide).matchAll(/^(curl .*?) +# (\d{3})\b.*$/gm)]
+    for (const [, command = '', status] of curls)
+      expect([command, server && curl(command, server)]).toEqual([command, status])
   })
 
   test('its tests pass, and each of its other files is imported', async () => {
     const { files } = modulesOf(guide)
-    const texts = [...files.values()].join('\n')
+    const texts = [...files.values(), ...(serverFlagsOf(guide) ?? []).map((flag) => `'${flag}'`)].join('\n')
     for (const file of files.keys()) {
       if (isTest(file)) {
         const report = await project.run(guide, file, ['--test', '--test-reporter=tap'])
@@ -56,19 +81,20 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     }
   })
 
-  test('its shell commands install packages that we know, and call our command line as it is', () => {
+  test('its shell commands install packages that we know, and call our command line as it is', async () => {
     using folder = temporaryFolder()
-    const { devDependencies, dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
-      'dependencies' | 'devDependencies',
-      object
-    >
-    const known = ['modelward', ...Object.keys(dependencies), ...Object.keys(devDependencies)]
+    const serverFlags = serverFlagsOf(guide)
+    await using server = serverFlags && (await project.serve(guide, serverFlags))
+    const { devDependencies, dependencies, peerDependencies } = JSON.parse(
+      readFileSync('package.json', 'utf8'),
+    ) as Record<'dependencies' | 'devDependencies' | 'peerDependencies', object>
+    const known = ['modelward', ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })]
     for (const [, packages = ''] of readGuide(guide).matchAll(/^npm install (.*)$/gm))
       expect(known).toEqual(expect.arrayContaining(packages.split(' ')))
-    for (const [command] of readGuide(guide).matchAll(/^npx modelward .*$/gm)) {
+    for (const [command] of readGuide(guide).matchAll(/^npx modelward (?!serve\b).*$/gm)) {
       const script = `npx() { shift; '${process.execPath}' '${cliFile}' "$@"; }\n${command}`
       const printed = execFileSync('/bin/sh', ['-c', script], {
-        cwd: folder.path,
+        cwd: server?.folder ?? folder.path,
         env: cleanEnvironment(),
         encoding: 'utf8',
         stdio: 'pipe',

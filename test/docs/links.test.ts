@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-const pages = globSync('**/*.md', { exclude: ['node_modules/**', 'dist/**', 'modelward-data/**'] })
+const pages = globSync('**/*.md', { exclude: ['**/node_modules/**', 'dist/**', 'modelward-data/**'] })
 
 /** Files of the project that a page links to, or names in backquotes with a folder in front. */
 function filesNamedIn(page: string): readonly string[] {

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { temporaryFolder } from '../e2e/run-cli.ts'
+import { startServe, temporaryFolder } from '../e2e/run-cli.ts'
 import { type Answer, createKey, runExample, startExample } from './start-example.ts'
 
 const fastapi = new URL('../../examples/from-fastapi/server.ts', import.meta.url)
@@ -10,6 +11,8 @@ const trainOnnx = new URL('../../examples/fastify-onnx/train.ts', import.meta.ur
 const onnx = new URL('../../examples/fastify-onnx/server.ts', import.meta.url)
 const hono = new URL('../../examples/hono/server.ts', import.meta.url)
 const express = new URL('../../examples/express/server.ts', import.meta.url)
+const jobs = new URL('../../examples/fastify-jobs/server.ts', import.meta.url)
+const ownModel = new URL('../../examples/own-model/model.ts', import.meta.url)
 const scopes = new URL('../../examples/scopes/server.ts', import.meta.url)
 const schemes = new URL('../../examples/several-schemes/server.ts', import.meta.url)
 const route = new URL('processes/serve-route.ts', import.meta.url)
@@ -29,26 +32,47 @@ test('every folder of examples has its page, and this file asks it', () => {
     expect(statSync(join('examples', name, 'README.md')).size).toBeGreaterThan(0)
   expect(folders.map(({ name }) => name).sort()).toEqual([
     'express',
+    'fastify-jobs',
     'fastify-onnx',
     'from-fastapi',
     'hono',
     'next-handler',
+    'own-model',
     'scopes',
     'several-schemes',
   ])
 })
 
-describe('the page of', () => {
-  /** Every `curl` of a page with what the page says of its answer: a comment after it, or the JSON below. */
-  function readCurls(name: string): readonly { readonly command: string; readonly said: string }[] {
-    const page = readFileSync(join('examples', name, 'README.md'), 'utf8')
-    const [, json = ''] = /^```json\n(.*)\n```$/m.exec(page) ?? []
-    return [...page.matchAll(/^(curl .*?)(?: +# (.+))?$/gm)].map(([, command = '', said = json]) => ({
-      command,
-      said,
-    }))
-  }
+/** Every `curl` of a page with what the page says of its answer: a comment after it, or the JSON below. */
+function readCurls(name: string): readonly { readonly command: string; readonly said: string }[] {
+  const page = readFileSync(join('examples', name, 'README.md'), 'utf8')
+  const [, json = ''] = /^```json\n(.*)\n```$/m.exec(page) ?? []
+  return [...page.matchAll(/^(curl .*?)(?: +# (.+))?$/gm)].map(([, command = '', said = json]) => ({
+    command,
+    said,
+  }))
+}
 
+/** Sends every request of an example's page to the app, and holds what is answered against what the page says. */
+function expectAsSaid(name: string, address: string, env: Readonly<Record<string, string>>): void {
+  const curls = readCurls(name)
+  expect(curls.length).toBeGreaterThan(0)
+  for (const { command, said } of curls) {
+    const asked = command
+      .replace(/http:\/\/127\.0\.0\.1:[38]000/, address)
+      .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
+    const answer = execFileSync('/bin/sh', ['-c', asked], {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    })
+    const [, body, status] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
+    const [, saidStatus, saidCode = ''] = /^(\d{3})(?: (\w+))?$/.exec(said) ?? []
+    if (saidStatus === undefined) expect([command, body]).toEqual([command, said])
+    else expect([command, status, body]).toEqual([command, saidStatus, expect.stringContaining(saidCode)])
+  }
+}
+
+describe('the page of', () => {
   test.each([
     { name: 'from-fastapi', script: fastapi, keys: { KEY: [] } },
     { name: 'hono', script: hono, keys: { KEY: ['--owner', 'acme', '--scope', 'predict'] } },
@@ -69,21 +93,7 @@ describe('the page of', () => {
     for (const [variable, args] of Object.entries(keys)) env[variable] = await createKey(folder.path, args)
     if (script === onnx) await runExample(folder.path, trainOnnx, ['model.onnx'])
     await using app = await startExample(folder.path, script)
-    const curls = readCurls(name)
-    expect(curls.length).toBeGreaterThan(0)
-    for (const { command, said } of curls) {
-      const asked = command
-        .replace('http://127.0.0.1:3000', app.address)
-        .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
-      const answer = execFileSync('/bin/sh', ['-c', asked], {
-        env: { ...process.env, ...env },
-        encoding: 'utf8',
-      })
-      const [, body, status] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
-      const [, saidStatus, saidCode = ''] = /^(\d{3})(?: (\w+))?$/.exec(said) ?? []
-      if (saidStatus === undefined) expect([command, body]).toEqual([command, said])
-      else expect([command, status, body]).toEqual([command, saidStatus, expect.stringContaining(saidCode)])
-    }
+    expectAsSaid(name, app.address, env)
   })
 })
 
@@ -112,6 +122,54 @@ describe('examples/from-fastapi', () => {
     expect(await app.ask('/health')).toMatchObject({ status: 200, body: { status: 'ok' } })
     expect((await app.end()).code).toBe(0)
   })
+})
+
+describe('examples/fastify-jobs', () => {
+  test('answers with a job, which its owner alone can follow to its end', async () => {
+    const key = await createKey(folder.path, ['--owner', 'acme', '--scope', 'summaries'])
+    const other = await createKey(folder.path, ['--owner', 'other', '--scope', 'summaries'])
+    const reader = await createKey(folder.path, ['--scope', 'read'])
+    await using app = await startExample(folder.path, jobs)
+    const submit = (headers: Record<string, string>, body: unknown): Promise<Answer> =>
+      app.ask('/summaries', { method: 'POST', headers, body })
+    const text = 'It rained. Whales sing songs. Songs travel far.'
+    const accepted = await submit({ 'X-API-Key': key }, { text })
+    expect(accepted).toMatchObject({ status: 202, body: { model: 'summary', result: null } })
+    const { id } = accepted.body as { readonly id: string }
+    expect(accepted.headers.get('location')).toBe(`/summaries/${id}`)
+    const follow = (asker: string, method = 'GET'): Promise<Answer> =>
+      app.ask(`/summaries/${id}${method === 'GET' ? '?wait=30' : ''}`, {
+        method,
+        headers: { 'X-API-Key': asker },
+      })
+    expect(await follow(key)).toMatchObject({
+      status: 200,
+      body: { id, status: 'succeeded', result: { summary: 'Whales sing songs.' } },
+    })
+    for (const method of ['GET', 'DELETE'])
+      expect(await follow(other, method)).toMatchObject({ status: 404, body: { code: 'job_not_found' } })
+    expect(await submit({ 'X-API-Key': reader }, { text })).toMatchObject({
+      status: 403,
+      body: { code: 'scope_missing' },
+    })
+    expect(await submit({}, { text })).toMatchObject(missing)
+    expectAsSaid('fastify-jobs', app.address, { KEY: key, JOB: id })
+    expect((await app.end()).code).toBe(0)
+  })
+})
+
+test('examples/own-model is served as its page says', async () => {
+  const key = await createKey(folder.path, ['--scope', 'predict:language'])
+  const other = await createKey(folder.path, ['--scope', 'predict:sentiment'])
+  const data = join(folder.path, 'modelward-data')
+  await using server = await startServe(data, ['--model', fileURLToPath(ownModel)])
+  expectAsSaid('own-model', server.address, { KEY: key })
+  const answer = await fetch(`${server.address}/models/language/predict`, {
+    method: 'POST',
+    headers: { 'x-api-key': other, 'content-type': 'application/json' },
+    body: '{"text":"the cat"}',
+  })
+  expect(answer.status).toBe(403)
 })
 
 describe('examples/fastify-onnx', () => {

@@ -63,7 +63,7 @@ test('a consumer of the root alone needs no framework, and no types but those of
   const bare = await createProject({ modelward: `file:${packed.tarball}`, '@types/node': '22' })
   try {
     await cp('test/types', join(bare.folder, 'types'), { recursive: true })
-    const complaints = await compile('7', ['--module', 'nodenext'], bare.folder, ['root', 'web'])
+    const complaints = await compile('7', ['--module', 'nodenext'], bare.folder, ['root', 'web', 'models'])
     expect(complaints).toEqual([])
   } finally {
     await bare.remove()
@@ -90,7 +90,7 @@ function compile(
   typescript: string,
   options: readonly string[],
   folder: string = project.folder,
-  names: readonly string[] = ['root', 'web', 'hono', 'express', 'fastify'],
+  names: readonly string[] = ['root', 'web', 'models', 'hono', 'express', 'fastify'],
 ): Promise<readonly string[]> {
   const compiler =
     typescript === '7'

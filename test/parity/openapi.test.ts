@@ -49,27 +49,26 @@ describe('35 OpenAPI', () => {
     const open = operations.filter(({ operation }) => operation.security?.length === 0)
     expect(open.map(({ name }) => name).toSorted()).toEqual(publicOperations)
     for (const { name, operation } of operations.filter((entry) => !open.includes(entry)))
-      expect({ name, schemes: operation.security?.flatMap(Object.keys) }).toEqual({
+      expect({ name, schemes: [...new Set(operation.security?.flatMap(Object.keys))] }).toEqual({
         name,
         schemes: ['ApiKeyHeader', 'Bearer'],
       })
   })
 
-  test('POST /predict asks for the scope predict, the admin API for admin', () => {
+  test('POST /predict asks for the scope predict or its model’s own, the admin API for admin', () => {
     for (const { name, operation } of operations) {
       const scopes = new Set(operation.security?.flatMap((entry) => Object.values(entry).flat()))
-      if (name === 'post /predict') expect([...scopes]).toEqual(['predict'])
-      else if (/\/v1\/(?:keys|owners)/.test(name) && !name.includes('self'))
+      if (name === 'post /predict') expect([...scopes]).toEqual(['predict', 'predict:spy'])
+      else if (/\/v1\/(?:keys|owners|jobs)/.test(name) && !name.includes('self'))
         expect([...scopes]).toEqual(['admin'])
     }
   })
 
-  // 429 comes with the limits.
-  test('guarded operations list 401 and 403, those with input 422, each as a problem', () => {
+  test('guarded operations list 401, 403 and 429, those with input 422, each as a problem', () => {
     for (const { name, operation } of operations) {
       const statuses = Object.keys(operation.responses)
       if (!publicOperations.includes(name))
-        expect(statuses).toEqual(expect.arrayContaining(['401', '403', '503']))
+        expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429', '503']))
       if (operation.requestBody !== undefined)
         expect(statuses).toEqual(expect.arrayContaining(['413', '415', '422']))
       for (const [status, { content }] of Object.entries(operation.responses))
@@ -82,7 +81,7 @@ describe('35 OpenAPI', () => {
     }
     const predict = operations.find(({ name }) => name === 'post /predict')
     expect(Object.keys(predict?.operation.responses ?? {})).toEqual(
-      expect.arrayContaining(['200', '401', '403', '422']),
+      expect.arrayContaining(['200', '202', '401', '403', '422']),
     )
     expect(Object.keys(predict?.operation.requestBody?.content ?? {})).toEqual(['application/json'])
   })

@@ -6,6 +6,7 @@ import { problemOf } from '../../src/core/problem.ts'
 import { Refusal } from '../../src/core/refusal.ts'
 import { modelward } from '../../src/fastify/guard.ts'
 import { createApp } from '../../src/server/create-app.ts'
+import { openAppParts } from '../support/app-parts.ts'
 import { openTestWard, type TestWard } from '../support/open-test-ward.ts'
 import { keyHeader } from './ask.ts'
 import { exchange, formatRequest } from './raw-http.ts'
@@ -58,7 +59,10 @@ describe('34 the whole route table of the server', () => {
   ]
 
   beforeEach(async () => {
-    app = await createApp({ ward, model: createSpyModel().spy }, { ...serverDefaults, logLevel: 'silent' })
+    app = await createApp(await openAppParts(ward, { models: [createSpyModel().spy] }), {
+      ...serverDefaults,
+      logLevel: 'silent',
+    })
     await app.ready()
   })
 
@@ -70,6 +74,12 @@ describe('34 the whole route table of the server', () => {
       '/v1/keys',
       '/v1/keys/:id',
       '/v1/owners/:owner',
+      '/predict/batch',
+      '/models/spy/predict',
+      '/jobs',
+      '/jobs/:id/events',
+      '/v1/jobs/:id/retry',
+      '/webhooks/secret',
       '/openapi.json',
       '/docs',
     ])
@@ -94,10 +104,12 @@ describe('34 the whole route table of the server', () => {
 
   test('with CORS on and the docs open, nothing else opens but the docs', async () => {
     await app.close()
-    app = await createApp(
-      { ward, model: createSpyModel().spy },
-      { ...serverDefaults, logLevel: 'silent', docs: 'open', corsOrigins: ['https://app.example.com'] },
-    )
+    app = await createApp(await openAppParts(ward, { models: [createSpyModel().spy] }), {
+      ...serverDefaults,
+      logLevel: 'silent',
+      docs: 'open',
+      corsOrigins: ['https://app.example.com'],
+    })
     await app.ready()
     for (const { method, path } of routesOf(app)) {
       const isOpen = publicRoutes.includes(`${method} ${path}`) || /^\/(docs.*|openapi\.json)?$/.test(path)

@@ -9,6 +9,7 @@ import { apiKeyHeader } from '../../src/core/scheme.ts'
 import type { Ward } from '../../src/create-ward.ts'
 import { openWard } from '../../src/open-ward.ts'
 import { createApp } from '../../src/server/create-app.ts'
+import { openAppParts } from '../support/app-parts.ts'
 import { expectProblem, get, keyHeader, predict, unknownKey, withOtherSecret } from './ask.ts'
 import { exchange, formatRequest, type RawAnswer } from './raw-http.ts'
 import { createSpyModel } from './spy-model.ts'
@@ -42,7 +43,10 @@ beforeEach(async () => {
   ward = opened.ward
   file = opened.folder.databaseFile
   const logStream = { write: (line: string) => log.push(line) }
-  app = await createApp({ ward, model: createSpyModel().spy }, { ...serverDefaults, logStream })
+  app = await createApp(await openAppParts(ward, { models: [createSpyModel().spy] }), {
+    ...serverDefaults,
+    logStream,
+  })
   await app.listen({ port: 0, host: '127.0.0.1' })
   port = (app.server.address() as AddressInfo).port
 })

@@ -4,6 +4,7 @@ import type { Model } from '../../src/models/model.ts'
 import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import type { AppOptions } from '../../src/server/server-options.ts'
+import { type AppPartsOptions, openAppParts } from './app-parts.ts'
 import { openTestWard, type TestWard } from './open-test-ward.ts'
 
 export interface TestApp {
@@ -17,8 +18,13 @@ export interface TestApp {
 
 export interface TestAppOptions extends Partial<AppOptions> {
   readonly ward?: Partial<WardOptions>
-  readonly model?: Model<string, Sentiment>
-  readonly isClosing?: () => boolean
+  /** @default the constant one */
+  readonly model?: Model<never>
+  readonly modelDeadlineMs?: number
+  readonly parts?: AppPartsOptions
+  readonly closing?: AbortSignal
+  readonly followersMax?: number
+  readonly ownerFollowersMax?: number
 }
 
 /** Answers everything with the same sentiment. */
@@ -38,9 +44,9 @@ export const appOptions: AppOptions = {
   keyHeader: 'X-API-Key',
   trustProxy: [],
   bodyBytesMax: 1_048_576,
+  batchBodyBytesMax: 8_388_608,
   headerBytesMax: 16_384,
   textLengthMax: 100,
-  modelDeadlineMs: 5_000,
   requestTimeoutMs: 30_000,
   docs: 'guarded',
   corsOrigins: [],
@@ -50,12 +56,29 @@ export const appOptions: AppOptions = {
 
 /** The server's app over a ward in memory, with a key of each kind. Close it. */
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const { ward: wardOptions, model = constantModel, isClosing, ...changed } = options
+  const {
+    ward: wardOptions,
+    model = constantModel,
+    modelDeadlineMs,
+    closing,
+    parts: given,
+    followersMax = 2_000,
+    ownerFollowersMax = 200,
+    ...changed
+  } = options
   const ward = await openTestWard(wardOptions)
   const lines: string[] = []
   const logStream = { write: (line: string) => void lines.push(line) }
-  const parts = { ward, model, ...(isClosing && { isClosing }) }
-  const app = await createApp(parts, { ...appOptions, logStream, ...changed })
+  const parts = await openAppParts(ward, {
+    models: [model],
+    ...(modelDeadlineMs !== undefined && { modelDeadlineMs }),
+    ...given,
+  })
+  const app = await createApp(
+    { ...parts, ...(closing && { closing }), followers: { followersMax, ownerFollowersMax } },
+    { ...appOptions, logStream, ...changed },
+  )
+  app.addHook('onClose', () => parts.close())
   const right = await ward.keys.create({ name: 'right' })
   const admin = await ward.keys.create({ name: 'admin', scopes: ['admin'] })
   const wrong = `${right.text.slice(0, -1)}${right.text.endsWith('A') ? 'B' : 'A'}`

@@ -1,15 +1,20 @@
 // Only compiled, in the repository against the sources and in `test/package` against the packed declarations.
 import {
+  anyOwner,
   apiKeyCookie,
   apiKeyHeader,
   apiKeyQuery,
   bearer,
   type Caller,
   createTestWard,
+  type DeliveryView,
   type Demand,
   Fault,
   type FaultCode,
   type GuardSetting,
+  type JobModel,
+  type JobService,
+  type JobView,
   type KeyService,
   openModelward,
   Refusal,
@@ -20,6 +25,7 @@ import {
   type TestWard,
   type Verdict,
   type Ward,
+  type WardWithJobs,
 } from 'modelward'
 import { type Equal, expectType } from './equal.ts'
 
@@ -82,6 +88,41 @@ openModelward({ data: './data', scheme: 'header' })
 openModelward({ data: './data', environment: 'staging' })
 // @ts-expect-error a wrong key is answered with 401 or 403
 openModelward({ data: './data', invalidKeyStatus: 404 })
+
+// With jobs, a ward has them and their webhooks; without, both may be missing and must be asked for.
+const models = new Map<string, JobModel>([['echo', { batchMax: 1, predict: (inputs) => inputs }]])
+const wardWithJobs = await openModelward({ data: './data', scheme: optionalHeader, jobs: { models } })
+expectType<Equal<typeof wardWithJobs, WardWithJobs<false>>>()
+expectType<Equal<typeof wardWithJobs.jobs, JobService>>()
+expectType<Equal<typeof ward.jobs, JobService | undefined>>()
+const asWard: Ward<false> = wardWithJobs
+void asWard
+const submitted = await wardWithJobs.jobs.submit({
+  ...{ owner: 'acme', keyId: 'key', model: 'echo', inputs: ['a'] },
+  kind: 'single',
+  webhook: 'https://example.com/done',
+})
+expectType<Equal<typeof submitted.job, JobView>>()
+expectType<Equal<typeof submitted.job.result, unknown>>()
+const secret = await wardWithJobs.webhooks.rotateSecret('acme', { overlapMs: 3_600_000 })
+expectType<Equal<typeof secret, string>>()
+for await (const { version, job } of await wardWithJobs.jobs.events('acme', submitted.job.id)) {
+  expectType<Equal<typeof version, number>>()
+  expectType<Equal<typeof job, JobView>>()
+}
+// @ts-expect-error an owner is named, or all of them by a symbol: never by leaving it out
+wardWithJobs.jobs.list(undefined)
+// @ts-expect-error the same of deliveries
+wardWithJobs.webhooks.listDeliveries(undefined)
+const deliveries = await wardWithJobs.webhooks.listDeliveries('acme', { limit: 10 })
+expectType<Equal<typeof deliveries, readonly DeliveryView[]>>()
+wardWithJobs.jobs.list(anyOwner, { owner: 'acme', status: 'parked' })
+// @ts-expect-error there is no such status
+wardWithJobs.jobs.list(anyOwner, { status: 'lost' })
+// @ts-expect-error jobs need models
+openModelward({ data: './data', jobs: {} })
+// @ts-expect-error where there may be no jobs, they are not simply there
+ward.jobs.counts()
 
 // The guard's verdict carries the caller, once it is known to have admitted it.
 declare const head: Parameters<typeof ward.gate.admit>[0]

@@ -1,6 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import { ledgerEntryBytesMax, writeEntry } from '../../core/ledger-encoding.ts'
 import type { LedgerEntry } from '../../core/ledger-record.ts'
+import { turnsOfAnswers, turnsThatBringMore } from './event-loop-turns.ts'
 
 export interface AppendQueueOptions {
   /** Makes a batch durable: encoded entries, each behind its length in four bytes. Called again only once it has settled. */
@@ -26,8 +27,6 @@ export interface AppendQueue {
 
 /** What one transaction takes at most, so that nobody waits long for others. */
 const batchMax = 8_192
-/** How many turns of the event loop are awaited at most: a stream of requests that never pauses must not hold the first of them. */
-const turnsMax = 16
 const lengthBytes = 4
 const firstBytes = 64 * 1_024
 /** A buffer that grew beyond this in a rush is not kept for the next. */
@@ -86,21 +85,12 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
   let spare: Buffer | undefined
   let running: Promise<void> | undefined
 
-  /**
-   * What is on its way goes together: a commit for the first alone would have all the others wait for it, and costs as much as one for
-   * all. So as long as a turn of the event loop has brought more, the next is awaited; the first that brings nothing ends it.
-   */
-  async function turnsThatBringMore(): Promise<void> {
-    for (let taken = 0; taken < turnsMax; taken += 1) {
-      const before = waiting
-      await turn()
-      if (waiting === before || waiting >= batchMax) return
-    }
-  }
-
   async function run(): Promise<void> {
     while (waiting > 0) {
-      await turnsThatBringMore()
+      await turnsThatBringMore(
+        () => waiting,
+        () => waiting >= batchMax,
+      )
       const [batch, ...later] = batches
       if (batch === undefined) break
       batches = later
@@ -108,10 +98,7 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
       const taken = batch.take()
       if (taken.spare.length <= spareBytesMax) spare = taken.spare
       await batch.settle(send(taken.entries))
-      // In the first turn its answers leave, in the second what they were waited for with is read: two halves of one crowd, which
-      // would take turns from then on, become one again.
-      await turn()
-      await turn()
+      await turnsOfAnswers()
     }
     running = undefined
   }
@@ -143,9 +130,4 @@ export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): App
       await running
     },
   }
-}
-
-/** A turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

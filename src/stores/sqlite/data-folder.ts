@@ -22,6 +22,8 @@ export interface DataFolder {
   readonly databaseFile: string
   /** Where what is used of limits is kept, for `openSqliteLimitMemory`. */
   readonly limitsFile: string
+  /** Where jobs are kept, for `openSqliteJobStore`. */
+  readonly jobsFile: string
   /** Whether the database file is there and has not a byte in it, as one that was cut off or never filled. */
   readonly hasEmptyDatabase: () => boolean
   /** The text of a secret file; undefined where there is none. @throws SetupError `unreadable`, as the caller calls it */
@@ -71,6 +73,7 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
     path: folder,
     databaseFile: join(folder, databaseName),
     limitsFile: join(folder, 'limits.db'),
+    jobsFile: join(folder, 'jobs.db'),
     hasEmptyDatabase: () => statSync(join(folder, databaseName), { throwIfNoEntry: false })?.size === 0,
     readSecretFile: (name, unreadable) => readSecretFile(folder, name, unreadable),
     createSecretFile: (name, text) => createSecretFile(folder, name, text),

@@ -63,22 +63,3 @@ export interface Tended {
   /** Records that were dropped, and the last block that went; undefined where none were. */
   readonly dropped: { readonly records: number; readonly until: number } | undefined
 }
-
-/** A call on its way to a thread. */
-export interface ThreadRequest {
-  readonly id: number
-  readonly name: keyof ThreadCalls
-  readonly argument: unknown
-}
-
-/** And the answer. */
-export type ThreadAnswer =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly failure: ThreadFailure }
-
-/** An error, as far as it can travel between threads. */
-export interface ThreadFailure {
-  /** Of a SetupError; undefined for any other. */
-  readonly setupCode: string | undefined
-  readonly message: string
-}

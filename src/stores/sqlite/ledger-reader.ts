@@ -1,9 +1,10 @@
-import { Fault } from '../../core/fault.ts'
 import type { LedgerReader } from '../../core/ledger.ts'
 import { readPosition } from '../../core/ledger-position.ts'
-import { SetupError } from '../../core/setup-error.ts'
+import { createLastingThread, type LastingThread } from './lasting-thread.ts'
+import type { ThreadCalls } from './ledger-calls.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 import { type LedgerWorker, startLedgerWorker } from './ledger-worker.ts'
+import { asFault } from './thread-worker.ts'
 
 export interface SqliteLedgerReaderOptions {
   /** The database file, which must be there. */
@@ -31,42 +32,25 @@ export function createLedgerReader(file: string): LedgerReader {
     },
     usage: (query) => sums.ask('usage', query),
     async close() {
-      await Promise.all([queries.close(), sums.close()])
+      await Promise.all([queries.close(end), sums.close(end)])
     },
   }
 }
 
-interface ReadingThread {
-  readonly ask: LedgerWorker['ask']
-  readonly close: () => Promise<void>
+/** Started with the first question: who never asks needs none. */
+function createReadingThread(file: string): LastingThread<ThreadCalls> {
+  return createLastingThread({
+    start: () => startLedgerWorker({ role: 'reader', file }),
+    store: 'ledger',
+    faultCode: 'ledger_unavailable',
+  })
 }
 
-/** Started with the first question: who never asks needs none. One that died is replaced. */
-function createReadingThread(file: string): ReadingThread {
-  let worker: LedgerWorker | undefined
-  let isOpen = true
-  return {
-    async ask(name, argument) {
-      if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
-      if (worker === undefined || worker.isGone()) worker = startLedgerWorker({ role: 'reader', file })
-      try {
-        return await worker.ask(name, argument)
-      } catch (error) {
-        throw asFault(error)
-      }
-    },
-    async close() {
-      if (!isOpen) return
-      isOpen = false
-      if (worker === undefined || worker.isGone()) return
-      await worker.ask('close', { now: 0 }).catch(() => undefined)
-      await worker.end()
-    },
-  }
+function end(reader: LedgerWorker): Promise<unknown> {
+  return reader.ask('close', { now: 0 })
 }
 
 /** While running, what stands in the way of opening is a fault like any other. */
-export function asFault(error: unknown): unknown {
-  if (!(error instanceof SetupError)) return error
-  return new Fault('ledger_unavailable', `ledger: ${error.message}`, { cause: error })
+export function asLedgerFault(error: unknown): unknown {
+  return asFault(error, 'ledger', 'ledger_unavailable')
 }

@@ -1,16 +1,12 @@
 // The program of the ledger's threads: one writes, one keeps the file in shape, one reads.
-import { parentPort, workerData } from 'node:worker_threads'
-import { SetupError } from '../../core/setup-error.ts'
-import type { ThreadAnswer, ThreadCalls, ThreadData, ThreadFailure, ThreadRequest } from './ledger-calls.ts'
+import { workerData } from 'node:worker_threads'
+import type { ThreadCalls, ThreadData } from './ledger-calls.ts'
 import { createLedgerKeeper } from './ledger-keeper.ts'
 import { createLedgerSearch } from './ledger-search.ts'
 import { createLedgerWriter } from './ledger-writer.ts'
+import { serveCalls } from './thread-program.ts'
 
-const handlers = createHandlers(workerData as ThreadData)
-
-parentPort?.on('message', ({ id, name, argument }: ThreadRequest) => {
-  parentPort?.postMessage(answer(id, () => handlers[name]?.(argument as never)))
-})
+serveCalls({ ...createHandlers(workerData as ThreadData) })
 
 function createHandlers(data: ThreadData): Partial<ThreadCalls> {
   switch (data.role) {
@@ -20,20 +16,5 @@ function createHandlers(data: ThreadData): Partial<ThreadCalls> {
       return createLedgerKeeper(data)
     case 'reader':
       return createLedgerSearch(data)
-  }
-}
-
-function answer(id: number, work: () => unknown): ThreadAnswer {
-  try {
-    return { id, value: work() }
-  } catch (error) {
-    return { id, failure: failureOf(error) }
-  }
-}
-
-function failureOf(error: unknown): ThreadFailure {
-  return {
-    setupCode: error instanceof SetupError ? error.code : undefined,
-    message: error instanceof Error ? error.message : String(error),
   }
 }

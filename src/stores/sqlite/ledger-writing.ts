@@ -1,7 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import type { LedgerCheckpoint } from '../../core/ledger-checkpoint.ts'
 import type { Written } from './ledger-calls.ts'
-import { asFault } from './ledger-reader.ts'
+import { asLedgerFault } from './ledger-reader.ts'
 import type { LedgerWorker } from './ledger-worker.ts'
 
 export interface WritingThreadOptions {
@@ -57,7 +57,7 @@ export function createWritingThread({
       tell(written)
       return written
     } catch (error) {
-      throw asFault(error)
+      throw asLedgerFault(error)
     }
   }
 
@@ -86,7 +86,7 @@ export function createWritingThread({
         const written = await worker.ask('close', { now: now() })
         if (written !== undefined) tell(written)
       } catch (error) {
-        throw asFault(error)
+        throw asLedgerFault(error)
       } finally {
         await worker.end()
       }

@@ -1,5 +1,5 @@
 import type { SqliteDatabase } from './database.ts'
-import { checkVersion, type DatabaseKind, useWriteAheadLog } from './prepare-database.ts'
+import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from './prepare-database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
 /** In the file's header, so that no other program's database is taken for ours: `MWkd` in ASCII. */
@@ -88,24 +88,8 @@ export function migrateDatabase(database: SqliteDatabase, file: string, deadline
   try {
     checkVersion(database, file, kind)
     useWriteAheadLog(database, file, deadline)
-    while (!migrateOneStep(database, file));
+    takeSteps(database, file, kind, steps)
   } catch (error) {
     throw setupErrorOf(error, file)
-  }
-}
-
-/** @returns whether nothing is left to do. Always takes the write lock, so that a file that cannot be written is found now. */
-function migrateOneStep(database: SqliteDatabase, file: string): boolean {
-  database.exec('BEGIN IMMEDIATE')
-  try {
-    const version = checkVersion(database, file, kind)
-    const step = steps[version]
-    if (step !== undefined)
-      database.exec(`${step}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version + 1}`)
-    database.exec('COMMIT')
-    return version + 1 >= steps.length
-  } catch (error) {
-    if (database.isTransaction()) database.exec('ROLLBACK')
-    throw error
   }
 }

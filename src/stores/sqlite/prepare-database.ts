@@ -1,6 +1,7 @@
 import { SetupError } from '../../core/setup-error.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
 import { isBusy } from './sqlite-error.ts'
+import { inTransaction } from './transaction.ts'
 
 /** What a file of ours says of itself in its header. */
 export interface DatabaseKind {
@@ -53,4 +54,37 @@ export function useWriteAheadLog(database: SqliteDatabase, file: string, deadlin
       Atomics.wait(timer, 0, 0, 5)
     }
   }
+}
+
+/**
+ * Brings a database up to the last of its kind's steps, each whole or not at all. Always takes the write lock, so that a file that cannot be
+ * written is found now.
+ *
+ * @param steps the first makes version 1 of an empty database, each other the next version of the one before
+ */
+export function takeSteps(
+  database: SqliteDatabase,
+  file: string,
+  kind: DatabaseKind,
+  steps: readonly string[],
+): void {
+  while (!takeOneStep(database, file, kind, steps));
+}
+
+/** @returns whether nothing is left to do */
+function takeOneStep(
+  database: SqliteDatabase,
+  file: string,
+  kind: DatabaseKind,
+  steps: readonly string[],
+): boolean {
+  return inTransaction(database, () => {
+    const version = checkVersion(database, file, kind)
+    const step = steps[version]
+    if (step !== undefined)
+      database.exec(
+        `${step}; PRAGMA application_id = ${kind.applicationId}; PRAGMA user_version = ${version + 1}`,
+      )
+    return version + 1 >= steps.length
+  })
 }

@@ -1,0 +1,86 @@
+import { type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
+import type { AttemptEnd } from './job-queue.ts'
+
+/** What a job becomes, and when it may be claimed: null for at once, or for never where it has ended. */
+export interface JobTransition {
+  readonly job: JobRecord
+  readonly dueAt: number | null
+}
+
+/** The job as it is accepted. */
+export function acceptJob({ inputs: _, ...job }: NewJob): JobRecord {
+  return {
+    ...job,
+    status: 'queued',
+    version: 1,
+    done: 0,
+    attempts: 0,
+    result: null,
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+    expiresAt: null,
+  }
+}
+
+/** The job as an attempt begins. */
+export function beginAttempt(job: JobRecord, now: number): JobRecord {
+  return {
+    ...job,
+    status: 'running',
+    version: job.version + 1,
+    done: 0,
+    attempts: job.attempts + 1,
+    startedAt: now,
+  }
+}
+
+/** The job as an attempt ends. */
+export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTransition {
+  switch (end.end) {
+    case 'succeeded':
+      return finish(
+        { ...job, done: job.total, result: end.result, error: null },
+        'succeeded',
+        now,
+        end.expiresAt,
+      )
+    case 'failed':
+      return finish({ ...job, error: end.error }, 'failed', now, end.expiresAt)
+    case 'retry':
+      if (job.attempts >= job.attemptsMax)
+        return finish({ ...job, error: end.error }, 'parked', now, end.expiresAt)
+      return { job: wait(job), dueAt: end.retryAt }
+    case 'released':
+      return { job: wait({ ...job, attempts: job.attempts - 1 }), dueAt: null }
+  }
+}
+
+/** A job whose last attempt was lost with its worker. */
+export function parkLost(job: JobRecord, now: number, expiresAt: number): JobTransition {
+  return finish({ ...job, error: jobLost }, 'parked', now, expiresAt)
+}
+
+export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTransition {
+  return finish(job, 'cancelled', now, expiresAt)
+}
+
+/** A job that has ended, with all of its attempts before it again. */
+export function retryJob(job: JobRecord): JobTransition {
+  return { job: wait({ ...job, attempts: 0, error: null }), dueAt: null }
+}
+
+function finish(job: JobRecord, status: JobStatus, finishedAt: number, expiresAt: number): JobTransition {
+  return { job: { ...job, status, version: job.version + 1, finishedAt, expiresAt }, dueAt: null }
+}
+
+function wait(job: JobRecord): JobRecord {
+  return {
+    ...job,
+    status: 'queued',
+    version: job.version + 1,
+    done: 0,
+    finishedAt: null,
+    expiresAt: null,
+  }
+}

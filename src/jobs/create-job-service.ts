@@ -1,0 +1,146 @@
+import type { Clock } from '../core/clock.ts'
+import { hasEnded } from '../core/job.ts'
+import type { JobQueue } from '../core/job-queue.ts'
+import type { KeptAnswers } from '../core/kept-answer.ts'
+import type { LedgerReader } from '../core/ledger.ts'
+import { createAnswerSeal } from '../gate/idempotency.ts'
+import type { Peppers } from '../gate/pepper.ts'
+import type { EntryWriter } from '../gate/write-entry.ts'
+import { createAnswerOnce } from './answer-once.ts'
+import { createJobAccess, type JobAccessOptions } from './job-access.ts'
+import { createJobChanges } from './job-changes.ts'
+import { createJobRecords } from './job-records.ts'
+import type { JobService } from './job-service.ts'
+import { createJobUsages } from './job-usages.ts'
+import { JobWorker } from './job-worker.ts'
+import { recordEnds } from './record-ends.ts'
+import type { JobModels } from './run-attempt.ts'
+import { processScheduler, type Scheduler, stayAlive } from './scheduler.ts'
+import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
+import { type TendJobsOptions, tendJobs } from './tend-jobs.ts'
+
+export interface JobServiceOptions {
+  /** Not closed with the service. */
+  readonly store: JobQueue & KeptAnswers
+  readonly peppers: Peppers
+  /** Where jobs are recorded. */
+  readonly writer: EntryWriter
+  /** What is recorded there of ends is looked up once, at the start: a process that was killed may have committed some and recorded them no more. @default nothing is looked up */
+  readonly ledger?: Pick<LedgerReader, 'query'> | undefined
+  /** Models that jobs may ask. */
+  readonly models: JobModels
+  /**
+   * Jobs of one model that this process works on at once; 0 for a process that only submits, looks and cancels.
+   * @default what the model says, or 128
+   */
+  readonly concurrency?: number
+  /** Most jobs that may wait or run, in all. @default 10,000 */
+  readonly jobsMax?: number
+  /** The same of one owner. @default 1,000 */
+  readonly ownerJobsMax?: number
+  /** Attempts after which a job is parked. @default 3 */
+  readonly attemptsMax?: number
+  /** How long ended jobs are kept, in milliseconds. @default 24 hours */
+  readonly keepMs?: number
+  /**
+   * How long a worker that is not heard of keeps its jobs, in milliseconds: how long a job waits after `kill -9` or a power cut. Shorter, and a process
+   * that was stopped for a moment loses jobs that it is still working on.
+   * @default 30,000
+   */
+  readonly leaseMs?: number
+  /** Longest result, in bytes of JSON. @default 16 MiB */
+  readonly resultBytesMax?: number
+  /** @default Date.now */
+  readonly clock?: Clock
+  /** Never jumps, in milliseconds. @default performance.now */
+  readonly monotonic?: Clock
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler
+  /** From 0 on and below 1. @default Math.random */
+  readonly random?: () => number
+  /** Told what nobody is left to be told of. @default nobody */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+/** Waits after the first failures: 0 to 1 s, 0 to 2 s, and so on, up to a minute. */
+const retryDelay = { baseMs: 1_000, capMs: 60_000 }
+
+/** Puts the jobs' service together over a store, and begins to work. */
+export function createJobService(options: JobServiceOptions): JobService {
+  const parts = partsOf(options)
+  const { store, changes, usages, worker } = parts
+  const stopWatching = store.watch(({ jobs, isDue }) => {
+    for (const job of jobs) {
+      if (hasEnded(job.status)) usages.settle(job)
+      worker?.hear(job)
+      changes.tell(job.id)
+    }
+    if (isDue) worker?.wake()
+  })
+  const stopTending = tendJobs(parts)
+  worker?.wake()
+  const recorded = recordLate(options, parts)
+  let closed: Promise<void> | undefined
+  const close = async (graceMs: number): Promise<void> => {
+    stopTending()
+    await worker?.close(graceMs)
+    changes.close()
+    stopWatching()
+    await usages.close()
+    await recorded
+  }
+  return {
+    answerOnce: parts.answerOnce,
+    submit: createSubmitJob(parts),
+    ...createJobAccess(parts),
+    close({ graceMs = 10_000 } = {}) {
+      closed ??= stayAlive(close(graceMs))
+      return closed
+    },
+  }
+}
+
+/** Ends that a process before this one committed and did not live to record; a process that only looks leaves them to one that works. */
+async function recordLate({ ledger, onFault }: JobServiceOptions, parts: Parts): Promise<void> {
+  if (ledger === undefined || parts.worker === undefined) return
+  const { store, records, clock } = parts
+  try {
+    await recordEnds({ store, ledger, records, begunAt: clock() })
+  } catch (fault) {
+    onFault?.('whether all ended jobs are recorded could not be found out', fault)
+  }
+}
+
+type Parts = SubmitJobOptions &
+  JobAccessOptions &
+  TendJobsOptions & { readonly worker: JobWorker | undefined }
+
+function partsOf(options: JobServiceOptions): Parts {
+  const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
+  const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
+  const records = createJobRecords(options.writer, clock)
+  const usages = createJobUsages(onFault)
+  const accepting = new Map<string, Promise<boolean>>()
+  const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
+  const workerOptions = {
+    ...shared,
+    concurrency,
+    retryDelay,
+    random: options.random ?? Math.random,
+    leaseMs: options.leaseMs ?? 30_000,
+    resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,
+    isAccepted: async (id: string) => (await accepting.get(id)) ?? true,
+    usedBy: usages.used,
+  }
+  return {
+    ...shared,
+    usages,
+    accepting,
+    attemptsMax: options.attemptsMax ?? 3,
+    bounds: { jobsMax: options.jobsMax ?? 10_000, ownerJobsMax: options.ownerJobsMax ?? 1_000 },
+    changes: createJobChanges(scheduler),
+    answerOnce: createAnswerOnce({ answers: store, seal, clock, onFault }),
+    worker: concurrency === 0 ? undefined : new JobWorker(workerOptions),
+  }
+}

@@ -1,0 +1,80 @@
+import { isWholeFrom } from '../core/check-options.ts'
+import type { Clock } from '../core/clock.ts'
+import type { JobRecord } from '../core/job.ts'
+import type { JobAddress, JobQueue } from '../core/job-queue.ts'
+import { Refusal } from '../core/refusal.ts'
+import { awaitJob, followJob } from './follow-job.ts'
+import type { JobChanges } from './job-changes.ts'
+import type { JobRecords } from './job-records.ts'
+import { anyOwner, type JobOwner, type JobService, ownerOf } from './job-service.ts'
+import { type JobView, viewJob, viewOwnedJob } from './view-job.ts'
+
+export interface JobAccessOptions {
+  readonly store: JobQueue
+  readonly clock: Clock
+  /** Never jumps, in milliseconds. */
+  readonly monotonic: Clock
+  readonly keepMs: number
+  readonly records: JobRecords
+  readonly changes: JobChanges
+}
+
+/** Reading, following and changing the jobs that are there. */
+export function createJobAccess(
+  options: JobAccessOptions,
+): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts'> {
+  const { store, clock, monotonic, keepMs, records, changes } = options
+  const reading = (owner: JobOwner, id: string) => async (): Promise<JobRecord> =>
+    found(await store.findJob(addressOf(owner, id), clock()))
+
+  return {
+    get: async (owner, id, wait = {}) =>
+      viewOf(owner)(await awaitJob(changes, monotonic, id, reading(owner, id), wait)),
+    events: (owner, id, from = {}) => followJob(changes, id, reading(owner, id), from),
+    async list(owner, { owner: only, status, limit = 100, after } = {}) {
+      if (!isLimit(limit)) throw new TypeError(`jobs.list: \`limit\`: expected 1 to 1,000, got ${limit}`)
+      const query = {
+        limit,
+        now: clock(),
+        ...(only !== undefined && { owner: only }),
+        // After what narrows: whoever may see one owner's jobs sees those, whatever is asked.
+        ...ownerOf(owner),
+        ...(status && { status }),
+        ...(after && { after }),
+      }
+      const { jobs, hasMore } = await store.listJobs(query)
+      const last = jobs.at(-1)
+      const next = hasMore && last !== undefined ? { createdAt: last.createdAt, id: last.id } : undefined
+      return { jobs: jobs.map(viewOf(owner)), next }
+    },
+    async cancel(owner, id, changer = {}) {
+      await records.ensureWritable()
+      const { job, cancelled } = found(await store.cancel(addressOf(owner, id), clock(), keepMs))
+      if (cancelled) await records.cancelled(job, changer)
+      return viewOf(owner)(job)
+    },
+    async retry(owner, id, changer = {}) {
+      await records.ensureWritable()
+      const { job, retried } = found(await store.retry(addressOf(owner, id), clock()))
+      if (retried) await records.retried(job, changer)
+      return viewOf(owner)(job)
+    },
+    counts: store.countJobs,
+  }
+}
+
+const isLimit = isWholeFrom(1, 1_000)
+
+/** Only whoever asks for the jobs of all owners has to be told whose each is. */
+function viewOf(owner: JobOwner): (job: JobRecord) => JobView {
+  return owner === anyOwner ? viewOwnedJob : viewJob
+}
+
+function found<T>(job: T | undefined): T {
+  if (job === undefined) throw new Refusal('job_not_found')
+  return job
+}
+
+function addressOf(owner: JobOwner, id: string): JobAddress {
+  return { id, ...ownerOf(owner) }
+}

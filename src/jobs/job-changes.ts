@@ -1,0 +1,116 @@
+import { type Scheduler, stayAlive } from './scheduler.ts'
+
+/** Tells whoever follows a job that it may have changed. */
+export interface JobChanges {
+  readonly follow: (id: string) => Following
+  /** A job has changed. */
+  readonly tell: (id: string) => void
+  /** Ends every wait, now and from now on. */
+  readonly close: () => void
+}
+
+/** Somebody who follows a job. What changes between two waits is one change: nothing gathers for whoever is slow. */
+export interface Following {
+  /**
+   * Resolves to true when the job may have changed since the last wait, and to false when `waitMs` are over, the signal
+   * aborts or nothing more will be told.
+   */
+  readonly changed: (options: {
+    readonly waitMs?: number
+    readonly signal?: AbortSignal | undefined
+  }) => Promise<boolean>
+  readonly stop: () => void
+}
+
+/** Other processes' changes are not told by the store: followers look again by themselves, so often. */
+const lookAgainMs = 1_000
+
+/** Most followers that look again in one turn, the others in the next, so that ten thousand open streams do not keep the store busy. */
+const lookAgainMax = 200
+
+export function createJobChanges(scheduler: Scheduler): JobChanges {
+  const byJob = new Map<string, Set<Follower>>()
+  const inTurn = new Set<Follower>()
+  let isClosed = false
+  let callOff: (() => void) | undefined
+
+  function lookAgain(): void {
+    callOff = inTurn.size === 0 || isClosed ? undefined : scheduler.after(lookAgainMs, lookAgain)
+    for (const follower of [...inTurn].slice(0, lookAgainMax)) {
+      inTurn.delete(follower)
+      inTurn.add(follower)
+      follower.tell()
+    }
+  }
+
+  function remove(id: string, follower: Follower): void {
+    const followers = byJob.get(id)
+    followers?.delete(follower)
+    if (followers?.size === 0) byJob.delete(id)
+    inTurn.delete(follower)
+    if (inTurn.size > 0) return
+    callOff?.()
+    callOff = undefined
+  }
+
+  return {
+    follow(id) {
+      const follower = new Follower(scheduler, isClosed)
+      const followers = byJob.get(id) ?? new Set()
+      byJob.set(id, followers.add(follower))
+      inTurn.add(follower)
+      if (!isClosed) callOff ??= scheduler.after(lookAgainMs, lookAgain)
+      return { changed: (options) => follower.changed(options), stop: () => remove(id, follower) }
+    },
+    tell(id) {
+      for (const follower of byJob.get(id) ?? []) follower.tell()
+    },
+    close() {
+      isClosed = true
+      callOff?.()
+      for (const follower of inTurn) follower.close()
+    },
+  }
+}
+
+class Follower {
+  readonly #scheduler: Scheduler
+  #hasChanged = false
+  #isClosed: boolean
+  #wake: (() => void) | undefined
+
+  constructor(scheduler: Scheduler, isClosed: boolean) {
+    this.#scheduler = scheduler
+    this.#isClosed = isClosed
+  }
+
+  tell(): void {
+    this.#hasChanged = true
+    this.#wake?.()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#wake?.()
+  }
+
+  async changed({ waitMs, signal }: Parameters<Following['changed']>[0]): Promise<boolean> {
+    if (!this.#hasChanged && !this.#isClosed && signal?.aborted !== true) await this.#wait(waitMs, signal)
+    if (this.#isClosed || signal?.aborted === true) return false
+    const hasChanged = this.#hasChanged
+    this.#hasChanged = false
+    return hasChanged
+  }
+
+  async #wait(waitMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const woken = Promise.withResolvers<void>()
+    this.#wake = woken.resolve
+    const callOff = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
+    const onAbort = (): void => woken.resolve()
+    signal?.addEventListener('abort', onAbort)
+    await stayAlive(woken.promise)
+    signal?.removeEventListener('abort', onAbort)
+    this.#wake = undefined
+    callOff?.()
+  }
+}

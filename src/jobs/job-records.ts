@@ -1,0 +1,80 @@
+import type { Clock } from '../core/clock.ts'
+import type { JobRecord, NewJob } from '../core/job.ts'
+import { ledgerMeasuresMax } from '../core/ledger-encoding.ts'
+import { type LedgerEntry, ledgerEntry } from '../core/ledger-record.ts'
+import { type EntryWriter, ledgerFault } from '../gate/write-entry.ts'
+import type { JobChanger } from './job-service.ts'
+
+/** What the ledger is told of jobs: never inputs, results or keys. */
+export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
+  /** `again` where a repeated request was given the same job. */
+  readonly accepted: (
+    job: NewJob | JobRecord,
+    again?: { readonly repeated: true },
+  ) => Promise<void> | undefined
+  readonly started: (job: JobRecord) => Promise<void> | undefined
+  /** An attempt that ended, as the job stands after it. */
+  readonly ended: (job: JobRecord, attempt: EndedAttempt, late?: LateRecord) => Promise<void> | undefined
+  readonly cancelled: (job: JobRecord, changer: JobChanger, late?: LateRecord) => Promise<void> | undefined
+  readonly retried: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
+}
+
+/** Written by a later process, because the one that ended the job did not live to. */
+export interface LateRecord {
+  readonly late: true
+}
+
+export interface EndedAttempt {
+  /** Why it did not succeed, where the job is tried again and so says nothing of it. @default the job's own error */
+  readonly code?: string | null
+  /** From its beginning to its end, in microseconds; null where nobody saw both. */
+  readonly latencyUs: number | null
+  /** What the job has used of its limits; empty where that is not known. */
+  readonly measures: Readonly<Record<string, number>>
+}
+
+/** Every write resolves once the record is durable, and rejects with `ledger_unavailable`; undefined where nobody has to wait. */
+export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords {
+  function write(
+    event: LedgerEntry['event'],
+    job: NewJob | JobRecord,
+    more: Partial<LedgerEntry> = {},
+  ): Promise<void> | undefined {
+    if (!writer.isOn) return undefined
+    const { id, keyId, owner, requestId, model } = job
+    const detail = { job: id, model, ...more.detail }
+    return writer
+      .write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }))
+      ?.catch((thrown: unknown) => {
+        throw ledgerFault(thrown)
+      })
+  }
+
+  function change(
+    event: LedgerEntry['event'],
+    job: JobRecord,
+    { by, requestId }: JobChanger,
+    late?: LateRecord,
+  ): Promise<void> | undefined {
+    return write(event, job, { requestId: requestId ?? null, detail: { by: by ?? null, ...late } })
+  }
+
+  return {
+    ensureWritable: writer.ensureWritable,
+    accepted: (job, again) =>
+      write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
+    started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
+      const isFinished = job.status === 'succeeded'
+      const outcome = job.status === 'queued' ? 'retry' : job.status
+      return write(isFinished ? 'job.finished' : 'job.failed', job, {
+        code,
+        latencyUs,
+        measures: Object.fromEntries(Object.entries(measures).slice(0, ledgerMeasuresMax)),
+        detail: { attempt: job.attempts, ...(!isFinished && { outcome }), ...late },
+      })
+    },
+    cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),
+    retried: (job, changer) => change('job.retried', job, changer),
+  }
+}

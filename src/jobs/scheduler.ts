@@ -1,0 +1,66 @@
+/** Time that passes: a parameter, so that a test can let it pass. */
+export interface Scheduler {
+  /** Runs something once, after so many milliseconds; gives the way to call it off. */
+  readonly after: (ms: number, run: () => void) => () => void
+  /** Lets whatever else waits in this process come first. */
+  readonly yieldTurn: () => Promise<void>
+}
+
+/** Node's timers take no more: a longer one would run at once. 24.8 days. */
+const timerMsMax = 2 ** 31 - 1
+
+/** The process's own. Its timers do not keep the process alive. */
+export const processScheduler: Scheduler = {
+  after(ms, run) {
+    const timer = setTimeout(run, Math.min(ms, timerMsMax))
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+  yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+/** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
+export async function stayAlive<T>(work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 60_000)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** Resolves after so many milliseconds; rejects with the signal's reason where it aborts before. */
+export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Promise<void> {
+  return orAbort(
+    (stopped) =>
+      new Promise((resolve) => {
+        const callOff = scheduler.after(ms, resolve)
+        stopped(callOff)
+      }),
+    signal,
+  )
+}
+
+/**
+ * The work's outcome, or the signal's reason as soon as it aborts: for work that may not look at the signal itself.
+ *
+ * @param begin is given where to register what is to be called on an abort
+ */
+export async function orAbort<T>(
+  begin: (onStop: (stop: () => void) => void) => Promise<T> | T,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.throwIfAborted()
+  const stops: (() => void)[] = []
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => {
+    for (const stop of stops) stop()
+    aborted.reject(signal.reason)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([begin((stop) => void stops.push(stop)), aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { drawBase62 } from '../core/base62.ts'
+import { isText } from '../core/check-options.ts'
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/fault.ts'
+import type { NewJob } from '../core/job.ts'
+import type { JobQueue, JobSubmission } from '../core/job-queue.ts'
+import { acceptJob } from '../core/job-transition.ts'
+import { Refusal } from '../core/refusal.ts'
+import { noUsage, type Usage } from '../core/usage.ts'
+import { handOver, takeBack } from '../gate/end-usage.ts'
+import type { AnswerOnce, HeldName, PlainAnswer } from './answer-once.ts'
+import type { JobRecords } from './job-records.ts'
+import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
+import type { JobUsages } from './job-usages.ts'
+import type { JobModels } from './run-attempt.ts'
+import { type JobView, viewJob } from './view-job.ts'
+
+export interface SubmitJobOptions {
+  readonly store: JobQueue
+  readonly clock: Clock
+  readonly keepMs: number
+  readonly attemptsMax: number
+  readonly bounds: JobSubmission['bounds']
+  readonly models: JobModels
+  readonly records: JobRecords
+  readonly usages: JobUsages
+  readonly answerOnce: AnswerOnce
+  /** Jobs whose acceptance is being recorded: none is begun before. */
+  readonly accepting: Map<string, Promise<boolean>>
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+/**
+ * Accepts jobs. A job is committed first and recorded then, because a record of a job that was never accepted would be a lie; it is answered
+ * once both are durable, and no attempt at it begins, in any process, before a record of that is durable: nothing runs unrecorded. Where the
+ * acceptance cannot be recorded, the job is cancelled; one that was submitted under an `Idempotency-Key` stays, for its answer is
+ * committed with it, and a repeated request gets it. A process that dies between commit and record leaves the job, which is then
+ * worked on, its first record being `job.started`; its client had no answer.
+ */
+export function createSubmitJob(options: SubmitJobOptions): JobService['submit'] {
+  return async (request) => {
+    checkRequest(request)
+    if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
+    return holdUsage(request.usage ?? noUsage, options.onFault, async () => {
+      if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
+      return { job: await accept(options, request, request.keep), isReplayed: false }
+    })
+  }
+}
+
+/**
+ * Keeps the end of the request from ending its usage, from the beginning on: a client that went away while its job was being accepted would else free a
+ * slot that the job holds.
+ */
+async function holdUsage(
+  usage: Usage,
+  onFault: SubmitJobOptions['onFault'],
+  submit: () => Promise<SubmittedJob>,
+): Promise<SubmittedJob> {
+  const hasTaken = handOver(usage)
+  let isReplayed = true
+  try {
+    const submitted = await submit()
+    isReplayed = submitted.isReplayed
+    return submitted
+  } finally {
+    if (hasTaken && isReplayed)
+      await takeBack(usage).catch((fault: unknown) =>
+        onFault('the limits of a request could not be counted down', fault),
+      )
+  }
+}
+
+/** A caller's mistake, not a client's: what the client sent has been checked before. */
+function checkRequest({ owner, keyId, inputs, kind, priority = 0, idempotency, keep }: JobRequest): void {
+  // What was forgotten would be nobody's job, or everybody's.
+  if (!isText(owner)) throw new TypeError('jobs.submit: `owner`: expected text that is not empty')
+  if (!isText(keyId)) throw new TypeError('jobs.submit: `keyId`: expected text that is not empty')
+  if (inputs.length === 0) throw new TypeError('jobs.submit: `inputs`: expected at least one')
+  if (kind === 'single' && inputs.length > 1)
+    throw new TypeError(`jobs.submit: \`inputs\`: expected one for a single job, got ${inputs.length}`)
+  if (!Number.isInteger(priority) || priority < 0 || priority > 9)
+    throw new TypeError(`jobs.submit: \`priority\`: expected a whole number from 0 to 9, got ${priority}`)
+  if (idempotency !== undefined && keep !== undefined)
+    throw new TypeError('jobs.submit: expected `idempotency` or `keep`, got both')
+}
+
+async function acceptOnce(
+  options: SubmitJobOptions,
+  request: JobRequest,
+  idempotency: NonNullable<JobRequest['idempotency']>,
+): Promise<SubmittedJob> {
+  let isReplayed = true
+  const { status, body } = await options.answerOnce(idempotency, async (held) => {
+    isReplayed = false
+    return answerOf(await accept(options, request, (job) => held?.keep(answerOf(job))))
+  })
+  // The name was used for something that is not a job, such as a prediction that was answered at once.
+  if (status !== accepted) throw new Refusal('idempotency_mismatch')
+  const job = JSON.parse(body) as JobView
+  if (isReplayed) await recordAgain(options, job.id)
+  return { job, isReplayed }
+}
+
+const accepted = 202
+
+function answerOf(job: JobView): PlainAnswer {
+  const headers = { 'content-type': 'application/json', location: `/jobs/${job.id}` }
+  return { status: accepted, headers, body: JSON.stringify(job) }
+}
+
+/** The first time may be the one that could not be recorded. */
+async function recordAgain({ store, clock, records }: SubmitJobOptions, id: string): Promise<void> {
+  const job = await store.findJob({ id }, clock())
+  if (job !== undefined) await records.accepted(job, { repeated: true })
+}
+
+async function accept(
+  options: SubmitJobOptions,
+  request: JobRequest,
+  keep: ((job: JobView) => ReturnType<HeldName['keep']> | undefined) | undefined,
+): Promise<JobView> {
+  await request.prepare?.()
+  const { store, records, usages, bounds, accepting } = options
+  const job = newJob(request, options)
+  const view = viewJob(acceptJob(job))
+  await records.ensureWritable()
+  const recorded = Promise.withResolvers<boolean>()
+  accepting.set(job.id, recorded.promise)
+  if (request.usage !== undefined) usages.hold(job.id, request.usage)
+  let isAccepted = false
+  try {
+    const answer = keep?.(view)
+    const { outcome } = await store.submit({ jobs: [job], bounds, ...(answer && { answer }) })
+    refuseUnless(outcome)
+    await recordOrWithdraw(options, job, answer !== undefined)
+    isAccepted = true
+  } finally {
+    if (!isAccepted) usages.drop(job.id)
+    accepting.delete(job.id)
+    recorded.resolve(isAccepted)
+  }
+  return view
+}
+
+function refuseUnless(outcome: Awaited<ReturnType<JobQueue['submit']>>['outcome']): void {
+  if (outcome === 'full') throw new Fault('overloaded', 'as many jobs wait or run as may')
+  // Another request may have been carried out under the name: the next one finds its answer.
+  if (outcome === 'unreserved')
+    throw new Refusal('idempotency_in_flight', undefined, { headers: { 'retry-after': '1' } })
+}
+
+async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, isKept: boolean): Promise<void> {
+  try {
+    await options.records.accepted(job)
+  } catch (fault) {
+    if (!isKept) await withdraw(options, job)
+    throw fault
+  }
+}
+
+async function withdraw(
+  { store, usages, clock, keepMs, onFault }: SubmitJobOptions,
+  { id }: NewJob,
+): Promise<void> {
+  usages.drop(id)
+  await store.cancel({ id }, clock(), keepMs).catch((fault: unknown) => {
+    onFault(`job ${id} was answered with a fault, and could not be cancelled`, fault)
+  })
+}
+
+function newJob(request: JobRequest, { clock, attemptsMax }: SubmitJobOptions): NewJob {
+  const { owner, keyId, model, kind, inputs } = request
+  return {
+    id: `job_${drawBase62(22, randomBytes)}`,
+    owner,
+    keyId,
+    requestId: request.requestId ?? null,
+    model,
+    kind,
+    inputs: JSON.stringify(inputs),
+    total: inputs.length,
+    priority: request.priority ?? 0,
+    attemptsMax,
+    webhook: request.webhook ?? null,
+    createdAt: clock(),
+  }
+}

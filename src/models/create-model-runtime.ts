@@ -1,0 +1,116 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
+import { SetupError } from '../core/setup-error.ts'
+import { checkModel } from './check-model.ts'
+import type { Model } from './model.ts'
+import type { ModelRuntime, ServedModel } from './model-runtime.ts'
+import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
+import { isSentiment } from './sentiment/is-sentiment.ts'
+import { loadSentimentModel } from './sentiment/sentiment-model.ts'
+
+/** Which models, and the bounds within which they answer. */
+export interface ModelRuntimeOptions {
+  /**
+   * Models, the first of which is the default: paths of modules that export one, or inline models themselves. A threaded model comes by its
+   * path, because its thread imports it. @default the built-in sentiment model
+   */
+  readonly models?: readonly (string | URL | Model<never>)[]
+  /** Longest that a call may take, for models that say nothing else. @default 5,000 ms */
+  readonly deadlineMs?: number
+  /** Threads of each threaded model that says nothing else, 1 to 64. @default the machine's cores less one, at most 4 */
+  readonly threads?: number
+  /** Most inputs that wait for one threaded model; more are refused with `overloaded`. @default 1,000 */
+  readonly waitingMax?: number
+  /** Longest that a model may take to load and warm up. @default 120,000 ms */
+  readonly loadMs?: number
+  /** Most memory of each model thread's JavaScript heap in MiB. @default Node's own */
+  readonly threadHeapMib?: number
+  /** Told of what no caller is told: a thread that was lost, a replacement that cannot load. For the log. @default nothing */
+  readonly onFault?: (fault: Error) => void
+}
+
+const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
+  models: { expected: 'an array of paths and inline models', accepts: Array.isArray },
+  deadlineMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  threads: { expected: 'a number of threads, 1 to 64', accepts: isWholeFrom(1, 64) },
+  waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
+  loadMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
+  onFault: { expected: 'a function', accepts: isFunction },
+}
+
+/** How long an aborted batch may take to end before its thread is killed. */
+const graceMs = 250
+
+/**
+ * Loads models and gives them when all are ready.
+ *
+ * @throws TypeError for wrong options; SetupError `model_unreadable` for a model that cannot be loaded, `config_invalid` for two of one name
+ * @example
+ * const runtime = await createModelRuntime({ models: ['./my-model.ts'] })
+ * const outputs = await runtime.models.get('my-model')?.predict(['some text'])
+ */
+export async function createModelRuntime(options: ModelRuntimeOptions = {}): Promise<ModelRuntime> {
+  checkOptions('createModelRuntime', options, { ...rules })
+  const opened: OpenedModel[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.splice(0).map((model) => model.close()))
+  }
+  const models = new Map<string, ServedModel>()
+  try {
+    for (const given of givenModels(options.models)) {
+      const model = await open(given, options)
+      opened.push(model)
+      if (models.has(model.served.name))
+        throw new SetupError(
+          'config_invalid',
+          `models: expected names of their own, got \`${model.served.name}\` twice`,
+        )
+      models.set(model.served.name, model.served)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { models, close }
+}
+
+type Given = string | URL | Model<never> | undefined
+
+/** Undefined stands for the built-in model. */
+function givenModels(models: ModelRuntimeOptions['models'] = []): readonly Given[] {
+  return models.length === 0 ? [undefined] : models
+}
+
+function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> {
+  const {
+    deadlineMs = 5_000,
+    waitingMax = 1_000,
+    loadMs = 120_000,
+    threads,
+    threadHeapMib,
+    onFault = () => {},
+  } = options
+  if (given === undefined)
+    return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
+  if (typeof given === 'string' || given instanceof URL) {
+    const file = typeof given === 'string' ? resolve(given) : fileURLToPath(given)
+    return openModelFile({
+      file,
+      deadlineMs,
+      threads,
+      waitingMax,
+      loadMs,
+      graceMs,
+      heapMib: threadHeapMib,
+      onFault,
+    })
+  }
+  const model = checkModel(given, 'models')
+  if (model.runs === 'inline') return openInline(model, { deadlineMs, loadMs }, 'models')
+  throw new SetupError(
+    'model_unreadable',
+    `models: expected the path of the module of \`${model.name}\`, got the model itself; a threaded model is imported by its thread`,
+  )
+}

@@ -1,0 +1,43 @@
+import type { BatchRun } from './batch-lane.ts'
+import type { WaitingCall } from './waiting-call.ts'
+
+/** Calls that a lane works on together. */
+export class RunningBatch {
+  readonly calls: readonly WaitingCall[]
+  readonly inputCount: number
+  /** Whether it was given up because it took more than its share of its calls' time. */
+  isOutOfTime = false
+  readonly #run: BatchRun
+  #cancelTimer = (): void => {}
+
+  constructor(calls: readonly WaitingCall[], run: BatchRun) {
+    this.calls = calls
+    this.inputCount = calls.reduce((sum, { inputs }) => sum + inputs.length, 0)
+    this.#run = run
+  }
+
+  /** Arms what gives the batch up after its share of time. */
+  limit(arm: (action: () => void) => () => void): void {
+    this.#cancelTimer = arm(() => {
+      this.isOutOfTime = true
+      this.#run.abort()
+    })
+  }
+
+  /** Gives the batch up where nobody waits for it any more: one call that has left never harms another. */
+  abortIfUnwanted(): void {
+    if (this.calls.every((call) => call.isOver)) this.#run.abort()
+  }
+
+  end(): void {
+    this.#cancelTimer()
+  }
+
+  deliver(outputs: readonly unknown[]): void {
+    let from = 0
+    for (const call of this.calls) {
+      call.resolve(outputs.slice(from, from + call.inputs.length))
+      from += call.inputs.length
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import type { Sentiment, SentimentClass } from './sentiment.ts'
+
+const classes: ReadonlySet<unknown> = new Set<SentimentClass>(['positive', 'negative', 'neutral'])
+
+/** Whether an output may be written as it is: a class that exists, and numbers that JSON has. */
+export function isSentiment(output: unknown): output is Sentiment {
+  if (typeof output !== 'object' || output === null) return false
+  const { sentiment, confidence, scores } = output as Partial<Sentiment>
+  if (typeof scores !== 'object' || scores === null || !isShare(confidence)) return false
+  const { positive, negative, neutral } = scores
+  return isShare(positive) && isShare(negative) && isShare(neutral) && classes.has(sentiment)
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1
+}

@@ -1,0 +1,153 @@
+/** In the file's header, so that no other program's database is taken for ours: `MWjb` in ASCII. */
+export const jobApplicationId = 0x4d576a62
+
+/** The steps from an empty database to this program's. A step that has been released is never changed. */
+export const jobSteps: readonly string[] = [
+  `
+  CREATE TABLE jobs (
+    -- Rises with every job: of an owner's jobs the lowest is the oldest.
+    place INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    request_id TEXT,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('single', 'batch')),
+    total INTEGER NOT NULL CHECK (total >= 0),
+    priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+    attempts_max INTEGER NOT NULL CHECK (attempts_max >= 1),
+    webhook TEXT,
+    created_at INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'parked')),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    done INTEGER NOT NULL CHECK (done >= 0),
+    attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    error_code TEXT,
+    error_detail TEXT,
+    started_at INTEGER,
+    finished_at INTEGER,
+    expires_at INTEGER,
+    -- Whoever has it may end the attempt.
+    lease TEXT,
+    -- Whether it may be claimed now: it waits, or its lease has ended.
+    is_ready INTEGER NOT NULL CHECK (is_ready IN (0, 1)),
+    -- When it becomes ready by itself: the next attempt's time, or the end of the lease.
+    due_at INTEGER,
+    CHECK ((lease IS NOT NULL) = (status = 'running')),
+    CHECK ((expires_at IS NULL) = (status IN ('queued', 'running'))),
+    CHECK ((is_ready = 1 OR due_at IS NOT NULL) = (status IN ('queued', 'running'))),
+    CHECK (is_ready = 0 OR due_at IS NULL),
+    CHECK ((error_code IS NULL) = (error_detail IS NULL))
+  ) STRICT;
+  CREATE INDEX jobs_ready ON jobs (owner, model, priority DESC, place) WHERE is_ready = 1;
+  CREATE INDEX jobs_by_due_at ON jobs (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX jobs_by_expires_at ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX jobs_by_finished_at ON jobs (finished_at, id) WHERE finished_at IS NOT NULL;
+  CREATE INDEX jobs_by_status ON jobs (status, created_at, id);
+  CREATE INDEX jobs_by_owner ON jobs (owner, status, created_at, id);
+
+  -- Apart from the jobs, so that lists do not read them.
+  CREATE TABLE job_inputs (
+    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
+    inputs TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE job_results (
+    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
+    result TEXT NOT NULL
+  ) STRICT;
+
+  -- Whose turn it is: a row for each model that an owner has asked.
+  CREATE TABLE turns (
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    -- The owner's last turn, or when they came: the same in all of their rows.
+    served INTEGER NOT NULL,
+    -- Set with each job that becomes ready; taken back by whoever finds none.
+    has_ready INTEGER NOT NULL CHECK (has_ready IN (0, 1)),
+    PRIMARY KEY (owner, model)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX turns_by_served ON turns (model, served) WHERE has_ready = 1;
+
+  -- How many jobs wait and run, kept by the triggers: counting them would take longer the more there are.
+  CREATE TABLE owners (
+    owner TEXT NOT NULL PRIMARY KEY,
+    queued INTEGER NOT NULL CHECK (queued >= 0),
+    running INTEGER NOT NULL CHECK (running >= 0)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE totals (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    queued INTEGER NOT NULL CHECK (queued >= 0),
+    running INTEGER NOT NULL CHECK (running >= 0),
+    -- The last turn that anybody had or got.
+    served INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO totals VALUES (1, 0, 0, 0);
+  CREATE TRIGGER jobs_added AFTER INSERT ON jobs BEGIN
+    INSERT INTO owners VALUES (new.owner, 1, 0) ON CONFLICT (owner) DO UPDATE SET queued = queued + 1;
+    UPDATE totals SET queued = queued + 1 WHERE id = 1;
+  END;
+  CREATE TRIGGER jobs_changed AFTER UPDATE OF status ON jobs WHEN new.status <> old.status BEGIN
+    UPDATE owners SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running')
+    WHERE owner = new.owner;
+    UPDATE totals SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running')
+    WHERE id = 1;
+  END;
+
+  CREATE TABLE answers (
+    id TEXT NOT NULL PRIMARY KEY,
+    request_digest TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    -- NULL while it is reserved for a request under way.
+    sealed BLOB,
+    -- When the answer is forgotten, or the reservation ends.
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX answers_by_expires_at ON answers (expires_at);
+
+  CREATE TABLE deliveries (
+    place INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    job_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    url TEXT NOT NULL,
+    -- The job as it ended, without its result.
+    job TEXT NOT NULL CHECK (json_type(job) = 'object'),
+    status TEXT NOT NULL CHECK (status IN ('waiting', 'delivered', 'failed')),
+    attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    -- When it is tried next, or when the lease of this attempt ends.
+    due_at INTEGER,
+    created_at INTEGER NOT NULL,
+    last_at INTEGER,
+    last_status INTEGER,
+    last_reason TEXT,
+    lease TEXT,
+    -- It goes once it has ended.
+    is_job_forgotten INTEGER NOT NULL CHECK (is_job_forgotten IN (0, 1)),
+    CHECK ((due_at IS NOT NULL) = (status = 'waiting')),
+    CHECK (lease IS NULL OR status = 'waiting')
+  ) STRICT;
+  CREATE INDEX deliveries_by_job ON deliveries (job_id, place);
+  CREATE INDEX deliveries_by_owner ON deliveries (owner, place);
+  CREATE INDEX deliveries_by_due_at ON deliveries (owner, due_at, place) WHERE due_at IS NOT NULL;
+  CREATE INDEX deliveries_leased ON deliveries (owner, due_at) WHERE lease IS NOT NULL;
+  -- When the first delivery of an owner is due; a row for each that has one.
+  CREATE TABLE delivery_turns (
+    owner TEXT NOT NULL PRIMARY KEY,
+    due_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX delivery_turns_by_due_at ON delivery_turns (due_at, owner);
+
+  CREATE TABLE webhook_secrets (
+    place INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    signs_until INTEGER
+  ) STRICT;
+  CREATE INDEX webhook_secrets_by_owner ON webhook_secrets (owner, place);
+  `,
+]

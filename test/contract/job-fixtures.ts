@@ -1,0 +1,196 @@
+import { expect } from 'vitest'
+import type { JobError, JobRecord, NewJob } from '../../src/core/job.ts'
+import type {
+  AttemptEnd,
+  ClaimedJob,
+  JobChange,
+  JobClaim,
+  JobQuery,
+  JobSubmission,
+} from '../../src/core/job-queue.ts'
+import type { JobStore } from '../../src/core/job-store.ts'
+import type { AnswerReservation, KeptAnswer } from '../../src/core/kept-answer.ts'
+
+/** A store under test, empty when it is opened. */
+export interface OpenedJobStore {
+  readonly store: JobStore
+  /** Of a store that outlives its process: closes it and opens what it kept. Absent where nothing outlives. */
+  readonly reopen?: () => Promise<JobStore>
+  readonly close: () => Promise<void>
+}
+
+/** Opens a store of its own, which shares nothing with any other. */
+export type OpenJobStore = () => Promise<OpenedJobStore>
+
+/** The store of the running test; another object after `reopen`. */
+export type GetStore = () => JobStore
+
+/** When tests begin: the clock is a parameter of every call. */
+export const jobBegin: number = Date.UTC(2026, 10, 24, 23, 59)
+export const leaseMs = 30_000
+export const keepMs = 3_600_000
+export const unavailable = { name: 'Fault', code: 'store_unavailable' }
+
+export function jobId(number: number): string {
+  return `job_${String(number).padStart(22, '0')}`
+}
+
+/** A job, plain but for what is given. */
+export function jobOf(number: number, given: Partial<NewJob> = {}): NewJob {
+  return {
+    id: jobId(number),
+    owner: 'acme',
+    keyId: 'key_a',
+    requestId: `request-${number}`,
+    model: 'sentiment',
+    kind: 'single',
+    inputs: JSON.stringify([`text ${number}`]),
+    total: 1,
+    priority: 0,
+    attemptsMax: 3,
+    webhook: null,
+    createdAt: jobBegin,
+    ...given,
+  }
+}
+
+/** How a job stands when it has just been accepted. */
+export function acceptedOf({ inputs: _, ...job }: NewJob): JobRecord {
+  return {
+    ...job,
+    status: 'queued',
+    version: 1,
+    done: 0,
+    attempts: 0,
+    result: null,
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+    expiresAt: null,
+  }
+}
+
+export const wide: JobSubmission['bounds'] = { jobsMax: 1_000_000, ownerJobsMax: 1_000_000 }
+
+/** Has jobs accepted. */
+export async function submit(store: JobStore, ...jobs: readonly NewJob[]): Promise<void> {
+  expect(await store.submit({ jobs, bounds: wide })).toEqual({ outcome: 'accepted' })
+}
+
+/** Claims what is due when tests begin, but for what is given. */
+export async function claim(store: JobStore, given: Partial<JobClaim> = {}): Promise<readonly ClaimedJob[]> {
+  return (await store.claim(askOf(given))).claimed
+}
+
+export function askOf(given: Partial<JobClaim> = {}): JobClaim {
+  const now = given.now ?? jobBegin
+  return { max: 1_000, now, until: now + leaseMs, models: ['sentiment'], keepMs, ...given }
+}
+
+/** Submits one job and takes it. */
+export async function startJob(store: JobStore, job: NewJob = jobOf(1)): Promise<ClaimedJob> {
+  await submit(store, job)
+  const found = (await claim(store, { models: [job.model], now: job.createdAt })).find(
+    ({ id }) => id === job.id,
+  )
+  if (found === undefined) throw new Error(`${job.id} was not claimed`)
+  return found
+}
+
+type End = AttemptEnd extends infer E ? (E extends unknown ? Omit<E, 'id' | 'lease'> : never) : never
+
+export const lateness: JobError = { code: 'model_timeout', detail: 'The model did not answer in time.' }
+export const succeeded: End = { end: 'succeeded', result: '{"label":"good"}', expiresAt: jobBegin + keepMs }
+export const failed: End = { end: 'failed', error: lateness, expiresAt: jobBegin + keepMs }
+export const released: End = { end: 'released' }
+export function retryAt(at: number): End {
+  return { end: 'retry', error: lateness, retryAt: at, expiresAt: jobBegin + keepMs }
+}
+
+/** Ends one attempt; gives the job as it then stands, or undefined where the lease was held no more. */
+export async function settle(
+  store: JobStore,
+  { id, lease }: { readonly id: string; readonly lease: string },
+  end: End,
+  now: number = jobBegin,
+): Promise<JobRecord | undefined> {
+  const { settled } = await store.settle([{ id, lease, ...end } as AttemptEnd], now)
+  expect(settled.length).toBeLessThanOrEqual(1)
+  return settled[0]
+}
+
+/** Submits a job and ends it. */
+export async function endJob(store: JobStore, job: NewJob, end: End = succeeded): Promise<void> {
+  expect(await settle(store, await startJob(store, job), end)).toBeDefined()
+}
+
+export async function find(
+  store: JobStore,
+  number: number,
+  now: number = jobBegin,
+): Promise<JobRecord | undefined> {
+  return store.findJob({ id: jobId(number) }, now)
+}
+
+export function idsOf(jobs: readonly { readonly id: string }[]): number[] {
+  return jobs.map(({ id }) => Number(id.slice('job_'.length)))
+}
+
+/** Ids of all pages, as whoever follows `after` gets them. */
+export async function listIds(store: JobStore, query: Partial<JobQuery> = {}): Promise<number[]> {
+  const ids: number[] = []
+  let after: JobQuery['after']
+  for (;;) {
+    const page = await store.listJobs({
+      limit: 1_000,
+      now: jobBegin,
+      ...query,
+      ...(after === undefined ? {} : { after }),
+    })
+    ids.push(...idsOf(page.jobs))
+    after = page.jobs.at(-1)
+    if (!page.hasMore || after === undefined) return ids
+  }
+}
+
+export function reservationOf(given: Partial<AnswerReservation> = {}): AnswerReservation {
+  return { id: 'name', requestDigest: 'asked', holder: 'one', until: jobBegin + leaseMs, ...given }
+}
+
+export function keptAnswerOf(given: Partial<KeptAnswer> = {}): KeptAnswer {
+  return {
+    id: 'name',
+    requestDigest: 'asked',
+    holder: 'one',
+    sealed: new Uint8Array([0, 255, 7]),
+    expiresAt: jobBegin + keepMs,
+    ...given,
+  }
+}
+
+/** What a listener heard, and a way to wait for it. */
+export interface Listening {
+  readonly changes: readonly JobChange[]
+  /** Resolves as soon as that many changes of jobs have been told in all; without them the test runs out of time. */
+  readonly heard: (jobs: number) => Promise<void>
+  readonly stop: () => void
+}
+
+export function listen(store: JobStore): Listening {
+  const changes: JobChange[] = []
+  let wake: () => void = () => undefined
+  const stop = store.watch((change) => {
+    changes.push(change)
+    wake()
+  })
+  return {
+    changes,
+    stop,
+    async heard(jobs) {
+      while (changes.flatMap((change) => change.jobs).length < jobs)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+    },
+  }
+}

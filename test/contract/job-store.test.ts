@@ -1,0 +1,29 @@
+import { join } from 'node:path'
+import type { JobStore } from '../../src/core/job-store.ts'
+import { createMemoryJobStore } from '../../src/stores/memory/job-store.ts'
+import { openSqliteJobStore } from '../../src/stores/sqlite/job-store.ts'
+import type { OpenJobStore } from './job-fixtures.ts'
+import { describeJobStore } from './job-store.contract.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+const openMemory: OpenJobStore = async () => {
+  const store = createMemoryJobStore()
+  return { store, close: () => store.close() }
+}
+
+const openSqlite: OpenJobStore = async () => {
+  const file = join(createTemporaryFolder(), 'jobs.db')
+  let store: JobStore = await openSqliteJobStore({ file })
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      store = await openSqliteJobStore({ file })
+      return store
+    },
+    close: () => store.close(),
+  }
+}
+
+describeJobStore('memory', openMemory, 400)
+describeJobStore('SQLite', openSqlite, 25)

@@ -1,0 +1,33 @@
+import { writeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { JobModel } from '../../../src/jobs/run-attempt.ts'
+import { openModelward } from '../../../src/open-modelward.ts'
+
+// Submits jobs with many in flight and works on them, and names each on standard output once it is accepted.
+const [, , data = ''] = process.argv
+const double: JobModel = {
+  batchMax: 1,
+  predict: async (inputs) => {
+    await delay(5)
+    return inputs.map((input) => 2 * Number(input))
+  },
+}
+const ward = await openModelward({
+  data,
+  jobs: { models: new Map([['double', double]]), leaseMs: 5_000, concurrency: 8 },
+})
+let number = 0
+async function submitOn(owner: string): Promise<void> {
+  for (;;) {
+    const input = number++
+    const submitted = await ward.jobs?.submit({
+      owner,
+      keyId: 'k',
+      model: 'double',
+      kind: 'batch',
+      inputs: [input, input],
+    })
+    writeSync(1, `${owner} ${submitted?.job.id} ${input}\n`)
+  }
+}
+await Promise.all(['a', 'b', 'c', 'd'].map(submitOn))

@@ -1,0 +1,274 @@
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { JobStore } from '../../src/core/job-store.ts'
+import type { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
+import { openDatabase } from '../../src/stores/sqlite/driver.ts'
+import { createGroupQueue } from '../../src/stores/sqlite/group-queue.ts'
+import { openJobDatabase } from '../../src/stores/sqlite/job-database.ts'
+import { createJobReads } from '../../src/stores/sqlite/job-reader.ts'
+import { openSqliteJobStore } from '../../src/stores/sqlite/job-store.ts'
+import { createJobWrites } from '../../src/stores/sqlite/job-writer.ts'
+import { createLastingThread } from '../../src/stores/sqlite/lasting-thread.ts'
+import { startThread } from '../../src/stores/sqlite/thread-worker.ts'
+import { askOf, claim, endJob, find, jobBegin, jobId, jobOf, keepMs, submit, wide } from './job-fixtures.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+const unavailable = { name: 'Fault', code: 'store_unavailable' }
+
+describe('jobs in SQLite', () => {
+  test('are readable by their owner alone', async () => {
+    const { file, store } = await openStore()
+    await store.countJobs()
+    for (const suffix of ['', '-wal', '-shm']) expect(statSync(`${file}${suffix}`).mode & 0o777).toBe(0o600)
+  })
+
+  test('a call that fails leaves those that share its commit alone', async () => {
+    const { store } = await openStore()
+    await submit(store, jobOf(1))
+    const calls = [2, 1, 3].map((number) =>
+      store.submit({ jobs: [jobOf(number + 10), jobOf(number)], bounds: wide }),
+    )
+    const outcomes = await Promise.allSettled(calls)
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    const { jobs } = await store.listJobs({ limit: 100, now: jobBegin })
+    expect(jobs.map(({ id }) => id)).toEqual([13, 12, 3, 2, 1].map(jobId))
+    expect(await store.countJobs()).toEqual({ queued: 5, running: 0 })
+  })
+
+  test('two stores share one file, as two processes do: each sees what the other did, and no job is held twice', async () => {
+    const { file, store } = await openStore()
+    const { store: other } = await openStore(file)
+    await Promise.all([submit(store, jobOf(1), jobOf(2)), submit(other, jobOf(3), jobOf(4))])
+    const claims = [store, other, store, other].map((of) => claim(of, { max: 1 }))
+    const claimed = (await Promise.all(claims)).flat().map(({ id }) => id)
+    expect(claimed.toSorted()).toEqual([1, 2, 3, 4].map(jobId))
+    expect((await other.cancel({ id: jobId(1) }, jobBegin, keepMs))?.cancelled).toBe(true)
+    expect((await find(store, 1))?.status).toBe('cancelled')
+  })
+
+  test('every look-up is by an index, and nothing is sorted', async () => {
+    const database = openJobDatabase(join(createTemporaryFolder(), 'jobs.db'))
+    onTestFinished(() => database.close())
+    const { recording, statements } = recordStatements(database)
+    createJobWrites(recording, { note: () => {}, noteReady: () => {} })
+    createJobReads(recording)
+    const plans = statements.flatMap((sql) => planOf(database, sql).map((step) => ({ sql, step })))
+    expect(plans.length).toBeGreaterThan(50)
+    // `MERGE` and `SCAN … subquery` read what is in order already; a list of all deliveries begins at their end.
+    const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
+    const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
+    expect(scans.filter((scan) => !isWholeList(scan))).toEqual([])
+  })
+
+  test('space that expiry frees goes back to the disk, a bit at a time', async () => {
+    const { file, store } = await openStore()
+    const inputs = JSON.stringify(['x'.repeat(9_000)])
+    const numbers = Array.from({ length: 2_000 }, (_, number) => number)
+    await submit(store, ...numbers.map((number) => jobOf(number, { inputs })))
+    for (const number of numbers) void store.cancel({ id: jobId(number) }, jobBegin, keepMs)
+    while ((await store.forgetExpired(jobBegin + keepMs, 500)) > 0);
+    const pages = pageCounter(file)
+    const before = pages()
+    await store.forgetExpired(jobBegin + keepMs, 500)
+    const after = pages()
+    expect(after).toBeLessThan(before)
+    expect(before - after).toBeLessThan(before / 2)
+  })
+})
+
+describe('jobs in SQLite in trouble', () => {
+  test('a lock held too long is a fault for all that wait; reads go on, and once it is free so do writes', async () => {
+    const { file, store } = await openStore()
+    await submit(store, jobOf(1))
+    const other = openOther(file)
+    other.exec('BEGIN IMMEDIATE')
+    const calls = [2, 3].map((number) => store.submit({ jobs: [jobOf(number)], bounds: wide }))
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+    await expect(calls[0]).rejects.toMatchObject(unavailable)
+    expect(await find(store, 1)).toBeDefined()
+    other.exec('COMMIT')
+    expect(await find(store, 2)).toBeUndefined()
+    await submit(store, jobOf(2))
+  })
+
+  test('a full disk refuses jobs whole, reads go on, and they are taken once there is room', async (context) => {
+    const folder = createTemporaryFolder()
+    if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
+    const { store } = await openStore(join(folder, 'jobs.db'))
+    await submit(store, jobOf(0))
+    const filler = join(folder, 'filler')
+    fillDisk(filler)
+    const many = Array.from({ length: 400 }, (_, number) => jobOf(number + 1))
+    await expect(store.submit({ jobs: many, bounds: wide })).rejects.toMatchObject(unavailable)
+    expect(await find(store, 0)).toBeDefined()
+    expect(await find(store, 1)).toBeUndefined()
+    rmSync(filler)
+    await submit(store, ...many)
+    expect(await store.countJobs()).toEqual({ queued: 401, running: 0 })
+  })
+
+  for (const suffix of ['', '-wal'])
+    test(`jobs.db${suffix} moved away is a fault, not silence; moved back, all works again`, async () => {
+      const { file, store } = await openStore()
+      await submit(store, jobOf(1))
+      await store.countJobs()
+      renameSync(`${file}${suffix}`, `${file}.aside`)
+      await expect(store.submit({ jobs: [jobOf(2)], bounds: wide })).rejects.toThrow(
+        /was deleted while in use/,
+      )
+      await expect(store.claim(askOf())).rejects.toMatchObject(unavailable)
+      await expect(find(store, 1)).rejects.toMatchObject(unavailable)
+      renameSync(`${file}.aside`, `${file}${suffix}`)
+      await submit(store, jobOf(2))
+      expect(await store.countJobs()).toEqual({ queued: 2, running: 0 })
+    })
+
+  test('a thread that ends is a fault for whoever waits, and another takes its place with the next call', async () => {
+    const file = join(createTemporaryFolder(), 'jobs.db')
+    const start = () =>
+      startThread<{ readonly open: (call: undefined) => void }>({
+        program: 'job-thread',
+        data: { role: 'writer', file },
+        store: 'jobs',
+        role: 'writer',
+        faultCode: 'store_unavailable',
+      })
+    const first = start()
+    let restarts = 0
+    const thread = createLastingThread({
+      start,
+      first,
+      store: 'jobs',
+      faultCode: 'store_unavailable',
+      onRestart: () => {
+        restarts += 1
+      },
+    })
+    onTestFinished(() => thread.close(async () => undefined))
+    await thread.ask('open', undefined)
+    // Told to end before it can answer.
+    const ending = first.end()
+    await expect(thread.ask('open', undefined)).rejects.toMatchObject(unavailable)
+    await ending
+    await thread.ask('open', undefined)
+    expect(restarts).toBe(1)
+  })
+})
+
+describe('opening jobs in SQLite', () => {
+  const codeOf = async (file: string): Promise<unknown> => {
+    try {
+      await (await openSqliteJobStore({ file })).close()
+      return 'opened'
+    } catch (error) {
+      return (error as { code?: unknown }).code
+    }
+  }
+
+  test('a file that is no job database is refused by name and left as it is', async () => {
+    const folder = createTemporaryFolder()
+    const [text, foreign, newer] = ['text.db', 'foreign.db', 'newer.db'].map((name) => join(folder, name))
+    writeFileSync(text ?? '', 'name,age\n'.repeat(1_000))
+    const other = openOther(foreign ?? '')
+    other.exec('CREATE TABLE anything (a)')
+    await endOf(newer ?? '')
+    openOther(newer ?? '').exec('PRAGMA user_version = 99')
+    expect(await codeOf(text ?? '')).toBe('data_corrupt')
+    expect(await codeOf(foreign ?? '')).toBe('data_corrupt')
+    expect(other.prepare('SELECT name FROM sqlite_schema').all()).toHaveLength(1)
+    expect(await codeOf(newer ?? '')).toBe('data_newer')
+  })
+
+  test('a missing folder is data_missing; a folder in the place of the file, data_unreadable; a lock, data_locked', async () => {
+    const folder = createTemporaryFolder()
+    mkdirSync(join(folder, 'jobs.db'))
+    expect(await codeOf(join(folder, 'none', 'jobs.db'))).toBe('data_missing')
+    expect(await codeOf(join(folder, 'jobs.db'))).toBe('data_unreadable')
+    const file = join(folder, 'locked.db')
+    await endOf(file)
+    openOther(file).exec('BEGIN IMMEDIATE')
+    expect(await codeOf(file)).toBe('data_locked')
+  })
+
+  async function endOf(file: string): Promise<void> {
+    const store = await openSqliteJobStore({ file })
+    await endJob(store, jobOf(1))
+    await store.close()
+  }
+})
+
+describe('calls that share a commit', () => {
+  test('go together up to a weight, in their order, and no more wait than is allowed', async () => {
+    const groups: number[][] = []
+    const queue = createGroupQueue<number, number>({
+      async send(group) {
+        groups.push([...group])
+        return group.map((value) => ({ value }))
+      },
+      weigh: (item) => item,
+      groupMax: 10,
+      waitingMax: 35,
+      refuse: () => new Error('too much'),
+    })
+    const added = [4, 5, 3, 20, 1].map((item) => queue.add(item))
+    expect((await Promise.allSettled(added)).map(({ status }) => status)).toEqual(
+      Array.from({ length: 5 }, () => 'fulfilled'),
+    )
+    expect(groups).toEqual([[4, 5], [3], [20], [1]])
+    const many = [20, 20, 1].map((item) => queue.add(item))
+    expect((await Promise.allSettled(many)).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+    ])
+  })
+})
+
+async function openStore(file?: string): Promise<{ file: string; store: JobStore }> {
+  const path = file ?? join(createTemporaryFolder(), 'jobs.db')
+  const store = await openSqliteJobStore({ file: path })
+  onTestFinished(() => store.close())
+  return { file: path, store }
+}
+
+/** Another connection to the same file, as another process would have. */
+function openOther(file: string): SqliteDatabase {
+  const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
+  onTestFinished(() => database.close())
+  return database
+}
+
+function pageCounter(file: string): () => number {
+  const count = openOther(file).prepare<{ page_count: number }>('PRAGMA page_count')
+  return () => count.get()?.page_count ?? 0
+}
+
+/** A connection that notes what is prepared on it. */
+function recordStatements(database: SqliteDatabase): {
+  recording: SqliteDatabase
+  statements: readonly string[]
+} {
+  const statements: string[] = []
+  const recording: SqliteDatabase = {
+    ...database,
+    prepare(sql) {
+      statements.push(sql)
+      return database.prepare(sql)
+    },
+    prepareCells(sql) {
+      statements.push(sql)
+      return database.prepareCells(sql)
+    },
+  }
+  return { recording, statements }
+}
+
+function planOf(database: SqliteDatabase, sql: string): string[] {
+  if (/^(SAVEPOINT|ROLLBACK|RELEASE)/.test(sql)) return []
+  return database
+    .prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => detail)
+}

@@ -1,0 +1,62 @@
+import type { JobStore } from '../../src/core/job-store.ts'
+import type { Ward } from '../../src/create-ward.ts'
+import { type Peppers, parsePeppers } from '../../src/gate/pepper.ts'
+import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
+import { createTargetAddresses } from '../../src/jobs/webhook-address.ts'
+import { createWebhookSecretSeal } from '../../src/jobs/webhook-secret.ts'
+import { createWebhookService } from '../../src/jobs/webhook-service.ts'
+import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/create-model-runtime.ts'
+import type { AppParts } from '../../src/server/create-app.ts'
+import { jobModelsOf } from '../../src/server/job-models.ts'
+import { createMemoryJobStore } from '../../src/stores/memory/job-store.ts'
+import { testPepper } from './open-test-ward.ts'
+
+export interface AppPartsOptions {
+  readonly models?: NonNullable<ModelRuntimeOptions['models']>
+  readonly modelDeadlineMs?: number
+  readonly store?: JobStore
+  readonly peppers?: Peppers
+  /** Of webhooks. @default none */
+  readonly allow?: readonly string[]
+  readonly jobs?: Partial<JobServiceOptions>
+}
+
+/** What the server's app is made of beside a ward: models that are loaded, and jobs in memory. Nothing sends webhooks. */
+export async function openAppParts(
+  ward: Ward,
+  options: AppPartsOptions = {},
+): Promise<AppParts & { readonly store: JobStore; readonly close: () => Promise<void> }> {
+  const {
+    store = createMemoryJobStore(),
+    peppers = parsePeppers(testPepper, 'the test'),
+    allow = [],
+  } = options
+  const runtime = await createModelRuntime({
+    ...(options.models && { models: options.models }),
+    ...(options.modelDeadlineMs !== undefined && { deadlineMs: options.modelDeadlineMs }),
+  })
+  const { models } = runtime
+  const { clock, gate } = ward
+  const { writer, changes } = gate.recorder
+  const jobs = createJobService({
+    store,
+    peppers,
+    writer,
+    models: jobModelsOf(models),
+    clock,
+    ...options.jobs,
+  })
+  const rules = { addresses: createTargetAddresses(allow), allowHttp: allow.length > 0 }
+  const seal = createWebhookSecretSeal(peppers)
+  return {
+    ward,
+    models,
+    jobs,
+    webhooks: createWebhookService({ outbox: store, seal, rules, clock, changes }),
+    store,
+    async close() {
+      await jobs.close({ graceMs: 0 })
+      await runtime.close()
+    },
+  }
+}

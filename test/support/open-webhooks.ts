@@ -1,0 +1,159 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { WebhookOutbox } from '../../src/core/webhook.ts'
+import { createChangeRecorder } from '../../src/gate/change-recorder.ts'
+import { parsePeppers } from '../../src/gate/pepper.ts'
+import { createEntryWriter } from '../../src/gate/write-entry.ts'
+import { createTargetAddresses } from '../../src/jobs/webhook-address.ts'
+import { createWebhookSecretSeal } from '../../src/jobs/webhook-secret.ts'
+import { createWebhookService } from '../../src/jobs/webhook-service.ts'
+import { startWebhookWorker, type WebhookWorkerOptions } from '../../src/jobs/webhook-worker.ts'
+import { createMemoryJobStore } from '../../src/stores/memory/job-store.ts'
+import { createFakeLedger } from '../adapters/fake-ledger.ts'
+import { testPepper } from './open-test-ward.ts'
+
+const closing: (() => Promise<unknown>)[] = []
+
+/** To be called after each test. */
+export async function closeWebhooks(): Promise<void> {
+  for (const close of closing.splice(0)) await close()
+}
+
+export type Answer = (request: IncomingMessage & { readonly text: string }, response: ServerResponse) => void
+
+/** A receiver on 127.0.0.1, and what came to it. */
+export async function receiver(answer: Answer) {
+  const got: { headers: Record<string, string>; body: string }[] = []
+  const server = http.createServer(async (request, response) => {
+    const text = Buffer.concat(await request.toArray()).toString()
+    got.push({ headers: request.headers as Record<string, string>, body: text })
+    answer(Object.assign(request, { text }), response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(async () => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`, got }
+}
+
+/** Answers these one after the other, the last for ever. */
+export function statuses(...list: readonly number[]): Answer {
+  const left = [...list]
+  return (_request, response) => {
+    const status = left.length > 1 ? left.shift() : left[0]
+    response.writeHead(status ?? 200).end()
+  }
+}
+
+/** A worker over jobs in memory, a clock that is moved by hand, and timers that run when it is. */
+export async function openWebhooks(
+  given: Partial<WebhookWorkerOptions> = {},
+  outboxOf = (store: WebhookOutbox) => store,
+) {
+  const store = createMemoryJobStore()
+  // Of today, for the library that receivers use looks at the real clock.
+  const time = { now: Date.now() }
+  const clock = (): number => time.now
+  const ledger = createFakeLedger()
+  const faults: unknown[] = []
+  const onFault = (message: string, fault: unknown): unknown => faults.push([message, fault])
+  const writer = createEntryWriter({ ledger, onFault })
+  const seal = createWebhookSecretSeal(parsePeppers(testPepper, 'the test'))
+  const rules = { addresses: createTargetAddresses(['127.0.0.1']), allowHttp: true }
+  const changes = createChangeRecorder({ writer, clock, by: null })
+  const service = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  const timers = new Set<{ readonly at: number; readonly run: () => void }>()
+  let ended = 0
+  let waiting: { readonly count: number; readonly resolve: () => void }[] = []
+  const watched: WebhookOutbox = {
+    ...store,
+    async settleDelivery(attempt) {
+      await store.settleDelivery(attempt)
+      ended += 1
+      for (const { count, resolve } of waiting) if (ended >= count) resolve()
+      waiting = waiting.filter(({ count }) => ended < count)
+    },
+  }
+  const worker = startWebhookWorker({
+    outbox: outboxOf(watched),
+    queue: store,
+    seal,
+    rules,
+    writer,
+    clock,
+    random: () => 0,
+    schedule(ms, run) {
+      const timer = { at: time.now + ms, run }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+    resolve: async () => [],
+    deadlineMs: 10_000,
+    onFault,
+    ...given,
+  })
+  closing.push(() => {
+    const closed = worker.close(0)
+    runTimers()
+    return closed
+  })
+
+  function runTimers(): void {
+    for (const timer of [...timers].filter(({ at }) => at <= time.now)) {
+      timers.delete(timer)
+      timer.run()
+    }
+  }
+  return {
+    store,
+    time,
+    ledger,
+    faults,
+    service,
+    worker,
+    runTimers,
+    ended: () => ledger.entries.filter(({ event }) => event === 'webhook.ended'),
+    /** Resolves once that many attempts have been settled in all. */
+    settled: (count: number) =>
+      new Promise<void>((resolve) => {
+        if (ended >= count) resolve()
+        else waiting.push({ count, resolve })
+      }),
+    /** Lets time go by, and has the worker look. */
+    pass(ms: number) {
+      time.now += ms
+      worker.wake()
+    },
+    /** A job of the owner's ends, and its message is in the outbox. */
+    async endJob(n: number, webhook: string, owner = 'acme') {
+      const id = `job_${String(n).padStart(22, '0')}`
+      const job = {
+        id,
+        owner,
+        keyId: 'k',
+        requestId: null,
+        model: 'm',
+        kind: 'single',
+        inputs: '["private"]',
+        total: 1,
+      } as const
+      await store.submit({
+        jobs: [{ ...job, priority: 0, attemptsMax: 1, webhook, createdAt: time.now }],
+        bounds: { jobsMax: 1_000, ownerJobsMax: 1_000 },
+      })
+      const claim = { max: 1, now: time.now, until: time.now + 60_000, models: ['m'], keepMs: 3_600_000 }
+      const [claimed] = (await store.claim(claim)).claimed
+      const expiresAt = time.now + 3_600_000
+      const end = {
+        id,
+        lease: claimed?.lease ?? '',
+        end: 'succeeded',
+        result: '"secret result"',
+        expiresAt,
+      } as const
+      await store.settle([end], time.now)
+      return id
+    },
+  }
+}

@@ -1,0 +1,11 @@
+import { noUsage, type Usage } from '../../src/core/usage.ts'
+
+/** What became of what a request took. */
+export function usageThat(said: string[]): Usage {
+  return {
+    ...noUsage,
+    used: { requests: 1, characters: 5 },
+    end: (outcome) => void said.push(outcome),
+    giveBack: () => void said.push('given back'),
+  }
+}
