@@ -115,7 +115,7 @@ const by =
 const forAdmins = says('scope_missing', 'An admin key works on admin routes only.')
 
 /** The server's route is satisfied with either of two scopes, and names both. */
-export const lacksScope = {
+const lacksScope = {
   says: says('scope_missing', 'This API key lacks the scope `predict`.'),
   butSays: {
     'the server': says('scope_missing', 'This API key lacks the scope `predict` or `predict:constant`.'),
