@@ -1,13 +1,14 @@
-import { writeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { JobModel } from '../../../src/jobs/run-attempt.ts'
 import { openModelward } from '../../../src/open-modelward.ts'
+import { sayLine } from './say-line.ts'
 
 // Submits jobs with many in flight and works on them, and names each on standard output once it is accepted.
 const [, , data = ''] = process.argv
 const double: JobModel = {
   batchMax: 1,
   predict: async (inputs) => {
+    // The model's own work, so that a kill finds some of it under way; no test waits for it.
     await delay(5)
     return inputs.map((input) => 2 * Number(input))
   },
@@ -27,7 +28,7 @@ async function submitOn(owner: string): Promise<void> {
       kind: 'batch',
       inputs: [input, input],
     })
-    writeSync(1, `${owner} ${submitted?.job.id} ${input}\n`)
+    sayLine(`${owner} ${submitted?.job.id} ${input}`)
   }
 }
 await Promise.all(['a', 'b', 'c', 'd'].map(submitOn))
