@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { RequestHead } from '../../src/core/request-head.ts'
-import type { Ward } from '../../src/create-ward.ts'
+import type { Ward } from '../../src/ward/ward.ts'
 import { turnOfEventLoop } from './measure-admit.ts'
 
 /** What is in memory after so many distinct keys. */

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { drawBase62 } from '../../src/core/base62.ts'
-import type { KeyRecord } from '../../src/core/key-record.ts'
-import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../../src/core/key-text.ts'
-import { createSecretRecord } from '../../src/gate/draw-key.ts'
-import type { Peppers } from '../../src/gate/pepper.ts'
+import type { KeyRecord } from '../../src/keys/key-record.ts'
+import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../../src/keys/key-text.ts'
+import { createSecretRecord } from '../../src/keys/new-key.ts'
+import type { Peppers } from '../../src/secrets/peppers.ts'
 
 /** Keys of which each follows from its number, so that a million of them need not be kept to be presented again. */
 export interface NumberedKeys {

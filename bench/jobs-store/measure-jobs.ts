@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { drawBase62 } from '../../src/core/base62.ts'
-import type { NewJob } from '../../src/core/job.ts'
-import type { JobStore } from '../../src/core/job-store.ts'
-import { openSqliteJobStore } from '../../src/stores/sqlite/job-store.ts'
+import type { NewJob } from '../../src/jobs/job.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
+import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import { percentileOf } from '../statistics.ts'
 
 export interface Measured {

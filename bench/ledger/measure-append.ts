@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openSqliteLedger } from '../../src/stores/sqlite/ledger.ts'
+import { openSqliteLedger } from '../../src/storage/sqlite/ledger/ledger.ts'
 import { percentileOf } from '../statistics.ts'
 import { recordOf } from './record-of.ts'
 

@@ -1,4 +1,4 @@
-import { type LedgerEntry, ledgerEntry } from '../../src/core/ledger-record.ts'
+import { type LedgerEntry, ledgerEntry } from '../../src/ledger/format/record.ts'
 
 const begin = Date.UTC(2026, 0, 1)
 

@@ -1,9 +1,9 @@
-import { encodeBlock } from '../../src/core/ledger-block.ts'
-import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
-import { encodeEntry } from '../../src/core/ledger-encoding.ts'
-import type { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
-import { openLedgerDatabase } from '../../src/stores/sqlite/ledger-database.ts'
-import { fillIndex } from '../../src/stores/sqlite/ledger-index.ts'
+import { encodeBlock } from '../../src/ledger/format/block.ts'
+import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
+import { encodeEntry } from '../../src/ledger/format/encoding.ts'
+import type { SqliteDatabase } from '../../src/storage/sqlite/database.ts'
+import { fillIndex } from '../../src/storage/sqlite/ledger/index/postings.ts'
+import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
 import { recordOf } from './record-of.ts'
 
 /** What a commit gathers at 64 connections. */

@@ -1,7 +1,8 @@
 // `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one limit in use, in a process of its own.
-import { parseLimitSetting } from '../../src/core/limit-setting.ts'
-import { usesOf } from '../../src/gate/limit-uses.ts'
-import { createMemoryLimiter } from '../../src/stores/memory/limiter.ts'
+
+import { createMemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import { parseLimitSetting } from '../../src/limits/limit-setting.ts'
+import { usesOf } from '../../src/limits/limit-uses.ts'
 
 const keys = Number(process.argv[2])
 const collect = globalThis.gc

@@ -3,11 +3,11 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import { environmentNameOf, flagOf, pepperVariable } from '../config/setting-names.ts'
 import { settingNames, settings } from '../config/settings.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
-import { addExamples } from './key-options.ts'
-import { print, printJson } from './output.ts'
+import { addExamples } from './keys/key-options.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
-import { formatTable } from './table.ts'
-import { terminalWidth } from './terminal.ts'
+import { print, printJson } from './terminal/output.ts'
+import { formatTable } from './terminal/table.ts'
+import { terminalWidth } from './terminal/terminal.ts'
 
 /** One setting as it is explained. */
 interface Explained {

@@ -1,7 +1,7 @@
 import { OutputClosed } from './cli-error.ts'
 import { describeError } from './describe-error.ts'
 import { exitCodes } from './exit-code.ts'
-import { tell } from './output.ts'
+import { tell } from './terminal/output.ts'
 
 /**
  * Reports what a command threw on standard error, as `modelward: <message> (<code>)` or as one line of JSON.

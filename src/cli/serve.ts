@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { LedgerCheckpoint } from '../core/ledger-checkpoint.ts'
+import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { RunningServer, ServerOptions } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
 import { OutputClosed } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
 import { exitCodes } from './exit-code.ts'
-import { addExamples } from './key-options.ts'
-import { printLine, tell } from './output.ts'
+import { addExamples } from './keys/key-options.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
+import { printLine, tell } from './terminal/output.ts'
 
 export function defineServe(command: Command): void {
   command.action(serve)

@@ -1,4 +1,4 @@
-import type { KeyEnvironment } from '../core/key-text.ts'
+import type { KeyEnvironment } from '../keys/key-text.ts'
 
 /** Every setting of a deployment, read and checked. What each means to a user is in `settings.ts`. */
 export interface Config {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { parsePeppers } from '../gate/pepper.ts'
+import { parsePeppers } from '../secrets/peppers.ts'
 import type { ConfigFault } from './config-fault.ts'
 import type { Environment } from './environment-layer.ts'
 import { pepperFileVariable, pepperVariable } from './setting-names.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { drawKey, drawKeyId } from '../gate/draw-key.ts'
-import { drawPepper, parsePeppers } from '../gate/pepper.ts'
+import { drawKey, drawKeyId } from '../keys/new-key.ts'
+import { drawPepper, parsePeppers } from '../secrets/peppers.ts'
 import { redact } from './redact.ts'
 
 const peppers = parsePeppers(drawPepper(1), 'test')

@@ -1,4 +1,4 @@
-import { limitSettingForms, limitsMax } from '../core/limit-setting.ts'
+import { limitSettingForms, limitsMax } from '../limits/limit-setting.ts'
 import type { SettingName } from './config.ts'
 import { modelSettings } from './model-settings.ts'
 import { isFault, isNone, type SettingDescription } from './setting-description.ts'

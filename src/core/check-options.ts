@@ -1,4 +1,4 @@
-import { parseLimitSettings } from './limit-setting.ts'
+import { parseLimitSettings } from '../limits/limit-setting.ts'
 import { suggest } from './suggest.ts'
 
 /** What one option may be. */

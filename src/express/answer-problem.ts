@@ -3,8 +3,8 @@ import type { ErrorRequestHandler, Request, Response } from 'express'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { lingerOverBody } from '../gate/linger.ts'
-import { createRequestNote } from '../gate/request-note.ts'
+import { lingerOverBody } from '../guard/node/lingering-close.ts'
+import { createRequestNote } from '../guard/request-note.ts'
 
 /** Told of a fault, for a log. */
 export type FaultListener = (fault: Fault) => void

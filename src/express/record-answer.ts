@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, Response } from 'express'
 import type { RequestHead } from '../core/request-head.ts'
-import { holdAnswer } from '../gate/hold-answer.ts'
-import type { Recorder } from '../gate/recorder.ts'
-import type { RequestRecording } from '../gate/request-recording.ts'
+import type { RequestRecording } from '../guard/exchange.ts'
+import { holdAnswer } from '../guard/node/recorded-response.ts'
+import type { Recorder } from '../guard/recorder.ts'
 import { type FaultListener, findAnsweredCode } from './answer-problem.ts'
 import { routeOf } from './route-pattern.ts'
 

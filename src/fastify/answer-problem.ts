@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { lingerOverBody } from '../gate/linger.ts'
-import { createRequestNote } from '../gate/request-note.ts'
+import { lingerOverBody } from '../guard/node/lingering-close.ts'
+import { createRequestNote } from '../guard/request-note.ts'
 
 /** What each request was last answered with, where that was a problem. */
 const answered = createRequestNote<FastifyRequest, Refusal | Fault>('answered problem')

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { continueOnRead } from '../gate/continue-on-read.ts'
+import { continueOnRead } from '../guard/node/continue-on-read.ts'
 
 /** Servers that have been told: the plugin may guard several parts of one app. */
 const held = new WeakSet<Server>()

@@ -2,7 +2,7 @@ import swagger, { type FastifyDynamicSwaggerOptions, type SwaggerTransform } fro
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestWard } from '../../test/support/open-test-ward.ts'
-import { apiKeyHeader, bearer } from '../core/scheme.ts'
+import { apiKeyHeader, bearer } from '../guard/scheme.ts'
 import { type DescribeRoutesOptions, describeRoutes } from './describe-routes.ts'
 import { modelward } from './guard.ts'
 

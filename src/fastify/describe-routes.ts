@@ -1,10 +1,10 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
-import type { GuardSetting } from '../core/demand.ts'
-import { checkGuardSetting } from '../gate/check-demand.ts'
-import { describeGuard, type GuardDescription } from '../gate/describe-guard.ts'
-import type { Gate } from '../gate/gate.ts'
-import { wardRule } from '../gate/ward-rule.ts'
+import { checkGuardSetting } from '../guard/check-demand.ts'
+import type { GuardSetting } from '../guard/demand.ts'
+import { describeGuard, type GuardDescription } from '../guard/describe-guard.ts'
+import type { Gate } from '../guard/guard.ts'
+import { wardRule } from '../guard/ward-rule.ts'
 
 /** What `@fastify/swagger` tells its `transform` of a route, as far as this looks at it. */
 export interface SwaggerRoute {

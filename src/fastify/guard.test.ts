@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { openTestWard, type TestWard } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { apiKeyHeader, apiKeyQuery, bearer, type Scheme } from '../core/scheme.ts'
+import { apiKeyHeader, apiKeyQuery, bearer, type Scheme } from '../guard/scheme.ts'
 import { findCaller, modelward } from './guard.ts'
 
 const apps: FastifyInstance[] = []

@@ -3,7 +3,7 @@ import { fastify } from 'fastify'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
-import { createTestWard } from '../create-test-ward.ts'
+import { createTestWard } from '../ward/test-ward.ts'
 import { modelward } from './guard.ts'
 
 async function open() {

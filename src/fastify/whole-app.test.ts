@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createTestWard, type TestWard } from '../create-test-ward.ts'
+import { createTestWard, type TestWard } from '../ward/test-ward.ts'
 import { callerOf, modelward } from './index.ts'
 
 let ward: TestWard<'right' | 'reader', true>

@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { lingerOverBody } from '../gate/linger.ts'
-import { problemResponse } from '../gate/problem-response.ts'
-import { createRequestNote } from '../gate/request-note.ts'
+import { lingerOverBody } from '../guard/node/lingering-close.ts'
+import { createRequestNote } from '../guard/request-note.ts'
+import { problemResponse } from '../guard/web/problem-response.ts'
 import { incomingOf } from './hono-head.ts'
 
 /** Told of a fault, for a log. */

@@ -1,8 +1,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { expect, test } from 'vitest'
-import { apiKeyHeader, bearer } from '../core/scheme.ts'
-import { createTestWard } from '../create-test-ward.ts'
-import type { DescribeGuardOptions } from '../gate/describe-guard.ts'
+import type { DescribeGuardOptions } from '../guard/describe-guard.ts'
+import { apiKeyHeader, bearer } from '../guard/scheme.ts'
+import { createTestWard } from '../ward/test-ward.ts'
 import { guardRoute, registerGuard } from './guard-route.ts'
 
 async function createApp(options: DescribeGuardOptions = {}) {

@@ -1,12 +1,12 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Demand } from '../core/demand.ts'
+import type { Demand } from '../guard/demand.ts'
 import {
   type DescribeGuardOptions,
   describeGuard,
   type GuardResponses,
   type SecurityRequirement,
-} from '../gate/describe-guard.ts'
-import type { Gate } from '../gate/gate.ts'
+} from '../guard/describe-guard.ts'
+import type { Gate } from '../guard/guard.ts'
 import { type CallerVariables, guard, type HonoGuardOptions } from './guard.ts'
 
 /** A guard, and what OpenAPI says of it. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { RequestHead } from '../core/request-head.ts'
-import { continueOnRead } from '../gate/continue-on-read.ts'
-import { NodeHead } from '../gate/node-head.ts'
-import { createRequestNote } from '../gate/request-note.ts'
-import { WebHead } from '../gate/web-head.ts'
+import { continueOnRead } from '../guard/node/continue-on-read.ts'
+import { NodeHead } from '../guard/node/node-head.ts'
+import { createRequestNote } from '../guard/request-note.ts'
+import { WebHead } from '../guard/web/web-head.ts'
 
 /** The heads that were made, so that guards of one request share its checks. */
 const heads = createRequestNote<Context, RequestHead>('head')

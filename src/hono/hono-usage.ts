@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
-import { noUsage, type Usage } from '../core/usage.ts'
-import { endUsage, endWithAnswer } from '../gate/end-usage.ts'
+import { endUsage, endWithAnswer } from '../limits/end-usage.ts'
+import { noUsage, type Usage } from '../limits/usage.ts'
 import type { FaultListener } from './answer-problem.ts'
 
 /** Tells the client how its limits stand; on Node, ends what is counted at once when the answer is gone. */

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import { keepHeaders, recordResponse } from '../gate/record-response.ts'
-import type { Recorder } from '../gate/recorder.ts'
+import type { Recorder } from '../guard/recorder.ts'
+import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, findAnsweredCode, nameRequest } from './answer-problem.ts'
 
 /** Runs the outermost guard of a request, and has its answer wait for its record. */

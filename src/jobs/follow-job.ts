@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { hasEnded, type JobRecord } from '../core/job.ts'
+import { hasEnded, type JobRecord } from './job.ts'
 import type { JobChanges } from './job-changes.ts'
 import type { JobService, JobSnapshot } from './job-service.ts'
 import { viewJob } from './view-job.ts'

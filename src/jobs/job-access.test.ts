@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createMemoryJobStore } from '../stores/memory/job-store.ts'
+import { createMemoryJobStore } from '../storage/memory/job-store.ts'
 import { anyOwner, type JobOwner, type JobService, type JobSnapshot } from './job-service.ts'
 
 type Verb = 'get' | 'cancel' | 'retry' | 'events'

@@ -1,4 +1,4 @@
-import { type Scheduler, stayAlive } from './scheduler.ts'
+import { type Scheduler, stayAlive } from '../core/scheduler.ts'
 
 /** Tells whoever follows a job that it may have changed. */
 export interface JobChanges {

@@ -1,4 +1,4 @@
-import { isJobId } from '../core/job.ts'
+import { isJobId } from './job.ts'
 import type { JobListCursor } from './job-service.ts'
 
 /** The cursor behind a page of jobs, opaque to clients. */

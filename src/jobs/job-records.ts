@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts'
-import type { JobRecord, NewJob } from '../core/job.ts'
-import { ledgerMeasuresMax } from '../core/ledger-encoding.ts'
-import { type LedgerEntry, ledgerEntry } from '../core/ledger-record.ts'
-import { type EntryWriter, ledgerFault } from '../gate/write-entry.ts'
+import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
+import { type LedgerEntry, ledgerEntry } from '../ledger/format/record.ts'
+import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
+import type { JobRecord, NewJob } from './job.ts'
 import type { JobChanger } from './job-service.ts'
 
 /** What the ledger is told of jobs: never inputs, results or keys. */

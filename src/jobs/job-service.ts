@@ -1,8 +1,8 @@
-import type { JobStatus } from '../core/job.ts'
-import type { KeptAnswer } from '../core/kept-answer.ts'
-import type { Usage } from '../core/usage.ts'
-import type { Idempotency } from '../gate/idempotency.ts'
-import type { AnswerOnce } from './answer-once.ts'
+import type { Idempotency } from '../idempotency/answer-seal.ts'
+import type { KeptAnswer } from '../idempotency/idempotency-store.ts'
+import type { AnswerOnce } from '../idempotency/run-once.ts'
+import type { Usage } from '../limits/usage.ts'
+import type { JobStatus } from './job.ts'
 import type { JobView } from './view-job.ts'
 
 /** In place of an owner: jobs of all owners, for administrators alone. A symbol, so that no text from outside and no forgotten argument means it. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { usageThat } from '../../test/support/usage-that.ts'
-import { endUsage } from '../gate/end-usage.ts'
-import { createMemoryJobStore } from '../stores/memory/job-store.ts'
+import { endUsage } from '../limits/end-usage.ts'
+import { createMemoryJobStore } from '../storage/memory/job-store.ts'
 
 describe('what a request took of its limits', () => {
   const endings: readonly (readonly [

@@ -1,5 +1,5 @@
-import type { JobRecord } from '../core/job.ts'
-import { noUsage, type Usage } from '../core/usage.ts'
+import { noUsage, type Usage } from '../limits/usage.ts'
+import type { JobRecord } from './job.ts'
 
 /** What accepted jobs have taken of their limits, until they end. In memory: after a restart old jobs hold nothing. */
 export interface JobUsages {

@@ -1,5 +1,5 @@
-import type { JobError, JobRecord, JobStatus } from '../core/job.ts'
-import { isoTime } from '../gate/key-view.ts'
+import { isoTime } from '../keys/views.ts'
+import type { JobError, JobRecord, JobStatus } from './job.ts'
 
 /** A job as the API and the command line show it. Times are ISO 8601, UTC. */
 export interface JobView {

@@ -1,9 +1,6 @@
 /** Models: what a module of one exports, adapters for local files, and the runtime that threads and batches them. */
 export { Refusal } from '../core/refusal.ts'
-export type { AdaptedModelOptions } from './adapted-model.ts'
-export { createModelRuntime, type ModelRuntimeOptions } from './create-model-runtime.ts'
-export type { Model, ModelCall } from './model.ts'
-export type { ModelLoad, ModelRuntime, PredictOptions, ServedModel } from './model-runtime.ts'
+export type { AdaptedModelOptions } from './adapters/adapted-model.ts'
 export {
   type OnnxModelOptions,
   type OnnxRuntime,
@@ -11,10 +8,13 @@ export {
   type OnnxTensor,
   type OnnxTensorInput,
   onnxModel,
-} from './onnx-model.ts'
+} from './adapters/onnx-model.ts'
 export {
   type TransformersModelOptions,
   type TransformersModule,
   type TransformersPipeline,
   transformersModel,
-} from './transformers-model.ts'
+} from './adapters/transformers-model.ts'
+export { createModelRuntime, type ModelRuntimeOptions } from './create-model-runtime.ts'
+export type { Model, ModelCall } from './model.ts'
+export type { ModelLoad, ModelRuntime, PredictOptions, ServedModel } from './model-runtime.ts'

@@ -3,8 +3,8 @@ import { importModel } from './import-model.ts'
 import type { Model } from './model.ts'
 import type { ServedModel } from './model-runtime.ts'
 import { type ServeInlineOptions, serveInline } from './serve-inline.ts'
-import { type ServeThreadedOptions, serveThreaded, threadCountOf } from './serve-threaded.ts'
-import { ThreadLane, type ThreadLaneOptions } from './thread-lane.ts'
+import { type ServeThreadedOptions, serveThreaded, threadCountOf } from './threads/serve-threaded.ts'
+import { ThreadLane, type ThreadLaneOptions } from './threads/thread-lane.ts'
 
 export interface OpenedModel {
   readonly served: ServedModel

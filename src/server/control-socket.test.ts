@@ -2,10 +2,10 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../test/contract/temporary-folder.ts'
-import { askServer } from '../cli/ask-server.ts'
-import { createTestWard } from '../create-test-ward.ts'
+import { askServer } from '../cli/limits/ask-server.ts'
+import { createTestWard } from '../ward/test-ward.ts'
 import { controlSocketOf, openControlSocket } from './control-socket.ts'
-import { createLog } from './log.ts'
+import { createLog } from './http/log.ts'
 
 const log = createLog({ level: 'silent', keyHeader: 'X-API-Key' })
 

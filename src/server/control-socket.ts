@@ -4,8 +4,8 @@ import { createServer, type RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { classify, problemMediaType, problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { Ward } from '../create-ward.ts'
-import type { Log } from './log.ts'
+import type { Ward } from '../ward/ward.ts'
+import type { Log } from './http/log.ts'
 
 /** Longest path of a Unix socket that every system takes, in bytes (unix(7): 108 with the end; macOS 104). */
 const pathBytesMax = 103

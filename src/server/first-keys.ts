@@ -1,7 +1,7 @@
 import { adminScope, defaultScope } from '../core/scope.ts'
-import type { Ward } from '../create-ward.ts'
-import type { NewKey } from '../gate/key-service.ts'
-import type { DataFolder } from '../stores/sqlite/data-folder.ts'
+import type { NewKey } from '../keys/key-service.ts'
+import type { DataFolder } from '../storage/sqlite/data-folder.ts'
+import type { Ward } from '../ward/ward.ts'
 
 /** The keys made for an empty store: their texts, or the file that holds them. */
 export type FirstKeysReport =

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
-import type { Ward } from '../create-ward.ts'
+import type { Ward } from '../ward/ward.ts'
 
 export interface HealthRouteOptions {
   readonly ward: Pick<Ward, 'listen'>

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts'
-import type { KeyEnvironment } from '../core/key-text.ts'
-import type { LedgerCheckpoint } from '../core/ledger-checkpoint.ts'
+import type { KeyEnvironment } from '../keys/key-text.ts'
+import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
 import type { FirstKeysReport } from './first-keys.ts'
-import type { LogLevel, LogStream } from './log.ts'
+import type { LogLevel, LogStream } from './http/log.ts'
 
 /** What the routes and the HTTP server need to know, wherever the keys are kept. */
 export interface AppOptions {

@@ -8,7 +8,7 @@ import { serverDefaults } from '../../test/parity/start-server-target.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'
 import { closeWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { constantModel } from '../../test/support/test-app.ts'
-import { openWard } from '../open-ward.ts'
+import { openWard } from '../ward/open-folder.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { startServer } from './start-server.ts'
 

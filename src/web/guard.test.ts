@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Demand } from '../core/demand.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { apiKeyHeader } from '../core/scheme.ts'
-import { createTestWard, type TestWard } from '../create-test-ward.ts'
+import type { Demand } from '../guard/demand.ts'
+import { apiKeyHeader } from '../guard/scheme.ts'
+import { createTestWard, type TestWard } from '../ward/test-ward.ts'
 import { callerOf, guard, guardApp } from './index.ts'
 
 let ward: TestWard<'right' | 'office', true>

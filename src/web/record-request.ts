@@ -1,11 +1,11 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import { problemResponse } from '../gate/problem-response.ts'
-import { keepHeaders, recordResponse } from '../gate/record-response.ts'
-import type { Recorder } from '../gate/recorder.ts'
-import { createRequestNote } from '../gate/request-note.ts'
-import type { RequestRecording } from '../gate/request-recording.ts'
+import type { RequestRecording } from '../guard/exchange.ts'
+import type { Recorder } from '../guard/recorder.ts'
+import { createRequestNote } from '../guard/request-note.ts'
+import { problemResponse } from '../guard/web/problem-response.ts'
+import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 
 /** What is known of a request beside itself. */
 export interface RecordedRequest {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createTestWard } from '../create-test-ward.ts'
+import { createTestWard } from '../ward/test-ward.ts'
 import { guard } from './guard.ts'
 
 const asking = (key: string) => new Request('https://models.example/', { headers: { 'x-api-key': key } })

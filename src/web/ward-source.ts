@@ -1,7 +1,7 @@
 import type { OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
-import type { Gate } from '../gate/gate.ts'
-import { wardRule } from '../gate/ward-rule.ts'
+import type { Gate } from '../guard/guard.ts'
+import { wardRule } from '../guard/ward-rule.ts'
 
 /** A ward, or what opens it when the first request comes: a build that only imports a route must not open a data folder. */
 export type WardSource<Required extends boolean = boolean> =

@@ -1,6 +1,6 @@
 import type { Fault } from '../core/fault.ts'
-import { noUsage, type Usage } from '../core/usage.ts'
-import { endUsage } from '../gate/end-usage.ts'
+import { endUsage } from '../limits/end-usage.ts'
+import { noUsage, type Usage } from '../limits/usage.ts'
 
 /** Runs a handler under what its request has taken, tells the client of it, and ends what is counted at once when it has answered. */
 export async function withUsage(

@@ -1,4 +1,4 @@
-import type { Ward } from '../../src/create-ward.ts'
+import type { Ward } from '../../src/ward/ward.ts'
 import type { RawAnswer, RawRequest } from '../parity/raw-http.ts'
 import type { AppRoute } from './app-routes.ts'
 

@@ -1,8 +1,8 @@
-import type { Caller } from '../../src/core/caller.ts'
-import type { Demand } from '../../src/core/demand.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { Refusal } from '../../src/core/refusal.ts'
-import type { Usage } from '../../src/core/usage.ts'
+import type { Caller } from '../../src/guard/caller.ts'
+import type { Demand } from '../../src/guard/demand.ts'
+import type { Usage } from '../../src/limits/usage.ts'
 
 /** A route that every app under test has, in its framework's own way. */
 export interface AppRoute {

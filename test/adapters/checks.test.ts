@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Demand } from '../../src/core/demand.ts'
 import { Refusal } from '../../src/core/refusal.ts'
+import type { Demand } from '../../src/guard/demand.ts'
 import { expectProblem, keyHeader } from '../parity/ask.ts'
 import type { RawAnswer } from '../parity/raw-http.ts'
 import { openTestWard, type TestWard } from '../support/open-test-ward.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TestWard } from '../../src/create-test-ward.ts'
+import type { TestWard } from '../../src/ward/test-ward.ts'
 import { expectProblem } from '../parity/ask.ts'
 import type { RawAnswer, RawRequest } from '../parity/raw-http.ts'
 import type { Adapter, AdapterTarget } from './adapter-target.ts'

@@ -1,5 +1,5 @@
-import type { Ledger } from '../../src/core/ledger.ts'
-import type { LedgerEntry } from '../../src/core/ledger-record.ts'
+import type { LedgerEntry } from '../../src/ledger/format/record.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
 
 /** A ledger that can be held, so that nothing is durable until it is released, or fail. */
 export interface FakeLedger extends Ledger {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
-import { apiKeyHeader } from '../../src/core/scheme.ts'
+import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import { expectProblem, keyHeader, unknownKey } from '../parity/ask.ts'
 import type { RawAnswer } from '../parity/raw-http.ts'
 import { openTestWard, type TestWard } from '../support/open-test-ward.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestWard, type TestWard } from '../../src/create-test-ward.ts'
+import { createTestWard, type TestWard } from '../../src/ward/test-ward.ts'
 import { expectProblem, json, keyHeader, loveIt } from '../parity/ask.ts'
 import { formatRequest, RawConnection } from '../parity/raw-http.ts'
 import type { AdapterTarget } from './adapter-target.ts'

@@ -1,6 +1,6 @@
 import { describe } from 'vitest'
-import { apiKeyHeader, bearer } from '../../src/core/scheme.ts'
-import { createTestWard, type TestWardOptions } from '../../src/create-test-ward.ts'
+import { apiKeyHeader, bearer } from '../../src/guard/scheme.ts'
+import { createTestWard, type TestWardOptions } from '../../src/ward/test-ward.ts'
 import { describeRows, type KeyName, type TableWard } from './describe-rows.ts'
 import { denyRows } from './rows-deny.ts'
 import { bearerRows, keyRows, strictRows } from './rows-key.ts'

@@ -12,5 +12,5 @@ test('no source file is longer than 300 lines, and half of them are under 100', 
 
 test('node:sqlite is imported by one file', () => {
   const importing = sources.filter((file) => readFileSync(file, 'utf8').includes('node:sqlite'))
-  expect(importing).toEqual(['src/stores/sqlite/driver.ts'])
+  expect(importing).toEqual(['src/storage/sqlite/driver.ts'])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { jobLost } from '../../src/core/job.ts'
+import { jobLost } from '../../src/jobs/job.ts'
 import {
   askOf,
   claim,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JobStatus } from '../../src/core/job.ts'
+import type { JobStatus } from '../../src/jobs/job.ts'
 import {
   claim,
   endJob,

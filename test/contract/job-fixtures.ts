@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import type { JobError, JobRecord, NewJob } from '../../src/core/job.ts'
+import type { AnswerReservation, KeptAnswer } from '../../src/idempotency/idempotency-store.ts'
+import type { JobError, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type {
   AttemptEnd,
   ClaimedJob,
@@ -7,9 +8,8 @@ import type {
   JobClaim,
   JobQuery,
   JobSubmission,
-} from '../../src/core/job-queue.ts'
-import type { JobStore } from '../../src/core/job-store.ts'
-import type { AnswerReservation, KeptAnswer } from '../../src/core/kept-answer.ts'
+} from '../../src/jobs/job-queue.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
 
 /** A store under test, empty when it is opened. */
 export interface OpenedJobStore {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { hasEnded, type JobRecord, jobLost, type NewJob } from '../../src/core/job.ts'
-import type { AttemptEnd, ClaimedJob, ClaimOutcome, JobClaim } from '../../src/core/job-queue.ts'
+import { hasEnded, type JobRecord, jobLost, type NewJob } from '../../src/jobs/job.ts'
+import type { AttemptEnd, ClaimedJob, ClaimOutcome, JobClaim } from '../../src/jobs/job-queue.ts'
 import { acceptedOf } from './job-fixtures.ts'
 
 /** A job as the plain model holds it. */

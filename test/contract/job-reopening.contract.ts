@@ -1,5 +1,5 @@
 import { expect, type TestContext, test } from 'vitest'
-import type { JobStore } from '../../src/core/job-store.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
 import {
   claim,
   endJob,

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { JobRecord, NewJob } from '../../src/core/job.ts'
-import type { AttemptEnd } from '../../src/core/job-queue.ts'
-import type { JobStore } from '../../src/core/job-store.ts'
+import type { JobRecord, NewJob } from '../../src/jobs/job.ts'
+import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
 import {
   askOf,
   jobBegin,

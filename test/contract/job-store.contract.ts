@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { JobStore } from '../../src/core/job-store.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
 import { testJobClaims } from './job-claims.contract.ts'
 import { testJobEnds } from './job-ends.contract.ts'
 import {

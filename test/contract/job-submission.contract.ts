@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/core/job.ts'
+import type { NewJob } from '../../src/jobs/job.ts'
 import {
   acceptedOf,
   claim,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JobRecord } from '../../src/core/job.ts'
+import type { JobRecord } from '../../src/jobs/job.ts'
 import {
   askOf,
   claim,

@@ -1,8 +1,8 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
-import { openSqliteLimitMemory } from '../../src/stores/sqlite/limit-memory.ts'
+import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import { openSqliteLimitMemory } from '../../src/storage/sqlite/limits/usage-store.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 /** A machine's two clocks, in milliseconds: how long it has run, and what its wall clock shows. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { KeyRecord } from '../../src/core/key-record.ts'
-import type { IdempotentAnswer, KeyPage, KeyQuery, KeyStore } from '../../src/core/key-store.ts'
-import type { OwnerRecord } from '../../src/core/owner-record.ts'
+import type { KeyRecord } from '../../src/keys/key-record.ts'
+import type { IdempotentAnswer, KeyPage, KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
+import type { OwnerRecord } from '../../src/keys/owner-record.ts'
 
 /** A key id that stands for a number: 12 base62 characters. */
 export function idOf(number: number): string {

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
-import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
+import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
 import type { OpenStore } from './key-fixtures.ts'
 import { describeKeyStore } from './key-store.contract.ts'
 

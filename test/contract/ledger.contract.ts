@@ -1,12 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Ledger, LedgerQuery, LedgerReader, UsageQuery } from '../../src/core/ledger.ts'
-import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
-import { isSigned, publicKeyOf } from '../../src/core/ledger-checkpoint.ts'
-import { encodeEntry } from '../../src/core/ledger-encoding.ts'
-import type { LedgerEvent } from '../../src/core/ledger-event.ts'
-import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../src/core/ledger-record.ts'
+import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
+import { isSigned, publicKeyOf } from '../../src/ledger/format/checkpoint.ts'
+import { encodeEntry } from '../../src/ledger/format/encoding.ts'
+import type { LedgerEvent } from '../../src/ledger/format/event.ts'
+import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../src/ledger/format/record.ts'
+import type { Ledger, LedgerQuery, LedgerReader, UsageQuery } from '../../src/ledger/ledger.ts'
 
 /** A ledger under test and its clock, milliseconds since the epoch. */
 export interface OpenedLedger {

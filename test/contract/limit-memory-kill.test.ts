@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readValue } from '../../src/stores/sqlite/database.ts'
-import { openDatabase } from '../../src/stores/sqlite/driver.ts'
+import { readValue } from '../../src/storage/sqlite/database.ts'
+import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { startProcess } from './child-process.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 

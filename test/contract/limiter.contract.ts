@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseLimitSetting } from '../../src/core/limit-setting.ts'
-import type { Limiter, LimitUse } from '../../src/core/limiter.ts'
+import { parseLimitSetting } from '../../src/limits/limit-setting.ts'
+import type { Limiter, LimitUse } from '../../src/limits/limiter.ts'
 
 /** A limiter under test and its two clocks, in milliseconds. */
 export interface OpenedLimiter {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMemoryLimiter, type MemoryLimiter } from '../../src/stores/memory/limiter.ts'
+import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { startKeptLimiter } from './kept-limiter.ts'
 import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'

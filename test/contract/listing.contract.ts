@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/core/key-record.ts'
-import type { KeyQuery } from '../../src/core/key-store.ts'
-import { keySorts } from '../../src/core/key-store.ts'
-import { type Standing, standingOf, standings } from '../../src/core/standing.ts'
+import type { KeyRecord } from '../../src/keys/key-record.ts'
+import type { KeyQuery } from '../../src/keys/key-store.ts'
+import { keySorts } from '../../src/keys/key-store.ts'
+import { type Standing, standingOf, standings } from '../../src/keys/standing.ts'
 import { type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 
 /** Listings are those of a sorted and filtered array. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeyStore } from '../../src/core/key-store.ts'
+import type { KeyStore } from '../../src/keys/key-store.ts'
 import { type Get, type OpenStore, ownerOf } from './key-fixtures.ts'
 
 /** What is kept of owners, whether they have keys or not. */

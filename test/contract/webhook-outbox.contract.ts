@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { DeliveryAttempt, WebhookDelivery, WebhookSecret } from '../../src/core/webhook.ts'
+import type { DeliveryAttempt, WebhookDelivery, WebhookSecret } from '../../src/webhooks/outbox.ts'
 import {
   askOf,
   claim,

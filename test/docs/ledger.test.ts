@@ -1,18 +1,18 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
+import { refusals } from '../../src/core/refusal.ts'
+import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
 import {
   isSigned,
   type LedgerBase,
   type LedgerCheckpoint,
   signBase,
   signCheckpoint,
-} from '../../src/core/ledger-checkpoint.ts'
-import { encodeEntry } from '../../src/core/ledger-encoding.ts'
-import { ledgerEvents } from '../../src/core/ledger-event.ts'
-import { type LedgerEntry, ledgerEntry } from '../../src/core/ledger-record.ts'
-import { refusals } from '../../src/core/refusal.ts'
+} from '../../src/ledger/format/checkpoint.ts'
+import { encodeEntry } from '../../src/ledger/format/encoding.ts'
+import { ledgerEvents } from '../../src/ledger/format/event.ts'
+import { type LedgerEntry, ledgerEntry } from '../../src/ledger/format/record.ts'
 
 const page = readFileSync(new URL('../../docs/reference/ledger.md', import.meta.url), 'utf8')
 
@@ -93,7 +93,7 @@ describe('docs/reference/ledger.md', () => {
   })
 
   test('has every kind of break that the code tells, once', () => {
-    const source = readFileSync(new URL('../../src/core/ledger-finding.ts', import.meta.url), 'utf8')
+    const source = readFileSync(new URL('../../src/ledger/verify/finding.ts', import.meta.url), 'utf8')
     const kinds = [...source.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, kind]) => kind)
     expect([...section('## Verifying').matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind)).toEqual(kinds)
   })

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { parsePeppers } from '../../src/gate/pepper.ts'
-import { createKeyVerifier } from '../../src/gate/verify-key.ts'
-import { openSqliteKeyStore } from '../../src/stores/sqlite/key-store.ts'
+import { createKeyVerifier } from '../../src/keys/verify-key.ts'
+import { parsePeppers } from '../../src/secrets/peppers.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
 import { cleanEnvironment, cliFile, runCli, runJson, spawnCli, temporaryFolder } from './run-cli.ts'
 
 /** Which of these keys the data folder does not know to be right. */

@@ -10,15 +10,15 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { LedgerBlock } from '../../src/core/ledger-block.ts'
+import type { LedgerBlock } from '../../src/ledger/format/block.ts'
 import {
   type LedgerCheckpoint,
   publicKeyOf,
   signBase,
   signCheckpoint,
-} from '../../src/core/ledger-checkpoint.ts'
-import { decodeEntry, encodeEntry } from '../../src/core/ledger-encoding.ts'
-import { openLedgerDatabase } from '../../src/stores/sqlite/ledger-database.ts'
+} from '../../src/ledger/format/checkpoint.ts'
+import { decodeEntry, encodeEntry } from '../../src/ledger/format/encoding.ts'
+import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
 import {
   createLedgerForge,
   type ForgedRecord,

@@ -1,7 +1,7 @@
-import type { KeyFormat } from '../../src/core/key-text.ts'
-import type { LedgerRecord } from '../../src/core/ledger-record.ts'
-import type { KeyService } from '../../src/gate/key-service.ts'
-import type { OwnerService } from '../../src/gate/owner-service.ts'
+import type { KeyService } from '../../src/keys/key-service.ts'
+import type { KeyFormat } from '../../src/keys/key-text.ts'
+import type { OwnerService } from '../../src/keys/owner-service-part.ts'
+import type { LedgerRecord } from '../../src/ledger/format/record.ts'
 
 /** What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST /predict`. */
 export interface ParityTarget {

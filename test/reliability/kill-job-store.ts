@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { JobStore } from '../../src/core/job-store.ts'
-import { openSqliteJobStore } from '../../src/stores/sqlite/job-store.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
+import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 
 export interface KilledJobStore {
   readonly rounds: number

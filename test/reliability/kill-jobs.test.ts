@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { JobModel } from '../../src/jobs/run-attempt.ts'
-import { openModelward } from '../../src/open-modelward.ts'
+import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
+import { openModelward } from '../../src/ward/open-modelward.ts'
 import { startProcess } from '../contract/child-process.ts'
 import { createTemporaryFolder } from '../contract/temporary-folder.ts'
 import { killJobs } from './kill-jobs.ts'

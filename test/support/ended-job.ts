@@ -1,4 +1,4 @@
-import type { JobRecord } from '../../src/core/job.ts'
+import type { JobRecord } from '../../src/jobs/job.ts'
 
 /** A job of `acme` that has succeeded, a second after it began, with the fields given. */
 export function endedJob(fields: Partial<JobRecord> = {}): JobRecord {

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { encodeBlock, type LedgerBlock, recordsOf } from '../../src/core/ledger-block.ts'
-import { firstLink, nextLink } from '../../src/core/ledger-chain.ts'
-import { type LedgerCheckpoint, signCheckpoint } from '../../src/core/ledger-checkpoint.ts'
-import { decodeEntry, encodeEntry } from '../../src/core/ledger-encoding.ts'
-import { type LedgerEntry, ledgerEntry } from '../../src/core/ledger-record.ts'
+import { encodeBlock, type LedgerBlock, recordsOf } from '../../src/ledger/format/block.ts'
+import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
+import { type LedgerCheckpoint, signCheckpoint } from '../../src/ledger/format/checkpoint.ts'
+import { decodeEntry, encodeEntry } from '../../src/ledger/format/encoding.ts'
+import { type LedgerEntry, ledgerEntry } from '../../src/ledger/format/record.ts'
 
 /** A record of a ledger that is being made or tampered with. */
 export interface ForgedRecord {

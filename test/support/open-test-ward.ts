@@ -1,9 +1,9 @@
-import type { KeyStore } from '../../src/core/key-store.ts'
 import type { RequestHead } from '../../src/core/request-head.ts'
-import { apiKeyHeader } from '../../src/core/scheme.ts'
-import { createWard, type Ward, type WardOptions } from '../../src/create-ward.ts'
-import { parsePeppers } from '../../src/gate/pepper.ts'
-import { createMemoryKeyStore } from '../../src/stores/memory/key-store.ts'
+import { apiKeyHeader } from '../../src/guard/scheme.ts'
+import type { KeyStore } from '../../src/keys/key-store.ts'
+import { parsePeppers } from '../../src/secrets/peppers.ts'
+import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
+import { createWard, type Ward, type WardOptions } from '../../src/ward/ward.ts'
 
 /** The pepper of every ward in tests: version 1, 32 times the byte 7. */
 export const testPepper = `1:${Buffer.alloc(32, 7).toString('base64url')}`

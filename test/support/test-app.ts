@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import type { WardOptions } from '../../src/create-ward.ts'
 import type { Model } from '../../src/models/model.ts'
 import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import type { AppOptions } from '../../src/server/server-options.ts'
+import type { WardOptions } from '../../src/ward/ward.ts'
 import { type AppPartsOptions, openAppParts } from './app-parts.ts'
 import { openTestWard, type TestWard } from './open-test-ward.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/core/clock.ts'
-import type { Scheduler } from '../../src/jobs/scheduler.ts'
+import type { Scheduler } from '../../src/core/scheduler.ts'
 
 /** Time that passes when a test says so. */
 export interface TestTime {

@@ -1,4 +1,4 @@
-import { noUsage, type Usage } from '../../src/core/usage.ts'
+import { noUsage, type Usage } from '../../src/limits/usage.ts'
 
 /** What became of what a request took. */
 export function usageThat(said: string[]): Usage {

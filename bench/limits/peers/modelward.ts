@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
-import { createTestWard } from '../../../src/create-test-ward.ts'
 import { modelward } from '../../../src/fastify/index.ts'
+import { createTestWard } from '../../../src/ward/test-ward.ts'
 import type { AppLimit, LimitedApp } from '../limited-app.ts'
 import { askOverSocket } from './ask-over-socket.ts'
 

@@ -1,4 +1,4 @@
-import { openSqliteLedger } from '../../../src/stores/sqlite/ledger.ts'
+import { openSqliteLedger } from '../../../src/storage/sqlite/ledger/ledger.ts'
 import { createSigningKey, requestOf } from '../ledger.contract.ts'
 import { sayLine } from './say-line.ts'
 

@@ -1,5 +1,5 @@
-import type { JobModel } from '../../../src/jobs/run-attempt.ts'
-import { openModelward } from '../../../src/open-modelward.ts'
+import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
+import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 
 // Does nothing but wait: for a job that is tried again in a while, for the events of another, and for a model that never answers.

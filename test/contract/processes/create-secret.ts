@@ -1,4 +1,4 @@
-import { openDataFolder } from '../../../src/stores/sqlite/data-folder.ts'
+import { openDataFolder } from '../../../src/storage/sqlite/data-folder.ts'
 import { sayLine } from './say-line.ts'
 
 // Creates a secret file when told to, by anything on standard input, and prints what is in it afterwards.

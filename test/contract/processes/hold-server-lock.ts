@@ -1,4 +1,4 @@
-import { openDataFolder } from '../../../src/stores/sqlite/data-folder.ts'
+import { openDataFolder } from '../../../src/storage/sqlite/data-folder.ts'
 import { sayLine } from './say-line.ts'
 
 // Takes a folder's server lock and holds it until it is killed, though it keeps nothing of it that a collector would spare.

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobModel } from '../../../src/jobs/run-attempt.ts'
-import { openModelward } from '../../../src/open-modelward.ts'
+import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
+import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 
 // Submits jobs with many in flight and works on them, and names each on standard output once it is accepted.

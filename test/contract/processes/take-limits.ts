@@ -1,5 +1,5 @@
-import { createMemoryLimiter } from '../../../src/stores/memory/limiter.ts'
-import { openSqliteLimitMemory } from '../../../src/stores/sqlite/limit-memory.ts'
+import { createMemoryLimiter } from '../../../src/limits/in-process/in-process-limiter.ts'
+import { openSqliteLimitMemory } from '../../../src/storage/sqlite/limits/usage-store.ts'
 import { useOf } from '../limiter.contract.ts'
 import { sayLine } from './say-line.ts'
 

@@ -1,4 +1,4 @@
-import { openSqliteKeyStore } from '../../../src/stores/sqlite/key-store.ts'
+import { openSqliteKeyStore } from '../../../src/storage/sqlite/keys/key-store.ts'
 import { idOf, keyOf } from '../key-fixtures.ts'
 import { sayLine } from './say-line.ts'
 

@@ -1,4 +1,4 @@
-import { openSqliteJobStore } from '../../../src/stores/sqlite/job-store.ts'
+import { openSqliteJobStore } from '../../../src/storage/sqlite/jobs/job-store.ts'
 import { jobOf, keepMs, wide } from '../../contract/job-fixtures.ts'
 import { sayLine } from '../../contract/processes/say-line.ts'
 

@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import { isJobId } from '../../jobs/job.ts'
+import type { JobService } from '../../jobs/job-service.ts'
+import type { JobView } from '../../jobs/view-job.ts'
+import { usageError } from '../cli-error.ts'
+import { addCommonOptions, type CommonOptions } from '../common-options.ts'
+import { addExamples } from '../keys/key-options.ts'
+import { withJobs } from './open-jobs.ts'
+import { printJob } from './print-job.ts'
+
+/** Defines a command that does one thing to one job, named by its id, and prints the job as it is then. */
+export function defineJobCommand(
+  command: Command,
+  act: (jobs: JobService, id: string) => Promise<JobView>,
+  ...examples: readonly string[]
+): void {
+  command
+    .argument('<id>', 'The job’s id: `job_` and 22 letters and digits')
+    .action(async (text: string, options: CommonOptions) => {
+      const id = checkJobId(text, 'id')
+      const job = await withJobs(options, ({ jobs }) => act(jobs, id))
+      await printJob(job, options.json === true)
+    })
+  addCommonOptions(command)
+  addExamples(command, ...examples)
+}
+
+/**
+ * Checks the id of a job as typed.
+ *
+ * @param where the argument or flag that it was typed for
+ * @throws CliError `usage_invalid`
+ */
+export function checkJobId(text: string, where: string): string {
+  if (isJobId(text)) return text
+  throw usageError(where, 'expected the id of a job: `job_` and 22 letters and digits')
+}

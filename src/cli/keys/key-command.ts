@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import type { KeyRecord } from '../../keys/key-record.ts'
+import type { KeyService } from '../../keys/key-service.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { checkKeyId } from './key-id.ts'
+import { addExamples } from './key-options.ts'
+import { withKeys } from './open-keys.ts'
+import { printKey } from './print-key.ts'
+
+/** Defines a command that does one thing to one key, named by its id, and prints the key as it is then. */
+export function defineKeyCommand<Options extends CommonOptions>(
+  command: Command,
+  act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord>,
+  ...examples: readonly string[]
+): void {
+  command
+    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .action(async (text: string, options: Options) => {
+      const id = checkKeyId(text)
+      const record = await withKeys(loadCommandConfig(options), false, ({ keys }) => act(keys, id, options))
+      await printKey(record, options.json === true)
+    })
+  addCommonOptions(command)
+  addExamples(command, ...examples)
+}

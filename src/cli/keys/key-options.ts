@@ -1,0 +1,64 @@
+import { type Command, Option } from 'commander'
+import type { Idempotency } from '../../idempotency/answer-seal.ts'
+import { usageError } from '../cli-error.ts'
+import { collect } from '../common-options.ts'
+
+/** Whose `Idempotency-Key`s those of the command line are: nobody's but its own. */
+const idempotencyOwner = 'cli'
+
+/** Adds `--idempotency-key`. */
+export function idempotencyOption(): Option {
+  return new Option(
+    '--idempotency-key <key>',
+    'Makes a retry safe: the same command with the same key, within 24 h, prints what the first one did',
+  )
+}
+
+/** What makes this command the same one again: its words and flags as typed, because `30d` means another time at each retry. */
+export function idempotencyOf(
+  key: string | undefined,
+  request: unknown,
+): { readonly idempotency?: Idempotency } {
+  if (key === undefined) return {}
+  if (!/^[!-~]{1,255}$/.test(key))
+    throw usageError('--idempotency-key', 'expected 1 to 255 visible ASCII characters')
+  return { idempotency: { owner: idempotencyOwner, key, request } }
+}
+
+/** Adds `--scope`, which may be there several times. */
+export function scopeOption(describes: string): Option {
+  return new Option('--scope <scope>', `${describes}; repeat it for several`).argParser(collect)
+}
+
+/** Adds `--address`, which may be there several times. */
+export function addressOption(): Option {
+  return new Option(
+    '--address <block>',
+    'Address or CIDR block the key may be used from; repeat it for several',
+  ).argParser(collect)
+}
+
+/**
+ * Reads `--metadata`.
+ *
+ * @throws CliError `usage_invalid`; the text itself is not shown
+ */
+export function parseMetadata(text: string): Readonly<Record<string, unknown>> {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    throw usageError('--metadata', 'expected a JSON object, got something that is not JSON')
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw usageError('--metadata', 'expected a JSON object, got another kind of JSON')
+  return parsed as Readonly<Record<string, unknown>>
+}
+
+/** Shows how a command is used, below its help. */
+export function addExamples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText(
+    'after',
+    `\nExamples:\n${lines.map((line) => `  $ modelward ${line}`).join('\n')}`,
+  )
+}

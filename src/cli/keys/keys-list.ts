@@ -1,0 +1,123 @@
+import { type Command, Option } from 'commander'
+import { formatKeyCursor, parseKeyCursor } from '../../keys/cursors.ts'
+import type { KeyRecord } from '../../keys/key-record.ts'
+import { type KeyPage, type KeyQuery, type KeySort, keySorts } from '../../keys/key-store.ts'
+import { type Standing, standings } from '../../keys/standing.ts'
+import { viewKey } from '../../keys/views.ts'
+import type { Ward } from '../../ward/ward.ts'
+import { usageError } from '../cli-error.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { pageSize, pageSizeMax, parsePageSize } from '../page-size.ts'
+import { print, tell } from '../terminal/output.ts'
+import { formatTable } from '../terminal/table.ts'
+import { terminalWidth } from '../terminal/terminal.ts'
+import { addExamples } from './key-options.ts'
+import { withKeys } from './open-keys.ts'
+import { keyColumns } from './print-key.ts'
+
+interface ListOptions extends CommonOptions {
+  readonly owner?: string
+  readonly scope?: string
+  readonly environment?: 'live' | 'test'
+  readonly standing?: Standing
+  readonly name?: string
+  readonly sort: string
+  readonly limit?: string
+  readonly cursor?: string
+  readonly all?: true
+}
+
+export function defineKeysList(command: Command): void {
+  command
+    .option('--owner <owner>', 'Only keys of this owner')
+    .option('--scope <scope>', 'Only keys with this scope')
+    .addOption(new Option('--environment <name>', 'Only keys of this environment').choices(['live', 'test']))
+    .addOption(new Option('--standing <standing>', 'Only keys that stand so now').choices(standings))
+    .option('--name <text>', 'Only keys whose name contains this, in small letters or capitals')
+    .addOption(
+      new Option('--sort <field>', 'What to sort by; with a minus in front, the greatest first')
+        .choices(keySorts.flatMap((sort) => [sort, `-${sort}`]))
+        .default('-created_at'),
+    )
+    .option('--limit <n>', `How many at most, 1 to ${pageSizeMax} (default: ${pageSize})`)
+    .option('--cursor <cursor>', 'Where the page before ended, as it said')
+    .addOption(new Option('--all', 'All of them').conflicts(['limit', 'cursor']))
+    .action(async (options: ListOptions) => {
+      const query = readQuery(options, Date.now())
+      await withKeys(loadCommandConfig(options), false, (ward) =>
+        (options.json === true ? printPagesAsJson : printPages)(ward, query, options.all === true),
+      )
+    })
+  addCommonOptions(command)
+  addExamples(command, 'keys list --standing expired', 'keys list --owner acme --sort name --all --json')
+}
+
+function readQuery(options: ListOptions, now: number): KeyQuery {
+  const sort = options.sort.replace(/^-/, '') as KeySort
+  return {
+    sort,
+    descending: options.sort.startsWith('-'),
+    limit: options.all === true ? pageSizeMax : parsePageSize(options.limit),
+    ...readCursor(options.cursor, sort),
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
+    ...(options.scope === undefined ? {} : { scope: options.scope }),
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+    ...(options.standing === undefined ? {} : { standing: { is: options.standing, now } }),
+    ...(options.name === undefined ? {} : { nameContains: options.name }),
+  }
+}
+
+function readCursor(text: string | undefined, sort: KeySort): Pick<KeyQuery, 'after'> {
+  if (text === undefined) return {}
+  const after = parseKeyCursor(text, sort)
+  if (after === undefined) throw usageError('--cursor', `expected the cursor of a page sorted by ${sort}`)
+  return { after }
+}
+
+/** One page, or all of them one after the other, so that no number of keys fills the memory. */
+async function* readPages({ keys }: Ward, query: KeyQuery, all: boolean): AsyncGenerator<KeyPage> {
+  let page = await keys.list(query)
+  yield page
+  while (all && page.hasMore) {
+    const after = parseKeyCursor(nextCursor(page, query) ?? '', query.sort)
+    page = await keys.list({ ...query, ...(after && { after }) })
+    yield page
+  }
+}
+
+function nextCursor({ keys, hasMore }: KeyPage, { sort }: KeyQuery): string | null {
+  const last = keys.at(-1)
+  return hasMore && last !== undefined ? formatKeyCursor(last, sort) : null
+}
+
+/** One JSON document, written as the pages come. */
+async function printPagesAsJson(ward: Ward, query: KeyQuery, all: boolean): Promise<void> {
+  let before = '{"keys":['
+  let cursor: string | null = null
+  for await (const page of readPages(ward, query, all)) {
+    const views = page.keys.map((key) => JSON.stringify(viewKey(key, Date.now())))
+    await print(before + views.join(','))
+    before = ','
+    cursor = nextCursor(page, query)
+  }
+  await print(`],"next_cursor":${JSON.stringify(cursor)}}\n`)
+}
+
+async function printPages(ward: Ward, query: KeyQuery, all: boolean): Promise<void> {
+  const keys: KeyRecord[] = []
+  let cursor: string | null = null
+  for await (const page of readPages(ward, query, all)) {
+    keys.push(...page.keys)
+    cursor = nextCursor(page, query)
+  }
+  if (keys.length === 0) tell('No keys.')
+  const now = Date.now()
+  await print(
+    formatTable(
+      keys.map((key) => viewKey(key, now)),
+      keyColumns,
+      terminalWidth(),
+    ),
+  )
+  if (cursor !== null) tell(`More follow: --cursor ${cursor}, or --all.`)
+}

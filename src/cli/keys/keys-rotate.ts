@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import { durationForms, parseDuration } from '../../core/time.ts'
+import { usageError } from '../cli-error.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { checkKeyId } from './key-id.ts'
+import { addExamples, idempotencyOf, idempotencyOption } from './key-options.ts'
+import { withKeys } from './open-keys.ts'
+import { printIssuedKey } from './print-issued-key.ts'
+
+interface RotateOptions extends CommonOptions {
+  readonly overlap?: string
+  readonly idempotencyKey?: string
+}
+
+export function defineKeysRotate(command: Command): void {
+  command
+    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .option('--overlap <time>', 'How long the old secret works on, such as 24h (default: not at all)')
+    .addOption(idempotencyOption())
+    .action(rotateKey)
+  addCommonOptions(command)
+  addExamples(command, 'keys rotate 7Qm2xT0bKc9Z --overlap 24h', 'keys rotate 7Qm2xT0bKc9Z --json')
+}
+
+async function rotateKey(text: string, options: RotateOptions): Promise<void> {
+  const id = checkKeyId(text)
+  const overlapMs = parseOverlap(options.overlap)
+  const idempotency = idempotencyOf(options.idempotencyKey, ['keys rotate', id, overlapMs])
+  const issued = await withKeys(loadCommandConfig(options), false, ({ keys }) =>
+    keys.rotate(id, { overlapMs, ...idempotency }),
+  )
+  const end = issued.record.secrets[1]?.endsAt
+  const old =
+    overlapMs === 0 || typeof end !== 'number' ? 'has ended' : `works until ${new Date(end).toISOString()}`
+  await printIssuedKey(
+    issued,
+    options.json === true,
+    `Key ${id} has a new secret; the old one ${old}. This is the only time it is shown: keep it now.`,
+  )
+}
+
+function parseOverlap(text: string | undefined): number {
+  if (text === undefined) return 0
+  const overlapMs = parseDuration(text)
+  if (overlapMs === undefined)
+    throw usageError('--overlap', `expected a duration, ${durationForms}, got ${JSON.stringify(text)}`)
+  return overlapMs
+}

@@ -1,0 +1,77 @@
+import { type Command, Option } from 'commander'
+import type { KeyFields } from '../../keys/key-fields.ts'
+import { CliError } from '../cli-error.ts'
+import type { CommonOptions } from '../common-options.ts'
+import { parseWhen } from '../terminal/parse-when.ts'
+import { defineKeyCommand } from './key-command.ts'
+import { addressOption, parseMetadata, scopeOption } from './key-options.ts'
+import { limitOption, readKeyLimits } from './limit-option.ts'
+
+interface UpdateOptions extends CommonOptions {
+  readonly name?: string
+  readonly owner?: string
+  readonly scope?: readonly string[]
+  readonly address?: readonly string[]
+  readonly clearAddresses?: true
+  readonly limit?: readonly string[]
+  /** False where `--no-expiry` is given, under Commander's name for it. */
+  readonly expires?: string
+  readonly expiry?: false
+  readonly notBefore?: string | false
+  readonly metadata?: string
+}
+
+export function defineKeysUpdate(command: Command): void {
+  command
+    .option('--name <name>', 'What people call the key')
+    .option('--owner <owner>', 'Whose key it is')
+    .addOption(scopeOption('What the key may do, in the place of all it may do now'))
+    .addOption(addressOption().conflicts('clearAddresses'))
+    .option('--clear-addresses', 'Let the key be used from anywhere')
+    .addOption(
+      limitOption(
+        'How much it may use, in the place of its limits now; `none`: without limits, `default`: the configured limits',
+      ),
+    )
+    .addOption(
+      new Option('--expires <when>', 'When it ends: a duration from now, or a time').conflicts('expiry'),
+    )
+    .option('--no-expiry', 'Let it never end')
+    .option('--not-before <when>', 'When it begins to work: a duration from now, or a time')
+    .option('--no-not-before', 'Let it work at once')
+    .option('--metadata <json>', 'A JSON object, in the place of the one that is kept')
+  defineKeyCommand<UpdateOptions>(
+    command,
+    (keys, id, options) => keys.update(id, readChanges(options, Date.now())),
+    'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
+    'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',
+    'keys update 7Qm2xT0bKc9Z --limit 10/min --limit "5 concurrent"',
+    'keys update 7Qm2xT0bKc9Z --limit default',
+  )
+}
+
+function readChanges(options: UpdateOptions, now: number): Partial<KeyFields> {
+  const changes: Partial<KeyFields> = {
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
+    ...(options.scope === undefined ? {} : { scopes: options.scope }),
+    ...(options.clearAddresses === true ? { addresses: [] } : {}),
+    ...(options.address === undefined ? {} : { addresses: options.address }),
+    ...(options.limit === undefined ? {} : { limits: readKeyLimits(options.limit) }),
+    ...(options.expiry === false ? { expiresAt: null } : {}),
+    ...(options.expires === undefined ? {} : { expiresAt: parseWhen('--expires', options.expires, now) }),
+    ...readNotBefore(options.notBefore, now),
+    ...(options.metadata === undefined ? {} : { metadata: parseMetadata(options.metadata) }),
+  }
+  if (Object.keys(changes).length === 0)
+    throw new CliError('usage_invalid', 'nothing to change: give at least one of the flags in --help')
+  return changes
+}
+
+function readNotBefore(
+  notBefore: string | false | undefined,
+  now: number,
+): Pick<Partial<KeyFields>, 'notBefore'> {
+  if (notBefore === undefined) return {}
+  return { notBefore: notBefore === false ? null : parseWhen('--not-before', notBefore, now) }
+}

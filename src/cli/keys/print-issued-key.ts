@@ -1,0 +1,30 @@
+import type { IssuedKey } from '../../keys/key-service.ts'
+import { viewKey } from '../../keys/views.ts'
+import { CliError, OutputClosed } from '../cli-error.ts'
+import { print, tell } from '../terminal/output.ts'
+
+/** The id and the key first: they are what the line is read for. */
+function viewIssuedKey({ record, text }: IssuedKey): { readonly id: string; readonly key: string } {
+  const { id, ...view } = viewKey(record, Date.now())
+  return { id, key: text, ...view }
+}
+
+/**
+ * Prints a key that was just made, the one time that it is known: as one line of JSON, or as the bare key with what people
+ * should know beside it on standard error. The key is durable by now.
+ */
+export async function printIssuedKey(issued: IssuedKey, asJson: boolean, told: string): Promise<void> {
+  const { record, text } = issued
+  const line = asJson ? JSON.stringify(viewIssuedKey(issued)) : text
+  try {
+    await print(`${line}\n`)
+  } catch (error) {
+    // The key works and nobody has it: that must not end as silently as a closed pipe does elsewhere.
+    if (!(error instanceof OutputClosed) && !(error instanceof CliError)) throw error
+    throw new CliError(
+      'output_failed',
+      `${error.message}: key ${record.id} exists and could not be printed; rotate or revoke it`,
+    )
+  }
+  if (!asJson) tell(told)
+}

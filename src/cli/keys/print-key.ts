@@ -1,0 +1,58 @@
+import type { KeyRecord } from '../../keys/key-record.ts'
+import { type KeyView, viewKey } from '../../keys/views.ts'
+import { print, printJson } from '../terminal/output.ts'
+import { type Column, formatFields } from '../terminal/table.ts'
+
+/** Prints one key, without any secret. */
+export async function printKey(record: KeyRecord, asJson: boolean): Promise<void> {
+  const view = viewKey(record, Date.now())
+  if (asJson) await printJson(view)
+  else await print(formatFields(keyFields(view)))
+}
+
+function keyFields(view: KeyView): readonly (readonly [string, string])[] {
+  return [
+    ['id', view.id],
+    ['name', view.name],
+    ['owner', view.owner],
+    ['environment', view.environment],
+    ['standing', view.standing],
+    ['scopes', list(view.scopes)],
+    ['addresses', view.addresses.length === 0 ? 'any' : list(view.addresses)],
+    ['limits', limitsOf(view)],
+    ['metadata', JSON.stringify(view.metadata)],
+    ['imported', view.imported ? 'yes' : 'no'],
+    ['created', view.created_at],
+    ['updated', view.updated_at],
+    ['not before', view.not_before ?? '-'],
+    ['expires', view.expires_at ?? 'never'],
+    ['disabled', view.disabled_at ?? '-'],
+    ['revoked', view.revoked_at ?? '-'],
+    ['reason', view.revoked_reason ?? '-'],
+    ['secrets', list(view.secrets.map((secret) => `of ${secret.created_at}${endOf(secret.ends_at)}`))],
+  ]
+}
+
+function endOf(endsAt: string | null): string {
+  return endsAt === null ? '' : ` until ${endsAt}`
+}
+
+function limitsOf({ limits }: KeyView): string {
+  return limits === null ? 'default' : list(limits)
+}
+
+export function list(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : items.join(', ')
+}
+
+/** Keys in a table. */
+export const keyColumns: readonly Column<KeyView>[] = [
+  { title: 'ID', cell: (view) => view.id },
+  { title: 'NAME', cell: (view) => view.name, mayCut: true },
+  { title: 'OWNER', cell: (view) => view.owner, mayCut: true },
+  { title: 'ENV', cell: (view) => view.environment },
+  { title: 'STANDING', cell: (view) => view.standing },
+  { title: 'SCOPES', cell: (view) => list(view.scopes), mayCut: true },
+  { title: 'LIMITS', cell: limitsOf, mayCut: true },
+  { title: 'EXPIRES', cell: (view) => view.expires_at?.slice(0, 16) ?? 'never', mayCut: true },
+]

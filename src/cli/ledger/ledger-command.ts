@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { suggest } from '../../core/suggest.ts'
+import { isLedgerEvent, ledgerEvents } from '../../ledger/format/event.ts'
+import { ledgerCodes } from '../../ledger/format/ledger-code.ts'
+import { parsePosition } from '../../ledger/format/position.ts'
+import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
+import { openDataFolder } from '../../storage/sqlite/data-folder.ts'
+import { openSqliteLedgerReader } from '../../storage/sqlite/ledger/reader.ts'
+import { ledgerFileOf } from '../../ward/open-ledger.ts'
+import { usageError } from '../cli-error.ts'
+import { type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { checkKeyId } from '../keys/key-id.ts'
+import { tell } from '../terminal/output.ts'
+import { parseWhenAgo } from '../terminal/parse-when.ts'
+
+/** How long another process may take to make a ledger, in milliseconds. */
+const makingMsMax = 5_000
+
+/** Which span of time. */
+export interface SpanOptions {
+  readonly since?: string
+  readonly until?: string
+}
+
+/** Which records, as flags say it. */
+export interface LedgerFilterOptions extends CommonOptions, SpanOptions {
+  readonly key?: string
+  readonly owner?: string
+  readonly code?: string
+  readonly event?: string
+  readonly route?: string
+  readonly request?: string
+}
+
+/** Adds `--since` and `--until`. */
+export function addSpan(command: Command): Command {
+  return command
+    .option('--since <when>', 'From this moment on: a duration ago, such as 24h, or a time in ISO 8601')
+    .option('--until <when>', 'Before this moment')
+}
+
+/** Adds the flags that choose records; all that are given must hold. */
+export function addLedgerFilters(command: Command): Command {
+  command
+    .option('--key <id>', 'Only records of this key')
+    .option('--owner <owner>', 'Only records of this owner')
+    .option('--code <code>', 'Only what was answered with this code, such as rate_limited')
+    .option('--event <event>', 'Only records of this event, such as request.refused')
+    .option('--route <pattern>', 'Only requests to this route, as the app declares it: /jobs/:id')
+    .option('--request <id>', 'Only records of this request')
+  return addSpan(command)
+}
+
+/** Reads them. @throws CliError `usage_invalid` */
+export function readLedgerFilter(options: LedgerFilterOptions, now: number): LedgerFilter {
+  const { key, owner, code, event, route, request } = options
+  if (code !== undefined && !ledgerCodes.includes(code)) throw notOneOf('--code', code, ledgerCodes)
+  if (event !== undefined && !isLedgerEvent(event))
+    throw notOneOf('--event', event, Object.keys(ledgerEvents))
+  return {
+    ...(key === undefined ? {} : { keyId: checkKeyId(key, '--key') }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(code === undefined ? {} : { code }),
+    ...(event === undefined ? {} : { event }),
+    ...(route === undefined ? {} : { route }),
+    ...(request === undefined ? {} : { requestId: request }),
+    ...readSpan(options, now),
+  }
+}
+
+/** Reads `--since` and `--until`. @throws CliError `usage_invalid` */
+export function readSpan(
+  { since: from, until: to }: SpanOptions,
+  now: number,
+): Pick<LedgerFilter, 'since' | 'until'> {
+  const since = from === undefined ? undefined : parseWhenAgo('--since', from, now)
+  const until = to === undefined ? undefined : parseWhenAgo('--until', to, now)
+  if (since !== undefined && until !== undefined && since >= until)
+    throw usageError('--until', 'expected a moment after that of --since')
+  return { ...(since !== undefined && { since }), ...(until !== undefined && { until }) }
+}
+
+/** Reads the position of a record. @throws CliError `usage_invalid` */
+export function checkPosition(flag: string, text: string): string {
+  if (parsePosition(text) !== undefined) return text
+  throw usageError(flag, `expected the position of a record, such as 12.3, got ${JSON.stringify(text)}`)
+}
+
+/**
+ * Opens the ledger of the data folder to read it for one command. Where there is none yet, it is as an empty one, and people are told;
+ * one that comes while the command runs is read from then on.
+ */
+export async function withLedger<T>(
+  options: CommonOptions,
+  use: (ledger: LedgerReader) => Promise<T>,
+): Promise<T> {
+  const file = ledgerFileOf(openDataFolder(loadCommandConfig(options).config.data, { create: false }))
+  if (options.json !== true && !existsSync(file)) tell(`${file}: there is no ledger yet.`)
+  const ledger = readWhenThere(file)
+  try {
+    return await use(ledger)
+  } finally {
+    await ledger.close()
+  }
+}
+
+function readWhenThere(file: string): LedgerReader {
+  const wasThere = existsSync(file)
+  let reader: LedgerReader | undefined
+  let deadline = Number.POSITIVE_INFINITY
+  const open = async (): Promise<LedgerReader | undefined> => {
+    if (reader !== undefined || !existsSync(file)) return reader
+    deadline = Math.min(deadline, performance.now() + makingMsMax)
+    try {
+      reader = await openSqliteLedgerReader({ file })
+    } catch (error) {
+      // One that has just come may not have its tables yet.
+      if (wasThere || performance.now() >= deadline) throw error
+    }
+    return reader
+  }
+  return {
+    query: async (query) => (await open())?.query(query) ?? { records: [], next: undefined },
+    usage: async (query) => (await open())?.usage(query) ?? [],
+    close: async () => reader?.close(),
+  }
+}
+
+function notOneOf(flag: string, text: string, names: readonly string[]): Error {
+  const near = suggest(text, names)
+  const hint = near === undefined ? '' : ` (did you mean ${near}?)`
+  return usageError(flag, `expected one of ${names.join(', ')}, got ${JSON.stringify(text)}${hint}`)
+}

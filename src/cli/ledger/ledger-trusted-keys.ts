@@ -1,0 +1,81 @@
+import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SetupError } from '../../core/setup-error.ts'
+import { isSigned, type LedgerCheckpoint, publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import { parseBase, parseCheckpoint } from '../../ledger/verify/checkpoint-trust.ts'
+import { readSecretFile } from '../../storage/sqlite/secret-file.ts'
+import { CliError, usageError } from '../cli-error.ts'
+
+/**
+ * Reads checkpoints that were kept: a file of JSON lines as `ledger checkpoint` prints them. Their signatures must fit.
+ *
+ * @throws CliError `input_invalid`
+ */
+export function readCheckpoints(file: string): readonly LedgerCheckpoint[] {
+  const lines = readText(file)
+    .split('\n')
+    .map((line, index) => ({ line: line.trim(), where: `${file}, line ${index + 1}` }))
+    .filter(({ line }) => line !== '')
+  if (lines.length === 0) throw new CliError('input_invalid', `${file}: expected a checkpoint, got nothing`)
+  return lines.map(({ line, where }) => {
+    const value = parseJson(line)
+    if (parseBase(value) !== undefined)
+      throw new CliError(
+        'input_invalid',
+        `${where}: expected a checkpoint, got a base, which stands for dropped records in a ledger`,
+      )
+    const checkpoint = parseCheckpoint(value)
+    if (checkpoint === undefined)
+      throw new CliError(
+        'input_invalid',
+        `${where}: expected a checkpoint as \`ledger checkpoint\` prints it`,
+      )
+    if (!isSigned(checkpoint))
+      throw new CliError('input_invalid', `${where}: the checkpoint’s signature does not fit`)
+    return checkpoint
+  })
+}
+
+/** @throws CliError `usage_invalid` */
+export function readPublicKey(text: string): string {
+  if (!/^[\w-]{43}$/.test(text) || Buffer.from(text, 'base64url').toString('base64url') !== text)
+    throw usageError('--public-key', 'expected 32 bytes in base64url, which are 43 letters and digits')
+  return text
+}
+
+/**
+ * The public half of a data folder's signing key; undefined where the folder has none.
+ *
+ * @throws SetupError `data_unreadable`
+ */
+export function readSigningKey(folder: string): string | undefined {
+  const text = readSecretFile(folder, 'signing-key', 'data_unreadable')
+  if (text === undefined) return undefined
+  try {
+    return publicKeyOf(createPrivateKey(text))
+  } catch (error) {
+    // The error's own message may have a part of the text in it, which is a secret.
+    const path = join(folder, 'signing-key')
+    throw new SetupError('data_unreadable', `${path}: expected an Ed25519 private key in PEM`, {
+      cause: error instanceof Error ? error.name : undefined,
+    })
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
+    throw new CliError('input_invalid', `${file}: cannot be read (${code})`)
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { Refusal } from '../../core/refusal.ts'
+import { controlSocketOf } from '../../server/control-socket.ts'
+import { CliError } from '../cli-error.ts'
+
+/** How long a server may take to answer, in milliseconds. */
+const answerMsMax = 5_000
+
+/** What says that nobody listens there. */
+const nobody: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EINVAL', 'ENAMETOOLONG'])
+
+/**
+ * Asks the server that runs on a data folder; undefined where none does.
+ *
+ * @throws Refusal `not_found`; CliError `server_failed` where it does not answer, or not with what was asked
+ */
+export async function askServer(folder: string, path: string): Promise<unknown> {
+  const asked = request({
+    socketPath: controlSocketOf(folder),
+    path,
+    signal: AbortSignal.timeout(answerMsMax),
+  })
+  asked.end()
+  let answer: IncomingMessage
+  try {
+    ;[answer] = (await once(asked, 'response')) as [IncomingMessage]
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
+    if (nobody.has(code)) return undefined
+    throw new CliError('server_failed', `the server of ${folder} does not answer (${code})`)
+  }
+  const body = await json(answer)
+  if (answer.statusCode === 200) return body
+  const { detail } = body as { readonly detail?: string }
+  if (answer.statusCode === 404) throw new Refusal('not_found', detail)
+  throw new CliError('server_failed', `the server of ${folder} answered ${answer.statusCode}: ${detail}`)
+}

@@ -1,0 +1,117 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { LoadedConfig } from '../../config/load-config.ts'
+import { type Standing, standingOf } from '../../keys/standing.ts'
+import type { LimitView } from '../../limits/limit-view.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { checkKeyId } from '../keys/key-id.ts'
+import { addExamples } from '../keys/key-options.ts'
+import { withKeys } from '../keys/open-keys.ts'
+import { print, printJson, tell } from '../terminal/output.ts'
+import { type Column, formatTable } from '../terminal/table.ts'
+import { terminalWidth } from '../terminal/terminal.ts'
+import { askServer } from './ask-server.ts'
+
+/** Why a request of a key would be refused now, and when it would pass. */
+interface Explanation {
+  readonly id: string
+  readonly standing: Standing
+  readonly would_pass: boolean
+  /** Seconds until it would, if nothing else came; 0: now. Null: not by waiting, or when a request that is under way has ended. */
+  readonly passes_in: number | null
+  /** The limits that would refuse it. */
+  readonly refused_by: readonly string[]
+  /** Who counts: the server that runs on the folder, or nobody, and then only what is kept on the disk is known. */
+  readonly counted_by: 'server' | 'nobody'
+  readonly limits: readonly LimitView[]
+}
+
+export function defineLimitsExplain(command: Command): void {
+  command
+    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .addHelpText(
+      'after',
+      '\nShows the limits that every request of the key meets: its own or the default, its owner’s, and everyone’s. A route of\n' +
+        'your own app may have more. Asks the server that runs on the data folder; where none does, what is on the disk.',
+    )
+    .action(async (text: string, options: CommonOptions) => {
+      const explanation = await explain(loadCommandConfig(options), checkKeyId(text))
+      if (options.json === true) await printJson(explanation)
+      else await printExplanation(explanation)
+    })
+  addCommonOptions(command)
+  addExamples(command, 'limits explain 7Qm2xT0bKc9Z', 'limits explain 7Qm2xT0bKc9Z --json')
+}
+
+async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
+  const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
+  // Without a server, what it has kept is read, and nobody else may count meanwhile.
+  const kept = answer === undefined ? ({ keepLimits: 'if_free' } as const) : {}
+  return withKeys(
+    loaded,
+    false,
+    async ({ keys, lookAtLimits }) => {
+      const standing = standingOf(await keys.get(id), Date.now())
+      const limits =
+        answer === undefined
+          ? await lookAtLimits(id)
+          : (answer as { readonly limits: readonly LimitView[] }).limits
+      return explanationOf(id, standing, limits, answer === undefined ? 'nobody' : 'server')
+    },
+    kept,
+  )
+}
+
+function explanationOf(
+  id: string,
+  standing: Standing,
+  limits: readonly LimitView[],
+  countedBy: Explanation['counted_by'],
+): Explanation {
+  const refusing = limits.filter(({ passes_in: seconds }) => seconds !== 0)
+  const isActive = standing === 'active'
+  return {
+    id,
+    standing,
+    would_pass: isActive && refusing.length === 0,
+    passes_in: isActive ? latest(refusing.map(({ passes_in: seconds }) => seconds)) : null,
+    refused_by: refusing.map(({ limit, of }) => `${of}: ${limit}`),
+    counted_by: countedBy,
+    limits,
+  }
+}
+
+/** The limit that passes last decides; where one cannot be waited for, nobody can tell. */
+function latest(seconds: readonly (number | null)[]): number | null {
+  return seconds.reduce<number | null>(
+    (most, one) => (most === null || one === null ? null : Math.max(most, one)),
+    0,
+  )
+}
+
+const columns: readonly Column<LimitView>[] = [
+  { title: 'LIMIT', cell: ({ limit }) => limit },
+  { title: 'OF', cell: ({ of }) => of },
+  { title: 'USED', cell: ({ used }) => String(used) },
+  { title: 'LEFT', cell: ({ remaining }) => String(remaining) },
+  { title: 'PASSES', cell: (view) => whenPasses(view.passes_in) },
+]
+
+async function printExplanation(explanation: Explanation): Promise<void> {
+  await print(formatTable(explanation.limits, columns, terminalWidth()))
+  tell(sentenceOf(explanation))
+  if (explanation.counted_by === 'nobody')
+    tell('No server runs on this data folder: only windows of an hour and more and quotas are known.')
+}
+
+function sentenceOf({ standing, would_pass, passes_in, refused_by, limits }: Explanation): string {
+  if (standing !== 'active') return `A request would be refused: the key is ${standing.replaceAll('_', ' ')}.`
+  if (limits.length === 0) return 'Nothing limits this key.'
+  if (would_pass) return 'A request would pass now.'
+  return `A request would be refused by ${refused_by.join(' and ')}; it would pass ${whenPasses(passes_in)}.`
+}
+
+function whenPasses(seconds: number | null): string {
+  if (seconds === null) return 'when a request ends'
+  return seconds === 0 ? 'now' : `in ${seconds} s`
+}

@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { LoadedConfig } from '../../config/load-config.ts'
+import type { KeyStore } from '../../keys/key-store.ts'
+import { type Standing, standingOf } from '../../keys/standing.ts'
+import { openSqliteKeyStore } from '../../storage/sqlite/keys/key-store.ts'
+import { CliError, usageError } from '../cli-error.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig, settingOption } from '../common-options.ts'
+import { describeError } from '../describe-error.ts'
+import { exitCodes } from '../exit-code.ts'
+import { addExamples } from '../keys/key-options.ts'
+import { printable } from '../terminal/display-width.ts'
+import { print, printJson, tell } from '../terminal/output.ts'
+import { createKeyFinder, type FoundKey } from './find-keys.ts'
+import { readPieces, reasonOf, walkFiles } from './walk-files.ts'
+
+interface ScanOptions extends CommonOptions {
+  readonly stdin?: true
+  readonly keyPrefix?: readonly string[]
+}
+
+/** A key that was found, with what the data folder knows of it. */
+interface Finding extends FoundKey {
+  readonly file: string
+  /** Null where there is no data folder, or no key with this id in it. */
+  readonly name: string | null
+  readonly standing: Standing | null
+}
+
+interface ScanResult {
+  readonly findings: readonly (FoundKey & { readonly file: string })[]
+  readonly files: number
+  readonly unreadable: readonly { readonly where: string; readonly message: string }[]
+}
+
+export function defineScan(command: Command): void {
+  command
+    .argument('[path...]', 'Files and folders')
+    .option('--stdin', 'Read standard input')
+    .addOption(settingOption('keyPrefix'))
+    .addHelpText(
+      'after',
+      '\nFinds whole keys with a right checksum, and never prints their secrets. Skips node_modules, .git, binary files and\n' +
+        'symbolic links. Exit code 1 means that keys were found.',
+    )
+    .action(scan)
+  addCommonOptions(command)
+  addExamples(command, 'scan .', 'scan src .env --json', 'scan --stdin < build.log')
+}
+
+async function scan(paths: readonly string[], options: ScanOptions): Promise<void> {
+  if (paths.length > 0 === (options.stdin === true))
+    throw usageError('path', 'expected files or folders, or --stdin, and not both')
+  const loaded = loadCommandConfig(
+    options,
+    options.keyPrefix === undefined ? {} : { keyPrefix: options.keyPrefix },
+  )
+  const { keyPrefix } = loaded.config
+  const result = options.stdin === true ? await scanStdin(keyPrefix) : scanFiles(paths, keyPrefix)
+  const findings = await identify(result.findings, loaded)
+  if (options.json === true) await printJson({ findings, files: result.files, unreadable: result.unreadable })
+  else await printFindings(findings, result.files)
+  if (findings.length > 0) process.exitCode = exitCodes.refused
+  if (result.unreadable.length > 0) {
+    const incomplete = new CliError(
+      'scan_incomplete',
+      `${result.unreadable.length} paths could not be read`,
+      result.unreadable,
+    )
+    if (findings.length === 0) throw incomplete
+    tell(
+      `modelward: ${incomplete.message}: ${result.unreadable.map(({ where }) => printable(where)).join(', ')}`,
+    )
+  }
+}
+
+async function scanStdin(prefix: string): Promise<ScanResult> {
+  const finder = createKeyFinder(prefix)
+  const found: FoundKey[] = []
+  for await (const piece of process.stdin) found.push(...finder.push(piece as Buffer))
+  found.push(...finder.end())
+  return { findings: found.map((key) => ({ file: '-', ...key })), files: 1, unreadable: [] }
+}
+
+function scanFiles(paths: readonly string[], prefix: string): ScanResult {
+  const findings: (FoundKey & { readonly file: string })[] = []
+  const unreadable: { readonly where: string; readonly message: string }[] = []
+  let files = 0
+  for (const walked of walkFiles(paths)) {
+    const { path: file } = walked
+    if (walked.fault !== undefined) {
+      unreadable.push({ where: file, message: walked.fault })
+      continue
+    }
+    try {
+      const finder = createKeyFinder(prefix)
+      for (const piece of readPieces(file, walked.isNamed))
+        findings.push(...finder.push(piece).map((key) => ({ file, ...key })))
+      findings.push(...finder.end().map((key) => ({ file, ...key })))
+      files += 1
+    } catch (error) {
+      unreadable.push({ where: file, message: reasonOf(error) })
+    }
+  }
+  return { findings, files, unreadable }
+}
+
+/** Adds names and standings. A data folder that cannot be opened must not hide what was found. */
+async function identify(
+  found: ScanResult['findings'],
+  { config }: LoadedConfig,
+): Promise<readonly Finding[]> {
+  const file = join(config.data, 'modelward.db')
+  let store: KeyStore | undefined
+  try {
+    if (found.length > 0 && existsSync(file)) store = openSqliteKeyStore({ file })
+    const findings: Finding[] = []
+    for (const key of found) {
+      const record = await store?.findKey(key.id)
+      const standing = record === undefined ? null : standingOf(record, Date.now())
+      findings.push({ ...key, name: record?.name ?? null, standing })
+    }
+    return findings
+  } catch (error) {
+    tell(`modelward: the keys’ names cannot be looked up: ${describeError(error).message}`)
+    return found.map((key) => ({ ...key, name: null, standing: null }))
+  } finally {
+    await store?.close()
+  }
+}
+
+async function printFindings(findings: readonly Finding[], files: number): Promise<void> {
+  const lines = findings.map(({ file, line, id, environment, name, standing }) => {
+    const known = name === null ? 'not in the data folder' : `${name}, ${standing}`
+    return `${printable(`${file}:${line}: ${environment} key ${id} (${known})`)}\n`
+  })
+  await print(lines.join(''))
+  if (findings.length === 0) tell(`No keys found in ${files} ${files === 1 ? 'file' : 'files'}.`)
+  else tell(`Found ${findings.length}. Rotate or revoke each that is active: modelward keys rotate ID`)
+}

@@ -1,0 +1,36 @@
+import { CliError, OutputClosed } from '../cli-error.ts'
+
+// Each write reports its own failure to its caller; without a listener Node would end the process with a stack.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+/**
+ * Writes to standard output and waits until the system has taken it.
+ *
+ * @throws OutputClosed when nobody reads any more; CliError `output_failed` when it cannot be written, as on a full disk
+ */
+export async function print(text: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  process.stdout.write(text, (error) => (error ? reject(outputErrorOf(error)) : resolve()))
+  await promise
+}
+
+export function printLine(text: string): Promise<void> {
+  return print(`${text}\n`)
+}
+
+/** One JSON document on one line. */
+export function printJson(value: unknown): Promise<void> {
+  return printLine(JSON.stringify(value))
+}
+
+/** What people should know and scripts need not read goes to standard error. */
+export function tell(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+function outputErrorOf(error: Error): Error {
+  const code = 'code' in error ? String(error.code) : 'an error'
+  if (code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') return new OutputClosed()
+  return new CliError('output_failed', `standard output cannot be written: ${code}`)
+}

@@ -1,0 +1,88 @@
+import {
+  checkOptions,
+  describeValue,
+  isBoolean,
+  isFunction,
+  isOneOf,
+  type OptionRule,
+} from '../core/check-options.ts'
+import { isScope } from '../core/scope.ts'
+import { limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
+import type { Demand } from './demand.ts'
+
+const rules: Readonly<Record<keyof Demand, OptionRule>> = {
+  scope: {
+    expected: 'a scope, or an array of at least one: a-z 0-9 . _ : / -, starting with a letter',
+    accepts: (value) => areScopes(typeof value === 'string' ? [value] : value),
+  },
+  anyScope: {
+    expected: 'an array of at least one scope: a-z 0-9 . _ : / -, starting with a letter',
+    accepts: areScopes,
+  },
+  limits: {
+    expected: `an array of limits such as ${limitSettingForms}`,
+    accepts: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string'),
+  },
+  name: {
+    expected: '1 to 64 of a-z 0-9 . _ : / -, starting with a letter',
+    accepts: (value) => typeof value === 'string' && isScope(value),
+  },
+  cost: { expected: 'an object of whole numbers from 0 on, by measure', accepts: isCosts },
+  anyKey: { expected: 'true or false', accepts: isBoolean },
+  session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
+  needs: { expected: 'an array of demands', accepts: Array.isArray },
+  check: { expected: 'a function', accepts: isFunction },
+}
+
+/**
+ * Checks a demand when a route is declared, and those it needs, before any request could be let in by a typing error.
+ *
+ * @param where what the message starts with, such as `guard`
+ * @throws TypeError with everything that is wrong with it
+ */
+export function checkDemand(where: string, demand: unknown): void {
+  checkNested(where, demand, [])
+}
+
+/** As `checkDemand`, where `'public'` will do too. */
+export function checkGuardSetting(where: string, setting: unknown): void {
+  if (typeof setting === 'string' && setting !== 'public')
+    throw new TypeError(`${where}: expected a demand or 'public', got ${describeValue(setting)}`)
+  if (setting !== 'public') checkDemand(where, setting)
+}
+
+function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
+  if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
+  checkOptions(where, demand, rulesFor(demand))
+  const { scope, anyScope, anyKey, session, needs = [], limits = [] } = demand as Demand
+  const [fault] = parseLimitSettings(limits).faults
+  if (fault !== undefined)
+    throw new TypeError(
+      `${where}.limits[${fault.index}]: ${fault.message}, got ${describeValue(limits[fault.index])}`,
+    )
+  if (anyKey === true && (scope ?? anyScope) !== undefined)
+    throw new TypeError(
+      `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
+    )
+  if (outer.length > 0 && (anyKey !== undefined || session !== undefined))
+    throw new TypeError(`${where}: \`anyKey\` and \`session\`: expected them in the outer demand alone`)
+  for (const [index, need] of needs.entries())
+    checkNested(`${where}.needs[${index}]`, need, [...outer, demand])
+}
+
+/** A part that is there and undefined, such as a setting that was not found, would ask less than was meant: it is wrong. */
+function rulesFor(demand: unknown): typeof rules {
+  const has = (name: string): boolean => Object.hasOwn(Object(demand), name)
+  const entries = Object.entries(rules).map(([name, rule]) => [name, { ...rule, isRequired: has(name) }])
+  return Object.fromEntries(entries) as typeof rules
+}
+
+function areScopes(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false
+  return value.every((scope) => typeof scope === 'string' && isScope(scope))
+}
+
+function isCosts(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((cost) => Number.isSafeInteger(cost) && Number(cost) >= 0)
+}

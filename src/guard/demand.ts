@@ -1,0 +1,49 @@
+import type { RequestHead } from '../core/request-head.ts'
+import type { Caller } from './caller.ts'
+
+/** How much of each measure, whole numbers from 0 on. */
+export type Costs = Readonly<Record<string, number>>
+
+/** What a route asks of its caller, beyond a valid key. */
+export interface Demand {
+  /** Scopes the key must all have. @default none */
+  readonly scope?: string | readonly string[]
+  /** Scopes of which the key must have at least one, beside all of `scope`. @default none */
+  readonly anyScope?: readonly string[]
+  /** Whether a key with the scope `admin` will do too, where no scope is asked. @default false */
+  readonly anyKey?: boolean
+  /**
+   * Whether a browser's session cookie will do in place of a key: `read` for pages, `csrf` where the request changes
+   * something and must carry the CSRF header as well.
+   * @default no session is accepted
+   */
+  readonly session?: 'read' | 'csrf'
+  /** Limits of this route, for each key by itself, beside those of the key, its owner and everyone: `5/h`, `shadow 10/min`. @default none */
+  readonly limits?: readonly string[]
+  /**
+   * Names the limits of this demand: demands of one name share them, and they are remembered over a restart. 1 to 64 of
+   * `a-z 0-9 . _ : / -`, starting with a letter.
+   * @default a name of its own, forgotten at a restart
+   */
+  readonly name?: string
+  /**
+   * What a request uses of measures beyond `requests`, where that is known, or estimated, before its body is read: `{ tokens: 500 }`. Taken
+   * with the limits, and put right by `usage.settle` when the real figure is known. `{ concurrent: 0 }`: it needs no place among those under
+   * way at once, as where a caller looks after a job that has one.
+   * @default one request, one at once
+   */
+  readonly cost?: Costs
+  /**
+   * Demands that come first, such as a check that several routes share. Whatever they ask is asked too. In one request each demand
+   * is looked at once, however many others need it.
+   */
+  readonly needs?: readonly Demand[]
+  /**
+   * A check of the application's own, after every other; throws a `Refusal` to refuse. One that returns false is a fault, as whatever
+   * else it throws is: nobody gets in. Runs once per request.
+   */
+  readonly check?: (caller: Caller, request: RequestHead) => void | Promise<void>
+}
+
+/** A route's demand, or that it has none and is open to everyone. */
+export type GuardSetting = Demand | 'public'

@@ -1,0 +1,208 @@
+import { hash } from 'node:crypto'
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import type { KeyStore } from '../keys/key-store.ts'
+import type { KeyFormat } from '../keys/key-text.ts'
+import {
+  createKeyVerifier,
+  type FoundKey,
+  type InvalidKeyReason,
+  presentedLengthMax,
+} from '../keys/verify-key.ts'
+import type { BadKeys } from '../limits/bad-key-limiter.ts'
+import { secondsOf } from '../limits/limit-headers.ts'
+import { everyoneLimitsOf, type LimitDefaults, limitsOf, usesOf } from '../limits/limit-uses.ts'
+import type { TakeLimits } from '../limits/take-limits.ts'
+import { noUsage } from '../limits/usage.ts'
+import type { Peppers } from '../secrets/peppers.ts'
+import { asksNothing } from './asks-nothing.ts'
+import type { Caller, CallerOf } from './caller.ts'
+import { decide } from './decide.ts'
+import type { Demand } from './demand.ts'
+import type { KeyCache } from './key-cache.ts'
+import { ambiguous, readKey } from './read-key.ts'
+import type { Recorder } from './recorder.ts'
+import type { Scheme } from './scheme.ts'
+import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
+import type { Verdict } from './verdict.ts'
+import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
+
+/** The guard: decides about a request from its head alone, before any byte of its body is read. */
+export interface Gate<Required extends boolean = boolean> {
+  readonly schemes: readonly Scheme[]
+  /** Where what it decides is recorded, by the adapter: it alone knows when the answer leaves. */
+  readonly recorder: Recorder
+  /**
+   * Admits or refuses a request; at once when the key is in memory and the route has no check of its own, for a promise
+   * would cost more than the decision. Rejects with a `Fault`, `store_unavailable` when the key is not in memory and the store is out, or
+   * with the error that the route's check threw; always with an error. `caller` is null only where a scheme lets its absence pass and
+   * the route demands nothing.
+   */
+  readonly admit: (
+    request: RequestHead,
+    demand?: Demand,
+  ) => Verdict<CallerOf<Required>> | Promise<Verdict<CallerOf<Required>>>
+  /** Verifies the key that a request presents, whatever it may do, and gives it as a session's cookie. */
+  readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
+}
+
+/** What came of signing in: the caller with a session's cookie, or why not. */
+export type SignIn =
+  | { readonly admitted: true; readonly caller: Caller; readonly session: string }
+  | { readonly admitted: false; readonly refusal: Refusal }
+
+export interface GateOptions {
+  readonly schemes: readonly Scheme[]
+  readonly format: KeyFormat
+  readonly store: KeyStore
+  readonly peppers: Peppers
+  readonly cache: KeyCache
+  readonly sessions: Sessions
+  readonly clock: Clock
+  readonly hasImportedKeys: () => boolean
+  /** Puts a key's digest under the current pepper; called once for a key that is not, when it is first used. */
+  readonly upgradeSecret: (found: FoundKey, sha256: string) => Promise<void>
+  /** Of the deployment, beside those that keys and owners have. */
+  readonly limits: LimitDefaults
+  readonly takeLimits: TakeLimits
+  readonly badKeys: BadKeys
+  readonly recorder: Recorder
+  /** Names the protected space in challenges (RFC 9110 §11.5). */
+  readonly realm: string
+  /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. */
+  readonly invalidKeyStatus: 401 | 403
+}
+
+const noDemand: Demand = {}
+
+export function createGate(options: GateOptions): Gate {
+  const { schemes, cache, sessions, store, clock, upgradeSecret, takeLimits } = options
+  const verifier = createKeyVerifier(options)
+  const refuse = createKeyRefusals(options)
+  const load = createKeyLoader(options)
+  const admitAnonymous = createAnonymousAdmission(options)
+
+  /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
+  function admit(request: RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
+    const presented = readKey(schemes, request)
+    if (presented === ambiguous) return refuse.ambiguous
+    if (presented === undefined) return admitWithoutKey(request, demand)
+    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', request)
+    const sha256 = hash('sha256', presented)
+    const key = cache.find(sha256)
+    if (key !== undefined) return decide(key, request, demand, clock(), takeLimits)
+    return admitUncached(presented, sha256, request, demand)
+  }
+
+  /** `parseKey`, `findKey`, `verifySecret`, the steps that a cached key has behind it, and then as for that. */
+  async function admitUncached(
+    presented: string,
+    sha256: string,
+    request: RequestHead,
+    demand: Demand,
+  ): Promise<Verdict> {
+    const mark = cache.mark()
+    const found = await verifier.verify(presented, sha256)
+    if (typeof found === 'string') return refuse.invalid(found, request)
+    if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, sha256)
+    const key = await load(found)
+    cache.add(sha256, key, mark)
+    return decide(key, request, demand, clock(), takeLimits)
+  }
+
+  /** A browser's session, an anonymous caller where the scheme and the route allow one, or nobody. */
+  async function admitWithoutKey(request: RequestHead, demand: Demand): Promise<Verdict<Caller | null>> {
+    const claim = demand.session === undefined ? undefined : sessions.read(request, clock())
+    if (claim !== undefined) {
+      const record = await store.findKey(claim.keyId)
+      const secret = record && sessions.findSecret(record, claim)
+      if (record !== undefined && secret !== undefined) {
+        if (demand.session === 'csrf' && !hasCsrfHeader(request)) return refuse.csrfMissing
+        return decide(await load({ record, secret }), request, demand, clock(), takeLimits)
+      }
+    }
+    return (await admitAnonymous(request, demand)) ?? refuse.missing
+  }
+
+  async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
+    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', request)
+    const found = await verifier.verify(presented, hash('sha256', presented))
+    if (typeof found === 'string') return refuse.invalid(found, request)
+    // Signing in is no use of the key's limits; the pages that follow are.
+    const verdict = await decide(await load(found), request, { anyKey: true }, clock(), () => noUsage)
+    if (!verdict.admitted) return verdict
+    return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
+  }
+
+  return { schemes, recorder: options.recorder, admit, signIn }
+}
+
+/** Makes a verified key ready, with the limits that it shares with its owner's other keys. */
+function createKeyLoader({ store, limits }: GateOptions): (found: FoundKey) => Promise<VerifiedKey> {
+  return async ({ record, secret }) => {
+    const owner = await store.findOwner(record.owner)
+    return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits))
+  }
+}
+
+/** Admits whoever has no key, where a scheme lets its absence pass and the route demands nothing: undefined elsewhere. */
+function createAnonymousAdmission({
+  schemes,
+  limits,
+  takeLimits,
+}: GateOptions): (request: RequestHead, demand: Demand) => Promise<Verdict<null> | undefined> {
+  const mayLackKey = schemes.some((scheme) => !scheme.required)
+  const uses = usesOf(everyoneLimitsOf(limits))
+  return async (request, demand) => {
+    // An anonymous caller holds no scope and passes no check, so a route that demands anything demands a key.
+    if (!mayLackKey || !asksNothing(demand)) return undefined
+    const taken = await takeLimits(request, uses)
+    if (taken instanceof Refusal) return { admitted: false, refusal: taken }
+    return { admitted: true, caller: null, usage: taken }
+  }
+}
+
+interface Refused {
+  readonly admitted: false
+  readonly refusal: Refusal
+}
+
+/** The refusals that need no key, made once: an attacker's flood costs no stack traces. */
+function createKeyRefusals({ schemes, realm, invalidKeyStatus, badKeys }: GateOptions): {
+  readonly ambiguous: Refused
+  readonly missing: Refused
+  readonly csrfMissing: Refused
+  readonly invalid: (reason: InvalidKeyReason, request: RequestHead) => Refused
+} {
+  const challenges = [...new Set(schemes.map((scheme) => `${scheme.challenge} realm="${realm}"`))]
+  const challenge = { 'www-authenticate': challenges.join(', ') }
+  const refused = (refusal: Refusal): Refused => ({ admitted: false, refusal })
+  const invalid = (reason: InvalidKeyReason): Refused =>
+    refused(
+      new Refusal('key_invalid', undefined, {
+        reason,
+        ...(invalidKeyStatus === 401 ? { status: 401, headers: challenge } : {}),
+      }),
+    )
+  const wrong: Readonly<Record<InvalidKeyReason, Refused>> = {
+    malformed: invalid('malformed'),
+    unknown: invalid('unknown'),
+    wrong_secret: invalid('wrong_secret'),
+  }
+  return {
+    ambiguous: refused(new Refusal('key_ambiguous')),
+    missing: refused(new Refusal('key_missing', undefined, { headers: challenge })),
+    csrfMissing: refused(
+      new Refusal('forbidden', `A request by session cookie needs the header \`${csrfHeader}\`.`, {
+        reason: 'csrf',
+      }),
+    ),
+    invalid(reason, request) {
+      const waitMs = badKeys.count(request.address)
+      if (waitMs === undefined) return wrong[reason]
+      const headers = { 'retry-after': `${secondsOf(waitMs)}` }
+      return refused(new Refusal('too_many_bad_keys', undefined, { headers, reason }))
+    },
+  }
+}

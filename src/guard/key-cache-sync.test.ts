@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../core/fault.ts'
+import type { Changes } from '../keys/key-store.ts'
+import { watchKeys } from './key-cache-sync.ts'
+
+const nothing: Changes = { cursor: 1, keyIds: [], hasImportedKeys: false, hasKeys: true }
+
+test('what is heard counts from when it was asked, and each question starts where the last one ended', async () => {
+  let now = 100
+  const heard: unknown[] = []
+  const asked: unknown[] = []
+  const watch = watchKeys({
+    store: {
+      readChanges: async (since) => {
+        asked.push(since)
+        now += 50
+        return { ...nothing, cursor: now, keyIds: ['a'], hasImportedKeys: true }
+      },
+    },
+    cache: { hear: (at, changed) => heard.push([at, changed]) },
+    monotonic: () => now,
+    intervalMs: 0,
+    onDeaf: () => {},
+    onHeard: () => {},
+  })
+  expect(watch.hasImportedKeys()).toBe(false)
+  await watch.listen()
+  await watch.listen()
+  expect(heard).toEqual([
+    [100, ['a']],
+    [150, ['a']],
+  ])
+  expect(asked).toEqual([undefined, 150])
+  expect(watch.hasImportedKeys()).toBe(true)
+})
+
+test('a store that cannot be heard is told of once, and again when it is back', async () => {
+  const told: string[] = []
+  let isOut = true
+  const back = Promise.withResolvers<void>()
+  let failures = 0
+  const watch = watchKeys({
+    store: {
+      readChanges: async () => {
+        if (!isOut) return nothing
+        failures += 1
+        if (failures === 3) isOut = false
+        throw new Fault('store_unavailable', 'gone')
+      },
+    },
+    cache: { hear: () => {} },
+    monotonic: () => 0,
+    intervalMs: 1,
+    onDeaf: () => told.push('deaf'),
+    onHeard: () => {
+      told.push('heard')
+      back.resolve()
+    },
+  })
+  await back.promise
+  watch.stop()
+  expect(told).toEqual(['deaf', 'heard'])
+})

@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http'
+import type { RequestHead } from '../../core/request-head.ts'
+
+/** The head of a request that Node's HTTP server has read, looked at only as far as a scheme asks. */
+export class NodeHead implements RequestHead {
+  readonly #raw: IncomingMessage
+  readonly #from: { readonly ip?: string | undefined }
+  #query: URLSearchParams | undefined
+
+  /** @param from whoever knows the client's address, such as the framework's own request, which looks at its trusted proxies */
+  constructor(raw: IncomingMessage, from: { readonly ip?: string | undefined }) {
+    this.#raw = raw
+    this.#from = from
+  }
+
+  /** From the raw field lines: Node's `headers` joins most duplicates with commas and drops a second `Authorization`. */
+  headerValues(name: string): readonly string[] {
+    const { rawHeaders } = this.#raw as { readonly rawHeaders?: readonly string[] }
+    // A request that a test tool has made up, such as that of `injectWS`, may have no lines.
+    if (rawHeaders === undefined) return [this.#raw.headers[name] ?? []].flat()
+    const values: string[] = []
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const given = rawHeaders[index]
+      if (given?.length === name.length && given.toLowerCase() === name)
+        values.push(rawHeaders[index + 1] ?? '')
+    }
+    return values
+  }
+
+  queryValues(name: string): readonly string[] {
+    this.#query ??= new URLSearchParams(queryOf(this.#raw.url ?? ''))
+    return this.#query.getAll(name)
+  }
+
+  get address(): string | undefined {
+    return this.#from.ip
+  }
+}
+
+function queryOf(url: string): string {
+  const start = url.indexOf('?')
+  return start < 0 ? '' : url.slice(start + 1)
+}

@@ -1,0 +1,236 @@
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { asError } from '../../core/as-error.ts'
+import { Fault } from '../../core/fault.ts'
+import { problemOf } from '../../core/problem.ts'
+import type { LeavingAnswer, RequestRecording } from '../exchange.ts'
+import { isKeptHeader } from '../fault-headers.ts'
+
+/** What a held answer asks when it is about to leave. */
+export interface HoldOptions {
+  readonly recording: RequestRecording
+  /** What is known of the answer beside its status. */
+  readonly describe: () => Omit<LeavingAnswer, 'status'>
+  /** The request's id, for the fault that takes the answer's place. */
+  readonly requestId: string
+  readonly onFault: (fault: Fault) => void
+}
+
+/**
+ * Holds what is written to a response until its record is durable: one record before a whole answer, and two around an answer that
+ * is written in pieces. Whoever writes notices nothing but back-pressure. Where the record cannot be written, the fault is answered
+ * in the answer's place; an answer that has begun is broken off.
+ */
+export function holdAnswer(response: ServerResponse, options: HoldOptions): void {
+  const held = new HeldAnswer(response, options)
+  const own: Partial<ServerResponse> = {
+    writeHead: held.writeHead as ServerResponse['writeHead'],
+    flushHeaders: held.flushHeaders,
+    write: held.write as ServerResponse['write'],
+    end: held.end as ServerResponse['end'],
+  }
+  Object.assign(response, own)
+  Object.defineProperty(response, 'headersSent', { get: () => held.hasBegun, configurable: true })
+  response.once('close', held.abort)
+}
+
+interface Step {
+  readonly waiting: Promise<void> | undefined
+  readonly run: () => void
+}
+
+type Callback = (error?: Error | null) => void
+
+class HeldAnswer {
+  readonly #response: ServerResponse
+  readonly #options: HoldOptions
+  readonly #original: Pick<ServerResponse, 'writeHead' | 'flushHeaders' | 'write' | 'end'>
+  readonly #steps: Step[] = []
+  #isDraining = false
+  #isInPieces = false
+  #isEnded = false
+  /** Whether the first byte may leave. */
+  #isReleased = false
+  #hasRefusedMore = false
+  #bytesLeft = Number.POSITIVE_INFINITY
+  /** As the handler left them; whoever sets one later is too late, as with any response. */
+  #headers: OutgoingHttpHeaders | undefined
+  #status = 200
+
+  constructor(response: ServerResponse, options: HoldOptions) {
+    this.#response = response
+    this.#options = options
+    const { writeHead, flushHeaders, write, end } = response
+    this.#original = { writeHead, flushHeaders, write, end }
+  }
+
+  get hasBegun(): boolean {
+    return this.#headers !== undefined
+  }
+
+  readonly writeHead = (...args: Parameters<ServerResponse['writeHead']>): ServerResponse => {
+    if (this.#isReleased) return this.#original.writeHead.apply(this.#response, args)
+    const [status, ...rest] = args as readonly unknown[] as [number, ...unknown[]]
+    this.#response.statusCode = status
+    if (typeof rest[0] === 'string') this.#response.statusMessage = rest.shift() as string
+    setHeaders(this.#response, rest[0] as OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)
+    this.#begin()
+    return this.#response
+  }
+
+  readonly flushHeaders = (): void => {
+    this.#start()
+    this.#step(undefined, () => this.#original.flushHeaders.call(this.#response))
+  }
+
+  readonly write = (chunk: unknown, ...rest: readonly unknown[]): boolean => {
+    if (this.#isEnded) return this.#writeAfterEnd(rest)
+    this.#start()
+    this.#bytesLeft -= byteLength(chunk, rest[0])
+    const waiting = this.#bytesLeft > 0 ? undefined : this.#options.recording.finish()
+    let isTaken = true
+    const isDone = this.#step(waiting, () => {
+      isTaken = this.#apply('write', [chunk, ...rest])
+    })
+    if (isDone) return isTaken
+    this.#hasRefusedMore = true
+    return false
+  }
+
+  readonly end = (...args: readonly unknown[]): ServerResponse => {
+    if (this.#isEnded) return this.#response
+    const { recording } = this.#options
+    const isWhole = !this.#isInPieces
+    this.#begin()
+    this.#isEnded = true
+    const waiting = isWhole ? recording.answer(this.#describe()) : recording.finish()
+    this.#step(waiting, () => void this.#apply('end', args))
+    return this.#response
+  }
+
+  readonly abort = (): void => {
+    const { recording, onFault } = this.#options
+    if (recording.isOpen) recording.abort((fault) => onFault(fault as Fault), this.#describe())
+  }
+
+  /** From here on status and headers are settled. */
+  #begin(): void {
+    if (this.#headers !== undefined) return
+    const response = this.#response
+    this.#headers = { ...response.getHeaders() }
+    this.#status = response.statusCode
+    const length = Number(this.#headers['content-length'] ?? Number.NaN)
+    if (length > 0 && response.req?.method !== 'HEAD') this.#bytesLeft = length
+  }
+
+  #start(): void {
+    this.#begin()
+    if (this.#isInPieces) return
+    this.#isInPieces = true
+    this.#step(this.#options.recording.start(this.#describe()), () => {})
+  }
+
+  #describe(): LeavingAnswer {
+    return { ...this.#options.describe(), status: this.hasBegun ? this.#status : null }
+  }
+
+  /** Runs a step at once where nothing is waited for; otherwise after all that came before. Tells whether it has run. */
+  #step(waiting: Promise<void> | undefined, run: () => void): boolean {
+    if (waiting === undefined && !this.#isDraining) {
+      this.#release()
+      run()
+      return true
+    }
+    this.#steps.push({ waiting, run })
+    // Looked at in its turn, and until then no rejection that nobody handles.
+    waiting?.catch(() => {})
+    if (!this.#isDraining) void this.#drain()
+    return false
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true
+    try {
+      for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
+        if (step.waiting !== undefined) await step.waiting
+        this.#release()
+        step.run()
+      }
+    } catch (thrown) {
+      this.#steps.length = 0
+      this.#fail(thrown)
+      return
+    }
+    this.#isDraining = false
+    if (!this.#hasRefusedMore || this.#isEnded) return
+    this.#hasRefusedMore = false
+    // Otherwise the socket tells so itself, once it has taken what it was given.
+    if (!this.#response.writableNeedDrain) this.#response.emit('drain')
+  }
+
+  /** Puts back what the handler had settled, for the first byte is about to leave. */
+  #release(): void {
+    if (this.#isReleased) return
+    const response = this.#response
+    if (this.#headers !== undefined) {
+      for (const name of response.getHeaderNames()) if (!(name in this.#headers)) response.removeHeader(name)
+      setHeaders(response, this.#headers)
+      response.statusCode = this.#status
+    }
+    this.#isReleased = true
+  }
+
+  #fail(thrown: unknown): void {
+    const response = this.#response
+    const { onFault, requestId } = this.#options
+    if (!(thrown instanceof Fault) || this.#isReleased) {
+      if (thrown instanceof Fault) onFault(thrown)
+      response.destroy(asError(thrown))
+      return
+    }
+    onFault(thrown)
+    this.#isReleased = true
+    this.#isEnded = true
+    for (const name of response.getHeaderNames()) if (!isKeptHeader(name)) response.removeHeader(name)
+    const { status, headers, body } = problemOf(thrown, requestId)
+    const text = JSON.stringify(body)
+    response.statusCode = status
+    response.statusMessage = ''
+    setHeaders(response, { ...headers, 'x-request-id': requestId, 'content-length': Buffer.byteLength(text) })
+    this.#apply('end', [text])
+  }
+
+  #apply(name: 'write' | 'end', args: readonly unknown[]): boolean {
+    return Reflect.apply(this.#original[name], this.#response, args) as boolean
+  }
+
+  #writeAfterEnd(rest: readonly unknown[]): boolean {
+    const callback = rest.find((argument) => typeof argument === 'function') as Callback | undefined
+    callback?.(Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' }))
+    return false
+  }
+}
+
+function setHeaders(
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | undefined,
+): void {
+  if (headers === undefined) return
+  if (!Array.isArray(headers)) {
+    for (const [name, value] of Object.entries(headers))
+      if (value !== undefined) response.setHeader(name, value)
+    return
+  }
+  const flat = headers.flat() as readonly string[]
+  const lines = flat.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, flat[index + 1] ?? ''] as const] : [],
+  )
+  for (const [name] of lines) response.removeHeader(name)
+  for (const [name, value] of lines) response.appendHeader(name, value)
+}
+
+function byteLength(chunk: unknown, encoding: unknown): number {
+  if (chunk instanceof Uint8Array) return chunk.byteLength
+  return typeof chunk === 'string'
+    ? Buffer.byteLength(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+    : 0
+}

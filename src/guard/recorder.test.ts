@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest'
+import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { headOf, openTestWard } from '../../test/support/open-test-ward.ts'
+import type { LedgerEntry } from '../ledger/format/record.ts'
+import { stdoutSink } from '../ledger/write/stdout-sink.ts'
+import type { WardOptions } from '../ward/ward.ts'
+
+const answer = { status: 200, code: null, route: '/', requestId: undefined }
+
+/** A ward, and a way to ask it as an adapter would. */
+async function open(options: Partial<WardOptions> = {}) {
+  const told: unknown[] = []
+  const ward = await openTestWard({ onFault: (message) => told.push(message), ...options })
+  async function ask(
+    headers: Readonly<Record<string, string>> = {},
+    address = '203.0.113.77',
+  ): Promise<void> {
+    const head = headOf(headers, address)
+    const recording = ward.gate.recorder.begin({}, head, 'GET')
+    recording.decide(await ward.gate.admit(head))
+    await recording.answer(answer)
+  }
+  return { ward, ask, told }
+}
+
+describe('addresses', () => {
+  test.each([
+    ['whole', '203.0.113.77', '203.0.113.77'],
+    ['whole', '::ffff:203.0.113.77', '203.0.113.77'],
+    ['whole', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2:3:4:5:6'],
+    ['truncated', '203.0.113.77', '203.0.113.0/24'],
+    ['truncated', '::ffff:203.0.113.77', '203.0.113.0/24'],
+    ['truncated', '2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+    ['truncated', '::1', '0:0:0::/48'],
+    ['hashed', '203.0.113.77', expect.stringMatching(/^[\w-]{12}$/)],
+    ['whole', 'fe80::1%eth0', 'fe80::1%eth0'],
+    ['whole', '=cmd|calc', 'unknown'],
+    ['truncated', 'no address', 'unknown'],
+    ['hashed', 'no address', 'unknown'],
+    ['none', '203.0.113.77', null],
+  ] as const)('%s: %s is recorded as %s', async (ledgerAddresses, address, recorded) => {
+    const ledger = createFakeLedger()
+    const { ask } = await open({ ledger, ledgerAddresses })
+    await ask({}, address)
+    expect(ledger.entries).toMatchObject([{ address: recorded }])
+  })
+})
+
+describe('sinks', () => {
+  test('are told of what is durable, and one that throws breaks no request and no other sink', async () => {
+    const ledger = createFakeLedger()
+    const seen: LedgerEntry[] = []
+    const broken = (): never => {
+      throw new Error('broken')
+    }
+    const { ask, told } = await open({ ledger, sinks: [broken, (entry) => seen.push(entry)] })
+    await ask()
+    expect(seen).toEqual(ledger.entries)
+    expect(told).toEqual(['a sink of the ledger failed'])
+    ledger.fault = new Error('full')
+    await expect(ask()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+    expect(seen).toHaveLength(1)
+  })
+
+  test('without a ledger they are all there is, and nobody waits', async () => {
+    const lines: string[] = []
+    const { ask } = await open({ sinks: [stdoutSink({ write: (line) => lines.push(line) })] })
+    await ask()
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { time: '2026-01-01T00:00:00.000Z', event: 'request.refused', key_id: null, latency_ms: 0 },
+    ])
+    expect(lines[0]).toMatch(/\n$/)
+  })
+})
+
+test('`after`: nobody waits, and what could not be written is told', async () => {
+  const ledger = createFakeLedger()
+  ledger.fault = new Error('full')
+  const { ward, told } = await open({ ledger, ledgerMode: 'after' })
+  const head = headOf({})
+  const recording = ward.gate.recorder.begin({}, head, 'GET')
+  recording.decide(await ward.gate.admit(head))
+  expect(recording.answer(answer)).toBeUndefined()
+  await new Promise(setImmediate)
+  expect(told).toEqual(['a record was not written'])
+})
+
+describe('a flood', () => {
+  test('counts each address and code for itself, in each minute, and loses none', async () => {
+    const ledger = createFakeLedger()
+    const { ward, ask } = await open({ ledger })
+    for (let asked = 0; asked < 20; asked += 1) await ask({ 'x-api-key': 'wrong' }, '203.0.113.1')
+    for (let asked = 0; asked < 7; asked += 1) await ask({}, '203.0.113.2')
+    expect(ledger.entries).toHaveLength(10)
+    ward.time.monotonic += 60_000
+    await ask({}, '203.0.113.2')
+    await ward.close()
+    const counts = ledger.entries.filter(({ event }) => event === 'requests.summarized')
+    expect(counts).toMatchObject([
+      { address: '203.0.113.1', code: 'key_invalid', measures: { requests: 15 } },
+      { address: '203.0.113.2', code: 'key_missing', measures: { requests: 2 } },
+    ])
+    expect(ledger.entries).toHaveLength(13)
+  })
+
+  test('one IPv6 network is one address, whose key is right is not in it, and 10,000 more share a count', async () => {
+    const ledger = createFakeLedger()
+    const { ward, ask } = await open({ ledger })
+    const { text } = await ward.keys.create({ name: 'a' })
+    ledger.entries.length = 0
+    for (let host = 1; host <= 8; host += 1) {
+      await ask({}, `2001:db8::${host}`)
+      await ask({ 'x-api-key': text }, `2001:db8::${host}`)
+    }
+    expect(ledger.entries).toHaveLength(13)
+    for (let net = 0; net < 10_000; net += 1) await ask({}, `2001:db9:${net.toString(16)}::1`)
+    await ward.close()
+    const counts = ledger.entries.filter(({ event }) => event === 'requests.summarized')
+    const own = ledger.entries.filter(({ event }) => event === 'request.refused')
+    expect(counts.find(({ address }) => address === '2001:db8:0:0::/64')?.measures).toEqual({ requests: 3 })
+    const counted = counts.reduce((sum, { measures }) => sum + (measures['requests'] ?? 0), 0)
+    expect(counted + own.length).toBe(10_008)
+    expect(counts.some(({ address }) => address === null)).toBe(true)
+  })
+
+  test('counts that cannot be written are written later', async () => {
+    const ledger = createFakeLedger()
+    const { ward, ask, told } = await open({ ledger })
+    for (let asked = 0; asked < 9; asked += 1) await ask()
+    ledger.fault = new Error('full')
+    ward.time.monotonic += 60_000
+    await ask().catch(() => {})
+    await new Promise(setImmediate)
+    expect(told).toEqual(['refused requests were counted, and the count could not be written yet'])
+    ledger.fault = undefined
+    await ward.close()
+    expect(ledger.entries.at(-1)).toMatchObject({ event: 'requests.summarized', measures: { requests: 4 } })
+  })
+})
+
+test('what a request used: what its limits counted, as it was settled in the end', async () => {
+  const ledger = createFakeLedger()
+  const { ward } = await open({ ledger, limitDefault: ['100/min', '100 tokens/min', '5 concurrent'] })
+  const { text } = await ward.keys.create({ name: 'a' })
+  const head = headOf({ 'x-api-key': text })
+  const verdict = await ward.gate.admit(head, { costs: { tokens: 50 } } as never)
+  if (!verdict.admitted) throw verdict.refusal
+  const recording = ward.gate.recorder.begin({}, head, 'GET')
+  recording.decide(verdict)
+  await verdict.usage.take({ characters: 12 })
+  await verdict.usage.settle({ tokens: 31 })
+  await recording.answer(answer)
+  expect(ledger.entries.at(-1)?.measures).toEqual({ requests: 1, tokens: 31, characters: 12 })
+})

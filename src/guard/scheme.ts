@@ -1,0 +1,143 @@
+import { checkOptions, isBoolean, isText, type OptionRule } from '../core/check-options.ts'
+import type { RequestHead } from '../core/request-head.ts'
+
+/** Where a scheme's credential travels, in OpenAPI's words (`securitySchemes`). */
+export type SchemeDescription =
+  | { readonly type: 'apiKey'; readonly in: 'header' | 'query' | 'cookie'; readonly name: string }
+  | { readonly type: 'http'; readonly scheme: 'bearer' }
+
+/** Declares where a credential travels. `Required` records, in the type, whether its absence refuses the call. */
+export interface Scheme<Required extends boolean = boolean> {
+  /** What OpenAPI calls it. */
+  readonly id: string
+  readonly required: Required
+  /** The `WWW-Authenticate` challenge, without its realm (RFC 9110 §11.6.1). */
+  readonly challenge: string
+  readonly description: SchemeDescription
+  /** Every credential presented this way, blanks left out: none, one, or an ambiguity that the guard refuses. */
+  readonly read: (request: RequestHead) => readonly string[]
+}
+
+/** Options of every scheme. */
+export interface SchemeOptions<Required extends boolean> {
+  /**
+   * When false, a request without a key goes on with `caller` null; a wrong key is still refused, and so is an anonymous
+   * caller where the route demands anything. As FastAPI's `auto_error`.
+   * @default true
+   */
+  readonly autoError?: Required
+}
+
+/** Options of a scheme whose credential travels under a name. */
+export interface NamedSchemeOptions<Required extends boolean> extends SchemeOptions<Required> {
+  /** Name of the header, cookie or query parameter. Headers match in any case. */
+  readonly name: string
+}
+
+/** An RFC 9110 token: what a header or cookie may be called. */
+const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const none: readonly string[] = []
+
+/** Reads the key from a request header, as FastAPI's `APIKeyHeader`. */
+export function apiKeyHeader<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  checkOptions('apiKeyHeader', options, { name: tokenRule, autoError: autoErrorRule })
+  const name = options.name.toLowerCase()
+  return {
+    id: 'ApiKeyHeader',
+    required: requiredOf(options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'header', name: options.name },
+    read: (request) => presentValues(request.headerValues(name)),
+  }
+}
+
+/** Reads the key from `Authorization: Bearer <key>` (RFC 6750 §2.1). Other authorization schemes are not a key. */
+export function bearer<const Required extends boolean = true>(
+  options: SchemeOptions<Required> = {},
+): Scheme<Required> {
+  checkOptions('bearer', options, { autoError: autoErrorRule })
+  return {
+    id: 'Bearer',
+    required: requiredOf(options),
+    challenge: 'Bearer',
+    description: { type: 'http', scheme: 'bearer' },
+    read(request) {
+      const values = request.headerValues('authorization')
+      if (values.length === 0) return none
+      // Lines that were joined by commas may hold a token behind another authorization: with its comma it is ambiguous, not absent.
+      if (request.joinsLines === true && values.some(hasLaterToken)) return values
+      return values.flatMap((value) => /^bearer[ \t]+(.*)$/is.exec(value.trim())?.[1]?.trim() || none)
+    },
+  }
+}
+
+function hasLaterToken(value: string): boolean {
+  return /,\s*bearer[ \t]+[^\s,]/i.test(value)
+}
+
+/** Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a CSRF defence of their own. */
+export function apiKeyCookie<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  checkOptions('apiKeyCookie', options, { name: tokenRule, autoError: autoErrorRule })
+  const { name } = options
+  return {
+    id: 'ApiKeyCookie',
+    required: requiredOf(options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'cookie', name },
+    read: (request) => presentValues(cookieValues(request, name)),
+  }
+}
+
+/** Reads the key from the query. Off unless asked for: URLs end up in logs, histories and `Referer` headers. */
+export function apiKeyQuery<const Required extends boolean = true>(
+  options: NamedSchemeOptions<Required>,
+): Scheme<Required> {
+  checkOptions('apiKeyQuery', options, { name: queryRule, autoError: autoErrorRule })
+  const { name } = options
+  return {
+    id: 'ApiKeyQuery',
+    required: requiredOf(options),
+    challenge: 'ApiKey',
+    description: { type: 'apiKey', in: 'query', name },
+    read: (request) => presentValues(request.queryValues(name)),
+  }
+}
+
+/** Every value of a cookie, in the order sent (RFC 6265 §4.2.1: the same name may be there twice). */
+export function cookieValues(request: RequestHead, name: string): readonly string[] {
+  const lines = request.headerValues('cookie')
+  if (lines.length === 0) return none
+  return lines
+    .flatMap((line) => line.split(';'))
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
+}
+
+/** Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5); a blank one was not sent. */
+function presentValues(values: readonly string[]): readonly string[] {
+  const only = values[0]
+  if (only === undefined) return none
+  if (values.length === 1) {
+    const trimmed = only.trim()
+    return trimmed === '' ? none : trimmed === only ? values : [trimmed]
+  }
+  return values.map((value) => value.trim()).filter((value) => value !== '')
+}
+
+const autoErrorRule: OptionRule = { expected: 'true or false', accepts: isBoolean }
+const tokenRule: OptionRule = {
+  expected: 'an RFC 9110 token',
+  accepts: (name) => typeof name === 'string' && tokenPattern.test(name),
+  isRequired: true,
+}
+const queryRule: OptionRule = { expected: 'the name of a query parameter', accepts: isText, isRequired: true }
+
+/** Whether a key must be there, from options that have been checked. */
+function requiredOf<Required extends boolean>({ autoError }: SchemeOptions<Required>): Required {
+  return (autoError ?? true) as Required
+}

@@ -1,0 +1,28 @@
+import type { RequestHead } from '../../core/request-head.ts'
+
+/**
+ * The head of a web-standard request. Its `Headers` join lines of one name by commas (Fetch standard, "get a header value"), so
+ * that a key sent twice shows as one value with a comma in it, which the guard takes for two.
+ */
+export class WebHead implements RequestHead {
+  readonly joinsLines = true
+  readonly address: string | undefined
+  readonly #request: Request
+  #query: URLSearchParams | undefined
+
+  /** @param address the client's, where the runtime tells it; undefined refuses every key that has an address list */
+  constructor(request: Request, address?: string) {
+    this.#request = request
+    this.address = address
+  }
+
+  headerValues(name: string): readonly string[] {
+    const value = this.#request.headers.get(name)
+    return value === null ? [] : [value]
+  }
+
+  queryValues(name: string): readonly string[] {
+    this.#query ??= new URL(this.#request.url).searchParams
+    return this.#query.getAll(name)
+  }
+}

@@ -1,0 +1,164 @@
+import type { KeptAnswer } from '../idempotency/idempotency-store.ts'
+import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
+
+/**
+ * Where jobs wait, are worked on and are remembered: the port that every store implements and `test/contract/` checks.
+ *
+ * A change is durable when its promise resolves, or has not happened. A call that cannot be carried out rejects with
+ * `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the caller's clock.
+ */
+export interface JobQueue {
+  /**
+   * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a retry.
+   *
+   * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's reservation is held no more, so another request
+   * may have been carried out in this one's place. Rejects with a Fault where a job of this id is there already.
+   */
+  readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
+  /**
+   * Leases up to `max` jobs that are due: new ones at once, whatever the clock says; those that are tried again from `retryAt` on; running ones
+   * whose lease has ended (`until <= now`), because their worker died. What a claim has seen due may stay so, though the clock is set back. Owners
+   * take turns, one job each, whatever the number of their jobs: the owner served longest ago first, so that whoever has a job that is due is served
+   * within as many jobs as there are owners; of an owner's jobs the highest priority, then the oldest. Gives them in this order.
+   *
+   * Running jobs whose lease has ended with their attempts used up are parked instead, all of them, of whatever model and beside `max`, with
+   * `jobLost` as their error.
+   */
+  readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
+  /**
+   * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: ended,
+   * cancelled, or taken by another. A lease that has run out is held until somebody takes the job or parks it.
+   */
+  readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
+  /**
+   * Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever overwritten; `settled` are the jobs that did, as they
+   * are now, without results. A job that has ended, here or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
+   * same commit.
+   */
+  readonly settle: (
+    ends: readonly AttemptEnd[],
+    now: number,
+  ) => Promise<{ readonly settled: readonly JobRecord[] }>
+  /** Cancels a job that has not ended, waiting or running; it is kept for `keepMs`. Gives how it stands afterwards, and whether this call did it. Undefined where the owner has no such job. */
+  readonly cancel: (
+    id: JobAddress,
+    now: number,
+    keepMs: number,
+  ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
+  /** Puts a parked or failed job back into the queue with all its attempts, whatever the bounds. Undefined where there is none; another status leaves it as it is. */
+  readonly retry: (
+    id: JobAddress,
+    now: number,
+  ) => Promise<{ readonly job: JobRecord; readonly retried: boolean } | undefined>
+  /** A job that has not expired by `now`. */
+  readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
+  /** Those that have not expired by `now`, newest first by `createdAt`, then by id; without results. */
+  readonly listJobs: (query: JobQuery) => Promise<JobPage>
+  /** Those that have ended and are not yet forgotten, whoever's they are, the newest end first, then by id; without results. */
+  readonly listEnded: (query: EndedJobQuery) => Promise<readonly JobRecord[]>
+  /**
+   * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and reservations that have ended; gives how many went. Fewer than
+   * `max`: there are no more.
+   */
+  readonly forgetExpired: (now: number, max: number) => Promise<number>
+  /** How many jobs wait and run. */
+  readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
+  /**
+   * Tells of jobs that were changed through this queue, as soon as they are: each change once, in its order. Changes by other processes are not told,
+   * nor that time has made something due, so whoever waits looks again by itself now and then. The listener must not throw. Gives the way to stop
+   * listening.
+   */
+  readonly watch: (listener: (change: JobChange) => void) => () => void
+}
+
+/** Which job: of one owner, or of any where `owner` is undefined, for administrators alone. */
+export interface JobAddress {
+  readonly id: string
+  readonly owner?: string
+}
+
+export interface JobSubmission {
+  readonly jobs: readonly NewJob[]
+  /** Written in the same commit, under a reservation that `KeptAnswers.reserve` gave. */
+  readonly answer?: KeptAnswer
+  /** Most jobs that may wait or run, in all and of one owner. */
+  readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
+}
+
+export interface SubmitOutcome {
+  readonly outcome: 'accepted' | 'full' | 'unreserved'
+}
+
+export interface JobClaim {
+  readonly max: number
+  /** Characters of inputs with which no more jobs are leased; one always is, whatever its own. @default no bound */
+  readonly inputCharactersMax?: number
+  readonly now: number
+  /** When the leases end unless they are extended. */
+  readonly until: number
+  /** Only jobs of these models: those that this worker has. */
+  readonly models: readonly string[]
+  /** How long a job that is parked on this occasion is kept. */
+  readonly keepMs: number
+}
+
+export interface ClaimOutcome {
+  readonly claimed: readonly ClaimedJob[]
+  /** Jobs that were parked on this occasion, as they are now. */
+  readonly parked: readonly JobRecord[]
+}
+
+/** A leased job. */
+export interface ClaimedJob extends JobRecord {
+  /** The inputs as JSON. */
+  readonly inputs: string
+  /** Names this attempt: whoever has it may end it. */
+  readonly lease: string
+}
+
+export interface JobProgress {
+  readonly id: string
+  readonly lease: string
+  /** How many inputs have been answered. */
+  readonly done: number
+}
+
+/** How an attempt ended. */
+export type AttemptEnd = { readonly id: string; readonly lease: string } & (
+  | { readonly end: 'succeeded'; readonly result: string; readonly expiresAt: number }
+  /** For good, without another attempt. */
+  | { readonly end: 'failed'; readonly error: JobError; readonly expiresAt: number }
+  /** Tried again at `retryAt`, or parked with this error where attempts are used up. */
+  | { readonly end: 'retry'; readonly error: JobError; readonly retryAt: number; readonly expiresAt: number }
+  /** Handed back unharmed, as on a shutdown: the attempt does not count. */
+  | { readonly end: 'released' }
+)
+
+export interface JobQuery {
+  readonly owner?: string
+  readonly status?: JobStatus
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** `createdAt` and id of the last job of the page before. */
+  readonly after?: { readonly createdAt: number; readonly id: string }
+  readonly now: number
+}
+
+export interface EndedJobQuery {
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** `finishedAt` and id of the last job of the page before. */
+  readonly after?: { readonly finishedAt: number; readonly id: string }
+}
+
+export interface JobPage {
+  readonly jobs: readonly JobRecord[]
+  readonly hasMore: boolean
+}
+
+export interface JobChange {
+  /** Jobs whose record has changed, as it is now; without results. */
+  readonly jobs: readonly JobRecord[]
+  /** Whether this made something due: jobs were accepted, retried or handed back. */
+  readonly isDue: boolean
+}

@@ -1,0 +1,95 @@
+import type { FaultCode } from '../core/fault.ts'
+import type { RefusalCode } from '../core/refusal.ts'
+
+/**
+ * How a job stands. `failed`: trying again cannot help. `parked`: every attempt failed; it is kept, with the reason, until somebody
+ * retries it or it expires.
+ */
+export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'parked'
+
+export const jobStatuses: readonly JobStatus[] = [
+  'queued',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'parked',
+]
+
+/** Whether a job of this status has ended: nothing happens to it any more, unless a parked one is retried. */
+export function hasEnded(status: JobStatus): boolean {
+  return status !== 'queued' && status !== 'running'
+}
+
+/** Whether the text can be a job's id. */
+export function isJobId(text: string): boolean {
+  return /^job_[0-9A-Za-z]{22}$/.test(text)
+}
+
+/** Codes of `docs/reference/errors.md`; `lost` is a job's alone. */
+export type JobErrorCode = RefusalCode | FaultCode | 'lost'
+
+/** Why a job did not succeed. */
+export interface JobError {
+  readonly code: JobErrorCode
+  /** A fixed sentence, or what the model said of an input that it refused. */
+  readonly detail: string
+}
+
+/** Of a job that is parked because its workers died, each time, before they could end it. */
+export const jobLost: JobError = Object.freeze({
+  code: 'lost',
+  detail: 'The work on this job was interrupted too often.',
+})
+
+/** A call that is to be answered later, as it is accepted. */
+export interface NewJob {
+  /** `job_` and 22 base62 characters from the CSPRNG. */
+  readonly id: string
+  /** Of the key that made it. To every other owner the job does not exist. */
+  readonly owner: string
+  readonly keyId: string
+  /** Of the request that made it; null for a job that an application made by itself. */
+  readonly requestId: string | null
+  /** Name of the model that is asked. */
+  readonly model: string
+  /** `single`: one input, the result is that prediction. `batch`: the result is a list of them. */
+  readonly kind: 'single' | 'batch'
+  /** The inputs as JSON, a list. */
+  readonly inputs: string
+  /** How many inputs there are. */
+  readonly total: number
+  /** 0 to 9; of one owner's jobs the higher comes first. Never puts an owner before another. */
+  readonly priority: number
+  /** Attempts after which it is parked, 1 or more. */
+  readonly attemptsMax: number
+  /** Where to send a webhook when it has ended; null for nowhere. */
+  readonly webhook: string | null
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+}
+
+/** A job as it stands. */
+export interface JobRecord extends Omit<NewJob, 'inputs'> {
+  readonly status: JobStatus
+  /** Grows with every change that anybody can see: the id of an event in `GET /jobs/{id}/events`. From 1 on. */
+  readonly version: number
+  /** How many inputs the last attempt has answered; 0 again when another begins or is waited for, `total` once it has succeeded. */
+  readonly done: number
+  /** How often it was begun, attempts that were handed back unharmed not counted. */
+  readonly attempts: number
+  /** The result as JSON; null until it has succeeded. */
+  readonly result: string | null
+  /** Null unless it has failed or is parked. */
+  readonly error: JobError | null
+  /** When the last attempt began, milliseconds since the epoch; null where none has. */
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  /** When it is forgotten, with its result; null until it has ended. */
+  readonly expiresAt: number | null
+}
+
+/** As a list, a change or a message shows a job: results may be long. */
+export function withoutResult(job: JobRecord): JobRecord {
+  return job.result === null ? job : Object.freeze({ ...job, result: null })
+}

@@ -1,0 +1,185 @@
+import type { Clock } from '../../core/clock.ts'
+import { pause } from '../../core/scheduler.ts'
+import type { JobRecord } from '../job.ts'
+import type { AttemptEnd, ClaimedJob, JobProgress, JobQueue } from '../job-queue.ts'
+import type { JobRecords } from '../job-records.ts'
+import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
+import {
+  type AttemptOptions,
+  type AttemptOutcome,
+  type JobModels,
+  outcomeOf,
+  runAttempt,
+} from './run-attempt.ts'
+
+export interface AttemptParts extends AttemptOptions {
+  readonly store: Pick<JobQueue, 'settle'>
+  readonly clock: Clock
+  /** Never jumps, in milliseconds. */
+  readonly monotonic: Clock
+  readonly records: JobRecords
+  readonly models: JobModels
+  readonly retryDelay: RetryDelay
+  /** How long a job is kept after its end, in milliseconds. */
+  readonly keepMs: number
+  /** Resolves once the job's acceptance has been recorded, or to false where it could not be. */
+  readonly isAccepted: (id: string) => Promise<boolean>
+  /** What a job has used of its limits. */
+  readonly usedBy: (id: string) => Readonly<Record<string, number>>
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+export interface AttemptListeners {
+  readonly onProgress: () => void
+  /** The job is tried again, at this moment. */
+  readonly onRetry: (atMs: number) => void
+  /** The attempt was handed back because its beginning could not be recorded. */
+  readonly onNotStarted: () => void
+}
+
+/** `lost`: cancelled, or another worker has the job. `closing`: this process ends. */
+export type AttemptStop = 'lost' | 'closing'
+
+/** How long to wait before what a store or a ledger refused is tried again. */
+const againMs = 1_000
+
+/**
+ * One attempt at a job, from its lease to its end.
+ *
+ * Its beginning is durable in the ledger before the model is asked, so that nothing runs unrecorded. Its end is committed first and recorded
+ * then, as every change is: a record of an end that was lost with its lease would be a lie. While the ledger is out it therefore waits with
+ * the result in hand, and its lease is kept. What a process that dies between commit and record leaves without one, the next records as it
+ * begins (`record-ends.ts`).
+ */
+export class Attempt {
+  readonly #job: ClaimedJob
+  readonly #parts: AttemptParts
+  readonly #listeners: AttemptListeners
+  readonly #stop = new AbortController()
+  readonly #begunAt: number
+  #done = 0
+  /** Whether the lease is this attempt's to keep. */
+  #holds = true
+
+  constructor(job: ClaimedJob, parts: AttemptParts, listeners: AttemptListeners) {
+    this.#job = job
+    this.#parts = parts
+    this.#listeners = listeners
+    this.#begunAt = parts.monotonic()
+  }
+
+  /** The lease and how far it has come; empty once it is being ended, or lost. */
+  progress(): readonly JobProgress[] {
+    const isLost = this.#stop.signal.reason === 'lost'
+    return this.#holds && !isLost ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
+  }
+
+  /** Ends the work. One whose end is committed already is not held up. */
+  stop(why: AttemptStop): void {
+    if (this.#holds || why === 'closing') this.#stop.abort(why)
+  }
+
+  /** Works, and never rejects. */
+  async run(): Promise<void> {
+    try {
+      const outcome = await this.#work()
+      if (outcome !== undefined) await this.#end(outcome)
+    } catch (thrown) {
+      if (this.#stop.signal.aborted) await this.#stopped()
+      else this.#parts.onFault(`job ${this.#job.id} could not be ended`, thrown)
+    }
+  }
+
+  async #work(): Promise<AttemptOutcome | undefined> {
+    const { models, records, isAccepted, onFault } = this.#parts
+    const { signal } = this.#stop
+    signal.throwIfAborted()
+    try {
+      if (!(await isAccepted(this.#job.id))) return void (await this.#release())
+      await records.started(this.#job)
+    } catch (fault) {
+      onFault(`job ${this.#job.id} does not begin: that could not be recorded`, fault)
+      this.#listeners.onNotStarted()
+      return void (await this.#release())
+    }
+    signal.throwIfAborted()
+    const model = models.get(this.#job.model)
+    if (model === undefined) return void (await this.#release())
+    const onProgress = (done: number): void => {
+      this.#done = done
+      this.#listeners.onProgress()
+    }
+    try {
+      return await runAttempt(this.#job, model, { signal, onProgress }, this.#parts)
+    } catch (thrown) {
+      if (signal.aborted) throw thrown
+      return outcomeOf(thrown)
+    }
+  }
+
+  async #end(outcome: AttemptOutcome): Promise<void> {
+    const { records, clock, usedBy, monotonic, onFault } = this.#parts
+    if (outcome.end === 'retry')
+      onFault(`attempt ${this.#job.attempts} at job ${this.#job.id} failed`, outcome.fault)
+    const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
+    await this.#insist('job records cannot be written', () => records.ensureWritable())
+    const measures = usedBy(this.#job.id)
+    const end = this.#endOf(outcome, clock())
+    const settled = await this.#insist('ended jobs cannot be written', () => this.#settle(end))
+    if (settled === undefined) return
+    if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
+    const code = outcome.end === 'succeeded' ? null : outcome.error.code
+    await this.#insist('the end of a job cannot be recorded', () =>
+      records.ended(settled, { code, latencyUs, measures }),
+    )
+  }
+
+  #endOf(outcome: AttemptOutcome, now: number): AttemptEnd {
+    const { keepMs, retryDelay, random } = this.#parts
+    const { id, lease, attempts } = this.#job
+    const expiresAt = now + keepMs
+    if (outcome.end === 'succeeded') return { id, lease, end: 'succeeded', result: outcome.result, expiresAt }
+    const { error } = outcome
+    if (outcome.end === 'failed') return { id, lease, end: 'failed', error, expiresAt }
+    const retryAt = now + retryDelayMs(attempts, retryDelay, random)
+    return { id, lease, end: 'retry', error, retryAt, expiresAt }
+  }
+
+  /** How the job stands then; undefined where the lease was not held any more, and nothing has changed. */
+  async #settle(end: AttemptEnd): Promise<JobRecord | undefined> {
+    this.#holds = false
+    try {
+      const { settled } = await this.#parts.store.settle([end], this.#parts.clock())
+      return settled[0]
+    } catch (fault) {
+      this.#holds = true
+      throw fault
+    }
+  }
+
+  /** Until it can be done, or the process ends. */
+  async #insist<T>(message: string, act: () => Promise<T> | T): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await act()
+      } catch (fault) {
+        if (tries === 1) this.#parts.onFault(message, fault)
+        await pause(this.#parts.scheduler, againMs, this.#stop.signal)
+      }
+    }
+  }
+
+  async #stopped(): Promise<void> {
+    if (this.#holds && this.#stop.signal.reason === 'closing') await this.#release()
+  }
+
+  /** Hands the job back unharmed. Where that cannot be written, its lease ends by itself. */
+  async #release(): Promise<void> {
+    const { id, lease } = this.#job
+    try {
+      await this.#settle({ id, lease, end: 'released' })
+    } catch (fault) {
+      this.#parts.onFault(`job ${id} could not be handed back, and waits for its lease to end`, fault)
+    }
+  }
+}

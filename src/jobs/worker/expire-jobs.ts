@@ -1,0 +1,71 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import { hasEnded } from '../job.ts'
+import type { JobQueue } from '../job-queue.ts'
+import type { JobUsages } from '../job-usages.ts'
+
+const forgetMs = 60_000
+const lookMs = 5_000
+
+/** Forgotten in one commit: others wait for it. */
+const forgottenAtOnce = 500
+
+/** Held usages that are looked after in one turn. */
+const lookedAtMax = 100
+
+export interface TendJobsOptions {
+  readonly store: Pick<JobQueue, 'forgetExpired' | 'findJob'>
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly usages: JobUsages
+  /** Jobs that are about to be accepted: not to be found yet, and yet not gone. */
+  readonly accepting: { readonly has: (id: string) => boolean }
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+/** Forgets what has expired, and ends the usage of jobs that another process has ended. Gives the way to stop. */
+export function tendJobs({
+  store,
+  clock,
+  scheduler,
+  usages,
+  accepting,
+  onFault,
+}: TendJobsOptions): () => void {
+  let isStopped = false
+  const callOffs = new Map<string, () => void>()
+
+  async function forget(): Promise<void> {
+    while (!isStopped && (await store.forgetExpired(clock(), forgottenAtOnce)) === forgottenAtOnce)
+      await scheduler.yieldTurn()
+  }
+
+  async function endUsages(): Promise<void> {
+    for (const id of usages.nextHeld(lookedAtMax)) {
+      if (accepting.has(id)) continue
+      const job = await store.findJob({ id }, clock())
+      if (job === undefined) usages.forget(id)
+      else if (hasEnded(job.status)) usages.settle(job)
+    }
+  }
+
+  function repeat(name: string, ms: number, act: () => Promise<void>): void {
+    if (isStopped) return
+    const callOff = scheduler.after(ms, () => {
+      act()
+        .catch((fault: unknown) => {
+          // Once it was stopped, the store may be closed.
+          if (!isStopped) onFault(`${name} failed, and is tried again`, fault)
+        })
+        .finally(() => repeat(name, ms, act))
+    })
+    callOffs.set(name, callOff)
+  }
+
+  repeat('forgetting expired jobs', forgetMs, forget)
+  repeat('looking after the limits of jobs', lookMs, endUsages)
+  return () => {
+    isStopped = true
+    for (const callOff of callOffs.values()) callOff()
+  }
+}

@@ -1,0 +1,180 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import type { JobRecord } from '../job.ts'
+import type { ClaimedJob, JobQueue } from '../job-queue.ts'
+import type { JobRecords } from '../job-records.ts'
+import { Attempt, type AttemptParts } from './attempt.ts'
+import { LeaseBeat } from './lease-heartbeat.ts'
+import { ModelSlots, type SlotAsk } from './model-slots.ts'
+
+export interface JobWorkerOptions extends Omit<AttemptParts, 'gateOf'> {
+  readonly store: JobQueue
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly records: JobRecords
+  /** Jobs of one model that are worked on at once. @default as many as fit the model */
+  readonly concurrency?: number | undefined
+  /** In milliseconds. After `kill -9`, a job waits as long as its lease has left. */
+  readonly leaseMs: number
+}
+
+interface Running {
+  readonly job: ClaimedJob
+  readonly attempt: Attempt
+  readonly done: Promise<void>
+}
+
+/** Jobs by other processes, and those whose worker died, are found by looking: so often. */
+const lookMs = 1_000
+
+/** Takes up jobs that are due, so many of each model at once, and works on them until it is closed. */
+export class JobWorker {
+  readonly #options: JobWorkerOptions
+  readonly #parts: AttemptParts
+  readonly #slots: ModelSlots
+  readonly #running = new Set<Running>()
+  readonly #beat: LeaseBeat
+  #isClosing = false
+  #isLooking = false
+  #looking: Promise<void> = Promise.resolve()
+  #callOff: (() => void) | undefined
+  #pausedUntil = Number.NEGATIVE_INFINITY
+  #isDeaf = false
+  readonly #stopRetries = new Set<() => void>()
+
+  constructor(options: JobWorkerOptions) {
+    this.#options = options
+    this.#slots = new ModelSlots(options.models, options.concurrency)
+    this.#parts = { ...options, gateOf: (name, model) => this.#slots.gateOf(name, model) }
+    const { store, clock, scheduler, leaseMs, onFault } = options
+    this.#beat = new LeaseBeat({
+      store,
+      clock,
+      scheduler,
+      leaseMs,
+      onFault,
+      held: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
+      onLost: (ids) => {
+        for (const id of ids) this.#stop(id)
+      },
+    })
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    if (this.#isClosing) return
+    this.#slots.wake()
+    this.#planLook()
+    this.#take()
+  }
+
+  /** A job was changed by somebody: where it was cancelled, its work ends at once. */
+  hear(job: JobRecord): void {
+    if (job.status === 'cancelled') this.#stop(job.id)
+  }
+
+  /** Waits `graceMs` for what runs, then hands the rest back. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true
+    this.#callOff?.()
+    for (const stop of this.#stopRetries) stop()
+    await this.#looking
+    const grace = Promise.withResolvers<void>()
+    const callOff = this.#options.scheduler.after(graceMs, grace.resolve)
+    const all = Promise.all([...this.#running].map(({ done }) => done))
+    await Promise.race([all, grace.promise])
+    callOff()
+    for (const { attempt } of this.#running) attempt.stop('closing')
+    await all
+    this.#beat.stop()
+  }
+
+  /** Fills free slots, one claim after the other: what ends meanwhile shares the next. */
+  #take(): void {
+    if (this.#isLooking || this.#isClosing) return
+    this.#isLooking = true
+    this.#looking = this.#look()
+  }
+
+  async #look(): Promise<void> {
+    try {
+      for (let ask = this.#nextAsk(); ask !== undefined; ask = this.#nextAsk()) await this.#claim(ask)
+    } catch (fault) {
+      if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
+      this.#isDeaf = true
+    } finally {
+      // In the same turn as the last look for something to ask: a wake in between would go unheard.
+      this.#isLooking = false
+    }
+  }
+
+  #nextAsk(): SlotAsk | undefined {
+    const mayAsk = !this.#isClosing && this.#options.monotonic() >= this.#pausedUntil
+    return mayAsk ? this.#slots.next() : undefined
+  }
+
+  async #claim(ask: SlotAsk): Promise<void> {
+    const { store, clock, records, leaseMs, keepMs } = this.#options
+    // What could not be recorded must not begin.
+    await records.ensureWritable()
+    const now = clock()
+    const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
+    this.#isDeaf = false
+    for (const job of claimed) this.#start(job)
+    this.#slots.claimed(ask, claimed)
+    for (const job of parked) await this.#recordParked(job)
+  }
+
+  /** The last of its workers died, so nobody else can. */
+  async #recordParked(job: JobRecord): Promise<void> {
+    try {
+      await this.#options.records.ended(job, { latencyUs: null, measures: {} })
+    } catch (fault) {
+      this.#options.onFault(`job ${job.id} was parked, and that could not be recorded`, fault)
+    }
+  }
+
+  #stop(id: string): void {
+    for (const { job, attempt } of this.#running) if (job.id === id) attempt.stop('lost')
+  }
+
+  #start(job: ClaimedJob): void {
+    // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
+    this.#stop(job.id)
+    this.#slots.take(job)
+    const attempt = new Attempt(job, this.#parts, {
+      onProgress: () => this.#beat.note(),
+      onRetry: (atMs) => this.#wakeAt(atMs),
+      // A ledger that answers and yet writes nothing would have it claimed and handed back without end.
+      onNotStarted: () => {
+        this.#pausedUntil = this.#options.monotonic() + lookMs
+      },
+    })
+    if (this.#isClosing) attempt.stop('closing')
+    const done = attempt.run().finally(() => {
+      this.#running.delete(running)
+      this.#slots.free(job)
+      this.#take()
+    })
+    const running = { job, attempt, done }
+    this.#running.add(running)
+    this.#beat.start()
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#isClosing) return
+    const stop = this.#options.scheduler.after(Math.max(0, atMs - this.#options.clock()), () => {
+      this.#stopRetries.delete(stop)
+      this.wake()
+    })
+    this.#stopRetries.add(stop)
+  }
+
+  /** Looks again by and by, for as long as it works. */
+  #planLook(): void {
+    this.#callOff ??= this.#options.scheduler.after(lookMs, () => {
+      this.#callOff = undefined
+      this.wake()
+    })
+  }
+}

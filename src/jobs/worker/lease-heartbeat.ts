@@ -1,0 +1,92 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import type { JobProgress, JobQueue } from '../job-queue.ts'
+
+export interface LeaseBeatOptions {
+  readonly store: Pick<JobQueue, 'extend'>
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** How long a lease lasts from each beat on, in milliseconds. */
+  readonly leaseMs: number
+  /** The leases that are held now, and how far their jobs have come. */
+  readonly held: () => readonly JobProgress[]
+  /** Told of leases that are held no more. */
+  readonly onLost: (ids: readonly string[]) => void
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+/**
+ * How soon another process's cancellation is heard, such as the command line's, and how often leases are made longer: two dozen beats may fail
+ * before a lease of 30 s ends, and a commit a second is nothing.
+ */
+const beatMs = 1_000
+
+/** Progress is written at most four times a second, for all jobs at once: nobody reads it faster. */
+const progressMs = 250
+
+/** Keeps the leases of running jobs, and writes their progress. */
+export class LeaseBeat {
+  readonly #options: LeaseBeatOptions
+  #callOff: (() => void) | undefined
+  #beatAt = Number.NEGATIVE_INFINITY
+  #isBeating = false
+  #hasProgress = false
+  #isStopped = false
+  #isDeaf = false
+
+  constructor(options: LeaseBeatOptions) {
+    this.#options = options
+  }
+
+  /** Beats from now on, for as long as leases are held. */
+  start(): void {
+    if (this.#callOff === undefined && !this.#isBeating) this.#plan(beatMs)
+  }
+
+  /** There is progress to write. */
+  note(): void {
+    if (this.#hasProgress) return
+    this.#hasProgress = true
+    if (!this.#isBeating) this.#plan(Math.max(0, this.#beatAt + progressMs - this.#options.clock()))
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#callOff?.()
+    this.#callOff = undefined
+  }
+
+  #plan(ms: number): void {
+    this.#callOff?.()
+    this.#callOff = this.#isStopped
+      ? undefined
+      : this.#options.scheduler.after(Math.min(ms, progressBound(this.#hasProgress)), () => void this.#beat())
+  }
+
+  async #beat(): Promise<void> {
+    const { store, clock, leaseMs, held, onLost, onFault } = this.#options
+    this.#callOff = undefined
+    const leases = held()
+    if (leases.length === 0) return
+    this.#isBeating = true
+    this.#hasProgress = false
+    this.#beatAt = clock()
+    try {
+      const lost = await store.extend(leases, this.#beatAt + leaseMs)
+      this.#isDeaf = false
+      if (lost.length > 0) onLost(lost)
+    } catch (fault) {
+      // The lease runs on; where it ends, another worker takes the job, and what this one comes to is refused.
+      if (!this.#isDeaf) onFault('the leases of running jobs cannot be made longer', fault)
+      this.#isDeaf = true
+    } finally {
+      this.#isBeating = false
+      this.#plan(this.#hasProgress ? progressMs : beatMs)
+    }
+  }
+}
+
+/** A clock that was set back must not put progress off. */
+function progressBound(hasProgress: boolean): number {
+  return hasProgress ? progressMs : beatMs
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts'
+import type { JobModel } from './run-attempt.ts'
+
+/** Never answers, and does not look at its signal either. */
+function stuckModel(deadlineMs?: number): { readonly model: JobModel; readonly signals: AbortSignal[] } {
+  const signals: AbortSignal[] = []
+  const model: JobModel = {
+    batchMax: 1,
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    predict(_inputs, { signal }) {
+      signals.push(signal)
+      return new Promise(() => {})
+    },
+  }
+  return { model, signals }
+}
+
+test('of jobs with large inputs no more run at once than memory has room for, and the next follows at once', async () => {
+  const { jobs, calls, store, time } = openTestJobs()
+  const inputs = ['a'.repeat(8 * 1_048_576)]
+  for (let job = 0; job < 6; job += 1)
+    await jobs.submit({ ...requestOf(), kind: 'single', model: 'slow', inputs })
+  await time.settle()
+  expect(await store.countJobs()).toEqual({ queued: 2, running: 4 })
+  calls[0]?.answer()
+  await time.settle()
+  expect(await store.countJobs()).toEqual({ queued: 1, running: 4 })
+})
+
+test('a model that never answers is aborted at its deadline, and its job is tried again, parked in the end', async () => {
+  const { model, signals } = stuckModel(5_000)
+  const models = new Map([['stuck', model]])
+  const { submit, jobs, time } = openTestJobs({ models, concurrency: 1, attemptsMax: 2 })
+  const { id } = await submit({ model: 'stuck' })
+  await time.pass(4_999)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+  await time.pass(20_000)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+  expect(await jobs.get('acme', id)).toMatchObject({
+    status: 'parked',
+    attempts: 2,
+    error: { code: 'model_timeout' },
+  })
+})
+
+test('a model that says nothing of a deadline has five minutes, so that no slot is lost for good', async () => {
+  const { model, signals } = stuckModel()
+  const { submit, time } = openTestJobs({
+    models: new Map([['stuck', model]]),
+    concurrency: 1,
+    attemptsMax: 1,
+  })
+  await submit({ model: 'stuck' })
+  await submit({ model: 'stuck' })
+  await time.pass(299_999)
+  expect(signals).toHaveLength(1)
+  await time.pass(1)
+  expect(signals).toHaveLength(2)
+})

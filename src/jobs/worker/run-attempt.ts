@@ -1,0 +1,175 @@
+import { Fault, faults } from '../../core/fault.ts'
+import { classify } from '../../core/problem.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { orAbort, pause, type Scheduler } from '../../core/scheduler.ts'
+import type { JobError } from '../job.ts'
+import type { ClaimedJob } from '../job-queue.ts'
+import { retryDelayMs } from './retry-delay.ts'
+import type { InputGate } from './semaphore.ts'
+
+/** A model as jobs ask it. */
+export interface JobModel {
+  /** Most inputs of one call, and so of one step of a job's progress. */
+  readonly batchMax: number
+  /** Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again. @default 300,000 */
+  readonly deadlineMs?: number
+  /**
+   * Most inputs of jobs that it is asked at once, though always a slice, and most of its jobs that one process works on at once: as many as keep it
+   * busy, and not so many that requests wait behind them. @default 128
+   */
+  readonly concurrency?: number
+  /**
+   * One answer per input, in order, each as it is to stand in the job's result: what JSON can write.
+   *
+   * @throws Refusal `input_invalid` where an input does not fit; the job has failed then
+   * @throws Fault `overloaded`: asked again in a while; any other: the job is tried again
+   */
+  readonly predict: (
+    inputs: readonly unknown[],
+    call: { readonly signal: AbortSignal },
+  ) => readonly unknown[] | Promise<readonly unknown[]>
+}
+
+/** The models that jobs may ask, by name. */
+export type JobModels = ReadonlyMap<string, JobModel>
+
+export interface AttemptOptions {
+  /** Where inputs wait for room in a model. */
+  readonly gateOf: (name: string, model: JobModel) => InputGate
+  readonly scheduler: Scheduler
+  /** From 0 on and below 1. */
+  readonly random: () => number
+  /** Longest result, in bytes of JSON. */
+  readonly resultBytesMax: number
+}
+
+/** What an attempt came to. */
+export type AttemptOutcome =
+  | { readonly end: 'succeeded'; readonly result: string }
+  | { readonly end: 'failed'; readonly error: JobError }
+  /** The fault is for the log; the error is what the job's owner is told. */
+  | { readonly end: 'retry'; readonly error: JobError; readonly fault: unknown }
+
+/** Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load passes on to the queue, where it is bounded. */
+const overloadDelay = { baseMs: 500, capMs: 5_000 }
+
+/**
+ * Works through a job's inputs in slices. Between them everything else in this process has its turn, so that a model which answers at
+ * once does not hold up ten thousand inputs' worth of other requests.
+ *
+ * Rejects with the signal's reason, and with nothing else.
+ */
+export async function runAttempt(
+  job: ClaimedJob,
+  model: JobModel,
+  call: { readonly signal: AbortSignal; readonly onProgress: (done: number) => void },
+  options: AttemptOptions,
+): Promise<AttemptOutcome> {
+  const inputs = JSON.parse(job.inputs) as readonly unknown[]
+  const gate = options.gateOf(job.model, model)
+  const answers: string[] = []
+  let bytes = 0
+  try {
+    for (let from = 0; from < inputs.length; from += model.batchMax) {
+      const slice = inputs.slice(from, from + model.batchMax)
+      const ask = (): Promise<readonly unknown[]> => askInTurn(model, slice, call.signal, options)
+      for (const answer of await gate.pass(slice.length, call.signal, ask)) {
+        const text = answerText(answer)
+        bytes += Buffer.byteLength(text) + 1
+        if (bytes > options.resultBytesMax) return resultTooLarge(options.resultBytesMax)
+        answers.push(text)
+      }
+      // The end says by itself that all are done.
+      if (answers.length < inputs.length) call.onProgress(answers.length)
+    }
+  } catch (thrown) {
+    call.signal.throwIfAborted()
+    return outcomeOf(thrown)
+  }
+  return { end: 'succeeded', result: job.kind === 'single' ? (answers[0] ?? 'null') : `[${answers.join()}]` }
+}
+
+/** Leaves the model to others a turn of the event loop after it has answered; at once with a single input, for of those a turn has no more than may run. */
+async function askInTurn(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  options: AttemptOptions,
+): Promise<readonly unknown[]> {
+  const answers = await askModel(model, slice, signal, options)
+  if (slice.length > 1) await orAbort(() => options.scheduler.yieldTurn(), signal)
+  return answers
+}
+
+/** Asks for one slice, and again where the model has too much to do: that is no failing of the job. */
+async function askModel(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  { scheduler, random }: AttemptOptions,
+): Promise<readonly unknown[]> {
+  for (let refusals = 1; ; refusals += 1) {
+    try {
+      signal.throwIfAborted()
+      const answers = await askOnce(model, slice, signal, scheduler)
+      if (answers.length === slice.length) return answers
+      throw new Fault('model_failed', 'expected one answer per input')
+    } catch (thrown) {
+      if (signal.aborted) throw thrown
+      const known = modelFaultOf(thrown)
+      if (known.code !== 'overloaded') throw known
+      await pause(scheduler, retryDelayMs(refusals, overloadDelay, random), signal)
+    }
+  }
+}
+
+/** Asks within the model's deadline. Given up on at once when that is over or the signal aborts, even by a model that does not look. */
+async function askOnce(
+  model: JobModel,
+  slice: readonly unknown[],
+  signal: AbortSignal,
+  scheduler: Scheduler,
+): Promise<readonly unknown[]> {
+  const { deadlineMs = 300_000 } = model
+  const call = new AbortController()
+  const asked = model.predict(slice, { signal: call.signal })
+  // Most answer at once, and need no timer.
+  if (Array.isArray(asked)) return asked
+  const stop = (): void => call.abort(signal.reason)
+  const callOff = scheduler.after(deadlineMs, () =>
+    call.abort(new Fault('model_timeout', `the model of a job did not answer within ${deadlineMs} ms`)),
+  )
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await orAbort(() => asked, call.signal)
+  } finally {
+    callOff()
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Whatever else a model throws, an application's own among them, is its failure and no defect of ours. */
+function modelFaultOf(thrown: unknown): Fault | Refusal {
+  if (thrown instanceof Fault || thrown instanceof Refusal) return thrown
+  return new Fault('model_failed', 'the model of a job threw', { cause: thrown })
+}
+
+/** What JSON has no word for is null, as within an array. */
+function answerText(answer: unknown): string {
+  return JSON.stringify(answer) ?? 'null'
+}
+
+function resultTooLarge(bytesMax: number): AttemptOutcome {
+  return {
+    end: 'failed',
+    error: { code: 'model_failed', detail: `The result is larger than ${bytesMax} bytes.` },
+  }
+}
+
+/** A refusal is about the input, which stays as it is; all else may pass. */
+export function outcomeOf(thrown: unknown): AttemptOutcome {
+  const known = classify(thrown)
+  return known instanceof Refusal
+    ? { end: 'failed', error: { code: known.code, detail: known.message } }
+    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail }, fault: thrown }
+}

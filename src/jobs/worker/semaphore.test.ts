@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { InputGate } from './semaphore.ts'
+
+const signal = new AbortController().signal
+
+/** Passes slices, each of which stays inside until it is told to leave. */
+function openGate(inputsMax: number) {
+  const gate = new InputGate(inputsMax)
+  const inside: string[] = []
+  const leave = new Map<string, () => void>()
+  const pass = (name: string, inputs: number, aborts = signal): Promise<void> =>
+    gate.pass(inputs, aborts, () => {
+      inside.push(name)
+      return new Promise((resolve) => {
+        leave.set(name, () => {
+          inside.splice(inside.indexOf(name), 1)
+          resolve()
+        })
+      })
+    })
+  return { pass, inside, leave: (name: string) => leave.get(name)?.() }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('inputs of jobs', () => {
+  test('get into a model up to its bound, and the others in their order as those before leave', async () => {
+    const { pass, inside, leave } = openGate(3)
+    for (const [name, inputs] of [
+      ['a', 2],
+      ['b', 1],
+      ['c', 2],
+      ['d', 1],
+    ] as const)
+      void pass(name, inputs)
+    await settle()
+    expect(inside).toEqual(['a', 'b'])
+    leave('b')
+    await settle()
+    // There is room for `d`, which would overtake `c` for ever.
+    expect(inside).toEqual(['a'])
+    leave('a')
+    await settle()
+    expect(inside).toEqual(['c', 'd'])
+  })
+
+  test('of a slice larger than the bound get in alone', async () => {
+    const { pass, inside, leave } = openGate(3)
+    void pass('small', 1)
+    void pass('large', 10)
+    void pass('next', 1)
+    await settle()
+    expect(inside).toEqual(['small'])
+    leave('small')
+    await settle()
+    expect(inside).toEqual(['large'])
+    leave('large')
+    await settle()
+    expect(inside).toEqual(['next'])
+  })
+
+  test('that are given up while they wait leave their place to those behind them', async () => {
+    const { pass, inside, leave } = openGate(2)
+    const giveUp = new AbortController()
+    void pass('a', 1)
+    const large = pass('large', 2, giveUp.signal)
+    void pass('b', 1)
+    await settle()
+    expect(inside).toEqual(['a'])
+    giveUp.abort(new Error('lost'))
+    await expect(large).rejects.toThrow('lost')
+    expect(inside).toEqual(['a', 'b'])
+    leave('a')
+    leave('b')
+    void pass('c', 2)
+    await settle()
+    expect(inside).toEqual(['c'])
+  })
+
+  test('leave room behind them however their call ends', async () => {
+    const gate = new InputGate(1)
+    await expect(gate.pass(1, signal, () => Promise.reject(new Error('broke')))).rejects.toThrow('broke')
+    expect(await gate.pass(1, signal, async () => 'in')).toBe('in')
+  })
+})

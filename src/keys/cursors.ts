@@ -1,0 +1,35 @@
+import type { KeyRecord } from './key-record.ts'
+import type { KeyQuery, KeySort } from './key-store.ts'
+import { isKeyId } from './key-text.ts'
+
+/** Where a page ended. */
+export type KeyCursor = NonNullable<KeyQuery['after']>
+
+const sortValues: Readonly<Record<KeySort, (key: KeyRecord) => KeyCursor['value']>> = {
+  created_at: (key) => key.createdAt,
+  updated_at: (key) => key.updatedAt,
+  expires_at: (key) => key.expiresAt,
+  name: (key) => key.name,
+  id: (key) => key.id,
+}
+
+/** The cursor behind a page's last key, opaque to clients; it names the order it belongs to. */
+export function formatKeyCursor(last: KeyRecord, sort: KeySort): string {
+  return Buffer.from(JSON.stringify([sort, sortValues[sort](last), last.id])).toString('base64url')
+}
+
+/** Reads a cursor made for this order; undefined for anything else. */
+export function parseKeyCursor(text: string, sort: KeySort): KeyCursor | undefined {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(Buffer.from(text, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+  if (!Array.isArray(parsed) || parsed.length !== 3 || parsed[0] !== sort) return undefined
+  const [, value, id] = parsed as readonly unknown[]
+  const isText = sort === 'name' || sort === 'id'
+  const fits = typeof value === (isText ? 'string' : 'number') || (sort === 'expires_at' && value === null)
+  if (!fits || typeof id !== 'string' || !isKeyId(id)) return undefined
+  return { value: value as KeyCursor['value'], id }
+}

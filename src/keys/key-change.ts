@@ -1,0 +1,33 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Change, withoutKeys } from '../ledger/write/change-recorder.ts'
+import type { KeyRecord } from './key-record.ts'
+
+export type KeyChangeEvent = Extract<Change['event'], `key.${string}`>
+
+/** A change to a key, as it is recorded: its id and its owner, and never a secret nor a digest. */
+export function keyChange(
+  event: KeyChangeEvent,
+  { id, owner }: KeyRecord,
+  detail?: Change['detail'],
+): Change {
+  return { event, keyId: id, owner, ...(detail && { detail }) }
+}
+
+const fields = [
+  'name',
+  'owner',
+  'scopes',
+  'metadata',
+  'addresses',
+  'limits',
+  'notBefore',
+  'expiresAt',
+] as const
+
+/** What there is to say of a change: the names of the fields that changed, without what they hold, or the reason. */
+export function detailOf(event: KeyChangeEvent, before: KeyRecord, after: KeyRecord): Change['detail'] {
+  if (event === 'key.revoked')
+    return after.revokedReason === null ? undefined : { reason: withoutKeys(after.revokedReason) }
+  if (event !== 'key.updated') return undefined
+  return { fields: fields.filter((field) => !isDeepStrictEqual(before[field], after[field])) }
+}

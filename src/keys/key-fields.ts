@@ -1,0 +1,127 @@
+import { isAddressBlock } from '../core/address-list.ts'
+import { type InputError, Refusal } from '../core/refusal.ts'
+import { adminScope, isScope } from '../core/scope.ts'
+import { limitErrors } from '../limits/limit-texts.ts'
+import type { KeyRecord } from './key-record.ts'
+
+/** The fields of a key that people set. Times are milliseconds since the epoch, UTC; null means never. */
+export type KeyFields = Pick<
+  KeyRecord,
+  'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'limits' | 'notBefore' | 'expiresAt'
+>
+
+/** Most UTF-16 units of a name, an owner or a reason. */
+export const labelLengthMax = 128
+const scopesMax = 32
+const addressesMax = 64
+/** Most bytes of a key's metadata as JSON. */
+const metadataBytesMax = 4_096
+/** Deepest nesting of a key's metadata. */
+const metadataDepthMax = 16
+
+/** Control characters, lone surrogates, and marks that turn the reading order round: they forge log lines and hide names. */
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
+const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
+
+/**
+ * Refuses fields that make no key, with `input_invalid` and every fault at once.
+ *
+ * @param where what a fault's `loc` starts with, such as `['body']`
+ * @param issuedAt when a new key is issued, milliseconds since the epoch: one that has expired by then would be of no use to anyone
+ */
+export function checkKeyFields(
+  fields: KeyFields,
+  where: readonly (string | number)[],
+  issuedAt: number = Number.NEGATIVE_INFINITY,
+): void {
+  const errors = [
+    ...labelErrors('name', fields.name),
+    ...labelErrors('owner', fields.owner),
+    ...scopeErrors(fields.scopes),
+    ...addressErrors(fields.addresses),
+    ...limitErrors(fields.limits ?? []),
+    ...metadataErrors(fields.metadata),
+    ...timeErrors(fields, issuedAt),
+  ]
+  if (errors.length === 0) return
+  throw new Refusal('input_invalid', undefined, {
+    errors: errors.map(({ loc, ...error }) => ({ loc: [...where, ...loc], ...error })),
+  })
+}
+
+/** Whether the text may be a name, an owner or a reason: 1 to 128 characters, none of them a control character. */
+export function isLabel(text: string): boolean {
+  return visible.test(text) && text.length <= labelLengthMax && !unprintable.test(text)
+}
+
+function labelErrors(field: string, text: string): readonly InputError[] {
+  if (isLabel(text)) return []
+  return [fault([field], `expected 1 to ${labelLengthMax} printable characters`, 'label')]
+}
+
+function scopeErrors(scopes: readonly string[]): readonly InputError[] {
+  const errors = scopes.flatMap((scope, index) =>
+    isScope(scope)
+      ? []
+      : [fault(['scopes', index], 'expected 1 to 64 of a-z 0-9 . _ : / -, starting with a letter', 'scope')],
+  )
+  if (scopes.length > scopesMax)
+    errors.push(fault(['scopes'], `expected at most ${scopesMax} scopes`, 'too_long'))
+  if (new Set(scopes).size < scopes.length)
+    errors.push(fault(['scopes'], 'expected each scope once', 'duplicate'))
+  if (scopes.includes(adminScope) && scopes.length > 1)
+    errors.push(
+      fault(['scopes'], `expected \`${adminScope}\` alone: an admin key works on admin routes only`, 'scope'),
+    )
+  return errors
+}
+
+function addressErrors(addresses: readonly string[]): readonly InputError[] {
+  const errors = addresses.flatMap((address, index) =>
+    isAddressBlock(address)
+      ? []
+      : [
+          fault(
+            ['addresses', index],
+            'expected an IPv4 or IPv6 address or CIDR block, such as 10.0.0.0/8',
+            'address',
+          ),
+        ],
+  )
+  if (addresses.length > addressesMax)
+    errors.push(fault(['addresses'], `expected at most ${addressesMax} addresses`, 'too_long'))
+  return errors
+}
+
+function metadataErrors(metadata: KeyFields['metadata']): readonly InputError[] {
+  const unfit = findUnfit(metadata)
+  if (unfit !== undefined) return [fault(['metadata'], unfit, 'metadata')]
+  const bytes = Buffer.byteLength(JSON.stringify(metadata))
+  if (bytes <= metadataBytesMax) return []
+  return [fault(['metadata'], `expected at most ${metadataBytesMax} bytes of JSON, got ${bytes}`, 'too_long')]
+}
+
+/** What JSON could not keep as it is. Level by level, because text as deep as it is long would exhaust a recursion. */
+function findUnfit(metadata: unknown): string | undefined {
+  let level: readonly unknown[] = [metadata]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > metadataDepthMax) return `expected at most ${metadataDepthMax} levels`
+    if (level.some((value) => typeof value === 'number' && !Number.isFinite(value)))
+      return 'expected numbers that are finite'
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    )
+  }
+  return undefined
+}
+
+function timeErrors({ notBefore, expiresAt }: KeyFields, issuedAt: number): readonly InputError[] {
+  if (expiresAt !== null && expiresAt <= issuedAt)
+    return [fault(['expires_at'], 'expected a time to come', 'time_past')]
+  if (notBefore === null || expiresAt === null || notBefore < expiresAt) return []
+  return [fault(['expires_at'], 'expected a time after not_before', 'time_order')]
+}
+
+function fault(loc: readonly (string | number)[], msg: string, type: string): InputError {
+  return { loc, msg, type }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/refusal.ts'
+import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
+import { limitErrors, shortenLimits } from '../limits/limit-texts.ts'
+import { isLabel, labelLengthMax } from './key-fields.ts'
+import type { KeyStore } from './key-store.ts'
+import type { OwnerRecord } from './owner-record.ts'
+import type { OwnerService } from './owner-service-part.ts'
+
+export interface OwnerServiceOptions {
+  readonly store: Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
+  readonly clock: Clock
+  /** Told of each change that was made. */
+  readonly changes: ChangeRecorder
+}
+
+/** How often a change is tried again when somebody else changed the same owner in between. */
+const changeTriesMax = 8
+
+export function createOwnerService(options: OwnerServiceOptions): OwnerService {
+  const { store, clock, changes } = options
+  return {
+    by: (who) => createOwnerService({ ...options, changes: changes.by(who) }),
+    async get(owner) {
+      const record = await store.findOwner(owner)
+      if (record === undefined) throw new Refusal('not_found', 'No limits are kept for this owner.')
+      return record
+    },
+    async set(owner, texts) {
+      checkOwner(owner, texts)
+      const limits = shortenLimits(texts)
+      await changes.ensureWritable()
+      for (let tries = 0; tries < changeTriesMax; tries += 1) {
+        const before = await store.findOwner(owner)
+        if (before !== undefined && areSame(before.limits, limits)) return before
+        const next = createNext(before, owner, limits, clock())
+        const { outcome } = await store.replaceOwner(next)
+        if (outcome !== 'replaced') continue
+        await changes.record([{ event: 'owner.limits_set', keyId: null, owner, detail: { limits } }])
+        return next
+      }
+      throw new Refusal('key_conflict', 'The owner was changed by somebody else at the same time; try again.')
+    },
+    list: (query) => store.listOwners(query),
+  }
+}
+
+/** Refuses an owner or limits that nobody can have, with every fault at once. */
+export function checkOwner(owner: string, limits: readonly string[]): void {
+  const errors = limitErrors(limits).map(({ loc, ...error }) => ({ loc: ['body', ...loc], ...error }))
+  if (!isLabel(owner)) {
+    const msg = `expected 1 to ${labelLengthMax} printable characters`
+    errors.unshift({ loc: ['path', 'owner'], msg, type: 'label' })
+  }
+  if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
+}
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((limit, index) => limit === others[index])
+}
+
+function createNext(
+  before: OwnerRecord | undefined,
+  owner: string,
+  limits: readonly string[],
+  now: number,
+): OwnerRecord {
+  return {
+    owner,
+    version: (before?.version ?? 0) + 1,
+    limits,
+    createdAt: before?.createdAt ?? now,
+    updatedAt: now,
+  }
+}

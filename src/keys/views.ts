@@ -1,0 +1,60 @@
+import type { KeyRecord } from './key-record.ts'
+import { type Standing, standingOf } from './standing.ts'
+
+/** A key as the admin API and the command line show it. Times are ISO 8601, UTC. Never a secret nor a digest. */
+export interface KeyView {
+  readonly id: string
+  readonly name: string
+  readonly owner: string
+  readonly environment: 'live' | 'test'
+  readonly standing: Standing
+  readonly scopes: readonly string[]
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly addresses: readonly string[]
+  /** The key's own limits; empty means none, null the deployment's default. */
+  readonly limits: readonly string[] | null
+  readonly imported: boolean
+  readonly created_at: string
+  readonly updated_at: string
+  readonly not_before: string | null
+  readonly expires_at: string | null
+  readonly disabled_at: string | null
+  readonly revoked_at: string | null
+  readonly revoked_reason: string | null
+  /** The secrets that are live now, newest first: when each was made and, after a rotation, when it ends. */
+  readonly secrets: readonly { readonly created_at: string; readonly ends_at: string | null }[]
+}
+
+/** Shows a key as it stands at `now`, milliseconds since the epoch. */
+export function viewKey(record: KeyRecord, now: number): KeyView {
+  return {
+    id: record.id,
+    name: record.name,
+    owner: record.owner,
+    environment: record.environment,
+    standing: standingOf(record, now),
+    scopes: record.scopes,
+    metadata: record.metadata,
+    addresses: record.addresses,
+    limits: record.limits,
+    imported: record.imported,
+    created_at: isoTime(record.createdAt),
+    updated_at: isoTime(record.updatedAt),
+    not_before: isoTimeOrNull(record.notBefore),
+    expires_at: isoTimeOrNull(record.expiresAt),
+    disabled_at: isoTimeOrNull(record.disabledAt),
+    revoked_at: isoTimeOrNull(record.revokedAt),
+    revoked_reason: record.revokedReason,
+    secrets: record.secrets
+      .filter(({ endsAt }) => endsAt === null || now < endsAt)
+      .map(({ createdAt, endsAt }) => ({ created_at: isoTime(createdAt), ends_at: isoTimeOrNull(endsAt) })),
+  }
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function isoTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms)
+}

@@ -1,0 +1,60 @@
+import type { LedgerEvent } from './event.ts'
+
+/** What is written of one thing that happened. Never a key, never input text. Texts longer than their bound are cut when written. */
+export interface LedgerEntry {
+  /** Milliseconds since the epoch, UTC, by the writer's clock; it may jump, and the order of records does not follow it. */
+  readonly at: number
+  readonly event: LedgerEvent
+  /** The one that the answer bears. */
+  readonly requestId: string | null
+  /** The client's own `X-Request-Id`: recorded, never trusted. */
+  readonly clientRequestId: string | null
+  /** Code of the refusal or the fault that was answered; null where none was. */
+  readonly code: string | null
+  readonly keyId: string | null
+  readonly owner: string | null
+  readonly method: string | null
+  /** The route's pattern, such as `/jobs/:id`, never the path: people put keys and texts there. */
+  readonly route: string | null
+  /** HTTP status of the answer. */
+  readonly status: number | null
+  /** From the request's head to its record, in microseconds. */
+  readonly latencyUs: number | null
+  /** What the request used, by measure: whole numbers from 0 on. */
+  readonly measures: Readonly<Record<string, number>>
+  /** The client's address, whole, cut short or hashed, as configured. */
+  readonly address: string | null
+  /** What else there is to say: changed fields, a reason, who did it. Flat, and small: 2,000 bytes as JSON. */
+  readonly detail: Readonly<Record<string, string | number | boolean | null | readonly string[]>> | null
+}
+
+/** A record as it is read. */
+export interface LedgerRecord extends LedgerEntry {
+  /** Where it stands in the ledger: a cursor for pages. */
+  readonly position: string
+  /** Who wrote it: the stream's id, 32 hex digits. */
+  readonly stream: string
+  /** Its number in the stream, from 1 on, without gaps. */
+  readonly seq: number
+  /** The stream's chain up to and with it: SHA-256, 64 hex digits. */
+  readonly hash: string
+}
+
+/** An entry in which nothing is known but what is given. */
+export function ledgerEntry(known: Pick<LedgerEntry, 'at' | 'event'> & Partial<LedgerEntry>): LedgerEntry {
+  return {
+    requestId: null,
+    clientRequestId: null,
+    code: null,
+    keyId: null,
+    owner: null,
+    method: null,
+    route: null,
+    status: null,
+    latencyUs: null,
+    measures: {},
+    address: null,
+    detail: null,
+    ...known,
+  }
+}

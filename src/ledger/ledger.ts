@@ -1,0 +1,79 @@
+import type { LedgerCheckpoint } from './format/checkpoint.ts'
+import type { LedgerEvent } from './format/event.ts'
+import type { LedgerEntry, LedgerRecord } from './format/record.ts'
+
+/** Which records. All that is given must hold. */
+export interface LedgerFilter {
+  readonly keyId?: string
+  readonly owner?: string
+  readonly code?: string
+  readonly event?: LedgerEvent
+  /** The route's pattern, letter by letter. */
+  readonly route?: string
+  readonly requestId?: string
+  /** From this moment on, milliseconds since the epoch. */
+  readonly since?: number
+  /** Before this moment. */
+  readonly until?: number
+}
+
+/** One page of records. */
+export interface LedgerQuery extends LedgerFilter {
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** The newest first, or in the order they were written. */
+  readonly order: 'newest' | 'oldest'
+  /** A record's `position`: only those that come after it in the order. */
+  readonly after?: string
+}
+
+/** A page of records. */
+export interface LedgerPage {
+  readonly records: readonly LedgerRecord[]
+  /** Where the next page begins; undefined where there is none. With `oldest`, `position` of the last record, to go on from later. */
+  readonly next: string | undefined
+}
+
+/** What of usage is wanted. */
+export interface UsageQuery extends Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
+  /** What rows are made for; days are UTC. */
+  readonly by: readonly ('key' | 'owner' | 'day')[]
+}
+
+/** What was used, summed up from request records. A field is null where rows are not made by it. */
+export interface UsageRow {
+  readonly keyId: string | null
+  readonly owner: string | null
+  /** `2026-11-24`. */
+  readonly day: string | null
+  readonly requests: number
+  readonly admitted: number
+  /** How many were refused or failed, by code. */
+  readonly refused: Readonly<Record<string, number>>
+  readonly measures: Readonly<Record<string, number>>
+  /** Of admitted requests, in milliseconds; null where there were none. */
+  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
+}
+
+/** Reads records. Every method rejects with the fault `ledger_unavailable`. */
+export interface LedgerReader {
+  readonly query: (query: LedgerQuery) => Promise<LedgerPage>
+  readonly usage: (query: UsageQuery) => Promise<readonly UsageRow[]>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * The durable record of every decision and every change. Records of one process are chained, see `ledger-chain.ts`.
+ */
+export interface Ledger extends LedgerReader {
+  /**
+   * Resolves once the entry is durable: no power cut loses it. Entries are in the order of the calls.
+   *
+   * @throws Fault `ledger_unavailable`, by rejecting: nobody knows then whether it was written
+   */
+  readonly append: (entry: LedgerEntry) => Promise<void>
+  /** Writes a signed checkpoint. */
+  readonly checkpoint: () => Promise<LedgerCheckpoint>
+  /** Ends the stream with a checkpoint, and lets go of everything. */
+  readonly close: () => Promise<void>
+}

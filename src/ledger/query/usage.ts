@@ -1,0 +1,108 @@
+import type { LedgerEntry } from '../format/record.ts'
+import type { UsageQuery, UsageRow } from '../ledger.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
+
+/** What of an entry usage is summed up from. */
+export type UsageEntry = Pick<
+  LedgerEntry,
+  'at' | 'event' | 'code' | 'keyId' | 'owner' | 'latencyUs' | 'measures'
+>
+
+/** Sums up usage, entry by entry, in memory that grows with the rows and not with the entries. */
+export interface UsageSum {
+  readonly add: (entry: UsageEntry) => void
+  /** In the order of key, owner and day. */
+  readonly rows: () => readonly UsageRow[]
+}
+
+interface Row extends Pick<UsageRow, 'keyId' | 'owner' | 'day'> {
+  requests: number
+  admitted: number
+  readonly refused: Map<string, number>
+  readonly measures: Map<string, number>
+  readonly latenciesUs: LatencyHistogram
+}
+
+const dayMs = 86_400_000
+
+/**
+ * Begins a sum. An answer in pieces counts as admitted when it is started; its latency is known when it is finished, and the measures of
+ * both records add up. The count of a summary goes to `requests` and to its code, and is no measure.
+ */
+export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
+  const rows = new Map<string, Row>()
+  const isBy = { key: by.includes('key'), owner: by.includes('owner'), day: by.includes('day') }
+  return {
+    add(entry) {
+      if (!isOfUsage(entry)) return
+      const keyId = isBy.key ? entry.keyId : null
+      const owner = isBy.owner ? entry.owner : null
+      const day = isBy.day ? Math.floor(entry.at / dayMs) : null
+      // A length before the text, so that no two rows share a name.
+      const name = `${day} ${keyId?.length} ${keyId} ${owner === null} ${owner}`
+      let row = rows.get(name)
+      if (row === undefined) {
+        row = createRow(keyId, owner, day)
+        rows.set(name, row)
+      }
+      count(row, entry)
+    },
+    rows: () => [...rows.values()].toSorted(compareRows).map(resultOf),
+  }
+}
+
+function isOfUsage({ event }: UsageEntry): boolean {
+  return event.startsWith('request.') || event === 'requests.summarized'
+}
+
+function createRow(keyId: string | null, owner: string | null, day: number | null): Row {
+  return {
+    keyId,
+    owner,
+    day: day === null ? null : new Date(day * dayMs).toISOString().slice(0, 10),
+    requests: 0,
+    admitted: 0,
+    refused: new Map(),
+    measures: new Map(),
+    latenciesUs: new LatencyHistogram(),
+  }
+}
+
+function count(row: Row, { event, code, latencyUs, measures }: UsageEntry): void {
+  if (event === 'requests.summarized') {
+    const { requests = 0 } = measures
+    row.requests += requests
+    addTo(row.refused, code ?? '', requests)
+    return
+  }
+  if (event !== 'request.finished') row.requests += 1
+  if (event === 'request.refused' || event === 'request.failed') addTo(row.refused, code ?? '', 1)
+  if (event === 'request.admitted' || event === 'request.started') row.admitted += 1
+  if ((event === 'request.admitted' || event === 'request.finished') && latencyUs !== null)
+    row.latenciesUs.add(latencyUs)
+  for (const [name, amount] of Object.entries(measures)) addTo(row.measures, name, amount)
+}
+
+function addTo(sums: Map<string, number>, name: string, amount: number): void {
+  sums.set(name, (sums.get(name) ?? 0) + amount)
+}
+
+function resultOf({ latenciesUs, refused, measures, ...row }: Row): UsageRow {
+  const [p50 = 0, p95 = 0, p99 = 0] = latenciesUs.quantiles([0.5, 0.95, 0.99]).map((us) => us / 1_000)
+  return {
+    ...row,
+    refused: Object.fromEntries(refused),
+    measures: Object.fromEntries(measures),
+    latencyMs: latenciesUs.total === 0 ? null : { p50, p95, p99 },
+  }
+}
+
+function compareRows(one: Row, other: Row): number {
+  return compare(one.keyId, other.keyId) || compare(one.owner, other.owner) || compare(one.day, other.day)
+}
+
+function compare(one: string | null, other: string | null): number {
+  if (one === other) return 0
+  if (one === null) return -1
+  return other === null || one > other ? 1 : -1
+}

@@ -1,0 +1,120 @@
+import type { LedgerBlock } from '../format/block.ts'
+import { decodeEntry } from '../format/encoding.ts'
+import { ledgerEventOf, ledgerEvents } from '../format/event.ts'
+import { linkText } from '../format/ledger-link.ts'
+import { formatPosition, parsePosition } from '../format/position.ts'
+import type { LedgerEntry } from '../format/record.ts'
+import { bodyOf, type WalkEnd, type WalkedRecord, walkBlock } from '../format/walk-block.ts'
+import type { LedgerFinding } from './finding.ts'
+import type { Misfit } from './ledger-diagnosis.ts'
+import { checkpointMismatch } from './prior-heads.ts'
+import type { LedgerStatements, StatedRecord } from './statements.ts'
+import type { LedgerStreams } from './streams.ts'
+
+/** What is wrong with a block, if anything: told at once, or a break of the chain that needs a look at what follows. */
+export interface BlockResult {
+  /** Records that are in order, up to the first that is not. */
+  readonly records: number
+  readonly finding?: LedgerFinding
+  readonly misfit?: Misfit
+}
+
+/** Checks a block against all that came before it in its stream, and takes the stream that much further. */
+export function checkBlock(
+  block: LedgerBlock,
+  streams: LedgerStreams,
+  statements: LedgerStatements,
+): BlockResult {
+  const state = streams.get(block.stream)
+  const recent = streams.recentOf(state)
+  const { isStart, seq: seqBefore } = state
+  const body = bodyOf(block)
+  let finding: LedgerFinding | undefined
+  let records = 0
+  const end = walkBlock(body, seqBefore, state.link, (record) => {
+    recent.push(record.link)
+    if (finding !== undefined) return
+    if (state.awaited[0]?.seq === record.seq || !isQuiet(body, record)) {
+      const position = formatPosition({ block: block.id, index: record.index })
+      finding = look(body, record, { seq: record.seq, position, state, recent }, statements)
+    }
+    if (finding === undefined) records += 1
+  })
+  state.seq += end.count
+  state.link = end.link
+  if (end.count > 0) state.isStart = false
+  if (finding !== undefined) return { records, finding }
+  if (end.stop !== undefined || end.count < block.count)
+    return { records, misfit: { recent, isStart: isStart && end.count === 0, at: end.at, index: end.count } }
+  const wrong = findWrongColumn(block, end, seqBefore)
+  return wrong === undefined ? { records } : { records, finding: wrong }
+}
+
+/** Whether the record says nothing of a chain, and is of a version and an event that are known: as all are but a few. */
+function isQuiet(body: Buffer, { start }: WalkedRecord): boolean {
+  const event = body[start + 1] ?? 0
+  return (
+    body[start] === 1 &&
+    event !== ledgerEvents['ledger.checkpoint'] &&
+    event !== ledgerEvents['ledger.opened'] &&
+    ledgerEventOf(event) !== undefined
+  )
+}
+
+function look(
+  body: Buffer,
+  { start, end, link }: WalkedRecord,
+  record: StatedRecord,
+  statements: LedgerStatements,
+): LedgerFinding | undefined {
+  const { seq, position, state } = record
+  while (state.awaited[0]?.seq === seq) {
+    const given = state.awaited.shift()
+    if (given !== undefined && linkText(Buffer.from(given.hash, 'hex')) !== link)
+      return checkpointMismatch(given, position)
+  }
+  const entry = decode(body.subarray(start, end))
+  if (entry === undefined) {
+    const message = `record ${seq} fits its link and cannot be read: it is of a version or an event that is not known here`
+    return { kind: 'undecodable', stream: state.id, seq, position, message }
+  }
+  if (entry.event === 'ledger.checkpoint') return statements.checkpoint(entry, record)
+  return entry.event === 'ledger.opened' ? statements.opening(entry, record) : undefined
+}
+
+function decode(bytes: Uint8Array): LedgerEntry | undefined {
+  try {
+    return decodeEntry(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The columns are not chained, but queries go by them. */
+function findWrongColumn(block: LedgerBlock, end: WalkEnd, seqBefore: number): LedgerFinding | undefined {
+  const { id, stream, firstSeq, count, minAt, maxAt } = block
+  if (id < 1 || parsePosition(formatPosition({ block: id, index: 0 })) === undefined)
+    return {
+      kind: 'block_changed',
+      stream,
+      seq: seqBefore + 1,
+      position: null,
+      message: `block ${id} was changed around its records, which are in order: no query comes to a block with that id`,
+    }
+  const columns = [
+    ['count', count, end.count],
+    ['first_seq', firstSeq, seqBefore + 1],
+    ['min_at', minAt, end.minAt],
+    ['max_at', maxAt, end.maxAt],
+  ] as const
+  const wrong = columns.find(([, stated, found]) => stated !== found)
+  if (wrong === undefined) return undefined
+  const [name, stated, found] = wrong
+  return {
+    kind: 'block_changed',
+    stream,
+    seq: seqBefore + 1,
+    position: formatPosition({ block: id, index: 0 }),
+    message: `block ${id} was changed around its records, which are in order: ${name} is ${stated}, and by them ${found}`,
+  }
+}

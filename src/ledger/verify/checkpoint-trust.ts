@@ -1,0 +1,72 @@
+import {
+  baseType,
+  checkpointType,
+  isSigned,
+  type LedgerBase,
+  type LedgerCheckpoint,
+} from '../format/checkpoint.ts'
+import { timeMax } from '../query/record-view.ts'
+
+/** What is wrong with a checkpoint or a base itself, before it is compared with a chain. */
+export interface CheckpointFault {
+  readonly kind: 'checkpoint_invalid' | 'key_untrusted'
+  readonly message: string
+}
+
+/** Checks signatures, and remembers who made them. */
+export interface CheckpointTrust {
+  readonly faultOf: (signed: LedgerCheckpoint | LedgerBase) => CheckpointFault | undefined
+  /** The public keys that signed, each once, in the order in which they came. */
+  readonly keys: () => readonly string[]
+}
+
+/** @param trusted public keys, raw, base64url; undefined where nobody knows whom to trust, so that any key will do */
+export function createCheckpointTrust(trusted: readonly string[] | undefined): CheckpointTrust {
+  const seen = new Set<string>()
+  return {
+    faultOf: (signed) => {
+      if (!isSigned(signed)) return { kind: 'checkpoint_invalid', message: 'its signature does not fit' }
+      if (trusted !== undefined && !trusted.includes(signed.key))
+        return {
+          kind: 'key_untrusted',
+          message: `it is signed by the key ${signed.key}, which is not trusted`,
+        }
+      seen.add(signed.key)
+      return undefined
+    },
+    keys: () => [...seen],
+  }
+}
+
+/** Reads a checkpoint from what was JSON; undefined for what is none, a base included. */
+export function parseCheckpoint(value: unknown): LedgerCheckpoint | undefined {
+  return parseAs(checkpointType, value)
+}
+
+/** Reads a base from what was JSON; undefined for what is none, a checkpoint included. */
+export function parseBase(value: unknown): LedgerBase | undefined {
+  return parseAs(baseType, value)
+}
+
+function parseAs<Type extends string>(
+  expected: Type,
+  value: unknown,
+): (Omit<LedgerCheckpoint, 'type'> & { readonly type: Type }) | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { type, stream, seq, hash, at, key, signature } = value as Readonly<Record<string, unknown>>
+  if (type !== expected || typeof stream !== 'string' || typeof hash !== 'string') return undefined
+  if (
+    !isCount(seq) ||
+    !isCount(at) ||
+    at > timeMax ||
+    typeof key !== 'string' ||
+    typeof signature !== 'string'
+  )
+    return undefined
+  if (!/^[0-9a-f]{32}$/.test(stream) || !/^[0-9a-f]{64}$/.test(hash)) return undefined
+  return { type: expected, stream, seq, hash, at, key, signature }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}

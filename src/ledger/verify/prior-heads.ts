@@ -1,0 +1,45 @@
+import type { LedgerCheckpoint } from '../format/checkpoint.ts'
+import type { LedgerEntry } from '../format/record.ts'
+import { type LedgerFinding, numbered } from './finding.ts'
+
+/** How far another stream had come when one was opened. */
+export interface StreamWitness {
+  readonly stream: string
+  readonly seq: number
+  /** 64 hex digits. */
+  readonly hash: string
+}
+
+/** What `ledger.opened` says in `before` of other streams: `stream:seq:hash`, one or a list. What is not of this form says nothing. */
+export function witnessesOf(detail: LedgerEntry['detail']): readonly StreamWitness[] {
+  const { before } = detail ?? { before: null }
+  const texts = typeof before === 'string' ? [before] : Array.isArray(before) ? before : []
+  return texts.flatMap((text) => {
+    const [, stream, seq, hash] = /^([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})$/.exec(String(text)) ?? []
+    return stream === undefined || hash === undefined ? [] : [{ stream, seq: Number(seq), hash }]
+  })
+}
+
+/** Records that somebody was told of are not there. */
+export function tailMissing(stream: string, last: number, seq: number, by: string): LedgerFinding {
+  const message = `the end of the stream was cut off: ${numbered(last + 1, seq - last)} ${seq - last === 1 ? 'is' : 'are'} missing, which ${by} vouches for`
+  return { kind: 'tail_missing', stream, seq: last + 1, position: null, message }
+}
+
+/** The chain at a record is not what somebody was told of it, although every link fits. */
+export function historyRewritten(
+  stream: string,
+  seq: number,
+  by: string,
+  position: string | null,
+): LedgerFinding {
+  const message = `the history up to record ${seq} was rewritten, links and all: the chain there is not what ${by} says`
+  return { kind: 'history_rewritten', stream, seq, position, message }
+}
+
+export function checkpointMismatch(
+  { stream, seq, at }: LedgerCheckpoint,
+  position: string | null,
+): LedgerFinding {
+  return historyRewritten(stream, seq, `the checkpoint of ${new Date(at).toISOString()}`, position)
+}

@@ -1,0 +1,66 @@
+import type { LedgerBase, LedgerCheckpoint } from '../format/checkpoint.ts'
+import { type CheckpointTrust, parseBase, parseCheckpoint } from './checkpoint-trust.ts'
+import type { LedgerFinding } from './finding.ts'
+import { checkpointMismatch } from './prior-heads.ts'
+
+/** A base as a ledger holds it, which whoever can write the file may have put there. */
+export interface StoredBase {
+  /** Id of the stream that it stands in front of, 32 hex digits; empty where that is not known. */
+  readonly stream: string
+  /** JSON, if it is right. */
+  readonly text: string
+}
+
+/** Bases that are right: all of them, or those before the first that is not. */
+export interface ReadBases {
+  readonly bases: readonly LedgerBase[]
+  readonly firstBroken: LedgerFinding | undefined
+}
+
+/** A base vouches for all that was dropped, and nothing can be compared with it but what was kept elsewhere. */
+export function readBases(
+  stored: readonly StoredBase[],
+  checkpoints: readonly LedgerCheckpoint[],
+  trust: CheckpointTrust,
+): ReadBases {
+  const bases: LedgerBase[] = []
+  for (const { stream, text } of stored) {
+    const value = parseJson(text)
+    const base = parseBase(value)
+    if (base === undefined) return { bases, firstBroken: notABase(stream, value) }
+    const { seq } = base
+    const fault =
+      base.stream === stream
+        ? trust.faultOf(base)
+        : { kind: 'checkpoint_invalid' as const, message: `it is of stream ${base.stream}` }
+    if (fault !== undefined) {
+      const message = `the base that stands for the records up to ${seq} is not right: ${fault.message}`
+      return { bases, firstBroken: { kind: fault.kind, stream, seq, position: null, message } }
+    }
+    const other = checkpoints.find(
+      (kept) => kept.stream === stream && kept.seq === seq && kept.hash !== base.hash,
+    )
+    if (other !== undefined) return { bases, firstBroken: checkpointMismatch(other, null) }
+    bases.push(base)
+  }
+  return { bases, firstBroken: undefined }
+}
+
+function notABase(stream: string, value: unknown): LedgerFinding {
+  const checkpoint = parseCheckpoint(value)
+  if (checkpoint === undefined) {
+    const message =
+      'the base that stands for dropped records is not right: it states nothing that can be read'
+    return { kind: 'checkpoint_invalid', stream, seq: 1, position: null, message }
+  }
+  const message = `the start of the stream was removed, and not by retention: in the place of a base stands a checkpoint of record ${checkpoint.seq}`
+  return { kind: 'start_removed', stream, seq: 1, position: null, message }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

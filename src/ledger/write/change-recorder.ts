@@ -1,0 +1,66 @@
+import type { Clock } from '../../core/clock.ts'
+import { Fault } from '../../core/fault.ts'
+import type { LedgerEvent } from '../format/event.ts'
+import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
+import type { EntryWriter } from './entry-writer.ts'
+
+/** A change that was made. */
+export interface Change {
+  readonly event: Extract<LedgerEvent, `key.${string}` | `owner.${string}` | 'webhook.secret_rotated'>
+  readonly keyId: string | null
+  readonly owner: string
+  /** What else there is to say: names of fields, a reason. Never a secret. */
+  readonly detail?: NonNullable<LedgerEntry['detail']>
+}
+
+/**
+ * Records changes to keys, owners and webhook secrets. The change is made first and recorded then, because a record of something that did not happen
+ * would be a lie, and nobody could take it back. Where the last record could not be written, changes wait for a signed
+ * checkpoint to be written before they are made, so that an outage leaves at most the change without a record that met it first.
+ */
+export interface ChangeRecorder {
+  /**
+   * Resolves where a change may be made.
+   *
+   * @throws Fault `ledger_unavailable`, by rejecting: nothing has been changed
+   */
+  readonly ensureWritable: () => Promise<void>
+  /**
+   * Resolves once all of these are durable.
+   *
+   * @throws Fault `ledger_unavailable`, by rejecting: the changes have been made, and the message says so
+   */
+  readonly record: (changes: readonly Change[]) => Promise<void>
+  /** The same, for changes that somebody else makes: a key's id, or a name such as `cli`. */
+  readonly by: (who: string) => ChangeRecorder
+}
+
+export function createChangeRecorder(options: {
+  readonly writer: EntryWriter
+  readonly clock: Clock
+  readonly by: string | null
+}): ChangeRecorder {
+  const { writer, clock, by } = options
+  return {
+    ensureWritable: writer.ensureWritable,
+    async record(changes) {
+      if (!writer.isOn) return
+      const written = changes.map(({ detail, ...change }) =>
+        writer.write(ledgerEntry({ ...change, at: clock(), detail: { by, ...detail } })),
+      )
+      const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected')
+      if (failed?.status !== 'rejected') return
+      throw new Fault('ledger_unavailable', 'the change was made, and could not be recorded', {
+        cause: failed.reason,
+      })
+    },
+    by: (who) => createChangeRecorder({ ...options, by: who }),
+  }
+}
+
+const keyLike = /\b[a-z][0-9a-z]{1,11}_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]+/g
+
+/** A text of an administrator's, such as a reason, without the key that may have been pasted into it. */
+export function withoutKeys(text: string): string {
+  return text.replace(keyLike, '[key]')
+}

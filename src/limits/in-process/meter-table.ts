@@ -1,0 +1,114 @@
+import type { Limit, WindowLimit } from '../limit.ts'
+import type { LimitUse } from '../limiter.ts'
+import { cellsOf } from '../sliding-window.ts'
+import { isKept } from '../stored-usage.ts'
+import type { Moment } from '../usage-store.ts'
+import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
+import { CalendarMeter, ConcurrencyMeter, type Meter, WindowMeter } from './meter.ts'
+import { KeptMeter } from './persistent-meter.ts'
+import type { LimitKeeper } from './usage-writer.ts'
+
+/** The meters of all limits that are in use, by name. */
+export interface MeterTable {
+  /** The meter of a limit, made where there is none. @throws Fault `limiter_unavailable` where what is kept cannot be read */
+  readonly meterOf: (use: LimitUse) => Meter
+  readonly size: () => number
+  /** Lets go of meters of which nothing is used any more, among the next few thousand; gives how many. */
+  readonly sweep: (now: Moment) => number
+}
+
+/** Meters looked at in one sweep: a few milliseconds. */
+const sweptMax = 5_000
+
+export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
+  const meters = new Map<string, Meter>()
+  const pool = createPools()
+  let sweeping = meters.entries()
+
+  function createFor(use: LimitUse): Meter {
+    const meter = createMeter(use.limit, pool)
+    if (keeper === undefined || meter instanceof ConcurrencyMeter || !isKept(use)) return meter
+    try {
+      keeper.recall(use.name, meter)
+      return new KeptMeter(use.name, meter)
+    } catch (fault) {
+      release(meter, pool)
+      throw fault
+    }
+  }
+
+  return {
+    meterOf(use) {
+      const known = meters.get(use.name)
+      if (known !== undefined) return known
+      try {
+        const meter = createFor(use)
+        meters.set(use.name, meter)
+        return meter
+      } catch (fault) {
+        // A limit in shadow refuses nobody: it counts from nothing until it can be read.
+        if (use.isShadow) return createMeter(use.limit, ownCells)
+        throw fault
+      }
+    },
+    size: () => meters.size,
+    sweep(now) {
+      const before = meters.size
+      for (let looked = 0; looked < sweptMax; looked += 1) {
+        const next = sweeping.next()
+        if (next.done === true) {
+          sweeping = meters.entries()
+          break
+        }
+        const [name, meter] = next.value
+        if (meter.used(now) > 0 || (meter instanceof KeptMeter && meter.isListed)) continue
+        release(meter, pool)
+        meters.delete(name)
+      }
+      return before - meters.size
+    },
+  }
+}
+
+/** Memory for windows, a pool for each size: most have one of few. */
+interface CellPools {
+  readonly take: (limit: WindowLimit) => Cells
+  readonly giveBack: (limit: WindowLimit, piece: Cells) => void
+}
+
+function createPools(): CellPools {
+  const pools = new Map<number, CellPool>()
+  function poolOf(limit: WindowLimit): CellPool {
+    const size = cellsOf(limit)
+    const pool = pools.get(size) ?? createCellPool(size)
+    pools.set(size, pool)
+    return pool
+  }
+  return {
+    take: (limit) => poolOf(limit).take(),
+    giveBack: (limit, piece) => poolOf(limit).giveBack(piece),
+  }
+}
+
+const ownCells: Pick<CellPools, 'take'> = {
+  take: (limit) => ({ cells: new Uint32Array(cellsOf(limit)), offset: 0 }),
+}
+
+function createMeter(
+  limit: Limit,
+  pool: Pick<CellPools, 'take'>,
+): WindowMeter | CalendarMeter | ConcurrencyMeter {
+  switch (limit.kind) {
+    case 'window':
+      return new WindowMeter(limit, pool.take(limit))
+    case 'calendar':
+      return new CalendarMeter(limit)
+    case 'concurrent':
+      return new ConcurrencyMeter(limit)
+  }
+}
+
+function release(meter: Meter, pool: CellPools): void {
+  const counted = meter instanceof KeptMeter ? meter.counted : meter
+  if (counted instanceof WindowMeter) pool.giveBack(counted.limit, counted)
+}

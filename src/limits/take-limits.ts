@@ -1,0 +1,295 @@
+import { Refusal, type RefusalCode } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import type { Costs } from '../guard/demand.ts'
+import { createRequestNote } from '../guard/request-note.ts'
+import type { Limit } from './limit.ts'
+import { limitHeaders, secondsOf } from './limit-headers.ts'
+import { scopeOf } from './limit-uses.ts'
+import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
+import { noUsage, type Usage } from './usage.ts'
+
+/** Told of each limit in shadow that would have refused. */
+export type ShadowListener = (refusal: LimitRefusal) => void
+
+/** What came of asking for a request's limits. */
+export type LimitsTaken = Usage | Refusal
+
+/** Takes what a request uses of its limits, unless another guard of the same request has taken it. */
+export type TakeLimits = (
+  request: RequestHead,
+  uses: readonly LimitUse[],
+) => LimitsTaken | Promise<LimitsTaken>
+
+/**
+ * Takes the limits of requests over a limiter. Several guards may look at one request, one of the app and one of a route: what the
+ * first has taken the second does not take again, only what its demand costs beyond that; where the second refuses, all is given back.
+ */
+export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
+  const usages = createRequestNote<RequestHead, TakenUsage>('taken usage')
+
+  function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken | Promise<LimitsTaken> {
+    const before = usages.get(request)
+    if (!(taken instanceof TakenUsage)) {
+      if (before === undefined) return taken
+      usages.set(request, undefined)
+      return before.giveBack().then(() => taken)
+    }
+    if (before !== undefined) return before.absorb(taken)
+    usages.set(request, taken)
+    return taken
+  }
+
+  return (request, uses) => {
+    if (uses.length === 0) return noUsage
+    const before = usages.get(request)
+    const left = before === undefined ? uses : before.notTaken(uses)
+    if (before !== undefined && left.length === 0) return before
+    const taken = takeAll(limiter, left, onShadow)
+    return taken instanceof Promise ? taken.then((settled) => keep(request, settled)) : keep(request, taken)
+  }
+}
+
+/** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
+function takeAll(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  onShadow: ShadowListener,
+): LimitsTaken | Promise<LimitsTaken> {
+  const tooMuch = uses.find(({ cost, limit, isShadow }) => cost > limit.amount && !isShadow)
+  if (tooMuch !== undefined) return refuseForGood(tooMuch)
+  const taking = limiter.take(uses)
+  return taking instanceof Promise
+    ? taking.then((settled) => conclude(limiter, uses, settled, onShadow))
+    : conclude(limiter, uses, taking, onShadow)
+}
+
+function conclude(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  taking: Taking,
+  onShadow: ShadowListener,
+): LimitsTaken {
+  for (const shadow of taking.shadows) onShadow(shadow)
+  if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
+  return new TakenUsage(limiter, uses, taking, onShadow)
+}
+
+const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
+  window: 'rate_limited',
+  calendar: 'quota_exhausted',
+  concurrent: 'concurrency_limited',
+}
+
+const owners = { key: 'this API key', owner: 'its owner', route: 'this route', everyone: 'everyone' } as const
+
+function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
+  const whose = `The limit of ${owners[scopeOf(use)]}, ${use.limit.text}, is used up`
+  // Nobody can tell when something that is under way will end.
+  const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
+  const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
+  return new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
+    headers: { 'retry-after': `${seconds}`, ...limitHeaders(states, at) },
+    reason: use.name,
+  })
+}
+
+/** More than the limit allows at all: there is no moment at which it would pass, and so none to name. */
+function refuseForGood(use: LimitUse): Refusal {
+  const { amount, measure, text } = use.limit
+  const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[scopeOf(use)]} is ${text}: it can never pass`
+  return new Refusal('input_invalid', msg, {
+    errors: [
+      {
+        loc: ['body'],
+        msg: `${measure}: expected at most ${amount}, got ${use.cost}`,
+        type: 'cost_too_high',
+      },
+    ],
+    reason: use.name,
+  })
+}
+
+/** One use that was counted, and when. */
+interface Part {
+  readonly use: LimitUse
+  readonly at: number
+}
+
+/** What a request took, at its beginning and later. */
+class TakenUsage implements Usage {
+  isOpen: boolean
+  readonly #limiter: Limiter
+  readonly #onShadow: ShadowListener
+  #uses: readonly LimitUse[]
+  readonly #at: number
+  #parts: readonly Part[]
+  /** Measures whose real figure is known. */
+  readonly #settled: string[] = []
+  /** Measures that no limit counts, and that somebody has told of all the same. */
+  #uncounted: Costs = {}
+  #isGivenBack = false
+  /** What was told of the limits each time some were taken. */
+  #takings: readonly Pick<Taking, 'states'>[]
+
+  constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
+    this.#limiter = limiter
+    this.#onShadow = onShadow
+    this.#uses = uses
+    this.#at = taking.at
+    this.#parts = partsOf(uses, taking)
+    this.#takings = [taking]
+    this.isOpen = uses.some(({ limit, cost }) => limit.measure !== 'requests' && cost > 0)
+  }
+
+  /** Those that this request has not met yet, and of the others what they cost beyond what was asked before. */
+  notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
+    return uses.flatMap((use) => {
+      const asked = this.#uses.find(({ name }) => name === use.name)
+      if (asked === undefined) return use
+      return use.cost > asked.cost ? { ...use, cost: use.cost - asked.cost } : []
+    })
+  }
+
+  /** Adds what another guard of the same request has taken. */
+  absorb(other: TakenUsage): this {
+    const isKnown = ({ name }: LimitUse): boolean => this.#uses.some((use) => use.name === name)
+    const added = other.#uses.filter((use) => !isKnown(use))
+    this.#takings = [...this.#takings, ...other.#takings]
+    this.#uses = [
+      ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.name, other.#uses) })),
+      ...added,
+    ]
+    this.#parts = [...this.#parts, ...other.#parts]
+    this.#uncounted = { ...this.#uncounted, ...other.#uncounted }
+    this.isOpen ||= other.isOpen
+    return this
+  }
+
+  /** What was told last of each limit, in the order in which they were first met. */
+  get states(): readonly LimitState[] {
+    const [only, ...later] = this.#takings
+    if (later.length === 0) return only?.states ?? []
+    const told = this.#takings.flatMap(({ states }) => states)
+    return [...new Map(told.map((state) => [state.use.name, state])).values()]
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return limitHeaders(this.states, this.#at)
+  }
+
+  /** Of limits that count the same measure, what the one has counted that counted most: another may have begun later. */
+  get used(): Costs {
+    if (this.#isGivenBack) return { requests: 0 }
+    const used: Record<string, number> = { ...this.#uncounted }
+    const byLimit = new Map<string, number>()
+    for (const { use } of this.#parts) {
+      const { measure } = use.limit
+      if (measure === 'concurrent') continue
+      const sum = (byLimit.get(use.name) ?? 0) + use.cost
+      byLimit.set(use.name, sum)
+      used[measure] = Math.max(used[measure] ?? 0, sum)
+    }
+    return used
+  }
+
+  counts(measure: string): boolean {
+    return this.#uses.some(({ limit }) => limit.measure === measure)
+  }
+
+  async take(costs: Costs): Promise<Refusal | undefined> {
+    checkCosts('take', costs)
+    this.#tell(costs, (before, cost) => before + cost)
+    const more = this.#uses.flatMap((use) => {
+      const cost = costs[use.limit.measure] ?? 0
+      return cost === 0 ? [] : [{ ...use, cost }]
+    })
+    if (more.length === 0) return undefined
+    const taken = await takeAll(this.#limiter, more, this.#onShadow)
+    if (taken instanceof Refusal) {
+      await this.giveBack()
+      return taken
+    }
+    if (taken instanceof TakenUsage) {
+      this.#takings = [...this.#takings, ...taken.#takings]
+      this.#parts = [...this.#parts, ...taken.#parts]
+    }
+    for (const measure of Object.keys(costs)) this.#settled.push(measure)
+    return undefined
+  }
+
+  async settle(costs: Costs): Promise<void> {
+    checkCosts('settle', costs)
+    this.#tell(costs, (_before, cost) => cost)
+    const met = new Set<string>()
+    await this.#put(({ name, limit, cost }) => {
+      const real = costs[limit.measure]
+      if (real === undefined || !Object.hasOwn(costs, limit.measure)) return cost
+      // What a limit counted in several parts is from now on in the first.
+      const isFirst = !met.has(name)
+      met.add(name)
+      return isFirst ? real : 0
+    })
+    for (const measure of Object.keys(costs)) this.#settled.push(measure)
+  }
+
+  async giveBack(): Promise<void> {
+    this.isOpen = false
+    this.#isGivenBack = true
+    await this.#giveBack(() => true)
+  }
+
+  async end(outcome: 'answered' | 'aborted'): Promise<void> {
+    if (!this.isOpen) return
+    this.isOpen = false
+    await this.#giveBack(
+      ({ limit }) =>
+        limit.kind === 'concurrent' ||
+        (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.includes(limit.measure)),
+    )
+  }
+
+  #tell(costs: Costs, together: (before: number, cost: number) => number): void {
+    for (const [measure, cost] of Object.entries(costs))
+      if (!this.counts(measure))
+        this.#uncounted = { ...this.#uncounted, [measure]: together(this.#uncounted[measure] ?? 0, cost) }
+  }
+
+  async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
+    await this.#put((use) => (which(use) ? 0 : use.cost))
+    this.#parts = this.#parts.filter(({ use }) => !which(use))
+  }
+
+  /** Puts another cost in the place of each part's own, where it is another. */
+  async #put(costOf: (use: LimitUse) => number): Promise<void> {
+    const changed = this.#parts.map((part) => ({ part, cost: costOf(part.use) }))
+    this.#parts = changed.map(({ part, cost }) => ({ ...part, use: { ...part.use, cost } }))
+    const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
+    for (const at of new Set(different.map(({ part }) => part.at))) {
+      const together = different.filter(({ part }) => part.at === at)
+      await this.#limiter.settle(
+        together.map(({ part }) => part.use),
+        at,
+        together.map(({ cost }) => cost),
+      )
+    }
+  }
+}
+
+/** What was counted: not what was in shadow and would have been refused. What cost nothing may cost something when it is settled. */
+function partsOf(uses: readonly LimitUse[], { shadows, at }: Taking): readonly Part[] {
+  return uses.filter((use) => !isAmong(shadows, use)).map((use) => ({ use, at }))
+}
+
+function costUnder(name: string, uses: readonly LimitUse[]): number {
+  return uses.find((use) => use.name === name)?.cost ?? 0
+}
+
+function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {
+  return refusals.some((refusal) => refusal.use === use)
+}
+
+function checkCosts(where: string, costs: Costs): void {
+  for (const [measure, cost] of Object.entries(costs))
+    if (!Number.isSafeInteger(cost) || cost < 0)
+      throw new TypeError(`usage.${where}: \`${measure}\`: expected a whole number from 0 on, got ${cost}`)
+}

@@ -1,0 +1,182 @@
+import { Fault } from '../../core/fault.ts'
+import type { ModelLoad, PredictOptions } from '../model-runtime.ts'
+import type { BatchLane } from './batch-lane.ts'
+import { CallSet } from './call-set.ts'
+import { RunningBatch } from './running-batch.ts'
+import type { Scheduler } from './scheduler.ts'
+import { WaitingCall } from './waiting-call.ts'
+
+export interface BatchQueueOptions {
+  /** The model's name, for messages. */
+  readonly name: string
+  readonly lanes: readonly BatchLane[]
+  /** Most inputs of one batch. */
+  readonly batchMax: number
+  /** Longest that a call waits for others while a lane is free, in milliseconds. */
+  readonly batchDelayMs: number
+  /** Most inputs that wait. */
+  readonly waitingMax: number
+  readonly scheduler: Scheduler
+}
+
+/**
+ * Dynamic batching: collects calls while every lane works, and gives a free lane as many as fit.
+ *
+ * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of several fails, each is run again by itself:
+ * an input that crashes a thread then crashes it under its own call alone. An input that never ends would use up the time of all; therefore
+ * a batch of several is given up after half of the time that its most urgent call has left, and a call that is run again while others
+ * are to be, after a quarter of the time that these have: alone, it should need less than the batch did, and a lost thread takes time to replace. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
+ */
+export class BatchQueue {
+  readonly #options: BatchQueueOptions
+  readonly #idle: BatchLane[]
+  readonly #waiting = new CallSet()
+  readonly #suspects = new CallSet()
+  readonly #running = new Set<RunningBatch>()
+  #cancelDelay = (): void => {}
+  /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
+  #ripe: WaitingCall | undefined
+  #isClosed = false
+
+  constructor(options: BatchQueueOptions) {
+    this.#options = options
+    this.#idle = [...options.lanes]
+  }
+
+  /**
+   * Answers up to `batchMax` inputs of one caller.
+   *
+   * @throws Fault, Refusal; by rejecting
+   */
+  predict(
+    inputs: readonly unknown[],
+    options: PredictOptions & { readonly deadlineMs: number },
+  ): Promise<readonly unknown[]> {
+    const { name, scheduler, waitingMax } = this.#options
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
+    if (this.#waiting.inputCount + inputs.length > waitingMax)
+      return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
+    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: (left) => this.#drop(left) })
+    // A client may have gone before anything was asked.
+    if (call.isOver) return call.answer
+    this.#waiting.add(call)
+    this.#dispatch()
+    return call.answer
+  }
+
+  load(): ModelLoad {
+    let running = 0
+    for (const { inputCount } of this.#running) running += inputCount
+    return { waiting: this.#waiting.inputCount + this.#suspects.inputCount, running }
+  }
+
+  /** Answers every call with `overloaded`, and takes no more. */
+  close(): void {
+    this.#isClosed = true
+    this.#cancelDelay()
+    const fault = new Fault('overloaded', `model ${this.#options.name} is closing`)
+    for (const calls of [this.#waiting, this.#suspects])
+      for (const call of calls.takeUpTo(Number.POSITIVE_INFINITY)) call.reject(fault)
+    for (const { calls } of this.#running) for (const call of calls) call.reject(fault)
+    for (const batch of this.#running) batch.abortIfUnwanted()
+  }
+
+  #drop(call: WaitingCall): void {
+    if (this.#waiting.delete(call) || this.#suspects.delete(call)) {
+      if (this.#waiting.first === undefined) this.#cancelDelay()
+      return
+    }
+    for (const batch of this.#running) if (batch.calls.includes(call)) batch.abortIfUnwanted()
+  }
+
+  #dispatch(): void {
+    this.#cancelDelay()
+    for (;;) {
+      const lane = this.#idle.at(-1)
+      const calls = lane === undefined ? undefined : this.#takeBatch()
+      if (lane === undefined || calls === undefined) break
+      this.#idle.pop()
+      this.#start(lane, calls)
+    }
+    if (this.#idle.length > 0) this.#awaitDelay()
+  }
+
+  /** Suspects first, and alone: they have waited longest. */
+  #takeBatch(): readonly WaitingCall[] | undefined {
+    const suspect = this.#suspects.first
+    if (suspect !== undefined) {
+      this.#suspects.delete(suspect)
+      return [suspect]
+    }
+    const oldest = this.#waiting.first
+    if (oldest === undefined || !this.#isDue(oldest)) return undefined
+    return this.#waiting.takeUpTo(this.#options.batchMax)
+  }
+
+  #isDue(oldest: WaitingCall): boolean {
+    const { batchMax } = this.#options
+    return oldest === this.#ripe || this.#delayOf(oldest) <= 0 || this.#waiting.inputCount >= batchMax
+  }
+
+  #delayOf(oldest: WaitingCall): number {
+    const { batchDelayMs, scheduler } = this.#options
+    return batchDelayMs === 0 ? 0 : oldest.enteredAt + batchDelayMs - scheduler.now()
+  }
+
+  #awaitDelay(): void {
+    const oldest = this.#waiting.first
+    if (oldest === undefined) return
+    this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => {
+      this.#ripe = oldest
+      this.#dispatch()
+    })
+  }
+
+  #start(lane: BatchLane, calls: readonly WaitingCall[]): void {
+    const run = lane.start(calls.flatMap(({ inputs }) => inputs))
+    const batch = new RunningBatch(calls, run)
+    this.#running.add(batch)
+    const share =
+      calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects.toArray()) / 4
+    if (share < Number.POSITIVE_INFINITY)
+      batch.limit((giveUp) => this.#options.scheduler.after(share, giveUp))
+    const end = (): void => {
+      batch.end()
+      this.#running.delete(batch)
+    }
+    void run.answer.then(
+      (outputs) => {
+        end()
+        batch.deliver(outputs)
+      },
+      (reason) => {
+        end()
+        this.#fail(batch, reason)
+      },
+    )
+    void run.free.then(() => {
+      this.#idle.push(lane)
+      this.#dispatch()
+    })
+  }
+
+  /** Milliseconds that the most urgent of these calls has left; infinite where there are none. */
+  #timeLeftOf(calls: readonly WaitingCall[]): number {
+    const dueAt = Math.min(...calls.map((call) => call.dueAt))
+    return Math.max(0, dueAt - this.#options.scheduler.now())
+  }
+
+  #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {
+    const [call] = calls
+    if (calls.length === 1) {
+      const { name } = this.#options
+      call?.reject(
+        isOutOfTime ? new Fault('model_timeout', `model ${name} took more than its share`) : reason,
+      )
+      return
+    }
+    for (const suspect of calls) if (!suspect.isOver) this.#suspects.add(suspect)
+    this.#dispatch()
+  }
+}

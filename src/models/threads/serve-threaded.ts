@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os'
+import type { ModelDeclaration } from '../model-declaration.ts'
+import type { ServedModel } from '../model-runtime.ts'
+import { predictInSlices } from '../predict-in-slices.ts'
+import { BatchQueue } from './batch-queue.ts'
+import { machineScheduler } from './scheduler.ts'
+import type { ThreadLane } from './thread-lane.ts'
+
+export interface ServeThreadedOptions {
+  /** For a model that names none, in milliseconds. */
+  readonly deadlineMs: number
+  /** For a model that names none; undefined where the machine decides. */
+  readonly threads: number | undefined
+  /** Most inputs that wait. */
+  readonly waitingMax: number
+}
+
+export interface ThreadedModel {
+  readonly served: ServedModel
+  readonly close: () => Promise<void>
+}
+
+/** More threads than this only where a model asks for them: each holds a whole model. */
+const defaultThreadsMax = 4
+
+/** How many threads a model has: what it says, what the server says, or one core less than there are, which is left to everything else. */
+export function threadCountOf({ threads }: ModelDeclaration, otherwise: number | undefined): number {
+  return threads ?? otherwise ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
+}
+
+/** A model behind its queue and its threads, all of which are ready. */
+export function serveThreaded(
+  declared: ModelDeclaration,
+  lanes: readonly ThreadLane[],
+  options: ServeThreadedOptions,
+): ThreadedModel {
+  const { name, version, runs, input, batchMax, batchDelayMs, deadlineMs = options.deadlineMs } = declared
+  // A bound below one batch would refuse a single caller on an idle machine.
+  const waitingMax = Math.max(options.waitingMax, batchMax)
+  const queue = new BatchQueue({
+    name,
+    lanes,
+    batchMax,
+    batchDelayMs,
+    waitingMax,
+    scheduler: machineScheduler,
+  })
+  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => queue.predict(slice, asked))
+  return {
+    served: {
+      ...{ name, version, input, runs, batchMax, deadlineMs, predict },
+      concurrency: lanes.length * batchMax,
+      load: () => queue.load(),
+    },
+    async close() {
+      queue.close()
+      await Promise.all(lanes.map((lane) => lane.close()))
+    },
+  }
+}

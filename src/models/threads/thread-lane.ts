@@ -1,0 +1,158 @@
+import { fileURLToPath } from 'node:url'
+import { Fault } from '../../core/fault.ts'
+import { SetupError } from '../../core/setup-error.ts'
+import { createInputRefusal } from '../input-refusal.ts'
+import type { ModelDeclaration } from '../model-declaration.ts'
+import type { BatchLane, BatchRun } from './batch-lane.ts'
+import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
+import { createThreadPool, type ThreadPool } from './thread-pool.ts'
+
+export interface ThreadLaneOptions {
+  /** Absolute path of the module that exports the model. */
+  readonly file: string
+  /** Longest that a thread may take to load and warm its model, in milliseconds. */
+  readonly loadMs: number
+  /** How long an aborted batch may take to end before its thread is killed, in milliseconds. */
+  readonly graceMs: number
+  /** Most memory of the thread's JavaScript heap in MiB; undefined leaves it to Node. */
+  readonly heapMib: number | undefined
+  /** Told when the thread was lost, or its replacement could not load the model. For the log. */
+  readonly onFault: (fault: Error) => void
+}
+
+/** Pauses between attempts to load a model that could be loaded before, in milliseconds. */
+const pauseMs = { first: 100, most: 30_000 } as const
+
+// Sources run as they are and as they are built: the thread's program is of the same kind as this file.
+const program = new URL(
+  import.meta.url.endsWith('.ts') ? './model-thread.ts' : './model-thread.js',
+  import.meta.url,
+)
+
+/**
+ * One thread with one model, and a pool of its own: Piscina replaces the thread when it dies, and the batch queue alone decides which thread works
+ * on what, so that no batch ever waits inside a pool behind another, or for a thread whose model is not loaded.
+ */
+export class ThreadLane implements BatchLane {
+  readonly #pool: ThreadPool<ThreadTask, ThreadAnswer>
+  readonly #options: ThreadLaneOptions
+  readonly #closing = new AbortController()
+  #declaration: ModelDeclaration | undefined
+
+  constructor(options: ThreadLaneOptions) {
+    this.#options = options
+    this.#pool = createThreadPool({
+      filename: fileURLToPath(program),
+      name: 'answerTask',
+      workerData: { file: options.file } satisfies ThreadData,
+      heapMib: options.heapMib,
+    })
+    // A thread that dies while nothing is asked of it. Piscina replaces it; the next batch loads the model.
+    this.#pool.on('error', options.onFault)
+  }
+
+  /**
+   * Loads and warms the model.
+   *
+   * @throws SetupError `model_unreadable`
+   */
+  async prepare(): Promise<ModelDeclaration> {
+    const declaration = await this.#load()
+    this.#declaration ??= declaration
+    if (JSON.stringify(declaration) !== JSON.stringify(this.#declaration))
+      throw unreadable(this.#options.file, 'it says something else of itself than at the start')
+    return declaration
+  }
+
+  start(inputs: readonly unknown[]): BatchRun {
+    const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+    const kill = new AbortController()
+    let grace: NodeJS.Timeout | undefined
+    let hasEnded = false
+    const asked = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
+      hasEnded = true
+      clearTimeout(grace)
+    })
+    return {
+      answer: asked.then(
+        (answer) => outputsOf(answer),
+        (cause) => {
+          throw new Fault('model_failed', `${this.#options.file}: the thread died`, { cause })
+        },
+      ),
+      free: asked.then(
+        () => {},
+        (cause) => this.#recover(cause),
+      ),
+      abort: () => {
+        if (hasEnded || grace !== undefined) return
+        Atomics.store(flag, 0, batchFlag.aborted)
+        Atomics.notify(flag, 0)
+        grace = setTimeout(() => kill.abort(), this.#options.graceMs)
+      },
+    }
+  }
+
+  /** Closes the model and ends the thread, by force where it does not listen. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    const { graceMs } = this.#options
+    if (this.#declaration !== undefined)
+      await this.#pool.run({ ask: 'close' }, { signal: AbortSignal.timeout(graceMs) }).catch(() => {})
+    // A thread within native code ends when that returns; nobody waits for it.
+    await Promise.race([this.#pool.destroy(), pause(graceMs)])
+  }
+
+  async #load(): Promise<ModelDeclaration> {
+    const { file, loadMs } = this.#options
+    const signal = AbortSignal.any([AbortSignal.timeout(loadMs), this.#closing.signal])
+    let answer: ThreadAnswer
+    try {
+      answer = await this.#pool.run({ ask: 'prepare' }, { signal })
+    } catch (cause) {
+      const why = signal.aborted
+        ? `it was not ready within ${loadMs} ms`
+        : `its thread died: ${String(cause)}`
+      throw unreadable(file, why, cause)
+    }
+    if (answer.outcome === 'ready') return answer.declaration
+    if (answer.outcome === 'unreadable') throw new SetupError('model_unreadable', answer.message)
+    throw unreadable(file, 'message' in answer ? answer.message : answer.outcome)
+  }
+
+  /** Until a new thread has loaded the model: what made the last one fail, such as a disk, may be over in a while. */
+  async #recover(cause: unknown): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#options.onFault(new Fault('model_failed', `${this.#options.file}: a thread was lost`, { cause }))
+    for (let ms: number = pauseMs.first; ; ms = Math.min(ms * 2, pauseMs.most)) {
+      try {
+        await this.prepare()
+        return
+      } catch (error) {
+        if (this.#closing.signal.aborted) return
+        this.#options.onFault(error as Error)
+        await pause(ms)
+      }
+    }
+  }
+}
+
+function outputsOf(answer: ThreadAnswer): readonly unknown[] {
+  if (answer.outcome === 'outputs') return answer.outputs
+  if (answer.outcome === 'refused') throw createInputRefusal(answer.detail, answer.errors)
+  const cause = new Error('message' in answer ? answer.message : answer.outcome)
+  if ('stack' in answer && answer.stack !== undefined) cause.stack = answer.stack
+  throw new Fault('model_failed', `the model failed: ${cause.message}`, { cause })
+}
+
+function unreadable(file: string, why: string, cause?: unknown): SetupError {
+  return new SetupError('model_unreadable', `${file}: expected a model that can be loaded, but ${why}`, {
+    cause,
+  })
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })
+}

@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Order } from '../../../test/models/obedient-model.ts'
+import { Fault } from '../../core/fault.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { createModelRuntime, type ModelRuntimeOptions } from '../create-model-runtime.ts'
+import type { ModelRuntime, PredictOptions, ServedModel } from '../model-runtime.ts'
+
+const obedient = new URL('../../../test/models/obedient-model.ts', import.meta.url)
+
+let runtime: ModelRuntime | undefined
+afterEach(async () => {
+  await runtime?.close()
+  runtime = undefined
+})
+
+async function open(options: ModelRuntimeOptions = {}): Promise<ServedModel> {
+  runtime = await createModelRuntime({ models: [obedient], ...options })
+  const [model] = runtime.models.values()
+  if (model === undefined) throw new Error('there is no model')
+  return model
+}
+
+/** Sends one order as a call of its own. */
+async function send(model: ServedModel, order: Order, options?: PredictOptions): Promise<unknown> {
+  const [output] = await model.predict([order], options)
+  return output
+}
+
+/** How a call ended: its output, or the code of its error. */
+async function outcomeOf(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer
+  } catch (error) {
+    return error instanceof Fault || error instanceof Refusal ? error.code : error
+  }
+}
+
+const echo = (say: unknown): Order => ({ do: 'echo', say })
+
+describe('a threaded model', () => {
+  test('is loaded and warmed in its thread, and answers each input in order', async () => {
+    const model = await open()
+    expect(await model.predict([echo('a'), echo('b')])).toEqual(['a', 'b'])
+    expect(model).toMatchObject({ name: 'obedient', version: 'obedient-1', runs: 'threaded', input: 'json' })
+    expect(await send(model, { do: 'thread' })).toBeGreaterThan(0)
+  })
+
+  test('has the environment, without the settings and secrets of the server', async () => {
+    vi.stubEnv('MODELWARD_PEPPER', 'secret')
+    vi.stubEnv('OTHER', 'there')
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+    })
+    const names = await send(await open(), { do: 'environment' })
+    expect(names).toContain('OTHER')
+    expect(names).not.toContain('MODELWARD_PEPPER')
+  })
+
+  test('takes more inputs than a batch holds, in slices', async () => {
+    const model = await open()
+    const says = Array.from({ length: 11 }, (_, index) => index)
+    expect(await model.predict(says.map(echo))).toEqual(says)
+    expect(await model.predict([])).toEqual([])
+  })
+
+  test('calls that come while the thread works share a batch', async () => {
+    const model = await open()
+    const sizes = await Promise.all(Array.from({ length: 5 }, () => send(model, { do: 'size' })))
+    expect(sizes).toEqual([1, 4, 4, 4, 4])
+  })
+
+  test.each<[string, Order, string]>([
+    ['throws', { do: 'throw' }, 'model_failed'],
+    ['ends its thread', { do: 'exit' }, 'model_failed'],
+    ['crashes its thread from outside the call', { do: 'crash' }, 'model_failed'],
+    ['answers what JSON has no word for', { do: 'date' }, 'model_failed'],
+    ['answers what cannot be sent', { do: 'proxy' }, 'model_failed'],
+    ['answers too few', { do: 'none' }, 'model_failed'],
+    ['answers nothing for an input', { do: 'echo' }, 'model_failed'],
+    ['loops for ever', { do: 'loop' }, 'model_timeout'],
+    ['never answers, and heeds its signal', { do: 'heed' }, 'model_timeout'],
+    ['refuses the input', { do: 'refuse' }, 'input_invalid'],
+  ])('one that %s fails its own call alone, and answers the next', async (_what, order, code) => {
+    const model = await open()
+    const deadlineMs = order.do === 'loop' || order.do === 'heed' ? 400 : 20_000
+    expect(await outcomeOf(send(model, order, { deadlineMs }))).toBe(code)
+    expect(await send(model, echo('still here'))).toBe('still here')
+    expect(model.load()).toEqual({ waiting: 0, running: 0 })
+  })
+
+  test('a thread that dies after its answer is replaced before anyone waits for it', async () => {
+    const { promise: fault, resolve: onFault } = Promise.withResolvers<Error>()
+    const model = await open({ onFault })
+    expect(await send(model, { do: 'crash later' })).toBe('answered')
+    expect((await fault).message).toContain('out of any call')
+    expect(await send(model, echo('still here'))).toBe('still here')
+  })
+
+  test('a model that cannot be loaded again for a while answers again after it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'modelward-threads-'))
+    const file = join(folder, 'fragile.ts')
+    const weights = join(folder, 'weights')
+    writeFileSync(weights, 'here')
+    writeFileSync(
+      file,
+      `import { readFileSync } from 'node:fs'
+       export const model = {
+         name: 'fragile', version: 'fragile-1', runs: 'threaded', threads: 1,
+         warmUp: () => readFileSync(${JSON.stringify(weights)}),
+         predict: (inputs) => inputs.map((input) => input === 'die' ? process.exit() : input),
+       }`,
+    )
+    const faults: string[] = []
+    const { promise: failedAgain, resolve } = Promise.withResolvers<void>()
+    const onFault = ({ message }: Error) => {
+      faults.push(message)
+      if (message.includes('warmUp failed')) resolve()
+    }
+    const model = await open({ models: [file], onFault })
+    rmSync(weights)
+    expect(await outcomeOf(Promise.resolve(model.predict(['die'])))).toBe('model_failed')
+    await failedAgain
+    expect(await outcomeOf(Promise.resolve(model.predict(['a'], { deadlineMs: 50 })))).toBe('model_timeout')
+    writeFileSync(weights, 'here again')
+    expect(await model.predict(['a'], { deadlineMs: 50_000 })).toEqual(['a'])
+    expect(faults[0]).toContain('a thread was lost')
+    rmSync(folder, { recursive: true })
+  })
+
+  test('one that runs out of memory loses its thread alone', async () => {
+    const faults: Error[] = []
+    const model = await open({ threadHeapMib: 32, onFault: (fault) => faults.push(fault) })
+    expect(await outcomeOf(send(model, { do: 'leak' }, { deadlineMs: 50_000 }))).toBe('model_failed')
+    expect(await send(model, echo('still here'))).toBe('still here')
+    expect(faults).not.toHaveLength(0)
+  })
+
+  test('a refusal keeps what it says of the input', async () => {
+    const model = await open()
+    const errors = [{ loc: ['body', 'say'], msg: 'no', type: 'value_error' }]
+    await expect(send(model, { do: 'refuse' })).rejects.toMatchObject({ message: 'not this one', errors })
+  })
+
+  test.each<[Order['do'], string]>([
+    ['throw', 'model_failed'],
+    ['exit', 'model_failed'],
+    ['refuse', 'input_invalid'],
+    ['loop', 'model_timeout'],
+  ])('an input that makes it %s fails no other call of its batch', async (what, code) => {
+    const model = await open()
+    // The first call occupies the thread, so that the others wait, and go together.
+    const first = send(model, echo('first'))
+    const others = [echo('a'), { do: what } as const, echo('b')]
+    const answers = others.map((order) => outcomeOf(send(model, order, { deadlineMs: 8_000 })))
+    expect(await first).toBe('first')
+    expect(await Promise.all(answers)).toEqual(['a', code, 'b'])
+  })
+
+  test('a model that computes without a pause is told when nobody waits any more', async () => {
+    const faults: Error[] = []
+    const model = await open({ onFault: (fault) => faults.push(fault) })
+    expect(await outcomeOf(send(model, { do: 'poll' }, { deadlineMs: 100 }))).toBe('model_timeout')
+    expect(await send(model, echo('still here'))).toBe('still here')
+    expect(faults).toEqual([])
+  })
+
+  test('a call whose client goes away is given up without harm to its thread', async () => {
+    const faults: Error[] = []
+    const model = await open({ onFault: (fault) => faults.push(fault) })
+    const listeners: (() => void)[] = []
+    const gone = send(model, { do: 'heed' }, { onClientGone: (listener) => listeners.push(listener) })
+    for (const leave of listeners) leave()
+    await expect(gone).rejects.toThrow('the client went away')
+    const controller = new AbortController()
+    const given = send(model, { do: 'heed' }, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(given).rejects.toThrow('enough')
+    expect(await send(model, echo('still here'))).toBe('still here')
+    expect(faults).toEqual([])
+  })
+
+  test('more than may wait is refused, and what waits is answered', async () => {
+    const model = await open({ waitingMax: 4 })
+    const answers = Array.from({ length: 6 }, (_, index) => outcomeOf(send(model, echo(index))))
+    expect(await Promise.all(answers)).toEqual([0, 1, 2, 3, 4, 'overloaded'])
+  })
+
+  test('closing answers what waits and runs, and leaves nothing behind', async () => {
+    const model = await open()
+    const answers = [outcomeOf(send(model, { do: 'loop' })), outcomeOf(send(model, echo('a')))]
+    await runtime?.close()
+    expect(await Promise.all(answers)).toEqual(['overloaded', 'overloaded'])
+    expect(await outcomeOf(send(model, echo('late')))).toBe('overloaded')
+  })
+})

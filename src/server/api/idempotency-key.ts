@@ -1,0 +1,33 @@
+import type { FastifyRequest } from 'fastify'
+import { Refusal } from '../../core/refusal.ts'
+import type { Idempotency } from '../../idempotency/answer-seal.ts'
+
+/** 1 to 255 visible ASCII characters. */
+const keyPattern = /^[\x21-\x7e]{1,255}$/
+
+/**
+ * Reads `Idempotency-Key`, quoted as the draft has it or bare as most clients send it
+ * (draft-ietf-httpapi-idempotency-key-header); undefined where there is none.
+ *
+ * @param action what is done
+ * @param asked what was asked, as sent: a retry must ask the same
+ * @throws Refusal `input_invalid`
+ */
+export function readIdempotency(
+  request: FastifyRequest,
+  action: string,
+  asked: unknown = request.body ?? null,
+): Idempotency | undefined {
+  const header = request.headers['idempotency-key']
+  if (header === undefined) return undefined
+  const text = String(header)
+  const key = /^"(.*)"$/.exec(text)?.[1] ?? text
+  // A quote on one side only is neither form.
+  if (!keyPattern.test(key) || /^"|"$/.test(key)) {
+    const msg = 'expected 1 to 255 visible ASCII characters'
+    throw new Refusal('input_invalid', undefined, {
+      errors: [{ loc: ['header', 'Idempotency-Key'], msg, type: 'idempotency_key' }],
+    })
+  }
+  return { owner: request.caller.owner, key, request: [action, asked] }
+}

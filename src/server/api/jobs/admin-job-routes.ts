@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify'
+import { adminScope } from '../../../core/scope.ts'
+import type { Demand } from '../../../guard/demand.ts'
+import { formatJobCursor } from '../../../jobs/job-cursor.ts'
+import { anyOwner, type JobService } from '../../../jobs/job-service.ts'
+import type { JobView } from '../../../jobs/view-job.ts'
+import { adminJobRouteSchemas as schemas } from './describe-job-routes.ts'
+import { readJobQuery } from './job-query.ts'
+import type { JobListRequest } from './job-schemas.ts'
+
+/** Administrators by key, or by a browser's session with the CSRF header. */
+const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
+
+interface OneJob {
+  readonly Params: { readonly id: string }
+}
+
+/** The admin API over the jobs of all owners: how they stand, and never what was predicted. */
+export function addAdminJobRoutes(app: FastifyInstance, jobs: JobService): void {
+  const config = { guard: adminDemand }
+  app.get<{ Querystring: JobListRequest }>(
+    '/v1/jobs',
+    { config, schema: schemas.list },
+    async ({ query }) => {
+      const { jobs: page, next } = await jobs.list(anyOwner, readJobQuery(query))
+      return { jobs: page, next_cursor: next === undefined ? null : formatJobCursor(next) }
+    },
+  )
+  app.get<OneJob>('/v1/jobs/:id', { config, schema: schemas.show }, async ({ params }) =>
+    withoutResult(await jobs.get(anyOwner, params.id)),
+  )
+  app.delete<OneJob>('/v1/jobs/:id', { config, schema: schemas.cancel }, async ({ params, caller, id }) =>
+    withoutResult(await jobs.cancel(anyOwner, params.id, { by: caller.keyId, requestId: id })),
+  )
+  app.post<OneJob>('/v1/jobs/:id/retry', { config, schema: schemas.retry }, async ({ params, caller, id }) =>
+    withoutResult(await jobs.retry(anyOwner, params.id, { by: caller.keyId, requestId: id })),
+  )
+}
+
+function withoutResult(job: JobView): JobView {
+  return { ...job, result: null }
+}

@@ -1,0 +1,59 @@
+import type { FastifyInstance } from 'fastify'
+import { defaultScope } from '../../../core/scope.ts'
+import type { Demand } from '../../../guard/demand.ts'
+import { formatJobCursor } from '../../../jobs/job-cursor.ts'
+import type { JobService } from '../../../jobs/job-service.ts'
+import { clientEnd } from '../../http/client-end.ts'
+import { modelScope } from '../../predict/predict-route.ts'
+import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
+import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
+import { readJobQuery } from './job-query.ts'
+import type { JobListRequest } from './job-schemas.ts'
+
+export interface JobRouteOptions extends JobFollowersOptions {
+  readonly jobs: JobService
+  /** Names of the models that are served. */
+  readonly models: Iterable<string>
+}
+
+interface OneJob {
+  readonly Params: { readonly id: string }
+}
+
+/**
+ * What looking after jobs demands: a scope that may have made one. Each look is a request, and needs no place among those at once: the job that
+ * is looked after may hold the last one.
+ */
+export function jobDemand(models: Iterable<string>): Demand {
+  return { anyScope: [defaultScope, ...[...models].map(modelScope)], cost: { concurrent: 0 } }
+}
+
+/** Jobs, for the owner of the key that made them. To everybody else they are not there. */
+export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): void {
+  const { jobs, closing } = options
+  const config = { guard: jobDemand(options.models) }
+  const followers = createJobFollowers(options)
+
+  app.get<{ Querystring: JobListRequest }>('/jobs', { config, schema: schemas.list }, async (request) => {
+    const { jobs: page, next } = await jobs.list(request.caller.owner, readJobQuery(request.query))
+    return { jobs: page, next_cursor: next === undefined ? null : formatJobCursor(next) }
+  })
+  app.get<OneJob & { Querystring: { readonly wait: number } }>(
+    '/jobs/:id',
+    { config, schema: schemas.show },
+    async ({ caller, params, query }, reply) => {
+      if (query.wait === 0) return jobs.get(caller.owner, params.id)
+      const signal = clientEnd(reply, closing)
+      return jobs.get(caller.owner, params.id, { waitMs: query.wait * 1_000, signal })
+    },
+  )
+  app.delete<OneJob>('/jobs/:id', { config, schema: schemas.cancel }, async ({ caller, params, id }) =>
+    jobs.cancel(caller.owner, params.id, { by: caller.keyId, requestId: id }),
+  )
+  app.get<OneJob>(
+    '/jobs/:id/events',
+    // Whoever asks for the head alone has nothing to follow.
+    { config, schema: schemas.events, exposeHeadRoute: false },
+    async (request, reply) => followers.follow(request.params.id, request, reply),
+  )
+}

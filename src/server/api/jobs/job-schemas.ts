@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { type JobErrorCode, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
+import type { JobView } from '../../../jobs/view-job.ts'
+
+/** What `GET /jobs` takes. */
+export interface JobListRequest {
+  readonly limit: number
+  readonly cursor?: string
+  readonly status?: JobStatus
+  /** For administrators alone. */
+  readonly owner?: string
+}
+
+/** Longest that `GET /jobs/{id}` waits, in seconds: less than proxies hold an idle answer. */
+const waitSecondsMax = 60
+
+export const jobParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
+
+const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  cursor: z.string().exactOptional(),
+  status: z.enum(jobStatuses).exactOptional(),
+})
+
+export const jobListQuery: z.ZodType<JobListRequest> = listQuery
+
+export const adminJobListQuery: z.ZodType<JobListRequest> = listQuery.extend({
+  owner: z.string().exactOptional(),
+})
+
+export const waitQuery: z.ZodType<{ readonly wait: number }> = z.strictObject({
+  wait: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(waitSecondsMax)
+    .default(0)
+    .describe('Seconds to wait for the end of the job, before it is answered as it stands.'),
+})
+
+const time = z.iso.datetime()
+
+/** Told as any text, for a later version may have codes more. */
+const jobErrorCode = z.string() as z.ZodType<string> as z.ZodType<JobErrorCode>
+
+const shownJob = z.object({
+  id: z.string(),
+  status: z
+    .enum(jobStatuses)
+    .describe(
+      '`failed`: trying again cannot help. `parked`: every attempt failed; an administrator may have it tried again.',
+    ),
+  model: z.string(),
+  kind: z.enum(['single', 'batch']),
+  progress: z.object({ done: z.int(), total: z.int() }).describe('In inputs.'),
+  result: z
+    .unknown()
+    .describe(
+      'What the request would have been answered at once; of a batch, a list of them. Null until it has succeeded, and in lists.',
+    ),
+  error: z
+    .object({ code: jobErrorCode, detail: z.string() })
+    .nullable()
+    .describe('Why it has failed or is parked; a code of a problem.'),
+  attempts: z.int(),
+  version: z.int().describe('Grows with every change; the id of an event.'),
+  created_at: time,
+  started_at: time.nullable(),
+  finished_at: time.nullable(),
+  expires_at: time.nullable().describe('When it is forgotten, with its result; null until it has ended.'),
+})
+
+/** A job as it is shown, for OpenAPI. */
+export const jobView: z.ZodType<JobView> = shownJob
+
+/** The same to administrators. */
+export const ownedJobView: z.ZodType<JobView> = shownJob.extend({ owner: z.string(), key_id: z.string() })
+
+interface JobPageView {
+  readonly jobs: readonly JobView[]
+  readonly next_cursor: string | null
+}
+
+export const jobPageView: z.ZodType<JobPageView> = pageOf(jobView)
+export const ownedJobPageView: z.ZodType<JobPageView> = pageOf(ownedJobView)
+
+function pageOf(job: z.ZodType<JobView>): z.ZodType<JobPageView> {
+  return z.object({ jobs: z.array(job), next_cursor: z.string().nullable() })
+}
+
+export const jobExample: JobView = {
+  id: 'job_0V9aT4mQk2bZx71LwPcD3e',
+  status: 'queued',
+  model: 'sentiment',
+  kind: 'batch',
+  progress: { done: 0, total: 500 },
+  result: null,
+  error: null,
+  attempts: 0,
+  version: 1,
+  created_at: '2027-01-31T12:00:00.000Z',
+  started_at: null,
+  finished_at: null,
+  expires_at: null,
+}

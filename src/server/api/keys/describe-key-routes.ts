@@ -1,0 +1,137 @@
+import type { FastifySchema } from 'fastify'
+import { z } from 'zod'
+import type { RouteAnswer, RouteSchema } from '../../docs/route-schema.ts'
+import { idempotencyHeaders } from '../idempotency-headers.ts'
+import {
+  importBody,
+  issuedKeyView,
+  keyChangesBody,
+  keyPageView,
+  keyParams,
+  keyView,
+  limitPageView,
+  listQuery,
+  newKeyBody,
+  noBody,
+  ownKeyView,
+  revokeBody,
+  rotateBody,
+} from './key-schemas.ts'
+
+/** The routes over keys, each by what it does. */
+export type KeyRoute =
+  | 'self'
+  | 'limits'
+  | 'list'
+  | 'import'
+  | 'create'
+  | 'rotate'
+  | 'show'
+  | 'update'
+  | 'revoke'
+  | 'disable'
+  | 'enable'
+
+const tags = ['keys']
+const shown: RouteAnswer = { description: 'The key as it stands. Never its text.', schema: keyView }
+const issued: RouteAnswer = {
+  description: 'The key, with its text, which is not shown again.',
+  schema: issuedKeyView,
+}
+const params = keyParams
+
+/** What each route over keys takes, checked by Fastify, and what OpenAPI says of it. */
+export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSchema>> = {
+  self: {
+    operationId: 'readOwnKey',
+    summary: 'Read the key that asks, and what is left of its limits',
+    tags,
+    describes: { answers: { 200: { ...shown, schema: ownKeyView } } },
+  },
+  limits: {
+    operationId: 'readKeyLimits',
+    summary: 'Read how the limits of a key stand',
+    description:
+      'Those that each of its requests meets: its own, its owner’s and everyone’s. A route may have more.',
+    tags,
+    params,
+    describes: { answers: { 200: { description: 'The limits.', schema: limitPageView } } },
+  },
+  list: {
+    operationId: 'listKeys',
+    summary: 'List keys, newest first',
+    tags,
+    querystring: listQuery,
+    describes: {
+      answers: { 200: { description: 'A page; `next_cursor` is null on the last.', schema: keyPageView } },
+    },
+  },
+  import: {
+    operationId: 'importKeys',
+    summary: 'Take over keys made elsewhere, by their hash',
+    description:
+      'All or none. What is kept is under the pepper at once; a hash that was imported before is refused.',
+    tags,
+    body: importBody,
+    describes: {
+      answers: { 201: { description: 'The keys.', schema: z.object({ keys: z.array(keyView) }) } },
+      faults: [409],
+    },
+  },
+  create: {
+    operationId: 'createKey',
+    summary: 'Create a key',
+    tags,
+    body: newKeyBody.meta({ examples: [{ name: 'mobile app', scopes: ['predict'], expires_in: '30d' }] }),
+    describes: { headers: idempotencyHeaders, answers: { 201: issued } },
+  },
+  rotate: {
+    operationId: 'rotateKey',
+    summary: 'Give a key a new secret',
+    description: 'The id stays. The old secret goes on for the overlap; without one it ends now.',
+    tags,
+    params,
+    body: rotateBody.meta({ examples: [{ overlap: '24h' }] }),
+    describes: { bodyIsOptional: true, headers: idempotencyHeaders, answers: { 200: issued }, faults: [409] },
+  },
+  show: {
+    operationId: 'readKey',
+    summary: 'Read a key',
+    tags,
+    params,
+    describes: { answers: { 200: shown } },
+  },
+  update: {
+    operationId: 'updateKey',
+    summary: 'Change a key',
+    description: 'Fields that are not sent stay; null clears a time, and brings the default limits back.',
+    tags,
+    params,
+    body: keyChangesBody,
+    describes: { answers: { 200: shown }, faults: [409] },
+  },
+  revoke: {
+    operationId: 'revokeKey',
+    summary: 'End a key for good',
+    tags,
+    params,
+    body: revokeBody.meta({ examples: [{ reason: 'leaked' }] }),
+    describes: { bodyIsOptional: true, answers: { 200: shown } },
+  },
+  disable: {
+    operationId: 'disableKey',
+    summary: 'Switch a key off until it is enabled again',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shown }, faults: [409] },
+  },
+  enable: {
+    operationId: 'enableKey',
+    summary: 'Switch a disabled key on again',
+    tags,
+    params,
+    body: noBody,
+    describes: { bodyIsOptional: true, answers: { 200: shown }, faults: [409] },
+  },
+}

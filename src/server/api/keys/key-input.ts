@@ -1,0 +1,63 @@
+import { Refusal } from '../../../core/refusal.ts'
+import { parseDuration } from '../../../core/time.ts'
+import { parseKeyCursor } from '../../../keys/cursors.ts'
+import type { KeyFields } from '../../../keys/key-fields.ts'
+import type { NewImportedKey, NewKey } from '../../../keys/key-service.ts'
+import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
+import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
+
+/** What was asked for a new key, in the service's words. */
+export function readNewKey(body: NewKeyBody, now: number): NewKey {
+  const { name, environment } = body
+  return { ...readFields(body, now), name, ...(environment && { environment }) }
+}
+
+export function readImportedKeys(body: readonly ImportedKeyBody[], now: number): readonly NewImportedKey[] {
+  return body.map((key) => ({ ...readNewKey(key, now), sha256: key.sha256 }))
+}
+
+/** The fields that were sent; the others are not there. */
+export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields> {
+  const { not_before: notBefore, expires_at: expiresAt, expires_in: expiresIn, ...same } = body
+  const { name, owner, scopes, metadata, addresses, limits } = same
+  return {
+    ...(name !== undefined && { name }),
+    ...(owner !== undefined && { owner }),
+    ...(scopes && { scopes }),
+    ...(metadata && { metadata }),
+    ...(addresses && { addresses }),
+    ...(limits !== undefined && { limits }),
+    ...(notBefore !== undefined && { notBefore: readTime(notBefore) }),
+    ...(expiresAt !== undefined && { expiresAt: readTime(expiresAt) }),
+    ...(expiresIn !== undefined && { expiresAt: now + (parseDuration(expiresIn) ?? 0) }),
+  }
+}
+
+/** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
+export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
+  const { limit, cursor, sort: order, standing, name, owner, scope, environment } = query
+  const descending = order.startsWith('-')
+  const sort = (descending ? order.slice(1) : order) as KeySort
+  const after = cursor === undefined ? undefined : parseKeyCursor(cursor, sort)
+  if (cursor !== undefined && after === undefined) {
+    const msg = 'Expected the next_cursor of a page in this order'
+    throw new Refusal('input_invalid', undefined, {
+      errors: [{ loc: ['query', 'cursor'], msg, type: 'cursor' }],
+    })
+  }
+  return {
+    sort,
+    descending,
+    limit,
+    ...(after && { after }),
+    ...(owner !== undefined && { owner }),
+    ...(scope !== undefined && { scope }),
+    ...(environment && { environment }),
+    ...(standing && { standing: { is: standing, now } }),
+    ...(name !== undefined && { nameContains: name }),
+  }
+}
+
+function readTime(text: string | null): number | null {
+  return text === null ? null : Date.parse(text)
+}

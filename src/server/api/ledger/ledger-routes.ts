@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify'
+import { Fault } from '../../../core/fault.ts'
+import { ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
+import type { LedgerReader } from '../../../ledger/ledger.ts'
+import { viewLedgerRecord } from '../../../ledger/query/record-view.ts'
+import { viewUsage } from '../../../ledger/query/usage-view.ts'
+import type { Ward } from '../../../ward/ward.ts'
+import { adminOrScope } from './admin-or-scope.ts'
+import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
+import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
+
+/** The admin API over what was recorded. */
+export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
+  app.get<{ Querystring: LedgerRequest }>(
+    '/v1/ledger',
+    { config: { guard: adminOrScope(ledgerReadScope) }, schema: schemas.query },
+    async ({ query }) => {
+      const { records, next } = await ledgerOf(ward).query(readLedgerQuery(query))
+      return { records: records.map(viewLedgerRecord), next: next ?? null }
+    },
+  )
+  app.get<{ Querystring: UsageRequest }>(
+    '/v1/usage',
+    { config: { guard: adminOrScope(usageReadScope) }, schema: schemas.usage },
+    async ({ query }) => {
+      const rows = await ledgerOf(ward).usage(readUsageQuery(query, ward.clock()))
+      return { usage: rows.map(viewUsage) }
+    },
+  )
+}
+
+function ledgerOf({ ledger }: Ward): LedgerReader {
+  if (ledger === undefined) throw new Fault('ledger_unavailable', 'this ward has no ledger')
+  return ledger
+}

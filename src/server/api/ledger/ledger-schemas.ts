@@ -1,0 +1,190 @@
+import { z } from 'zod'
+import { isLedgerEvent, type LedgerEvent, ledgerEvents } from '../../../ledger/format/event.ts'
+import { ledgerCodes } from '../../../ledger/format/ledger-code.ts'
+import { parsePosition } from '../../../ledger/format/position.ts'
+import type { LedgerFilter, LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
+import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
+import { parseUsageGroups, type UsageView, usageDefaults } from '../../../ledger/query/usage-view.ts'
+
+/** What `GET /v1/ledger` takes; times as they were sent. */
+export interface LedgerRequest {
+  readonly key_id?: string
+  readonly owner?: string
+  readonly code?: string
+  readonly event?: LedgerEvent
+  readonly route?: string
+  readonly request_id?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit: number
+  readonly after?: string
+  readonly order: LedgerQuery['order']
+}
+
+/** What `GET /v1/usage` takes. */
+export interface UsageRequest extends Pick<LedgerRequest, 'key_id' | 'owner' | 'since' | 'until'> {
+  readonly by?: string
+}
+
+const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()])
+const moment = z
+  .string()
+  .refine((text) => /^\d{1,15}$/.test(text) || isoTime.safeParse(text).success, {
+    message: 'Expected a time such as 2027-01-31T12:00:00Z, 2027-01-31 (UTC) or 1801396800000 (milliseconds)',
+  })
+  .meta({ examples: ['2027-01-31T12:00:00Z'] })
+const since = moment
+  .exactOptional()
+  .describe('From this moment on: ISO 8601, or milliseconds since the epoch.')
+const until = moment.exactOptional().describe('Before this moment.')
+const keyId = z
+  .string()
+  .exactOptional()
+  .meta({ examples: ['7Qm2xT0bKc9Z'] })
+
+/** Asking for a span that ends before it begins finds nothing, and was not meant. */
+const isForward = ({
+  since: from,
+  until: to,
+}: {
+  readonly since?: string
+  readonly until?: string
+}): boolean => from === undefined || to === undefined || readMoment(from) < readMoment(to)
+const forwardFault = { path: ['until'], message: 'Expected a moment after that of since' }
+
+const events = Object.keys(ledgerEvents).filter(isLedgerEvent)
+
+const ledgerFields = z.strictObject({
+  key_id: keyId,
+  owner: z.string().exactOptional(),
+  code: z.enum(ledgerCodes).exactOptional().describe('What was answered.'),
+  event: z.enum(events).exactOptional(),
+  route: z
+    .string()
+    .exactOptional()
+    .describe('The route’s pattern, as the app declares it.')
+    .meta({ examples: ['/predict'] }),
+  request_id: z.string().exactOptional(),
+  since,
+  until,
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  after: z
+    .string()
+    .refine((text) => parsePosition(text) !== undefined, {
+      message: 'Expected the `next` of a page, or the `position` of a record',
+    })
+    .exactOptional()
+    .describe('Only what comes after this record in the order: the `next` of the page before.'),
+  order: z
+    .enum(['newest', 'oldest'])
+    .default('newest')
+    .describe('The newest first, or as they were written.'),
+})
+
+export const ledgerQuery: z.ZodType<LedgerRequest> = ledgerFields.refine(isForward, forwardFault)
+
+const usageFields = z.strictObject({
+  key_id: keyId,
+  owner: z.string().exactOptional(),
+  since: since.describe('Without it: the start, UTC, of the day 29 days before `until` or now.'),
+  until,
+  by: z
+    .string()
+    .refine((text) => parseUsageGroups(text) !== undefined, {
+      message: 'Expected any of key, owner, day, each once and joined by commas',
+    })
+    .exactOptional()
+    .describe('What there is a row for, joined by commas; `key,day` where it is left out. Days are UTC.')
+    .meta({ examples: ['owner,day'] }),
+})
+
+export const usageQuery: z.ZodType<UsageRequest> = usageFields.refine(isForward, forwardFault)
+
+/** What the ledger is asked. */
+export function readLedgerQuery(asked: LedgerRequest): LedgerQuery {
+  const { limit, order, after, code, event, route, request_id: requestId } = asked
+  return {
+    ...readCommon(asked),
+    limit,
+    order,
+    ...(after !== undefined && { after }),
+    ...(code !== undefined && { code }),
+    ...(event !== undefined && { event }),
+    ...(route !== undefined && { route }),
+    ...(requestId !== undefined && { requestId }),
+  }
+}
+
+/** @param now milliseconds since the epoch, for what is asked where no span is given */
+export function readUsageQuery(asked: UsageRequest, now: number): UsageQuery {
+  const common = readCommon(asked)
+  const defaults = usageDefaults(common.until ?? now)
+  const by = asked.by === undefined ? undefined : parseUsageGroups(asked.by)
+  return { ...defaults, ...common, ...(by && { by }) }
+}
+
+function readCommon(asked: UsageRequest): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
+  const { key_id: id, owner, since: from, until: to } = asked
+  return {
+    ...(id !== undefined && { keyId: id }),
+    ...(owner !== undefined && { owner }),
+    ...(from !== undefined && { since: readMoment(from) }),
+    ...(to !== undefined && { until: readMoment(to) }),
+  }
+}
+
+function readMoment(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+}
+
+const count = z.number().int()
+const counts = z.record(z.string(), count)
+const optionalText = z.string().nullable()
+
+const recordView: z.ZodType<LedgerRecordView> = z.object({
+  position: z.string().describe('A cursor: `after` goes on from it.'),
+  time: z.iso.datetime(),
+  event: z.enum(events),
+  request_id: optionalText,
+  client_request_id: optionalText.describe('The client’s own; never trusted.'),
+  code: optionalText,
+  key_id: optionalText,
+  owner: optionalText,
+  method: optionalText,
+  route: optionalText,
+  status: count.nullable(),
+  latency_ms: z.number().nullable(),
+  measures: counts,
+  address: optionalText,
+  detail: z
+    .record(
+      z.string(),
+      z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string()).readonly()]),
+    )
+    .nullable(),
+  stream: z.string().describe('Who wrote it.'),
+  seq: count.describe('Its number in the stream, from 1 on, without gaps.'),
+  hash: z.string().describe('SHA-256 of the stream’s chain up to and with it.'),
+})
+
+/** A page of records, for OpenAPI. */
+export const ledgerPageView: z.ZodType<{
+  readonly records: readonly LedgerRecordView[]
+  readonly next: string | null
+}> = z.object({ records: z.array(recordView), next: z.string().nullable() })
+
+/** What was used, for OpenAPI. */
+export const usageView: z.ZodType<{ readonly usage: readonly UsageView[] }> = z.object({
+  usage: z.array(
+    z.object({
+      key_id: optionalText,
+      owner: optionalText,
+      day: optionalText,
+      requests: count,
+      admitted: count,
+      refused: counts.describe('By code.'),
+      measures: counts,
+      latency_ms: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable(),
+    }),
+  ),
+})

@@ -1,0 +1,50 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Fault } from '../../core/fault.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import { answerProblem, errorToLog } from '../../fastify/answer-problem.ts'
+import { classifyError } from './classify-error.ts'
+import type { Log } from './log.ts'
+import { refuseUnknownPath } from './unknown-path.ts'
+
+/** Turns everything that is thrown into a problem; what it really was goes to the log. */
+export function handleErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => answerError(log, request, reply, error))
+  app.setNotFoundHandler((request) => {
+    throw refuseUnknownPath(app, request)
+  })
+}
+
+export function answerError(
+  log: Log,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+): FastifyReply {
+  const thrown = classifyError(error)
+  if (thrown instanceof Fault) logFault(log, request, thrown)
+  else logRefusal(log, request, thrown)
+  return answerProblem(request, reply, thrown)
+}
+
+export function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
+  const place = { ...placeOf(request), code: fault.code }
+  // While the ledger is out every request is this fault: what stands behind it is logged once, when it goes out.
+  if (fault.code === 'ledger_unavailable') log.error({ ...place, ...causeOf(fault) }, fault.message)
+  else log.error({ ...place, err: errorToLog(fault) }, fault.message)
+}
+
+/** In a few words, without a stack; nothing where the fault says it itself. */
+function causeOf({ cause }: Fault): Readonly<Record<string, unknown>> {
+  return cause instanceof Error ? { cause: cause.message } : {}
+}
+
+/** Why a request was refused is for whoever looks for it: a flood of bad keys must not fill the disk. */
+export function logRefusal(log: Log, request: FastifyRequest, refusal: Refusal): void {
+  if (!log.isLevelEnabled('debug')) return
+  log.debug({ ...placeOf(request), code: refusal.code, reason: refusal.reason }, 'refused')
+}
+
+/** The route's pattern, not the path that was sent: paths and queries are the client's text. */
+function placeOf(request: FastifyRequest): Readonly<Record<string, unknown>> {
+  return { request_id: request.id, method: request.method, route: request.routeOptions.url ?? null }
+}

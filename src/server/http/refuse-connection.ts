@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { problemOf } from '../../core/problem.ts'
+import { Refusal, type RefusalCode } from '../../core/refusal.ts'
+import { answerHeaders } from './answer-headers.ts'
+import { currentAnswer } from './current-answer.ts'
+
+/** How long a refused connection is still read, and what comes thrown away, in milliseconds. */
+const lingerMs = 1_000
+
+const codes: Readonly<Record<string, RefusalCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  CONNECT: 'method_not_allowed',
+}
+
+const refused = new WeakSet<Duplex>()
+
+/** Answers what never became a request, because the HTTP parser refused it, with a problem; then closes the connection. */
+export function refuseConnection(error: { readonly code?: string }, socket: Duplex): void {
+  // What still comes in after the refusal fails to parse again.
+  if (refused.has(socket)) return
+  refused.add(socket)
+  // A second head in the middle of an answer would be read as part of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || currentAnswer(socket)?.headersSent === true) {
+    socket.destroy()
+    return
+  }
+  socket.end(formatAnswer(new Refusal(codes[error.code ?? ''] ?? 'request_malformed')))
+  // Cutting it now would reset the connection, and a client busy sending would lose the answer (RFC 9112 §9.6).
+  const cut = setTimeout(() => socket.destroy(), lingerMs)
+  cut.unref()
+  socket.once('end', () => socket.destroy())
+  socket.once('close', () => clearTimeout(cut))
+  socket.resume()
+}
+
+function formatAnswer(refusal: Refusal): string {
+  const requestId = randomUUID()
+  const problem = problemOf(refusal, requestId)
+  const body = JSON.stringify(problem.body)
+  const headers = {
+    ...problem.headers,
+    ...answerHeaders,
+    'x-request-id': requestId,
+    'content-length': Buffer.byteLength(body),
+    date: new Date().toUTCString(),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${body}`
+}

@@ -1,0 +1,18 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Refusal } from '../../core/refusal.ts'
+
+/** The refusal for a request that no route answers: `method_not_allowed` with `Allow` where another method would do. */
+export function refuseUnknownPath(app: FastifyInstance, request: FastifyRequest): Refusal {
+  const path = pathOf(request.url)
+  const allowed = app.supportedMethods.filter(
+    (method) => app.findRoute({ method: method as 'GET', url: path }) !== null,
+  )
+  if (allowed.length === 0) return new Refusal('not_found')
+  return new Refusal('method_not_allowed', undefined, { headers: { allow: allowed.join(', ') } })
+}
+
+/** A request's path without its query, which may hold what must not be written down. */
+function pathOf(url: string): string {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}

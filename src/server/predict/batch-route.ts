@@ -1,0 +1,61 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ServedModel } from '../../models/model-runtime.ts'
+import { readIdempotency } from '../api/idempotency-key.ts'
+import { sendKept } from '../api/send-kept.ts'
+import { describeBatch } from './describe-predict.ts'
+import { askModel, jsonMediaType, type PredictParts, takeCharacters } from './predict-call.ts'
+import { readBatchInputs, readWebhook } from './predict-input.ts'
+import { predictDemand, reserveMsOf } from './predict-route.ts'
+import { writePrediction } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
+import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
+
+/** Most inputs that are answered at once; more become a job. */
+const answeredAtOnceMax = 32
+
+/** Many inputs in, their predictions out in the same order: at once for a few, as a job for more. */
+export function addBatchRoute(
+  app: FastifyInstance,
+  url: string,
+  model: ServedModel,
+  parts: PredictParts,
+): void {
+  const { textLengthMax, batchBodyBytesMax } = parts
+  const rules = { kind: model.input, textLengthMax }
+  const options = {
+    config: { guard: predictDemand(model) },
+    schema: describeBatch(model, url, textLengthMax),
+    bodyLimit: batchBodyBytesMax,
+  }
+  app.post(url, options, async (request, reply) => {
+    const inputs = readBatchInputs(request.body, rules)
+    const webhook = readWebhook(request.body)
+    const { prefer } = request.headers
+    if (inputs.length > answeredAtOnceMax || prefersAsync(prefer))
+      return submitPrediction(parts, { model, kind: 'batch', inputs, webhook }, request, reply)
+    refuseWebhook(webhook)
+    return predictBatch(parts, model, inputs, request, reply)
+  })
+}
+
+async function predictBatch(
+  { ward, jobs }: PredictParts,
+  model: ServedModel,
+  inputs: readonly unknown[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const idempotency = readIdempotency(request, `batch prediction of ${model.name}`, inputs)
+  const answer = await jobs.answerOnce(
+    idempotency,
+    async () => {
+      await takeCharacters(ward, inputs, request, reply)
+      const outputs = await askModel(model, inputs, reply)
+      const results = inputs.map((input, index) => writePrediction(model, input, outputs[index]))
+      const headers = { 'content-type': jsonMediaType }
+      return { status: 200, headers, body: `{"results":[${results.join()}]}` }
+    },
+    { reserveMs: reserveMsOf(model) },
+  )
+  return sendKept(reply, answer)
+}

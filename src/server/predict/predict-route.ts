@@ -1,0 +1,85 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { defaultScope } from '../../core/scope.ts'
+import type { Demand } from '../../guard/demand.ts'
+import type { ServedModel } from '../../models/model-runtime.ts'
+import { readIdempotency } from '../api/idempotency-key.ts'
+import { sendKept } from '../api/send-kept.ts'
+import { describePredict } from './describe-predict.ts'
+import { askModel, jsonMediaType, type PredictParts, takeCharacters } from './predict-call.ts'
+import { readPredictInput, readWebhook } from './predict-input.ts'
+import { writePrediction } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
+import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
+
+/** What asking a model demands: the scope for all of them, or for this one. */
+export function predictDemand({ name }: Pick<ServedModel, 'name'>): Demand {
+  return { anyScope: [defaultScope, modelScope(name)] }
+}
+
+/** The scope that may ask one model. */
+export function modelScope(name: string): string {
+  return `${defaultScope}:${name}`
+}
+
+/** One input in, its prediction out, at once or as a job. */
+export function addPredictRoute(
+  app: FastifyInstance,
+  url: string,
+  model: ServedModel,
+  parts: PredictParts,
+): void {
+  const { ward, textLengthMax } = parts
+  const rules = { kind: model.input, textLengthMax }
+  const config = { guard: predictDemand(model) }
+  const schema = describePredict(model, url, textLengthMax)
+
+  app.post(url, { config, schema }, (request, reply) => {
+    const input = readPredictInput(request.body, request.query, rules)
+    const webhook = readWebhook(request.body)
+    const { prefer, 'idempotency-key': idempotencyKey } = request.headers
+    if (prefersAsync(prefer))
+      return submitPrediction(parts, { model, kind: 'single', inputs: [input], webhook }, request, reply)
+    refuseWebhook(webhook)
+    if (idempotencyKey !== undefined) return predictOnce(parts, model, input, request, reply)
+    const taking = takeCharacters(ward, [input], request, reply)
+    return taking === undefined
+      ? predict(model, input, reply)
+      : taking.then(() => predict(model, input, reply))
+  })
+}
+
+/** Without a promise where the model answers at once. */
+function predict(model: ServedModel, input: unknown, reply: FastifyReply): string | Promise<string> {
+  const outputs = askModel(model, [input], reply)
+  const answer = ([output]: readonly unknown[]): string => {
+    reply.header('content-type', jsonMediaType)
+    return writePrediction(model, input, output)
+  }
+  return outputs instanceof Promise ? outputs.then(answer) : answer(outputs)
+}
+
+/** Answers a repeated request as the first one. */
+async function predictOnce(
+  { ward, jobs }: PredictParts,
+  model: ServedModel,
+  input: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const idempotency = readIdempotency(request, `single prediction of ${model.name}`, input)
+  const answer = await jobs.answerOnce(
+    idempotency,
+    async () => {
+      await takeCharacters(ward, [input], request, reply)
+      const body = await predict(model, input, reply)
+      return { status: 200, headers: { 'content-type': jsonMediaType }, body }
+    },
+    { reserveMs: reserveMsOf(model) },
+  )
+  return sendKept(reply, answer)
+}
+
+/** How long a name is reserved: the model's deadline, and what writing may take. */
+export function reserveMsOf({ deadlineMs }: ServedModel): number {
+  return deadlineMs + 30_000
+}

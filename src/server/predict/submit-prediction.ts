@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal } from '../../core/refusal.ts'
+import { usageOf } from '../../fastify/guard.ts'
+import type { Usage } from '../../limits/usage.ts'
+import type { ServedModel } from '../../models/model-runtime.ts'
+import { readIdempotency } from '../api/idempotency-key.ts'
+import { clientGone, type PredictParts, takeCharacters } from './predict-call.ts'
+import { prefersAsync } from './prefer.ts'
+
+/** A prediction that is to be answered later. */
+export interface LaterPrediction {
+  readonly model: ServedModel
+  readonly kind: 'single' | 'batch'
+  readonly inputs: readonly unknown[]
+  readonly webhook: string | undefined
+}
+
+/** Makes a job of a prediction, and answers with it. A repeated request is given the job that the first one made. */
+export async function submitPrediction(
+  { ward, jobs, webhooks }: PredictParts,
+  { model, kind, inputs, webhook }: LaterPrediction,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  // What this request took of its limits has come free already.
+  if (reply.raw.closed) throw clientGone()
+  if (webhook !== undefined) webhooks.checkTarget(webhook)
+  const { owner, keyId } = request.caller
+  const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])
+  const usage = usageOf(ward, request)
+  const submitted = jobs.submit({
+    owner,
+    keyId,
+    requestId: request.id,
+    model: model.name,
+    kind,
+    inputs,
+    webhook: webhook ?? null,
+    usage,
+    prepare: async () => takeCharacters(ward, inputs, request, reply),
+    ...(idempotency && { idempotency }),
+  })
+  const { job, isReplayed } = await submitted.catch((thrown: unknown) => uncount(usage, thrown))
+  reply.code(202).header('location', `/jobs/${job.id}`)
+  const { prefer } = request.headers
+  if (prefersAsync(prefer)) reply.header('preference-applied', 'respond-async')
+  if (isReplayed) reply.header('idempotency-replayed', 'true')
+  return reply.send(job)
+}
+
+/** A client that is told to come back, because the queue is full, must not have spent a day's characters by then. */
+async function uncount(usage: Usage, thrown: unknown): Promise<never> {
+  try {
+    if (usage.counts('characters')) await usage.settle({ characters: 0 })
+  } catch {
+    // What stopped the request is the answer all the same.
+  }
+  throw thrown
+}
+
+/** Refuses a webhook beside an input that is answered at once: there would be nothing left to tell. */
+export function refuseWebhook(webhook: string | undefined): void {
+  if (webhook === undefined) return
+  const msg = 'A webhook is told of a job: send `Prefer: respond-async` too'
+  throw new Refusal('input_invalid', undefined, {
+    errors: [{ loc: ['body', 'webhook'], msg, type: 'webhook_without_job' }],
+  })
+}

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs'
+import { SetupError } from '../../core/setup-error.ts'
+import { readValue, type SqliteDatabase } from './database.ts'
+import { openDatabaseToRead } from './driver.ts'
+import { jobApplicationId, jobSteps } from './jobs/job-schema.ts'
+import { applicationId, knownVersion } from './keys/key-schema.ts'
+import type { DatabaseKind } from './prepare-database.ts'
+import { setupErrorOf } from './sqlite-error.ts'
+
+/** What a look at any database of ours shows. */
+export interface FileInspection {
+  readonly version: number
+  readonly knownVersion: number
+  /** What SQLite's integrity check complains of; empty where all is well. */
+  readonly complaints: readonly string[]
+}
+
+/** What a look at the keys' database shows. */
+export interface DatabaseInspection extends FileInspection {
+  readonly keys: number
+  /** When any key was last changed, milliseconds since the epoch; null where there are none. */
+  readonly changedAt: number | null
+  /** The check values of the peppers in use, by version. */
+  readonly pepperChecks: ReadonlyMap<number, string>
+}
+
+/** What a look at the jobs' database shows. */
+export interface JobsInspection extends FileInspection {
+  readonly queued: number
+  readonly running: number
+  readonly parked: number
+}
+
+/**
+ * Looks at the keys' database and changes nothing: not its version, its journal or its mode.
+ *
+ * @throws SetupError `data_missing`, `data_locked`, `data_corrupt` (another program's database too), `data_unreadable`
+ */
+export function inspectDatabase(file: string): DatabaseInspection {
+  const empty = { keys: 0, changedAt: null, pepperChecks: new Map<number, string>() }
+  return inspect(file, { applicationId, knownVersion }, empty, (database) => {
+    const settings = database
+      .prepare<{ name: string; value: string }>("SELECT name, value FROM settings WHERE name LIKE 'pepper.%'")
+      .all()
+    const changed = database.prepare<{ at: number | null }>('SELECT max(updated_at) AS at FROM keys').get()
+    return {
+      keys: Number(readValue(database, 'SELECT count(*) FROM keys')),
+      changedAt: changed?.at ?? null,
+      pepperChecks: new Map(settings.map(({ name, value }) => [Number(name.slice('pepper.'.length)), value])),
+    }
+  })
+}
+
+/** The same of the jobs' database. @throws SetupError as `inspectDatabase` */
+export function inspectJobDatabase(file: string): JobsInspection {
+  const kind = { applicationId: jobApplicationId, knownVersion: jobSteps.length }
+  return inspect(file, kind, { queued: 0, running: 0, parked: 0 }, (database) => ({
+    queued: Number(readValue(database, 'SELECT queued FROM totals WHERE id = 1')),
+    running: Number(readValue(database, 'SELECT running FROM totals WHERE id = 1')),
+    parked: Number(readValue(database, "SELECT count(*) FROM jobs WHERE status = 'parked'")),
+  }))
+}
+
+function inspect<Found extends object>(
+  file: string,
+  kind: Omit<DatabaseKind, 'name'>,
+  empty: Found,
+  look: (database: SqliteDatabase) => Found,
+): FileInspection & Found {
+  // Without a write-ahead log nobody has it open, and it can be read without even a lock file beside it.
+  const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`) })
+  try {
+    const { knownVersion } = kind
+    const version = Number(readValue(database, 'PRAGMA user_version'))
+    // Made and not yet filled, as by a process that was ended at its first start.
+    if (readValue(database, 'SELECT count(*) FROM sqlite_schema') === 0)
+      return { version, knownVersion, complaints: [], ...empty }
+    if (readValue(database, 'PRAGMA application_id') !== kind.applicationId)
+      throw new SetupError('data_corrupt', `${file}: this is another program's database`)
+    const complaints = database
+      .prepare<{ integrity_check: string }>('PRAGMA integrity_check(10)')
+      .all()
+      .map((row) => row.integrity_check)
+      .filter((complaint) => complaint !== 'ok')
+    return { version, knownVersion, complaints, ...look(database) }
+  } catch (error) {
+    throw setupErrorOf(error, file)
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,47 @@
+import type { AnswerReservation, KeptAnswers } from '../../../idempotency/idempotency-store.ts'
+import type { SqliteDatabase } from '../database.ts'
+import type { Carried } from './job-calls.ts'
+
+interface AnswerRow {
+  readonly request_digest: string
+  readonly sealed: Uint8Array | null
+}
+
+export interface JobAnswers extends Carried<KeptAnswers> {
+  /** Whether the request that this names still has its reservation. */
+  readonly isHeld: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
+}
+
+/** Answers kept for retries and names that are reserved for them, without transactions or error handling of their own. */
+export function createJobAnswers(database: SqliteDatabase): JobAnswers {
+  const find = database.prepare<AnswerRow>(
+    'SELECT request_digest, sealed FROM answers WHERE id = ? AND expires_at > ?',
+  )
+  const reserve = database.prepare(
+    `INSERT OR REPLACE INTO answers (id, request_digest, holder, sealed, expires_at) VALUES (?, ?, ?, NULL, ?)`,
+  )
+  const keep = database.prepare(
+    'UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ? WHERE id = ? AND holder = ? AND sealed IS NULL',
+  )
+  const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
+  const findHeld = database.prepare('SELECT 1 FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
+  return {
+    isHeld: ({ id, holder }) => findHeld.get(id, holder) !== undefined,
+    reserve({ id, requestDigest, holder, until }, now) {
+      const found = find.get(id, now)
+      if (found === undefined) {
+        reserve.run(id, requestDigest, holder, until)
+        return { outcome: 'reserved' }
+      }
+      const { request_digest, sealed } = found
+      if (sealed === null) return { outcome: 'taken', requestDigest: request_digest }
+      return { outcome: 'answered', requestDigest: request_digest, sealed }
+    },
+    keep({ id, requestDigest, holder, sealed, expiresAt }) {
+      return Number(keep.run(requestDigest, sealed, expiresAt, id, holder).changes) > 0
+    },
+    release({ id, holder }) {
+      release.run(id, holder)
+    },
+  }
+}

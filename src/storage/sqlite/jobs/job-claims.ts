@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import type { JobRecord } from '../../../jobs/job.ts'
+import type { ClaimedJob } from '../../../jobs/job-queue.ts'
+import { beginAttempt, parkLost } from '../../../jobs/transitions.ts'
+import type { SqliteDatabase } from '../database.ts'
+import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobParts } from './job-parts.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+
+/** Taken up in one claim at most, so that what becomes due all at once does not hold up everybody's commit: the next claim goes on. */
+const dueMax = 10_000
+
+/** Leases jobs. */
+export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carried<JobWrites>['claim'] {
+  const { jobs, turns, changes } = parts
+  const selectDue = database.prepareCells<JobCells>(
+    `SELECT ${jobColumns} FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ${dueMax}`,
+  )
+  const makeReady = database.prepare('UPDATE jobs SET is_ready = 1, due_at = NULL WHERE place = ?')
+
+  /**
+   * What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. Gives those that
+   * are parked instead.
+   */
+  function takeUpDue(now: number, keepMs: number): readonly JobRecord[] {
+    const parked: JobRecord[] = []
+    for (const cells of selectDue.all(now)) {
+      const due = decodeJob(cells)
+      const { place, job } = due
+      if (job.status === 'running' && job.attempts >= job.attemptsMax) {
+        const transition = parkLost(job, now, now + keepMs)
+        parts.end(due, transition, now)
+        parked.push(transition.job)
+        continue
+      }
+      makeReady.run(place)
+      turns.noteReady(job.owner, job.model)
+    }
+    return parked
+  }
+
+  function leaseJob({ place, job }: StoredJob, now: number, until: number): ClaimedJob {
+    const begun = beginAttempt(job, now)
+    const lease = randomUUID()
+    jobs.put({ place, job: begun, lease, dueAt: until })
+    changes.note(begun)
+    return { ...begun, inputs: jobs.findInputs(place), lease }
+  }
+
+  return ({ max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
+    const parked = takeUpDue(now, keepMs)
+    const claimed: ClaimedJob[] = []
+    let inputCharacters = 0
+    while (claimed.length < max && inputCharacters < inputCharactersMax) {
+      const next = turns.take(models)
+      if (next === undefined) break
+      const job = leaseJob(next, now, until)
+      inputCharacters += job.inputs.length
+      claimed.push(job)
+    }
+    return { claimed, parked }
+  }
+}

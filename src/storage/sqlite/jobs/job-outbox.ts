@@ -1,0 +1,89 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { drawBase62 } from '../../../core/base62.ts'
+import { type JobRecord, withoutResult } from '../../../jobs/job.ts'
+import type { WebhookDelivery } from '../../../webhooks/outbox.ts'
+import type { SqliteDatabase } from '../database.ts'
+import type { Carried, JobWrites } from './job-calls.ts'
+import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
+import { createDeliveryTurns } from './job-delivery-turns.ts'
+
+/** Deliveries of webhooks, without transactions or error handling of their own. */
+export interface JobOutbox extends Pick<Carried<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
+  /** Puts in the message about a job that has ended, where it names a webhook. */
+  readonly add: (job: JobRecord, now: number) => void
+  /** Forgets what was delivered of a job, and what still waits once it has ended. */
+  readonly forgetJob: (jobId: string) => void
+}
+
+export function createJobOutbox(database: SqliteDatabase): JobOutbox {
+  const insert = database.prepare(
+    `INSERT INTO deliveries (id, job_id, owner, url, job, status, attempts, due_at, created_at, is_job_forgotten)
+      VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, 0)`,
+  )
+  const settle = database.prepare<{ owner: string }>(
+    `UPDATE deliveries SET status = ?, due_at = ?, last_at = ?, last_status = ?, last_reason = ?, lease = NULL
+      WHERE id = ? AND lease = ? RETURNING owner`,
+  )
+  const removeForgotten = database.prepare(
+    "DELETE FROM deliveries WHERE id = ? AND is_job_forgotten = 1 AND status <> 'waiting'",
+  )
+  const removeEnded = database.prepare("DELETE FROM deliveries WHERE job_id = ? AND status <> 'waiting'")
+  const noteForgotten = database.prepare('UPDATE deliveries SET is_job_forgotten = 1 WHERE job_id = ?')
+  const turns = createDeliveryTurns(database)
+
+  return {
+    add(job, now) {
+      const { id, owner, webhook } = job
+      if (webhook === null) return
+      const told = JSON.stringify(withoutResult(job))
+      insert.run(`msg_${drawBase62(22, randomBytes)}`, id, owner, webhook, told, now, now)
+      turns.refresh(owner)
+    },
+    claimDeliveries: createDeliveryClaims(database),
+    settleDelivery({ id, lease, result, then }) {
+      const { at, status, reason } = result
+      const isEnd = typeof then === 'string'
+      const [next, dueAt] = isEnd ? [then, null] : ['waiting', then.retryAt]
+      const settled = settle.get(next, dueAt, at, status, reason, id, lease)
+      if (settled === undefined) return
+      if (isEnd) removeForgotten.run(id)
+      turns.refresh(settled.owner)
+    },
+    forgetJob(jobId) {
+      removeEnded.run(jobId)
+      noteForgotten.run(jobId)
+    },
+  }
+}
+
+function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliveries'] {
+  const selectFirst = database.prepareCells<DeliveryCells>(
+    `SELECT ${deliveryColumns} FROM deliveries WHERE owner = ? AND due_at <= ? ORDER BY due_at, place LIMIT 1`,
+  )
+  const lease = database.prepare(
+    'UPDATE deliveries SET lease = ?, due_at = ?, attempts = attempts + 1 WHERE id = ?',
+  )
+  const turns = createDeliveryTurns(database)
+
+  return ({ max, ownerMax, now, until }) => {
+    const claimed: WebhookDelivery[] = []
+    const waiting = turns.list(now, max, ownerMax)
+    while (claimed.length < max) {
+      // The longest due of all; the list is short, no longer than what is claimed.
+      const first = waiting.reduce((one, other) => (other.dueAt < one.dueAt ? other : one), noTurn)
+      const cells = first === noTurn ? undefined : selectFirst.get(first.owner, now)
+      if (cells === undefined) break
+      const delivery = decodeDelivery(cells)
+      const { id, attempts } = delivery
+      const leased = { ...delivery, attempts: attempts + 1, dueAt: until, lease: randomUUID() }
+      lease.run(leased.lease, until, id)
+      claimed.push(leased)
+      const dueAt = turns.refresh(first.owner) ?? now + 1
+      first.left -= 1
+      first.dueAt = first.left > 0 && dueAt <= now ? dueAt : Number.POSITIVE_INFINITY
+    }
+    return claimed
+  }
+}
+
+const noTurn = { owner: '', dueAt: Number.POSITIVE_INFINITY, left: 0 }

@@ -1,0 +1,127 @@
+import { type JobStatus, jobStatuses } from '../../../jobs/job.ts'
+import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
+import type { SqliteDatabase, SqliteStatement } from '../database.ts'
+import { type WatchedFiles, watchFiles } from '../watched-files.ts'
+import type { Carried, JobReads, JobThreadCalls, JobThreadData } from './job-calls.ts'
+import { isExpired } from './job-changes.ts'
+import { openJobDatabaseToRead } from './job-database.ts'
+import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
+import { decodeJob, type JobCells, jobColumns } from './job-row.ts'
+import { createSecretFinder } from './job-secrets.ts'
+import { createJobFinder } from './job-table.ts'
+
+interface OpenJobs {
+  readonly database: SqliteDatabase
+  readonly files: WatchedFiles
+  readonly reads: Carried<JobReads>
+}
+
+/** The reading side of the jobs, as a thread runs it, beside whoever writes them. */
+export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, 'read' | 'close'> {
+  let open: OpenJobs | undefined
+
+  function use(): OpenJobs {
+    if (open === undefined) {
+      const database = openJobDatabaseToRead(file)
+      open = { database, files: watchFiles(file), reads: createJobReads(database) }
+    }
+    return open
+  }
+
+  return {
+    read({ name, values }) {
+      const { files, reads } = use()
+      files.check()
+      return (reads[name] as (...values: readonly unknown[]) => unknown)(...values)
+    },
+    close() {
+      open?.database.close()
+      open = undefined
+    },
+  }
+}
+
+/** All calls that only read, on an open database. */
+export function createJobReads(database: SqliteDatabase): Carried<JobReads> {
+  const { findOwned, findResult } = createJobFinder(database)
+  const count = database.prepare<{ queued: number; running: number }>(
+    'SELECT queued, running FROM totals WHERE id = 1',
+  )
+  return {
+    findJob(address, now) {
+      const found = findOwned(address)
+      if (found === undefined || isExpired(found, now)) return undefined
+      return { ...found.job, result: findResult(found.place) }
+    },
+    listJobs: createJobList(database),
+    listEnded: createEndedList(database),
+    countJobs: () => ({ queued: 0, running: 0, ...count.get() }),
+    listDeliveries: createDeliveryList(database),
+    findWebhookSecrets: createSecretFinder(database),
+  }
+}
+
+/** Behind every job there is: where the first page begins. */
+const newest = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
+
+function createJobList(database: SqliteDatabase): Carried<JobReads>['listJobs'] {
+  const all = createStatusLists(database, false)
+  const owned = createStatusLists(database, true)
+
+  return ({ owner, status, limit, after = newest, now }) => {
+    const list = (owner === undefined ? all : owned)[status ?? 'any']
+    const values = [after.createdAt, after.id, now, limit + 1]
+    const rows = list.all(...values, ...(owner === undefined ? [] : [owner]))
+    const jobs = rows.map((cells) => decodeJob(cells).job)
+    return { jobs: jobs.slice(0, limit), hasMore: jobs.length > limit }
+  }
+}
+
+function createEndedList(database: SqliteDatabase): Carried<JobReads>['listEnded'] {
+  const list = database.prepareCells<JobCells>(
+    `SELECT ${jobColumns} FROM jobs WHERE finished_at IS NOT NULL AND (finished_at, id) < (?1, ?2)
+      ORDER BY finished_at DESC, id DESC LIMIT ?3`,
+  )
+  return ({ limit, after = { finishedAt: newest.createdAt, id: newest.id } }) =>
+    list.all(after.finishedAt, after.id, limit).map((cells) => decodeJob(cells).job)
+}
+
+type StatusLists = Readonly<Record<JobStatus | 'any', SqliteStatement<JobCells>>>
+
+/** The indexes are by status: those of any are merged of six lists, each in its order, so that no more is read than is given. */
+function createStatusLists(database: SqliteDatabase, isOwned: boolean): StatusLists {
+  function list(statuses: readonly JobStatus[]): SqliteStatement<JobCells> {
+    const lists = statuses.map(
+      (
+        status,
+      ) => `SELECT ${jobColumns} FROM jobs WHERE ${isOwned ? 'owner = ?5 AND ' : ''}status = '${status}'
+        AND (created_at, id) < (?1, ?2) AND (expires_at IS NULL OR expires_at > ?3)`,
+    )
+    return database.prepareCells(`${lists.join(' UNION ALL ')} ORDER BY created_at DESC, id DESC LIMIT ?4`)
+  }
+  return {
+    any: list(jobStatuses),
+    queued: list(['queued']),
+    running: list(['running']),
+    succeeded: list(['succeeded']),
+    failed: list(['failed']),
+    cancelled: list(['cancelled']),
+    parked: list(['parked']),
+  }
+}
+
+function createDeliveryList(database: SqliteDatabase): Carried<JobReads>['listDeliveries'] {
+  const prepare = (where: string): SqliteStatement<DeliveryCells> =>
+    database.prepareCells(`SELECT ${deliveryColumns} FROM deliveries ${where} ORDER BY place DESC LIMIT ?1`)
+  const all = prepare('')
+  const ofOwner = prepare('WHERE owner = ?2')
+  // The plus keeps SQLite from the index on owners: a job has few deliveries, an owner many.
+  const ofJob = prepare('WHERE job_id = ?2 AND (?3 IS NULL OR +owner = ?3)')
+
+  function select({ jobId, owner, limit }: DeliveryQuery): DeliveryCells[] {
+    if (jobId !== undefined) return ofJob.all(limit, jobId, owner ?? null)
+    return owner === undefined ? all.all(limit) : ofOwner.all(limit, owner)
+  }
+
+  return (query) => select(query).map((cells) => ({ ...decodeDelivery(cells), lease: null }))
+}

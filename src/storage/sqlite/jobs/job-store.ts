@@ -1,0 +1,141 @@
+import { Fault } from '../../../core/fault.ts'
+import type { JobChange } from '../../../jobs/job-queue.ts'
+import { createJobWatch } from '../../../jobs/job-watch.ts'
+import { createGroupQueue, type GroupQueue } from '../../group-commit/call-queue.ts'
+import type { JobStore } from '../../job-store.ts'
+import { createLastingThread, type LastingThread } from '../threads/restarting-thread.ts'
+import { errorOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+import { weighCall } from './job-call-weight.ts'
+import type { JobCall, JobReads, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
+
+export interface SqliteJobStoreOptions {
+  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  readonly file: string
+  /** Told of what no caller waits for: a thread that died and was started again. */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+const store = 'jobs'
+const faultCode = 'store_unavailable'
+/** What a commit takes at most, so that nobody waits long for others: jobs, or KiB of their texts. */
+const groupMax = 2_048
+/** What waits for a commit at most; 64 MiB of texts. */
+const waitingMax = 65_536
+
+/**
+ * Opens jobs in an SQLite file, which several processes may use at once. A change resolves once it is on the disk; all that came meanwhile
+ * share the next commit. Writing and reading have a thread each, so that neither stops this one, nor reading waits for a commit. After a
+ * fault each call tries anew.
+ *
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`, `data_unwritable`, `data_unreadable`
+ */
+export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOptions): Promise<JobStore> {
+  const start = (role: JobThreadData['role']) => startJobThread({ role, file })
+  const tell = (role: JobThreadData['role']) => () =>
+    onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
+  const first = await openWriter(start('writer'))
+  const writer = createLastingThread({
+    start: () => start('writer'),
+    first,
+    store,
+    faultCode,
+    onRestart: tell('writer'),
+  })
+  const reader = createLastingThread({
+    start: () => start('reader'),
+    store,
+    faultCode,
+    onRestart: tell('reader'),
+  })
+  const watching = createJobWatch()
+  const queue = createCommitQueue(writer, watching)
+  let isOpen = true
+  return {
+    ...createCalls(queue, reader, () => isOpen),
+    watch: watching.watch,
+    async close() {
+      isOpen = false
+      await queue.settled()
+      const close = (thread: ThreadWorker<JobThreadCalls>) => thread.ask('close', undefined)
+      await Promise.all([writer.close(close), reader.close(close)])
+    },
+  }
+}
+
+function startJobThread(data: JobThreadData): ThreadWorker<JobThreadCalls> {
+  return startThread<JobThreadCalls>({
+    program: '../jobs/job-thread',
+    data,
+    store,
+    role: data.role,
+    faultCode,
+  })
+}
+
+async function openWriter(worker: ThreadWorker<JobThreadCalls>): Promise<ThreadWorker<JobThreadCalls>> {
+  try {
+    await worker.ask('open', undefined)
+    return worker
+  } catch (error) {
+    await worker.end()
+    throw error
+  }
+}
+
+type CommitQueue = GroupQueue<JobCall, unknown>
+
+/** Has what comes while a commit is under way share the next. */
+function createCommitQueue(
+  writer: LastingThread<JobThreadCalls>,
+  watching: { readonly isWatched: () => boolean; readonly tell: (change: JobChange) => void },
+): CommitQueue {
+  return createGroupQueue({
+    async send(calls) {
+      const isWatched = watching.isWatched()
+      const { outcomes, changes } = await writer.ask('commit', { calls, isWatched })
+      for (const change of changes) watching.tell(change)
+      return outcomes.map((outcome) =>
+        'failure' in outcome ? { failure: errorOf(outcome.failure, store, faultCode) } : outcome,
+      )
+    },
+    weigh: weighCall,
+    groupMax,
+    waitingMax,
+    refuse: () => new Fault(faultCode, `${store}: too much is waiting to be written`),
+  })
+}
+
+function createCalls(
+  queue: CommitQueue,
+  reader: LastingThread<JobThreadCalls>,
+  isOpen: () => boolean,
+): Omit<JobStore, 'watch' | 'close'> {
+  async function add(name: keyof JobWrites, values: readonly unknown[]): Promise<never> {
+    if (!isOpen()) throw new Fault(faultCode, `${store}: it is closed`)
+    return (await queue.add({ name, values })) as never
+  }
+  async function read(name: keyof JobReads, values: readonly unknown[]): Promise<never> {
+    return (await reader.ask('read', { name, values })) as never
+  }
+  return {
+    submit: (...values) => add('submit', values),
+    claim: (...values) => add('claim', values),
+    extend: (...values) => add('extend', values),
+    settle: (...values) => add('settle', values),
+    cancel: (...values) => add('cancel', values),
+    retry: (...values) => add('retry', values),
+    forgetExpired: (...values) => add('forgetExpired', values),
+    reserve: (...values) => add('reserve', values),
+    keep: (...values) => add('keep', values),
+    release: (...values) => add('release', values),
+    claimDeliveries: (...values) => add('claimDeliveries', values),
+    settleDelivery: (...values) => add('settleDelivery', values),
+    addWebhookSecret: (...values) => add('addWebhookSecret', values),
+    findJob: (...values) => read('findJob', values),
+    listJobs: (...values) => read('listJobs', values),
+    listEnded: (...values) => read('listEnded', values),
+    countJobs: (...values) => read('countJobs', values),
+    listDeliveries: (...values) => read('listDeliveries', values),
+    findWebhookSecrets: (...values) => read('findWebhookSecrets', values),
+  }
+}

@@ -1,0 +1,95 @@
+import { hasEnded, type JobRecord, type NewJob } from '../../../jobs/job.ts'
+import type { JobAddress } from '../../../jobs/job-queue.ts'
+import { acceptJob } from '../../../jobs/transitions.ts'
+import type { SqliteDatabase } from '../database.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+
+/** Jobs with their inputs and results, without transactions or error handling of their own. */
+export interface JobTable {
+  readonly add: (job: NewJob) => JobRecord
+  readonly find: (id: string) => StoredJob | undefined
+  /** The same, unless it is another owner's. */
+  readonly findOwned: (address: JobAddress) => StoredJob | undefined
+  readonly findInputs: (place: number) => string
+  readonly findResult: (place: number) => string | null
+  /** Writes what may change of a job; a result along with it. Inputs that no attempt can need any more go. */
+  readonly put: (changed: ChangedJob) => void
+  /** Notes progress and makes a lease last. */
+  readonly extend: (place: number, done: number, version: number, until: number) => void
+}
+
+export interface ChangedJob extends StoredJob {
+  /** When it may be claimed by itself: null at once, or never where it has ended. */
+  readonly dueAt: number | null
+}
+
+export function createJobTable(database: SqliteDatabase): JobTable {
+  const insert = database.prepare(
+    `INSERT INTO jobs (id, owner, key_id, request_id, model, kind, total, priority, attempts_max, webhook, created_at,
+      status, version, done, attempts, is_ready) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
+  )
+  const insertInputs = database.prepare('INSERT INTO job_inputs VALUES (last_insert_rowid(), ?)')
+  const insertResult = database.prepare('INSERT INTO job_results VALUES (?, ?)')
+  const removeInputs = database.prepare('DELETE FROM job_inputs WHERE place = ?')
+  const update = database.prepare(
+    `UPDATE jobs SET lease = ?, status = ?, version = ?, done = ?, attempts = ?, error_code = ?, error_detail = ?,
+      started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ? WHERE place = ?`,
+  )
+  const prolong = database.prepare(
+    'UPDATE jobs SET done = ?, version = ?, is_ready = 0, due_at = ? WHERE place = ?',
+  )
+  const { find, findOwned, findResult } = createJobFinder(database)
+  const selectInputs = database.prepare<{ inputs: string }>('SELECT inputs FROM job_inputs WHERE place = ?')
+
+  return {
+    add(job) {
+      const { id, owner, keyId, requestId, model, kind, total, priority } = job
+      const { attemptsMax, webhook, createdAt } = job
+      const cells = [id, owner, keyId, requestId, model, kind, total, priority]
+      insert.run(...cells, attemptsMax, webhook, createdAt)
+      insertInputs.run(job.inputs)
+      return acceptJob(job)
+    },
+    find,
+    findOwned,
+    findResult,
+    findInputs(place) {
+      const row = selectInputs.get(place)
+      if (row === undefined) throw new Error(`the inputs of the job at ${place} are missing`)
+      return row.inputs
+    },
+    put({ place, job, lease, dueAt }) {
+      const { status, version, done, attempts, error, startedAt, finishedAt, expiresAt } = job
+      const isReady = !hasEnded(status) && dueAt === null ? 1 : 0
+      const state = [lease, status, version, done, attempts, error?.code ?? null, error?.detail ?? null]
+      update.run(...state, startedAt, finishedAt, expiresAt, isReady, dueAt, place)
+      if (job.result !== null) insertResult.run(place, job.result)
+      if (status === 'succeeded' || status === 'cancelled') removeInputs.run(place)
+    },
+    extend(place, done, version, until) {
+      prolong.run(done, version, until, place)
+    },
+  }
+}
+
+/** Finds jobs by their ids. */
+export function createJobFinder(
+  database: SqliteDatabase,
+): Pick<JobTable, 'find' | 'findOwned' | 'findResult'> {
+  const select = database.prepareCells<JobCells>(`SELECT ${jobColumns} FROM jobs WHERE id = ?`)
+  const selectResult = database.prepare<{ result: string }>('SELECT result FROM job_results WHERE place = ?')
+
+  function find(id: string): StoredJob | undefined {
+    const cells = select.get(id)
+    return cells === undefined ? undefined : decodeJob(cells)
+  }
+
+  return {
+    find,
+    findOwned({ id, owner }) {
+      const found = find(id)
+      return owner === undefined || found?.job.owner === owner ? found : undefined
+    },
+    findResult: (place) => selectResult.get(place)?.result ?? null,
+  }
+}

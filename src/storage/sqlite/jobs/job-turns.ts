@@ -1,0 +1,109 @@
+import type { SqliteDatabase } from '../database.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+
+/** Whose turn it is, and which job of theirs: without transactions or error handling of its own. */
+export interface TurnTable {
+  /** Notes that an owner has a job of this model that may be claimed. A new owner's turn is behind everybody's. */
+  readonly noteReady: (owner: string, model: string) => void
+  /** Takes the next job that may be claimed, of the owner who was served longest ago, as one turn of theirs. */
+  readonly take: (models: readonly string[]) => StoredJob | undefined
+}
+
+interface TurnRow {
+  readonly owner: string
+  readonly served: number
+}
+
+export function createTurnTable(database: SqliteDatabase): TurnTable {
+  const serve = database.prepare('UPDATE turns SET served = ? WHERE owner = ?')
+  const nextTurn = createTurnCounter(database)
+  const firstOwner = createOwnerFinder(database)
+  const firstJob = createJobFinder(database)
+  return {
+    noteReady: createReadyNote(database, nextTurn),
+    take(models) {
+      for (;;) {
+        const owner = firstOwner(models)
+        if (owner === undefined) return undefined
+        const found = firstJob(owner, models)
+        // Where they had none, that is noted now, and another is first.
+        if (found === undefined) continue
+        serve.run(nextTurn(), owner)
+        return found
+      }
+    },
+  }
+}
+
+function createTurnCounter(database: SqliteDatabase): () => number {
+  const count = database.prepare<{ served: number }>(
+    'UPDATE totals SET served = served + 1 WHERE id = 1 RETURNING served',
+  )
+  return () => {
+    const row = count.get()
+    if (row === undefined) throw new Error('the row of totals is missing')
+    return row.served
+  }
+}
+
+function createReadyNote(database: SqliteDatabase, nextTurn: () => number): TurnTable['noteReady'] {
+  const select = database.prepare<{ has_ready: number }>(
+    'SELECT has_ready FROM turns WHERE owner = ? AND model = ?',
+  )
+  const selectServed = database.prepare<{ served: number }>(
+    'SELECT served FROM turns WHERE owner = ? LIMIT 1',
+  )
+  const insert = database.prepare('INSERT INTO turns (owner, model, served, has_ready) VALUES (?, ?, ?, 1)')
+  const update = database.prepare('UPDATE turns SET has_ready = 1 WHERE owner = ? AND model = ?')
+  return (owner, model) => {
+    const row = select.get(owner, model)
+    // An owner who asks another model keeps their turn.
+    if (row === undefined) insert.run(owner, model, selectServed.get(owner)?.served ?? nextTurn())
+    else if (row.has_ready === 0) update.run(owner, model)
+  }
+}
+
+function createOwnerFinder(database: SqliteDatabase): (models: readonly string[]) => string | undefined {
+  const first = database.prepare<TurnRow>(
+    'SELECT owner, served FROM turns WHERE model = ? AND has_ready = 1 ORDER BY served LIMIT 1',
+  )
+  return (models) => {
+    let best: TurnRow | undefined
+    for (const model of models) {
+      const row = first.get(model)
+      if (row !== undefined && (best === undefined || row.served < best.served)) best = row
+    }
+    return best?.owner
+  }
+}
+
+/** An owner's next job of these models; a model that has none is noted as such. */
+function createJobFinder(
+  database: SqliteDatabase,
+): (owner: string, models: readonly string[]) => StoredJob | undefined {
+  const first = database.prepareCells<JobCells>(
+    `SELECT ${jobColumns} FROM jobs WHERE is_ready = 1 AND owner = ? AND model = ?
+      ORDER BY priority DESC, place LIMIT 1`,
+  )
+  const noteNone = database.prepare(
+    'UPDATE turns SET has_ready = 0 WHERE owner = ? AND model = ? AND has_ready = 1',
+  )
+  return (owner, models) => {
+    let best: StoredJob | undefined
+    for (const model of models) {
+      const cells = first.get(owner, model)
+      if (cells === undefined) {
+        noteNone.run(owner, model)
+        continue
+      }
+      const found = decodeJob(cells)
+      if (best === undefined || isBefore(found, best)) best = found
+    }
+    return best
+  }
+}
+
+function isBefore(one: StoredJob, other: StoredJob): boolean {
+  const priority = one.job.priority - other.job.priority
+  return priority > 0 || (priority === 0 && one.place < other.place)
+}

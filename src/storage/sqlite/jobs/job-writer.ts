@@ -1,0 +1,108 @@
+import type { SqliteDatabase } from '../database.ts'
+import { failureOf } from '../threads/thread-program.ts'
+import { inTransaction } from '../transaction.ts'
+import { type WatchedFiles, watchFiles } from '../watched-files.ts'
+import { createJobAnswers } from './job-answers.ts'
+import type { Carried, Committed, JobCall, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
+import { type ChangeNotes, createChangeNotes, type JobChanges } from './job-change-notes.ts'
+import { createAttemptChanges, createJobSubmit, createOwnerChanges } from './job-changes.ts'
+import { createJobClaims } from './job-claims.ts'
+import { openJobDatabase } from './job-database.ts'
+import { createJobExpiry } from './job-expiry.ts'
+import { createJobParts } from './job-parts.ts'
+import { createSecretWriter } from './job-secrets.ts'
+
+interface OpenJobs {
+  readonly database: SqliteDatabase
+  readonly files: WatchedFiles
+  readonly carryOut: (call: JobCall) => Committed['outcomes'][number]
+  readonly notes: ChangeNotes
+}
+
+/**
+ * The writing side of the jobs, as a thread runs it: a group of calls is one transaction that is on the disk when it returns, and has not
+ * happened when it throws. A call that fails undoes itself alone. A file that could not be opened is tried again.
+ */
+export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'close'> {
+  let open: OpenJobs | undefined
+
+  function use(): OpenJobs {
+    open ??= openJobs(file)
+    return open
+  }
+
+  return {
+    open: () => void use(),
+    commit({ calls, isWatched }) {
+      const { database, files, carryOut, notes } = use()
+      // The open file goes on when its name is gone: what is written to it would be lost.
+      files.check()
+      notes.begin(isWatched)
+      return inTransaction(database, () => ({ outcomes: calls.map(carryOut), changes: notes.take() }))
+    },
+    close() {
+      open?.database.close()
+      open = undefined
+    },
+  }
+}
+
+function openJobs(file: string): OpenJobs {
+  const database = openJobDatabase(file)
+  try {
+    const notes = createChangeNotes()
+    const writes = createJobWrites(database, notes)
+    const carryOut = createCallRunner(database, writes, notes)
+    return { database, files: watchFiles(file), carryOut, notes }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** All calls that change something, on an open database; each within a transaction of the caller's. */
+export function createJobWrites(database: SqliteDatabase, changes: JobChanges): Carried<JobWrites> {
+  const parts = createJobParts(database, changes)
+  const { reserve, keep, release, ...answers } = createJobAnswers(database)
+  const { claimDeliveries, settleDelivery } = parts.outbox
+  return {
+    ...createAttemptChanges(parts),
+    ...createOwnerChanges(parts),
+    submit: createJobSubmit(database, parts, { keep, ...answers }),
+    claim: createJobClaims(database, parts),
+    forgetExpired: createJobExpiry(database, parts.outbox),
+    reserve,
+    keep,
+    release,
+    claimDeliveries,
+    settleDelivery,
+    addWebhookSecret: createSecretWriter(database),
+  }
+}
+
+/** Carries out a call within a group's transaction, so that it undoes itself alone where it fails. */
+function createCallRunner(
+  database: SqliteDatabase,
+  writes: Carried<JobWrites>,
+  notes: ChangeNotes,
+): OpenJobs['carryOut'] {
+  const begin = database.prepare('SAVEPOINT call')
+  const undo = database.prepare('ROLLBACK TO call')
+  const end = database.prepare('RELEASE call')
+  return ({ name, values }) => {
+    begin.run()
+    try {
+      const value = (writes[name] as (...values: readonly unknown[]) => unknown)(...values)
+      end.run()
+      notes.endCall()
+      return { value }
+    } catch (error) {
+      // After some errors SQLite has undone all of it (https://sqlite.org/lang_transaction.html): the group has failed.
+      if (!database.isTransaction()) throw error
+      undo.run()
+      end.run()
+      notes.dropCall()
+      return { failure: failureOf(error) }
+    }
+  }
+}

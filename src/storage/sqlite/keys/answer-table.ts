@@ -1,0 +1,52 @@
+import type { IdempotentAnswer } from '../../../keys/key-store.ts'
+import type { SqliteDatabase } from '../database.ts'
+
+/** Answers removed in one go, at most: a write pays for the tidying, and must not wait for all of it. */
+const purgedMax = 1_000
+
+/** The kept answers, without transactions or error handling of their own. */
+export interface AnswerTable {
+  /** @param now milliseconds since the epoch */
+  readonly find: (id: string, now: number) => IdempotentAnswer | undefined
+  /** Puts an answer, in the place of one that has expired where there is one. */
+  readonly put: (answer: IdempotentAnswer) => void
+  readonly purge: (now: number) => void
+}
+
+interface AnswerRow {
+  readonly id: string
+  readonly request_digest: string
+  readonly sealed: Uint8Array
+  readonly expires_at: number
+}
+
+export function createAnswerTable(database: SqliteDatabase): AnswerTable {
+  const find = database.prepare<AnswerRow>(
+    'SELECT id, request_digest, sealed, expires_at FROM answers WHERE id = ? AND expires_at > ?',
+  )
+  const put = database.prepare(
+    'INSERT OR REPLACE INTO answers (id, request_digest, sealed, expires_at) VALUES (?, ?, ?, ?)',
+  )
+  const purge = database.prepare(
+    `DELETE FROM answers WHERE rowid IN
+      (SELECT rowid FROM answers WHERE expires_at <= ? ORDER BY expires_at LIMIT ${purgedMax})`,
+  )
+  return {
+    find: (id, now) => {
+      const row = find.get(id, now)
+      if (row === undefined) return undefined
+      return Object.freeze({
+        id: row.id,
+        requestDigest: row.request_digest,
+        sealed: row.sealed,
+        expiresAt: row.expires_at,
+      })
+    },
+    put: (answer) => {
+      put.run(answer.id, answer.requestDigest, answer.sealed, answer.expiresAt)
+    },
+    purge: (now) => {
+      purge.run(now)
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import type { ChangeCursor, Changes } from '../../../keys/key-store.ts'
+import type { Connection } from '../connection.ts'
+import { readValue, type SqliteDatabase } from '../database.ts'
+import { latestChange } from './next-change.ts'
+
+/** More changed keys than this are told as `all`: dropping a cache is cheaper than reading so many. */
+const listedMax = 1_000
+
+/** What the database held when it was last looked at. */
+interface Seen {
+  /** `PRAGMA data_version`: another number after every commit of another connection. */
+  readonly dataVersion: number
+  readonly cursor: ChangeCursor
+  readonly hasImportedKeys: boolean
+  readonly hasKeys: boolean
+}
+
+/** Reads which keys changed, by themselves or with their owner. */
+export interface ChangeReader {
+  /** @throws Fault `store_unavailable` */
+  readonly read: (since: ChangeCursor | undefined) => Changes
+  /** To be called after every write of this connection, which `data_version` does not count. */
+  readonly forget: () => void
+}
+
+export function createChangeReader(connection: Connection, database: SqliteDatabase): ChangeReader {
+  const findDataVersion = database.prepare<{ data_version: number }>('PRAGMA data_version')
+  const selectIds = database.prepare<{ id: string }>(
+    // Node 22.19 cannot bind a numbered parameter twice. Each half by itself stops where the whole would be too long: an owner may have a million keys.
+    `SELECT id FROM (SELECT id FROM keys WHERE change > ? AND change <= ? LIMIT ${listedMax + 1})
+      UNION
+      SELECT id FROM (
+        SELECT keys.id FROM owners JOIN keys USING (owner)
+          WHERE owners.change > ? AND owners.change <= ? LIMIT ${listedMax + 1}
+      )`,
+  )
+  let seen: Seen | undefined
+
+  function look(): Seen {
+    // The version first: a commit that comes in between is then seen twice, never not at all.
+    const dataVersion = findDataVersion.get()?.data_version ?? Number.NaN
+    if (seen?.dataVersion !== dataVersion) {
+      seen = {
+        dataVersion,
+        cursor: Number(readValue(database, `SELECT ${latestChange}`)),
+        hasKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM keys)') === 1,
+        hasImportedKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM imported_digests)') === 1,
+      }
+    }
+    return seen
+  }
+
+  function idsBetween(since: ChangeCursor, until: ChangeCursor): readonly string[] | 'all' {
+    if (since === until) return []
+    // A cursor ahead of the database: an older one has been put in its place.
+    if (since > until) return 'all'
+    const rows = selectIds.all(since, until, since, until)
+    return rows.length > listedMax ? 'all' : rows.map((row) => row.id)
+  }
+
+  return {
+    read: (since) => {
+      return connection.read(() => {
+        const { cursor, hasImportedKeys, hasKeys } = look()
+        return { cursor, keyIds: idsBetween(since ?? cursor, cursor), hasImportedKeys, hasKeys }
+      })
+    },
+    forget: () => {
+      seen = undefined
+    },
+  }
+}

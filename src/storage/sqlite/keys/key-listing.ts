@@ -1,0 +1,43 @@
+import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyPage, KeyQuery } from '../../../keys/key-store.ts'
+import type { Connection } from '../connection.ts'
+import type { SqliteDatabase } from '../database.ts'
+import { mayMatchFew, type Place, type Walk, walksOf } from './key-query.ts'
+import { decodeKey, type KeyCells } from './key-row.ts'
+
+/**
+ * How many keys are looked at before others get their turn. Among a million keys a filter that matches none takes
+ * seconds, and SQLite runs in the thread that answers requests: 500 keys hold it for some 5 to 10 ms.
+ */
+const sliceLength = 500
+
+/** Lists keys. Each slice sees one moment; a key that changes meanwhile may move, as it may between two pages. */
+export async function listKeys(
+  connection: Connection,
+  database: SqliteDatabase,
+  query: KeyQuery,
+): Promise<KeyPage> {
+  const found: KeyRecord[] = []
+  // One more than asked for tells whether another page follows.
+  const wanted = query.limit + 1
+  for (const walk of walksOf(query)) {
+    let start = walk.start
+    do {
+      const slice = connection.readTogether(() => {
+        const end = mayMatchFew(query) ? findEnd(database, walk, start) : undefined
+        const { sql, values } = walk.selectKeys(start, end)
+        return { end, cells: database.prepareCells<KeyCells>(sql).all(...values, wanted - found.length) }
+      })
+      found.push(...slice.cells.map(decodeKey))
+      if (found.length === wanted) return { keys: found.slice(0, query.limit), hasMore: true }
+      start = slice.end
+      if (start !== undefined) await new Promise((resolve) => setImmediate(resolve))
+    } while (start !== undefined)
+  }
+  return { keys: found, hasMore: false }
+}
+
+function findEnd(database: SqliteDatabase, walk: Walk, start: Place | undefined): Place | undefined {
+  const { sql, values } = walk.selectEnd(start, sliceLength)
+  return database.prepare<{ value: Place['value']; id: string }>(sql).get(...values)
+}

@@ -1,0 +1,147 @@
+import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
+import type { Standing } from '../../../keys/standing.ts'
+import type { SqlValue } from '../database.ts'
+import { keyColumns } from './key-row.ts'
+
+/** A statement and what to bind. The text is put together from closed lists alone; whatever a caller gave is bound. */
+export interface Selection {
+  readonly sql: string
+  readonly values: readonly SqlValue[]
+}
+
+/** Where in a sort a key stands. */
+export interface Place {
+  readonly value: SqlValue
+  readonly id: string
+}
+
+/** One walk along an index, from a place or from its beginning. */
+export interface Walk {
+  readonly start: Place | undefined
+  /** The place that is `length` keys on, matching or not; no row where fewer follow. */
+  readonly selectEnd: (start: Place | undefined, length: number) => Selection
+  /** The matching keys behind `start`, up to `end` and with it, or all that follow. LIMIT is to be bound last. */
+  readonly selectKeys: (start: Place | undefined, end: Place | undefined) => Selection
+}
+
+const sortColumns: Readonly<Record<KeySort, string>> = {
+  created_at: 'created_at',
+  updated_at: 'updated_at',
+  expires_at: 'expires_at',
+  name: 'name',
+  id: 'id',
+}
+
+/**
+ * The walks that give a listing, one after another. There are two under `expires_at`, the dated keys and then those
+ * that never expire: so both directions walk one index.
+ */
+export function walksOf(query: KeyQuery): readonly Walk[] {
+  const { sort, after } = query
+  const column = sortColumns[sort]
+  if (sort === 'id') return [createWalk(query, 'TRUE', undefined, after)]
+  if (sort !== 'expires_at') return [createWalk(query, 'TRUE', column, after)]
+  const dated = createWalk(query, 'expires_at IS NOT NULL', column, after)
+  if (after?.value === null) return [createWalk(query, 'expires_at IS NULL', undefined, after)]
+  return [dated, createWalk(query, 'expires_at IS NULL', undefined, undefined)]
+}
+
+/**
+ * Whether few of the keys walked along may match, so that finding a page may take reading them all. The keys of an owner
+ * have an index of their own, and are sorted when they have been found.
+ */
+export function mayMatchFew(query: KeyQuery): boolean {
+  const { owner, environment, scope, standing, nameContains } = query
+  return (
+    owner === undefined && [environment, scope, standing, nameContains].some((part) => part !== undefined)
+  )
+}
+
+/** @param column what to walk along, before the id; undefined for the id alone */
+function createWalk(
+  query: KeyQuery,
+  range: string,
+  column: string | undefined,
+  start: Place | undefined,
+): Walk {
+  const direction = query.descending ? 'DESC' : 'ASC'
+  const [beyond, upTo] = query.descending ? ['<', '>='] : ['>', '<=']
+  const order = column === undefined ? `id ${direction}` : `${column} ${direction}, id ${direction}`
+  const filters = filtersOf(query)
+  const within: Condition = { sql: range, values: [] }
+
+  function bound(operator: string, place: Place | undefined): Condition[] {
+    if (place === undefined) return []
+    if (column === undefined) return [{ sql: `id ${operator} ?`, values: [place.id] }]
+    return [{ sql: `(${column}, id) ${operator} (?, ?)`, values: [place.value, place.id] }]
+  }
+
+  return {
+    start,
+    selectEnd: (from, length) => {
+      const { sql, values } = whereOf([within, ...bound(beyond, from)])
+      return {
+        sql: `SELECT ${column ?? 'NULL'} AS value, id FROM keys WHERE ${sql} ORDER BY ${order} LIMIT 1 OFFSET ?`,
+        values: [...values, length - 1],
+      }
+    },
+    selectKeys: (from, end) => {
+      const { sql, values } = whereOf([within, ...bound(beyond, from), ...bound(upTo, end), ...filters])
+      return {
+        sql: `SELECT ${keyColumns.join(', ')} FROM keys WHERE ${sql} ORDER BY ${order} LIMIT ?`,
+        values,
+      }
+    },
+  }
+}
+
+interface Condition {
+  readonly sql: string
+  readonly values: readonly SqlValue[]
+}
+
+function whereOf(conditions: readonly Condition[]): Condition {
+  return {
+    sql: conditions.map((condition) => `(${condition.sql})`).join(' AND '),
+    values: conditions.flatMap((condition) => condition.values),
+  }
+}
+
+function filtersOf(query: KeyQuery): Condition[] {
+  const conditions: Condition[] = []
+  if (query.owner !== undefined) conditions.push({ sql: 'owner = ?', values: [query.owner] })
+  if (query.environment !== undefined)
+    conditions.push({ sql: 'environment = ?', values: [query.environment] })
+  if (query.scope !== undefined)
+    conditions.push({
+      // The first half is a superset of the second, and spares most rows the parsing.
+      sql: 'instr(scopes, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ?)',
+      values: [JSON.stringify(query.scope), query.scope],
+    })
+  if (query.standing !== undefined) conditions.push(standingCondition(query.standing.is, query.standing.now))
+  // lower() folds ASCII alone, and instr() knows no wildcards.
+  if (query.nameContains !== undefined)
+    conditions.push({ sql: 'instr(lower(name), lower(?)) > 0', values: [query.nameContains] })
+  return conditions
+}
+
+/** `standingOf`, in SQL. */
+function standingCondition(standing: Standing, now: number): Condition {
+  const unrevoked = 'revoked_at IS NULL'
+  const unexpired = `${unrevoked} AND (expires_at IS NULL OR expires_at > ?)`
+  switch (standing) {
+    case 'revoked':
+      return { sql: 'revoked_at IS NOT NULL', values: [] }
+    case 'expired':
+      return { sql: `${unrevoked} AND expires_at <= ?`, values: [now] }
+    case 'disabled':
+      return { sql: `${unexpired} AND disabled_at IS NOT NULL`, values: [now] }
+    case 'not_yet_valid':
+      return { sql: `${unexpired} AND disabled_at IS NULL AND not_before > ?`, values: [now, now] }
+    case 'active':
+      return {
+        sql: `${unexpired} AND disabled_at IS NULL AND (not_before IS NULL OR not_before <= ?)`,
+        values: [now, now],
+      }
+  }
+}

@@ -1,0 +1,156 @@
+import { Fault } from '../../../core/fault.ts'
+import type { KeyRecord, SecretRecord } from '../../../keys/key-record.ts'
+
+/** The cells of a key, in the order of `keyColumns`. */
+export type KeyCells = readonly [
+  version: number,
+  name: string,
+  owner: string,
+  environment: KeyRecord['environment'],
+  scopes: string,
+  metadata: string,
+  addresses: string,
+  secrets: Uint8Array,
+  imported: number,
+  createdAt: number,
+  updatedAt: number,
+  notBefore: number | null,
+  expiresAt: number | null,
+  disabledAt: number | null,
+  revokedAt: number | null,
+  revokedReason: string | null,
+  limits: string | null,
+  id: string,
+]
+
+/** The columns of a key; the id comes last, as an UPDATE wants it. */
+export const keyColumns: readonly string[] = [
+  'version',
+  'name',
+  'owner',
+  'environment',
+  'scopes',
+  'metadata',
+  'addresses',
+  'secrets',
+  'imported',
+  'created_at',
+  'updated_at',
+  'not_before',
+  'expires_at',
+  'disabled_at',
+  'revoked_at',
+  'revoked_reason',
+  'limits',
+  'id',
+]
+
+/** A key as its cells. */
+export function encodeKey(key: KeyRecord): KeyCells {
+  return [
+    key.version,
+    key.name,
+    key.owner,
+    key.environment,
+    JSON.stringify(key.scopes),
+    JSON.stringify(key.metadata),
+    JSON.stringify(key.addresses),
+    encodeSecrets(key.secrets),
+    key.imported ? 1 : 0,
+    key.createdAt,
+    key.updatedAt,
+    key.notBefore,
+    key.expiresAt,
+    key.disabledAt,
+    key.revokedAt,
+    key.revokedReason,
+    key.limits === null ? null : JSON.stringify(key.limits),
+    key.id,
+  ]
+}
+
+/**
+ * A row as a frozen key.
+ *
+ * @throws Fault `store_unavailable` where the row cannot be read: it was not written by this program
+ */
+export function decodeKey(cells: KeyCells): KeyRecord {
+  try {
+    return Object.freeze({
+      id: cells[17],
+      version: cells[0],
+      name: cells[1],
+      owner: cells[2],
+      environment: cells[3],
+      scopes: parseFrozen<readonly string[]>(cells[4]),
+      metadata: parseFrozen<Readonly<Record<string, unknown>>>(cells[5]),
+      addresses: parseFrozen<readonly string[]>(cells[6]),
+      limits: cells[16] === null ? null : parseFrozen<readonly string[]>(cells[16]),
+      secrets: decodeSecrets(cells[7]),
+      imported: cells[8] === 1,
+      createdAt: cells[9],
+      updatedAt: cells[10],
+      notBefore: cells[11],
+      expiresAt: cells[12],
+      disabledAt: cells[13],
+      revokedAt: cells[14],
+      revokedReason: cells[15],
+    })
+  } catch (error) {
+    throw new Fault('store_unavailable', `key ${cells[17]}: its row cannot be read`, { cause: error })
+  }
+}
+
+const emptyArray: readonly never[] = Object.freeze([])
+const emptyObject: Readonly<Record<string, never>> = Object.freeze({})
+
+/** JSON as a value that nobody can change. */
+export function parseFrozen<T>(text: string): T {
+  // Most keys have no metadata and no address list.
+  if (text === '[]') return emptyArray as T
+  if (text === '{}') return emptyObject as T
+  return freezeDeep(JSON.parse(text)) as T
+}
+
+function freezeDeep(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  for (const part of Object.values(value)) freezeDeep(part)
+  return Object.freeze(value)
+}
+
+const digestLength = 32
+/** Digest, then the pepper's version, the creation and the end (NaN: none) as little-endian doubles. */
+const secretLength = digestLength + 3 * 8
+
+function encodeSecrets(secrets: readonly SecretRecord[]): Uint8Array {
+  const bytes = Buffer.alloc(secrets.length * secretLength)
+  for (const [index, secret] of secrets.entries()) {
+    if (secret.digest.length !== digestLength)
+      throw new RangeError(`secret digest: expected ${digestLength} bytes, got ${secret.digest.length}`)
+    const at = index * secretLength
+    bytes.set(secret.digest, at)
+    bytes.writeDoubleLE(secret.pepperVersion, at + digestLength)
+    bytes.writeDoubleLE(secret.createdAt, at + digestLength + 8)
+    bytes.writeDoubleLE(secret.endsAt ?? Number.NaN, at + digestLength + 16)
+  }
+  return bytes
+}
+
+function decodeSecrets(bytes: Uint8Array): readonly SecretRecord[] {
+  if (bytes.length === 0 || bytes.length % secretLength !== 0)
+    throw new RangeError(`secrets: expected a multiple of ${secretLength} bytes, got ${bytes.length}`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const secrets: SecretRecord[] = []
+  for (let at = 0; at < bytes.length; at += secretLength) {
+    const endsAt = view.getFloat64(at + digestLength + 16, true)
+    secrets.push(
+      Object.freeze({
+        digest: bytes.subarray(at, at + digestLength),
+        pepperVersion: view.getFloat64(at + digestLength, true),
+        createdAt: view.getFloat64(at + digestLength + 8, true),
+        endsAt: Number.isNaN(endsAt) ? null : endsAt,
+      }),
+    )
+  }
+  return Object.freeze(secrets)
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { idOf, keyOf } from '../../../../test/contract/key-fixtures.ts'
+import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
+import { openDatabase } from '../driver.ts'
+import { neighboursMax, placeOf } from './key-place.ts'
+import { migrateDatabase } from './key-schema.ts'
+import { createKeyTable } from './key-table.ts'
+
+test('ids that hash alike are found beside each other, and too many of them are refused, not mixed up', () => {
+  const file = join(createTemporaryFolder(), 'keys.db')
+  const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
+  migrateDatabase(database, file, 0)
+  const table = createKeyTable(database)
+  const put = database.prepare('UPDATE keys SET place = ? WHERE id = ?')
+  for (let number = 1; number < neighboursMax; number += 1) {
+    table.add(keyOf(idOf(number)))
+    put.run(placeOf(idOf(0)) + number - 1, idOf(number))
+  }
+  expect(table.find(idOf(0))).toBeUndefined()
+  table.add(keyOf(idOf(0)))
+  expect(table.find(idOf(0))?.id).toBe(idOf(0))
+  put.run(placeOf(idOf(99)), idOf(0))
+  table.add(keyOf(idOf(98)))
+  put.run(placeOf(idOf(0)) + neighboursMax - 1, idOf(98))
+  expect(() => table.add(keyOf(idOf(0), { name: 'again' }))).toThrow(/hash alike/)
+  database.close()
+})
+
+test('looking a key up by its id reads one tree, and each sort walks an index', () => {
+  const file = join(createTemporaryFolder(), 'keys.db')
+  const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
+  migrateDatabase(database, file, 0)
+  const planOf = (sql: string): string =>
+    database
+      .prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .map((row) => row.detail)
+      .join('; ')
+  expect(planOf("SELECT name FROM keys WHERE place BETWEEN 1 AND 2 AND +id = 'a'")).toBe(
+    'SEARCH keys USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+  )
+  for (const column of ['created_at', 'updated_at', 'expires_at', 'name'])
+    for (const [direction, beyond] of [
+      ['ASC', '>'],
+      ['DESC', '<'],
+    ])
+      expect(
+        planOf(
+          `SELECT * FROM keys WHERE (${column}, id) ${beyond} ('a', 'b') ORDER BY ${column} ${direction}, id ${direction} LIMIT 5`,
+        ),
+      ).toBe(`SEARCH keys USING INDEX keys_by_${column} ((${column},id)${beyond}(?,?))`)
+  database.close()
+})

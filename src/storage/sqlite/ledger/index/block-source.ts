@@ -1,0 +1,104 @@
+import type { LedgerFilter, LedgerQuery } from '../../../../ledger/ledger.ts'
+import type { SqliteDatabase } from '../../database.ts'
+import { createPostings, indexedTexts, indexedUntil } from './postings.ts'
+
+/** A block as queries need it. */
+export interface FoundBlock {
+  readonly id: number
+  readonly stream: string
+  readonly firstSeq: number
+  readonly body: Uint8Array
+}
+
+/** Finds the blocks that may hold what a filter wants. */
+export interface BlockSource {
+  /** @param from the first block to look at, in the order; undefined: from the end where the order begins */
+  readonly find: (
+    filter: LedgerFilter,
+    order: LedgerQuery['order'],
+    from: number | undefined,
+  ) => Iterable<FoundBlock>
+}
+
+/** Each step is a statement of its own, so that a long one does not hold the write-ahead log. Blocks never change once they are there. */
+const blocksAtOnce = 32
+
+type Step = (after: number, filter: LedgerFilter) => FoundBlock[]
+
+export function createBlockSource(database: SqliteDatabase): BlockSource {
+  const postings = createPostings(database)
+  const one = database.prepare<FoundBlock>(`${select} WHERE block.id = ? AND max_at >= ? AND min_at < ?`)
+  const newest = database.prepare<{ id: number | null }>('SELECT max(id) AS id FROM block')
+  const steps = { oldest: stepOf(database, 'oldest'), newest: stepOf(database, 'newest') }
+
+  function* scan(
+    filter: LedgerFilter,
+    order: LedgerQuery['order'],
+    first: number,
+    last: number,
+  ): Iterable<FoundBlock> {
+    let after = order === 'oldest' ? first - 1 : last + 1
+    for (;;) {
+      const found = steps[order](after, filter)
+      for (const block of found) {
+        if (block.id < first || block.id > last) return
+        yield block
+      }
+      const next = found.at(-1)?.id
+      if (next === undefined) return
+      after = next
+    }
+  }
+
+  function* look(
+    filter: LedgerFilter,
+    ids: Iterable<number>,
+    first: number,
+    last: number,
+  ): Iterable<FoundBlock> {
+    for (const id of ids) {
+      const block = id < first || id > last ? undefined : one.get(id, ...timesOf(filter))
+      if (block !== undefined) yield block
+    }
+  }
+
+  return {
+    *find(filter, order, from) {
+      const end = newest.get()?.id ?? 0
+      const [first, last] = order === 'oldest' ? [from ?? 1, end] : [1, Math.min(from ?? end, end)]
+      const term = termOf(filter)
+      if (term === undefined) return yield* scan(filter, order, first, last)
+      const border = indexedUntil(database)
+      const indexed = look(filter, postings.find(term, border, order), first, last)
+      const rest = scan(filter, order, Math.max(first, border + 1), last)
+      if (order === 'newest') yield* rest
+      yield* indexed
+      if (order === 'oldest') yield* rest
+    },
+  }
+}
+
+const select = `
+  SELECT block.id AS id, stream.id AS stream, first_seq AS firstSeq, body
+  FROM block JOIN stream ON stream.number = block.stream`
+
+function stepOf(database: SqliteDatabase, order: LedgerQuery['order']): Step {
+  const [isBehind, direction] = order === 'oldest' ? ['>', 'ASC'] : ['<', 'DESC']
+  const statement = database.prepare<FoundBlock>(`
+    ${select} WHERE block.id ${isBehind} ? AND max_at >= ? AND min_at < ? ORDER BY block.id ${direction} LIMIT ${blocksAtOnce}
+  `)
+  return (after, filter) => statement.all(after, ...timesOf(filter))
+}
+
+function timesOf({ since, until }: LedgerFilter): [number, number] {
+  return [since ?? 0, until ?? Number.MAX_SAFE_INTEGER]
+}
+
+/** The rarest first: a key has one owner, and few requests have a code. */
+function termOf(filter: LedgerFilter): string | undefined {
+  for (const [name, text] of Object.entries(indexedTexts)) {
+    const value = filter[text]
+    if (value !== undefined) return `${name}:${value}`
+  }
+  return undefined
+}

@@ -1,0 +1,149 @@
+import { type LedgerBlock, walkEntries } from '../../../../ledger/format/block.ts'
+import { EntrySkim, skimmedTexts } from '../../../../ledger/format/entry-view.ts'
+import { formatPosition } from '../../../../ledger/format/position.ts'
+import { bodyOf } from '../../../../ledger/format/walk-block.ts'
+import type { LedgerFinding } from '../../../../ledger/verify/finding.ts'
+import type { LedgerIndexCheck } from '../../../../ledger/verify/verify-ledger.ts'
+import type { SqliteDatabase } from '../../database.ts'
+import { hasLedgerSchema } from './check-schema.ts'
+import { indexedTexts, indexedUntil, spanRowsMax } from './postings.ts'
+import { type PostingCells, SpanTerms } from './segment-terms.ts'
+
+const names = Object.keys(indexedTexts)
+const prefixes = names.map((name) => `${name}:`)
+const places = Object.values(indexedTexts).map((text) => skimmedTexts[text])
+
+interface IndexSpan {
+  /** Its last block. */
+  readonly until: number
+  readonly terms: SpanTerms
+}
+
+/**
+ * Checks the index against the blocks: every record up to where it reaches must be found by each of its texts, and no block in a place where
+ * a query would come upon it twice. A row for a text that its block does not hold is harmless, as queries look at the records. One span is
+ * in memory at a time.
+ */
+export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
+  if (!hasLedgerSchema(database)) return otherTables
+  const border = indexedUntil(database)
+  const nextUntil = database.prepare<{ until: number | null }>(
+    'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',
+  )
+  const rowsOf = database.prepareCells<PostingCells>(
+    `SELECT hex(term), hex(blocks) FROM posting WHERE until = ? LIMIT ${spanRowsMax + 1}`,
+  )
+  let span: IndexSpan | undefined = { until: 0, terms: new SpanTerms([], prefixes) }
+  let last: LedgerBlock | undefined
+
+  /** Goes on to the span of a block, or to the end. Gives where one ends whose rows are wrong. */
+  function goOn(id: number): number | undefined {
+    while (span !== undefined && span.until < id) {
+      const from: number = span.until
+      const until = nextUntil.get(from, border)?.until ?? undefined
+      const terms = until === undefined ? undefined : readSpan(rowsOf.all(until), from, until)
+      if (until !== undefined && terms === undefined) return until
+      span = until === undefined || terms === undefined ? undefined : { until, terms }
+    }
+    return undefined
+  }
+
+  return {
+    check(block) {
+      last = block
+      if (block.id > border) return undefined
+      const wrong = goOn(block.id)
+      return wrong === undefined ? checkBlock(block, span?.terms) : wrongSpan(block, wrong)
+    },
+    end() {
+      const wrong = goOn(Number.POSITIVE_INFINITY)
+      if (wrong !== undefined) return wrongSpan(last, wrong)
+      return border > (last?.id ?? 0) ? tooFar(last, border) : undefined
+    },
+  }
+}
+
+/** Nothing that is read through them says anything. */
+const otherTables: LedgerIndexCheck = {
+  check: (block) => indexChanged(block, 'its tables are not those that a ledger is made with'),
+  end: () => indexChanged(undefined, 'its tables are not those that a ledger is made with'),
+}
+
+/** The rows of a span; undefined where they are too many, or name a block that is not of it or not in order. */
+function readSpan(rows: readonly PostingCells[], from: number, until: number): SpanTerms | undefined {
+  if (rows.length > spanRowsMax) return undefined
+  const terms = new SpanTerms(rows, prefixes)
+  return terms.areOf(from, until) ? terms : undefined
+}
+
+const skim = new EntrySkim()
+
+/** @param terms those of the span that the block belongs to; undefined where there is none, so that nothing is found */
+function checkBlock(block: LedgerBlock, terms: SpanTerms | undefined): LedgerFinding | undefined {
+  const body = bodyOf(block)
+  let finding: LedgerFinding | undefined
+  walkEntries(body, (start, _end, index) => {
+    if (finding !== undefined) return
+    if (!isRead(body, start)) {
+      finding = unreadable(block, index)
+      return
+    }
+    for (let kind = 0; kind < places.length; kind += 1) {
+      const place = places[kind] ?? 0
+      const length = skim.lengthAt(place)
+      if (length < 0 || terms?.has(kind, body, skim.startAt(place), length, block.id) === true) continue
+      finding = notFound(block, index, names[kind] ?? '')
+      return
+    }
+  })
+  return finding
+}
+
+function isRead(body: Buffer, start: number): boolean {
+  try {
+    skim.read(body, start)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function notFound({ id, stream, firstSeq }: LedgerBlock, index: number, name: string): LedgerFinding {
+  const seq = firstSeq + index
+  return {
+    kind: 'index_changed',
+    stream,
+    seq,
+    position: formatPosition({ block: id, index }),
+    message: `record ${seq} is in order, and queries by its ${name} miss it: the index does not have block ${id} there`,
+  }
+}
+
+function unreadable({ id, stream, firstSeq }: LedgerBlock, index: number): LedgerFinding {
+  const seq = firstSeq + index
+  const message = `record ${seq} fits its link and cannot be read: its texts do not end where they say`
+  return { kind: 'undecodable', stream, seq, position: formatPosition({ block: id, index }), message }
+}
+
+function wrongSpan(block: LedgerBlock | undefined, until: number): LedgerFinding {
+  return indexChanged(
+    block,
+    `its rows for the blocks up to ${until} are too many, or name blocks that are not of those`,
+  )
+}
+
+function tooFar(block: LedgerBlock | undefined, border: number): LedgerFinding {
+  const message = `it claims to reach up to block ${border}, and the last is ${block?.id ?? 'missing'}: queries would miss those that come`
+  return indexChanged(block, message)
+}
+
+/** @param block the last one that was come to */
+function indexChanged(block: LedgerBlock | undefined, message: string): LedgerFinding {
+  return {
+    kind: 'index_changed',
+    stream: block?.stream ?? '',
+    seq: block?.firstSeq ?? 1,
+    position: block === undefined ? null : formatPosition({ block: block.id, index: 0 }),
+    message: `the index that queries go by was changed: ${message}`,
+  }
+}

@@ -1,0 +1,57 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { encodeIds } from './block-ids.ts'
+import { type PostingCells, SpanTerms } from './segment-terms.ts'
+
+const prefixes = ['key:', 'owner:']
+
+function rowOf(term: string, ids: readonly number[]): PostingCells {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').toUpperCase()
+  return [hex(Buffer.from(term)), hex(encodeIds(ids))]
+}
+
+// Few letters, so that texts are often the same or begin and end alike; a NUL, a colon and one of several bytes are among them.
+const text = fc.string({ unit: fc.constantFrom('a', 'b', ':', '\0', 'é'), maxLength: 4 })
+const block = fc.nat(300).map((id) => id + 1)
+const rising = (ids: readonly number[]): readonly number[] =>
+  [...new Set(ids)].toSorted((one, other) => one - other)
+const terms = fc.uniqueArray(
+  fc.record({ prefix: fc.constantFrom('key:', 'owner:', 'other:', ''), text, ids: fc.array(block) }),
+  { selector: ({ prefix, text: value }) => prefix + value },
+)
+
+test('a text has the blocks that its row names, and no others', () => {
+  fc.assert(
+    fc.property(terms, fc.array(fc.tuple(fc.nat(1), text, block)), (rows, questions) => {
+      const span = new SpanTerms(
+        rows.map((row) => rowOf(row.prefix + row.text, rising(row.ids))),
+        prefixes,
+      )
+      expect(span.areOf(0, 301)).toBe(true)
+      // What is there, and what may not be, in the order of blocks.
+      const known = rows.flatMap(({ prefix, text: value, ids }) =>
+        ids.map((id) => [prefixes.indexOf(prefix), value, id] as const),
+      )
+      const asked = [...known, ...questions].filter(([kind]) => kind >= 0)
+      for (const [kind, value, id] of asked.toSorted((one, other) => one[2] - other[2])) {
+        const term = `${prefixes[kind]}${value}`
+        const isThere = rows.some((row) => row.prefix + row.text === term && row.ids.includes(id))
+        const body = Buffer.from(`before${value}behind`)
+        expect(span.has(kind, body, 6, Buffer.byteLength(value), id), `${term} in ${id}`).toBe(isThere)
+      }
+    }),
+  )
+})
+
+test.each([
+  ['behind its end', [11, 21]],
+  ['before its beginning', [10, 12]],
+  ['that is none', [0, 12]],
+  ['beyond all numbers', [12, 1e300]],
+])('a row that names a block %s is not of the span', (_what, ids) => {
+  expect(new SpanTerms([rowOf('key:a', [11, 20]), rowOf('other:b', ids)], prefixes).areOf(10, 20)).toBe(false)
+})
+
+test('a row that names a block twice is not of the span', () => {
+  expect(new SpanTerms([rowOf('key:a', [11, 11])], prefixes).areOf(10, 20)).toBe(false)
+})

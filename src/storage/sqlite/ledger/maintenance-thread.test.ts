@@ -1,0 +1,51 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Fault } from '../../../core/fault.ts'
+import type { LedgerEntry } from '../../../ledger/format/record.ts'
+import type { Tended, ThreadCalls } from './calls.ts'
+import { createKeepingThread } from './maintenance-thread.ts'
+import type { LedgerWorker } from './worker.ts'
+
+const turnMs = 1_000
+
+test('what was dropped while no record could be written is recorded with the next turn, once', async () => {
+  const turns: Tended['dropped'][] = [
+    { records: 5, until: 10 },
+    { records: 7, until: 20 },
+    undefined,
+    undefined,
+  ]
+  const appended: LedgerEntry[] = []
+  let isOut = true
+  const faults: unknown[] = []
+  vi.useFakeTimers()
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  const keeping = createKeepingThread({
+    start: () => workerThat(() => turns.shift()),
+    now: () => 0,
+    monotonic: () => 0,
+    async append(entry) {
+      if (isOut) throw new Fault('ledger_unavailable', 'ledger: database is locked')
+      appended.push(entry)
+    },
+    onFault: (message) => faults.push(message),
+  })
+  await vi.advanceTimersByTimeAsync(2 * turnMs)
+  expect(appended).toEqual([])
+  isOut = false
+  await vi.advanceTimersByTimeAsync(2 * turnMs)
+  await keeping.close()
+  expect(turns).toEqual([])
+  expect(appended).toMatchObject([{ event: 'ledger.dropped', detail: { records: 12, until: 20 } }])
+  expect(faults).toEqual(['ledger: its file could not be tended'])
+})
+
+function workerThat(tend: () => Tended['dropped']): LedgerWorker {
+  const handlers: Partial<ThreadCalls> = { tend: () => ({ dropped: tend() }), close: () => undefined }
+  return {
+    ask: async (name, argument) => handlers[name]?.(argument as never) as never,
+    isGone: () => false,
+    end: async () => {},
+  }
+}

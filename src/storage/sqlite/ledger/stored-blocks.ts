@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import type { LedgerBlock } from '../../../ledger/format/block.ts'
+import type { StoredBase } from '../../../ledger/verify/truncation-point.ts'
+import type { LedgerIndexCheck } from '../../../ledger/verify/verify-ledger.ts'
+import { createIndexCheck } from './index/check-index.ts'
+import { openLedgerDatabaseToRead } from './ledger-database.ts'
+
+/** The ledger's file as it is written, for whoever verifies it. */
+export interface LedgerBlocks {
+  /** Every block in the order of ids, those that are written meanwhile included. Few are in memory at a time. */
+  readonly blocks: () => Iterable<LedgerBlock>
+  /** For each stream whose beginning was dropped, what was signed of the last record that went. Not checked here. */
+  readonly bases: () => readonly StoredBase[]
+  /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
+  readonly streams: () => readonly LedgerStream[]
+  /** Begins a look at the index, for blocks from the first on. */
+  readonly checkIndex: () => LedgerIndexCheck
+  readonly close: () => void
+}
+
+export interface LedgerStream {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly openedAt: number
+}
+
+const blocksAtOnce = 64
+
+/**
+ * Opens a ledger's file, or a copy of one, without writing to it.
+ *
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
+ */
+export function openLedgerBlocks(file: string): LedgerBlocks {
+  // A copy has no log beside it, unless it was copied too, and may lie where nothing can be written. Whoever writes a ledger has a log.
+  const database = openLedgerDatabaseToRead(file, !existsSync(`${file}-wal`))
+  // A left join: a block whose stream is not known is shown, not hidden.
+  const some = database.prepare<LedgerBlock>(`
+    SELECT block.id AS id, coalesce(stream.id, '') AS stream, first_seq AS firstSeq, count, min_at AS minAt, max_at AS maxAt, body
+    FROM block LEFT JOIN stream ON stream.number = block.stream WHERE block.id > ? ORDER BY block.id LIMIT ${blocksAtOnce}
+  `)
+  return {
+    *blocks() {
+      let last = Number.MIN_SAFE_INTEGER
+      for (let found = some.all(last); found.length > 0; found = some.all(last)) {
+        yield* found
+        last = found.at(-1)?.id ?? last
+      }
+    },
+    bases: () =>
+      database
+        .prepare<StoredBase>(`
+          SELECT coalesce(stream.id, '') AS stream, checkpoint AS text
+          FROM base LEFT JOIN stream ON stream.number = base.stream ORDER BY base.stream
+        `)
+        .all(),
+    streams: () =>
+      database.prepare<LedgerStream>('SELECT id, opened_at AS openedAt FROM stream ORDER BY number').all(),
+    checkIndex: () => createIndexCheck(database),
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../../../core/clock.ts'
+import { Fault } from '../../../core/fault.ts'
+import { SetupError } from '../../../core/setup-error.ts'
+import { countSpare, isOver } from '../../../limits/stored-usage.ts'
+import type { LimitMemory } from '../../../limits/usage-store.ts'
+import type { SqliteDatabase } from '../database.ts'
+import { openDatabase } from '../driver.ts'
+import { faultOf, setupErrorOf } from '../sqlite-error.ts'
+import { inTransaction } from '../transaction.ts'
+import { type WatchedFiles, watchFiles } from '../watched-files.ts'
+import { prepareLimitDatabase } from './usage-schema.ts'
+import { createKeptUseTable, type KeptUseTable } from './usage-table.ts'
+
+export interface SqliteLimitMemoryOptions {
+  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  readonly file: string
+  /** Milliseconds since the epoch. @default Date.now */
+  readonly clock?: Clock
+}
+
+/** Rows that are looked at for being over, at once. */
+const tidiedMax = 100
+/** Rows after which the write-ahead log is brought into the file: not within a request, but when it is tidied. */
+const rowsPerCheckpoint = 2_000
+
+/**
+ * Opens what is used of limits, kept in an SQLite file that one process has to itself until it ends, however it ends. What was written
+ * survives the process at once; a power cut may lose what the operating system had not yet put on the disk, on Linux the last half
+ * minute, but never tears the file.
+ *
+ * @throws SetupError `data_locked` (another process has it), `data_missing`, `data_corrupt`, `data_newer`, `data_unwritable`,
+ *   `data_unreadable`
+ */
+export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitMemory {
+  const { file, clock = Date.now } = options
+  let database: SqliteDatabase | undefined
+  try {
+    // Whoever has it has it for as long as it runs: waiting would be in vain.
+    database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 16_384 })
+    prepareLimitDatabase(database, file)
+    const table = createKeptUseTable(database)
+    const beginsAt = beginTime(database, table, Math.floor(clock()))
+    return createLimitMemory(database, table, watchFiles(file), beginsAt)
+  } catch (error) {
+    database?.close()
+    throw openingError(error, file)
+  }
+}
+
+/** Places this process's time behind all that is kept, and counts as used what was spare when the last one ended. */
+function beginTime(database: SqliteDatabase, table: KeptUseTable, wall: number): number {
+  return inTransaction(database, () => {
+    const mark = table.findMark()
+    const steady = mark === undefined ? wall : mark.steady + Math.max(0, wall - mark.wall)
+    const now = { steady, wall }
+    for (const use of table.listSpare())
+      table.put(isOver(use, now) ? { ...use, spare: 0 } : countSpare(use, now))
+    table.putMark(now)
+    return steady
+  })
+}
+
+function createLimitMemory(
+  database: SqliteDatabase,
+  table: KeptUseTable,
+  files: WatchedFiles,
+  beginsAt: number,
+): LimitMemory {
+  let isOpen = true
+  let rowsWritten = 0
+  let tidied = ''
+
+  function run<T>(work: () => T): T {
+    if (!isOpen) throw new Fault('limiter_unavailable', 'what is kept of limits is closed')
+    try {
+      return work()
+    } catch (error) {
+      const known = faultOf(error)
+      throw known instanceof Fault
+        ? new Fault('limiter_unavailable', `limits: ${known.message}`, { cause: known })
+        : error
+    }
+  }
+
+  function change(work: () => void): void {
+    run(() => {
+      // The open file goes on when its name is gone: what is written to it would be forgotten with this process.
+      files.check()
+      inTransaction(database, work)
+    })
+  }
+
+  return {
+    beginsAt,
+    read: (name) => run(() => table.find(name)),
+    write(uses) {
+      change(() => {
+        for (const use of uses) table.put(use)
+      })
+      rowsWritten += uses.length
+    },
+    mark: (now) => change(() => table.putMark(now)),
+    tidy(now) {
+      const looked = run(() => table.listAfter(tidied, tidiedMax))
+      tidied = looked.length < tidiedMax ? '' : (looked.at(-1)?.name ?? '')
+      const over = looked.filter((use) => isOver(use, now))
+      if (over.length > 0)
+        change(() => {
+          for (const { name } of over) table.remove(name)
+        })
+      if (rowsWritten < rowsPerCheckpoint) return
+      rowsWritten = 0
+      run(() => database.exec('PRAGMA wal_checkpoint(PASSIVE)'))
+    },
+    close() {
+      if (isOpen) database.close()
+      isOpen = false
+    },
+  }
+}
+
+/** Keys need a backup; a limit can begin anew, where its operator says so. It never does by itself. */
+function openingError(error: unknown, file: string): unknown {
+  const reason =
+    error instanceof Fault
+      ? new SetupError('data_corrupt', `${file}: ${error.message}`)
+      : setupErrorOf(error, file)
+  if (!(reason instanceof SetupError) || reason.code !== 'data_corrupt') return reason
+  return new SetupError(
+    'data_corrupt',
+    `${reason.message}; or remove it, and ${file}-wal with it: every window of an hour and more and every quota then begins anew`,
+    { cause: error },
+  )
+}

@@ -1,0 +1,93 @@
+import { Fault } from '../../../core/fault.ts'
+import type { KeptCount, KeptUse, Moment } from '../../../limits/usage-store.ts'
+import type { SqliteDatabase, SqlValue } from '../database.ts'
+
+/** What is used of limits, without transactions or error handling of their own. */
+export interface KeptUseTable {
+  readonly find: (name: string) => KeptUse | undefined
+  readonly put: (use: KeptUse) => void
+  readonly remove: (name: string) => void
+  /** All with a spare. */
+  readonly listSpare: () => readonly KeptUse[]
+  /** The next by name. */
+  readonly listAfter: (name: string, limit: number) => readonly KeptUse[]
+  readonly findMark: () => Moment | undefined
+  readonly putMark: (now: Moment) => void
+}
+
+type UseCells = readonly [
+  name: string,
+  limitText: string,
+  at: number,
+  spare: number,
+  cells: Uint8Array | null,
+  beginsAt: number | null,
+  since: number | null,
+  used: number | null,
+]
+
+const columns = ['name', 'limit_text', 'at', 'spare', 'cells', 'begins_at', 'since', 'used']
+
+export function createKeptUseTable(database: SqliteDatabase): KeptUseTable {
+  const list = columns.join(', ')
+  const select = (rest: string) => database.prepareCells<UseCells>(`SELECT ${list} FROM uses ${rest}`)
+  const find = select('WHERE name = ?')
+  const findSpare = select('WHERE spare > 0')
+  const findAfter = select('WHERE name > ? ORDER BY name LIMIT ?')
+  const updates = columns.slice(1).map((column) => `${column} = excluded.${column}`)
+  const put = database.prepare(
+    `INSERT INTO uses (${list}) VALUES (${columns.map(() => '?').join(', ')})
+      ON CONFLICT (name) DO UPDATE SET ${updates.join(', ')}`,
+  )
+  const remove = database.prepare('DELETE FROM uses WHERE name = ?')
+  const findMark = database.prepareCells<readonly [steady: number, wall: number]>(
+    'SELECT steady, wall FROM marks',
+  )
+  const putMark = database.prepare(
+    `INSERT INTO marks (id, steady, wall) VALUES (1, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET steady = excluded.steady, wall = excluded.wall`,
+  )
+  return {
+    find(name) {
+      const cells = find.get(name)
+      return cells && decodeUse(cells)
+    },
+    put: (use) => void put.run(...encodeUse(use)),
+    remove: (name) => void remove.run(name),
+    listSpare: () => findSpare.all().map(decodeUse),
+    listAfter: (name, limit) => findAfter.all(name, limit).map(decodeUse),
+    findMark() {
+      const mark = findMark.get()
+      return mark && { steady: mark[0], wall: mark[1] }
+    },
+    putMark: ({ steady, wall }) => void putMark.run(steady, wall),
+  }
+}
+
+function encodeUse({ name, limit, at, spare, count }: KeptUse): readonly SqlValue[] {
+  const common = [name, limit, at, spare]
+  if (count.kind === 'calendar') return [...common, null, count.beginsAt, count.since, count.used]
+  const { buffer, byteOffset, byteLength } = count.cells
+  return [...common, new Uint8Array(buffer, byteOffset, byteLength), null, null, null]
+}
+
+function decodeUse([name, limit, at, spare, cells, beginsAt, since, used]: UseCells): KeptUse {
+  return { name, limit, at, spare, count: decodeCount(name, cells, beginsAt, since, used) }
+}
+
+function decodeCount(
+  name: string,
+  bytes: Uint8Array | null,
+  beginsAt: number | null,
+  since: number | null,
+  used: number | null,
+): KeptCount {
+  if (bytes !== null) {
+    const cells = new Uint32Array(bytes.byteLength / 4)
+    new Uint8Array(cells.buffer).set(bytes)
+    return { kind: 'window', cells }
+  }
+  if (beginsAt === null || since === null || used === null)
+    throw new Fault('limiter_unavailable', `${name}: its row cannot be read`)
+  return { kind: 'calendar', beginsAt, since, used }
+}

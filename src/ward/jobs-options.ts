@@ -1,0 +1,88 @@
+import { isAddressBlock } from '../core/address-list.ts'
+import {
+  checkOptions,
+  isBoolean,
+  isFunction,
+  isText,
+  isWholeFrom,
+  type OptionRule,
+} from '../core/check-options.ts'
+import type { JobServiceOptions } from '../jobs/create-job-service.ts'
+import type { JobModel } from '../jobs/worker/run-attempt.ts'
+
+/** Which models jobs may ask, and how many jobs there may be. */
+export interface WardJobsOptions
+  extends Pick<
+    JobServiceOptions,
+    | 'models'
+    | 'concurrency'
+    | 'jobsMax'
+    | 'ownerJobsMax'
+    | 'attemptsMax'
+    | 'keepMs'
+    | 'leaseMs'
+    | 'resultBytesMax'
+  > {
+  /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
+  readonly webhooks?: WardWebhooksOptions
+  /** How long jobs and webhooks under way may go on when the ward is closed, in milliseconds; what is left is taken up by whoever runs next. @default 10,000 */
+  readonly graceMs?: number
+}
+
+/** Where webhooks may go. */
+export interface WardWebhooksOptions {
+  /** Addresses and CIDR blocks that webhooks may go to although they are not of the public internet. @default none */
+  readonly allow?: readonly string[]
+  /** Whether plain `http` will do. @default false */
+  readonly allowHttp?: boolean
+  /** Longest that an attempt may take, in milliseconds. @default 20,000 */
+  readonly deadlineMs?: number
+}
+
+const hourMs = 3_600_000
+
+const webhookRules: Readonly<Record<keyof WardWebhooksOptions, OptionRule>> = {
+  allow: {
+    expected: 'an array of addresses and CIDR blocks',
+    accepts: (value) =>
+      Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block)),
+  },
+  allowHttp: { expected: 'true or false', accepts: isBoolean },
+  deadlineMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, hourMs) },
+}
+
+const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
+  models: {
+    expected:
+      'a Map of models by their names, each with `batchMax` and `predict`, and `deadlineMs` of 1 to 3,600,000 if any',
+    accepts: (value) => value instanceof Map && [...value].every(isNamedModel),
+    isRequired: true,
+  },
+  concurrency: { expected: 'a whole number from 0 to 1,000', accepts: isWholeFrom(0, 1_000) },
+  jobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  ownerJobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  attemptsMax: { expected: 'a whole number from 1 to 100', accepts: isWholeFrom(1, 100) },
+  keepMs: {
+    expected: 'milliseconds, 1,000 to 31,622,400,000',
+    accepts: isWholeFrom(1_000, 366 * 24 * hourMs),
+  },
+  leaseMs: { expected: 'milliseconds, 5,000 to 3,600,000', accepts: isWholeFrom(5_000, hourMs) },
+  resultBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
+  graceMs: { expected: 'milliseconds, 0 to 86,400,000', accepts: isWholeFrom(0, 24 * hourMs) },
+  webhooks: {
+    expected: 'an object of options',
+    accepts: (value) => typeof value === 'object' && value !== null,
+  },
+}
+
+function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
+  const { batchMax, concurrency = 1, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
+  const isBounded = [batchMax, concurrency].every(isWholeFrom(1)) && isWholeFrom(1, hourMs)(deadlineMs)
+  return isText(name) && isBounded && isFunction(predict)
+}
+
+/** @throws TypeError for options of jobs that are unknown, missing or wrong, all at once */
+export function checkJobsOptions(where: string, options: WardJobsOptions): void {
+  checkOptions(where, options, rules)
+  if (options.webhooks !== undefined) checkOptions(`${where}: \`webhooks\``, options.webhooks, webhookRules)
+}

@@ -1,0 +1,164 @@
+import {
+  checkOptions,
+  isBoolean,
+  isFunction,
+  isOneOf,
+  isText,
+  isWholeFrom,
+  type OptionRule,
+} from '../core/check-options.ts'
+import type { Clock } from '../core/clock.ts'
+import { parseDuration } from '../core/time.ts'
+import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
+import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
+import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
+import type { LedgerAddresses } from '../ledger/write/record-address.ts'
+import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
+import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options-part.ts'
+import type { WardFor } from './ward.ts'
+
+/** How a deployment is opened. */
+export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
+  /** Path of the data folder; made, 0700, where there is none. The command line's `--data`, and its keys, are the same. */
+  readonly data: string
+  /** Where a key may travel: one scheme, or several of which any will do. @default apiKeyHeader({ name: 'X-API-Key' }) */
+  readonly scheme?: Scheme<Required> | readonly Scheme<Required>[]
+  /** Whose keys work here; those of the other environment are refused before any look-up. @default 'live' */
+  readonly environment?: KeyEnvironment
+  /** What every key starts with: 2 to 12 of `a-z 0-9`, starting with a letter. @default 'mw' */
+  readonly keyPrefix?: string
+  /** Names the protected space in challenges (RFC 9110 §11.5). @default 'modelward' */
+  readonly realm?: string
+  /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. @default 403 */
+  readonly invalidKeyStatus?: 401 | 403
+  /** Lines of `<version>:<base64url>`, in place of the data folder's `pepper` file. */
+  readonly pepper?: string
+  /** Most keys held in memory, 2 or more. @default 10,000 */
+  readonly cachedKeysMax?: number
+  /** Whether to make the data folder where there is none; otherwise that is `data_missing`. @default true */
+  readonly create?: boolean
+  /**
+   * When a request's record is written to the folder's `ledger.db`: `before` its answer leaves, which is 503 where it cannot be; `after`, at
+   * the price of records that a crash loses; or not at all.
+   * @default 'before'
+   */
+  readonly ledgerMode?: LedgerMode | 'none'
+  /** How client addresses are recorded: whole, cut to /24 (IPv6: /48), hashed, or not. @default 'whole' */
+  readonly ledgerAddresses?: LedgerAddresses
+  /** How long records are kept, such as `90d`, an hour at least. @default for ever */
+  readonly ledgerKeep?: string
+  /**
+   * Calls that are answered later: `ward.jobs`, kept in the folder's `jobs.db`, worked on in this process and in every other that opens the folder with these
+   * models.
+   * @default none, and `ward.jobs` is undefined
+   */
+  readonly jobs?: WardJobsOptions
+  /** Told of each record, once it is durable where there is a ledger: to send them elsewhere too. @default none */
+  readonly sinks?: readonly LedgerSink[]
+  /** Milliseconds since the epoch. @default Date.now */
+  readonly clock?: Clock
+  /**
+   * Told what no request is told of: the key store is out of hearing, and heard again (`fault` undefined); a key could not be
+   * upgraded; what is used of limits cannot be kept, or another process keeps it.
+   * @default process.emitWarning
+   */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
+  data: { expected: "a folder's path", accepts: isText, isRequired: true },
+  scheme: {
+    expected: 'a scheme, or an array of at least one, each of another place, such as apiKeyHeader({ name })',
+    accepts: (value) => isSchemes([value].flat()),
+  },
+  environment: { expected: '`live` or `test`', accepts: isOneOf('live', 'test') },
+  keyPrefix: {
+    expected: '2 to 12 of a-z 0-9, starting with a letter',
+    accepts: (value) => typeof value === 'string' && isKeyPrefix(value),
+  },
+  realm: {
+    expected: 'printable ASCII without quotes or backslashes',
+    accepts: (value) => typeof value === 'string' && /^[ !#-[\]-~]{1,128}$/.test(value),
+  },
+  invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
+  pepper: { expected: 'text', accepts: isText, isSecret: true },
+  cachedKeysMax: { expected: 'a whole number from 2 on', accepts: isWholeFrom(2) },
+  create: { expected: 'true or false', accepts: isBoolean },
+  ledgerMode: { expected: '`before`, `after` or `none`', accepts: isOneOf('before', 'after', 'none') },
+  ledgerAddresses: {
+    expected: '`whole`, `truncated`, `hashed` or `none`',
+    accepts: isOneOf('whole', 'truncated', 'hashed', 'none'),
+  },
+  ledgerKeep: {
+    expected: 'a duration from 1h on, such as `90d`',
+    accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 3_600_000,
+  },
+  jobs: { expected: 'an object of options', accepts: (value) => typeof value === 'object' && value !== null },
+  sinks: {
+    expected: 'an array of functions',
+    accepts: (value) => Array.isArray(value) && value.every(isFunction),
+  },
+  clock: { expected: 'a function', accepts: isFunction },
+  onFault: { expected: 'a function', accepts: isFunction },
+  ...limitRules,
+}
+
+/**
+ * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number of processes may have it open,
+ * the command line and the server among them; a change by one is heard by all within 200 ms. Close it with `ward.close()`.
+ *
+ * Each process counts limits by itself. The one that opens the folder first keeps what is used of windows of an hour and more, and of
+ * quotas, across restarts and `kill -9`; any other counts in its own memory and tells `onFault` so, once.
+ *
+ * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
+ * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`, `data_newer`, `data_corrupt`,
+ *   `config_invalid` (the folder is open to other users), `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
+ * @example
+ * const ward = await openModelward({ data: './modelward-data', scheme: apiKeyHeader({ name: 'X-API-Key' }) })
+ */
+export async function openModelward<
+  const Required extends boolean = true,
+  Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
+>(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
+  checkOptions('openModelward', options, rules)
+  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
+  const { ledgerMode = 'before', ledgerKeep, jobs, ...rest } = others
+  if (jobs !== undefined) checkJobsOptions('openModelward: `jobs`', jobs)
+  const keepMs = ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep)
+  // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
+  const { openWard } = await import('./open-folder.ts')
+  const { ward } = await openWard({
+    ...withBadKeyLimit(rest, '30/min'),
+    create,
+    keepLimits: 'if_free',
+    ...(ledgerMode !== 'none' && { ledgerMode }),
+    folderLedger: ledgerMode === 'none' ? 'none' : { ...(keepMs !== undefined && { keepMs }) },
+    ...(jobs && { folderJobs: jobs }),
+    schemes: schemesOf(scheme),
+    format: { prefix: keyPrefix, environment },
+    onFault: onFault ?? emitWarning,
+  })
+  return ward as WardFor<Required, Jobs>
+}
+
+/** The schemes that options name, or the default. */
+export function schemesOf(scheme: Scheme | readonly Scheme[] | undefined): readonly Scheme[] {
+  return scheme === undefined ? [apiKeyHeader({ name: 'X-API-Key' })] : [scheme].flat()
+}
+
+/** Whether these are schemes, and no two of them look in the same place. */
+export function isSchemes(values: readonly unknown[]): boolean {
+  const places = values.map((value) => {
+    const scheme = value as Partial<Scheme> | null
+    return typeof scheme === 'object' &&
+      typeof scheme?.read === 'function' &&
+      typeof scheme.description === 'object'
+      ? JSON.stringify(scheme.description).toLowerCase()
+      : undefined
+  })
+  return places.length > 0 && !places.includes(undefined) && new Set(places).size === places.length
+}
+
+function emitWarning(message: string, fault: unknown): void {
+  process.emitWarning(`modelward: ${message}`, fault === undefined ? {} : { detail: String(fault) })
+}

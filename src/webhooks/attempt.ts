@@ -1,0 +1,99 @@
+import type { Clock } from '../core/clock.ts'
+import { ledgerEntry } from '../ledger/format/record.ts'
+import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import { reasonOf } from './failure.ts'
+import { signWebhook, writeWebhookBody } from './message.ts'
+import type { DeliveryAttempt, DeliveryResult, WebhookDelivery, WebhookOutbox } from './outbox.ts'
+import { type SendOptions, sendWebhook } from './request.ts'
+import { afterAttempt, isRedirect } from './retry.ts'
+import type { WebhookSecretSeal } from './secret.ts'
+import { parseTarget } from './target.ts'
+
+export interface AttemptOptions extends SendOptions {
+  readonly outbox: Pick<WebhookOutbox, 'findWebhookSecrets' | 'settleDelivery'>
+  readonly seal: WebhookSecretSeal
+  readonly writer: Pick<EntryWriter, 'write'>
+  readonly clock: Clock
+  /** 0 to 1, for the waits between attempts. */
+  readonly random: () => number
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+/** The newest, and the one that it replaces. */
+const signingSecretsMax = 2
+
+/**
+ * Attempts a claimed delivery once, settles it, and records where it has ended. Rejects where the store cannot be reached; the lease then ends by
+ * itself, and the receiver may get the message again, under the same id.
+ */
+export async function attemptDelivery(
+  delivery: WebhookDelivery,
+  options: AttemptOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, lease } = delivery
+  if (lease === null) throw new Error('a delivery was claimed without a lease')
+  const { retryAfter, ...outcome } = await send(delivery, options, signal)
+  const result: DeliveryResult = { at: options.clock(), ...outcome }
+  const then = afterAttempt(result, delivery.attempts, retryAfter, options.random())
+  await options.outbox.settleDelivery({ id, lease, result, then })
+  await recordEnd(delivery, { result, then }, options)
+}
+
+type Outcome = Pick<DeliveryResult, 'status' | 'reason'> & { readonly retryAfter: string | null }
+
+async function send(
+  delivery: WebhookDelivery,
+  options: AttemptOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  // Again, for what is allowed may have changed since the job was accepted.
+  const parsed = parseTarget(delivery.url, options.rules)
+  if ('fault' in parsed) return failed('address_denied')
+  const secrets = await openSecrets(delivery.owner, options)
+  if (secrets.length === 0) return failed('secret_missing')
+  const body = writeWebhookBody(delivery)
+  const headers = signWebhook(delivery.id, options.clock(), body, secrets)
+  try {
+    const { status, retryAfter } = await sendWebhook(
+      { target: parsed.target, headers, body, signal },
+      options,
+    )
+    return { status, reason: isRedirect(status) ? 'redirect' : null, retryAfter }
+  } catch (thrown) {
+    return failed(reasonOf(thrown))
+  }
+}
+
+function failed(reason: NonNullable<Outcome['reason']>): Outcome {
+  return { status: null, reason, retryAfter: null }
+}
+
+async function openSecrets(owner: string, options: AttemptOptions): Promise<readonly Uint8Array[]> {
+  const found = await options.outbox.findWebhookSecrets(owner, options.clock())
+  return found.slice(0, signingSecretsMax).flatMap(({ sealed }) => {
+    try {
+      return [options.seal.open(sealed, owner)]
+    } catch (thrown) {
+      // Its pepper is gone, or somebody changed it: a signature by it would be worth nothing.
+      options.onFault('a webhook secret could not be opened', thrown)
+      return []
+    }
+  })
+}
+
+/** After it was settled, for a record of something that did not happen could not be taken back. Never the URL: it may bear a secret of the receiver's. */
+async function recordEnd(
+  { id, job, owner, attempts }: WebhookDelivery,
+  { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,
+  { writer, clock, onFault }: AttemptOptions,
+): Promise<void> {
+  if (typeof then !== 'string') return
+  const { status, reason } = result
+  const detail = { job: job.id, webhook: id, outcome: then, attempts, status, reason }
+  try {
+    await writer.write(ledgerEntry({ at: clock(), event: 'webhook.ended', keyId: job.keyId, owner, detail }))
+  } catch (thrown) {
+    onFault('the end of a webhook was not recorded', thrown)
+  }
+}

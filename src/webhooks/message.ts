@@ -1,0 +1,42 @@
+import { Webhook } from 'standardwebhooks'
+import { viewJob } from '../jobs/view-job.ts'
+import { isoTime } from '../keys/views.ts'
+import type { WebhookDelivery } from './outbox.ts'
+
+/** Media type of a webhook's body. */
+const mediaType = 'application/json'
+
+/**
+ * A webhook's body: what ended, when, and the job as `GET /jobs/{id}` showed it then, without its result. A webhook may go to a third party, and
+ * whoever may have the result asks for it with a key. The same text at every attempt.
+ */
+export function writeWebhookBody({ job, createdAt }: Pick<WebhookDelivery, 'job' | 'createdAt'>): string {
+  const { result: _withheld, ...data } = viewJob({ ...job, result: null })
+  const timestamp = isoTime(job.finishedAt ?? createdAt)
+  return JSON.stringify({ type: `job.${job.status}`, timestamp, data })
+}
+
+/**
+ * The headers of one attempt (Standard Webhooks 1.0): the message's id, the moment of this attempt, and a signature by each secret, so that a
+ * receiver knows it by the old one or by the new one while a rotation overlaps.
+ *
+ * @param now milliseconds since the epoch
+ * @param secrets the bytes of each, one or more
+ */
+export function signWebhook(
+  id: string,
+  now: number,
+  body: string,
+  secrets: readonly Uint8Array[],
+): Readonly<Record<string, string>> {
+  const at = new Date(now)
+  return {
+    'content-type': mediaType,
+    'user-agent': 'Modelward-Webhooks',
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(now / 1000)),
+    'webhook-signature': secrets
+      .map((secret) => new Webhook(secret, { format: 'raw' }).sign(id, at, body))
+      .join(' '),
+  }
+}

@@ -1,0 +1,101 @@
+import { isWholeFrom } from '../core/check-options.ts'
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/refusal.ts'
+import { type JobOwner, ownerOf } from '../jobs/job-service.ts'
+import { isLabel, labelLengthMax } from '../keys/key-fields.ts'
+import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
+import type { WebhookOutbox } from './outbox.ts'
+import { drawWebhookSecret, formatWebhookSecret, type WebhookSecretSeal } from './secret.ts'
+import { parseTarget, type TargetRules } from './target.ts'
+import { type DeliveryView, viewDelivery } from './view.ts'
+
+/** Webhooks, as the server, the command line and a library's user see them. */
+export interface WebhookService {
+  /**
+   * Gives an owner a new secret, and gives its text (`whsec_…`) this once. The secret before it goes on signing beside it for the overlap, so that
+   * receivers can be changed over; older ones end at once.
+   *
+   * @throws Refusal `input_invalid`, by rejecting, for an owner or an overlap that cannot be
+   * @throws Fault `ledger_unavailable` or `store_unavailable`, by rejecting
+   */
+  readonly rotateSecret: (owner: string, options?: RotateSecretOptions) => Promise<string>
+  /**
+   * Refuses a URL that a webhook can never be sent to. A name is not looked up: what its addresses are is asked, and checked, when it is connected to.
+   *
+   * @throws Refusal `input_invalid` at `body.webhook`, saying what is allowed
+   */
+  readonly checkTarget: (url: string) => void
+  /** Deliveries of an owner's jobs with what became of their last attempt, newest first. */
+  readonly listDeliveries: (owner: JobOwner, query?: DeliveryListQuery) => Promise<readonly DeliveryView[]>
+  /** The same, for changes that somebody else makes: a key's id, or a name such as `cli`. */
+  readonly by: (who: string) => WebhookService
+}
+
+/** Which deliveries to list. */
+export interface DeliveryListQuery {
+  /** Of all owners' deliveries only this one's; it never widens what may be seen. @default as the first argument says */
+  readonly owner?: string
+  /** Only those that tell of this job. */
+  readonly jobId?: string
+  /** 1 to 1,000. @default 100 */
+  readonly limit?: number
+}
+
+/** How a webhook secret takes the place of the one before it. */
+export interface RotateSecretOptions {
+  /** How long the secret before it still signs, in milliseconds: 0 to 30 days. @default 24 hours */
+  readonly overlapMs?: number
+}
+
+export interface WebhookServiceOptions {
+  readonly outbox: WebhookOutbox
+  readonly seal: WebhookSecretSeal
+  readonly rules: TargetRules
+  readonly clock: Clock
+  /** Told of each change that was made. */
+  readonly changes: ChangeRecorder
+}
+
+const isLimit = isWholeFrom(1, 1_000)
+const dayMs = 86_400_000
+const overlapMsMax = 30 * dayMs
+
+export function createWebhookService(options: WebhookServiceOptions): WebhookService {
+  const { outbox, seal, rules, clock, changes } = options
+  return {
+    by: (who) => createWebhookService({ ...options, changes: changes.by(who) }),
+    async listDeliveries(owner, query = {}) {
+      const { limit = 100 } = query
+      if (!isLimit(limit))
+        throw new TypeError(`webhooks.listDeliveries: \`limit\`: expected 1 to 1,000, got ${limit}`)
+      const found = await outbox.listDeliveries({ ...query, limit, ...ownerOf(owner) })
+      return found.map(viewDelivery)
+    },
+    checkTarget(url) {
+      const parsed = parseTarget(url, rules)
+      if ('fault' in parsed) throw invalid(['body', 'webhook'], parsed.fault, 'webhook_url')
+    },
+    async rotateSecret(owner, { overlapMs = dayMs } = {}) {
+      checkRotation(owner, overlapMs)
+      await changes.ensureWritable()
+      const secret = drawWebhookSecret()
+      const now = clock()
+      const sealed = seal.seal(secret, owner)
+      await outbox.addWebhookSecret({ owner, sealed, createdAt: now, signsUntil: null }, now + overlapMs)
+      const detail = { overlap_ms: overlapMs }
+      await changes.record([{ event: 'webhook.secret_rotated', keyId: null, owner, detail }])
+      return formatWebhookSecret(secret)
+    },
+  }
+}
+
+function checkRotation(owner: string, overlapMs: number): void {
+  if (!isLabel(owner))
+    throw invalid(['path', 'owner'], `expected 1 to ${labelLengthMax} printable characters`, 'label')
+  if (!Number.isSafeInteger(overlapMs) || overlapMs < 0 || overlapMs > overlapMsMax)
+    throw invalid(['body', 'overlap'], 'expected a duration of at most 30d', 'duration')
+}
+
+function invalid(loc: readonly string[], msg: string, type: string): Refusal {
+  return new Refusal('input_invalid', undefined, { errors: [{ loc, msg, type }] })
+}
