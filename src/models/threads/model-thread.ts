@@ -1,14 +1,14 @@
 // The program of a model's thread: it alone imports the module of a threaded model.
 import { workerData } from 'node:worker_threads'
+import { Fault } from '../../core/fault.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import { declarationOf } from '../check-model.ts'
 import { importModel } from '../import-model.ts'
 import { inputRefusalOf } from '../input-refusal.ts'
-import type { Model } from '../model.ts'
-import { checkOutputs } from './check-outputs.ts'
-import { ThreadCall } from './thread-call.ts'
-import type { ThreadAnswer, ThreadData, ThreadTask } from './thread-messages.ts'
+import { isJsonValue } from '../json-value.ts'
+import type { Model, ModelCall } from '../model.ts'
+import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
 
 let loading: Promise<Model<unknown>> | undefined
 
@@ -89,4 +89,60 @@ function errorsOf({ errors }: Refusal): Refusal['errors'] {
 
 function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? String(thrown.message) : String(thrown)
+}
+
+/**
+ * Gives the outputs of a model where there is one per input, each a JSON value.
+ *
+ * @throws Fault `model_failed`
+ */
+function checkOutputs(name: string, inputCount: number, outputs: unknown): readonly unknown[] {
+  if (!Array.isArray(outputs)) throw wrong(name, `expected an array of outputs, got ${typeof outputs}`)
+  if (outputs.length !== inputCount)
+    throw wrong(name, `expected one output per input, got ${outputs.length} for ${inputCount}`)
+  const at = outputs.findIndex((output) => !isJsonValue(output))
+  if (at !== -1) throw wrong(name, `expected outputs that are JSON values, got another at ${at}`)
+  return outputs
+}
+
+function wrong(name: string, what: string): Fault {
+  return new Fault('model_failed', `model ${name}: ${what}`)
+}
+
+/**
+ * A batch's call, within its thread. The flag is shared memory, because a thread that computes without a pause receives no message;
+ * each read of `signal` looks at it, and a model that awaits is told by its listeners.
+ */
+class ThreadCall implements ModelCall {
+  #controller: AbortController | undefined
+  readonly #flag: Int32Array
+
+  constructor(flag: Int32Array) {
+    this.#flag = flag
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#watch()
+    this.#look(this.#controller)
+    return this.#controller.signal
+  }
+
+  /** To be called when the batch has ended, so that the watch ends too. */
+  end(): void {
+    if (this.#controller === undefined) return
+    Atomics.compareExchange(this.#flag, 0, batchFlag.running, batchFlag.ended)
+    Atomics.notify(this.#flag, 0)
+  }
+
+  #watch(): AbortController {
+    const controller = new AbortController()
+    const { async: isAsync, value } = Atomics.waitAsync(this.#flag, 0, batchFlag.running)
+    if (isAsync) void value.then(() => this.#look(controller))
+    return controller
+  }
+
+  #look(controller: AbortController): void {
+    if (controller.signal.aborted || Atomics.load(this.#flag, 0) !== batchFlag.aborted) return
+    controller.abort(new DOMException('the batch has been given up', 'AbortError'))
+  }
 }

@@ -1,6 +1,8 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { Refusal } from '../../core/refusal.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
+import type { PlainAnswer } from '../../idempotency/run-once.ts'
 
 /** 1 to 255 visible ASCII characters. */
 const keyPattern = /^[\x21-\x7e]{1,255}$/
@@ -30,4 +32,19 @@ export function readIdempotency(
     })
   }
   return { owner: request.caller.owner, key, request: [action, asked] }
+}
+
+/** The request header that has a retry answered as the first time, for OpenAPI. */
+export const idempotencyHeaders: z.ZodObject = z.object({
+  'Idempotency-Key': z
+    .string()
+    .optional()
+    .describe(
+      'A retry with the same key and body gets the same answer for 24 hours. 1 to 255 visible ASCII characters.',
+    ),
+})
+
+/** Sends an answer that was kept for a repeated request, or is. */
+export function sendKept(reply: FastifyReply, { status, headers, body }: PlainAnswer): FastifyReply {
+  return reply.code(status).headers(headers).send(body)
 }

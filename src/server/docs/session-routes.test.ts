@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
-import { localPath } from './local-path.ts'
+import { localPath } from './session-routes.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {

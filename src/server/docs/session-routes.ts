@@ -6,8 +6,6 @@ import type { Gate } from '../../guard/guard.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import { sessionCookie, sessionMs } from '../../guard/session.ts'
 import { noUsage } from '../../limits/usage.ts'
-import { isCrossSite } from './cross-site.ts'
-import { localPath } from './local-path.ts'
 import { sendSignIn } from './sign-in-page.ts'
 
 const formType = 'application/x-www-form-urlencoded'
@@ -123,4 +121,30 @@ function setCookie(
     'set-cookie',
     `${sessionCookie}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`,
   )
+}
+
+/**
+ * Whether another site's page made a browser send this: by `Sec-Fetch-Site`, which pages cannot forge, and by `Origin` where
+ * a browser does not send it. Programs that are not browsers send neither, and hold no cookie that could be abused.
+ */
+function isCrossSite({ headers, host }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none'
+  const { origin } = headers
+  if (origin === undefined) return false
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase()
+}
+
+/** Only its origin matters, and only to see whether a path leaves it. */
+const base = 'http://local.invalid'
+
+/**
+ * The path to send a browser back to after it signed in, if it stays on this server; `/` for anything else. Browsers drop tabs
+ * and read backslashes as slashes, so what is checked, and sent, is what they would make of it.
+ */
+export function localPath(text: unknown): string {
+  if (typeof text !== 'string' || !text.startsWith('/') || !URL.canParse(text, base)) return '/'
+  const { origin, pathname, search } = new URL(text, base)
+  // `/.//example.com` is on this origin and becomes `//example.com`, which is not.
+  return origin === base && !pathname.startsWith('//') ? pathname + search : '/'
 }

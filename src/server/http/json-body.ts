@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 
+export const jsonMediaType = 'application/json; charset=utf-8'
+
 /**
  * Makes JSON the one kind of body there is. Text that is not JSON, or not UTF-8, is `input_invalid` without a word of it;
  * `__proto__` and `constructor.prototype` are refused, so that no later code can trip over them. An empty body is none.

@@ -16,8 +16,6 @@ export interface PredictParts {
   readonly batchBodyBytesMax: number
 }
 
-export const jsonMediaType = 'application/json; charset=utf-8'
-
 type Outputs = readonly unknown[]
 
 /** Asks a model for a client that may go away. At once where the model is. */

@@ -5,8 +5,7 @@ import { formatJobCursor } from '../../../jobs/job-cursor.ts'
 import { anyOwner, type JobService } from '../../../jobs/job-service.ts'
 import type { JobView } from '../../../jobs/view-job.ts'
 import { adminJobRouteSchemas as schemas } from './describe-job-routes.ts'
-import { readJobQuery } from './job-query.ts'
-import type { JobListRequest } from './job-schemas.ts'
+import { type JobListRequest, readJobQuery } from './job-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
 const adminDemand: Demand = { scope: adminScope, session: 'csrf' }

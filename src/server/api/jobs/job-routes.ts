@@ -7,8 +7,7 @@ import { clientEnd } from '../../http/client-end.ts'
 import { modelScope } from '../../predict/predict-route.ts'
 import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
 import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
-import { readJobQuery } from './job-query.ts'
-import type { JobListRequest } from './job-schemas.ts'
+import { type JobListRequest, readJobQuery } from './job-schemas.ts'
 
 export interface JobRouteOptions extends JobFollowersOptions {
   readonly jobs: JobService

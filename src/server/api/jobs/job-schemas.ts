@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import { Refusal } from '../../../core/refusal.ts'
 import { type JobErrorCode, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
+import { parseJobCursor } from '../../../jobs/job-cursor.ts'
+import type { JobListQuery } from '../../../jobs/job-service.ts'
 import type { JobView } from '../../../jobs/view-job.ts'
 
 /** What `GET /jobs` takes. */
@@ -102,4 +105,15 @@ export const jobExample: JobView = {
   started_at: null,
   finished_at: null,
   expires_at: null,
+}
+
+/** What a list asks the service. @throws Refusal `input_invalid` for a cursor that is none */
+export function readJobQuery({ limit, cursor, status, owner }: JobListRequest): JobListQuery {
+  const asked = { limit, ...(status && { status }), ...(owner !== undefined && { owner }) }
+  if (cursor === undefined) return asked
+  const after = parseJobCursor(cursor)
+  if (after !== undefined) return { ...asked, after }
+  throw new Refusal('input_invalid', undefined, {
+    errors: [{ loc: ['query', 'cursor'], msg: 'Expected the next_cursor of a page', type: 'cursor' }],
+  })
 }

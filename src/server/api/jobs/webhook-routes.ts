@@ -5,10 +5,8 @@ import type { Demand } from '../../../guard/demand.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
 import type { WebhookService } from '../../../webhooks/webhook-service.ts'
 import type { RouteSchema } from '../../docs/route-schema.ts'
-import { jsonMediaType } from '../../predict/predict-call.ts'
-import { idempotencyHeaders } from '../idempotency-headers.ts'
-import { readIdempotency } from '../idempotency-key.ts'
-import { sendKept } from '../send-kept.ts'
+import { jsonMediaType } from '../../http/json-body.ts'
+import { idempotencyHeaders, readIdempotency, sendKept } from '../idempotency-key.ts'
 import {
   type DeliveryListRequest,
   deliveryListQuery,

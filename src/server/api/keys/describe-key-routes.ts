@@ -1,7 +1,7 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
 import type { RouteAnswer, RouteSchema } from '../../docs/route-schema.ts'
-import { idempotencyHeaders } from '../idempotency-headers.ts'
+import { idempotencyHeaders } from '../idempotency-key.ts'
 import {
   importBody,
   issuedKeyView,

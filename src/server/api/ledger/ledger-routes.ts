@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { Fault } from '../../../core/fault.ts'
-import { ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
+import { Refusal } from '../../../core/refusal.ts'
+import { adminScope, ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
+import type { Demand } from '../../../guard/demand.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
 import { viewLedgerRecord } from '../../../ledger/query/record-view.ts'
 import { viewUsage } from '../../../ledger/query/usage-view.ts'
 import type { Ward } from '../../../ward/ward.ts'
-import { adminOrScope } from './admin-or-scope.ts'
 import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
 import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
 
@@ -32,4 +33,19 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
 function ledgerOf({ ledger }: Ward): LedgerReader {
   if (ledger === undefined) throw new Fault('ledger_unavailable', 'this ward has no ledger')
   return ledger
+}
+
+/**
+ * What a route demands that administrators may use, by key or by a browser's session with the CSRF header, and other keys with one scope.
+ * A check, because the scopes of a demand must all be held, and an admin key has no second one.
+ */
+function adminOrScope(scope: string): Demand {
+  return {
+    anyKey: true,
+    session: 'csrf',
+    check({ scopes }) {
+      if (!scopes.includes(adminScope) && !scopes.includes(scope))
+        throw new Refusal('scope_missing', `This API key lacks the scope \`${scope}\`.`)
+    },
+  }
 }
