@@ -4,21 +4,17 @@ import { asError } from '../core/as-error.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
-import { createAdmissions } from '../guard/admissions.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import type { RequestRecording } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
+import { exchangeOf, type Gate } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
-import { NodeHead } from '../guard/node/node-head.ts'
-import { createRequestNote } from '../guard/request-note.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
 import type { Usage } from '../limits/usage.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
-import { recordAnswer } from './record-answer.ts'
+import { openExchange } from './open-exchange.ts'
 
 /** What the guard adds to `response.locals`. */
 export interface CallerLocals<Required extends boolean = true> {
@@ -64,11 +60,6 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
   },
 }
 
-const admissions = createAdmissions<object>()
-
-/** The heads that were made, so that guards of one request share its checks. */
-const heads = createRequestNote<Request, NodeHead>('head')
-
 /**
  * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A refusal is answered as a problem
  * before the body is read, so put it ahead of `express.json()`. The client's address is `request.ip`, which heeds the app's
@@ -94,20 +85,16 @@ export function guard<Required extends boolean>(
     // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
     const asked = request as Request
     const reply = response as unknown as Response
-    let recording: RequestRecording | undefined
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
-      recording?.decide(verdict)
       if (!verdict.admitted) {
         answerProblem(asked, reply, verdict.refusal)
         return
       }
-      admissions.remember(reply, gate, verdict.caller, verdict.usage)
       response.locals.caller = verdict.caller
       tellUsage(reply, verdict.usage, onFault)
       next()
     }
     const fail = (thrown: unknown): void => {
-      recording?.fail(thrown)
       if (!(thrown instanceof Fault)) {
         next(asError(thrown))
         return
@@ -118,9 +105,8 @@ export function guard<Required extends boolean>(
     // From here on nothing but an error may reach Express: it takes anything less for leave to go on.
     try {
       continueOnRead(asked, reply)
-      const head = headOf(asked)
-      recording = recordAnswer(gate.recorder, head, asked, reply, onFault)
-      const verdict = gate.admit(head, demand)
+      const exchange = openExchange(gate, asked, reply, onFault)
+      const verdict = gate.admit(exchange, demand)
       if (verdict instanceof Promise)
         verdict.then(settle, fail).catch((thrown: unknown) => next(asError(thrown)))
       else settle(verdict)
@@ -175,7 +161,7 @@ function tellUsage(response: Response, usage: Usage, onFault: FaultListener): vo
  * @throws TypeError where no guard ran
  */
 export function usageOf(ward: { readonly gate: Gate }, response: object): Usage {
-  return admissions.usageOf(response, ward)
+  return exchangeOf(ward.gate, response).usage
 }
 
 /**
@@ -188,15 +174,7 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  return admissions.callerOf(response, ward)
-}
-
-function headOf(request: Request): NodeHead {
-  const known = heads.get(request)
-  if (known !== undefined) return known
-  const head = new NodeHead(request, request)
-  heads.set(request, head)
-  return head
+  return exchangeOf(ward.gate, response).caller as CallerOf<Required>
 }
 
 interface Layers {

@@ -14,7 +14,6 @@ import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { Demand, GuardSetting } from '../guard/demand.ts'
 import type { Gate } from '../guard/guard.ts'
-import { NodeHead } from '../guard/node/node-head.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
@@ -23,8 +22,8 @@ import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
 import {
-  beginRecording,
-  findRecording,
+  exchange,
+  openExchange,
   recordAnswers,
   recordUpgrade,
   type UnrecordedListener,
@@ -34,10 +33,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who is calling. Throws where no caller was admitted, so that a forgotten guard fails closed. */
     readonly caller: Caller
-    /** What the guard decided; read `caller` instead. */
-    [admittedCaller]: Caller | null | undefined
-    /** What of its limits the request has taken; read it with `usageOf`. */
-    [takenUsage]: Usage | undefined
   }
   interface FastifyContextConfig {
     // Fastify infers the type of a whole `config` from what is written there, so that any text would be a `Demand` to it; none is an `object`.
@@ -69,9 +64,6 @@ export interface GuardPluginOptions {
   /** Told of each answer that could not be recorded, and was a 503 for it. @default `request.log.error` */
   readonly onUnrecorded?: UnrecordedListener
 }
-
-const admittedCaller: unique symbol = Symbol('admitted caller')
-const takenUsage: unique symbol = Symbol('taken usage')
 
 const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
   ward: wardRule,
@@ -107,8 +99,6 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     )
   const { gate } = ward
   const settingOf = createSettings(otherwise)
-  app.decorateRequest(admittedCaller, undefined)
-  app.decorateRequest(takenUsage, undefined)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
   recordAnswers(app, gate, options.onUnrecorded)
@@ -130,9 +120,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
         next()
         return
       }
-      const head = new NodeHead(request.raw, request)
-      beginRecording(gate.recorder, head, request, reply)
-      const verdict = gate.admit(head, setting)
+      const verdict = gate.admit(openExchange(gate, request, reply), setting)
       if (verdict instanceof Promise)
         verdict.then((settled) => answer(settled, request, reply, next)).catch(fail)
       else answer(verdict, request, reply, next)
@@ -147,9 +135,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     reply: FastifyReply,
     next: HookHandlerDoneFunction,
   ): void {
-    findRecording(request)?.decide(verdict)
     if (verdict.admitted) {
-      request[admittedCaller] = verdict.caller
       if (verdict.usage !== noUsage) tellUsage(request, reply, verdict.usage)
       const waiting = recordUpgrade(request, reply)
       if (waiting === undefined) next()
@@ -188,7 +174,7 @@ export function callerOf<Required extends boolean>(
   _ward: { readonly gate: Gate<Required> },
   request: FastifyRequest,
 ): CallerOf<Required> {
-  const caller = request[admittedCaller]
+  const caller = request[exchange]?.caller
   if (caller === undefined) throw noCaller()
   return caller as CallerOf<Required>
 }
@@ -200,18 +186,18 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
  */
 export function usageOf(_ward: { readonly gate: Gate }, request: FastifyRequest): Usage {
-  if (request[admittedCaller] === undefined) throw noCaller()
-  return request[takenUsage] ?? noUsage
+  const open = request[exchange]
+  if (open?.caller === undefined) throw noCaller()
+  return open.usage
 }
 
 /** The caller of a request; undefined for an anonymous one, and on a public route. */
 export function findCaller(request: FastifyRequest): Caller | undefined {
-  return request[admittedCaller] ?? undefined
+  return request[exchange]?.caller ?? undefined
 }
 
 /** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
 function tellUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): void {
-  request[takenUsage] = usage
   reply.headers(usage.headers)
   endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
 }
@@ -224,7 +210,6 @@ function failWith(
   reply: FastifyReply,
   next: HookHandlerDoneFunction,
 ): void {
-  findRecording(request)?.fail(error)
   const isLeft = answersThrown === false && !hasDefaultErrorHandler(request.server)
   if (error instanceof Fault && !isLeft) answerThrown(request, reply, error)
   else next(error)
@@ -248,7 +233,7 @@ function createSettings(otherwise: GuardSetting | undefined): (request: FastifyR
 }
 
 function getCaller(this: FastifyRequest): Caller {
-  const caller = this[admittedCaller]
+  const caller = this[exchange]?.caller
   if (caller) return caller
   throw noCaller()
 }

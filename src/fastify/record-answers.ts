@@ -1,26 +1,23 @@
-import { pipeline, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
-import type { RequestHead } from '../core/request-head.ts'
-import type { LeavingAnswer, RequestRecording } from '../guard/exchange.ts'
+import type { Exchange, LeavingAnswer } from '../guard/exchange.ts'
 import { isKeptHeader } from '../guard/fault-headers.ts'
 import type { Gate } from '../guard/guard.ts'
+import { NodeHead } from '../guard/node/node-head.ts'
 import { holdAnswer } from '../guard/node/recorded-response.ts'
-import { HeldEnd } from '../guard/node/recorded-stream.ts'
-import type { Recorder } from '../guard/recorder.ts'
 import { errorToLog, findAnsweredCode } from './answer-problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The request's record, where the ward keeps any. */
-    [requestRecording]: RequestRecording | undefined
+    /** What the guard knows of the request; read `caller` instead. */
+    [exchange]: Exchange | undefined
     /** Whom the guard tells of what could not be recorded. */
     readonly [unrecordedListener]: UnrecordedListener
   }
 }
 
-const requestRecording: unique symbol = Symbol('recording')
+export const exchange: unique symbol = Symbol('exchange')
 const unrecordedListener: unique symbol = Symbol('unrecorded listener')
 
 /** Told of an answer that could not be recorded. */
@@ -37,12 +34,12 @@ export function recordAnswers(
   { recorder }: Gate,
   onUnrecorded: UnrecordedListener = logFault,
 ): void {
-  app.decorateRequest(requestRecording, undefined)
+  app.decorateRequest(exchange, undefined)
   app.decorateRequest(unrecordedListener, onUnrecorded)
   if (!recorder.isOn) return
   app.addHook('onSend', holdSend)
   app.addHook('onResponse', (request, reply, done) => {
-    const recording = request[requestRecording]
+    const recording = request[exchange]
     // The client has gone, or somebody has written past Fastify.
     if (recording?.isOpen === true)
       recording.abort((fault) => recorder.onFault(notWritten, fault), leavingAnswer(request, reply))
@@ -50,23 +47,12 @@ export function recordAnswers(
   })
 }
 
-/** Begins to record a request; undefined where nothing is recorded. */
-export function beginRecording(
-  recorder: Recorder,
-  head: RequestHead,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): RequestRecording | undefined {
-  if (!recorder.isOn) return undefined
-  const recording = recorder.begin(request, head, request.method)
-  request[requestRecording] = recording
-  reply.hijack = hijackHeld
-  return recording
-}
-
-/** The request's recording, for the guard to say what it decided. */
-export function findRecording(request: FastifyRequest): RequestRecording | undefined {
-  return request[requestRecording]
+/** The exchange of a request, begun by its outermost guard. */
+export function openExchange(gate: Gate, request: FastifyRequest, reply: FastifyReply): Exchange {
+  const opened = gate.open(request, () => new NodeHead(request.raw, request), request.method)
+  request[exchange] = opened
+  if (gate.recorder.isOn) reply.hijack = hijackHeld
+  return opened
 }
 
 /**
@@ -74,7 +60,7 @@ export function findRecording(request: FastifyRequest): RequestRecording | undef
  * over when the connection is. Undefined: nobody has to wait.
  */
 export function recordUpgrade(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
-  const recording = request[requestRecording]
+  const recording = request[exchange]
   if (recording === undefined || !isUpgrade(request)) return undefined
   return recording.start({ ...leavingAnswer(request, reply), status: null })
 }
@@ -95,29 +81,32 @@ function leavingAnswer(request: FastifyRequest, reply: FastifyReply): LeavingAns
 type Done = (error?: Error | null, payload?: unknown) => void
 
 function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
-  const recording = request[requestRecording]
-  if (recording?.isOpen !== true) {
+  const opened = request[exchange]
+  if (opened?.isOpen !== true) {
     done()
     return
   }
   const body = openResponse(reply, payload)
-  const isInPieces = isStream(body) && recording.isInPieces && mayHaveBody(request, reply)
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-  const answer = leavingAnswer(request, reply)
-  const waiting = isInPieces ? recording.start(answer) : recording.answer(answer)
-  const send = (): void => done(null, isInPieces ? holdEnd(recording, body, request, reply) : body)
+  if (!isWhole(body)) {
+    holdRaw(request, reply, opened)
+    done(null, body)
+    return
+  }
+  const waiting = opened.answer(leavingAnswer(request, reply))
   if (waiting === undefined) {
-    send()
+    done(null, body)
     return
   }
   waiting.then(
-    () => orDestroy(request, reply, send),
-    (fault: unknown) =>
-      orDestroy(request, reply, () => {
-        discard(body)
-        answerFault(request, reply, fault)
-      }),
+    () => orDestroy(request, reply, () => done(null, body)),
+    (fault: unknown) => orDestroy(request, reply, () => answerFault(request, reply, fault)),
   )
+}
+
+/** A text, bytes or nothing: one record, before it leaves. Whatever else it is comes in pieces, held where they are written. */
+function isWhole(body: unknown): boolean {
+  return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
 }
 
 /** Nobody is left on the stack to catch what Fastify throws, of a header that cannot be written: it would end the process. */
@@ -149,14 +138,6 @@ function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   raw.end(text)
 }
 
-type Pieces = NodeJS.ReadableStream | ReadableStream
-
-function isStream(body: unknown): body is Pieces {
-  if (typeof body !== 'object' || body === null) return false
-  const { pipe, getReader } = body as { readonly pipe?: unknown; readonly getReader?: unknown }
-  return typeof pipe === 'function' || typeof getReader === 'function'
-}
-
 /** A web-standard `Response` as Fastify will send it: its status and its headers on the reply, and its body. */
 function openResponse(reply: FastifyReply, payload: unknown): unknown {
   if (!(payload instanceof Response)) return payload
@@ -165,39 +146,19 @@ function openResponse(reply: FastifyReply, payload: unknown): unknown {
   return payload.body
 }
 
-function mayHaveBody({ method }: FastifyRequest, { statusCode }: FastifyReply): boolean {
-  return method !== 'HEAD' && statusCode >= 200 && statusCode !== 204 && statusCode !== 304
-}
-
-function holdEnd(
-  recording: RequestRecording,
-  body: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): HeldEnd {
-  const pieces = body as Pieces
-  const source =
-    'getReader' in pieces ? Readable.fromWeb(pieces as Parameters<typeof Readable.fromWeb>[0]) : pieces
-  const length = reply.getHeader('content-length')
-  const held = new HeldEnd(recording, length === undefined ? undefined : Number(length))
-  held.once('close', () => {
-    // What broke before its first byte Fastify answers anew, and that is recorded as any answer.
-    if (reply.raw.destroyed) recording.abort((fault) => request.log.error({ err: fault }, notWritten))
+function holdRaw(request: FastifyRequest, reply: FastifyReply, recording: Exchange): void {
+  holdAnswer(reply.raw, {
+    recording,
+    describe: () => leavingAnswer(request, reply),
+    requestId: request.id,
+    onFault: (fault) => request[unrecordedListener](request, fault),
   })
-  // What breaks the source breaks the answer, which Fastify looks after.
-  return pipeline(source, held, () => {})
-}
-
-function discard(body: unknown): void {
-  if (!isStream(body)) return
-  if ('getReader' in body) body.cancel().catch(() => {})
-  else if ('destroy' in body && typeof body.destroy === 'function') body.destroy()
 }
 
 /** In the place of `reply.hijack`: whoever writes to the response by themselves writes to one that waits for its record. */
 function hijackHeld(this: FastifyReply): FastifyReply {
   const { request } = this
-  const recording = request[requestRecording]
+  const recording = request[exchange]
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
   if (recording?.isOpen !== true) return hijacked
   if (isUpgrade(request)) {
@@ -206,11 +167,6 @@ function hijackHeld(this: FastifyReply): FastifyReply {
     return hijacked
   }
   if (!this.raw.hasHeader('x-request-id')) this.raw.setHeader('x-request-id', request.id)
-  holdAnswer(this.raw, {
-    recording,
-    describe: () => leavingAnswer(request, this),
-    requestId: request.id,
-    onFault: (fault) => request[unrecordedListener](request, fault),
-  })
+  holdRaw(request, this, recording)
   return hijacked
 }

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
+import { after } from '../core/after.ts'
 import { asError } from '../core/as-error.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../keys/standing.ts'
-import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
+import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Usage } from '../limits/usage.ts'
 import { allScopes, anyScopes } from './all-scopes.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
+import type { Exchange } from './exchange.ts'
 import type { Verdict } from './verdict.ts'
 import type { VerifiedKey } from './verified-key.ts'
 
@@ -19,40 +21,34 @@ import type { VerifiedKey } from './verified-key.ts'
  */
 export function decide(
   key: VerifiedKey,
-  request: RequestHead,
+  exchange: Exchange,
   demand: Demand,
   now: number,
   takeLimits: TakeLimits,
 ): Verdict | Promise<Verdict> {
   const { caller } = key
-  const refusal = checkStanding(key, now) ?? checkAddress(key, request) ?? checkScope(key, demand)
+  const refusal = checkKey(key, exchange.head, demand, now)
   if (refusal !== undefined) return { admitted: false, refusal, caller }
-  const taken = takeLimits(request, key.usesUnder(demand))
-  return taken instanceof Promise
-    ? taken.then((settled) => decideTaken(settled, caller, request, demand))
-    : decideTaken(taken, caller, request, demand)
+  return after(takeLimits(exchange, key.usesUnder(demand)), (usage) => {
+    if (usage instanceof Refusal) return { admitted: false, refusal: usage, caller }
+    if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller, usage }
+    return runChecks(usage, caller, exchange, demand)
+  })
 }
 
-function decideTaken(
-  taken: LimitsTaken,
-  caller: Caller,
-  request: RequestHead,
+/** What forbids a key to be used here and now, whatever is left of its limits. */
+export function checkKey(
+  key: VerifiedKey,
+  head: RequestHead,
   demand: Demand,
-): Verdict | Promise<Verdict> {
-  if (taken instanceof Refusal) return { admitted: false, refusal: taken, caller }
-  if (demand.check === undefined && demand.needs === undefined)
-    return { admitted: true, caller, usage: taken }
-  return runChecks(taken, caller, request, demand)
+  now: number,
+): Refusal | undefined {
+  return checkStanding(key, now) ?? checkAddress(key, head) ?? checkScope(key, demand)
 }
 
-async function runChecks(
-  usage: Usage,
-  caller: Caller,
-  request: RequestHead,
-  demand: Demand,
-): Promise<Verdict> {
+async function runChecks(usage: Usage, caller: Caller, exchange: Exchange, demand: Demand): Promise<Verdict> {
   try {
-    await checkOnce(caller, request, demand)
+    await checkOnce(caller, exchange, demand)
     return { admitted: true, caller, usage }
   } catch (thrown) {
     // A refused request consumes nothing, and one that broke was not served.
@@ -62,22 +58,19 @@ async function runChecks(
   }
 }
 
-interface BegunCheck {
+/** A check that has begun for a request. */
+export interface BegunCheck {
   readonly caller: Caller
   readonly demand: Demand
   readonly running: Promise<void>
 }
 
-/** The checks that have begun, by request. */
-const begun = new WeakMap<RequestHead, BegunCheck[]>()
-
 /** Runs the checks of a demand, those it needs first, unless they have been run for this request and this caller. */
-function checkOnce(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
-  const checks = begun.get(request) ?? []
-  begun.set(request, checks)
+function checkOnce(caller: Caller, exchange: Exchange, demand: Demand): Promise<void> {
+  const { checks } = exchange
   const earlier = checks.find((check) => check.demand === demand && isSame(check.caller, caller))
   if (earlier !== undefined) return earlier.running
-  const running = runInOrder(caller, request, demand)
+  const running = runInOrder(caller, exchange, demand)
   checks.push({ caller, demand, running })
   return running
 }
@@ -87,9 +80,9 @@ function isSame(one: Caller, other: Caller): boolean {
   return one === other || isDeepStrictEqual(one, other)
 }
 
-async function runInOrder(caller: Caller, request: RequestHead, demand: Demand): Promise<void> {
-  for (const need of demand.needs ?? []) await checkOnce(caller, request, need)
-  const said: unknown = await demand.check?.(caller, request)
+async function runInOrder(caller: Caller, exchange: Exchange, demand: Demand): Promise<void> {
+  for (const need of demand.needs ?? []) await checkOnce(caller, exchange, need)
+  const said: unknown = await demand.check?.(caller, exchange.head)
   // Whoever returns false meant to refuse; letting that in would be the worse of the two readings.
   if (said === false) throw new Fault('internal', 'a check returned false; it refuses by throwing a Refusal')
 }

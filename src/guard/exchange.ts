@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/fault.ts'
+import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'
@@ -8,8 +9,10 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
 import type { Flood } from '../ledger/write/refusal-summary.ts'
 import { isHandedOver } from '../limits/end-usage.ts'
+import type { TakenUsage } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Caller } from './caller.ts'
+import type { BegunCheck } from './decide.ts'
 import type { Costs } from './demand.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
 import type { Scheme } from './scheme.ts'
@@ -43,32 +46,40 @@ const nothingKnown: LeavingAnswer = { status: null, code: null, route: null, req
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
 
 /**
- * A request from the guard's first look at it until its answer has left: the guards say what they decided, the last of them
- * holding, and the adapter says when the answer is about to leave. Each of its promises rejects with `ledger_unavailable`; what the
- * request took of its limits has been given back then, and the adapter answers with the fault.
+ * One request, from the guard's first look at it until its answer has left: what was decided, who calls, what was taken of limits, and its record.
+ * All guards of a request share it. Its promises reject with `ledger_unavailable`; what the request took has been given back then.
  */
-export class RequestRecording {
-  readonly #parts: RecordingParts
-  readonly #head: RequestHead
+export class Exchange {
+  readonly head: RequestHead
+  /** Undefined until somebody was admitted; null for an anonymous caller. */
+  caller: Caller | null | undefined
+  usage: Usage = noUsage
+  /** What was counted, where any limit was. */
+  taken: TakenUsage | undefined
+  /** Checks that have begun. */
+  readonly checks: BegunCheck[] = []
+  /** What it was answered with, where that is a problem. */
+  problem: Refusal | Fault | undefined
+  readonly #parts: RecordingParts | undefined
   readonly #method: string | undefined
   readonly #begun: number
   #decided: Decided | undefined
   #code: string | null = null
-  #caller: Caller | null = null
-  #usage: Usage = noUsage
+  #known: Caller | null = null
   #started: LeavingAnswer | undefined
   #isOver = false
 
-  constructor(parts: RecordingParts, head: RequestHead, method: string | undefined) {
+  /** @param parts undefined where nothing is recorded */
+  constructor(parts: RecordingParts | undefined, head: RequestHead, method: string | undefined) {
     this.#parts = parts
-    this.#head = head
+    this.head = head
     this.#method = method
-    this.#begun = parts.monotonic()
+    this.#begun = parts?.monotonic() ?? 0
   }
 
   /** Whether its last record is still to be written. */
   get isOpen(): boolean {
-    return this.#decided !== undefined && !this.#isOver
+    return this.#parts !== undefined && this.#decided !== undefined && !this.#isOver
   }
 
   /** Whether an answer in pieces is told of twice, before its first piece and before its end; one that nobody was let in for is not. */
@@ -77,22 +88,22 @@ export class RequestRecording {
   }
 
   decide(verdict: Verdict<Caller | null>): void {
+    this.#known = verdict.caller ?? null
     if (verdict.admitted) {
       this.#decided = 'request.admitted'
-      this.#caller = verdict.caller
-      if (verdict.usage !== noUsage) this.#usage = verdict.usage
+      this.caller = verdict.caller
+      if (verdict.usage !== noUsage) this.usage = verdict.usage
       return
     }
     this.#decided = 'request.refused'
     this.#code = verdict.refusal.code
-    this.#caller = verdict.caller ?? null
   }
 
   /** The guard could not decide. */
   fail(thrown: unknown): void {
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
-    this.#caller = null
+    this.#known = null
   }
 
   /** The whole answer is about to leave, or the end of one that was told of before. Undefined: nobody has to wait. */
@@ -102,9 +113,9 @@ export class RequestRecording {
     if (this.#started !== undefined) return this.#write('request.finished', answer, this.#measures())
     if (this.#decided === undefined) return undefined
     if (this.#decided === 'request.admitted') return this.#write(this.#decided, answer, this.#measures())
-    const { address } = this.#head
-    const isCounted = this.#decided === 'request.refused' && this.#caller === null
-    if (isCounted && !this.#parts.flood.take(address, this.#code ?? '')) return undefined
+    const { address } = this.head
+    const isCounted = this.#decided === 'request.refused' && this.#known === null
+    if (isCounted && this.#parts?.flood.take(address, this.#code ?? '') === false) return undefined
     return this.#write(this.#decided, answer, {})
   }
 
@@ -126,26 +137,30 @@ export class RequestRecording {
     if (!this.isOpen || this.#decided === undefined) return
     this.#isOver = true
     const isStarted = this.#started !== undefined
+    const parts = this.#parts
+    if (parts === undefined) return
     const entry = this.#entryOf(
+      parts,
       isStarted ? 'request.finished' : this.#decided,
       this.#started ?? known,
       this.isInPieces ? this.#measures() : {},
     )
-    this.#parts.writer.write({ ...entry, detail: { aborted: true } })?.catch(onFault)
+    parts.writer.write({ ...entry, detail: { aborted: true } })?.catch(onFault)
   }
 
   #write(event: LedgerEvent, answer: LeavingAnswer, measures: Costs): Promise<void> | undefined {
-    return this.#parts.writer
-      .write(this.#entryOf(event, answer, measures))
+    const parts = this.#parts
+    return parts?.writer
+      .write(this.#entryOf(parts, event, answer, measures))
       ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
   /** What is not recorded is not answered, and so was not used, unless by a job that goes on. */
   async #giveBack(fault: Fault): Promise<never> {
     this.#isOver = true
-    if (isHandedOver(this.#usage)) throw fault
+    if (isHandedOver(this.usage)) throw fault
     try {
-      await this.#usage.giveBack()
+      await this.usage.giveBack()
     } catch {
       // The answer is the same, and the ledger's fault is the one that stopped it.
     }
@@ -153,8 +168,8 @@ export class RequestRecording {
   }
 
   #measures(): Costs {
-    if (this.#usage === noUsage) return oneRequest
-    const used = { requests: 1, ...this.#usage.used }
+    if (this.usage === noUsage) return oneRequest
+    const used = { requests: 1, ...this.usage.used }
     const names = Object.keys(used)
     return names.length <= ledgerMeasuresMax
       ? used
@@ -162,20 +177,20 @@ export class RequestRecording {
   }
 
   #entryOf(
+    { clock, monotonic, address, schemes }: RecordingParts,
     event: LedgerEvent,
     { status, code, route, requestId }: LeavingAnswer,
     measures: Costs,
   ): LedgerEntry {
-    const { clock, monotonic, address, schemes } = this.#parts
-    const head = this.#head
+    const head = this.head
     return {
       at: clock(),
       event,
       requestId: recordedId(requestId, schemes, head),
       clientRequestId: recordedId(head.headerValues('x-request-id')[0], schemes, head),
       code: this.#decided === 'request.admitted' ? code : this.#code,
-      keyId: this.#caller?.keyId ?? null,
-      owner: this.#caller?.owner ?? null,
+      keyId: this.#known?.keyId ?? null,
+      owner: this.#known?.owner ?? null,
       method: recordedMethod(this.#method),
       route,
       status,

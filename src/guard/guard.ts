@@ -14,15 +14,16 @@ import type { BadKeys } from '../limits/bad-key-limiter.ts'
 import { secondsOf } from '../limits/limit-headers.ts'
 import { everyoneLimitsOf, type LimitDefaults, limitsOf, usesOf } from '../limits/limit-uses.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
-import { noUsage } from '../limits/usage.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import { asksNothing } from './asks-nothing.ts'
 import type { Caller, CallerOf } from './caller.ts'
-import { decide } from './decide.ts'
+import { checkKey, decide } from './decide.ts'
 import type { Demand } from './demand.ts'
+import { Exchange } from './exchange.ts'
 import type { KeyCache } from './key-cache.ts'
 import { ambiguous, readKey } from './read-key.ts'
 import type { Recorder } from './recorder.ts'
+import { createRequestNote } from './request-note.ts'
 import type { Scheme } from './scheme.ts'
 import { csrfHeader, hasCsrfHeader, type Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
@@ -40,17 +41,34 @@ export interface Gate<Required extends boolean = boolean> {
    * the route demands nothing.
    */
   readonly admit: (
-    request: RequestHead,
+    request: Exchange | RequestHead,
     demand?: Demand,
   ) => Verdict<CallerOf<Required>> | Promise<Verdict<CallerOf<Required>>>
+  /** The exchange of a request, at the object that stands for it; begun by the outermost guard. */
+  readonly open: (asked: object, begin: () => RequestHead, method: string | undefined) => Exchange
+  /** The exchange of a request that a guard of this gate has seen. */
+  readonly find: (asked: object) => Exchange | undefined
+  /** Whoever comes back with the same object is another request. */
+  readonly forget: (asked: object) => void
   /** Verifies the key that a request presents, whatever it may do, and gives it as a session's cookie. */
   readonly signIn: (presented: string, request: RequestHead) => Promise<SignIn>
+}
+
+/**
+ * The exchange in which a guard of this gate has admitted somebody.
+ *
+ * @throws TypeError where none has, so that a forgotten guard fails closed
+ */
+export function exchangeOf(gate: Gate, asked: object): Exchange {
+  const exchange = gate.find(asked)
+  if (exchange?.caller !== undefined) return exchange
+  throw new TypeError('no caller was admitted for this request: no guard of this ward has seen it')
 }
 
 /** What came of signing in: the caller with a session's cookie, or why not. */
 export type SignIn =
   | { readonly admitted: true; readonly caller: Caller; readonly session: string }
-  | { readonly admitted: false; readonly refusal: Refusal }
+  | { readonly admitted: false; readonly refusal: Refusal; readonly caller?: Caller }
 
 export interface GateOptions {
   readonly schemes: readonly Scheme[]
@@ -77,52 +95,84 @@ export interface GateOptions {
 const noDemand: Demand = {}
 
 export function createGate(options: GateOptions): Gate {
-  const { schemes, cache, sessions, store, clock, upgradeSecret, takeLimits } = options
+  const { schemes, cache, sessions, store, clock, upgradeSecret, takeLimits, recorder } = options
+  const exchanges = createRequestNote<object, Exchange>('exchange')
   const verifier = createKeyVerifier(options)
   const refuse = createKeyRefusals(options)
   const load = createKeyLoader(options)
   const admitAnonymous = createAnonymousAdmission(options)
 
   /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
-  function admit(request: RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
-    const presented = readKey(schemes, request)
+  function judge(exchange: Exchange, demand: Demand): ReturnType<Gate['admit']> {
+    const { head } = exchange
+    const presented = readKey(schemes, head)
     if (presented === ambiguous) return refuse.ambiguous
-    if (presented === undefined) return admitWithoutKey(request, demand)
-    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', request)
+    if (presented === undefined) return admitWithoutKey(exchange, demand)
+    if (presented.length > presentedLengthMax) return refuse.invalid('malformed', head)
     const sha256 = hash('sha256', presented)
     const key = cache.find(sha256)
-    if (key !== undefined) return decide(key, request, demand, clock(), takeLimits)
-    return admitUncached(presented, sha256, request, demand)
+    if (key !== undefined) return decide(key, exchange, demand, clock(), takeLimits)
+    return admitUncached(presented, sha256, exchange, demand)
+  }
+
+  function open(asked: object, begin: () => RequestHead, method: string | undefined): Exchange {
+    const known = exchanges.get(asked)
+    if (known !== undefined) return known
+    const exchange = new Exchange(recorder.parts, begin(), method)
+    exchanges.set(asked, exchange)
+    return exchange
+  }
+
+  /** Judges, and notes at the exchange what came of it. */
+  function admit(request: Exchange | RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
+    const exchange = request instanceof Exchange ? request : open(request, () => request, undefined)
+    const decided = (verdict: Verdict<Caller | null>): typeof verdict => {
+      exchange.decide(verdict)
+      return verdict
+    }
+    try {
+      const verdict = judge(exchange, demand)
+      if (!(verdict instanceof Promise)) return decided(verdict) as never
+      return verdict.then(decided, failed) as never
+    } catch (thrown) {
+      return failed(thrown)
+    }
+
+    function failed(thrown: unknown): never {
+      exchange.fail(thrown)
+      throw thrown
+    }
   }
 
   /** `parseKey`, `findKey`, `verifySecret`, the steps that a cached key has behind it, and then as for that. */
   async function admitUncached(
     presented: string,
     sha256: string,
-    request: RequestHead,
+    exchange: Exchange,
     demand: Demand,
   ): Promise<Verdict> {
     const mark = cache.mark()
     const found = await verifier.verify(presented, sha256)
-    if (typeof found === 'string') return refuse.invalid(found, request)
+    if (typeof found === 'string') return refuse.invalid(found, exchange.head)
     if (found.secret.pepperVersion !== options.peppers.current) await upgradeSecret(found, sha256)
     const key = await load(found)
     cache.add(sha256, key, mark)
-    return decide(key, request, demand, clock(), takeLimits)
+    return decide(key, exchange, demand, clock(), takeLimits)
   }
 
   /** A browser's session, an anonymous caller where the scheme and the route allow one, or nobody. */
-  async function admitWithoutKey(request: RequestHead, demand: Demand): Promise<Verdict<Caller | null>> {
-    const claim = demand.session === undefined ? undefined : sessions.read(request, clock())
+  async function admitWithoutKey(exchange: Exchange, demand: Demand): Promise<Verdict<Caller | null>> {
+    const { head } = exchange
+    const claim = demand.session === undefined ? undefined : sessions.read(head, clock())
     if (claim !== undefined) {
       const record = await store.findKey(claim.keyId)
       const secret = record && sessions.findSecret(record, claim)
       if (record !== undefined && secret !== undefined) {
-        if (demand.session === 'csrf' && !hasCsrfHeader(request)) return refuse.csrfMissing
-        return decide(await load({ record, secret }), request, demand, clock(), takeLimits)
+        if (demand.session === 'csrf' && !hasCsrfHeader(head)) return refuse.csrfMissing
+        return decide(await load({ record, secret }), exchange, demand, clock(), takeLimits)
       }
     }
-    return (await admitAnonymous(request, demand)) ?? refuse.missing
+    return (await admitAnonymous(exchange, demand)) ?? refuse.missing
   }
 
   async function signIn(presented: string, request: RequestHead): Promise<SignIn> {
@@ -130,12 +180,19 @@ export function createGate(options: GateOptions): Gate {
     const found = await verifier.verify(presented, hash('sha256', presented))
     if (typeof found === 'string') return refuse.invalid(found, request)
     // Signing in is no use of the key's limits; the pages that follow are.
-    const verdict = await decide(await load(found), request, { anyKey: true }, clock(), () => noUsage)
-    if (!verdict.admitted) return verdict
-    return { ...verdict, session: sessions.issue(found.record, found.secret, clock()) }
+    const key = await load(found)
+    const refusal = checkKey(key, request, { anyKey: true }, clock())
+    if (refusal !== undefined) return { admitted: false, refusal, caller: key.caller }
+    return {
+      admitted: true,
+      caller: key.caller,
+      session: sessions.issue(found.record, found.secret, clock()),
+    }
   }
 
-  return { schemes, recorder: options.recorder, admit, signIn }
+  const find = exchanges.get
+  const forget = (asked: object): void => exchanges.set(asked, undefined)
+  return { schemes, recorder, open, find, forget, admit, signIn }
 }
 
 /** Makes a verified key ready, with the limits that it shares with its owner's other keys. */
@@ -151,13 +208,13 @@ function createAnonymousAdmission({
   schemes,
   limits,
   takeLimits,
-}: GateOptions): (request: RequestHead, demand: Demand) => Promise<Verdict<null> | undefined> {
+}: GateOptions): (exchange: Exchange, demand: Demand) => Promise<Verdict<null> | undefined> {
   const mayLackKey = schemes.some((scheme) => !scheme.required)
   const uses = usesOf(everyoneLimitsOf(limits))
-  return async (request, demand) => {
+  return async (exchange, demand) => {
     // An anonymous caller holds no scope and passes no check, so a route that demands anything demands a key.
     if (!mayLackKey || !asksNothing(demand)) return undefined
-    const taken = await takeLimits(request, uses)
+    const taken = await takeLimits(exchange, uses)
     if (taken instanceof Refusal) return { admitted: false, refusal: taken }
     return { admitted: true, caller: null, usage: taken }
   }

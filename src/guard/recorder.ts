@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
-import type { RequestHead } from '../core/request-head.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type ChangeRecorder, createChangeRecorder } from '../ledger/write/change-recorder.ts'
 import {
@@ -11,8 +10,7 @@ import {
 } from '../ledger/write/entry-writer.ts'
 import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
 import { Flood } from '../ledger/write/refusal-summary.ts'
-import { RequestRecording } from './exchange.ts'
-import { createRequestNote } from './request-note.ts'
+import type { RecordingParts } from './exchange.ts'
 import type { Scheme } from './scheme.ts'
 
 /** Where verdicts and changes are recorded, and how. */
@@ -38,12 +36,8 @@ export interface RecorderOptions {
 export interface Recorder {
   /** False where there is neither ledger nor sink: an adapter does nothing then. Never changes. */
   readonly isOn: boolean
-  /** Begins to record a request, at the object that stands for it. */
-  readonly begin: (asked: object, head: RequestHead, method: string | undefined) => RequestRecording
-  /** The recording of a request that an outer guard has begun. */
-  readonly find: (asked: object) => RequestRecording | undefined
-  /** Whoever comes back with the same object is another request. */
-  readonly forget: (asked: object) => void
+  /** What exchanges are recorded with; undefined where nothing is. */
+  readonly parts: RecordingParts | undefined
   readonly changes: ChangeRecorder
   /** Where jobs are recorded. */
   readonly writer: EntryWriter
@@ -66,17 +60,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     onFault,
   })
   const parts = { writer, flood, address, schemes, clock, monotonic }
-  const recordings = createRequestNote<object, RequestRecording>('recording')
   let closed: Promise<void> | undefined
   return {
     isOn: writer.isOn,
-    begin(asked, head, method) {
-      const recording = new RequestRecording(parts, head, method)
-      recordings.set(asked, recording)
-      return recording
-    },
-    find: recordings.get,
-    forget: (asked) => recordings.set(asked, undefined),
+    parts: writer.isOn ? parts : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
     writer,
     onFault,

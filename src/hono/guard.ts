@@ -3,15 +3,14 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
-import { createAdmissions } from '../guard/admissions.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import type { Gate } from '../guard/guard.ts'
+import { exchangeOf, type Gate } from '../guard/guard.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
-import { headOf, holdContinue, sentPathOf } from './hono-head.ts'
+import { holdContinue, openExchange, sentPathOf } from './hono-head.ts'
 import { beginUsage, concludeUsage } from './hono-usage.ts'
 import { recordContext } from './record-context.ts'
 
@@ -48,8 +47,6 @@ type Middleware<Required extends boolean> = (
   next: Next,
 ) => Promise<Response | undefined>
 
-const admissions = createAdmissions<Context>()
-
 const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
@@ -83,22 +80,17 @@ export function guard<Required extends boolean>(
   checkOptions('guard', options, rules)
   const { gate } = ward
   const { address, onFault = console.error } = options
-  const { recorder } = gate
   const run: Middleware<Required> = async (c, next) => {
-    const recording = recorder.isOn ? recorder.find(c) : undefined
     let usage = noUsage
     try {
       holdContinue(c)
-      const deciding = gate.admit(headOf(c, address), demand)
+      const deciding = gate.admit(openExchange(gate, c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
-      recording?.decide(verdict)
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
-      admissions.remember(c, gate, verdict.caller, verdict.usage)
       c.set('caller', verdict.caller)
       usage = verdict.usage
       beginUsage(c, usage, onFault)
     } catch (thrown) {
-      recording?.fail(thrown)
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
@@ -107,8 +99,11 @@ export function guard<Required extends boolean>(
     if (usage !== noUsage) await concludeUsage(c, usage, onFault)
     return undefined
   }
-  if (!recorder.isOn) return run
-  return (c, next) => recordContext(recorder, c, headOf(c, address), onFault, () => run(c, next))
+  if (!gate.recorder.isOn) return run
+  return (c, next) =>
+    gate.find(c) === undefined
+      ? recordContext(gate, openExchange(gate, c, address), c, onFault, () => run(c, next))
+      : run(c, next)
 }
 
 /**
@@ -156,7 +151,7 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   c: Context,
 ): CallerOf<Required> {
-  return admissions.callerOf(c, ward)
+  return exchangeOf(ward.gate, c).caller as CallerOf<Required>
 }
 
 /**
@@ -166,5 +161,5 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard ran
  */
 export function usageOf(ward: { readonly gate: Gate }, c: Context): Usage {
-  return admissions.usageOf(c, ward)
+  return exchangeOf(ward.gate, c).usage
 }

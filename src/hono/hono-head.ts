@@ -1,25 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { RequestHead } from '../core/request-head.ts'
+import type { Exchange } from '../guard/exchange.ts'
+import type { Gate } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
-import { createRequestNote } from '../guard/request-note.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 
-/** The heads that were made, so that guards of one request share its checks. */
-const heads = createRequestNote<Context, RequestHead>('head')
-
-/** The head of a Hono request: on Node the one that Node has read, line by line; elsewhere the web-standard request's. */
-export function headOf(c: Context, address: ((c: Context) => string | undefined) | undefined): RequestHead {
-  const known = heads.get(c)
-  if (known !== undefined) return known
-  const raw = incomingOf(c)
-  const head =
-    raw === undefined
+/** The exchange of a Hono request: over the head that Node has read, line by line; elsewhere over the web-standard request's. */
+export function openExchange(
+  gate: Gate,
+  c: Context,
+  address: ((c: Context) => string | undefined) | undefined,
+): Exchange {
+  const head = (): RequestHead => {
+    const raw = incomingOf(c)
+    return raw === undefined
       ? new WebHead(c.req.raw, address?.(c))
       : new NodeHead(raw, { ip: address === undefined ? raw.socket.remoteAddress : address(c) })
-  heads.set(c, head)
-  return head
+  }
+  return gate.open(c, head, c.req.method)
 }
 
 /**

@@ -1,20 +1,18 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
-import type { RequestHead } from '../core/request-head.ts'
-import type { Recorder } from '../guard/recorder.ts'
+import type { Exchange } from '../guard/exchange.ts'
+import type { Gate } from '../guard/guard.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, findAnsweredCode, nameRequest } from './answer-problem.ts'
 
 /** Runs the outermost guard of a request, and has its answer wait for its record. */
 export async function recordContext(
-  recorder: Recorder,
+  { recorder }: Gate,
+  recording: Exchange,
   c: Context,
-  head: RequestHead,
   onFault: FaultListener,
   run: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
-  if (recorder.find(c) !== undefined) return run()
-  const recording = recorder.begin(c, head, c.req.method)
   const requestId = nameRequest(c)
   c.header('x-request-id', requestId)
   try {

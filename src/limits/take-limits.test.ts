@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { useOf } from '../../test/contract/limiter.contract.ts'
-import { headOf } from '../../test/support/open-test-ward.ts'
 import { Refusal } from '../core/refusal.ts'
 import { createMemoryLimiter } from './in-process/in-process-limiter.ts'
 import type { LimitUse } from './limiter.ts'
@@ -12,8 +11,7 @@ function open() {
   const limiter = createMemoryLimiter({ clock: () => time.now, monotonic: () => time.now })
   const shadows: string[] = []
   const takeLimits = createTakeLimits(limiter, ({ use }) => shadows.push(use.name))
-  const take = (...uses: readonly LimitUse[]): Promise<LimitsTaken> | LimitsTaken =>
-    takeLimits(headOf(), uses)
+  const take = (...uses: readonly LimitUse[]): Promise<LimitsTaken> | LimitsTaken => takeLimits({}, uses)
   const left = async (use: LimitUse) => (await limiter.look([{ ...use, cost: 0 }])).states[0]?.remaining
   return { time, takeLimits, take, left, shadows }
 }
@@ -71,7 +69,7 @@ describe('usage', () => {
 
   test('the second guard of a request takes what it costs beyond the first, and the whole is settled together', async () => {
     const { takeLimits, left } = open()
-    const request = headOf()
+    const request = {}
     const tokens = useOf('key:a', '1000 tokens/min', 0)
     usageOf(await takeLimits(request, [tokens]))
     const usage = usageOf(await takeLimits(request, [{ ...tokens, cost: 600 }]))
@@ -90,8 +88,8 @@ describe('usage', () => {
       useOf('key:a', '2 concurrent'),
       useOf('route:r:key:a', '1/h'),
     ] as const
-    usageOf(await takeLimits(headOf(), [route]))
-    const request = headOf()
+    usageOf(await takeLimits({}, [route]))
+    const request = {}
     usageOf(await takeLimits(request, [own, atOnce]))
     expect(await takeLimits(request, [own, atOnce, route])).toMatchObject({ code: 'rate_limited' })
     expect(await left(own)).toBe(10)
@@ -100,7 +98,7 @@ describe('usage', () => {
 
   test('two guards of one request take each limit once', async () => {
     const { takeLimits, left } = open()
-    const head = headOf()
+    const head = {}
     const [key, route] = [useOf('key:a', '10/min'), useOf('route:r:key:a', '5/min')]
     const outer = usageOf(await takeLimits(head, [key]))
     const inner = usageOf(await takeLimits(head, [key, route]))

@@ -1,7 +1,6 @@
+import { after } from '../core/after.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
-import type { RequestHead } from '../core/request-head.ts'
 import type { Costs } from '../guard/demand.ts'
-import { createRequestNote } from '../guard/request-note.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
 import { scopeOf } from './limit-uses.ts'
@@ -16,7 +15,7 @@ export type LimitsTaken = Usage | Refusal
 
 /** Takes what a request uses of its limits, unless another guard of the same request has taken it. */
 export type TakeLimits = (
-  request: RequestHead,
+  exchange: { taken?: TakenUsage | undefined },
   uses: readonly LimitUse[],
 ) => LimitsTaken | Promise<LimitsTaken>
 
@@ -25,27 +24,19 @@ export type TakeLimits = (
  * first has taken the second does not take again, only what its demand costs beyond that; where the second refuses, all is given back.
  */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  const usages = createRequestNote<RequestHead, TakenUsage>('taken usage')
-
-  function keep(request: RequestHead, taken: LimitsTaken): LimitsTaken | Promise<LimitsTaken> {
-    const before = usages.get(request)
-    if (!(taken instanceof TakenUsage)) {
-      if (before === undefined) return taken
-      usages.set(request, undefined)
-      return before.giveBack().then(() => taken)
-    }
-    if (before !== undefined) return before.absorb(taken)
-    usages.set(request, taken)
-    return taken
-  }
-
-  return (request, uses) => {
+  return (exchange, uses) => {
     if (uses.length === 0) return noUsage
-    const before = usages.get(request)
+    const before = exchange.taken
     const left = before === undefined ? uses : before.notTaken(uses)
     if (before !== undefined && left.length === 0) return before
-    const taken = takeAll(limiter, left, onShadow)
-    return taken instanceof Promise ? taken.then((settled) => keep(request, settled)) : keep(request, taken)
+    return after(takeAll(limiter, left, onShadow), (taken) => {
+      if (taken instanceof TakenUsage) {
+        exchange.taken = before?.absorb(taken) ?? taken
+        return exchange.taken
+      }
+      exchange.taken = undefined
+      return before === undefined ? taken : before.giveBack().then(() => taken)
+    })
   }
 }
 
@@ -57,10 +48,7 @@ function takeAll(
 ): LimitsTaken | Promise<LimitsTaken> {
   const tooMuch = uses.find(({ cost, limit, isShadow }) => cost > limit.amount && !isShadow)
   if (tooMuch !== undefined) return refuseForGood(tooMuch)
-  const taking = limiter.take(uses)
-  return taking instanceof Promise
-    ? taking.then((settled) => conclude(limiter, uses, settled, onShadow))
-    : conclude(limiter, uses, taking, onShadow)
+  return after(limiter.take(uses), (taking) => conclude(limiter, uses, taking, onShadow))
 }
 
 function conclude(
@@ -116,7 +104,7 @@ interface Part {
 }
 
 /** What a request took, at its beginning and later. */
-class TakenUsage implements Usage {
+export class TakenUsage implements Usage {
   isOpen: boolean
   readonly #limiter: Limiter
   readonly #onShadow: ShadowListener

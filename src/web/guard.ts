@@ -2,14 +2,10 @@ import { checkOptions, isFunction, isText, type OptionRule } from '../core/check
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
-import { createAdmissions } from '../guard/admissions.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import type { RequestRecording } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
-import { createRequestNote } from '../guard/request-note.ts'
-import type { Verdict } from '../guard/verdict.ts'
+import { exchangeOf, type Gate } from '../guard/guard.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 import type { Usage } from '../limits/usage.ts'
 import { answerProblem, recordRequest } from './record-request.ts'
@@ -64,11 +60,6 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   public: publicRule,
 }
 
-const admissions = createAdmissions<Request>()
-
-/** The heads of requests under way, so that guards of one share its checks, and the address that the outer one was told. */
-const heads = createRequestNote<Request, WebHead>('head')
-
 /**
  * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
  * handler throws. Any other error is the runtime's.
@@ -95,17 +86,13 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   const gateOf = openGate(ward)
   const { route = null, onFault = console.error } = options
   return (request, ...rest) =>
-    answer(request, options, () => {
-      const address = (): string | undefined => options.address?.(request, ...rest)
-      return withHead(request, address, async (head) => {
-        const gate = await gateOf()
-        const { recorder } = gate
-        return recordRequest({ recorder, request, head, route, onFault }, async (recording) => {
-          const verdict = await decide(gate, head, demand, recording)
-          if (!verdict.admitted) throw verdict.refusal
-          admissions.remember(request, gate, verdict.caller, verdict.usage)
-          return withUsage(request, verdict.usage, onFault, () => handler(request, verdict.caller, ...rest))
-        })
+    answer(request, options, async () => {
+      const gate = await gateOf()
+      const head = (): WebHead => new WebHead(request, options.address?.(request, ...rest))
+      return recordRequest({ gate, request, head, route, onFault }, async (exchange) => {
+        const verdict = await gate.admit(exchange, demand)
+        if (!verdict.admitted) throw verdict.refusal
+        return withUsage(request, verdict.usage, onFault, () => handler(request, verdict.caller, ...rest))
       })
     })
 }
@@ -151,7 +138,7 @@ export function callerOf<Required extends boolean>(
   ward: { readonly gate: Gate<Required> },
   request: Request,
 ): CallerOf<Required> {
-  return admissions.callerOf(request, ward)
+  return exchangeOf(ward.gate, request).caller as CallerOf<Required>
 }
 
 /**
@@ -161,41 +148,7 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard ran
  */
 export function usageOf(ward: { readonly gate: Gate }, request: Request): Usage {
-  return admissions.usageOf(request, ward)
-}
-
-/** Has the gate decide, and the request's record say what it decided. */
-async function decide<Required extends boolean>(
-  gate: Gate<Required>,
-  head: WebHead,
-  demand: Demand,
-  recording: RequestRecording | undefined,
-): Promise<Verdict<CallerOf<Required>>> {
-  try {
-    const verdict = await gate.admit(head, demand)
-    recording?.decide(verdict)
-    return verdict
-  } catch (thrown) {
-    recording?.fail(thrown)
-    throw thrown
-  }
-}
-
-/** The guards of one request, one inside the other, share a head; who comes back with the same request later gets a new one. */
-async function withHead(
-  request: Request,
-  address: () => string | undefined,
-  work: (head: WebHead) => Promise<Response>,
-): Promise<Response> {
-  const outer = heads.get(request)
-  if (outer !== undefined) return work(outer)
-  const head = new WebHead(request, address())
-  heads.set(request, head)
-  try {
-    return await work(head)
-  } finally {
-    heads.set(request, undefined)
-  }
+  return exchangeOf(ward.gate, request).usage
 }
 
 /** Runs a handler; what it refuses or what fails is answered as a problem. */

@@ -1,17 +1,17 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import type { RequestRecording } from '../guard/exchange.ts'
-import type { Recorder } from '../guard/recorder.ts'
+import type { Exchange } from '../guard/exchange.ts'
+import type { Gate } from '../guard/guard.ts'
 import { createRequestNote } from '../guard/request-note.ts'
 import { problemResponse } from '../guard/web/problem-response.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 
 /** What is known of a request beside itself. */
 export interface RecordedRequest {
-  readonly recorder: Recorder
+  readonly gate: Gate
   readonly request: Request
-  readonly head: RequestHead
+  readonly head: () => RequestHead
   readonly route: string | null
   readonly onFault: (fault: Fault) => void
 }
@@ -31,14 +31,13 @@ export function answerProblem(
 
 /** Runs the outermost guard of a request and its handler, and has their answer wait for its record. */
 export async function recordRequest(
-  { recorder, request, head, route, onFault }: RecordedRequest,
-  work: (recording: RequestRecording | undefined) => Promise<Response>,
+  { gate, request, head, route, onFault }: RecordedRequest,
+  work: (exchange: Exchange) => Promise<Response>,
 ): Promise<Response> {
-  if (!recorder.isOn) return work(undefined)
-  const outer = recorder.find(request)
+  const outer = gate.find(request)
   if (outer !== undefined) return work(outer)
   answered.set(request, undefined)
-  const recording = recorder.begin(request, head, request.method)
+  const recording = gate.open(request, head, request.method)
   const requestId = crypto.randomUUID()
   let response: Response | undefined
   try {
@@ -49,7 +48,7 @@ export async function recordRequest(
       code: answered.get(request)?.code ?? null,
       route,
       requestId,
-      onFault: (fault) => recorder.onFault('a record was not written', fault),
+      onFault: (fault) => gate.recorder.onFault('a record was not written', fault),
     })
   } catch (thrown) {
     // The runtime answers any other error of the handler's.
@@ -62,7 +61,7 @@ export async function recordRequest(
     return problem
   } finally {
     // Whoever comes back with the same object is another request.
-    recorder.forget(request)
+    gate.forget(request)
     answered.set(request, undefined)
   }
 }
@@ -83,11 +82,7 @@ async function answerThrown(
 }
 
 /** Gives what went wrong, if anything did. */
-async function recordError(
-  recording: RequestRecording,
-  route: string | null,
-  requestId: string,
-): Promise<unknown> {
+async function recordError(recording: Exchange, route: string | null, requestId: string): Promise<unknown> {
   try {
     await recording.answer({ status: 500, code: null, route, requestId })
     return undefined

@@ -125,7 +125,7 @@ openModelward({ data: './data', jobs: {} })
 ward.jobs.counts()
 
 // The guard's verdict carries the caller, once it is known to have admitted it.
-declare const head: Parameters<typeof ward.gate.admit>[0]
+declare const head: Parameters<typeof ward.admit>[0]
 const verdict = await ward.gate.admit(head)
 expectType<Equal<typeof verdict, Verdict<Caller>>>()
 if (verdict.admitted) expectType<Equal<typeof verdict.caller, Caller>>()

@@ -2,12 +2,12 @@ import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'no
 import { asError } from '../../core/as-error.ts'
 import { Fault } from '../../core/fault.ts'
 import { problemOf } from '../../core/problem.ts'
-import type { LeavingAnswer, RequestRecording } from '../exchange.ts'
+import type { Exchange, LeavingAnswer } from '../exchange.ts'
 import { isKeptHeader } from '../fault-headers.ts'
 
 /** What a held answer asks when it is about to leave. */
 export interface HoldOptions {
-  readonly recording: RequestRecording
+  readonly recording: Exchange
   /** What is known of the answer beside its status. */
   readonly describe: () => Omit<LeavingAnswer, 'status'>
   /** The request's id, for the fault that takes the answer's place. */

@@ -1,4 +1,4 @@
-import type { RequestRecording } from '../exchange.ts'
+import type { Exchange } from '../exchange.ts'
 import { isKeptHeader } from '../fault-headers.ts'
 
 /** What is known of a web-standard response that is about to be returned. */
@@ -20,10 +20,7 @@ export interface ReturnedResponse {
  * @returns the response to return, which may be another one
  * @throws Fault `ledger_unavailable`, by rejecting: nothing of the response may leave
  */
-export async function recordResponse(
-  recording: RequestRecording,
-  returned: ReturnedResponse,
-): Promise<Response> {
+export async function recordResponse(recording: Exchange, returned: ReturnedResponse): Promise<Response> {
   if (!recording.isOpen) return returned.response
   const { code, route, requestId, method, onFault } = returned
   const response = withRequestId(returned.response, requestId)
@@ -67,7 +64,7 @@ function withRequestId(response: Response, requestId: string): Response {
 }
 
 function holdEnd(
-  recording: RequestRecording,
+  recording: Exchange,
   onFault: (fault: unknown) => void,
 ): TransformStream<Uint8Array, Uint8Array> {
   // `cancel` is in the Streams standard, and not in all types of it.

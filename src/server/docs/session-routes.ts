@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type InputError, Refusal } from '../../core/refusal.ts'
-import { beginRecording } from '../../fastify/record-answers.ts'
+import { openExchange } from '../../fastify/record-answers.ts'
 import type { Gate } from '../../guard/guard.ts'
-import { NodeHead } from '../../guard/node/node-head.ts'
 import { sessionCookie, sessionMs } from '../../guard/session.ts'
 import { noUsage } from '../../limits/usage.ts'
 import { sendSignIn } from './sign-in-page.ts'
@@ -19,7 +18,7 @@ const signInBody = z.object({ key: z.string(), next: z.string().optional() })
  * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away. Both are open to everyone: the
  * first looks at the key itself, in its body, and the second needs none.
  */
-export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'recorder' | 'signIn'>): void {
+export function addSessionRoutes(app: FastifyInstance, gate: Gate): void {
   const config = { guard: 'public' } as const
   // In a scope of its own: nothing else reads forms.
   app.register(async (scope) => {
@@ -66,23 +65,18 @@ export function addSessionRoutes(app: FastifyInstance, gate: Pick<Gate, 'recorde
   })
 }
 
-async function signIn(
-  gate: Pick<Gate, 'recorder' | 'signIn'>,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+async function signIn(gate: Gate, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   // Login CSRF: another site must not sign the browser in with a key of its own.
   refuseCrossSite(request)
   const { key, next } = readSignIn(request.body)
   const isForm = request.headers['content-type']?.toLowerCase().startsWith(formType) === true
-  const head = new NodeHead(request.raw, request)
   // The route is open to everyone, so that no guard has begun to.
-  const recording = beginRecording(gate.recorder, head, request, reply)
-  const verdict = await gate.signIn(key, head).catch((thrown: unknown) => {
-    recording?.fail(thrown)
+  const exchange = openExchange(gate, request, reply)
+  const verdict = await gate.signIn(key, exchange.head).catch((thrown: unknown) => {
+    exchange.fail(thrown)
     throw thrown
   })
-  recording?.decide(verdict.admitted ? { ...verdict, usage: noUsage } : verdict)
+  exchange.decide(verdict.admitted ? { ...verdict, usage: noUsage } : verdict)
   if (!verdict.admitted) {
     if (!isForm) throw verdict.refusal
     return sendSignIn(request, reply, verdict.refusal, localPath(next))

@@ -10,21 +10,17 @@ import { classifyError } from './classify-error.ts'
  * @param error what Fastify says of the path
  */
 export async function decideBadPath(gate: Gate, request: FastifyRequest, error: Error): Promise<Error> {
-  const head = new NodeHead(request.raw, request)
-  const { recorder } = gate
-  const recording = recorder.isOn ? recorder.begin(request, head, request.method) : undefined
+  const exchange = gate.open(request, () => new NodeHead(request.raw, request), request.method)
   let thrown = error
   try {
-    const verdict = await gate.admit(head, { anyKey: true, session: 'read' })
-    recording?.decide(verdict)
+    const verdict = await gate.admit(exchange, { anyKey: true, session: 'read' })
     if (!verdict.admitted) thrown = verdict.refusal
   } catch (fault) {
-    recording?.fail(fault)
     thrown = asError(fault)
   }
   const { status, code } = classifyError(thrown)
   try {
-    await recording?.answer({ status, code, route: null, requestId: request.id })
+    await exchange.answer({ status, code, route: null, requestId: request.id })
     return thrown
   } catch (fault) {
     return asError(fault)

@@ -1,29 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, Response } from 'express'
-import type { RequestHead } from '../core/request-head.ts'
-import type { RequestRecording } from '../guard/exchange.ts'
+import type { Exchange } from '../guard/exchange.ts'
+import type { Gate } from '../guard/guard.ts'
+import { NodeHead } from '../guard/node/node-head.ts'
 import { holdAnswer } from '../guard/node/recorded-response.ts'
-import type { Recorder } from '../guard/recorder.ts'
 import { type FaultListener, findAnsweredCode } from './answer-problem.ts'
 import { routeOf } from './route-pattern.ts'
 
-/** Begins to record a request at its outermost guard, and has its answer wait for the record; undefined where nothing is recorded. */
-export function recordAnswer(
-  recorder: Recorder,
-  head: RequestHead,
+/** The exchange of a request; at its outermost guard its answer is made to wait for the record. */
+export function openExchange(
+  gate: Gate,
   request: Request,
   response: Response,
   onFault: FaultListener,
-): RequestRecording | undefined {
-  if (!recorder.isOn) return undefined
-  const outer = recorder.find(response)
-  if (outer !== undefined) return outer
-  const recording = recorder.begin(response, head, request.method)
+): Exchange {
+  const known = gate.find(response)
+  if (known !== undefined) return known
+  const exchange = gate.open(response, () => new NodeHead(request, request), request.method)
+  if (!gate.recorder.isOn) return exchange
   const given = response.getHeader('x-request-id')
   const requestId = typeof given === 'string' ? given : randomUUID()
   response.setHeader('x-request-id', requestId)
   holdAnswer(response, {
-    recording,
+    recording: exchange,
     requestId,
     onFault,
     describe: () => {
@@ -35,5 +34,5 @@ export function recordAnswer(
       }
     },
   })
-  return recording
+  return exchange
 }
