@@ -104,7 +104,7 @@ export type { LimitView } from './limits/limit-view.ts'
 export type { LimitRefusal, LimitState, LimitUse } from './limits/limiter.ts'
 export type { Usage } from './limits/usage.ts'
 export type { WardJobsOptions, WardWebhooksOptions } from './ward/jobs-options.ts'
-export type { LimitOptions } from './ward/limit-options-part.ts'
+export type { LimitOptions } from './ward/limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './ward/open-modelward.ts'
 export {
   createTestWard,

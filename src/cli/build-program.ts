@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { type CommandEntry, commandGroups, commandIndex } from './command-index.ts'
-import { programVersion } from './program-version.ts'
 
 /**
  * The command line, with every command named and those that `isWanted` defined in full.
@@ -52,6 +52,12 @@ function refuseRepeats(command: Command): void {
       return parseArg === undefined ? text : parseArg.call(option, text, undefined)
     })
   }
+}
+
+/** The version in package.json, which is two folders up from the sources and from the built package alike. */
+function programVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return String((JSON.parse(text) as { readonly version: unknown }).version)
 }
 
 function quiet(command: Command): Command {

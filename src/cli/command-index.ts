@@ -28,7 +28,7 @@ export const commandIndex: readonly CommandEntry[] = [
   {
     path: 'keys show',
     summary: 'Show a key, without its secret',
-    load: async () => (await import('./keys/keys-show.ts')).defineKeysShow,
+    load: async () => (await import('./keys/key-command.ts')).defineKeysShow,
   },
   {
     path: 'keys update',
@@ -43,17 +43,17 @@ export const commandIndex: readonly CommandEntry[] = [
   {
     path: 'keys revoke',
     summary: 'End a key for good',
-    load: async () => (await import('./keys/keys-revoke.ts')).defineKeysRevoke,
+    load: async () => (await import('./keys/key-command.ts')).defineKeysRevoke,
   },
   {
     path: 'keys disable',
     summary: 'Stop a key for a while',
-    load: async () => (await import('./keys/keys-disable.ts')).defineKeysDisable,
+    load: async () => (await import('./keys/key-command.ts')).defineKeysDisable,
   },
   {
     path: 'keys enable',
     summary: 'Let a disabled key work again',
-    load: async () => (await import('./keys/keys-enable.ts')).defineKeysEnable,
+    load: async () => (await import('./keys/key-command.ts')).defineKeysEnable,
   },
   {
     path: 'keys import',
@@ -63,12 +63,12 @@ export const commandIndex: readonly CommandEntry[] = [
   {
     path: 'owners set',
     summary: 'Set the limits that all keys of an owner share',
-    load: async () => (await import('./keys/owners-set.ts')).defineOwnersSet,
+    load: async () => (await import('./keys/owner-command.ts')).defineOwnersSet,
   },
   {
     path: 'owners show',
     summary: 'Show the limits of an owner',
-    load: async () => (await import('./keys/owners-show.ts')).defineOwnersShow,
+    load: async () => (await import('./keys/owner-command.ts')).defineOwnersShow,
   },
   {
     path: 'owners list',
@@ -118,17 +118,17 @@ export const commandIndex: readonly CommandEntry[] = [
   {
     path: 'jobs show',
     summary: 'Show a job, with its result',
-    load: async () => (await import('./jobs/jobs-show.ts')).defineJobsShow,
+    load: async () => (await import('./jobs/job-command.ts')).defineJobsShow,
   },
   {
     path: 'jobs cancel',
     summary: 'Cancel a job that has not ended',
-    load: async () => (await import('./jobs/jobs-cancel.ts')).defineJobsCancel,
+    load: async () => (await import('./jobs/job-command.ts')).defineJobsCancel,
   },
   {
     path: 'jobs retry',
     summary: 'Put a parked or failed job back into the queue',
-    load: async () => (await import('./jobs/jobs-retry.ts')).defineJobsRetry,
+    load: async () => (await import('./jobs/job-command.ts')).defineJobsRetry,
   },
   {
     path: 'webhooks secret',

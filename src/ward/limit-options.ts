@@ -1,7 +1,49 @@
-import { describeValue } from '../core/check-options.ts'
-import type { WindowLimit } from '../limits/limit.ts'
-import { type LimitSetting, parseLimitSettings } from '../limits/limit-setting.ts'
+import { describeValue, isFunction, isLimits, type OptionRule } from '../core/check-options.ts'
+import { parseLimit, type WindowLimit } from '../limits/limit.ts'
+import { type LimitSetting, limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
 import type { LimitDefaults } from '../limits/limit-uses.ts'
+import type { LimitRefusal } from '../limits/limiter.ts'
+
+/** The limits of a deployment, beside those that keys, owners and routes have. */
+export interface LimitOptions {
+  /** Limits of each key that has none of its own, such as `60/min`. @default none */
+  readonly limitDefault?: readonly string[]
+  /** Limits that all requests share. @default none */
+  readonly limitEveryone?: readonly string[]
+  /** How many wrong keys may come from one address (IPv6: one /64): a window of requests, or `none`. @default '30/min' */
+  readonly limitBadKeys?: string
+  /** Told of each limit in shadow that would have refused. @default nobody is told */
+  readonly onShadow?: (refusal: LimitRefusal) => void
+}
+
+const areLimits: OptionRule = {
+  expected: `an array of limits, each of another window or measure: ${limitSettingForms}`,
+  accepts: isLimits,
+}
+
+export const limitRules: Readonly<Record<keyof LimitOptions, OptionRule>> = {
+  limitDefault: areLimits,
+  limitEveryone: areLimits,
+  limitBadKeys: {
+    expected: 'a window of requests such as `30/min`, or `none`',
+    accepts: (value) => value === 'none' || isRequestWindow(value),
+  },
+  onShadow: { expected: 'a function', accepts: isFunction },
+}
+
+/** The same options as a ward takes them, for which no limit is none. */
+export function withBadKeyLimit<Options extends LimitOptions>(
+  { limitBadKeys, ...same }: Options,
+  otherwise: string,
+): Omit<Options, 'limitBadKeys'> & { readonly limitBadKeys?: string } {
+  const limit = limitBadKeys ?? otherwise
+  return limit === 'none' ? same : { ...same, limitBadKeys: limit }
+}
+
+function isRequestWindow(value: unknown): boolean {
+  const limit = typeof value === 'string' ? parseLimit(value) : undefined
+  return typeof limit === 'object' && limit.kind === 'window' && limit.measure === 'requests'
+}
 
 /** The limits of a deployment, read. */
 export interface WardLimits extends LimitDefaults {

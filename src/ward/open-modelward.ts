@@ -14,7 +14,7 @@ import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
-import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options-part.ts'
+import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 import type { WardFor } from './ward.ts'
 
 /** How a deployment is opened. */

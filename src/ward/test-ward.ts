@@ -1,4 +1,6 @@
 import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Scheduler } from '../core/scheduler.ts'
 import { parseDuration } from '../core/time.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import type { NewKey } from '../keys/key-service.ts'
@@ -7,7 +9,7 @@ import type { LedgerEntry } from '../ledger/format/record.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
-import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options-part.ts'
+import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
 import type { WardFor } from './ward.ts'
 
@@ -99,15 +101,13 @@ export async function createTestWard<
   if (jobs !== undefined) checkJobsOptions('createTestWard: `jobs`', jobs)
   const records: LedgerEntry[] = []
   // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
-  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }, { createTestTime }] =
-    await Promise.all([
-      import('node:crypto'),
-      import('./ward.ts'),
-      import('../secrets/peppers.ts'),
-      import('../storage/memory/key-store.ts'),
-      import('./test-time.ts'),
-    ])
-  const { clock, scheduler, advance } = createTestTime(begin)
+  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
+    import('node:crypto'),
+    import('./ward.ts'),
+    import('../secrets/peppers.ts'),
+    import('../storage/memory/key-store.ts'),
+  ])
+  const { clock, scheduler, advance } = createManualTime(begin)
   const ward = await createWard({
     store: createMemoryKeyStore({ clock }),
     peppers: parsePeppers(`1:${randomBytes(32).toString('base64url')}`, 'the test ward'),
@@ -153,4 +153,39 @@ async function createJobStore(): Promise<JobStore> {
 
 function isPlainObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Time that a test moves: a clock, and timers that run as it passes them. */
+export interface ManualTime {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** Moves the clock on and runs the timers that are due by then, the earliest first. */
+  readonly advance: (ms: number) => void
+  /** When each timer is due, the earliest first. */
+  readonly due: () => readonly number[]
+}
+
+/** @param begin what the clock shows at first, milliseconds since the epoch */
+export function createManualTime(begin: number): ManualTime {
+  let now = begin
+  const waiting = new Set<{ readonly at: number; readonly run: () => void }>()
+  const inOrder = () => [...waiting].toSorted((one, other) => one.at - other.at)
+  return {
+    clock: () => now,
+    scheduler: {
+      after(ms, run) {
+        const timer = { at: now + ms, run }
+        waiting.add(timer)
+        return () => void waiting.delete(timer)
+      },
+      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    },
+    advance(ms) {
+      now += ms
+      const due = inOrder().filter(({ at }) => at <= now)
+      // A timer that another of them cancels does not run.
+      for (const timer of due) if (waiting.delete(timer)) timer.run()
+    },
+    due: () => inOrder().map(({ at }) => at),
+  }
 }

@@ -3,10 +3,14 @@ import type { Scheduler } from '../core/scheduler.ts'
 import { createJobService } from '../jobs/create-job-service.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
+import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import type { Peppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
-import type { WebhookService } from '../webhooks/webhook-service.ts'
-import type { WardJobsOptions } from './jobs-options.ts'
-import { createWardWebhooks, type WardWebhooksParts } from './ward-webhooks.ts'
+import { createWebhookSecretSeal } from '../webhooks/secret.ts'
+import { createTargetAddresses } from '../webhooks/target-address.ts'
+import { createWebhookService, type WebhookService } from '../webhooks/webhook-service.ts'
+import type { WardJobsOptions, WardWebhooksOptions } from './jobs-options.ts'
 
 /** What a ward's jobs are, with the store and, for tests, the time that they go by. */
 export interface KeptWardJobs extends WardJobsOptions {
@@ -44,4 +48,52 @@ export async function createWardJobs(
         .then(() => {})
         .finally(() => store.close()),
   }
+}
+
+interface WardWebhooksParts {
+  readonly store: JobStore
+  readonly peppers: Peppers
+  readonly writer: EntryWriter
+  readonly changes: ChangeRecorder
+  readonly clock: Clock
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
+interface WardWebhooks {
+  readonly webhooks: WebhookService
+  /** Gives attempts under way so many milliseconds to end by themselves; what is left is due again for whoever runs next. */
+  readonly close: (graceMs: number) => Promise<void>
+}
+
+/** The webhooks of a ward. @param isSending whether this process sends them, or leaves that to another */
+async function createWardWebhooks(
+  { allow = [], allowHttp = false, deadlineMs = 20_000 }: WardWebhooksOptions,
+  isSending: boolean,
+  parts: WardWebhooksParts,
+): Promise<WardWebhooks> {
+  const { store, peppers, writer, changes, clock, onFault } = parts
+  const rules = { addresses: createTargetAddresses(allow), allowHttp }
+  const seal = createWebhookSecretSeal(peppers)
+  const webhooks = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  if (!isSending) return { webhooks, close: async () => {} }
+  // Loaded now: it brings the package that signs, which whoever only guards does not need.
+  const [{ startWebhookWorker }, { resolveName }, { processScheduler }] = await Promise.all([
+    import('../webhooks/webhook-worker.ts'),
+    import('../webhooks/resolve.ts'),
+    import('../core/scheduler.ts'),
+  ])
+  const worker = startWebhookWorker({
+    outbox: store,
+    queue: store,
+    seal,
+    rules,
+    writer,
+    clock,
+    deadlineMs,
+    resolve: resolveName,
+    random: Math.random,
+    schedule: processScheduler.after,
+    onFault,
+  })
+  return { webhooks, close: worker.close }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/core/clock.ts'
 import type { Scheduler } from '../../src/core/scheduler.ts'
+import { createManualTime } from '../../src/ward/test-ward.ts'
 
 /** Time that passes when a test says so. */
 export interface TestTime {
@@ -16,8 +17,7 @@ export interface TestTime {
 }
 
 export function createTestTime(): TestTime {
-  let now = Date.UTC(2026, 0, 1)
-  const timers = new Set<{ readonly at: number; readonly run: () => void }>()
+  const { clock, scheduler, advance, due } = createManualTime(Date.UTC(2026, 0, 1))
   const started: number[] = []
 
   // Everything in these tests is in this process: a few turns of its event loop, and nothing is left to do.
@@ -26,33 +26,25 @@ export function createTestTime(): TestTime {
   }
 
   return {
-    clock: () => now,
+    clock,
     started,
-    timers: () => timers.size,
+    timers: () => due().length,
     scheduler: {
+      ...scheduler,
       after(ms, run) {
         started.push(ms)
-        const timer = { at: now + ms, run }
-        timers.add(timer)
-        return () => void timers.delete(timer)
+        return scheduler.after(ms, run)
       },
-      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     },
     settle,
     async pass(ms) {
       await settle()
-      const until = now + ms
-      for (;;) {
-        const next = [...timers]
-          .filter(({ at }) => at <= until)
-          .toSorted((one, other) => one.at - other.at)[0]
-        if (next === undefined) break
-        now = Math.max(now, next.at)
-        timers.delete(next)
-        next.run()
+      const until = clock() + ms
+      for (let [next] = due(); next !== undefined && next <= until; [next] = due()) {
+        advance(Math.max(0, next - clock()))
         await settle()
       }
-      now = until
+      advance(until - clock())
     },
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Peppers, parsePeppers } from '../../secrets/peppers.ts'
 import { type DatabaseInspection, inspectDatabase } from '../../storage/sqlite/inspect-database.ts'
 import { describeError } from '../describe-error.ts'
-import { reasonOf } from '../scan/walk-files.ts'
+import { reasonOf } from '../terminal/output-file.ts'
 import { type CheckResult, fail, ok, warn } from './check-result.ts'
 
 /** Whether the database opens, is whole and of this program's version, and whether the pepper is the one of its keys. */

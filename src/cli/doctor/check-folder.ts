@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, statfsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { reasonOf } from '../scan/walk-files.ts'
+import { reasonOf } from '../terminal/output-file.ts'
 import { type CheckResult, fail, ok, warn } from './check-result.ts'
 
 /** Whether the data folder is there and closed to other users: 0700, and 0600 for each file in it. */

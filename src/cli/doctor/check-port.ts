@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import type { Config } from '../../config/config.ts'
-import { reasonOf } from '../scan/walk-files.ts'
+import { reasonOf } from '../terminal/output-file.ts'
 import { type CheckResult, fail, ok } from './check-result.ts'
 
 /** Longest wait for whoever listens on the port, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { isJobId } from '../../jobs/job.ts'
-import type { JobService } from '../../jobs/job-service.ts'
+import { anyOwner, type JobService } from '../../jobs/job-service.ts'
 import type { JobView } from '../../jobs/view-job.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions } from '../common-options.ts'
@@ -34,4 +34,37 @@ export function defineJobCommand(
 export function checkJobId(text: string, where: string): string {
   if (isJobId(text)) return text
   throw usageError(where, 'expected the id of a job: `job_` and 22 letters and digits')
+}
+
+export function defineJobsShow(command: Command): void {
+  defineJobCommand(
+    command,
+    (jobs, id) => jobs.get(anyOwner, id),
+    'jobs show job_7Qm2xT0bKc9Z7Qm2xT0bKc',
+    'jobs show job_7Qm2xT0bKc9Z7Qm2xT0bKc --json',
+  )
+}
+
+export function defineJobsCancel(command: Command): void {
+  command.addHelpText(
+    'after',
+    '\nWork that is under way ends within a second. A job that has ended is left as it is.',
+  )
+  defineJobCommand(
+    command,
+    (jobs, id) => jobs.cancel(anyOwner, id, { by: 'cli' }),
+    'jobs cancel job_7Qm2xT0bKc9Z7Qm2xT0bKc',
+  )
+}
+
+export function defineJobsRetry(command: Command): void {
+  command.addHelpText(
+    'after',
+    '\nThe job is worked on again, with all its attempts, as soon as a server runs. A job of any other status is left as it is.',
+  )
+  defineJobCommand(
+    command,
+    (jobs, id) => jobs.retry(anyOwner, id, { by: 'cli' }),
+    'jobs retry job_7Qm2xT0bKc9Z7Qm2xT0bKc',
+  )
 }

@@ -2,8 +2,7 @@ import type { Command } from 'commander'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type { KeyService } from '../../keys/key-service.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { checkKeyId } from './key-id.ts'
-import { addExamples } from './key-options.ts'
+import { addExamples, checkKeyId } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { printKey } from './print-key.ts'
 
@@ -22,4 +21,34 @@ export function defineKeyCommand<Options extends CommonOptions>(
     })
   addCommonOptions(command)
   addExamples(command, ...examples)
+}
+
+export function defineKeysShow(command: Command): void {
+  defineKeyCommand(
+    command,
+    (keys, id) => keys.get(id),
+    'keys show 7Qm2xT0bKc9Z',
+    'keys show 7Qm2xT0bKc9Z --json',
+  )
+}
+
+export function defineKeysDisable(command: Command): void {
+  defineKeyCommand(command, (keys, id) => keys.disable(id), 'keys disable 7Qm2xT0bKc9Z')
+}
+
+export function defineKeysEnable(command: Command): void {
+  defineKeyCommand(command, (keys, id) => keys.enable(id), 'keys enable 7Qm2xT0bKc9Z')
+}
+
+interface RevokeOptions extends CommonOptions {
+  readonly reason?: string
+}
+
+export function defineKeysRevoke(command: Command): void {
+  command.option('--reason <text>', 'Why, for whoever reads the record')
+  defineKeyCommand<RevokeOptions>(
+    command,
+    (keys, id, { reason }) => keys.revoke(id, reason),
+    'keys revoke 7Qm2xT0bKc9Z --reason "leaked in a log"',
+  )
 }

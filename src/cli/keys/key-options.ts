@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
+import { isKeyId } from '../../keys/key-text.ts'
 import { usageError } from '../cli-error.ts'
 import { collect } from '../common-options.ts'
 
@@ -60,5 +61,21 @@ export function addExamples(command: Command, ...lines: readonly string[]): Comm
   return command.addHelpText(
     'after',
     `\nExamples:\n${lines.map((line) => `  $ modelward ${line}`).join('\n')}`,
+  )
+}
+
+/**
+ * Checks the id of a key as typed. A whole key in its place is told apart, without being shown: it is in the shell's history now.
+ *
+ * @param where the argument or flag that it was typed for
+ * @throws CliError `usage_invalid`
+ */
+export function checkKeyId(text: string, where = 'id'): string {
+  if (isKeyId(text)) return text
+  const [, id] = /_(?:live|test)_([0-9A-Za-z]{12})_[0-9A-Za-z]{20,}$/.exec(text) ?? []
+  if (id === undefined) throw usageError(where, 'expected the 12 letters and digits of a key id')
+  throw usageError(
+    where,
+    `expected a key id, got a whole key; its id is ${id}, and as command lines are recorded, it should be rotated`,
   )
 }

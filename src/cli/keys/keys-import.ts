@@ -12,7 +12,6 @@ import { type ImportedLine, readImportedLines } from './import-lines.ts'
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { keyColumns } from './print-key.ts'
-import { readStdin } from './read-stdin.ts'
 
 export function defineKeysImport(command: Command): void {
   command
@@ -39,6 +38,13 @@ async function importKeys(file: string, options: CommonOptions): Promise<void> {
     return ward.keys.import(lines.map(({ key }) => key))
   })
   await printImported(records, options.json === true)
+}
+
+/** All of standard input. */
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function readText(file: string): string {

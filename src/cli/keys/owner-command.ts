@@ -1,21 +1,58 @@
 import type { Command } from 'commander'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
+import { checkOwner } from '../../keys/owner-service.ts'
 import { viewOwner } from '../../keys/owner-view.ts'
-import { addCommonOptions } from '../common-options.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { formatFields } from '../terminal/table.ts'
 import { addExamples } from './key-options.ts'
+import { limitOption, readOwnerLimits } from './limit-option.ts'
+import { withKeys } from './open-keys.ts'
 import { list } from './print-key.ts'
 
+interface SetOptions extends CommonOptions {
+  readonly limit: readonly string[]
+}
+
+export function defineOwnersSet(command: Command): void {
+  command
+    .addOption(
+      limitOption(
+        'What all its keys may use together, in the place of its limits now; `none`: without limits',
+      ).makeOptionMandatory(),
+    )
+    .action(setOwner)
+  addOwnerArgument(
+    command,
+    'owners set acme --limit 1000/day --limit "200000 characters/h"',
+    'owners set acme --limit none',
+  )
+}
+
+async function setOwner(owner: string, options: SetOptions): Promise<void> {
+  const limits = readOwnerLimits(options.limit)
+  checkOwner(owner, limits)
+  const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => owners.set(owner, limits))
+  await printOwner(record, options.json === true)
+}
+
+export function defineOwnersShow(command: Command): void {
+  command.action(async (owner: string, options: CommonOptions) => {
+    const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => owners.get(owner))
+    await printOwner(record, options.json === true)
+  })
+  addOwnerArgument(command, 'owners show acme', 'owners show acme --json')
+}
+
 /** Adds what every command over one owner takes. */
-export function addOwnerArgument(command: Command, ...examples: readonly string[]): void {
+function addOwnerArgument(command: Command, ...examples: readonly string[]): void {
   command.argument('<owner>', 'The owner, as its keys name it')
   addCommonOptions(command)
   addExamples(command, ...examples)
 }
 
 /** Prints what is kept of one owner. */
-export async function printOwner(record: OwnerRecord, asJson: boolean): Promise<void> {
+async function printOwner(record: OwnerRecord, asJson: boolean): Promise<void> {
   const view = viewOwner(record)
   if (asJson) return printJson(view)
   await print(

@@ -10,7 +10,7 @@ import { openSqliteLedgerReader } from '../../storage/sqlite/ledger/reader.ts'
 import { ledgerFileOf } from '../../ward/open-ledger.ts'
 import { usageError } from '../cli-error.ts'
 import { type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { checkKeyId } from '../keys/key-id.ts'
+import { checkKeyId } from '../keys/key-options.ts'
 import { tell } from '../terminal/output.ts'
 import { parseWhenAgo } from '../terminal/parse-when.ts'
 

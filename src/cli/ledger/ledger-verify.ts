@@ -14,7 +14,6 @@ import { reportError } from '../report-error.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { readCheckpoints, readPublicKey, readSigningKey } from './ledger-trusted-keys.ts'
 import { formatLedgerVerification, viewLedgerVerification } from './print-ledger-verification.ts'
-import { verifyUntilSettled } from './verify-until-settled.ts'
 
 interface LedgerVerifyCommandOptions extends CommonOptions {
   readonly checkpoint?: readonly string[]
@@ -129,5 +128,28 @@ function* withProgress(blocks: Iterable<LedgerBlock>): Generator<LedgerBlock, vo
     }
   } finally {
     process.stderr.write('\r\u001b[K')
+  }
+}
+
+export interface SettledVerification {
+  /** Verifies all of it, from the bases that are there when it begins. */
+  readonly verify: () => LedgerVerification
+  /** A text that changes with every drop. */
+  readonly readBases: () => string
+}
+
+/**
+ * Verifies a ledger that retention may shorten meanwhile: blocks that it dropped under the reader are missing, and the base that stands for
+ * them is new. So a finding counts where nothing was dropped, or where it is found a second time: from the new bases, what was dropped is
+ * not missing any more.
+ */
+export function verifyUntilSettled({ verify, readBases }: SettledVerification): LedgerVerification {
+  for (let before: string | undefined; ; ) {
+    const bases = readBases()
+    const result = verify()
+    if (result.firstBroken === undefined || readBases() === bases) return result
+    const found = JSON.stringify(result.firstBroken)
+    if (found === before) return result
+    before = found
   }
 }

@@ -12,8 +12,9 @@ import { exitCodes } from '../exit-code.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { printable } from '../terminal/display-width.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
+import { reasonOf } from '../terminal/output-file.ts'
 import { createKeyFinder, type FoundKey } from './find-keys.ts'
-import { readPieces, reasonOf, walkFiles } from './walk-files.ts'
+import { readPieces, walkFiles } from './walk-files.ts'
 
 interface ScanOptions extends CommonOptions {
   readonly stdin?: true

@@ -1,5 +1,6 @@
 import { closeSync, type Dirent, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { reasonOf } from '../terminal/output-file.ts'
 
 /** A file to read, or something that cannot be read. */
 export type WalkedFile =
@@ -38,11 +39,6 @@ function* walkFolder(folder: string): Generator<WalkedFile> {
       if (!skippedFolders.has(entry.name)) yield* walkFolder(path)
     } else if (entry.isFile()) yield { path, isNamed: false }
   }
-}
-
-/** What a file system says, without more words. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
 /**

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, link, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CliError, usageError } from '../cli-error.ts'
-import { reasonOf } from '../scan/walk-files.ts'
 
 /** A file that a command writes: under its name only when it is whole. */
 export interface OutputFile {
@@ -70,4 +69,9 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle?.close()
   }
+}
+
+/** What a file system says, without more words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type LedgerVerification, verifyLedger } from '../../ledger/verify/verify-ledger.ts'
-import { verifyUntilSettled } from './verify-until-settled.ts'
+import { verifyUntilSettled } from './ledger-verify.ts'
 
 const intact = verifyLedger([])
 
