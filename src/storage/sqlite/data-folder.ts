@@ -24,6 +24,7 @@ export interface DataFolder {
   readonly limitsFile: string
   /** Where jobs are kept, for `openSqliteJobStore`. */
   readonly jobsFile: string
+  readonly ledgerFile: string
   /** Whether the database file is there and has not a byte in it, as one that was cut off or never filled. */
   readonly hasEmptyDatabase: () => boolean
   /** The text of a secret file; undefined where there is none. @throws SetupError `unreadable`, as the caller calls it */
@@ -74,6 +75,7 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
     databaseFile: join(folder, databaseName),
     limitsFile: join(folder, 'limits.db'),
     jobsFile: join(folder, 'jobs.db'),
+    ledgerFile: join(folder, 'ledger.db'),
     hasEmptyDatabase: () => statSync(join(folder, databaseName), { throwIfNoEntry: false })?.size === 0,
     readSecretFile: (name, unreadable) => readSecretFile(folder, name, unreadable),
     createSecretFile: (name, text) => createSecretFile(folder, name, text),

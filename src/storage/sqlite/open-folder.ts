@@ -1,0 +1,153 @@
+import { SetupError } from '../../core/setup-error.ts'
+import { checkPeppers } from '../../keys/check-peppers.ts'
+import type { KeyStore } from '../../keys/key-store.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { createMemoryLimiter } from '../../limits/in-process/in-process-limiter.ts'
+import type { Limiter } from '../../limits/limiter.ts'
+import type { LimitMemory } from '../../limits/usage-store.ts'
+import { type Peppers, parsePeppers } from '../../secrets/peppers.ts'
+import type { JobStore } from '../job-store.ts'
+import { createLazyLedger } from '../lazy-ledger.ts'
+import type { Storage, StorageOptions } from '../storage.ts'
+import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { inspectFolder } from './inspect-folder.ts'
+import { openSqliteKeyStore } from './keys/key-store.ts'
+import { openSqliteLedger } from './ledger/ledger.ts'
+import { openSqliteLimitMemory } from './limits/usage-store.ts'
+import { openPeppers, readPepperFile } from './pepper-file.ts'
+import { openSigningKey } from './signing-key.ts'
+
+/**
+ * Opens a deployment's storage in a data folder, which several processes may have open at once.
+ *
+ * @throws SetupError `data_*`, `config_invalid` (other users may enter the folder), `pepper_*`
+ */
+export async function openFolder(path: string, options: StorageOptions): Promise<Storage> {
+  const folder = openDataFolder(path, { create: options.create })
+  // Before the database is opened, which creates a missing one.
+  const pepperText = options.pepper === undefined ? readPepperFile(folder) : undefined
+  const opened: { readonly close: () => Promise<void> }[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.splice(0).map((store) => store.close()))
+  }
+  function closing<Store extends (typeof opened)[number] | undefined>(store: Store): Store {
+    if (store !== undefined) opened.push(store)
+    return store
+  }
+  try {
+    const { clock } = options
+    const keys = closing(openSqliteKeyStore({ file: folder.databaseFile, ...(clock && { clock }) }))
+    // Before anything more is created in the folder.
+    const peppers = await openCheckedPeppers(folder, keys, options.pepper, pepperText)
+    const limiter = closing(openLimiter(folder, options))
+    const ledger = closing(await openLedger(folder, options))
+    const jobs = closing(await openJobStore(folder, options))
+    return {
+      keys,
+      owners: keys,
+      ledger,
+      jobs,
+      limiter,
+      secrets: {
+        peppers,
+        handOver(name, text) {
+          folder.replaceSecretFile(name, text)
+          return `${folder.path}/${name}`
+        },
+      },
+      inspect: inspectFolder(folder.path),
+      startServing: async () => {
+        const lock = folder.lockForServer()
+        return async () => lock.release()
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openCheckedPeppers(
+  folder: DataFolder,
+  keys: KeyStore,
+  fromEnvironment: string | undefined,
+  fromFile: string | undefined,
+): Promise<Peppers> {
+  const { hasKeys } = await keys.readChanges(undefined)
+  const peppers =
+    fromEnvironment === undefined
+      ? openPeppers(folder, fromFile, hasKeys)
+      : parsePeppers(fromEnvironment, 'the environment')
+  await checkPeppers(keys, peppers)
+  return peppers
+}
+
+async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
+  const { ledger = {}, clock, monotonic, onFault } = options
+  if (ledger === 'none') return undefined
+  const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = ledger
+  const { onNewSigningKey = (message: string) => onFault?.(message, undefined) } = ledger
+  const retention = {
+    ...(keepMs !== undefined && { ageMs: keepMs }),
+    ...(bytesMax !== undefined && { bytes: bytesMax }),
+  }
+  const open = async (): Promise<Ledger> =>
+    openSqliteLedger({
+      file: folder.ledgerFile,
+      signingKey: openSigningKey(folder, onNewSigningKey),
+      retention,
+      ...(clock && { clock }),
+      ...(monotonic && { monotonic }),
+      ...(onCheckpoint && { onCheckpoint }),
+      ...(onUnclosed && { onUnclosed }),
+      ...(onFault && { onFault }),
+    })
+  return isLazy ? createLazyLedger(open) : open()
+}
+
+/** Imported on demand: most processes that open a folder have no jobs. */
+async function openJobStore(
+  { jobsFile }: DataFolder,
+  { jobs = false, onFault }: StorageOptions,
+): Promise<JobStore | undefined> {
+  if (!jobs) return undefined
+  const { openSqliteJobStore } = await import('./jobs/job-store.ts')
+  return openSqliteJobStore({ file: jobsFile, ...(onFault && { onFault }) })
+}
+
+function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
+  const { clock, monotonic, onFault } = options
+  const memory = openUsage(folder, options)
+  return createMemoryLimiter({
+    tendMs: 1_000,
+    ...(memory && { memory }),
+    ...(clock && { clock }),
+    ...(monotonic && { monotonic }),
+    ...(onFault && { onFault }),
+  })
+}
+
+/** Undefined if usage is not stored, or another process stores it. */
+function openUsage(
+  { path, limitsFile }: DataFolder,
+  { storeUsage = 'never', clock, onFault }: StorageOptions,
+): LimitMemory | undefined {
+  if (storeUsage === 'never') return undefined
+  try {
+    return openSqliteLimitMemory({ file: limitsFile, ...(clock && { clock }) })
+  } catch (error) {
+    if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
+    if (storeUsage === 'always')
+      throw new SetupError(
+        'data_in_use',
+        `${path}: another server, or an app with its own guard, keeps its limits in this data folder`,
+        { cause: error },
+      )
+    onFault?.(
+      'another process keeps its limits in this data folder: this one counts in its own memory, and forgets when it ends',
+      error,
+    )
+    return undefined
+  }
+}

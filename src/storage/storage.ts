@@ -1,0 +1,139 @@
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../core/clock.ts'
+import type { KeyStore } from '../keys/key-store.ts'
+import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
+import type { LedgerEvent } from '../ledger/format/event.ts'
+import type { Ledger, LedgerReader } from '../ledger/ledger.ts'
+import type { LedgerVerification, LedgerVerifyOptions } from '../ledger/verify/verify-ledger.ts'
+import type { Limiter } from '../limits/limiter.ts'
+import type { Peppers } from '../secrets/peppers.ts'
+import type { JobStore } from './job-store.ts'
+
+/**
+ * Everything a deployment stores, behind one port: a data folder today, PostgreSQL and Redis next.
+ * `openStorage` opens all of it or nothing.
+ */
+export interface Storage {
+  readonly keys: KeyStore
+  /** The same store as `keys`: changing an owner changes its keys, in one commit. */
+  readonly owners: OwnerStore
+  /** Undefined if opened with `ledger: 'none'`. */
+  readonly ledger: Ledger | undefined
+  /** Undefined unless opened with `jobs`. */
+  readonly jobs: JobStore | undefined
+  /** May be composed: windows in one store, quotas in another, one fail mode around both. */
+  readonly limiter: Limiter
+  readonly secrets: StorageSecrets
+  readonly inspect: StorageInspection
+  /**
+   * Registers this process as a server of the deployment; resolves to what ends that.
+   *
+   * @throws SetupError `data_in_use` if only one server is allowed and there is one
+   */
+  readonly startServing: () => Promise<() => Promise<void>>
+  /** Closes every store above. The second call does nothing. */
+  readonly close: () => Promise<void>
+}
+
+export type OwnerStore = Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
+
+export interface StorageSecrets {
+  /** Checked: the stored keys were made with these. */
+  readonly peppers: Peppers
+  /** Hands a secret text to the operator and to no other user; returns where it is. */
+  readonly handOver: (name: string, text: string) => string
+}
+
+/** How a deployment's storage is opened, whatever technology is behind it. */
+export interface StorageOptions {
+  /** Whether to create what is missing; otherwise a missing deployment is `data_missing`. */
+  readonly create: boolean
+  /** Peppers from the environment. @default the storage's own */
+  readonly pepper?: string
+  /** @default opened, and its stream begun at once */
+  readonly ledger?: LedgerStorageOptions | 'none'
+  /** Whether to open the jobs. @default false */
+  readonly jobs?: boolean
+  /**
+   * Whether windows of an hour and more, and quotas, outlive this process. Where only one process
+   * can store them, `always` fails with `data_in_use` if another does, and `if_free` then counts in
+   * memory and reports it. @default 'never'
+   */
+  readonly storeUsage?: 'always' | 'if_free' | 'never'
+  /** @default Date.now */
+  readonly clock?: Clock
+  /** Never jumps. @default performance.now */
+  readonly monotonic?: Clock
+  /** Background faults, and their end (`fault` undefined). */
+  readonly onFault?: (message: string, fault: unknown) => void
+}
+
+/** How a deployment's ledger is written. */
+export interface LedgerStorageOptions {
+  /** Milliseconds after which records are dropped. @default never */
+  readonly keepMs?: number
+  /** Stored bytes above which the oldest records are dropped. @default never */
+  readonly bytesMax?: number
+  /** Whether to begin the stream at the first record: for processes that may record nothing. @default false */
+  readonly isLazy?: boolean
+  /** Called with every signed checkpoint once it is durable. */
+  readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
+  /** Called with other streams that have no end: their process was killed, or still runs. */
+  readonly onUnclosed?: (streams: readonly string[]) => void
+  /** Called if the ledger existed without its signing key, so that a new one was made. @default onFault */
+  readonly onNewSigningKey?: (message: string, publicKey: string) => void
+}
+
+/**
+ * Reads a deployment's storage without opening it for writing: for `doctor`, `scan` and `ledger`.
+ * Changes nothing, except that `signingKey` creates a missing key.
+ */
+export interface StorageInspection {
+  /** What is in order and what is not. Never rejects for a fault that it can report. */
+  readonly findings: (options: { readonly pepper: string | undefined }) => Promise<readonly StorageFinding[]>
+  /** The keys, to look some up; undefined if the deployment does not exist. */
+  readonly openKeys: () => Promise<Pick<KeyStore, 'findKey' | 'close'> | undefined>
+  readonly ledger: LedgerInspection
+}
+
+export interface LedgerInspection {
+  /** What messages call the ledger: a path, or a host and a name. */
+  readonly name: string
+  /** @throws SetupError `data_missing` if the deployment does not exist */
+  readonly exists: () => Promise<boolean>
+  /** A ledger that does not exist yet reads as empty, and is read once it does. */
+  readonly openReader: () => Promise<LedgerReader>
+  /** The last record of each stream; the stream that was written last comes first. */
+  readonly readHeads: () => Promise<readonly LedgerHead[]>
+  /** Signs checkpoints. @param onNew as `LedgerStorageOptions.onNewSigningKey` */
+  readonly signingKey: (onNew: (message: string, publicKey: string) => void) => Promise<KeyObject>
+  /** The public half, base64url; undefined if there is no key. */
+  readonly publicKey: () => Promise<string | undefined>
+  /** Verifies every block, base and stream, and the index. Retention may drop records meanwhile. */
+  readonly verify: (options: LedgerTrust) => Promise<LedgerVerification>
+}
+
+/** Whose signatures count, and what was stored elsewhere. */
+export interface LedgerTrust extends Pick<LedgerVerifyOptions, 'trustedKeys' | 'checkpoints'> {
+  /** Called now and then with the number of records read so far. */
+  readonly onProgress?: (records: number) => void
+}
+
+/** How far a stream has come: its last record. */
+export interface LedgerHead {
+  /** 32 hex digits. */
+  readonly stream: string
+  readonly seq: number
+  /** The chain at that record, 64 hex digits. */
+  readonly hash: string
+  readonly event: LedgerEvent
+}
+
+/** What one check of a storage found. */
+export interface StorageFinding {
+  readonly check: string
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly message: string
+  /** What to do about it. */
+  readonly todo?: string
+}
