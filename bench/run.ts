@@ -14,6 +14,7 @@ import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
+import { benchPath } from './path/bench-path.ts'
 import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
@@ -31,6 +32,7 @@ const benches: Readonly<Record<string, Bench>> = {
   saturated: benchSaturated,
   start: benchStart,
   import: benchImport,
+  path: benchPath,
   model: benchModel,
   batching: benchBatching,
 }
