@@ -3,11 +3,12 @@
  * subpaths of their own: `modelward/fastify`, `modelward/hono`, `modelward/express`, `modelward/web`.
  */
 
-export type { Clock } from './core/clock.ts'
 export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
-export { type Problem, type ProblemAnswer, problemMediaType, problemOf } from './core/problem.ts'
+export { type ProblemAnswer, problemOf } from './core/problem.ts'
 export {
   type InputError,
+  type Problem,
+  problemMediaType,
   Refusal,
   type RefusalCode,
   type RefusalOptions,
@@ -16,8 +17,9 @@ export {
 } from './core/refusal.ts'
 export type { RequestHead } from './core/request-head.ts'
 export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
+export type { Clock } from './core/time.ts'
 export type { Caller, CallerOf } from './guard/caller.ts'
-export type { Costs, Demand, GuardSetting } from './guard/demand.ts'
+export type { Demand, GuardSetting } from './guard/demand.ts'
 export {
   type DescribeGuardOptions,
   describeGuard,
@@ -59,9 +61,10 @@ export {
 } from './jobs/job-service.ts'
 export type { JobView } from './jobs/view-job.ts'
 export type { JobModel, JobModels } from './jobs/worker/run-attempt.ts'
+export type { NewImportedKey } from './keys/import-keys.ts'
 export type { KeyFields } from './keys/key-fields.ts'
 export type { KeyRecord, SecretRecord } from './keys/key-record.ts'
-export type { IssuedKey, KeyService, NewImportedKey, NewKey, RotateOptions } from './keys/key-service.ts'
+export type { IssuedKey, KeyService, RotateOptions } from './keys/key-service.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/key-store.ts'
 export {
   hasValidChecksum,
@@ -72,11 +75,11 @@ export {
   type ParsedKey,
   parseKey,
 } from './keys/key-text.ts'
+export type { NewKey } from './keys/new-key.ts'
 export type { OwnerRecord } from './keys/owner-record.ts'
-export type { OwnerService } from './keys/owner-service-part.ts'
-export { type OwnerView, viewOwner } from './keys/owner-view.ts'
+export type { OwnerService } from './keys/owner-service.ts'
 export type { Standing } from './keys/standing.ts'
-export { type KeyView, viewKey } from './keys/views.ts'
+export { type KeyView, type OwnerView, viewKey, viewOwner } from './keys/views.ts'
 export type { LedgerCheckpoint } from './ledger/format/checkpoint.ts'
 export type { LedgerEvent } from './ledger/format/event.ts'
 export type { LedgerEntry, LedgerRecord } from './ledger/format/record.ts'
@@ -92,6 +95,7 @@ export type {
 export type { LedgerMode, LedgerSink } from './ledger/write/entry-writer.ts'
 export type { LedgerAddresses } from './ledger/write/record-address.ts'
 export { stdoutSink } from './ledger/write/stdout-sink.ts'
+export type { Costs } from './limits/costs.ts'
 export type {
   CalendarLimit,
   CalendarPeriod,

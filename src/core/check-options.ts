@@ -1,4 +1,3 @@
-import { parseLimitSettings } from '../limits/limit-setting.ts'
 import { suggest } from './suggest.ts'
 
 /** What one option may be. */
@@ -79,12 +78,6 @@ export function isWholeFrom(
   most: number = Number.MAX_SAFE_INTEGER,
 ): (value: unknown) => boolean {
   return (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most
-}
-
-/** Accepts an array of limits as people write them, such as `60/min`. */
-export function isLimits(value: unknown): boolean {
-  if (!Array.isArray(value) || !value.every((text) => typeof text === 'string')) return false
-  return parseLimitSettings(value).faults.length === 0
 }
 
 /** Accepts one of these. */

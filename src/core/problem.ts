@@ -1,8 +1,5 @@
 import { Fault, faults } from './fault.ts'
-import { type Problem, problemBody, problemMediaType } from './problem-body.ts'
-import { Refusal, refusals } from './refusal.ts'
-
-export { type Problem, problemMediaType } from './problem-body.ts'
+import { type Problem, problemBody, problemMediaType, Refusal, refusals } from './refusal.ts'
 
 /** A problem with the status and headers it is answered with. */
 export interface ProblemAnswer {
@@ -40,4 +37,13 @@ export function classify(thrown: unknown): Refusal | Fault {
   return new Fault('internal', thrown instanceof Error ? thrown.message : 'a non-error was thrown', {
     cause: thrown,
   })
+}
+
+/**
+ * What was thrown, as an error to hand to a framework. Fastify and Express take `undefined` as
+ * permission to continue, and Express the words `route` and `router` as well: a check that threw
+ * one of them would open the route that it guards.
+ */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : classify(thrown)
 }

@@ -1,4 +1,4 @@
-import { problemBody, problemMediaType } from './problem-body.ts'
+import type { FaultCode } from './fault.ts'
 
 /** One row of the closed table of refusals. */
 export interface RefusalRow {
@@ -142,4 +142,28 @@ export class Refusal extends Error {
 
 function row(status: number, title: string, detail: string): RefusalRow {
   return { status, title, detail }
+}
+
+/** The one body of every refusal and fault (RFC 9457, `application/problem+json`). */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: RefusalCode | FaultCode
+  readonly request_id: string
+  readonly errors?: readonly InputError[]
+}
+
+/** The media type of every refusal and fault (RFC 9457). */
+export const problemMediaType = 'application/problem+json'
+
+interface ProblemFields extends Omit<Problem, 'type' | 'errors'> {
+  readonly errors: Problem['errors'] | undefined
+}
+
+/** A problem of these fields, in this order. Its type is named after its code. */
+export function problemBody({ code, title, status, detail, errors, request_id }: ProblemFields): Problem {
+  const type = `urn:modelward:problem:${code}`
+  return { type, title, status, detail, code, request_id, ...(errors && { errors }) }
 }

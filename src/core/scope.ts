@@ -20,3 +20,8 @@ const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
 export function isScope(text: string): boolean {
   return scopePattern.test(text)
 }
+
+/** The scope that may call one model. */
+export function modelScope(name: string): string {
+  return `${defaultScope}:${name}`
+}

@@ -1,3 +1,6 @@
+/** Milliseconds since the epoch, UTC. A parameter wherever time matters, so that a test can move it. */
+export type Clock = () => number
+
 const unitMs: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,

@@ -6,9 +6,9 @@ import type {
   HookHandlerDoneFunction,
 } from 'fastify'
 import plugin from 'fastify-plugin'
-import { asError } from '../core/as-error.ts'
 import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
+import { asError } from '../core/problem.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'

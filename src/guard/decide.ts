@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { after } from '../core/after.ts'
-import { asError } from '../core/as-error.ts'
 import { Fault } from '../core/fault.ts'
+import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import { type Standing, standingOf } from '../keys/standing.ts'

@@ -1,8 +1,6 @@
 import type { RequestHead } from '../core/request-head.ts'
+import type { Costs } from '../limits/costs.ts'
 import type { Caller } from './caller.ts'
-
-/** How much of each measure, whole numbers from 0 on. */
-export type Costs = Readonly<Record<string, number>>
 
 /** What a route asks of its caller, beyond a valid key. */
 export interface Demand {

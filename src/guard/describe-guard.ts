@@ -1,5 +1,5 @@
 import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts'
-import { problemMediaType } from '../core/problem.ts'
+import { problemMediaType } from '../core/refusal.ts'
 import { scopeChoices } from './all-scopes.ts'
 import { asksNothing } from './asks-nothing.ts'
 import type { Demand, GuardSetting } from './demand.ts'

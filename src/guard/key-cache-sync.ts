@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { ChangeCursor, Changes, KeyStore } from '../keys/key-store.ts'
 import type { KeyCache } from './key-cache.ts'
 

@@ -1,8 +1,9 @@
 import { Refusal } from '../core/refusal.ts'
 import type { KeyStore } from '../keys/key-store.ts'
-import { type LimitDefaults, limitsOf, usesOf } from '../limits/limit-uses.ts'
+import { usesOf } from '../limits/limit-uses.ts'
 import { type LimitView, viewLimit } from '../limits/limit-view.ts'
 import type { Limiter } from '../limits/limiter.ts'
+import { type LimitDefaults, limitsOf } from './request-limits.ts'
 
 /**
  * How the limits stand that every request of a key meets, without taking anything; a route may have more of its own. Refuses, by throwing,

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type ChangeRecorder, createChangeRecorder } from '../ledger/write/change-recorder.ts'
 import {

@@ -1,10 +1,11 @@
 import { type AddressList, createAddressList } from '../core/address-list.ts'
 import { adminScope } from '../core/scope.ts'
 import type { KeyRecord, SecretRecord } from '../keys/key-record.ts'
-import { demandLimitsOf, type NamedLimit, usesOf } from '../limits/limit-uses.ts'
+import { type NamedLimit, usesOf } from '../limits/limit-uses.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import { type Caller, callerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
+import { demandLimitsOf } from './request-limits.ts'
 
 /** A key whose secret has been verified, made ready for the checks of every later request. */
 export interface VerifiedKey {

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
-import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { IdempotentAnswer } from '../keys/key-store.ts'
+import type { Clock } from '../core/time.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import { openBytes, sealBytes } from '../secrets/sealed-bytes.ts'
+import type { IdempotentAnswer } from './idempotency-store.ts'
 
 /** Says that a request is the same one again: who asks, and the `Idempotency-Key` they sent (draft-ietf-httpapi-idempotency-key-header). */
 export interface Idempotency {

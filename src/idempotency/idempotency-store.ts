@@ -43,3 +43,15 @@ export type ReserveOutcome =
   | { readonly outcome: 'reserved' }
   | { readonly outcome: 'taken'; readonly requestDigest: string }
   | { readonly outcome: 'answered'; readonly requestDigest: string; readonly sealed: Uint8Array }
+
+/** An answer kept for a retry, written in the same commit as the change it answers. */
+export interface IdempotentAnswer {
+  /** Digest of who asked and the `Idempotency-Key` they sent, base64url. */
+  readonly id: string
+  /** Digest of what was asked, base64url: another request under the same name is refused. */
+  readonly requestDigest: string
+  /** The answer, sealed: it may hold a new key's text. */
+  readonly sealed: Uint8Array
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { Clock } from '../core/time.ts'
 import type { AnswerSeal, Idempotency } from './answer-seal.ts'
 import type { AnswerReservation, KeptAnswer, KeptAnswers } from './idempotency-store.ts'
 

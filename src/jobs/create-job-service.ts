@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts'
 import { processScheduler, type Scheduler, stayAlive } from '../core/scheduler.ts'
+import type { Clock } from '../core/time.ts'
 import { createAnswerSeal } from '../idempotency/answer-seal.ts'
 import type { KeptAnswers } from '../idempotency/idempotency-store.ts'
 import { createAnswerOnce } from '../idempotency/run-once.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import { hasEnded, type JobRecord } from './job.ts'
 import type { JobChanges } from './job-changes.ts'
 import type { JobService, JobSnapshot } from './job-service.ts'

@@ -1,6 +1,6 @@
 import { isWholeFrom } from '../core/check-options.ts'
-import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { Clock } from '../core/time.ts'
 import { awaitJob, followJob } from './follow-job.ts'
 import type { JobRecord } from './job.ts'
 import type { JobChanges } from './job-changes.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import { type LedgerEntry, ledgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'

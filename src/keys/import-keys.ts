@@ -1,12 +1,29 @@
 import { Refusal } from '../core/refusal.ts'
-import type { KeyServiceOptions } from './create-key-service.ts'
+import type { Clock } from '../core/time.ts'
+import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
+import type { Peppers } from '../secrets/peppers.ts'
 import { keyChange } from './key-change.ts'
 import { checkKeyFields } from './key-fields.ts'
 import type { KeyRecord } from './key-record.ts'
-import type { NewImportedKey } from './key-service.ts'
-import { createSecretRecord, drawKeyId } from './new-key.ts'
-import { newKeyRecord } from './new-key-record.ts'
-import { parseSha256 } from './parse-sha256.ts'
+import type { KeyStore } from './key-store.ts'
+import type { KeyFormat } from './key-text.ts'
+import { createSecretRecord, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
+
+/** A key made elsewhere, known by the SHA-256 of its text. */
+export interface NewImportedKey extends NewKey {
+  /** SHA-256 of the whole key text: 64 hex characters, or 32 bytes in base64 or base64url. */
+  readonly sha256: string
+}
+
+/** What a service makes and changes keys with. */
+export interface KeyServiceOptions {
+  readonly store: KeyStore
+  readonly peppers: Peppers
+  readonly format: KeyFormat
+  readonly clock: Clock
+  /** Told of each change that was made. */
+  readonly changes: ChangeRecorder
+}
 
 /** The key that was imported by this hash. */
 export async function findImported(
@@ -45,4 +62,12 @@ export async function importKeys(
     throw new Refusal('key_conflict', 'One of these keys has been imported before, or is there twice.')
   await options.changes.record(records.map((record) => keyChange('key.imported', record)))
   return records
+}
+
+/** Reads a SHA-256 digest written in hex, base64 or base64url, padded or not; gives it in lower-case hex, undefined for anything else. */
+export function parseSha256(text: string): string | undefined {
+  if (/^[0-9A-Fa-f]{64}$/.test(text)) return text.toLowerCase()
+  if (!/^(?:[0-9A-Za-z+/]{43}|[0-9A-Za-z_-]{43})=?$/.test(text)) return undefined
+  // 43 characters are 258 bits, of which the last two are nobody's.
+  return Buffer.from(text, 'base64').toString('hex')
 }

@@ -1,7 +1,7 @@
 import { isAddressBlock } from '../core/address-list.ts'
 import { type InputError, Refusal } from '../core/refusal.ts'
 import { adminScope, isScope } from '../core/scope.ts'
-import { limitErrors } from '../limits/limit-texts.ts'
+import { limitErrors } from '../limits/limit-setting.ts'
 import type { KeyRecord } from './key-record.ts'
 
 /** The fields of a key that people set. Times are milliseconds since the epoch, UTC; null means never. */

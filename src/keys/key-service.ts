@@ -1,20 +1,15 @@
-import type { Idempotency } from '../idempotency/answer-seal.ts'
-import type { KeyFields } from './key-fields.ts'
-import type { KeyRecord } from './key-record.ts'
+import { Fault } from '../core/fault.ts'
+import { Refusal } from '../core/refusal.ts'
+import { type AnswerSeal, createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
+import type { IdempotentAnswer } from '../idempotency/idempotency-store.ts'
+import { shortenLimits } from '../limits/limit-setting.ts'
+import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey } from './import-keys.ts'
+import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
+import { checkKeyFields, isLabel, type KeyFields, labelLengthMax } from './key-fields.ts'
+import type { KeyRecord, SecretRecord } from './key-record.ts'
 import type { KeyPage, KeyQuery } from './key-store.ts'
-
-/** A key to be created: what is left out gets the default. */
-export interface NewKey extends Partial<Omit<KeyFields, 'name'>> {
-  readonly name: string
-  /** @default the deployment's own */
-  readonly environment?: KeyRecord['environment']
-}
-
-/** A key made elsewhere, known by the SHA-256 of its text. */
-export interface NewImportedKey extends NewKey {
-  /** SHA-256 of the whole key text: 64 hex characters, or 32 bytes in base64 or base64url. */
-  readonly sha256: string
-}
+import { drawKey, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
+import { standingOf } from './standing.ts'
 
 /** A key just created or rotated: the only time that its text is known. */
 export interface IssuedKey {
@@ -61,4 +56,237 @@ export interface KeyService {
   readonly enable: (id: string) => Promise<KeyRecord>
   /** Ends the key for good. Revoking it again changes nothing and gives the first reason. */
   readonly revoke: (id: string, reason?: string) => Promise<KeyRecord>
+}
+
+/** How many secrets of a key are kept, the ended ones among them, so that their callers can be told that they were replaced. */
+const secretsKeptMax = 5
+
+/** How often a change is tried again when somebody else changed the same key in between. */
+const changeTriesMax = 8
+
+export function createKeyService(options: KeyServiceOptions): KeyService {
+  const { store, clock, changes } = options
+  const answers = createAnswerSeal(options.peppers, clock)
+
+  async function get(id: string): Promise<KeyRecord> {
+    const record = await store.findKey(id)
+    if (record === undefined) throw new Refusal('not_found', 'No key has this id.')
+    return record
+  }
+
+  /** Reads the key, makes the change and writes it unless somebody else was faster; then from the start. */
+  async function change(
+    event: KeyChangeEvent,
+    id: string,
+    changed: (record: KeyRecord) => KeyRecord,
+  ): Promise<KeyRecord> {
+    await changes.ensureWritable()
+    for (let tries = 0; tries < changeTriesMax; tries += 1) {
+      const before = await get(id)
+      const after = changed(before)
+      if (after === before) return before
+      const next = { ...after, version: before.version + 1, updatedAt: clock() }
+      const { outcome } = await store.replaceKey(next)
+      if (outcome !== 'replaced') continue
+      await changes.record([keyChange(event, next, detailOf(event, before, next))])
+      return next
+    }
+    throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
+  }
+
+  return {
+    by: (who) => createKeyService({ ...options, changes: changes.by(who) }),
+    create: (key, { idempotency } = {}) => createKey(options, answers, key, idempotency),
+    createAll: (keys, beforeAdd = () => {}) => createKeys(options, keys, beforeAdd),
+    rotate: (id, rotation = {}) => rotateKey(options, answers, id, rotation, get),
+    import: (keys) => importKeys(options, keys),
+    findImported: (sha256) => findImported(options, sha256),
+    get,
+    list: (query) => store.listKeys({ sort: 'created_at', descending: true, limit: 100, ...query }),
+    update: (id, fields) =>
+      change('key.updated', id, (record) => {
+        refuseRevoked(record)
+        const changed = { ...record, ...fields }
+        checkKeyFields(changed, ['body'])
+        return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
+      }),
+    disable: (id) =>
+      change('key.disabled', id, (record) => {
+        refuseRevoked(record)
+        return record.disabledAt === null ? { ...record, disabledAt: clock() } : record
+      }),
+    enable: (id) =>
+      change('key.enabled', id, (record) => {
+        refuseRevoked(record)
+        return record.disabledAt === null ? record : { ...record, disabledAt: null }
+      }),
+    async revoke(id, reason) {
+      if (reason !== undefined && !isLabel(reason)) {
+        const msg = `expected 1 to ${labelLengthMax} printable characters`
+        throw new Refusal('input_invalid', undefined, {
+          errors: [{ loc: ['body', 'reason'], msg, type: 'label' }],
+        })
+      }
+      return change('key.revoked', id, (record) =>
+        record.revokedAt === null ? { ...record, revokedAt: clock(), revokedReason: reason ?? null } : record,
+      )
+    },
+  }
+}
+
+function refuseRevoked(record: KeyRecord): void {
+  if (record.revokedAt !== null) throw new Refusal('key_conflict', 'The key is revoked, and that is final.')
+}
+
+/** A key with the defaults where nothing was asked for, not in the store yet. */
+function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
+  const id = drawKeyId()
+  const format = { ...options.format, environment: key.environment ?? options.format.environment }
+  const now = options.clock()
+  const { text, secret } = drawKey(format, id, options.peppers, now)
+  const record = newKeyRecord(options.format, id, key, secret, false)
+  checkKeyFields(record, ['body'], now)
+  return { record, text }
+}
+
+async function createKeys(
+  options: KeyServiceOptions,
+  keys: readonly NewKey[],
+  beforeAdd: (issued: readonly IssuedKey[]) => void,
+): Promise<readonly IssuedKey[]> {
+  await options.changes.ensureWritable()
+  for (;;) {
+    const issued = keys.map((key) => drawIssuedKey(options, key))
+    beforeAdd(issued)
+    const { outcome } = await options.store.addKeys(issued.map(({ record }) => record))
+    if (outcome !== 'added') continue
+    await options.changes.record(issued.map(({ record }) => keyChange('key.created', record)))
+    return issued
+  }
+}
+
+async function createKey(
+  options: KeyServiceOptions,
+  answers: AnswerSeal,
+  key: NewKey,
+  idempotency: Idempotency | undefined,
+): Promise<IssuedKey> {
+  await options.changes.ensureWritable()
+  const earlier = await findIssued(options, answers, idempotency)
+  if (earlier !== undefined) return recordAgain(options, 'key.created', earlier)
+  for (;;) {
+    const { record, text } = drawIssuedKey(options, key)
+    const added = await options.store.addKeys(
+      [record],
+      idempotency && answers.seal(idempotency, sealedText(record.id, text)),
+    )
+    if (added.outcome === 'added') {
+      await options.changes.record([keyChange('key.created', record)])
+      return { record, text }
+    }
+    // The same request, under way at once, was faster: its answer is the answer.
+    if (added.outcome === 'answered')
+      return recordAgain(
+        options,
+        'key.created',
+        await openIssued(options, answers, idempotency, added.answer),
+      )
+  }
+}
+
+async function rotateKey(
+  options: KeyServiceOptions,
+  answers: AnswerSeal,
+  id: string,
+  { overlapMs = 0, idempotency }: RotateOptions,
+  get: KeyService['get'],
+): Promise<IssuedKey> {
+  await options.changes.ensureWritable()
+  const earlier = await findIssued(options, answers, idempotency)
+  if (earlier !== undefined) return recordAgain(options, 'key.rotated', earlier)
+  for (let tries = 0; tries < changeTriesMax; tries += 1) {
+    const before = await get(id)
+    const now = options.clock()
+    refuseRotation(before, now)
+    const { text, secret } = drawKey(
+      { ...options.format, environment: before.environment },
+      id,
+      options.peppers,
+      now,
+    )
+    const record = {
+      ...before,
+      version: before.version + 1,
+      updatedAt: now,
+      // The new text is ours, id and all, whatever the old one was; old imported ones are still found by their digest.
+      secrets: [secret, ...endSecrets(before, now, overlapMs)].slice(0, secretsKeptMax),
+    }
+    const sealed = idempotency && answers.seal(idempotency, sealedText(id, text))
+    const replaced = await options.store.replaceKey(record, sealed)
+    if (replaced.outcome === 'replaced') {
+      await options.changes.record([keyChange('key.rotated', record, { overlap_ms: overlapMs })])
+      return { record, text }
+    }
+    if (replaced.outcome === 'answered')
+      return recordAgain(
+        options,
+        'key.rotated',
+        await openIssued(options, answers, idempotency, replaced.answer),
+      )
+  }
+  throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
+}
+
+function refuseRotation(record: KeyRecord, now: number): void {
+  refuseRevoked(record)
+  if (standingOf(record, now) === 'expired')
+    throw new Refusal('key_conflict', 'The key has expired; give it a later expiry first.')
+}
+
+/** The secrets a rotation replaces: the current one lives on for the overlap, but not past the key; any older one ends. */
+function endSecrets(record: KeyRecord, now: number, overlapMs: number): readonly SecretRecord[] {
+  return record.secrets.map((secret, index) => {
+    const endsAt = index === 0 ? Math.min(now + overlapMs, record.expiresAt ?? Number.POSITIVE_INFINITY) : now
+    return { ...secret, endsAt: Math.min(secret.endsAt ?? endsAt, endsAt) }
+  })
+}
+
+/** A retry changes nothing, but the key's text leaves once more; and the first time may be the one that could not be recorded. */
+async function recordAgain(
+  { changes }: KeyServiceOptions,
+  event: KeyChangeEvent,
+  issued: IssuedKey,
+): Promise<IssuedKey> {
+  await changes.record([keyChange(event, issued.record, { repeated: true })])
+  return issued
+}
+
+/** What is sealed for a retry: which key, and its text; the record is read again. */
+function sealedText(id: string, text: string): string {
+  return `${id} ${text}`
+}
+
+async function findIssued(
+  options: KeyServiceOptions,
+  answers: AnswerSeal,
+  idempotency: Idempotency | undefined,
+): Promise<IssuedKey | undefined> {
+  if (idempotency === undefined) return undefined
+  const kept = await options.store.findAnswer(answers.idOf(idempotency), options.clock())
+  return kept && openIssued(options, answers, idempotency, kept)
+}
+
+async function openIssued(
+  { store }: KeyServiceOptions,
+  answers: AnswerSeal,
+  idempotency: Idempotency | undefined,
+  kept: IdempotentAnswer,
+): Promise<IssuedKey> {
+  if (idempotency === undefined)
+    throw new Fault('internal', 'the store answered a request that named no answer')
+  const [id = '', text = ''] = answers.open(kept, idempotency).split(' ')
+  const record = await store.findKey(id)
+  if (record === undefined)
+    throw new Fault('internal', `an answer was kept for key ${id}, which is not there`)
+  return { record, text }
 }

@@ -1,3 +1,4 @@
+import type { IdempotentAnswer } from '../idempotency/idempotency-store.ts'
 import type { KeyRecord } from './key-record.ts'
 import type { OwnerRecord } from './owner-record.ts'
 import type { Standing } from './standing.ts'
@@ -63,18 +64,6 @@ export type ReplaceOwnerOutcome =
   | { readonly outcome: 'replaced' }
   /** Somebody else changed the owner in between: read it again. */
   | { readonly outcome: 'stale' }
-
-/** An answer kept for a retry, written in the same commit as the change it answers. */
-export interface IdempotentAnswer {
-  /** Digest of who asked and the `Idempotency-Key` they sent, base64url. */
-  readonly id: string
-  /** Digest of what was asked, base64url: another request under the same name is refused. */
-  readonly requestDigest: string
-  /** The answer, sealed: it may hold a new key's text. */
-  readonly sealed: Uint8Array
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number
-}
 
 /** What a list of keys may be sorted by. */
 export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'name' | 'id'

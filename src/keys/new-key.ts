@@ -1,9 +1,19 @@
 import { hash, randomBytes } from 'node:crypto'
 import { drawBase62 } from '../core/base62.ts'
 import { Fault } from '../core/fault.ts'
+import { defaultScope } from '../core/scope.ts'
+import { shortenLimits } from '../limits/limit-setting.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import type { SecretRecord } from './key-record.ts'
+import type { KeyFields } from './key-fields.ts'
+import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from './key-text.ts'
+
+/** A key to be created: what is left out gets the default. */
+export interface NewKey extends Partial<Omit<KeyFields, 'name'>> {
+  readonly name: string
+  /** @default the deployment's own */
+  readonly environment?: KeyRecord['environment']
+}
 
 /** A secret just drawn: the text to hand out, and what is kept of it. */
 export interface DrawnKey {
@@ -27,4 +37,34 @@ export function createSecretRecord(sha256: string, peppers: Peppers, createdAt: 
   const digest = peppers.digest(sha256, peppers.current)
   if (digest === undefined) throw new Fault('internal', 'the current pepper is not there')
   return { digest, pepperVersion: peppers.current, createdAt, endsAt: null }
+}
+
+/** A record from what was asked for, with the defaults. A key without an owner is its own owner. */
+export function newKeyRecord(
+  format: KeyFormat,
+  id: string,
+  key: NewKey,
+  secret: SecretRecord,
+  imported: boolean,
+): KeyRecord {
+  return {
+    id,
+    version: 1,
+    name: key.name,
+    owner: key.owner ?? id,
+    environment: key.environment ?? format.environment,
+    scopes: key.scopes ?? [defaultScope],
+    metadata: key.metadata ?? {},
+    addresses: key.addresses ?? [],
+    limits: key.limits ? shortenLimits(key.limits) : null,
+    secrets: [secret],
+    imported,
+    createdAt: secret.createdAt,
+    updatedAt: secret.createdAt,
+    notBefore: key.notBefore ?? null,
+    expiresAt: key.expiresAt ?? null,
+    disabledAt: null,
+    revokedAt: null,
+    revokedReason: null,
+  }
 }

@@ -1,11 +1,26 @@
-import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { Clock } from '../core/time.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
-import { limitErrors, shortenLimits } from '../limits/limit-texts.ts'
+import { limitErrors, shortenLimits } from '../limits/limit-setting.ts'
 import { isLabel, labelLengthMax } from './key-fields.ts'
-import type { KeyStore } from './key-store.ts'
+import type { KeyStore, OwnerPage, OwnerQuery } from './key-store.ts'
 import type { OwnerRecord } from './owner-record.ts'
-import type { OwnerService } from './owner-service-part.ts'
+
+/**
+ * The limits that all keys of an owner share. Refuses, by throwing, with `not_found`, `input_invalid` with every fault at once, and
+ * `key_conflict`. Faults with `store_unavailable`. What has resolved is durable, and recorded.
+ * `ledger_unavailable` says in its message whether the change was made.
+ */
+export interface OwnerService {
+  /** The same service, whose changes are recorded as this one's: a key's id, or a name such as `cli`. */
+  readonly by: (who: string) => OwnerService
+  /** What is kept of an owner. Refuses with `not_found` where nothing is, whatever keys there are. */
+  readonly get: (owner: string) => Promise<OwnerRecord>
+  /** Puts limits, such as `1000/day`, in the place of those that the owner has; none takes them away. */
+  readonly set: (owner: string, limits: readonly string[]) => Promise<OwnerRecord>
+  /** Owners of whom something is kept, in the order of their bytes in UTF-8. */
+  readonly list: (query: OwnerQuery) => Promise<OwnerPage>
+}
 
 export interface OwnerServiceOptions {
   readonly store: Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>

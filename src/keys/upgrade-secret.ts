@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { KeyStore } from './key-store.ts'
 import { createSecretRecord } from './new-key.ts'

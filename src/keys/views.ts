@@ -1,4 +1,5 @@
 import type { KeyRecord } from './key-record.ts'
+import type { OwnerRecord } from './owner-record.ts'
 import { type Standing, standingOf } from './standing.ts'
 
 /** A key as the admin API and the command line show it. Times are ISO 8601, UTC. Never a secret nor a digest. */
@@ -49,6 +50,19 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
       .filter(({ endsAt }) => endsAt === null || now < endsAt)
       .map(({ createdAt, endsAt }) => ({ created_at: isoTime(createdAt), ends_at: isoTimeOrNull(endsAt) })),
   }
+}
+
+/** What is kept of an owner as the admin API and the command line show it. Times are ISO 8601, UTC. */
+export interface OwnerView {
+  readonly owner: string
+  readonly limits: readonly string[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+/** Shows an owner. */
+export function viewOwner({ owner, limits, createdAt, updatedAt }: OwnerRecord): OwnerView {
+  return { owner, limits, created_at: isoTime(createdAt), updated_at: isoTime(updatedAt) }
 }
 
 export function isoTime(ms: number): string {

@@ -1,5 +1,5 @@
 import { addressGroupOf } from '../core/address-group.ts'
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { WindowLimit } from './limit.ts'
 import { addUse, freeAt, windowCells } from './sliding-window.ts'
 

@@ -1,3 +1,4 @@
+import type { InputError } from '../core/refusal.ts'
 import { type Limit, limitForms, parseLimit } from './limit.ts'
 
 /** A limit as somebody set it on a key, an owner, a route or everyone. */
@@ -64,4 +65,27 @@ export function parseLimitSettings(texts: readonly string[]): {
 /** What a limit is about, its amount aside. */
 function windowOf(limit: Limit): string {
   return limit.text.replace(/^\d+/, '')
+}
+
+/** Limits as they are kept, each in its shortest form; what is no limit stays as it is, for `limitErrors` to tell of. */
+export function shortenLimits(texts: readonly string[]): readonly string[] {
+  return texts.map((text) => {
+    const setting = parseLimitSetting(text)
+    return typeof setting === 'string' ? text : setting.text
+  })
+}
+
+/** Every fault of the limits of a key or an owner, placed at `limits`. */
+export function limitErrors(texts: readonly string[]): readonly InputError[] {
+  return parseLimitSettings(texts).faults.map(({ index, message }) => ({
+    loc: ['limits', index],
+    msg: message,
+    type: 'limit',
+  }))
+}
+
+/** Accepts an array of limits as people write them, such as `60/min`. */
+export function isLimits(value: unknown): boolean {
+  if (!Array.isArray(value) || !value.every((text) => typeof text === 'string')) return false
+  return parseLimitSettings(value).faults.length === 0
 }

@@ -1,6 +1,5 @@
-import type { Costs, Demand } from '../guard/demand.ts'
-import type { KeyRecord } from '../keys/key-record.ts'
-import { type LimitSetting, parseLimitSettings } from './limit-setting.ts'
+import type { Costs } from './costs.ts'
+import type { LimitSetting } from './limit-setting.ts'
 import type { LimitUse } from './limiter.ts'
 
 /** What one limit is called, for its counter and for the header. */
@@ -12,43 +11,6 @@ export interface NamedLimit {
 
 /** Whose limits, as headers and messages call it. */
 export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
-
-/** Every limit that a request of a key meets, whatever its route. `texts` that are none are left out: they were checked when they were set. */
-export function limitsOf(
-  record: KeyRecord,
-  ownerLimits: readonly string[],
-  { limitDefault, limitEveryone }: LimitDefaults,
-): readonly NamedLimit[] {
-  const own = record.limits === null ? limitDefault : parseLimitSettings(record.limits).settings
-  return [
-    ...named(`key:${record.id}`, own),
-    ...named(`owner:${record.owner}`, parseLimitSettings(ownerLimits).settings),
-    ...everyoneLimitsOf({ limitEveryone }),
-  ]
-}
-
-/** The limits that all requests share, those of anonymous callers too. */
-export function everyoneLimitsOf({
-  limitEveryone,
-}: Pick<LimitDefaults, 'limitEveryone'>): readonly NamedLimit[] {
-  return named('everyone', limitEveryone)
-}
-
-/** The limits of a deployment that nobody in particular has. */
-export interface LimitDefaults {
-  /** Of every key that has none of its own. */
-  readonly limitDefault: readonly LimitSetting[]
-  /** Shared by all requests of the deployment. */
-  readonly limitEveryone: readonly LimitSetting[]
-}
-
-/** The limits of a route's demand for one key, and of the demands it needs; a demand that several of them need counts once. */
-export function demandLimitsOf(demand: Demand, keyId: string): readonly NamedLimit[] {
-  const own = parseLimitSettings(demand.limits ?? []).settings
-  const needed = (demand.needs ?? []).flatMap((need) => demandLimitsOf(need, keyId))
-  const all = [...needed, ...named(`route:${nameOf(demand)}:key:${keyId}`, own)]
-  return [...new Map(all.map((one) => [`${one.subject} ${one.setting.text}`, one])).values()]
-}
 
 /** What a request uses of each limit. */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
@@ -71,20 +33,7 @@ export function scopeOf({ name }: LimitUse): LimitScope {
   return (/^(?:key|owner|route|everyone)/.exec(name)?.[0] ?? 'everyone') as LimitScope
 }
 
-function named(subject: string, settings: readonly LimitSetting[]): readonly NamedLimit[] {
+/** These settings as limits of one subject. */
+export function named(subject: string, settings: readonly LimitSetting[]): readonly NamedLimit[] {
   return settings.map((setting) => ({ setting, subject }))
-}
-
-const names = new WeakMap<Demand, string>()
-let unnamed = 0
-
-/** A name that no other demand has, where it has none: `~` begins none that a user gives. */
-function nameOf(demand: Demand): string {
-  if (demand.name !== undefined) return demand.name
-  const known = names.get(demand)
-  if (known !== undefined) return known
-  unnamed += 1
-  const name = `~${unnamed}`
-  names.set(demand, name)
-  return name
 }

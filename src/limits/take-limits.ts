@@ -1,6 +1,6 @@
 import { after } from '../core/after.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
-import type { Costs } from '../guard/demand.ts'
+import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
 import { scopeOf } from './limit-uses.ts'

@@ -1,5 +1,5 @@
 import type { Refusal } from '../core/refusal.ts'
-import type { Costs } from '../guard/demand.ts'
+import type { Costs } from './costs.ts'
 import type { LimitState } from './limiter.ts'
 
 /** What an admitted request has taken of its limits, until it has ended. */

@@ -1,5 +1,5 @@
 import { adminScope, defaultScope } from '../core/scope.ts'
-import type { NewKey } from '../keys/key-service.ts'
+import type { NewKey } from '../keys/new-key.ts'
 import type { DataFolder } from '../storage/sqlite/data-folder.ts'
 import type { Ward } from '../ward/ward.ts'
 

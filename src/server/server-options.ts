@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'

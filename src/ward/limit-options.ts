@@ -1,7 +1,12 @@
-import { describeValue, isFunction, isLimits, type OptionRule } from '../core/check-options.ts'
+import { describeValue, isFunction, type OptionRule } from '../core/check-options.ts'
+import type { LimitDefaults } from '../guard/request-limits.ts'
 import { parseLimit, type WindowLimit } from '../limits/limit.ts'
-import { type LimitSetting, limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
-import type { LimitDefaults } from '../limits/limit-uses.ts'
+import {
+  isLimits,
+  type LimitSetting,
+  limitSettingForms,
+  parseLimitSettings,
+} from '../limits/limit-setting.ts'
 import type { LimitRefusal } from '../limits/limiter.ts'
 
 /** The limits of a deployment, beside those that keys, owners and routes have. */

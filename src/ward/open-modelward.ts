@@ -7,8 +7,7 @@ import {
   isWholeFrom,
   type OptionRule,
 } from '../core/check-options.ts'
-import type { Clock } from '../core/clock.ts'
-import { parseDuration } from '../core/time.ts'
+import { type Clock, parseDuration } from '../core/time.ts'
 import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'

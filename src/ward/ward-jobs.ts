@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts'
 import type { Scheduler } from '../core/scheduler.ts'
+import type { Clock } from '../core/time.ts'
 import { createJobService } from '../jobs/create-job-service.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { Ledger } from '../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import { createRecorder, type Recorder } from '../guard/recorder.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import type { Ledger } from '../ledger/ledger.ts'

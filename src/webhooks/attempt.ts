@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../core/time.ts'
 import { ledgerEntry } from '../ledger/format/record.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import { reasonOf } from './failure.ts'

@@ -1,6 +1,6 @@
 import { isWholeFrom } from '../core/check-options.ts'
-import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { Clock } from '../core/time.ts'
 import { type JobOwner, ownerOf } from '../jobs/job-service.ts'
 import { isLabel, labelLengthMax } from '../keys/key-fields.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'

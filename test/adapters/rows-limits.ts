@@ -1,4 +1,4 @@
-import type { NewKey } from '../../src/keys/key-service.ts'
+import type { NewKey } from '../../src/keys/new-key.ts'
 import { keyHeader } from '../parity/ask.ts'
 import { headOf } from '../support/open-test-ward.ts'
 import type { Row, Saying, TableWard } from './describe-rows.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { IdempotentAnswer } from '../../src/idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { IdempotentAnswer, KeyPage, KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyPage, KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
 import type { OwnerRecord } from '../../src/keys/owner-record.ts'
 
 /** A key id that stands for a number: 12 base62 characters. */

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { KeyQuery } from '../../src/keys/key-store.ts'
-import { keySorts } from '../../src/keys/key-store.ts'
+import { type KeyQuery, keySorts } from '../../src/keys/key-store.ts'
 import { type Standing, standingOf, standings } from '../../src/keys/standing.ts'
 import { type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 

@@ -1,6 +1,6 @@
 import type { KeyService } from '../../src/keys/key-service.ts'
 import type { KeyFormat } from '../../src/keys/key-text.ts'
-import type { OwnerService } from '../../src/keys/owner-service-part.ts'
+import type { OwnerService } from '../../src/keys/owner-service.ts'
 import type { LedgerRecord } from '../../src/ledger/format/record.ts'
 
 /** What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST /predict`. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Problem } from '../../src/core/problem.ts'
+import type { Problem } from '../../src/core/refusal.ts'
 import {
   createKey,
   expectProblem,

@@ -1,5 +1,5 @@
-import type { Clock } from '../../src/core/clock.ts'
 import type { Scheduler } from '../../src/core/scheduler.ts'
+import type { Clock } from '../../src/core/time.ts'
 import { createManualTime } from '../../src/ward/test-ward.ts'
 
 /** Time that passes when a test says so. */

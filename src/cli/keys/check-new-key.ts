@@ -1,5 +1,5 @@
 import { checkKeyFields } from '../../keys/key-fields.ts'
-import type { NewKey } from '../../keys/key-service.ts'
+import type { NewKey } from '../../keys/new-key.ts'
 
 /**
  * Checks a key before the data folder is opened, so that a typing error leaves no new folder behind.

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import type { NewKey } from '../../keys/key-service.ts'
+import type { NewKey } from '../../keys/new-key.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { parseWhen } from '../terminal/parse-when.ts'

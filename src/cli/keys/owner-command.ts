@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
 import { checkOwner } from '../../keys/owner-service.ts'
-import { viewOwner } from '../../keys/owner-view.ts'
+import { viewOwner } from '../../keys/views.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { formatFields } from '../terminal/table.ts'

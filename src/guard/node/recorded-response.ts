@@ -1,7 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { asError } from '../../core/as-error.ts'
 import { Fault } from '../../core/fault.ts'
-import { problemOf } from '../../core/problem.ts'
+import { asError, problemOf } from '../../core/problem.ts'
 import type { Exchange, LeavingAnswer } from '../exchange.ts'
 import { isKeptHeader } from '../fault-headers.ts'
 

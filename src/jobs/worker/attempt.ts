@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import { pause } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
 import type { JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'

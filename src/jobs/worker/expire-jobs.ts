@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
 import { hasEnded } from '../job.ts'
 import type { JobQueue } from '../job-queue.ts'
 import type { JobUsages } from '../job-usages.ts'

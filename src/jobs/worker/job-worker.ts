@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
 import type { JobRecord } from '../job.ts'
 import type { ClaimedJob, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'

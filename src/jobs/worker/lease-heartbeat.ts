@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
 import type { JobProgress, JobQueue } from '../job-queue.ts'
 
 export interface LeaseBeatOptions {

@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
 import type { LedgerEvent } from '../format/event.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 import type { EntryWriter } from './entry-writer.ts'

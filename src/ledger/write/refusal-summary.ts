@@ -1,5 +1,5 @@
 import { addressGroupOf } from '../../core/address-group.ts'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock } from '../../core/time.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 
 /** How many requests without a known key get a record each, by address and minute. */

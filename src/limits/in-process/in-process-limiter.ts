@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
 import type { LimitMemory, Moment } from '../usage-store.ts'
 import type { Meter } from './meter.ts'

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { asError } from '../../core/as-error.ts'
+import { asError } from '../../core/problem.ts'
 import type { Gate } from '../../guard/guard.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import { classifyError } from './classify-error.ts'

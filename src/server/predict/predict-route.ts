@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { defaultScope } from '../../core/scope.ts'
+import { defaultScope, modelScope } from '../../core/scope.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { ServedModel } from '../../models/model-runtime.ts'
 import { readIdempotency, sendKept } from '../api/idempotency-key.ts'
@@ -14,11 +14,6 @@ import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
 /** What asking a model demands: the scope for all of them, or for this one. */
 export function predictDemand({ name }: Pick<ServedModel, 'name'>): Demand {
   return { anyScope: [defaultScope, modelScope(name)] }
-}
-
-/** The scope that may ask one model. */
-export function modelScope(name: string): string {
-  return `${defaultScope}:${name}`
 }
 
 /** One input in, its prediction out, at once or as a job. */

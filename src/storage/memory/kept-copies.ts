@@ -1,5 +1,5 @@
+import type { IdempotentAnswer } from '../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
-import type { IdempotentAnswer } from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
 
 /** A key as the store keeps it: a copy, normalised as JSON and UTF-8 would, so that this store differs from no other. */

@@ -1,10 +1,10 @@
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
+import type { IdempotentAnswer } from '../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type {
   AddOutcome,
   Changes,
-  IdempotentAnswer,
   KeyStore,
   ReplaceOutcome,
   ReplaceOwnerOutcome,

@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
 import { firstLink, nextLink } from '../../ledger/format/chain.ts'
 import { type LedgerCheckpoint, signCheckpoint } from '../../ledger/format/checkpoint.ts'
 import { decodeEntry, encodeEntry } from '../../ledger/format/encoding.ts'

@@ -1,9 +1,10 @@
 import { Refusal } from '../../../core/refusal.ts'
 import { parseDuration } from '../../../core/time.ts'
 import { parseKeyCursor } from '../../../keys/cursors.ts'
+import type { NewImportedKey } from '../../../keys/import-keys.ts'
 import type { KeyFields } from '../../../keys/key-fields.ts'
-import type { NewImportedKey, NewKey } from '../../../keys/key-service.ts'
 import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
+import type { NewKey } from '../../../keys/new-key.ts'
 import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** What was asked for a new key, in the service's words. */

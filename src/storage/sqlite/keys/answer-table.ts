@@ -1,4 +1,4 @@
-import type { IdempotentAnswer } from '../../../keys/key-store.ts'
+import type { IdempotentAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
 
 /** Answers removed in one go, at most: a write pays for the tidying, and must not wait for all of it. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import type { Clock } from '../../../core/clock.ts'
 import { Fault } from '../../../core/fault.ts'
+import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'

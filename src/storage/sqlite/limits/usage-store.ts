@@ -1,6 +1,6 @@
-import type { Clock } from '../../../core/clock.ts'
 import { Fault } from '../../../core/fault.ts'
 import { SetupError } from '../../../core/setup-error.ts'
+import type { Clock } from '../../../core/time.ts'
 import { countSpare, isOver } from '../../../limits/stored-usage.ts'
 import type { LimitMemory } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase } from '../database.ts'

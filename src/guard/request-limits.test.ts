@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { demandLimitsOf, usesOf } from './limit-uses.ts'
+import { usesOf } from '../limits/limit-uses.ts'
+import { demandLimitsOf } from './request-limits.ts'
 
 test('a demand that two others need is counted once, and demands of one name share their limits', () => {
   const shared = { limits: ['5/h'] }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatOwnerCursor, parseOwnerCursor } from './owner-cursor.ts'
+import { formatOwnerCursor, parseOwnerCursor } from './cursors.ts'
 
 test('a cursor of owners leads back to its owner, whatever that is called', () => {
   for (const owner of ['acme', '', '"', 'équipe/1', '\u{1f511}'])
