@@ -28,8 +28,8 @@ export {
   type ProblemResponse,
   type SecurityRequirement,
 } from './guard/describe-guard.ts'
-export type { Gate, SignIn } from './guard/guard.ts'
-export type { LookAtLimits } from './guard/limit-status.ts'
+export type { Guard, SignIn } from './guard/guard.ts'
+export type { LimitStatus } from './guard/limit-status.ts'
 export { NodeHead } from './guard/node/node-head.ts'
 export {
   apiKeyCookie,

@@ -100,7 +100,7 @@ function report(
   return {
     name: 'admit',
     tables: [
-      { title: '`ward.gate.admit`, SQLite store', columns: ['key', 'p50 ns', 'p99 ns', 'mean ns'], rows },
+      { title: '`ward.guard.admit`, SQLite store', columns: ['key', 'p50 ns', 'p99 ns', 'mean ns'], rows },
       {
         title: `Heap, a cache of ${cachedMax.toLocaleString('en')} keys`,
         columns: ['after so many distinct keys', 'heap used MiB', 'keys in memory'],

@@ -29,11 +29,11 @@ const callsPerTurn = 1_000
 /** Presents keys one after the other; throws unless each came to what was expected, in the way that was expected. */
 export async function measureAdmit(options: AdmitCase): Promise<Round> {
   const { name, ward, calls, keyOf, expected, lookUpsPerCall } = options
-  const { admit } = ward.gate
+  const { admit } = ward.guard
   const heads = Array.from({ length: calls }, (_, call) => headOf(keyOf(call)))
   const samples = new Float64Array(calls)
   // Making the heads took its time, in which nothing was heard; and the first call of a key is never a cached one.
-  await ward.listen()
+  await ward.refresh()
   if (lookUpsPerCall === 0) await admit(headOf(keyOf(0)), demand)
   const before = ward.lookUps()
   let wrong = 0

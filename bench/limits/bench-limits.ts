@@ -82,7 +82,7 @@ function report(
     tables: [
       admittedTable(played),
       {
-        title: '`ward.gate.admit`, a key in memory',
+        title: '`ward.guard.admit`, a key in memory',
         columns: ['', 'p50 ns', 'p99 ns'],
         rows: [
           row('no limits', (field) => spreadOf(without.map((taken) => taken[field]))),

@@ -54,10 +54,10 @@ export async function openTakingWard(limits: typeof threeLimits): Promise<Taking
 
 /** Throws unless every call is admitted, under as many limits as there are. */
 export async function measureTaking({ ward, text, step }: TakingWard, limits: number): Promise<Taken> {
-  const { admit } = ward.gate
+  const { admit } = ward.guard
   const heads = Array.from({ length: calls }, () => headOf(text))
   const samples = new Float64Array(calls)
-  await ward.listen()
+  await ward.refresh()
   await admit(headOf(text))
   for (const [call, head] of heads.entries()) {
     if (call % callsPerTurn === 0) await turnOfEventLoop()

@@ -7,7 +7,7 @@ import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Gate } from '../guard/guard.ts'
+import { exchangeOf, type Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { wardRule } from '../guard/ward-rule.ts'
@@ -37,7 +37,7 @@ export interface ExpressGuardOptions {
 
 /** How a whole app is guarded. */
 export interface ExpressAppOptions extends ExpressGuardOptions {
-  readonly ward: { readonly gate: Gate }
+  readonly ward: { readonly guard: Guard }
   /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
   readonly demand?: Demand
   /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
@@ -72,14 +72,14 @@ const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
  * })
  */
 export function guard<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   demand: Demand = {},
   options: ExpressGuardOptions = {},
 ): GuardHandler<Required> {
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { gate } = ward
+  const { guard: gate } = ward
   const { onFault = console.error } = options
   return (request, response, next) => {
     // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
@@ -160,8 +160,8 @@ function tellUsage(response: Response, usage: Usage, onFault: FaultListener): vo
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(ward: { readonly gate: Gate }, response: object): Usage {
-  return exchangeOf(ward.gate, response).usage
+export function usageOf(ward: { readonly guard: Guard }, response: object): Usage {
+  return exchangeOf(ward.guard, response).usage
 }
 
 /**
@@ -171,10 +171,10 @@ export function usageOf(ward: { readonly gate: Gate }, response: object): Usage 
  * @throws TypeError where none ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  return exchangeOf(ward.gate, response).caller as CallerOf<Required>
+  return exchangeOf(ward.guard, response).caller as CallerOf<Required>
 }
 
 interface Layers {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, Response } from 'express'
 import type { Exchange } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { holdAnswer } from '../guard/node/recorded-response.ts'
 import { type FaultListener, findAnsweredCode } from './answer-problem.ts'
@@ -9,7 +9,7 @@ import { routeOf } from './route-pattern.ts'
 
 /** The exchange of a request; at its outermost guard its answer is made to wait for the record. */
 export function openExchange(
-  gate: Gate,
+  gate: Guard,
   request: Request,
   response: Response,
   onFault: FaultListener,

@@ -113,22 +113,22 @@ describe('the document of @fastify/swagger', () => {
     expect(Object.keys(securitySchemes)).toEqual(['Bearer', 'Other'])
   })
 
-  test('a route demands what the plugin that guards its scope does, and one outside what `otherwise` says', async () => {
+  test('a route demands what the plugin that guards its scope does, and one outside what `default` says', async () => {
     const { document } = await documented(
       (app) => {
         app.get('/outside', async () => 'open')
       },
       {},
-      { otherwise: 'public' },
+      { default: 'public' },
     )
     expect(document.paths['/outside']?.get?.security).toEqual([])
     const ward = await openWard()
     const app = fastify()
     apps.push(app)
-    const transform = describeRoutes(ward, { otherwise: 'public' })
+    const transform = describeRoutes(ward, { default: 'public' })
     await app.register(swagger, { openapi: { openapi: '3.1.0' }, transform })
     await app.register(async (scope) => {
-      await scope.register(modelward, { ward, otherwise: { scope: 'read' } })
+      await scope.register(modelward, { ward, default: { scope: 'read' } })
       scope.get('/inside', async () => 'in')
     })
     await app.ready()
@@ -165,7 +165,7 @@ describe('the document of @fastify/swagger', () => {
 
   test('one of OpenAPI 3.0, swagger’s default, lists no scopes and no types that 3.0 lacks', async () => {
     const declare = async (app: FastifyInstance, ward: Ward) => {
-      await app.register(modelward, { ward, otherwise: { scope: 'predict' } })
+      await app.register(modelward, { ward, default: { scope: 'predict' } })
       app.get('/a', async () => 'in')
     }
     const { document } = await documented(declare, { openapi: {} })
@@ -202,6 +202,6 @@ test('a document of Swagger 2.0 is refused, with what to do', async () => {
 
 test('wrong options are told when they are given', async () => {
   const ward = await openWard()
-  expect(() => describeRoutes(ward, { otherwise: 'open' as 'public' })).toThrow("a demand or 'public'")
+  expect(() => describeRoutes(ward, { default: 'open' as 'public' })).toThrow("a demand or 'public'")
   expect(() => describeRoutes(ward, { transfrom: () => {} } as object)).toThrow('did you mean `transform`?')
 })

@@ -3,7 +3,7 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { GuardSetting } from '../guard/demand.ts'
 import { describeGuard, type GuardDescription } from '../guard/describe-guard.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 
 /** What `@fastify/swagger` tells its `transform` of a route, as far as this looks at it. */
@@ -30,17 +30,17 @@ export interface DescribeRoutesOptions<Route extends SwaggerRoute = SwaggerRoute
    * plugin has not seen it.
    * @default any key
    */
-  readonly otherwise?: GuardSetting
+  readonly default?: GuardSetting
 }
 
 const rules: Readonly<Record<keyof DescribeRoutesOptions, OptionRule>> = {
   transform: { expected: 'a function', accepts: isFunction },
   // Looked at more closely below.
-  otherwise: { expected: "a demand or 'public'", accepts: () => true },
+  default: { expected: "a demand or 'public'", accepts: () => true },
 }
 
 interface Guarded {
-  readonly gate: Gate
+  readonly gate: Guard
   readonly setting: GuardSetting
 }
 
@@ -48,7 +48,7 @@ interface Guarded {
 const seen = new WeakMap<RouteOptions, Guarded>()
 
 /** Remembers which guard a route is behind, and what it demands. */
-export function rememberRoute(route: RouteOptions, gate: Gate, setting: GuardSetting): void {
+export function rememberRoute(route: RouteOptions, gate: Guard, setting: GuardSetting): void {
   seen.set(route, { gate, setting })
 }
 
@@ -78,17 +78,17 @@ interface Operation {
  * await app.register(swagger, { openapi: { openapi: '3.1.0' }, transform: describeRoutes(ward) })
  */
 export function describeRoutes<Route extends SwaggerRoute = SwaggerRoute>(
-  ward: { readonly gate: Gate },
+  ward: { readonly guard: Guard },
   options: DescribeRoutesOptions<Route> = {},
 ): (route: Route) => SwaggerOperation {
   checkOptions('describeRoutes', { ward }, { ward: wardRule })
   checkOptions('describeRoutes', options, rules)
-  const { transform, otherwise = {} } = options
-  checkGuardSetting('describeRoutes: otherwise', otherwise)
-  const { gate } = ward
+  const { transform, default: fallback = {} } = options
+  checkGuardSetting('describeRoutes: default', fallback)
+  const { guard: gate } = ward
   return (described) => {
     const { schema, url } = transform?.(described) ?? described
-    const guarded = seen.get(described.route) ?? { gate, setting: described.route.config?.guard ?? otherwise }
+    const guarded = seen.get(described.route) ?? { gate, setting: described.route.config?.guard ?? fallback }
     // Another ward's, with a description of its own.
     if (guarded.gate !== gate) return { schema, url }
     const document = described.openapiObject as OpenApiDocument | undefined

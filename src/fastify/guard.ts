@@ -13,7 +13,7 @@ import type { Refusal } from '../core/refusal.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { Demand, GuardSetting } from '../guard/demand.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
@@ -36,7 +36,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     // Fastify infers the type of a whole `config` from what is written there, so that any text would be a `Demand` to it; none is an `object`.
-    /** What this route demands of its caller; `'public'` opens it to everyone. @default the plugin's `otherwise` */
+    /** What this route demands of its caller; `'public'` opens it to everyone. @default the plugin's `default` */
     guard?: GuardSetting & (object | 'public')
   }
 }
@@ -44,13 +44,13 @@ declare module 'fastify' {
 /** What the plugin guards with, and what routes demand that say nothing themselves. */
 export interface GuardPluginOptions {
   /** From `openModelward`, or `createTestWard` in a test. */
-  readonly ward: { readonly gate: Gate }
+  readonly ward: { readonly guard: Guard }
   /**
    * What a route without a `config.guard` of its own demands, unknown paths among them. `'public'` guards only the routes that
    * name a demand, and gives up default deny.
    * @default any key but an admin's
    */
-  readonly otherwise?: GuardSetting
+  readonly default?: GuardSetting
   /**
    * Whether a `Refusal` or a `Fault` that a route throws is answered as a problem. Other errors are left to Fastify, and all of them
    * to an error handler that the app has by then. Fastify gives a route the error handler that there is when it is declared: what
@@ -68,7 +68,7 @@ export interface GuardPluginOptions {
 const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
   ward: wardRule,
   // Looked at more closely below.
-  otherwise: { expected: "a demand or 'public'", accepts: () => true },
+  default: { expected: "a demand or 'public'", accepts: () => true },
   answersThrown: { expected: 'true or false', accepts: isBoolean },
   onRefused: { expected: 'a function', accepts: isFunction },
   onUnrecorded: { expected: 'a function', accepts: isFunction },
@@ -91,14 +91,14 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
 
 function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   checkOptions('modelward', options, rules)
-  const { otherwise, onRefused, ward } = options
-  if (otherwise !== undefined) checkGuardSetting('modelward: otherwise', otherwise)
+  const { default: fallback, onRefused, ward } = options
+  if (fallback !== undefined) checkGuardSetting('modelward: default', fallback)
   if (app.hasRequestDecorator('caller'))
     throw new TypeError(
       'modelward: this app, or one around it, is guarded already, or has a `caller` of its own',
     )
-  const { gate } = ward
-  const settingOf = createSettings(otherwise)
+  const { guard: gate } = ward
+  const settingOf = createSettings(fallback)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
   recordAnswers(app, gate, options.onUnrecorded)
@@ -107,7 +107,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   app.addHook('onRoute', (route) => {
     const { url, config } = route
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
-    rememberRoute(route, gate, config?.guard ?? otherwise ?? noDemand)
+    rememberRoute(route, gate, config?.guard ?? fallback ?? noDemand)
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
@@ -171,7 +171,7 @@ export const modelward: FastifyPluginCallback<GuardPluginOptions> = plugin(regis
  * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly gate: Gate<Required> },
+  _ward: { readonly guard: Guard<Required> },
   request: FastifyRequest,
 ): CallerOf<Required> {
   const caller = request[exchange]?.caller
@@ -185,7 +185,7 @@ export function callerOf<Required extends boolean>(
  *
  * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
  */
-export function usageOf(_ward: { readonly gate: Gate }, request: FastifyRequest): Usage {
+export function usageOf(_ward: { readonly guard: Guard }, request: FastifyRequest): Usage {
   const open = request[exchange]
   if (open?.caller === undefined) throw noCaller()
   return open.usage
@@ -220,11 +220,11 @@ function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {
 }
 
 /** What each route demands. Routes declared before the plugin are checked when they are first asked for. */
-function createSettings(otherwise: GuardSetting | undefined): (request: FastifyRequest) => GuardSetting {
+function createSettings(fallback: GuardSetting | undefined): (request: FastifyRequest) => GuardSetting {
   const checked = new WeakSet<Demand>()
   return ({ routeOptions, is404 }) => {
     const setting = routeOptions.config.guard
-    if (setting === undefined) return otherwise ?? (is404 ? unknownPathDemand : noDemand)
+    if (setting === undefined) return fallback ?? (is404 ? unknownPathDemand : noDemand)
     if (typeof setting === 'object' && checked.has(setting)) return setting
     checkGuardSetting(`modelward: ${routeOptions.url}: config.guard`, setting)
     if (typeof setting === 'object') checked.add(setting)

@@ -3,7 +3,7 @@ import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import type { Exchange, LeavingAnswer } from '../guard/exchange.ts'
 import { isKeptHeader } from '../guard/fault-headers.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { holdAnswer } from '../guard/node/recorded-response.ts'
 import { errorToLog, findAnsweredCode } from './answer-problem.ts'
@@ -31,7 +31,7 @@ const notWritten = 'a record was not written'
 /** Has each answer of the guarded requests wait for its record; the hooks are not even there where nothing is recorded. */
 export function recordAnswers(
   app: FastifyInstance,
-  { recorder }: Gate,
+  { recorder }: Guard,
   onUnrecorded: UnrecordedListener = logFault,
 ): void {
   app.decorateRequest(exchange, undefined)
@@ -48,7 +48,7 @@ export function recordAnswers(
 }
 
 /** The exchange of a request, begun by its outermost guard. */
-export function openExchange(gate: Gate, request: FastifyRequest, reply: FastifyReply): Exchange {
+export function openExchange(gate: Guard, request: FastifyRequest, reply: FastifyReply): Exchange {
   const opened = gate.open(request, () => new NodeHead(request.raw, request), request.method)
   request[exchange] = opened
   if (gate.recorder.isOn) reply.hijack = hijackHeld

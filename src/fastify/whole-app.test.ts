@@ -60,7 +60,7 @@ describe('where the plugin is registered', () => {
 
   test('in an app whose scope was guarded before: both guard, and neither opens the other', async () => {
     app.register(async (scope) => {
-      await scope.register(modelward, { ward, otherwise: 'public' })
+      await scope.register(modelward, { ward, default: 'public' })
       scope.get('/inner', async () => 'in')
     })
     app.register(modelward, { ward })
@@ -82,14 +82,14 @@ describe('where the plugin is registered', () => {
     expect(await statuses(paths, keyed())).toEqual([200, 200, 200])
   })
 
-  test('with `otherwise: "public"`: only the routes that name a demand ask for a key', async () => {
-    await app.register(modelward, { ward, otherwise: 'public' })
+  test('with `default: "public"`: only the routes that name a demand ask for a key', async () => {
+    await app.register(modelward, { ward, default: 'public' })
     app.get('/open', async () => 'open').get('/closed', { config: { guard: {} } }, async () => 'in')
     expect(await statuses(['/open', '/closed', '/none'])).toEqual([200, 401, 404])
   })
 
-  test('with a demand for `otherwise`: every other route asks for that', async () => {
-    await app.register(modelward, { ward, otherwise: { scope: 'read' } })
+  test('with a demand for `default`: every other route asks for that', async () => {
+    await app.register(modelward, { ward, default: { scope: 'read' } })
     app.get('/x', async () => 'in').get('/any', { config: { guard: {} } }, async () => 'in')
     expect(await statuses(['/x', '/any', '/none'], keyed())).toEqual([403, 200, 403])
     expect(await statuses(['/x', '/any', '/none'], { 'x-api-key': ward.texts.reader })).toEqual([
@@ -228,15 +228,15 @@ test('wrong options fail the registration, with what was expected, what came and
     [{ ward: {} }, 'modelward: `ward`: expected a ward, from openModelward or createTestWard, got an object'],
     [{ ward: null }, 'got null'],
     [{ ward: 1, answersThrown: 'yes', onRefused: {} }, '`ward`: expected a ward'],
-    [{ other: 1 }, '`other`: there is no such option; there are ward, otherwise, answersThrown, onRefused'],
+    [{ other: 1 }, '`other`: there is no such option; there are ward, default, answersThrown, onRefused'],
   ] as const) {
     const one = fastify()
     one.register(modelward, options as never)
     await expect(one.ready()).rejects.toThrow(message)
   }
   const two = fastify()
-  two.register(modelward, { ward, otherwise: { scopes: 'x' } as never })
+  two.register(modelward, { ward, default: { scopes: 'x' } as never })
   await expect(two.ready()).rejects.toThrow(
-    'modelward: otherwise: `scopes`: there is no such option; did you mean `scope`?',
+    'modelward: default: `scopes`: there is no such option; did you mean `scope`?',
   )
 })

@@ -3,7 +3,7 @@ import { problemMediaType } from '../core/refusal.ts'
 import { scopeChoices } from './all-scopes.ts'
 import { asksNothing } from './asks-nothing.ts'
 import type { Demand, GuardSetting } from './demand.ts'
-import type { Gate } from './guard.ts'
+import type { Guard } from './guard.ts'
 import { type PlainSchema, problemSchema } from './problem-schema.ts'
 import type { Scheme, SchemeDescription } from './scheme.ts'
 import { wardRule } from './ward-rule.ts'
@@ -63,12 +63,12 @@ const rules: Readonly<Record<keyof DescribeGuardOptions, OptionRule>> = {
  * const post = { security: security({ scope: 'predict' }), responses: { 200: answer, ...responses({ scope: 'predict' }) } }
  */
 export function describeGuard(
-  ward: { readonly gate: Gate },
+  ward: { readonly guard: Guard },
   options: DescribeGuardOptions = {},
 ): GuardDescription {
   checkOptions('describeGuard', { ward }, { ward: wardRule })
   checkOptions('describeGuard', options, rules)
-  return describeSchemes(ward.gate.schemes, options)
+  return describeSchemes(ward.guard.schemes, options)
 }
 
 /** As `describeGuard`, for whoever has the schemes alone. */

@@ -18,7 +18,7 @@ describe('admit', () => {
   test('a right key is admitted, with a caller that holds no secret', async () => {
     const ward = await openTestWard()
     const { text, record } = await ward.keys.create({ name: 'a', owner: 'acme', metadata: { plan: 'pro' } })
-    const verdict = await ward.gate.admit(withKey(text), { scope: 'predict' })
+    const verdict = await ward.admit(withKey(text), { scope: 'predict' })
     expect(verdict).toMatchObject({
       admitted: true,
       caller: { keyId: record.id, owner: 'acme', metadata: { plan: 'pro' } },
@@ -30,7 +30,7 @@ describe('admit', () => {
   test('no key is 401 with a challenge, whatever the route demands', async () => {
     const ward = await openTestWard({ realm: 'house' })
     for (const demand of [{}, { scope: 'predict' }, { anyKey: true }, { session: 'read' as const }]) {
-      const verdict = await ward.gate.admit(headOf(), demand)
+      const verdict = await ward.admit(headOf(), demand)
       expect(verdict).toMatchObject({
         admitted: false,
         refusal: {
@@ -50,7 +50,7 @@ describe('admit', () => {
     const unknown = formatKey(ward.format, { id: '000000000000', secret })
     const answers = []
     for (const wrong of ['nonsense', unknown, wrongSecret, `${text}x`]) {
-      const verdict = await ward.gate.admit(withKey(wrong))
+      const verdict = await ward.admit(withKey(wrong))
       answers.push(
         verdict.admitted ? verdict : [verdict.refusal.code, verdict.refusal.status, verdict.refusal.message],
       )
@@ -67,8 +67,8 @@ describe('admit', () => {
     const theirs = await ward.keys.create({ name: 'theirs', scopes: ['admin'] })
     // Somebody with write access to the database puts the digest of their own key into another's row.
     await store.replaceKey({ ...theirs.record, version: 2, secrets: mine.record.secrets })
-    expect(codeOf(await ward.gate.admit(withKey(mine.text), { scope: 'admin' }))).toBe('scope_missing')
-    expect(codeOf(await ward.gate.admit(withKey(theirs.text), { scope: 'admin' }))).toBe('key_invalid')
+    expect(codeOf(await ward.admit(withKey(mine.text), { scope: 'admin' }))).toBe('scope_missing')
+    expect(codeOf(await ward.admit(withKey(theirs.text), { scope: 'admin' }))).toBe('key_invalid')
   })
 
   test('text that is no key never reaches the store', async () => {
@@ -80,7 +80,7 @@ describe('admit', () => {
       'é'.repeat(70),
       'a'.repeat(100_000),
     ])
-      expect(codeOf(await ward.gate.admit(withKey(garbage)))).toBe('key_invalid')
+      expect(codeOf(await ward.admit(withKey(garbage)))).toBe('key_invalid')
     expect(ward.calls.get('findKey')).toBeUndefined()
     expect(ward.calls.get('findImportedKey')).toBeUndefined()
   })
@@ -89,7 +89,7 @@ describe('admit', () => {
     for (const [environment, other] of [['live', 'test'] as const, ['test', 'live'] as const]) {
       const ward = await openTestWard({ format: { prefix: 'mw', environment } })
       const { text } = await ward.keys.create({ name: 'a', environment: other })
-      expect(codeOf(await ward.gate.admit(withKey(text)))).toBe('key_invalid')
+      expect(codeOf(await ward.admit(withKey(text)))).toBe('key_invalid')
       expect(ward.calls.get('findKey')).toBeUndefined()
     }
   })
@@ -97,9 +97,9 @@ describe('admit', () => {
   test('a cached key costs the store nothing', async () => {
     const ward = await openTestWard()
     const { text } = await ward.keys.create({ name: 'a' })
-    await ward.gate.admit(withKey(text))
+    await ward.admit(withKey(text))
     const before = new Map(ward.calls)
-    for (let time = 0; time < 100; time += 1) await ward.gate.admit(withKey(text))
+    for (let time = 0; time < 100; time += 1) await ward.admit(withKey(text))
     expect(ward.calls).toEqual(before)
   })
 
@@ -107,7 +107,7 @@ describe('admit', () => {
     const ward = await openTestWard({ schemes: [apiKeyHeader({ name: 'X-API-Key' }), bearer()] })
     const { text } = await ward.keys.create({ name: 'a' })
     const admit = async (headers: Readonly<Record<string, string | readonly string[]>>) =>
-      codeOf(await ward.gate.admit(headOf(headers)))
+      codeOf(await ward.admit(headOf(headers)))
     expect(await admit({ 'x-api-key': [text, text] })).toBe('key_ambiguous')
     expect(await admit({ 'x-api-key': [text, 'wrong'] })).toBe('key_ambiguous')
     expect(await admit({ 'x-api-key': text, authorization: 'Bearer wrong' })).toBe('key_ambiguous')
@@ -128,54 +128,54 @@ describe('standing, addresses and scopes', () => {
     })
     const admit = async (now: number) => {
       ward.time.now = now
-      return codeOf(await ward.gate.admit(withKey(text)))
+      return codeOf(await ward.admit(withKey(text)))
     }
     expect(await admit(start + 9)).toBe('key_not_yet_valid')
     expect(await admit(start + 10)).toBe('admitted')
     expect(await admit(start + 20)).toBe('key_expired')
     expect(await admit(start + 19)).toBe('admitted')
     await ward.keys.disable(record.id)
-    await ward.listen()
+    await ward.refresh()
     expect(await admit(start + 19)).toBe('key_disabled')
     await ward.keys.enable(record.id)
-    await ward.listen()
+    await ward.refresh()
     expect(await admit(start + 19)).toBe('admitted')
     await ward.keys.revoke(record.id, 'leaked')
-    await ward.listen()
+    await ward.refresh()
     expect(await admit(start + 19)).toBe('key_revoked')
   })
 
   test('after a rotation both secrets work through the overlap, then the old one is expired, as replaced', async () => {
     const ward = await openTestWard()
     const old = await ward.keys.create({ name: 'a' })
-    await ward.gate.admit(withKey(old.text))
+    await ward.admit(withKey(old.text))
     const renewed = await ward.keys.rotate(old.record.id, { overlapMs: 1_000 })
-    await ward.listen()
+    await ward.refresh()
     expect(renewed.record.id).toBe(old.record.id)
-    expect(codeOf(await ward.gate.admit(withKey(old.text)))).toBe('admitted')
-    expect(codeOf(await ward.gate.admit(withKey(renewed.text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(old.text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(renewed.text)))).toBe('admitted')
     ward.time.now += 1_000
-    const verdict = await ward.gate.admit(withKey(old.text))
+    const verdict = await ward.admit(withKey(old.text))
     expect(verdict).toMatchObject({
       refusal: { code: 'key_expired', message: expect.stringContaining('replaced') },
     })
-    expect(codeOf(await ward.gate.admit(withKey(renewed.text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(renewed.text)))).toBe('admitted')
   })
 
   test('an address that is not on the list is refused, and an unknown one too', async () => {
     const ward = await openTestWard()
     const { text } = await ward.keys.create({ name: 'a', addresses: ['10.0.0.0/8', '2001:db8::/32'] })
-    expect(codeOf(await ward.gate.admit(withKey(text, '10.1.2.3')))).toBe('admitted')
-    expect(codeOf(await ward.gate.admit(withKey(text, '2001:db8::7')))).toBe('admitted')
-    expect(codeOf(await ward.gate.admit(withKey(text, '192.0.2.1')))).toBe('address_denied')
-    expect(codeOf(await ward.gate.admit({ ...withKey(text), address: undefined }))).toBe('address_denied')
+    expect(codeOf(await ward.admit(withKey(text, '10.1.2.3')))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text, '2001:db8::7')))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text, '192.0.2.1')))).toBe('address_denied')
+    expect(codeOf(await ward.admit({ ...withKey(text), address: undefined }))).toBe('address_denied')
   })
 
   test('a route asks for all of its scopes', async () => {
     const ward = await openTestWard()
     const { text } = await ward.keys.create({ name: 'a', scopes: ['predict', 'jobs'] })
-    expect(codeOf(await ward.gate.admit(withKey(text), { scope: ['predict', 'jobs'] }))).toBe('admitted')
-    expect(await ward.gate.admit(withKey(text), { scope: ['predict', 'other'] })).toMatchObject({
+    expect(codeOf(await ward.admit(withKey(text), { scope: ['predict', 'jobs'] }))).toBe('admitted')
+    expect(await ward.admit(withKey(text), { scope: ['predict', 'other'] })).toMatchObject({
       refusal: { code: 'scope_missing', status: 403, message: expect.stringContaining('`other`') },
     })
   })
@@ -183,10 +183,10 @@ describe('standing, addresses and scopes', () => {
   test('an admin key works on admin routes and where any key will do, and nowhere else', async () => {
     const ward = await openTestWard()
     const { text } = await ward.keys.create({ name: 'a', scopes: ['admin'] })
-    expect(codeOf(await ward.gate.admit(withKey(text), { scope: 'admin' }))).toBe('admitted')
-    expect(codeOf(await ward.gate.admit(withKey(text), { anyKey: true }))).toBe('admitted')
-    expect(codeOf(await ward.gate.admit(withKey(text), {}))).toBe('scope_missing')
-    expect(codeOf(await ward.gate.admit(withKey(text), { scope: 'predict' }))).toBe('scope_missing')
+    expect(codeOf(await ward.admit(withKey(text), { scope: 'admin' }))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text), { anyKey: true }))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text), {}))).toBe('scope_missing')
+    expect(codeOf(await ward.admit(withKey(text), { scope: 'predict' }))).toBe('scope_missing')
   })
 
   test("the route's own check runs once, last, and refuses in its own words; its error is a fault", async () => {
@@ -197,16 +197,16 @@ describe('standing, addresses and scopes', () => {
       runs += 1
       throw new Refusal('forbidden', 'beta only')
     }
-    expect(codeOf(await ward.gate.admit(withKey(text), { check, scope: 'other' }))).toBe('scope_missing')
+    expect(codeOf(await ward.admit(withKey(text), { check, scope: 'other' }))).toBe('scope_missing')
     expect(runs).toBe(0)
-    expect(await ward.gate.admit(withKey(text), { check })).toMatchObject({
+    expect(await ward.admit(withKey(text), { check })).toMatchObject({
       refusal: { message: 'beta only' },
     })
     expect(runs).toBe(1)
     const broken = () => {
       throw new TypeError('bug')
     }
-    await expect(ward.gate.admit(withKey(text), { check: broken })).rejects.toThrow('bug')
+    await expect(ward.admit(withKey(text), { check: broken })).rejects.toThrow('bug')
   })
 })
 
@@ -215,24 +215,24 @@ describe('when the store is out', () => {
     const ward = await openTestWard()
     const known = await ward.keys.create({ name: 'a' })
     const unseen = await ward.keys.create({ name: 'b' })
-    await ward.gate.admit(withKey(known.text))
+    await ward.admit(withKey(known.text))
     ward.outage.fault = new Fault('store_unavailable', 'gone')
-    await expect(ward.gate.admit(withKey(unseen.text))).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(ward.admit(withKey(unseen.text))).rejects.toMatchObject({ code: 'store_unavailable' })
     ward.time.monotonic = 5_000
-    expect(codeOf(await ward.gate.admit(withKey(known.text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(known.text)))).toBe('admitted')
     ward.time.monotonic = 5_001
-    await expect(ward.gate.admit(withKey(known.text))).rejects.toMatchObject({ code: 'store_unavailable' })
-    expect(codeOf(await ward.gate.admit(withKey('garbage')))).toBe('key_invalid')
+    await expect(ward.admit(withKey(known.text))).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(codeOf(await ward.admit(withKey('garbage')))).toBe('key_invalid')
   })
 
   test('setting the wall clock back does not lengthen the lease', async () => {
     const ward = await openTestWard()
     const { text } = await ward.keys.create({ name: 'a' })
-    await ward.gate.admit(withKey(text))
+    await ward.admit(withKey(text))
     ward.outage.fault = new Fault('store_unavailable', 'gone')
     ward.time.now -= 3_600_000
     ward.time.monotonic = 5_001
-    await expect(ward.gate.admit(withKey(text))).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(ward.admit(withKey(text))).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 })
 
@@ -241,8 +241,8 @@ describe('autoError: false', () => {
 
   test('tolerates only absence: a wrong key is still refused', async () => {
     const ward = await openTestWard({ schemes })
-    expect(await ward.gate.admit(headOf())).toMatchObject({ admitted: true, caller: null })
-    expect(codeOf(await ward.gate.admit(withKey('wrong')))).toBe('key_invalid')
+    expect(await ward.admit(headOf())).toMatchObject({ admitted: true, caller: null })
+    expect(codeOf(await ward.admit(withKey('wrong')))).toBe('key_invalid')
   })
 
   test('lets nobody past a demand without a key', async () => {
@@ -253,13 +253,13 @@ describe('autoError: false', () => {
       { session: 'read' as const },
       { anyKey: true },
     ])
-      expect(codeOf(await ward.gate.admit(headOf(), demand))).toBe('key_missing')
+      expect(codeOf(await ward.admit(headOf(), demand))).toBe('key_missing')
   })
 })
 
 test('invalidKeyStatus: 401 answers a wrong key with 401 and a challenge, in the same words', async () => {
   const ward = await openTestWard({ invalidKeyStatus: 401 })
-  expect(await ward.gate.admit(withKey('wrong'))).toMatchObject({
+  expect(await ward.admit(withKey('wrong'))).toMatchObject({
     refusal: {
       code: 'key_invalid',
       status: 401,
@@ -273,30 +273,28 @@ describe('a session', () => {
   async function signedIn() {
     const ward = await openTestWard()
     const issued = await ward.keys.create({ name: 'a', scopes: ['admin'] })
-    const signIn = await ward.gate.signIn(issued.text, headOf())
+    const signIn = await ward.guard.signIn(issued.text, headOf())
     const cookie = signIn.admitted ? `${sessionCookie}=${signIn.session}` : ''
     return { ward, issued, cookie }
   }
 
   test('serves pages that take one, and no route that does not', async () => {
     const { ward, cookie } = await signedIn()
-    expect(codeOf(await ward.gate.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
-      'admitted',
-    )
-    expect(codeOf(await ward.gate.admit(headOf({ cookie }), { scope: 'admin' }))).toBe('key_missing')
+    expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe('admitted')
+    expect(codeOf(await ward.admit(headOf({ cookie }), { scope: 'admin' }))).toBe('key_missing')
   })
 
   test('needs the CSRF header where something may change', async () => {
     const { ward, cookie } = await signedIn()
     const demand = { scope: 'admin', session: 'csrf' as const }
-    expect(codeOf(await ward.gate.admit(headOf({ cookie }), demand))).toBe('forbidden')
-    expect(codeOf(await ward.gate.admit(headOf({ cookie, [csrfHeader]: '1' }), demand))).toBe('admitted')
+    expect(codeOf(await ward.admit(headOf({ cookie }), demand))).toBe('forbidden')
+    expect(codeOf(await ward.admit(headOf({ cookie, [csrfHeader]: '1' }), demand))).toBe('admitted')
   })
 
   test('ends with its key', async () => {
     const { ward, issued, cookie } = await signedIn()
     await ward.keys.revoke(issued.record.id)
-    expect(codeOf(await ward.gate.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
+    expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
       'key_revoked',
     )
   })
@@ -304,16 +302,18 @@ describe('a session', () => {
   test('ends with the secret that signed in', async () => {
     const { ward, issued, cookie } = await signedIn()
     await ward.keys.rotate(issued.record.id)
-    expect(codeOf(await ward.gate.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
+    expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
       'key_expired',
     )
   })
 
   test('is not given to a wrong key or one that is not active', async () => {
     const { ward, issued } = await signedIn()
-    expect(await ward.gate.signIn('wrong', headOf())).toMatchObject({ refusal: { code: 'key_invalid' } })
+    expect(await ward.guard.signIn('wrong', headOf())).toMatchObject({ refusal: { code: 'key_invalid' } })
     await ward.keys.disable(issued.record.id)
-    expect(await ward.gate.signIn(issued.text, headOf())).toMatchObject({ refusal: { code: 'key_disabled' } })
+    expect(await ward.guard.signIn(issued.text, headOf())).toMatchObject({
+      refusal: { code: 'key_disabled' },
+    })
   })
 })
 
@@ -323,10 +323,10 @@ describe('peppers', () => {
     const { text, record } = await (await openTestWard({ store })).keys.create({ name: 'a' })
     const both = parsePeppers(`${testPepper},${drawPepper(2)}`, 'the test')
     const ward = await openTestWard({ store, peppers: both })
-    expect(codeOf(await ward.gate.admit(withKey(text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text)))).toBe('admitted')
     expect((await store.findKey(record.id))?.secrets.map((secret) => secret.pepperVersion)).toEqual([2])
-    await ward.listen()
-    expect(codeOf(await ward.gate.admit(withKey(text)))).toBe('admitted')
+    await ward.refresh()
+    expect(codeOf(await ward.admit(withKey(text)))).toBe('admitted')
   })
 
   test('an upgrade that cannot be written does not refuse the caller', async () => {
@@ -339,7 +339,7 @@ describe('peppers', () => {
       peppers: parsePeppers(`${testPepper},${drawPepper(2)}`, 'the test'),
       onFault: (message) => told.push(message),
     })
-    expect(codeOf(await ward.gate.admit(withKey(text)))).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(text)))).toBe('admitted')
     expect(told).toEqual(['a key could not be upgraded'])
   })
 

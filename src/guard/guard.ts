@@ -31,7 +31,7 @@ import type { Verdict } from './verdict.ts'
 import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
 
 /** The guard: decides about a request from its head alone, before any byte of its body is read. */
-export interface Gate<Required extends boolean = boolean> {
+export interface Guard<Required extends boolean = boolean> {
   readonly schemes: readonly Scheme[]
   /** Where what it decides is recorded, by the adapter: it alone knows when the answer leaves. */
   readonly recorder: Recorder
@@ -60,7 +60,7 @@ export interface Gate<Required extends boolean = boolean> {
  *
  * @throws TypeError where none has, so that a forgotten guard fails closed
  */
-export function exchangeOf(gate: Gate, asked: object): Exchange {
+export function exchangeOf(gate: Guard, asked: object): Exchange {
   const exchange = gate.find(asked)
   if (exchange?.caller !== undefined) return exchange
   throw new TypeError('no caller was admitted for this request: no guard of this ward has seen it')
@@ -71,7 +71,7 @@ export type SignIn =
   | { readonly admitted: true; readonly caller: Caller; readonly session: string }
   | { readonly admitted: false; readonly refusal: Refusal; readonly caller?: Caller }
 
-export interface GateOptions {
+export interface GuardDeps {
   readonly schemes: readonly Scheme[]
   readonly format: KeyFormat
   readonly store: KeyStore
@@ -95,7 +95,7 @@ export interface GateOptions {
 
 const noDemand: Demand = {}
 
-export function createGate(options: GateOptions): Gate {
+export function createGuard(options: GuardDeps): Guard {
   const { schemes, cache, sessions, store, clock, upgradeSecret, takeLimits, recorder } = options
   const exchanges = createRequestNote<object, Exchange>('exchange')
   const verifier = createKeyVerifier(options)
@@ -104,7 +104,7 @@ export function createGate(options: GateOptions): Gate {
   const admitAnonymous = createAnonymousAdmission(options)
 
   /** The way of a request, in the order of ARCHITECTURE.md; a cached key skips from `readKey` to `checkStanding`. */
-  function judge(exchange: Exchange, demand: Demand): ReturnType<Gate['admit']> {
+  function judge(exchange: Exchange, demand: Demand): ReturnType<Guard['admit']> {
     const { head } = exchange
     const presented = readKey(schemes, head)
     if (presented === ambiguous) return refuse.ambiguous
@@ -125,7 +125,7 @@ export function createGate(options: GateOptions): Gate {
   }
 
   /** Judges, and notes at the exchange what came of it. */
-  function admit(request: Exchange | RequestHead, demand: Demand = noDemand): ReturnType<Gate['admit']> {
+  function admit(request: Exchange | RequestHead, demand: Demand = noDemand): ReturnType<Guard['admit']> {
     const exchange = request instanceof Exchange ? request : open(request, () => request, undefined)
     const decided = (verdict: Verdict<Caller | null>): typeof verdict => {
       exchange.decide(verdict)
@@ -197,7 +197,7 @@ export function createGate(options: GateOptions): Gate {
 }
 
 /** Makes a verified key ready, with the limits that it shares with its owner's other keys. */
-function createKeyLoader({ store, limits }: GateOptions): (found: FoundKey) => Promise<VerifiedKey> {
+function createKeyLoader({ store, limits }: GuardDeps): (found: FoundKey) => Promise<VerifiedKey> {
   return async ({ record, secret }) => {
     const owner = await store.findOwner(record.owner)
     return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits))
@@ -209,7 +209,7 @@ function createAnonymousAdmission({
   schemes,
   limits,
   takeLimits,
-}: GateOptions): (exchange: Exchange, demand: Demand) => Promise<Verdict<null> | undefined> {
+}: GuardDeps): (exchange: Exchange, demand: Demand) => Promise<Verdict<null> | undefined> {
   const mayLackKey = schemes.some((scheme) => !scheme.required)
   const uses = usesOf(everyoneLimitsOf(limits))
   return async (exchange, demand) => {
@@ -227,7 +227,7 @@ interface Refused {
 }
 
 /** The refusals that need no key, made once: an attacker's flood costs no stack traces. */
-function createKeyRefusals({ schemes, realm, invalidKeyStatus, badKeys }: GateOptions): {
+function createKeyRefusals({ schemes, realm, invalidKeyStatus, badKeys }: GuardDeps): {
   readonly ambiguous: Refused
   readonly missing: Refused
   readonly csrfMissing: Refused

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../core/fault.ts'
 import type { Changes } from '../keys/key-store.ts'
-import { watchKeys } from './key-cache-sync.ts'
+import { createKeyCacheSync } from './key-cache-sync.ts'
 
 const nothing: Changes = { cursor: 1, keyIds: [], hasImportedKeys: false, hasKeys: true }
 
@@ -9,7 +9,7 @@ test('what is heard counts from when it was asked, and each question starts wher
   let now = 100
   const heard: unknown[] = []
   const asked: unknown[] = []
-  const watch = watchKeys({
+  const watch = createKeyCacheSync({
     store: {
       readChanges: async (since) => {
         asked.push(since)
@@ -17,15 +17,15 @@ test('what is heard counts from when it was asked, and each question starts wher
         return { ...nothing, cursor: now, keyIds: ['a'], hasImportedKeys: true }
       },
     },
-    cache: { hear: (at, changed) => heard.push([at, changed]) },
+    cache: { renew: (at, changed) => heard.push([at, changed]) },
     monotonic: () => now,
     intervalMs: 0,
-    onDeaf: () => {},
-    onHeard: () => {},
+    onSyncFailed: () => {},
+    onSynced: () => {},
   })
   expect(watch.hasImportedKeys()).toBe(false)
-  await watch.listen()
-  await watch.listen()
+  await watch.refresh()
+  await watch.refresh()
   expect(heard).toEqual([
     [100, ['a']],
     [150, ['a']],
@@ -39,7 +39,7 @@ test('a store that cannot be heard is told of once, and again when it is back', 
   let isOut = true
   const back = Promise.withResolvers<void>()
   let failures = 0
-  const watch = watchKeys({
+  const watch = createKeyCacheSync({
     store: {
       readChanges: async () => {
         if (!isOut) return nothing
@@ -48,11 +48,11 @@ test('a store that cannot be heard is told of once, and again when it is back', 
         throw new Fault('store_unavailable', 'gone')
       },
     },
-    cache: { hear: () => {} },
+    cache: { renew: () => {} },
     monotonic: () => 0,
     intervalMs: 1,
-    onDeaf: () => told.push('deaf'),
-    onHeard: () => {
+    onSyncFailed: () => told.push('deaf'),
+    onSynced: () => {
       told.push('heard')
       back.resolve()
     },

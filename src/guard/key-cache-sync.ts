@@ -2,60 +2,66 @@ import type { Clock } from '../core/time.ts'
 import type { ChangeCursor, Changes, KeyStore } from '../keys/key-store.ts'
 import type { KeyCache } from './key-cache.ts'
 
-/** Listens to a store for changes made by any process or node, and drops what they made stale. */
-export interface KeyWatch {
-  /** Asks the store once, now. Rejects with its fault; the cache's lease then runs on from the last time it was heard. */
-  readonly listen: () => Promise<void>
+/** Polls a store for changes made by any process or node, and drops what they made stale. */
+export interface KeyCacheSync {
+  /**
+   * Polls the store now. Rejects with its fault; the cache's lease then runs on from the last
+   * successful poll.
+   */
+  readonly refresh: () => Promise<void>
   readonly hasImportedKeys: () => boolean
   readonly stop: () => void
 }
 
-export interface KeyWatchOptions {
+export interface KeyCacheSyncOptions {
   readonly store: Pick<KeyStore, 'readChanges'>
-  readonly cache: Pick<KeyCache, 'hear'>
+  readonly cache: Pick<KeyCache, 'renew'>
   readonly monotonic: Clock
-  /** Time between two questions, in milliseconds; it bounds how long a revoked key goes on. 0: only `listen` asks. */
+  /**
+   * Milliseconds between two polls: the longest that a revoked key still works. 0: only `refresh`
+   * polls.
+   */
   readonly intervalMs: number
-  /** The store could not be heard. Called once when that begins. */
-  readonly onDeaf: (fault: unknown) => void
-  /** The store is heard again. */
-  readonly onHeard: () => void
+  /** Called once when polls begin to fail. */
+  readonly onSyncFailed: (fault: unknown) => void
+  /** Called once when a poll succeeds again. */
+  readonly onSynced: () => void
 }
 
-export function watchKeys(options: KeyWatchOptions): KeyWatch {
-  const { store, cache, monotonic, intervalMs, onDeaf, onHeard } = options
+export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
+  const { store, cache, monotonic, intervalMs, onSyncFailed, onSynced } = options
   let cursor: ChangeCursor | undefined
   let latest: Changes | undefined
-  let isDeaf = false
-  let isAsking = false
+  let isFailing = false
+  let isPolling = false
 
-  async function listen(): Promise<void> {
-    // What is heard was true when it was asked, not when the answer came.
+  async function refresh(): Promise<void> {
+    // The answer was true when the store was asked, not when it arrived.
     const askedAt = monotonic()
     const changes = await store.readChanges(cursor)
     cursor = changes.cursor
     latest = changes
-    cache.hear(askedAt, changes.keyIds)
-    if (isDeaf) onHeard()
-    isDeaf = false
+    cache.renew(askedAt, changes.keyIds)
+    if (isFailing) onSynced()
+    isFailing = false
   }
 
-  async function listenAgain(): Promise<void> {
-    if (isAsking) return
-    isAsking = true
+  async function poll(): Promise<void> {
+    if (isPolling) return
+    isPolling = true
     try {
-      await listen()
+      await refresh()
     } catch (fault) {
-      if (!isDeaf) onDeaf(fault)
-      isDeaf = true
+      if (!isFailing) onSyncFailed(fault)
+      isFailing = true
     } finally {
-      isAsking = false
+      isPolling = false
     }
   }
 
-  const timer = intervalMs > 0 ? setInterval(() => void listenAgain(), intervalMs).unref() : undefined
+  const timer = intervalMs > 0 ? setInterval(() => void poll(), intervalMs).unref() : undefined
   return {
-    listen,
+    refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
     stop: () => clearInterval(timer),
   }

@@ -17,7 +17,7 @@ export interface KeyCache {
   /** Adds what was read since the mark; in vain when keys changed in between, for then it may be stale already. */
   readonly add: (digest: string, key: VerifiedKey, mark: number) => void
   /** The store was heard at this moment (monotonic, milliseconds), and these keys have changed. */
-  readonly hear: (at: number, changed: readonly string[] | 'all') => void
+  readonly renew: (at: number, changed: readonly string[] | 'all') => void
   readonly size: () => number
   /** Empties it for good: nothing is trusted from here on. */
   readonly close: () => void
@@ -78,7 +78,7 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
     add(digest, key, mark) {
       if (mark === changes) keep(digest, key)
     },
-    hear(at, changed) {
+    renew(at, changed) {
       if (isClosed) return
       heardAt = Math.max(heardAt, at)
       if (changed === 'all' || changed.length > 0) drop(changed)

@@ -16,8 +16,8 @@ async function open(options: Partial<WardOptions> = {}) {
     address = '203.0.113.77',
   ): Promise<void> {
     const head = headOf(headers, address)
-    const recording = ward.gate.open({}, () => head, 'GET')
-    await ward.gate.admit(recording)
+    const recording = ward.guard.open({}, () => head, 'GET')
+    await ward.guard.admit(recording)
     await recording.answer(answer)
   }
   return { ward, ask, told }
@@ -78,8 +78,8 @@ test('`after`: nobody waits, and what could not be written is told', async () =>
   ledger.fault = new Error('full')
   const { ward, told } = await open({ ledger, ledgerMode: 'after' })
   const head = headOf({})
-  const recording = ward.gate.open({}, () => head, 'GET')
-  await ward.gate.admit(recording)
+  const recording = ward.guard.open({}, () => head, 'GET')
+  await ward.guard.admit(recording)
   expect(recording.answer(answer)).toBeUndefined()
   await new Promise(setImmediate)
   expect(told).toEqual(['a record was not written'])
@@ -143,8 +143,8 @@ test('what a request used: what its limits counted, as it was settled in the end
   const { ward } = await open({ ledger, limitDefault: ['100/min', '100 tokens/min', '5 concurrent'] })
   const { text } = await ward.keys.create({ name: 'a' })
   const head = headOf({ 'x-api-key': text })
-  const recording = ward.gate.open({}, () => head, 'GET')
-  const verdict = await ward.gate.admit(recording, { costs: { tokens: 50 } } as never)
+  const recording = ward.guard.open({}, () => head, 'GET')
+  const verdict = await ward.guard.admit(recording, { costs: { tokens: 50 } } as never)
   if (!verdict.admitted) throw verdict.refusal
   await verdict.usage.take({ characters: 12 })
   await verdict.usage.settle({ tokens: 31 })

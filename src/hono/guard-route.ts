@@ -6,7 +6,7 @@ import {
   type GuardResponses,
   type SecurityRequirement,
 } from '../guard/describe-guard.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { type CallerVariables, guard, type HonoGuardOptions } from './guard.ts'
 
 /** A guard, and what OpenAPI says of it. */
@@ -29,7 +29,7 @@ export interface GuardRouteOptions extends HonoGuardOptions, DescribeGuardOption
  * createRoute({ ...mayPredict, method: 'post', path: '/predict', responses: { ...mayPredict.responses, 200: answer } })
  */
 export function guardRoute<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   demand: Demand = {},
   { openapi, ...options }: GuardRouteOptions = {},
 ): GuardedRoute<Required> {
@@ -49,7 +49,7 @@ export interface ComponentRegistry {
  * @example
  * registerGuard(app.openAPIRegistry, ward)
  */
-export function registerGuard(registry: ComponentRegistry, ward: { readonly gate: Gate }): void {
+export function registerGuard(registry: ComponentRegistry, ward: { readonly guard: Guard }): void {
   const { securitySchemes, schemas } = describeGuard(ward).components
   registry.registerComponent('schemas', 'Problem', schemas.Problem)
   for (const [name, scheme] of Object.entries(securitySchemes))

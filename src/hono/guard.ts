@@ -6,7 +6,7 @@ import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Gate } from '../guard/guard.ts'
+import { exchangeOf, type Guard } from '../guard/guard.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
@@ -33,7 +33,7 @@ export interface HonoGuardOptions {
 
 /** How a whole app is guarded. */
 export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptions {
-  readonly ward: { readonly gate: Gate<Required> }
+  readonly ward: { readonly guard: Guard<Required> }
   /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
   readonly demand?: Demand
   /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
@@ -71,14 +71,14 @@ const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = {
  * new Hono().post('/predict', guard(ward, { scope: 'predict' }), (c) => c.json(c.var.caller.owner))
  */
 export function guard<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   demand: Demand = {},
   options: HonoGuardOptions = {},
 ): MiddlewareHandler<{ Variables: CallerVariables<Required> }> {
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { gate } = ward
+  const { guard: gate } = ward
   const { address, onFault = console.error } = options
   const run: Middleware<Required> = async (c, next) => {
     let usage = noUsage
@@ -148,10 +148,10 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
  * @throws TypeError where none ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   c: Context,
 ): CallerOf<Required> {
-  return exchangeOf(ward.gate, c).caller as CallerOf<Required>
+  return exchangeOf(ward.guard, c).caller as CallerOf<Required>
 }
 
 /**
@@ -160,6 +160,6 @@ export function callerOf<Required extends boolean>(
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(ward: { readonly gate: Gate }, c: Context): Usage {
-  return exchangeOf(ward.gate, c).usage
+export function usageOf(ward: { readonly guard: Guard }, c: Context): Usage {
+  return exchangeOf(ward.guard, c).usage
 }

@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 
 /** The exchange of a Hono request: over the head that Node has read, line by line; elsewhere over the web-standard request's. */
 export function openExchange(
-  gate: Gate,
+  gate: Guard,
   c: Context,
   address: ((c: Context) => string | undefined) | undefined,
 ): Exchange {

@@ -1,13 +1,13 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, findAnsweredCode, nameRequest } from './answer-problem.ts'
 
 /** Runs the outermost guard of a request, and has its answer wait for its record. */
 export async function recordContext(
-  { recorder }: Gate,
+  { recorder }: Guard,
   recording: Exchange,
   c: Context,
   onFault: FaultListener,

@@ -8,8 +8,8 @@ import { parseKey } from './key-text.ts'
 import { viewKey } from './views.ts'
 
 async function outcomeOf(ward: TestWard, text: string): Promise<string> {
-  await ward.listen()
-  const verdict = await ward.gate.admit(headOf({ 'x-api-key': text }))
+  await ward.refresh()
+  const verdict = await ward.admit(headOf({ 'x-api-key': text }))
   return verdict.admitted ? 'admitted' : verdict.refusal.code
 }
 
@@ -305,7 +305,7 @@ describe('changes', () => {
 
 describe('what has been answered holds for the very next request', () => {
   const present = (ward: TestWard, text: string, scope = 'predict') =>
-    ward.gate.admit(headOf({ 'x-api-key': text }), { scope })
+    ward.admit(headOf({ 'x-api-key': text }), { scope })
 
   test('a revoked key is refused, a granted scope admitted, an imported key known', async () => {
     const ward = await openTestWard()

@@ -75,7 +75,7 @@ describe('the limits of an owner', () => {
     const ward = await openTestWard()
     for (const owner of ['acme', 'acme', 'globex']) {
       const { text } = await ward.keys.create({ name: 'a', owner })
-      await ward.gate.admit(headOf({ 'x-api-key': text }))
+      await ward.admit(headOf({ 'x-api-key': text }))
     }
     expect(ward.cachedKeys()).toBe(3)
     await ward.owners.set('acme', ['10/min'])

@@ -23,7 +23,7 @@ export function controlSocketOf(folder: string): string {
  */
 export async function openControlSocket(
   folder: string,
-  ward: Pick<Ward, 'lookAtLimits'>,
+  ward: Pick<Ward, 'limits'>,
   log: Log,
 ): Promise<() => Promise<void>> {
   const path = controlSocketOf(folder)
@@ -44,14 +44,14 @@ export async function openControlSocket(
   }
 }
 
-function answerFrom({ lookAtLimits }: Pick<Ward, 'lookAtLimits'>): RequestListener {
+function answerFrom({ limits }: Pick<Ward, 'limits'>): RequestListener {
   return async (request, response) => {
     response.setHeader('connection', 'close')
     try {
       const [, id] = /^\/limits\/([0-9A-Za-z]{12})$/.exec(request.url ?? '') ?? []
       if (request.method !== 'GET' || id === undefined) throw new Refusal('not_found')
-      const limits = await lookAtLimits(id)
-      response.setHeader('content-type', 'application/json').end(JSON.stringify({ limits }))
+      const status = await limits.status(id)
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ limits: status }))
     } catch (thrown) {
       const { status, body } = problemOf(classify(thrown), 'control')
       response.writeHead(status, { 'content-type': problemMediaType }).end(JSON.stringify(body))

@@ -20,7 +20,7 @@ import { addHealthRoutes } from './health-routes.ts'
 import { setAnswerHeaders } from './http/answer-headers.ts'
 import { decideBadPath } from './http/bad-path.ts'
 import { checkFraming } from './http/check-framing.ts'
-import { leaveTogether } from './http/coalesce-answers.ts'
+import { coalesceAnswers } from './http/coalesce-answers.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerError, handleErrors, logFault, logRefusal } from './http/handle-errors.ts'
@@ -53,7 +53,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const app = createFastify(options, log, ward)
   acceptJson(app)
   handleErrors(app, log)
-  leaveTogether(app, log)
+  coalesceAnswers(app, log)
   app.addHook('onRequest', (request, reply, done) => {
     setAnswerHeaders(request, reply)
     done(checkFraming(request.raw))
@@ -73,7 +73,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
   })
   if (options.logRequests) logRequests(app, log)
-  await describeApi(app, ward.gate.schemes)
+  await describeApi(app, ward.guard.schemes)
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
   addJobRoutes(app, { ...parts.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
@@ -83,7 +83,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   addLedgerRoutes(app, ward)
   addHealthRoutes(app, { ward, isClosing: () => closing.aborted })
   addDocsRoutes(app, options.docs)
-  addSessionRoutes(app, ward.gate)
+  addSessionRoutes(app, ward.guard)
   return app
 }
 
@@ -111,7 +111,7 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
     async frameworkErrors(error, request, reply) {
       setAnswerHeaders(request, reply)
       // It does not reject: Fastify drops this promise, and what it rejected with would end the process.
-      return answerError(log, request, reply, await decideBadPath(ward.gate, request, error))
+      return answerError(log, request, reply, await decideBadPath(ward.guard, request, error))
     },
   }) as FastifyInstance
 }

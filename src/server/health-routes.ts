@@ -4,7 +4,7 @@ import { Fault } from '../core/fault.ts'
 import type { Ward } from '../ward/ward.ts'
 
 export interface HealthRouteOptions {
-  readonly ward: Pick<Ward, 'listen'>
+  readonly ward: Pick<Ward, 'refresh'>
   readonly isClosing: () => boolean
 }
 
@@ -21,7 +21,7 @@ export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: Healt
 
   /** Asks the store once for all who ask at the same time: these routes are open to everyone. */
   function listen(): Promise<void> {
-    listening ??= withinMs(ward.listen(), listenMsMax).finally(() => {
+    listening ??= withinMs(ward.refresh(), listenMsMax).finally(() => {
       listening = undefined
     })
     return listening

@@ -2,10 +2,10 @@ import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import type { Demand } from '../guard/demand.ts'
-import { createGate, type Gate } from '../guard/guard.ts'
+import { createGuard, type Guard } from '../guard/guard.ts'
 import { createKeyCache, type KeyCache } from '../guard/key-cache.ts'
-import { type KeyWatch, watchKeys } from '../guard/key-cache-sync.ts'
-import { createLookAtLimits, type LookAtLimits } from '../guard/limit-status.ts'
+import { createKeyCacheSync, type KeyCacheSync } from '../guard/key-cache-sync.ts'
+import { createLimitStatus, type LimitStatus } from '../guard/limit-status.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import { createSessions } from '../guard/session.ts'
 import type { Verdict } from '../guard/verdict.ts'
@@ -33,7 +33,7 @@ import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
  * key: false where a scheme has `autoError: false`, and a caller may be nobody.
  */
 export interface Ward<Required extends boolean = boolean> {
-  readonly gate: Gate<Required>
+  readonly guard: Guard<Required>
   readonly keys: KeyService
   /**
    * Decides about the head of a request outside of any adapter, such as an upgrade to a WebSocket: `new NodeHead(…)`, `new WebHead(…)`. Always
@@ -41,8 +41,8 @@ export interface Ward<Required extends boolean = boolean> {
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
   readonly owners: OwnerService
-  /** How a key's limits stand at this moment. */
-  readonly lookAtLimits: LookAtLimits
+  /** The status of a key's limits. */
+  readonly limits: LimitStatus
   /** Calls that are answered later; undefined where the ward has none. */
   readonly jobs: JobService | undefined
   /** The secrets and the deliveries of messages about ended jobs; undefined where the ward has no jobs. */
@@ -53,7 +53,7 @@ export interface Ward<Required extends boolean = boolean> {
   readonly format: KeyFormat
   readonly clock: Clock
   /** Asks the store for changes now, rather than at the next interval. Rejects with `store_unavailable`. */
-  readonly listen: () => Promise<void>
+  readonly refresh: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
   /** Hands jobs back that do not end within 10 s, stops listening and closes the stores, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
@@ -86,7 +86,7 @@ export interface WardOptions<Required extends boolean = boolean> extends WardLed
   readonly invalidKeyStatus?: 401 | 403
   /** Most keys held in memory; 2 or more. @default 10,000 */
   readonly cachedKeysMax?: number
-  /** How often the store is asked for changes, in milliseconds: how long a revoked key may go on. 0: only when `listen` is called. @default 200 */
+  /** How often the store is asked for changes, in milliseconds: how long a revoked key may go on. 0: only when `refresh` is called. @default 200 */
   readonly listenMs?: number
   /** How long keys in memory are trusted without a word from the store, in milliseconds. @default 5,000 */
   readonly leaseMs?: number
@@ -120,7 +120,7 @@ export async function createWard<Required extends boolean>(
   const { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 } = options
   const cache = createKeyCache({ keysMax, leaseMs, monotonic })
   const watch = watchStore(options, cache, monotonic, onFault)
-  await watch.listen()
+  await watch.refresh()
   const announced = announceTo(watch, store, onFault)
   const tendMs = options.listenMs === 0 ? 0 : 1_000
   const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
@@ -128,7 +128,7 @@ export async function createWard<Required extends boolean>(
   const recorder = createWardRecorder({ ...options, ...shared })
   const { writer, changes } = recorder
   const wardJobs = await openJobs(options, { ...shared, writer, changes, ledger: options.ledger })
-  const gate = createGate({
+  const guard = createGuard({
     schemes: options.schemes,
     format,
     store,
@@ -153,18 +153,18 @@ export async function createWard<Required extends boolean>(
   let closed: Promise<void> | undefined
   return {
     // Null is admitted only under a scheme that is not required, which is what the type says.
-    gate: gate as Gate<Required>,
-    admit: async (request, demand) => (gate as Gate<Required>).admit(request, demand),
+    guard: guard as Guard<Required>,
+    admit: async (request, demand) => (guard as Guard<Required>).admit(request, demand),
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
-    lookAtLimits: createLookAtLimits(store, limiter, limits),
+    limits: createLimitStatus(store, limiter, limits),
     jobs: wardJobs?.jobs,
     webhooks: wardJobs?.webhooks,
     store,
     ledger: options.ledger,
     format,
     clock,
-    listen: watch.listen,
+    refresh: watch.refresh,
     cachedKeys: cache.size,
     close() {
       watch.stop()
@@ -189,13 +189,13 @@ async function openJobs(
 
 /** Has the watch hear this process's own changes at once. */
 function announceTo(
-  watch: KeyWatch,
+  watch: KeyCacheSync,
   store: KeyStore,
   onFault: (message: string, fault: unknown) => void,
 ): KeyStore {
   // The change is durable whether or not it is heard now: the watch hears it at its next interval.
   return announceChanges(store, () =>
-    watch.listen().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+    watch.refresh().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
   )
 }
 
@@ -205,13 +205,13 @@ function watchStore(
   cache: KeyCache,
   monotonic: Clock,
   onFault: (message: string, fault: unknown) => void,
-): KeyWatch {
-  return watchKeys({
+): KeyCacheSync {
+  return createKeyCacheSync({
     store,
     cache,
     monotonic,
     intervalMs: listenMs,
-    onDeaf: (fault) => onFault('the key store cannot be heard', fault),
-    onHeard: () => onFault('the key store is heard again', undefined),
+    onSyncFailed: (fault) => onFault('the key store cannot be heard', fault),
+    onSynced: () => onFault('the key store is heard again', undefined),
   })
 }

@@ -5,7 +5,7 @@ import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Gate } from '../guard/guard.ts'
+import { exchangeOf, type Guard } from '../guard/guard.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 import type { Usage } from '../limits/usage.ts'
 import { answerProblem, recordRequest } from './record-request.ts'
@@ -135,10 +135,10 @@ export function guardApp<Rest extends readonly unknown[] = []>(
  * @throws TypeError where no guard ran, so that a forgotten one fails closed
  */
 export function callerOf<Required extends boolean>(
-  ward: { readonly gate: Gate<Required> },
+  ward: { readonly guard: Guard<Required> },
   request: Request,
 ): CallerOf<Required> {
-  return exchangeOf(ward.gate, request).caller as CallerOf<Required>
+  return exchangeOf(ward.guard, request).caller as CallerOf<Required>
 }
 
 /**
@@ -147,8 +147,8 @@ export function callerOf<Required extends boolean>(
  *
  * @throws TypeError where no guard ran
  */
-export function usageOf(ward: { readonly gate: Gate }, request: Request): Usage {
-  return exchangeOf(ward.gate, request).usage
+export function usageOf(ward: { readonly guard: Guard }, request: Request): Usage {
+  return exchangeOf(ward.guard, request).usage
 }
 
 /** Runs a handler; what it refuses or what fails is answered as a problem. */

@@ -2,14 +2,14 @@ import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { createRequestNote } from '../guard/request-note.ts'
 import { problemResponse } from '../guard/web/problem-response.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 
 /** What is known of a request beside itself. */
 export interface RecordedRequest {
-  readonly gate: Gate
+  readonly gate: Guard
   readonly request: Request
   readonly head: () => RequestHead
   readonly route: string | null

@@ -1,12 +1,12 @@
 import type { OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
-import type { Gate } from '../guard/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import { wardRule } from '../guard/ward-rule.ts'
 
 /** A ward, or what opens it when the first request comes: a build that only imports a route must not open a data folder. */
 export type WardSource<Required extends boolean = boolean> =
-  | { readonly gate: Gate<Required> }
-  | (() => Promise<{ readonly gate: Gate<Required> }>)
+  | { readonly guard: Guard<Required> }
+  | (() => Promise<{ readonly guard: Guard<Required> }>)
 
 export const wardSourceRule: OptionRule = {
   expected: 'a ward, from openModelward or createTestWard, or a function that opens one',
@@ -21,9 +21,9 @@ export const wardSourceRule: OptionRule = {
  */
 export function openGate<Required extends boolean>(
   source: WardSource<Required>,
-): () => Gate<Required> | Promise<Gate<Required>> {
-  if (typeof source !== 'function') return () => source.gate
-  let opening: Promise<Gate<Required>> | undefined
+): () => Guard<Required> | Promise<Guard<Required>> {
+  if (typeof source !== 'function') return () => source.guard
+  let opening: Promise<Guard<Required>> | undefined
   return () => {
     opening ??= open(source).catch((cause) => {
       opening = undefined
@@ -34,9 +34,9 @@ export function openGate<Required extends boolean>(
 }
 
 async function open<Required extends boolean>(
-  source: () => Promise<{ readonly gate: Gate<Required> }>,
-): Promise<Gate<Required>> {
+  source: () => Promise<{ readonly guard: Guard<Required> }>,
+): Promise<Guard<Required>> {
   const ward: unknown = await source()
   if (!wardRule.accepts(ward)) throw new TypeError(`guard: expected ${wardRule.expected}, got something else`)
-  return (ward as { readonly gate: Gate<Required> }).gate
+  return (ward as { readonly guard: Guard<Required> }).guard
 }

@@ -115,7 +115,7 @@ const outages: readonly Outage[] = [
 describe.each(outages)('41 key store down: $name', ({ begin: breakStore, end, isQuiet }) => {
   async function begin(): Promise<void> {
     breakStore()
-    if (isQuiet === true) await expect(ward.listen()).rejects.toMatchObject({ code: 'store_unavailable' })
+    if (isQuiet === true) await expect(ward.refresh()).rejects.toMatchObject({ code: 'store_unavailable' })
   }
 
   test('a key that is not in memory, right, wrong or unknown: 503, never 200, 401 or 403', async () => {
@@ -129,10 +129,10 @@ describe.each(outages)('41 key store down: $name', ({ begin: breakStore, end, is
 
   test('a key in memory goes on to the end of the lease; then 503, not 200, 401 or 403', async () => {
     const { text } = await ward.keys.create({ name: 'in use' })
-    await ward.listen()
+    await ward.refresh()
     expect((await ask(text)).status).toBe(200)
     await begin()
-    await expect(ward.listen()).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(ward.refresh()).rejects.toMatchObject({ code: 'store_unavailable' })
     monotonic = leaseMs
     expect((await ask(text)).status).toBe(200)
     monotonic = leaseMs + 1
@@ -177,7 +177,7 @@ describe.each(outages)('41 key store down: $name', ({ begin: breakStore, end, is
     await begin()
     expectOutage(await ask(text))
     end?.()
-    await ward.listen()
+    await ward.refresh()
     expect((await ask(text)).status).toBe(200)
     expect((await get({ port }, '/ready')).status).toBe(200)
   })

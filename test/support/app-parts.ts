@@ -36,8 +36,8 @@ export async function openAppParts(
     ...(options.modelDeadlineMs !== undefined && { deadlineMs: options.modelDeadlineMs }),
   })
   const { models } = runtime
-  const { clock, gate } = ward
-  const { writer, changes } = gate.recorder
+  const { clock, guard } = ward
+  const { writer, changes } = guard.recorder
   const jobs = createJobService({
     store,
     peppers,

@@ -11,7 +11,7 @@ const mixedWard = await createTestWard({
 
 const app = Fastify()
 await app.register(modelward, { ward })
-await app.register(modelward, { ward: optionalWard, otherwise: 'public', answersThrown: false })
+await app.register(modelward, { ward: optionalWard, default: 'public', answersThrown: false })
 app.get('/health', { config: { guard: 'public' } }, async () => 'ok')
 app.post('/predict', { config: { guard: { scope: 'predict' } } }, async (request) => {
   expectType<Equal<typeof request.caller, Caller>>()
@@ -47,7 +47,7 @@ await app.register(modelward)
 // @ts-expect-error there is no such option
 await app.register(modelward, { ward, public: ['/health'] })
 // @ts-expect-error the word is `public`
-await app.register(modelward, { ward, otherwise: 'open' })
+await app.register(modelward, { ward, default: 'open' })
 // @ts-expect-error the word is `public`
 app.get('/', { config: { guard: 'open' } }, async () => 'ok')
 // @ts-expect-error a scope is text. A name that no demand has, `scopes`, is out of reach of Fastify's types, and refused when the route is declared.

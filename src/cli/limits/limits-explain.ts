@@ -49,11 +49,11 @@ async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
   return withKeys(
     loaded,
     false,
-    async ({ keys, lookAtLimits }) => {
-      const standing = standingOf(await keys.get(id), Date.now())
+    async (ward) => {
+      const standing = standingOf(await ward.keys.get(id), Date.now())
       const limits =
         answer === undefined
-          ? await lookAtLimits(id)
+          ? await ward.limits.status(id)
           : (answer as { readonly limits: readonly LimitView[] }).limits
       return explanationOf(id, standing, limits, answer === undefined ? 'nobody' : 'server')
     },

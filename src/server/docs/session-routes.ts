@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type InputError, Refusal } from '../../core/refusal.ts'
 import { openExchange } from '../../fastify/record-answers.ts'
-import type { Gate } from '../../guard/guard.ts'
+import type { Guard } from '../../guard/guard.ts'
 import { sessionCookie, sessionMs } from '../../guard/session.ts'
 import { noUsage } from '../../limits/usage.ts'
 import { sendSignIn } from './sign-in-page.ts'
@@ -18,7 +18,7 @@ const signInBody = z.object({ key: z.string(), next: z.string().optional() })
  * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away. Both are open to everyone: the
  * first looks at the key itself, in its body, and the second needs none.
  */
-export function addSessionRoutes(app: FastifyInstance, gate: Gate): void {
+export function addSessionRoutes(app: FastifyInstance, gate: Guard): void {
   const config = { guard: 'public' } as const
   // In a scope of its own: nothing else reads forms.
   app.register(async (scope) => {
@@ -65,7 +65,7 @@ export function addSessionRoutes(app: FastifyInstance, gate: Gate): void {
   })
 }
 
-async function signIn(gate: Gate, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function signIn(gate: Guard, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   // Login CSRF: another site must not sign the browser in with a key of its own.
   refuseCrossSite(request)
   const { key, next } = readSignIn(request.body)

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { asError } from '../../core/problem.ts'
-import type { Gate } from '../../guard/guard.ts'
+import type { Guard } from '../../guard/guard.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import { classifyError } from './classify-error.ts'
 
@@ -9,7 +9,7 @@ import { classifyError } from './classify-error.ts'
  *
  * @param error what Fastify says of the path
  */
-export async function decideBadPath(gate: Gate, request: FastifyRequest, error: Error): Promise<Error> {
+export async function decideBadPath(gate: Guard, request: FastifyRequest, error: Error): Promise<Error> {
   const exchange = gate.open(request, () => new NodeHead(request.raw, request), request.method)
   let thrown = error
   try {

@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import { expect, test } from 'vitest'
-import { leaveTogether } from './coalesce-answers.ts'
+import { coalesceAnswers } from './coalesce-answers.ts'
 import { createLog } from './log.ts'
 
 test('an answer that cannot be written costs its own connection and a line in the log, and no other answer', async () => {
@@ -11,7 +11,7 @@ test('an answer that cannot be written costs its own connection and a line in th
     stream: { write: (line) => void lines.push(line) },
   })
   const app = fastify()
-  leaveTogether(app, log)
+  coalesceAnswers(app, log)
   app.get('/broken', async (_request, reply) => reply.header('x-broken', 'a\nb').send('never'))
   app.get('/sound', async () => 'sound')
   const address = await app.listen({ port: 0, host: '127.0.0.1' })

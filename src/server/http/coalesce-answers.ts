@@ -8,7 +8,7 @@ import type { Log } from './log.ts'
  * is answered sooner, because twice as many are (docs/performance.md). The record that must be durable before its answer
  * will wait in the same place.
  */
-export function leaveTogether(app: FastifyInstance, log: Log): void {
+export function coalesceAnswers(app: FastifyInstance, log: Log): void {
   app.addHook('onSend', (request, reply, _payload, done) => {
     setImmediate(() => {
       try {

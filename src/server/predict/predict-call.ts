@@ -9,7 +9,7 @@ import { countInput } from './predict-input.ts'
 
 /** What the routes that ask a model share. */
 export interface PredictParts {
-  readonly ward: Pick<Ward, 'gate'>
+  readonly ward: Pick<Ward, 'guard'>
   readonly jobs: JobService
   readonly webhooks: Pick<WebhookService, 'checkTarget'>
   readonly textLengthMax: number

@@ -163,7 +163,7 @@ describe('the admin API', () => {
     ward.time.now += 3_600_000
     expect([await statusOf(first), await statusOf(second)]).toEqual([403, 200])
     const { key: third } = (await call('POST', `/v1/keys/${id}/rotate`)).json()
-    await ward.listen()
+    await ward.refresh()
     expect([await statusOf(second), await statusOf(third)]).toEqual([403, 200])
     expect((await call('POST', `/v1/keys/${id}/rotate`, { overlap: 'long' })).statusCode).toBe(422)
   })
@@ -172,7 +172,7 @@ describe('the admin API', () => {
     const { app, call, create, ward } = await open()
     const { id, key } = await create({ name: 'a' })
     const codeOf = async () => {
-      await ward.listen()
+      await ward.refresh()
       return (await app.inject({ url: '/v1/keys/self', headers: { 'x-api-key': key } })).json().code
     }
     expect((await call('POST', `/v1/keys/${id}/disable`)).json()).toMatchObject({ standing: 'disabled' })
@@ -201,7 +201,7 @@ describe('the admin API', () => {
     expect(twice.json()).toMatchObject({ status: 409 })
     const wrong = await call('POST', '/v1/keys/import', [list[0], { name: 'b', sha256: 'zz' }])
     expect(wrong.json()).toMatchObject({ status: 422, errors: [{ loc: ['body', 1, 'sha256'] }] })
-    await ward.listen()
+    await ward.refresh()
     const self = await app.inject({ url: '/v1/keys/self', headers: { 'x-api-key': 'legacy-key-1' } })
     expect(self.json()).toMatchObject({ name: 'old' })
   })

@@ -26,7 +26,7 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   const config = { guard: selfDemand }
   app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) => ({
     ...viewKey(await keys.get(caller.keyId), clock()),
-    limits_left: await ward.lookAtLimits(caller.keyId),
+    limits_left: await ward.limits.status(caller.keyId),
   }))
   addLimitRoute(app, ward)
   addCollectionRoutes(app, ward)
@@ -34,10 +34,10 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   addChangeRoutes(app, ward)
 }
 
-function addLimitRoute(app: FastifyInstance, { lookAtLimits }: Ward): void {
+function addLimitRoute(app: FastifyInstance, { limits }: Ward): void {
   const config = { guard: adminDemand }
   app.get<OneKey>('/v1/keys/:id/limits', { config, schema: schemas.limits }, async ({ params }) => ({
-    limits: await lookAtLimits(params.id),
+    limits: await limits.status(params.id),
   }))
 }
 
