@@ -58,6 +58,7 @@ async function startMeasuredServer(folder: string): Promise<MeasuredServer> {
   const hook = new URL('report-coverage.ts', import.meta.url).href
   const command = ['--import', hook, 'src/cli/main.ts', 'serve', '--data', folder, '--port', String(port)]
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  if (child.stdout === null) throw new Error('the server has no standard output')
   const kill = undoAtExit(() => child.kill('SIGKILL'))
   const origin = `http://127.0.0.1:${port}`
   await waitUntilListening(child.stdout)

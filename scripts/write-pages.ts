@@ -1,0 +1,7 @@
+// `npm run docs`: writes the generated pages of `docs/reference` again, from the sources.
+import { writeFileSync } from 'node:fs'
+import { formatEventsPage } from './events-page.ts'
+import { formatLibraryPage, readLibrary } from './library-page.ts'
+
+writeFileSync('docs/reference/library.md', formatLibraryPage(readLibrary()))
+writeFileSync('docs/reference/events.md', formatEventsPage())

@@ -1,0 +1,295 @@
+export type EventLevel = 'info' | 'warn' | 'error'
+
+/** What an event carries beside its name: the fields of its log line, and later a metric's labels. */
+export interface EventFields {
+  readonly 'keys.sync_failed': NoFields
+  readonly 'keys.sync_back': NoFields
+  readonly 'keys.refresh_failed': NoFields
+  readonly 'keys.upgrade_failed': NoFields
+  readonly 'limiter.not_persisted': NoFields
+  readonly 'limiter.persisted_again': NoFields
+  readonly 'limiter.not_shared': NoFields
+  readonly 'limiter.settle_failed': NoFields
+  readonly 'limiter.shadow_refused': { readonly limit: string }
+  readonly 'ledger.unreachable': NoFields
+  readonly 'ledger.back': NoFields
+  readonly 'ledger.record_lost': NoFields
+  readonly 'ledger.summary_late': { readonly requests: number }
+  readonly 'ledger.sink_failed': NoFields
+  readonly 'ledger.thread_restarted': { readonly thread: string }
+  readonly 'ledger.unclean_start': { readonly streams: readonly string[] }
+  readonly 'ledger.signing_key_new': { readonly public_key: string }
+  readonly 'ledger.checkpoint_failed': NoFields
+  readonly 'ledger.maintenance_failed': NoFields
+  readonly 'ledger.clock_jumped': { readonly seconds: number }
+  readonly 'jobs.thread_restarted': { readonly thread: string }
+  readonly 'jobs.unclaimable': NoFields
+  readonly 'jobs.leases_not_renewed': NoFields
+  readonly 'jobs.sweep_failed': { readonly task: string }
+  readonly 'jobs.ends_unknown': NoFields
+  readonly 'job.attempt_failed': { readonly job: string; readonly attempt: number }
+  readonly 'job.not_begun': { readonly job: string }
+  readonly 'job.not_ended': { readonly job: string }
+  readonly 'job.not_recorded': { readonly job: string }
+  readonly 'job.not_cancelled': { readonly job: string }
+  readonly 'job.handback_failed': { readonly job: string }
+  readonly 'webhook.secret_unreadable': NoFields
+  readonly 'webhook.outbox_unreadable': NoFields
+  readonly 'webhook.not_settled': NoFields
+  readonly 'webhook.not_recorded': NoFields
+  readonly 'idempotency.release_failed': NoFields
+  readonly 'model.thread_lost': { readonly model: string }
+}
+
+type NoFields = Readonly<Record<never, never>>
+
+export type EventName = keyof EventFields
+
+/** A row of the closed table of operational events. */
+export interface EventRow<Name extends EventName = EventName> {
+  readonly level: EventLevel
+  /** What happened, as the log says it. */
+  readonly sentence: string
+  /** What it means for requests, and the operator's way out. */
+  readonly remedy: string
+  /** The meaning of each field. */
+  readonly fields: Readonly<Record<keyof EventFields[Name], string>>
+}
+
+/**
+ * Every operational event. They are for the operator: a request's own fault is its answer and its
+ * record. An outage is one event at its start and one at its end, never one a request.
+ */
+export const events: { readonly [Name in EventName]: EventRow<Name> } = {
+  'keys.sync_failed': {
+    level: 'error',
+    sentence: 'the key store cannot be asked for changes',
+    remedy:
+      'Cached keys are valid until the lease ends, then 503 `store_unavailable`. Ends with `keys.sync_back`.',
+    fields: {},
+  },
+  'keys.sync_back': {
+    level: 'info',
+    sentence: 'the key store answers again',
+    remedy: 'Nothing to do.',
+    fields: {},
+  },
+  'keys.refresh_failed': {
+    level: 'error',
+    sentence: 'a key was changed, and the cache could not be refreshed at once',
+    remedy: 'The next poll refreshes it; until then the lease bounds how long the old state is used.',
+    fields: {},
+  },
+  'keys.upgrade_failed': {
+    level: 'error',
+    sentence: 'an imported key could not be upgraded to our digest',
+    remedy: 'The key works; its next use tries again.',
+    fields: {},
+  },
+  'limiter.not_persisted': {
+    level: 'error',
+    sentence: 'usage of long limits cannot be stored',
+    remedy:
+      'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`.',
+    fields: {},
+  },
+  'limiter.persisted_again': {
+    level: 'info',
+    sentence: 'usage of long limits is stored again',
+    remedy: 'Nothing to do.',
+    fields: {},
+  },
+  'limiter.not_shared': {
+    level: 'warn',
+    sentence: 'another process stores the limits of this data folder; this one counts in its own memory',
+    remedy:
+      'Each process admits the full limit, and this one forgets its usage when it ends. Run one server per folder.',
+    fields: {},
+  },
+  'limiter.settle_failed': {
+    level: 'error',
+    sentence: 'the limits of a request or job could not be settled',
+    remedy: 'What was reserved counts as used until its window passes.',
+    fields: {},
+  },
+  'limiter.shadow_refused': {
+    level: 'info',
+    sentence: 'a limit in shadow mode would have refused',
+    remedy: 'The request was admitted. Use it to size the limit.',
+    fields: { limit: 'the limit’s name' },
+  },
+  'ledger.unreachable': {
+    level: 'error',
+    sentence: 'the ledger cannot be written',
+    remedy:
+      'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, or release the lock.',
+    fields: {},
+  },
+  'ledger.back': {
+    level: 'info',
+    sentence: 'the ledger is written again',
+    remedy: 'Nothing to do.',
+    fields: {},
+  },
+  'ledger.record_lost': {
+    level: 'error',
+    sentence: 'a record could not be written',
+    remedy:
+      'Its request was aborted, or answers do not wait for records (`ledgerMode: after`). See `ledger.unreachable`.',
+    fields: {},
+  },
+  'ledger.summary_late': {
+    level: 'warn',
+    sentence: 'a summary of refused requests could not be written yet',
+    remedy: 'It is added to the next summary.',
+    fields: { requests: 'refused requests that it counts' },
+  },
+  'ledger.sink_failed': {
+    level: 'error',
+    sentence: 'a sink of the ledger failed',
+    remedy: 'The record itself is durable; mend the sink.',
+    fields: {},
+  },
+  'ledger.thread_restarted': {
+    level: 'warn',
+    sentence: 'a thread of the ledger ended and is started again',
+    remedy: 'Requests in between answer 503 `ledger_unavailable`. Report it if it happens again.',
+    fields: { thread: 'which thread' },
+  },
+  'ledger.unclean_start': {
+    level: 'info',
+    sentence: 'streams of the ledger were not closed: their processes were killed, or are still running',
+    remedy: 'Nothing is lost. `modelward ledger verify` shows how far each stream goes.',
+    fields: { streams: 'their ids' },
+  },
+  'ledger.signing_key_new': {
+    level: 'warn',
+    sentence: 'there was no signing key: a new one signs checkpoints from now on',
+    remedy:
+      'Expected at the first start. Otherwise restore the old key, or give its public key to `ledger verify`.',
+    fields: { public_key: 'the new public key' },
+  },
+  'ledger.checkpoint_failed': {
+    level: 'error',
+    sentence: 'a checkpoint of the ledger could not be written',
+    remedy: 'The next one covers the same records.',
+    fields: {},
+  },
+  'ledger.maintenance_failed': {
+    level: 'error',
+    sentence: 'maintenance of the ledger failed: index, retention or log size',
+    remedy:
+      'Records are still written. It is tried again every second, and reported again when the cause changes.',
+    fields: {},
+  },
+  'ledger.clock_jumped': {
+    level: 'warn',
+    sentence:
+      'the clock jumped ahead: retention drops nothing for that unless the clock stays there for a day',
+    remedy: 'Check the time source of the machine.',
+    fields: { seconds: 'how far' },
+  },
+  'jobs.thread_restarted': {
+    level: 'warn',
+    sentence: 'a thread of the job store ended and is started again',
+    remedy: 'Calls in between answer 503 `store_unavailable`. Report it if it happens again.',
+    fields: { thread: 'which thread' },
+  },
+  'jobs.unclaimable': {
+    level: 'error',
+    sentence: 'the worker cannot claim jobs',
+    remedy: 'Jobs wait until the store answers.',
+    fields: {},
+  },
+  'jobs.leases_not_renewed': {
+    level: 'error',
+    sentence: 'the leases of running jobs cannot be renewed',
+    remedy: 'Once a lease ends, another worker runs the job again, and this one’s result is refused.',
+    fields: {},
+  },
+  'jobs.sweep_failed': {
+    level: 'error',
+    sentence: 'a periodic task of the job service failed',
+    remedy: 'It is tried again at its next turn.',
+    fields: { task: 'which task' },
+  },
+  'jobs.ends_unknown': {
+    level: 'error',
+    sentence: 'it could not be found out whether all ended jobs are recorded',
+    remedy: 'The next start looks again.',
+    fields: {},
+  },
+  'job.attempt_failed': {
+    level: 'error',
+    sentence: 'an attempt at a job failed',
+    remedy: 'It is tried again after a delay, and is `dead` after its last attempt.',
+    fields: { job: 'its id', attempt: 'which attempt, from 1' },
+  },
+  'job.not_begun': {
+    level: 'error',
+    sentence: 'a job does not begin: its start could not be recorded',
+    remedy: 'It goes back to the queue. See `ledger.unreachable`.',
+    fields: { job: 'its id' },
+  },
+  'job.not_ended': {
+    level: 'error',
+    sentence: 'the end of a job could not be stored',
+    remedy: 'Its lease is held and the end is tried again until the store answers, or the lease is lost.',
+    fields: { job: 'its id' },
+  },
+  'job.not_recorded': {
+    level: 'error',
+    sentence: 'the end of a job could not be recorded',
+    remedy: 'The next start records it, marked `late`.',
+    fields: { job: 'its id' },
+  },
+  'job.not_cancelled': {
+    level: 'error',
+    sentence: 'a job was answered with a fault, and could not be cancelled',
+    remedy: 'It may run although its client saw a 503. Cancel it with `modelward jobs cancel`.',
+    fields: { job: 'its id' },
+  },
+  'job.handback_failed': {
+    level: 'error',
+    sentence: 'a job could not be handed back, and waits for its lease to end',
+    remedy: 'Nothing to do: another worker takes it then.',
+    fields: { job: 'its id' },
+  },
+  'webhook.secret_unreadable': {
+    level: 'error',
+    sentence: 'a webhook secret could not be opened',
+    remedy: 'It was sealed under another pepper. Restore the pepper, or make a new secret.',
+    fields: {},
+  },
+  'webhook.outbox_unreadable': {
+    level: 'error',
+    sentence: 'webhooks that are due cannot be read',
+    remedy: 'They wait until the store answers.',
+    fields: {},
+  },
+  'webhook.not_settled': {
+    level: 'error',
+    sentence: 'the outcome of a webhook could not be stored',
+    remedy: 'It is sent again once its lease ends; receivers deduplicate by `webhook-id`.',
+    fields: {},
+  },
+  'webhook.not_recorded': {
+    level: 'error',
+    sentence: 'the end of a webhook could not be recorded',
+    remedy: 'The delivery itself is stored. See `ledger.unreachable`.',
+    fields: {},
+  },
+  'idempotency.release_failed': {
+    level: 'error',
+    sentence: 'an Idempotency-Key could not be released',
+    remedy: 'Repeated requests answer 409 until its lease ends.',
+    fields: {},
+  },
+  'model.thread_lost': {
+    level: 'error',
+    sentence: 'a thread of a model ended and is started again',
+    remedy:
+      'Its inputs are tried on a new thread, or fail with 502 `model_failed`. Look at the cause: memory, native code.',
+    fields: { model: 'the file of the model' },
+  },
+}

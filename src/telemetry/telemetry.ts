@@ -1,0 +1,44 @@
+import { type EventFields, type EventLevel, type EventName, events } from './events.ts'
+
+/** Something happened that an operator should know: a row of `events` with its fields. */
+export type OperationalEvent = {
+  readonly [Name in EventName]: {
+    readonly name: Name
+    readonly level: EventLevel
+    /** The row's sentence. */
+    readonly message: string
+    readonly fields: EventFields[Name]
+    /** What was thrown, if anything. Never for a client. */
+    readonly cause?: unknown
+  }
+}[EventName]
+
+export type EventListener = (event: OperationalEvent) => void
+
+/** Where operational events go. */
+export interface Telemetry {
+  readonly event: <Name extends EventName>(name: Name, fields: EventFields[Name], cause?: unknown) => void
+}
+
+/** Gives each event to each listener. A listener that throws loses that event; the caller goes on. */
+export function createTelemetry(listeners: readonly EventListener[]): Telemetry {
+  return {
+    event(name, fields, cause) {
+      const { level, sentence } = events[name]
+      // The union's members are built from one row each; TypeScript cannot see that name and fields agree.
+      const event = { name, level, message: sentence, fields, ...(cause !== undefined && { cause }) }
+      for (const listener of listeners) notify(listener, event as OperationalEvent)
+    },
+  }
+}
+
+function notify(listener: EventListener, event: OperationalEvent): void {
+  try {
+    listener(event)
+  } catch (thrown) {
+    process.emitWarning(`modelward: a listener of events threw on ${event.name}`, { detail: String(thrown) })
+  }
+}
+
+/** Drops every event. */
+export const noTelemetry: Telemetry = { event() {} }
