@@ -1,3 +1,4 @@
+import { looksLikeKey } from '../core/key-shape.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Scheme } from './scheme.ts'
 
@@ -7,8 +8,6 @@ const idLengthMax = 128
 const idPattern = /^[\w.:/+=@-]+$/
 /** Ids that we make, and Fastify does: whoever calls has no say in them. */
 const ownPattern = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|req-[0-9a-z]+)$/
-/** Where one of our keys may be, whatever it is preceded by. */
-const keyLike = /_(?:live|test)_[0-9A-Za-z]{12}_/
 
 /**
  * A request id as it may be recorded; null for whatever is not one. A client sends what it likes as its `X-Request-Id`, and some
@@ -21,7 +20,7 @@ export function recordedId(
 ): string | null {
   if (text === undefined || text === '') return null
   if (ownPattern.test(text)) return text
-  if (keyLike.test(text)) return null
+  if (looksLikeKey(text)) return null
   for (const scheme of schemes)
     for (const key of scheme.read(head)) if (key !== '' && text.includes(key)) return null
   const id = text.slice(0, idLengthMax)

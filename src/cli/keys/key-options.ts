@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { findKeyId } from '../../core/key-shape.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import { isKeyId } from '../../keys/key-text.ts'
 import { usageError } from '../cli-error.ts'
@@ -72,7 +73,7 @@ export function addExamples(command: Command, ...lines: readonly string[]): Comm
  */
 export function checkKeyId(text: string, where = 'id'): string {
   if (isKeyId(text)) return text
-  const [, id] = /_(?:live|test)_([0-9A-Za-z]{12})_[0-9A-Za-z]{20,}$/.exec(text) ?? []
+  const id = findKeyId(text)
   if (id === undefined) throw usageError(where, 'expected the 12 letters and digits of a key id')
   throw usageError(
     where,

@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { replaceKeys } from '../../core/key-shape.ts'
 import type { Clock } from '../../core/time.ts'
 import type { LedgerEvent } from '../format/event.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
@@ -58,9 +59,7 @@ export function createChangeRecorder(options: {
   }
 }
 
-const keyLike = /\b[a-z][0-9a-z]{1,11}_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]+/g
-
 /** A text of an administrator's, such as a reason, without the key that may have been pasted into it. */
 export function withoutKeys(text: string): string {
-  return text.replace(keyLike, '[key]')
+  return replaceKeys(text, () => '[key]')
 }

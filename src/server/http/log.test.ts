@@ -38,6 +38,19 @@ describe('the log', () => {
     expect(lines.map((line) => JSON.parse(line).level)).toEqual(['info', 'error'])
   })
 
+  test('holds no key that is cut short, or one character too long, or of another prefix', () => {
+    const lines: string[] = []
+    const log = createLog({
+      level: 'info',
+      keyHeader: 'X-Token',
+      stream: { write: (line) => void lines.push(line) },
+    })
+    for (const text of [key.slice(0, -1), key.slice(0, -40), `${key}x`, `my${key.slice(2)}`, `x_${key}`])
+      log.info(`got ${text}`)
+    expect(lines.join('')).not.toContain('sss')
+    expect(lines.join('').match(/_live_Qm2xT0bKc9Za_\[redacted\]"/g)).toHaveLength(5)
+  })
+
   test('has a line for every request where that is asked for, by its pattern and never by its path', async () => {
     const { app, keys, lines } = await open({ logLevel: 'info', logRequests: true })
     const answer = await app.inject({

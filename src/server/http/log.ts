@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { replaceKeys } from '../../core/key-shape.ts'
 import { openLogOutput } from './log-output.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
@@ -16,12 +17,9 @@ export interface LogOptions {
   readonly stream?: LogStream
 }
 
-/** Text with the shape of a key, whoever wrote it into a message: the id stays, the secret goes. */
-const keyShape = /\b([a-z][a-z0-9]{1,11}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{49}\b/g
-
 const redacted = '[redacted]'
 
-/** Logs JSON lines. Whatever is logged, no key is in it: known headers are left out by name, and key-like text by its shape. */
+/** Logs JSON lines without keys: known headers are redacted by name, text that looks like a key by its shape. */
 export function createLog({ level, keyHeader, stream }: LogOptions): Log {
   const names = ['authorization', 'x-api-key', 'cookie', 'set-cookie', keyHeader.toLowerCase()]
   const paths = [...new Set(names)].flatMap((name) => [
@@ -33,7 +31,7 @@ export function createLog({ level, keyHeader, stream }: LogOptions): Log {
     {
       level,
       redact: { paths, censor: redacted },
-      hooks: { streamWrite: (line) => line.replace(keyShape, `$1_${redacted}`) },
+      hooks: { streamWrite: (line) => replaceKeys(line, (known) => `${known}_${redacted}`) },
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       base: null,
