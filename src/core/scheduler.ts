@@ -19,6 +19,15 @@ export const processScheduler: Scheduler = {
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
+/** The same for work that a caller awaits: its timers keep the process alive until they fire. */
+export const awaitedScheduler: Scheduler = {
+  after(ms, run) {
+    const timer = setTimeout(run, Math.min(ms, timerMsMax))
+    return () => clearTimeout(timer)
+  },
+  yieldTurn: processScheduler.yieldTurn,
+}
+
 /** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
 export async function stayAlive<T>(work: Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 60_000)

@@ -1,4 +1,6 @@
+import { withinDeadline } from '../core/deadline.ts'
 import { Fault } from '../core/fault.ts'
+import { awaitedScheduler } from '../core/scheduler.ts'
 import { inputRefusalOf } from './input-refusal.ts'
 import type { Model, ModelCall } from './model.ts'
 
@@ -33,10 +35,17 @@ export function callModel<Input, Output>(
     throw modelFault(model, thrown)
   }
   if (!isPromise(answer)) return checkOutputs(model, inputs, answer, options)
-  return withinDeadline(answer, call, options, model.name).then(
+  const { deadlineMs, signal } = options
+  return withinDeadline(answer, {
+    name: `model ${model.name}`,
+    deadlineMs,
+    scheduler: awaitedScheduler,
+    signal,
+    onGiveUp: (reason) => call.abort(reason),
+  }).then(
     (outputs) => checkOutputs(model, inputs, outputs, options),
     (thrown) => {
-      throw options.signal?.aborted ? options.signal.reason : modelFault(model, thrown)
+      throw signal?.aborted ? signal.reason : modelFault(model, thrown)
     },
   )
 }
@@ -62,69 +71,31 @@ function checkOutputs<Input, Output>(
   throw new Fault('model_failed', message)
 }
 
-async function withinDeadline(
-  answer: PromiseLike<unknown>,
-  call: RunningCall,
-  { deadlineMs, signal }: Pick<CallModelOptions<unknown>, 'deadlineMs' | 'signal'>,
-  name: string,
-): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  let giveUp = (): void => {}
-  const deadline = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(signal?.reason)
-    signal?.addEventListener('abort', giveUp)
-    timer = setTimeout(() => {
-      const fault = new Fault('model_timeout', `model ${name} did not answer within ${deadlineMs} ms`)
-      // The caller is answered first: a model that ends badly when aborted has still missed its deadline.
-      reject(fault)
-      call.abort(fault)
-    }, deadlineMs)
-  })
-  try {
-    return await Promise.race([answer, deadline])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', giveUp)
-    call.end()
-  }
-}
-
 function isPromise(answer: unknown): answer is PromiseLike<unknown> {
   return typeof answer === 'object' && answer !== null && 'then' in answer
 }
 
-/** The signal is made when it is first looked at; most models never do. */
+/** Creates its signal on first read; most models never read it. */
 class RunningCall implements ModelCall {
   #controller: AbortController | undefined
-  #stopHeeding = (): void => {}
-  readonly #options: Pick<CallModelOptions<unknown>, 'onClientGone' | 'signal'>
+  #abortedWith: { readonly reason: unknown } | undefined
+  readonly #onClientGone: CallModelOptions<unknown>['onClientGone']
 
-  constructor(options: Pick<CallModelOptions<unknown>, 'onClientGone' | 'signal'>) {
-    this.#options = options
+  constructor({ onClientGone }: Pick<CallModelOptions<unknown>, 'onClientGone'>) {
+    this.#onClientGone = onClientGone
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      this.#options.onClientGone?.(() => this.abort(new Error('the client went away')))
-      this.#heed(this.#options.signal)
+      if (this.#abortedWith !== undefined) this.#controller.abort(this.#abortedWith.reason)
+      else this.#onClientGone?.(() => this.abort(new Error('the client went away')))
     }
     return this.#controller.signal
   }
 
   abort(reason: unknown): void {
+    this.#abortedWith ??= { reason }
     this.#controller?.abort(reason)
-  }
-
-  /** To be called when the call has ended: a caller's signal may live longer than its calls. */
-  end(): void {
-    this.#stopHeeding()
-  }
-
-  #heed(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return
-    const abort = () => this.abort(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    this.#stopHeeding = () => signal.removeEventListener('abort', abort)
   }
 }

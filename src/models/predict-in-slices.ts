@@ -1,3 +1,4 @@
+import { slicesOf } from '../core/slices.ts'
 import type { PredictOptions, ServedModel } from './model-runtime.ts'
 
 type Outputs = readonly unknown[]
@@ -48,10 +49,6 @@ function askEach(
       outputs.push(...(await ask(next.value)))
     return outputs
   }
-}
-
-function* slicesOf(inputs: readonly unknown[], batchMax: number): Generator<readonly unknown[], void> {
-  for (let from = 0; from < inputs.length; from += batchMax) yield inputs.slice(from, from + batchMax)
 }
 
 /** One signal for all slices: each slice that listened to the client by itself would leave a listener behind. */

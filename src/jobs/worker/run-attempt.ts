@@ -1,7 +1,9 @@
+import { withinDeadline } from '../../core/deadline.ts'
 import { Fault, faults } from '../../core/fault.ts'
 import { classify } from '../../core/problem.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { orAbort, pause, type Scheduler } from '../../core/scheduler.ts'
+import { slicesOf } from '../../core/slices.ts'
 import type { JobError } from '../job.ts'
 import type { ClaimedJob } from '../job-queue.ts'
 import { retryDelayMs } from './retry-delay.ts'
@@ -70,8 +72,7 @@ export async function runAttempt(
   const answers: string[] = []
   let bytes = 0
   try {
-    for (let from = 0; from < inputs.length; from += model.batchMax) {
-      const slice = inputs.slice(from, from + model.batchMax)
+    for (const slice of slicesOf(inputs, model.batchMax)) {
       const ask = (): Promise<readonly unknown[]> => askInTurn(model, slice, call.signal, options)
       for (const answer of await gate.pass(slice.length, call.signal, ask)) {
         const text = answerText(answer)
@@ -123,29 +124,22 @@ async function askModel(
   }
 }
 
-/** Asks within the model's deadline. Given up on at once when that is over or the signal aborts, even by a model that does not look. */
-async function askOnce(
+/** Asks within the model's deadline, even a model that ignores its signal. */
+function askOnce(
   model: JobModel,
   slice: readonly unknown[],
   signal: AbortSignal,
   scheduler: Scheduler,
-): Promise<readonly unknown[]> {
+): readonly unknown[] | Promise<readonly unknown[]> {
   const { deadlineMs = 300_000 } = model
   const call = new AbortController()
-  const asked = model.predict(slice, { signal: call.signal })
+  const answers = model.predict(slice, { signal: call.signal })
   // Most answer at once, and need no timer.
-  if (Array.isArray(asked)) return asked
-  const stop = (): void => call.abort(signal.reason)
-  const callOff = scheduler.after(deadlineMs, () =>
-    call.abort(new Fault('model_timeout', `the model of a job did not answer within ${deadlineMs} ms`)),
-  )
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await orAbort(() => asked, call.signal)
-  } finally {
-    callOff()
-    signal.removeEventListener('abort', stop)
-  }
+  if (!(answers instanceof Promise)) return answers
+  return withinDeadline(answers, {
+    ...{ name: 'the model of a job', deadlineMs, scheduler, signal },
+    onGiveUp: (reason) => call.abort(reason),
+  })
 }
 
 /** Whatever else a model throws, an application's own among them, is its failure and no defect of ours. */

@@ -1,44 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
 import type { PredictOptions } from '../model-runtime.ts'
 import type { BatchLane } from './batch-lane.ts'
 import { BatchQueue, type BatchQueueOptions } from './batch-queue.ts'
-import type { Scheduler } from './scheduler.ts'
-
-/** Time that moves when told. */
-class FakeScheduler implements Scheduler {
-  #now = 0
-  readonly #actions = new Map<object, { readonly at: number; readonly action: () => void }>()
-
-  readonly now = (): number => this.#now
-
-  readonly after = (ms: number, action: () => void): (() => void) => {
-    const handle = {}
-    this.#actions.set(handle, { at: this.#now + ms, action })
-    return () => void this.#actions.delete(handle)
-  }
-
-  /** Moves on, and lets promises settle after each action. */
-  async pass(ms: number): Promise<void> {
-    const until = this.#now + ms
-    for (;;) {
-      const due = [...this.#actions].filter(([, { at }]) => at <= until)
-      const [next] = due.sort(([, a], [, b]) => a.at - b.at)
-      if (next === undefined) break
-      this.#actions.delete(next[0])
-      this.#now = Math.max(this.#now, next[1].at)
-      next[1].action()
-      await settled()
-    }
-    this.#now = until
-    await settled()
-  }
-
-  get isIdle(): boolean {
-    return this.#actions.size === 0
-  }
-}
 
 interface StartedBatch {
   readonly inputs: readonly unknown[]
@@ -52,11 +19,11 @@ interface StartedBatch {
 class FakeLane implements BatchLane {
   isBusy = false
   readonly #started: StartedBatch[]
-  readonly #scheduler: Scheduler
+  readonly #clock: Clock
 
-  constructor(started: StartedBatch[], scheduler: Scheduler) {
+  constructor(started: StartedBatch[], clock: Clock) {
     this.#started = started
-    this.#scheduler = scheduler
+    this.#clock = clock
   }
 
   readonly start: BatchLane['start'] = (inputs) => {
@@ -68,7 +35,7 @@ class FakeLane implements BatchLane {
     }
     const batch: StartedBatch = {
       inputs,
-      at: this.#scheduler.now(),
+      at: this.#clock(),
       isAborted: false,
       succeed: () => resolve(inputs),
       fail: (reason = new Fault('model_failed', 'failed')) => reject(reason),
@@ -92,21 +59,22 @@ function settled(): Promise<void> {
 
 function setUp(options: Partial<BatchQueueOptions> & { readonly threads?: number } = {}) {
   const { threads = 1, ...given } = options
-  const scheduler = new FakeScheduler()
+  const time = createTestTime()
   const started: StartedBatch[] = []
-  const lanes = Array.from({ length: threads }, () => new FakeLane(started, scheduler))
+  const lanes = Array.from({ length: threads }, () => new FakeLane(started, time.clock))
   const queue = new BatchQueue({
     name: 'm',
     lanes,
     batchMax: 4,
     batchDelayMs: 0,
     waitingMax: 100,
-    scheduler,
+    scheduler: time.scheduler,
+    monotonic: time.clock,
     ...given,
   })
   const ask = (inputs: readonly unknown[], call: PredictOptions & { readonly deadlineMs?: number } = {}) =>
     outcomeOf(queue.predict(inputs, { deadlineMs: 1_000, ...call }))
-  return { queue, scheduler, started, ask, inputsOf: () => started.map(({ inputs }) => inputs) }
+  return { queue, time, started, ask, inputsOf: () => started.map(({ inputs }) => inputs) }
 }
 
 async function outcomeOf(answer: Promise<unknown>): Promise<unknown> {
@@ -125,21 +93,21 @@ describe('the batch queue', () => {
   })
 
   test('with a delay, a lone call waits that long and no longer', async () => {
-    const { ask, inputsOf, scheduler } = setUp({ batchDelayMs: 5 })
+    const { ask, inputsOf, time } = setUp({ batchDelayMs: 5 })
     void ask(['a'])
-    await scheduler.pass(4)
+    await time.pass(4)
     expect(inputsOf()).toEqual([])
-    await scheduler.pass(1)
+    await time.pass(1)
     expect(inputsOf()).toEqual([['a']])
   })
 
   test('a lone call that leaves during its delay leaves no timer behind', async () => {
-    const { ask, scheduler } = setUp({ batchDelayMs: 5 })
+    const { ask, time } = setUp({ batchDelayMs: 5 })
     const leave = new AbortController()
     const answer = ask(['a'], { signal: leave.signal })
     leave.abort(new Error('left'))
     expect(await answer).toBe('left')
-    expect(scheduler.isIdle).toBe(true)
+    expect(time.timers()).toBe(0)
   })
 
   test('a full batch does not wait', () => {
@@ -149,10 +117,10 @@ describe('the batch queue', () => {
   })
 
   test('what has waited for a thread longer than the delay starts as soon as one is free', async () => {
-    const { ask, inputsOf, started, scheduler } = setUp({ batchDelayMs: 5, batchMax: 2 })
+    const { ask, inputsOf, started, time } = setUp({ batchDelayMs: 5, batchMax: 2 })
     void ask(['a', 'b'])
     void ask(['c'])
-    await scheduler.pass(6)
+    await time.pass(6)
     started[0]?.succeed()
     await settled()
     expect(inputsOf()).toEqual([['a', 'b'], ['c']])
@@ -188,14 +156,14 @@ describe('the batch queue', () => {
   })
 
   test('an input that never ends leaves the others of its batch the time to be answered', async () => {
-    const { ask, started, scheduler } = setUp()
+    const { ask, started, time } = setUp()
     void ask(['first'])
     const answers = ['poison', 'a', 'b'].map((input) => ask([input]))
     started[0]?.succeed()
     await settled()
-    await scheduler.pass(500)
+    await time.pass(500)
     expect(started[1]?.isAborted).toBe(true)
-    await scheduler.pass(125)
+    await time.pass(125)
     expect(started[2]).toMatchObject({ inputs: ['poison'], isAborted: true })
     started[3]?.succeed()
     await settled()
@@ -204,20 +172,20 @@ describe('the batch queue', () => {
   })
 
   test('a call alone has its whole deadline', async () => {
-    const { ask, started, scheduler } = setUp()
+    const { ask, started, time } = setUp()
     const answer = ask(['a'])
-    await scheduler.pass(999)
+    await time.pass(999)
     expect(started[0]?.isAborted).toBe(false)
-    await scheduler.pass(1)
+    await time.pass(1)
     expect(started[0]?.isAborted).toBe(true)
     expect(await answer).toBe('model_timeout')
   })
 
   test('a deadline counts the time in the queue, and what it ends never starts', async () => {
-    const { ask, inputsOf, started, scheduler, queue } = setUp()
+    const { ask, inputsOf, started, time, queue } = setUp()
     void ask(['first'], { deadlineMs: 5_000 })
     const late = ask(['late'], { deadlineMs: 100 })
-    await scheduler.pass(100)
+    await time.pass(100)
     expect(await late).toBe('model_timeout')
     expect(queue.load()).toEqual({ waiting: 0, running: 1 })
     started[0]?.succeed()
@@ -226,7 +194,7 @@ describe('the batch queue', () => {
   })
 
   test('a running batch is aborted only when all its calls have gone', async () => {
-    const { ask, started, scheduler } = setUp()
+    const { ask, started, time } = setUp()
     void ask(['first'])
     const leavers: (() => void)[] = []
     const onClientGone = (leave: () => void) => leavers.push(leave)
@@ -239,7 +207,7 @@ describe('the batch queue', () => {
     expect(started[1]?.isAborted).toBe(true)
     expect(await Promise.all(answers)).toEqual(['the client went away', 'the client went away'])
     await settled()
-    expect(scheduler.isIdle).toBe(true)
+    expect(time.timers()).toBe(0)
   })
 
   test('a call whose signal has aborted already takes no place', async () => {
@@ -249,11 +217,11 @@ describe('the batch queue', () => {
   })
 
   test('a call whose client has gone before it is asked takes no place', async () => {
-    const { ask, inputsOf, queue, scheduler } = setUp()
+    const { ask, inputsOf, queue, time } = setUp()
     expect(await ask(['a'], { onClientGone: (leave) => leave() })).toBe('the client went away')
     expect(inputsOf()).toEqual([])
     expect(queue.load()).toEqual({ waiting: 0, running: 0 })
-    expect(scheduler.isIdle).toBe(true)
+    expect(time.timers()).toBe(0)
   })
 
   test('more inputs than may wait are refused at once', async () => {
@@ -300,7 +268,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
       fc.integer({ min: 1, max: 3 }),
       fc.constantFrom(0, 10),
       async (history, threads, batchDelayMs) => {
-        const { ask, started, scheduler, queue } = setUp({ threads, batchDelayMs, waitingMax: 20 })
+        const { ask, started, time, queue } = setUp({ threads, batchDelayMs, waitingMax: 20 })
         const calls: {
           readonly inputs: readonly string[]
           readonly leave: AbortController
@@ -313,7 +281,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
           else batch.succeed()
         }
         for (const step of history) {
-          if (step.step === 'pass') await scheduler.pass(step.ms)
+          if (step.step === 'pass') await time.pass(step.ms)
           if (step.step === 'leave') calls[step.call]?.leave.abort(new Error('left'))
           if (step.step === 'end') {
             const open = started.filter((batch) => !ended.has(batch) && !batch.isAborted)
@@ -336,7 +304,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
         }
         // Whatever is still under way ends, one batch after the other, within the time that calls have left.
         for (let at = 0; at < started.length || queue.load().waiting > 0; at += 1) {
-          if (at >= started.length) await scheduler.pass(batchDelayMs)
+          if (at >= started.length) await time.pass(batchDelayMs)
           const batch = started[at]
           if (batch !== undefined && !ended.has(batch)) end(batch)
           await settled()
@@ -354,7 +322,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
         }
         for (const { inputs } of started) expect(inputs.length).toBeLessThanOrEqual(4)
         expect(queue.load()).toEqual({ waiting: 0, running: 0 })
-        expect(scheduler.isIdle).toBe(true)
+        expect(time.timers()).toBe(0)
       },
     ),
     { numRuns: 500 },

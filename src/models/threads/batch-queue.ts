@@ -1,9 +1,10 @@
 import { Fault } from '../../core/fault.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
 import type { ModelLoad, PredictOptions } from '../model-runtime.ts'
 import type { BatchLane } from './batch-lane.ts'
 import { CallSet } from './call-set.ts'
 import { RunningBatch } from './running-batch.ts'
-import type { Scheduler } from './scheduler.ts'
 import { WaitingCall } from './waiting-call.ts'
 
 export interface BatchQueueOptions {
@@ -17,6 +18,8 @@ export interface BatchQueueOptions {
   /** Most inputs that wait. */
   readonly waitingMax: number
   readonly scheduler: Scheduler
+  /** Never jumps, in milliseconds. */
+  readonly monotonic: Clock
 }
 
 /**
@@ -52,12 +55,17 @@ export class BatchQueue {
     inputs: readonly unknown[],
     options: PredictOptions & { readonly deadlineMs: number },
   ): Promise<readonly unknown[]> {
-    const { name, scheduler, waitingMax } = this.#options
+    const { name, scheduler, monotonic, waitingMax } = this.#options
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
     if (this.#waiting.inputCount + inputs.length > waitingMax)
       return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
-    const call = new WaitingCall(name, inputs, { ...options, scheduler, onLeave: (left) => this.#drop(left) })
+    const call = new WaitingCall(name, inputs, {
+      ...options,
+      scheduler,
+      enteredAt: monotonic(),
+      onLeave: (left) => this.#drop(left),
+    })
     // A client may have gone before anything was asked.
     if (call.isOver) return call.answer
     this.#waiting.add(call)
@@ -120,8 +128,8 @@ export class BatchQueue {
   }
 
   #delayOf(oldest: WaitingCall): number {
-    const { batchDelayMs, scheduler } = this.#options
-    return batchDelayMs === 0 ? 0 : oldest.enteredAt + batchDelayMs - scheduler.now()
+    const { batchDelayMs, monotonic } = this.#options
+    return batchDelayMs === 0 ? 0 : oldest.enteredAt + batchDelayMs - monotonic()
   }
 
   #awaitDelay(): void {
@@ -164,7 +172,7 @@ export class BatchQueue {
   /** Milliseconds that the most urgent of these calls has left; infinite where there are none. */
   #timeLeftOf(calls: readonly WaitingCall[]): number {
     const dueAt = Math.min(...calls.map((call) => call.dueAt))
-    return Math.max(0, dueAt - this.#options.scheduler.now())
+    return Math.max(0, dueAt - this.#options.monotonic())
   }
 
   #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
+import { awaitedScheduler } from '../../core/scheduler.ts'
 import type { ModelDeclaration } from '../model-declaration.ts'
 import type { ServedModel } from '../model-runtime.ts'
 import { predictInSlices } from '../predict-in-slices.ts'
 import { BatchQueue } from './batch-queue.ts'
-import { machineScheduler } from './scheduler.ts'
 import type { ThreadLane } from './thread-lane.ts'
 
 export interface ServeThreadedOptions {
@@ -43,7 +43,8 @@ export function serveThreaded(
     batchMax,
     batchDelayMs,
     waitingMax,
-    scheduler: machineScheduler,
+    scheduler: awaitedScheduler,
+    monotonic: () => performance.now(),
   })
   const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => queue.predict(slice, asked))
   return {

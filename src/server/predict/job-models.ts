@@ -6,9 +6,11 @@ import { predictionOf } from './prediction.ts'
 export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels {
   return new Map(
     [...models].map(([name, model]) => {
-      const { batchMax, concurrency, deadlineMs } = model
+      const { batchMax, concurrency } = model
       const job: JobModel = {
-        ...{ batchMax, deadlineMs },
+        batchMax,
+        // The served model keeps its own.
+        deadlineMs: Number.POSITIVE_INFINITY,
         ...(concurrency !== undefined && { concurrency }),
         // At once where the model answers at once.
         predict(inputs, { signal }) {

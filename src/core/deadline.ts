@@ -1,0 +1,59 @@
+import { Fault } from './fault.ts'
+import type { Scheduler } from './scheduler.ts'
+
+export interface DeadlineOptions {
+  /** What does the work, for the fault's message. */
+  readonly name: string
+  /** Milliseconds from now; infinite where the work keeps a deadline of its own. */
+  readonly deadlineMs: number
+  readonly scheduler: Pick<Scheduler, 'after'>
+  /** Gives the work up when it aborts. */
+  readonly signal?: AbortSignal | undefined
+  /** Called once if the work is given up, to stop it. Its caller has been answered by then. */
+  readonly onGiveUp?: (reason: unknown) => void
+}
+
+/**
+ * The outcome of work that may ignore every signal. Rejects with `model_timeout` past the deadline,
+ * or with the signal's reason as soon as it aborts.
+ */
+export function withinDeadline<T>(work: PromiseLike<T>, options: DeadlineOptions): Promise<T> {
+  const { name, deadlineMs, scheduler, signal, onGiveUp } = options
+  const outcome = Promise.withResolvers<T>()
+  const stopTimer =
+    deadlineMs < Number.POSITIVE_INFINITY
+      ? scheduler.after(deadlineMs, () =>
+          giveUp(new Fault('model_timeout', `${name} did not answer within ${deadlineMs} ms`)),
+        )
+      : undefined
+
+  function end(): void {
+    stopTimer?.()
+    signal?.removeEventListener('abort', abort)
+  }
+
+  function abort(): void {
+    giveUp(signal?.reason)
+  }
+
+  // Rejects before it stops the work: a model that ends badly when aborted has still timed out.
+  function giveUp(reason: unknown): void {
+    end()
+    outcome.reject(reason)
+    onGiveUp?.(reason)
+  }
+
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted) abort()
+  work.then(
+    (value) => {
+      end()
+      outcome.resolve(value)
+    },
+    (reason: unknown) => {
+      end()
+      outcome.reject(reason)
+    },
+  )
+  return outcome.promise
+}
