@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander'
-import type { SettingName } from '../config/config.ts'
 import type { SettingFlags } from '../config/flag-layer.ts'
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
 import { flagOf } from '../config/setting-names.ts'
-import { settings } from '../config/settings.ts'
+import { type SettingName, settings } from '../config/settings.ts'
 
 /** What every command takes. Each text in the order given: a flag that is there twice is a fault, which the last one must not hide. */
 export interface CommonOptions {

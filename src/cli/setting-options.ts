@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import type { SettingName } from '../config/config.ts'
 import type { SettingFlags } from '../config/flag-layer.ts'
-import { settingNames } from '../config/settings.ts'
+import { type SettingName, settingNames } from '../config/settings.ts'
 import { settingOption } from './common-options.ts'
 
 /** Adds a flag for every setting but `data`, which all commands have. */

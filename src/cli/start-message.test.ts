@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { defaultConfig } from '../config/load-config.ts'
+import { defaultOptions } from '../config/load-config.ts'
 import { startMessage } from './start-message.ts'
 
 const keys = { admin: 'mw_live_admin', demo: 'mw_live_demo' }
@@ -10,15 +10,15 @@ const curlLines = (text: string): readonly string[] =>
 describe('startMessage', () => {
   test('shows keys only where they were reported, with exactly three commands', () => {
     const address = 'http://127.0.0.1:1'
-    const shown = startMessage({ config: defaultConfig(), address, firstKeys: { address, keys } }, false)
+    const shown = startMessage({ config: defaultOptions(), address, firstKeys: { address, keys } }, false)
     expect(curlLines(shown)).toHaveLength(3)
     const file = startMessage(
-      { config: defaultConfig(), address, firstKeys: { address, file: '/d/first-keys.json' } },
+      { config: defaultOptions(), address, firstKeys: { address, file: '/d/first-keys.json' } },
       false,
     )
     expect(curlLines(file)).toHaveLength(0)
     expect(file).toContain('/d/first-keys.json')
-    const later = startMessage({ config: defaultConfig(), address, firstKeys: undefined }, false)
+    const later = startMessage({ config: defaultOptions(), address, firstKeys: undefined }, false)
     expect(later.split('\n')).toHaveLength(1)
   })
 
@@ -27,12 +27,12 @@ describe('startMessage', () => {
     ['http://[::]:8000', 'http://[::1]:8000/predict'],
     ['http://10.0.0.5:8000', 'http://10.0.0.5:8000/predict'],
   ])('a server on %s is called at %s', (address, target) => {
-    const shown = startMessage({ config: defaultConfig(), address, firstKeys: { address, keys } }, false)
+    const shown = startMessage({ config: defaultOptions(), address, firstKeys: { address, keys } }, false)
     for (const line of curlLines(shown)) expect(line).toContain(` ${target} `)
   })
 
   test('a shell takes each command as it is, whatever the header is called', () => {
-    const config = { ...defaultConfig(), keyHeader: "X'`$-Key" }
+    const config = { ...defaultOptions(), keyHeader: "X'`$-Key" }
     const address = 'http://127.0.0.1:1'
     const line = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))[2] ?? ''
     const said = execFileSync('/bin/sh', ['-c', line.replace('curl', "printf '%s\\n'")]).toString()
@@ -40,7 +40,7 @@ describe('startMessage', () => {
   })
 
   test('where the key travels as a bearer token, so it does in the commands', () => {
-    const config = { ...defaultConfig(), scheme: ['bearer'] as const }
+    const config = { ...defaultOptions(), scheme: ['bearer'] as const }
     const address = 'http://127.0.0.1:1'
     const [wrong] = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))
     expect(wrong).toContain("-H 'Authorization: Bearer wrong'")

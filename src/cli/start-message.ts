@@ -1,8 +1,8 @@
-import type { Config } from '../config/config.ts'
+import type { DeploymentOptions } from '../config/settings.ts'
 import type { FirstKeysReport } from '../server/first-keys.ts'
 
 export interface StartReport {
-  readonly config: Config
+  readonly config: DeploymentOptions
   /** Where the server listens, with the port it really has. */
   readonly address: string
   /** Undefined where the data folder had keys before. */
@@ -22,7 +22,7 @@ export function startMessage({ config, address, firstKeys }: StartReport, asJson
 }
 
 function showKeys(
-  config: Config,
+  config: DeploymentOptions,
   address: string,
   { admin, demo }: { readonly admin: string; readonly demo: string },
 ): readonly string[] {
@@ -40,7 +40,7 @@ function showKeys(
 }
 
 /** A command that any POSIX shell takes as it is. */
-function curl(config: Config, address: string, key?: string): string {
+function curl(config: DeploymentOptions, address: string, key?: string): string {
   // An address that stands for every one of the machine is none to call.
   const target = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   const header = config.scheme.includes('header')

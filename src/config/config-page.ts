@@ -40,7 +40,7 @@ const fileTypes = {
 
 const intro = `# Configuration
 
-<!-- Generated from src/config/settings.ts; \`npx vitest run src/config -u\` writes it again. -->
+<!-- Generated from the settings in src/config; \`npx vitest run src/config -u\` writes it again. -->
 
 A setting comes from a flag, an environment variable, the configuration file or its default: the first of these that gives it.
 \`modelward config explain\` shows every setting, its value and where it came from.

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { suggest } from '../core/suggest.ts'
-import type { SettingName } from './config.ts'
 import { type ConfigFault, showValue } from './config-fault.ts'
 import { checkLayer, type Layer, type RawSetting } from './layer.ts'
-import { settingNames } from './settings.ts'
+import { type SettingName, settingNames } from './settings.ts'
 
 /**
  * The settings in a configuration file, one JSON object; undefined where there is none and none was named.

@@ -1,8 +1,7 @@
-import type { SettingName } from './config.ts'
 import type { ConfigFault } from './config-fault.ts'
 import { checkLayer, type Layer, parseSettingText, type RawSetting } from './layer.ts'
 import { flagOf } from './setting-names.ts'
-import { settings } from './settings.ts'
+import { type SettingName, settings } from './settings.ts'
 
 /** The texts given for each flag, in order; a list's flag may be there several times. */
 export type SettingFlags = { readonly [Name in SettingName]?: readonly string[] }

@@ -1,7 +1,6 @@
-import type { Config, SettingInput, SettingName } from './config.ts'
 import { type ConfigFault, showValue } from './config-fault.ts'
-import { readSetting } from './schema.ts'
-import { settings } from './settings.ts'
+import type { SettingInput } from './setting.ts'
+import { type DeploymentOptions, type SettingName, settings } from './settings.ts'
 
 /** A setting as one source gives it. */
 export interface SettingValue {
@@ -9,7 +8,7 @@ export interface SettingValue {
   /** As a configuration file would hold it. */
   readonly input: SettingInput
   /** What it means. */
-  readonly value: Config[SettingName]
+  readonly value: DeploymentOptions[SettingName]
   /** The flag, environment name or `file: key` it came from. */
   readonly origin: string
 }
@@ -27,12 +26,12 @@ export interface RawSetting {
   readonly origin: string
 }
 
-/** Checks each setting that a source gives, also those that a stronger source overrules: a wrong one is never passed over. */
+/** Checks each setting of a source, those that a stronger source overrules too: no fault is ignored. */
 export function checkLayer(raw: readonly RawSetting[], faults: readonly ConfigFault[] = []): Layer {
   const values: SettingValue[] = []
   const found: ConfigFault[] = [...faults]
   for (const { name, input, origin } of raw) {
-    const result = readSetting(name, input)
+    const result = settings[name].schema.safeParse(input)
     if (result.success) values.push({ name, input: input as SettingInput, value: result.data, origin })
     else found.push(faultOf(name, input, origin))
   }

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { SettingInput, SettingName } from './config.ts'
 import { ConfigError } from './config-fault.ts'
 import { type ConfigSources, type LoadedConfig, loadConfig } from './load-config.ts'
+import type { SettingInput } from './setting.ts'
 import { environmentNameOf, flagOf } from './setting-names.ts'
-import { settingNames, settings } from './settings.ts'
+import { type SettingName, settingNames, settings } from './settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'modelward-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,14 +1,13 @@
 import { resolve } from 'node:path'
-import type { Config, SettingInput, SettingName } from './config.ts'
 import { ConfigError, type ConfigFault, showValue } from './config-fault.ts'
 import { type Environment, readEnvironment } from './environment-layer.ts'
 import { readConfigFile } from './file-layer.ts'
 import { readFlags, type SettingFlags } from './flag-layer.ts'
 import { checkLayer, type Layer, type SettingValue } from './layer.ts'
 import { readPepper } from './read-pepper.ts'
-import { configSchema } from './schema.ts'
+import type { SettingInput } from './setting.ts'
 import { configFileVariable } from './setting-names.ts'
-import { settingNames, settings } from './settings.ts'
+import { type DeploymentOptions, type SettingName, settingNames, settings } from './settings.ts'
 
 /** The file in the working folder that is read when no other is named. */
 export const defaultConfigFile = 'modelward.json'
@@ -24,7 +23,7 @@ export interface ConfigSources {
 
 /** The configuration, and where each part of it came from. */
 export interface LoadedConfig {
-  readonly config: Config
+  readonly config: DeploymentOptions
   /** The peppers' text, where the environment gives them. Secret. */
   readonly pepper: string | undefined
   /** The environment name the peppers came from. */
@@ -54,10 +53,11 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const pepper = readPepper(sources.environment)
   const values = new Map(layers.flatMap((layer) => layer.values).map((value) => [value.name, value]))
   const faults = [...layers.flatMap((layer) => layer.faults), ...pepper.faults]
-  faults.push(...findContradictions(values))
+  const config = collectOptions(values)
+  faults.push(...findContradictions(config, values))
   if (faults.length > 0) throw new ConfigError(faults)
   return {
-    config: collectConfig(values),
+    config,
     pepper: pepper.pepper,
     pepperOrigin: pepper.origin,
     origins: collect(values, ({ origin }) => origin),
@@ -72,9 +72,9 @@ const defaultLayer: Layer = checkLayer(
   settingNames.map((name) => ({ name, input: settings[name].default, origin: 'default' })),
 )
 
-/** The configuration of someone who configures nothing. */
-export function defaultConfig(): Config {
-  return collectConfig(new Map(defaultLayer.values.map((value) => [value.name, value])))
+/** What applies if nothing is configured. */
+export function defaultOptions(): DeploymentOptions {
+  return collectOptions(new Map(defaultLayer.values.map((value) => [value.name, value])))
 }
 
 /** The configuration file: the one that is named, or `modelward.json` in the working folder where there is one. */
@@ -90,20 +90,20 @@ function readNamedFile(sources: ConfigSources): { readonly path: string; readonl
   return { path, layer: readConfigFile(path, named === undefined) }
 }
 
-/** Values that are right each for itself and wrong together. Those that are wrong for themselves have their own faults. */
-function findContradictions(values: ReadonlyMap<SettingName, SettingValue>): readonly ConfigFault[] {
-  const result = configSchema.safeParse(collect(values, ({ input }) => input))
-  if (result.success) return []
-  return result.error.issues.map(({ path }) => {
-    const name = path[0] as SettingName
-    const { origin, input } = values.get(name) ?? { origin: name, input: undefined }
-    return { where: origin, expected: settings[name].expected, got: showValue(input) }
-  })
+/** Values that are right by themselves and wrong together. Two schemes may not read one header. */
+function findContradictions(
+  { scheme, keyHeader }: DeploymentOptions,
+  values: ReadonlyMap<SettingName, SettingValue>,
+): readonly ConfigFault[] {
+  if (!scheme.includes('bearer') || keyHeader.toLowerCase() !== 'authorization') return []
+  const { origin, input } = values.get('keyHeader') ?? { origin: 'keyHeader', input: keyHeader }
+  return [{ where: origin, expected: settings.keyHeader.expected, got: showValue(input) }]
 }
 
-function collectConfig(values: ReadonlyMap<SettingName, SettingValue>): Config {
-  // Each value has passed its own setting's schema, and every setting is there: a record built by name cannot say so in its type.
-  return collect(values, ({ value }) => value) as unknown as Config
+function collectOptions(values: ReadonlyMap<SettingName, SettingValue>): DeploymentOptions {
+  // Each value has passed its setting's schema and none is missing; the type of a record that is
+  // built by name cannot say so.
+  return collect(values, ({ value }) => value) as unknown as DeploymentOptions
 }
 
 function collect<T>(

@@ -1,15 +1,40 @@
-import type { SettingName } from './config.ts'
-import { isFault, isNone, type SettingDescription } from './setting-description.ts'
+import { z } from 'zod'
+import {
+  addressBlocks,
+  count,
+  duration,
+  integer,
+  isFault,
+  isNone,
+  list,
+  path,
+  type Settings,
+} from './setting.ts'
 
-/** Settings of models, of the jobs that ask them and of the webhooks that tell of those. */
-export type ModelSettingName = Extract<
-  SettingName,
-  'model' | `model${string}` | `queue${string}` | `job${string}` | `webhooks${string}`
->
+/** Models, the jobs that ask them, and the webhooks that report those. */
+export interface ModelSettings {
+  /** Paths of modules; none: the built-in model. */
+  readonly model: readonly string[]
+  /** Milliseconds. */
+  readonly modelDeadline: number
+  readonly modelThreads: number | 'auto'
+  readonly queueMax: number
+  readonly queueOwnerMax: number
+  readonly jobWorkers: number | 'auto'
+  readonly jobAttempts: number
+  /** Milliseconds. */
+  readonly jobKeep: number
+  /** Milliseconds. */
+  readonly jobLease: number
+  /** Addresses and CIDR blocks. */
+  readonly webhooksAllow: readonly string[]
+  readonly webhooksAllowHttp: boolean
+}
 
-/** These settings as people are told about them. */
-export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription>> = {
+/** These settings. */
+export const modelSettings: Settings<ModelSettings> = {
   model: {
+    schema: list(path()),
     kind: 'list',
     default: [],
     placeholder: 'FILES',
@@ -19,6 +44,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: 'The built-in sentiment model.',
   },
   modelDeadline: {
+    schema: duration(1, 3_600_000),
     kind: 'text',
     default: '5s',
     placeholder: 'TIME',
@@ -28,6 +54,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   modelThreads: {
+    schema: z.union([z.literal('auto'), count(1, 64)]),
     kind: 'text',
     default: 'auto',
     placeholder: 'N',
@@ -37,6 +64,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   queueMax: {
+    schema: integer(1, 10_000_000),
     kind: 'integer',
     default: 10_000,
     placeholder: 'N',
@@ -46,6 +74,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   queueOwnerMax: {
+    schema: integer(1, 10_000_000),
     kind: 'integer',
     default: 1_000,
     placeholder: 'N',
@@ -54,6 +83,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   jobWorkers: {
+    schema: z.union([z.literal('auto'), count(0, 1_000)]),
     kind: 'text',
     default: 'auto',
     placeholder: 'N',
@@ -63,6 +93,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   jobAttempts: {
+    schema: integer(1, 100),
     kind: 'integer',
     default: 3,
     placeholder: 'N',
@@ -71,6 +102,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   jobKeep: {
+    schema: duration(60_000, 366 * 86_400_000),
     kind: 'text',
     default: '24h',
     placeholder: 'TIME',
@@ -79,6 +111,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   jobLease: {
+    schema: duration(5_000, 3_600_000),
     kind: 'text',
     default: '30s',
     placeholder: 'TIME',
@@ -88,6 +121,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: isFault,
   },
   webhooksAllow: {
+    schema: addressBlocks(),
     kind: 'list',
     default: [],
     placeholder: 'BLOCKS',
@@ -97,6 +131,7 @@ export const modelSettings: Readonly<Record<ModelSettingName, SettingDescription
     empty: `${isNone} Webhooks reach the public internet alone.`,
   },
   webhooksAllowHttp: {
+    schema: z.boolean(),
     kind: 'boolean',
     default: false,
     placeholder: 'BOOLEAN',

@@ -1,5 +1,4 @@
-import type { SettingName } from './config.ts'
-import { settingNames } from './settings.ts'
+import { type SettingName, settingNames } from './settings.ts'
 
 /** `keyPrefix` is `MODELWARD_KEY_PREFIX` in the environment. */
 export function environmentNameOf(setting: SettingName): string {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import type { Config } from '../../config/config.ts'
+import type { DeploymentOptions } from '../../config/settings.ts'
 import { reasonOf } from '../terminal/output-file.ts'
 import { type CheckResult, fail, ok } from './check-result.ts'
 
@@ -7,7 +7,7 @@ import { type CheckResult, fail, ok } from './check-result.ts'
 const answerMsMax = 2_000
 
 /** Whether the server could listen, or does. */
-export async function checkPort({ host, port }: Config): Promise<CheckResult> {
+export async function checkPort({ host, port }: DeploymentOptions): Promise<CheckResult> {
   const where = `${host}:${port}`
   if (port === 0) return ok('port', `${host}, any that is free`)
   const reason = await tryToListen(host, port)

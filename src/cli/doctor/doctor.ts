@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Config } from '../../config/config.ts'
 import { ConfigError, formatConfigFault } from '../../config/config-fault.ts'
-import { defaultConfig } from '../../config/load-config.ts'
+import { defaultOptions } from '../../config/load-config.ts'
+import type { DeploymentOptions } from '../../config/settings.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { exitCodes } from '../exit-code.ts'
 import { addExamples } from '../keys/key-options.ts'
@@ -55,7 +55,7 @@ async function checkAll(options: DoctorOptions): Promise<readonly CheckResult[]>
 
 interface ReadConfig {
   readonly results: readonly CheckResult[]
-  readonly config: Config
+  readonly config: DeploymentOptions
   readonly pepper?: string | undefined
 }
 
@@ -71,7 +71,7 @@ function readConfig(options: DoctorOptions): ReadConfig {
     )
     const { MODELWARD_DATA } = process.env
     const data = options.data?.at(-1) ?? MODELWARD_DATA
-    const config = defaultConfig()
+    const config = defaultOptions()
     return { results, config: data === undefined || data === '' ? config : { ...config, data } }
   }
 }

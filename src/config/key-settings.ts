@@ -1,0 +1,159 @@
+import { z } from 'zod'
+import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
+import { parseLimit } from '../limits/limit.ts'
+import { limitSettingForms, limitsMax, parseLimitSettings } from '../limits/limit-setting.ts'
+import { integer, isFault, isNone, list, oneOf, path, type Settings } from './setting.ts'
+
+/** Keys, how they are presented, and their limits. */
+export interface KeySettings {
+  readonly data: string
+  readonly environment: KeyEnvironment
+  readonly keyPrefix: string
+  /** One or both, each once. */
+  readonly scheme: readonly ('header' | 'bearer')[]
+  readonly keyHeader: string
+  readonly realm: string
+  readonly invalidKeyStatus: 401 | 403
+  readonly cachedKeysMax: number
+  /** Limits, each in its shortest form. */
+  readonly limitDefault: readonly string[]
+  /** Limits, each in its shortest form. */
+  readonly limitEveryone: readonly string[]
+  /** One window of requests in its shortest form, or `none`. */
+  readonly limitBadKeys: string
+}
+
+const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}`
+
+/** These settings. */
+export const keySettings: Settings<KeySettings> = {
+  data: {
+    schema: path(),
+    kind: 'text',
+    default: './modelward-data',
+    placeholder: 'FOLDER',
+    describes:
+      'The data folder: keys, pepper, lock. A relative path starts at the working folder; in a configuration file, at the file’s own folder.',
+    expected: 'a path, with `~` written out',
+    empty: isFault,
+  },
+  environment: {
+    schema: oneOf('live', 'test'),
+    kind: 'text',
+    default: 'live',
+    placeholder: 'NAME',
+    describes:
+      'Which keys the server admits and new keys belong to. A test key never works on a live server, nor the reverse.',
+    expected: '`live` or `test`',
+    empty: isFault,
+  },
+  keyPrefix: {
+    schema: z.string().refine(isKeyPrefix),
+    kind: 'text',
+    default: 'mw',
+    placeholder: 'PREFIX',
+    describes:
+      'What every key starts with. Choose your own before the first key, so that secret scanners can tell your keys: keys with another prefix are refused.',
+    expected: '2 to 12 of a-z 0-9, starting with a letter',
+    empty: isFault,
+  },
+  scheme: {
+    schema: list(oneOf('header', 'bearer')).refine((names) => names.length > 0),
+    kind: 'list',
+    default: ['header'],
+    placeholder: 'NAMES',
+    describes:
+      'Where a key may travel: `header` (see `keyHeader`), `bearer` (`Authorization: Bearer …`), or both.',
+    expected: '`header`, `bearer` or both, each once',
+    empty: 'A fault: without a scheme nobody could present a key.',
+  },
+  keyHeader: {
+    schema: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/),
+    kind: 'text',
+    default: 'X-API-Key',
+    placeholder: 'NAME',
+    describes: 'The header that carries the key under the scheme `header`.',
+    expected:
+      'a header name (an RFC 9110 token, at most 64 characters), and not `Authorization` beside the scheme `bearer`',
+    empty: isFault,
+  },
+  realm: {
+    schema: z.string().regex(/^[ !#-[\]-~]{1,64}$/),
+    kind: 'text',
+    default: 'modelward',
+    placeholder: 'TEXT',
+    describes: 'The realm that `WWW-Authenticate` names on a 401.',
+    expected: '1 to 64 printable ASCII characters, without quotes and backslashes',
+    empty: isFault,
+  },
+  invalidKeyStatus: {
+    schema: z.union([z.literal(401), z.literal(403)]),
+    kind: 'integer',
+    default: 403,
+    placeholder: 'STATUS',
+    describes:
+      'The status for a wrong key: 403 as FastAPI’s tutorial answers, 401 as RFC 9110 would have it.',
+    expected: '401 or 403',
+    empty: isFault,
+  },
+  cachedKeysMax: {
+    schema: integer(2, 10_000_000),
+    kind: 'integer',
+    default: 10_000,
+    placeholder: 'N',
+    describes: 'Most verified keys held in memory; more are read from the store again.',
+    expected: 'an integer from 2 to 10000000',
+    empty: isFault,
+  },
+  limitDefault: {
+    schema: limits(),
+    kind: 'list',
+    default: ['60/min'],
+    placeholder: 'LIMITS',
+    describes: 'Limits of each key that has none of its own.',
+    expected: areLimits,
+    empty: `${isNone} Such a key may use as much as it likes.`,
+  },
+  limitEveryone: {
+    schema: limits(),
+    kind: 'list',
+    default: [],
+    placeholder: 'LIMITS',
+    describes: 'Limits that all keys share.',
+    expected: areLimits,
+    empty: isNone,
+  },
+  limitBadKeys: {
+    schema: badKeys(),
+    kind: 'text',
+    default: '30/min',
+    placeholder: 'LIMIT',
+    describes:
+      'How many wrong keys may come from one address (IPv6: one /64); more are answered 429. A right key is let in all the same. `none`: as many as they like.',
+    expected: 'a window of requests such as `30/min`, or `none`',
+    empty: isFault,
+  },
+}
+
+/** Limits as people write them, each in its shortest form. */
+function limits(): z.ZodType<readonly string[]> {
+  return z
+    .array(z.string())
+    .refine((texts) => parseLimitSettings(texts).faults.length === 0)
+    .transform((texts) => parseLimitSettings(texts).settings.map(({ text }) => text))
+}
+
+/** One window of requests, or `none`. */
+function badKeys(): z.ZodType<string> {
+  return z
+    .string()
+    .refine((text) => text === 'none' || isRequestWindow(parseLimit(text)))
+    .transform((text) => {
+      const limit = parseLimit(text)
+      return typeof limit === 'string' ? text : limit.text
+    })
+}
+
+function isRequestWindow(limit: ReturnType<typeof parseLimit>): boolean {
+  return typeof limit === 'object' && limit.kind === 'window' && limit.measure === 'requests'
+}
