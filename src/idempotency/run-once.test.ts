@@ -3,7 +3,7 @@ import { testPepper } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { parsePeppers } from '../secrets/peppers.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { createAnswerSeal } from './answer-seal.ts'
 import { createAnswerOnce, type PlainAnswer } from './run-once.ts'
 
@@ -15,7 +15,7 @@ const answer: PlainAnswer = {
 
 function open() {
   const time = { now: 1_000_000 }
-  const store = createMemoryJobStore()
+  const store = createInProcessJobStore()
   const clock = () => time.now
   const seal = createAnswerSeal(parsePeppers(testPepper, 'the test'), clock, 'idempotent predictions v1')
   let done = 0

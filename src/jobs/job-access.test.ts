@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { anyOwner, type JobOwner, type JobService, type JobSnapshot } from './job-service.ts'
 
 type Verb = 'get' | 'cancel' | 'retry' | 'events'
@@ -156,7 +156,7 @@ describe('waiting', () => {
 
   test('hears within a second what another process does', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const here = openTestJobs({ time, store: { ...store, watch: () => () => {} }, concurrency: 0 })
     const { id } = await here.submit()
     let status = ''

@@ -3,7 +3,7 @@ import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { usageThat } from '../../test/support/usage-that.ts'
 import { endUsage } from '../limits/end-usage.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 
 describe('what a request took of its limits', () => {
   const endings: readonly (readonly [
@@ -90,7 +90,7 @@ describe('what a request took of its limits', () => {
 
   test('is not ended while the store takes its time to accept the job', async () => {
     const said: string[] = []
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const begin = Promise.withResolvers<void>()
     const slow = {
       ...store,
@@ -120,7 +120,7 @@ describe('what a request took of its limits', () => {
   test('is ended within seconds where another process ended the job', async () => {
     const said: string[] = []
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const here = openTestJobs({ time, store: { ...store, watch: () => () => {} }, concurrency: 0 })
     await here.submit({ usage: usageThat(said) })
     openTestJobs({ time, store })

@@ -14,8 +14,8 @@ import {
 } from '../../test/contract/job-fixtures.ts'
 import { createSigningKey, readAll } from '../../test/contract/ledger.contract.ts'
 import { createEntryWriter } from '../ledger/write/entry-writer.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
 import { createMemoryLedger } from '../storage/memory/ledger.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import type { JobRecord } from './job.ts'
 import { createJobRecords } from './job-records.ts'
 import { recordEnds } from './record-missed-ends.ts'
@@ -24,7 +24,7 @@ const attempt = { latencyUs: 5, measures: {} }
 
 /** A store and a ledger that a process has left, and one that begins a second later. */
 function openLeft() {
-  const store = createMemoryJobStore()
+  const store = createInProcessJobStore()
   const ledger = createMemoryLedger({ signingKey: createSigningKey(), clock: () => jobBegin })
   const writer = createEntryWriter({ ledger, onFault: () => {} })
   const records = createJobRecords(writer, () => jobBegin + 10)
@@ -41,7 +41,7 @@ function openLeft() {
 }
 
 const recordOf = async (
-  store: ReturnType<typeof createMemoryJobStore>,
+  store: ReturnType<typeof createInProcessJobStore>,
   number: number,
 ): Promise<JobRecord> => {
   const job = await store.findJob({ id: jobId(number) }, jobBegin)

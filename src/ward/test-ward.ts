@@ -146,8 +146,8 @@ export async function createTestWard<
 }
 
 async function createJobStore(): Promise<JobStore> {
-  const { createMemoryJobStore } = await import('../storage/memory/job-store.ts')
-  return createMemoryJobStore()
+  const { createInProcessJobStore } = await import('../storage/sqlite/jobs/in-process-job-store.ts')
+  return createInProcessJobStore()
 }
 
 function isPlainObject(value: unknown): value is object {

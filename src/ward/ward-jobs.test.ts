@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startProcess } from '../../test/contract/child-process.ts'
 import { openTestWard } from '../../test/support/open-test-ward.ts'
 import type { JobModel } from '../jobs/worker/run-attempt.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { guard, usageOf } from '../web/index.ts'
 import { openModelward } from './open-modelward.ts'
 import { createTestWard } from './test-ward.ts'
@@ -63,7 +63,7 @@ describe('ward.jobs', () => {
       predict: (inputs) => new Promise((resolve) => answers.push(() => resolve(inputs))),
     }
     const ward = await openTestWard({
-      jobs: { store: createMemoryJobStore(), models: new Map([['slow', slow]]) },
+      jobs: { store: createInProcessJobStore(), models: new Map([['slow', slow]]) },
     })
     const { text } = await ward.keys.create({ name: 'a', owner: 'acme', limits: ['1 concurrent'] })
     const handler = guard(ward, {}, async (request, caller) => {

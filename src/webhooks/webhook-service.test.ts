@@ -6,7 +6,7 @@ import { anyOwner } from '../jobs/job-service.ts'
 import { createChangeRecorder } from '../ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../ledger/write/entry-writer.ts'
 import { drawPepper, parsePeppers } from '../secrets/peppers.ts'
-import { createMemoryJobStore } from '../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { createWebhookSecretSeal, formatWebhookSecret } from './secret.ts'
 import { createTargetAddresses } from './target-address.ts'
 import { createWebhookService } from './webhook-service.ts'
@@ -15,7 +15,7 @@ const hourMs = 3_600_000
 
 function open() {
   const ledger = createFakeLedger()
-  const outbox = createMemoryJobStore()
+  const outbox = createInProcessJobStore()
   const time = { now: Date.UTC(2026, 0, 1) }
   const clock = (): number => time.now
   const writer = createEntryWriter({ ledger, onFault: () => {} })

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { JobStore } from '../../src/storage/job-store.ts'
-import { createMemoryJobStore } from '../../src/storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import type { OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
-const openMemory: OpenJobStore = async () => {
-  const store = createMemoryJobStore()
+const openInProcess: OpenJobStore = async () => {
+  const store = createInProcessJobStore()
   return { store, close: () => store.close() }
 }
 
@@ -25,5 +25,5 @@ const openSqlite: OpenJobStore = async () => {
   }
 }
 
-describeJobStore('memory', openMemory, 400)
+describeJobStore('SQLite in this process', openInProcess, 400)
 describeJobStore('SQLite', openSqlite, 25)

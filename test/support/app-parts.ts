@@ -4,7 +4,7 @@ import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
 import type { AppParts } from '../../src/server/create-app.ts'
 import { jobModelsOf } from '../../src/server/predict/job-models.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
-import { createMemoryJobStore } from '../../src/storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
 import type { Ward } from '../../src/ward/ward.ts'
 import { createWebhookSecretSeal } from '../../src/webhooks/secret.ts'
 import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
@@ -27,7 +27,7 @@ export async function openAppParts(
   options: AppPartsOptions = {},
 ): Promise<AppParts & { readonly store: JobStore; readonly close: () => Promise<void> }> {
   const {
-    store = createMemoryJobStore(),
+    store = createInProcessJobStore(),
     peppers = parsePeppers(testPepper, 'the test'),
     allow = [],
   } = options

@@ -5,7 +5,7 @@ import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
 import { createEntryWriter, type LedgerMode } from '../../src/ledger/write/entry-writer.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
-import { createMemoryJobStore } from '../../src/storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
 import { createFakeLedger, type FakeLedger } from '../adapters/fake-ledger.ts'
 import { testPepper } from './open-test-ward.ts'
 import { createTestTime, type TestTime } from './test-time.ts'
@@ -45,7 +45,7 @@ type Options = Partial<JobServiceOptions> & {
 
 /** Jobs over a store in memory, whose model `echo` answers at once and whose model `slow` when it is told to. Give two the same store, and they are two processes. */
 export function openTestJobs(options: Options = {}): TestJobs {
-  const { time = createTestTime(), store = createMemoryJobStore(), ledger = createFakeLedger() } = options
+  const { time = createTestTime(), store = createInProcessJobStore(), ledger = createFakeLedger() } = options
   const faults: string[] = []
   const calls: ModelCallUnderWay[] = []
   const onFault = (message: string): void => void faults.push(message)

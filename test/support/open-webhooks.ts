@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
-import { createMemoryJobStore } from '../../src/storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
 import type { WebhookOutbox } from '../../src/webhooks/outbox.ts'
 import { createWebhookSecretSeal } from '../../src/webhooks/secret.ts'
 import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
@@ -51,7 +51,7 @@ export async function openWebhooks(
   given: Partial<WebhookWorkerOptions> = {},
   outboxOf = (store: WebhookOutbox) => store,
 ) {
-  const store = createMemoryJobStore()
+  const store = createInProcessJobStore()
   // Of today, for the library that receivers use looks at the real clock.
   const time = { now: Date.now() }
   const clock = (): number => time.now

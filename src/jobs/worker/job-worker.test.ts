@@ -3,7 +3,7 @@ import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
-import { createMemoryJobStore } from '../../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../storage/sqlite/jobs/in-process-job-store.ts'
 import { anyOwner } from '../job-service.ts'
 
 const inputs = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${index}`)
@@ -168,7 +168,7 @@ describe('a lease', () => {
 
   test('that was lost ends the work, and its result changes nothing: no job has two', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const cutOff = { ...store, extend: () => Promise.reject(new Error('cut off')) }
     const first = openTestJobs({ time, store: cutOff, concurrency: 1 })
     const { id } = await first.submit({ model: 'slow' })
@@ -188,7 +188,7 @@ describe('a lease', () => {
   })
 
   test('of its own that ran out is taken up anew by the same worker, and the work before ends', async () => {
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const cutOff = { ...store, extend: () => Promise.reject(new Error('cut off')) }
     const { submit, time, calls, jobs } = openTestJobs({ store: cutOff, concurrency: 2 })
     const { id } = await submit({ model: 'slow' })
@@ -203,7 +203,7 @@ describe('a lease', () => {
 
   test('of a worker that died ends, the job is taken up; where its attempts are used up it is parked, and that is recorded', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const dead = openTestJobs({
       time,
       store: { ...store, extend: () => new Promise(() => {}) },
@@ -218,7 +218,7 @@ describe('a lease', () => {
 
   test('a cancellation by another process is heard within two seconds, and the work ends', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const worker = openTestJobs({ time, store: { ...store, watch: () => () => {} } })
     const { id } = await worker.submit({ model: 'slow' })
     await time.pass(1_000)
@@ -246,7 +246,7 @@ describe('closing', () => {
 
   test('hands back what has not ended by then, uncounted, even where the model does not listen', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const first = openTestJobs({ time, store, attemptsMax: 1 })
     const { id } = await first.submit({ model: 'slow' })
     const closed = first.jobs.close({ graceMs: 5_000 })

@@ -3,7 +3,7 @@ import { openTestJobs } from '../../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Refusal } from '../../core/refusal.ts'
 import type { JobStore } from '../../storage/job-store.ts'
-import { createMemoryJobStore } from '../../storage/memory/job-store.ts'
+import { createInProcessJobStore } from '../../storage/sqlite/jobs/in-process-job-store.ts'
 import type { JobModel } from './run-attempt.ts'
 
 const inputs = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${index}`)
@@ -61,7 +61,7 @@ describe('many jobs', () => {
   })
 
   test('are taken up together: an end alone asks for no more where the last claim has left none', async () => {
-    const memory = createMemoryJobStore()
+    const memory = createInProcessJobStore()
     let claims = 0
     const store: JobStore = {
       ...memory,
@@ -83,7 +83,7 @@ describe('many jobs', () => {
 
   test('whose leases ran out are found while jobs of another model keep coming', async () => {
     const time = createTestTime()
-    const store = createMemoryJobStore()
+    const store = createInProcessJobStore()
     const { id } = await openTestJobs({ time, store, concurrency: 0 }).submit({ model: 'slow' })
     // By a worker that is never heard of again.
     const [now, until] = [time.clock(), time.clock() + 30_000]

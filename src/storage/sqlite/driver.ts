@@ -14,6 +14,14 @@ export interface OpenDatabaseOptions {
 
 const { DatabaseSync: Database } = loadSqlite()
 
+// `defensive` came with Node 24.12; older versions ignore it.
+const settings: DatabaseSyncOptions & { readonly defensive: boolean } = {
+  enableForeignKeyConstraints: true,
+  enableDoubleQuotedStringLiterals: false,
+  allowExtension: false,
+  defensive: true,
+}
+
 /**
  * Opens a database, creating an empty one with mode 0600 where there is none; WAL and shared memory get the same mode.
  * Nothing that is in the file is changed. Every commit is on the disk before it returns (`synchronous=FULL`).
@@ -24,15 +32,7 @@ export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
   let connection: DatabaseSync | undefined
   try {
     createPrivately(options.file)
-    // `defensive` came with Node 24.12; older versions ignore it.
-    const settings: DatabaseSyncOptions & { readonly defensive: boolean } = {
-      timeout: options.busyTimeoutMs,
-      enableForeignKeyConstraints: true,
-      enableDoubleQuotedStringLiterals: false,
-      allowExtension: false,
-      defensive: true,
-    }
-    connection = new Database(options.file, settings)
+    connection = new Database(options.file, { ...settings, timeout: options.busyTimeoutMs })
     // mmap_size stays 0: under it a disk error or a truncated file is a SIGBUS that no handler turns into a fault.
     connection.exec(`
       PRAGMA trusted_schema = OFF;
@@ -62,6 +62,11 @@ export function openDatabaseToRead(file: string, { isAlone }: { readonly isAlone
   } catch (error) {
     throw setupErrorOf(error, file)
   }
+}
+
+/** A database of this connection alone, in memory: for tests. */
+export function openInProcess(): SqliteDatabase {
+  return databaseOf(new Database(':memory:', settings))
 }
 
 function databaseOf(connection: DatabaseSync): SqliteDatabase {

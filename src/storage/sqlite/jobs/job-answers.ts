@@ -1,13 +1,13 @@
 import type { AnswerReservation, KeptAnswers } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { Carried } from './job-calls.ts'
+import type { SyncCalls } from './job-calls.ts'
 
 interface AnswerRow {
   readonly request_digest: string
   readonly sealed: Uint8Array | null
 }
 
-export interface JobAnswers extends Carried<KeptAnswers> {
+export interface JobAnswers extends SyncCalls<KeptAnswers> {
   /** Whether the request that this names still has its reservation. */
   readonly isHeld: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
 }

@@ -8,51 +8,78 @@ export interface JobThreadData {
   readonly file: string
 }
 
-/** Calls that change something: what comes at once shares a commit. */
-export type JobWrites = Pick<
-  JobStore,
-  | 'submit'
-  | 'claim'
-  | 'extend'
-  | 'settle'
-  | 'cancel'
-  | 'retry'
-  | 'forgetExpired'
-  | 'reserve'
-  | 'keep'
-  | 'release'
-  | 'claimDeliveries'
-  | 'settleDelivery'
-  | 'addWebhookSecret'
->
+type CallName = Exclude<keyof JobStore, 'watch' | 'close'>
 
-/** Calls that only read: they have a thread of their own, and wait for no commit. */
-export type JobReads = Pick<
-  JobStore,
-  'findJob' | 'listJobs' | 'listEnded' | 'countJobs' | 'listDeliveries' | 'findWebhookSecrets'
->
+/** All calls. Writes that arrive at once share a commit; reads wait for no commit. */
+const sides = {
+  submit: 'write',
+  claim: 'write',
+  extend: 'write',
+  settle: 'write',
+  cancel: 'write',
+  retry: 'write',
+  forgetExpired: 'write',
+  reserve: 'write',
+  keep: 'write',
+  release: 'write',
+  claimDeliveries: 'write',
+  settleDelivery: 'write',
+  addWebhookSecret: 'write',
+  findJob: 'read',
+  listJobs: 'read',
+  listEnded: 'read',
+  countJobs: 'read',
+  listDeliveries: 'read',
+  findWebhookSecrets: 'read',
+} as const satisfies Readonly<Record<CallName, 'write' | 'read'>>
 
-/** The same calls as a thread carries them out, one after the other. */
-export type Carried<Calls extends { readonly [Name in keyof Calls]: (...values: never[]) => unknown }> = {
+type NamesOf<Side> = {
+  [Name in CallName]: (typeof sides)[Name] extends Side ? Name : never
+}[CallName]
+
+export type JobWrites = Pick<JobStore, NamesOf<'write'>>
+export type JobReads = Pick<JobStore, NamesOf<'read'>>
+
+/** The calls as they run on a database: one after the other, each with its value at once. */
+export type SyncCalls<Calls extends { readonly [Name in keyof Calls]: (...values: never[]) => unknown }> = {
   readonly [Name in keyof Calls]: (...values: Parameters<Calls[Name]>) => Awaited<ReturnType<Calls[Name]>>
 }
 
-/** One call of a group. */
-export interface JobCall {
-  readonly name: keyof JobWrites
+/** One call on its way to a database. */
+export interface JobCall<Name extends CallName = CallName> {
+  readonly name: Name
   readonly values: readonly unknown[]
 }
 
+/** A store's calls, each handed to the side it belongs to. */
+export function forwardCalls(to: {
+  readonly write: (call: JobCall<keyof JobWrites>) => Promise<unknown>
+  readonly read: (call: JobCall<keyof JobReads>) => Promise<unknown>
+}): JobWrites & JobReads {
+  const calls = Object.entries(sides).map(([name, side]) => [
+    name,
+    (...values: readonly unknown[]) => to[side]({ name, values } as never),
+  ])
+  return Object.fromEntries(calls) as JobWrites & JobReads
+}
+
+/** Runs a call. */
+export function execute<Name extends CallName>(
+  calls: Readonly<Record<Name, (...values: never[]) => unknown>>,
+  { name, values }: JobCall<Name>,
+): unknown {
+  return calls[name](...(values as never[]))
+}
+
 export interface CommitCall {
-  readonly calls: readonly JobCall[]
-  /** Whether anybody wants to know what has changed. */
+  readonly calls: readonly JobCall<keyof JobWrites>[]
   readonly isWatched: boolean
 }
 
 /** What a group came to, once it is durable. */
 export interface Committed {
   readonly outcomes: readonly ({ readonly value: unknown } | { readonly failure: ThreadFailure })[]
-  /** In their order, jobs as they were then, without results; none unless the group was watched. */
+  /** In order; jobs as they were then, without results. Empty unless the group was watched. */
   readonly changes: readonly JobChange[]
 }
 
@@ -60,6 +87,6 @@ export interface Committed {
 export interface JobThreadCalls {
   readonly open: (call: undefined) => void
   readonly commit: (call: CommitCall) => Committed
-  readonly read: (call: { readonly name: keyof JobReads; readonly values: readonly unknown[] }) => unknown
+  readonly read: (call: JobCall<keyof JobReads>) => unknown
   readonly close: (call: undefined) => void
 }

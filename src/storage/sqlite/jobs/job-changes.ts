@@ -3,7 +3,7 @@ import type { JobProgress, JobSubmission } from '../../../jobs/job-queue.ts'
 import { cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobAnswers } from './job-answers.ts'
-import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-row.ts'
 
@@ -12,7 +12,7 @@ export function createJobSubmit(
   database: SqliteDatabase,
   { jobs, turns, changes }: JobParts,
   answers: Pick<JobAnswers, 'isHeld' | 'keep'>,
-): Carried<JobWrites>['submit'] {
+): SyncCalls<JobWrites>['submit'] {
   const countAll = database.prepare<{ count: number }>(
     'SELECT queued + running AS count FROM totals WHERE id = 1',
   )
@@ -48,7 +48,7 @@ export function createAttemptChanges({
   jobs,
   changes,
   end,
-}: JobParts): Pick<Carried<JobWrites>, 'extend' | 'settle'> {
+}: JobParts): Pick<SyncCalls<JobWrites>, 'extend' | 'settle'> {
   function findHeld(id: string, lease: string): StoredJob | undefined {
     const found = jobs.find(id)
     return found?.lease === lease ? found : undefined
@@ -81,7 +81,7 @@ export function createAttemptChanges({
 }
 
 /** Changes jobs as whoever made them wants. */
-export function createOwnerChanges({ jobs, end }: JobParts): Pick<Carried<JobWrites>, 'cancel' | 'retry'> {
+export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobWrites>, 'cancel' | 'retry'> {
   function findResult({ place, job }: StoredJob): JobRecord {
     return job.status === 'succeeded' ? { ...job, result: jobs.findResult(place) } : job
   }

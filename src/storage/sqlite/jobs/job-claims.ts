@@ -3,7 +3,7 @@ import type { JobRecord } from '../../../jobs/job.ts'
 import type { ClaimedJob } from '../../../jobs/job-queue.ts'
 import { beginAttempt, parkLost } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
 
@@ -11,7 +11,7 @@ import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.
 const dueMax = 10_000
 
 /** Leases jobs. */
-export function createJobClaims(database: SqliteDatabase, parts: JobParts): Carried<JobWrites>['claim'] {
+export function createJobClaims(database: SqliteDatabase, parts: JobParts): SyncCalls<JobWrites>['claim'] {
   const { jobs, turns, changes } = parts
   const selectDue = database.prepareCells<JobCells>(
     `SELECT ${jobColumns} FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ${dueMax}`,

@@ -1,5 +1,5 @@
 import { readValue, type SqliteDatabase } from '../database.ts'
-import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobOutbox } from './job-outbox.ts'
 
 /** Pages that stay free: new jobs take them, faster than they could be had from the disk. 8 MiB. */
@@ -17,7 +17,7 @@ interface ForgottenRow {
 export function createJobExpiry(
   database: SqliteDatabase,
   outbox: JobOutbox,
-): Carried<JobWrites>['forgetExpired'] {
+): SyncCalls<JobWrites>['forgetExpired'] {
   const removeJobs = database.prepare<ForgottenRow>(
     `DELETE FROM jobs WHERE place IN
       (SELECT place FROM jobs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING id, owner, webhook`,

@@ -3,12 +3,12 @@ import { drawBase62 } from '../../../core/base62.ts'
 import { type JobRecord, withoutResult } from '../../../jobs/job.ts'
 import type { WebhookDelivery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { Carried, JobWrites } from './job-calls.ts'
+import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
 
 /** Deliveries of webhooks, without transactions or error handling of their own. */
-export interface JobOutbox extends Pick<Carried<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
+export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
   /** Puts in the message about a job that has ended, where it names a webhook. */
   readonly add: (job: JobRecord, now: number) => void
   /** Forgets what was delivered of a job, and what still waits once it has ended. */

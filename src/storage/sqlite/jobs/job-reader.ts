@@ -2,7 +2,13 @@ import { type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
-import type { Carried, JobReads, JobThreadCalls, JobThreadData } from './job-calls.ts'
+import {
+  execute,
+  type JobReads,
+  type JobThreadCalls,
+  type JobThreadData,
+  type SyncCalls,
+} from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
 import { openJobDatabaseToRead } from './job-database.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
@@ -13,7 +19,7 @@ import { createJobFinder } from './job-table.ts'
 interface OpenJobs {
   readonly database: SqliteDatabase
   readonly files: WatchedFiles
-  readonly reads: Carried<JobReads>
+  readonly reads: SyncCalls<JobReads>
 }
 
 /** The reading side of the jobs, as a thread runs it, beside whoever writes them. */
@@ -29,10 +35,10 @@ export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, '
   }
 
   return {
-    read({ name, values }) {
+    read(call) {
       const { files, reads } = use()
       files.check()
-      return (reads[name] as (...values: readonly unknown[]) => unknown)(...values)
+      return execute(reads, call)
     },
     close() {
       open?.database.close()
@@ -42,7 +48,7 @@ export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, '
 }
 
 /** All calls that only read, on an open database. */
-export function createJobReads(database: SqliteDatabase): Carried<JobReads> {
+export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
   const { findOwned, findResult } = createJobFinder(database)
   const count = database.prepare<{ queued: number; running: number }>(
     'SELECT queued, running FROM totals WHERE id = 1',
@@ -64,7 +70,7 @@ export function createJobReads(database: SqliteDatabase): Carried<JobReads> {
 /** Behind every job there is: where the first page begins. */
 const newest = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
 
-function createJobList(database: SqliteDatabase): Carried<JobReads>['listJobs'] {
+function createJobList(database: SqliteDatabase): SyncCalls<JobReads>['listJobs'] {
   const all = createStatusLists(database, false)
   const owned = createStatusLists(database, true)
 
@@ -77,7 +83,7 @@ function createJobList(database: SqliteDatabase): Carried<JobReads>['listJobs'] 
   }
 }
 
-function createEndedList(database: SqliteDatabase): Carried<JobReads>['listEnded'] {
+function createEndedList(database: SqliteDatabase): SyncCalls<JobReads>['listEnded'] {
   const list = database.prepareCells<JobCells>(
     `SELECT ${jobColumns} FROM jobs WHERE finished_at IS NOT NULL AND (finished_at, id) < (?1, ?2)
       ORDER BY finished_at DESC, id DESC LIMIT ?3`,
@@ -110,7 +116,7 @@ function createStatusLists(database: SqliteDatabase, isOwned: boolean): StatusLi
   }
 }
 
-function createDeliveryList(database: SqliteDatabase): Carried<JobReads>['listDeliveries'] {
+function createDeliveryList(database: SqliteDatabase): SyncCalls<JobReads>['listDeliveries'] {
   const prepare = (where: string): SqliteStatement<DeliveryCells> =>
     database.prepareCells(`SELECT ${deliveryColumns} FROM deliveries ${where} ORDER BY place DESC LIMIT ?1`)
   const all = prepare('')

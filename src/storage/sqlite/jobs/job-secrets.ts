@@ -1,8 +1,8 @@
 import type { SqliteDatabase } from '../database.ts'
-import type { Carried, JobReads, JobWrites } from './job-calls.ts'
+import type { JobReads, JobWrites, SyncCalls } from './job-calls.ts'
 
 /** Adds sealed secrets of webhooks. */
-export function createSecretWriter(database: SqliteDatabase): Carried<JobWrites>['addWebhookSecret'] {
+export function createSecretWriter(database: SqliteDatabase): SyncCalls<JobWrites>['addWebhookSecret'] {
   const removeOlder = database.prepare(
     `DELETE FROM webhook_secrets WHERE owner = ?1 AND place <>
       (SELECT place FROM webhook_secrets WHERE owner = ?1 ORDER BY place DESC LIMIT 1)`,
@@ -28,7 +28,7 @@ interface SecretRow {
 }
 
 /** Finds those that may sign. */
-export function createSecretFinder(database: SqliteDatabase): Carried<JobReads>['findWebhookSecrets'] {
+export function createSecretFinder(database: SqliteDatabase): SyncCalls<JobReads>['findWebhookSecrets'] {
   const select = database.prepare<SecretRow>(
     `SELECT owner, sealed, created_at AS createdAt, signs_until AS signsUntil FROM webhook_secrets
       WHERE owner = ? AND (signs_until IS NULL OR signs_until > ?) ORDER BY place DESC`,

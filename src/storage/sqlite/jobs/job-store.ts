@@ -1,12 +1,17 @@
 import { Fault } from '../../../core/fault.ts'
-import type { JobChange } from '../../../jobs/job-queue.ts'
+import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
 import { createGroupQueue, type GroupQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
 import { createLastingThread, type LastingThread } from '../threads/restarting-thread.ts'
 import { errorOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
-import { weighCall } from './job-call-weight.ts'
-import type { JobCall, JobReads, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
+import {
+  forwardCalls,
+  type JobCall,
+  type JobThreadCalls,
+  type JobThreadData,
+  type JobWrites,
+} from './job-calls.ts'
 
 export interface SqliteJobStoreOptions {
   /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
@@ -51,7 +56,13 @@ export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOption
   const queue = createCommitQueue(writer, watching)
   let isOpen = true
   return {
-    ...createCalls(queue, reader, () => isOpen),
+    ...forwardCalls({
+      async write(call) {
+        if (!isOpen) throw new Fault(faultCode, `${store}: it is closed`)
+        return queue.add(call)
+      },
+      read: (call) => reader.ask('read', call),
+    }),
     watch: watching.watch,
     async close() {
       isOpen = false
@@ -82,7 +93,7 @@ async function openWriter(worker: ThreadWorker<JobThreadCalls>): Promise<ThreadW
   }
 }
 
-type CommitQueue = GroupQueue<JobCall, unknown>
+type CommitQueue = GroupQueue<JobCall<keyof JobWrites>, unknown>
 
 /** Has what comes while a commit is under way share the next. */
 function createCommitQueue(
@@ -105,37 +116,31 @@ function createCommitQueue(
   })
 }
 
-function createCalls(
-  queue: CommitQueue,
-  reader: LastingThread<JobThreadCalls>,
-  isOpen: () => boolean,
-): Omit<JobStore, 'watch' | 'close'> {
-  async function add(name: keyof JobWrites, values: readonly unknown[]): Promise<never> {
-    if (!isOpen()) throw new Fault(faultCode, `${store}: it is closed`)
-    return (await queue.add({ name, values })) as never
+const unit = 1_024
+/** A claim counts as this at most, though it rarely returns its maximum. */
+const askedMax = 256
+
+/** The weight of a call in its commit: a unit per changed item, and per 1,024 characters of its text. */
+function weighCall({ name, values }: JobCall<keyof JobWrites>): number {
+  const [first, second] = values
+  switch (name) {
+    case 'submit':
+      return weighTexts((first as JobSubmission).jobs.map(({ inputs }) => inputs))
+    case 'settle':
+      return weighTexts((first as readonly AttemptEnd[]).map((end) => ('result' in end ? end.result : '')))
+    case 'extend':
+      return (first as readonly unknown[]).length
+    case 'claim':
+      return Math.min((first as { readonly max: number }).max, askedMax)
+    case 'forgetExpired':
+      return Math.min(second as number, askedMax)
+    default:
+      return 1
   }
-  async function read(name: keyof JobReads, values: readonly unknown[]): Promise<never> {
-    return (await reader.ask('read', { name, values })) as never
-  }
-  return {
-    submit: (...values) => add('submit', values),
-    claim: (...values) => add('claim', values),
-    extend: (...values) => add('extend', values),
-    settle: (...values) => add('settle', values),
-    cancel: (...values) => add('cancel', values),
-    retry: (...values) => add('retry', values),
-    forgetExpired: (...values) => add('forgetExpired', values),
-    reserve: (...values) => add('reserve', values),
-    keep: (...values) => add('keep', values),
-    release: (...values) => add('release', values),
-    claimDeliveries: (...values) => add('claimDeliveries', values),
-    settleDelivery: (...values) => add('settleDelivery', values),
-    addWebhookSecret: (...values) => add('addWebhookSecret', values),
-    findJob: (...values) => read('findJob', values),
-    listJobs: (...values) => read('listJobs', values),
-    listEnded: (...values) => read('listEnded', values),
-    countJobs: (...values) => read('countJobs', values),
-    listDeliveries: (...values) => read('listDeliveries', values),
-    findWebhookSecrets: (...values) => read('findWebhookSecrets', values),
-  }
+}
+
+function weighTexts(texts: readonly string[]): number {
+  let weight = 0
+  for (const text of texts) weight += 1 + Math.floor(text.length / unit)
+  return weight
 }

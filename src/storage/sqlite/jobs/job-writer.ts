@@ -3,7 +3,15 @@ import { failureOf } from '../threads/thread-program.ts'
 import { inTransaction } from '../transaction.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
 import { createJobAnswers } from './job-answers.ts'
-import type { Carried, Committed, JobCall, JobThreadCalls, JobThreadData, JobWrites } from './job-calls.ts'
+import {
+  type Committed,
+  execute,
+  type JobCall,
+  type JobThreadCalls,
+  type JobThreadData,
+  type JobWrites,
+  type SyncCalls,
+} from './job-calls.ts'
 import { type ChangeNotes, createChangeNotes, type JobChanges } from './job-change-notes.ts'
 import { createAttemptChanges, createJobSubmit, createOwnerChanges } from './job-changes.ts'
 import { createJobClaims } from './job-claims.ts'
@@ -15,7 +23,7 @@ import { createSecretWriter } from './job-secrets.ts'
 interface OpenJobs {
   readonly database: SqliteDatabase
   readonly files: WatchedFiles
-  readonly carryOut: (call: JobCall) => Committed['outcomes'][number]
+  readonly execute: (call: JobCall<keyof JobWrites>) => Committed['outcomes'][number]
   readonly notes: ChangeNotes
 }
 
@@ -34,11 +42,11 @@ export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, '
   return {
     open: () => void use(),
     commit({ calls, isWatched }) {
-      const { database, files, carryOut, notes } = use()
+      const { database, files, execute, notes } = use()
       // The open file goes on when its name is gone: what is written to it would be lost.
       files.check()
       notes.begin(isWatched)
-      return inTransaction(database, () => ({ outcomes: calls.map(carryOut), changes: notes.take() }))
+      return inTransaction(database, () => ({ outcomes: calls.map(execute), changes: notes.take() }))
     },
     close() {
       open?.database.close()
@@ -52,8 +60,7 @@ function openJobs(file: string): OpenJobs {
   try {
     const notes = createChangeNotes()
     const writes = createJobWrites(database, notes)
-    const carryOut = createCallRunner(database, writes, notes)
-    return { database, files: watchFiles(file), carryOut, notes }
+    return { database, files: watchFiles(file), execute: createCallRunner(database, writes, notes), notes }
   } catch (error) {
     database.close()
     throw error
@@ -61,7 +68,7 @@ function openJobs(file: string): OpenJobs {
 }
 
 /** All calls that change something, on an open database; each within a transaction of the caller's. */
-export function createJobWrites(database: SqliteDatabase, changes: JobChanges): Carried<JobWrites> {
+export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
   const { reserve, keep, release, ...answers } = createJobAnswers(database)
   const { claimDeliveries, settleDelivery } = parts.outbox
@@ -83,16 +90,16 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
 /** Carries out a call within a group's transaction, so that it undoes itself alone where it fails. */
 function createCallRunner(
   database: SqliteDatabase,
-  writes: Carried<JobWrites>,
+  writes: SyncCalls<JobWrites>,
   notes: ChangeNotes,
-): OpenJobs['carryOut'] {
+): OpenJobs['execute'] {
   const begin = database.prepare('SAVEPOINT call')
   const undo = database.prepare('ROLLBACK TO call')
   const end = database.prepare('RELEASE call')
-  return ({ name, values }) => {
+  return (call) => {
     begin.run()
     try {
-      const value = (writes[name] as (...values: readonly unknown[]) => unknown)(...values)
+      const value = execute(writes, call)
       end.run()
       notes.endCall()
       return { value }

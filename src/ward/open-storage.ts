@@ -1,4 +1,4 @@
-import type { LedgerInspection, Storage, StorageInspection, StorageOptions } from './storage.ts'
+import type { LedgerInspection, Storage, StorageInspection, StorageOptions } from '../storage/storage.ts'
 
 /** Where a deployment's storage is. */
 export interface StoragePlace {
@@ -8,18 +8,18 @@ export interface StoragePlace {
 
 /** Opens a deployment's storage. @throws SetupError */
 export async function openStorage({ data }: StoragePlace, options: StorageOptions): Promise<Storage> {
-  const { openFolder } = await import('./sqlite/open-folder.ts')
+  const { openFolder } = await import('../storage/sqlite/open-folder.ts')
   return openFolder(data, options)
 }
 
 /** Reads a deployment's storage without opening it: see `StorageInspection`. */
 export async function inspectStorage({ data }: StoragePlace): Promise<StorageInspection> {
-  const { inspectFolder } = await import('./sqlite/inspect-folder.ts')
+  const { inspectFolder } = await import('../storage/sqlite/inspect-folder.ts')
   return inspectFolder(data)
 }
 
 /** Reads a copy of a ledger that was stored apart from its deployment. */
 export async function inspectLedgerCopy(file: string): Promise<Pick<LedgerInspection, 'name' | 'verify'>> {
-  const { inspectLedgerFile } = await import('./sqlite/inspect-folder.ts')
+  const { inspectLedgerFile } = await import('../storage/sqlite/inspect-folder.ts')
   return inspectLedgerFile(file)
 }
