@@ -129,7 +129,7 @@ describe('jobs in SQLite in trouble', () => {
     const file = join(createTemporaryFolder(), 'jobs.db')
     const start = () =>
       startThread<{ readonly open: (call: undefined) => void }>({
-        program: 'job-thread',
+        program: '../jobs/job-thread',
         data: { role: 'writer', file },
         store: 'jobs',
         role: 'writer',
