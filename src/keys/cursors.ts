@@ -13,9 +13,14 @@ const sortValues: Readonly<Record<KeySort, (key: KeyRecord) => KeyCursor['value'
   id: (key) => key.id,
 }
 
+/** What a list of keys in this order is sorted by. */
+export function sortValueOf(key: KeyRecord, sort: KeySort): KeyCursor['value'] {
+  return sortValues[sort](key)
+}
+
 /** The cursor behind a page's last key, opaque to clients; it names the order it belongs to. */
 export function formatKeyCursor(last: KeyRecord, sort: KeySort): string {
-  return Buffer.from(JSON.stringify([sort, sortValues[sort](last), last.id])).toString('base64url')
+  return Buffer.from(JSON.stringify([sort, sortValueOf(last, sort), last.id])).toString('base64url')
 }
 
 /** Reads a cursor made for this order; undefined for anything else. */

@@ -1,60 +1,51 @@
+import { type KeyCursor, sortValueOf } from '../../keys/cursors.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
-import type { KeyPage, KeyQuery, KeySort } from '../../keys/key-store.ts'
+import type { KeyPage, KeyQuery, OwnerPage, OwnerQuery } from '../../keys/key-store.ts'
+import type { OwnerRecord } from '../../keys/owner-record.ts'
 import { standingOf } from '../../keys/standing.ts'
-import { compareText } from './compare-text.ts'
 
-type SortValue = string | number | null
-
-const sortValues: Readonly<Record<KeySort, (key: KeyRecord) => SortValue>> = {
-  created_at: (key) => key.createdAt,
-  updated_at: (key) => key.updatedAt,
-  expires_at: (key) => key.expiresAt,
-  name: (key) => key.name,
-  id: (key) => key.id,
-}
-
-/** One page of the keys, filtered and sorted as asked. */
-export function selectKeys(keys: readonly KeyRecord[], query: KeyQuery): KeyPage {
-  const sortValue = sortValues[query.sort]
-  const compare = (a: Place, b: Place): number => comparePlaces(a, b, query.descending)
-  const { after } = query
-  const start =
-    after === undefined ? undefined : { value: query.sort === 'id' ? after.id : after.value, id: after.id }
-  const found = keys
+/** One page of the keys, filtered and sorted as the query says. */
+export function selectKeys(keys: Iterable<KeyRecord>, query: KeyQuery): KeyPage {
+  const { sort, descending, limit, after } = query
+  const start = after && (sort === 'id' ? { value: after.id, id: after.id } : after)
+  const found = [...keys]
     .filter((key) => matches(key, query))
-    .map((key) => ({ key, value: sortValue(key), id: key.id }))
-    .filter((place) => start === undefined || compare(place, start) > 0)
-    .sort(compare)
-  return {
-    keys: found.slice(0, query.limit).map((place) => place.key),
-    hasMore: found.length > query.limit,
-  }
+    .map((key) => ({ key, value: sortValueOf(key, sort), id: key.id }))
+    .filter((place) => start === undefined || comparePlaces(place, start, descending) > 0)
+    .sort((a, b) => comparePlaces(a, b, descending))
+  return { keys: found.slice(0, limit).map(({ key }) => key), hasMore: found.length > limit }
 }
 
-interface Place {
-  readonly value: SortValue
-  readonly id: string
+export function selectOwners(owners: Iterable<OwnerRecord>, { limit, after }: OwnerQuery): OwnerPage {
+  const found = [...owners]
+    .filter(({ owner }) => after === undefined || compareText(owner, after) > 0)
+    .sort((a, b) => compareText(a.owner, b.owner))
+  return { owners: found.slice(0, limit), hasMore: found.length > limit }
 }
 
 /** Null last either way; ties by id in the same direction. */
-function comparePlaces(a: Place, b: Place, isDescending: boolean): number {
+function comparePlaces(a: KeyCursor, b: KeyCursor, isDescending: boolean): number {
   if ((a.value === null) !== (b.value === null)) return a.value === null ? 1 : -1
   const order = compareValues(a.value, b.value) || compareText(a.id, b.id)
   return isDescending ? -order : order
 }
 
-function compareValues(a: SortValue, b: SortValue): number {
-  if (a === b) return 0
+function compareValues(a: KeyCursor['value'], b: KeyCursor['value']): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   return compareText(String(a), String(b))
 }
 
-function matches(key: KeyRecord, query: KeyQuery): boolean {
-  if (query.owner !== undefined && key.owner !== query.owner.toWellFormed()) return false
-  if (query.environment !== undefined && key.environment !== query.environment) return false
-  if (query.scope !== undefined && !key.scopes.includes(query.scope)) return false
-  if (query.standing !== undefined && standingOf(key, query.standing.now) !== query.standing.is) return false
-  return query.nameContains === undefined || foldAscii(key.name).includes(foldAscii(query.nameContains))
+/** By code points, as databases compare UTF-8; `<` compares UTF-16 units, and puts U+10000 before U+E000. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function matches(key: KeyRecord, { owner, environment, scope, standing, nameContains }: KeyQuery): boolean {
+  if (owner !== undefined && key.owner !== owner.toWellFormed()) return false
+  if (environment !== undefined && key.environment !== environment) return false
+  if (scope !== undefined && !key.scopes.includes(scope)) return false
+  if (standing !== undefined && standingOf(key, standing.now) !== standing.is) return false
+  return nameContains === undefined || foldAscii(key.name).includes(foldAscii(nameContains))
 }
 
 function foldAscii(text: string): string {

@@ -2,153 +2,201 @@ import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import type { IdempotentAnswer } from '../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
-import type {
-  AddOutcome,
-  Changes,
-  KeyStore,
-  ReplaceOutcome,
-  ReplaceOwnerOutcome,
-} from '../../keys/key-store.ts'
+import type { AddOutcome, ChangeCursor, Changes, KeyStore, ReplaceOutcome } from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
-import { copyAnswer, digestText, keepKey, lendKey } from './kept-copies.ts'
-import { type ChangeLog, createChangeLog } from './key-changes.ts'
-import { selectKeys } from './key-query.ts'
-import { createOwnerTable, type OwnerTable } from './owner-table.ts'
+import { parseFrozen } from '../parse-frozen.ts'
+import { selectKeys, selectOwners } from './key-query.ts'
 
 export interface MemoryKeyStoreOptions {
-  /** Says which kept answers have expired. @default Date.now */
+  /** Decides which stored answers have expired. @default Date.now */
   readonly clock?: Clock
 }
 
-/** Keeps keys in this process's memory: for tests, and for trying things out. They end with the process. */
-export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): KeyStore {
-  const { clock = Date.now } = options
-  const state: MemoryState = {
-    keys: new Map(),
-    keyIdsByDigest: new Map(),
-    owners: createOwnerTable(),
-    answers: new Map(),
-    settings: new Map(),
-    changes: createChangeLog(),
-  }
+/**
+ * Keys in this process's memory, for tests. Not SQLite on `:memory:`, as jobs are: a test ward
+ * also runs where there is no `node:sqlite`.
+ */
+export function createMemoryKeyStore({ clock = Date.now }: MemoryKeyStoreOptions = {}): KeyStore {
+  const state = new MemoryKeys()
+  const owners = new Map<string, OwnerRecord>()
+  const answers = new Map<string, IdempotentAnswer>()
+  const settings = new Map<string, string>()
   let isOpen = true
 
-  /** Runs one call; what it throws rejects the promise, as it does in every store. */
+  /** Runs one call; what it throws rejects the promise, as in every store. */
   async function run<T>(work: () => T): Promise<T> {
     if (!isOpen) throw new Fault('store_unavailable', 'the key store is closed')
     return work()
   }
 
+  function findAnswer(id: string, now: number): IdempotentAnswer | undefined {
+    const stored = answers.get(id)
+    return stored === undefined || stored.expiresAt <= now ? undefined : copyAnswer(stored)
+  }
+
+  function change<T extends AddOutcome | ReplaceOutcome>(
+    answer: IdempotentAnswer | undefined,
+    work: () => T,
+  ) {
+    const now = clock()
+    for (const { id, expiresAt } of answers.values()) if (expiresAt <= now) answers.delete(id)
+    const earlier = answer && findAnswer(answer.id, now)
+    if (earlier !== undefined) return { outcome: 'answered' as const, answer: earlier }
+    const result = work()
+    const isDone = result.outcome === 'added' || result.outcome === 'replaced'
+    if (answer !== undefined && isDone) answers.set(answer.id, copyAnswer(answer))
+    return result
+  }
+
   return {
-    findKey: (id) => run(() => lendFound(state, id)),
-    findImportedKey: (digests) =>
-      run(() => {
-        const ids = digests.map((digest) => state.keyIdsByDigest.get(digestText(digest)))
-        const id = ids.find((found) => found !== undefined)
-        return id === undefined ? undefined : lendFound(state, id)
-      }),
+    findKey: (id) => run(() => state.find(id)),
+    findImportedKey: (digests) => run(() => state.findImported(digests)),
     listKeys: (query) =>
       run(() => {
-        const page = selectKeys([...state.keys.values()], query)
-        return { keys: page.keys.map(lendKey), hasMore: page.hasMore }
+        const { keys, hasMore } = selectKeys(state.keys.values(), query)
+        return { keys: keys.map(copyKey), hasMore }
       }),
-    addKeys: (records, answer) => run(() => change(state, clock(), answer, () => addKeys(state, records))),
-    replaceKey: (record, answer) =>
-      run(() => change(state, clock(), answer, () => replaceKey(state, record))),
-    findOwner: (owner) => run(() => state.owners.find(owner)),
-    replaceOwner: (record) => run(() => replaceOwner(state, record)),
-    listOwners: (query) => run(() => state.owners.list(query)),
-    findAnswer: (id, now) => run(() => findAnswer(state, id, now)),
-    readChanges: (since) =>
-      run((): Changes => {
-        const hasImportedKeys = state.keyIdsByDigest.size > 0
-        return { ...state.changes.read(since), hasImportedKeys, hasKeys: state.keys.size > 0 }
+    addKeys: (records, answer) => run(() => change(answer, () => state.add(records))),
+    replaceKey: (record, answer) => run(() => change(answer, () => state.replace(record))),
+    findOwner: (owner) => run(() => owners.get(owner.toWellFormed())),
+    replaceOwner: (record) =>
+      run(() => {
+        const { version } = owners.get(record.owner.toWellFormed()) ?? { version: 0 }
+        if (record.version !== version + 1) return { outcome: 'stale' }
+        const stored = storedOwner(record)
+        owners.set(stored.owner, stored)
+        state.noteOwner(stored.owner)
+        return { outcome: 'replaced' }
       }),
-    findSetting: (name) => run(() => state.settings.get(name)),
+    listOwners: (query) => run(() => selectOwners(owners.values(), query)),
+    findAnswer: (id, now) => run(() => findAnswer(id, now)),
+    readChanges: (since) => run(() => state.readChanges(since)),
+    findSetting: (name) => run(() => settings.get(name)),
     addSetting: (name, value) =>
       run(() => {
-        const kept = state.settings.get(name) ?? value
-        state.settings.set(name, kept)
-        return kept
+        const stored = settings.get(name) ?? value
+        settings.set(name, stored)
+        return stored
       }),
-    close: async () => {
+    async close() {
       isOpen = false
     },
   }
 }
 
-interface MemoryState {
-  readonly keys: Map<string, KeyRecord>
-  /** Ids of imported keys, by the text of each kept digest. */
-  readonly keyIdsByDigest: Map<string, string>
-  readonly owners: OwnerTable
-  readonly answers: Map<string, IdempotentAnswer>
-  readonly settings: Map<string, string>
-  readonly changes: ChangeLog
-}
+/** More changed keys than this are `all`, as in every store. */
+const listedMax = 1_000
 
-function change<T extends AddOutcome | ReplaceOutcome>(
-  state: MemoryState,
-  now: number,
-  answer: IdempotentAnswer | undefined,
-  work: () => T,
-): T | { outcome: 'answered'; answer: IdempotentAnswer } {
-  for (const [id, kept] of state.answers) if (kept.expiresAt <= now) state.answers.delete(id)
-  const earlier = answer === undefined ? undefined : findAnswer(state, answer.id, now)
-  if (earlier !== undefined) return { outcome: 'answered', answer: earlier }
-  const result = work()
-  const isDone = result.outcome === 'added' || result.outcome === 'replaced'
-  if (answer !== undefined && isDone) state.answers.set(answer.id, copyAnswer(answer))
-  return result
-}
+class MemoryKeys {
+  readonly keys = new Map<string, KeyRecord>()
+  /** Ids of imported keys, by the text of each stored digest. */
+  readonly #idsByDigest = new Map<string, string>()
+  /** The number of each key's last change; the oldest comes first. */
+  readonly #changes = new Map<string, number>()
+  #cursor = 0
 
-function addKeys(state: MemoryState, records: readonly KeyRecord[]): AddOutcome {
-  const names = new Set<string>()
-  for (const name of records.flatMap((record) => [record.id, ...digestsOf(record)])) {
-    if (names.has(name) || state.keys.has(name) || state.keyIdsByDigest.has(name)) return { outcome: 'taken' }
-    names.add(name)
+  find(id: string): KeyRecord | undefined {
+    const stored = this.keys.get(id)
+    return stored && copyKey(stored)
   }
-  for (const record of records.map(keepKey)) put(state, record)
-  return { outcome: 'added' }
-}
 
-function replaceKey(state: MemoryState, record: KeyRecord): ReplaceOutcome {
-  const earlier = state.keys.get(record.id)
-  if (earlier === undefined || earlier.version !== record.version - 1) return { outcome: 'stale' }
-  for (const digest of digestsOf(record)) {
-    const holder = state.keyIdsByDigest.get(digest)
-    if (holder !== undefined && holder !== record.id)
-      throw new Fault('internal', `key ${record.id}: the imported key ${holder} has the same secret`)
+  findImported(digests: readonly Uint8Array[]): KeyRecord | undefined {
+    const ids = digests.map((digest) => this.#idsByDigest.get(digestText(digest)))
+    const id = ids.find((found) => found !== undefined)
+    return id === undefined ? undefined : this.find(id)
   }
-  const kept = keepKey(record)
-  for (const digest of digestsOf(earlier)) state.keyIdsByDigest.delete(digest)
-  put(state, kept)
-  return { outcome: 'replaced' }
+
+  add(records: readonly KeyRecord[]): AddOutcome {
+    // No id looks like a digest: those have 12 characters.
+    const names = records.flatMap((record) => [record.id, ...digestsOf(record)])
+    const isTaken = names.some((name) => this.keys.has(name) || this.#idsByDigest.has(name))
+    if (isTaken || new Set(names).size < names.length) return { outcome: 'taken' }
+    for (const stored of records.map(storedKey)) this.#put(stored)
+    return { outcome: 'added' }
+  }
+
+  replace(record: KeyRecord): ReplaceOutcome {
+    const earlier = this.keys.get(record.id)
+    if (earlier === undefined || earlier.version !== record.version - 1) return { outcome: 'stale' }
+    for (const digest of digestsOf(record)) {
+      const holder = this.#idsByDigest.get(digest) ?? record.id
+      if (holder !== record.id)
+        throw new Fault('internal', `key ${record.id}: the imported key ${holder} has the same secret`)
+    }
+    const stored = storedKey(record)
+    for (const digest of digestsOf(earlier)) this.#idsByDigest.delete(digest)
+    this.#put(stored)
+    return { outcome: 'replaced' }
+  }
+
+  /** A change of an owner changes each of its keys. */
+  noteOwner(owner: string): void {
+    for (const key of this.keys.values()) if (key.owner === owner) this.#note(key.id)
+  }
+
+  readChanges(since: ChangeCursor = this.#cursor): Changes {
+    return {
+      cursor: this.#cursor,
+      keyIds: this.#idsSince(since),
+      hasImportedKeys: this.#idsByDigest.size > 0,
+      hasKeys: this.keys.size > 0,
+    }
+  }
+
+  #idsSince(since: ChangeCursor): readonly string[] | 'all' {
+    if (since === this.#cursor) return []
+    const ids = [...this.#changes].filter(([, change]) => change > since).map(([id]) => id)
+    return since > this.#cursor || ids.length > listedMax ? 'all' : ids
+  }
+
+  #put(stored: KeyRecord): void {
+    this.keys.set(stored.id, stored)
+    for (const digest of digestsOf(stored)) this.#idsByDigest.set(digest, stored.id)
+    this.#note(stored.id)
+  }
+
+  #note(id: string): void {
+    this.#cursor += 1
+    this.#changes.delete(id)
+    this.#changes.set(id, this.#cursor)
+  }
 }
 
-function replaceOwner(state: MemoryState, record: OwnerRecord): ReplaceOwnerOutcome {
-  if (!state.owners.replace(record)) return { outcome: 'stale' }
-  const owner = record.owner.toWellFormed()
-  for (const key of state.keys.values()) if (key.owner === owner) state.changes.record(key.id)
-  return { outcome: 'replaced' }
+/** A copy, normalised as JSON and UTF-8 would, so that this store differs from no other. */
+function storedKey(key: KeyRecord): KeyRecord {
+  const { scopes, metadata, addresses, limits } = key
+  return copyKey({
+    ...key,
+    ...parseFrozen<Pick<KeyRecord, 'scopes' | 'metadata' | 'addresses' | 'limits'>>(
+      JSON.stringify({ scopes, metadata, addresses, limits }),
+    ),
+    name: key.name.toWellFormed(),
+    owner: key.owner.toWellFormed(),
+    revokedReason: key.revokedReason?.toWellFormed() ?? null,
+  })
 }
 
-function put(state: MemoryState, kept: KeyRecord): void {
-  state.keys.set(kept.id, kept)
-  for (const digest of digestsOf(kept)) state.keyIdsByDigest.set(digest, kept.id)
-  state.changes.record(kept.id)
+/** Bytes cannot be frozen, so each caller gets its own; a Buffer's `slice` would share them. */
+function copyKey(stored: KeyRecord): KeyRecord {
+  const secrets = stored.secrets.map((secret) =>
+    Object.freeze({ ...secret, digest: new Uint8Array(secret.digest) }),
+  )
+  return Object.freeze({ ...stored, secrets: Object.freeze(secrets) })
+}
+
+function storedOwner(record: OwnerRecord): OwnerRecord {
+  const limits = parseFrozen<OwnerRecord['limits']>(JSON.stringify(record.limits))
+  return Object.freeze({ ...record, owner: record.owner.toWellFormed(), limits })
+}
+
+function copyAnswer(answer: IdempotentAnswer): IdempotentAnswer {
+  return Object.freeze({ ...answer, sealed: new Uint8Array(answer.sealed) })
 }
 
 function digestsOf(record: KeyRecord): string[] {
-  return record.imported ? record.secrets.map((secret) => digestText(secret.digest)) : []
+  return record.imported ? record.secrets.map(({ digest }) => digestText(digest)) : []
 }
 
-function lendFound(state: MemoryState, id: string): KeyRecord | undefined {
-  const kept = state.keys.get(id)
-  return kept === undefined ? undefined : lendKey(kept)
-}
-
-function findAnswer(state: MemoryState, id: string, now: number): IdempotentAnswer | undefined {
-  const kept = state.answers.get(id)
-  return kept === undefined || kept.expiresAt <= now ? undefined : copyAnswer(kept)
+function digestText(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('base64')
 }

@@ -1,5 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord, SecretRecord } from '../../../keys/key-record.ts'
+import { parseFrozen } from '../../parse-frozen.ts'
 
 /** The cells of a key, in the order of `keyColumns`. */
 export type KeyCells = readonly [
@@ -99,23 +100,6 @@ export function decodeKey(cells: KeyCells): KeyRecord {
   } catch (error) {
     throw new Fault('store_unavailable', `key ${cells[17]}: its row cannot be read`, { cause: error })
   }
-}
-
-const emptyArray: readonly never[] = Object.freeze([])
-const emptyObject: Readonly<Record<string, never>> = Object.freeze({})
-
-/** JSON as a value that nobody can change. */
-export function parseFrozen<T>(text: string): T {
-  // Most keys have no metadata and no address list.
-  if (text === '[]') return emptyArray as T
-  if (text === '{}') return emptyObject as T
-  return freezeDeep(JSON.parse(text)) as T
-}
-
-function freezeDeep(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  for (const part of Object.values(value)) freezeDeep(part)
-  return Object.freeze(value)
 }
 
 const digestLength = 32

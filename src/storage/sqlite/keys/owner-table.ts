@@ -1,8 +1,8 @@
 import { Fault } from '../../../core/fault.ts'
 import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
 import type { OwnerRecord } from '../../../keys/owner-record.ts'
+import { parseFrozen } from '../../parse-frozen.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { parseFrozen } from './key-row.ts'
 import { nextChange } from './next-change.ts'
 
 /** What is kept of owners, without transactions or error handling of its own. */
