@@ -103,9 +103,8 @@ export type {
   Limit,
   WindowLimit,
 } from './limits/limit.ts'
-export type { LimitScope } from './limits/limit-uses.ts'
 export type { LimitView } from './limits/limit-view.ts'
-export type { LimitRefusal, LimitState, LimitUse } from './limits/limiter.ts'
+export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/limiter.ts'
 export type { Usage } from './limits/usage.ts'
 export type { WardJobsOptions, WardWebhooksOptions } from './ward/jobs-options.ts'
 export type { LimitOptions } from './ward/limit-options.ts'

@@ -23,7 +23,7 @@ const limiter = createMemoryLimiter({ clock: () => now, monotonic: () => now })
 const before = bytesHeld()
 for (let number = 0; number < keys; number += 1) {
   const subject = `key:${number.toString(36).padStart(12, '0')}`
-  const taking = limiter.take(usesOf([{ setting, subject }]))
+  const taking = limiter.take(usesOf([{ setting, scope: 'key', subject }]))
   if (taking instanceof Promise || taking.refusal !== undefined)
     throw new Error(`${subject} was not taken at once`)
 }

@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../keys/key-record.ts'
 import { type LimitSetting, parseLimitSettings } from '../limits/limit-setting.ts'
-import { type NamedLimit, named } from '../limits/limit-uses.ts'
+import { type NamedLimit, namedLimits } from '../limits/limit-uses.ts'
 import type { Demand } from './demand.ts'
 
 /** Every limit that a request of a key meets, whatever its route. `texts` that are none are left out: they were checked when they were set. */
@@ -11,8 +11,8 @@ export function limitsOf(
 ): readonly NamedLimit[] {
   const own = record.limits === null ? limitDefault : parseLimitSettings(record.limits).settings
   return [
-    ...named(`key:${record.id}`, own),
-    ...named(`owner:${record.owner}`, parseLimitSettings(ownerLimits).settings),
+    ...namedLimits('key', `key:${record.id}`, own),
+    ...namedLimits('owner', `owner:${record.owner}`, parseLimitSettings(ownerLimits).settings),
     ...everyoneLimitsOf({ limitEveryone }),
   ]
 }
@@ -21,7 +21,7 @@ export function limitsOf(
 export function everyoneLimitsOf({
   limitEveryone,
 }: Pick<LimitDefaults, 'limitEveryone'>): readonly NamedLimit[] {
-  return named('everyone', limitEveryone)
+  return namedLimits('everyone', 'everyone', limitEveryone)
 }
 
 /** The limits of a deployment that nobody in particular has. */
@@ -36,7 +36,7 @@ export interface LimitDefaults {
 export function demandLimitsOf(demand: Demand, keyId: string): readonly NamedLimit[] {
   const own = parseLimitSettings(demand.limits ?? []).settings
   const needed = (demand.needs ?? []).flatMap((need) => demandLimitsOf(need, keyId))
-  const all = [...needed, ...named(`route:${nameOf(demand)}:key:${keyId}`, own)]
+  const all = [...needed, ...namedLimits('route', `route:${nameOf(demand)}:key:${keyId}`, own)]
   return [...new Map(all.map((one) => [`${one.subject} ${one.setting.text}`, one])).values()]
 }
 

@@ -1,39 +1,61 @@
 import type { Costs } from './costs.ts'
+import type { Limit } from './limit.ts'
 import type { LimitSetting } from './limit-setting.ts'
-import type { LimitUse } from './limiter.ts'
+import type { LimitScope, LimitUse } from './limiter.ts'
 
-/** What one limit is called, for its counter and for the header. */
+/** A limit of somebody or something: what its uses are counted under. */
 export interface NamedLimit {
   readonly setting: LimitSetting
-  /** Whose it is: `key:7Qm2xT0bKc9Z`, `owner:acme`, `everyone`. */
+  readonly scope: LimitScope
+  /** Unique across all scopes: `key:7Qm2xT0bKc9Z`, `owner:acme`, `everyone`. */
   readonly subject: string
 }
 
-/** Whose limits, as headers and messages call it. */
-export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
-
-/** What a request uses of each limit. */
+/** What a request uses of each limit. Made once for each key in the cache, not for each request. */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
-  return limits.map(({ setting: { limit, text, isShadow }, subject }) => ({
+  return limits.map(({ setting: { limit, text, isShadow }, scope, subject }) => ({
     // Joined, the text is one piece; a template's would keep its parts beside it, for each key in use.
     name: [subject, text].join(' '),
+    scope,
+    policy: policyOf(scope, limit),
     limit,
     isShadow,
     cost: costOf(limit.measure, costs),
   }))
 }
 
-/** Each request is one request, and one at a time, unless its demand says otherwise; other measures cost what is said. */
+/** These settings as limits of one subject. */
+export function namedLimits(
+  scope: LimitScope,
+  subject: string,
+  settings: readonly LimitSetting[],
+): readonly NamedLimit[] {
+  return settings.map((setting) => ({ setting, scope, subject }))
+}
+
+/** A request counts as one request, and as one at a time, unless its demand says otherwise. */
 function costOf(measure: string, costs: Costs): number {
   return costs[measure] ?? (measure === 'requests' || measure === 'concurrent' ? 1 : 0)
 }
 
-/** Whose limit a counter's name is about. */
-export function scopeOf({ name }: LimitUse): LimitScope {
-  return (/^(?:key|owner|route|everyone)/.exec(name)?.[0] ?? 'everyone') as LimitScope
+const windowNames: Readonly<Record<number, string>> = {
+  1000: 'second',
+  60000: 'minute',
+  3600000: 'hour',
+  86400000: 'day',
 }
 
-/** These settings as limits of one subject. */
-export function named(subject: string, settings: readonly LimitSetting[]): readonly NamedLimit[] {
-  return settings.map((setting) => ({ setting, subject }))
+/** `minute` for a key's own limit on requests a minute; `owner-minute-tokens` for its owner's on tokens. */
+function policyOf(scope: LimitScope, limit: Limit): string {
+  const span = spanOf(limit)
+  const measure = limit.measure === 'requests' || limit.kind === 'concurrent' ? [] : [limit.measure]
+  return scope === 'key' && measure.length === 0
+    ? span
+    : [...(scope === 'key' ? [] : [scope]), span, ...measure].join('-')
+}
+
+function spanOf(limit: Limit): string {
+  if (limit.kind === 'concurrent') return 'concurrent'
+  if (limit.kind === 'calendar') return `calendar-${limit.period}`
+  return windowNames[limit.windowMs] ?? limit.text.slice(limit.text.indexOf('/') + 1)
 }

@@ -1,6 +1,5 @@
 import { secondsOf } from './limit-headers.ts'
-import { type LimitScope, scopeOf } from './limit-uses.ts'
-import type { LimitState } from './limiter.ts'
+import type { LimitScope, LimitState } from './limiter.ts'
 
 /** How one limit of a key stands, as the admin API and the command line show it. */
 export interface LimitView {
@@ -24,7 +23,7 @@ export function viewLimit(state: LimitState): LimitView {
   const isUsedUp = remaining === 0 && !use.isShadow
   return {
     limit: use.isShadow ? `shadow ${text}` : text,
-    of: scopeOf(use),
+    of: use.scope,
     used: amount - remaining,
     remaining,
     frees_in: isAtOnce ? (remaining === amount ? 0 : null) : secondsOf(freesInMs),

@@ -1,9 +1,15 @@
 import type { Limit } from './limit.ts'
 
+/** Whose limit it is, as headers and messages call it. */
+export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
+
 /** One limit that a request meets, and what the request uses of it. */
 export interface LimitUse {
   /** Whose limit it is and which, `key:7Qm2xT0bKc9Z 60/min`: uses under one name are counted together. */
   readonly name: string
+  readonly scope: LimitScope
+  /** What the headers call it: `minute`, `owner-minute-tokens`. */
+  readonly policy: string
   readonly limit: Limit
   /** How much of the measure, a whole number from 0 on. */
   readonly cost: number

@@ -3,7 +3,6 @@ import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
-import { scopeOf } from './limit-uses.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
 import { noUsage, type Usage } from './usage.ts'
 
@@ -71,7 +70,7 @@ const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
 const owners = { key: 'this API key', owner: 'its owner', route: 'this route', everyone: 'everyone' } as const
 
 function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
-  const whose = `The limit of ${owners[scopeOf(use)]}, ${use.limit.text}, is used up`
+  const whose = `The limit of ${owners[use.scope]}, ${use.limit.text}, is used up`
   // Nobody can tell when something that is under way will end.
   const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
   const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
@@ -84,7 +83,7 @@ function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refus
 /** More than the limit allows at all: there is no moment at which it would pass, and so none to name. */
 function refuseForGood(use: LimitUse): Refusal {
   const { amount, measure, text } = use.limit
-  const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[scopeOf(use)]} is ${text}: it can never pass`
+  const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[use.scope]} is ${text}: it can never pass`
   return new Refusal('input_invalid', msg, {
     errors: [
       {

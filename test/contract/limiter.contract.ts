@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseLimitSetting } from '../../src/limits/limit-setting.ts'
-import type { Limiter, LimitUse } from '../../src/limits/limiter.ts'
+import { namedLimits, usesOf } from '../../src/limits/limit-uses.ts'
+import type { Limiter, LimitScope, LimitUse } from '../../src/limits/limiter.ts'
 
 /** A limiter under test and its two clocks, in milliseconds. */
 export interface OpenedLimiter {
@@ -17,7 +18,9 @@ const begin = Date.UTC(2026, 0, 31, 23, 59, 0)
 export function useOf(subject: string, text: string, cost = 1): LimitUse {
   const setting = parseLimitSetting(text)
   if (typeof setting === 'string') throw new Error(setting)
-  return { name: `${subject} ${setting.text}`, limit: setting.limit, isShadow: setting.isShadow, cost }
+  const scope = (subject.split(':')[0] ?? '') as LimitScope
+  const [use] = usesOf(namedLimits(scope, subject, [setting]), { [setting.limit.measure]: cost })
+  return use as LimitUse
 }
 
 /** The promises of `Limiter`, for every limiter. */
