@@ -1,17 +1,21 @@
 import { Fault } from '../../core/fault.ts'
 import type { SqliteDatabase } from './database.ts'
 import { faultOf, isBusy } from './sqlite-error.ts'
+import { inTransaction } from './transaction.ts'
 import type { WatchedFiles } from './watched-files.ts'
 
-/** A database in use: every failure is a `Fault`, and so are files that are no longer those at their paths; writes are whole, and waiting for another process's lock blocks no one. */
+/**
+ * A database in use. Every failure is a `Fault`, and so is a file that was moved or replaced. Writes
+ * are whole; waiting for another process's lock does not block the thread.
+ */
 export interface Connection {
   /** Runs reads outside a transaction, each seeing its own moment. @throws Fault `store_unavailable` */
   readonly read: <T>(work: () => T) => T
   /** Runs reads that all see one moment. @throws Fault `store_unavailable` */
   readonly readTogether: <T>(work: () => T) => T
   /**
-   * Runs writes in one transaction that is on the disk when the promise resolves; nothing has happened when it rejects,
-   * unless the disk failed in the commit itself.
+   * Runs writes in one transaction, durable when the promise resolves. When it rejects nothing has
+   * happened, unless the disk failed in the commit itself.
    *
    * @throws Fault `store_unavailable` also when the lock is not free in time
    */
@@ -42,32 +46,19 @@ export function createConnection(
     }
   }
 
-  /** Ends a transaction by `COMMIT`, or undoes it where the work or the commit failed. */
-  function finish<T>(work: () => T): T {
-    try {
-      const result = work()
-      database.exec('COMMIT')
-      return result
-    } catch (error) {
-      // SQLite has rolled back by itself after some errors (https://sqlite.org/lang_transaction.html).
-      if (database.isTransaction()) database.exec('ROLLBACK')
-      throw error
-    }
-  }
-
-  /** One attempt, wholly synchronous, so that no other call of this process gets in between the lock and the commit. */
+  /** One attempt, wholly synchronous: no other call of this process comes between lock and commit. */
   function tryToWrite<T>(work: () => T): { readonly result: T } | { readonly busy: unknown } {
+    let hasLock = false
     try {
-      database.exec('BEGIN IMMEDIATE')
-    } catch (error) {
-      if (isBusy(error)) return { busy: error }
-      throw error
-    }
-    return {
-      result: finish(() => {
+      const result = inTransaction(database, () => {
+        hasLock = true
         files.check()
         return work()
-      }),
+      })
+      return { result }
+    } catch (error) {
+      if (!hasLock && isBusy(error)) return { busy: error }
+      throw error
     }
   }
 
@@ -83,7 +74,7 @@ export function createConnection(
   }
 
   return {
-    // The open file goes on when its name is gone: what is read from it may have been revoked in the one that took its place.
+    // A deleted file stays readable while open: a key in it may be revoked in the file that replaced it.
     read: (work) =>
       run(() => {
         files.check()
@@ -92,8 +83,7 @@ export function createConnection(
     readTogether: (work) =>
       run(() => {
         files.check()
-        database.exec('BEGIN')
-        return finish(work)
+        return inTransaction(database, work, 'DEFERRED')
       }),
     write,
     close: () => {

@@ -1,14 +1,22 @@
 import type { SqliteDatabase } from './database.ts'
 
-/** Runs the work as one transaction that has the write lock from its beginning: all of it, or nothing where it throws. */
-export function inTransaction<T>(database: SqliteDatabase, work: () => T): T {
+/**
+ * Runs the work as one transaction: all of it, or nothing if it throws.
+ *
+ * @param begin `IMMEDIATE` takes the write lock at the beginning, `DEFERRED` only fixes what is read
+ */
+export function inTransaction<T>(
+  database: SqliteDatabase,
+  work: () => T,
+  begin: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE',
+): T {
   try {
-    database.exec('BEGIN IMMEDIATE')
+    database.exec(`BEGIN ${begin}`)
     const result = work()
     database.exec('COMMIT')
     return result
   } catch (error) {
-    // SQLite has rolled back by itself after some errors (https://sqlite.org/lang_transaction.html).
+    // SQLite itself rolls back after some errors (https://sqlite.org/lang_transaction.html).
     if (database.isTransaction()) database.exec('ROLLBACK')
     throw error
   }

@@ -1,6 +1,6 @@
 import { windowCells } from '../../../limits/sliding-window.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { checkVersion, type DatabaseKind } from '../prepare-database.ts'
+import { checkVersion, type DatabaseKind, takeSteps } from '../prepare-database.ts'
 
 /** In the file's header, so that no other program's database is taken for ours: `MWlm` in ASCII. */
 const applicationId = 0x4d576c6d
@@ -50,9 +50,5 @@ export function prepareLimitDatabase(database: SqliteDatabase, file: string): vo
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
   // A checkpoint waits for the disk: limit-memory.ts has it outside requests, and SQLite within one only where nobody else does.
   database.exec('PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 16777216')
-  database.exec('BEGIN IMMEDIATE')
-  const version = checkVersion(database, file, kind)
-  for (const step of steps.slice(version)) database.exec(step)
-  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`)
-  database.exec('COMMIT')
+  takeSteps(database, file, kind, steps)
 }
