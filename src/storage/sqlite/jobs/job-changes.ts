@@ -5,7 +5,7 @@ import type { SqliteDatabase } from '../database.ts'
 import type { JobAnswers } from './job-answers.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
-import type { StoredJob } from './job-row.ts'
+import type { StoredJob } from './job-table.ts'
 
 /** Accepts jobs. */
 export function createJobSubmit(

@@ -5,7 +5,7 @@ import { beginAttempt, parkLost } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
-import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
 
 /** Taken up in one claim at most, so that what becomes due all at once does not hold up everybody's commit: the next claim goes on. */
 const dueMax = 10_000

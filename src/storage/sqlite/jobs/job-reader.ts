@@ -11,10 +11,9 @@ import {
 } from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
 import { openJobDatabaseToRead } from './job-database.ts'
-import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-delivery-row.ts'
-import { decodeJob, type JobCells, jobColumns } from './job-row.ts'
+import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-outbox.ts'
 import { createSecretFinder } from './job-secrets.ts'
-import { createJobFinder } from './job-table.ts'
+import { createJobFinder, decodeJob, type JobCells, jobColumns } from './job-table.ts'
 
 interface OpenJobs {
   readonly database: SqliteDatabase

@@ -1,5 +1,5 @@
 import type { SqliteDatabase } from '../database.ts'
-import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-row.ts'
+import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
 
 /** Whose turn it is, and which job of theirs: without transactions or error handling of its own. */
 export interface TurnTable {

@@ -12,12 +12,11 @@ import {
   type JobWrites,
   type SyncCalls,
 } from './job-calls.ts'
-import { type ChangeNotes, createChangeNotes, type JobChanges } from './job-change-notes.ts'
 import { createAttemptChanges, createJobSubmit, createOwnerChanges } from './job-changes.ts'
 import { createJobClaims } from './job-claims.ts'
 import { openJobDatabase } from './job-database.ts'
 import { createJobExpiry } from './job-expiry.ts'
-import { createJobParts } from './job-parts.ts'
+import { type ChangeNotes, createChangeNotes, createJobParts, type JobChanges } from './job-parts.ts'
 import { createSecretWriter } from './job-secrets.ts'
 
 interface OpenJobs {

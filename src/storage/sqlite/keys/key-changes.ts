@@ -1,7 +1,7 @@
 import type { ChangeCursor, Changes } from '../../../keys/key-store.ts'
 import type { Connection } from '../connection.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
-import { latestChange } from './next-change.ts'
+import { latestChange } from './key-schema.ts'
 
 /** More changed keys than this are told as `all`: dropping a cache is cheaper than reading so many. */
 const listedMax = 1_000

@@ -2,10 +2,10 @@ import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 
-/** In the file's header, so that no other program's database is taken for ours: `MWkd` in ASCII. */
+/** `MWkd` in ASCII, in the file's header: tells our databases from other programs'. */
 export const applicationId = 0x4d576b64
 
-/** The steps from an empty database to this program's. A step that has been released is never changed. */
+/** The steps from an empty database to this program's. A released step is never changed. */
 const steps: readonly string[] = [
   `
   CREATE TABLE keys (
@@ -72,17 +72,25 @@ const steps: readonly string[] = [
   `,
 ]
 
+/** SQL: the number of the latest change of any key or owner, 0 if none. Reads the ends of two indexes. */
+export const latestChange =
+  '(SELECT max(coalesce((SELECT max(change) FROM keys), 0), coalesce((SELECT max(change) FROM owners), 0)))'
+
+/** SQL: the number of the next change. */
+export const nextChange: string = `(${latestChange} + 1)`
+
 /** The version of the database that this program writes. */
 export const knownVersion: number = steps.length
 
 const kind: DatabaseKind = { applicationId, knownVersion, name: 'database' }
 
 /**
- * Brings a database up to this program's version, each step whole or not at all. Safe when several processes do it at once.
+ * Brings a database up to this program's version, each step whole or not at all. Several processes
+ * may do it at once.
  *
  * @param deadline when to stop waiting for another process, milliseconds by `performance.now()`
- * @throws SetupError `data_newer` and `data_corrupt` (another program's database) with nothing touched; `data_locked`,
- *   `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_newer` and `data_corrupt` (another program's database) with nothing
+ *   touched; `data_locked`, `data_unwritable`, `data_unreadable`
  */
 export function migrateDatabase(database: SqliteDatabase, file: string, deadline: number): void {
   try {

@@ -3,9 +3,8 @@ import { expect, test } from 'vitest'
 import { idOf, keyOf } from '../../../../test/contract/key-fixtures.ts'
 import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
 import { openDatabase } from '../driver.ts'
-import { neighboursMax, placeOf } from './key-place.ts'
 import { migrateDatabase } from './key-schema.ts'
-import { createKeyTable } from './key-table.ts'
+import { createKeyTable, neighboursMax, placeOf } from './key-table.ts'
 
 test('ids that hash alike are found beside each other, and too many of them are refused, not mixed up', () => {
   const file = join(createTemporaryFolder(), 'keys.db')
@@ -51,4 +50,24 @@ test('looking a key up by its id reads one tree, and each sort walks an index', 
         ),
       ).toBe(`SEARCH keys USING INDEX keys_by_${column} ((${column},id)${beyond}(?,?))`)
   database.close()
+})
+
+test('places are part of the file format: these never change', () => {
+  expect(['', 'k00000000001', '7Qm2xT0bKc9Z'].map(placeOf)).toMatchInlineSnapshot(`
+    [
+      3882932542953520,
+      180401788610064,
+      1686707127768080,
+    ]
+  `)
+})
+
+test('places of a hundred thousand ids in a row are whole, apart and within a rowid that a number holds', () => {
+  const places = Array.from({ length: 100_000 }, (_, number) =>
+    placeOf(`k${String(number).padStart(11, '0')}`),
+  )
+  expect(new Set(places).size).toBe(places.length)
+  for (const place of places) {
+    if (place % neighboursMax !== 0 || place < 0 || place > 2 ** 52) expect.fail(`place ${place}`)
+  }
 })

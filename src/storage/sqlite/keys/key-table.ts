@@ -1,12 +1,10 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { createImportedDigestTable } from './imported-digest-table.ts'
-import { neighboursMax, placeOf } from './key-place.ts'
 import { decodeKey, encodeKey, type KeyCells, keyColumns } from './key-row.ts'
-import { nextChange } from './next-change.ts'
+import { nextChange } from './key-schema.ts'
 
-/** The keys and the digests of imported ones, without transactions or error handling of their own. */
+/** Keys, and the digests of imported ones. The caller brings the transaction. */
 export interface KeyTable {
   readonly find: (id: string) => KeyRecord | undefined
   /** The key of the first digest that has one. */
@@ -22,7 +20,7 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
   const columns = keyColumns.join(', ')
   const marks = keyColumns.map(() => '?').join(', ')
   const assignments = keyColumns.slice(0, -1).map((column) => `${column} = ?`)
-  // The plus keeps SQLite from the index on ids: see key-place.ts.
+  // The plus keeps SQLite from the index on ids: see `placeOf`.
   const select = database.prepareCells<KeyCells>(
     `SELECT ${columns} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
   )
@@ -73,4 +71,58 @@ function createPlaceFinder(database: SqliteDatabase): (id: string) => number {
     for (let place = first; place < first + neighboursMax; place += 1) if (!taken.has(place)) return place
     throw new Fault('internal', `key ${id}: no place is left for ids that hash alike`)
   }
+}
+
+/** The digests of imported keys' stored secrets, each of one key. */
+interface ImportedDigestTable {
+  /** The id of the key that has the digest. */
+  readonly findKeyId: (digest: Uint8Array) => string | undefined
+  /** Replaces the digests of a key; a key that is not imported has none. */
+  readonly put: (key: KeyRecord) => void
+}
+
+function createImportedDigestTable(database: SqliteDatabase): ImportedDigestTable {
+  const select = database.prepare<{ key_id: string }>('SELECT key_id FROM imported_digests WHERE digest = ?')
+  const insert = database.prepare('INSERT INTO imported_digests (digest, key_id) VALUES (?, ?)')
+  const remove = database.prepare('DELETE FROM imported_digests WHERE key_id = ?')
+  const findKeyId = (digest: Uint8Array): string | undefined => select.get(digest)?.key_id
+  return {
+    findKeyId,
+    put: (key) => {
+      remove.run(key.id)
+      if (!key.imported) return
+      for (const { digest } of key.secrets) {
+        const holder = findKeyId(digest)
+        if (holder === undefined) insert.run(digest, key.id)
+        else if (holder !== key.id)
+          throw new Fault('internal', `key ${key.id}: the imported key ${holder} has the same secret`)
+      }
+    },
+  }
+}
+
+/** Rows for ids that hash alike. Ids are random: two of them hash alike once in 2^48. */
+export const neighboursMax = 16
+
+/**
+ * The first of the `neighboursMax` rowids that a key's row may have, a whole number below 2^52.
+ *
+ * SQLite stores a table as a tree by rowid. A rowid of its own would need an index, a second tree
+ * whose pages exceed the cache with a million keys; a rowid derived from the id needs one tree,
+ * whose inner pages are 1.2 MB then. The hash is part of the file format (cyrb53 by bryc, public
+ * domain, cut to 48 bits). It need not be secret: only the deployment chooses ids.
+ */
+export function placeOf(id: string): number {
+  let low = 0xdeadbeef
+  let high = 0x41c6ce57
+  for (let at = 0; at < id.length; at += 1) {
+    const unit = id.charCodeAt(at)
+    low = Math.imul(low ^ unit, 2_654_435_761)
+    high = Math.imul(high ^ unit, 1_597_334_677)
+  }
+  const mixedLow =
+    Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(high ^ (high >>> 13), 3_266_489_909)
+  const mixedHigh =
+    Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(mixedLow ^ (mixedLow >>> 13), 3_266_489_909)
+  return ((mixedHigh & 0xffff) * 2 ** 32 + (mixedLow >>> 0)) * neighboursMax
 }

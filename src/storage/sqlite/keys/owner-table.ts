@@ -3,7 +3,7 @@ import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
 import type { OwnerRecord } from '../../../keys/owner-record.ts'
 import { parseFrozen } from '../../parse-frozen.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { nextChange } from './next-change.ts'
+import { nextChange } from './key-schema.ts'
 
 /** What is kept of owners, without transactions or error handling of its own. */
 export interface OwnerTable {
