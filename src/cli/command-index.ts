@@ -127,7 +127,7 @@ export const commandIndex: readonly CommandEntry[] = [
   },
   {
     path: 'jobs retry',
-    summary: 'Put a parked or failed job back into the queue',
+    summary: 'Put a dead or failed job back into the queue',
     load: async () => (await import('./jobs/job-command.ts')).defineJobsRetry,
   },
   {

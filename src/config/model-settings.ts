@@ -97,7 +97,7 @@ export const modelSettings: Settings<ModelSettings> = {
     kind: 'integer',
     default: 3,
     placeholder: 'N',
-    describes: 'Attempts after which a job is parked, with the reason, until somebody has it tried again.',
+    describes: 'Attempts after which a job is dead, with the reason, until an administrator retries it.',
     expected: 'an integer from 1 to 100',
     empty: isFault,
   },

@@ -38,7 +38,7 @@ export interface JobServiceOptions {
   readonly jobsMax?: number
   /** The same of one owner. @default 1,000 */
   readonly ownerJobsMax?: number
-  /** Attempts after which a job is parked. @default 3 */
+  /** Attempts after which a job is dead. @default 3 */
   readonly attemptsMax?: number
   /** How long ended jobs are kept, in milliseconds. @default 24 hours */
   readonly keepMs?: number

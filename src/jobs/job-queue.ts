@@ -21,13 +21,13 @@ export interface JobQueue {
    * take turns, one job each, whatever the number of their jobs: the owner served longest ago first, so that whoever has a job that is due is served
    * within as many jobs as there are owners; of an owner's jobs the highest priority, then the oldest. Gives them in this order.
    *
-   * Running jobs whose lease has ended with their attempts used up are parked instead, all of them, of whatever model and beside `max`, with
-   * `jobLost` as their error.
+   * Running jobs whose lease has ended with their attempts used up become `dead` instead, with `jobLost` as
+   * their error: all of them, whatever their model, not counted in `max`.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
    * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: ended,
-   * cancelled, or taken by another. A lease that has run out is held until somebody takes the job or parks it.
+   * cancelled, or taken by another. A lease that has run out is held until another worker claims the job, or it is dead.
    */
   readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
   /**
@@ -45,7 +45,7 @@ export interface JobQueue {
     now: number,
     keepMs: number,
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
-  /** Puts a parked or failed job back into the queue with all its attempts, whatever the bounds. Undefined where there is none; another status leaves it as it is. */
+  /** Puts a dead or failed job back into the queue with all its attempts, whatever the bounds. Undefined where there is none; another status leaves it as it is. */
   readonly retry: (
     id: JobAddress,
     now: number,
@@ -98,14 +98,14 @@ export interface JobClaim {
   readonly until: number
   /** Only jobs of these models: those that this worker has. */
   readonly models: readonly string[]
-  /** How long a job that is parked on this occasion is kept. */
+  /** How long a job that this claim finds dead is kept. */
   readonly keepMs: number
 }
 
 export interface ClaimOutcome {
   readonly claimed: readonly ClaimedJob[]
-  /** Jobs that were parked on this occasion, as they are now. */
-  readonly parked: readonly JobRecord[]
+  /** Jobs that became dead with this claim, as they are now. */
+  readonly dead: readonly JobRecord[]
 }
 
 /** A leased job. */
@@ -128,7 +128,7 @@ export type AttemptEnd = { readonly id: string; readonly lease: string } & (
   | { readonly end: 'succeeded'; readonly result: string; readonly expiresAt: number }
   /** For good, without another attempt. */
   | { readonly end: 'failed'; readonly error: JobError; readonly expiresAt: number }
-  /** Tried again at `retryAt`, or parked with this error where attempts are used up. */
+  /** Tried again at `retryAt`, or dead with this error where attempts are used up. */
   | { readonly end: 'retry'; readonly error: JobError; readonly retryAt: number; readonly expiresAt: number }
   /** Handed back unharmed, as on a shutdown: the attempt does not count. */
   | { readonly end: 'released' }

@@ -122,7 +122,7 @@ export interface JobService {
   readonly list: (owner: JobOwner, query?: JobListQuery) => Promise<JobList>
   /** Cancels a job that has not ended, and gives how it stands; one that has ended is given as it is. */
   readonly cancel: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<JobView>
-  /** Puts a parked or failed job back into the queue with all its attempts; any other is given as it is. For administrators. */
+  /** Puts a dead or failed job back into the queue with all its attempts; any other is given as it is. For administrators. */
   readonly retry: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<JobView>
   /**
    * Follows a job until it has ended: how it stands where that is newer than `afterVersion`, then each change. Whoever reads slowly misses changes

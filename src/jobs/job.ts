@@ -2,10 +2,10 @@ import type { FaultCode } from '../core/fault.ts'
 import type { RefusalCode } from '../core/refusal.ts'
 
 /**
- * How a job stands. `failed`: trying again cannot help. `parked`: every attempt failed; it is kept, with the reason, until somebody
- * retries it or it expires.
+ * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it is kept, with the reason, until an
+ * administrator retries it or it expires.
  */
-export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'parked'
+export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'dead'
 
 export const jobStatuses: readonly JobStatus[] = [
   'queued',
@@ -13,10 +13,10 @@ export const jobStatuses: readonly JobStatus[] = [
   'succeeded',
   'failed',
   'cancelled',
-  'parked',
+  'dead',
 ]
 
-/** Whether a job of this status has ended: nothing happens to it any more, unless a parked one is retried. */
+/** Whether a job of this status has ended: nothing happens to it any more, unless a dead one is retried. */
 export function hasEnded(status: JobStatus): boolean {
   return status !== 'queued' && status !== 'running'
 }
@@ -36,7 +36,7 @@ export interface JobError {
   readonly detail: string
 }
 
-/** Of a job that is parked because its workers died, each time, before they could end it. */
+/** Of a job that is dead because its workers died, each time, before they could end it. */
 export const jobLost: JobError = Object.freeze({
   code: 'lost',
   detail: 'The work on this job was interrupted too often.',
@@ -61,7 +61,7 @@ export interface NewJob {
   readonly total: number
   /** 0 to 9; of one owner's jobs the higher comes first. Never puts an owner before another. */
   readonly priority: number
-  /** Attempts after which it is parked, 1 or more. */
+  /** Attempts after which it is dead, 1 or more. */
   readonly attemptsMax: number
   /** Where to send a webhook when it has ended; null for nowhere. */
   readonly webhook: string | null
@@ -80,7 +80,7 @@ export interface JobRecord extends Omit<NewJob, 'inputs'> {
   readonly attempts: number
   /** The result as JSON; null until it has succeeded. */
   readonly result: string | null
-  /** Null unless it has failed or is parked. */
+  /** Null unless it has failed or is dead. */
   readonly error: JobError | null
   /** When the last attempt began, milliseconds since the epoch; null where none has. */
   readonly startedAt: number | null

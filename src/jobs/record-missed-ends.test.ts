@@ -72,7 +72,7 @@ test('the record of an attempt that was followed by another is none of the jobâ€
   if (again !== undefined) await records.ended(again, attempt)
   const [second] = await claim(store)
   if (second !== undefined) await settle(store, second, retryAt(jobBegin))
-  expect(await recordOf(store, 1)).toMatchObject({ status: 'parked' })
+  expect(await recordOf(store, 1)).toMatchObject({ status: 'dead' })
   expect(await begin()).toBe(1)
   expect(await eventsOf(jobId(1))).toEqual([
     { event: 'job.failed', late: false },

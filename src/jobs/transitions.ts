@@ -49,7 +49,7 @@ export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTra
       return finish({ ...job, error: end.error }, 'failed', now, end.expiresAt)
     case 'retry':
       if (job.attempts >= job.attemptsMax)
-        return finish({ ...job, error: end.error }, 'parked', now, end.expiresAt)
+        return finish({ ...job, error: end.error }, 'dead', now, end.expiresAt)
       return { job: wait(job), dueAt: end.retryAt }
     case 'released':
       return { job: wait({ ...job, attempts: job.attempts - 1 }), dueAt: null }
@@ -57,8 +57,8 @@ export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTra
 }
 
 /** A job whose last attempt was lost with its worker. */
-export function parkLost(job: JobRecord, now: number, expiresAt: number): JobTransition {
-  return finish({ ...job, error: jobLost }, 'parked', now, expiresAt)
+export function endLost(job: JobRecord, now: number, expiresAt: number): JobTransition {
+  return finish({ ...job, error: jobLost }, 'dead', now, expiresAt)
 }
 
 export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTransition {

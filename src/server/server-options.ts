@@ -69,7 +69,7 @@ export interface ServerOptions extends AppOptions {
   readonly queueOwnerMax: number
   /** Jobs of each model that are worked on at once, as many as keep it busy with `auto`; 0 leaves them to other processes. */
   readonly jobWorkers: number | 'auto'
-  /** Attempts after which a job is parked. */
+  /** Attempts after which a job is dead. */
   readonly jobAttempts: number
   /** How long a job that has ended is kept. */
   readonly jobKeepMs: number

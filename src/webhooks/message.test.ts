@@ -29,15 +29,11 @@ test('the body tells what ended, when, and how the job stands; neither inputs no
   })
 })
 
-test.each(['succeeded', 'failed', 'parked', 'cancelled'] as const)(
-  'a job that is %s is named so',
-  (status) => {
-    const error =
-      status === 'failed' ? ({ code: 'model_failed', detail: 'The model failed.' } as const) : null
-    const body = JSON.parse(writeWebhookBody({ job: endedJob({ status, error }), createdAt: 1 }))
-    expect(body).toMatchObject({ type: `job.${status}`, data: { status, error } })
-  },
-)
+test.each(['succeeded', 'failed', 'dead', 'cancelled'] as const)('a job that is %s is named so', (status) => {
+  const error = status === 'failed' ? ({ code: 'model_failed', detail: 'The model failed.' } as const) : null
+  const body = JSON.parse(writeWebhookBody({ job: endedJob({ status, error }), createdAt: 1 }))
+  expect(body).toMatchObject({ type: `job.${status}`, data: { status, error } })
+})
 
 test('the signature is the one that Standard Webhooks gives as its example', () => {
   const secret = Buffer.from('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64')

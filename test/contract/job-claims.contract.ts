@@ -20,7 +20,7 @@ import {
   succeeded,
 } from './job-fixtures.ts'
 
-/** Each due job is held by one lease at a time, owners take turns, and what a dead worker leaves is taken up or parked. */
+/** Each due job is held by one lease at a time, owners take turns, and what a dead worker leaves is taken up or dead. */
 export function testJobClaims(get: GetStore): void {
   testLeases(get)
   testOrder(get)
@@ -201,15 +201,15 @@ function testLostLeases(get: GetStore): void {
     expect(await find(get(), 1)).toMatchObject({ status: 'running', attempts: 2, result: null })
   })
 
-  test('a job whose attempts are used up when its lease ends is parked, with `lost` as the reason, and given back', async () => {
+  test('a job whose attempts are used up when its lease ends is dead, with `lost` as the reason, and given back', async () => {
     const job = await startJob(get(), jobOf(1, { attemptsMax: 1 }))
     const now = jobBegin + leaseMs
-    const { claimed, parked } = await get().claim(askOf({ now }))
+    const { claimed, dead } = await get().claim(askOf({ now }))
     expect(claimed).toEqual([])
-    expect(parked).toEqual([await find(get(), 1, now)])
-    expect(parked).toMatchObject([
+    expect(dead).toEqual([await find(get(), 1, now)])
+    expect(dead).toMatchObject([
       {
-        status: 'parked',
+        status: 'dead',
         error: jobLost,
         finishedAt: now,
         expiresAt: now + keepMs,
@@ -218,17 +218,17 @@ function testLostLeases(get: GetStore): void {
       },
     ])
     expect(await settle(get(), job, succeeded, now), 'the lease is held no more').toBeUndefined()
-    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({ claimed: [], parked: [] })
+    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({ claimed: [], dead: [] })
   })
 
-  test('what must be parked is, beside `max` and whatever the worker’s models', async () => {
+  test('what must end as dead is, beside `max` and whatever the worker’s models', async () => {
     const jobs = [1, 2, 3].map((number) => jobOf(number, { model: 'x', attemptsMax: 1 }))
     await submit(get(), ...jobs)
     await claim(get(), { models: ['x'] })
     await submit(get(), jobOf(4))
-    const { claimed, parked } = await get().claim(askOf({ now: jobBegin + leaseMs, max: 1 }))
+    const { claimed, dead } = await get().claim(askOf({ now: jobBegin + leaseMs, max: 1 }))
     expect(idsOf(claimed)).toEqual([4])
-    expect(idsOf(parked).toSorted()).toEqual([1, 2, 3])
+    expect(idsOf(dead).toSorted()).toEqual([1, 2, 3])
   })
 
   test('attempts never go beyond their bound, whatever ends them', async () => {
@@ -240,7 +240,7 @@ function testLostLeases(get: GetStore): void {
       now += leaseMs
     }
     expect(attempts).toEqual([1, 2, 3])
-    expect((await get().claim(askOf({ now }))).parked).toMatchObject([{ attempts: 3, error: jobLost }])
+    expect((await get().claim(askOf({ now }))).dead).toMatchObject([{ attempts: 3, error: jobLost }])
   })
 }
 

@@ -78,10 +78,10 @@ function testSettling(get: GetStore): void {
     })
   })
 
-  test('the last attempt to be tried again parks the job with its error', async () => {
+  test('the last attempt to be tried again leaves the job dead, with its error', async () => {
     await settle(get(), await startJob(get(), jobOf(1, { attemptsMax: 1 })), retryAt(jobBegin), jobBegin + 3)
     expect(await find(get(), 1)).toMatchObject({
-      status: 'parked',
+      status: 'dead',
       error: lateness,
       attempts: 1,
       finishedAt: jobBegin + 3,
@@ -203,9 +203,9 @@ function testCancelling(get: GetStore): void {
 }
 
 function testRetrying(get: GetStore): void {
-  test('a parked or failed job is queued anew with all its attempts, due at once', async () => {
+  test('a dead or failed job is queued anew with all its attempts, due at once', async () => {
     for (const [number, end, status] of [
-      [1, retryAt(jobBegin), 'parked'],
+      [1, retryAt(jobBegin), 'dead'],
       [2, failed, 'failed'],
     ] as const) {
       await endJob(get(), jobOf(number, { attemptsMax: 1, total: 2 }), end)

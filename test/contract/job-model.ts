@@ -65,14 +65,14 @@ export class JobModel {
   }
 
   /** Checks what a claim gave, and takes it over. */
-  claim(ask: JobClaim, { claimed, parked }: ClaimOutcome): void {
-    this.#park(ask, parked)
+  claim(ask: JobClaim, { claimed, dead }: ClaimOutcome): void {
+    this.#die(ask, dead)
     expect(claimed.length).toBeLessThanOrEqual(ask.max)
     for (const given of claimed) this.#take(ask, given)
     if (claimed.length < ask.max) expect(this.#due(ask), 'a due job was left').toEqual([])
   }
 
-  #park({ now, keepMs }: JobClaim, parked: readonly JobRecord[]): void {
+  #die({ now, keepMs }: JobClaim, dead: readonly JobRecord[]): void {
     for (const job of this.jobs) job.wasDue ||= job.dueAt !== null && job.dueAt <= now
     const lost = this.jobs.filter(
       ({ record, dueAt }) =>
@@ -80,10 +80,10 @@ export class JobModel {
     )
     for (const job of lost) {
       const expiresAt = now + keepMs
-      this.change(job, { status: 'parked', error: jobLost, finishedAt: now, expiresAt })
+      this.change(job, { status: 'dead', error: jobLost, finishedAt: now, expiresAt })
     }
     const byId = (one: JobRecord, other: JobRecord): number => (one.id < other.id ? -1 : 1)
-    expect(parked.toSorted(byId)).toEqual(lost.map(({ record }) => record).toSorted(byId))
+    expect(dead.toSorted(byId)).toEqual(lost.map(({ record }) => record).toSorted(byId))
   }
 
   #take(ask: JobClaim, given: ClaimedJob): void {
@@ -136,7 +136,7 @@ export class JobModel {
       this.change(job, { status: 'succeeded', done: total, result, finishedAt: now, expiresAt })
     } else if (attempt.end === 'failed' || attempts >= attemptsMax) {
       const { error, expiresAt } = attempt
-      const status = attempt.end === 'failed' ? 'failed' : 'parked'
+      const status = attempt.end === 'failed' ? 'failed' : 'dead'
       this.change(job, { status, error, finishedAt: now, expiresAt })
     } else this.change(job, { status: 'queued', done: 0 }, { dueAt: attempt.retryAt, wasDue: false })
     return job

@@ -208,7 +208,7 @@ class Run {
   async #retry(pick: number, owner: string | null): Promise<void> {
     const address = { id: jobId(pick % (this.#jobs + 1)), ...(owner === null ? {} : { owner }) }
     const job = this.#model.find(address.id, this.#now, address.owner)
-    const retried = job?.record.status === 'parked' || job?.record.status === 'failed'
+    const retried = job?.record.status === 'dead' || job?.record.status === 'failed'
     const fresh = { attempts: 0, done: 0, error: null, finishedAt: null, expiresAt: null }
     if (job !== undefined && retried) this.#model.change(job, { status: 'queued', ...fresh })
     const outcome = await this.#store.retry(address, this.#now)

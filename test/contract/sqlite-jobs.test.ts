@@ -3,15 +3,28 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createGroupQueue } from '../../src/storage/group-commit/call-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
-import type { SqliteDatabase } from '../../src/storage/sqlite/database.ts'
+import { readValue, type SqliteDatabase } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { openJobDatabase } from '../../src/storage/sqlite/jobs/job-database.ts'
 import { createJobReads } from '../../src/storage/sqlite/jobs/job-reader.ts'
+import { jobApplicationId, jobSteps } from '../../src/storage/sqlite/jobs/job-schema.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import { createJobWrites } from '../../src/storage/sqlite/jobs/job-writer.ts'
 import { createLastingThread } from '../../src/storage/sqlite/threads/restarting-thread.ts'
 import { startThread } from '../../src/storage/sqlite/threads/thread-worker.ts'
-import { askOf, claim, endJob, find, jobBegin, jobId, jobOf, keepMs, submit, wide } from './job-fixtures.ts'
+import {
+  acceptedOf,
+  askOf,
+  claim,
+  endJob,
+  find,
+  jobBegin,
+  jobId,
+  jobOf,
+  keepMs,
+  submit,
+  wide,
+} from './job-fixtures.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -60,6 +73,28 @@ describe('jobs in SQLite', () => {
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     expect(scans.filter((scan) => !isWholeList(scan))).toEqual([])
+  })
+
+  test('a file of version 1 is brought up: what was `parked` is dead, with its inputs and its deliveries', async () => {
+    const file = join(createTemporaryFolder(), 'jobs.db')
+    createVersion1(file)
+    const { store } = await openStore(file)
+    expect(await find(store, 1)).toMatchObject({ status: 'dead', error: { code: 'lost' } })
+    expect(await find(store, 2)).toMatchObject({ status: 'succeeded', result: '"good"' })
+    expect((await store.listJobs({ status: 'dead', limit: 10, now: jobBegin })).jobs).toHaveLength(1)
+    const [delivery] = await store.listDeliveries({ limit: 10 })
+    expect(delivery?.job).toMatchObject({ id: jobId(1), status: 'dead' })
+    expect((await store.retry({ id: jobId(1) }, jobBegin))?.retried).toBe(true)
+    expect(await store.countJobs()).toEqual({ queued: 2, running: 0 })
+    const claimed = await claim(store)
+    expect(claimed.map(({ id, inputs }) => [id, inputs])).toEqual([
+      [jobId(1), '["text 1"]'],
+      [jobId(3), '["text 3"]'],
+    ])
+    const database = openOther(file)
+    expect(database.prepare('PRAGMA foreign_key_check').all()).toEqual([])
+    expect(readValue(database, 'PRAGMA integrity_check')).toBe('ok')
+    expect(schemaOf(database)).toEqual(schemaOf(openOther((await openStore()).file)))
   })
 
   test('space that expiry frees goes back to the disk, a bit at a time', async () => {
@@ -231,6 +266,38 @@ async function openStore(file?: string): Promise<{ file: string; store: JobStore
   const store = await openSqliteJobStore({ file: path })
   onTestFinished(() => store.close())
   return { file: path, store }
+}
+
+/** As the program before left it: a parked job with a delivery, one that succeeded, and one that waits. */
+function createVersion1(file: string): void {
+  const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
+  const row = (number: number, more: string): string =>
+    `INSERT INTO jobs VALUES (${number}, '${jobId(number)}', 'acme', 'key_a', NULL, 'sentiment', 'single', 1, 0, 3,
+      'https://example.com/', ${jobBegin}, ${more});
+    INSERT INTO job_inputs VALUES (${number}, '["text ${number}"]');`
+  const ended = `NULL, ${jobBegin}, ${jobBegin + keepMs}, NULL, 0, NULL`
+  const job = JSON.stringify({ ...acceptedOf(jobOf(1)), status: 'parked' })
+  database.exec(`${jobSteps[0]};
+    ${row(1, `'parked', 4, 0, 3, 'lost', 'interrupted', ${ended}`)}
+    ${row(2, `'succeeded', 3, 1, 1, NULL, NULL, ${ended}`)}
+    INSERT INTO job_results VALUES (2, '"good"');
+    ${row(3, `'queued', 1, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL`)}
+    UPDATE owners SET queued = 1;
+    UPDATE totals SET queued = 1;
+    INSERT INTO turns VALUES ('acme', 'sentiment', 1, 1);
+    INSERT INTO deliveries VALUES (1, 'msg_1', '${jobId(1)}', 'acme', 'https://example.com/', '${job}', 'failed', 1,
+      NULL, ${jobBegin}, NULL, NULL, NULL, NULL, 0);
+    PRAGMA application_id = ${jobApplicationId};
+    PRAGMA user_version = 1`)
+  database.close()
+}
+
+/** Every statement that made the database, without white space and the names' quotes. */
+function schemaOf(database: SqliteDatabase): readonly string[] {
+  return database
+    .prepare<{ sql: string }>('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name')
+    .all()
+    .map(({ sql }) => sql.replaceAll(/[\s"]+/g, ' '))
 }
 
 /** Another connection to the same file, as another process would have. */

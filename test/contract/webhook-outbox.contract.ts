@@ -64,7 +64,7 @@ function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly W
     })
   })
 
-  test('every way to end is told once: succeeded, failed, parked, lost and cancelled', async () => {
+  test('every way to end is told once: succeeded, failed, dead, lost and cancelled', async () => {
     await endJob(get(), jobOf(1, { webhook }), succeeded)
     await endJob(get(), jobOf(2, { webhook }), failed)
     await endJob(get(), jobOf(3, { webhook, attemptsMax: 1 }), retryAt(jobBegin))
@@ -77,9 +77,9 @@ function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly W
     expect(told.toSorted()).toEqual([
       [jobId(1), 'succeeded'],
       [jobId(2), 'failed'],
-      [jobId(3), 'parked'],
+      [jobId(3), 'dead'],
       [jobId(4), 'cancelled'],
-      [jobId(5), 'parked'],
+      [jobId(5), 'dead'],
     ])
   })
 

@@ -85,7 +85,7 @@ describe('jobs list', () => {
         progress: { done: 0, total: 1 },
       },
     ])
-    expect(await jobs<Page>('list', '--status', 'parked')).toEqual({ jobs: [], next: null })
+    expect(await jobs<Page>('list', '--status', 'dead')).toEqual({ jobs: [], next: null })
     const { stdout, stderr } = await runCli(['jobs', 'list', '--limit', '2', '--data', folder.path])
     expect(stdout).toMatch(/^ID +OWNER +STATUS +MODEL +DONE +TRIES +ERROR +CREATED\njob_/)
     expect(stderr).toBe(`More follow: --after ${first.next}\n`)
@@ -160,7 +160,7 @@ describe('beside a server', () => {
 })
 
 describe('jobs retry', () => {
-  test('has a parked job worked on again by the process that runs, and is recorded', async () => {
+  test('has a dead job worked on again by the process that runs, and is recorded', async () => {
     let isBroken = true
     const predict: JobModel['predict'] = (inputs) => {
       if (isBroken) throw new Error('out of memory')
@@ -168,9 +168,9 @@ describe('jobs retry', () => {
     }
     const submit = await open({ attemptsMax: 1, models: new Map([['shaky', { batchMax: 1, predict }]]) })
     const { id } = await submit({ model: 'shaky', inputs: [{ n: 1 }] })
-    expect(await ended(id)).toMatchObject({ status: 'parked' })
+    expect(await ended(id)).toMatchObject({ status: 'dead' })
     expect(await jobs('show', id)).toMatchObject({
-      status: 'parked',
+      status: 'dead',
       error: { code: 'model_failed' },
       result: null,
     })
@@ -277,7 +277,7 @@ describe('doctor', () => {
     await submit()
     expect(await checkJobs()).toMatchObject({
       status: 'ok',
-      message: expect.stringMatching(/^whole, version \d+, 1 waiting, 0 running, 0 parked$/),
+      message: expect.stringMatching(/^whole, version \d+, 1 waiting, 0 running, 0 dead$/),
     })
     await ward?.close()
     writeFileSync(

@@ -116,7 +116,7 @@ wardWithJobs.jobs.list(undefined)
 wardWithJobs.webhooks.listDeliveries(undefined)
 const deliveries = await wardWithJobs.webhooks.listDeliveries('acme', { limit: 10 })
 expectType<Equal<typeof deliveries, readonly DeliveryView[]>>()
-wardWithJobs.jobs.list(anyOwner, { owner: 'acme', status: 'parked' })
+wardWithJobs.jobs.list(anyOwner, { owner: 'acme', status: 'dead' })
 // @ts-expect-error there is no such status
 wardWithJobs.jobs.list(anyOwner, { status: 'lost' })
 // @ts-expect-error jobs need models

@@ -24,13 +24,13 @@ export function checkJobs(data: string): CheckResult {
 
 function describeInspection({ version, knownVersion, complaints, ...counts }: JobsInspection): CheckResult {
   if (complaints.length > 0) return fail('jobs', `damaged: ${complaints.join('; ')}`, 'restore a backup')
-  const { queued, running, parked } = counts
-  const message = `whole, version ${version}, ${queued} waiting, ${running} running, ${parked} parked`
+  const { queued, running, dead } = counts
+  const message = `whole, version ${version}, ${queued} waiting, ${running} running, ${dead} dead`
   if (version > knownVersion)
     return fail('jobs', message, `use the newer program: this one knows ${knownVersion}`)
   if (version < knownVersion)
     return warn('jobs', message, `the next start brings it to version ${knownVersion}; back it up before`)
-  if (parked > 0)
-    return warn('jobs', message, 'see why: `jobs list --status parked`; `jobs retry` tries one again')
+  if (dead > 0)
+    return warn('jobs', message, 'see why: `jobs list --status dead`; `jobs retry` tries one again')
   return ok('jobs', message)
 }

@@ -33,7 +33,7 @@ export function defineJobsList(command: Command): void {
     })
   addCommonOptions(command)
   command.addHelpText('after', '\nThe newest first, without results; `jobs show` gives one with its own.')
-  addExamples(command, 'jobs list --status parked', 'jobs list --owner acme --limit 1000 --json')
+  addExamples(command, 'jobs list --status dead', 'jobs list --owner acme --limit 1000 --json')
 }
 
 function readQuery({ owner, status, limit, after }: ListOptions): JobListQuery {

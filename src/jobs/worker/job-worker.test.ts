@@ -84,7 +84,7 @@ describe('a job', () => {
 })
 
 describe('a failing model', () => {
-  test('is asked again after a random part of a second, then of two; then the job is parked with the reason', async () => {
+  test('is asked again after a random part of a second, then of two; then the job is dead with the reason', async () => {
     const { submit, calls, time, jobs, events, ledger, faults } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
     calls[0]?.fail(new Fault('model_timeout', 'secret detail'))
@@ -100,7 +100,7 @@ describe('a failing model', () => {
     calls[2]?.fail(new Fault('model_failed', 'secret detail'))
     await time.settle()
     expect(await jobs.get('acme', id)).toMatchObject({
-      status: 'parked',
+      status: 'dead',
       attempts: 3,
       error: { code: 'model_failed', detail: 'The model failed on this input.' },
     })
@@ -139,7 +139,7 @@ describe('a failing model', () => {
     })
   })
 
-  test('a parked job is tried with all its attempts once an administrator says so', async () => {
+  test('a dead job is tried with all its attempts once an administrator says so', async () => {
     const { submit, calls, time, jobs, ledger } = openTestJobs({ attemptsMax: 1 })
     const { id } = await submit({ model: 'slow' })
     calls[0]?.fail(new Error('broke'))
@@ -160,7 +160,7 @@ describe('a lease', () => {
     const { id } = await submit({ model: 'slow' })
     await time.pass(300_000)
     const ask = { max: 1, now: time.clock(), until: time.clock() + 1, models: ['slow'], keepMs: 1 }
-    expect(await store.claim(ask)).toEqual({ claimed: [], parked: [] })
+    expect(await store.claim(ask)).toEqual({ claimed: [], dead: [] })
     calls[0]?.answer()
     await time.settle()
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 1 })
@@ -201,7 +201,7 @@ describe('a lease', () => {
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
   })
 
-  test('of a worker that died ends, the job is taken up; where its attempts are used up it is parked, and that is recorded', async () => {
+  test('of a worker that died ends, the job is taken up; where its attempts are used up it is dead, and that is recorded', async () => {
     const time = createTestTime()
     const store = createInProcessJobStore()
     const dead = openTestJobs({
@@ -212,7 +212,7 @@ describe('a lease', () => {
     const { id } = await dead.submit({ model: 'slow' })
     const next = openTestJobs({ time, store })
     await time.pass(32_000)
-    expect(await next.jobs.get('acme', id)).toMatchObject({ status: 'parked', error: { code: 'lost' } })
+    expect(await next.jobs.get('acme', id)).toMatchObject({ status: 'dead', error: { code: 'lost' } })
     expect([...dead.events(), ...next.events()].filter((event) => event === 'job.failed')).toHaveLength(1)
   })
 

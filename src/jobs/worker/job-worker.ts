@@ -118,19 +118,19 @@ export class JobWorker {
     // What could not be recorded must not begin.
     await records.ensureWritable()
     const now = clock()
-    const { claimed, parked } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
+    const { claimed, dead } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
     this.#isDeaf = false
     for (const job of claimed) this.#start(job)
     this.#slots.claimed(ask, claimed)
-    for (const job of parked) await this.#recordParked(job)
+    for (const job of dead) await this.#recordDead(job)
   }
 
   /** The last of its workers died, so nobody else can. */
-  async #recordParked(job: JobRecord): Promise<void> {
+  async #recordDead(job: JobRecord): Promise<void> {
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {
-      this.#options.onFault(`job ${job.id} was parked, and that could not be recorded`, fault)
+      this.#options.onFault(`job ${job.id} is dead, and that could not be recorded`, fault)
     }
   }
 

@@ -28,7 +28,7 @@ test('of jobs with large inputs no more run at once than memory has room for, an
   expect(await store.countJobs()).toEqual({ queued: 1, running: 4 })
 })
 
-test('a model that never answers is aborted at its deadline, and its job is tried again, parked in the end', async () => {
+test('a model that never answers is aborted at its deadline, and its job is tried again, dead in the end', async () => {
   const { model, signals } = stuckModel(5_000)
   const models = new Map([['stuck', model]])
   const { submit, jobs, time } = openTestJobs({ models, concurrency: 1, attemptsMax: 2 })
@@ -38,7 +38,7 @@ test('a model that never answers is aborted at its deadline, and its job is trie
   await time.pass(20_000)
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
   expect(await jobs.get('acme', id)).toMatchObject({
-    status: 'parked',
+    status: 'dead',
     attempts: 2,
     error: { code: 'model_timeout' },
   })

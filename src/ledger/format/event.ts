@@ -29,10 +29,10 @@ export const ledgerEvents = {
   'job.started': 41,
   /** A job succeeded. */
   'job.finished': 42,
-  /** An attempt failed, and `detail.outcome` says what follows: `retry`, `parked` or `failed`. */
+  /** An attempt failed, and `detail.outcome` says what follows: `retry`, `dead` or `failed`. */
   'job.failed': 43,
   'job.cancelled': 44,
-  /** A parked or failed job was put back into the queue. */
+  /** A dead or failed job was put back into the queue. */
   'job.retried': 45,
   /** An owner's webhook secret was made or replaced. */
   'webhook.secret_rotated': 50,

@@ -158,10 +158,10 @@ function checkJobs(data: string): StorageFinding {
       return warn('jobs', `${file}: the file is empty`, todo)
     }
     const found = inspectJobDatabase(file)
-    const holds = `${found.queued} waiting, ${found.running} running, ${found.parked} parked`
+    const holds = `${found.queued} waiting, ${found.running} running, ${found.dead} dead`
     const finding = describeDatabase('jobs', found, holds)
-    if (finding.status !== 'ok' || found.parked === 0) return finding
-    return warn('jobs', finding.message, 'see why: `jobs list --status parked`; `jobs retry` tries one again')
+    if (finding.status !== 'ok' || found.dead === 0) return finding
+    return warn('jobs', finding.message, 'see why: `jobs list --status dead`; `jobs retry` tries one again')
   } catch (error) {
     return fail('jobs', messageOf(error), 'restore a backup where it is damaged')
   }

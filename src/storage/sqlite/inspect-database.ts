@@ -28,7 +28,7 @@ export interface DatabaseInspection extends FileInspection {
 export interface JobsInspection extends FileInspection {
   readonly queued: number
   readonly running: number
-  readonly parked: number
+  readonly dead: number
 }
 
 /**
@@ -54,10 +54,11 @@ export function inspectDatabase(file: string): DatabaseInspection {
 /** The same of the jobs' database. @throws SetupError as `inspectDatabase` */
 export function inspectJobDatabase(file: string): JobsInspection {
   const kind = { applicationId: jobApplicationId, knownVersion: jobSteps.length }
-  return inspect(file, kind, { queued: 0, running: 0, parked: 0 }, (database) => ({
+  return inspect(file, kind, { queued: 0, running: 0, dead: 0 }, (database) => ({
     queued: Number(readValue(database, 'SELECT queued FROM totals WHERE id = 1')),
     running: Number(readValue(database, 'SELECT running FROM totals WHERE id = 1')),
-    parked: Number(readValue(database, "SELECT count(*) FROM jobs WHERE status = 'parked'")),
+    // `parked` in a file that no program of this version has opened to write.
+    dead: Number(readValue(database, "SELECT count(*) FROM jobs WHERE status IN ('dead', 'parked')")),
   }))
 }
 

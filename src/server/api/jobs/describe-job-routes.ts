@@ -108,7 +108,7 @@ export const adminJobRouteSchemas: Readonly<Record<AdminJobRoute, FastifySchema 
   },
   retry: {
     operationId: 'retryJob',
-    summary: 'Have a parked or failed job tried again',
+    summary: 'Have a dead or failed job tried again',
     description: 'With all its attempts; any other job stays as it is.',
     tags,
     params,

@@ -191,7 +191,7 @@ describe('looking after jobs', () => {
     }
     expect(listed.map(({ id }) => id)).toEqual(ids)
     expect(listed.every(({ result }) => result === null)).toBe(true)
-    expect((await ask('GET', '/jobs?status=parked')).json().jobs).toEqual([])
+    expect((await ask('GET', '/jobs?status=dead')).json().jobs).toEqual([])
   })
 
   test.each([
@@ -293,7 +293,7 @@ describe('administrators', () => {
     await ask('GET', `/jobs/${id}?wait=30`, { key: owned })
     const asAdmin = { key: keys.admin }
     expect((await ask('GET', `/v1/jobs/${id}`, asAdmin)).json()).toMatchObject({
-      status: 'parked',
+      status: 'dead',
       owner: 'acme',
       error: { code: 'model_failed' },
     })

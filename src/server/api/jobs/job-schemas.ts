@@ -51,7 +51,7 @@ const shownJob = z.object({
   status: z
     .enum(jobStatuses)
     .describe(
-      '`failed`: trying again cannot help. `parked`: every attempt failed; an administrator may have it tried again.',
+      '`failed`: trying again cannot help. `dead`: every attempt failed; an administrator may have it tried again.',
     ),
   model: z.string(),
   kind: z.enum(['single', 'batch']),
@@ -64,7 +64,7 @@ const shownJob = z.object({
   error: z
     .object({ code: jobErrorCode, detail: z.string() })
     .nullable()
-    .describe('Why it has failed or is parked; a code of a problem.'),
+    .describe('Why it has failed or is dead; a code of a problem.'),
   attempts: z.int(),
   version: z.int().describe('Grows with every change; the id of an event.'),
   created_at: time,

@@ -98,7 +98,7 @@ export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobW
     retry(address, now) {
       const found = jobs.findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
-      if (found.job.status !== 'parked' && found.job.status !== 'failed')
+      if (found.job.status !== 'dead' && found.job.status !== 'failed')
         return { job: findResult(found), retried: false }
       const transition = retryJob(found.job)
       end(found, transition, now)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../../jobs/job.ts'
 import type { ClaimedJob } from '../../../jobs/job-queue.ts'
-import { beginAttempt, parkLost } from '../../../jobs/transitions.ts'
+import { beginAttempt, endLost } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
@@ -20,23 +20,23 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
 
   /**
    * What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. Gives those that
-   * are parked instead.
+   * become dead instead.
    */
   function takeUpDue(now: number, keepMs: number): readonly JobRecord[] {
-    const parked: JobRecord[] = []
+    const dead: JobRecord[] = []
     for (const cells of selectDue.all(now)) {
       const due = decodeJob(cells)
       const { place, job } = due
       if (job.status === 'running' && job.attempts >= job.attemptsMax) {
-        const transition = parkLost(job, now, now + keepMs)
+        const transition = endLost(job, now, now + keepMs)
         parts.end(due, transition, now)
-        parked.push(transition.job)
+        dead.push(transition.job)
         continue
       }
       makeReady.run(place)
       turns.noteReady(job.owner, job.model)
     }
-    return parked
+    return dead
   }
 
   function leaseJob({ place, job }: StoredJob, now: number, until: number): ClaimedJob {
@@ -48,7 +48,7 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
   }
 
   return ({ max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
-    const parked = takeUpDue(now, keepMs)
+    const dead = takeUpDue(now, keepMs)
     const claimed: ClaimedJob[] = []
     let inputCharacters = 0
     while (claimed.length < max && inputCharacters < inputCharactersMax) {
@@ -58,6 +58,6 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
       inputCharacters += job.inputs.length
       claimed.push(job)
     }
-    return { claimed, parked }
+    return { claimed, dead }
   }
 }

@@ -111,7 +111,7 @@ function createStatusLists(database: SqliteDatabase, isOwned: boolean): StatusLi
     succeeded: list(['succeeded']),
     failed: list(['failed']),
     cancelled: list(['cancelled']),
-    parked: list(['parked']),
+    dead: list(['dead']),
   }
 }
 

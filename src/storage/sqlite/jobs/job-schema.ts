@@ -1,10 +1,9 @@
 /** In the file's header, so that no other program's database is taken for ours: `MWjb` in ASCII. */
 export const jobApplicationId = 0x4d576a62
 
-/** The steps from an empty database to this program's. A step that has been released is never changed. */
-export const jobSteps: readonly string[] = [
-  `
-  CREATE TABLE jobs (
+function jobsTable(name: string, lastStatus: string): string {
+  return `
+  CREATE TABLE ${name} (
     -- Rises with every job: of an owner's jobs the lowest is the oldest.
     place INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -18,7 +17,7 @@ export const jobSteps: readonly string[] = [
     attempts_max INTEGER NOT NULL CHECK (attempts_max >= 1),
     webhook TEXT,
     created_at INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'parked')),
+    status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', '${lastStatus}')),
     version INTEGER NOT NULL CHECK (version >= 1),
     done INTEGER NOT NULL CHECK (done >= 0),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
@@ -38,23 +37,52 @@ export const jobSteps: readonly string[] = [
     CHECK ((is_ready = 1 OR due_at IS NOT NULL) = (status IN ('queued', 'running'))),
     CHECK (is_ready = 0 OR due_at IS NULL),
     CHECK ((error_code IS NULL) = (error_detail IS NULL))
+  ) STRICT;`
+}
+
+/** Apart from the jobs, so that lists do not read them. */
+function textTables(prefix: string): string {
+  return `
+  CREATE TABLE ${prefix}job_inputs (
+    place INTEGER PRIMARY KEY REFERENCES ${prefix}jobs (place) ON DELETE CASCADE,
+    inputs TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE ${prefix}job_results (
+    place INTEGER PRIMARY KEY REFERENCES ${prefix}jobs (place) ON DELETE CASCADE,
+    result TEXT NOT NULL
+  ) STRICT;`
+}
+
+const jobIndexes = `
   CREATE INDEX jobs_ready ON jobs (owner, model, priority DESC, place) WHERE is_ready = 1;
   CREATE INDEX jobs_by_due_at ON jobs (due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX jobs_by_expires_at ON jobs (expires_at) WHERE expires_at IS NOT NULL;
   CREATE INDEX jobs_by_finished_at ON jobs (finished_at, id) WHERE finished_at IS NOT NULL;
   CREATE INDEX jobs_by_status ON jobs (status, created_at, id);
-  CREATE INDEX jobs_by_owner ON jobs (owner, status, created_at, id);
+  CREATE INDEX jobs_by_owner ON jobs (owner, status, created_at, id);`
 
-  -- Apart from the jobs, so that lists do not read them.
-  CREATE TABLE job_inputs (
-    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
-    inputs TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE job_results (
-    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
-    result TEXT NOT NULL
-  ) STRICT;
+const jobTriggers = `
+  CREATE TRIGGER jobs_added AFTER INSERT ON jobs BEGIN
+    INSERT INTO owners VALUES (new.owner, 1, 0) ON CONFLICT (owner) DO UPDATE SET queued = queued + 1;
+    UPDATE totals SET queued = queued + 1 WHERE id = 1;
+  END;
+  CREATE TRIGGER jobs_changed AFTER UPDATE OF status ON jobs WHEN new.status <> old.status BEGIN
+    UPDATE owners SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running')
+    WHERE owner = new.owner;
+    UPDATE totals SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running')
+    WHERE id = 1;
+  END;`
+
+/** The steps from an empty database to this program's. A step that has been released is never changed. */
+export const jobSteps: readonly string[] = [
+  `${jobsTable('jobs', 'parked')}
+${jobIndexes}
+
+${textTables('')}
 
   -- Whose turn it is: a row for each model that an owner has asked.
   CREATE TABLE turns (
@@ -82,20 +110,7 @@ export const jobSteps: readonly string[] = [
     served INTEGER NOT NULL
   ) STRICT;
   INSERT INTO totals VALUES (1, 0, 0, 0);
-  CREATE TRIGGER jobs_added AFTER INSERT ON jobs BEGIN
-    INSERT INTO owners VALUES (new.owner, 1, 0) ON CONFLICT (owner) DO UPDATE SET queued = queued + 1;
-    UPDATE totals SET queued = queued + 1 WHERE id = 1;
-  END;
-  CREATE TRIGGER jobs_changed AFTER UPDATE OF status ON jobs WHEN new.status <> old.status BEGIN
-    UPDATE owners SET
-      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
-      running = running + (new.status = 'running') - (old.status = 'running')
-    WHERE owner = new.owner;
-    UPDATE totals SET
-      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
-      running = running + (new.status = 'running') - (old.status = 'running')
-    WHERE id = 1;
-  END;
+${jobTriggers}
 
   CREATE TABLE answers (
     id TEXT NOT NULL PRIMARY KEY,
@@ -149,5 +164,26 @@ export const jobSteps: readonly string[] = [
     signs_until INTEGER
   ) STRICT;
   CREATE INDEX webhook_secrets_by_owner ON webhook_secrets (owner, place);
+  `,
+  // `parked` became `dead`. A CHECK cannot be altered, so the tables are copied: those that refer to jobs
+  // too, because to drop what they refer to would delete their rows.
+  `${jobsTable('new_jobs', 'dead')}
+  INSERT INTO new_jobs SELECT
+    place, id, owner, key_id, request_id, model, kind, total, priority, attempts_max, webhook, created_at,
+    replace(status, 'parked', 'dead'), version, done, attempts, error_code, error_detail,
+    started_at, finished_at, expires_at, lease, is_ready, due_at
+  FROM jobs;
+  ${textTables('new_')}
+  INSERT INTO new_job_inputs SELECT place, inputs FROM job_inputs;
+  INSERT INTO new_job_results SELECT place, result FROM job_results;
+  DROP TABLE job_inputs;
+  DROP TABLE job_results;
+  DROP TABLE jobs;
+  ALTER TABLE new_jobs RENAME TO jobs;
+  ALTER TABLE new_job_inputs RENAME TO job_inputs;
+  ALTER TABLE new_job_results RENAME TO job_results;
+  ${jobIndexes}
+  ${jobTriggers}
+  UPDATE deliveries SET job = json_set(job, '$.status', 'dead') WHERE json_extract(job, '$.status') = 'parked';
   `,
 ]
