@@ -28,7 +28,7 @@ describe.each([
   { heading: 'Refusals', table: refusals },
   { heading: 'Faults', table: faults },
 ])('docs/reference/errors.md, $heading', ({ heading, table }) => {
-  test('has every code with its status, once, with when and what to do, in the order of the table in the code', () => {
+  test('has every code once, with its status, when and what to do, in the order of the code', () => {
     expect(inCode(table).length).toBeGreaterThan(0)
     expect(documentedUnder(heading)).toEqual(inCode(table))
   })

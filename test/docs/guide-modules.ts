@@ -1,13 +1,14 @@
 /**
  * The snippets of a guide as modules that run.
  *
- * - The `ts` blocks of a page run in order, as one module. A later block sees what an earlier one declared, and may declare it anew.
- * - A block whose first line names a file, `// app.ts`, is that file instead; the other blocks may import it.
- * - `expression // → value`, and `const name = expression // → value`, on one line, state a result. `, … }` at the end of a value says
- *   that there are more members.
- * - Ports 3000 to 3009 are free ones in each run.
+ * - The `ts` blocks of a page run in order, as one module. A later block sees the declarations of
+ *   earlier ones, and may redeclare them.
+ * - A block whose first line names a file, `// app.ts`, is that file; other blocks may import it.
+ * - `expression // → value`, and `const name = expression // → value`, on one line, state a result.
+ *   `, … }` at the end of a value means that there are more members.
+ * - Ports 3000 to 3009 are replaced by free ports in each run.
  *
- * Every line keeps its number, so that whatever fails, fails at the line of the page.
+ * Every line keeps its number, so an error names the line of the page.
  */
 export interface GuideModules {
   /** The modules by their file names; the page's own is `page.ts`. */
@@ -68,7 +69,7 @@ function readBlocks(text: string): readonly Block[] {
   return blocks
 }
 
-/** One module of all blocks, each in the scope of the one before it, so that it may declare a name anew. */
+/** One module of all blocks, each nested in the one before it, so that it may redeclare a name. */
 function createPage(name: string, lineCount: number, blocks: readonly Block[]) {
   const lines: string[] = Array.from({ length: lineCount }, () => '')
   const imports = createImports()
@@ -78,18 +79,18 @@ function createPage(name: string, lineCount: number, blocks: readonly Block[]) {
     for (const [index, line] of written.entries()) {
       const where = `${name}:${start + index + 1}`
       if (imports.take(line, where)) continue
-      const held = holdResult(line, where)
-      if (held !== undefined) stated += 1
-      lines[start + index] = held ?? line.replace(/^export /, '')
+      const checked = checkResult(line, where)
+      if (checked !== undefined) stated += 1
+      lines[start + index] = checked ?? line.replace(/^export /, '')
     }
   }
-  // In the place of the page's title and of its last line.
+  // In place of the page's title and of its last line.
   lines[0] = `import { check, finish } from '../checked.ts'; ${imports.text()}`
   return { text: `${lines.join('\n')}\n${'}'.repeat(blocks.length)}; finish()\n`, stated }
 }
 
-/** The line with its result held, where it states one. */
-function holdResult(line: string, where: string): string | undefined {
+/** The line with a check of its result; undefined if it states none. */
+function checkResult(line: string, where: string): string | undefined {
   const [, indent = '', declared, expression, value] =
     /^(\s*)(const \w+ = )?(.*?) +\/\/ → (.+)$/.exec(line) ?? []
   if (expression === undefined || value === undefined) {
@@ -98,12 +99,12 @@ function holdResult(line: string, where: string): string | undefined {
     return undefined
   }
   const isPartial = /, … }$/.test(value)
-  const held = `${value.replace(/, … }$/, ' }')}, ${isPartial}, ${JSON.stringify(where)})`
-  if (declared === undefined) return `${indent};check(${expression}, ${held}`
-  return `${indent}${declared}${expression}; check(${declared.slice(6, -3)}, ${held}`
+  const check = `${value.replace(/, … }$/, ' }')}, ${isPartial}, ${JSON.stringify(where)})`
+  if (declared === undefined) return `${indent};check(${expression}, ${check}`
+  return `${indent}${declared}${expression}; check(${declared.slice(6, -3)}, ${check}`
 }
 
-/** The imports of a page, gathered: the same name from the same module may be imported by several blocks. */
+/** The imports of a page: several blocks may import the same name from the same module. */
 function createImports() {
   const others = new Set<string>()
   const named = new Map<string, Set<string>>()

@@ -11,34 +11,34 @@ import { spawnCli } from '../e2e/run-cli.ts'
 import type { GuideModules } from './guide-modules.ts'
 
 const sources = fileURLToPath(new URL('../../src', import.meta.url))
-/** For Node's threads too: those of a model do not have the flags of their process. */
+/** In the environment, because a model's threads do not inherit the flags of their process. */
 const NODE_OPTIONS = `--import ${new URL('../examples/processes/resolve-sources.mjs', import.meta.url).href}`
 const processes = fileURLToPath(new URL('processes', import.meta.url))
 const run = promisify(execFile)
 const { PATH } = process.env
 
-/** A project in a temporary folder, as a user would have it, whose `modelward` is this repository's sources. */
+/** A user's project in a temporary folder; its `modelward` is this repository's sources. */
 export interface GuideProject extends Disposable {
   readonly add: (guide: string, modules: GuideModules) => Promise<void>
-  /** A file that a guide takes for granted. */
+  /** Writes a file that a guide expects to exist. */
   readonly write: (guide: string, file: string, bytes: Uint8Array) => void
-  /** What TypeScript says of all modules, strictly; nothing where it is content. */
+  /** TypeScript's errors in all modules, in strict mode; empty if there are none. */
   readonly typeCheck: () => Promise<string>
-  /** Runs a module of a guide, and gives its standard output. Rejects where it fails, with its standard error. */
+  /** Runs a module of a guide; its standard output. Rejects with its standard error if it fails. */
   readonly run: (
     guide: string,
     file: string,
     flags?: readonly string[],
     env?: NodeJS.ProcessEnv,
   ) => Promise<string>
-  /** Starts the server that a guide starts, by the flags it names, on the port that stands in the place of 8000 there. */
+  /** Starts the server of a guide, with the guide's flags, on the port that replaces 8000 in it. */
   readonly serve: (guide: string, flags: readonly string[]) => Promise<GuideServer>
 }
 
-/** The server of a guide; its end is the server's. */
+/** The server of a guide; disposing of this ends the server. */
 export interface GuideServer extends AsyncDisposable {
   readonly address: string
-  /** Where it was started, and has its data. */
+  /** The folder in which it was started and has its data. */
   readonly folder: string
   /** The first keys, as a guide names them. */
   readonly keys: { readonly KEY: string; readonly ADMIN_KEY: string }
@@ -118,7 +118,7 @@ const tsconfig = {
     strict: true,
     verbatimModuleSyntax: true,
     erasableSyntaxOnly: true,
-    // Declarations of other packages: @fastify/websocket's want @types/ws.
+    // The declarations of @fastify/websocket need @types/ws.
     skipLibCheck: true,
     allowImportingTsExtensions: true,
     noEmit: true,
@@ -127,7 +127,7 @@ const tsconfig = {
   include: ['**/*.ts'],
 }
 
-/** Eleven free ports below those that systems give out by themselves, so that no connection of another test takes one meanwhile. */
+/** Eleven free ports below the ephemeral range, so that no connection of another test takes one. */
 async function freePorts(): Promise<readonly number[]> {
   const ports = new Set<number>()
   while (ports.size < 11) {

@@ -29,12 +29,12 @@ function readGuide(guide: string): string {
   return readFileSync(new URL(`../../docs/guides/${guide}.md`, import.meta.url), 'utf8')
 }
 
-/** The flags of the server that a page starts; undefined where it starts none. */
+/** The flags of the server that a page starts; undefined if it starts no server. */
 function serverFlagsOf(guide: string): readonly string[] | undefined {
   return /^npx modelward serve\b(.*)$/m.exec(readGuide(guide))?.[1]?.split(' ').filter(Boolean)
 }
 
-/** Sends a page's `curl` to its server, and gives the status of the answer. */
+/** Runs a page's `curl` against its server; the status of the answer. */
 function curl(command: string, { address, keys }: GuideServer): string {
   const asked = command
     .replace('http://127.0.0.1:8000', address)
@@ -57,7 +57,7 @@ test('every snippet of every guide compiles, strictly', async () => {
 describe.each(guides)('docs/guides/%s.md', (guide) => {
   test('every snippet runs, and every result is the one that the page states', async () => {
     const { stated } = modulesOf(guide)
-    // What stands in for Bun and Deno knows of nothing else, and is there for the pages that name them alone.
+    // The stand-in for Bun and Deno is loaded only for pages that use them.
     const flags = readGuide(guide).includes('Bun.serve') ? ['--import', '../runtimes.ts'] : []
     expect(stated).toBeGreaterThan(0)
     const serverFlags = serverFlagsOf(guide)
@@ -81,7 +81,7 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     }
   })
 
-  test('its shell commands install packages that we know, and call our command line as it is', async () => {
+  test('its shell commands install known packages, and call the real command line', async () => {
     using folder = temporaryFolder()
     const serverFlags = serverFlagsOf(guide)
     await using server = serverFlags && (await project.serve(guide, serverFlags))
@@ -128,7 +128,7 @@ describe('a guide', () => {
     expect(await own.typeCheck()).toMatch(/^own\/page\.ts\(5,7\): error TS2322/m)
   })
 
-  test('may declare a name anew in a later block, which sees the earlier ones', async () => {
+  test('may redeclare a name in a later block, which sees the earlier ones', async () => {
     using own = createGuideProject()
     await own.add(
       'own',
@@ -145,7 +145,7 @@ describe('a guide', () => {
   })
 
   test.each(['status // 401', '401 // → 401 // → 402', 'const { length } = "ab" // → 2', 'send( // → 1'])(
-    'cannot state a result that nobody holds: %s',
+    'cannot state a result that is not checked: %s',
     async (line) => {
       using own = createGuideProject()
       const run = async (): Promise<string> => {
@@ -156,8 +156,8 @@ describe('a guide', () => {
     },
   )
 
-  test('cannot hold a snippet back from being run', () => {
-    const held = ['# A page', '```ts no-run', 'nothing()', '```'].join('\n')
-    expect(() => createGuideModules('page.md', held)).toThrow(/no such language/)
+  test('cannot exempt a snippet from being run', () => {
+    const exempt = ['# A page', '```ts no-run', 'nothing()', '```'].join('\n')
+    expect(() => createGuideModules('page.md', exempt)).toThrow(/no such language/)
   })
 })

@@ -16,7 +16,7 @@ import { type LedgerEntry, ledgerEntry } from '../../src/ledger/format/record.ts
 
 const page = readFileSync(new URL('../../docs/reference/ledger.md', import.meta.url), 'utf8')
 
-/** The text under a heading, up to the next of the same or a higher rank. */
+/** The text under a heading, up to the next heading of the same or a higher level. */
 function section(heading: string): string {
   const [marks = ''] = /^#+/.exec(heading) ?? []
   const after = page.split(`\n${heading}\n`)[1]
@@ -39,12 +39,12 @@ describe('docs/reference/ledger.md', () => {
     expect(fields.toSorted()).toEqual(Object.keys(ledgerEntry({ at: 1, event: 'key.created' })).toSorted())
   })
 
-  test('has every event with its number, and what it is elsewhere', () => {
+  test('has every event with its number, and how it maps to OWASP and OCSF', () => {
     const rows = [...section('## Events').matchAll(/^\| `([a-z._]+)` \| (\d+) \| \S.* \| \S.* \| \S.* \|$/gm)]
     expect(Object.fromEntries(rows.map(([, name, number]) => [name, Number(number)]))).toEqual(ledgerEvents)
   })
 
-  test('says of every code of a refusal what it is elsewhere, once', () => {
+  test('maps every code of a refusal to OWASP and OCSF, once', () => {
     const rows = section('### Codes').matchAll(/^\| (`[^|]*`) \| \S.* \| \S.* \|$/gm)
     const codes = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code))
     expect(codes.toSorted()).toEqual(Object.keys(refusals).toSorted())
@@ -62,7 +62,7 @@ describe('docs/reference/ledger.md', () => {
     }
   })
 
-  test('has a program that computes the links of the vectors without ours', async () => {
+  test('has a program that computes the links of the vectors without our code', async () => {
     const [, program = ''] = /```js\n(.*?)```/s.exec(section('## Chain')) ?? []
     const { linksOf } = (await import(`data:text/javascript,${encodeURIComponent(program)}`)) as {
       linksOf: (stream: string, entries: readonly Buffer[]) => readonly Buffer[]
@@ -92,14 +92,14 @@ describe('docs/reference/ledger.md', () => {
     expect(signBase(base, rfc8032Key())).toEqual(base)
   })
 
-  test('has every kind of break that the code tells, once', () => {
+  test('has every kind of break that the code reports, once', () => {
     const source = readFileSync(new URL('../../src/ledger/verify/finding.ts', import.meta.url), 'utf8')
     const kinds = [...source.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, kind]) => kind)
     expect([...section('## Verifying').matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind)).toEqual(kinds)
   })
 })
 
-/** The private key of RFC 8032, 7.1, test 1, in front of which PKCS #8 says what it is. */
+/** The private key of RFC 8032, 7.1, test 1, with its PKCS #8 header. */
 function rfc8032Key() {
   const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'
   const key = Buffer.from(`302e020100300506032b657004220420${seed}`, 'hex')

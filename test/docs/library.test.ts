@@ -22,11 +22,11 @@ beforeAll(() => {
 })
 
 describe('docs/reference/library.md', () => {
-  test('is what the sources say today; `npm run docs` writes it again', () => {
+  test('matches the sources; `npm run docs` writes it again', () => {
     expect(readFileSync('docs/reference/library.md', 'utf8')).toBe(formatLibraryPage(library))
   })
 
-  test('tells of every entry point that the package offers to programs', () => {
+  test('has every entry point that the package exports', () => {
     const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
       readonly exports: Readonly<Record<string, unknown>>
     }
@@ -34,15 +34,12 @@ describe('docs/reference/library.md', () => {
     expect([...library.keys()]).toEqual(offered.map((path) => path.replace(/^\./, 'modelward')))
   })
 
-  test.each(Object.entries(modules))(
-    'tells of everything that %s exports when a program runs',
-    (name, module) => {
-      const values = library.get(name)?.declarations.filter(({ isValue }) => isValue) ?? []
-      expect(values.map((value) => value.name).toSorted()).toEqual(Object.keys(module).toSorted())
-    },
-  )
+  test.each(Object.entries(modules))('has everything that %s exports at run time', (name, module) => {
+    const values = library.get(name)?.declarations.filter(({ isValue }) => isValue) ?? []
+    expect(values.map((value) => value.name).toSorted()).toEqual(Object.keys(module).toSorted())
+  })
 
-  test('says of every export in a sentence what it is', () => {
+  test('describes every export in a sentence', () => {
     const silent = [...library].flatMap(([name, { declarations }]) =>
       declarations
         .filter(({ doc }) => !/^[A-Z`0-9][^\n]*[^\s.][^@]*[.!?](?:\s|$)/.test(doc))
@@ -51,7 +48,7 @@ describe('docs/reference/library.md', () => {
     expect(silent).toEqual([])
   })
 
-  test('has no two headings that one link could mean', () => {
+  test('has no two headings with the same anchor', () => {
     const page = readFileSync('docs/reference/library.md', 'utf8')
     const anchors = [...page.matchAll(/^### (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase())
     expect(anchors.length).toBeGreaterThan(0)

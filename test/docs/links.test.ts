@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 const pages = globSync('**/*.md', { exclude: ['**/node_modules/**', 'dist/**', 'modelward-data/**'] })
 
-/** Files of the project that a page links to, or names in backquotes with a folder in front. */
+/** Files of the project that a page links to, or names in backquotes with their folder. */
 function filesNamedIn(page: string): readonly string[] {
   const text = readFileSync(page, 'utf8').replace(/^```.*?^```/gms, '')
   const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path = '']) =>
@@ -15,7 +15,7 @@ function filesNamedIn(page: string): readonly string[] {
 }
 
 describe.each(pages)('%s', (page) => {
-  test('leads only to files that are there', () => {
+  test('links only to files that exist', () => {
     expect(filesNamedIn(page).filter((path) => !existsSync(path))).toEqual([])
   })
 })

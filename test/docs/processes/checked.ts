@@ -1,10 +1,14 @@
-// What the module of a guide imports: `check` holds a result that the page states, `finish` tells how many were held.
+// Imported by the module of a guide: `check` checks a result that the page states, `finish` prints
+// how many were checked.
 import assert from 'node:assert/strict'
 import process from 'node:process'
 
 let checked = 0
 
-/** Fails where a result is not the one that the page states; with `isPartial` it may have members that the page leaves out. */
+/**
+ * Fails if a result is not the one that the page states. With `isPartial` the result may have
+ * members that the page leaves out.
+ */
 export function check(actual: unknown, stated: unknown, isPartial: boolean, where: string): void {
   try {
     if (isPartial) assert.partialDeepStrictEqual(actual, stated)
@@ -15,7 +19,7 @@ export function check(actual: unknown, stated: unknown, isPartial: boolean, wher
   checked += 1
 }
 
-/** Ends the process, whatever servers the page has left open, and tells how many results were held. */
+/** Prints how many results were checked, and ends the process, even if servers are still open. */
 export function finish(): void {
   process.stdout.write(`checked ${checked}\n`, () => process.exit(0))
 }

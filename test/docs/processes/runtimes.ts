@@ -1,5 +1,5 @@
-// What stands in for Bun and Deno, which are not here: as much of `Bun.serve` and `Deno.serve` as their documentation promises and
-// docs/guides/web.md uses, on Node.
+// A stand-in for Bun and Deno, which are not installed: `Bun.serve` and `Deno.serve` on Node, as
+// their documentation describes and as far as docs/guides/web.md uses them.
 import type { IncomingMessage } from 'node:http'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 
