@@ -1,7 +1,7 @@
 import { Fault } from '../core/fault.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 
-/** A ledger that is opened when something is first asked of it, and again after an opening that failed; never, where nothing is. */
+/** Opens the ledger at the first call, and again after an opening that failed. */
 export function createLazyLedger(open: () => Promise<Ledger>): Ledger {
   let opening: Promise<Ledger> | undefined
   let isClosed = false

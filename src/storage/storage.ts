@@ -74,13 +74,13 @@ export interface LedgerStorageOptions {
   readonly keepMs?: number
   /** Stored bytes above which the oldest records are dropped. @default never */
   readonly bytesMax?: number
-  /** Whether to begin the stream at the first record: for processes that may record nothing. @default false */
+  /** Whether to begin the stream at the first record, if any comes. @default false */
   readonly isLazy?: boolean
   /** Called with every signed checkpoint once it is durable. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /** Called with other streams that have no end: their process was killed, or still runs. */
   readonly onUnclosed?: (streams: readonly string[]) => void
-  /** Called if the ledger existed without its signing key, so that a new one was made. @default onFault */
+  /** Called for a new key, made because the ledger existed without one. @default onFault */
   readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 

@@ -35,7 +35,7 @@ function compareValues(a: KeyCursor['value'], b: KeyCursor['value']): number {
   return compareText(String(a), String(b))
 }
 
-/** By code points, as databases compare UTF-8; `<` compares UTF-16 units, and puts U+10000 before U+E000. */
+/** By code points, as databases compare UTF-8; `<` puts U+10000 before U+E000. */
 function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -9,7 +9,7 @@ import type { WatchedFiles } from './watched-files.ts'
  * are whole; waiting for another process's lock does not block the thread.
  */
 export interface Connection {
-  /** Runs reads outside a transaction, each seeing its own moment. @throws Fault `store_unavailable` */
+  /** Runs reads outside a transaction, each of its own moment. @throws Fault `store_unavailable` */
   readonly read: <T>(work: () => T) => T
   /** Runs reads that all see one moment. @throws Fault `store_unavailable` */
   readonly readTogether: <T>(work: () => T) => T
@@ -62,7 +62,7 @@ export function createConnection(
     }
   }
 
-  /** Pauses between attempts on a timer: waiting inside SQLite would stop every request of the process. */
+  /** Pauses on a timer: waiting inside SQLite would stop every request of the process. */
   async function write<T>(work: () => T): Promise<T> {
     const deadline = performance.now() + lockTimeoutMs
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
@@ -74,7 +74,7 @@ export function createConnection(
   }
 
   return {
-    // A deleted file stays readable while open: a key in it may be revoked in the file that replaced it.
+    // A deleted file stays readable while open: a key in it may be revoked in its replacement.
     read: (work) =>
       run(() => {
         files.check()

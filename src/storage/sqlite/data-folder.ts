@@ -18,28 +18,29 @@ import { setupErrorOf } from './sqlite-error.ts'
 export interface DataFolder {
   /** Absolute. */
   readonly path: string
-  /** Where the keys are kept, for `openSqliteKeyStore`. */
+  /** The keys, for `openSqliteKeyStore`. */
   readonly databaseFile: string
-  /** Where what is used of limits is kept, for `openSqliteLimitMemory`. */
+  /** Usage of limits, for `openSqliteUsageStore`. */
   readonly limitsFile: string
-  /** Where jobs are kept, for `openSqliteJobStore`. */
+  /** Jobs, for `openSqliteJobStore`. */
   readonly jobsFile: string
   readonly ledgerFile: string
-  /** Whether the database file is there and has not a byte in it, as one that was cut off or never filled. */
+  /** Whether the database file exists and is empty: cut off, or never filled. */
   readonly hasEmptyDatabase: () => boolean
-  /** The text of a secret file; undefined where there is none. @throws SetupError `unreadable`, as the caller calls it */
+  /** The text of a secret file; undefined if missing. @throws SetupError with the given code */
   readonly readSecretFile: (name: string, unreadable: SetupErrorCode) => string | undefined
   /**
-   * Creates a secret file, 0600, unless it is there; gives what is in it afterwards, the same for all who create it at once.
+   * Creates a secret file, 0600, unless it exists. Returns what it holds then: one text for all
+   * processes that create it at once.
    *
    * @throws SetupError `data_unwritable`, `data_unreadable`
    */
   readonly createSecretFile: (name: string, text: string) => string
-  /** Writes a secret file, 0600, in the place of what is there, at once and durably. @throws SetupError `data_unwritable` */
+  /** Replaces a secret file, 0600, atomically and durably. @throws SetupError `data_unwritable` */
   readonly replaceSecretFile: (name: string, text: string) => void
   /**
-   * Makes this process the folder's one server, until it releases the lock or ends, however it ends. Others may still
-   * use the database.
+   * Makes this process the folder's one server until it releases the lock or ends, however it ends.
+   * Other processes may still use the database.
    *
    * @throws SetupError `data_in_use`
    */
@@ -47,18 +48,19 @@ export interface DataFolder {
 }
 
 export interface DataFolderOptions {
-  /** Whether to create the folder, and those above it, where there is none. */
+  /** Whether to create a missing folder, and its parents. */
   readonly create: boolean
 }
 
 const databaseName = 'modelward.db'
 
 /**
- * Opens a data folder and closes it to other users: 0700. One that is there already is closed too where that can hurt
- * nobody, which is when it is empty or holds our database; any other folder that others may enter is refused, because
- * `--data .` or `--data /tmp` must not change what does not belong to us.
+ * Opens a data folder and closes it to other users: 0700. An existing folder is closed too if that
+ * harms no one: if it is empty or holds our database. Any other folder open to others is refused:
+ * `--data .` or `--data /tmp` must not change what is not ours.
  *
- * @throws SetupError `data_missing`, `data_unwritable` (also: not a folder), `config_invalid` (open to other users)
+ * @throws SetupError `data_missing`, `data_unwritable` (also: not a folder), `config_invalid` (open
+ *   to other users)
  */
 export function openDataFolder(path: string, options: DataFolderOptions): DataFolder {
   const folder = resolve(path)
@@ -84,7 +86,10 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
   }
 }
 
-/** One by one: `mkdirSync` with `recursive` never returns where a folder takes no other, as `/proc` does (Node 24.21). */
+/**
+ * One by one: recursive `mkdirSync` never returns where folders cannot be created, as in `/proc`
+ * (Node 24.21).
+ */
 function createFolder(folder: string): void {
   if (existsSync(folder)) return
   const above = dirname(folder)
@@ -125,8 +130,8 @@ function closeToOthers(folder: string, found: Stats): void {
   try {
     chmodSync(folder, 0o700)
   } catch (error) {
-    // A volume that belongs to another user and is shared with our group, as orchestrators mount them, is as closed as
-    // its owner wants it. Its files are 0600 all the same.
+    // A volume of another user that is shared with our group, as orchestrators mount them, is as
+    // closed as its owner wants it. Its files are 0600 all the same.
     if ((found.mode & 0o007) === 0) return
     throw new SetupError(
       'config_invalid',

@@ -10,9 +10,9 @@ export interface SqliteStatement<Row> {
 
 /** An open connection, by shape, so that no store depends on the driver behind it. */
 export interface SqliteDatabase {
-  /** `Row` says what the columns hold. The tables are STRICT, so that they do unless the file is damaged. */
+  /** `Row` is the type of the columns. STRICT tables guarantee it unless the file is damaged. */
   readonly prepare: <Row extends object>(sql: string) => SqliteStatement<Row>
-  /** The same, each row an array of its cells: a third faster, for whoever reads many cells of one row. */
+  /** The same with rows as arrays of cells: a third faster for rows of many cells. */
   readonly prepareCells: <Cells extends readonly SqlValue[]>(sql: string) => SqliteStatement<Cells>
   readonly exec: (sql: string) => void
   readonly isTransaction: () => boolean

@@ -6,7 +6,7 @@ import { setupErrorOf } from './sqlite-error.ts'
 
 export interface OpenDatabaseOptions {
   readonly file: string
-  /** How long to wait for a lock that another connection holds, milliseconds, with the thread blocked. */
+  /** How long to block the thread for a lock of another connection, in milliseconds. */
   readonly busyTimeoutMs: number
   /** Memory for pages of the file, KiB. */
   readonly cacheKiB: number
@@ -23,17 +23,20 @@ const settings: DatabaseSyncOptions & { readonly defensive: boolean } = {
 }
 
 /**
- * Opens a database, creating an empty one with mode 0600 where there is none; WAL and shared memory get the same mode.
- * Nothing that is in the file is changed. Every commit is on the disk before it returns (`synchronous=FULL`).
+ * Opens a database; creates an empty one with mode 0600 if missing. WAL and shared memory get the
+ * same mode. Changes nothing in the file. Every commit is on the disk before it returns
+ * (`synchronous=FULL`).
  *
- * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_unwritable`,
+ *   `data_unreadable`
  */
 export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
   let connection: DatabaseSync | undefined
   try {
     createPrivately(options.file)
     connection = new Database(options.file, { ...settings, timeout: options.busyTimeoutMs })
-    // mmap_size stays 0: under it a disk error or a truncated file is a SIGBUS that no handler turns into a fault.
+    // mmap_size stays 0: with it a disk error or a truncated file is a SIGBUS, which no handler
+    // turns into a fault.
     connection.exec(`
       PRAGMA trusted_schema = OFF;
       PRAGMA cell_size_check = ON;
@@ -48,9 +51,9 @@ export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
 }
 
 /**
- * Opens a database to look at it: nothing is created or changed.
+ * Opens a database to read it. Creates and changes nothing.
  *
- * @param isAlone whether nobody has it open, so that no lock is needed
+ * @param isAlone whether no other process has it open, so that no lock is needed
  * @throws SetupError as `openDatabase`
  */
 export function openDatabaseToRead(file: string, { isAlone }: { readonly isAlone: boolean }): SqliteDatabase {
@@ -84,8 +87,9 @@ function databaseOf(connection: DatabaseSync): SqliteDatabase {
 }
 
 /**
- * Never opens a file that is there already: closing any descriptor of it would drop the locks that this process's
- * SQLite holds on it (POSIX advisory locks belong to the process; https://sqlite.org/howtocorrupt.html, 2.2).
+ * Never opens an existing file: closing any descriptor of it would drop the locks that this
+ * process's SQLite has on it (POSIX advisory locks belong to the process;
+ * https://sqlite.org/howtocorrupt.html, 2.2).
  */
 function createPrivately(file: string): void {
   try {
@@ -99,7 +103,10 @@ function createPrivately(file: string): void {
   }
 }
 
-/** Loads SQLite without the one warning that Node 22 prints for it: standard error belongs to the program's own messages. */
+/**
+ * Loads SQLite without the one warning that Node 22 prints for it: standard error is the program's
+ * own.
+ */
 function loadSqlite(): typeof import('node:sqlite') {
   const emitWarning = process.emitWarning
   const emitOther = (...warning: Parameters<typeof emitWarning>): void => {

@@ -60,7 +60,9 @@ interface KeyFindings {
   readonly changedAt: number | null
 }
 
-/** Whether the database opens, is whole and of this program's version, and the pepper is its keys' own. */
+/**
+ * Whether the database opens, is whole and of this program's version, and the pepper fits its keys.
+ */
 function checkKeys(data: string, pepper: string | undefined): KeyFindings {
   const file = join(data, 'modelward.db')
   try {
@@ -88,7 +90,7 @@ function describeKeys(found: DatabaseInspection): StorageFinding {
   return describeDatabase('database', found, keys)
 }
 
-/** @param holds what is in it, for the message */
+/** @param holds its contents, for the message */
 function describeDatabase(
   check: string,
   { version, knownVersion, complaints }: FileInspection,
@@ -170,7 +172,7 @@ function checkJobs(data: string): StorageFinding {
 const bytesFail = 16 * 1_048_576
 const bytesWarn = 512 * 1_048_576
 
-/** Whether the disk of the data folder, or of the place where it would be, has room. */
+/** Whether the disk of the data folder, or of its closest existing parent, has room. */
 function checkDisk(data: string): StorageFinding {
   for (let folder = resolve(data); ; folder = dirname(folder)) {
     try {

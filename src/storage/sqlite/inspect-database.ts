@@ -7,7 +7,7 @@ import { applicationId, knownVersion } from './keys/key-schema.ts'
 import type { DatabaseKind } from './prepare-database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
-/** What a look at any database of ours shows. */
+/** What any database of ours shows. */
 export interface FileInspection {
   readonly version: number
   readonly knownVersion: number
@@ -15,16 +15,16 @@ export interface FileInspection {
   readonly complaints: readonly string[]
 }
 
-/** What a look at the keys' database shows. */
+/** What the keys' database shows. */
 export interface DatabaseInspection extends FileInspection {
   readonly keys: number
-  /** When any key was last changed, milliseconds since the epoch; null where there are none. */
+  /** When a key was last changed, milliseconds since the epoch; null without keys. */
   readonly changedAt: number | null
   /** The check values of the peppers in use, by version. */
   readonly pepperChecks: ReadonlyMap<number, string>
 }
 
-/** What a look at the jobs' database shows. */
+/** What the jobs' database shows. */
 export interface JobsInspection extends FileInspection {
   readonly queued: number
   readonly running: number
@@ -32,9 +32,10 @@ export interface JobsInspection extends FileInspection {
 }
 
 /**
- * Looks at the keys' database and changes nothing: not its version, its journal or its mode.
+ * Inspects the keys' database. Changes nothing: no version, no journal, no mode.
  *
- * @throws SetupError `data_missing`, `data_locked`, `data_corrupt` (another program's database too), `data_unreadable`
+ * @throws SetupError `data_missing`, `data_locked`, `data_corrupt` (also: another program's
+ *   database), `data_unreadable`
  */
 export function inspectDatabase(file: string): DatabaseInspection {
   const empty = { keys: 0, changedAt: null, pepperChecks: new Map<number, string>() }
@@ -68,7 +69,7 @@ function inspect<Found extends object>(
   empty: Found,
   look: (database: SqliteDatabase) => Found,
 ): FileInspection & Found {
-  // Without a write-ahead log nobody has it open, and it can be read without even a lock file beside it.
+  // Without a write-ahead log no process has it open, and it can be read without a lock file.
   const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`) })
   try {
     const { knownVersion } = kind

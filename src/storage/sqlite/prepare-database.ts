@@ -3,18 +3,18 @@ import { readValue, type SqliteDatabase } from './database.ts'
 import { isBusy } from './sqlite-error.ts'
 import { inTransaction } from './transaction.ts'
 
-/** What a file of ours says of itself in its header. */
+/** What the header of our files says. */
 export interface DatabaseKind {
-  /** Four letters in ASCII, so that no other program's database, nor another of ours, is taken for it. */
+  /** Four ASCII letters that tell it from other programs' databases, and from our others. */
   readonly applicationId: number
   /** The newest version that this program knows. */
   readonly knownVersion: number
-  /** What a message calls it. */
+  /** Its name in messages. */
   readonly name: string
 }
 
 /**
- * The version of a database; 0 for an empty one. Nothing is touched.
+ * The version of a database; 0 for an empty one. Touches nothing.
  *
  * @throws SetupError `data_corrupt` (another program's database), `data_newer`
  */
@@ -36,11 +36,11 @@ export function checkVersion(
 }
 
 /**
- * Has a database keep a write-ahead log: the one pragma that fails with BUSY at once, whatever the timeout, when another process does the
- * same.
+ * Turns the write-ahead log on. This one pragma fails with BUSY at once, whatever the timeout, if
+ * another process does the same.
  *
  * @param deadline when to stop waiting for the other, milliseconds by `performance.now()`
- * @throws SetupError `data_unwritable` where the file system allows none
+ * @throws SetupError `data_unwritable` if the file system allows no such log
  */
 export function useWriteAheadLog(database: SqliteDatabase, file: string, deadline: number): void {
   const timer = new Int32Array(new SharedArrayBuffer(4))
@@ -57,10 +57,10 @@ export function useWriteAheadLog(database: SqliteDatabase, file: string, deadlin
 }
 
 /**
- * Brings a database up to the last of its kind's steps, each whole or not at all. Always takes the write lock, so that a file that cannot be
- * written is found now.
+ * Applies the missing steps, each whole or not at all. Always takes the write lock: a read-only
+ * file is found now.
  *
- * @param steps the first makes version 1 of an empty database, each other the next version of the one before
+ * @param steps the first makes version 1 of an empty database, each other one the next version
  */
 export function takeSteps(
   database: SqliteDatabase,

@@ -13,13 +13,13 @@ import { join } from 'node:path'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
-/** Names of secret files: nothing that leads out of the folder. */
+/** Names of secret files: they cannot lead out of the folder. */
 const namePattern = /^[a-z][a-z0-9.-]{0,63}$/
 
 /**
- * Reads a file of the folder; undefined where there is none.
+ * Reads a file of the folder; undefined if missing.
  *
- * @param unreadable what to call it when the file is there and cannot be read
+ * @param unreadable the code for a file that cannot be read
  * @throws SetupError with that code
  */
 export function readSecretFile(folder: string, name: string, unreadable: SetupErrorCode): string | undefined {
@@ -34,8 +34,8 @@ export function readSecretFile(folder: string, name: string, unreadable: SetupEr
 }
 
 /**
- * Creates a file with mode 0600 unless it is there; gives what is in it afterwards, which is one text for all who
- * create it at once. On the disk, with its name, when this returns.
+ * Creates a file with mode 0600 unless it exists. Returns what it holds then: one text for all
+ * processes that create it at once. File and name are durable when this returns.
  *
  * @throws SetupError `data_unwritable`, `data_unreadable`
  */
@@ -44,7 +44,7 @@ export function createSecretFile(folder: string, name: string, text: string): st
   try {
     withTemporaryFile(folder, name, text, (temporary) => {
       try {
-        // A link, where a rename would replace what another process has just created and may be using.
+        // A link: a rename would replace what another process has just created and may use.
         linkSync(temporary, path)
       } catch (error) {
         if (!isErrno(error, 'EEXIST')) throw error
@@ -61,8 +61,8 @@ export function createSecretFile(folder: string, name: string, text: string): st
 }
 
 /**
- * Writes a file with mode 0600 in the place of what is there: readers see the old text or the new, never a part.
- * On the disk when this returns.
+ * Replaces a file, mode 0600. Readers see the old text or the new, never a part. Durable when this
+ * returns.
  *
  * @throws SetupError `data_unwritable`
  */
@@ -76,7 +76,7 @@ export function replaceSecretFile(folder: string, name: string, text: string): v
   }
 }
 
-/** Makes the names in a folder durable. Windows keeps them so by itself, and cannot open a folder. */
+/** Makes the names in a folder durable. Windows does so by itself, and cannot open a folder. */
 export function syncFolder(folder: string): void {
   if (process.platform === 'win32') return
   const descriptor = openSync(folder, 'r')

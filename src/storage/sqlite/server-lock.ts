@@ -4,21 +4,25 @@ import type { SqliteDatabase } from './database.ts'
 import { openDatabase } from './driver.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
-/** Held by the one server of a data folder. */
+/** The lock of the one server of a data folder. */
 export interface ServerLock {
-  /** Lets another server have the folder. Does nothing the second time. */
+  /** Frees the folder for another server. The second call does nothing. */
   readonly release: () => void
 }
 
-/** Keeps locks from the garbage collector, which would close the connection of a caller that dropped its `ServerLock`. */
+/**
+ * Protects locks from the garbage collector, which would close the connection of a dropped
+ * `ServerLock`.
+ */
 const held = new Set<SqliteDatabase>()
 
 /**
- * Takes a folder's server lock: an exclusive transaction, never ended, on a database of its own that stays empty. The
- * operating system drops it with the process, `kill -9` included, so that no stale lock is ever left. The keys' database
- * is not locked by it.
+ * Takes a folder's server lock: an exclusive transaction that never ends, on an empty database of
+ * its own. The operating system drops it with the process, `kill -9` included: no lock is ever
+ * stale. The keys' database is not locked.
  *
- * @throws SetupError `data_in_use` when another server holds it; `data_unwritable`, `data_unreadable`, `data_corrupt`
+ * @throws SetupError `data_in_use` if another server has it; `data_unwritable`, `data_unreadable`,
+ *   `data_corrupt`
  */
 export function lockForServer(folder: string): ServerLock {
   const file = join(folder, 'server.lock')
@@ -35,7 +39,7 @@ function openLocked(file: string, folder: string): SqliteDatabase {
   let database: SqliteDatabase | undefined
   try {
     database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 64 })
-    // Nothing is ever written, so no journal needs to be left beside it by a killed server.
+    // Nothing is ever written: no journal remains beside it after a kill.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return database
   } catch (error) {

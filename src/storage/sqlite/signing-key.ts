@@ -32,7 +32,7 @@ export function openSigningKey(
 const lostKey =
   'the ledger was there and its signing key was not, so a new one was made: what the old one signed verifies only with `ledger verify --public-key` and its public key'
 
-/** The public half, base64url; undefined if the folder has no key. @throws SetupError `data_unreadable` */
+/** The public half, base64url; undefined without a key. @throws SetupError `data_unreadable` */
 export function readPublicKey(folder: string): string | undefined {
   const pem = readSecretFile(folder, signingKeyFile, 'data_unreadable')
   return pem === undefined ? undefined : publicKeyOf(parseSigningKey(pem, folder))

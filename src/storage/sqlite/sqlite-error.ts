@@ -15,31 +15,37 @@ const resultCodes = {
   notadb: 26,
 }
 
-/** Extended codes of IOERR that come of writing: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, LOCK and the shared memory's. */
+/** Extended codes of IOERR for writes: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, LOCK, shared memory. */
 const writeErrors = new Set(
   [3, 4, 5, 6, 15, 18, 19, 20].map((extension) => resultCodes.ioerr + extension * 256),
 )
 
-/** The extended result code of an error that SQLite gave; undefined for any other error. */
+/** The extended result code of an SQLite error; undefined for any other. */
 function resultCodeOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined
   return typeof error.errcode === 'number' ? error.errcode : undefined
 }
 
-/** Whether another connection holds the lock, so that trying again may help. */
+/** Whether another connection has the lock, so that trying again may help. */
 export function isBusy(error: unknown): boolean {
   const primary = (resultCodeOf(error) ?? 0) & 0xff
   return primary === resultCodes.busy || primary === resultCodes.locked
 }
 
-/** What a failure while running is to the callers of a store. An error that is not SQLite's is a bug and passes unchanged. */
+/**
+ * A failure while running, for the callers of a store. Errors that are not SQLite's are bugs and
+ * pass unchanged.
+ */
 export function faultOf(error: unknown): unknown {
   const code = resultCodeOf(error)
   if (code === undefined || !(error instanceof Error)) return error
   return new Fault('store_unavailable', `SQLite: ${error.message} (result code ${code})`, { cause: error })
 }
 
-/** What a failure while opening is to the operator. An error that neither SQLite nor the file system gave passes unchanged. */
+/**
+ * A failure while opening, for the operator. Errors of neither SQLite nor the file system pass
+ * unchanged.
+ */
 export function setupErrorOf(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof SetupError) return error
   const code = resultCodeOf(error)
@@ -78,7 +84,7 @@ function databaseReasonOf(code: number): Reason {
 function fileReasonOf(error: Error, file: string): Reason | undefined {
   switch ('code' in error ? error.code : undefined) {
     case 'ENOENT':
-      // Where the folder is there and yet takes no file: /proc, for one.
+      // The folder exists and takes no file: /proc, for one.
       return existsSync(dirname(file))
         ? { code: 'data_unwritable', says: 'the file cannot be created' }
         : { code: 'data_missing', says: 'there is no such folder' }

@@ -1,17 +1,17 @@
 import { type BigIntStats, statSync } from 'node:fs'
 import { Fault } from '../../core/fault.ts'
 
-/** Notices when files that are open are deleted, replaced or emptied: the open ones go on, and what is written to them is lost. */
+/** Notices if open files are deleted, replaced or emptied: what is written to them then is lost. */
 export interface WatchedFiles {
   /**
    * Two system calls.
    *
-   * @throws Fault `store_unavailable` when a file is not the one it was; passes again once it is back
+   * @throws Fault `store_unavailable` if a file is not the one it was; passes again once it is back
    */
   readonly check: () => void
 }
 
-/** Watches a database and its write-ahead log, both of which must be there now and stay for as long as it is open. */
+/** Watches a database and its write-ahead log, both of which exist for as long as it is open. */
 export function watchFiles(file: string): WatchedFiles {
   const watched = [file, `${file}-wal`].map((path) => ({ path, identity: identityOf(path)?.identity }))
   return {

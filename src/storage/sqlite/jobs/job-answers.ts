@@ -8,11 +8,11 @@ interface AnswerRow {
 }
 
 export interface JobAnswers extends SyncCalls<KeptAnswers> {
-  /** Whether the request that this names still has its reservation. */
+  /** Whether this request still has its reservation. */
   readonly isHeld: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
 }
 
-/** Answers kept for retries and names that are reserved for them, without transactions or error handling of their own. */
+/** Stored answers and reserved idempotency keys. The caller brings the transaction. */
 export function createJobAnswers(database: SqliteDatabase): JobAnswers {
   const find = database.prepare<AnswerRow>(
     'SELECT request_digest, sealed FROM answers WHERE id = ? AND expires_at > ?',

@@ -30,7 +30,7 @@ export function createJobSubmit(
 
   return (submission) => {
     const { answer } = submission
-    // Another may carry the same request out by now: this one's jobs would be those of a request that was made once.
+    // Another process may have taken the request over: these jobs would be a second set for it.
     if (answer !== undefined && !answers.isHeld(answer)) return { outcome: 'unreserved' }
     if (isFull(submission)) return { outcome: 'full' }
     for (const added of submission.jobs) {
@@ -43,7 +43,7 @@ export function createJobSubmit(
   }
 }
 
-/** Changes jobs whose lease is held. */
+/** Changes jobs by their lease. */
 export function createAttemptChanges({
   jobs,
   changes,
@@ -80,7 +80,7 @@ export function createAttemptChanges({
   }
 }
 
-/** Changes jobs as whoever made them wants. */
+/** Changes jobs for their owner. */
 export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobWrites>, 'cancel' | 'retry'> {
   function findResult({ place, job }: StoredJob): JobRecord {
     return job.status === 'succeeded' ? { ...job, result: jobs.findResult(place) } : job
@@ -107,7 +107,7 @@ export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobW
   }
 }
 
-/** Whether it is forgotten already, though its row has not gone yet. */
+/** Whether it has expired, though its row may still exist. */
 export function isExpired({ job }: StoredJob, now: number): boolean {
   return job.expiresAt !== null && job.expiresAt <= now
 }

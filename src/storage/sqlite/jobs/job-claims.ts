@@ -7,7 +7,10 @@ import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
 
-/** Taken up in one claim at most, so that what becomes due all at once does not hold up everybody's commit: the next claim goes on. */
+/**
+ * Due jobs handled by one claim, so that many at once do not delay the commit; the next claim goes
+ * on.
+ */
 const dueMax = 10_000
 
 /** Leases jobs. */
@@ -19,8 +22,8 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
   const makeReady = database.prepare('UPDATE jobs SET is_ready = 1, due_at = NULL WHERE place = ?')
 
   /**
-   * What became due by itself waits like any other from now on; a running one stays with its worker until another takes it. Gives those that
-   * become dead instead.
+   * Makes due jobs ready. A running one stays with its worker until another claims it. Returns the
+   * jobs that are dead instead.
    */
   function takeUpDue(now: number, keepMs: number): readonly JobRecord[] {
     const dead: JobRecord[] = []

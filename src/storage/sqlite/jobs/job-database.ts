@@ -11,27 +11,33 @@ const jobKind: DatabaseKind = {
   name: 'job database',
 }
 
-/** How long to wait for the lock of another process, with the thread blocked. */
+/** How long to block the thread for a lock of another process. */
 const busyTimeoutMs = 1_000
-/** Pages of the write-ahead log after which a commit brings it into the file: 16 MiB, so that few commits wait for it. */
+/**
+ * Pages of the write-ahead log after which a commit checkpoints it: 16 MiB, so that few commits
+ * wait for it.
+ */
 const pagesPerCheckpoint = 4_096
 const logBytesMax = 64 * 2 ** 20
 
 /**
- * Opens the jobs' file to write, made with mode 0600 where there is none. Safe when several processes do it at once.
+ * Opens the jobs' file to write; creates it with mode 0600 if missing. Several processes may do it
+ * at once.
  *
- * @throws SetupError `data_newer`, `data_corrupt` (another program's database) with nothing touched; `data_missing`, `data_locked`,
- *   `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_newer`, `data_corrupt` (another program's database) with nothing
+ *   touched; `data_missing`, `data_locked`, `data_unwritable`, `data_unreadable`
  */
 export function openJobDatabase(file: string): SqliteDatabase {
   const database = openDatabase({ file, busyTimeoutMs, cacheKiB: 32_768 })
   try {
-    // Before the first table: it cannot be changed afterwards. Space that expiry frees goes back to the disk through it.
+    // Before the first table: it cannot be changed later. It returns the space of expired jobs to
+    // the disk.
     if (checkVersion(database, file, jobKind) === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     useWriteAheadLog(database, file, performance.now() + 5_000)
     takeSteps(database, file, jobKind, jobSteps)
-    // Inputs and results are other people's texts: what is deleted is overwritten where that costs no page more, and what a call may have to undo is
-    // not written to a file among the system's temporary ones, where it would cost a quarter of all the time of a job.
+    // Inputs and results are users' texts: deleted ones are overwritten if that costs no extra
+    // page, and undo data does not go to a temporary file, which would cost a quarter of a job's
+    // time.
     database.exec(
       `PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = ${pagesPerCheckpoint}; PRAGMA journal_size_limit = ${logBytesMax}`,
     )
@@ -43,9 +49,9 @@ export function openJobDatabase(file: string): SqliteDatabase {
 }
 
 /**
- * Opens the jobs' file to read it, beside whoever writes it.
+ * Opens the jobs' file to read it, beside its writers.
  *
- * @throws SetupError as `openJobDatabase`; `data_corrupt` too for a file that is empty
+ * @throws SetupError as `openJobDatabase`; `data_corrupt` also for an empty file
  */
 export function openJobDatabaseToRead(file: string): SqliteDatabase {
   const database = openDatabaseToRead(file, { isAlone: false })

@@ -1,6 +1,6 @@
 import type { SqliteDatabase } from '../database.ts'
 
-/** An owner of whom a delivery is due. */
+/** An owner with a due delivery. */
 export interface DeliveryTurn {
   readonly owner: string
   /** When the first of them was due, milliseconds since the epoch. */
@@ -9,11 +9,11 @@ export interface DeliveryTurn {
   left: number
 }
 
-/** Whose deliveries are due, the longest first. */
+/** Owners with due deliveries; the longest due comes first. */
 export interface DeliveryTurns {
-  /** Up to `max` owners of whom less than `ownerMax` are leased. */
+  /** Up to `max` owners with fewer than `ownerMax` leased deliveries. */
   readonly list: (now: number, max: number, ownerMax: number) => readonly DeliveryTurn[]
-  /** Notes anew when the first delivery of an owner is due, and gives it; null where none is. */
+  /** Updates when an owner's first delivery is due, and returns it; null without one. */
   readonly refresh: (owner: string) => number | null
 }
 

@@ -2,9 +2,9 @@ import { readValue, type SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobOutbox } from './job-outbox.ts'
 
-/** Pages that stay free: new jobs take them, faster than they could be had from the disk. 8 MiB. */
+/** Pages that stay free for new jobs, which is faster than asking the disk for them. 8 MiB. */
 const pagesFree = 2_048
-/** Given back in one go: whoever commits waits for it. */
+/** Pages returned to the disk at once: the commit waits for it. */
 const pagesAtOnce = 256
 
 interface ForgottenRow {
@@ -13,7 +13,7 @@ interface ForgottenRow {
   readonly webhook: string | null
 }
 
-/** Forgets what has expired, and gives its space back a bit at a time. */
+/** Deletes expired jobs and answers, and returns their space to the disk bit by bit. */
 export function createJobExpiry(
   database: SqliteDatabase,
   outbox: JobOutbox,

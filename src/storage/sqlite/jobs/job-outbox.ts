@@ -6,11 +6,11 @@ import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
 
-/** Deliveries of webhooks, without transactions or error handling of their own. */
+/** Deliveries of webhooks. The caller brings the transaction. */
 export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
-  /** Puts in the message about a job that has ended, where it names a webhook. */
+  /** Adds the message about a job that has ended, if it names a webhook. */
   readonly add: (job: JobRecord, now: number) => void
-  /** Forgets what was delivered of a job, and what still waits once it has ended. */
+  /** Deletes the deliveries of a job; one that still waits goes when it ends. */
   readonly forgetJob: (jobId: string) => void
 }
 
@@ -68,7 +68,7 @@ function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliver
     const claimed: WebhookDelivery[] = []
     const waiting = turns.list(now, max, ownerMax)
     while (claimed.length < max) {
-      // The longest due of all; the list is short, no longer than what is claimed.
+      // The one that is due longest. The list is no longer than what is claimed.
       const first = waiting.reduce((one, other) => (other.dueAt < one.dueAt ? other : one), noTurn)
       const cells = first === noTurn ? undefined : selectFirst.get(first.owner, now)
       if (cells === undefined) break

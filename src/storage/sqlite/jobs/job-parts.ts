@@ -12,7 +12,7 @@ export interface JobParts {
   readonly turns: TurnTable
   readonly outbox: JobOutbox
   readonly changes: JobChanges
-  /** Writes what became of a job that somebody worked on or waited for: its lease is over. One that has ended is told to its webhook. */
+  /** Writes the end of an attempt or of waiting, and its webhook message if the job has ended. */
   readonly end: (stored: StoredJob, transition: JobTransition, now: number) => void
 }
 
@@ -37,19 +37,19 @@ export function createJobParts(database: SqliteDatabase, changes: JobChanges): J
   }
 }
 
-/** What a call changes, for those who watch. */
+/** Collects what a call changes, for watchers. */
 export interface JobChanges {
   readonly note: (job: JobRecord) => void
   /** A job may be claimed now. */
   readonly noteReady: () => void
 }
 
-/** What a group of calls changes, call by call. */
+/** Collects what a group of calls changes, call by call. */
 export interface ChangeNotes extends JobChanges {
-  /** @param isWatched whether anybody wants to know */
+  /** @param isWatched whether there are watchers */
   readonly begin: (isWatched: boolean) => void
   readonly endCall: () => void
-  /** Forgets what the call that failed had noted. */
+  /** Drops what the failed call noted. */
   readonly dropCall: () => void
   readonly take: () => readonly JobChange[]
 }

@@ -21,7 +21,7 @@ interface OpenJobs {
   readonly reads: SyncCalls<JobReads>
 }
 
-/** The reading side of the jobs, as a thread runs it, beside whoever writes them. */
+/** The reading side of the jobs, run by a thread, beside the writers. */
 export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, 'read' | 'close'> {
   let open: OpenJobs | undefined
 
@@ -46,7 +46,7 @@ export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, '
   }
 }
 
-/** All calls that only read, on an open database. */
+/** All reads, on an open database. */
 export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
   const { findOwned, findResult } = createJobFinder(database)
   const count = database.prepare<{ queued: number; running: number }>(
@@ -66,7 +66,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
   }
 }
 
-/** Behind every job there is: where the first page begins. */
+/** After every job: where the first page begins. */
 const newest = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
 
 function createJobList(database: SqliteDatabase): SyncCalls<JobReads>['listJobs'] {
@@ -93,7 +93,10 @@ function createEndedList(database: SqliteDatabase): SyncCalls<JobReads>['listEnd
 
 type StatusLists = Readonly<Record<JobStatus | 'any', SqliteStatement<JobCells>>>
 
-/** The indexes are by status: those of any are merged of six lists, each in its order, so that no more is read than is given. */
+/**
+ * Each index is by status: all jobs are a merge of six sorted lists, which reads no more rows than
+ * it returns.
+ */
 function createStatusLists(database: SqliteDatabase, isOwned: boolean): StatusLists {
   function list(statuses: readonly JobStatus[]): SqliteStatement<JobCells> {
     const lists = statuses.map(
@@ -120,7 +123,7 @@ function createDeliveryList(database: SqliteDatabase): SyncCalls<JobReads>['list
     database.prepareCells(`SELECT ${deliveryColumns} FROM deliveries ${where} ORDER BY place DESC LIMIT ?1`)
   const all = prepare('')
   const ofOwner = prepare('WHERE owner = ?2')
-  // The plus keeps SQLite from the index on owners: a job has few deliveries, an owner many.
+  // The plus hides the index on owners from SQLite: a job has few deliveries, an owner many.
   const ofJob = prepare('WHERE job_id = ?2 AND (?3 IS NULL OR +owner = ?3)')
 
   function select({ jobId, owner, limit }: DeliveryQuery): DeliveryCells[] {

@@ -1,4 +1,4 @@
-/** In the file's header, so that no other program's database is taken for ours: `MWjb` in ASCII. */
+/** `MWjb` in ASCII, in the file's header: tells our databases from other programs'. */
 export const jobApplicationId = 0x4d576a62
 
 function jobsTable(name: string, lastStatus: string): string {

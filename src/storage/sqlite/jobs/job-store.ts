@@ -14,25 +14,29 @@ import {
 } from './job-calls.ts'
 
 export interface SqliteJobStoreOptions {
-  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  /**
+   * The database file; created with mode 0600 if missing. Its folder must exist, on a local disk.
+   */
   readonly file: string
-  /** Told of what no caller waits for: a thread that died and was started again. */
+  /** Background faults: a thread that died and was started again. */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
 const store = 'jobs'
 const faultCode = 'store_unavailable'
-/** What a commit takes at most, so that nobody waits long for others: jobs, or KiB of their texts. */
+/** Weight of a commit, so that no call waits long for others: jobs, or KiB of their texts. */
 const groupMax = 2_048
-/** What waits for a commit at most; 64 MiB of texts. */
+/** Weight of all that waits for a commit; 64 MiB of texts. */
 const waitingMax = 65_536
 
 /**
- * Opens jobs in an SQLite file, which several processes may use at once. A change resolves once it is on the disk; all that came meanwhile
- * share the next commit. Writing and reading have a thread each, so that neither stops this one, nor reading waits for a commit. After a
- * fault each call tries anew.
+ * Opens jobs in an SQLite file, which several processes may use at once. A change resolves once it
+ * is on the disk; changes that arrive meanwhile share the next commit. One thread writes and one
+ * reads, so that neither blocks this one, and reads wait for no commit. After a fault each call
+ * tries again.
  *
- * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`, `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`,
+ *   `data_unwritable`, `data_unreadable`
  */
 export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOptions): Promise<JobStore> {
   const start = (role: JobThreadData['role']) => startJobThread({ role, file })
@@ -95,7 +99,7 @@ async function openWriter(worker: ThreadWorker<JobThreadCalls>): Promise<ThreadW
 
 type CommitQueue = GroupQueue<JobCall<keyof JobWrites>, unknown>
 
-/** Has what comes while a commit is under way share the next. */
+/** Group commit: calls that arrive during a commit share the next. */
 function createCommitQueue(
   writer: LastingThread<JobThreadCalls>,
   watching: { readonly isWatched: () => boolean; readonly tell: (change: JobChange) => void },
@@ -120,7 +124,7 @@ const unit = 1_024
 /** A claim counts as this at most, though it rarely returns its maximum. */
 const askedMax = 256
 
-/** The weight of a call in its commit: a unit per changed item, and per 1,024 characters of its text. */
+/** The weight of a call: a unit per changed item, and per 1,024 characters of its text. */
 function weighCall({ name, values }: JobCall<keyof JobWrites>): number {
   const [first, second] = values
   switch (name) {

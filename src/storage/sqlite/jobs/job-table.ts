@@ -9,7 +9,7 @@ import type { JobAddress } from '../../../jobs/job-queue.ts'
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 
-/** Jobs with their inputs and results, without transactions or error handling of their own. */
+/** Jobs with their inputs and results. The caller brings the transaction. */
 export interface JobTable {
   readonly add: (job: NewJob) => JobRecord
   readonly find: (id: string) => StoredJob | undefined
@@ -17,14 +17,14 @@ export interface JobTable {
   readonly findOwned: (address: JobAddress) => StoredJob | undefined
   readonly findInputs: (place: number) => string
   readonly findResult: (place: number) => string | null
-  /** Writes what may change of a job; a result along with it. Inputs that no attempt can need any more go. */
+  /** Writes the columns that may change, and a result. Deletes inputs that no attempt can need. */
   readonly put: (changed: ChangedJob) => void
-  /** Notes progress and makes a lease last. */
+  /** Writes progress and extends a lease. */
   readonly extend: (place: number, done: number, version: number, until: number) => void
 }
 
 export interface ChangedJob extends StoredJob {
-  /** When it may be claimed by itself: null at once, or never where it has ended. */
+  /** When it becomes ready: null at once, or never if it has ended. */
   readonly dueAt: number | null
 }
 
@@ -99,7 +99,7 @@ export function createJobFinder(
   }
 }
 
-/** A job's row in memory; its inputs and its result are in tables of their own. */
+/** A job's row; its inputs and its result have tables of their own. */
 export interface StoredJob {
   readonly place: number
   readonly job: JobRecord
@@ -138,7 +138,7 @@ export type JobCells = readonly [
   expiresAt: number | null,
 ]
 
-/** The tables are STRICT and checked, so that the cells are of these types unless the file is damaged. */
+/** STRICT tables and checks guarantee these types unless the file is damaged. */
 export function decodeJob(cells: JobCells): StoredJob {
   const [errorCode, errorDetail] = [cells[17], cells[18]]
   const job: JobRecord = {

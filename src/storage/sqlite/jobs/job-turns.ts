@@ -1,11 +1,11 @@
 import type { SqliteDatabase } from '../database.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
 
-/** Whose turn it is, and which job of theirs: without transactions or error handling of its own. */
+/** Whose turn it is, and which of their jobs. The caller brings the transaction. */
 export interface TurnTable {
-  /** Notes that an owner has a job of this model that may be claimed. A new owner's turn is behind everybody's. */
+  /** Records that an owner has a ready job of this model. A new owner gets the last turn. */
   readonly noteReady: (owner: string, model: string) => void
-  /** Takes the next job that may be claimed, of the owner who was served longest ago, as one turn of theirs. */
+  /** Takes the next ready job of the owner who was served longest ago, as one turn of theirs. */
   readonly take: (models: readonly string[]) => StoredJob | undefined
 }
 
@@ -26,7 +26,7 @@ export function createTurnTable(database: SqliteDatabase): TurnTable {
         const owner = firstOwner(models)
         if (owner === undefined) return undefined
         const found = firstJob(owner, models)
-        // Where they had none, that is noted now, and another is first.
+        // They had none, which is recorded now: another owner is first.
         if (found === undefined) continue
         serve.run(nextTurn(), owner)
         return found
@@ -57,7 +57,7 @@ function createReadyNote(database: SqliteDatabase, nextTurn: () => number): Turn
   const update = database.prepare('UPDATE turns SET has_ready = 1 WHERE owner = ? AND model = ?')
   return (owner, model) => {
     const row = select.get(owner, model)
-    // An owner who asks another model keeps their turn.
+    // An owner keeps their turn when they use another model.
     if (row === undefined) insert.run(owner, model, selectServed.get(owner)?.served ?? nextTurn())
     else if (row.has_ready === 0) update.run(owner, model)
   }
@@ -77,7 +77,7 @@ function createOwnerFinder(database: SqliteDatabase): (models: readonly string[]
   }
 }
 
-/** An owner's next job of these models; a model that has none is noted as such. */
+/** An owner's next ready job of these models. Clears the mark of a model without one. */
 function createJobFinder(
   database: SqliteDatabase,
 ): (owner: string, models: readonly string[]) => StoredJob | undefined {

@@ -27,8 +27,9 @@ interface OpenJobs {
 }
 
 /**
- * The writing side of the jobs, as a thread runs it: a group of calls is one transaction that is on the disk when it returns, and has not
- * happened when it throws. A call that fails undoes itself alone. A file that could not be opened is tried again.
+ * The writing side of the jobs, run by a thread. A group of calls is one transaction: on the disk
+ * when it returns, undone when it throws. A failed call undoes itself alone. Opening is tried again
+ * at the next call.
  */
 export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'close'> {
   let open: OpenJobs | undefined
@@ -42,7 +43,7 @@ export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, '
     open: () => void use(),
     commit({ calls, isWatched }) {
       const { database, files, execute, notes } = use()
-      // The open file goes on when its name is gone: what is written to it would be lost.
+      // A deleted file stays writable while open: what is written to it would be lost.
       files.check()
       notes.begin(isWatched)
       return inTransaction(database, () => ({ outcomes: calls.map(execute), changes: notes.take() }))
@@ -66,7 +67,7 @@ function openJobs(file: string): OpenJobs {
   }
 }
 
-/** All calls that change something, on an open database; each within a transaction of the caller's. */
+/** All writes, on an open database and within the caller's transaction. */
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
   const { reserve, keep, release, ...answers } = createJobAnswers(database)
@@ -86,7 +87,7 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
   }
 }
 
-/** Carries out a call within a group's transaction, so that it undoes itself alone where it fails. */
+/** Runs a call within a group's transaction, so that a failure undoes this call alone. */
 function createCallRunner(
   database: SqliteDatabase,
   writes: SyncCalls<JobWrites>,
@@ -103,7 +104,8 @@ function createCallRunner(
       notes.endCall()
       return { value }
     } catch (error) {
-      // After some errors SQLite has undone all of it (https://sqlite.org/lang_transaction.html): the group has failed.
+      // After some errors SQLite itself rolls back all of it
+      // (https://sqlite.org/lang_transaction.html): the group has failed.
       if (!database.isTransaction()) throw error
       undo.run()
       end.run()

@@ -1,14 +1,14 @@
 import type { IdempotentAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
 
-/** Answers removed in one go, at most: a write pays for the tidying, and must not wait for all of it. */
+/** Answers removed at once: a write pays for it, and must not wait for all of them. */
 const purgedMax = 1_000
 
-/** The kept answers, without transactions or error handling of their own. */
+/** Stored answers. The caller brings the transaction. */
 export interface AnswerTable {
   /** @param now milliseconds since the epoch */
   readonly find: (id: string, now: number) => IdempotentAnswer | undefined
-  /** Puts an answer, in the place of one that has expired where there is one. */
+  /** Adds an answer, or replaces an expired one. */
   readonly put: (answer: IdempotentAnswer) => void
   readonly purge: (now: number) => void
 }

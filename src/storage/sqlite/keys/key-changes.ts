@@ -3,10 +3,10 @@ import type { Connection } from '../connection.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { latestChange } from './key-schema.ts'
 
-/** More changed keys than this are told as `all`: dropping a cache is cheaper than reading so many. */
+/** More changed keys than this are `all`: dropping a cache is cheaper than reading them. */
 const listedMax = 1_000
 
-/** What the database held when it was last looked at. */
+/** What the database held when it was last read. */
 interface Seen {
   /** `PRAGMA data_version`: another number after every commit of another connection. */
   readonly dataVersion: number
@@ -19,14 +19,15 @@ interface Seen {
 export interface ChangeReader {
   /** @throws Fault `store_unavailable` */
   readonly read: (since: ChangeCursor | undefined) => Changes
-  /** To be called after every write of this connection, which `data_version` does not count. */
+  /** Call after every write of this connection, which `data_version` does not count. */
   readonly forget: () => void
 }
 
 export function createChangeReader(connection: Connection, database: SqliteDatabase): ChangeReader {
   const findDataVersion = database.prepare<{ data_version: number }>('PRAGMA data_version')
   const selectIds = database.prepare<{ id: string }>(
-    // Node 22.19 cannot bind a numbered parameter twice. Each half by itself stops where the whole would be too long: an owner may have a million keys.
+    // Node 22.19 cannot bind a numbered parameter twice. Each half has its own limit: an owner may
+    // have a million keys.
     `SELECT id FROM (SELECT id FROM keys WHERE change > ? AND change <= ? LIMIT ${listedMax + 1})
       UNION
       SELECT id FROM (
@@ -37,7 +38,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
   let seen: Seen | undefined
 
   function look(): Seen {
-    // The version first: a commit that comes in between is then seen twice, never not at all.
+    // The version first: a commit in between is then seen twice rather than missed.
     const dataVersion = findDataVersion.get()?.data_version ?? Number.NaN
     if (seen?.dataVersion !== dataVersion) {
       seen = {
@@ -52,7 +53,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
 
   function idsBetween(since: ChangeCursor, until: ChangeCursor): readonly string[] | 'all' {
     if (since === until) return []
-    // A cursor ahead of the database: an older one has been put in its place.
+    // A cursor ahead of the database: an older file has replaced it.
     if (since > until) return 'all'
     const rows = selectIds.all(since, until, since, until)
     return rows.length > listedMax ? 'all' : rows.map((row) => row.id)

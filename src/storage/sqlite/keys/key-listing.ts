@@ -6,19 +6,22 @@ import { mayMatchFew, type Place, type Walk, walksOf } from './key-query.ts'
 import { decodeKey, type KeyCells } from './key-row.ts'
 
 /**
- * How many keys are looked at before others get their turn. Among a million keys a filter that matches none takes
- * seconds, and SQLite runs in the thread that answers requests: 500 keys hold it for some 5 to 10 ms.
+ * Keys read before other work gets its turn. Among a million keys a filter without matches takes
+ * seconds, and SQLite runs in the thread that answers requests: 500 keys block it for 5 to 10 ms.
  */
 const sliceLength = 500
 
-/** Lists keys. Each slice sees one moment; a key that changes meanwhile may move, as it may between two pages. */
+/**
+ * Lists keys. Each slice sees one moment; a key that changes meanwhile may move, as between two
+ * pages.
+ */
 export async function listKeys(
   connection: Connection,
   database: SqliteDatabase,
   query: KeyQuery,
 ): Promise<KeyPage> {
   const found: KeyRecord[] = []
-  // One more than asked for tells whether another page follows.
+  // One more than the limit tells whether another page follows.
   const wanted = query.limit + 1
   for (const walk of walksOf(query)) {
     let start = walk.start

@@ -3,7 +3,7 @@ import type { Standing } from '../../../keys/standing.ts'
 import type { SqlValue } from '../database.ts'
 import { keyColumns } from './key-row.ts'
 
-/** A statement and what to bind. The text is put together from closed lists alone; whatever a caller gave is bound. */
+/** A statement and its values. The text consists of constants alone; callers' values are bound. */
 export interface Selection {
   readonly sql: string
   readonly values: readonly SqlValue[]
@@ -18,9 +18,11 @@ export interface Place {
 /** One walk along an index, from a place or from its beginning. */
 export interface Walk {
   readonly start: Place | undefined
-  /** The place that is `length` keys on, matching or not; no row where fewer follow. */
+  /** The place `length` keys further, matching or not; no row if fewer follow. */
   readonly selectEnd: (start: Place | undefined, length: number) => Selection
-  /** The matching keys behind `start`, up to `end` and with it, or all that follow. LIMIT is to be bound last. */
+  /**
+   * The matching keys after `start`, up to and with `end`, or all that follow. LIMIT is bound last.
+   */
   readonly selectKeys: (start: Place | undefined, end: Place | undefined) => Selection
 }
 
@@ -33,7 +35,7 @@ const sortColumns: Readonly<Record<KeySort, string>> = {
 }
 
 /**
- * The walks that give a listing, one after another. There are two under `expires_at`, the dated keys and then those
+ * The walks of a listing, one after another. `expires_at` has two, the dated keys and then those
  * that never expire: so both directions walk one index.
  */
 export function walksOf(query: KeyQuery): readonly Walk[] {
@@ -47,8 +49,8 @@ export function walksOf(query: KeyQuery): readonly Walk[] {
 }
 
 /**
- * Whether few of the keys walked along may match, so that finding a page may take reading them all. The keys of an owner
- * have an index of their own, and are sorted when they have been found.
+ * Whether few of the keys may match, so that a page may take reading all of them. An owner's keys
+ * have an index of their own, and are sorted after they were found.
  */
 export function mayMatchFew(query: KeyQuery): boolean {
   const { owner, environment, scope, standing, nameContains } = query

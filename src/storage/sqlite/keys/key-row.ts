@@ -24,7 +24,7 @@ export type KeyCells = readonly [
   id: string,
 ]
 
-/** The columns of a key; the id comes last, as an UPDATE wants it. */
+/** The columns of a key; the id comes last, as UPDATE needs it. */
 export const keyColumns: readonly string[] = [
   'version',
   'name',
@@ -73,7 +73,7 @@ export function encodeKey(key: KeyRecord): KeyCells {
 /**
  * A row as a frozen key.
  *
- * @throws Fault `store_unavailable` where the row cannot be read: it was not written by this program
+ * @throws Fault `store_unavailable` for a row that this program did not write
  */
 export function decodeKey(cells: KeyCells): KeyRecord {
   try {
@@ -103,7 +103,9 @@ export function decodeKey(cells: KeyCells): KeyRecord {
 }
 
 const digestLength = 32
-/** Digest, then the pepper's version, the creation and the end (NaN: none) as little-endian doubles. */
+/**
+ * Digest, then the pepper's version, the creation and the end (NaN: none): little-endian doubles.
+ */
 const secretLength = digestLength + 3 * 8
 
 function encodeSecrets(secrets: readonly SecretRecord[]): Uint8Array {

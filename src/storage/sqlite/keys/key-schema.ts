@@ -72,7 +72,7 @@ const steps: readonly string[] = [
   `,
 ]
 
-/** SQL: the number of the latest change of any key or owner, 0 if none. Reads the ends of two indexes. */
+/** SQL: the number of the latest change of any key or owner, 0 if none. Reads two index ends. */
 export const latestChange =
   '(SELECT max(coalesce((SELECT max(change) FROM keys), 0), coalesce((SELECT max(change) FROM owners), 0)))'
 

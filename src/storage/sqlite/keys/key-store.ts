@@ -15,20 +15,24 @@ import { createKeyTable, type KeyTable } from './key-table.ts'
 import { createOwnerTable } from './owner-table.ts'
 
 export interface SqliteKeyStoreOptions {
-  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  /**
+   * The database file; created with mode 0600 if missing. Its folder must exist, on a local disk.
+   */
   readonly file: string
-  /** Says which kept answers have expired. @default Date.now */
+  /** Decides which stored answers have expired. @default Date.now */
   readonly clock?: Clock
-  /** How long to wait for a lock that another process holds, milliseconds, 0 and up. @default 5000 */
+  /** How long to wait for another process's lock, milliseconds from 0 on. @default 5000 */
   readonly lockTimeoutMs?: number
   /** Memory for pages of the file, KiB. @default 16384 */
   readonly cacheKiB?: number
 }
 
 /**
- * Opens the keys kept in an SQLite file, brought up to this program's version. Several processes may have it open.
+ * Opens the keys in an SQLite file and brings it up to this program's version. Several processes
+ * may have it open.
  *
- * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_newer`, `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_newer`,
+ *   `data_unwritable`, `data_unreadable`
  */
 export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
   const { file, clock = Date.now, lockTimeoutMs = 5_000, cacheKiB = 16_384 } = options
@@ -51,7 +55,7 @@ export interface SqliteKeyStoreParts {
   readonly lockTimeoutMs: number
 }
 
-/** A key store on a database that is open already. */
+/** A key store on an open database. */
 export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
   const { database, clock } = parts
   const connection = createConnection(database, watchFiles(parts.file), parts.lockTimeoutMs)
@@ -112,7 +116,7 @@ function isDone(result: AddOutcome | ReplaceOutcome): boolean {
 }
 
 function addKeys(keys: KeyTable, records: readonly KeyRecord[]): AddOutcome {
-  // Everything is looked up before anything is written, so that a refusal leaves nothing to undo.
+  // All are looked up before any is written: a refusal leaves nothing to undo.
   if (!areDistinct(records) || records.some(keys.isTaken)) return { outcome: 'taken' }
   for (const record of records) keys.add(record)
   return { outcome: 'added' }

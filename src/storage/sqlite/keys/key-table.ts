@@ -9,10 +9,10 @@ export interface KeyTable {
   readonly find: (id: string) => KeyRecord | undefined
   /** The key of the first digest that has one. */
   readonly findImported: (digests: readonly Uint8Array[]) => KeyRecord | undefined
-  /** Whether the key's id, or a digest of an imported key, is there already. */
+  /** Whether the key's id, or the digest of an imported key, exists. */
   readonly isTaken: (key: KeyRecord) => boolean
   readonly add: (key: KeyRecord) => void
-  /** Replaces the key of the version before; false where there is none. */
+  /** Replaces the key if its version is the one before; returns whether it did. */
   readonly replace: (key: KeyRecord) => boolean
 }
 
@@ -20,7 +20,7 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
   const columns = keyColumns.join(', ')
   const marks = keyColumns.map(() => '?').join(', ')
   const assignments = keyColumns.slice(0, -1).map((column) => `${column} = ?`)
-  // The plus keeps SQLite from the index on ids: see `placeOf`.
+  // The plus hides the index on ids from SQLite: see `placeOf`.
   const select = database.prepareCells<KeyCells>(
     `SELECT ${columns} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
   )

@@ -5,10 +5,10 @@ import { parseFrozen } from '../../parse-frozen.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { nextChange } from './key-schema.ts'
 
-/** What is kept of owners, without transactions or error handling of its own. */
+/** Records of owners. The caller brings the transaction. */
 export interface OwnerTable {
   readonly find: (owner: string) => OwnerRecord | undefined
-  /** Replaces the record of the version before, or adds version 1; false where that is not what is there. */
+  /** Replaces the record of the version before, or adds version 1; returns whether it did. */
   readonly replace: (record: OwnerRecord) => boolean
   readonly list: (query: OwnerQuery) => OwnerPage
 }
@@ -48,7 +48,7 @@ export function createOwnerTable(database: SqliteDatabase): OwnerTable {
       return Number(changes) > 0
     },
     list({ limit, after }) {
-      // One more than asked for tells whether another page follows.
+      // One more than the limit tells whether another page follows.
       const rows = after === undefined ? listFirst.all(limit + 1) : listAfter.all(after, limit + 1)
       return { owners: rows.slice(0, limit).map(decodeOwner), hasMore: rows.length > limit }
     },

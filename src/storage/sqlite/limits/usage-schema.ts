@@ -2,10 +2,10 @@ import { windowCells } from '../../../limits/sliding-window.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps } from '../prepare-database.ts'
 
-/** In the file's header, so that no other program's database is taken for ours: `MWlm` in ASCII. */
+/** `MWlm` in ASCII, in the file's header: tells our databases from other programs'. */
 const applicationId = 0x4d576c6d
 
-/** The steps from an empty database to this program's. A step that has been released is never changed. */
+/** The steps from an empty database to this program's. A released step is never changed. */
 const steps: readonly string[] = [
   `
   CREATE TABLE uses (
@@ -38,17 +38,19 @@ const steps: readonly string[] = [
 const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }
 
 /**
- * Takes a database for this process alone and brings it up to this program's version.
+ * Locks a database for this process alone and brings it up to this program's version.
  *
- * @throws SetupError `data_newer`, `data_corrupt` (another program's database), with nothing touched
+ * @throws SetupError `data_newer`, `data_corrupt` (another program's database), with nothing
+ *   touched
  */
 export function prepareLimitDatabase(database: SqliteDatabase, file: string): void {
-  // From the first reading on: the lock is dropped with the process, `kill -9` included, and needs no file of its own.
+  // From the first read on. The lock ends with the process, `kill -9` included, and needs no file.
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
   checkVersion(database, file, kind)
-  // A commit need not reach the disk to outlive the process, and a request waits for it.
+  // A commit must outlive the process, not a power cut; a request waits for it.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-  // A checkpoint waits for the disk: limit-memory.ts has it outside requests, and SQLite within one only where nobody else does.
+  // A checkpoint waits for the disk: usage-store.ts runs it outside requests; SQLite does within
+  // one only if that fails.
   database.exec('PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 16777216')
   takeSteps(database, file, kind, steps)
 }

@@ -12,30 +12,32 @@ import { prepareLimitDatabase } from './usage-schema.ts'
 import { createKeptUseTable, type KeptUseTable } from './usage-table.ts'
 
 export interface SqliteLimitMemoryOptions {
-  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  /**
+   * The database file; created with mode 0600 if missing. Its folder must exist, on a local disk.
+   */
   readonly file: string
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
 }
 
-/** Rows that are looked at for being over, at once. */
+/** Rows checked for being over, at once. */
 const tidiedMax = 100
-/** Rows after which the write-ahead log is brought into the file: not within a request, but when it is tidied. */
+/** Written rows after which `tidy` checkpoints the write-ahead log, outside of requests. */
 const rowsPerCheckpoint = 2_000
 
 /**
- * Opens what is used of limits, kept in an SQLite file that one process has to itself until it ends, however it ends. What was written
- * survives the process at once; a power cut may lose what the operating system had not yet put on the disk, on Linux the last half
- * minute, but never tears the file.
+ * Opens stored usage of limits in an SQLite file that one process has to itself until it ends,
+ * however it ends. A write survives the process at once. A power cut may lose what the operating
+ * system had not yet written, on Linux the last half minute, but never tears the file.
  *
- * @throws SetupError `data_locked` (another process has it), `data_missing`, `data_corrupt`, `data_newer`, `data_unwritable`,
- *   `data_unreadable`
+ * @throws SetupError `data_locked` (another process has it), `data_missing`, `data_corrupt`,
+ *   `data_newer`, `data_unwritable`, `data_unreadable`
  */
 export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitMemory {
   const { file, clock = Date.now } = options
   let database: SqliteDatabase | undefined
   try {
-    // Whoever has it has it for as long as it runs: waiting would be in vain.
+    // A process has it for as long as it runs: waiting would be in vain.
     database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 16_384 })
     prepareLimitDatabase(database, file)
     const table = createKeptUseTable(database)
@@ -47,7 +49,10 @@ export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitM
   }
 }
 
-/** Places this process's time behind all that is kept, and counts as used what was spare when the last one ended. */
+/**
+ * Places this process's time after all that is stored, and counts the last process's reserve as
+ * used.
+ */
 function beginTime(database: SqliteDatabase, table: KeptUseTable, wall: number): number {
   return inTransaction(database, () => {
     const mark = table.findMark()
@@ -84,7 +89,7 @@ function createLimitMemory(
 
   function change(work: () => void): void {
     run(() => {
-      // The open file goes on when its name is gone: what is written to it would be forgotten with this process.
+      // A deleted file stays writable while open: what is written to it would be forgotten.
       files.check()
       inTransaction(database, work)
     })
@@ -119,7 +124,7 @@ function createLimitMemory(
   }
 }
 
-/** Keys need a backup; a limit can begin anew, where its operator says so. It never does by itself. */
+/** Keys need a backup. Usage may begin anew if the operator decides so; it never does by itself. */
 function openingError(error: unknown, file: string): unknown {
   const reason =
     error instanceof Fault

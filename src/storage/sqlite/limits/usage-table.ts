@@ -2,12 +2,12 @@ import { Fault } from '../../../core/fault.ts'
 import type { KeptCount, KeptUse, Moment } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
 
-/** What is used of limits, without transactions or error handling of their own. */
+/** Stored usage of limits. The caller brings the transaction. */
 export interface KeptUseTable {
   readonly find: (name: string) => KeptUse | undefined
   readonly put: (use: KeptUse) => void
   readonly remove: (name: string) => void
-  /** All with a spare. */
+  /** All with a reserve. */
   readonly listSpare: () => readonly KeptUse[]
   /** The next by name. */
   readonly listAfter: (name: string, limit: number) => readonly KeptUse[]

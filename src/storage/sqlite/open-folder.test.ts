@@ -1,0 +1,105 @@
+import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
+import type { StorageOptions } from '../storage.ts'
+import { inspectFolder } from './inspect-folder.ts'
+import { openFolder } from './open-folder.ts'
+
+const create: StorageOptions = { create: true, jobs: true, storeUsage: 'always' }
+
+test('a folder opens whole, and closes whole', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  const storage = await openFolder(data, create)
+  expect(await storage.keys.readChanges(undefined)).toMatchObject({ hasKeys: false })
+  expect(await storage.jobs?.countJobs()).toEqual({ queued: 0, running: 0 })
+  await storage.ledger?.checkpoint()
+  await storage.close()
+  await storage.close()
+  await expect(storage.keys.findKey('7Qm2xT0bKc9Z')).rejects.toMatchObject({ code: 'store_unavailable' })
+  await expect(storage.jobs?.countJobs()).rejects.toMatchObject({ code: 'store_unavailable' })
+  await expect(storage.ledger?.checkpoint()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  await expect(storage.limiter.take([])).rejects.toMatchObject({ code: 'limiter_unavailable' })
+})
+
+test('a folder that does not open leaves nothing open', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  await (await openFolder(data, create)).close()
+  writeFileSync(join(data, 'jobs.db'), 'this is no database, whatever its name')
+  await expect(openFolder(data, create)).rejects.toMatchObject({ code: 'data_corrupt' })
+  rmSync(join(data, 'jobs.db'))
+  // Usage is stored by one process, and by one opening in a process.
+  await (await openFolder(data, create)).close()
+})
+
+test('a folder without its pepper, or with another, opens nothing', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  await (await openFolder(data, create)).close()
+  const pepper = `1:${'A'.repeat(43)}`
+  await expect(openFolder(data, { ...create, pepper })).rejects.toMatchObject({ code: 'pepper_mismatch' })
+  writeFileSync(join(data, 'modelward.db'), '')
+  await expect(openFolder(data, create)).rejects.toMatchObject({ code: 'data_corrupt' })
+})
+
+test('one server at a time; a second process counts in memory, or is refused', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  const reports: string[] = []
+  const storage = await openFolder(data, create)
+  const stop = await storage.startServing()
+  const other = await openFolder(data, {
+    create: false,
+    storeUsage: 'if_free',
+    ledger: 'none',
+    onFault: (message) => reports.push(message),
+  })
+  expect(other).toMatchObject({ ledger: undefined, jobs: undefined })
+  expect(reports).toEqual([expect.stringMatching(/^another process keeps its limits/)])
+  await expect(other.startServing()).rejects.toMatchObject({ code: 'data_in_use' })
+  await stop()
+  await (await other.startServing())()
+  await expect(openFolder(data, create)).rejects.toMatchObject({ code: 'data_in_use' })
+  await Promise.all([storage.close(), other.close()])
+})
+
+test('a text that is handed over is for its owner alone', async () => {
+  const storage = await openFolder(join(createTemporaryFolder(), 'data'), create)
+  const path = storage.secrets.handOver('first-keys.json', '{}')
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  await storage.close()
+})
+
+test('an inspection reads what there is, and creates nothing', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  const { findings, openKeys, ledger } = inspectFolder(data)
+  expect(await openKeys()).toBeUndefined()
+  await expect(ledger.exists()).rejects.toMatchObject({ code: 'data_missing' })
+  await expect(ledger.verify({})).rejects.toMatchObject({ code: 'data_missing' })
+  expect((await findings({ pepper: undefined })).map(({ check, status }) => `${check} ${status}`)).toEqual([
+    'data folder fail',
+    'clock ok',
+    'disk ok',
+  ])
+  const storage = await openFolder(data, { ...create, ledger: { isLazy: true } })
+  expect(await ledger.exists()).toBe(false)
+  expect(await ledger.publicKey()).toBeUndefined()
+  const reader = await ledger.openReader()
+  expect(await reader.query({ limit: 1, order: 'newest' })).toEqual({ records: [], next: undefined })
+  const { key } = (await storage.ledger?.checkpoint()) ?? {}
+  expect((await reader.query({ limit: 1, order: 'newest' })).records).toHaveLength(1)
+  await reader.close()
+  expect(await ledger.publicKey()).toBe(key)
+  expect(await ledger.readHeads()).toMatchObject([{ event: 'ledger.checkpoint' }])
+  await storage.close()
+  const { firstBroken, keys } = await ledger.verify({ trustedKeys: [key ?? ''] })
+  expect({ firstBroken, keys }).toEqual({ firstBroken: undefined, keys: [key] })
+  const found = await findings({ pepper: undefined })
+  expect(found.filter(({ status }) => status !== 'ok')).toEqual([])
+  expect(found.map(({ check }) => check)).toEqual([
+    'data folder',
+    'database',
+    'pepper',
+    'clock',
+    'jobs',
+    'disk',
+  ])
+})
