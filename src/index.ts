@@ -20,14 +20,14 @@ export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
 export type { Clock } from './core/time.ts'
 export type { Caller, CallerOf } from './guard/caller.ts'
 export type { Demand, GuardSetting } from './guard/demand.ts'
-export {
-  type DescribeGuardOptions,
-  describeGuard,
-  type GuardDescription,
-  type GuardResponses,
-  type ProblemResponse,
-  type SecurityRequirement,
-} from './guard/describe-guard.ts'
+export { describeGuard } from './guard/describe-guard.ts'
+export type {
+  DescribeGuardOptions,
+  GuardDescription,
+  GuardResponses,
+  ProblemResponse,
+  SecurityRequirement,
+} from './guard/describe-schemes.ts'
 export type { Guard, SignIn } from './guard/guard.ts'
 export type { LimitStatus } from './guard/limit-status.ts'
 export { NodeHead } from './guard/node/node-head.ts'

@@ -29,18 +29,18 @@ const callsPerTurn = 1_000
 /** Presents keys one after the other; throws unless each came to what was expected, in the way that was expected. */
 export async function measureAdmit(options: AdmitCase): Promise<Round> {
   const { name, ward, calls, keyOf, expected, lookUpsPerCall } = options
-  const { admit } = ward.guard
+  const { open, admit } = ward.guard
   const heads = Array.from({ length: calls }, (_, call) => headOf(keyOf(call)))
   const samples = new Float64Array(calls)
   // Making the heads took its time, in which nothing was heard; and the first call of a key is never a cached one.
   await ward.refresh()
-  if (lookUpsPerCall === 0) await admit(headOf(keyOf(0)), demand)
+  if (lookUpsPerCall === 0) await ward.admit(headOf(keyOf(0)), demand)
   const before = ward.lookUps()
   let wrong = 0
   for (const [call, head] of heads.entries()) {
     if (call % callsPerTurn === 0) await turnOfEventLoop()
     const startedAt = performance.now()
-    const verdict = await admit(head, demand)
+    const verdict = await admit(open(head, head, undefined), demand)
     samples[call] = (performance.now() - startedAt) * 1e6
     if ((verdict.admitted ? 'admitted' : verdict.refusal.code) !== expected) wrong += 1
   }

@@ -22,7 +22,7 @@ export async function measureHeap(
   const collect = runInNewContext('gc') as () => void
   const uses: HeapUse[number][] = []
   for (let number = 0; number < count; number += 1) {
-    await ward.guard.admit(headOf(number))
+    await ward.admit(headOf(number))
     const presented = number + 1
     if (presented % 1_000 === 0) await turnOfEventLoop()
     if (presented !== cachedMax && presented !== count) continue

@@ -54,16 +54,16 @@ export async function openTakingWard(limits: typeof threeLimits): Promise<Taking
 
 /** Throws unless every call is admitted, under as many limits as there are. */
 export async function measureTaking({ ward, text, step }: TakingWard, limits: number): Promise<Taken> {
-  const { admit } = ward.guard
+  const { open, admit } = ward.guard
   const heads = Array.from({ length: calls }, () => headOf(text))
   const samples = new Float64Array(calls)
   await ward.refresh()
-  await admit(headOf(text))
+  await ward.admit(headOf(text))
   for (const [call, head] of heads.entries()) {
     if (call % callsPerTurn === 0) await turnOfEventLoop()
     step()
     const startedAt = performance.now()
-    const verdict = await admit(head)
+    const verdict = await admit(open(head, head, undefined))
     samples[call] = (performance.now() - startedAt) * 1e6
     if (!verdict.admitted) throw new Error(`call ${call} was refused: ${verdict.refusal.code}`)
     if (verdict.usage.states.length !== limits)

@@ -1,4 +1,7 @@
-/** The next step: at once where the one before was, for a promise would cost more than most steps. */
-export function after<T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> {
+/** A value that is there already, or will be. */
+export type Maybe<T> = T | Promise<T>
+
+/** Runs the next step: at once where the value is there, for a promise costs more than most steps. */
+export function after<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe<U> {
   return value instanceof Promise ? value.then(next) : next(value)
 }

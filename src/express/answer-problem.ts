@@ -3,23 +3,15 @@ import type { ErrorRequestHandler, Request, Response } from 'express'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
+import { noteProblem } from '../guard/exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
-import { createRequestNote } from '../guard/request-note.ts'
 
 /** Told of a fault, for a log. */
 export type FaultListener = (fault: Fault) => void
 
-/** What each response answers with, where that is a problem. */
-const answered = createRequestNote<object, Refusal | Fault>('answered problem')
-
-/** Code of the problem that a request was answered with; null where it was none. */
-export function findAnsweredCode(response: object): string | null {
-  return answered.get(response)?.code ?? null
-}
-
-/** Answers with the problem of a refusal or a fault, without waiting for a body that nobody has read. */
+/** Answers with the problem of a refusal or a fault, without waiting for an unread body. */
 export function answerProblem(request: Request, response: Response, thrown: Refusal | Fault): void {
-  answered.set(response, thrown)
+  noteProblem(response, thrown)
   const given = response.getHeader('x-request-id')
   const requestId = typeof given === 'string' ? given : randomUUID()
   const { status, headers, body } = problemOf(thrown, requestId)

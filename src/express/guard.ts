@@ -3,14 +3,13 @@ import type { Express, NextFunction, Request, RequestHandler, Response } from 'e
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
-import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
+import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Guard } from '../guard/guard.ts'
+import { admittedExchange, type Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import type { Verdict } from '../guard/verdict.ts'
-import { wardRule } from '../guard/ward-rule.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
 import type { Usage } from '../limits/usage.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
@@ -29,7 +28,7 @@ export type GuardHandler<Required extends boolean = true> = (
   next: NextFunction,
 ) => void
 
-/** Whom a guard tells of faults. */
+/** How a guard reports faults. */
 export interface ExpressGuardOptions {
   /** Told of each fault of the guard's own, whose cause no client sees. @default console.error */
   readonly onFault?: FaultListener
@@ -49,16 +48,7 @@ export interface ExpressAppOptions extends ExpressGuardOptions {
 const rules: Readonly<Record<keyof ExpressGuardOptions, OptionRule>> = {
   onFault: { expected: 'a function', accepts: isFunction },
 }
-const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = {
-  ...rules,
-  ward: wardRule,
-  demand: { expected: 'a demand', accepts: () => true },
-  public: publicRule,
-  before: {
-    expected: 'an array of middleware',
-    accepts: (value) => Array.isArray(value) && value.every(isFunction),
-  },
-}
+const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = { ...rules, ...guardAppRules }
 
 /**
  * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A refusal is answered as a problem
@@ -79,15 +69,14 @@ export function guard<Required extends boolean>(
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { guard: gate } = ward
   const { onFault = console.error } = options
   return (request, response, next) => {
     // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
-    const asked = request as Request
+    const received = request as Request
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
       if (!verdict.admitted) {
-        answerProblem(asked, reply, verdict.refusal)
+        answerProblem(received, reply, verdict.refusal)
         return
       }
       response.locals.caller = verdict.caller
@@ -100,13 +89,12 @@ export function guard<Required extends boolean>(
         return
       }
       onFault(thrown)
-      answerProblem(asked, reply, thrown)
+      answerProblem(received, reply, thrown)
     }
     // From here on nothing but an error may reach Express: it takes anything less for leave to go on.
     try {
-      continueOnRead(asked, reply)
-      const exchange = openExchange(gate, asked, reply, onFault)
-      const verdict = gate.admit(exchange, demand)
+      continueOnRead(received, reply)
+      const verdict = ward.guard.admit(openExchange(ward.guard, received, reply, onFault), demand)
       if (verdict instanceof Promise)
         verdict.then(settle, fail).catch((thrown: unknown) => next(asError(thrown)))
       else settle(verdict)
@@ -129,11 +117,7 @@ export function guard<Required extends boolean>(
  */
 export function guardApp<App extends Express>(app: App, options: ExpressAppOptions): App {
   checkOptions('guardApp', options, appRules)
-  const declared = countRoutes(app)
-  if (declared > 0)
-    throw new TypeError(
-      `guardApp: expected an app without routes, got one with ${declared}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
-    )
+  checkNoRoutes(countRoutes(app))
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
@@ -148,33 +132,34 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   return app
 }
 
-/** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
+/** Sends the client the status of its limits, and releases what is counted at once with the answer. */
 function tellUsage(response: Response, usage: Usage, onFault: FaultListener): void {
   for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
   endWithAnswer(response, usage, onFault)
 }
 
 /**
- * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
- * the real figure. Headers that were set before are set anew by `response.set(usage.headers)`.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of its
+ * body, and to settle an estimate to the real figure. Headers that were set before are set anew by
+ * `response.set(usage.headers)`.
  *
- * @throws TypeError where no guard ran
+ * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, response: object): Usage {
-  return exchangeOf(ward.guard, response).usage
+  return admittedExchange(ward.guard, response).usage
 }
 
 /**
- * The caller of a request that a guard of this ward has admitted, as its schemes type it: null is among what it may be where one of
- * them has `autoError: false`.
+ * The caller of a request, as the ward's schemes type it: null is possible where one of them has
+ * `autoError: false`.
  *
- * @throws TypeError where none ran, so that a forgotten one fails closed
+ * @throws TypeError where no guard has admitted the request
  */
 export function callerOf<Required extends boolean>(
   ward: { readonly guard: Guard<Required> },
   response: { readonly locals: object },
 ): CallerOf<Required> {
-  return exchangeOf(ward.guard, response).caller as CallerOf<Required>
+  return admittedExchange(ward.guard, response).caller as CallerOf<Required>
 }
 
 interface Layers {

@@ -1,10 +1,10 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
+import { wardRule } from '../guard/adapter-options.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { GuardSetting } from '../guard/demand.ts'
-import { describeGuard, type GuardDescription } from '../guard/describe-guard.ts'
+import type { GuardDescription } from '../guard/describe-schemes.ts'
 import type { Guard } from '../guard/guard.ts'
-import { wardRule } from '../guard/ward-rule.ts'
 
 /** What `@fastify/swagger` tells its `transform` of a route, as far as this looks at it. */
 export interface SwaggerRoute {
@@ -40,7 +40,7 @@ const rules: Readonly<Record<keyof DescribeRoutesOptions, OptionRule>> = {
 }
 
 interface Guarded {
-  readonly gate: Guard
+  readonly guard: Guard
   readonly setting: GuardSetting
 }
 
@@ -48,8 +48,8 @@ interface Guarded {
 const seen = new WeakMap<RouteOptions, Guarded>()
 
 /** Remembers which guard a route is behind, and what it demands. */
-export function rememberRoute(route: RouteOptions, gate: Guard, setting: GuardSetting): void {
-  seen.set(route, { gate, setting })
+export function rememberRoute(route: RouteOptions, guard: Guard, setting: GuardSetting): void {
+  seen.set(route, { guard, setting })
 }
 
 interface Components {
@@ -85,19 +85,21 @@ export function describeRoutes<Route extends SwaggerRoute = SwaggerRoute>(
   checkOptions('describeRoutes', options, rules)
   const { transform, default: fallback = {} } = options
   checkGuardSetting('describeRoutes: default', fallback)
-  const { guard: gate } = ward
   return (described) => {
     const { schema, url } = transform?.(described) ?? described
-    const guarded = seen.get(described.route) ?? { gate, setting: described.route.config?.guard ?? fallback }
+    const guarded = seen.get(described.route) ?? {
+      guard: ward.guard,
+      setting: described.route.config?.guard ?? fallback,
+    }
     // Another ward's, with a description of its own.
-    if (guarded.gate !== gate) return { schema, url }
+    if (guarded.guard !== ward.guard) return { schema, url }
     const document = described.openapiObject as OpenApiDocument | undefined
     if (document === undefined)
       throw new TypeError(
         'describeRoutes: expected @fastify/swagger with its option `openapi`, got Swagger 2.0',
       )
     const openapi = document.openapi?.startsWith('3.0') === false ? '3.1' : '3.0'
-    const guard = describeGuard(ward, { openapi })
+    const guard = ward.guard.describe({ openapi })
     addComponents(document, guard)
     return { schema: describeRoute(schema, guarded.setting, guard), url }
   }

@@ -10,24 +10,19 @@ import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/ch
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
 import type { Refusal } from '../core/refusal.ts'
+import { wardRule } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { Demand, GuardSetting } from '../guard/demand.ts'
-import type { Guard } from '../guard/guard.ts'
+import { type Exchange, findExchange } from '../guard/exchange.ts'
+import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Verdict } from '../guard/verdict.ts'
-import { wardRule } from '../guard/ward-rule.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
-import {
-  exchange,
-  openExchange,
-  recordAnswers,
-  recordUpgrade,
-  type UnrecordedListener,
-} from './record-answers.ts'
+import { openExchange, recordAnswers, recordUpgrade, type UnrecordedListener } from './record-answers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -97,17 +92,17 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     throw new TypeError(
       'modelward: this app, or one around it, is guarded already, or has a `caller` of its own',
     )
-  const { guard: gate } = ward
+  const { guard } = ward
   const settingOf = createSettings(fallback)
   app.decorateRequest('caller', { getter: getCaller })
   holdContinue(app)
-  recordAnswers(app, gate, options.onUnrecorded)
+  recordAnswers(app, guard, options.onUnrecorded)
   if (options.answersThrown !== false && hasDefaultErrorHandler(app))
     app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
   app.addHook('onRoute', (route) => {
     const { url, config } = route
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
-    rememberRoute(route, gate, config?.guard ?? fallback ?? noDemand)
+    rememberRoute(route, guard, config?.guard ?? fallback ?? noDemand)
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
@@ -120,10 +115,11 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
         next()
         return
       }
-      const verdict = gate.admit(openExchange(gate, request, reply), setting)
+      const exchange = openExchange(guard, request, reply)
+      const verdict = guard.admit(exchange, setting)
       if (verdict instanceof Promise)
-        verdict.then((settled) => answer(settled, request, reply, next)).catch(fail)
-      else answer(verdict, request, reply, next)
+        verdict.then((settled) => answer(settled, exchange, request, reply, next)).catch(fail)
+      else answer(verdict, exchange, request, reply, next)
     } catch (thrown) {
       fail(thrown)
     }
@@ -131,13 +127,14 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
 
   function answer(
     verdict: Verdict<Caller | null>,
+    exchange: Exchange,
     request: FastifyRequest,
     reply: FastifyReply,
     next: HookHandlerDoneFunction,
   ): void {
     if (verdict.admitted) {
       if (verdict.usage !== noUsage) tellUsage(request, reply, verdict.usage)
-      const waiting = recordUpgrade(request, reply)
+      const waiting = recordUpgrade(exchange, request, reply)
       if (waiting === undefined) next()
       else
         waiting.then(
@@ -166,34 +163,32 @@ export const modelward: FastifyPluginCallback<GuardPluginOptions> = plugin(regis
 })
 
 /**
- * The caller of a request, as the ward's schemes type it: null is among what it may be where one of them has `autoError: false`.
+ * The caller of a request, as the ward's schemes type it: null is possible where one of them has
+ * `autoError: false`.
  *
- * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
+ * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
 export function callerOf<Required extends boolean>(
-  _ward: { readonly guard: Guard<Required> },
+  ward: { readonly guard: Guard<Required> },
   request: FastifyRequest,
 ): CallerOf<Required> {
-  const caller = request[exchange]?.caller
-  if (caller === undefined) throw noCaller()
-  return caller as CallerOf<Required>
+  return admittedExchange(ward.guard, request).caller as CallerOf<Required>
 }
 
 /**
- * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
- * the real figure. Headers that were set before are set anew by `reply.headers(usage.headers)`.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of its
+ * body, and to settle an estimate to the real figure. Headers that were set before are set anew by
+ * `reply.headers(usage.headers)`.
  *
- * @throws TypeError where no guard ran: the route is public, or outside what the plugin guards
+ * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
-export function usageOf(_ward: { readonly guard: Guard }, request: FastifyRequest): Usage {
-  const open = request[exchange]
-  if (open?.caller === undefined) throw noCaller()
-  return open.usage
+export function usageOf(ward: { readonly guard: Guard }, request: FastifyRequest): Usage {
+  return admittedExchange(ward.guard, request).usage
 }
 
 /** The caller of a request; undefined for an anonymous one, and on a public route. */
 export function findCaller(request: FastifyRequest): Caller | undefined {
-  return request[exchange]?.caller ?? undefined
+  return findExchange(request)?.caller ?? undefined
 }
 
 /** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
@@ -233,11 +228,7 @@ function createSettings(fallback: GuardSetting | undefined): (request: FastifyRe
 }
 
 function getCaller(this: FastifyRequest): Caller {
-  const caller = this[exchange]?.caller
+  const caller = findExchange(this)?.caller
   if (caller) return caller
-  throw noCaller()
-}
-
-function noCaller(): TypeError {
-  return new TypeError('no caller was admitted for this request: its route is public, or its scheme optional')
+  throw new TypeError('no caller was admitted for this request: its route is public, or its scheme optional')
 }

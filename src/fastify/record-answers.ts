@@ -1,23 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
-import { problemOf } from '../core/problem.ts'
-import type { Exchange, LeavingAnswer } from '../guard/exchange.ts'
-import { isKeptHeader } from '../guard/fault-headers.ts'
+import { type Answer, type Exchange, findExchange } from '../guard/exchange.ts'
+import { faultAnswer } from '../guard/fault-answer.ts'
 import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
-import { holdAnswer } from '../guard/node/recorded-response.ts'
-import { errorToLog, findAnsweredCode } from './answer-problem.ts'
+import { recordResponse } from '../guard/node/recorded-response.ts'
+import { errorToLog } from './answer-problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the guard knows of the request; read `caller` instead. */
-    [exchange]: Exchange | undefined
-    /** Whom the guard tells of what could not be recorded. */
+    /** Reports answers that could not be recorded. */
     readonly [unrecordedListener]: UnrecordedListener
   }
 }
 
-export const exchange: unique symbol = Symbol('exchange')
 const unrecordedListener: unique symbol = Symbol('unrecorded listener')
 
 /** Told of an answer that could not be recorded. */
@@ -26,53 +22,47 @@ export type UnrecordedListener = (request: FastifyRequest, fault: Fault) => void
 const logFault: UnrecordedListener = (request, fault) =>
   request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message)
 
-const notWritten = 'a record was not written'
-
-/** Has each answer of the guarded requests wait for its record; the hooks are not even there where nothing is recorded. */
+/** Has each answer of the guarded requests wait for its record; no hook is added where nothing is recorded. */
 export function recordAnswers(
   app: FastifyInstance,
-  { recorder }: Guard,
+  guard: Guard,
   onUnrecorded: UnrecordedListener = logFault,
 ): void {
-  app.decorateRequest(exchange, undefined)
   app.decorateRequest(unrecordedListener, onUnrecorded)
-  if (!recorder.isOn) return
-  app.addHook('onSend', holdSend)
-  app.addHook('onResponse', (request, reply, done) => {
-    const recording = request[exchange]
-    // The client has gone, or somebody has written past Fastify.
-    if (recording?.isOpen === true)
-      recording.abort((fault) => recorder.onFault(notWritten, fault), leavingAnswer(request, reply))
-    done()
-  })
+  if (!guard.isRecorded) return
+  app.addHook('onSend', recordSend)
+  app.addHook('onResponse', recordAbort)
 }
 
-/** The exchange of a request, begun by its outermost guard. */
-export function openExchange(gate: Guard, request: FastifyRequest, reply: FastifyReply): Exchange {
-  const opened = gate.open(request, () => new NodeHead(request.raw, request), request.method)
-  request[exchange] = opened
-  if (gate.recorder.isOn) reply.hijack = hijackHeld
-  return opened
+/** The exchange of a request, opened by its outermost guard. */
+export function openExchange(guard: Guard, request: FastifyRequest, reply: FastifyReply): Exchange {
+  const known = guard.find(request)
+  if (known !== undefined) return known
+  const exchange = guard.open(request, new NodeHead(request.raw, request), request.method)
+  exchange.id = request.id
+  if (guard.isRecorded) reply.hijack = hijackRecorded
+  return exchange
 }
 
 /**
- * An upgrade to another protocol has no answer that could be held: that it was let in is recorded before its handler runs, and that it is
- * over when the connection is. Undefined: nobody has to wait.
+ * An upgrade to another protocol has no answer that could be held: that it was admitted is recorded
+ * before its handler runs, and its end when the connection closes. Undefined: no need to wait.
  */
-export function recordUpgrade(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
-  const recording = request[exchange]
-  if (recording === undefined || !isUpgrade(request)) return undefined
-  return recording.start({ ...leavingAnswer(request, reply), status: null })
+export function recordUpgrade(
+  exchange: Exchange,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> | undefined {
+  return isUpgrade(request) ? exchange.start({ ...answerOf(request, reply), status: null }) : undefined
 }
 
 function isUpgrade({ raw }: FastifyRequest): boolean {
   return raw.headers.upgrade !== undefined
 }
 
-function leavingAnswer(request: FastifyRequest, reply: FastifyReply): LeavingAnswer {
+function answerOf(request: FastifyRequest, reply: FastifyReply): Answer {
   return {
     status: reply.statusCode,
-    code: findAnsweredCode(request),
     route: request.is404 ? null : (request.routeOptions.url ?? null),
     requestId: request.id,
   }
@@ -80,20 +70,20 @@ function leavingAnswer(request: FastifyRequest, reply: FastifyReply): LeavingAns
 
 type Done = (error?: Error | null, payload?: unknown) => void
 
-function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
-  const opened = request[exchange]
-  if (opened?.isOpen !== true) {
+function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
+  const exchange = findExchange(request)
+  if (exchange?.isOpen !== true) {
     done()
     return
   }
   const body = openResponse(reply, payload)
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
   if (!isWhole(body)) {
-    holdRaw(request, reply, opened)
+    recordRaw(exchange, request, reply)
     done(null, body)
     return
   }
-  const waiting = opened.answer(leavingAnswer(request, reply))
+  const waiting = exchange.answer(answerOf(request, reply))
   if (waiting === undefined) {
     done(null, body)
     return
@@ -104,12 +94,19 @@ function holdSend(request: FastifyRequest, reply: FastifyReply, payload: unknown
   )
 }
 
-/** A text, bytes or nothing: one record, before it leaves. Whatever else it is comes in pieces, held where they are written. */
+/** The client has gone, or the app has written past Fastify. */
+function recordAbort(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  const exchange = findExchange(request)
+  if (exchange?.isOpen === true) exchange.abort(answerOf(request, reply))
+  done()
+}
+
+/** A text, bytes or nothing: one record, before it leaves. All else comes in pieces, held as they are written. */
 function isWhole(body: unknown): boolean {
   return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
 }
 
-/** Nobody is left on the stack to catch what Fastify throws, of a header that cannot be written: it would end the process. */
+/** Catches what Fastify throws of a header that cannot be written: uncaught, it would end the process. */
 function orDestroy(request: FastifyRequest, reply: FastifyReply, write: () => void): void {
   try {
     write()
@@ -119,22 +116,15 @@ function orDestroy(request: FastifyRequest, reply: FastifyReply, write: () => vo
   }
 }
 
-/** Answers with the fault in the place of an answer that was ready: past Fastify, which would add that answer's headers and trailers. */
+/** Answers with a fault past Fastify, which would add the headers and trailers of the answer that was ready. */
 function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
   if (!(thrown instanceof Fault)) throw thrown
   request[unrecordedListener](request, thrown)
   const { raw } = reply
   const given = { ...raw.getHeaders(), ...reply.getHeaders() }
   for (const name of raw.getHeaderNames()) raw.removeHeader(name)
-  const kept = Object.entries(given).filter(([name]) => isKeptHeader(name))
-  const { status, headers, body } = problemOf(thrown, request.id)
-  const text = JSON.stringify(body)
-  raw.writeHead(status, {
-    ...Object.fromEntries(kept),
-    ...headers,
-    'x-request-id': request.id,
-    'content-length': Buffer.byteLength(text),
-  })
+  const { status, headers, text } = faultAnswer(thrown, request.id, given)
+  raw.writeHead(status, headers)
   raw.end(text)
 }
 
@@ -146,27 +136,26 @@ function openResponse(reply: FastifyReply, payload: unknown): unknown {
   return payload.body
 }
 
-function holdRaw(request: FastifyRequest, reply: FastifyReply, recording: Exchange): void {
-  holdAnswer(reply.raw, {
-    recording,
-    describe: () => leavingAnswer(request, reply),
-    requestId: request.id,
+function recordRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+  recordResponse(reply.raw, {
+    exchange,
+    describe: () => answerOf(request, reply),
     onFault: (fault) => request[unrecordedListener](request, fault),
   })
 }
 
-/** In the place of `reply.hijack`: whoever writes to the response by themselves writes to one that waits for its record. */
-function hijackHeld(this: FastifyReply): FastifyReply {
+/** In the place of `reply.hijack`: the handler then writes to a response that waits for its record. */
+function hijackRecorded(this: FastifyReply): FastifyReply {
   const { request } = this
-  const recording = request[exchange]
+  const exchange = findExchange(request)
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
-  if (recording?.isOpen !== true) return hijacked
+  if (exchange?.isOpen !== true) return hijacked
   if (isUpgrade(request)) {
-    const onFault = (fault: unknown): void => request.log.error({ err: fault }, notWritten)
-    request.raw.socket.once('close', () => void recording.finish()?.catch(onFault))
+    const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
+    request.raw.socket.once('close', () => void exchange.finish()?.catch(onFault))
     return hijacked
   }
   if (!this.raw.hasHeader('x-request-id')) this.raw.setHeader('x-request-id', request.id)
-  holdRaw(request, this, recording)
+  recordRaw(exchange, request, this)
   return hijacked
 }

@@ -1,4 +1,41 @@
-import { describeValue, type OptionRule } from '../core/check-options.ts'
+import { describeValue, isFunction, type OptionRule } from '../core/check-options.ts'
+import type { Guard } from './guard.ts'
+
+/** The ward that an adapter is given. */
+export const wardRule: OptionRule = {
+  expected: 'a ward, from openModelward or createTestWard',
+  accepts: (ward) => typeof (ward as Partial<{ guard: Partial<Guard> }> | null)?.guard?.admit === 'function',
+  isRequired: true,
+}
+
+export const publicRule: OptionRule = {
+  expected: 'an array of paths such as `/health`, `GET /health` or `/assets/*`',
+  accepts: (value) => Array.isArray(value) && value.every((entry) => parsePublicPath(entry) !== undefined),
+}
+
+/** Rules of what every `guardApp` takes. */
+export const guardAppRules: Readonly<Record<'ward' | 'demand' | 'public' | 'before', OptionRule>> = {
+  ward: wardRule,
+  // Checked more closely by `checkDemand`.
+  demand: { expected: 'a demand', accepts: () => true },
+  public: publicRule,
+  before: {
+    expected: 'an array of middleware',
+    accepts: (value) => Array.isArray(value) && value.every(isFunction),
+  },
+}
+
+/**
+ * Checks that an app has no routes yet: they would come ahead of its guard.
+ *
+ * @throws TypeError for one that has
+ */
+export function checkNoRoutes(declared: number): void {
+  if (declared > 0)
+    throw new TypeError(
+      `guardApp: expected an app without routes, got one with ${declared}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
+    )
+}
 
 /** The paths of an app that are open to everyone. */
 export interface PublicPaths {
@@ -13,16 +50,11 @@ interface PublicPath {
   readonly isPrefix: boolean
 }
 
-export const publicRule: OptionRule = {
-  expected: 'an array of paths such as `/health`, `GET /health` or `/assets/*`',
-  accepts: (value) => Array.isArray(value) && value.every((entry) => parsePublicPath(entry) !== undefined),
-}
-
 /**
- * Reads a list of public paths. A path counts as it was sent, letter by letter: whatever differs, in case, by a slash or by an
- * encoded character, is not on the list and meets the guard. `GET` is also `HEAD`.
+ * Reads a list of public paths. A path is compared as it was sent, character by character: one that
+ * differs in case, by a slash or by an encoding is not public. `GET` is also `HEAD`.
  *
- * @throws TypeError for an entry that is none
+ * @throws TypeError for an entry that is not a path
  */
 export function createPublicPaths(entries: readonly string[]): PublicPaths {
   const paths = entries.map((entry) => {
@@ -40,12 +72,12 @@ function parsePublicPath(entry: unknown): PublicPath | undefined {
   return { method, path, isPrefix: star !== undefined }
 }
 
-/** Steps that a server or a router may resolve to another place than the one that the list names. */
+/** What a server or a router may resolve to another path than the listed one. */
 const unsettled = /\/\.{0,2}(?:\/|$)|%|\\/
 
-function matches({ method, path: named, isPrefix }: PublicPath, method1: string, path: string): boolean {
-  const asked = method1 === 'HEAD' && method === 'GET' ? 'GET' : method1
-  if (method !== undefined && method !== asked) return false
+function matches({ method, path: named, isPrefix }: PublicPath, sent: string, path: string): boolean {
+  const wanted = sent === 'HEAD' && method === 'GET' ? 'GET' : sent
+  if (method !== undefined && method !== wanted) return false
   if (!isPrefix) return path === named
   return path.startsWith(named) && !unsettled.test(path.slice(named.length - 1))
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { openTestWard } from '../../test/support/open-test-ward.ts'
-import { describeGuard, type GuardDescription } from './describe-guard.ts'
+import { describeGuard } from './describe-guard.ts'
+import type { GuardDescription } from './describe-schemes.ts'
 import { apiKeyCookie, apiKeyHeader, apiKeyQuery, bearer, type Scheme } from './scheme.ts'
 
 const header = apiKeyHeader({ name: 'X-API-Key' })

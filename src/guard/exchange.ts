@@ -1,5 +1,6 @@
+import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
@@ -9,17 +10,17 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
 import type { Flood } from '../ledger/write/refusal-summary.ts'
 import type { Costs } from '../limits/costs.ts'
-import { isHandedOver } from '../limits/end-usage.ts'
-import type { TakenUsage } from '../limits/take-limits.ts'
+import type { LimitUse } from '../limits/limiter.ts'
+import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Caller } from './caller.ts'
-import type { BegunCheck } from './decide.ts'
+import type { Demand } from './demand.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
-/** What all recordings of a gate share. */
-export interface RecordingParts {
+/** What all records of a guard's exchanges are written with. */
+export interface RecordDeps {
   readonly writer: EntryWriter
   readonly flood: Flood
   readonly address: RecordAddress
@@ -28,146 +29,183 @@ export interface RecordingParts {
   readonly monotonic: Clock
 }
 
+/** What all exchanges of a guard share. */
+export interface ExchangeDeps {
+  readonly takeLimits: TakeLimits
+  /** Undefined where nothing is recorded. */
+  readonly records: RecordDeps | undefined
+  /** For a record that was not written when no client was left to wait for it. */
+  readonly onFault: (message: string, fault: unknown) => void
+}
+
 /** What an adapter knows of an answer that is about to leave. */
-export interface LeavingAnswer {
-  /** HTTP status; null where nobody can know it yet, as of an upgrade to another protocol. */
+export interface Answer {
+  /** HTTP status; null where it is not known, as of an upgrade to another protocol. */
   readonly status: number | null
-  /** Code of the problem it is; null where it is none. */
-  readonly code: string | null
   /** The route's pattern; null where none is known. */
   readonly route: string | null
-  /** The request's id that the answer bears; whatever does not look like one is not recorded. */
+  /** The id that the answer carries; not recorded where it does not look like one. */
   readonly requestId: string | undefined
 }
 
+/** A check that has begun for a request. */
+export interface BegunCheck {
+  readonly caller: Caller
+  readonly demand: Demand
+  readonly running: Promise<void>
+}
+
 const oneRequest: Costs = { requests: 1 }
-const nothingKnown: LeavingAnswer = { status: null, code: null, route: null, requestId: undefined }
+const nothingKnown: Answer = { status: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
 
 /**
- * One request, from the guard's first look at it until its answer has left: what was decided, who calls, what was taken of limits, and its record.
- * All guards of a request share it. Its promises reject with `ledger_unavailable`; what the request took has been given back then.
+ * One request and its answer (RFC 9110 §3.4), from the first guard that sees it until the answer
+ * has left. All guards of a request share it. The promises of its records reject with
+ * `ledger_unavailable`; what the request took of its limits has been given back by then.
  */
 export class Exchange {
   readonly head: RequestHead
-  /** Undefined until somebody was admitted; null for an anonymous caller. */
+  /** Undefined until a guard has admitted the request; null for an anonymous caller. */
   caller: Caller | null | undefined
+  /** What the request has taken of its limits. */
   usage: Usage = noUsage
-  /** What was counted, where any limit was. */
-  taken: TakenUsage | undefined
   /** Checks that have begun. */
   readonly checks: BegunCheck[] = []
-  /** What it was answered with, where that is a problem. */
+  /** The problem that it was answered with. */
   problem: Refusal | Fault | undefined
-  readonly #parts: RecordingParts | undefined
+  /** Of another ward that guards the same request. */
+  next: Exchange | undefined
+  readonly #deps: ExchangeDeps
   readonly #method: string | undefined
-  readonly #begun: number
+  readonly #begunAt: number
+  #id: string | undefined
   #decided: Decided | undefined
   #code: string | null = null
   #known: Caller | null = null
-  #started: LeavingAnswer | undefined
+  #started: Answer | undefined
   #isOver = false
 
-  /** @param parts undefined where nothing is recorded */
-  constructor(parts: RecordingParts | undefined, head: RequestHead, method: string | undefined) {
-    this.#parts = parts
+  constructor(deps: ExchangeDeps, head: RequestHead, method: string | undefined) {
+    this.#deps = deps
     this.head = head
     this.#method = method
-    this.#begun = parts?.monotonic() ?? 0
+    this.#begunAt = deps.records?.monotonic() ?? 0
+  }
+
+  /** The id that its answer carries, unless the app gives it another; a random one by default. */
+  get id(): string {
+    this.#id ??= crypto.randomUUID()
+    return this.#id
+  }
+
+  set id(id: string) {
+    this.#id = id
+  }
+
+  isOf(deps: ExchangeDeps): boolean {
+    return this.#deps === deps
   }
 
   /** Whether its last record is still to be written. */
   get isOpen(): boolean {
-    return this.#parts !== undefined && this.#decided !== undefined && !this.#isOver
+    return this.#deps.records !== undefined && this.#decided !== undefined && !this.#isOver
   }
 
-  /** Whether an answer in pieces is told of twice, before its first piece and before its end; one that nobody was let in for is not. */
-  get isInPieces(): boolean {
+  /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
+  get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'
   }
 
-  decide(verdict: Verdict<Caller | null>): void {
+  /** Takes limits, beyond what another guard of the request has taken of them. */
+  takeLimits(uses: readonly LimitUse[]): Maybe<LimitsTaken> {
+    if (uses.length === 0) return noUsage
+    return after(this.#deps.takeLimits(uses, this.usage), (taken) => {
+      this.usage = taken instanceof Refusal ? noUsage : taken
+      return taken
+    })
+  }
+
+  /** For the guard: what it decided, which the record will say. */
+  decide<V extends Verdict<Caller | null>>(verdict: V): V {
     this.#known = verdict.caller ?? null
     if (verdict.admitted) {
       this.#decided = 'request.admitted'
       this.caller = verdict.caller
-      if (verdict.usage !== noUsage) this.usage = verdict.usage
-      return
+    } else {
+      this.#decided = 'request.refused'
+      this.#code = verdict.refusal.code
     }
-    this.#decided = 'request.refused'
-    this.#code = verdict.refusal.code
+    return verdict
   }
 
-  /** The guard could not decide. */
-  fail(thrown: unknown): void {
+  /** For the guard: why it could not decide, which it throws on. */
+  fail(thrown: unknown): never {
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
     this.#known = null
+    throw thrown
   }
 
-  /** The whole answer is about to leave, or the end of one that was told of before. Undefined: nobody has to wait. */
-  answer(answer: LeavingAnswer): Promise<void> | undefined {
-    if (!this.isOpen) return undefined
+  /** A whole answer, or the end of one that was started, is about to leave. Undefined: no need to wait. */
+  answer(answer: Answer): Promise<void> | undefined {
+    if (!this.isOpen || this.#decided === undefined) return undefined
     this.#isOver = true
-    if (this.#started !== undefined) return this.#write('request.finished', answer, this.#measures())
-    if (this.#decided === undefined) return undefined
-    if (this.#decided === 'request.admitted') return this.#write(this.#decided, answer, this.#measures())
-    const { address } = this.head
-    const isCounted = this.#decided === 'request.refused' && this.#known === null
-    if (isCounted && this.#parts?.flood.take(address, this.#code ?? '') === false) return undefined
-    return this.#write(this.#decided, answer, {})
+    if (this.#started !== undefined) return this.#write('request.finished', answer)
+    if (this.#decided === 'request.refused' && this.#known === null) {
+      const { flood } = this.#deps.records as RecordDeps
+      if (!flood.take(this.head.address, this.#code ?? '')) return undefined
+    }
+    return this.#write(this.#decided, answer)
   }
 
-  /** The first piece of an answer is about to leave. */
-  start(answer: LeavingAnswer): Promise<void> | undefined {
-    if (!this.isInPieces) return this.answer(answer)
+  /** The first piece of an answer is about to leave. Undefined: no need to wait. */
+  start(answer: Answer): Promise<void> | undefined {
+    if (!this.isAdmitted) return this.answer(answer)
     if (!this.isOpen || this.#started !== undefined) return undefined
     this.#started = answer
-    return this.#write('request.started', answer, {})
+    return this.#write('request.started', answer)
   }
 
-  /** The end of an answer that was started is about to leave. */
+  /** The end of an answer that was started is about to leave. Undefined: no need to wait. */
   finish(): Promise<void> | undefined {
     return this.#started === undefined ? undefined : this.answer(this.#started)
   }
 
-  /** The client has gone, or the answer broke off: nobody is left to wait for the record. */
-  abort(onFault: (fault: unknown) => void, known: LeavingAnswer = nothingKnown): void {
-    if (!this.isOpen || this.#decided === undefined) return
+  /** The client has gone, or the answer broke off: there is no client left to wait for the record. */
+  abort(known: Answer = nothingKnown): void {
+    const { records, onFault } = this.#deps
+    if (records === undefined || this.#decided === undefined || this.#isOver) return
     this.#isOver = true
-    const isStarted = this.#started !== undefined
-    const parts = this.#parts
-    if (parts === undefined) return
-    const entry = this.#entryOf(
-      parts,
-      isStarted ? 'request.finished' : this.#decided,
-      this.#started ?? known,
-      this.isInPieces ? this.#measures() : {},
-    )
-    parts.writer.write({ ...entry, detail: { aborted: true } })?.catch(onFault)
+    const event = this.#started === undefined ? this.#decided : 'request.finished'
+    const entry = this.#entryOf(records, event, this.#started ?? known)
+    records.writer
+      .write({ ...entry, detail: { aborted: true } })
+      ?.catch((fault: unknown) => onFault('a record was not written', fault))
   }
 
-  #write(event: LedgerEvent, answer: LeavingAnswer, measures: Costs): Promise<void> | undefined {
-    const parts = this.#parts
-    return parts?.writer
-      .write(this.#entryOf(parts, event, answer, measures))
+  #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {
+    const records = this.#deps.records as RecordDeps
+    return records.writer
+      .write(this.#entryOf(records, event, answer))
       ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
-  /** What is not recorded is not answered, and so was not used, unless by a job that goes on. */
+  /** What is not recorded is not answered, and so was not used; a job that has it goes on. */
   async #giveBack(fault: Fault): Promise<never> {
     this.#isOver = true
-    if (isHandedOver(this.usage)) throw fault
+    if (this.usage.isDetached) throw fault
     try {
       await this.usage.giveBack()
     } catch {
-      // The answer is the same, and the ledger's fault is the one that stopped it.
+      // The ledger's fault stopped the answer, and is the one to tell.
     }
     throw fault
   }
 
-  #measures(): Costs {
+  #measures(event: LedgerEvent): Costs {
+    if (!this.isAdmitted || event === 'request.started') return {}
     if (this.usage === noUsage) return oneRequest
     const used = { requests: 1, ...this.usage.used }
     const names = Object.keys(used)
@@ -177,27 +215,68 @@ export class Exchange {
   }
 
   #entryOf(
-    { clock, monotonic, address, schemes }: RecordingParts,
+    { clock, monotonic, address, schemes }: RecordDeps,
     event: LedgerEvent,
-    { status, code, route, requestId }: LeavingAnswer,
-    measures: Costs,
+    { status, route, requestId }: Answer,
   ): LedgerEntry {
-    const head = this.head
+    const { head } = this
     return {
       at: clock(),
       event,
       requestId: recordedId(requestId, schemes, head),
       clientRequestId: recordedId(head.headerValues('x-request-id')[0], schemes, head),
-      code: this.#decided === 'request.admitted' ? code : this.#code,
+      code: this.isAdmitted ? (this.problem?.code ?? null) : this.#code,
       keyId: this.#known?.keyId ?? null,
       owner: this.#known?.owner ?? null,
       method: recordedMethod(this.#method),
       route,
       status,
-      latencyUs: Math.max(0, Math.round((monotonic() - this.#begun) * 1_000)),
-      measures,
+      latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
+      measures: this.#measures(event),
       address: address.ofOne(head.address),
       detail: null,
     }
   }
+}
+
+const exchangeKey = Symbol('exchange')
+
+/** Where an exchange hangs at the object that stands for its request. */
+interface RequestObject {
+  [exchangeKey]?: Exchange | undefined
+}
+
+/** Exchanges at objects that take no property. A `WeakMap` for all would cost more than the guard. */
+const elsewhere = new WeakMap<object, Exchange>()
+
+/** The exchange of one guard at a request; without `deps`, that of the guard that saw it last. */
+export function findExchange(request: object, deps?: ExchangeDeps): Exchange | undefined {
+  let exchange = (request as RequestObject)[exchangeKey] ?? elsewhere.get(request)
+  while (exchange !== undefined && deps !== undefined && !exchange.isOf(deps)) exchange = exchange.next
+  return exchange
+}
+
+export function attachExchange(request: object, exchange: Exchange): void {
+  exchange.next = findExchange(request)
+  put(request, exchange)
+}
+
+export function detachExchange(request: object, deps: ExchangeDeps): void {
+  const first = findExchange(request)
+  if (first === undefined) return
+  if (first.isOf(deps)) put(request, first.next)
+  for (let exchange: Exchange | undefined = first; exchange !== undefined; exchange = exchange.next)
+    if (exchange.next?.isOf(deps)) exchange.next = exchange.next.next
+}
+
+function put(request: object, exchange: Exchange | undefined): void {
+  if (Object.isExtensible(request)) (request as RequestObject)[exchangeKey] = exchange
+  else if (exchange === undefined) elsewhere.delete(request)
+  else elsewhere.set(request, exchange)
+}
+
+/** Notes the problem that a request is answered with, at every exchange of it. */
+export function noteProblem(request: object, problem: Refusal | Fault): void {
+  for (let exchange = findExchange(request); exchange !== undefined; exchange = exchange.next)
+    exchange.problem = problem
 }

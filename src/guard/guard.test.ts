@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { headOf, openTestWard, testPepper } from '../../test/support/open-test-ward.ts'
+import { headOf, openTestWard, type TestWard, testPepper } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { formatKey } from '../keys/key-text.ts'
@@ -13,6 +13,9 @@ import type { Verdict } from './verdict.ts'
 const withKey = (text: string, address?: string) => headOf({ 'x-api-key': text }, address)
 const codeOf = (verdict: Verdict<Caller | null>): string =>
   verdict.admitted ? 'admitted' : verdict.refusal.code
+
+const signIn = (ward: TestWard, text: string) =>
+  ward.guard.signIn(ward.guard.open({}, headOf(), 'POST'), text)
 
 describe('admit', () => {
   test('a right key is admitted, with a caller that holds no secret', async () => {
@@ -270,29 +273,29 @@ test('invalidKeyStatus: 401 answers a wrong key with 401 and a challenge, in the
 })
 
 describe('a session', () => {
-  async function signedIn() {
+  async function openSession() {
     const ward = await openTestWard()
     const issued = await ward.keys.create({ name: 'a', scopes: ['admin'] })
-    const signIn = await ward.guard.signIn(issued.text, headOf())
-    const cookie = signIn.admitted ? `${sessionCookie}=${signIn.session}` : ''
+    const signedIn = await signIn(ward, issued.text)
+    const cookie = signedIn.admitted ? `${sessionCookie}=${signedIn.session}` : ''
     return { ward, issued, cookie }
   }
 
   test('serves pages that take one, and no route that does not', async () => {
-    const { ward, cookie } = await signedIn()
+    const { ward, cookie } = await openSession()
     expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe('admitted')
     expect(codeOf(await ward.admit(headOf({ cookie }), { scope: 'admin' }))).toBe('key_missing')
   })
 
   test('needs the CSRF header where something may change', async () => {
-    const { ward, cookie } = await signedIn()
+    const { ward, cookie } = await openSession()
     const demand = { scope: 'admin', session: 'csrf' as const }
     expect(codeOf(await ward.admit(headOf({ cookie }), demand))).toBe('forbidden')
     expect(codeOf(await ward.admit(headOf({ cookie, [csrfHeader]: '1' }), demand))).toBe('admitted')
   })
 
   test('ends with its key', async () => {
-    const { ward, issued, cookie } = await signedIn()
+    const { ward, issued, cookie } = await openSession()
     await ward.keys.revoke(issued.record.id)
     expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
       'key_revoked',
@@ -300,7 +303,7 @@ describe('a session', () => {
   })
 
   test('ends with the secret that signed in', async () => {
-    const { ward, issued, cookie } = await signedIn()
+    const { ward, issued, cookie } = await openSession()
     await ward.keys.rotate(issued.record.id)
     expect(codeOf(await ward.admit(headOf({ cookie }), { anyKey: true, session: 'read' }))).toBe(
       'key_expired',
@@ -308,10 +311,10 @@ describe('a session', () => {
   })
 
   test('is not given to a wrong key or one that is not active', async () => {
-    const { ward, issued } = await signedIn()
-    expect(await ward.guard.signIn('wrong', headOf())).toMatchObject({ refusal: { code: 'key_invalid' } })
+    const { ward, issued } = await openSession()
+    expect(await signIn(ward, 'wrong')).toMatchObject({ refusal: { code: 'key_invalid' } })
     await ward.keys.disable(issued.record.id)
-    expect(await ward.guard.signIn(issued.text, headOf())).toMatchObject({
+    expect(await signIn(ward, issued.text)).toMatchObject({
       refusal: { code: 'key_disabled' },
     })
   })

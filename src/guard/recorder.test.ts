@@ -5,7 +5,7 @@ import type { LedgerEntry } from '../ledger/format/record.ts'
 import { stdoutSink } from '../ledger/write/stdout-sink.ts'
 import type { WardOptions } from '../ward/ward.ts'
 
-const answer = { status: 200, code: null, route: '/', requestId: undefined }
+const answer = { status: 200, route: '/', requestId: undefined }
 
 /** A ward, and a way to ask it as an adapter would. */
 async function open(options: Partial<WardOptions> = {}) {
@@ -16,9 +16,9 @@ async function open(options: Partial<WardOptions> = {}) {
     address = '203.0.113.77',
   ): Promise<void> {
     const head = headOf(headers, address)
-    const recording = ward.guard.open({}, () => head, 'GET')
-    await ward.guard.admit(recording)
-    await recording.answer(answer)
+    const exchange = ward.guard.open({}, head, 'GET')
+    await ward.guard.admit(exchange)
+    await exchange.answer(answer)
   }
   return { ward, ask, told }
 }
@@ -78,9 +78,9 @@ test('`after`: nobody waits, and what could not be written is told', async () =>
   ledger.fault = new Error('full')
   const { ward, told } = await open({ ledger, ledgerMode: 'after' })
   const head = headOf({})
-  const recording = ward.guard.open({}, () => head, 'GET')
-  await ward.guard.admit(recording)
-  expect(recording.answer(answer)).toBeUndefined()
+  const exchange = ward.guard.open({}, head, 'GET')
+  await ward.guard.admit(exchange)
+  expect(exchange.answer(answer)).toBeUndefined()
   await new Promise(setImmediate)
   expect(told).toEqual(['a record was not written'])
 })
@@ -143,11 +143,11 @@ test('what a request used: what its limits counted, as it was settled in the end
   const { ward } = await open({ ledger, limitDefault: ['100/min', '100 tokens/min', '5 concurrent'] })
   const { text } = await ward.keys.create({ name: 'a' })
   const head = headOf({ 'x-api-key': text })
-  const recording = ward.guard.open({}, () => head, 'GET')
-  const verdict = await ward.guard.admit(recording, { costs: { tokens: 50 } } as never)
+  const exchange = ward.guard.open({}, head, 'GET')
+  const verdict = await ward.guard.admit(exchange, { costs: { tokens: 50 } } as never)
   if (!verdict.admitted) throw verdict.refusal
   await verdict.usage.take({ characters: 12 })
   await verdict.usage.settle({ tokens: 31 })
-  await recording.answer(answer)
+  await exchange.answer(answer)
   expect(ledger.entries.at(-1)?.measures).toEqual({ requests: 1, tokens: 31, characters: 12 })
 })

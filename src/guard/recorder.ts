@@ -10,38 +10,36 @@ import {
 } from '../ledger/write/entry-writer.ts'
 import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
 import { Flood } from '../ledger/write/refusal-summary.ts'
-import type { RecordingParts } from './exchange.ts'
+import type { RecordDeps } from './exchange.ts'
 import type { Scheme } from './scheme.ts'
 
-/** Where verdicts and changes are recorded, and how. */
+/** Where decisions and changes are recorded, and how. */
 export interface RecorderOptions {
   /** @default none */
   readonly ledger?: Ledger | undefined
   readonly ledgerMode?: LedgerMode | undefined
   readonly ledgerAddresses?: LedgerAddresses | undefined
   readonly sinks?: readonly LedgerSink[] | undefined
-  /** Who makes changes, where a change does not say: `cli`. */
+  /** The author of changes that name none: `cli`. */
   readonly changedBy?: string | undefined
   readonly schemes: readonly Scheme[]
   readonly clock: Clock
   readonly monotonic: Clock
   /** For hashed addresses. */
   readonly deriveKey: () => KeyObject
-  /** Whether counts of refused requests are written when their minute is over, or when something else comes. */
+  /** Whether a timer writes the counts of refused requests each minute; if not, the next request does. */
   readonly isTimed: boolean
   readonly onFault: (message: string, fault: unknown) => void
 }
 
-/** Records what a gate decides, and what is changed. */
+/** What decisions, jobs and changes are recorded with. */
 export interface Recorder {
-  /** False where there is neither ledger nor sink: an adapter does nothing then. Never changes. */
-  readonly isOn: boolean
-  /** What exchanges are recorded with; undefined where nothing is. */
-  readonly parts: RecordingParts | undefined
+  /** For exchanges; undefined where there is neither ledger nor sink. */
+  readonly records: RecordDeps | undefined
   readonly changes: ChangeRecorder
-  /** Where jobs are recorded. */
+  /** For jobs. */
   readonly writer: EntryWriter
-  /** Told what nobody is left to be told of. */
+  /** For faults that no answer can report. */
   readonly onFault: (message: string, fault: unknown) => void
   /** Writes the counts that are left, and closes the ledger. */
   readonly close: () => Promise<void>
@@ -59,11 +57,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     isTimed,
     onFault,
   })
-  const parts = { writer, flood, address, schemes, clock, monotonic }
   let closed: Promise<void> | undefined
   return {
-    isOn: writer.isOn,
-    parts: writer.isOn ? parts : undefined,
+    records: writer.isOn ? { writer, flood, address, schemes, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
     writer,
     onFault,

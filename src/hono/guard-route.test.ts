@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { expect, test } from 'vitest'
-import type { DescribeGuardOptions } from '../guard/describe-guard.ts'
+import type { DescribeGuardOptions } from '../guard/describe-schemes.ts'
 import { apiKeyHeader, bearer } from '../guard/scheme.ts'
 import { createTestWard } from '../ward/test-ward.ts'
 import { guardRoute, registerGuard } from './guard-route.ts'

@@ -1,11 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Demand } from '../guard/demand.ts'
-import {
-  type DescribeGuardOptions,
-  describeGuard,
-  type GuardResponses,
-  type SecurityRequirement,
-} from '../guard/describe-guard.ts'
+import { describeGuard } from '../guard/describe-guard.ts'
+import type { DescribeGuardOptions, GuardResponses, SecurityRequirement } from '../guard/describe-schemes.ts'
 import type { Guard } from '../guard/guard.ts'
 import { type CallerVariables, guard, type HonoGuardOptions } from './guard.ts'
 

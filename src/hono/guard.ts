@@ -2,12 +2,11 @@ import type { Context, Env, Hono, MiddlewareHandler, Next, Schema } from 'hono'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
+import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Guard } from '../guard/guard.ts'
-import { wardRule } from '../guard/ward-rule.ts'
+import { admittedExchange, type Guard } from '../guard/guard.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
 import { holdContinue, openExchange, sentPathOf } from './hono-head.ts'
@@ -20,10 +19,11 @@ export interface CallerVariables<Required extends boolean = true> {
   caller: CallerOf<Required>
 }
 
-/** How a guard finds what a request does not tell, and whom it tells of faults. */
+/** How a guard finds the client's address, and how it reports faults. */
 export interface HonoGuardOptions {
   /**
-   * The client's address, where a proxy or another runtime than Node tells it. Unknown, keys with an address list are refused.
+   * The client's address, where it comes from a proxy or from another runtime than Node. While it is
+   * unknown, keys with an address list are refused.
    * @default the connection's on Node, unknown elsewhere
    */
   readonly address?: (c: Context) => string | undefined
@@ -51,16 +51,7 @@ const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
 }
-const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = {
-  ...rules,
-  ward: wardRule,
-  demand: { expected: 'a demand', accepts: () => true },
-  public: publicRule,
-  before: {
-    expected: 'an array of middleware',
-    accepts: (value) => Array.isArray(value) && value.every(isFunction),
-  },
-}
+const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = { ...rules, ...guardAppRules }
 
 /**
  * Guards the routes it is put in front of; the caller is at `c.var.caller`, typed. A refusal is answered as a problem before the
@@ -78,13 +69,12 @@ export function guard<Required extends boolean>(
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { guard: gate } = ward
   const { address, onFault = console.error } = options
   const run: Middleware<Required> = async (c, next) => {
     let usage = noUsage
     try {
       holdContinue(c)
-      const deciding = gate.admit(openExchange(gate, c, address), demand)
+      const deciding = ward.guard.admit(openExchange(ward.guard, c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
       if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
       c.set('caller', verdict.caller)
@@ -99,11 +89,11 @@ export function guard<Required extends boolean>(
     if (usage !== noUsage) await concludeUsage(c, usage, onFault)
     return undefined
   }
-  if (!gate.recorder.isOn) return run
-  return (c, next) =>
-    gate.find(c) === undefined
-      ? recordContext(gate, openExchange(gate, c, address), c, onFault, () => run(c, next))
-      : run(c, next)
+  if (!ward.guard.isRecorded) return run
+  return (c, next) => {
+    if (ward.guard.find(c) !== undefined) return run(c, next)
+    return recordContext(c, openExchange(ward.guard, c, address), onFault, () => run(c, next))
+  }
 }
 
 /**
@@ -120,10 +110,7 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   options: HonoAppOptions<Required>,
 ): Hono<E & { Variables: CallerVariables<Required> }, S, P> {
   checkOptions('guardApp', options, appRules)
-  if (app.routes.length > 0)
-    throw new TypeError(
-      `guardApp: expected an app without routes, got one with ${app.routes.length}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
-    )
+  checkNoRoutes(app.routes.length)
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
@@ -142,24 +129,24 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
 }
 
 /**
- * The caller of a request that a guard of this ward has admitted, as its schemes type it: null is among what it may be where one of
- * them has `autoError: false`.
+ * The caller of a request, as the ward's schemes type it: null is possible where one of them has
+ * `autoError: false`.
  *
- * @throws TypeError where none ran, so that a forgotten one fails closed
+ * @throws TypeError where no guard has admitted the request
  */
 export function callerOf<Required extends boolean>(
   ward: { readonly guard: Guard<Required> },
   c: Context,
 ): CallerOf<Required> {
-  return exchangeOf(ward.guard, c).caller as CallerOf<Required>
+  return admittedExchange(ward.guard, c).caller as CallerOf<Required>
 }
 
 /**
- * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
- * the real figure.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of its
+ * body, and to settle an estimate to the real figure.
  *
- * @throws TypeError where no guard ran
+ * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, c: Context): Usage {
-  return exchangeOf(ward.guard, c).usage
+  return admittedExchange(ward.guard, c).usage
 }

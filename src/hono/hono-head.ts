@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
-import type { RequestHead } from '../core/request-head.ts'
 import type { Exchange } from '../guard/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
@@ -9,17 +8,22 @@ import { WebHead } from '../guard/web/web-head.ts'
 
 /** The exchange of a Hono request: over the head that Node has read, line by line; elsewhere over the web-standard request's. */
 export function openExchange(
-  gate: Guard,
+  guard: Guard,
   c: Context,
   address: ((c: Context) => string | undefined) | undefined,
 ): Exchange {
-  const head = (): RequestHead => {
-    const raw = incomingOf(c)
-    return raw === undefined
+  const known = guard.find(c)
+  if (known !== undefined) return known
+  const raw = incomingOf(c)
+  const head =
+    raw === undefined
       ? new WebHead(c.req.raw, address?.(c))
       : new NodeHead(raw, { ip: address === undefined ? raw.socket.remoteAddress : address(c) })
-  }
-  return gate.open(c, head, c.req.method)
+  const exchange = guard.open(c, head, c.req.method)
+  // Hono's own `requestId` middleware's, where the app has it.
+  const given: unknown = c.get('requestId')
+  if (typeof given === 'string' && given !== '') exchange.id = given
+  return exchange
 }
 
 /**

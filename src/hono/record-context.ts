@@ -1,38 +1,28 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import type { Guard } from '../guard/guard.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
-import { answerProblem, type FaultListener, findAnsweredCode, nameRequest } from './answer-problem.ts'
+import { answerProblem, type FaultListener, replaceResponse } from './answer-problem.ts'
 
 /** Runs the outermost guard of a request, and has its answer wait for its record. */
 export async function recordContext(
-  { recorder }: Guard,
-  recording: Exchange,
   c: Context,
+  exchange: Exchange,
   onFault: FaultListener,
   run: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
-  const requestId = nameRequest(c)
-  c.header('x-request-id', requestId)
+  c.header('x-request-id', exchange.id)
   try {
     const returned = await run()
     const response = returned ?? c.res
-    const recorded = await recordResponse(recording, {
-      response,
-      method: c.req.method,
-      code: findAnsweredCode(c),
-      route: routeOf(c),
-      requestId,
-      onFault: (fault) => recorder.onFault('a record was not written', fault),
-    })
+    const recorded = await recordResponse(exchange, response, { method: c.req.method, route: routeOf(c) })
     if (returned !== undefined) return recorded
-    if (recorded !== response) replace(c, recorded)
+    if (recorded !== response) replaceResponse(c, recorded)
     return undefined
   } catch (thrown) {
     if (isLedgerFault(thrown)) return answerFault(c, thrown, onFault)
     // Hono answers it, or the app's `onError` does.
-    await recording.answer({ status: statusOf(thrown), code: null, route: routeOf(c), requestId })
+    await exchange.answer({ status: statusOf(thrown), route: routeOf(c), requestId: exchange.id })
     throw thrown
   }
 }
@@ -42,14 +32,8 @@ function answerFault(c: Context, fault: Fault, onFault: FaultListener): Response
   if (!c.finalized) return response
   keepHeaders(c.res.headers, response.headers)
   c.res.body?.cancel().catch(() => {})
-  replace(c, response)
+  replaceResponse(c, response)
   return undefined
-}
-
-/** Unset first: Hono would lay the headers of the one that was there over the other's. */
-function replace(c: Context, response: Response): void {
-  c.res = undefined
-  c.res = response
 }
 
 function isLedgerFault(thrown: unknown): thrown is Fault {

@@ -5,7 +5,6 @@ import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from '../idempotency/run-once.ts'
-import { handOver, takeBack } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { NewJob } from './job.ts'
 import type { JobQueue, JobSubmission } from './job-queue.ts'
@@ -58,17 +57,22 @@ async function holdUsage(
   onFault: SubmitJobOptions['onFault'],
   submit: () => Promise<SubmittedJob>,
 ): Promise<SubmittedJob> {
-  const hasTaken = handOver(usage)
+  const hasTaken = usage.detach()
   let isReplayed = true
   try {
     const submitted = await submit()
     isReplayed = submitted.isReplayed
     return submitted
   } finally {
-    if (hasTaken && isReplayed)
-      await takeBack(usage).catch((fault: unknown) =>
-        onFault('the limits of a request could not be counted down', fault),
-      )
+    if (hasTaken && isReplayed) await attach(usage, onFault)
+  }
+}
+
+async function attach(usage: Usage, onFault: SubmitJobOptions['onFault']): Promise<void> {
+  try {
+    await usage.attach()
+  } catch (fault) {
+    onFault('the limits of a request could not be counted down', fault)
   }
 }
 

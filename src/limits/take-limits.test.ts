@@ -4,13 +4,19 @@ import { Refusal } from '../core/refusal.ts'
 import { createMemoryLimiter } from './in-process/in-process-limiter.ts'
 import type { LimitUse } from './limiter.ts'
 import { createTakeLimits, type LimitsTaken } from './take-limits.ts'
-import type { Usage } from './usage.ts'
+import { noUsage, type Usage } from './usage.ts'
 
 function open() {
   const time = { now: 0 }
   const limiter = createMemoryLimiter({ clock: () => time.now, monotonic: () => time.now })
   const shadows: string[] = []
-  const takeLimits = createTakeLimits(limiter, ({ use }) => shadows.push(use.name))
+  const takeFrom = createTakeLimits(limiter, ({ use }) => shadows.push(use.name))
+  /** As an exchange does, for each guard of a request. */
+  const takeLimits = async (request: { usage?: Usage }, uses: readonly LimitUse[]): Promise<LimitsTaken> => {
+    const taken = await takeFrom(uses, request.usage ?? noUsage)
+    request.usage = taken instanceof Refusal ? noUsage : taken
+    return taken
+  }
   const take = (...uses: readonly LimitUse[]): Promise<LimitsTaken> | LimitsTaken => takeLimits({}, uses)
   const left = async (use: LimitUse) => (await limiter.look([{ ...use, cost: 0 }])).states[0]?.remaining
   return { time, takeLimits, take, left, shadows }

@@ -1,10 +1,10 @@
-import { after } from '../core/after.ts'
+import { after, type Maybe } from '../core/after.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
-import { noUsage, type Usage } from './usage.ts'
+import type { Usage, UsageOutcome } from './usage.ts'
 
 /** Told of each limit in shadow that would have refused. */
 export type ShadowListener = (refusal: LimitRefusal) => void
@@ -12,39 +12,27 @@ export type ShadowListener = (refusal: LimitRefusal) => void
 /** What came of asking for a request's limits. */
 export type LimitsTaken = Usage | Refusal
 
-/** Takes what a request uses of its limits, unless another guard of the same request has taken it. */
-export type TakeLimits = (
-  exchange: { taken?: TakenUsage | undefined },
-  uses: readonly LimitUse[],
-) => LimitsTaken | Promise<LimitsTaken>
-
 /**
- * Takes the limits of requests over a limiter. Several guards may look at one request, one of the app and one of a route: what the
- * first has taken the second does not take again, only what its demand costs beyond that; where the second refuses, all is given back.
+ * Takes a request's limits. Several guards may see one request, one of the app and one of a route: what
+ * is in `before` is not taken again, only what the second demand costs beyond it. Where the second is
+ * refused, all is given back.
  */
+export type TakeLimits = (uses: readonly LimitUse[], before: Usage) => Maybe<LimitsTaken>
+
+/** Takes limits over a limiter. */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  return (exchange, uses) => {
-    if (uses.length === 0) return noUsage
-    const before = exchange.taken
-    const left = before === undefined ? uses : before.notTaken(uses)
-    if (before !== undefined && left.length === 0) return before
-    return after(takeAll(limiter, left, onShadow), (taken) => {
-      if (taken instanceof TakenUsage) {
-        exchange.taken = before?.absorb(taken) ?? taken
-        return exchange.taken
-      }
-      exchange.taken = undefined
-      return before === undefined ? taken : before.giveBack().then(() => taken)
-    })
+  return (uses, before) => {
+    if (!(before instanceof TakenUsage)) return takeAll(limiter, uses, onShadow)
+    const left = before.notTaken(uses)
+    if (left.length === 0) return before
+    return after(takeAll(limiter, left, onShadow), (taken) =>
+      taken instanceof TakenUsage ? before.absorb(taken) : before.giveBack().then(() => taken),
+    )
   }
 }
 
 /** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
-function takeAll(
-  limiter: Limiter,
-  uses: readonly LimitUse[],
-  onShadow: ShadowListener,
-): LimitsTaken | Promise<LimitsTaken> {
+function takeAll(limiter: Limiter, uses: readonly LimitUse[], onShadow: ShadowListener): Maybe<LimitsTaken> {
   const tooMuch = uses.find(({ cost, limit, isShadow }) => cost > limit.amount && !isShadow)
   if (tooMuch !== undefined) return refuseForGood(tooMuch)
   return after(limiter.take(uses), (taking) => conclude(limiter, uses, taking, onShadow))
@@ -115,6 +103,9 @@ export class TakenUsage implements Usage {
   /** Measures that no limit counts, and that somebody has told of all the same. */
   #uncounted: Costs = {}
   #isGivenBack = false
+  #isDetached = false
+  /** How the request ended while the usage was detached. */
+  #requestEnded: UsageOutcome | undefined
   /** What was told of the limits each time some were taken. */
   #takings: readonly Pick<Taking, 'states'>[]
 
@@ -225,7 +216,7 @@ export class TakenUsage implements Usage {
     await this.#giveBack(() => true)
   }
 
-  async end(outcome: 'answered' | 'aborted'): Promise<void> {
+  async end(outcome: UsageOutcome): Promise<void> {
     if (!this.isOpen) return
     this.isOpen = false
     await this.#giveBack(
@@ -233,6 +224,28 @@ export class TakenUsage implements Usage {
         limit.kind === 'concurrent' ||
         (outcome === 'aborted' && limit.measure !== 'requests' && !this.#settled.includes(limit.measure)),
     )
+  }
+
+  get isDetached(): boolean {
+    return this.#isDetached
+  }
+
+  detach(): boolean {
+    if (this.#isDetached) return false
+    this.#isDetached = true
+    return true
+  }
+
+  async attach(): Promise<void> {
+    const ended = this.#requestEnded
+    this.#isDetached = false
+    this.#requestEnded = undefined
+    if (ended !== undefined) await this.end(ended)
+  }
+
+  async endRequest(outcome: UsageOutcome): Promise<void> {
+    if (this.#isDetached) this.#requestEnded = outcome
+    else await this.end(outcome)
   }
 
   #tell(costs: Costs, together: (before: number, cost: number) => number): void {

@@ -2,6 +2,9 @@ import type { Refusal } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { LimitState } from './limiter.ts'
 
+/** How a request ended: with its whole answer, or without. */
+export type UsageOutcome = 'answered' | 'aborted'
+
 /** What an admitted request has taken of its limits, until it has ended. */
 export interface Usage {
   /** How each of the request's limits stood when something was last taken. */
@@ -26,10 +29,21 @@ export interface Usage {
   /** Gives back all that the request took, because it is refused after all. */
   readonly giveBack: () => void | Promise<void>
   /**
-   * The request is over, however it ended: what is counted at once comes free. Where it was aborted, estimates that were not settled are
-   * given back. Calling it again does nothing.
+   * Releases what is counted at once. After an abort, estimates that were not settled are given back.
+   * Calling it again does nothing.
    */
-  readonly end: (outcome: 'answered' | 'aborted') => void | Promise<void>
+  readonly end: (outcome: UsageOutcome) => void | Promise<void>
+  /** The request is over: ends its usage, unless that is detached. */
+  readonly endRequest: (outcome: UsageOutcome) => void | Promise<void>
+  /**
+   * Transfers the usage to a job, which ends it later than its request does. False where there is
+   * nothing to end, or the usage is detached already.
+   */
+  readonly detach: () => boolean
+  /** Transfers the usage back, because no job was made; ends it now where its request is over. */
+  readonly attach: () => void | Promise<void>
+  /** Whether a job has this usage. */
+  readonly isDetached: boolean
 }
 
 /** Of a request that no limit applies to. */
@@ -43,4 +57,8 @@ export const noUsage: Usage = Object.freeze({
   settle: () => {},
   giveBack: () => {},
   end: () => {},
+  endRequest: () => {},
+  detach: () => false,
+  attach: () => {},
+  isDetached: false,
 })

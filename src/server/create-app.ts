@@ -73,7 +73,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
   })
   if (options.logRequests) logRequests(app, log)
-  await describeApi(app, ward.guard.schemes)
+  await describeApi(app, ward.guard.describe())
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
   addJobRoutes(app, { ...parts.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)

@@ -154,7 +154,8 @@ export async function createWard<Required extends boolean>(
   return {
     // Null is admitted only under a scheme that is not required, which is what the type says.
     guard: guard as Guard<Required>,
-    admit: async (request, demand) => (guard as Guard<Required>).admit(request, demand),
+    admit: async (head, demand) =>
+      (guard as Guard<Required>).admit(guard.find(head) ?? guard.open(head, head, undefined), demand),
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
     limits: createLimitStatus(store, limiter, limits),

@@ -1,15 +1,13 @@
 import { checkOptions, isFunction, isText, type OptionRule } from '../core/check-options.ts'
-import { Fault } from '../core/fault.ts'
-import { Refusal } from '../core/refusal.ts'
-import { createPublicPaths, publicRule } from '../guard/adapter-options.ts'
+import type { Fault } from '../core/fault.ts'
+import { createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { exchangeOf, type Guard } from '../guard/guard.ts'
-import { WebHead } from '../guard/web/web-head.ts'
+import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Usage } from '../limits/usage.ts'
-import { answerProblem, recordRequest } from './record-request.ts'
-import { openGate, type WardSource, wardSourceRule } from './ward-source.ts'
+import { answerThrown, recordRequest } from './record-request.ts'
+import { openGuard, type WardSource, wardSourceRule } from './ward-source.ts'
 import { withUsage } from './web-usage.ts'
 
 /** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
@@ -56,8 +54,8 @@ const rules: Readonly<Record<keyof WebGuardOptions<[]>, OptionRule>> = {
 const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
   ...rules,
   ward: wardSourceRule,
-  demand: { expected: 'a demand', accepts: () => true },
-  public: publicRule,
+  demand: guardAppRules.demand,
+  public: guardAppRules.public,
 }
 
 /**
@@ -83,14 +81,14 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   )
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const gateOf = openGate(ward)
+  const guardOf = openGuard(ward)
   const { route = null, onFault = console.error } = options
   return (request, ...rest) =>
-    answer(request, options, async () => {
-      const gate = await gateOf()
-      const head = (): WebHead => new WebHead(request, options.address?.(request, ...rest))
-      return recordRequest({ gate, request, head, route, onFault }, async (exchange) => {
-        const verdict = await gate.admit(exchange, demand)
+    answerThrown(request, onFault, async () => {
+      const found = await guardOf()
+      const address = (): string | undefined => options.address?.(request, ...rest)
+      return recordRequest({ guard: found, request, address, route, onFault }, async (exchange) => {
+        const verdict = await found.admit(exchange, demand)
         if (!verdict.admitted) throw verdict.refusal
         return withUsage(request, verdict.usage, onFault, () => handler(request, verdict.caller, ...rest))
       })
@@ -125,43 +123,29 @@ export function guardApp<Rest extends readonly unknown[] = []>(
   )
   return (request, ...rest) =>
     publicPaths.has(request.method, new URL(request.url).pathname)
-      ? answer(request, options, async () => handler(request, ...rest))
+      ? answerThrown(request, onFault ?? console.error, async () => handler(request, ...rest))
       : guarded(request, ...rest)
 }
 
 /**
- * The caller of a request that a guard of this ward has admitted, as the ward's schemes type it.
+ * The caller of a request, as the ward's schemes type it: null is possible where one of them has
+ * `autoError: false`.
  *
- * @throws TypeError where no guard ran, so that a forgotten one fails closed
+ * @throws TypeError where no guard has admitted the request
  */
 export function callerOf<Required extends boolean>(
   ward: { readonly guard: Guard<Required> },
   request: Request,
 ): CallerOf<Required> {
-  return exchangeOf(ward.guard, request).caller as CallerOf<Required>
+  return admittedExchange(ward.guard, request).caller as CallerOf<Required>
 }
 
 /**
- * What of its limits a request has taken: to take what is known only now, such as the characters of its body, and to settle an estimate to
- * the real figure.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of its
+ * body, and to settle an estimate to the real figure.
  *
- * @throws TypeError where no guard ran
+ * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, request: Request): Usage {
-  return exchangeOf(ward.guard, request).usage
-}
-
-/** Runs a handler; what it refuses or what fails is answered as a problem. */
-async function answer(
-  request: Request,
-  { onFault = console.error }: { readonly onFault?: (fault: Fault) => void },
-  work: () => Promise<Response>,
-): Promise<Response> {
-  try {
-    return await work()
-  } catch (thrown) {
-    if (thrown instanceof Fault) onFault(thrown)
-    else if (!(thrown instanceof Refusal)) throw thrown
-    return answerProblem(request, thrown)
-  }
+  return admittedExchange(ward.guard, request).usage
 }

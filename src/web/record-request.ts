@@ -1,90 +1,67 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { RequestHead } from '../core/request-head.ts'
-import type { Exchange } from '../guard/exchange.ts'
+import { type Exchange, noteProblem } from '../guard/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
-import { createRequestNote } from '../guard/request-note.ts'
-import { problemResponse } from '../guard/web/problem-response.ts'
-import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
+import { keepHeaders, problemResponse, recordResponse } from '../guard/web/recorded-response.ts'
+import { WebHead } from '../guard/web/web-head.ts'
 
-/** What is known of a request beside itself. */
+/** A request, and what is known of it beside itself. */
 export interface RecordedRequest {
-  readonly gate: Guard
+  readonly guard: Guard
   readonly request: Request
-  readonly head: () => RequestHead
+  readonly address: () => string | undefined
   readonly route: string | null
   readonly onFault: (fault: Fault) => void
 }
 
-/** What each request was last answered with, where that was a problem. */
-const answered = createRequestNote<Request, Refusal | Fault>('answered problem')
-
-/** The problem that answers what was thrown, with the request's id where one is known. */
-export function answerProblem(
-  request: Request,
-  thrown: Refusal | Fault,
-  requestId: string = crypto.randomUUID(),
-): Response {
-  answered.set(request, thrown)
-  return problemResponse(thrown, requestId)
-}
-
 /** Runs the outermost guard of a request and its handler, and has their answer wait for its record. */
 export async function recordRequest(
-  { gate, request, head, route, onFault }: RecordedRequest,
+  { guard, request, address, route, onFault }: RecordedRequest,
   work: (exchange: Exchange) => Promise<Response>,
 ): Promise<Response> {
-  const outer = gate.find(request)
+  const outer = guard.find(request)
   if (outer !== undefined) return work(outer)
-  answered.set(request, undefined)
-  const recording = gate.open(request, head, request.method)
-  const requestId = crypto.randomUUID()
+  const exchange = guard.open(request, new WebHead(request, address()), request.method)
   let response: Response | undefined
   try {
-    response = await answerThrown(request, requestId, onFault, () => work(recording))
-    return await recordResponse(recording, {
-      response,
-      method: request.method,
-      code: answered.get(request)?.code ?? null,
-      route,
-      requestId,
-      onFault: (fault) => gate.recorder.onFault('a record was not written', fault),
-    })
+    response = await answerThrown(request, onFault, () => work(exchange), exchange)
+    return await recordResponse(exchange, response, { method: request.method, route })
   } catch (thrown) {
-    // The runtime answers any other error of the handler's.
-    const unrecorded = response === undefined ? await recordError(recording, route, requestId) : thrown
+    // Any other error of the handler's is the runtime's to answer.
+    const unrecorded = response === undefined ? await recordError(exchange, route) : thrown
     if (!(unrecorded instanceof Fault)) throw thrown
     onFault(unrecorded)
-    const problem = answerProblem(request, unrecorded, requestId)
+    const problem = problemResponse(unrecorded, exchange.id)
     if (response !== undefined) keepHeaders(response.headers, problem.headers)
     response?.body?.cancel().catch(() => {})
     return problem
   } finally {
-    // Whoever comes back with the same object is another request.
-    gate.forget(request)
-    answered.set(request, undefined)
+    // The same object may come back as another request.
+    guard.forget(request)
   }
 }
 
-async function answerThrown(
+/** Runs a handler; answers what it refuses, and what fails, as a problem. */
+export async function answerThrown(
   request: Request,
-  requestId: string,
   onFault: (fault: Fault) => void,
   work: () => Promise<Response>,
+  exchange?: Exchange,
 ): Promise<Response> {
   try {
     return await work()
   } catch (thrown) {
     if (thrown instanceof Fault) onFault(thrown)
     else if (!(thrown instanceof Refusal)) throw thrown
-    return answerProblem(request, thrown, requestId)
+    noteProblem(request, thrown)
+    return problemResponse(thrown, exchange?.id ?? crypto.randomUUID())
   }
 }
 
-/** Gives what went wrong, if anything did. */
-async function recordError(recording: Exchange, route: string | null, requestId: string): Promise<unknown> {
+/** The fault of a record that could not be written. */
+async function recordError(exchange: Exchange, route: string | null): Promise<unknown> {
   try {
-    await recording.answer({ status: 500, code: null, route, requestId })
+    await exchange.answer({ status: 500, route, requestId: exchange.id })
     return undefined
   } catch (fault) {
     return fault

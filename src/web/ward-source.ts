@@ -1,7 +1,7 @@
 import type { OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
+import { wardRule } from '../guard/adapter-options.ts'
 import type { Guard } from '../guard/guard.ts'
-import { wardRule } from '../guard/ward-rule.ts'
 
 /** A ward, or what opens it when the first request comes: a build that only imports a route must not open a data folder. */
 export type WardSource<Required extends boolean = boolean> =
@@ -15,11 +15,11 @@ export const wardSourceRule: OptionRule = {
 }
 
 /**
- * The gate of a ward, opened once for all requests. One that could not be opened is tried again by the next request.
+ * The guard of a ward, opened once for all requests; where that fails, the next request tries again.
  *
  * @throws Fault `store_unavailable` while it cannot be opened
  */
-export function openGate<Required extends boolean>(
+export function openGuard<Required extends boolean>(
   source: WardSource<Required>,
 ): () => Guard<Required> | Promise<Guard<Required>> {
   if (typeof source !== 'function') return () => source.guard

@@ -1,4 +1,7 @@
 import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
+import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/create-model-runtime.ts'
 import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
 import type { AppParts } from '../../src/server/create-app.ts'
@@ -36,8 +39,14 @@ export async function openAppParts(
     ...(options.modelDeadlineMs !== undefined && { deadlineMs: options.modelDeadlineMs }),
   })
   const { models } = runtime
-  const { clock, guard } = ward
-  const { writer, changes } = guard.recorder
+  const { clock } = ward
+  const writer = createEntryWriter({
+    ledger: ward.ledger as Ledger | undefined,
+    mode: 'before',
+    sinks: undefined,
+    onFault: () => {},
+  })
+  const changes = createChangeRecorder({ writer, clock, by: null })
   const jobs = createJobService({
     store,
     peppers,

@@ -126,13 +126,14 @@ ward.jobs.counts()
 
 // The guard's verdict carries the caller, once it is known to have admitted it.
 declare const head: Parameters<typeof ward.admit>[0]
-const verdict = await ward.guard.admit(head)
+declare const exchange: Parameters<typeof ward.guard.admit>[0]
+const verdict = await ward.guard.admit(exchange)
 expectType<Equal<typeof verdict, Verdict<Caller>>>()
 if (verdict.admitted) expectType<Equal<typeof verdict.caller, Caller>>()
 else expectType<Equal<typeof verdict.refusal, Refusal>>()
-const optionalVerdict = await optionalWard.guard.admit(head)
+const optionalVerdict = await optionalWard.guard.admit(exchange)
 if (optionalVerdict.admitted) expectType<Equal<typeof optionalVerdict.caller, Caller | null>>()
-const mixedVerdict = await mixedWard.guard.admit(head)
+const mixedVerdict = await mixedWard.guard.admit(exchange)
 if (mixedVerdict.admitted) expectType<Equal<typeof mixedVerdict.caller, Caller | null>>()
 const decided = ward.admit(head, { scope: 'predict' })
 expectType<Equal<typeof decided, Promise<Verdict<Caller>>>>()

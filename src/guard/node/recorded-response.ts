@@ -1,35 +1,34 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Fault } from '../../core/fault.ts'
-import { asError, problemOf } from '../../core/problem.ts'
-import type { Exchange, LeavingAnswer } from '../exchange.ts'
-import { isKeptHeader } from '../fault-headers.ts'
+import { asError } from '../../core/problem.ts'
+import type { Answer, Exchange } from '../exchange.ts'
+import { faultAnswer } from '../fault-answer.ts'
 
-/** What a held answer asks when it is about to leave. */
-export interface HoldOptions {
-  readonly recording: Exchange
+export interface RecordResponseOptions {
+  readonly exchange: Exchange
   /** What is known of the answer beside its status. */
-  readonly describe: () => Omit<LeavingAnswer, 'status'>
-  /** The request's id, for the fault that takes the answer's place. */
-  readonly requestId: string
+  readonly describe: () => Omit<Answer, 'status'>
+  /** Told of a fault that takes the answer's place. */
   readonly onFault: (fault: Fault) => void
 }
 
 /**
- * Holds what is written to a response until its record is durable: one record before a whole answer, and two around an answer that
- * is written in pieces. Whoever writes notices nothing but back-pressure. Where the record cannot be written, the fault is answered
- * in the answer's place; an answer that has begun is broken off.
+ * Holds what is written to a response until its record is durable: one record before a whole answer,
+ * and two around an answer that is written in pieces. The writer notices nothing but back-pressure.
+ * Where the record cannot be written, the fault is answered instead; an answer that has begun is broken
+ * off.
  */
-export function holdAnswer(response: ServerResponse, options: HoldOptions): void {
-  const held = new HeldAnswer(response, options)
+export function recordResponse(response: ServerResponse, options: RecordResponseOptions): void {
+  const recorded = new RecordedResponse(response, options)
   const own: Partial<ServerResponse> = {
-    writeHead: held.writeHead as ServerResponse['writeHead'],
-    flushHeaders: held.flushHeaders,
-    write: held.write as ServerResponse['write'],
-    end: held.end as ServerResponse['end'],
+    writeHead: recorded.writeHead as ServerResponse['writeHead'],
+    flushHeaders: recorded.flushHeaders,
+    write: recorded.write as ServerResponse['write'],
+    end: recorded.end as ServerResponse['end'],
   }
   Object.assign(response, own)
-  Object.defineProperty(response, 'headersSent', { get: () => held.hasBegun, configurable: true })
-  response.once('close', held.abort)
+  Object.defineProperty(response, 'headersSent', { get: () => recorded.hasBegun, configurable: true })
+  response.once('close', recorded.abort)
 }
 
 interface Step {
@@ -39,9 +38,9 @@ interface Step {
 
 type Callback = (error?: Error | null) => void
 
-class HeldAnswer {
+class RecordedResponse {
   readonly #response: ServerResponse
-  readonly #options: HoldOptions
+  readonly #options: RecordResponseOptions
   readonly #original: Pick<ServerResponse, 'writeHead' | 'flushHeaders' | 'write' | 'end'>
   readonly #steps: Step[] = []
   #isDraining = false
@@ -51,11 +50,11 @@ class HeldAnswer {
   #isReleased = false
   #hasRefusedMore = false
   #bytesLeft = Number.POSITIVE_INFINITY
-  /** As the handler left them; whoever sets one later is too late, as with any response. */
+  /** As they were when the answer began: later changes have no effect, as with any response. */
   #headers: OutgoingHttpHeaders | undefined
   #status = 200
 
-  constructor(response: ServerResponse, options: HoldOptions) {
+  constructor(response: ServerResponse, options: RecordResponseOptions) {
     this.#response = response
     this.#options = options
     const { writeHead, flushHeaders, write, end } = response
@@ -85,7 +84,7 @@ class HeldAnswer {
     if (this.#isEnded) return this.#writeAfterEnd(rest)
     this.#start()
     this.#bytesLeft -= byteLength(chunk, rest[0])
-    const waiting = this.#bytesLeft > 0 ? undefined : this.#options.recording.finish()
+    const waiting = this.#bytesLeft > 0 ? undefined : this.#options.exchange.finish()
     let isTaken = true
     const isDone = this.#step(waiting, () => {
       isTaken = this.#apply('write', [chunk, ...rest])
@@ -97,21 +96,21 @@ class HeldAnswer {
 
   readonly end = (...args: readonly unknown[]): ServerResponse => {
     if (this.#isEnded) return this.#response
-    const { recording } = this.#options
+    const { exchange } = this.#options
     const isWhole = !this.#isInPieces
     this.#begin()
     this.#isEnded = true
-    const waiting = isWhole ? recording.answer(this.#describe()) : recording.finish()
+    const waiting = isWhole ? exchange.answer(this.#describe()) : exchange.finish()
     this.#step(waiting, () => void this.#apply('end', args))
     return this.#response
   }
 
   readonly abort = (): void => {
-    const { recording, onFault } = this.#options
-    if (recording.isOpen) recording.abort((fault) => onFault(fault as Fault), this.#describe())
+    const { exchange } = this.#options
+    if (exchange.isOpen) exchange.abort(this.#describe())
   }
 
-  /** From here on status and headers are settled. */
+  /** Settles the status and the headers. */
   #begin(): void {
     if (this.#headers !== undefined) return
     const response = this.#response
@@ -125,14 +124,14 @@ class HeldAnswer {
     this.#begin()
     if (this.#isInPieces) return
     this.#isInPieces = true
-    this.#step(this.#options.recording.start(this.#describe()), () => {})
+    this.#step(this.#options.exchange.start(this.#describe()), () => {})
   }
 
-  #describe(): LeavingAnswer {
+  #describe(): Answer {
     return { ...this.#options.describe(), status: this.hasBegun ? this.#status : null }
   }
 
-  /** Runs a step at once where nothing is waited for; otherwise after all that came before. Tells whether it has run. */
+  /** Runs a step at once where there is no need to wait, else after all earlier ones. True: it has run. */
   #step(waiting: Promise<void> | undefined, run: () => void): boolean {
     if (waiting === undefined && !this.#isDraining) {
       this.#release()
@@ -140,7 +139,7 @@ class HeldAnswer {
       return true
     }
     this.#steps.push({ waiting, run })
-    // Looked at in its turn, and until then no rejection that nobody handles.
+    // Handled in its turn; until then it must not be an unhandled rejection.
     waiting?.catch(() => {})
     if (!this.#isDraining) void this.#drain()
     return false
@@ -162,11 +161,11 @@ class HeldAnswer {
     this.#isDraining = false
     if (!this.#hasRefusedMore || this.#isEnded) return
     this.#hasRefusedMore = false
-    // Otherwise the socket tells so itself, once it has taken what it was given.
+    // The socket emits it by itself where its own buffer was full.
     if (!this.#response.writableNeedDrain) this.#response.emit('drain')
   }
 
-  /** Puts back what the handler had settled, for the first byte is about to leave. */
+  /** Restores the settled status and headers: the first byte is about to leave. */
   #release(): void {
     if (this.#isReleased) return
     const response = this.#response
@@ -180,21 +179,19 @@ class HeldAnswer {
 
   #fail(thrown: unknown): void {
     const response = this.#response
-    const { onFault, requestId } = this.#options
+    const { onFault, exchange } = this.#options
+    if (thrown instanceof Fault) onFault(thrown)
     if (!(thrown instanceof Fault) || this.#isReleased) {
-      if (thrown instanceof Fault) onFault(thrown)
       response.destroy(asError(thrown))
       return
     }
-    onFault(thrown)
     this.#isReleased = true
     this.#isEnded = true
-    for (const name of response.getHeaderNames()) if (!isKeptHeader(name)) response.removeHeader(name)
-    const { status, headers, body } = problemOf(thrown, requestId)
-    const text = JSON.stringify(body)
+    const { status, headers, text } = faultAnswer(thrown, exchange.id, response.getHeaders())
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
     response.statusCode = status
     response.statusMessage = ''
-    setHeaders(response, { ...headers, 'x-request-id': requestId, 'content-length': Buffer.byteLength(text) })
+    setHeaders(response, headers)
     this.#apply('end', [text])
   }
 

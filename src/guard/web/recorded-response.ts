@@ -1,35 +1,36 @@
+import type { Fault } from '../../core/fault.ts'
+import { problemOf } from '../../core/problem.ts'
+import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange } from '../exchange.ts'
-import { isKeptHeader } from '../fault-headers.ts'
+import { isKeptHeader } from '../fault-answer.ts'
 
-/** What is known of a web-standard response that is about to be returned. */
-export interface ReturnedResponse {
-  readonly response: Response
-  readonly method: string
-  readonly code: string | null
-  readonly route: string | null
-  /** Given to the answer where it bears no `x-request-id` of its own. */
-  readonly requestId: string
-  /** Told of the end of a stream that could not be recorded when nobody was waiting for it. */
-  readonly onFault: (fault: unknown) => void
+/** A refusal or a fault as a web-standard response, with its request id in the body and in `x-request-id`. */
+export function problemResponse(thrown: Refusal | Fault, requestId: string): Response {
+  const { status, headers, body } = problemOf(thrown, requestId)
+  return new Response(JSON.stringify(body), { status, headers: { ...headers, 'x-request-id': requestId } })
 }
 
 /**
- * Records a response that is about to be returned: once for a whole one; for one in pieces before it begins and, by a stream that is held
- * back at its end, before it ends. Whether a body comes in pieces only its headers tell: see `isInPieces`.
+ * Records a response that is about to be returned: once for a whole one; for one in pieces before it
+ * begins and, by a stream that is held back at its end, before it ends. Only the headers of a response
+ * say whether its body comes in pieces: see `isInPieces`.
  *
  * @returns the response to return, which may be another one
  * @throws Fault `ledger_unavailable`, by rejecting: nothing of the response may leave
  */
-export async function recordResponse(recording: Exchange, returned: ReturnedResponse): Promise<Response> {
-  if (!recording.isOpen) return returned.response
-  const { code, route, requestId, method, onFault } = returned
-  const response = withRequestId(returned.response, requestId)
+export async function recordResponse(
+  exchange: Exchange,
+  returned: Response,
+  { method, route }: { readonly method: string; readonly route: string | null },
+): Promise<Response> {
+  if (!exchange.isOpen) return returned
+  const response = withRequestId(returned, exchange.id)
   const { status, headers } = response
-  const answer = { status, code, route, requestId: headers.get('x-request-id') ?? requestId }
-  const body = recording.isInPieces && method !== 'HEAD' && isInPieces(headers) ? response.body : null
-  const waiting = body === null ? recording.answer(answer) : recording.start(answer)
+  const answer = { status, route, requestId: headers.get('x-request-id') ?? exchange.id }
+  const body = exchange.isAdmitted && method !== 'HEAD' && isInPieces(headers) ? response.body : null
+  const waiting = body === null ? exchange.answer(answer) : exchange.start(answer)
   if (waiting !== undefined) await waiting
-  return body === null ? response : new Response(body.pipeThrough(holdEnd(recording, onFault)), response)
+  return body === null ? response : new Response(body.pipeThrough(holdEnd(exchange)), response)
 }
 
 /** Headers of a response that stay where a fault takes its place. */
@@ -40,8 +41,8 @@ export function keepHeaders(from: Headers, to: Headers): void {
 const streamTypes = /^(?:text\/event-stream|application\/(?:x-ndjson|jsonl|octet-stream))\b/i
 
 /**
- * A `Response` made from a text and one made from a stream look the same. One is taken for a stream that is an event stream or JSON Lines,
- * is sent chunked, or is of no type or of bytes and tells no length.
+ * A `Response` made from a text and one made from a stream look the same. Taken for a stream: an event
+ * stream, JSON Lines, what is sent chunked, and bytes or an unknown type without a length.
  */
 function isInPieces(headers: Headers): boolean {
   if (headers.get('transfer-encoding')?.includes('chunked') === true) return true
@@ -50,24 +51,21 @@ function isInPieces(headers: Headers): boolean {
   return type === null || streamTypes.test(type)
 }
 
-/** Some responses, such as one that was fetched, take no header. */
+/** Copies a response that takes no header, such as one that was fetched. */
 function withRequestId(response: Response, requestId: string): Response {
   if (response.headers.has('x-request-id')) return response
   try {
     response.headers.set('x-request-id', requestId)
     return response
   } catch {
-    const told = new Response(response.body, response)
-    told.headers.set('x-request-id', requestId)
-    return told
+    const copy = new Response(response.body, response)
+    copy.headers.set('x-request-id', requestId)
+    return copy
   }
 }
 
-function holdEnd(
-  recording: Exchange,
-  onFault: (fault: unknown) => void,
-): TransformStream<Uint8Array, Uint8Array> {
+function holdEnd(exchange: Exchange): TransformStream<Uint8Array, Uint8Array> {
   // `cancel` is in the Streams standard, and not in all types of it.
-  const ends = { flush: () => recording.finish(), cancel: () => recording.abort(onFault) }
+  const ends = { flush: () => exchange.finish(), cancel: () => exchange.abort() }
   return new TransformStream(ends)
 }

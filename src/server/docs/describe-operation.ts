@@ -1,9 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { z } from 'zod'
-import { describeProblem, describeSchemes } from '../../guard/describe-guard.ts'
+import { describeProblem, type GuardDescription } from '../../guard/describe-schemes.ts'
 import { problemSchema as plainProblemSchema } from '../../guard/problem-schema.ts'
-import type { Scheme } from '../../guard/scheme.ts'
 import type { RouteAnswer } from './route-schema.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
@@ -21,7 +20,7 @@ export const problemSchema: JsonObject = {
 export function describeOperation(
   schema: FastifySchema & { readonly hide?: boolean } = {},
   route: RouteOptions,
-  schemes: readonly Scheme[],
+  security: GuardDescription['security'],
 ): JsonObject {
   const { body, querystring, params, describes, ...words } = schema
   // A route that says nothing about itself is not for the public document.
@@ -43,7 +42,7 @@ export function describeOperation(
     ...describePart('querystring', describes.querystring ?? querystring),
     ...describePart('params', params),
     ...describePart('headers', describes.headers),
-    security: describeSchemes(schemes).security(setting),
+    security: security(setting),
     response: { ...describeAnswers(describes.answers), ...describeProblems(statuses) },
   }
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { describeSchemes } from '../../guard/describe-guard.ts'
-import type { Scheme } from '../../guard/scheme.ts'
+import type { GuardDescription } from '../../guard/describe-schemes.ts'
 import { describeOperation, optionalMark, problemSchema } from './describe-operation.ts'
 
 /** Collects every route into an OpenAPI 3.1 document, which is made when it is first asked for: `app.swagger()`. */
-export async function describeApi(app: FastifyInstance, schemes: readonly Scheme[]): Promise<void> {
+export async function describeApi(
+  app: FastifyInstance,
+  { components, security }: GuardDescription,
+): Promise<void> {
   const { default: swagger } = await import('@fastify/swagger')
   await app.register(swagger, {
     openapi: {
@@ -34,7 +36,7 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
         { name: 'health', description: 'For probes.' },
       ],
       components: {
-        ...describeSchemes(schemes).components,
+        ...components,
         schemas: { Problem: problemSchema as never },
       },
     },
@@ -42,7 +44,7 @@ export async function describeApi(app: FastifyInstance, schemes: readonly Scheme
       'openapiObject' in document ? freeOptionalBodies(document.openapiObject) : document.swaggerObject,
     transform: ({ schema, url, route }) => ({
       url,
-      schema: describeOperation(schema, route as RouteOptions, schemes) as never,
+      schema: describeOperation(schema, route as RouteOptions, security) as never,
     }),
   })
 }

@@ -4,7 +4,6 @@ import { type InputError, Refusal } from '../../core/refusal.ts'
 import { openExchange } from '../../fastify/record-answers.ts'
 import type { Guard } from '../../guard/guard.ts'
 import { sessionCookie, sessionMs } from '../../guard/session.ts'
-import { noUsage } from '../../limits/usage.ts'
 import { sendSignIn } from './sign-in-page.ts'
 
 const formType = 'application/x-www-form-urlencoded'
@@ -18,7 +17,7 @@ const signInBody = z.object({ key: z.string(), next: z.string().optional() })
  * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away. Both are open to everyone: the
  * first looks at the key itself, in its body, and the second needs none.
  */
-export function addSessionRoutes(app: FastifyInstance, gate: Guard): void {
+export function addSessionRoutes(app: FastifyInstance, guard: Guard): void {
   const config = { guard: 'public' } as const
   // In a scope of its own: nothing else reads forms.
   app.register(async (scope) => {
@@ -44,7 +43,7 @@ export function addSessionRoutes(app: FastifyInstance, gate: Guard): void {
           },
         },
       },
-      (request, reply) => signIn(gate, request, reply),
+      (request, reply) => signIn(guard, request, reply),
     )
     scope.delete(
       '/session',
@@ -65,18 +64,13 @@ export function addSessionRoutes(app: FastifyInstance, gate: Guard): void {
   })
 }
 
-async function signIn(gate: Guard, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function signIn(guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   // Login CSRF: another site must not sign the browser in with a key of its own.
   refuseCrossSite(request)
   const { key, next } = readSignIn(request.body)
   const isForm = request.headers['content-type']?.toLowerCase().startsWith(formType) === true
-  // The route is open to everyone, so that no guard has begun to.
-  const exchange = openExchange(gate, request, reply)
-  const verdict = await gate.signIn(key, exchange.head).catch((thrown: unknown) => {
-    exchange.fail(thrown)
-    throw thrown
-  })
-  exchange.decide(verdict.admitted ? { ...verdict, usage: noUsage } : verdict)
+  // The route is public: no guard has opened the exchange.
+  const verdict = await guard.signIn(openExchange(guard, request, reply), key)
   if (!verdict.admitted) {
     if (!isForm) throw verdict.refusal
     return sendSignIn(request, reply, verdict.refusal, localPath(next))

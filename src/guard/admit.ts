@@ -1,0 +1,168 @@
+import { hash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { after, type Maybe } from '../core/after.ts'
+import { Fault } from '../core/fault.ts'
+import { asError } from '../core/problem.ts'
+import { Refusal } from '../core/refusal.ts'
+import type { RequestHead } from '../core/request-head.ts'
+import type { Clock } from '../core/time.ts'
+import type { KeyStore } from '../keys/key-store.ts'
+import { type FoundKey, type KeyVerifier, presentedLengthMax } from '../keys/verify-key.ts'
+import type { LimitUse } from '../limits/limiter.ts'
+import type { Usage } from '../limits/usage.ts'
+import type { Caller } from './caller.ts'
+import { checkAddress, checkScope, checkStatus } from './check-key.ts'
+import { type Demand, demandsNothing } from './demand.ts'
+import type { Exchange } from './exchange.ts'
+import type { KeyCache } from './key-cache.ts'
+import type { KeyRefusals } from './key-refusals.ts'
+import { ambiguous, readKey } from './read-key.ts'
+import { type LimitDefaults, limitsOf } from './request-limits.ts'
+import type { Scheme } from './scheme.ts'
+import { hasCsrfHeader, type Sessions } from './session.ts'
+import type { Verdict } from './verdict.ts'
+import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
+
+/** What the steps of a request's way work with. */
+export interface AdmitDeps {
+  readonly schemes: readonly Scheme[]
+  readonly store: KeyStore
+  readonly verifier: KeyVerifier
+  readonly cache: KeyCache
+  readonly sessions: Sessions
+  readonly refusals: KeyRefusals
+  readonly clock: Clock
+  /** The version of the pepper that new digests are under. */
+  readonly pepperVersion: number
+  readonly upgradeSecret: (found: FoundKey, digest: string) => Promise<void>
+  readonly limits: LimitDefaults
+  /** Whether a scheme lets a request without a key pass. */
+  readonly mayLackKey: boolean
+  /** What an anonymous request uses of limits. */
+  readonly anonymousUses: readonly LimitUse[]
+}
+
+type Decision = Verdict<Caller | null>
+
+/** Decides about a request, and notes at its exchange what was decided. */
+export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand): Maybe<Decision> {
+  try {
+    const decision = decide(deps, exchange, demand)
+    return decision instanceof Promise ? noteLater(exchange, decision) : exchange.decide(decision)
+  } catch (thrown) {
+    return exchange.fail(thrown)
+  }
+}
+
+async function noteLater(exchange: Exchange, decision: Promise<Decision>): Promise<Decision> {
+  try {
+    return exchange.decide(await decision)
+  } catch (thrown) {
+    return exchange.fail(thrown)
+  }
+}
+
+/** The way of a request; at once where the key is in memory and the demand has no check. */
+function decide(deps: AdmitDeps, exchange: Exchange, demand: Demand): Maybe<Decision> {
+  const { head } = exchange
+  const presented = readKey(deps.schemes, head)
+  if (presented === ambiguous) return refused(deps.refusals.ambiguous)
+  if (presented === undefined) return admitWithoutKey(deps, exchange, demand)
+  if (presented.length > presentedLengthMax) return refused(deps.refusals.invalid('malformed', head))
+  const digest = hash('sha256', presented)
+  return after(deps.cache.find(digest) ?? verify(deps, head, presented, digest), (key) =>
+    key instanceof Refusal ? refused(key) : admitKey(deps, exchange, demand, key),
+  )
+}
+
+/** `parseKey`, `findKey`, `verifySecret`, and what the key needs for later requests. */
+export async function verify(
+  deps: AdmitDeps,
+  head: RequestHead,
+  presented: string,
+  digest: string,
+): Promise<VerifiedKey | Refusal> {
+  // Taken before the store is read: a change from here on makes the entry stale.
+  const mark = deps.cache.mark()
+  const found = await deps.verifier.verify(presented, digest)
+  if (typeof found === 'string') return deps.refusals.invalid(found, head)
+  if (found.secret.pepperVersion !== deps.pepperVersion) await deps.upgradeSecret(found, digest)
+  const key = await load(deps, found)
+  deps.cache.add(digest, key, mark)
+  return key
+}
+
+/** From here on the caller has proven the secret, and may be told what is wrong. */
+function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: VerifiedKey): Maybe<Verdict> {
+  const { caller } = key
+  const refusal =
+    checkStatus(key, deps.clock()) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
+  if (refusal !== undefined) return refused(refusal, caller)
+  return after(exchange.takeLimits(key.usesUnder(demand)), (usage) => {
+    if (usage instanceof Refusal) return refused(usage, caller)
+    if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller, usage }
+    return check(exchange, demand, caller, usage)
+  })
+}
+
+/** A browser's session in place of a key; or an anonymous caller, where schemes and demand allow it. */
+async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Demand): Promise<Decision> {
+  const { head } = exchange
+  const claim = demand.session === undefined ? undefined : deps.sessions.read(head, deps.clock())
+  if (claim !== undefined) {
+    const record = await deps.store.findKey(claim.keyId)
+    const secret = record && deps.sessions.findSecret(record, claim)
+    if (record !== undefined && secret !== undefined) {
+      if (demand.session === 'csrf' && !hasCsrfHeader(head)) return refused(deps.refusals.csrfMissing)
+      return admitKey(deps, exchange, demand, await load(deps, { record, secret }))
+    }
+  }
+  // An anonymous caller has no scope and passes no check: a route that demands anything needs a key.
+  if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing)
+  const usage = await exchange.takeLimits(deps.anonymousUses)
+  return usage instanceof Refusal ? refused(usage) : { admitted: true, caller: null, usage }
+}
+
+/** A verified key with the limits that it meets, those that it shares with its owner's others too. */
+async function load(deps: AdmitDeps, { record, secret }: FoundKey): Promise<VerifiedKey> {
+  const owner = await deps.store.findOwner(record.owner)
+  return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], deps.limits))
+}
+
+/** The demand's own check. A request that it refuses, or that broke in it, has used nothing. */
+async function check(exchange: Exchange, demand: Demand, caller: Caller, usage: Usage): Promise<Verdict> {
+  try {
+    await checkOnce(exchange, demand, caller)
+    return { admitted: true, caller, usage }
+  } catch (thrown) {
+    await usage.giveBack()
+    if (thrown instanceof Refusal) return refused(thrown, caller)
+    throw asError(thrown)
+  }
+}
+
+/** Runs a demand's check, after those it needs, unless this request and caller have had it. */
+function checkOnce(exchange: Exchange, demand: Demand, caller: Caller): Promise<void> {
+  const { checks } = exchange
+  const earlier = checks.find((begun) => begun.demand === demand && isSame(begun.caller, caller))
+  if (earlier !== undefined) return earlier.running
+  const running = checkInOrder(exchange, demand, caller)
+  checks.push({ caller, demand, running })
+  return running
+}
+
+/** One key that was read twice is one caller. */
+function isSame(one: Caller, other: Caller): boolean {
+  return one === other || isDeepStrictEqual(one, other)
+}
+
+async function checkInOrder(exchange: Exchange, demand: Demand, caller: Caller): Promise<void> {
+  for (const need of demand.needs ?? []) await checkOnce(exchange, need, caller)
+  const said: unknown = await demand.check?.(caller, exchange.head)
+  // A check that returns false meant to refuse; letting in would be the worse of the two readings.
+  if (said === false) throw new Fault('internal', 'a check returned false; it refuses by throwing a Refusal')
+}
+
+function refused(refusal: Refusal, caller?: Caller): Extract<Decision, { admitted: false }> {
+  return caller === undefined ? { admitted: false, refusal } : { admitted: false, refusal, caller }
+}
