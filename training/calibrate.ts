@@ -2,8 +2,8 @@ import { sigmoid } from '../src/models/sentiment/score.ts'
 
 /**
  * Fits p = σ(Σ coefficient · column) by Newton's method with step halving, which cannot diverge.
- * With one column of scores this is temperature scaling (Guo et al., ICML 2017); with a column of ones besides, Platt scaling
- * (Platt, "Probabilistic Outputs for Support Vector Machines", 1999).
+ * With one column of scores this is temperature scaling (Guo et al., ICML 2017); with an additional
+ * column of ones, Platt scaling (Platt, "Probabilistic Outputs for Support Vector Machines", 1999).
  *
  * @param columns one number per row each, in logits
  * @param answers 1 for yes, 0 for no; one per row

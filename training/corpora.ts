@@ -1,4 +1,4 @@
-/** What a corpus is for: a `test` corpus is never trained on, a `choose` corpus decides between settings. */
+/** A corpus's purpose: `test` is never trained on, `choose` decides between settings. */
 export type CorpusUse = 'train' | 'choose' | 'test'
 
 /** One file of labelled texts. */
@@ -6,7 +6,7 @@ export interface Corpus {
   /** `<name>.jsonl.gz` in the data folder. */
   readonly name: string
   readonly use: CorpusUse
-  /** How much one of its examples counts, before the balance between its classes. */
+  /** The weight of its examples, before its classes are balanced. */
   readonly weight: number
   /** Whether its terms allow everything: MIT or Apache-2.0. */
   readonly isPermissive: boolean
@@ -16,13 +16,13 @@ const open = { isPermissive: true }
 const unstated = { isPermissive: false }
 const training = { use: 'train', weight: 1 } as const
 
-/** Half weight for whole film reviews, which are long: at full weight they pull every other kind of text towards their tone. */
+/** Half weight for whole film reviews: they are long, and would impose their tone on other texts. */
 const longReviews = { use: 'train', weight: 0.5 } as const
 
 /** Half weight for single words and phrases, which are many and say little about sentences. */
 const fragments = { use: 'train', weight: 0.5 } as const
 
-/** Every corpus the trainer knows, in the order in which it is read; the order is part of what makes a run repeatable. */
+/** All corpora of the trainer, in reading order; a run is repeatable only with the same order. */
 export const corpora: readonly Corpus[] = [
   { name: 'sst2_phrases', ...training, ...unstated },
   { name: 'sst2_train', ...training, ...unstated },

@@ -2,27 +2,27 @@ import type { Corpus } from './corpora.ts'
 import { createRandom } from './random.ts'
 import { type LabelledText, readCorpus, textIdentity } from './read-corpus.ts'
 
-/** A labelled text that knows where it came from. */
+/** A labelled text with its corpus. */
 export interface Example extends LabelledText {
   readonly corpus: Corpus
-  /** Kept out of the fit that calibration looks at: a model is too sure of what it was fitted to. */
+  /** Left out of the fit that is calibrated: a model is overconfident on its training texts. */
   readonly isValidation: boolean
 }
 
 /** What there is to train on. */
 export interface Examples {
-  /** In the order of the corpora and of their lines, which is part of what makes a run repeatable. */
+  /** In the order of the corpora and their lines: a run is repeatable only with the same order. */
   readonly examples: readonly Example[]
-  /** Texts left out because a test or choosing corpus holds them too. */
+  /** Texts left out because a test or choosing corpus has them too. */
   readonly leftOut: number
 }
 
 const validationShare = 0.03
 
-/** Shorter texts, such as `great`, are in every corpus by chance and give nothing away. */
+/** Shorter texts, such as `great`, are in every corpus by chance and reveal nothing. */
 const tellingLengthMin = 13
 
-/** Reads the training corpora, leaves out what is held out elsewhere, and marks a share by seed for calibration. */
+/** Reads the training corpora without held-out texts, and marks a share by seed for calibration. */
 export function readExamples(
   folder: string,
   training: readonly Corpus[],

@@ -2,7 +2,7 @@ import { FeatureSet } from '../src/models/sentiment/feature-set.ts'
 import { hashFeatures } from '../src/models/sentiment/hashed-features.ts'
 import { tokenize } from '../src/models/sentiment/tokenize.ts'
 
-/** The features of many texts, row after row: row i is `features` from `starts[i]` up to `starts[i + 1]`. */
+/** The features of many texts, by row: row i is `features` from `starts[i]` to `starts[i + 1]`. */
 export interface FeatureMatrix {
   readonly rowCount: number
   readonly starts: Uint32Array

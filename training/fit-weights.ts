@@ -7,12 +7,15 @@ import { type FitOptions, fitLogisticRegression, scoreRows } from './logistic-re
 import { dequantize, type QuantizedModel, quantize } from './quantize.ts'
 import { neutralTargets, polarTargets, type Targets } from './targets.ts'
 
-/** Bits of the neutral head: an eighth of the buckets. Twice as many measured no better on sst3_dev, and the file stays at 1.2 MB. */
+/**
+ * Bits of the neutral head: an eighth of the buckets, so the file stays at 1.2 MB. Twice as many
+ * were no better on sst3_dev.
+ */
 const neutralBits = 17
 
 const shared = { epochs: 5, learningRate: 0.3, l2: 1e-5 } as const
 
-/** What to set when not the defaults; smaller heads make tests quick. */
+/** Overrides of the defaults; smaller heads make tests fast. */
 export interface FitWeightsOptions {
   readonly seed: number
   /** log2 of the polar head's weights. @default 20 */
@@ -21,7 +24,7 @@ export interface FitWeightsOptions {
   readonly neutralBits?: number
 }
 
-/** One of the two questions, with what it takes to fit its answer. */
+/** One of the two questions, with the data to fit its answer. */
 interface HeadPlan {
   readonly targets: Targets
   readonly fit: FitOptions
@@ -29,7 +32,8 @@ interface HeadPlan {
 
 /**
  * Fits both heads, rounds them to int8 and calibrates them.
- * Each head is fitted twice: without the validation examples, to see how sure it may be, and with them, to be shipped.
+ * Each head is fitted twice: without the validation examples, to calibrate its confidence, and with
+ * them, to be shipped.
  */
 export function fitWeights(examples: readonly Example[], options: FitWeightsOptions): SentimentWeights {
   const { seed } = options
@@ -56,7 +60,7 @@ export function fitWeights(examples: readonly Example[], options: FitWeightsOpti
   }
 }
 
-/** What turns the scores of the two heads into probabilities. */
+/** Turns the scores of the two heads into probabilities. */
 interface Calibration {
   readonly polarTemperature: number
   readonly neutralIntercept: number
@@ -78,7 +82,8 @@ function calibrate(
     return scoreRows(dequantize(head, fit.isSigned), matrix)
   }) as [Float64Array, Float64Array]
 
-  // Temperature alone: an intercept would fit the share of positive texts in these corpora, and cost a point elsewhere.
+  // Temperature only: an intercept would fit the share of positive texts in these corpora, and cost
+  // a point elsewhere.
   const polarRows = validationRows(polar.targets, examples)
   const [polarSlope = 1] = fitCoefficients(
     [pick(polarScores, polarRows)],
@@ -86,7 +91,8 @@ function calibrate(
   )
   const polarTemperature = Math.max(smallestTemperature, polarSlope)
 
-  // Neutral is rarer than the balanced fit assumed, so here the intercept is fitted too, together with what polarity takes away.
+  // Neutral is rarer than the balanced fit assumed, so the intercept is fitted too, together with
+  // the coefficient for polarity.
   const neutralRows = validationRows(neutral.targets, examples)
   const polarSizes = polarScores.map((score) => -Math.abs(score * polarTemperature))
   const ones = new Float64Array(neutralRows.length).fill(1)

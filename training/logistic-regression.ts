@@ -27,15 +27,16 @@ export interface LinearModel {
   readonly isSigned: boolean
 }
 
-/** The accumulator starts here, which bounds the first step of a weight at ten times the learning rate. */
+/** Start of the accumulator: bounds the first step of a weight at ten times the learning rate. */
 const accumulatorStart = 0.01
 
-/** The bias moves a tenth as far as a weight: every example touches it, and it must not swing with each. */
+/** The bias moves a tenth as far as a weight: every example touches it. It must not oscillate. */
 const biasRate = 0.1
 
 /**
  * Fits logistic regression by stochastic gradient steps with AdaGrad
- * (Duchi, Hazan and Singer, "Adaptive Subgradient Methods", JMLR 2011), single-threaded so that a seed fixes every bit.
+ * (Duchi, Hazan and Singer, "Adaptive Subgradient Methods", JMLR 2011), single-threaded so that a
+ * seed determines every bit.
  *
  * @param targets 1 where a row belongs to the class, 0 elsewhere; one per row
  * @param importance how much a row counts, ≥ 0; a row of 0 is skipped; one per row

@@ -1,7 +1,7 @@
 import type { Sentiment, SentimentClass } from '../src/models/sentiment/sentiment.ts'
 import type { Label } from './read-corpus.ts'
 
-/** What was measured on one corpus; shares from 0 to 1. */
+/** The measurements on one corpus; shares from 0 to 1. */
 export interface Measures {
   /** Opinionated texts, on which the choice between positive and negative is forced. */
   readonly polarCount: number
@@ -48,7 +48,8 @@ export function measure(answers: readonly Sentiment[], labels: readonly Label[])
 }
 
 /**
- * Mean distance between confidence and accuracy over 15 equally wide bins, weighted by their counts (Guo et al., ICML 2017).
+ * Mean distance between confidence and accuracy over 15 equally wide bins, weighted by their
+ * counts (Guo et al., ICML 2017).
  *
  * @param sureness confidence of each answer, from `lowest` to 1
  * @param rightness whether the answer was right; one per confidence

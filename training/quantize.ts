@@ -10,8 +10,9 @@ export interface QuantizedModel {
 const int8Max = 127
 
 /**
- * Rounds weights to int8. One step is the largest weight divided by 127, so none is clipped: the largest belong to words such as
- * `love`, and clipping one in 20,000 moved the scores of sst2_dev two and a half times as far as the coarser steps do.
+ * Rounds weights to int8. One step is the largest weight divided by 127, so no weight is clipped:
+ * the largest belong to words such as `love`, and clipping one in 20,000 moved the scores of
+ * sst2_dev two and a half times as far as the coarser steps do.
  */
 export function quantize(model: LinearModel): QuantizedModel {
   const largest = model.weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0)

@@ -1,4 +1,4 @@
-/** A repeatable source of numbers in [0, 1): mulberry32, 32 bits of state, the same sequence for the same seed on every machine. */
+/** Repeatable numbers in [0, 1): mulberry32, 32 bits of state; one sequence per seed everywhere. */
 export function createRandom(seed: number): () => number {
   let state = seed | 0
   return () => {

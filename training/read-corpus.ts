@@ -12,12 +12,12 @@ export interface LabelledText {
   readonly label: Label
 }
 
-/** The data folder or something in it is not as it must be. The message is meant for whoever started the program. */
+/** The data folder or a file in it is invalid. The message is for the user of the program. */
 export class CorpusError extends Error {
   override readonly name = 'CorpusError'
 }
 
-/** Refuses, naming all that is absent, unless the folder holds a file for every corpus. */
+/** Refuses, naming all missing files, unless the folder has a file for every corpus. */
 export function checkDataFolder(folder: string, wanted: readonly Corpus[]): void {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new CorpusError(

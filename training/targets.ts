@@ -2,21 +2,21 @@ import type { Example } from './examples.ts'
 
 /** A question about each example, as numbers that `fitLogisticRegression` takes. */
 export interface Targets {
-  /** 1 for yes, 0 for no or not asked. */
+  /** 1 for yes, 0 for no or not applicable. */
   readonly answers: Uint8Array
-  /** How much the example counts; 0 where the question does not arise. */
+  /** Weight of the example; 0 if the question does not apply to it. */
   readonly importance: Float32Array
 }
 
-/** So that a corpus with hardly any example of a class does not hang on those few. */
+/** Limits the influence of the few examples of a class that is rare in a corpus. */
 const balanceMax = 3
 
-/** Whether positive, asked of positive and negative examples. */
+/** Whether an example is positive; applies to positive and negative examples. */
 export function polarTargets(examples: readonly Example[]): Targets {
   return createTargets(examples, (example) => (example.label === 1 ? undefined : example.label === 2))
 }
 
-/** Whether neutral, asked within the corpora that know neutral texts: elsewhere only the opinionated were collected. */
+/** Whether an example is neutral; only for corpora that have neutral texts. */
 export function neutralTargets(examples: readonly Example[]): Targets {
   const corporaWithNeutral = new Set(examples.filter(({ label }) => label === 1).map(({ corpus }) => corpus))
   return createTargets(examples, ({ corpus, label }) =>
@@ -24,7 +24,7 @@ export function neutralTargets(examples: readonly Example[]): Targets {
   )
 }
 
-/** Weighs each example by its corpus, and within the corpus so that yes and no count alike. */
+/** Weighs each example by its corpus, and within the corpus so that yes and no count equally. */
 function createTargets(
   examples: readonly Example[],
   ask: (example: Example) => boolean | undefined,

@@ -19,7 +19,7 @@ const usage = `usage: npm run train -- DATA_DIR [--out FILE] [--seed N] [--permi
 
 const shippedWeights = fileURLToPath(new URL('../src/models/sentiment/weights.bin', import.meta.url))
 
-/** The command line's wishes, or the sentence that says what is wrong with them. */
+/** The options of the command line, or a sentence that says what is wrong with them. */
 function parseCommandLine(args: string[]): {
   folder: string
   out: string

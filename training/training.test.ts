@@ -16,7 +16,7 @@ const words = {
 } as const
 const things = ['table', 'film', 'phone', 'hotel', 'book', 'meal']
 
-/** Texts whose one telling word decides the label, but for a share that is labelled at random. */
+/** Texts in which one word decides the label, except for a share that is labelled at random. */
 function makeExamples(count: number, seed: number, mislabelled = 0.1): Example[] {
   const random = createRandom(seed)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T

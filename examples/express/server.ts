@@ -14,7 +14,7 @@ app.get('/me', (_request, response) => {
   const { keyId, scopes } = callerOf(ward, response)
   response.json({ key: keyId, scopes })
 })
-// express.json() comes after the guard: nobody's upload is read before their key is.
+// express.json() comes after the guard: no upload is read before its key is checked.
 app.post('/predict', guard(ward, { scope: 'predict' }), express.json(), (request, response) => {
   const { text } = (request.body ?? {}) as { readonly text?: unknown }
   if (typeof text !== 'string') throw new Refusal('input_invalid', 'Send a text.')

@@ -27,7 +27,7 @@ const querystring = {
   properties: { wait: { type: 'integer', minimum: 0, maximum: 30, default: 0 } },
 }
 
-// Accepted and durable when it is answered: the job outlives this process.
+// The job is durable before the answer leaves: it survives this process.
 app.post<{ Body: { text: string } }>('/summaries', { config, schema: { body } }, async (request, reply) => {
   const { owner, keyId } = request.caller
   const { job } = await ward.jobs.submit({
@@ -36,13 +36,13 @@ app.post<{ Body: { text: string } }>('/summaries', { config, schema: { body } },
     model: 'summary',
     kind: 'single',
     inputs: [request.body.text],
-    // What the request took of the caller's limits is the job's from here on, until it ends.
+    // From here on the request's usage of the caller's limits belongs to the job, until it ends.
     usage: usageOf(ward, request),
   })
   return reply.code(202).header('location', `/summaries/${job.id}`).send(job)
 })
 
-// To anybody but its owner a job does not exist: 404.
+// For every other owner a job does not exist: 404.
 app.get<{ Params: { id: string }; Querystring: { wait: number } }>(
   '/summaries/:id',
   { config, schema: { querystring } },

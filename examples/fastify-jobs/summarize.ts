@@ -1,4 +1,7 @@
-/** The sentence that says most of what a text is about: the one whose words come most often in all of it. Put your own slow model in its place. */
+/**
+ * The most typical sentence of a text: the one whose words are most frequent in the whole text.
+ * Replace it with your own slow model.
+ */
 export function summarize(text: string): string {
   const sentences = text.match(/[^.!?]+[.!?]*/g) ?? [text]
   const counts = new Map<string, number>()

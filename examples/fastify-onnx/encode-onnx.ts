@@ -5,8 +5,9 @@ export interface Regression {
 }
 
 /**
- * A logistic regression as an ONNX file: `positive = Sigmoid(features · weights + bias)`. The numbers of the fields are those of
- * onnx.proto3 in the ONNX repository; protocol buffers are simple enough to write by hand.
+ * A logistic regression as an ONNX file: `positive = Sigmoid(features · weights + bias)`. The field
+ * numbers are those of onnx.proto3 in the ONNX repository; protocol buffers are simple enough to
+ * write by hand.
  */
 export function encodeOnnx({ weights, bias }: Regression): Buffer {
   const graph = [
@@ -47,7 +48,7 @@ function tensor(name: string, dimensions: readonly number[], values: Float32Arra
   ]
 }
 
-/** A table of floats: any number of rows, so many columns. */
+/** A table of floats: any number of rows, a fixed number of columns. */
 function valueInfo(name: string, columns: number): Bytes {
   const shape = [...message(1, text(2, 'rows')), ...message(1, varint(1, columns))]
   const tensorType = [...varint(1, float), ...message(2, shape)]
@@ -62,7 +63,7 @@ function text(field: number, value: string): Bytes {
   return message(field, [...Buffer.from(value)])
 }
 
-/** A field that says how long it is: a message, a text, bytes. */
+/** A length-delimited field: a message, a text, bytes. */
 function message(field: number, content: Bytes): Bytes {
   return [(field << 3) | 2, ...base128(content.length), ...content]
 }

@@ -1,7 +1,7 @@
 /** How many features a text has. */
 export const featureCount = 1_024
 
-/** A text as counts of its words, each hashed to one of the features (FNV-1a), scaled to length 1. */
+/** The word counts of a text, hashed to the features (FNV-1a) and scaled to length 1. */
 export function featuresOf(text: string): Float32Array {
   const features = new Float32Array(featureCount)
   for (const word of text.toLowerCase().match(/\p{L}+/gu) ?? []) {

@@ -1,4 +1,4 @@
-/** What the model learns from. */
+/** The training data of the model. */
 export const reviews: readonly { readonly text: string; readonly isPositive: boolean }[] = [
   ...[
     'I love this great product',

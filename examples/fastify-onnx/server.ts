@@ -42,7 +42,7 @@ async function predict(text: string): Promise<number> {
     const { positive } = await session.run({ features })
     return Number(positive?.data[0])
   } catch (cause) {
-    // The client reads a fixed sentence with 502, the log the cause.
+    // The client gets a fixed sentence with 502; the log gets the cause.
     throw new Fault('model_failed', 'the ONNX session failed', { cause })
   }
 }

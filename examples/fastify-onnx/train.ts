@@ -1,4 +1,4 @@
-// Fits a logistic regression to reviews.ts and writes it as an ONNX file: `node train.ts model.onnx`.
+// Fits a logistic regression to reviews.ts, written as ONNX: `node train.ts model.onnx`.
 import { writeFileSync } from 'node:fs'
 import { encodeOnnx, type Regression } from './encode-onnx.ts'
 import { featureCount, featuresOf } from './features.ts'

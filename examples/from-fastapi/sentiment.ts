@@ -1,10 +1,10 @@
-/** What a text says of a thing. */
+/** The opinion that a text expresses. */
 export type Sentiment = 'positive' | 'negative' | 'neutral'
 
 const positive = new Set(['love', 'great', 'good', 'excellent', 'happy', 'wonderful', 'best'])
 const negative = new Set(['hate', 'bad', 'awful', 'terrible', 'sad', 'broken', 'worst'])
 
-/** The sentiment of a text, by counting words: a stand-in for the model that you have. */
+/** The sentiment of a text, by counting words: a stand-in for your model. */
 export function sentimentOf(text: string): Sentiment {
   let balance = 0
   for (const word of text.toLowerCase().match(/\p{L}+/gu) ?? []) {

@@ -8,12 +8,13 @@ interface Guess {
 
 let words: ReadonlyMap<string, ReadonlySet<string>> = new Map()
 
-/** Guesses the language of a text by its commonest words. */
+/** Guesses the language of a text from its most common words. */
 export const model: Model<string, Guess> = {
   name: 'language',
-  // Shown in each answer: change it whenever an answer may change.
+  // Shown in each answer: change it whenever answers may change.
   version: 'language-1',
-  // Microseconds. A model that takes milliseconds says `threaded`, and is loaded into threads, each with a copy of its own.
+  // Takes microseconds. A model that takes milliseconds should be `threaded`: each thread loads
+  // its own copy.
   runs: 'inline',
   batchMax: 64,
   // Before the first request; a server whose model cannot be loaded does not start.

@@ -6,14 +6,14 @@ const ward = await openModelward({ data: './modelward-data' })
 
 const models = new Set(['sentiment', 'topics'])
 
-/** Shared by the routes that cost something. */
+/** Shared by the routes that need a paid plan. */
 const paid: Demand = {
   check({ metadata: { plan } }) {
     if (plan !== 'paid') throw new Refusal('forbidden', 'This needs a paid plan.')
   },
 }
 const read: Demand = { scope: 'models:read' }
-/** Whatever `read` and `paid` ask is asked too. */
+/** Also demands everything that `read` and `paid` demand. */
 const write: Demand = { scope: 'models:write', needs: [read, paid] }
 
 const app = Fastify()

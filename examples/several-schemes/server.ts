@@ -5,7 +5,8 @@ import { guard, guardApp } from 'modelward/hono'
 
 const ward = await openModelward({
   data: './modelward-data',
-  // With `autoError: false` a request without a key goes on where the route demands nothing, and the caller may be null.
+  // With `autoError: false` a request without a key is let through on routes that demand nothing;
+  // the caller may be null.
   scheme: [apiKeyHeader({ name: 'X-API-Key', autoError: false }), bearer({ autoError: false })],
 })
 
