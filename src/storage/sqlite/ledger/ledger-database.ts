@@ -1,7 +1,7 @@
 import { SetupError } from '../../../core/setup-error.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openDatabase, openDatabaseToRead } from '../driver.ts'
-import { checkVersion, type DatabaseKind, useWriteAheadLog } from '../prepare-database.ts'
+import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 
@@ -59,15 +59,5 @@ function create(database: SqliteDatabase, file: string, deadline: number): void 
   // Before the first table: it cannot be changed afterwards. Space that retention frees goes back to the disk through it.
   database.exec('PRAGMA auto_vacuum = INCREMENTAL')
   useWriteAheadLog(database, file, deadline)
-  database.exec('BEGIN IMMEDIATE')
-  try {
-    if (checkVersion(database, file, ledgerKind) === 0)
-      database.exec(
-        `${ledgerSchema}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${knownVersion}`,
-      )
-    database.exec('COMMIT')
-  } catch (error) {
-    if (database.isTransaction()) database.exec('ROLLBACK')
-    throw error
-  }
+  takeSteps(database, file, ledgerKind, [ledgerSchema])
 }
