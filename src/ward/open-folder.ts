@@ -8,7 +8,7 @@ import { drawPepper, type Peppers, parsePeppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import { type DataFolder, openDataFolder } from '../storage/sqlite/data-folder.ts'
 import { openSqliteKeyStore } from '../storage/sqlite/keys/key-store.ts'
-import { openSqliteLimitMemory } from '../storage/sqlite/limits/usage-store.ts'
+import { openSqliteUsageStore } from '../storage/sqlite/limits/usage-store.ts'
 import type { WardJobsOptions } from './jobs-options.ts'
 import { createLazyLedger } from './lazy-ledger.ts'
 import { openFolderLedger } from './open-ledger.ts'
@@ -133,7 +133,7 @@ function openLimiter(
 ): Limiter | undefined {
   if (keepLimits === undefined) return undefined
   try {
-    const memory = openSqliteLimitMemory({ file: limitsFile, ...(clock && { clock }) })
+    const memory = openSqliteUsageStore({ file: limitsFile, ...(clock && { clock }) })
     return createMemoryLimiter({
       memory,
       onFault,

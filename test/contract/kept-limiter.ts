@@ -2,7 +2,7 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
-import { openSqliteLimitMemory } from '../../src/storage/sqlite/limits/usage-store.ts'
+import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 /** A machine's two clocks, in milliseconds: how long it has run, and what its wall clock shows. */
@@ -26,7 +26,7 @@ export interface KeptLimiter {
 export function startKeptLimiter(folder: string, time: MachineTime): KeptLimiter {
   const startedAt = time.steady
   const faults: [string, unknown][] = []
-  const memory = openSqliteLimitMemory({ file: join(folder, 'limits.db'), clock: () => time.wall })
+  const memory = openSqliteUsageStore({ file: join(folder, 'limits.db'), clock: () => time.wall })
   const limiter = createMemoryLimiter({
     memory,
     clock: () => time.wall,

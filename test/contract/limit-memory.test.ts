@@ -6,7 +6,7 @@ import type { MemoryLimiter } from '../../src/limits/in-process/in-process-limit
 import type { LimitUse } from '../../src/limits/limiter.ts'
 import { readValue } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
-import { openSqliteLimitMemory } from '../../src/storage/sqlite/limits/usage-store.ts'
+import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
 import { type MachineTime, startKeptLimiter } from './kept-limiter.ts'
 import { useOf } from './limiter.contract.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
@@ -347,7 +347,7 @@ describe('a memory that cannot be written', () => {
 describe('opening a memory', () => {
   const codeOf = (folder: string): unknown => {
     try {
-      openSqliteLimitMemory({ file: join(folder, 'limits.db') })
+      openSqliteUsageStore({ file: join(folder, 'limits.db') })
       return 'opened'
     } catch (error) {
       return (error as { code?: unknown }).code
@@ -388,7 +388,7 @@ describe('opening a memory', () => {
     const cut = await createStopped()
     truncateSync(cut.file, 4_096 * 3)
     expect(codeOf(cut.folder)).toBe('data_corrupt')
-    expect(() => openSqliteLimitMemory({ file: cut.file })).toThrow(/or remove it, .* begins anew/)
+    expect(() => openSqliteUsageStore({ file: cut.file })).toThrow(/or remove it, .* begins anew/)
     const foreign = createTemporaryFolder()
     writeFileSync(join(foreign, 'limits.db'), 'name,age\n'.repeat(1_000))
     expect(codeOf(foreign)).toBe('data_corrupt')

@@ -13,7 +13,7 @@ import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openSqliteKeyStore } from './keys/key-store.ts'
 import { openSqliteLedger } from './ledger/ledger.ts'
-import { openSqliteLimitMemory } from './limits/usage-store.ts'
+import { openSqliteUsageStore } from './limits/usage-store.ts'
 import { openPeppers, readPepperFile } from './pepper-file.ts'
 import { openSigningKey } from './signing-key.ts'
 
@@ -135,7 +135,7 @@ function openUsage(
 ): LimitMemory | undefined {
   if (storeUsage === 'never') return undefined
   try {
-    return openSqliteLimitMemory({ file: limitsFile, ...(clock && { clock }) })
+    return openSqliteUsageStore({ file: limitsFile, ...(clock && { clock }) })
   } catch (error) {
     if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
     if (storeUsage === 'always')

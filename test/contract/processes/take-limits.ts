@@ -1,5 +1,5 @@
 import { createMemoryLimiter } from '../../../src/limits/in-process/in-process-limiter.ts'
-import { openSqliteLimitMemory } from '../../../src/storage/sqlite/limits/usage-store.ts'
+import { openSqliteUsageStore } from '../../../src/storage/sqlite/limits/usage-store.ts'
 import { useOf } from '../limiter.contract.ts'
 import { sayLine } from './say-line.ts'
 
@@ -7,7 +7,7 @@ import { sayLine } from './say-line.ts'
 const [, , file = '', ...texts] = process.argv
 // One day for all runs, whenever they are: the wall clock begins anew each time, which is to be set back.
 const clock = (): number => Date.UTC(2026, 0, 15, 12)
-const limiter = createMemoryLimiter({ memory: openSqliteLimitMemory({ file, clock }), clock, tendMs: 10 })
+const limiter = createMemoryLimiter({ memory: openSqliteUsageStore({ file, clock }), clock, tendMs: 10 })
 const uses = texts.map((text) => useOf('key:a', text))
 for (;;) {
   let admitted = 0

@@ -43,7 +43,7 @@ const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'd
  * @throws SetupError `data_newer`, `data_corrupt` (another program's database), with nothing
  *   touched
  */
-export function prepareLimitDatabase(database: SqliteDatabase, file: string): void {
+export function prepareUsageDatabase(database: SqliteDatabase, file: string): void {
   // From the first read on. The lock ends with the process, `kill -9` included, and needs no file.
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
   checkVersion(database, file, kind)

@@ -8,10 +8,10 @@ import { openDatabase } from '../driver.ts'
 import { faultOf, setupErrorOf } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
-import { prepareLimitDatabase } from './usage-schema.ts'
-import { createKeptUseTable, type KeptUseTable } from './usage-table.ts'
+import { prepareUsageDatabase } from './usage-schema.ts'
+import { createUsageTable, type UsageTable } from './usage-table.ts'
 
-export interface SqliteLimitMemoryOptions {
+export interface SqliteUsageStoreOptions {
   /**
    * The database file; created with mode 0600 if missing. Its folder must exist, on a local disk.
    */
@@ -33,16 +33,16 @@ const rowsPerCheckpoint = 2_000
  * @throws SetupError `data_locked` (another process has it), `data_missing`, `data_corrupt`,
  *   `data_newer`, `data_unwritable`, `data_unreadable`
  */
-export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitMemory {
+export function openSqliteUsageStore(options: SqliteUsageStoreOptions): LimitMemory {
   const { file, clock = Date.now } = options
   let database: SqliteDatabase | undefined
   try {
     // A process has it for as long as it runs: waiting would be in vain.
     database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 16_384 })
-    prepareLimitDatabase(database, file)
-    const table = createKeptUseTable(database)
+    prepareUsageDatabase(database, file)
+    const table = createUsageTable(database)
     const beginsAt = beginTime(database, table, Math.floor(clock()))
-    return createLimitMemory(database, table, watchFiles(file), beginsAt)
+    return createUsageStore(database, table, watchFiles(file), beginsAt)
   } catch (error) {
     database?.close()
     throw openingError(error, file)
@@ -53,7 +53,7 @@ export function openSqliteLimitMemory(options: SqliteLimitMemoryOptions): LimitM
  * Places this process's time after all that is stored, and counts the last process's reserve as
  * used.
  */
-function beginTime(database: SqliteDatabase, table: KeptUseTable, wall: number): number {
+function beginTime(database: SqliteDatabase, table: UsageTable, wall: number): number {
   return inTransaction(database, () => {
     const mark = table.findMark()
     const steady = mark === undefined ? wall : mark.steady + Math.max(0, wall - mark.wall)
@@ -65,9 +65,9 @@ function beginTime(database: SqliteDatabase, table: KeptUseTable, wall: number):
   })
 }
 
-function createLimitMemory(
+function createUsageStore(
   database: SqliteDatabase,
-  table: KeptUseTable,
+  table: UsageTable,
   files: WatchedFiles,
   beginsAt: number,
 ): LimitMemory {

@@ -3,7 +3,7 @@ import type { KeptCount, KeptUse, Moment } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
 
 /** Stored usage of limits. The caller brings the transaction. */
-export interface KeptUseTable {
+export interface UsageTable {
   readonly find: (name: string) => KeptUse | undefined
   readonly put: (use: KeptUse) => void
   readonly remove: (name: string) => void
@@ -28,7 +28,7 @@ type UseCells = readonly [
 
 const columns = ['name', 'limit_text', 'at', 'spare', 'cells', 'begins_at', 'since', 'used']
 
-export function createKeptUseTable(database: SqliteDatabase): KeptUseTable {
+export function createUsageTable(database: SqliteDatabase): UsageTable {
   const list = columns.join(', ')
   const select = (rest: string) => database.prepareCells<UseCells>(`SELECT ${list} FROM uses ${rest}`)
   const find = select('WHERE name = ?')
