@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { answerOf, type Get, idOf, keyOf, plain } from './key-fixtures.ts'
 
-/** An answer is kept in the commit of the change that it answers. */
+/** An answer is stored in the commit of the change that it answers. */
 export function testAnswers(get: Get): void {
   test('an answer is kept with the change it answers, and given instead of a second one', async () => {
     const { store } = get()

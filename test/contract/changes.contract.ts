@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Get, idOf, keyOf, ownerOf } from './key-fixtures.ts'
 
-/** Changes are told to whoever asks since a cursor. */
+/** Every reader gets all changes since its cursor. */
 export function testChanges(get: Get): void {
   test('an empty store has no keys and no changes', async () => {
     expect(await get().store.readChanges(undefined)).toMatchObject({

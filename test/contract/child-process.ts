@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 /** A real process of its own, and the lines it prints. */
 export interface ChildProcess {
-  /** Resolves with all lines so far as soon as there are so many; rejects if the process ends first. */
+  /** Resolves with all lines once there are this many; rejects if the process ends first. */
   readonly waitForLines: (count: number) => Promise<readonly string[]>
   /** Writes a line to its standard input. */
   readonly tell: (line: string) => void

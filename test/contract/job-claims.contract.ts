@@ -20,7 +20,10 @@ import {
   succeeded,
 } from './job-fixtures.ts'
 
-/** Each due job is held by one lease at a time, owners take turns, and what a dead worker leaves is taken up or dead. */
+/**
+ * A due job has one lease at a time, owners take turns, and jobs of a dead worker go on or are
+ * dead.
+ */
 export function testJobClaims(get: GetStore): void {
   testLeases(get)
   testOrder(get)

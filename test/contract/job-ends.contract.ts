@@ -19,7 +19,7 @@ import {
   succeeded,
 } from './job-fixtures.ts'
 
-/** An attempt ends once, a job is cancelled while it has not ended, and what failed can be tried again. */
+/** An attempt ends once, a job that has not ended can be cancelled, and a failed one retried. */
 export function testJobEnds(get: GetStore): void {
   testSettling(get)
   testCancelling(get)

@@ -14,7 +14,7 @@ import type { JobStore } from '../../src/storage/job-store.ts'
 /** A store under test, empty when it is opened. */
 export interface OpenedJobStore {
   readonly store: JobStore
-  /** Of a store that outlives its process: closes it and opens what it kept. Absent where nothing outlives. */
+  /** Closes a durable store and opens it again. Absent for other stores. */
   readonly reopen?: () => Promise<JobStore>
   readonly close: () => Promise<void>
 }
@@ -35,7 +35,7 @@ export function jobId(number: number): string {
   return `job_${String(number).padStart(22, '0')}`
 }
 
-/** A job, plain but for what is given. */
+/** A plain job with these fields. */
 export function jobOf(number: number, given: Partial<NewJob> = {}): NewJob {
   return {
     id: jobId(number),
@@ -77,7 +77,7 @@ export async function submit(store: JobStore, ...jobs: readonly NewJob[]): Promi
   expect(await store.submit({ jobs, bounds: wide })).toEqual({ outcome: 'accepted' })
 }
 
-/** Claims what is due when tests begin, but for what is given. */
+/** Claims jobs that are due when tests begin, with these options. */
 export async function claim(store: JobStore, given: Partial<JobClaim> = {}): Promise<readonly ClaimedJob[]> {
   return (await store.claim(askOf(given))).claimed
 }
@@ -107,7 +107,7 @@ export function retryAt(at: number): End {
   return { end: 'retry', error: lateness, retryAt: at, expiresAt: jobBegin + keepMs }
 }
 
-/** Ends one attempt; gives the job as it then stands, or undefined where the lease was held no more. */
+/** Ends one attempt; returns the job then, or undefined if the lease was lost. */
 export async function settle(
   store: JobStore,
   { id, lease }: { readonly id: string; readonly lease: string },
@@ -136,7 +136,7 @@ export function idsOf(jobs: readonly { readonly id: string }[]): number[] {
   return jobs.map(({ id }) => Number(id.slice('job_'.length)))
 }
 
-/** Ids of all pages, as whoever follows `after` gets them. */
+/** Ids of all pages, read by `after`. */
 export async function listIds(store: JobStore, query: Partial<JobQuery> = {}): Promise<number[]> {
   const ids: number[] = []
   let after: JobQuery['after']
@@ -171,7 +171,7 @@ export function keptAnswerOf(given: Partial<KeptAnswer> = {}): KeptAnswer {
 /** What a listener heard, and a way to wait for it. */
 export interface Listening {
   readonly changes: readonly JobChange[]
-  /** Resolves as soon as that many changes of jobs have been told in all; without them the test runs out of time. */
+  /** Resolves once this many changes of jobs have been reported in all. */
   readonly heard: (jobs: number) => Promise<void>
   readonly stop: () => void
 }

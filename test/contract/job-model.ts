@@ -15,7 +15,10 @@ export interface ModelJob {
   lease: string | null
 }
 
-/** What the port says of jobs, written as plainly as can be: a list that is looked through. Where the port leaves a choice, it follows the store. */
+/**
+ * The port as a plain list that is searched. Where the port leaves a choice, the model follows the
+ * store.
+ */
 export class JobModel {
   jobs: ModelJob[] = []
   /** What was put out of ended jobs. */
@@ -147,7 +150,9 @@ function isDue({ record, dueAt }: ModelJob, now: number): boolean {
   return !hasEnded(record.status) && (dueAt === null || dueAt <= now)
 }
 
-/** Where a clock was set back, the older of two may be the one accepted later: then either may come first. */
+/**
+ * After a clock was set back, the older of two may have been accepted later: either may come first.
+ */
 function isBefore(one: ModelJob, other: ModelJob): boolean {
   if (one === other) return false
   if (one.record.priority !== other.record.priority) return one.record.priority > other.record.priority

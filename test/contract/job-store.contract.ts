@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobStore } from '../../src/storage/job-store.ts'
+import { testIdempotencyStore } from './idempotency-store.contract.ts'
 import { testJobClaims } from './job-claims.contract.ts'
 import { testJobEnds } from './job-ends.contract.ts'
 import {
@@ -20,13 +21,12 @@ import { testJobReopening } from './job-reopening.contract.ts'
 import { testJobSequences } from './job-sequences.contract.ts'
 import { testJobSubmission } from './job-submission.contract.ts'
 import { testJobWatch } from './job-watch.contract.ts'
-import { testKeptAnswers } from './kept-answers.contract.ts'
 import { testWebhookOutbox } from './webhook-outbox.contract.ts'
 
 /**
  * The promises of `JobStore`, for every store.
  *
- * @param sequences how many sequences of calls are compared with the model: fewer where a store is slow to open
+ * @param sequences how many sequences of calls are compared with the model: fewer for a slow store
  */
 export function describeJobStore(name: string, open: OpenJobStore, sequences: number): void {
   describe(`job store: ${name}`, () => {
@@ -44,7 +44,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
     describe('ending', () => testJobEnds(get))
     describe('finding, listing and forgetting', () => testJobListing(get))
     describe('watching', () => testJobWatch(get))
-    describe('kept answers', () => testKeptAnswers(get))
+    describe('kept answers', () => testIdempotencyStore(get))
     describe('webhooks', () => testWebhookOutbox(get))
     describe('models', () => testJobSequences(open, sequences))
     describe('opening again', () => testJobReopening(() => opened))

@@ -14,7 +14,7 @@ export function digestOf(text: string): Uint8Array {
   return createHash('sha256').update(text).digest()
 }
 
-/** A key, plain but for what is given. Its secret is derived from its id. */
+/** A plain key with these fields. Its secret is derived from its id. */
 export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
   return {
     id,
@@ -39,12 +39,12 @@ export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
   }
 }
 
-/** What is kept of an owner, plain but for what is given. */
+/** A plain owner with these fields. */
 export function ownerOf(owner: string, fields: Partial<OwnerRecord> = {}): OwnerRecord {
   return { owner, version: 1, limits: [], createdAt: 1_000, updatedAt: 1_000, ...fields }
 }
 
-/** An answer kept for a retry, plain but for what is given. */
+/** A plain answer with these fields. */
 export function answerOf(id: string, fields: Partial<IdempotentAnswer> = {}): IdempotentAnswer {
   return { id, requestDigest: 'digest', sealed: new Uint8Array([1, 2, 3]), expiresAt: 10_000, ...fields }
 }

@@ -68,7 +68,8 @@ export function describeKeyStore(name: string, open: OpenStore): void {
   })
 }
 
-// No NUL in a text: Node 22 cuts what it reads from SQLite there. The gate lets no control character in.
+// No NUL in a text: Node 22 cuts texts read from SQLite there. The guard lets no control character
+// in.
 const full: KeyRecord = keyOf(idOf(7), {
   version: 3,
   name: `O'Brien "100%" _x_ \\ ; DROP TABLE keys; -- \u{1F511} \t end`,

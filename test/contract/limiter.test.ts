@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
-import { startKeptLimiter } from './kept-limiter.ts'
 import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
+import { startPersistentLimiter } from './persistent-limiter.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 function openMemory(): OpenedLimiter & { readonly limiter: MemoryLimiter } {
@@ -13,7 +13,7 @@ describeLimiter('memory', async () => openMemory())
 
 describeLimiter('memory, kept in SQLite', async () => {
   const time = beginTime()
-  return { ...startKeptLimiter(createTemporaryFolder(), time), time }
+  return { ...startPersistentLimiter(createTemporaryFolder(), time), time }
 })
 
 test('memory: limits of which nothing is used any more are let go, and their memory is used again, empty', async () => {

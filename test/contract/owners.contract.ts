@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { KeyStore } from '../../src/keys/key-store.ts'
 import { type Get, type OpenStore, ownerOf } from './key-fixtures.ts'
 
-/** What is kept of owners, whether they have keys or not. */
+/** Records of owners, with keys or without. */
 export function testOwners(get: Get, open: OpenStore): void {
   test('an owner comes back as it was set, frozen; one that was not set is not found', async () => {
     const { store } = get()

@@ -16,7 +16,7 @@ export function mountSmallDisk(folder: string): boolean {
   return true
 }
 
-/** Fills what is left of the disk that a file lies on. */
+/** Fills the disk of a file. */
 export function fillDisk(file: string): void {
   try {
     writeFileSync(file, Buffer.alloc(4_000_000))

@@ -69,7 +69,7 @@ describe('jobs in SQLite', () => {
     createJobReads(recording)
     const plans = statements.flatMap((sql) => planOf(database, sql).map((step) => ({ sql, step })))
     expect(plans.length).toBeGreaterThan(50)
-    // `MERGE` and `SCAN … subquery` read what is in order already; a list of all deliveries begins at their end.
+    // `MERGE` and `SCAN … subquery` read sorted rows; a list of all deliveries begins at their end.
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     expect(scans.filter((scan) => !isWholeList(scan))).toEqual([])
@@ -312,7 +312,7 @@ function pageCounter(file: string): () => number {
   return () => count.get()?.page_count ?? 0
 }
 
-/** A connection that notes what is prepared on it. */
+/** A connection that records what is prepared on it. */
 function recordStatements(database: SqliteDatabase): {
   recording: SqliteDatabase
   statements: readonly string[]

@@ -24,7 +24,10 @@ const webhook = 'https://example.com/hook'
 const answered = { at: jobBegin, status: 200, reason: null }
 const late = { at: jobBegin, status: null, reason: 'timeout' } as const
 
-/** Each end of a job that names a webhook is told, by one delivery at a time, until it is delivered or given up. */
+/**
+ * Each end of a job with a webhook is delivered, one attempt at a time, until delivered or given
+ * up.
+ */
 export function testWebhookOutbox(get: GetStore): void {
   testDeliveries(get, async (given = {}) => {
     const ask = { max: 100, ownerMax: 100, now: jobBegin, until: (given.now ?? jobBegin) + leaseMs, ...given }

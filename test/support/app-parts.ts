@@ -24,7 +24,9 @@ export interface AppPartsOptions {
   readonly jobs?: Partial<JobServiceOptions>
 }
 
-/** What the server's app is made of beside a ward: models that are loaded, and jobs in memory. Nothing sends webhooks. */
+/**
+ * The server's app needs these beside a ward: loaded models, and jobs in memory. Sends no webhooks.
+ */
 export async function openAppParts(
   ward: Ward,
   options: AppPartsOptions = {},

@@ -10,7 +10,7 @@ export interface HeldCall {
 }
 
 export interface HeldModel {
-  /** Is called `held`; answers when it is told to. */
+  /** Named `held`; answers when released. */
   readonly model: Model<string>
   /** Calls so far. */
   readonly calls: HeldCall[]

@@ -24,7 +24,7 @@ export interface TestJobs {
   readonly store: JobStore
   readonly ledger: FakeLedger
   readonly time: TestTime
-  /** What nobody was left to be told of. */
+  /** Background faults. */
   readonly faults: string[]
   /** Calls of the model `slow` so far. */
   readonly calls: ModelCallUnderWay[]
@@ -43,7 +43,10 @@ type Options = Partial<JobServiceOptions> & {
   readonly ledgerMode?: LedgerMode
 }
 
-/** Jobs over a store in memory, whose model `echo` answers at once and whose model `slow` when it is told to. Give two the same store, and they are two processes. */
+/**
+ * Jobs over a store in memory. The model `echo` answers at once, `slow` when released. Two with one
+ * store are two processes.
+ */
 export function openTestJobs(options: Options = {}): TestJobs {
   const { time = createTestTime(), store = createInProcessJobStore(), ledger = createFakeLedger() } = options
   const faults: string[] = []

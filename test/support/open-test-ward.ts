@@ -17,7 +17,9 @@ export interface TestWard extends Ward {
   readonly outage: { fault: Error | undefined }
 }
 
-/** A ward over a store in memory, with a clock that stands still and a store that counts its calls and can go out. */
+/**
+ * A ward over a store in memory that counts its calls and can fail, with a clock that stands still.
+ */
 export async function openTestWard(options: Partial<WardOptions> = {}): Promise<TestWard> {
   const time = { now: Date.UTC(2026, 0, 1), monotonic: 0 }
   const calls = new Map<keyof KeyStore, number>()

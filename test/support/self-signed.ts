@@ -1,6 +1,9 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
-/** A key and a certificate for one DNS name, signed by itself, valid from 2000 to 2049: for servers of tests. PEM. */
+/**
+ * A key and a self-signed certificate for one DNS name, valid from 2000 to 2049, for test servers.
+ * PEM.
+ */
 export function selfSigned(name: string): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'))

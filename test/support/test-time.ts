@@ -20,7 +20,7 @@ export function createTestTime(): TestTime {
   const { clock, scheduler, advance, due } = createManualTime(Date.UTC(2026, 0, 1))
   const started: number[] = []
 
-  // Everything in these tests is in this process: a few turns of its event loop, and nothing is left to do.
+  // All of it is in this process: after a few turns of its event loop nothing is left to do.
   async function settle(): Promise<void> {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
   }

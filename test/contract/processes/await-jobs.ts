@@ -2,7 +2,8 @@ import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
 import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 
-// Does nothing but wait: for a job that is tried again in a while, for the events of another, and for a model that never answers.
+// Waits: for a job that is retried later, for the events of another, and for a model that never
+// answers.
 const [, , data = ''] = process.argv
 const tried = new Set<unknown>()
 const models = new Map<string, JobModel>([

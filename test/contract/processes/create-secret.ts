@@ -1,7 +1,7 @@
 import { openDataFolder } from '../../../src/storage/sqlite/data-folder.ts'
 import { sayLine } from './say-line.ts'
 
-// Creates a secret file when told to, by anything on standard input, and prints what is in it afterwards.
+// Creates a secret file upon any input, and prints what it holds then.
 const [, , folder = '', text = ''] = process.argv
 sayLine('ready')
 process.stdin.once('data', () => {

@@ -2,7 +2,7 @@ import { openSqliteKeyStore } from '../../../src/storage/sqlite/keys/key-store.t
 import { idOf, keyOf } from '../key-fixtures.ts'
 import { sayLine } from './say-line.ts'
 
-// Opens a store when told to, by anything on standard input, adds one key and prints what came of it.
+// Opens a store upon any input, adds one key and prints the outcome.
 const [, , file = '', number = '0'] = process.argv
 sayLine('ready')
 process.stdin.once('data', async () => {

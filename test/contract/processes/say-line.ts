@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 
-/** Writes a line to standard output before it returns, however slow the reader: a full pipe says EAGAIN. */
+/** Writes a line to standard output before it returns: a full pipe says EAGAIN. */
 export function sayLine(line: string): void {
   let rest = Buffer.from(`${line}\n`)
   while (rest.length > 0) {

@@ -3,7 +3,7 @@ import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
 import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 
-// Submits jobs with many in flight and works on them, and names each on standard output once it is accepted.
+// Submits jobs, many at once, and works on them. Prints the name of each accepted one.
 const [, , data = ''] = process.argv
 const double: JobModel = {
   batchMax: 1,

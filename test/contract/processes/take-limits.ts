@@ -3,9 +3,10 @@ import { openSqliteUsageStore } from '../../../src/storage/sqlite/limits/usage-s
 import { useOf } from '../limiter.contract.ts'
 import { sayLine } from './say-line.ts'
 
-// Takes from limits in turn as fast as it can, and names each on standard output once it is admitted; `full` when none is any more.
+// Takes from limits in turn, as fast as it can. Prints the name of each admitted take; `full` after
+// the last.
 const [, , file = '', ...texts] = process.argv
-// One day for all runs, whenever they are: the wall clock begins anew each time, which is to be set back.
+// One day for all runs: the wall clock begins anew each time, which must count as set back.
 const clock = (): number => Date.UTC(2026, 0, 15, 12)
 const limiter = createMemoryLimiter({ memory: openSqliteUsageStore({ file, clock }), clock, tendMs: 10 })
 const uses = texts.map((text) => useOf('key:a', text))

@@ -2,7 +2,7 @@ import { openSqliteKeyStore } from '../../../src/storage/sqlite/keys/key-store.t
 import { idOf, keyOf } from '../key-fixtures.ts'
 import { sayLine } from './say-line.ts'
 
-// Adds keys one after another, and names each on standard output once it has been promised to be kept.
+// Adds keys one after another, and prints the name of each that is durable.
 const [, , file = '', first = '0'] = process.argv
 const store = openSqliteKeyStore({ file })
 for (let number = Number(first); ; number += 1) {

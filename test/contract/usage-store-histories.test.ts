@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Limit } from '../../src/limits/limit.ts'
 import type { LimitUse } from '../../src/limits/limiter.ts'
-import { type KeptLimiter, type MachineTime, startKeptLimiter } from './kept-limiter.ts'
 import { useOf } from './limiter.contract.ts'
+import { type MachineTime, type PersistentLimiter, startPersistentLimiter } from './persistent-limiter.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 const minute = 60_000
@@ -39,7 +39,9 @@ const settling = fc.record({
   share: fc.double({ min: 0, max: 1.5, noNaN: true }),
 })
 
-/** What happens to a machine: with clocks that are set, back between processes and either way while one runs, or not. */
+/**
+ * Events of a machine: clocks set back between processes, and either way while one runs, or not.
+ */
 function histories(areClocksSet: boolean): fc.Arbitrary<readonly Step[]> {
   const back = areClocksSet ? fc.constantFrom(0, -1_000, -30 * minute, -180 * minute) : fc.constant(0)
   const steps: fc.WeightedArbitrary<Step>[] = [
@@ -65,7 +67,7 @@ function histories(areClocksSet: boolean): fc.Arbitrary<readonly Step[]> {
   return fc.array(fc.oneof(...steps), { minLength: 5, maxLength: 40 })
 }
 
-/** A plain list of when each use was, by a clock that nobody sets and that knows of no process. */
+/** A plain list of uses, by a clock that is never set and knows of no process. */
 class ListOfUses {
   readonly entries: { readonly at: number; readonly day: number; cost: number }[] = []
   readonly losses: { readonly at: number; readonly day: number }[] = []
@@ -105,7 +107,7 @@ async function live(
   const time: MachineTime = { steady: 0, wall: Date.UTC(2026, 0, 15, 12) }
   const uses = texts.map((text) => useOf('key:a', text))
   const lists = uses.map(({ limit }) => new ListOfUses(limit))
-  let kept: KeptLimiter = startKeptLimiter(createTemporaryFolder(), time)
+  let kept: PersistentLimiter = startPersistentLimiter(createTemporaryFolder(), time)
   let last: { uses: readonly LimitUse[]; at: number; which: readonly number[] } | undefined
   // The latest day that a limiter has seen: a clock that is set back does not undo it.
   let today = 0
@@ -129,7 +131,7 @@ async function live(
       if (step.how === 'stop') await kept.stop()
       const folder = step.how === 'stop' ? kept.folder : kept.crash()
       pass(step.offMs, step.setMs)
-      kept = startKeptLimiter(folder, time)
+      kept = startPersistentLimiter(folder, time)
       if (step.how === 'crash')
         for (const list of lists) list.losses.push({ at: time.steady, day: readDay() })
     }
@@ -142,7 +144,7 @@ async function live(
       }
       last = undefined
     }
-    // Which day a limit is in is seen when it is looked at: here all of them, so that one number says it of all.
+    // A limit's day is found when it is read: here all are, so that one number stands for all.
     if (areClocksSet) {
       await kept.limiter.look(uses)
       readDay()

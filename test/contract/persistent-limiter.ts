@@ -11,8 +11,8 @@ export interface MachineTime {
   wall: number
 }
 
-/** A process that counts, and keeps what is used in a folder. */
-export interface KeptLimiter {
+/** A process that counts, and stores its usage in a folder. */
+export interface PersistentLimiter {
   readonly limiter: MemoryLimiter
   readonly folder: string
   readonly faults: (readonly [message: string, fault: unknown])[]
@@ -22,8 +22,8 @@ export interface KeptLimiter {
   readonly crash: () => string
 }
 
-/** Starts a process in a folder. Its own monotonic clock begins at 0, as that of each process does. */
-export function startKeptLimiter(folder: string, time: MachineTime): KeptLimiter {
+/** Starts a process in a folder. Its own monotonic clock begins at 0, as in any process. */
+export function startPersistentLimiter(folder: string, time: MachineTime): PersistentLimiter {
   const startedAt = time.steady
   const faults: [string, unknown][] = []
   const memory = openSqliteUsageStore({ file: join(folder, 'limits.db'), clock: () => time.wall })

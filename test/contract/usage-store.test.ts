@@ -7,8 +7,8 @@ import type { LimitUse } from '../../src/limits/limiter.ts'
 import { readValue } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
-import { type MachineTime, startKeptLimiter } from './kept-limiter.ts'
 import { useOf } from './limiter.contract.ts'
+import { type MachineTime, startPersistentLimiter } from './persistent-limiter.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -46,13 +46,13 @@ describe('a restart', () => {
   test('in the middle of the hour does not give the hour back, and each use leaves when it would have', async () => {
     const time = beginTime()
     const use = useOf('key:a', '3/h')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await takeTimes(first.limiter, use, 2)
     time.pass(hour / 2)
     await first.limiter.take([use])
     await first.stop()
     time.pass(60_000)
-    const second = startKeptLimiter(first.folder, time)
+    const second = startPersistentLimiter(first.folder, time)
     const { refusal } = await second.limiter.take([use])
     expect(refusal?.retryInMs).toBe(hour / 2 - 60_000)
     time.pass(hour / 2 - 60_000)
@@ -64,12 +64,12 @@ describe('a restart', () => {
     async (text) => {
       const time = beginTime()
       const use = useOf('owner:o', text)
-      const first = startKeptLimiter(createTemporaryFolder(), time)
+      const first = startPersistentLimiter(createTemporaryFolder(), time)
       await takeTimes(first.limiter, { ...use, cost: 1 }, 17)
       await first.limiter.flush()
       await takeTimes(first.limiter, { ...use, cost: 1 }, 13)
       await first.stop()
-      const second = startKeptLimiter(first.folder, time)
+      const second = startPersistentLimiter(first.folder, time)
       expect(await left(second.limiter, use)).toBe(use.limit.amount - 30)
     },
   )
@@ -77,22 +77,22 @@ describe('a restart', () => {
   test('of a machine that was off overnight begins a new day, and the month goes on', async () => {
     const time = beginTime()
     const [daily, monthly] = [useOf('key:a', '5/calendar day'), useOf('key:a', '9/calendar month')]
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     for (let taken = 0; taken < 4; taken += 1) await first.limiter.take([daily, monthly])
     await first.stop()
     time.steady = 0
     time.wall += day
-    const second = startKeptLimiter(first.folder, time)
+    const second = startPersistentLimiter(first.folder, time)
     expect([await left(second.limiter, daily), await left(second.limiter, monthly)]).toEqual([5, 5])
   })
 
   test('forgets what is short, and what a route without a name asked for: the next process calls it something else', async () => {
     const time = beginTime()
     const uses = [useOf('key:a', '2/min'), useOf('route:~1:key:a', '2/h'), useOf('route:chat:key:a', '2/h')]
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await first.limiter.take(uses)
     await first.stop()
-    const second = startKeptLimiter(first.folder, time)
+    const second = startPersistentLimiter(first.folder, time)
     const { states } = await second.limiter.look(uses)
     expect(states.map(({ remaining }) => remaining)).toEqual([2, 2, 1])
   })
@@ -100,9 +100,9 @@ describe('a restart', () => {
   test('keeps what a limit in shadow has counted', async () => {
     const time = beginTime()
     const use = useOf('key:a', 'shadow 1/h')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await first.limiter.take([use])
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect((await second.limiter.take([use])).shadows).toHaveLength(1)
   })
 })
@@ -112,9 +112,9 @@ describe('a crash', () => {
     for (const text of ['5/h', '1000/h', '1000/calendar day']) {
       const time = beginTime()
       const use = useOf('key:a', text)
-      const first = startKeptLimiter(createTemporaryFolder(), time)
+      const first = startPersistentLimiter(createTemporaryFolder(), time)
       await first.limiter.take([use])
-      const second = startKeptLimiter(first.crash(), time)
+      const second = startPersistentLimiter(first.crash(), time)
       expect(await left(second.limiter, use)).toBe(use.limit.amount - 1)
     }
   })
@@ -127,9 +127,9 @@ describe('a crash', () => {
     ] as const) {
       const time = beginTime()
       const use = useOf('key:a', '1000/h')
-      const first = startKeptLimiter(createTemporaryFolder(), time)
+      const first = startPersistentLimiter(createTemporaryFolder(), time)
       await takeTimes(first.limiter, use, taken)
-      const second = startKeptLimiter(first.crash(), time)
+      const second = startPersistentLimiter(first.crash(), time)
       const now = (await left(second.limiter, use)) ?? Number.NaN
       expect(now).toBeLessThanOrEqual(1_000 - taken)
       expect(now).toBeGreaterThanOrEqual(1_000 - taken - lost)
@@ -139,11 +139,11 @@ describe('a crash', () => {
   test('two seconds after the last use costs nothing', async () => {
     const time = beginTime()
     const use = useOf('key:a', '1000/h')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await takeTimes(first.limiter, use, 500)
     await first.limiter.flush()
     await first.limiter.flush()
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect(await left(second.limiter, use)).toBe(500)
   })
 
@@ -152,11 +152,11 @@ describe('a crash', () => {
     const use = useOf('key:a', '6400/calendar day')
     let folder = createTemporaryFolder()
     for (let crashes = 0; crashes < 5; crashes += 1) {
-      const kept = startKeptLimiter(folder, time)
+      const kept = startPersistentLimiter(folder, time)
       await takeTimes(kept.limiter, use, 300)
       folder = kept.crash()
     }
-    const before = await left(startKeptLimiter(folder, time).limiter, use)
+    const before = await left(startPersistentLimiter(folder, time).limiter, use)
     expect(before).toBeGreaterThanOrEqual(6_400 - 5 * 300 - 5 * 100)
     expect(before).toBeLessThanOrEqual(6_400 - 5 * 300)
   })
@@ -164,12 +164,12 @@ describe('a crash', () => {
   test('after hours in which nothing could be written forgets nothing that was used in them', async () => {
     const time = beginTime()
     const use = useOf('key:a', '640/2h')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await takeTimes(first.limiter, use, 4)
     time.pass(1.9 * hour)
     await takeTimes(first.limiter, use, 3)
     time.pass(0.2 * hour)
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect(await left(second.limiter, use)).toBeLessThanOrEqual(637)
   })
 
@@ -177,22 +177,22 @@ describe('a crash', () => {
     const time = beginTime()
     time.wall = Date.UTC(2026, 0, 15, 23, 59, 59)
     const use = useOf('key:a', '640/calendar day')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await takeTimes(first.limiter, use, 20)
     time.pass(1_000)
     await takeTimes(first.limiter, use, 2)
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect(await left(second.limiter, use)).toBeLessThanOrEqual(638)
   })
 
   test('after a call turned out to use more than was reserved, or less: more is never forgotten, less costs at most 1/64', async () => {
     const time = beginTime()
     const use = useOf('key:a', '64000 tokens/h', 5_000)
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     const [one, other] = [await first.limiter.take([use]), await first.limiter.take([use])]
     await first.limiter.settle([use], one.at, [9_000])
     await first.limiter.settle([use], other.at, [100])
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     const now = (await left(second.limiter, use)) ?? Number.NaN
     expect(now).toBeLessThanOrEqual(64_000 - 9_100)
     expect(now).toBeGreaterThanOrEqual(64_000 - 9_100 - 1_000)
@@ -202,22 +202,22 @@ describe('a crash', () => {
     const time = beginTime()
     time.wall = Date.UTC(2026, 0, 15, 23, 59, 59)
     const use = useOf('key:a', '64000 tokens/calendar day', 100)
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     // Something is spare now, of the day that ends.
     await takeTimes(first.limiter, use, 4)
     const { at } = await first.limiter.take([use])
     time.pass(1_000)
     await first.limiter.settle([use], at, [200])
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect(await left(second.limiter, use)).toBeLessThanOrEqual(63_900)
   })
 
   test('keeps what a key used of all its limits in one request', async () => {
     const time = beginTime()
     const uses = [useOf('key:a', '10/h'), useOf('owner:o', '20/calendar day'), useOf('everyone', '30/24h')]
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await first.limiter.take(uses)
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect((await second.limiter.look(uses)).states.map(({ remaining }) => remaining)).toEqual([9, 19, 29])
   })
 })
@@ -229,12 +229,12 @@ describe('a wall clock that is set', () => {
     async (ms) => {
       const time = beginTime()
       const uses = [useOf('key:a', '2/h'), useOf('key:a', '100/h'), useOf('key:a', '2/calendar day')]
-      const first = startKeptLimiter(createTemporaryFolder(), time)
+      const first = startPersistentLimiter(createTemporaryFolder(), time)
       for (const use of uses) await takeAll(first.limiter, use)
       await first.stop()
       time.wall -= ms
       time.steady += 1_000
-      const second = startKeptLimiter(first.folder, time)
+      const second = startPersistentLimiter(first.folder, time)
       for (const use of uses) expect(await takeAll(second.limiter, use)).toBe(0)
       time.pass(hour - 1)
       expect(await takeAll(second.limiter, useOf('key:a', '2/h'))).toBe(0)
@@ -251,7 +251,7 @@ describe('a wall clock that is set', () => {
     const time = beginTime()
     time.wall += 3_650 * day
     const use = useOf('key:a', '1/calendar day')
-    const { limiter } = startKeptLimiter(createTemporaryFolder(), time)
+    const { limiter } = startPersistentLimiter(createTemporaryFolder(), time)
     await limiter.take([use])
     time.wall -= 3_650 * day
     const { refusal } = await limiter.take([use])
@@ -265,13 +265,13 @@ describe('a wall clock that is set', () => {
   test('forward while a process runs does not shorten the hour after the next start', async () => {
     const time = beginTime()
     const use = useOf('key:a', '1/h')
-    const first = startKeptLimiter(createTemporaryFolder(), time)
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
     await first.limiter.take([use])
     // Until nothing is left to be written for the use's sake.
     for (let pass = 0; pass < 3; pass += 1) await first.limiter.flush()
     time.wall += 5 * hour
     await first.limiter.flush()
-    const second = startKeptLimiter(first.crash(), time)
+    const second = startPersistentLimiter(first.crash(), time)
     expect((await second.limiter.take([use])).refusal?.retryInMs).toBe(hour)
   })
 })
@@ -281,7 +281,7 @@ describe('a memory that cannot be written', () => {
     const folder = createTemporaryFolder()
     if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
     const time = beginTime()
-    const { limiter, faults, crash } = startKeptLimiter(folder, time)
+    const { limiter, faults, crash } = startPersistentLimiter(folder, time)
     const others = Array.from({ length: 500 }, (_, number) => useOf(`key:${number}`, '10/h'))
     const [use, short] = [useOf('key:a', '10/h'), useOf('key:a', '10/min')]
     await limiter.take([use, short])
@@ -309,13 +309,13 @@ describe('a memory that cannot be written', () => {
     expect((await limiter.take([use])).refusal).toBeUndefined()
     await limiter.flush()
     expect(faults[1]).toEqual(['what is used of limits can be kept again', undefined])
-    const second = startKeptLimiter(crash(), time)
+    const second = startPersistentLimiter(crash(), time)
     expect(await left(second.limiter, use)).toBe(8)
   })
 
   for (const suffix of ['', '-wal'])
     test(`limits.db${suffix} moved away is a fault, not silence; moved back, all works again`, async () => {
-      const { limiter, folder } = startKeptLimiter(createTemporaryFolder(), beginTime())
+      const { limiter, folder } = startPersistentLimiter(createTemporaryFolder(), beginTime())
       const use = useOf('key:a', '10/h')
       await limiter.take([use])
       const file = join(folder, `limits.db${suffix}`)
@@ -327,7 +327,7 @@ describe('a memory that cannot be written', () => {
     })
 
   test('what was under way comes free, though what it used cannot be written', async () => {
-    const { limiter, folder } = startKeptLimiter(createTemporaryFolder(), beginTime())
+    const { limiter, folder } = startPersistentLimiter(createTemporaryFolder(), beginTime())
     const [tokens, atOnce] = [useOf('key:a', '1000 tokens/h', 10), useOf('key:a', '1 concurrent')]
     const { at } = await limiter.take([tokens, atOnce])
     rmSync(join(folder, 'limits.db'))
@@ -338,7 +338,7 @@ describe('a memory that cannot be written', () => {
   })
 
   test('a closed limiter admits nobody', async () => {
-    const { limiter, stop } = startKeptLimiter(createTemporaryFolder(), beginTime())
+    const { limiter, stop } = startPersistentLimiter(createTemporaryFolder(), beginTime())
     await stop()
     await expect(limiter.take([useOf('key:a', '10/h')])).rejects.toMatchObject(limiterFault)
   })
@@ -354,14 +354,14 @@ describe('opening a memory', () => {
     }
   }
   const createStopped = async (): Promise<{ folder: string; file: string }> => {
-    const { limiter, folder, stop } = startKeptLimiter(createTemporaryFolder(), beginTime())
+    const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), beginTime())
     for (let key = 0; key < 200; key += 1) await limiter.take([useOf(`key:${key}`, '10/h')])
     await stop()
     return { folder, file: join(folder, 'limits.db') }
   }
 
   test('is for one process at a time', async () => {
-    const { folder, stop } = startKeptLimiter(createTemporaryFolder(), beginTime())
+    const { folder, stop } = startPersistentLimiter(createTemporaryFolder(), beginTime())
     expect(codeOf(folder)).toBe('data_locked')
     await stop()
     expect(codeOf(folder)).toBe('opened')
@@ -370,7 +370,7 @@ describe('opening a memory', () => {
   test('is for its owner alone', async () => {
     const { folder, file } = await createStopped()
     chmodSync(file, 0o644)
-    startKeptLimiter(folder, beginTime())
+    startPersistentLimiter(folder, beginTime())
     for (const suffix of ['', '-wal']) expect(statSync(`${file}${suffix}`).mode & 0o777).toBe(0o600)
   })
 
@@ -409,7 +409,7 @@ describe('opening a memory', () => {
 
   test('what is over is let go, a few at a time, and what is not stays', async () => {
     const time = beginTime()
-    const { limiter, folder, stop } = startKeptLimiter(createTemporaryFolder(), time)
+    const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
     for (let key = 0; key < 250; key += 1)
       await limiter.take([useOf(`key:${key}`, '10/h'), useOf(`key:${key}`, '10/calendar day')])
     time.pass(hour)

@@ -4,8 +4,8 @@ import { type GetStore, jobBegin, keepMs, keptAnswerOf, leaseMs, reservationOf }
 const two = reservationOf({ holder: 'two', requestDigest: 'asked by two' })
 const reserved = { outcome: 'reserved' }
 
-/** A name is held by one request at a time, and its answer is given to whoever repeats it until it expires. */
-export function testKeptAnswers(get: GetStore): void {
+/** An idempotency key belongs to one request at a time; retries get its answer until it expires. */
+export function testIdempotencyStore(get: GetStore): void {
   test('a name that is free is reserved; meanwhile another is told what the first one asks', async () => {
     expect(await get().reserve(reservationOf(), jobBegin)).toEqual(reserved)
     expect(await get().reserve(two, jobBegin)).toEqual({ outcome: 'taken', requestDigest: 'asked' })
