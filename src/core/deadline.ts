@@ -1,9 +1,11 @@
-import { Fault } from './fault.ts'
+import { Fault, type FaultCode } from './fault.ts'
 import type { Scheduler } from './scheduler.ts'
 
 export interface DeadlineOptions {
   /** What does the work, for the fault's message. */
   readonly name: string
+  /** The fault past the deadline. @default 'model_timeout' */
+  readonly code?: FaultCode
   /** Milliseconds from now; infinite where the work keeps a deadline of its own. */
   readonly deadlineMs: number
   readonly scheduler: Pick<Scheduler, 'after'>
@@ -14,16 +16,16 @@ export interface DeadlineOptions {
 }
 
 /**
- * The outcome of work that may ignore every signal. Rejects with `model_timeout` past the deadline,
+ * The outcome of work that may ignore every signal. Rejects with a fault past the deadline,
  * or with the signal's reason as soon as it aborts.
  */
 export function withinDeadline<T>(work: PromiseLike<T>, options: DeadlineOptions): Promise<T> {
-  const { name, deadlineMs, scheduler, signal, onGiveUp } = options
+  const { name, code = 'model_timeout', deadlineMs, scheduler, signal, onGiveUp } = options
   const outcome = Promise.withResolvers<T>()
   const stopTimer =
     deadlineMs < Number.POSITIVE_INFINITY
       ? scheduler.after(deadlineMs, () =>
-          giveUp(new Fault('model_timeout', `${name} did not answer within ${deadlineMs} ms`)),
+          giveUp(new Fault(code, `${name} did not answer within ${deadlineMs} ms`)),
         )
       : undefined
 

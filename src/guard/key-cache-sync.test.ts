@@ -61,3 +61,38 @@ test('a store that cannot be heard is told of once, and again when it is back', 
   watch.stop()
   expect(told).toEqual(['deaf', 'heard'])
 })
+
+test('a pushed change is read at once, and one that comes during a poll is not missed', async () => {
+  const reads: ((changes: Changes) => void)[] = []
+  let push = (): void => {}
+  let isStopped = false
+  const sync = createKeyCacheSync({
+    store: {
+      readChanges: () => new Promise((resolve) => reads.push(resolve)),
+      onChange(listener) {
+        push = listener
+        return () => {
+          isStopped = true
+        }
+      },
+    },
+    cache: { renew: () => {} },
+    monotonic: () => 0,
+    intervalMs: 0,
+    onSyncFailed: () => {},
+    onSynced: () => {},
+  })
+  push()
+  expect(reads).toHaveLength(1)
+  push()
+  push()
+  expect(reads).toHaveLength(1)
+  reads[0]?.(nothing)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(reads).toHaveLength(2)
+  reads[1]?.(nothing)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(reads).toHaveLength(2)
+  sync.stop()
+  expect(isStopped).toBe(true)
+})

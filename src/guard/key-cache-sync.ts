@@ -14,7 +14,7 @@ export interface KeyCacheSync {
 }
 
 export interface KeyCacheSyncOptions {
-  readonly store: Pick<KeyStore, 'readChanges'>
+  readonly store: Pick<KeyStore, 'readChanges' | 'onChange'>
   readonly cache: Pick<KeyCache, 'renew'>
   readonly monotonic: Clock
   /**
@@ -34,6 +34,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   let latest: Changes | undefined
   let isFailing = false
   let isPolling = false
+  let isHinted = false
 
   async function refresh(): Promise<void> {
     // The answer was true when the store was asked, not when it arrived.
@@ -49,6 +50,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   async function poll(): Promise<void> {
     if (isPolling) return
     isPolling = true
+    isHinted = false
     try {
       await refresh()
     } catch (fault) {
@@ -57,12 +59,23 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
     } finally {
       isPolling = false
     }
+    // The change may have come after the store had answered.
+    if (isHinted) await poll()
   }
 
+  function hint(): void {
+    isHinted = true
+    void poll()
+  }
+
+  const stopHints = store.onChange?.(hint)
   const timer = intervalMs > 0 ? setInterval(() => void poll(), intervalMs).unref() : undefined
   return {
     refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
-    stop: () => clearInterval(timer),
+    stop() {
+      clearInterval(timer)
+      stopHints?.()
+    },
   }
 }

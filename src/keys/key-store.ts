@@ -29,6 +29,12 @@ export interface KeyStore {
   readonly findAnswer: (id: string, now: number) => Promise<IdempotentAnswer | undefined>
   /** Cheap enough for every 200 ms. What it tells holds for changes by every process and node. */
   readonly readChanges: (since: ChangeCursor | undefined) => Promise<Changes>
+  /**
+   * Calls the listener soon after any process or node has changed something, so that `readChanges` is
+   * asked at once. Only a hint: one may be lost, so readers go on polling, and a cache's lease is
+   * renewed by what was read alone. Absent for a store that cannot push. Returns what stops it.
+   */
+  readonly onChange?: (listener: () => void) => () => void
   /** Settings of the deployment that belong with the keys, such as the check value of each pepper. */
   readonly findSetting: (name: string) => Promise<string | undefined>
   /** Sets it unless it is set already; gives what is set afterwards. */

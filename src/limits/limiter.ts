@@ -34,7 +34,7 @@ export interface Taking {
   readonly shadows: readonly LimitRefusal[]
   /** One for each use, in the same order. */
   readonly states: readonly LimitState[]
-  /** When it was, milliseconds since the epoch: what is settled or given back is named by it. */
+  /** When it was, whole milliseconds since the epoch: what is settled or given back is named by it. */
   readonly at: number
 }
 

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
+import { after } from '../../src/core/after.ts'
+import { createComposedLimiter } from '../../src/limits/composed-limiter.ts'
+import { withFailMode } from '../../src/limits/fail-mode.ts'
 import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import type { Limiter } from '../../src/limits/limiter.ts'
 import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
 import { startPersistentLimiter } from './persistent-limiter.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
@@ -14,6 +18,29 @@ describeLimiter('memory', async () => openMemory())
 describeLimiter('memory, kept in SQLite', async () => {
   const time = beginTime()
   return { ...startPersistentLimiter(createTemporaryFolder(), time), time }
+})
+
+describeLimiter('composed of one for windows and one for quotas', async () => {
+  const { limiter: windows, time } = openMemory()
+  // Of another steady clock, as another store has.
+  const quotas = createMemoryLimiter({ clock: () => time.wall, monotonic: () => time.steady })
+  const ahead: Limiter = {
+    ...quotas,
+    take: (uses) =>
+      after(quotas.take(uses), ({ at, refusal, shadows, states }) => ({
+        refusal,
+        shadows,
+        states,
+        at: at + 86_400_000,
+      })),
+    settle: (uses, at, costs) => quotas.settle(uses, at - 86_400_000, costs),
+  }
+  return { limiter: createComposedLimiter({ windows, quotas: ahead }), time }
+})
+
+describeLimiter('with a fail mode', async () => {
+  const { limiter, time } = openMemory()
+  return { limiter: withFailMode(limiter, { fail: { mode: 'closed' } }), time }
 })
 
 test('memory: limits of which nothing is used any more are let go, and their memory is used again, empty', async () => {

@@ -41,10 +41,12 @@ export async function openTestWard(options: Partial<WardOptions> = {}): Promise<
 function watched(store: KeyStore, calls: TestWard['calls'], outage: TestWard['outage']): KeyStore {
   return new Proxy(store, {
     get(target, name: keyof KeyStore) {
+      const method = target[name]
+      if (method === undefined) return undefined
       return async (...args: readonly unknown[]) => {
         calls.set(name, (calls.get(name) ?? 0) + 1)
         if (outage.fault !== undefined && name !== 'close') throw outage.fault
-        return Reflect.apply(target[name], target, args)
+        return Reflect.apply(method, target, args)
       }
     },
   })
