@@ -67,7 +67,7 @@ function inspect<Found extends object>(
   file: string,
   kind: Omit<DatabaseKind, 'name'>,
   empty: Found,
-  look: (database: SqliteDatabase) => Found,
+  read: (database: SqliteDatabase) => Found,
 ): FileInspection & Found {
   // Without a write-ahead log no process has it open, and it can be read without a lock file.
   const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`) })
@@ -84,7 +84,7 @@ function inspect<Found extends object>(
       .all()
       .map((row) => row.integrity_check)
       .filter((complaint) => complaint !== 'ok')
-    return { version, knownVersion, complaints, ...look(database) }
+    return { version, knownVersion, complaints, ...read(database) }
   } catch (error) {
     throw setupErrorOf(error, file)
   } finally {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile } from './secret-file.ts'
 
-test('the first text stays, and whoever creates later is given it', () => {
+test('the first text stays, and later creators get it', () => {
   const folder = createTemporaryFolder()
   expect(readSecretFile(folder, 'pepper', 'pepper_unreadable')).toBeUndefined()
   expect(createSecretFile(folder, 'pepper', 'first')).toBe('first')

@@ -54,10 +54,10 @@ export function createSecretFile(folder: string, name: string, text: string): st
   } catch (error) {
     throw setupErrorOf(error, path)
   }
-  const kept = readSecretFile(folder, name, 'data_unreadable')
-  if (kept === undefined)
+  const stored = readSecretFile(folder, name, 'data_unreadable')
+  if (stored === undefined)
     throw new SetupError('data_unreadable', `${path}: was removed while it was being created`)
-  return kept
+  return stored
 }
 
 /**

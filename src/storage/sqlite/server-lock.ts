@@ -14,7 +14,7 @@ export interface ServerLock {
  * Protects locks from the garbage collector, which would close the connection of a dropped
  * `ServerLock`.
  */
-const held = new Set<SqliteDatabase>()
+const openLocks = new Set<SqliteDatabase>()
 
 /**
  * Takes a folder's server lock: an exclusive transaction that never ends, on an empty database of
@@ -27,10 +27,10 @@ const held = new Set<SqliteDatabase>()
 export function lockForServer(folder: string): ServerLock {
   const file = join(folder, 'server.lock')
   const database = openLocked(file, folder)
-  held.add(database)
+  openLocks.add(database)
   return {
     release: () => {
-      if (held.delete(database)) database.close()
+      if (openLocks.delete(database)) database.close()
     },
   }
 }

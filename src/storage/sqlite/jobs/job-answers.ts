@@ -9,7 +9,7 @@ interface AnswerRow {
 
 export interface JobAnswers extends SyncCalls<KeptAnswers> {
   /** Whether this request still has its reservation. */
-  readonly isHeld: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
+  readonly isReserved: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
 }
 
 /** Stored answers and reserved idempotency keys. The caller brings the transaction. */
@@ -24,9 +24,11 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
     'UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ? WHERE id = ? AND holder = ? AND sealed IS NULL',
   )
   const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
-  const findHeld = database.prepare('SELECT 1 FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
+  const findReserved = database.prepare(
+    'SELECT 1 FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL',
+  )
   return {
-    isHeld: ({ id, holder }) => findHeld.get(id, holder) !== undefined,
+    isReserved: ({ id, holder }) => findReserved.get(id, holder) !== undefined,
     reserve({ id, requestDigest, holder, until }, now) {
       const found = find.get(id, now)
       if (found === undefined) {

@@ -11,7 +11,7 @@ import type { StoredJob } from './job-table.ts'
 export function createJobSubmit(
   database: SqliteDatabase,
   { jobs, turns, changes }: JobParts,
-  answers: Pick<JobAnswers, 'isHeld' | 'keep'>,
+  answers: Pick<JobAnswers, 'isReserved' | 'keep'>,
 ): SyncCalls<JobWrites>['submit'] {
   const countAll = database.prepare<{ count: number }>(
     'SELECT queued + running AS count FROM totals WHERE id = 1',
@@ -31,7 +31,7 @@ export function createJobSubmit(
   return (submission) => {
     const { answer } = submission
     // Another process may have taken the request over: these jobs would be a second set for it.
-    if (answer !== undefined && !answers.isHeld(answer)) return { outcome: 'unreserved' }
+    if (answer !== undefined && !answers.isReserved(answer)) return { outcome: 'unreserved' }
     if (isFull(submission)) return { outcome: 'full' }
     for (const added of submission.jobs) {
       changes.note(jobs.add(added))
@@ -49,15 +49,15 @@ export function createAttemptChanges({
   changes,
   end,
 }: JobParts): Pick<SyncCalls<JobWrites>, 'extend' | 'settle'> {
-  function findHeld(id: string, lease: string): StoredJob | undefined {
+  function findLeased(id: string, lease: string): StoredJob | undefined {
     const found = jobs.find(id)
     return found?.lease === lease ? found : undefined
   }
 
   function extendOne({ id, lease, done }: JobProgress, until: number): boolean {
-    const held = findHeld(id, lease)
-    if (held === undefined) return false
-    const { place, job } = held
+    const leased = findLeased(id, lease)
+    if (leased === undefined) return false
+    const { place, job } = leased
     const version = done === job.done ? job.version : job.version + 1
     jobs.extend(place, done, version, until)
     if (done !== job.done) changes.note({ ...job, done, version })
@@ -69,10 +69,10 @@ export function createAttemptChanges({
     settle(ends, now) {
       const settled: JobRecord[] = []
       for (const attempt of ends) {
-        const held = findHeld(attempt.id, attempt.lease)
-        if (held === undefined) continue
-        const transition = endAttempt(held.job, attempt, now)
-        end(held, transition, now)
+        const leased = findLeased(attempt.id, attempt.lease)
+        if (leased === undefined) continue
+        const transition = endAttempt(leased.job, attempt, now)
+        end(leased, transition, now)
         settled.push(withoutResult(transition.job))
       }
       return { settled }

@@ -34,8 +34,8 @@ export function createJobOutbox(database: SqliteDatabase): JobOutbox {
     add(job, now) {
       const { id, owner, webhook } = job
       if (webhook === null) return
-      const told = JSON.stringify(withoutResult(job))
-      insert.run(`msg_${drawBase62(22, randomBytes)}`, id, owner, webhook, told, now, now)
+      const message = JSON.stringify(withoutResult(job))
+      insert.run(`msg_${drawBase62(22, randomBytes)}`, id, owner, webhook, message, now, now)
       turns.refresh(owner)
     },
     claimDeliveries: createDeliveryClaims(database),

@@ -37,7 +37,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
   )
   let seen: Seen | undefined
 
-  function look(): Seen {
+  function readState(): Seen {
     // The version first: a commit in between is then seen twice rather than missed.
     const dataVersion = findDataVersion.get()?.data_version ?? Number.NaN
     if (seen?.dataVersion !== dataVersion) {
@@ -62,7 +62,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
   return {
     read: (since) => {
       return connection.read(() => {
-        const { cursor, hasImportedKeys, hasKeys } = look()
+        const { cursor, hasImportedKeys, hasKeys } = readState()
         return { cursor, keyIds: idsBetween(since ?? cursor, cursor), hasImportedKeys, hasKeys }
       })
     },

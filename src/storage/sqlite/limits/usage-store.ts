@@ -21,7 +21,7 @@ export interface SqliteUsageStoreOptions {
 }
 
 /** Rows checked for being over, at once. */
-const tidiedMax = 100
+const sweptMax = 100
 /** Written rows after which `tidy` checkpoints the write-ahead log, outside of requests. */
 const rowsPerCheckpoint = 2_000
 
@@ -73,10 +73,10 @@ function createUsageStore(
 ): LimitMemory {
   let isOpen = true
   let rowsWritten = 0
-  let tidied = ''
+  let sweptUpTo = ''
 
   function run<T>(work: () => T): T {
-    if (!isOpen) throw new Fault('limiter_unavailable', 'what is kept of limits is closed')
+    if (!isOpen) throw new Fault('limiter_unavailable', 'stored usage is closed')
     try {
       return work()
     } catch (error) {
@@ -106,9 +106,9 @@ function createUsageStore(
     },
     mark: (now) => change(() => table.putMark(now)),
     tidy(now) {
-      const looked = run(() => table.listAfter(tidied, tidiedMax))
-      tidied = looked.length < tidiedMax ? '' : (looked.at(-1)?.name ?? '')
-      const over = looked.filter((use) => isOver(use, now))
+      const rows = run(() => table.listAfter(sweptUpTo, sweptMax))
+      sweptUpTo = rows.length < sweptMax ? '' : (rows.at(-1)?.name ?? '')
+      const over = rows.filter((use) => isOver(use, now))
       if (over.length > 0)
         change(() => {
           for (const { name } of over) table.remove(name)
