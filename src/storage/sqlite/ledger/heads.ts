@@ -1,20 +1,9 @@
 import { SetupError } from '../../../core/setup-error.ts'
 import { recordsOf } from '../../../ledger/format/block.ts'
 import { decodeEntry } from '../../../ledger/format/encoding.ts'
-import type { LedgerEvent } from '../../../ledger/format/event.ts'
+import type { LedgerHead } from '../../storage.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
-
-/** How far a stream has come: its last record. */
-export interface LedgerHead {
-  /** 32 hex digits. */
-  readonly stream: string
-  readonly seq: number
-  /** The chain at that record, 64 hex digits. */
-  readonly hash: string
-  /** What the record tells of. */
-  readonly event: LedgerEvent
-}
 
 interface HeadRow {
   readonly stream: string
