@@ -1,6 +1,6 @@
 // `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one limit in use, in a process of its own.
 
-import { createMemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { parseLimitSetting } from '../../src/limits/limit-setting.ts'
 import { usesOf } from '../../src/limits/limit-uses.ts'
 
@@ -19,7 +19,7 @@ function bytesHeld(): number {
 
 // A clock that stands still: each of them is in use to the end.
 const now = Date.now()
-const limiter = createMemoryLimiter({ clock: () => now, monotonic: () => now })
+const limiter = createInProcessLimiter({ clock: () => now, monotonic: () => now })
 const before = bytesHeld()
 for (let number = 0; number < keys; number += 1) {
   const subject = `key:${number.toString(36).padStart(12, '0')}`

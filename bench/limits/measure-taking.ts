@@ -1,5 +1,5 @@
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
-import { createMemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { drawPepper, parsePeppers } from '../../src/secrets/peppers.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
 import { createWard, type Ward } from '../../src/ward/ward.ts'
@@ -39,7 +39,7 @@ export async function openTakingWard(limits: typeof threeLimits): Promise<Taking
     peppers: parsePeppers(drawPepper(1), 'the benchmark'),
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format: { prefix: 'mw', environment: 'live' },
-    limiter: createMemoryLimiter({ clock, monotonic: clock }),
+    limiter: createInProcessLimiter({ clock, monotonic: clock }),
   })
   const { text, record } = await ward.keys.create({ name: 'caller', owner: 'acme', limits: limits.key })
   if (limits.owner.length > 0) await ward.owners.set(record.owner, limits.owner)

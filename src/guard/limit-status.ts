@@ -24,7 +24,7 @@ export function createLimitStatus(
     const record = await store.findKey(keyId)
     if (record === undefined) throw new Refusal('not_found', 'No key has this id.')
     const owner = await store.findOwner(record.owner)
-    const { states } = await limiter.look(usesOf(limitsOf(record, owner?.limits ?? [], defaults)))
+    const { states } = await limiter.peek(usesOf(limitsOf(record, owner?.limits ?? [], defaults)))
     return states.map(viewLimit)
   }
   return { status }

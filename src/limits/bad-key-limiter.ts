@@ -1,7 +1,7 @@
 import { addressGroupOf } from '../core/address-group.ts'
 import type { Clock } from '../core/time.ts'
 import type { WindowLimit } from './limit.ts'
-import { addUse, freeAt, windowCells } from './sliding-window.ts'
+import { takeUse, windowCells } from './sliding-window.ts'
 
 /**
  * Counts wrong keys by the address they come from. It is asked only once a key has turned out to be wrong, so that a right key from
@@ -38,10 +38,8 @@ export function createBadKeys(limit: WindowLimit | undefined, clock: Clock): Bad
     count(address) {
       latest = Math.max(latest, Math.floor(clock()))
       const state = { cells: cellsOf(addressGroupOf(address)), offset: 0 }
-      const free = freeAt(limit, state, latest, 1)
-      if (free > latest) return free - latest
-      addUse(limit, state, latest, 1)
-      return undefined
+      const room = takeUse(limit, state, latest, 1)
+      return room.fits ? undefined : room.freesInMs
     },
     size: () => young.size + old.size,
   }

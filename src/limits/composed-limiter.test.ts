@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { useOf } from '../../test/contract/limiter.contract.ts'
 import { Fault } from '../core/fault.ts'
 import { createComposedLimiter } from './composed-limiter.ts'
-import { createMemoryLimiter } from './in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from './in-process/in-process-limiter.ts'
 import type { Limiter, LimitUse } from './limiter.ts'
 
 const texts = [
@@ -37,7 +37,8 @@ test('decides as one limiter does, whatever is taken, settled and refused, acros
   await fc.assert(
     fc.asyncProperty(steps, async (history) => {
       const time = { now: begin }
-      const create = (): Limiter => createMemoryLimiter({ clock: () => time.now, monotonic: () => time.now })
+      const create = (): Limiter =>
+        createInProcessLimiter({ clock: () => time.now, monotonic: () => time.now })
       const one = create()
       const composed = createComposedLimiter({ windows: create(), quotas: create() })
       const taken: {
@@ -63,7 +64,7 @@ test('decides as one limiter does, whatever is taken, settled and refused, acros
           await composed.settle(taking.uses, taking.at[1], costs)
         }
         const all = texts.map((text) => useOf('key:a', text, 0))
-        expect((await composed.look(all)).states).toEqual((await one.look(all)).states)
+        expect((await composed.peek(all)).states).toEqual((await one.peek(all)).states)
       }
     }),
     { numRuns: 300 },
@@ -73,28 +74,28 @@ test('decides as one limiter does, whatever is taken, settled and refused, acros
 const both = [useOf('key:a', '5/min'), useOf('key:a', '2/calendar day')]
 
 test('a quota that refuses gives the window back', async () => {
-  const windows = createMemoryLimiter()
-  const limiter = createComposedLimiter({ windows, quotas: createMemoryLimiter() })
+  const windows = createInProcessLimiter()
+  const limiter = createComposedLimiter({ windows, quotas: createInProcessLimiter() })
   for (let n = 0; n < 4; n += 1) await limiter.take(both)
   expect((await limiter.take(both)).refusal?.use).toBe(both[1])
-  expect((await windows.look(both.slice(0, 1))).states).toMatchObject([{ remaining: 3 }])
+  expect((await windows.peek(both.slice(0, 1))).states).toMatchObject([{ remaining: 3 }])
 })
 
 test('quotas that cannot be counted are a fault, and the window is given back', async () => {
-  const windows = createMemoryLimiter()
+  const windows = createInProcessLimiter()
   const take = (): Promise<never> => Promise.reject(new Fault('limiter_unavailable', 'gone'))
-  const limiter = createComposedLimiter({ windows, quotas: { ...createMemoryLimiter(), take } })
+  const limiter = createComposedLimiter({ windows, quotas: { ...createInProcessLimiter(), take } })
   await expect(limiter.take(both)).rejects.toMatchObject({ code: 'limiter_unavailable' })
-  expect((await windows.look(both.slice(0, 1))).states).toMatchObject([{ remaining: 5 }])
+  expect((await windows.peek(both.slice(0, 1))).states).toMatchObject([{ remaining: 5 }])
 })
 
 test('a slot comes free though the quotas cannot be settled', async () => {
   const slots = useOf('key:a', '1 concurrent')
   const settle = (): Promise<never> => Promise.reject(new Fault('limiter_unavailable', 'gone'))
-  const windows = createMemoryLimiter()
-  const limiter = createComposedLimiter({ windows, quotas: { ...createMemoryLimiter(), settle } })
+  const windows = createInProcessLimiter()
+  const limiter = createComposedLimiter({ windows, quotas: { ...createInProcessLimiter(), settle } })
   const uses = [slots, useOf('key:a', '9 tokens/calendar day')]
   const { at } = await limiter.take(uses)
   await expect(limiter.settle(uses, at, [0, 0])).rejects.toMatchObject({ code: 'limiter_unavailable' })
-  expect((await windows.look([slots])).states).toMatchObject([{ remaining: 1 }])
+  expect((await windows.peek([slots])).states).toMatchObject([{ remaining: 1 }])
 })

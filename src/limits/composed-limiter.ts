@@ -30,7 +30,7 @@ export function createComposedLimiter({ windows, quotas }: ComposedLimiterOption
     // Without a window too: it is the windows that date a taking.
     return after(windows.take(parts.windows), (taken) => {
       if (taken.refusal !== undefined)
-        return after(quotas.look(parts.quotas), (looked) => join(uses, taken, looked))
+        return after(quotas.peek(parts.quotas), (looked) => join(uses, taken, looked))
       return takeQuotas(uses, parts, taken)
     })
   }
@@ -55,17 +55,17 @@ export function createComposedLimiter({ windows, quotas }: ComposedLimiterOption
       return join(uses, taken, counted)
     }
     await giveBack()
-    const { states, at } = await windows.look(parts.windows)
+    const { states, at } = await windows.peek(parts.windows)
     return join(uses, { refusal: undefined, shadows: taken.shadows, states, at }, counted)
   }
 
   return {
     take,
-    look(uses) {
+    peek(uses) {
       const parts = partsOf(uses)
-      if (parts.quotas.length === 0) return windows.look(uses)
-      return after(windows.look(parts.windows), (first) =>
-        after(quotas.look(parts.quotas), (second) => join(uses, first, second)),
+      if (parts.quotas.length === 0) return windows.peek(uses)
+      return after(windows.peek(parts.windows), (first) =>
+        after(quotas.peek(parts.quotas), (second) => join(uses, first, second)),
       )
     },
     async settle(uses, at, costs) {

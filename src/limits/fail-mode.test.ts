@@ -3,7 +3,7 @@ import { useOf } from '../../test/contract/limiter.contract.ts'
 import { createTestTime, type TestTime } from '../../test/support/test-time.ts'
 import { Fault } from '../core/fault.ts'
 import { type FailMode, withFailMode } from './fail-mode.ts'
-import { createMemoryLimiter } from './in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from './in-process/in-process-limiter.ts'
 import type { Limiter, Taking } from './limiter.ts'
 
 const unavailable = { name: 'Fault', code: 'limiter_unavailable' }
@@ -18,7 +18,7 @@ function setUp(fail: (time: TestTime) => FailMode, remote: Partial<Limiter> = {}
   const time = createTestTime()
   const degraded: unknown[] = []
   const limiter = withFailMode(
-    { take: rejecting, look: rejecting, settle: rejecting, close: async () => {}, ...remote },
+    { take: rejecting, peek: rejecting, settle: rejecting, close: async () => {}, ...remote },
     {
       fail: fail(time),
       scheduler: time.scheduler,
@@ -32,7 +32,7 @@ function setUp(fail: (time: TestTime) => FailMode, remote: Partial<Limiter> = {}
 function shareOf(nodes: number): (time: TestTime) => FailMode {
   return ({ clock }) => ({
     mode: 'share',
-    local: createMemoryLimiter({ clock, monotonic: clock }),
+    local: createInProcessLimiter({ clock, monotonic: clock }),
     nodes: () => nodes,
   })
 }
@@ -44,20 +44,20 @@ async function countPassed(limiter: Limiter, tries: number, of = use): Promise<n
 }
 
 test('a limiter that answers at once is passed through at once, without a timer', async () => {
-  const memory = createMemoryLimiter()
+  const memory = createInProcessLimiter()
   const { limiter, time } = setUp(() => ({ mode: 'open' }), memory)
   const taking = limiter.take([use]) as Taking
   expect(taking).not.toBeInstanceOf(Promise)
   expect(taking.states).toMatchObject([{ remaining: 9 }])
   expect(limiter.settle([use], taking.at, [0])).toBeUndefined()
-  expect((limiter.look([use]) as Taking).states).toMatchObject([{ remaining: 10 }])
+  expect((limiter.peek([use]) as Taking).states).toMatchObject([{ remaining: 10 }])
   expect(time.started).toEqual([])
 })
 
 test('closed: what is out of reach is a fault, and so is what does not answer within the deadline', async () => {
   const { limiter } = setUp(() => ({ mode: 'closed' }))
   await expect(limiter.take([use])).rejects.toMatchObject(unavailable)
-  await expect(limiter.look([use])).rejects.toMatchObject(unavailable)
+  await expect(limiter.peek([use])).rejects.toMatchObject(unavailable)
   const settled: unknown[] = []
   const hung = Promise.withResolvers<Taking>()
   const hanging = setUp(() => ({ mode: 'closed' }), {

@@ -3,7 +3,7 @@ import { Fault } from '../core/fault.ts'
 import { awaitedScheduler, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { Limiter, LimitRefusal, LimitUse, Taking } from './limiter.ts'
-import { isKept } from './stored-usage.ts'
+import { isStored } from './stored-usage.ts'
 
 /** What requests with limits get while their limiter is out of reach. */
 export type FailMode =
@@ -63,7 +63,7 @@ export function withFailMode(limiter: Limiter, options: FailModeOptions): Limite
   async function degrade(
     answer: Taking | Promise<Taking>,
     uses: readonly LimitUse[],
-    call: 'take' | 'look',
+    call: 'take' | 'peek',
   ): Promise<Taking> {
     try {
       return await answer
@@ -78,9 +78,9 @@ export function withFailMode(limiter: Limiter, options: FailModeOptions): Limite
 
   return {
     take,
-    look(uses) {
-      const taking = limiter.look(uses)
-      return taking instanceof Promise ? degrade(ask(taking), uses, 'look') : taking
+    peek(uses) {
+      const taking = limiter.peek(uses)
+      return taking instanceof Promise ? degrade(ask(taking), uses, 'peek') : taking
     },
     settle(uses, at, costs) {
       const mark = at % 1
@@ -100,7 +100,7 @@ function isUnavailable(thrown: unknown): boolean {
 
 /** A limit in shadow refuses no request, so it closes none either. */
 function isClosed(use: LimitUse): boolean {
-  return !use.isShadow && isKept(use)
+  return !use.isShadow && isStored(use)
 }
 
 /** The request was refused at the deadline, so a slot that was taken after it would never come free. */
@@ -122,7 +122,7 @@ function passUncounted(uses: readonly LimitUse[], now: number): Taking {
 async function takeShare(
   { local, nodes }: Extract<FailMode, { mode: 'share' }>,
   uses: readonly LimitUse[],
-  call: 'take' | 'look',
+  call: 'take' | 'peek',
   fault: unknown,
 ): Promise<Taking> {
   const count = Math.min(nodesMax, Math.max(1, Math.floor(nodes())))

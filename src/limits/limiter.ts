@@ -58,8 +58,8 @@ export interface Limiter {
    * in the order of `uses`; 0 gives a use back.
    */
   readonly settle: (uses: readonly LimitUse[], at: number, costs: readonly number[]) => void | Promise<void>
-  /** How limits stand, without taking anything. */
-  readonly look: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
+  /** What `take` would give, without taking anything. */
+  readonly peek: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
   /** Lets go of what it holds open. From then on nothing can be taken: that is `limiter_unavailable`. */
   readonly close: () => Promise<void>
 }

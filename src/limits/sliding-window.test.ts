@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import {
   addUse,
   cellsOf,
-  freeAt,
   giveBackUse,
+  peekUse,
+  type Room,
+  takeUse,
   type UsageWindow,
   usedIn,
   type WindowState,
@@ -14,6 +16,12 @@ import {
 function emptyState(): WindowState {
   // Among others, so that a step beyond its own cells would be seen.
   return { cells: new Uint32Array(3 * windowCells), offset: windowCells }
+}
+
+/** The first moment, `now` or later, at which the cost fits if nothing else is taken. */
+function freeAt(window: UsageWindow, state: WindowState, now: number, cost: number): number {
+  const { fits, freesInMs = Number.NaN } = peekUse(window, state, now, cost)
+  return fits ? now : now + freesInMs
 }
 
 /** A plain list of when each use was: what the arithmetic stands for. */
@@ -34,6 +42,11 @@ class ListOfUses {
   add(now: number, cost: number): void {
     this.latest = Math.max(this.latest, now)
     for (let added = 0; added < cost; added += 1) this.times.push(this.latest)
+  }
+
+  /** Times of the uses in the window that ends at `now`, the oldest first. */
+  inWindow(now: number): readonly number[] {
+    return this.times.filter((time) => time > now - this.windowMs)
   }
 
   /** Most uses in any window of the length. */
@@ -77,7 +90,7 @@ function history(window: fc.Arbitrary<UsageWindow>) {
   )
 }
 
-/** Asks for each cost in turn and takes it where it fits; tells `each` what happened. */
+/** Takes each cost in turn where it fits; `each` is called before, `taken` after. */
 function run(
   [window, steps, begin]: [UsageWindow, readonly { step: number; cost: number }[], number],
   each: (moment: {
@@ -87,6 +100,13 @@ function run(
     list: ListOfUses
     fits: boolean
   }) => void = () => {},
+  taken: (outcome: {
+    at: number
+    cost: number
+    list: ListOfUses
+    room: Room
+    fits: boolean
+  }) => void = () => {},
 ): ListOfUses {
   const state = emptyState()
   const list = new ListOfUses(window.windowMs)
@@ -94,11 +114,12 @@ function run(
   for (const { step, cost } of steps) {
     now = Math.max(0, Math.round(now + step * window.windowMs))
     const at = Math.max(now, list.latest)
-    const fits = freeAt(window, state, now, cost) <= at
+    list.latest = at
+    const { fits } = peekUse(window, state, at, cost)
     each({ now, cost, state, list, fits })
-    if (!fits) continue
-    addUse(window, state, now, cost)
-    list.add(now, cost)
+    const room = takeUse(window, state, at, cost)
+    if (fits) list.add(now, cost)
+    taken({ at, cost, list, room, fits })
   }
   expect(state.cells.subarray(0, windowCells).some((cell) => cell !== 0)).toBe(false)
   expect(state.cells.subarray(windowCells + cellsOf(window)).some((cell) => cell !== 0)).toBe(false)
@@ -117,6 +138,26 @@ describe('up to 64', () => {
         expect(list.most()).toBeLessThanOrEqual(window.amount)
       }),
       { numRuns: 10_000 },
+    )
+  })
+
+  test('what is left, and when more comes free or the cost fits, is what a plain list of times says', () => {
+    fc.assert(
+      fc.property(history(exact), (one) => {
+        const [{ amount, windowMs }] = one
+        run(one, undefined, ({ at, cost, list, room, fits }) => {
+          const times = list.inWindow(at)
+          const leaving = times[fits ? 0 : times.length + cost - amount - 1]
+          const isNever = !fits && cost > amount
+          const freesInMs = leaving === undefined ? 0 : leaving + windowMs - at
+          expect(room).toEqual({
+            fits,
+            remaining: amount - times.length,
+            freesInMs: isNever ? Number.POSITIVE_INFINITY : freesInMs,
+          })
+        })
+      }),
+      { numRuns: 3_000 },
     )
   })
 
@@ -210,12 +251,12 @@ describe.each([
     fc.assert(
       fc.property(history(window), fc.integer({ min: 0, max: 60 }), (one, cost) => {
         const [limit] = one
-        run(one, ({ now, state }) => {
+        run(one, ({ now, state, list }) => {
           const before = usedIn(limit, state, now)
           if (before + cost > limit.amount) return
           const copy = { cells: state.cells.slice(), offset: state.offset }
-          const at = addUse(limit, copy, now, cost)
-          giveBackUse(limit, copy, at, cost)
+          addUse(limit, copy, now, cost)
+          giveBackUse(limit, copy, Math.max(now, list.latest), cost)
           expect(usedIn(limit, copy, now)).toBe(before)
         })
       }),

@@ -1,13 +1,17 @@
 /**
- * How much was used lately: at most so much in *any* window of a length, however the uses fall.
+ * A sliding window: at most so much in *any* window of a length, however the uses fall.
  *
- * Up to 64, the time of each use is kept and the count is exact. Above, uses are counted in slots of 1/64 of the window, and the
- * slot in which the window begins counts whole: the window seems up to 1/64 longer than it is, so that whoever is treated
- * wrongly is refused a moment too long, and nobody is let in a moment too early. (A window that begins on the hour lets twice as
- * much through around the hour, and a bucket of tokens nearly so after a pause; a count that starts anew with each use locks a
- * steady caller out.)
+ * Up to 64, the time of each use is stored and the count is exact. Above, uses are counted in slots
+ * of 1/64 of the window, and the slot in which the window begins counts whole: the window seems up
+ * to 1/64 longer than it is, so that an error refuses a moment too long and never admits a moment
+ * too early. (A window that begins on the hour admits twice as much around the hour, and a token
+ * bucket nearly so after a pause; a count that restarts with each use locks a steady caller out.)
  *
- * The state is at most 68 cells of 32 bits in an array of the caller's, so that a million of them are one piece of memory.
+ * The state is at most 68 cells of 32 bits in an array of the caller's, so that a million of them
+ * are one piece of memory.
+ *
+ * Times are whole milliseconds from 0 on, by a clock of the caller's. One before the latest seen
+ * counts as that one: setting the clock back does not undo what was used.
  */
 export interface UsageWindow {
   /** Most that may be used in any window; a whole number from 1 to 2,000,000,000. */
@@ -16,10 +20,24 @@ export interface UsageWindow {
   readonly windowMs: number
 }
 
-/** The state of one window: as many cells as `cellsOf` tells, from `offset` on, all 0 at first. */
+/** The state of one window: as many cells as `cellsOf` says, from `offset` on, all 0 at first. */
 export interface WindowState {
   readonly cells: Uint32Array
   readonly offset: number
+}
+
+/** What a limit has room for. */
+export interface Room {
+  /** Whether the cost fits, and so was taken. 0 always fits. */
+  readonly fits: boolean
+  /** What is left afterwards, 0 to the amount. */
+  readonly remaining: number
+  /**
+   * Milliseconds until the cost fits, where it does not: infinite for more than the amount. Where
+   * it does, until more comes free: 0 if nothing is used. Undefined where no clock decides, as for
+   * requests in progress.
+   */
+  readonly freesInMs: number | undefined
 }
 
 /** Most cells that a window's state takes. */
@@ -30,13 +48,13 @@ export function cellsOf({ amount }: UsageWindow): number {
   return amount <= exactMax ? firstTime + amount : windowCells
 }
 
-/** Most uses whose times are kept one by one. */
+/** Most uses whose times are stored one by one. */
 const exactMax = 64
-/** Slots that a window is divided into; one more is kept, for the one in which the window begins. */
+/** Slots of a window; one more is stored, for the one in which the window begins. */
 const slotsPerWindow = 64
 const slotsKept = slotsPerWindow + 1
 
-/** Where the latest time, or the latest slot's number, is kept: 64 bits in two cells. */
+/** Where the latest time, or the latest slot's number, is: 64 bits in two cells. */
 const latestLow = 0
 const latestHigh = 1
 /** Exact: where the ring begins, times 256, and how many uses are in it. */
@@ -48,41 +66,37 @@ const firstSlot = 3
 
 const twoTo32 = 4_294_967_296
 
-/*
- * Times are whole milliseconds from 0 on, by a clock of the caller's. A time before the latest that was told counts as that one: a clock
- * that was set back has not undone what was used.
- */
+/** Takes `cost`, a whole number from 0 on, where it fits. */
+export function takeUse(window: UsageWindow, state: WindowState, now: number, cost: number): Room {
+  return isExact(window)
+    ? takeTimes(window, state, now, cost, cost)
+    : takeFromSlots(window, state, now, cost, cost)
+}
 
-/** Used in the window that ends at `now`; over-stated by what one slot cannot tell apart. */
+/** The same, taking nothing. */
+export function peekUse(window: UsageWindow, state: WindowState, now: number, cost: number): Room {
+  return isExact(window) ? takeTimes(window, state, now, cost, 0) : takeFromSlots(window, state, now, cost, 0)
+}
+
+/** Used in the window that ends at `now`; overstated by what one slot cannot tell apart. */
 export function usedIn(window: UsageWindow, state: WindowState, now: number): number {
-  if (!isExact(window)) {
-    advanceSlots(window, state, now)
-    return totalOf(state)
+  if (isExact(window)) {
+    takeTimes(window, state, now, 0, 0)
+    return countOf(state)
   }
-  advanceRing(window, state, now)
-  return countOf(state)
+  advanceSlots(window, state, now)
+  return totalOf(state)
 }
 
-/**
- * Counts `cost` more, 0 or a whole number, whether there is room or not: that is for `freeAt` to say before.
- *
- * @returns the moment it counts from, to give it back by
- */
-export function addUse(window: UsageWindow, state: WindowState, now: number, cost: number): number {
-  if (isExact(window)) return addTimes(window, state, now, cost)
+/** Counts `cost` more, 0 or a whole number, whether there is room or not. */
+export function addUse(window: UsageWindow, state: WindowState, now: number, cost: number): void {
+  if (isExact(window)) {
+    addTimes(window, state, now, cost)
+    return
+  }
   const slot = advanceSlots(window, state, now)
-  // Counted further than 32 bits reach, twice the largest amount, it is as much beyond it as it can be.
+  // Counted up to what 32 bits hold, twice the largest amount: beyond it, more makes no difference.
   changeSlot(state, slot, Math.min(cost, twoTo32 - 1 - totalOf(state)))
-  return Math.max(now, startOf(window, slot))
-}
-
-/**
- * The first moment, `now` or later, at which `cost` more fits if nothing else is added; infinite for more than the amount, which
- * never does.
- */
-export function freeAt(window: UsageWindow, state: WindowState, now: number, cost: number): number {
-  if (cost > window.amount) return Number.POSITIVE_INFINITY
-  return isExact(window) ? ringFreeAt(window, state, now, cost) : slotsFreeAt(window, state, now, cost)
 }
 
 /** Takes back `cost` of what has counted since `at`, as far as the window still holds it. */
@@ -109,90 +123,121 @@ function setLatest({ cells, offset }: WindowState, latest: number): void {
   cells[offset + latestLow] = latest % twoTo32
 }
 
-// One by one: a ring of times, of which each is kept without its upper bits. None is older than a window, 31 days at most, and
-// 32 bits of milliseconds are 49 days.
+// One by one: a ring of times, each without its upper bits. None is older than a window, 31 days at
+// most, and 32 bits of milliseconds are 49 days.
+
+/**
+ * The whole way of a window in one pass, for each request takes it: moves the window's end to `now`,
+ * drops what the window has left behind (a use at its very beginning is outside), and counts
+ * `counted` where `cost` fits.
+ */
+function takeTimes(
+  { amount, windowMs }: UsageWindow,
+  state: WindowState,
+  now: number,
+  cost: number,
+  counted: number,
+): Room {
+  const { cells, offset } = state
+  const first = offset + firstTime
+  const before = latestOf(state)
+  const latest = Math.max(before, now)
+  const passed = latest - before
+  let start = Math.floor((cells[offset + ring] ?? 0) / 256)
+  let count = countOf(state)
+  while (count > 0 && ageAt(before, cells[first + start]) + passed >= windowMs) {
+    start = (start + 1) % amount
+    count -= 1
+  }
+  const over = count + cost - amount
+  const fits = cost === 0 || (over <= 0 && latest === now)
+  if (fits)
+    for (let added = 0; added < counted; added += 1) {
+      cells[first + ((start + count) % amount)] = latest % twoTo32
+      count += 1
+    }
+  cells[offset + ring] = start * 256 + count
+  setLatest(state, latest)
+  // The use that has to leave first: the oldest for more to come free, a later one for the cost to fit.
+  const leaving = fits ? 0 : over - 1
+  let freesInMs = fits ? 0 : latest - now
+  if (cost > amount) freesInMs = fits ? 0 : Number.POSITIVE_INFINITY
+  else if (leaving >= 0 && count > 0)
+    freesInMs = latest - now + windowMs - ageAt(latest, cells[first + ((start + leaving) % amount)])
+  return { fits, remaining: amount - count, freesInMs }
+}
+
+/** How long before the latest time a stored time was. */
+function ageAt(latest: number, low: number | undefined): number {
+  return ((latest % twoTo32) - (low ?? 0) + twoTo32) % twoTo32
+}
 
 function countOf({ cells, offset }: WindowState): number {
   return (cells[offset + ring] ?? 0) % 256
 }
 
-function startOfRing({ cells, offset }: WindowState): number {
-  return Math.floor((cells[offset + ring] ?? 0) / 256)
-}
-
-function setRing(
-  { amount }: UsageWindow,
-  { cells, offset }: WindowState,
-  start: number,
-  count: number,
-): void {
-  cells[offset + ring] = (start % amount) * 256 + count
-}
-
-function timeCell({ amount }: UsageWindow, { offset }: WindowState, index: number): number {
-  return offset + firstTime + (index % amount)
-}
-
-/** How long before the latest time a use was. */
-function ageOf(window: UsageWindow, state: WindowState, index: number): number {
-  const low = state.cells[timeCell(window, state, index)] ?? 0
-  return ((latestOf(state) % twoTo32) - low + twoTo32) % twoTo32
-}
-
-/** Moves the window's end on and lets go of what it has left behind: a use at its very beginning is outside. */
-function advanceRing(window: UsageWindow, state: WindowState, now: number): number {
-  const before = latestOf(state)
-  const latest = Math.max(before, now)
-  let start = startOfRing(state)
-  let count = countOf(state)
-  while (count > 0 && ageOf(window, state, start) + (latest - before) >= window.windowMs) {
-    start += 1
-    count -= 1
-  }
-  setRing(window, state, start, count)
-  setLatest(state, latest)
-  return latest
-}
-
-function addTimes(window: UsageWindow, state: WindowState, now: number, cost: number): number {
+/** Beyond the amount the oldest goes: nothing more fits before a younger one has left the window. */
+function addTimes(window: UsageWindow, state: WindowState, now: number, cost: number): void {
+  const { cells, offset } = state
   const { amount } = window
-  const latest = advanceRing(window, state, now)
+  takeTimes(window, state, now, 0, 0)
+  let start = Math.floor((cells[offset + ring] ?? 0) / 256)
+  let count = countOf(state)
   for (let added = 0; added < Math.min(cost, amount); added += 1) {
-    const start = startOfRing(state)
-    const count = countOf(state)
-    state.cells[timeCell(window, state, start + count)] = latest % twoTo32
-    // Beyond the amount the oldest goes: nothing more fits before one that is younger has left the window.
-    if (count < amount) setRing(window, state, start, count + 1)
-    else setRing(window, state, start + 1, count)
+    cells[offset + firstTime + ((start + count) % amount)] = cells[offset + latestLow] ?? 0
+    if (count < amount) count += 1
+    else start = (start + 1) % amount
   }
-  return latest
+  cells[offset + ring] = start * 256 + count
 }
 
-function ringFreeAt(window: UsageWindow, state: WindowState, now: number, cost: number): number {
-  const latest = advanceRing(window, state, now)
-  const over = countOf(state) + cost - window.amount
-  if (over <= 0) return latest
-  return latest - ageOf(window, state, startOfRing(state) + over - 1) + window.windowMs
-}
-
-function removeTimes(window: UsageWindow, state: WindowState, at: number, cost: number): void {
-  const start = startOfRing(state)
+function removeTimes({ amount }: UsageWindow, state: WindowState, at: number, cost: number): void {
+  const { cells, offset } = state
+  const start = Math.floor((cells[offset + ring] ?? 0) / 256)
   const count = countOf(state)
   let left = cost
-  let kept = 0
+  let stays = 0
   for (let index = 0; index < count; index += 1) {
-    const time = state.cells[timeCell(window, state, start + index)] ?? 0
+    const time = cells[offset + firstTime + ((start + index) % amount)] ?? 0
     if (left > 0 && time === at % twoTo32) {
       left -= 1
       continue
     }
-    state.cells[timeCell(window, state, start + kept)] = time
-    kept += 1
+    cells[offset + firstTime + ((start + stays) % amount)] = time
+    stays += 1
   }
-  setRing(window, state, start, kept)
+  cells[offset + ring] = start * 256 + stays
 }
 
-// In slots, numbered from the beginning of time; the latest is kept by its number.
+// In slots, numbered from the beginning of time; the latest is stored by its number.
+
+function takeFromSlots(
+  window: UsageWindow,
+  state: WindowState,
+  now: number,
+  cost: number,
+  counted: number,
+): Room {
+  const { amount } = window
+  const latest = advanceSlots(window, state, now)
+  const over = totalOf(state) + cost - amount
+  const fits = cost === 0 || (over <= 0 && latest === slotOf(window, now))
+  if (fits && counted > 0) changeSlot(state, latest, counted)
+  const used = totalOf(state)
+  const remaining = Math.max(0, amount - used)
+  if (fits && used === 0) return { fits, remaining, freesInMs: 0 }
+  if (!fits && cost > amount) return { fits, remaining, freesInMs: Number.POSITIVE_INFINITY }
+  const leaving = fits ? Math.max(1, used + 1 - amount) : over
+  return { fits, remaining, freesInMs: slotsFreeAt(window, state, latest, leaving) - now }
+}
+
+/** When `leaving` of what is used has left the window; the start of the latest slot for 0 or less. */
+function slotsFreeAt(window: UsageWindow, state: WindowState, latest: number, leaving: number): number {
+  if (leaving <= 0) return startOf(window, latest)
+  let slot = Math.max(0, latest - slotsPerWindow)
+  for (let left = leaving; left > 0; slot += 1) left -= state.cells[slotCell(state, slot)] ?? 0
+  return startOf(window, slot + slotsPerWindow)
+}
 
 function slotOf({ windowMs }: UsageWindow, time: number): number {
   return Math.floor((time * slotsPerWindow) / windowMs)
@@ -229,13 +274,4 @@ function changeSlot(state: WindowState, slot: number, by: number): void {
   const cell = slotCell(state, slot)
   cells[cell] = (cells[cell] ?? 0) + by
   cells[offset + total] = totalOf(state) + by
-}
-
-function slotsFreeAt(window: UsageWindow, state: WindowState, now: number, cost: number): number {
-  const latest = advanceSlots(window, state, now)
-  let over = totalOf(state) + cost - window.amount
-  let slot = latest - slotsPerWindow
-  if (over <= 0) return Math.max(now, startOf(window, latest))
-  for (; over > 0; slot += 1) over -= slot < 0 ? 0 : (state.cells[slotCell(state, slot)] ?? 0)
-  return startOf(window, slot + slotsPerWindow)
 }

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { useOf } from '../../test/contract/limiter.contract.ts'
 import { Refusal } from '../core/refusal.ts'
-import { createMemoryLimiter } from './in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from './in-process/in-process-limiter.ts'
 import type { LimitUse } from './limiter.ts'
 import { createTakeLimits, type LimitsTaken } from './take-limits.ts'
 import { noUsage, type Usage } from './usage.ts'
 
 function open() {
   const time = { now: 0 }
-  const limiter = createMemoryLimiter({ clock: () => time.now, monotonic: () => time.now })
+  const limiter = createInProcessLimiter({ clock: () => time.now, monotonic: () => time.now })
   const shadows: string[] = []
   const takeFrom = createTakeLimits(limiter, ({ use }) => shadows.push(use.name))
   /** As an exchange does, for each guard of a request. */
@@ -18,7 +18,7 @@ function open() {
     return taken
   }
   const take = (...uses: readonly LimitUse[]): Promise<LimitsTaken> | LimitsTaken => takeLimits({}, uses)
-  const left = async (use: LimitUse) => (await limiter.look([{ ...use, cost: 0 }])).states[0]?.remaining
+  const left = async (use: LimitUse) => (await limiter.peek([{ ...use, cost: 0 }])).states[0]?.remaining
   return { time, takeLimits, take, left, shadows }
 }
 

@@ -1,35 +1,35 @@
-/** A moment by two clocks, in whole milliseconds: one that never jumps, and the one that people set. */
+/** A moment by two clocks, in whole milliseconds: one that never jumps, and one that people set. */
 export interface Moment {
   readonly steady: number
   readonly wall: number
 }
 
-/** What is used of one limit, as it is kept for the next process. */
-export interface KeptUse {
+/** What is used of one limit, as stored for the next process. */
+export interface StoredUsage {
   /** As in `LimitUse`. */
   readonly name: string
   /** The limit's text. */
   readonly limit: string
   /** When it was so, by the steady clock. */
   readonly at: number
-  readonly count: KeptCount
-  /** How much more may be used without being written: whoever finds it after a crash takes it for used. */
-  readonly spare: number
+  readonly count: StoredCount
+  /** How much more may be used without being written: after a crash it counts as used. */
+  readonly reserve: number
 }
 
-export type KeptCount = KeptWindow | KeptSpan
+export type StoredCount = StoredWindow | StoredSpan
 
 /** The state of a sliding window. */
-export interface KeptWindow {
+export interface StoredWindow {
   readonly kind: 'window'
-  /** As many as `cellsOf` tells, of nobody else's memory. */
+  /** As many as `cellsOf` says, in memory of its own. */
   readonly cells: Uint32Array
 }
 
-/** What was used of a stretch of the calendar. */
-export interface KeptSpan {
+/** What was used of a day or month of the calendar. */
+export interface StoredSpan {
   readonly kind: 'calendar'
-  /** The stretch's first millisecond, by the wall clock. */
+  /** The span's first millisecond, by the wall clock. */
   readonly beginsAt: number
   /** When counting it began, by the steady clock. */
   readonly since: number
@@ -37,23 +37,24 @@ export interface KeptSpan {
 }
 
 /**
- * Keeps across restarts what is used of limits, for one process at a time: the port that a store implements.
+ * Stores what is used of limits across restarts, for one process at a time: the port.
  *
- * Times are of a steady clock that goes on from one process to the next. The time between them is measured by the wall clock: where that
- * was set back, none has passed; that it was set forward nobody can tell from a longer pause.
+ * Times are of a steady clock that continues from one process to the next. The time between them
+ * is measured by the wall clock: if that was set back, no time has passed; set forward, it looks
+ * like a longer pause.
  *
- * A call that cannot be carried out throws `Fault('limiter_unavailable')`, and has then changed nothing.
+ * A call that fails throws `Fault('limiter_unavailable')`, and has then changed nothing.
  */
-export interface LimitMemory {
-  /** Where the steady clock of this process begins: never before anything that was kept. */
+export interface UsageStore {
+  /** Where the steady clock of this process begins: never before anything that is stored. */
   readonly beginsAt: number
-  /** What is kept under a name, exactly: what was spare when a process ended without a word has been counted as used. */
-  readonly read: (name: string) => KeptUse | undefined
-  /** Keeps all of them or none; they outlive this process, however it ends, as soon as this returns. */
-  readonly write: (uses: readonly KeptUse[]) => void
-  /** Keeps what both clocks show: to be called when they have gone on, or moved against each other. */
+  /** What is stored under a name, exactly: after a crash its reserve has been counted as used. */
+  readonly read: (name: string) => StoredUsage | undefined
+  /** Stores all of them or none; once this returns they outlive this process, however it ends. */
+  readonly write: (usages: readonly StoredUsage[]) => void
+  /** Stores what both clocks show: to call when they have advanced, or moved against each other. */
   readonly mark: (now: Moment) => void
-  /** Lets go of a bounded number of uses that are over. To be called now and then. */
-  readonly tidy: (now: Moment) => void
+  /** Deletes a bounded number of usages that have expired. To be called now and then. */
+  readonly sweep: (now: Moment) => void
   readonly close: () => void
 }

@@ -2,7 +2,7 @@ import { SetupError } from '../core/setup-error.ts'
 import { checkPeppers } from '../keys/check-peppers.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { createMemoryLimiter } from '../limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import { drawPepper, type Peppers, parsePeppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
@@ -134,10 +134,10 @@ function openLimiter(
   if (keepLimits === undefined) return undefined
   try {
     const memory = openSqliteUsageStore({ file: limitsFile, ...(clock && { clock }) })
-    return createMemoryLimiter({
-      memory,
+    return createInProcessLimiter({
+      store: memory,
       onFault,
-      tendMs: 1_000,
+      maintainMs: 1_000,
       ...(clock && { clock }),
       ...(monotonic && { monotonic }),
     })

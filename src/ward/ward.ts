@@ -19,7 +19,7 @@ import { announceChanges } from '../keys/refresh-on-change.ts'
 import { createSecretUpgrade } from '../keys/upgrade-secret.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import { createBadKeys } from '../limits/bad-key-limiter.ts'
-import { createMemoryLimiter } from '../limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../limits/in-process/in-process-limiter.ts'
 import type { Limiter, LimitRefusal } from '../limits/limiter.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
@@ -122,8 +122,8 @@ export async function createWard<Required extends boolean>(
   const watch = watchStore(options, cache, monotonic, onFault)
   await watch.refresh()
   const announced = announceTo(watch, store, onFault)
-  const tendMs = options.listenMs === 0 ? 0 : 1_000
-  const limiter = options.limiter ?? createMemoryLimiter({ clock, monotonic, tendMs })
+  const maintainMs = options.listenMs === 0 ? 0 : 1_000
+  const limiter = options.limiter ?? createInProcessLimiter({ clock, monotonic, maintainMs })
   const shared = { peppers, clock, monotonic, onFault }
   const recorder = createWardRecorder({ ...options, ...shared })
   const { writer, changes } = recorder

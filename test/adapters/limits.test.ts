@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
-import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import {
+  createInProcessLimiter,
+  type InProcessLimiter,
+} from '../../src/limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { expectProblem, keyHeader } from '../parity/ask.ts'
 import { formatRequest, type RawAnswer, RawConnection, type RawRequest } from '../parity/raw-http.ts'
@@ -37,7 +40,7 @@ const routes: readonly AppRoute[] = [
   },
 ]
 
-function limiterOf(memory: MemoryLimiter): Limiter {
+function limiterOf(memory: InProcessLimiter): Limiter {
   return {
     ...memory,
     async settle(...args) {
@@ -55,7 +58,7 @@ describe.each([server, ...adapters])('$name', (adapter) => {
     settled = Promise.withResolvers()
     const time = { now: Date.UTC(2026, 0, 1) }
     const clock = (): number => time.now
-    const limiter = limiterOf(createMemoryLimiter({ clock, monotonic: clock }))
+    const limiter = limiterOf(createInProcessLimiter({ clock, monotonic: clock }))
     ward = await openTestWard({ limiter })
     target = await adapter.start({ ward, routes })
   })
@@ -160,7 +163,7 @@ describe.each([server, ...adapters])('$name, the limiter out', (adapter) => {
   ]
 
   test.each(out)('that %s: 503 or 500, and never 200', async (_, take, status) => {
-    const ward = await openTestWard({ limiter: { ...createMemoryLimiter(), take } })
+    const ward = await openTestWard({ limiter: { ...createInProcessLimiter(), take } })
     const limited = await ward.keys.create({ name: 'k', limits: ['10/min'] })
     const free = await ward.keys.create({ name: 'k', limits: [] })
     const target = await adapter.start({ ward, routes })

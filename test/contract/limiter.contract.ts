@@ -38,7 +38,7 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
     const takes = async (...uses: readonly LimitUse[]): Promise<boolean> =>
       (await limiter.take(uses)).refusal === undefined
     const left = async (use: LimitUse): Promise<number | undefined> =>
-      (await limiter.look([use])).states[0]?.remaining
+      (await limiter.peek([use])).states[0]?.remaining
 
     test('takes up to the amount and refuses beyond, until the first use leaves the window', async () => {
       const use = useOf('key:a', '2/min')
@@ -138,9 +138,9 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
     test('looking takes nothing', async () => {
       const use = useOf('key:a', '1/min')
       for (let again = 0; again < 3; again += 1)
-        expect(await limiter.look([use])).toMatchObject({ refusal: undefined, states: [{ remaining: 1 }] })
+        expect(await limiter.peek([use])).toMatchObject({ refusal: undefined, states: [{ remaining: 1 }] })
       expect(await takes(use)).toBe(true)
-      expect((await limiter.look([use])).refusal).toMatchObject({ use })
+      expect((await limiter.peek([use])).refusal).toMatchObject({ use })
     })
 
     test('a thousand at once get exactly what there is', async () => {

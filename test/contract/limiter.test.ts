@@ -2,15 +2,18 @@ import { expect, test } from 'vitest'
 import { after } from '../../src/core/after.ts'
 import { createComposedLimiter } from '../../src/limits/composed-limiter.ts'
 import { withFailMode } from '../../src/limits/fail-mode.ts'
-import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import {
+  createInProcessLimiter,
+  type InProcessLimiter,
+} from '../../src/limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { beginTime, describeLimiter, type OpenedLimiter, useOf } from './limiter.contract.ts'
 import { startPersistentLimiter } from './persistent-limiter.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
-function openMemory(): OpenedLimiter & { readonly limiter: MemoryLimiter } {
+function openMemory(): OpenedLimiter & { readonly limiter: InProcessLimiter } {
   const time = beginTime()
-  return { limiter: createMemoryLimiter({ clock: () => time.wall, monotonic: () => time.steady }), time }
+  return { limiter: createInProcessLimiter({ clock: () => time.wall, monotonic: () => time.steady }), time }
 }
 
 describeLimiter('memory', async () => openMemory())
@@ -23,7 +26,7 @@ describeLimiter('memory, kept in SQLite', async () => {
 describeLimiter('composed of one for windows and one for quotas', async () => {
   const { limiter: windows, time } = openMemory()
   // Of another steady clock, as another store has.
-  const quotas = createMemoryLimiter({ clock: () => time.wall, monotonic: () => time.steady })
+  const quotas = createInProcessLimiter({ clock: () => time.wall, monotonic: () => time.steady })
   const ahead: Limiter = {
     ...quotas,
     take: (uses) =>

@@ -1,7 +1,10 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { createMemoryLimiter, type MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import {
+  createInProcessLimiter,
+  type InProcessLimiter,
+} from '../../src/limits/in-process/in-process-limiter.ts'
 import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -13,7 +16,7 @@ export interface MachineTime {
 
 /** A process that counts, and stores its usage in a folder. */
 export interface PersistentLimiter {
-  readonly limiter: MemoryLimiter
+  readonly limiter: InProcessLimiter
   readonly folder: string
   readonly faults: (readonly [message: string, fault: unknown])[]
   /** Ends it in order. */
@@ -26,14 +29,14 @@ export interface PersistentLimiter {
 export function startPersistentLimiter(folder: string, time: MachineTime): PersistentLimiter {
   const startedAt = time.steady
   const faults: [string, unknown][] = []
-  const memory = openSqliteUsageStore({ file: join(folder, 'limits.db'), clock: () => time.wall })
-  const limiter = createMemoryLimiter({
-    memory,
+  const store = openSqliteUsageStore({ file: join(folder, 'limits.db'), clock: () => time.wall })
+  const limiter = createInProcessLimiter({
+    store,
     clock: () => time.wall,
     monotonic: () => time.steady - startedAt,
     onFault: (message, fault) => faults.push([message, fault]),
   })
-  onTestFinished(() => memory.close())
+  onTestFinished(() => store.close())
   return {
     limiter,
     folder,
@@ -42,7 +45,7 @@ export function startPersistentLimiter(folder: string, time: MachineTime): Persi
     crash() {
       const left = createTemporaryFolder()
       for (const name of ['limits.db', 'limits.db-wal']) copyFileSync(join(folder, name), join(left, name))
-      memory.close()
+      store.close()
       return left
     },
   }

@@ -146,7 +146,7 @@ async function live(
     }
     // A limit's day is found when it is read: here all are, so that one number stands for all.
     if (areClocksSet) {
-      await kept.limiter.look(uses)
+      await kept.limiter.peek(uses)
       readDay()
     }
     if (step.kind !== 'take') continue

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { MemoryLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import type { InProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import type { LimitUse } from '../../src/limits/limiter.ts'
 import { readValue } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
@@ -28,17 +28,17 @@ function beginTime(): MachineTime & { readonly pass: (ms: number) => void } {
   return time
 }
 
-async function left(limiter: MemoryLimiter, use: LimitUse): Promise<number | undefined> {
-  return (await limiter.look([use])).states[0]?.remaining
+async function left(limiter: InProcessLimiter, use: LimitUse): Promise<number | undefined> {
+  return (await limiter.peek([use])).states[0]?.remaining
 }
 
 /** Takes until it is refused; gives how often it was admitted. */
-async function takeAll(limiter: MemoryLimiter, use: LimitUse): Promise<number> {
+async function takeAll(limiter: InProcessLimiter, use: LimitUse): Promise<number> {
   for (let taken = 0; ; taken += 1)
     if ((await limiter.take([use])).refusal !== undefined || taken > 10_000) return taken
 }
 
-async function takeTimes(limiter: MemoryLimiter, use: LimitUse, times: number): Promise<void> {
+async function takeTimes(limiter: InProcessLimiter, use: LimitUse, times: number): Promise<void> {
   for (let taken = 0; taken < times; taken += 1) expect((await limiter.take([use])).refusal).toBeUndefined()
 }
 
@@ -93,7 +93,7 @@ describe('a restart', () => {
     await first.limiter.take(uses)
     await first.stop()
     const second = startPersistentLimiter(first.folder, time)
-    const { states } = await second.limiter.look(uses)
+    const { states } = await second.limiter.peek(uses)
     expect(states.map(({ remaining }) => remaining)).toEqual([2, 2, 1])
   })
 
@@ -218,7 +218,7 @@ describe('a crash', () => {
     const first = startPersistentLimiter(createTemporaryFolder(), time)
     await first.limiter.take(uses)
     const second = startPersistentLimiter(first.crash(), time)
-    expect((await second.limiter.look(uses)).states.map(({ remaining }) => remaining)).toEqual([9, 19, 29])
+    expect((await second.limiter.peek(uses)).states.map(({ remaining }) => remaining)).toEqual([9, 19, 29])
   })
 })
 

@@ -4,9 +4,9 @@ export interface Cells {
   readonly offset: number
 }
 
-/** Small pieces of memory of one size out of few large ones: a typed array of its own for each would cost more than it holds. */
+/** Small pieces of memory cut from large ones: a typed array for each costs more than it holds. */
 export interface CellPool {
-  /** A piece with nothing but 0 in it. */
+  /** A piece filled with 0. */
   readonly take: () => Cells
   readonly giveBack: (piece: Cells) => void
 }

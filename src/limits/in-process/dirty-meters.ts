@@ -1,19 +1,19 @@
-import type { KeptUse, LimitMemory, Moment } from '../usage-store.ts'
-import type { KeptMeter } from './persistent-meter.ts'
+import type { Moment, StoredUsage, UsageStore } from '../usage-store.ts'
+import type { PersistentMeter } from './persistent-meter.ts'
 
-/** Meters that changed since they were last written wholly. */
-export interface ChangedMeters {
-  readonly list: (meter: KeptMeter) => void
-  /** Writes those that changed in the last second, in pieces between which requests have their turn. Never rejects. */
+/** Meters that changed since they were last written in full. */
+export interface DirtyMeters {
+  readonly add: (meter: PersistentMeter) => void
+  /** Writes those that changed in the last second, in pieces that let requests in between. Never rejects. */
   readonly flush: () => Promise<void>
   /** Writes all of them exactly. Never rejects. */
   readonly finish: () => Promise<void>
 }
 
-export interface ChangedMetersOptions {
-  readonly memory: LimitMemory
+export interface DirtyMetersOptions {
+  readonly store: UsageStore
   readonly readClocks: () => Moment
-  /** Told when what is used cannot be written, and when it can be again. */
+  /** Called when usage cannot be written, and when it can be again. */
   readonly onFault: (message: string, fault: unknown) => void
 }
 
@@ -22,39 +22,41 @@ const metersPerPiece = 64
 /** How far the clocks may move against each other before that is written down. */
 const driftMsMax = 1_000
 
-export function createChangedMeters({ memory, readClocks, onFault }: ChangedMetersOptions): ChangedMeters {
-  let changed: KeptMeter[] = []
+export function createDirtyMeters({ store, readClocks, onFault }: DirtyMetersOptions): DirtyMeters {
+  let dirty: PersistentMeter[] = []
   let markedDrift: number | undefined
   let isFailing = false
   let flushing: Promise<void> | undefined
 
-  function list(meter: KeptMeter): void {
-    if (meter.isListed) return
-    meter.isListed = true
-    changed.push(meter)
+  function add(meter: PersistentMeter): void {
+    if (meter.isDirty) return
+    meter.isDirty = true
+    dirty.push(meter)
   }
 
   /** Marks the time where something changed since, or a clock was set. */
   function mark(now: Moment): void {
     const drift = now.wall - now.steady
     const isSet = markedDrift === undefined || Math.abs(drift - markedDrift) > driftMsMax
-    if (changed.length === 0 && !isSet) return
-    memory.mark(now)
+    if (dirty.length === 0 && !isSet) return
+    store.mark(now)
     markedDrift = drift
   }
 
-  /** Writes all that are listed, and those that come to be meanwhile, each as it is to be kept by then. */
-  async function writeAll(keptOf: (meter: KeptMeter, now: Moment) => KeptUse | undefined): Promise<void> {
-    const meters = changed
+  /** Writes all that are dirty, those that become so meanwhile included, each as it stands when written. */
+  async function writeAll(
+    storedOf: (meter: PersistentMeter, now: Moment) => StoredUsage | undefined,
+  ): Promise<void> {
+    const meters = dirty
     for (let from = 0; from < meters.length; from += metersPerPiece) {
       if (from > 0) await new Promise((resolve) => setImmediate(resolve))
       const now = readClocks()
       const rows = meters.slice(from, from + metersPerPiece).flatMap((meter) => {
-        const kept = keptOf(meter, now)
-        return kept === undefined ? [] : [{ meter, kept }]
+        const stored = storedOf(meter, now)
+        return stored === undefined ? [] : [{ meter, stored }]
       })
-      if (rows.length > 0) memory.write(rows.map(({ kept }) => kept))
-      for (const { meter, kept } of rows) meter.written(now, kept)
+      if (rows.length > 0) store.write(rows.map(({ stored }) => stored))
+      for (const { meter, stored } of rows) meter.written(now, stored)
     }
   }
 
@@ -72,19 +74,19 @@ export function createChangedMeters({ memory, readClocks, onFault }: ChangedMete
 
   async function flush(): Promise<void> {
     await tryTo(async () => {
-      await writeAll((meter, now) => meter.keptLater(now))
-      memory.tidy(readClocks())
+      await writeAll((meter, now) => meter.storedLater(now))
+      store.sweep(readClocks())
     })
-    const meters = changed
-    changed = []
+    const meters = dirty
+    dirty = []
     for (const meter of meters) {
-      meter.isListed = false
-      if (meter.passSecond()) list(meter)
+      meter.isDirty = false
+      if (meter.passSecond()) add(meter)
     }
   }
 
   return {
-    list,
+    add,
     flush() {
       flushing ??= flush().finally(() => {
         flushing = undefined
@@ -93,7 +95,7 @@ export function createChangedMeters({ memory, readClocks, onFault }: ChangedMete
     },
     async finish() {
       await flushing
-      await tryTo(() => writeAll((meter, now) => meter.keptLast(now)))
+      await tryTo(() => writeAll((meter, now) => meter.storedLast(now)))
     },
   }
 }

@@ -1,188 +1,188 @@
 import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
-import type { LimitMemory, Moment } from '../usage-store.ts'
+import type { Room } from '../sliding-window.ts'
+import type { Moment, UsageStore } from '../usage-store.ts'
 import type { Meter } from './meter.ts'
-import { createMeterTable } from './meter-table.ts'
-import { KeptMeter } from './persistent-meter.ts'
-import { createLimitKeeper, type KeptPart, type LimitKeeper } from './usage-writer.ts'
+import { createMeterTable, type MeterTable } from './meter-table.ts'
+import { PersistentMeter } from './persistent-meter.ts'
+import { createUsageWriter, type PersistentUse, type UsageWriter } from './usage-writer.ts'
 
-export interface MemoryLimiterOptions {
+export interface InProcessLimiterOptions {
   /** Milliseconds since the epoch, for the calendar's days and months. @default Date.now */
   readonly clock?: Clock
-  /** Never jumps, for windows: a clock that is set right must neither lock anybody out nor let twice as much through. @default performance.now */
+  /**
+   * Never jumps, for windows: setting the clock must neither lock a caller out nor admit twice as
+   * much. @default performance.now
+   */
   readonly monotonic?: Clock
   /**
-   * Keeps windows of an hour and more and the calendar's days and months for the next process. A crash gives nobody more than was
-   * left. It costs at most 1/64 of a limit, and no more than was used or given back in the two seconds before. Closed with the
-   * limiter. @default nothing is kept
+   * Stores windows of an hour and more and the calendar's spans for the next process. A crash gives
+   * a caller no more than was left. It costs at most 1/64 of a limit, and no more than was used or
+   * given back in the two seconds before. Closed with the limiter. @default nothing is stored
    */
-  readonly memory?: LimitMemory
-  /** How often it sweeps and flushes by itself, in milliseconds. 0: only when it is told to. @default 0 */
-  readonly tendMs?: number
-  /** Told when what is used cannot be kept, and when it can be again (`fault` undefined). */
+  readonly store?: UsageStore
+  /** How often it sweeps and flushes, in milliseconds. 0: only when called. @default 0 */
+  readonly maintainMs?: number
+  /** Called when usage cannot be stored, and when it can be again (`fault` undefined). */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
-/** A limiter of this process, with what can be seen of it. */
-export interface MemoryLimiter extends Limiter {
-  /** Limits that hold something. */
+/** A limiter of this process, with its inner state as far as it matters outside. */
+export interface InProcessLimiter extends Limiter {
+  /** Limits in memory. */
   readonly size: () => number
-  /** Lets go of limits of which nothing is used any more, among the next so many; gives how many. To be called now and then. */
+  /** Forgets unused limits among the next few thousand; returns how many. To be called now and then. */
   readonly sweep: () => number
   /** Writes what changed in the last second. To be called each second. Never rejects. */
   readonly flush: () => Promise<void>
 }
 
-/** Counts in this process's memory: about 350 bytes a limit that is in use, and nothing for one that is not. */
-export function createMemoryLimiter(options: MemoryLimiterOptions = {}): MemoryLimiter {
-  const { clock = Date.now, monotonic = () => performance.now(), memory, tendMs = 0 } = options
-  const origin = (memory?.beginsAt ?? clock()) - monotonic()
+/** Counts in this process's memory: about 350 bytes for a limit in use, nothing for an unused one. */
+export function createInProcessLimiter(options: InProcessLimiterOptions = {}): InProcessLimiter {
+  const { clock = Date.now, monotonic = () => performance.now(), store, maintainMs = 0 } = options
+  const origin = (store?.beginsAt ?? clock()) - monotonic()
   const readClocks = (): Moment => ({ steady: Math.floor(origin + monotonic()), wall: Math.floor(clock()) })
-  const keeper = memory && createLimitKeeper({ memory, readClocks, onFault: options.onFault ?? (() => {}) })
-  const meters = createMeterTable(keeper)
+  const writer = store && createUsageWriter({ store, readClocks, onFault: options.onFault ?? (() => {}) })
+  const meters = createMeterTable(writer)
   let closed: Promise<void> | undefined
 
-  /** Every limit is looked at before any is counted, in one go without a pause: nobody gets in between. */
-  function take(uses: readonly LimitUse[], isLookOnly: boolean): Taking {
+  function meet(uses: readonly LimitUse[]): readonly Meter[] {
     if (closed !== undefined) throw new Fault('limiter_unavailable', 'the limiter is closed')
-    const now = readClocks()
-    const met: Meter[] = []
-    let refusal: LimitRefusal | undefined
-    let shadows: LimitRefusal[] = none
-    for (const use of uses) {
-      const meter = meters.meterOf(use)
-      met.push(meter)
-      const refused = refusalOf(meter, use, now)
-      if (refused === undefined) continue
-      if (use.isShadow) shadows = [...shadows, refused]
-      else if (refusal === undefined || passesLater(refused, refusal)) refusal = refused
-    }
-    if (refusal === undefined && !isLookOnly) count(uses, met, shadows, now, keeper)
-    return new MemoryTaking(uses, met, now, refusal, shadows)
-  }
-
-  function settle(uses: readonly LimitUse[], at: number, costs: readonly number[]): void {
-    const now = readClocks()
-    let failure: { readonly fault: unknown } | undefined
-    for (const [index, use] of uses.entries())
-      try {
-        const meter = meters.meterOf(use)
-        meter.settle(now, at, use.cost, costs[index] ?? 0)
-        if (meter instanceof KeptMeter) keeper?.settled(meter, now)
-      } catch (fault) {
-        // The others all the same: what is under way at once must come free.
-        failure = { fault }
-      }
-    if (failure !== undefined) throw failure.fault
+    return uses.map(meters.meterOf)
   }
 
   const sweep = (): number => meters.sweep(readClocks())
-  const flush = async (): Promise<void> => keeper?.flush()
-  const timer = tendMs === 0 ? undefined : setInterval(tend, tendMs).unref()
-  function tend(): void {
+  const flush = async (): Promise<void> => writer?.flush()
+  const timer = maintainMs === 0 ? undefined : setInterval(maintain, maintainMs).unref()
+  function maintain(): void {
     sweep()
     void flush()
   }
 
   return {
-    take: (uses) => attempt(() => take(uses, false)),
-    look: (uses) => attempt(() => take(uses, true)),
-    settle: (uses, at, costs) => attempt(() => settle(uses, at, costs)),
+    take(uses) {
+      try {
+        return takeAll(uses, meet(uses), readClocks(), writer)
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    },
+    peek(uses) {
+      try {
+        return inspect(uses, meet(uses), readClocks())
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    },
+    settle(uses, at, costs) {
+      try {
+        return settleAll(uses, at, costs, meters, readClocks(), writer)
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    },
     size: meters.size,
     sweep,
     flush,
     close() {
       clearInterval(timer)
-      closed ??= keeper?.close() ?? Promise.resolve()
+      closed ??= writer?.close() ?? Promise.resolve()
       return closed
     },
   }
 }
 
-/** How the limits stand is worked out when somebody asks: many never do. */
-class MemoryTaking implements Taking {
-  readonly refusal: LimitRefusal | undefined
-  readonly shadows: readonly LimitRefusal[]
-  readonly at: number
-  readonly #uses: readonly LimitUse[]
-  readonly #met: readonly Meter[]
-  readonly #now: Moment
-  #states: readonly LimitState[] | undefined
+const none: readonly LimitRefusal[] = []
 
-  constructor(
-    uses: readonly LimitUse[],
-    met: readonly Meter[],
-    now: Moment,
-    refusal: LimitRefusal | undefined,
-    shadows: readonly LimitRefusal[],
-  ) {
-    this.#uses = uses
-    this.#met = met
-    this.#now = now
-    this.refusal = refusal
-    this.shadows = shadows
-    this.at = now.steady
-  }
-
-  get states(): readonly LimitState[] {
-    this.#states ??= this.#uses.map((use, index) => stateOf(this.#met[index] as Meter, use, this.#now))
-    return this.#states
-  }
-}
-
-/** At once where it succeeds; a failure is a rejection, as of every limiter. */
-function attempt<T>(work: () => T): T | Promise<T> {
-  try {
-    return work()
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
-
-/** Counts what fits. What has to be kept comes first: where that fails, nothing has been counted. */
-function count(
+/** All of them without a pause: no other request gets in between. */
+function takeAll(
   uses: readonly LimitUse[],
   met: readonly Meter[],
-  shadows: readonly LimitRefusal[],
   now: Moment,
-  keeper: LimitKeeper | undefined,
-): void {
-  if (keeper !== undefined) {
-    const kept: KeptPart[] = []
-    for (const [index, use] of uses.entries()) {
-      const meter = met[index]
-      if (meter instanceof KeptMeter && isCounted(use, shadows))
-        kept.push({ meter, cost: use.cost, mustBeKept: !use.isShadow })
-    }
-    if (kept.length > 0) keeper.add(kept, now)
-  }
+  writer: UsageWriter | undefined,
+): Taking {
+  const states: LimitState[] = []
+  const persistent: PersistentUse[] = []
+  let shadows = none
   for (let index = 0; index < uses.length; index += 1) {
     const use = uses[index] as LimitUse
+    const meter = met[index] as Meter
+    const isPersistent = meter instanceof PersistentMeter
+    const room = isPersistent ? meter.peek(now, use.cost) : meter.take(now, use.cost)
+    if (!room.fits && !use.isShadow) {
+      giveBack(uses.slice(0, index), met, now, shadows)
+      return inspect(uses, met, now)
+    }
+    if (!room.fits) shadows = [...shadows, { use, retryInMs: room.freesInMs }]
+    else if (isPersistent && use.cost > 0)
+      persistent.push({ meter, cost: use.cost, mustBeStored: !use.isShadow })
+    states.push(stateOf(use, room.fits ? room : meter.peek(now, 0)))
+  }
+  if (writer !== undefined && persistent.length > 0) {
+    try {
+      writer.add(persistent, now)
+    } catch (fault) {
+      giveBack(uses, met, now, shadows)
+      throw fault
+    }
+    for (const [index, meter] of met.entries())
+      if (meter instanceof PersistentMeter)
+        states[index] = stateOf(uses[index] as LimitUse, meter.peek(now, 0))
+  }
+  return { refusal: undefined, shadows, states, at: now.steady }
+}
+
+function settleAll(
+  uses: readonly LimitUse[],
+  at: number,
+  costs: readonly number[],
+  meters: MeterTable,
+  now: Moment,
+  writer: UsageWriter | undefined,
+): void {
+  let failure: { readonly fault: unknown } | undefined
+  for (const [index, use] of uses.entries())
+    try {
+      const meter = meters.meterOf(use)
+      meter.settle(now, at, use.cost, costs[index] ?? 0)
+      if (meter instanceof PersistentMeter) writer?.settled(meter, now)
+    } catch (fault) {
+      // The others all the same: what is counted at once must come free.
+      failure = { fault }
+    }
+  if (failure !== undefined) throw failure.fault
+}
+
+/** Gives back what a request took before one of its limits refused. Persistent meters are counted last. */
+function giveBack(
+  uses: readonly LimitUse[],
+  met: readonly Meter[],
+  now: Moment,
+  shadows: readonly LimitRefusal[],
+): void {
+  for (const [index, use] of uses.entries()) {
     const meter = met[index]
-    if (!(meter instanceof KeptMeter) && isCounted(use, shadows)) meter?.add(now, use.cost)
+    if (meter instanceof PersistentMeter || shadows.some((shadow) => shadow.use === use)) continue
+    meter?.settle(now, now.steady, use.cost, 0)
   }
 }
 
-function isCounted(use: LimitUse, shadows: readonly LimitRefusal[]): boolean {
-  return use.cost > 0 && (shadows === none || !shadows.some((shadow) => shadow.use === use))
+/** What taking all these would come to, with nothing taken. The limit that passes last is the refusal. */
+function inspect(uses: readonly LimitUse[], met: readonly Meter[], now: Moment): Taking {
+  let refusal: LimitRefusal | undefined
+  const shadows: LimitRefusal[] = []
+  const states = uses.map((use, index) => {
+    const meter = met[index] as Meter
+    const { fits, freesInMs: retryInMs } = meter.peek(now, use.cost)
+    if (!fits && use.isShadow) shadows.push({ use, retryInMs })
+    else if (!fits && (refusal === undefined || (retryInMs ?? 0) > (refusal.retryInMs ?? 0)))
+      refusal = { use, retryInMs }
+    return stateOf(use, meter.peek(now, 0))
+  })
+  return { refusal, shadows, states, at: now.steady }
 }
 
-const none: LimitRefusal[] = []
-
-function refusalOf(meter: Meter, use: LimitUse, now: Moment): LimitRefusal | undefined {
-  if (use.cost === 0) return undefined
-  const retryInMs = meter.freeInMs(now, use.cost)
-  return retryInMs === 0 ? undefined : { use, retryInMs }
-}
-
-function passesLater(one: LimitRefusal, other: LimitRefusal): boolean {
-  return (one.retryInMs ?? 0) > (other.retryInMs ?? 0)
-}
-
-function stateOf(meter: Meter, use: LimitUse, now: Moment): LimitState {
-  const { amount } = use.limit
-  const remaining = Math.max(0, amount - meter.used(now))
-  const freesInMs = remaining === amount ? 0 : (meter.freeInMs(now, remaining + 1) ?? 0)
+function stateOf(use: LimitUse, { remaining, freesInMs = 0 }: Room): LimitState {
   return { use, remaining, freesInMs }
 }

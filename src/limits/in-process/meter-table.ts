@@ -1,36 +1,36 @@
 import type { Limit, WindowLimit } from '../limit.ts'
 import type { LimitUse } from '../limiter.ts'
 import { cellsOf } from '../sliding-window.ts'
-import { isKept } from '../stored-usage.ts'
+import { isStored } from '../stored-usage.ts'
 import type { Moment } from '../usage-store.ts'
 import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
 import { CalendarMeter, ConcurrencyMeter, type Meter, WindowMeter } from './meter.ts'
-import { KeptMeter } from './persistent-meter.ts'
-import type { LimitKeeper } from './usage-writer.ts'
+import { PersistentMeter } from './persistent-meter.ts'
+import type { UsageWriter } from './usage-writer.ts'
 
 /** The meters of all limits that are in use, by name. */
 export interface MeterTable {
-  /** The meter of a limit, made where there is none. @throws Fault `limiter_unavailable` where what is kept cannot be read */
+  /** The meter of a limit, new or known. @throws Fault `limiter_unavailable` if its stored usage cannot be read */
   readonly meterOf: (use: LimitUse) => Meter
   readonly size: () => number
-  /** Lets go of meters of which nothing is used any more, among the next few thousand; gives how many. */
+  /** Forgets unused meters among the next few thousand; returns how many. */
   readonly sweep: (now: Moment) => number
 }
 
 /** Meters looked at in one sweep: a few milliseconds. */
 const sweptMax = 5_000
 
-export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
+export function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   const meters = new Map<string, Meter>()
   const pool = createPools()
   let sweeping = meters.entries()
 
   function createFor(use: LimitUse): Meter {
     const meter = createMeter(use.limit, pool)
-    if (keeper === undefined || meter instanceof ConcurrencyMeter || !isKept(use)) return meter
+    if (writer === undefined || meter instanceof ConcurrencyMeter || !isStored(use)) return meter
     try {
-      keeper.recall(use.name, meter)
-      return new KeptMeter(use.name, meter)
+      writer.restore(use.name, meter)
+      return new PersistentMeter(use.name, meter)
     } catch (fault) {
       release(meter, pool)
       throw fault
@@ -46,7 +46,7 @@ export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
         meters.set(use.name, meter)
         return meter
       } catch (fault) {
-        // A limit in shadow refuses nobody: it counts from nothing until it can be read.
+        // A limit in shadow refuses nothing: it counts from 0 until it can be read.
         if (use.isShadow) return createMeter(use.limit, ownCells)
         throw fault
       }
@@ -61,7 +61,7 @@ export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
           break
         }
         const [name, meter] = next.value
-        if (meter.used(now) > 0 || (meter instanceof KeptMeter && meter.isListed)) continue
+        if (meter.used(now) > 0 || (meter instanceof PersistentMeter && meter.isDirty)) continue
         release(meter, pool)
         meters.delete(name)
       }
@@ -70,7 +70,7 @@ export function createMeterTable(keeper: LimitKeeper | undefined): MeterTable {
   }
 }
 
-/** Memory for windows, a pool for each size: most have one of few. */
+/** Memory for windows, a pool for each size: few sizes serve most of them. */
 interface CellPools {
   readonly take: (limit: WindowLimit) => Cells
   readonly giveBack: (limit: WindowLimit, piece: Cells) => void
@@ -109,6 +109,6 @@ function createMeter(
 }
 
 function release(meter: Meter, pool: CellPools): void {
-  const counted = meter instanceof KeptMeter ? meter.counted : meter
+  const counted = meter instanceof PersistentMeter ? meter.counted : meter
   if (counted instanceof WindowMeter) pool.giveBack(counted.limit, counted)
 }

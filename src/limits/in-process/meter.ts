@@ -1,26 +1,29 @@
 import { type CalendarSpan, calendarSpanOf, spanLeftMs } from '../calendar.ts'
 import type { CalendarLimit, ConcurrencyLimit, WindowLimit } from '../limit.ts'
-import { addUse, cellsOf, freeAt, giveBackUse, usedIn } from '../sliding-window.ts'
-import type { KeptCount, Moment } from '../usage-store.ts'
+import { addUse, cellsOf, giveBackUse, peekUse, type Room, takeUse, usedIn } from '../sliding-window.ts'
+import type { Moment, StoredCount } from '../usage-store.ts'
 import type { Cells } from './cell-pool.ts'
 
-/** What one limit counts. Objects of classes: a million of them hold no functions of their own. */
+/** Counts one limit. Objects of classes: a million of them hold no functions of their own. */
 export interface Meter {
   readonly used: (now: Moment) => number
-  readonly add: (now: Moment, cost: number) => void
-  /** Puts `cost` in the place of what was taken at a moment. */
+  /** Takes the cost where it fits. */
+  readonly take: (now: Moment, cost: number) => Room
+  /** The same, taking nothing. */
+  readonly peek: (now: Moment, cost: number) => Room
+  /** Replaces what was taken at a moment by `cost`. */
   readonly settle: (now: Moment, at: number, taken: number, cost: number) => void
-  /** How long until `cost` more fits; undefined where only somebody's end can tell. */
-  readonly freeInMs: (now: Moment, cost: number) => number | undefined
 }
 
-/** One whose count may outlive the process. */
+/** A meter whose count may outlive the process. */
 export interface CountMeter extends Meter {
   readonly limit: WindowLimit | CalendarLimit
+  /** Counts `cost`, whether it fits or not. */
+  readonly add: (now: Moment, cost: number) => void
   /** What it would count with `cost` more. */
-  readonly countWith: (now: Moment, cost: number) => KeptCount
-  readonly restore: (count: KeptCount) => void
-  /** Which count it is, where counting begins anew from time to time: another number than that of the one before. */
+  readonly countWith: (now: Moment, cost: number) => StoredCount
+  readonly restore: (count: StoredCount) => void
+  /** Identifies the span where counting restarts from time to time: no two spans share a number. */
   readonly spanOf: (now: Moment) => number
 }
 
@@ -39,6 +42,14 @@ export class WindowMeter implements CountMeter, Cells {
     return usedIn(this.limit, this, steady)
   }
 
+  take({ steady }: Moment, cost: number): Room {
+    return takeUse(this.limit, this, steady, cost)
+  }
+
+  peek({ steady }: Moment, cost: number): Room {
+    return peekUse(this.limit, this, steady, cost)
+  }
+
   add({ steady }: Moment, cost: number): void {
     addUse(this.limit, this, steady, cost)
   }
@@ -48,17 +59,13 @@ export class WindowMeter implements CountMeter, Cells {
     else if (cost > taken) addUse(this.limit, this, steady, cost - taken)
   }
 
-  freeInMs({ steady }: Moment, cost: number): number {
-    return freeAt(this.limit, this, steady, cost) - steady
-  }
-
-  countWith({ steady }: Moment, cost: number): KeptCount {
+  countWith({ steady }: Moment, cost: number): StoredCount {
     const cells = this.cells.slice(this.offset, this.offset + cellsOf(this.limit))
     if (cost > 0) addUse(this.limit, { cells, offset: 0 }, steady, cost)
     return { kind: 'window', cells }
   }
 
-  restore(count: KeptCount): void {
+  restore(count: StoredCount): void {
     if (count.kind !== 'window') throw new TypeError(`expected a window, got a ${count.kind}`)
     if (count.cells.length !== cellsOf(this.limit))
       throw new RangeError(`expected ${cellsOf(this.limit)} cells, got ${count.cells.length}`)
@@ -90,6 +97,21 @@ export class CalendarMeter implements CountMeter {
     return this.#used
   }
 
+  take(now: Moment, cost: number): Room {
+    const room = this.peek(now, cost)
+    if (!room.fits || cost === 0) return room
+    this.#used += cost
+    return this.peek(now, 0)
+  }
+
+  peek(now: Moment, cost: number): Room {
+    const used = this.used(now)
+    const { amount } = this.limit
+    const fits = cost === 0 || used + cost <= amount
+    const freesInMs = fits && used === 0 ? 0 : spanLeftMs(this.#span, this.#since, now)
+    return { fits, remaining: Math.max(0, amount - used), freesInMs }
+  }
+
   add(now: Moment, cost: number): void {
     this.#used = this.used(now) + cost
   }
@@ -101,16 +123,12 @@ export class CalendarMeter implements CountMeter {
     this.#used = Math.max(0, isOfThisSpan ? used - taken + cost : used + Math.max(0, cost - taken))
   }
 
-  freeInMs(now: Moment, cost: number): number {
-    return this.used(now) + cost <= this.limit.amount ? 0 : spanLeftMs(this.#span, this.#since, now)
-  }
-
-  countWith(now: Moment, cost: number): KeptCount {
+  countWith(now: Moment, cost: number): StoredCount {
     const used = this.used(now) + cost
     return { kind: 'calendar', beginsAt: this.#span.beginsAt, since: this.#since, used }
   }
 
-  restore(count: KeptCount): void {
+  restore(count: StoredCount): void {
     if (count.kind !== 'calendar') throw new TypeError(`expected a calendar's span, got a ${count.kind}`)
     this.#span = calendarSpanOf(this.limit.period, count.beginsAt)
     this.#since = count.since
@@ -135,15 +153,20 @@ export class ConcurrencyMeter implements Meter {
     return this.#used
   }
 
-  add(_now: Moment, cost: number): void {
+  take(now: Moment, cost: number): Room {
+    const room = this.peek(now, cost)
+    if (!room.fits || cost === 0) return room
     this.#used += cost
+    return this.peek(now, 0)
+  }
+
+  peek(_now: Moment, cost: number): Room {
+    const { amount } = this.#limit
+    const fits = cost === 0 || this.#used + cost <= amount
+    return { fits, remaining: Math.max(0, amount - this.#used), freesInMs: undefined }
   }
 
   settle(_now: Moment, _at: number, taken: number, cost: number): void {
     this.#used = Math.max(0, this.#used - taken + cost)
-  }
-
-  freeInMs(_now: Moment, cost: number): number | undefined {
-    return this.#used + cost <= this.#limit.amount ? 0 : undefined
   }
 }

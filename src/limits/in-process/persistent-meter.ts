@@ -1,25 +1,26 @@
-import { spareMaxOf } from '../stored-usage.ts'
-import type { KeptUse, Moment } from '../usage-store.ts'
+import type { Room } from '../sliding-window.ts'
+import { reserveMaxOf } from '../stored-usage.ts'
+import type { Moment, StoredUsage } from '../usage-store.ts'
 import type { CountMeter, Meter } from './meter.ts'
 
 /**
- * A meter whose count is kept. What is kept says at every moment at least as much as was used: the count at some moment, and how
- * much more may be used before it is written again.
+ * A meter whose count is stored. The stored usage never understates what was used: it is the count
+ * at some moment, and a reserve, how much more may be used before it is written again.
  */
-export class KeptMeter implements Meter {
+export class PersistentMeter implements Meter {
   readonly name: string
   readonly counted: CountMeter
-  /** Whether the keeper has it on its list of what changed lately. */
-  isListed = false
-  /** How much may still be used without being written. Below 0: something was used that could not be written. */
-  #spare = 0
-  /** What was used since the keeper last came by. */
+  /** Whether it is on the list of meters that changed lately. */
+  isDirty = false
+  /** How much may be used without being written. Below 0: something was used and not written. */
+  #reserve = 0
+  /** What was used since the last maintenance. */
   #lately = 0
   /** How much was given back since it was written. */
   #given = 0
-  /** Whether what is kept differs from the count by more than its spare. */
+  /** Whether the stored usage differs from the count by more than its reserve. */
   #isStale = false
-  /** Of which span the kept count is: its spare is no room in a later one. */
+  /** Of which span the stored count is: its reserve is no room in a later one. */
   #writtenSpan = Number.NaN
 
   constructor(name: string, counted: CountMeter) {
@@ -29,6 +30,16 @@ export class KeptMeter implements Meter {
 
   used(now: Moment): number {
     return this.counted.used(now)
+  }
+
+  take(now: Moment, cost: number): Room {
+    const room = this.counted.take(now, cost)
+    if (room.fits && cost > 0) this.#use(cost)
+    return room
+  }
+
+  peek(now: Moment, cost: number): Room {
+    return this.counted.peek(now, cost)
   }
 
   add(now: Moment, cost: number): void {
@@ -43,48 +54,44 @@ export class KeptMeter implements Meter {
     this.#given += Math.max(0, taken - cost)
   }
 
-  freeInMs(now: Moment, cost: number): number | undefined {
-    return this.counted.freeInMs(now, cost)
-  }
-
   /** Whether something has to be written before `cost` more may be used. */
   lacks(now: Moment, cost: number): boolean {
-    return cost > (this.#isOfThisSpan(now) ? this.#spare : Math.min(0, this.#spare))
+    return cost > (this.#isOfThisSpan(now) ? this.#reserve : Math.min(0, this.#reserve))
   }
 
-  /** Whether what is kept says too little, or says more than was used by more than a crash may cost. */
+  /** Whether the stored value under-counts, or over-counts by more than a crash may cost. */
   isOff(now: Moment): boolean {
     if (this.#isStale && !this.#isOfThisSpan(now)) return true
-    return this.#spare < 0 || this.#spare + this.#given > spareMaxOf(this.counted.limit.amount)
+    return this.#reserve < 0 || this.#reserve + this.#given > reserveMaxOf(this.counted.limit.amount)
   }
 
-  /** What is to be kept for `cost` more. As much is spare as was used in the last second, so that whoever is slow is kept exactly. */
-  keptWith(now: Moment, cost: number): KeptUse {
-    return this.#kept(now, cost, Math.min(spareMaxOf(this.counted.limit.amount), this.#lately))
+  /** What to store for `cost` more. The reserve is what was used in the last second: slow callers are stored exactly. */
+  storedWith(now: Moment, cost: number): StoredUsage {
+    return this.#stored(now, cost, Math.min(reserveMaxOf(this.counted.limit.amount), this.#lately))
   }
 
-  /** What is to be kept now that the keeper comes by; undefined where nothing need be written. */
-  keptLater(now: Moment): KeptUse | undefined {
-    if (this.#isStale) return this.keptWith(now, 0)
-    return this.#spare > 0 && this.#lately === 0 ? this.#kept(now, 0, 0) : undefined
+  /** What to store at maintenance; undefined where nothing need be written. */
+  storedLater(now: Moment): StoredUsage | undefined {
+    if (this.#isStale) return this.storedWith(now, 0)
+    return this.#reserve > 0 && this.#lately === 0 ? this.#stored(now, 0, 0) : undefined
   }
 
-  /** What is to be kept when the process ends; undefined where that is kept already. */
-  keptLast(now: Moment): KeptUse | undefined {
-    return this.#isStale || this.#spare > 0 ? this.#kept(now, 0, 0) : undefined
+  /** What to store when the process ends; undefined where that is stored already. */
+  storedLast(now: Moment): StoredUsage | undefined {
+    return this.#isStale || this.#reserve > 0 ? this.#stored(now, 0, 0) : undefined
   }
 
-  /** Told that what was to be kept has been written, and counted. */
-  written(now: Moment, { spare }: KeptUse): void {
-    this.#spare = spare
+  /** To be called once what it gave to store has been written, and counted. */
+  written(now: Moment, { reserve }: StoredUsage): void {
+    this.#reserve = reserve
     this.#given = 0
     this.#isStale = false
     this.#writtenSpan = this.counted.spanOf(now)
   }
 
-  /** A second is over. Returns whether the keeper need come by again. */
+  /** Begins another second. Returns whether the meter needs maintenance again. */
   passSecond(): boolean {
-    const needs = this.#lately > 0 || this.#isStale || this.#spare > 0
+    const needs = this.#lately > 0 || this.#isStale || this.#reserve > 0
     this.#lately = 0
     return needs
   }
@@ -94,19 +101,19 @@ export class KeptMeter implements Meter {
   }
 
   #use(cost: number): void {
-    this.#spare -= cost
+    this.#reserve -= cost
     this.#lately += cost
     this.#isStale = true
   }
 
-  #kept(now: Moment, cost: number, spare: number): KeptUse {
+  #stored(now: Moment, cost: number, reserve: number): StoredUsage {
     const { limit } = this.counted
     return {
       name: this.name,
       limit: limit.text,
       at: now.steady,
       count: this.counted.countWith(now, cost),
-      spare,
+      reserve,
     }
   }
 }

@@ -1,101 +1,101 @@
 import { Fault } from '../../core/fault.ts'
-import type { KeptUse, LimitMemory, Moment } from '../usage-store.ts'
-import { type ChangedMetersOptions, createChangedMeters } from './dirty-meters.ts'
+import type { Moment, StoredUsage, UsageStore } from '../usage-store.ts'
+import { createDirtyMeters, type DirtyMetersOptions } from './dirty-meters.ts'
 import type { CountMeter } from './meter.ts'
-import type { KeptMeter } from './persistent-meter.ts'
+import type { PersistentMeter } from './persistent-meter.ts'
 
-/** What a request uses of a meter that is kept. */
-export interface KeptPart {
-  readonly meter: KeptMeter
+/** What a request uses of a persistent meter. */
+export interface PersistentUse {
+  readonly meter: PersistentMeter
   readonly cost: number
-  /** Whether the request is refused where it cannot be kept. A limit in shadow refuses nobody. */
-  readonly mustBeKept: boolean
+  /** Whether the request is refused if it cannot be stored. A limit in shadow refuses nothing. */
+  readonly mustBeStored: boolean
 }
 
-/** Keeps meters in a memory: at once where a use would go beyond what is kept, the rest each second. */
-export interface LimitKeeper {
-  /** Takes up what is kept under a name. @throws Fault `limiter_unavailable` */
-  readonly recall: (name: string, meter: CountMeter) => void
+/** Writes meters to a store: before a use beyond the reserve, the rest each second. */
+export interface UsageWriter {
+  /** Restores what is stored under a name. @throws Fault `limiter_unavailable` */
+  readonly restore: (name: string, meter: CountMeter) => void
   /**
-   * Counts uses for which there is room, once they are sure to be kept.
+   * Counts uses for which there is room, once they are stored.
    *
    * @throws Fault `limiter_unavailable`, and nothing is counted
    */
-  readonly add: (parts: readonly KeptPart[], now: Moment) => void
-  /** Hears that a meter was settled; writes it where what is kept is off by now. Where that fails its next use has to, or is refused. */
-  readonly settled: (meter: KeptMeter, now: Moment) => void
+  readonly add: (uses: readonly PersistentUse[], now: Moment) => void
+  /** After a settlement: writes the meter if the stored value is off. If that fails, its next use must write it or is refused. */
+  readonly settled: (meter: PersistentMeter, now: Moment) => void
   /** Writes what changed in the last second. Never rejects. */
   readonly flush: () => Promise<void>
-  /** Writes all exactly and closes the memory. */
+  /** Writes all exactly and closes the store. */
   readonly close: () => Promise<void>
 }
 
-export function createLimitKeeper(options: ChangedMetersOptions): LimitKeeper {
-  const { memory } = options
-  const changed = createChangedMeters(options)
+export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
+  const { store } = options
+  const dirty = createDirtyMeters(options)
   return {
-    recall(name, meter) {
-      const kept = memory.read(name)
-      if (kept === undefined) return
-      if (kept.limit !== meter.limit.text || kept.count.kind !== meter.limit.kind)
+    restore(name, meter) {
+      const stored = store.read(name)
+      if (stored === undefined) return
+      if (stored.limit !== meter.limit.text || stored.count.kind !== meter.limit.kind)
         throw new Fault(
           'limiter_unavailable',
-          `${name}: what is kept of it is of another limit, ${kept.limit}`,
+          `${name}: the stored usage is of another limit, ${stored.limit}`,
         )
-      meter.restore(kept.count)
+      meter.restore(stored.count)
     },
-    add(parts, now) {
-      const lacking = lackingOf(parts, now)
-      const rows = lacking.map((meter) => meter.keptWith(now, costIn(parts, meter)))
-      const isWritten = tryToWrite(memory, rows, () =>
-        parts.some(({ meter, mustBeKept }) => mustBeKept && lacking.includes(meter)),
+    add(uses, now) {
+      const lacking = lackingOf(uses, now)
+      const rows = lacking.map((meter) => meter.storedWith(now, costIn(uses, meter)))
+      const isWritten = tryToWrite(store, rows, () =>
+        uses.some(({ meter, mustBeStored }) => mustBeStored && lacking.includes(meter)),
       )
-      for (const { meter, cost } of parts) {
+      for (const { meter, cost } of uses) {
         meter.add(now, cost)
-        changed.list(meter)
+        dirty.add(meter)
       }
       if (isWritten)
-        for (const [index, meter] of lacking.entries()) meter.written(now, rows[index] as KeptUse)
+        for (const [index, meter] of lacking.entries()) meter.written(now, rows[index] as StoredUsage)
     },
     settled(meter, now) {
-      changed.list(meter)
+      dirty.add(meter)
       if (!meter.isOff(now)) return
-      const kept = meter.keptWith(now, 0)
-      if (tryToWrite(memory, [kept], () => false)) meter.written(now, kept)
+      const stored = meter.storedWith(now, 0)
+      if (tryToWrite(store, [stored], () => false)) meter.written(now, stored)
     },
-    flush: changed.flush,
+    flush: dirty.flush,
     async close() {
-      await changed.finish()
-      memory.close()
+      await dirty.finish()
+      store.close()
     },
   }
 }
 
-const none: readonly KeptMeter[] = []
+const none: readonly PersistentMeter[] = []
 
 /** Meters that have to be written before a request is counted. */
-function lackingOf(parts: readonly KeptPart[], now: Moment): readonly KeptMeter[] {
+function lackingOf(uses: readonly PersistentUse[], now: Moment): readonly PersistentMeter[] {
   let lacking = none
-  for (const { meter } of parts)
-    if (meter.lacks(now, costIn(parts, meter)) && !lacking.includes(meter)) lacking = [...lacking, meter]
+  for (const { meter } of uses)
+    if (meter.lacks(now, costIn(uses, meter)) && !lacking.includes(meter)) lacking = [...lacking, meter]
   return lacking
 }
 
-/** What a request uses of a meter in all: two uses of one name are counted by one. */
-function costIn(parts: readonly KeptPart[], meter: KeptMeter): number {
+/** What a request uses of a meter in all: two uses of one name share a meter. */
+function costIn(uses: readonly PersistentUse[], meter: PersistentMeter): number {
   let sum = 0
-  for (const part of parts) if (part.meter === meter) sum += part.cost
+  for (const use of uses) if (use.meter === meter) sum += use.cost
   return sum
 }
 
 /** @throws Fault `limiter_unavailable` where what cannot be written must be */
-function tryToWrite(memory: LimitMemory, rows: readonly KeptUse[], mustBeKept: () => boolean): boolean {
+function tryToWrite(store: UsageStore, rows: readonly StoredUsage[], mustBeStored: () => boolean): boolean {
   if (rows.length === 0) return true
   try {
-    memory.write(rows)
+    store.write(rows)
     return true
   } catch (error) {
-    if (!(error instanceof Fault) || mustBeKept()) throw error
+    if (!(error instanceof Fault) || mustBeStored()) throw error
     return false
   }
 }

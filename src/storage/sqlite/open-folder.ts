@@ -2,9 +2,9 @@ import { SetupError } from '../../core/setup-error.ts'
 import { checkPeppers } from '../../keys/check-peppers.ts'
 import type { KeyStore } from '../../keys/key-store.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { createMemoryLimiter } from '../../limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../../limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../limits/limiter.ts'
-import type { LimitMemory } from '../../limits/usage-store.ts'
+import type { UsageStore } from '../../limits/usage-store.ts'
 import { type Peppers, parsePeppers } from '../../secrets/peppers.ts'
 import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
@@ -119,9 +119,9 @@ async function openJobStore(
 function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
   const { clock, monotonic, onFault } = options
   const memory = openUsage(folder, options)
-  return createMemoryLimiter({
-    tendMs: 1_000,
-    ...(memory && { memory }),
+  return createInProcessLimiter({
+    maintainMs: 1_000,
+    ...(memory && { store: memory }),
     ...(clock && { clock }),
     ...(monotonic && { monotonic }),
     ...(onFault && { onFault }),
@@ -132,7 +132,7 @@ function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
 function openUsage(
   { path, limitsFile }: DataFolder,
   { storeUsage = 'never', clock, onFault }: StorageOptions,
-): LimitMemory | undefined {
+): UsageStore | undefined {
   if (storeUsage === 'never') return undefined
   try {
     return openSqliteUsageStore({ file: limitsFile, ...(clock && { clock }) })

@@ -1,4 +1,4 @@
-import { createMemoryLimiter } from '../../../src/limits/in-process/in-process-limiter.ts'
+import { createInProcessLimiter } from '../../../src/limits/in-process/in-process-limiter.ts'
 import { openSqliteUsageStore } from '../../../src/storage/sqlite/limits/usage-store.ts'
 import { useOf } from '../limiter.contract.ts'
 import { sayLine } from './say-line.ts'
@@ -8,7 +8,11 @@ import { sayLine } from './say-line.ts'
 const [, , file = '', ...texts] = process.argv
 // One day for all runs: the wall clock begins anew each time, which must count as set back.
 const clock = (): number => Date.UTC(2026, 0, 15, 12)
-const limiter = createMemoryLimiter({ memory: openSqliteUsageStore({ file, clock }), clock, tendMs: 10 })
+const limiter = createInProcessLimiter({
+  store: openSqliteUsageStore({ file, clock }),
+  clock,
+  maintainMs: 10,
+})
 const uses = texts.map((text) => useOf('key:a', text))
 for (;;) {
   let admitted = 0

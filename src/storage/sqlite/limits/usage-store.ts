@@ -1,8 +1,8 @@
 import { Fault } from '../../../core/fault.ts'
 import { SetupError } from '../../../core/setup-error.ts'
 import type { Clock } from '../../../core/time.ts'
-import { countSpare, isOver } from '../../../limits/stored-usage.ts'
-import type { LimitMemory } from '../../../limits/usage-store.ts'
+import { countReserve, isExpired } from '../../../limits/stored-usage.ts'
+import type { UsageStore } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openDatabase } from '../driver.ts'
 import { faultOf, setupErrorOf } from '../sqlite-error.ts'
@@ -22,7 +22,7 @@ export interface SqliteUsageStoreOptions {
 
 /** Rows checked for being over, at once. */
 const sweptMax = 100
-/** Written rows after which `tidy` checkpoints the write-ahead log, outside of requests. */
+/** Written rows after which `sweep` checkpoints the write-ahead log, outside of requests. */
 const rowsPerCheckpoint = 2_000
 
 /**
@@ -33,7 +33,7 @@ const rowsPerCheckpoint = 2_000
  * @throws SetupError `data_locked` (another process has it), `data_missing`, `data_corrupt`,
  *   `data_newer`, `data_unwritable`, `data_unreadable`
  */
-export function openSqliteUsageStore(options: SqliteUsageStoreOptions): LimitMemory {
+export function openSqliteUsageStore(options: SqliteUsageStoreOptions): UsageStore {
   const { file, clock = Date.now } = options
   let database: SqliteDatabase | undefined
   try {
@@ -58,8 +58,8 @@ function beginTime(database: SqliteDatabase, table: UsageTable, wall: number): n
     const mark = table.findMark()
     const steady = mark === undefined ? wall : mark.steady + Math.max(0, wall - mark.wall)
     const now = { steady, wall }
-    for (const use of table.listSpare())
-      table.put(isOver(use, now) ? { ...use, spare: 0 } : countSpare(use, now))
+    for (const use of table.listWithReserve())
+      table.put(isExpired(use, now) ? { ...use, reserve: 0 } : countReserve(use, now))
     table.putMark(now)
     return steady
   })
@@ -70,7 +70,7 @@ function createUsageStore(
   table: UsageTable,
   files: WatchedFiles,
   beginsAt: number,
-): LimitMemory {
+): UsageStore {
   let isOpen = true
   let rowsWritten = 0
   let sweptUpTo = ''
@@ -105,10 +105,10 @@ function createUsageStore(
       rowsWritten += uses.length
     },
     mark: (now) => change(() => table.putMark(now)),
-    tidy(now) {
+    sweep(now) {
       const rows = run(() => table.listAfter(sweptUpTo, sweptMax))
       sweptUpTo = rows.length < sweptMax ? '' : (rows.at(-1)?.name ?? '')
-      const over = rows.filter((use) => isOver(use, now))
+      const over = rows.filter((use) => isExpired(use, now))
       if (over.length > 0)
         change(() => {
           for (const { name } of over) table.remove(name)

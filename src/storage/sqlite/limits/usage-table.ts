@@ -1,16 +1,16 @@
 import { Fault } from '../../../core/fault.ts'
-import type { KeptCount, KeptUse, Moment } from '../../../limits/usage-store.ts'
+import type { Moment, StoredCount, StoredUsage } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
 
 /** Stored usage of limits. The caller brings the transaction. */
 export interface UsageTable {
-  readonly find: (name: string) => KeptUse | undefined
-  readonly put: (use: KeptUse) => void
+  readonly find: (name: string) => StoredUsage | undefined
+  readonly put: (use: StoredUsage) => void
   readonly remove: (name: string) => void
   /** All with a reserve. */
-  readonly listSpare: () => readonly KeptUse[]
+  readonly listWithReserve: () => readonly StoredUsage[]
   /** The next by name. */
-  readonly listAfter: (name: string, limit: number) => readonly KeptUse[]
+  readonly listAfter: (name: string, limit: number) => readonly StoredUsage[]
   readonly findMark: () => Moment | undefined
   readonly putMark: (now: Moment) => void
 }
@@ -19,7 +19,7 @@ type UseCells = readonly [
   name: string,
   limitText: string,
   at: number,
-  spare: number,
+  reserve: number,
   cells: Uint8Array | null,
   beginsAt: number | null,
   since: number | null,
@@ -32,7 +32,7 @@ export function createUsageTable(database: SqliteDatabase): UsageTable {
   const list = columns.join(', ')
   const select = (rest: string) => database.prepareCells<UseCells>(`SELECT ${list} FROM uses ${rest}`)
   const find = select('WHERE name = ?')
-  const findSpare = select('WHERE spare > 0')
+  const findWithReserve = select('WHERE spare > 0')
   const findAfter = select('WHERE name > ? ORDER BY name LIMIT ?')
   const updates = columns.slice(1).map((column) => `${column} = excluded.${column}`)
   const put = database.prepare(
@@ -54,7 +54,7 @@ export function createUsageTable(database: SqliteDatabase): UsageTable {
     },
     put: (use) => void put.run(...encodeUse(use)),
     remove: (name) => void remove.run(name),
-    listSpare: () => findSpare.all().map(decodeUse),
+    listWithReserve: () => findWithReserve.all().map(decodeUse),
     listAfter: (name, limit) => findAfter.all(name, limit).map(decodeUse),
     findMark() {
       const mark = findMark.get()
@@ -64,15 +64,15 @@ export function createUsageTable(database: SqliteDatabase): UsageTable {
   }
 }
 
-function encodeUse({ name, limit, at, spare, count }: KeptUse): readonly SqlValue[] {
-  const common = [name, limit, at, spare]
+function encodeUse({ name, limit, at, reserve, count }: StoredUsage): readonly SqlValue[] {
+  const common = [name, limit, at, reserve]
   if (count.kind === 'calendar') return [...common, null, count.beginsAt, count.since, count.used]
   const { buffer, byteOffset, byteLength } = count.cells
   return [...common, new Uint8Array(buffer, byteOffset, byteLength), null, null, null]
 }
 
-function decodeUse([name, limit, at, spare, cells, beginsAt, since, used]: UseCells): KeptUse {
-  return { name, limit, at, spare, count: decodeCount(name, cells, beginsAt, since, used) }
+function decodeUse([name, limit, at, reserve, cells, beginsAt, since, used]: UseCells): StoredUsage {
+  return { name, limit, at, reserve, count: decodeCount(name, cells, beginsAt, since, used) }
 }
 
 function decodeCount(
@@ -81,7 +81,7 @@ function decodeCount(
   beginsAt: number | null,
   since: number | null,
   used: number | null,
-): KeptCount {
+): StoredCount {
   if (bytes !== null) {
     const cells = new Uint32Array(bytes.byteLength / 4)
     new Uint8Array(cells.buffer).set(bytes)
