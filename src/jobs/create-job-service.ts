@@ -75,6 +75,7 @@ export function createJobService(options: JobServiceOptions): JobService {
       worker?.hear(job)
       changes.tell(job.id)
     }
+    if (jobs.length === 0) changes.tellAll()
     if (isDue) worker?.wake()
   })
   const stopTending = tendJobs(parts)

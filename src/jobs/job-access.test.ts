@@ -3,6 +3,7 @@ import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { Refusal } from '../core/refusal.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
+import type { JobQueue } from './job-queue.ts'
 import { anyOwner, type JobOwner, type JobService, type JobSnapshot } from './job-service.ts'
 
 type Verb = 'get' | 'cancel' | 'retry' | 'events'
@@ -166,6 +167,29 @@ describe('waiting', () => {
     await time.settle()
     openTestJobs({ time, store })
     await time.pass(1_000)
+    expect(status).toBe('succeeded')
+  })
+
+  test('hears at once what another process does where the store gives a hint', async () => {
+    const time = createTestTime()
+    const store = createInProcessJobStore()
+    let hint = (): void => {}
+    const watch: JobQueue['watch'] = (listener) => {
+      hint = () => listener({ jobs: [], isDue: true })
+      return () => {}
+    }
+    const here = openTestJobs({ time, store: { ...store, watch }, concurrency: 0 })
+    const { id } = await here.submit()
+    let status = ''
+    void here.jobs.get('acme', id, { waitMs: 30_000 }).then((job) => {
+      status = job.status
+    })
+    await time.settle()
+    openTestJobs({ time, store })
+    await time.settle()
+    expect(status).toBe('')
+    hint()
+    await time.settle()
     expect(status).toBe('succeeded')
   })
 

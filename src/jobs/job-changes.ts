@@ -5,6 +5,8 @@ export interface JobChanges {
   readonly follow: (id: string) => Following
   /** A job has changed. */
   readonly tell: (id: string) => void
+  /** Any job may have changed: the next few hundred followers look again now, the others in their turn. */
+  readonly tellAll: () => void
   /** Ends every wait, now and from now on. */
   readonly close: () => void
 }
@@ -22,7 +24,7 @@ export interface Following {
   readonly stop: () => void
 }
 
-/** Other processes' changes are not told by the store: followers look again by themselves, so often. */
+/** A hint of another process's change may be lost: followers also look again by themselves, this often. */
 const lookAgainMs = 1_000
 
 /** Most followers that look again in one turn, the others in the next, so that ten thousand open streams do not keep the store busy. */
@@ -36,6 +38,10 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
 
   function lookAgain(): void {
     callOff = inTurn.size === 0 || isClosed ? undefined : scheduler.after(lookAgainMs, lookAgain)
+    tellSome()
+  }
+
+  function tellSome(): void {
     for (const follower of [...inTurn].slice(0, lookAgainMax)) {
       inTurn.delete(follower)
       inTurn.add(follower)
@@ -65,6 +71,7 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
     tell(id) {
       for (const follower of byJob.get(id) ?? []) follower.tell()
     },
+    tellAll: tellSome,
     close() {
       isClosed = true
       callOff?.()

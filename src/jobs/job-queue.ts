@@ -64,9 +64,10 @@ export interface JobQueue {
   /** How many jobs wait and run. */
   readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
   /**
-   * Tells of jobs that were changed through this queue, as soon as they are: each change once, in its order. Changes by other processes are not told,
-   * nor that time has made something due, so whoever waits looks again by itself now and then. The listener must not throw. Gives the way to stop
-   * listening.
+   * Calls the listener with each change that was made through this queue: once, in order, as soon as it
+   * is durable. Changes by other processes come as hints: soon, several as one, without their jobs.
+   * A hint may be lost, and the passing of time makes jobs due without any, so watchers also look again
+   * by themselves. The listener must not throw. Returns what stops it.
    */
   readonly watch: (listener: (change: JobChange) => void) => () => void
 }
@@ -157,8 +158,8 @@ export interface JobPage {
 }
 
 export interface JobChange {
-  /** Jobs whose record has changed, as it is now; without results. */
+  /** Jobs whose record has changed, as it is now; without results. Empty in a hint: any job may have. */
   readonly jobs: readonly JobRecord[]
-  /** Whether this made something due: jobs were accepted, retried or handed back. */
+  /** Whether jobs may have become due: they were accepted, retried or handed back. */
   readonly isDue: boolean
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { JobChange } from '../../src/jobs/job-queue.ts'
 import { createGroupQueue } from '../../src/storage/group-commit/call-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { readValue, type SqliteDatabase } from '../../src/storage/sqlite/database.ts'
@@ -12,6 +13,8 @@ import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import { createJobWrites } from '../../src/storage/sqlite/jobs/job-writer.ts'
 import { createLastingThread } from '../../src/storage/sqlite/threads/restarting-thread.ts'
 import { startThread } from '../../src/storage/sqlite/threads/thread-worker.ts'
+import { createTestTime } from '../support/test-time.ts'
+import { startProcess } from './child-process.ts'
 import {
   acceptedOf,
   askOf,
@@ -59,6 +62,32 @@ describe('jobs in SQLite', () => {
     expect(claimed.toSorted()).toEqual([1, 2, 3, 4].map(jobId))
     expect((await other.cancel({ id: jobId(1) }, jobBegin, keepMs))?.cancelled).toBe(true)
     expect((await find(store, 1))?.status).toBe('cancelled')
+  })
+
+  test('a watcher hears that another process has committed, and is not told of its own commits twice', async () => {
+    const file = join(createTemporaryFolder(), 'jobs.db')
+    const time = createTestTime()
+    const store = await openSqliteJobStore({ file, scheduler: time.scheduler })
+    onTestFinished(() => store.close())
+    const changes: JobChange[] = []
+    const stop = store.watch((change) => void changes.push(change))
+    const polled = async (): Promise<void> => {
+      while (time.timers() === 0) await time.settle()
+      await time.pass(200)
+      while (time.timers() === 0) await time.settle()
+    }
+    await polled()
+    await submit(store, jobOf(2))
+    await polled()
+    expect(changes.map(({ jobs }) => jobs.map(({ id }) => id))).toEqual([[jobId(2)]])
+    await startProcess('submit-job', file).ended
+    await polled()
+    expect(changes.slice(1)).toEqual([{ jobs: [], isDue: true }])
+    expect(await find(store, 1)).toMatchObject({ status: 'queued' })
+    await polled()
+    expect(changes).toHaveLength(2)
+    stop()
+    expect(time.timers()).toBe(0)
   })
 
   test('every look-up is by an index, and nothing is sorted', async () => {

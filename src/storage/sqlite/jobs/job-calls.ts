@@ -88,5 +88,7 @@ export interface JobThreadCalls {
   readonly open: (call: undefined) => void
   readonly commit: (call: CommitCall) => Committed
   readonly read: (call: JobCall<keyof JobReads>) => unknown
+  /** The writer's: differs after another connection has committed, and never by its own commits. */
+  readonly readDataVersion: (call: undefined) => number
   readonly close: (call: undefined) => void
 }

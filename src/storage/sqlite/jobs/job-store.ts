@@ -1,10 +1,12 @@
 import { Fault } from '../../../core/fault.ts'
+import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
 import { createGroupQueue, type GroupQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
 import { createLastingThread, type LastingThread } from '../threads/restarting-thread.ts'
 import { errorOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+import { createCommitPoll } from './commit-poll.ts'
 import {
   forwardCalls,
   type JobCall,
@@ -20,6 +22,8 @@ export interface SqliteJobStoreOptions {
   readonly file: string
   /** Background faults: a thread that died and was started again. */
   readonly onFault?: (message: string, fault: unknown) => void
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler
 }
 
 const store = 'jobs'
@@ -38,7 +42,8 @@ const waitingMax = 65_536
  * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`,
  *   `data_unwritable`, `data_unreadable`
  */
-export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOptions): Promise<JobStore> {
+export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promise<JobStore> {
+  const { file, onFault, scheduler = processScheduler } = options
   const start = (role: JobThreadData['role']) => startJobThread({ role, file })
   const tell = (role: JobThreadData['role']) => () =>
     onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
@@ -57,6 +62,11 @@ export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOption
     onRestart: tell('reader'),
   })
   const watching = createJobWatch()
+  const others = createCommitPoll({
+    readVersion: () => writer.ask('readDataVersion', undefined),
+    onCommit: () => watching.tell({ jobs: [], isDue: true }),
+    scheduler,
+  })
   const queue = createCommitQueue(writer, watching)
   let isOpen = true
   return {
@@ -67,9 +77,17 @@ export async function openSqliteJobStore({ file, onFault }: SqliteJobStoreOption
       },
       read: (call) => reader.ask('read', call),
     }),
-    watch: watching.watch,
+    watch(listener) {
+      const stop = watching.watch(listener)
+      others.start()
+      return () => {
+        stop()
+        if (!watching.isWatched()) others.stop()
+      }
+    },
     async close() {
       isOpen = false
+      others.stop()
       await queue.settled()
       const close = (thread: ThreadWorker<JobThreadCalls>) => thread.ask('close', undefined)
       await Promise.all([writer.close(close), reader.close(close)])

@@ -1,4 +1,4 @@
-import type { SqliteDatabase } from '../database.ts'
+import { readValue, type SqliteDatabase } from '../database.ts'
 import { failureOf } from '../threads/thread-program.ts'
 import { inTransaction } from '../transaction.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
@@ -31,7 +31,9 @@ interface OpenJobs {
  * when it returns, undone when it throws. A failed call undoes itself alone. Opening is tried again
  * at the next call.
  */
-export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'close'> {
+export function createJobWriter({
+  file,
+}: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'readDataVersion' | 'close'> {
   let open: OpenJobs | undefined
 
   function use(): OpenJobs {
@@ -48,6 +50,7 @@ export function createJobWriter({ file }: JobThreadData): Pick<JobThreadCalls, '
       notes.begin(isWatched)
       return inTransaction(database, () => ({ outcomes: calls.map(execute), changes: notes.take() }))
     },
+    readDataVersion: () => Number(readValue(use().database, 'PRAGMA data_version')),
     close() {
       open?.database.close()
       open = undefined
