@@ -5,8 +5,8 @@ import { inTransaction } from './transaction.ts'
 import type { WatchedFiles } from './watched-files.ts'
 
 /**
- * A database in use. Every failure is a `Fault`, and so is a file that was moved or replaced. Writes
- * are whole; waiting for another process's lock does not block the thread.
+ * A database in use. Every failure is a `Fault`, and so is a file that was moved or replaced.
+ * Writes are whole; waiting for another process's lock does not block the thread.
  */
 export interface Connection {
   /** Runs reads outside a transaction, each of its own moment. @throws Fault `store_unavailable` */
@@ -46,7 +46,7 @@ export function createConnection(
     }
   }
 
-  /** One attempt, wholly synchronous: no other call of this process comes between lock and commit. */
+  /** One attempt, synchronous: no other call of this process comes between lock and commit. */
   function tryToWrite<T>(work: () => T): { readonly result: T } | { readonly busy: unknown } {
     let hasLock = false
     try {

@@ -10,7 +10,9 @@ import { createJobReads } from './job-reader.ts'
 import { jobSteps } from './job-schema.ts'
 import { createJobWrites } from './job-writer.ts'
 
-/** Jobs in this process's memory and on the calling thread: for tests. They end with the process. */
+/**
+ * Jobs in this process's memory and on the calling thread, for tests. They end with the process.
+ */
 export function createInProcessJobStore(): JobStore {
   const database = openInProcess()
   for (const step of jobSteps) database.exec(step)

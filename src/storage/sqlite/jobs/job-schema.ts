@@ -77,7 +77,7 @@ const jobTriggers = `
     WHERE id = 1;
   END;`
 
-/** The steps from an empty database to this program's. A step that has been released is never changed. */
+/** The steps from an empty database to this program's. A released step is never changed. */
 export const jobSteps: readonly string[] = [
   `${jobsTable('jobs', 'parked')}
 ${jobIndexes}
@@ -165,8 +165,8 @@ ${jobTriggers}
   ) STRICT;
   CREATE INDEX webhook_secrets_by_owner ON webhook_secrets (owner, place);
   `,
-  // `parked` became `dead`. A CHECK cannot be altered, so the tables are copied: those that refer to jobs
-  // too, because to drop what they refer to would delete their rows.
+  // `parked` became `dead`. A CHECK cannot be altered, so the tables are copied, also those that
+  // refer to jobs: dropping what they refer to would delete their rows.
   `${jobsTable('new_jobs', 'dead')}
   INSERT INTO new_jobs SELECT
     place, id, owner, key_id, request_id, model, kind, total, priority, attempts_max, webhook, created_at,
