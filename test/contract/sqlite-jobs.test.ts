@@ -98,7 +98,7 @@ describe('jobs in SQLite', () => {
     createJobReads(recording)
     const plans = statements.flatMap((sql) => planOf(database, sql).map((step) => ({ sql, step })))
     expect(plans.length).toBeGreaterThan(50)
-    // `MERGE` and `SCAN … subquery` read sorted rows; a list of all deliveries begins at their end.
+    // `MERGE` and `SCAN … subquery` read sorted rows; all deliveries are listed from their end.
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     expect(scans.filter((scan) => !isWholeList(scan))).toEqual([])
@@ -297,7 +297,7 @@ async function openStore(file?: string): Promise<{ file: string; store: JobStore
   return { file: path, store }
 }
 
-/** As the program before left it: a parked job with a delivery, one that succeeded, and one that waits. */
+/** As the version before left it: a parked job with a delivery, a succeeded one, a queued one. */
 function createVersion1(file: string): void {
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   const row = (number: number, more: string): string =>

@@ -4,7 +4,7 @@ import type { DataFolder } from './data-folder.ts'
 
 const pepperFile = 'pepper'
 
-/** @throws SetupError `pepper_unreadable`; `data_corrupt` if the database beside the file is empty */
+/** @throws SetupError `pepper_unreadable`; `data_corrupt` if the database beside it is empty */
 export function readPepperFile(folder: DataFolder): string | undefined {
   const text = folder.readSecretFile(pepperFile, 'pepper_unreadable')
   if (text === undefined || !folder.hasEmptyDatabase()) return text

@@ -3,7 +3,7 @@ import type { SqliteDatabase } from './database.ts'
 /**
  * Runs the work as one transaction: all of it, or nothing if it throws.
  *
- * @param begin `IMMEDIATE` takes the write lock at the beginning, `DEFERRED` only fixes what is read
+ * @param begin `IMMEDIATE` takes the write lock at once, `DEFERRED` only fixes what is read
  */
 export function inTransaction<T>(
   database: SqliteDatabase,

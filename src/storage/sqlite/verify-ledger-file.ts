@@ -6,7 +6,7 @@ import type { LedgerTrust } from '../storage.ts'
 import { openLedgerBlocks } from './ledger/stored-blocks.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
-/** @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked` */
+/** @throws SetupError as `openLedgerBlocks` */
 export function verifyLedgerFile(file: string, { onProgress, ...trust }: LedgerTrust): LedgerVerification {
   if (!existsSync(file)) throw new SetupError('data_missing', `${file}: there is no such file`)
   const ledger = openLedgerBlocks(file)
