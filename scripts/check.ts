@@ -1,5 +1,6 @@
-// `npm test`: every check of the project, one after the other, and a last line that any reader knows: `N passed, N failed`.
-// With arguments, `npm test -- src/core`, only the tests that they name.
+// `npm test`: every check of the project, one after the other, and a last line that any reader
+// knows: `N passed, N failed`. With arguments, `npm test -- src/core`, only the tests that they
+// name.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,7 +41,8 @@ function countTests(): Count {
       readonly numPassedTests: number
       readonly numFailedTests: number
     }
-    // An error outside any test, or a suite that could not be loaded, fails the run without a failed test.
+    // An error outside any test, or a suite that could not be loaded, fails the run without a
+    // failed test.
     return { passed: numPassedTests, failed: succeeded ? numFailedTests : Math.max(1, numFailedTests) }
   } catch (error) {
     process.stdout.write(`vitest left no report: ${String(error)}\n`)

@@ -42,7 +42,9 @@ function listNames(title: string, declarations: readonly Declaration[], entry: s
   return [`**${title}:** ${links.join(' · ')}`]
 }
 
-/** Several entry points have a `guard`: each heading says whose it is, and so does what leads to it. */
+/**
+ * Several entry points have a `guard`: each heading says whose it is, and so does what leads to it.
+ */
 function headingOf(name: string, entry: string): string {
   return entry === 'modelward' ? name : `${name} (${entry.slice('modelward/'.length)})`
 }

@@ -32,7 +32,8 @@ const compiler = resolve('node_modules/typescript/bin/tsc')
 const formatter = resolve('node_modules/@biomejs/biome/bin/biome')
 
 /**
- * Reads the entry points from what the compiler declares of the sources, written as the house writes it.
+ * Reads the entry points from what the compiler declares of the sources, written as the house
+ * writes it.
  *
  * @param entries paths of the files under `src`, without extension, such as `hono/index`
  */
@@ -111,7 +112,10 @@ function findDeclaration(folder: string, file: string, name: string): Declaratio
   }
 }
 
-/** The statements of a formatted file: each starts at the margin, and so does the docstring above it. */
+/**
+ * The statements of a formatted file: each starts at the margin, and so does the docstring above
+ * it.
+ */
 function readStatements(folder: string, file: string): readonly Statement[] {
   const statements: Statement[] = []
   let doc = ''

@@ -1,6 +1,7 @@
-// Runs before `npm start`, `npm test` and `npm run modelward`, under whatever Node the machine has (20 or newer):
-// installs the locked dependencies when they are absent or the lock file changed, and is silent otherwise.
-// Plain JavaScript without dependencies, because nothing is installed yet when it first runs.
+// Runs before `npm start`, `npm test` and `npm run modelward`, under whatever Node the machine has
+// (20 or newer): installs the locked dependencies when they are absent or the lock file changed,
+// and is silent otherwise. Plain JavaScript without dependencies, because nothing is installed yet
+// when it first runs.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'

@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import type { RequestHead } from '../../src/core/request-head.ts'
+import { processScheduler } from '../../src/core/scheduler.ts'
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import type { KeyFormat } from '../../src/keys/key-text.ts'
+import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { drawPepper, type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
 import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { gatherStorage } from '../../src/ward/test-ward.ts'
 import { createWard, type Ward } from '../../src/ward/ward.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
 import { createNumberedKeys, type NumberedKeys } from './numbered-keys.ts'
@@ -47,15 +50,21 @@ export async function createKeyedWard(count: number): Promise<KeyedWard> {
 async function openCounted(file: string, peppers: Peppers, cachedKeysMax: number): Promise<CountedWard> {
   const store = openSqliteKeyStore({ file })
   let lookUps = 0
-  const ward = await createWard({
-    store: {
-      ...store,
-      findKey(id) {
-        lookUps += 1
-        return store.findKey(id)
-      },
+  const counted: typeof store = {
+    ...store,
+    findKey(id) {
+      lookUps += 1
+      return store.findKey(id)
     },
-    peppers,
+  }
+  const storage = gatherStorage({
+    keys: counted,
+    ledger: undefined,
+    jobs: undefined,
+    limiter: createInProcessLimiter({ scheduler: processScheduler }),
+    secrets: { peppers },
+  })
+  const ward = await createWard(storage, {
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format,
     cachedKeysMax,

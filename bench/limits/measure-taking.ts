@@ -2,6 +2,7 @@ import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { drawPepper, parsePeppers } from '../../src/secrets/peppers.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
+import { gatherStorage } from '../../src/ward/test-ward.ts'
 import { createWard, type Ward } from '../../src/ward/ward.ts'
 import { headOf } from '../admit/keyed-ward.ts'
 import { turnOfEventLoop } from '../admit/measure-admit.ts'
@@ -34,12 +35,16 @@ export interface TakingWard {
 export async function openTakingWard(limits: typeof threeLimits): Promise<TakingWard> {
   let now = Date.now()
   const clock = (): number => now
-  const ward = await createWard({
-    store: createMemoryKeyStore({ clock: Date.now }),
-    peppers: parsePeppers(drawPepper(1), 'the benchmark'),
+  const storage = gatherStorage({
+    keys: createMemoryKeyStore({ clock: Date.now }),
+    ledger: undefined,
+    jobs: undefined,
+    limiter: createInProcessLimiter({ clock, monotonic: clock }),
+    secrets: { peppers: parsePeppers(drawPepper(1), 'the benchmark') },
+  })
+  const ward = await createWard(storage, {
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format: { prefix: 'mw', environment: 'live' },
-    limiter: createInProcessLimiter({ clock, monotonic: clock }),
   })
   const { text, record } = await ward.keys.create({ name: 'caller', owner: 'acme', limits: limits.key })
   if (limits.owner.length > 0) await ward.owners.set(record.owner, limits.owner)

@@ -41,7 +41,10 @@ function groupOf(program: Command, name: string): Command {
   return group
 }
 
-/** Commander takes the last of two values in silence. Flags that may be repeated collect theirs, and have a parser for it. */
+/**
+ * Commander takes the last of two values in silence. Flags that may be repeated collect theirs, and
+ * have a parser for it.
+ */
 function refuseRepeats(command: Command): void {
   for (const option of command.options) {
     if (!option.required || option.variadic || option.defaultValue !== undefined) continue
@@ -54,7 +57,7 @@ function refuseRepeats(command: Command): void {
   }
 }
 
-/** The version in package.json, which is two folders up from the sources and from the built package alike. */
+/** The version in package.json: two folders up, from the sources and from the built package. */
 function programVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return String((JSON.parse(text) as { readonly version: unknown }).version)

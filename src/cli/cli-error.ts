@@ -1,6 +1,9 @@
 import { exitCodes } from './exit-code.ts'
 
-/** Codes of errors that only the command line has; the others are those of refusals, faults and `SetupError`. */
+/**
+ * Codes of errors that only the command line has; the others are those of refusals, faults and
+ * `SetupError`.
+ */
 export type CliErrorCode =
   | 'usage_invalid'
   | 'input_invalid'
@@ -43,7 +46,7 @@ export function usageError(where: string, message: string): CliError {
   return new CliError('usage_invalid', `${where}: ${message}`)
 }
 
-/** Whoever read our output has closed it, as `head` does when it has enough. */
+/** The reader of our output has closed it, as `head` does when it has enough. */
 export class OutputClosed extends Error {
   constructor() {
     super('standard output was closed')

@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
 
-/** A command as `--help` lists it. Its own file is loaded only when it runs: `keys create` must not wait for the server. */
+/**
+ * A command as `--help` lists it. Its file is loaded when it runs: `keys create` must not wait for
+ * the server.
+ */
 export interface CommandEntry {
   /** Its words, such as `keys create`. */
   readonly path: string

@@ -4,7 +4,10 @@ import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
 import { flagOf } from '../config/setting-names.ts'
 import { type SettingName, settings } from '../config/settings.ts'
 
-/** What every command takes. Each text in the order given: a flag that is there twice is a fault, which the last one must not hide. */
+/**
+ * What every command takes. All texts of a flag, in order: a flag given twice is a fault, which the
+ * last one must not hide.
+ */
 export interface CommonOptions {
   readonly json?: true
   readonly data?: readonly string[]

@@ -80,7 +80,10 @@ function summarise(code: string, what: string, parts: readonly ErrorPart[], exit
   return { code, message: `${parts.length} ${what}`, parts, exitCode }
 }
 
-/** Commander's sentence, without its `error: ` and without the value of a flag that it does not know: that may be a secret. */
+/**
+ * Commander's sentence, without its `error: ` and without the value of a flag that it does not
+ * know: that may be a secret.
+ */
 function describeUsage(error: CommanderError): ErrorReport {
   const message = error.message
     .replace(/^error: /, '')

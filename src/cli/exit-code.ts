@@ -6,9 +6,15 @@ import type { SetupError } from '../core/setup-error.ts'
 export const exitCodes = {
   /** Done, and the answer is good. */
   ok: 0,
-  /** Refused, or the answer is bad: no such key, a change that is not allowed, leaked keys found, a check failed. */
+  /**
+   * Refused, or the answer is bad: no such key, a change that is not allowed, leaked keys found, a
+   * check failed.
+   */
   refused: 1,
-  /** What was typed or configured is wrong: flags, arguments, settings, an import file. Nothing was done. */
+  /**
+   * What was typed or configured is wrong: flags, arguments, settings, an import file. Nothing was
+   * done.
+   */
   usage: 2,
   /** Something outside stands in the way: the data folder, the database, the port, the disk. */
   environment: 3,

@@ -2,8 +2,9 @@
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-// From the sources, half of a short command's time goes into taking the types out, each time anew. What is cached is
-// code that will run, so it lies beside the code, for the same people to write, and never in a temporary folder of everyone's.
+// From the sources, half of a short command's time goes into stripping types. The cache holds code
+// that will run, so it lies beside the code, writable by the same users, and never in a shared
+// temporary folder.
 if (import.meta.url.endsWith('.ts'))
   enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/modelward', import.meta.url)))
 

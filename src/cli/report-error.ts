@@ -4,12 +4,13 @@ import { exitCodes } from './exit-code.ts'
 import { tell } from './terminal/output.ts'
 
 /**
- * Reports what a command threw on standard error, as `modelward: <message> (<code>)` or as one line of JSON.
+ * Reports what a command threw on standard error, as `modelward: <message> (<code>)` or as one line
+ * of JSON.
  *
  * @returns what to exit with
  */
 export function reportError(thrown: unknown, asJson: boolean): number {
-  // Whoever closed our output has what they wanted.
+  // A reader that closed our output, as `head` does, has what it wanted.
   if (thrown instanceof OutputClosed) return exitCodes.ok
   const { code, message, parts, exitCode } = describeError(thrown)
   if (asJson) {

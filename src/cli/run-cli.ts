@@ -17,7 +17,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Read off the arguments themselves: whoever asked for JSON gets it also where the command line could not be read. */
+/** From the raw arguments: errors are JSON too if the command line cannot be parsed. */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--')
   return (end < 0 ? args : args.slice(0, end)).includes('--json')

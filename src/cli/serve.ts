@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import type { LoadedConfig } from '../config/load-config.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
-import type { RunningServer, ServerOptions } from '../server/server-options.ts'
+import type { RunningServer } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
 import { OutputClosed } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
@@ -26,18 +25,21 @@ export function defineServe(command: Command): void {
 async function serve(options: CommonOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const loaded = loadCommandConfig(options, readSettingFlags(options))
   const asJson = options.json === true
-  // Keys are shown to a person who looks on; whatever else reads standard output keeps it, as logs are kept.
+  // Keys are shown to a person at a terminal; anything else that reads standard output may store
+  // it.
   const isWatched = process.stdout.isTTY && !asJson
   let firstKeys: StartReport['firstKeys']
-  // A person has no use for them; whatever keeps standard output has them where nobody with the folder can change them.
+  // A person has no use for checkpoints; a program that stores standard output keeps them out of
+  // reach of the folder's users.
   const checkpoints = createCheckpointPrinter()
   const server = await startServer({
-    ...serverOptions(loaded),
+    ...loaded.config,
+    pepper: loaded.pepper,
     firstKeys: isWatched ? 'report' : 'file',
     onFirstKeys: (report) => {
       firstKeys = report
     },
-    ...(!process.stdout.isTTY && { onCheckpoint: checkpoints.print }),
+    onCheckpoint: process.stdout.isTTY ? undefined : checkpoints.print,
   })
   const closed = closeOnSignal(server)
   await announce(startMessage({ config: loaded.config, address: server.address, firstKeys }, asJson))
@@ -45,52 +47,10 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
   process.exitCode = await closed
 }
 
-function serverOptions({ config, pepper }: LoadedConfig): ServerOptions {
-  return {
-    data: config.data,
-    host: config.host,
-    port: config.port,
-    environment: config.environment,
-    keyPrefix: config.keyPrefix,
-    schemes: config.scheme,
-    keyHeader: config.keyHeader,
-    realm: config.realm,
-    invalidKeyStatus: config.invalidKeyStatus,
-    trustProxy: config.trustProxy,
-    bodyBytesMax: config.bodyMax,
-    batchBodyBytesMax: config.batchBodyMax,
-    headerBytesMax: config.headersMax,
-    textLengthMax: config.textMax,
-    cachedKeysMax: config.cachedKeysMax,
-    limitDefault: config.limitDefault,
-    limitEveryone: config.limitEveryone,
-    limitBadKeys: config.limitBadKeys,
-    models: config.model,
-    modelDeadlineMs: config.modelDeadline,
-    modelThreads: config.modelThreads,
-    queueMax: config.queueMax,
-    queueOwnerMax: config.queueOwnerMax,
-    jobWorkers: config.jobWorkers,
-    jobAttempts: config.jobAttempts,
-    jobKeepMs: config.jobKeep,
-    jobLeaseMs: config.jobLease,
-    webhooksAllow: config.webhooksAllow,
-    webhooksAllowHttp: config.webhooksAllowHttp,
-    requestTimeoutMs: config.requestTimeout,
-    shutdownGraceMs: config.shutdownGrace,
-    ledgerMode: config.ledgerMode,
-    ledgerAddresses: config.ledgerAddresses,
-    ledgerKeep: config.ledgerKeep,
-    ledgerMax: config.ledgerMax,
-    docs: config.docs,
-    corsOrigins: config.corsOrigins,
-    logLevel: config.logLevel,
-    logRequests: config.logRequests,
-    ...(pepper === undefined ? {} : { pepper }),
-  }
-}
-
-/** Prints each checkpoint as a line, those of before it begins first: the line that says where the server listens is the first of all. */
+/**
+ * Prints each checkpoint as a line, but none before `begin`: the first line says where the server
+ * listens.
+ */
 function createCheckpointPrinter(): {
   readonly print: (checkpoint: LedgerCheckpoint) => void
   readonly begin: () => void
@@ -103,14 +63,14 @@ function createCheckpointPrinter(): {
   return {
     print,
     begin() {
-      const kept = early ?? []
+      const waiting = early ?? []
       early = undefined
-      for (const checkpoint of kept) print(checkpoint)
+      for (const checkpoint of waiting) print(checkpoint)
     },
   }
 }
 
-/** A server goes on when nobody reads what it says at its start. */
+/** A server runs on if its standard output is closed. */
 async function announce(message: string): Promise<void> {
   try {
     await printLine(message)
@@ -121,7 +81,10 @@ async function announce(message: string): Promise<void> {
 
 const signals = { SIGINT: 2, SIGTERM: 15 } as const
 
-/** Closes the server at the first signal, once the requests under way are answered; the second ends the process at once. */
+/**
+ * Closes the server at the first signal, once the requests under way are answered; the second ends
+ * the process at once.
+ */
 function closeOnSignal(server: RunningServer): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let isClosing = false

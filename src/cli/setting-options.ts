@@ -8,7 +8,9 @@ export function addSettingOptions(command: Command): void {
   for (const name of settingNames) if (name !== 'data') command.addOption(settingOption(name))
 }
 
-/** The settings among a command's options; Commander names `--key-prefix` as the setting is named. */
+/**
+ * The settings among a command's options; Commander names `--key-prefix` as the setting is named.
+ */
 export function readSettingFlags(options: Readonly<Record<string, unknown>>): SettingFlags {
   const flags: { [Name in SettingName]?: readonly string[] } = {}
   for (const name of settingNames) {

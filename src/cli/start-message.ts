@@ -9,7 +9,7 @@ export interface StartReport {
   readonly firstKeys: FirstKeysReport | undefined
 }
 
-/** What a server says on standard output when it listens. Holds keys only where `firstKeys` does. */
+/** What a server prints when it listens. Holds keys only if `firstKeys` does. */
 export function startMessage({ config, address, firstKeys }: StartReport, asJson: boolean): string {
   const file = firstKeys !== undefined && 'file' in firstKeys ? firstKeys.file : undefined
   if (asJson) return JSON.stringify({ listening: address, first_keys_file: file ?? null })
@@ -41,7 +41,7 @@ function showKeys(
 
 /** A command that any POSIX shell takes as it is. */
 function curl(config: DeploymentOptions, address: string, key?: string): string {
-  // An address that stands for every one of the machine is none to call.
+  // An address that stands for all of the machine's cannot be called.
   const target = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   const header = config.scheme.includes('header')
     ? `${config.keyHeader}: ${key}`

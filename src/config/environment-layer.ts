@@ -6,7 +6,10 @@ import { environmentNames } from './setting-names.ts'
 /** The process environment, by shape. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The settings in the environment. A `MODELWARD_` name that means nothing is a fault, and its value is never shown. */
+/**
+ * The settings in the environment. A `MODELWARD_` name that means nothing is a fault, and its value
+ * is never shown.
+ */
 export function readEnvironment(environment: Environment): Layer {
   const raw: RawSetting[] = []
   const faults: ConfigFault[] = []

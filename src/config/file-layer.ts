@@ -6,10 +6,11 @@ import { checkLayer, type Layer, type RawSetting } from './layer.ts'
 import { type SettingName, settingNames } from './settings.ts'
 
 /**
- * The settings in a configuration file, one JSON object; undefined where there is none and none was named.
+ * The settings in a configuration file, one JSON object; undefined if a file that was not named is
+ * missing.
  *
  * @param path absolute
- * @param mayBeMissing whether nobody named the file, so that none is no fault
+ * @param mayBeMissing whether the file was not named, so that a missing one is no fault
  */
 export function readConfigFile(path: string, mayBeMissing: boolean): Layer | undefined {
   let text: string
@@ -29,7 +30,7 @@ function readConfigText(text: string, path: string): Layer {
   try {
     parsed = JSON.parse(text)
   } catch {
-    // The parser's own message quotes the file, which may hold what nobody should see.
+    // The parser's own message quotes the file, which may hold a secret.
     return faulty({ where: path, expected: 'one JSON object', got: 'something that is not JSON' })
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))

@@ -26,7 +26,9 @@ export interface RawSetting {
   readonly origin: string
 }
 
-/** Checks each setting of a source, those that a stronger source overrules too: no fault is ignored. */
+/**
+ * Checks each setting of a source, those that a stronger source overrules too: no fault is ignored.
+ */
 export function checkLayer(raw: readonly RawSetting[], faults: readonly ConfigFault[] = []): Layer {
   const values: SettingValue[] = []
   const found: ConfigFault[] = [...faults]
@@ -44,13 +46,17 @@ function faultOf(name: SettingName, input: unknown, origin: string): ConfigFault
 
 function hintOf(input: unknown): { readonly hint?: string } {
   if (input === '') return { hint: 'leave it unset for the default' }
-  // Kubernetes describes every Service to every container in such variables; one named `modelward` takes our names.
+  // Kubernetes describes every Service to every container in such variables; one named `modelward`
+  // takes our names.
   if (typeof input === 'string' && /^(tcp|udp):\/\//.test(input))
     return { hint: 'Kubernetes sets this for a Service of that name; set `enableServiceLinks: false`' }
   return {}
 }
 
-/** Reads the text of a flag or variable to what a configuration file would hold; what cannot be read stays text, and is a fault. */
+/**
+ * Reads the text of a flag or variable to what a file would hold; unreadable text stays text, and
+ * is a fault.
+ */
 export function parseSettingText(name: SettingName, text: string): unknown {
   switch (settings[name].kind) {
     case 'text':

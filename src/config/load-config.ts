@@ -39,7 +39,8 @@ export interface LoadedConfig {
 /**
  * Reads the configuration: flags before environment before file before defaults.
  *
- * @throws ConfigError (`config_invalid`) with every fault of every source at once, those of overruled values among them
+ * @throws ConfigError (`config_invalid`) with every fault of every source at once, also of
+ * overruled values
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const file = readNamedFile(sources)
@@ -77,7 +78,7 @@ export function defaultOptions(): DeploymentOptions {
   return collectOptions(new Map(defaultLayer.values.map((value) => [value.name, value])))
 }
 
-/** The configuration file: the one that is named, or `modelward.json` in the working folder where there is one. */
+/** The configuration file that is named, or `modelward.json` in the working folder. */
 function readNamedFile(sources: ConfigSources): { readonly path: string; readonly layer: Layer | undefined } {
   const [flag, second] = sources.configFlag ?? []
   const named = flag ?? sources.environment[configFileVariable]

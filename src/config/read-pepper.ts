@@ -4,7 +4,7 @@ import type { ConfigFault } from './config-fault.ts'
 import type { Environment } from './environment-layer.ts'
 import { pepperFileVariable, pepperVariable } from './setting-names.ts'
 
-/** The peppers, where the environment gives them. Neither their text nor the path of their file is ever shown. */
+/** The peppers of the environment. Neither their text nor the path of their file is ever shown. */
 export interface PepperSetting {
   readonly pepper: string | undefined
   /** The environment name they came from. */
@@ -14,7 +14,10 @@ export interface PepperSetting {
 
 const expected = 'peppers, each as `<version>:<base64url of at least 32 bytes>`'
 
-/** Reads the peppers from `MODELWARD_PEPPER`, or from the file that `MODELWARD_PEPPER_FILE` names; both at once contradict. */
+/**
+ * Reads the peppers from `MODELWARD_PEPPER`, or from the file that `MODELWARD_PEPPER_FILE` names;
+ * both at once contradict.
+ */
 export function readPepper(environment: Environment): PepperSetting {
   const text = environment[pepperVariable]
   const file = environment[pepperFileVariable]
@@ -28,13 +31,16 @@ export function readPepper(environment: Environment): PepperSetting {
   try {
     return checkPepper(readFileSync(file, 'utf8'), pepperFileVariable)
   } catch (error) {
-    // Not the path either: somebody may have put the pepper itself there.
+    // Not the path either: it may be the pepper itself, put in the wrong variable.
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
     return faulty(pepperFileVariable, 'the path of a file that can be read', code)
   }
 }
 
-/** An empty one is a fault rather than unset: what failed to arrive must not be replaced by a pepper made on the spot. */
+/**
+ * An empty text is a fault, not unset: a pepper that failed to arrive must not be replaced by a new
+ * one.
+ */
 function checkPepper(text: string, origin: string): PepperSetting {
   if (text.trim() === '') return faulty(origin, expected, 'an empty text')
   try {

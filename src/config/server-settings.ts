@@ -151,7 +151,8 @@ export const serverSettings: Settings<ServerSettings> = {
   logRequests: {
     schema: z.boolean(),
     kind: 'boolean',
-    // Off: a line costs more than the guard does, and a flood of bad keys would fill the disk with them.
+    // Off: a line costs more than the guard does, and a flood of bad keys would fill the disk with
+    // them.
     default: false,
     placeholder: 'BOOLEAN',
     describes: 'Whether every request leaves a line in the log; faults always do.',
@@ -160,7 +161,10 @@ export const serverSettings: Settings<ServerSettings> = {
   },
 }
 
-/** An origin as browsers send it (RFC 6454 §6.2): scheme, host and a port that is not the scheme's own. */
+/**
+ * An origin as browsers send it (RFC 6454 §6.2): scheme, host and a port that is not the scheme's
+ * own.
+ */
 function isOrigin(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text
 }

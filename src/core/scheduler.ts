@@ -28,6 +28,16 @@ export const awaitedScheduler: Scheduler = {
   yieldTurn: processScheduler.yieldTurn,
 }
 
+/** Runs something again and again, so many milliseconds apart; returns how to cancel it. */
+export function every(scheduler: Scheduler, ms: number, run: () => void): () => void {
+  let cancel = scheduler.after(ms, runAgain)
+  function runAgain(): void {
+    cancel = scheduler.after(ms, runAgain)
+    run()
+  }
+  return () => cancel()
+}
+
 /** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
 export async function stayAlive<T>(work: Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 60_000)

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { stillScheduler } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
+import { processScheduler } from '../core/scheduler.ts'
 import type { Changes } from '../keys/key-store.ts'
 import { createKeyCacheSync } from './key-cache-sync.ts'
 
@@ -19,7 +21,8 @@ test('what is heard counts from when it was asked, and each question starts wher
     },
     cache: { renew: (at, changed) => heard.push([at, changed]) },
     monotonic: () => now,
-    intervalMs: 0,
+    scheduler: stillScheduler,
+    intervalMs: 200,
     onSyncFailed: () => {},
     onSynced: () => {},
   })
@@ -50,6 +53,7 @@ test('a store that cannot be heard is told of once, and again when it is back', 
     },
     cache: { renew: () => {} },
     monotonic: () => 0,
+    scheduler: processScheduler,
     intervalMs: 1,
     onSyncFailed: () => told.push('deaf'),
     onSynced: () => {
@@ -78,6 +82,7 @@ test('a pushed change is read at once, and one that comes during a poll is not m
     },
     cache: { renew: () => {} },
     monotonic: () => 0,
+    scheduler: stillScheduler,
     intervalMs: 0,
     onSyncFailed: () => {},
     onSynced: () => {},

@@ -1,3 +1,4 @@
+import { every, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeCursor, Changes, KeyStore } from '../keys/key-store.ts'
 import type { KeyCache } from './key-cache.ts'
@@ -17,10 +18,8 @@ export interface KeyCacheSyncOptions {
   readonly store: Pick<KeyStore, 'readChanges' | 'onChange'>
   readonly cache: Pick<KeyCache, 'renew'>
   readonly monotonic: Clock
-  /**
-   * Milliseconds between two polls: the longest that a revoked key still works. 0: only `refresh`
-   * polls.
-   */
+  readonly scheduler: Scheduler
+  /** Milliseconds between two polls: the longest that a revoked key still works. */
   readonly intervalMs: number
   /** Called once when polls begin to fail. */
   readonly onSyncFailed: (fault: unknown) => void
@@ -29,7 +28,7 @@ export interface KeyCacheSyncOptions {
 }
 
 export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
-  const { store, cache, monotonic, intervalMs, onSyncFailed, onSynced } = options
+  const { store, cache, monotonic, scheduler, intervalMs, onSyncFailed, onSynced } = options
   let cursor: ChangeCursor | undefined
   let latest: Changes | undefined
   let isFailing = false
@@ -69,12 +68,12 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   }
 
   const stopHints = store.onChange?.(hint)
-  const timer = intervalMs > 0 ? setInterval(() => void poll(), intervalMs).unref() : undefined
+  const stopPolls = every(scheduler, intervalMs, () => void poll())
   return {
     refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
     stop() {
-      clearInterval(timer)
+      stopPolls()
       stopHints?.()
     },
   }

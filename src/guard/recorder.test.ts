@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
-import { headOf, openTestWard } from '../../test/support/open-test-ward.ts'
+import { headOf, openTestWard, type TestWardOptions } from '../../test/support/open-test-ward.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
 import { stdoutSink } from '../ledger/write/stdout-sink.ts'
-import type { WardOptions } from '../ward/ward.ts'
 
 const answer = { status: 200, route: '/', requestId: undefined }
 
 /** A ward, and a way to ask it as an adapter would. */
-async function open(options: Partial<WardOptions> = {}) {
+async function open(options: TestWardOptions = {}) {
   const told: unknown[] = []
   const ward = await openTestWard({ onFault: (message) => told.push(message), ...options })
   async function ask(

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type ChangeRecorder, createChangeRecorder } from '../ledger/write/change-recorder.ts'
@@ -27,8 +28,8 @@ export interface RecorderOptions {
   readonly monotonic: Clock
   /** For hashed addresses. */
   readonly deriveKey: () => KeyObject
-  /** Whether a timer writes the counts of refused requests each minute; if not, the next request does. */
-  readonly isTimed: boolean
+  /** Ends the minutes in which refused requests are counted. */
+  readonly scheduler: Scheduler
   readonly onFault: (message: string, fault: unknown) => void
 }
 
@@ -41,12 +42,12 @@ export interface Recorder {
   readonly writer: EntryWriter
   /** For faults that no answer can report. */
   readonly onFault: (message: string, fault: unknown) => void
-  /** Writes the counts that are left, and closes the ledger. */
+  /** Writes the counts that are left. */
   readonly close: () => Promise<void>
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { ledger, schemes, clock, monotonic, isTimed, onFault, changedBy } = options
+  const { ledger, schemes, clock, monotonic, scheduler, onFault, changedBy } = options
   const writer = createEntryWriter({ ledger, mode: options.ledgerMode, sinks: options.sinks, onFault })
   const address = createRecordAddress(options.ledgerAddresses ?? 'whole', options.deriveKey)
   const flood = new Flood({
@@ -54,7 +55,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     formatAddress: address.ofGroup,
     clock,
     monotonic,
-    isTimed,
+    scheduler,
     onFault,
   })
   let closed: Promise<void> | undefined
@@ -64,7 +65,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     writer,
     onFault,
     close() {
-      closed ??= flood.close().finally(() => ledger?.close())
+      closed ??= flood.close()
       return closed
     },
   }

@@ -7,7 +7,9 @@ import { problemMediaType, Refusal } from '../core/refusal.ts'
 import type { Ward } from '../ward/ward.ts'
 import type { Log } from './http/log.ts'
 
-/** Longest path of a Unix socket that every system takes, in bytes (unix(7): 108 with the end; macOS 104). */
+/**
+ * Longest path of a Unix socket on every system, in bytes (unix(7): 108 with the end; macOS 104).
+ */
 const pathBytesMax = 103
 
 /** Where the server of a data folder answers the command line. */
@@ -16,8 +18,9 @@ export function controlSocketOf(folder: string): string {
 }
 
 /**
- * Answers the command line about what only the running server knows, such as how short limits stand: a Unix socket in the data folder,
- * 0600, so that whoever may open it may read the folder too. Without one, as on Windows, the command line sees what is on the disk.
+ * Answers the command line about what only the running server knows, such as the status of short
+ * limits: a Unix socket in the data folder, 0600, so that only users who may read the folder may
+ * open it. Without one, as on Windows, the command line sees what is on the disk.
  *
  * @returns what closes it
  */
@@ -31,7 +34,7 @@ export async function openControlSocket(
     log.info('no control socket: this system has none, or the data folder’s path is too long for one')
     return async () => {}
   }
-  // Left by a server that was killed: whoever opens this one holds the folder's lock.
+  // Left by a server that was killed: this process holds the folder's lock.
   rmSync(path, { force: true })
   const server = createServer(answerFrom(ward))
   server.listen(path)

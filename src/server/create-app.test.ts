@@ -102,7 +102,7 @@ describe('errors', () => {
   })
 
   test('the body of a request that nobody will answer is not looked at', async () => {
-    const { app, keys } = await open({ bodyBytesMax: 100 })
+    const { app, keys } = await open({ bodyMax: 100 })
     const headers = { ...asKey(keys.right), 'content-type': 'application/json' }
     for (const payload of ['{"tex', 'a'.repeat(1_000)]) {
       expect((await app.inject({ method: 'POST', url: '/none', headers, payload })).statusCode).toBe(404)

@@ -30,7 +30,7 @@ import { createLog, type Log } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
-import type { AppOptions } from './server-options.ts'
+import type { ServerOptions } from './server-options.ts'
 
 export interface AppParts {
   readonly ward: Ward
@@ -47,7 +47,7 @@ export interface AppParts {
 }
 
 /** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
-export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
+export async function createApp(parts: AppParts, options: ServerOptions): Promise<FastifyInstance> {
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = parts
   const log = parts.log ?? createAppLog(options)
   const app = createFastify(options, log, ward)
@@ -69,7 +69,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     },
   })
   app.addHook('onRequest', (request, _reply, done) => {
-    // Before the body of a request that nobody will answer is read.
+    // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
   })
   if (options.logRequests) logRequests(app, log)
@@ -87,15 +87,15 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   return app
 }
 
-export function createAppLog({ logLevel, keyHeader, logStream }: AppOptions): Log {
+export function createAppLog({ logLevel, keyHeader, logStream }: ServerOptions): Log {
   return createLog({ level: logLevel, keyHeader, ...(logStream && { stream: logStream }) })
 }
 
-function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstance {
+function createFastify(options: ServerOptions, log: Log, ward: Ward): FastifyInstance {
   return fastify({
-    bodyLimit: options.bodyBytesMax,
-    // An owner is longer than the 100 that Fastify lets through; what is too long for one is told so by the route.
-    routerOptions: { maxParamLength: options.headerBytesMax },
+    bodyLimit: options.bodyMax,
+    // An owner may be longer than Fastify's 100 characters; the route refuses what is too long.
+    routerOptions: { maxParamLength: options.headersMax },
     trustProxy: options.trustProxy.length === 0 ? false : [...options.trustProxy],
     genReqId: () => randomUUID(),
     return503OnClosing: false,
@@ -110,13 +110,14 @@ function createFastify(options: AppOptions, log: Log, ward: Ward): FastifyInstan
     },
     async frameworkErrors(error, request, reply) {
       setAnswerHeaders(request, reply)
-      // It does not reject: Fastify drops this promise, and what it rejected with would end the process.
+      // Never rejects: Fastify drops this promise, and an unhandled rejection would end the
+      // process.
       return answerError(log, request, reply, await decideBadPath(ward.guard, request, error))
     },
   }) as FastifyInstance
 }
 
-/** A line a request. The route's pattern, never the path: people put keys and texts there, whole, mistyped or encoded. */
+/** A line for each request. The route's pattern, never the path, which may hold keys and texts. */
 function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook('onResponse', (request, reply, done) => {
     log.info(

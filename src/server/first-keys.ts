@@ -1,6 +1,6 @@
 import { adminScope, defaultScope } from '../core/scope.ts'
 import type { NewKey } from '../keys/new-key.ts'
-import type { DataFolder } from '../storage/sqlite/data-folder.ts'
+import type { StorageSecrets } from '../storage/storage.ts'
 import type { Ward } from '../ward/ward.ts'
 
 /** The keys made for an empty store: their texts, or the file that holds them. */
@@ -17,7 +17,7 @@ export interface FirstKeys {
 
 export interface FirstKeysOptions {
   readonly ward: Pick<Ward, 'keys' | 'store'>
-  readonly folder: Pick<DataFolder, 'path' | 'replaceSecretFile'>
+  readonly secrets: Pick<StorageSecrets, 'handOver'>
   readonly to: 'report' | 'file'
 }
 
@@ -29,21 +29,22 @@ const firstKeys: readonly NewKey[] = [
 ]
 
 /**
- * Makes one admin key and one demo key where the store has never had any, in one commit. The file is written before it: a
- * crash in between leaves texts of keys that are not there, and the next start writes others, instead of keys whose texts
- * nobody has.
+ * Makes one admin key and one demo key if the store has never had any, in one commit. The texts are
+ * handed over before it: a crash in between leaves texts of keys that do not exist, and the next
+ * start writes others, instead of keys whose texts are lost.
  */
 export async function issueFirstKeys({
   ward,
-  folder,
+  secrets,
   to,
 }: FirstKeysOptions): Promise<{ readonly keys: FirstKeys } | { readonly file: string } | undefined> {
   const { hasKeys } = await ward.store.readChanges(undefined)
   if (hasKeys) return undefined
   let keys: FirstKeys = { admin: '', demo: '' }
+  let file = ''
   await ward.keys.createAll(firstKeys, ([admin, demo]) => {
     keys = { admin: admin?.text ?? '', demo: demo?.text ?? '' }
-    if (to === 'file') folder.replaceSecretFile(fileName, `${JSON.stringify(keys, null, 2)}\n`)
+    if (to === 'file') file = secrets.handOver(fileName, `${JSON.stringify(keys, null, 2)}\n`)
   })
-  return to === 'file' ? { file: `${folder.path}/${fileName}` } : { keys }
+  return to === 'file' ? { file } : { keys }
 }

@@ -13,13 +13,13 @@ const listenMsMax = 1_000
 
 const status = z.object({ status: z.literal('ok') })
 
-/** `/health`: this process answers. `/ready`: it can also decide about keys, so that requests may be sent to it. */
+/** `/health`: this process answers. `/ready`: it can also decide about keys, and wants requests. */
 export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: HealthRouteOptions): void {
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
   let listening: Promise<void> | undefined
 
-  /** Asks the store once for all who ask at the same time: these routes are open to everyone. */
+  /** One poll for all requests at the same time: these routes are public. */
   function listen(): Promise<void> {
     listening ??= withinMs(ward.refresh(), listenMsMax).finally(() => {
       listening = undefined

@@ -8,7 +8,7 @@ import { serverDefaults } from '../../test/parity/start-server-target.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'
 import { closeWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { constantModel } from '../../test/support/test-app.ts'
-import { openWard } from '../ward/open-folder.ts'
+import { openWard } from '../ward/open-ward.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { startServer } from './start-server.ts'
 
@@ -97,7 +97,7 @@ describe('what was accepted outlives the server', () => {
 
   test('on closing, a job that ends within the grace ends; one that does not is handed back, uncounted', async () => {
     const held = createHeldModel()
-    const first = await start({ models: [held.model], shutdownGraceMs: 50, jobWorkers: 1 })
+    const first = await start({ models: [held.model], shutdownGrace: 50, jobWorkers: 1 })
     const { json: job } = await first.ask('POST', '/predict', { text: 'abc' }, later)
     await held.call(0)
     const stream = await fetch(`${first.server.address}/jobs/${job.id}/events`, {
@@ -132,7 +132,6 @@ describe('what was accepted outlives the server', () => {
       create: false,
       schemes: [],
       format: { prefix: 'mw', environment: 'live' },
-      listenMs: 0,
     })
     const { records = [] } = (await ward.ledger?.query({ limit: 100, order: 'oldest' })) ?? {}
     await ward.close()
@@ -166,7 +165,7 @@ describe('a model in a thread', () => {
   })
 
   test('that computes for ever neither holds up the server nor keeps it from closing', async () => {
-    const { server, ask } = await start({ models: [threadedModel, constantModel], shutdownGraceMs: 20 })
+    const { server, ask } = await start({ models: [threadedModel, constantModel], shutdownGrace: 20 })
     const begun = heard('begun spin')
     const { json: job } = await ask('POST', '/predict', { text: 'spin' }, later)
     await begun

@@ -7,7 +7,7 @@ import { text as readText } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { appOptions, constantModel } from '../../test/support/test-app.ts'
 import { Fault } from '../core/fault.ts'
-import { openWard } from '../ward/open-folder.ts'
+import { openWard } from '../ward/open-ward.ts'
 import { type FirstKeysReport, issueFirstKeys } from './first-keys.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { startServer } from './start-server.ts'
@@ -32,30 +32,12 @@ async function start(
     data,
     host: '127.0.0.1',
     port: 0,
-    environment: 'live',
-    keyPrefix: 'mw',
-    schemes: ['header'],
-    realm: 'modelward',
-    invalidKeyStatus: 403,
     cachedKeysMax: 100,
     limitDefault: [],
-    limitEveryone: [],
     limitBadKeys: 'none',
-    shutdownGraceMs: 10_000,
-    ledgerMode: 'before',
-    ledgerAddresses: 'whole',
-    ledgerKeep: 'forever',
-    ledgerMax: 'unlimited',
-    modelDeadlineMs: 5_000,
-    modelThreads: 'auto',
     queueMax: 100,
     queueOwnerMax: 100,
     jobWorkers: 1,
-    jobAttempts: 3,
-    jobKeepMs: 86_400_000,
-    jobLeaseMs: 30_000,
-    webhooksAllow: [],
-    webhooksAllowHttp: false,
     models: [constantModel],
     onFirstKeys: (report) => void reports.push(report),
     ...options,
@@ -119,22 +101,21 @@ describe('the first start', () => {
   })
 
   test('writes the file before the keys, so that no crash leaves keys whose texts nobody has', async () => {
-    const { ward, folder } = await openWard({
+    const { ward, storage } = await openWard({
       data,
       create: true,
       schemes: [],
       format: { prefix: 'mw', environment: 'live' },
     })
     const order: string[] = []
-    const watched = {
-      path: folder.path,
-      replaceSecretFile: (name: string, text: string) => {
+    const secrets = {
+      handOver: (name: string, text: string) => {
         order.push('file')
-        folder.replaceSecretFile(name, text)
+        storage.secrets.handOver(name, text)
         throw new Fault('internal', 'crashed')
       },
     }
-    await expect(issueFirstKeys({ ward, folder: watched, to: 'file' })).rejects.toThrow('crashed')
+    await expect(issueFirstKeys({ ward, secrets, to: 'file' })).rejects.toThrow('crashed')
     expect(await ward.store.readChanges(undefined)).toMatchObject({ hasKeys: false })
     expect(order).toEqual(['file'])
     await ward.close()
@@ -196,7 +177,7 @@ describe('close', () => {
   })
 
   test('does not wait for a connection that was opened ahead of need', async () => {
-    const { server } = await start({ shutdownGraceMs: 600_000 })
+    const { server } = await start({ shutdownGrace: 600_000 })
     const unused = await open(server)
     await fetch(`${server.address}/health`)
     await server.close()
@@ -212,7 +193,7 @@ describe('close', () => {
         return new Promise<never>(() => {})
       },
     }
-    const { server, reports } = await start({ models: [model], firstKeys: 'report', shutdownGraceMs: 20 })
+    const { server, reports } = await start({ models: [model], firstKeys: 'report', shutdownGrace: 20 })
     const pending = predict(server, keysOf(reports).demo)
     const cut = expect(pending).rejects.toThrow()
     await called.promise
@@ -268,7 +249,7 @@ describe('what the HTTP parser refuses', () => {
   })
 
   test('a request that does not arrive in time is 408', async () => {
-    const { server } = await start({ requestTimeoutMs: 100 })
+    const { server } = await start({ requestTimeout: 100 })
     const answer = await exchange(server, 'GET /health HTTP/1.1\r\nHost: x\r\n')
     expect(bodyOf(answer)).toMatchObject({ status: 408, code: 'request_timeout' })
   })
@@ -284,7 +265,7 @@ describe('what the HTTP parser refuses', () => {
   })
 
   test('a second key hidden behind 2,500 other headers is seen', async () => {
-    const { server, reports } = await start({ firstKeys: 'report', headerBytesMax: 65_536 })
+    const { server, reports } = await start({ firstKeys: 'report', headersMax: 65_536 })
     const key = keysOf(reports).demo
     const filler = 'a:b\r\n'.repeat(2_500)
     const head = `GET /v1/keys/self HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: ${key}\r\n${filler}`

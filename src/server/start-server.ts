@@ -1,9 +1,12 @@
+import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../models/create-model-runtime.ts'
 import type { ModelRuntime } from '../models/model-runtime.ts'
-import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-folder.ts'
+import type { LedgerStorageOptions } from '../storage/storage.ts'
+import type { WardJobsOptions } from '../ward/jobs-options.ts'
+import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
@@ -15,7 +18,7 @@ import type { RunningServer, ServerOptions } from './server-options.ts'
 /**
  * Loads the models, opens the data folder and answers requests.
  *
- * @throws SetupError when something outside stands in the way; everything that was opened is closed again
+ * @throws SetupError if it cannot start; everything that was opened is closed again
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
@@ -37,16 +40,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 type Close = () => Promise<void> | void
 
-/** Opens one thing after the other; `opened` gets how each is closed, so that they can be closed in reverse. */
+/** Opens one after the other; `opened` gets how to close each, in reverse. */
 async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const log = createAppLog(options)
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
   const { models } = runtime
-  const { ward, folder } = await openWard(wardOptions(options, models, log))
+  const { ward, storage } = await openWard(wardOptions(options, models, log))
   opened.push(() => ward.close())
-  const lock = folder.lockForServer()
-  opened.push(() => lock.release())
+  opened.push(await storage.startServing())
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
@@ -54,13 +56,13 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const connections = trackConnections(app.server)
   opened.push(async () => {
     closing.abort()
-    const { shutdownGraceMs: graceMs } = options
+    const { shutdownGrace: graceMs } = options
     await Promise.all([closeApp(app, connections, graceMs), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
-  opened.push(await openControlSocket(folder.path, ward, log))
-  // Only now: keys made for a server that then cannot listen would never be shown to anybody.
-  await reportFirstKeys({ ward, folder }, options, address)
+  opened.push(await openControlSocket(resolve(options.data), ward, log))
+  // Only now: keys made for a server that then cannot listen would never be shown.
+  await reportFirstKeys({ ward, storage }, options, address)
   return address
 }
 
@@ -69,12 +71,11 @@ async function closeAll(opened: readonly Close[]): Promise<void> {
 }
 
 function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
-  const { models = [], modelDeadlineMs, modelThreads, queueMax } = options
   return {
-    models,
-    deadlineMs: modelDeadlineMs,
-    waitingMax: queueMax,
-    ...(modelThreads !== 'auto' && { threads: modelThreads }),
+    models: options.models ?? options.model,
+    deadlineMs: options.modelDeadline,
+    waitingMax: options.queueMax,
+    ...(options.modelThreads !== 'auto' && { threads: options.modelThreads }),
     onFault: (fault) => log.error({ err: fault }, fault.message),
   }
 }
@@ -87,51 +88,46 @@ function faultLogger(log: Log): (message: string, fault: unknown) => void {
 }
 
 function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log: Log): OpenWardOptions {
-  const { data, pepper, clock, monotonic, realm, invalidKeyStatus, cachedKeysMax } = options
-  const { limitDefault, limitEveryone, limitBadKeys } = options
-  const { ledgerMode, ledgerAddresses, ledgerKeep, ledgerMax, onCheckpoint } = options
   return {
-    data,
+    ...options,
     create: true,
-    keepLimits: 'always',
-    schemes: options.schemes.map((name) => schemeOf(name, options.keyHeader)),
+    storeUsage: 'always',
+    schemes: options.scheme.map((name) => schemeOf(name, options.keyHeader)),
     format: { prefix: options.keyPrefix, environment: options.environment },
-    realm,
-    invalidKeyStatus,
-    cachedKeysMax,
-    limitDefault,
-    limitEveryone,
-    ledgerMode,
-    ledgerAddresses,
-    folderJobs: {
-      models: jobModelsOf(models),
-      ...(options.jobWorkers !== 'auto' && { concurrency: options.jobWorkers }),
-      jobsMax: options.queueMax,
-      ownerJobsMax: options.queueOwnerMax,
-      attemptsMax: options.jobAttempts,
-      keepMs: options.jobKeepMs,
-      leaseMs: options.jobLeaseMs,
-      webhooks: { allow: options.webhooksAllow, allowHttp: options.webhooksAllowHttp },
-      // Of what is left then, which is webhooks under way.
-      graceMs: Math.min(options.shutdownGraceMs, 2_000),
-    },
-    folderLedger: {
-      onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
-      ...(ledgerKeep !== 'forever' && { keepMs: ledgerKeep }),
-      ...(ledgerMax !== 'unlimited' && { bytesMax: ledgerMax }),
-      ...(onCheckpoint && { onCheckpoint }),
-      onUnclosed: (streams) =>
-        log.info(
-          { streams },
-          'earlier writers of the ledger have no end: killed, or still running; what they committed is whole',
-        ),
-    },
-    ...(limitBadKeys !== 'none' && { limitBadKeys }),
+    ledger: ledgerOptions(options, log),
+    jobs: jobOptions(options, models),
     onShadow: ({ use }) => log.info({ limit: use.name }, 'a limit in shadow would have refused'),
-    ...(clock && { clock }),
-    ...(monotonic && { monotonic }),
-    ...(pepper !== undefined && { pepper }),
     onFault: faultLogger(log),
+  }
+}
+
+function ledgerOptions(options: ServerOptions, log: Log): LedgerStorageOptions {
+  const { ledgerKeep, ledgerMax, onCheckpoint } = options
+  return {
+    keepMs: ledgerKeep === 'forever' ? undefined : ledgerKeep,
+    bytesMax: ledgerMax === 'unlimited' ? undefined : ledgerMax,
+    onCheckpoint,
+    onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
+    onUnclosed: (streams) =>
+      log.info(
+        { streams },
+        'earlier writers of the ledger have no end: killed, or still running; what they committed is whole',
+      ),
+  }
+}
+
+function jobOptions(options: ServerOptions, models: ModelRuntime['models']): WardJobsOptions {
+  return {
+    models: jobModelsOf(models),
+    ...(options.jobWorkers !== 'auto' && { concurrency: options.jobWorkers }),
+    jobsMax: options.queueMax,
+    ownerJobsMax: options.queueOwnerMax,
+    attemptsMax: options.jobAttempts,
+    keepMs: options.jobKeep,
+    leaseMs: options.jobLease,
+    webhooks: { allow: options.webhooksAllow, allowHttp: options.webhooksAllowHttp },
+    // Of what is left then, which is webhooks under way.
+    graceMs: Math.min(options.shutdownGrace, 2_000),
   }
 }
 
@@ -140,11 +136,11 @@ function schemeOf(name: 'header' | 'bearer', keyHeader: string): Scheme {
 }
 
 async function reportFirstKeys(
-  { ward, folder }: Pick<OpenWard, 'ward' | 'folder'>,
+  { ward, storage }: OpenWard,
   { firstKeys = 'file', onFirstKeys }: ServerOptions,
   address: string,
 ): Promise<void> {
-  const issued = await issueFirstKeys({ ward, folder, to: firstKeys })
+  const issued = await issueFirstKeys({ ward, secrets: storage.secrets, to: firstKeys })
   if (issued !== undefined) onFirstKeys?.({ address, ...issued })
 }
 

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
@@ -49,9 +50,9 @@ export interface StorageOptions {
   /** Whether to create what is missing; otherwise a missing deployment is `data_missing`. */
   readonly create: boolean
   /** Peppers from the environment. @default the storage's own */
-  readonly pepper?: string
+  readonly pepper?: string | undefined
   /** @default opened, and its stream begun at once */
-  readonly ledger?: LedgerStorageOptions | 'none'
+  readonly ledger?: LedgerStorageOptions | 'none' | undefined
   /** Whether to open the jobs. @default false */
   readonly jobs?: boolean
   /**
@@ -59,25 +60,27 @@ export interface StorageOptions {
    * can store them, `always` fails with `data_in_use` if another does, and `if_free` then counts in
    * memory and reports it. @default 'never'
    */
-  readonly storeUsage?: 'always' | 'if_free' | 'never'
+  readonly storeUsage?: 'always' | 'if_free' | 'never' | undefined
   /** @default Date.now */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Never jumps. @default performance.now */
-  readonly monotonic?: Clock
+  readonly monotonic?: Clock | undefined
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler | undefined
   /** Background faults, and their end (`fault` undefined). */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly onFault?: ((message: string, fault: unknown) => void) | undefined
 }
 
 /** How a deployment's ledger is written. */
 export interface LedgerStorageOptions {
   /** Milliseconds after which records are dropped. @default never */
-  readonly keepMs?: number
+  readonly keepMs?: number | undefined
   /** Stored bytes above which the oldest records are dropped. @default never */
-  readonly bytesMax?: number
+  readonly bytesMax?: number | undefined
   /** Whether to begin the stream at the first record, if any comes. @default false */
   readonly isLazy?: boolean
   /** Called with every signed checkpoint once it is durable. */
-  readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
+  readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
   /** Called with other streams that have no end: their process was killed, or still runs. */
   readonly onUnclosed?: (streams: readonly string[]) => void
   /** Called for a new key, made because the ledger existed without one. @default onFault */

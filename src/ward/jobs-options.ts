@@ -10,7 +10,7 @@ import {
 import type { JobServiceOptions } from '../jobs/create-job-service.ts'
 import type { JobModel } from '../jobs/worker/run-attempt.ts'
 
-/** Which models jobs may ask, and how many jobs there may be. */
+/** Which models jobs may call, and how many jobs there may be. */
 export interface WardJobsOptions
   extends Pick<
     JobServiceOptions,
@@ -23,19 +23,29 @@ export interface WardJobsOptions
     | 'leaseMs'
     | 'resultBytesMax'
   > {
-  /** Has this process send webhooks about ended jobs, and says where they may go. @default it sends none: another process of the folder may */
+  /**
+   * Makes this process send webhooks about ended jobs, and bounds where they may go.
+   * @default it sends none: another process may
+   */
   readonly webhooks?: WardWebhooksOptions
-  /** How long jobs and webhooks under way may go on when the ward is closed, in milliseconds; what is left is taken up by whoever runs next. @default 10,000 */
+  /**
+   * Milliseconds that jobs and webhooks under way get when the ward closes; the next process takes
+   * up what is left.
+   * @default 10,000
+   */
   readonly graceMs?: number
 }
 
 /** Where webhooks may go. */
 export interface WardWebhooksOptions {
-  /** Addresses and CIDR blocks that webhooks may go to although they are not of the public internet. @default none */
+  /**
+   * Addresses and CIDR blocks outside the public internet that webhooks may go to.
+   * @default none
+   */
   readonly allow?: readonly string[]
-  /** Whether plain `http` will do. @default false */
+  /** Whether plain `http` is allowed. @default false */
   readonly allowHttp?: boolean
-  /** Longest that an attempt may take, in milliseconds. @default 20,000 */
+  /** Longest time of an attempt, in milliseconds. @default 20,000 */
   readonly deadlineMs?: number
 }
 

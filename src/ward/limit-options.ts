@@ -9,15 +9,18 @@ import {
 } from '../limits/limit-setting.ts'
 import type { LimitRefusal } from '../limits/limiter.ts'
 
-/** The limits of a deployment, beside those that keys, owners and routes have. */
+/** Limits of a deployment, beside those of keys, owners and routes. */
 export interface LimitOptions {
   /** Limits of each key that has none of its own, such as `60/min`. @default none */
   readonly limitDefault?: readonly string[]
   /** Limits that all requests share. @default none */
   readonly limitEveryone?: readonly string[]
-  /** How many wrong keys may come from one address (IPv6: one /64): a window of requests, or `none`. @default '30/min' */
+  /**
+   * How many wrong keys may come from one address (IPv6: one /64): a window of requests, or `none`.
+   * @default '30/min'
+   */
   readonly limitBadKeys?: string
-  /** Told of each limit in shadow that would have refused. @default nobody is told */
+  /** Called with each limit in shadow that would have refused. @default none */
   readonly onShadow?: (refusal: LimitRefusal) => void
 }
 
@@ -36,15 +39,6 @@ export const limitRules: Readonly<Record<keyof LimitOptions, OptionRule>> = {
   onShadow: { expected: 'a function', accepts: isFunction },
 }
 
-/** The same options as a ward takes them, for which no limit is none. */
-export function withBadKeyLimit<Options extends LimitOptions>(
-  { limitBadKeys, ...same }: Options,
-  otherwise: string,
-): Omit<Options, 'limitBadKeys'> & { readonly limitBadKeys?: string } {
-  const limit = limitBadKeys ?? otherwise
-  return limit === 'none' ? same : { ...same, limitBadKeys: limit }
-}
-
 function isRequestWindow(value: unknown): boolean {
   const limit = typeof value === 'string' ? parseLimit(value) : undefined
   return typeof limit === 'object' && limit.kind === 'window' && limit.measure === 'requests'
@@ -56,11 +50,14 @@ export interface WardLimits extends LimitDefaults {
   readonly limitBadKeys: WindowLimit | undefined
 }
 
-/** Reads the limits of a deployment. @throws TypeError with every fault of the first option that has one */
+/**
+ * Reads the limits of a deployment.
+ * @throws TypeError with every fault of the first option that has one
+ */
 export function readWardLimits(options: {
-  readonly limitDefault?: readonly string[]
-  readonly limitEveryone?: readonly string[]
-  readonly limitBadKeys?: string
+  readonly limitDefault?: readonly string[] | undefined
+  readonly limitEveryone?: readonly string[] | undefined
+  readonly limitBadKeys?: string | undefined
 }): WardLimits {
   return {
     limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
@@ -80,8 +77,8 @@ function settingsOf(name: string, texts: readonly string[]): readonly LimitSetti
 }
 
 /** One sliding window of requests. @throws TypeError for anything else */
-function badKeyLimitOf(text: string | undefined): WindowLimit | undefined {
-  if (text === undefined) return undefined
+function badKeyLimitOf(text = 'none'): WindowLimit | undefined {
+  if (text === 'none') return undefined
   const [setting] = settingsOf('limitBadKeys', [text])
   if (setting?.limit.kind === 'window' && setting.limit.measure === 'requests' && !setting.isShadow)
     return setting.limit

@@ -13,52 +13,66 @@ import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
-import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
+import { type LimitOptions, limitRules } from './limit-options.ts'
 import type { WardFor } from './ward.ts'
 
 /** How a deployment is opened. */
 export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
-  /** Path of the data folder; made, 0700, where there is none. The command line's `--data`, and its keys, are the same. */
+  /**
+   * Path of the data folder; created with mode 0700 if it is missing. The command line's `--data`.
+   */
   readonly data: string
-  /** Where a key may travel: one scheme, or several of which any will do. @default apiKeyHeader({ name: 'X-API-Key' }) */
+  /**
+   * Where a key may travel: one scheme, or any of several.
+   * @default apiKeyHeader({ name: 'X-API-Key' })
+   */
   readonly scheme?: Scheme<Required> | readonly Scheme<Required>[]
-  /** Whose keys work here; those of the other environment are refused before any look-up. @default 'live' */
+  /**
+   * Which keys work here; those of the other environment are refused without a look-up.
+   * @default 'live'
+   */
   readonly environment?: KeyEnvironment
   /** What every key starts with: 2 to 12 of `a-z 0-9`, starting with a letter. @default 'mw' */
   readonly keyPrefix?: string
   /** Names the protected space in challenges (RFC 9110 §11.5). @default 'modelward' */
   readonly realm?: string
-  /** What a key that is not one answers: FastAPI's 403, or 401 with a challenge. @default 403 */
+  /** The answer to an invalid key: FastAPI's 403, or 401 with a challenge. @default 403 */
   readonly invalidKeyStatus?: 401 | 403
   /** Lines of `<version>:<base64url>`, in place of the data folder's `pepper` file. */
   readonly pepper?: string
   /** Most keys held in memory, 2 or more. @default 10,000 */
   readonly cachedKeysMax?: number
-  /** Whether to make the data folder where there is none; otherwise that is `data_missing`. @default true */
+  /** Whether to create a missing data folder; otherwise that is `data_missing`. @default true */
   readonly create?: boolean
   /**
-   * When a request's record is written to the folder's `ledger.db`: `before` its answer leaves, which is 503 where it cannot be; `after`, at
-   * the price of records that a crash loses; or not at all.
+   * When a request's record is written: `before` its answer leaves, which is 503 if that fails;
+   * `after`, and a crash may lose records; or never, with `none`.
    * @default 'before'
    */
   readonly ledgerMode?: LedgerMode | 'none'
-  /** How client addresses are recorded: whole, cut to /24 (IPv6: /48), hashed, or not. @default 'whole' */
+  /**
+   * How client addresses are recorded: whole, cut to /24 (IPv6: /48), hashed, or not.
+   * @default 'whole'
+   */
   readonly ledgerAddresses?: LedgerAddresses
   /** How long records are kept, such as `90d`, an hour at least. @default for ever */
   readonly ledgerKeep?: string
   /**
-   * Calls that are answered later: `ward.jobs`, kept in the folder's `jobs.db`, worked on in this process and in every other that opens the folder with these
-   * models.
+   * Calls that are answered later: `ward.jobs`. They run in this process and in every other that
+   * opens the folder with these models.
    * @default none, and `ward.jobs` is undefined
    */
   readonly jobs?: WardJobsOptions
-  /** Told of each record, once it is durable where there is a ledger: to send them elsewhere too. @default none */
+  /**
+   * Called with each record, once it is durable if there is a ledger: to send it elsewhere too.
+   * @default none
+   */
   readonly sinks?: readonly LedgerSink[]
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
   /**
-   * Told what no request is told of: the key store is out of hearing, and heard again (`fault` undefined); a key could not be
-   * upgraded; what is used of limits cannot be kept, or another process keeps it.
+   * Background faults: the key store cannot be polled, and can again (`fault` undefined); a key
+   * could not be upgraded; usage of limits cannot be stored, or another process stores it.
    * @default process.emitWarning
    */
   readonly onFault?: (message: string, fault: unknown) => void
@@ -103,39 +117,45 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
 }
 
 /**
- * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number of processes may have it open,
- * the command line and the server among them; a change by one is heard by all within 200 ms. Close it with `ward.close()`.
+ * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number
+ * of processes may have it open, the command line and the server among them; each sees a
+ * change by another within 200 ms. Close it with `ward.close()`.
  *
- * Each process counts limits by itself. The one that opens the folder first keeps what is used of windows of an hour and more, and of
- * quotas, across restarts and `kill -9`; any other counts in its own memory and tells `onFault` so, once.
+ * Each process counts limits by itself. The first that opens the folder stores the usage of windows
+ * of an hour and more, and of quotas, across restarts and `kill -9`; any other counts in its own
+ * memory, and reports that once to `onFault`.
  *
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
- * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`, `data_newer`, `data_corrupt`,
- *   `config_invalid` (the folder is open to other users), `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
+ * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
+ * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),
+ * `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
  * @example
- * const ward = await openModelward({ data: './modelward-data', scheme: apiKeyHeader({ name: 'X-API-Key' }) })
+ * const scheme = apiKeyHeader({ name: 'X-API-Key' })
+ * const ward = await openModelward({ data: './modelward-data', scheme })
  */
 export async function openModelward<
   const Required extends boolean = true,
   Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
 >(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
   checkOptions('openModelward', options, rules)
-  const { scheme, keyPrefix = 'mw', environment = 'live', create = true, onFault, ...others } = options
-  const { ledgerMode = 'before', ledgerKeep, jobs, ...rest } = others
-  if (jobs !== undefined) checkJobsOptions('openModelward: `jobs`', jobs)
-  const keepMs = ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep)
-  // Loaded now: whoever guards a memory store, or only parses keys, needs no database.
-  const { openWard } = await import('./open-folder.ts')
+  const { scheme, keyPrefix = 'mw', environment = 'live', ledgerMode = 'before', ledgerKeep } = options
+  if (options.jobs !== undefined) checkJobsOptions('openModelward: `jobs`', options.jobs)
+  // Imported on demand: an app that only parses keys, or tests with a ward in memory, needs no
+  // database.
+  const { openWard } = await import('./open-ward.ts')
   const { ward } = await openWard({
-    ...withBadKeyLimit(rest, '30/min'),
-    create,
-    keepLimits: 'if_free',
-    ...(ledgerMode !== 'none' && { ledgerMode }),
-    folderLedger: ledgerMode === 'none' ? 'none' : { ...(keepMs !== undefined && { keepMs }) },
-    ...(jobs && { folderJobs: jobs }),
+    ...options,
+    create: options.create ?? true,
+    limitBadKeys: options.limitBadKeys ?? '30/min',
+    onFault: options.onFault ?? emitWarning,
+    storeUsage: 'if_free',
+    ledgerMode: ledgerMode === 'none' ? undefined : ledgerMode,
+    ledger:
+      ledgerMode === 'none'
+        ? 'none'
+        : { keepMs: ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep) },
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
-    onFault: onFault ?? emitWarning,
   })
   return ward as WardFor<Required, Jobs>
 }

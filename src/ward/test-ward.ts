@@ -8,14 +8,17 @@ import type { LedgerEntry } from '../ledger/format/record.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
-import { type LimitOptions, limitRules, withBadKeyLimit } from './limit-options.ts'
+import { type LimitOptions, limitRules } from './limit-options.ts'
 import { isSchemes, schemesOf } from './open-modelward.ts'
-import type { WardFor } from './ward.ts'
+import type { WardFor, WardStorage } from './ward.ts'
 
-/** What is said of a key of a test ward; its name is the one it is listed under. */
+/** A key of a test ward; its name is the one it is listed under. */
 export type TestKey = Omit<NewKey, 'name'>
 
-/** The keys, the schemes and the limits of a ward for tests; wrong keys are not limited unless `limitBadKeys` says so. */
+/**
+ * Keys, schemes and limits of a ward for tests. Wrong keys are limited only if `limitBadKeys` says
+ * so.
+ */
 export interface TestWardOptions<Name extends string = string, Required extends boolean = true>
   extends LimitOptions {
   /** The keys there are, by names of your choice. @default none */
@@ -31,8 +34,8 @@ export interface TestWardOptions<Name extends string = string, Required extends 
   /** Written to beside `records()`, for a test of what an answer waits for. @default none */
   readonly ledger?: Ledger
   /**
-   * As in `openModelward`, kept in memory and begun at once; what waits for the time, such as another attempt, goes on with `advance`. Webhooks are
-   * listed and not sent.
+   * As in `openModelward`, in memory. What waits for time, such as the next attempt, runs with
+   * `advance`. Webhooks are listed, not sent.
    * @default none, and `ward.jobs` is undefined
    */
   readonly jobs?: WardJobsOptions
@@ -40,7 +43,10 @@ export interface TestWardOptions<Name extends string = string, Required extends 
   readonly now?: number
 }
 
-/** A ward for tests of your own app: the real guard over keys that you name, with a clock that you move. No file, no timer, no socket. */
+/**
+ * A ward for tests of your own app: the real guard over keys that you name, with a clock that you
+ * move. No file, no timer, no socket.
+ */
 export type TestWard<
   Name extends string = string,
   Required extends boolean = boolean,
@@ -53,7 +59,9 @@ export interface TestWardParts<Name extends string> {
   readonly texts: Readonly<Record<Name, string>>
   /** The public id of each key, for `ward.keys`. */
   readonly ids: Readonly<Record<Name, string>>
-  /** What has been recorded so far, in order: every verdict and every change, those that made the ward's keys among them. */
+  /**
+   * All records so far, in order: every verdict and change, also those that made the ward's keys.
+   */
   readonly records: () => readonly LedgerEntry[]
   /** Moves the clock on, by `90s`, `15min`, `24h`, `30d` or milliseconds. */
   readonly advance: (by: string | number) => void
@@ -78,12 +86,14 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
 }
 
 /**
- * Creates a ward for tests, in the place of the one that your app is given: FastAPI's `app.dependency_overrides`. It is the same
- * guard, so a test meets the refusals that a caller would; there is no setting that makes a deployed app use one.
+ * Creates a ward for tests, in the place of the one that your app is given: FastAPI's
+ * `app.dependency_overrides`. It is the same guard, so a test meets the refusals that a caller
+ * would; there is no setting that makes a deployed app use one.
  *
- * @throws TypeError for wrong options; Refusal `input_invalid` for a key that could not be created, or an owner's limits that are none
+ * @throws TypeError for wrong options; Refusal `input_invalid` for a key that cannot be created, or
+ * wrong limits of an owner
  * @example
- * const ward = await createTestWard({ keys: { alice: { scopes: ['predict'] }, bob: { scopes: ['read'] } } })
+ * const ward = await createTestWard({ keys: { alice: { scopes: ['predict'] } } })
  * const app = createApp(ward)
  * await app.request('/predict', { method: 'POST', headers: { 'X-API-Key': ward.texts.alice } })
  */
@@ -99,27 +109,18 @@ export async function createTestWard<
   const { now: begin = Date.UTC(2026, 0, 1), ledger, jobs, ...limits } = rest
   if (jobs !== undefined) checkJobsOptions('createTestWard: `jobs`', jobs)
   const records: LedgerEntry[] = []
-  // Loaded now: whoever imports the library to guard, and not to test, waits for none of it.
-  const [{ randomBytes }, { createWard }, { parsePeppers }, { createMemoryKeyStore }] = await Promise.all([
-    import('node:crypto'),
-    import('./ward.ts'),
-    import('../secrets/peppers.ts'),
-    import('../storage/memory/key-store.ts'),
-  ])
   const { clock, scheduler, advance } = createManualTime(begin)
-  const ward = await createWard({
-    store: createMemoryKeyStore({ clock }),
-    peppers: parsePeppers(`1:${randomBytes(32).toString('base64url')}`, 'the test ward'),
+  const { createWard } = await import('./ward.ts')
+  const ward = await createWard(await openStorageInMemory(clock, scheduler, ledger, jobs !== undefined), {
+    ...limits,
     schemes: schemesOf(scheme),
     format: { prefix: 'mw', environment },
     clock,
     monotonic: clock,
+    scheduler,
     invalidKeyStatus,
-    listenMs: 0,
-    ...(ledger && { ledger }),
-    ...(jobs && { jobs: { ...jobs, scheduler, isSending: false, store: await createJobStore() } }),
+    jobs: jobs && { ...jobs, isSending: false },
     sinks: [(entry) => void records.push(entry)],
-    ...withBadKeyLimit(limits, 'none'),
   })
   for (const [owner, limits] of Object.entries(owners)) await ward.owners.set(owner, limits)
   const texts = new Map<string, string>()
@@ -141,6 +142,41 @@ export async function createTestWard<
           `advance: expected milliseconds or a duration such as 15min, got ${JSON.stringify(by)}`,
         )
       advance(ms)
+    },
+  }
+}
+
+/** Imported on demand: an app that imports the library to guard loads none of it. */
+async function openStorageInMemory(
+  clock: Clock,
+  scheduler: Scheduler,
+  ledger: Ledger | undefined,
+  hasJobs: boolean,
+): Promise<WardStorage> {
+  const [{ randomBytes }, { parsePeppers }, { createMemoryKeyStore }, { createInProcessLimiter }] =
+    await Promise.all([
+      import('node:crypto'),
+      import('../secrets/peppers.ts'),
+      import('../storage/memory/key-store.ts'),
+      import('../limits/in-process/in-process-limiter.ts'),
+    ])
+  const pepper = `1:${randomBytes(32).toString('base64url')}`
+  return gatherStorage({
+    keys: createMemoryKeyStore({ clock }),
+    ledger,
+    jobs: hasJobs ? await createJobStore() : undefined,
+    limiter: createInProcessLimiter({ clock, monotonic: clock, scheduler }),
+    secrets: { peppers: parsePeppers(pepper, 'the test ward') },
+  })
+}
+
+/** Stores of a ward that come from different places, closed together. */
+export function gatherStorage(stores: Omit<WardStorage, 'close'>): WardStorage {
+  const { keys, ledger, jobs, limiter } = stores
+  return {
+    ...stores,
+    async close() {
+      await Promise.all([keys.close(), ledger?.close(), jobs?.close(), limiter.close()])
     },
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startProcess } from '../../test/contract/child-process.ts'
 import { openTestWard } from '../../test/support/open-test-ward.ts'
+import { processScheduler } from '../core/scheduler.ts'
 import type { JobModel } from '../jobs/worker/run-attempt.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { guard, usageOf } from '../web/index.ts'
@@ -63,7 +64,9 @@ describe('ward.jobs', () => {
       predict: (inputs) => new Promise((resolve) => answers.push(() => resolve(inputs))),
     }
     const ward = await openTestWard({
-      jobs: { store: createInProcessJobStore(), models: new Map([['slow', slow]]) },
+      scheduler: processScheduler,
+      jobStore: createInProcessJobStore(),
+      jobs: { models: new Map([['slow', slow]]) },
     })
     const { text } = await ward.keys.create({ name: 'a', owner: 'acme', limits: ['1 concurrent'] })
     const handler = guard(ward, {}, async (request, caller) => {

@@ -12,13 +12,9 @@ import { createTargetAddresses } from '../webhooks/target-address.ts'
 import { createWebhookService, type WebhookService } from '../webhooks/webhook-service.ts'
 import type { WardJobsOptions, WardWebhooksOptions } from './jobs-options.ts'
 
-/** What a ward's jobs are, with the store and, for tests, the time that they go by. */
-export interface KeptWardJobs extends WardJobsOptions {
-  /** Closed with the ward. */
-  readonly store: JobStore
-  /** @default the process's own timers */
-  readonly scheduler?: Scheduler
-  /** Whether this process sends webhooks. @default whether there are options of webhooks */
+/** The jobs of a ward. */
+export interface JobsOptions extends WardJobsOptions {
+  /** Whether this process sends webhooks. @default whether `webhooks` is there */
   readonly isSending?: boolean
 }
 
@@ -28,59 +24,53 @@ export interface WardJobs {
   readonly close: () => Promise<void>
 }
 
-/** The jobs of a ward and their webhooks, recorded as its changes are. */
-export async function createWardJobs(
-  options: KeptWardJobs,
-  parts: Omit<WardWebhooksParts, 'store'> & {
-    readonly monotonic: Clock
-    readonly ledger: Ledger | undefined
-  },
-): Promise<WardJobs> {
-  const { store, webhooks, isSending = webhooks !== undefined, graceMs = 10_000 } = options
-  const sending = await createWardWebhooks(webhooks ?? {}, isSending, { ...parts, store })
-  const jobs = createJobService({ ...options, ...parts })
-  return {
-    jobs,
-    webhooks: sending.webhooks,
-    // Its usages are ended, and its last records written, before the limiter, the ledger and the store go.
-    close: () =>
-      Promise.all([jobs.close({ graceMs }), sending.close(graceMs)])
-        .then(() => {})
-        .finally(() => store.close()),
-  }
-}
-
-interface WardWebhooksParts {
+export interface WardJobsDeps {
   readonly store: JobStore
   readonly peppers: Peppers
+  readonly ledger: Ledger | undefined
   readonly writer: EntryWriter
   readonly changes: ChangeRecorder
   readonly clock: Clock
+  readonly monotonic: Clock
+  readonly scheduler: Scheduler
   readonly onFault: (message: string, fault: unknown) => void
 }
 
+/** Starts the jobs of a ward and their webhooks, recorded as its changes are. */
+export async function createWardJobs(options: JobsOptions, deps: WardJobsDeps): Promise<WardJobs> {
+  const { webhooks: targets = {}, isSending = options.webhooks !== undefined, graceMs = 10_000 } = options
+  const webhooks = await createWardWebhooks(targets, isSending, deps)
+  const jobs = createJobService({ ...options, ...deps })
+  return {
+    jobs,
+    webhooks: webhooks.service,
+    async close() {
+      await Promise.all([jobs.close({ graceMs }), webhooks.close(graceMs)])
+    },
+  }
+}
+
 interface WardWebhooks {
-  readonly webhooks: WebhookService
-  /** Gives attempts under way so many milliseconds to end by themselves; what is left is due again for whoever runs next. */
+  readonly service: WebhookService
+  /** Attempts under way get so many milliseconds; what is left is due again in the next process. */
   readonly close: (graceMs: number) => Promise<void>
 }
 
-/** The webhooks of a ward. @param isSending whether this process sends them, or leaves that to another */
+/** @param isSending whether this process sends them, or leaves that to another */
 async function createWardWebhooks(
   { allow = [], allowHttp = false, deadlineMs = 20_000 }: WardWebhooksOptions,
   isSending: boolean,
-  parts: WardWebhooksParts,
+  { store, peppers, writer, changes, clock, scheduler, onFault }: WardJobsDeps,
 ): Promise<WardWebhooks> {
-  const { store, peppers, writer, changes, clock, onFault } = parts
   const rules = { addresses: createTargetAddresses(allow), allowHttp }
   const seal = createWebhookSecretSeal(peppers)
-  const webhooks = createWebhookService({ outbox: store, seal, rules, clock, changes })
-  if (!isSending) return { webhooks, close: async () => {} }
-  // Loaded now: it brings the package that signs, which whoever only guards does not need.
-  const [{ startWebhookWorker }, { resolveName }, { processScheduler }] = await Promise.all([
+  const service = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  if (!isSending) return { service, close: async () => {} }
+  // Imported on demand: it loads the package that signs, which a process that only guards does
+  // not need.
+  const [{ startWebhookWorker }, { resolveName }] = await Promise.all([
     import('../webhooks/webhook-worker.ts'),
     import('../webhooks/resolve.ts'),
-    import('../core/scheduler.ts'),
   ])
   const worker = startWebhookWorker({
     outbox: store,
@@ -92,8 +82,8 @@ async function createWardWebhooks(
     deadlineMs,
     resolve: resolveName,
     random: Math.random,
-    schedule: processScheduler.after,
+    schedule: scheduler.after,
     onFault,
   })
-  return { webhooks, close: worker.close }
+  return { service, close: worker.close }
 }

@@ -1,4 +1,5 @@
 import type { RequestHead } from '../core/request-head.ts'
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import type { Demand } from '../guard/demand.ts'
@@ -6,11 +7,11 @@ import { createGuard, type Guard } from '../guard/guard.ts'
 import { createKeyCache, type KeyCache } from '../guard/key-cache.ts'
 import { createKeyCacheSync, type KeyCacheSync } from '../guard/key-cache-sync.ts'
 import { createLimitStatus, type LimitStatus } from '../guard/limit-status.ts'
+import { createRecorder } from '../guard/recorder.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import { createSessions } from '../guard/session.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import type { JobService } from '../jobs/job-service.ts'
-import { checkPeppers } from '../keys/check-peppers.ts'
 import { createKeyService, type KeyService } from '../keys/key-service.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { KeyFormat } from '../keys/key-text.ts'
@@ -18,45 +19,50 @@ import { createOwnerService, type OwnerService } from '../keys/owner-service.ts'
 import { announceChanges } from '../keys/refresh-on-change.ts'
 import { createSecretUpgrade } from '../keys/upgrade-secret.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
+import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
+import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { createBadKeys } from '../limits/bad-key-limiter.ts'
-import { createInProcessLimiter } from '../limits/in-process/in-process-limiter.ts'
-import type { Limiter, LimitRefusal } from '../limits/limiter.ts'
+import type { LimitRefusal } from '../limits/limiter.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
-import type { Peppers } from '../secrets/peppers.ts'
+import type { JobStore } from '../storage/job-store.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { readWardLimits } from './limit-options.ts'
-import type { KeptWardJobs, WardJobs } from './ward-jobs.ts'
-import { createWardRecorder, type WardLedgerOptions } from './ward-ledger.ts'
+import type { JobsOptions, WardJobs, WardJobsDeps } from './ward-jobs.ts'
 
 /**
- * The guard and the keys of one deployment, whatever store they are kept in. `Required` tells in the type whether every caller has a
- * key: false where a scheme has `autoError: false`, and a caller may be nobody.
+ * The guard and the services of one deployment, whatever it is stored in. `Required` says in the
+ * type whether every caller has a key: false if a scheme has `autoError: false`, and a caller may
+ * be null.
  */
 export interface Ward<Required extends boolean = boolean> {
   readonly guard: Guard<Required>
   readonly keys: KeyService
   /**
-   * Decides about the head of a request outside of any adapter, such as an upgrade to a WebSocket: `new NodeHead(…)`, `new WebHead(…)`. Always
-   * a promise; rejects with a `Fault`, `store_unavailable` among them.
+   * Decides about the head of a request outside of any adapter, such as an upgrade to a WebSocket:
+   * `new NodeHead(…)`, `new WebHead(…)`. Rejects with a `Fault`, such as `store_unavailable`.
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
   readonly owners: OwnerService
   /** The status of a key's limits. */
   readonly limits: LimitStatus
-  /** Calls that are answered later; undefined where the ward has none. */
+  /** Calls that are answered later; undefined if the ward has none. */
   readonly jobs: JobService | undefined
-  /** The secrets and the deliveries of messages about ended jobs; undefined where the ward has no jobs. */
+  /** Secrets and deliveries of messages about ended jobs; undefined if the ward has no jobs. */
   readonly webhooks: WebhookService | undefined
   readonly store: KeyStore
-  /** Where decisions and changes are recorded, to read; undefined where they are not. */
+  /** Reads what was decided and changed; undefined if nothing is recorded. */
   readonly ledger: LedgerReader | undefined
   readonly format: KeyFormat
   readonly clock: Clock
-  /** Asks the store for changes now, rather than at the next interval. Rejects with `store_unavailable`. */
+  /** Polls the store for changes now. Rejects with `store_unavailable`. */
   readonly refresh: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
-  /** Hands jobs back that do not end within 10 s, stops listening and closes the stores, the limiter and the ledger. From then on every key is answered with the fault `store_unavailable`. */
+  /**
+   * Hands back jobs that do not end within 10 s, stops polling, and closes the storage. Every key
+   * is then answered with the fault `store_unavailable`.
+   */
   readonly close: () => Promise<void>
 }
 
@@ -66,68 +72,85 @@ export interface WardWithJobs<Required extends boolean = boolean> extends Ward<R
   readonly webhooks: WebhookService
 }
 
-/** What a ward is by the options of its jobs: it has none where there may be no options. */
+/** The type of a ward by its options of jobs: without them it has none. */
 export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
   ? WardWithJobs<Required>
   : Ward<Required>
 
-export interface WardOptions<Required extends boolean = boolean> extends WardLedgerOptions {
-  readonly store: KeyStore
-  readonly peppers: Peppers
-  readonly schemes: readonly Scheme<Required>[]
-  readonly format: KeyFormat
-  /** @default Date.now */
-  readonly clock?: Clock
-  /** Never jumps. @default performance.now */
-  readonly monotonic?: Clock
-  /** @default 'modelward' */
-  readonly realm?: string
-  /** @default 403 */
-  readonly invalidKeyStatus?: 401 | 403
-  /** Most keys held in memory; 2 or more. @default 10,000 */
-  readonly cachedKeysMax?: number
-  /** How often the store is asked for changes, in milliseconds: how long a revoked key may go on. 0: only when `refresh` is called. @default 200 */
-  readonly listenMs?: number
-  /** How long keys in memory are trusted without a word from the store, in milliseconds. @default 5,000 */
-  readonly leaseMs?: number
-  /** Limits of every key that has none of its own: `60/min`. @default none */
-  readonly limitDefault?: readonly string[]
-  /** Limits that all requests share. @default none */
-  readonly limitEveryone?: readonly string[]
-  /** How many wrong keys an address may present: one sliding window, `30/min`. @default not limited */
-  readonly limitBadKeys?: string
-  /** Counts uses; closed with the ward. @default in this process's memory */
-  readonly limiter?: Limiter
-  /** Calls that are answered later, and where they are kept; the store is closed with the ward. @default none */
-  readonly jobs?: KeptWardJobs
-  /** Told of each limit in shadow that would have refused. */
-  readonly onShadow?: (refusal: LimitRefusal) => void
-  /** Something is wrong that no request is told of: the store is out of hearing, an upgrade was not written. */
-  readonly onFault?: (message: string, fault: unknown) => void
+/** What a ward needs of a deployment's storage. It closes the storage with itself. */
+export type WardStorage = Pick<Storage, 'keys' | 'ledger' | 'jobs' | 'limiter' | 'close'> & {
+  /** The stored keys were made with these peppers: the storage has checked it. */
+  readonly secrets: Pick<Storage['secrets'], 'peppers'>
 }
 
-/**
- * Puts a guard together over a store and listens to it. Fails with `pepper_missing` or `pepper_mismatch` where the peppers are
- * not those that the store's keys were made with, before any key could be called wrong for it.
- */
+/** How a ward works. Settings of a deployment have the names that configuration gives them. */
+export interface WardOptions<Required extends boolean = boolean> {
+  readonly schemes: readonly Scheme<Required>[]
+  readonly format: KeyFormat
+  /** @default 'modelward' */
+  readonly realm?: string | undefined
+  /** @default 403 */
+  readonly invalidKeyStatus?: 401 | 403 | undefined
+  /** Most keys held in memory; 2 or more. @default 10,000 */
+  readonly cachedKeysMax?: number | undefined
+  /** Limits of every key that has none of its own: `60/min`. @default none */
+  readonly limitDefault?: readonly string[] | undefined
+  /** Limits that all requests share. @default none */
+  readonly limitEveryone?: readonly string[] | undefined
+  /** How many wrong keys an address may present: one sliding window, `30/min`. @default 'none' */
+  readonly limitBadKeys?: string | undefined
+  /**
+   * `before`: an answer waits until its record is durable, and is 503 `ledger_unavailable` if that
+   * fails. `after`: it does not wait, and `onFault` gets a record that could not be written.
+   * @default 'before'
+   */
+  readonly ledgerMode?: LedgerMode | undefined
+  /** How client addresses are recorded. @default 'whole' */
+  readonly ledgerAddresses?: LedgerAddresses | undefined
+  /** Called with each record once it is durable; without a ledger, at once. @default none */
+  readonly sinks?: readonly LedgerSink[] | undefined
+  /** Who makes changes that do not say who: `cli`. @default recorded without a name */
+  readonly changedBy?: string | undefined
+  /** Calls that are answered later, if the storage has jobs. @default none */
+  readonly jobs?: JobsOptions | undefined
+  /** Milliseconds that cached keys are trusted without an answer from the store. @default 5,000 */
+  readonly leaseMs?: number | undefined
+  /** @default Date.now */
+  readonly clock?: Clock | undefined
+  /** Never jumps. @default performance.now */
+  readonly monotonic?: Clock | undefined
+  /** Runs polls and other work that waits for time. @default the process's own timers */
+  readonly scheduler?: Scheduler | undefined
+  /** Called with each limit in shadow that would have refused. */
+  readonly onShadow?: ((refusal: LimitRefusal) => void) | undefined
+  /** Background faults: the store cannot be polled, an upgrade was not written. */
+  readonly onFault?: ((message: string, fault: unknown) => void) | undefined
+}
+
+/** Milliseconds between two polls of the key store: the longest that a revoked key still works. */
+const pollMs = 200
+
+/** Builds the guard and the services of a deployment over its storage, and starts polling it. */
 export async function createWard<Required extends boolean>(
+  storage: WardStorage,
   options: WardOptions<Required>,
 ): Promise<Ward<Required>> {
-  const { store, peppers, format, clock = Date.now, monotonic = () => performance.now() } = options
-  const onFault = options.onFault ?? (() => {})
+  const { keys: store, ledger, limiter } = storage
+  const { peppers } = storage.secrets
+  const { format, clock = Date.now, monotonic = () => performance.now() } = options
+  const { scheduler = processScheduler, onFault = () => {} } = options
   const limits = readWardLimits(options)
-  await checkPeppers(store, peppers)
-  const { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 } = options
-  const cache = createKeyCache({ keysMax, leaseMs, monotonic })
-  const watch = watchStore(options, cache, monotonic, onFault)
-  await watch.refresh()
-  const announced = announceTo(watch, store, onFault)
-  const maintainMs = options.listenMs === 0 ? 0 : 1_000
-  const limiter = options.limiter ?? createInProcessLimiter({ clock, monotonic, maintainMs })
-  const shared = { peppers, clock, monotonic, onFault }
-  const recorder = createWardRecorder({ ...options, ...shared })
+  const deps = { peppers, clock, monotonic, scheduler, onFault }
+  const { cache, sync } = await openKeyCache(store, options, deps)
+  const announced = refreshAfterChanges(store, sync, onFault)
+  const recorder = createRecorder({
+    ...options,
+    ...deps,
+    ledger,
+    deriveKey: () => peppers.derive('ledger addresses v1'),
+  })
   const { writer, changes } = recorder
-  const wardJobs = await openJobs(options, { ...shared, writer, changes, ledger: options.ledger })
+  const wardJobs = await openJobs(storage.jobs, options.jobs, { ...deps, writer, changes, ledger })
   const guard = createGuard({
     schemes: options.schemes,
     format,
@@ -136,7 +159,7 @@ export async function createWard<Required extends boolean>(
     cache,
     sessions: createSessions(peppers.derive('sessions v1')),
     clock,
-    hasImportedKeys: watch.hasImportedKeys,
+    hasImportedKeys: sync.hasImportedKeys,
     upgradeSecret: createSecretUpgrade({
       store,
       peppers,
@@ -162,57 +185,78 @@ export async function createWard<Required extends boolean>(
     jobs: wardJobs?.jobs,
     webhooks: wardJobs?.webhooks,
     store,
-    ledger: options.ledger,
+    ledger,
     format,
     clock,
-    refresh: watch.refresh,
+    refresh: sync.refresh,
     cachedKeys: cache.size,
     close() {
-      watch.stop()
+      sync.stop()
       cache.close()
-      closed ??= Promise.resolve(wardJobs?.close()).finally(async () => {
-        await Promise.all([recorder.close(), limiter.close(), store.close()])
-      })
+      closed ??= closeAll([wardJobs, recorder, storage])
       return closed
     },
   }
 }
 
-/** Loaded now: most wards have no jobs. */
-async function openJobs(
-  { jobs }: Pick<WardOptions, 'jobs'>,
-  parts: Parameters<typeof import('./ward-jobs.ts').createWardJobs>[1],
-): Promise<WardJobs | undefined> {
-  if (jobs === undefined) return undefined
-  const { createWardJobs } = await import('./ward-jobs.ts')
-  return createWardJobs(jobs, parts)
+/**
+ * Closes one after the other, each though another failed: ended jobs settle their usage, and the
+ * last records are written, before the stores close.
+ */
+async function closeAll(
+  opened: readonly ({ readonly close: () => Promise<void> } | undefined)[],
+): Promise<void> {
+  const [first, ...rest] = opened
+  try {
+    await first?.close()
+  } finally {
+    if (rest.length > 0) await closeAll(rest)
+  }
 }
 
-/** Has the watch hear this process's own changes at once. */
-function announceTo(
-  watch: KeyCacheSync,
+async function openKeyCache(
   store: KeyStore,
-  onFault: (message: string, fault: unknown) => void,
-): KeyStore {
-  // The change is durable whether or not it is heard now: the watch hears it at its next interval.
-  return announceChanges(store, () =>
-    watch.refresh().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
-  )
-}
-
-/** Listens to the store for changes, and tells when it is out of hearing. */
-function watchStore(
-  { store, listenMs = 200 }: Pick<WardOptions, 'store' | 'listenMs'>,
-  cache: KeyCache,
-  monotonic: Clock,
-  onFault: (message: string, fault: unknown) => void,
-): KeyCacheSync {
-  return createKeyCacheSync({
+  { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 }: Pick<WardOptions, 'cachedKeysMax' | 'leaseMs'>,
+  { monotonic, scheduler, onFault }: Pick<WardJobsDeps, 'monotonic' | 'scheduler' | 'onFault'>,
+): Promise<{ readonly cache: KeyCache; readonly sync: KeyCacheSync }> {
+  const cache = createKeyCache({ keysMax, leaseMs, monotonic })
+  const sync = createKeyCacheSync({
     store,
     cache,
     monotonic,
-    intervalMs: listenMs,
+    scheduler,
+    intervalMs: pollMs,
     onSyncFailed: (fault) => onFault('the key store cannot be heard', fault),
     onSynced: () => onFault('the key store is heard again', undefined),
   })
+  try {
+    await sync.refresh()
+  } catch (fault) {
+    sync.stop()
+    throw fault
+  }
+  return { cache, sync }
+}
+
+/** Imported on demand: most wards have no jobs. */
+async function openJobs(
+  store: JobStore | undefined,
+  options: JobsOptions | undefined,
+  deps: Omit<WardJobsDeps, 'store'>,
+): Promise<WardJobs | undefined> {
+  if (store === undefined || options === undefined) return undefined
+  const { createWardJobs } = await import('./ward-jobs.ts')
+  return createWardJobs(options, { ...deps, store })
+}
+
+/** The store, with the cache refreshed at once after each change of this process. */
+function refreshAfterChanges(
+  store: KeyStore,
+  { refresh }: KeyCacheSync,
+  onFault: (message: string, fault: unknown) => void,
+): KeyStore {
+  // The change is durable either way: the next poll finds it.
+  return announceChanges(store, () =>
+    refresh().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+  )
 }

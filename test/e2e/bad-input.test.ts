@@ -62,7 +62,10 @@ interface Ending {
   readonly says: RegExp
 }
 
-/** Expects `serve` to end at once, with one line on standard error that says what and where, and its code. */
+/**
+ * Expects `serve` to end at once, with one line on standard error that says what and where, and its
+ * code.
+ */
 function expectEnding(
   { code, stdout, stderr }: { code: number | null; stdout: string; stderr: string },
   ending: Ending,
@@ -112,7 +115,8 @@ describe('serve tells what stands in its way in one line, with its code and exit
     const database = new DatabaseSync(databaseOf(data))
     database.exec('CREATE TABLE recipes (name TEXT)')
     database.close()
-    // As every file in a data folder; one that is open to others would be closed to them, whatever is in it.
+    // As every file in a data folder; one that is open to others would be closed to them, whatever
+    // is in it.
     chmodSync(databaseOf(data), 0o600)
     await expectUntouched({ code: 'data_corrupt', exit: 3, says: /another program/ })
   })

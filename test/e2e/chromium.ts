@@ -8,8 +8,9 @@ import { type BrowserContext, chromium } from 'playwright-core'
 const debianPath = '/usr/bin/chromium'
 
 /**
- * The path of a Chromium: `CHROMIUM_PATH`, what is installed, or what Debian's packages give where this is root on Debian; else
- * undefined, with the reason on standard error. Runs before tests are collected, so that they can be skipped in plain sight.
+ * The path of a Chromium: `CHROMIUM_PATH`, what is installed, or what Debian's packages give where
+ * this is root on Debian; else undefined, with the reason on standard error. Runs before tests are
+ * collected, so that they can be skipped in plain sight.
  */
 export function findChromium(): string | undefined {
   const { CHROMIUM_PATH: given } = process.env

@@ -35,7 +35,8 @@ describe('keys create', () => {
     const data = join(folder.path, 'd')
     const printed: string[] = []
     let killed = 0
-    // The moments lie close together where a create does its work, and some are past its end; the first makes the folder.
+    // The moments lie close together where a create does its work, and some are past its end; the
+    // first makes the folder.
     for (let ms = 40; ms <= 360; ms += 8) {
       const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
       const timer = setTimeout(() => child.kill('SIGKILL'), ms)

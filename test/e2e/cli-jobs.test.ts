@@ -33,7 +33,10 @@ afterEach(async () => {
   folder[Symbol.dispose]()
 })
 
-/** A process of its own as far as the command line can tell: it has the folder open, works, and never restarts. */
+/**
+ * A process of its own as far as the command line can tell: it has the folder open, works, and
+ * never restarts.
+ */
 async function open(
   jobs: Partial<WardJobsOptions> = {},
 ): Promise<(request?: Partial<JobRequest>) => Promise<JobView>> {

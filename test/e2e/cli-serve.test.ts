@@ -141,7 +141,10 @@ describe('the command line beside a running server', () => {
     await using server = await startServe(folder.path)
     const data = ['--data', folder.path]
     const { id, key } = await runJson<{ id: string; key: string }>(['keys', 'create', '--name', 'n', ...data])
-    /** Asks until the server answers so; how long that took since the command ended, in milliseconds. */
+    /**
+     * Asks until the server answers so; how long that took since the command ended, in
+     * milliseconds.
+     */
     async function waitFor(text: string, wanted: number | string): Promise<number> {
       const start = performance.now()
       for (;;) {

@@ -14,7 +14,10 @@ interface NpmStart extends AsyncDisposable {
   readonly end: () => Promise<void>
 }
 
-/** `npm start -- …` in a clone. Its `prestart`, which installs what is missing, has run before the tests have. */
+/**
+ * `npm start -- …` in a clone. Its `prestart`, which installs what is missing, has run before the
+ * tests have.
+ */
 async function npmStart(...args: readonly string[]): Promise<NpmStart> {
   const child = spawn('npm', ['start', '--ignore-scripts', '--', ...args], {
     env: cleanEnvironment(),

@@ -2,7 +2,10 @@ import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
-/** Everything below a path, by name: kind, mode and the SHA-256 of what is in it. Two are equal when nothing was changed. */
+/**
+ * Everything below a path, by name: kind, mode and the SHA-256 of what is in it. Two are equal when
+ * nothing was changed.
+ */
 export function folderState(path: string): Readonly<Record<string, string>> {
   const state: Record<string, string> = {}
   function add(file: string): void {

@@ -35,7 +35,8 @@ async function createUntilKilled(
       })
       if (answer.status !== 201) throw new Error(`expected 201, got ${answer.status}`)
       made.push((await answer.json()) as Made)
-      // The others are under way at this moment: queued, in the transaction, committed and not yet answered.
+      // The others are under way at this moment: queued, in the transaction, committed and not yet
+      // answered.
       if (made.length === killAfter) server.child.kill('SIGKILL')
     }
   }

@@ -40,7 +40,10 @@ const original = join(folder.path, 'original', 'ledger.db')
 const kept = join(folder.path, 'kept.jsonl')
 const publicKey = publicKeyOf(signingKey)
 
-/** Two blocks of three requests, a checkpoint, and a block of three more: numbers 1 to 3, 4 to 6, 7, 8 to 10. */
+/**
+ * Two blocks of three requests, a checkpoint, and a block of three more: numbers 1 to 3, 4 to 6, 7,
+ * 8 to 10.
+ */
 function writeOriginal(): void {
   const forge = createLedgerForge()
   forge.write(stream, requestEntry(1), requestEntry(2), requestEntry(3))
@@ -104,7 +107,9 @@ function rewrite(id: number, change: (records: readonly ForgedRecord[]) => reado
   }
 }
 
-/** Puts a text where retention puts the base of the stream, and removes the blocks before this one. */
+/**
+ * Puts a text where retention puts the base of the stream, and removes the blocks before this one.
+ */
 function putBase(text: string, firstBlock: number) {
   return (database: DatabaseSync): void => {
     database.prepare('INSERT INTO base VALUES (1, ?)').run(text)

@@ -10,7 +10,7 @@ import { ledgerCsvHeader } from '../../src/ledger/query/csv.ts'
 import type { LedgerRecordView } from '../../src/ledger/query/record-view.ts'
 import type { UsageView } from '../../src/ledger/query/usage-view.ts'
 import { openDataFolder } from '../../src/storage/sqlite/data-folder.ts'
-import { openFolderLedger } from '../../src/ward/open-ledger.ts'
+import { openFolderLedger } from '../support/open-folder-ledger.ts'
 import { runCli, runError, runJson, spawnCli, temporaryFolder } from './run-cli.ts'
 
 interface Page {

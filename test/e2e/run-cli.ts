@@ -54,7 +54,10 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return { code, stdout, stderr }
 }
 
-/** Runs a command with `--json` and reads what it answers; fails with what it said where it did not succeed. */
+/**
+ * Runs a command with `--json` and reads what it answers; fails with what it said where it did not
+ * succeed.
+ */
 export async function runJson<T>(args: readonly string[], options: CliOptions = {}): Promise<T> {
   const { code, stdout, stderr } = await runCli([...args, '--json'], options)
   if (code !== 0) throw new Error(`modelward ${args.join(' ')}: exit code ${code}: ${stderr}`)

@@ -14,7 +14,10 @@ interface Issued {
   readonly key: string
 }
 
-/** Everything by which a secret could be known: itself, whole and cut, and what it could be guessed or looked up by. */
+/**
+ * Everything by which a secret could be known: itself, whole and cut, and what it could be guessed
+ * or looked up by.
+ */
 function tracesOf(key: string): readonly Buffer[] {
   const secret = key.slice(-49)
   const digest = hash('sha256', key, 'buffer')
@@ -57,7 +60,8 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
     const answer = await fetch(server.address + path, { redirect: 'manual', ...init, headers })
     const { status } = answer
     const shown = `${path.split('?')[0]?.slice(0, 12)} ${status}: ${await answer.clone().text()}`
-    // The one answer that shows a key, this once, and the page that sends the browser back to where it wanted to go.
+    // The one answer that shows a key, this once, and the page that sends the browser back to where
+    // it wanted to go.
     const isIssued =
       (status === 200 || status === 201) &&
       init.method === 'POST' &&

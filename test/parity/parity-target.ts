@@ -31,8 +31,8 @@ export interface TargetOptions {
   readonly invalidKeyStatus?: 401 | 403
   readonly corsOrigins?: readonly string[]
   readonly docs?: 'guarded' | 'open'
-  readonly modelDeadlineMs?: number
-  readonly requestTimeoutMs?: number
+  readonly modelDeadline?: number
+  readonly requestTimeout?: number
   readonly limitDefault?: readonly string[]
   readonly limitEveryone?: readonly string[]
   readonly limitBadKeys?: string

@@ -31,7 +31,7 @@ export function describeErrorRows(start: StartTarget): void {
   const answers: RawAnswer[] = []
   const secrets: string[] = []
   beforeAll(async () => {
-    target = await start({ modelDeadlineMs: 50, requestTimeoutMs: 300 })
+    target = await start({ modelDeadline: 50, requestTimeout: 300 })
   })
   afterAll(() => target.close())
 

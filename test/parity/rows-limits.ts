@@ -124,7 +124,7 @@ export function describeLimitRows(start: StartTarget): void {
   })
 
   test('37 so many at once: one more is refused, and let in when another has ended or its client has gone', async () => {
-    await open({ modelDeadlineMs: 60_000 })
+    await open({ modelDeadline: 60_000 })
     const key = await createKey(target, { limits: ['1 concurrent'] })
     target.model.does = 'hang'
     const gone = new AbortController()

@@ -7,6 +7,6 @@ describeParity('the server', startServerTarget)
 // Jobs are the server's: an app behind an adapter makes its own routes of `ward.jobs`.
 describe('the server', () => {
   describe('repeated and later answers', () => {
-    describeJobRows((options) => startServerTarget({ modelDeadlineMs: 500, ...options }))
+    describeJobRows((options) => startServerTarget({ modelDeadline: 500, ...options }))
   })
 })

@@ -1,50 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { defaultOptions } from '../../src/config/load-config.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
-import { openWard } from '../../src/ward/open-folder.ts'
+import { openWard } from '../../src/ward/open-ward.ts'
 import type { ParityTarget, TargetOptions } from './parity-target.ts'
 import { exchange, formatRequest } from './raw-http.ts'
 import { createSpyModel } from './spy-model.ts'
 
 /** What every server in these tests is started with, unless a test says otherwise: the defaults, on a free port and without limits. */
-export const serverDefaults: Omit<ServerOptions, 'data'> = {
-  host: '127.0.0.1',
+export const serverDefaults: ServerOptions = {
+  ...defaultOptions(),
   port: 0,
-  environment: 'live',
-  keyPrefix: 'mw',
-  schemes: ['header'],
-  keyHeader: 'X-API-Key',
-  realm: 'modelward',
-  invalidKeyStatus: 403,
-  trustProxy: [],
-  bodyBytesMax: 1_048_576,
-  headerBytesMax: 16_384,
-  textLengthMax: 10_000,
-  cachedKeysMax: 10_000,
   limitDefault: [],
-  limitEveryone: [],
   limitBadKeys: 'none',
-  modelDeadlineMs: 5_000,
-  modelThreads: 'auto',
-  batchBodyBytesMax: 8_388_608,
-  queueMax: 10_000,
-  queueOwnerMax: 1_000,
   jobWorkers: 4,
-  jobAttempts: 3,
-  jobKeepMs: 86_400_000,
-  jobLeaseMs: 30_000,
-  webhooksAllow: [],
-  webhooksAllowHttp: false,
-  requestTimeoutMs: 30_000,
-  shutdownGraceMs: 1_000,
-  ledgerMode: 'before',
-  ledgerAddresses: 'whole',
-  ledgerKeep: 'forever',
-  ledgerMax: 'unlimited',
-  docs: 'guarded',
-  corsOrigins: [],
+  shutdownGrace: 1_000,
   logLevel: 'trace',
   logRequests: true,
 }
@@ -66,7 +38,7 @@ export async function startServerTarget(options: TargetOptions = {}): Promise<Pa
     logStream: { write: (line: string) => log.push(line) },
   })
   const format = { prefix: 'mw', environment: 'live' } as const
-  const { ward } = await openWard({ data, create: false, schemes: [], format, clock, listenMs: 0 })
+  const { ward } = await openWard({ data, create: false, schemes: [], format, clock })
   const port = Number(new URL(server.address).port)
   return {
     port,

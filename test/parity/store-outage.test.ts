@@ -7,9 +7,10 @@ import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import { createApp } from '../../src/server/create-app.ts'
-import { openWard } from '../../src/ward/open-folder.ts'
+import { openWard } from '../../src/ward/open-ward.ts'
 import type { Ward } from '../../src/ward/ward.ts'
 import { openAppParts } from '../support/app-parts.ts'
+import { stillScheduler } from '../support/open-test-ward.ts'
 import { expectProblem, get, keyHeader, predict, unknownKey, withOtherSecret } from './ask.ts'
 import { exchange, formatRequest, type RawAnswer } from './raw-http.ts'
 import { createSpyModel } from './spy-model.ts'
@@ -37,11 +38,11 @@ beforeEach(async () => {
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format,
     monotonic: () => monotonic,
-    listenMs: 0,
+    scheduler: stillScheduler,
     leaseMs,
   })
   ward = opened.ward
-  file = opened.folder.databaseFile
+  file = join(data, 'modelward.db')
   const logStream = { write: (line: string) => log.push(line) }
   app = await createApp(await openAppParts(ward, { models: [createSpyModel().spy] }), {
     ...serverDefaults,

@@ -16,7 +16,7 @@ import { testPepper } from './open-test-ward.ts'
 
 export interface AppPartsOptions {
   readonly models?: NonNullable<ModelRuntimeOptions['models']>
-  readonly modelDeadlineMs?: number
+  readonly modelDeadline?: number
   readonly store?: JobStore
   readonly peppers?: Peppers
   /** Of webhooks. @default none */
@@ -38,7 +38,7 @@ export async function openAppParts(
   } = options
   const runtime = await createModelRuntime({
     ...(options.models && { models: options.models }),
-    ...(options.modelDeadlineMs !== undefined && { deadlineMs: options.modelDeadlineMs }),
+    ...(options.modelDeadline !== undefined && { deadlineMs: options.modelDeadline }),
   })
   const { models } = runtime
   const { clock } = ward

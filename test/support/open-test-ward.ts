@@ -1,12 +1,31 @@
 import type { RequestHead } from '../../src/core/request-head.ts'
+import { processScheduler, type Scheduler } from '../../src/core/scheduler.ts'
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
+import { checkPeppers } from '../../src/keys/check-peppers.ts'
 import type { KeyStore } from '../../src/keys/key-store.ts'
-import { parsePeppers } from '../../src/secrets/peppers.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import type { Limiter } from '../../src/limits/limiter.ts'
+import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
+import type { JobStore } from '../../src/storage/job-store.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
+import { gatherStorage } from '../../src/ward/test-ward.ts'
 import { createWard, type Ward, type WardOptions } from '../../src/ward/ward.ts'
 
 /** The pepper of every ward in tests: version 1, 32 times the byte 7. */
 export const testPepper = `1:${Buffer.alloc(32, 7).toString('base64url')}`
+
+/** What a test says of the ward, and of the stores under it. */
+export interface TestWardOptions extends Partial<WardOptions> {
+  readonly store?: KeyStore
+  readonly peppers?: Peppers
+  readonly ledger?: Ledger | undefined
+  readonly limiter?: Limiter
+  readonly jobStore?: JobStore
+}
+
+/** Time in which nothing comes due. */
+export const stillScheduler: Scheduler = { ...processScheduler, after: () => () => {} }
 
 export interface TestWard extends Ward {
   /** Milliseconds since the epoch; move it. */
@@ -20,20 +39,34 @@ export interface TestWard extends Ward {
 /**
  * A ward over a store in memory that counts its calls and can fail, with a clock that stands still.
  */
-export async function openTestWard(options: Partial<WardOptions> = {}): Promise<TestWard> {
+export async function openTestWard({
+  store: given,
+  peppers = parsePeppers(testPepper, 'the test'),
+  ledger,
+  limiter,
+  jobStore,
+  ...options
+}: TestWardOptions = {}): Promise<TestWard> {
   const time = { now: Date.UTC(2026, 0, 1), monotonic: 0 }
   const calls = new Map<keyof KeyStore, number>()
   const outage: TestWard['outage'] = { fault: undefined }
-  const store = watched(options.store ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
-  const ward = await createWard({
-    peppers: parsePeppers(testPepper, 'the test'),
+  const store = watched(given ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
+  // As every storage does when it is opened.
+  await checkPeppers(store, peppers)
+  const storage = gatherStorage({
+    keys: store,
+    ledger,
+    jobs: jobStore,
+    limiter: limiter ?? createInProcessLimiter({ clock: () => time.now, monotonic: () => time.monotonic }),
+    secrets: { peppers },
+  })
+  const ward = await createWard(storage, {
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format: { prefix: 'mw', environment: 'live' },
     clock: () => time.now,
     monotonic: () => time.monotonic,
-    listenMs: 0,
+    scheduler: stillScheduler,
     ...options,
-    store,
   })
   return { ...ward, time, calls, outage }
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
+import { defaultOptions } from '../../src/config/load-config.ts'
 import type { Model } from '../../src/models/model.ts'
 import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
 import { createApp } from '../../src/server/create-app.ts'
-import type { AppOptions } from '../../src/server/server-options.ts'
-import type { WardOptions } from '../../src/ward/ward.ts'
+import type { ServerOptions } from '../../src/server/server-options.ts'
 import { type AppPartsOptions, openAppParts } from './app-parts.ts'
-import { openTestWard, type TestWard } from './open-test-ward.ts'
+import { openTestWard, type TestWard, type TestWardOptions } from './open-test-ward.ts'
 
 export interface TestApp {
   readonly app: FastifyInstance
@@ -16,11 +16,10 @@ export interface TestApp {
   readonly lines: readonly string[]
 }
 
-export interface TestAppOptions extends Partial<AppOptions> {
-  readonly ward?: Partial<WardOptions>
+export interface TestAppOptions extends Partial<Omit<ServerOptions, 'model'>> {
+  readonly ward?: TestWardOptions
   /** @default the constant one */
   readonly model?: Model<never>
-  readonly modelDeadlineMs?: number
   readonly parts?: AppPartsOptions
   readonly closing?: AbortSignal
   readonly followersMax?: number
@@ -40,26 +39,15 @@ export const constantModel: Model<string, Sentiment> = {
     })),
 }
 
-export const appOptions: AppOptions = {
-  keyHeader: 'X-API-Key',
-  trustProxy: [],
-  bodyBytesMax: 1_048_576,
-  batchBodyBytesMax: 8_388_608,
-  headerBytesMax: 16_384,
-  textLengthMax: 100,
-  requestTimeoutMs: 30_000,
-  docs: 'guarded',
-  corsOrigins: [],
-  logLevel: 'silent',
-  logRequests: false,
-}
+/** The default settings, without a log. */
+export const appOptions: ServerOptions = { ...defaultOptions(), logLevel: 'silent', textMax: 100 }
 
 /** The server's app over a ward in memory, with a key of each kind. Close it. */
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const {
     ward: wardOptions,
     model = constantModel,
-    modelDeadlineMs,
+    modelDeadline,
     closing,
     parts: given,
     followersMax = 2_000,
@@ -71,7 +59,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const logStream = { write: (line: string) => void lines.push(line) }
   const parts = await openAppParts(ward, {
     models: [model],
-    ...(modelDeadlineMs !== undefined && { modelDeadlineMs }),
+    ...(modelDeadline !== undefined && { modelDeadline }),
     ...given,
   })
   const app = await createApp(

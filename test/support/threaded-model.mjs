@@ -1,5 +1,5 @@
-// A model of a thread: waits as many milliseconds as the text says, unless it is called off, and then answers with that number. Tells on a channel
-// what it begins and what is called off.
+// A model of a thread: waits as many milliseconds as the text says, unless it is cancelled, and then
+// answers with that number. Reports on a channel what it begins and what is cancelled.
 import { BroadcastChannel } from 'node:worker_threads'
 
 const channel = new BroadcastChannel('threaded-model')

@@ -1,13 +1,13 @@
 import { createServer } from 'node:net'
 import type { DeploymentOptions } from '../../config/settings.ts'
+import type { StorageFinding } from '../../storage/storage.ts'
 import { reasonOf } from '../terminal/output-file.ts'
-import { type CheckResult, fail, ok } from './check-result.ts'
 
-/** Longest wait for whoever listens on the port, in milliseconds. */
+/** Longest wait for an answer from the port, in milliseconds. */
 const answerMsMax = 2_000
 
 /** Whether the server could listen, or does. */
-export async function checkPort({ host, port }: DeploymentOptions): Promise<CheckResult> {
+export async function checkPort({ host, port }: DeploymentOptions): Promise<StorageFinding> {
   const where = `${host}:${port}`
   if (port === 0) return ok('port', `${host}, any that is free`)
   const reason = await tryToListen(host, port)
@@ -40,4 +40,12 @@ async function isServedByUs(host: string, port: number): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+export function ok(check: string, message: string): StorageFinding {
+  return { check, status: 'ok', message }
+}
+
+export function fail(check: string, message: string, todo: string): StorageFinding {
+  return { check, status: 'fail', message, todo }
 }

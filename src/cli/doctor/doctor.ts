@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { ConfigError, formatConfigFault } from '../../config/config-fault.ts'
 import { defaultOptions } from '../../config/load-config.ts'
 import type { DeploymentOptions } from '../../config/settings.ts'
+import type { StorageFinding } from '../../storage/storage.ts'
+import { inspectStorage } from '../../ward/open-storage.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { exitCodes } from '../exit-code.ts'
 import { addExamples } from '../keys/key-options.ts'
@@ -10,11 +11,7 @@ import { addSettingOptions, readSettingFlags } from '../setting-options.ts'
 import { printable } from '../terminal/display-width.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { paint } from '../terminal/terminal.ts'
-import { checkClock, checkDatabase } from './check-database.ts'
-import { checkDisk, checkFolder } from './check-folder.ts'
-import { checkJobs } from './check-jobs.ts'
-import { checkPort } from './check-port.ts'
-import { type CheckResult, fail, ok } from './check-result.ts'
+import { checkPort, fail, ok } from './check-port.ts'
 
 type DoctorOptions = CommonOptions & Readonly<Record<string, unknown>>
 
@@ -36,30 +33,20 @@ export function defineDoctor(command: Command): void {
   addExamples(command, 'doctor', 'doctor --data /var/lib/modelward --json')
 }
 
-async function checkAll(options: DoctorOptions): Promise<readonly CheckResult[]> {
+async function checkAll(options: DoctorOptions): Promise<readonly StorageFinding[]> {
   const { results, config, pepper } = readConfig(options)
-  // Where there is no folder, all that is missing in it is one fault.
-  const database = existsSync(config.data)
-    ? [...checkDatabase(config.data, pepper), checkJobs(config.data)]
-    : []
-  return [
-    checkNode(process.versions.node),
-    ...results,
-    ...checkFolder(config.data),
-    ...database,
-    await checkPort(config),
-    checkDisk(config.data),
-    ...(database.some(({ check }) => check === 'clock') ? [] : [checkClock(null, Date.now())]),
-  ]
+  const storage = await inspectStorage(config)
+  const findings = await storage.findings({ pepper })
+  return [checkNode(process.versions.node), ...results, ...findings, await checkPort(config)]
 }
 
 interface ReadConfig {
-  readonly results: readonly CheckResult[]
+  readonly results: readonly StorageFinding[]
   readonly config: DeploymentOptions
   readonly pepper?: string | undefined
 }
 
-/** A wrong configuration is one more thing to tell; the rest is then looked for where it is by default. */
+/** A wrong configuration is one more finding; the other checks then use the defaults. */
 function readConfig(options: DoctorOptions): ReadConfig {
   try {
     const { config, pepper, configFile } = loadCommandConfig(options, readSettingFlags(options))
@@ -79,7 +66,7 @@ function readConfig(options: DoctorOptions): ReadConfig {
 /** Least Node that the program runs on: as `engines` in package.json. */
 const leastNode = [22, 19] as const
 
-function checkNode(version: string): CheckResult {
+function checkNode(version: string): StorageFinding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isEnough = major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1])
   return isEnough
@@ -89,7 +76,7 @@ function checkNode(version: string): CheckResult {
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 
-function formatResult({ check, status, message, todo }: CheckResult): string {
+function formatResult({ check, status, message, todo }: StorageFinding): string {
   const line = `${paint(colours[status], status.padEnd(4))}  ${check.padEnd(13)}  ${printable(message)}\n`
   return todo === undefined ? line : `${line}${' '.repeat(21)}${printable(todo)}\n`
 }

@@ -8,7 +8,7 @@ import { addExamples } from '../keys/key-options.ts'
 import { withJobs } from './open-jobs.ts'
 import { printJob } from './print-job.ts'
 
-/** Defines a command that does one thing to one job, named by its id, and prints the job as it is then. */
+/** Defines a command that does one thing to a job and prints the result. */
 export function defineJobCommand(
   command: Command,
   act: (jobs: JobService, id: string) => Promise<JobView>,

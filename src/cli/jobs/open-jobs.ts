@@ -9,7 +9,10 @@ export interface CommandJobs {
   readonly webhooks: WebhookService
 }
 
-/** Opens the data folder for one command over its jobs, and closes it when the command is done. Works on none of them. */
+/**
+ * Opens the deployment for one command over its jobs, and closes it when the command is done. Runs
+ * no job.
+ */
 export async function withJobs<T>(
   options: CommonOptions,
   use: (jobs: CommandJobs) => Promise<T>,
@@ -21,6 +24,6 @@ export async function withJobs<T>(
       if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
       return use({ jobs, webhooks })
     },
-    { folderJobs: { models: new Map(), concurrency: 0 } },
+    { jobs: { models: new Map(), concurrency: 0 } },
   )
 }

@@ -43,7 +43,8 @@ async function printSecret(owner: string, secret: string, asJson: boolean): Prom
   try {
     await print(`${asJson ? JSON.stringify({ owner, secret }) : secret}\n`)
   } catch (error) {
-    // It signs and nobody has it: that must not end as silently as a closed pipe does elsewhere.
+    // The new secret is in use and was not printed: unlike elsewhere, a closed pipe must not be
+    // silent.
     if (!(error instanceof OutputClosed) && !(error instanceof CliError)) throw error
     throw new CliError(
       'output_failed',

@@ -2,7 +2,8 @@ import { checkKeyFields } from '../../keys/key-fields.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 
 /**
- * Checks a key before the data folder is opened, so that a typing error leaves no new folder behind.
+ * Checks a key before the data folder is opened, so that a typing error leaves no new folder
+ * behind.
  *
  * @throws Refusal `input_invalid` with every fault
  */

@@ -54,8 +54,8 @@ const lineSchema = z.strictObject(
 )
 
 /**
- * Reads keys to import: JSON Lines, or one JSON array. Every faulty line is named, with all that is wrong with it; what a line
- * holds is never shown, because somebody may have written the key itself there.
+ * Reads keys to import: JSON Lines, or one JSON array. Every faulty line is named, with all that is
+ * wrong with it; what a line holds is never shown, because it may be the key itself.
  */
 export function readImportedLines(text: string, environment: KeyEnvironment): ImportedLines {
   const lines: ImportedLine[] = []

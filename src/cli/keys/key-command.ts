@@ -6,7 +6,7 @@ import { addExamples, checkKeyId } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { printKey } from './print-key.ts'
 
-/** Defines a command that does one thing to one key, named by its id, and prints the key as it is then. */
+/** Defines a command that does one thing to a key and prints the result. */
 export function defineKeyCommand<Options extends CommonOptions>(
   command: Command,
   act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord>,

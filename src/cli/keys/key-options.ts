@@ -5,7 +5,7 @@ import { isKeyId } from '../../keys/key-text.ts'
 import { usageError } from '../cli-error.ts'
 import { collect } from '../common-options.ts'
 
-/** Whose `Idempotency-Key`s those of the command line are: nobody's but its own. */
+/** The owner of the command line's idempotency keys. */
 const idempotencyOwner = 'cli'
 
 /** Adds `--idempotency-key`. */
@@ -16,7 +16,9 @@ export function idempotencyOption(): Option {
   )
 }
 
-/** What makes this command the same one again: its words and flags as typed, because `30d` means another time at each retry. */
+/**
+ * A retry is recognised by its words and flags as typed: `30d` means another time at each retry.
+ */
 export function idempotencyOf(
   key: string | undefined,
   request: unknown,
@@ -66,7 +68,8 @@ export function addExamples(command: Command, ...lines: readonly string[]): Comm
 }
 
 /**
- * Checks the id of a key as typed. A whole key in its place is told apart, without being shown: it is in the shell's history now.
+ * Checks the id of a key as typed. A whole key in its place is recognised and not repeated: it is
+ * in the shell's history now.
  *
  * @param where the argument or flag that it was typed for
  * @throws CliError `usage_invalid`

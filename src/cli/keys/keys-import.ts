@@ -64,7 +64,10 @@ function refuse(faults: readonly ErrorPart[]): void {
   throw new CliError('input_invalid', `${message}; nothing was imported`, faults)
 }
 
-/** Keys that were imported before, with their lines; the import itself would say only that there is one. */
+/**
+ * Keys that were imported before, with their lines; the import itself would say only that there is
+ * one.
+ */
 async function findTaken({ keys }: Ward, lines: readonly ImportedLine[]): Promise<readonly ErrorPart[]> {
   const faults: ErrorPart[] = []
   for (const { where, key } of lines) {

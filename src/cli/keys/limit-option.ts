@@ -8,8 +8,8 @@ export function limitOption(describes: string): Option {
 }
 
 /**
- * Reads the limits of a key: `none` for no limits, `default` for those of the deployment, which is null. What a limit is, is checked
- * where keys are made.
+ * Reads the limits of a key: `none` for no limits, `default` for those of the deployment, which is
+ * null. What a limit is, is checked where keys are made.
  *
  * @throws CliError `usage_invalid` where either stands beside another
  */

@@ -1,32 +1,30 @@
 import type { LoadedConfig } from '../../config/load-config.ts'
-import { type OpenWardOptions, openWard } from '../../ward/open-folder.ts'
+import { type OpenWardOptions, openWard } from '../../ward/open-ward.ts'
 import type { Ward } from '../../ward/ward.ts'
 
 /**
- * Opens the data folder for one command, and closes it when the command is done.
+ * Opens the deployment for one command, and closes it when the command is done.
  *
- * @param create whether to make the folder where there is none; otherwise that is `data_missing`
+ * @param create whether to create it if there is none; otherwise that is `data_missing`
  */
 export async function withKeys<T>(
   { config, pepper }: LoadedConfig,
   create: boolean,
   use: (ward: Ward) => Promise<T>,
-  options: Pick<OpenWardOptions, 'keepLimits' | 'folderJobs'> = {},
+  options: Pick<OpenWardOptions, 'storeUsage' | 'jobs'> = {},
 ): Promise<T> {
   const { ward } = await openWard({
-    data: config.data,
+    ...config,
     create,
-    ...(pepper === undefined ? {} : { pepper }),
+    pepper,
     schemes: [],
     format: { prefix: config.keyPrefix, environment: config.environment },
-    // A command is over before it would listen for changes.
-    listenMs: 0,
     changedBy: 'cli',
-    folderLedger: { isLazy: true },
-    ledgerAddresses: config.ledgerAddresses,
+    // A command waits for its record, whatever the server's answers do.
+    ledgerMode: 'before',
+    // Most commands record nothing, and need no stream of their own.
+    ledger: { isLazy: true },
     ...options,
-    limitDefault: config.limitDefault,
-    limitEveryone: config.limitEveryone,
   })
   try {
     return await use(ward)

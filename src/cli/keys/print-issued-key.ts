@@ -10,8 +10,8 @@ function viewIssuedKey({ record, text }: IssuedKey): { readonly id: string; read
 }
 
 /**
- * Prints a key that was just made, the one time that it is known: as one line of JSON, or as the bare key with what people
- * should know beside it on standard error. The key is durable by now.
+ * Prints a key that was just made, the one time that it is known: as one line of JSON, or as the
+ * bare key with what people should know beside it on standard error. The key is durable by now.
  */
 export async function printIssuedKey(issued: IssuedKey, asJson: boolean, told: string): Promise<void> {
   const { record, text } = issued
@@ -19,7 +19,7 @@ export async function printIssuedKey(issued: IssuedKey, asJson: boolean, told: s
   try {
     await print(`${line}\n`)
   } catch (error) {
-    // The key works and nobody has it: that must not end as silently as a closed pipe does elsewhere.
+    // The key works and was not printed: unlike elsewhere, a closed pipe must not be silent.
     if (!(error instanceof OutputClosed) && !(error instanceof CliError)) throw error
     throw new CliError(
       'output_failed',

@@ -1,27 +1,24 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { signCheckpoint } from '../../ledger/format/checkpoint.ts'
 import type { LedgerEvent } from '../../ledger/format/event.ts'
-import { openDataFolder } from '../../storage/sqlite/data-folder.ts'
-import { readLedgerHeads } from '../../storage/sqlite/ledger/heads.ts'
-import { ledgerFileOf, openSigningKey } from '../../ward/open-ledger.ts'
+import { inspectStorage } from '../../ward/open-storage.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { print, tell } from '../terminal/output.ts'
 
 export function defineLedgerCheckpoint(command: Command): void {
   command.action(async (options: CommonOptions) => {
-    const folder = openDataFolder(loadCommandConfig(options).config.data, { create: false })
-    const file = ledgerFileOf(folder)
-    if (!existsSync(file)) {
-      if (options.json !== true) tell(`${file}: there is no ledger yet.`)
+    const { ledger } = await inspectStorage(loadCommandConfig(options).config)
+    if (!(await ledger.exists())) {
+      if (options.json !== true) tell(`${ledger.name}: there is no ledger yet.`)
       return
     }
-    const heads = readLedgerHeads(file).filter(({ event }, index) => index === 0 || !isVouchedFor(event))
-    if (heads.length === 0) return
-    const signingKey = openSigningKey(folder, (message, publicKey) => tell(`${message} (new: ${publicKey})`))
+    const heads = await ledger.readHeads()
+    const unsigned = heads.filter(({ event }, index) => index === 0 || !isVouchedFor(event))
+    if (unsigned.length === 0) return
+    const signingKey = await ledger.signingKey((message, key) => tell(`${message} (new: ${key})`))
     const at = Date.now()
-    const lines = heads.map((head) => `${JSON.stringify(signCheckpoint({ ...head, at }, signingKey))}\n`)
+    const lines = unsigned.map((head) => `${JSON.stringify(signCheckpoint({ ...head, at }, signingKey))}\n`)
     await print(lines.join(''))
   })
   addCommonOptions(command)
@@ -34,7 +31,10 @@ export function defineLedgerCheckpoint(command: Command): void {
   addExamples(command, 'ledger checkpoint >> /mnt/elsewhere/checkpoints.jsonl')
 }
 
-/** Whoever writes signs in the ledger itself: nothing has come since where the last record is such a checkpoint, or the end behind one. */
+/**
+ * Writers sign in the ledger itself: a stream that ends in a checkpoint, or closed after one, has
+ * no record since.
+ */
 function isVouchedFor(event: LedgerEvent): boolean {
   return event === 'ledger.checkpoint' || event === 'ledger.closed'
 }

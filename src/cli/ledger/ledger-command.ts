@@ -1,21 +1,15 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { suggest } from '../../core/suggest.ts'
 import { isLedgerEvent, ledgerEvents } from '../../ledger/format/event.ts'
 import { ledgerCodes } from '../../ledger/format/ledger-code.ts'
 import { parsePosition } from '../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
-import { openDataFolder } from '../../storage/sqlite/data-folder.ts'
-import { openSqliteLedgerReader } from '../../storage/sqlite/ledger/reader.ts'
-import { ledgerFileOf } from '../../ward/open-ledger.ts'
+import { inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
 import { type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { checkKeyId } from '../keys/key-options.ts'
 import { tell } from '../terminal/output.ts'
 import { parseWhenAgo } from '../terminal/parse-when.ts'
-
-/** How long another process may take to make a ledger, in milliseconds. */
-const makingMsMax = 5_000
 
 /** Which span of time. */
 export interface SpanOptions {
@@ -88,42 +82,20 @@ export function checkPosition(flag: string, text: string): string {
 }
 
 /**
- * Opens the ledger of the data folder to read it for one command. Where there is none yet, it is as an empty one, and people are told;
- * one that comes while the command runs is read from then on.
+ * Opens the deployment's ledger to read it for one command. One that does not exist yet reads as
+ * empty, which a note says, and is read once it exists.
  */
 export async function withLedger<T>(
   options: CommonOptions,
   use: (ledger: LedgerReader) => Promise<T>,
 ): Promise<T> {
-  const file = ledgerFileOf(openDataFolder(loadCommandConfig(options).config.data, { create: false }))
-  if (options.json !== true && !existsSync(file)) tell(`${file}: there is no ledger yet.`)
-  const ledger = readWhenThere(file)
+  const { ledger } = await inspectStorage(loadCommandConfig(options).config)
+  if (!(await ledger.exists()) && options.json !== true) tell(`${ledger.name}: there is no ledger yet.`)
+  const reader = await ledger.openReader()
   try {
-    return await use(ledger)
+    return await use(reader)
   } finally {
-    await ledger.close()
-  }
-}
-
-function readWhenThere(file: string): LedgerReader {
-  const wasThere = existsSync(file)
-  let reader: LedgerReader | undefined
-  let deadline = Number.POSITIVE_INFINITY
-  const open = async (): Promise<LedgerReader | undefined> => {
-    if (reader !== undefined || !existsSync(file)) return reader
-    deadline = Math.min(deadline, performance.now() + makingMsMax)
-    try {
-      reader = await openSqliteLedgerReader({ file })
-    } catch (error) {
-      // One that has just come may not have its tables yet.
-      if (wasThere || performance.now() >= deadline) throw error
-    }
-    return reader
-  }
-  return {
-    query: async (query) => (await open())?.query(query) ?? { records: [], next: undefined },
-    usage: async (query) => (await open())?.usage(query) ?? [],
-    close: async () => reader?.close(),
+    await reader.close()
   }
 }
 

@@ -69,7 +69,9 @@ async function exportToFile(ledger: LedgerReader, options: ExportOptions, path: 
   }
 }
 
-/** Writes page by page, each when the one before has been taken; gives how many records there were. */
+/**
+ * Writes page by page, each when the one before has been taken; gives how many records there were.
+ */
 async function writeRecords(
   ledger: LedgerReader,
   options: ExportOptions,

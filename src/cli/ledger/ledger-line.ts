@@ -3,7 +3,11 @@ import { printable } from '../terminal/display-width.ts'
 import type { Column } from '../terminal/table.ts'
 
 interface LedgerColumn extends Column<LedgerRecordView> {
-  /** Whether it is left out on a narrow terminal, where each record would be a block of lines for it. @default false */
+  /**
+   * Whether it is left out on a narrow terminal, where each record would be a block of lines for
+   * it.
+   * @default false
+   */
   readonly isForWide?: true
 }
 
@@ -25,7 +29,10 @@ const columns: readonly LedgerColumn[] = [
   { title: 'DETAIL', cell: detailOf, mayCut: true },
 ]
 
-/** What of these records a table shows: no column that is empty in all of them. @param width columns of the terminal */
+/**
+ * What of these records a table shows: no column that is empty in all of them.
+ * @param width columns of the terminal
+ */
 export function ledgerColumnsFor(
   views: readonly LedgerRecordView[],
   width: number,
@@ -36,7 +43,10 @@ export function ledgerColumnsFor(
   )
 }
 
-/** A record on one line, for people who watch it come: every column, in its place, and the time to the millisecond. */
+/**
+ * A record on one line, for people who watch it come: every column, in its place, and the time to
+ * the millisecond.
+ */
 export function formatLedgerLine(view: LedgerRecordView): string {
   const cells = columns.slice(1).map(({ cell }) => printable(cell(view)))
   return [view.time, ...cells].join('  ')
@@ -50,7 +60,10 @@ function latencyOf(view: LedgerRecordView): string {
   return view.latency_ms === null ? nothing : String(Math.round(view.latency_ms * 10) / 10)
 }
 
-/** What else there is to say; of a signed statement how far it goes, and of a summary how many it counts. */
+/**
+ * What else there is to say; of a signed statement how far it goes, and of a summary how many it
+ * counts.
+ */
 function detailOf({ event, detail, measures }: LedgerRecordView): string {
   const { requests = 0 } = measures
   if (event === 'requests.summarized') return `${requests} requests`

@@ -54,6 +54,7 @@ async function printPage({ records, next }: LedgerPage, { json, limit }: QueryOp
   if (views.length === 0) tell('No records.')
   const width = terminalWidth()
   await print(formatTable(views, ledgerColumnsFor(views, width), width))
-  // In the order they were written there is always a place to go on from; more are there only where the page is full.
+  // In the order they were written there is always a place to go on from; more are there only where
+  // the page is full.
   if (next !== undefined && views.length === parsePageSize(limit)) tell(`More may follow: --after ${next}`)
 }

@@ -15,7 +15,10 @@ interface TailOptions extends LedgerFilterOptions {
   readonly lines?: string
 }
 
-/** How often new records are looked for. Each look is one search by position, and people do not see a shorter pause. */
+/**
+ * How often new records are looked for. Each look is one search by position, and people do not see
+ * a shorter pause.
+ */
 const pollMs = 250
 const linesDefault = 10
 const linesMax = 1_000
@@ -52,7 +55,10 @@ function parseLines(text: string | undefined): number {
   return lines
 }
 
-/** Waits for the next look; false once SIGINT or SIGTERM has come, which is how watching ends well. A second one ends the process. */
+/**
+ * Waits for the next look; false once SIGINT or SIGTERM has come, which is how watching ends well.
+ * A second one ends the process.
+ */
 function untilInterrupted(): () => Promise<boolean> {
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())

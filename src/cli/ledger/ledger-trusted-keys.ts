@@ -1,14 +1,11 @@
-import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { SetupError } from '../../core/setup-error.ts'
-import { isSigned, type LedgerCheckpoint, publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import { isSigned, type LedgerCheckpoint } from '../../ledger/format/checkpoint.ts'
 import { parseBase, parseCheckpoint } from '../../ledger/verify/checkpoint-trust.ts'
-import { readSecretFile } from '../../storage/sqlite/secret-file.ts'
 import { CliError, usageError } from '../cli-error.ts'
 
 /**
- * Reads checkpoints that were kept: a file of JSON lines as `ledger checkpoint` prints them. Their signatures must fit.
+ * Reads stored checkpoints: a file of JSON lines as `ledger checkpoint` prints them. Their
+ * signatures must fit.
  *
  * @throws CliError `input_invalid`
  */
@@ -42,25 +39,6 @@ export function readPublicKey(text: string): string {
   if (!/^[\w-]{43}$/.test(text) || Buffer.from(text, 'base64url').toString('base64url') !== text)
     throw usageError('--public-key', 'expected 32 bytes in base64url, which are 43 letters and digits')
   return text
-}
-
-/**
- * The public half of a data folder's signing key; undefined where the folder has none.
- *
- * @throws SetupError `data_unreadable`
- */
-export function readSigningKey(folder: string): string | undefined {
-  const text = readSecretFile(folder, 'signing-key', 'data_unreadable')
-  if (text === undefined) return undefined
-  try {
-    return publicKeyOf(createPrivateKey(text))
-  } catch (error) {
-    // The error's own message may have a part of the text in it, which is a secret.
-    const path = join(folder, 'signing-key')
-    throw new SetupError('data_unreadable', `${path}: expected an Ed25519 private key in PEM`, {
-      cause: error instanceof Error ? error.name : undefined,
-    })
-  }
 }
 
 function readText(file: string): string {

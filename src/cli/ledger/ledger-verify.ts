@@ -1,18 +1,15 @@
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { SetupError } from '../../core/setup-error.ts'
-import type { LedgerBlock } from '../../ledger/format/block.ts'
 import type { LedgerCheckpoint } from '../../ledger/format/checkpoint.ts'
-import { type LedgerVerification, verifyLedger } from '../../ledger/verify/verify-ledger.ts'
-import { openLedgerBlocks } from '../../storage/sqlite/ledger/stored-blocks.ts'
-import { setupErrorOf } from '../../storage/sqlite/sqlite-error.ts'
+import type { LedgerVerification } from '../../ledger/verify/verify-ledger.ts'
+import type { LedgerInspection } from '../../storage/storage.ts'
+import { inspectLedgerCopy, inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, collect, loadCommandConfig } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { reportError } from '../report-error.ts'
 import { print, printJson } from '../terminal/output.ts'
-import { readCheckpoints, readPublicKey, readSigningKey } from './ledger-trusted-keys.ts'
+import { readCheckpoints, readPublicKey } from './ledger-trusted-keys.ts'
 import { formatLedgerVerification, viewLedgerVerification } from './print-ledger-verification.ts'
 
 interface LedgerVerifyCommandOptions extends CommonOptions {
@@ -43,12 +40,10 @@ export function defineLedgerVerify(command: Command): void {
     )
     .action(async (file: string | undefined, options: LedgerVerifyCommandOptions) => {
       try {
-        const verification = verify(file, options)
-        if (options.json === true)
-          await printJson(viewLedgerVerification(verification.file, verification.result))
-        else await print(formatLedgerVerification(verification.file, verification.result))
-        process.exitCode =
-          verification.result.firstBroken === undefined ? verifyExitCodes.intact : verifyExitCodes.broken
+        const { name, result } = await verify(file, options)
+        if (options.json === true) await printJson(viewLedgerVerification(name, result))
+        else await print(formatLedgerVerification(name, result))
+        process.exitCode = result.firstBroken === undefined ? verifyExitCodes.intact : verifyExitCodes.broken
       } catch (error) {
         reportError(error, options.json === true)
         process.exitCode = verifyExitCodes.unreadable
@@ -62,94 +57,49 @@ export function defineLedgerVerify(command: Command): void {
   )
 }
 
-interface FileVerification {
-  readonly file: string
+interface NamedVerification {
+  /** What messages call the ledger. */
+  readonly name: string
   readonly result: LedgerVerification
 }
 
-function verify(given: string | undefined, options: LedgerVerifyCommandOptions): FileVerification {
-  if (given !== undefined && options.data !== undefined)
+async function verify(
+  copy: string | undefined,
+  options: LedgerVerifyCommandOptions,
+): Promise<NamedVerification> {
+  if (copy !== undefined && options.data !== undefined)
     throw usageError('file', 'expected a file or --data, and not both')
-  const folder = given === undefined ? resolve(loadCommandConfig(options).config.data) : undefined
-  const file = folder === undefined ? resolve(given ?? '') : join(folder, 'ledger.db')
   const checkpoints = (options.checkpoint ?? []).flatMap(readCheckpoints)
-  const folderKey = folder === undefined ? undefined : readSigningKey(folder)
-  const trusted = new Set([
-    ...(options.publicKey ?? []).map(readPublicKey),
-    ...checkpoints.map(({ key }) => key),
-    ...(folderKey === undefined ? [] : [folderKey]),
-  ])
-  const result = verifyFile(file, checkpoints, trusted.size === 0 ? undefined : [...trusted])
-  const noKey = `There is no signing key in ${folder}: whose checkpoints are to be trusted, it cannot say.`
-  const notes = folder !== undefined && folderKey === undefined ? [noKey, ...result.notes] : result.notes
-  return { file, result: { ...result, notes } }
-}
-
-function verifyFile(
-  file: string,
-  checkpoints: readonly LedgerCheckpoint[],
-  trustedKeys: readonly string[] | undefined,
-): LedgerVerification {
-  if (!existsSync(file)) throw new SetupError('data_missing', `${file}: there is no such file`)
-  const ledger = openLedgerBlocks(file)
-  try {
-    return verifyUntilSettled({
-      readBases: () => JSON.stringify(ledger.bases()),
-      verify: () =>
-        verifyLedger(withProgress(ledger.blocks()), {
-          bases: ledger.bases(),
-          checkpoints,
-          trustedKeys,
-          streams: ledger.streams().map(({ id }) => id),
-          index: ledger.checkIndex(),
-        }),
-    })
-  } catch (error) {
-    throw setupErrorOf(error, file)
-  } finally {
-    ledger.close()
+  const keys = [...(options.publicKey ?? []).map(readPublicKey), ...checkpoints.map(({ key }) => key)]
+  if (copy !== undefined) {
+    const ledger = await inspectLedgerCopy(resolve(copy))
+    return { name: ledger.name, result: await verifyTrusting(ledger, keys, checkpoints) }
   }
+  const { data } = loadCommandConfig(options).config
+  const { ledger } = await inspectStorage({ data })
+  const ownKey = await ledger.publicKey()
+  const result = await verifyTrusting(ledger, ownKey === undefined ? keys : [...keys, ownKey], checkpoints)
+  const noKey = `There is no signing key in ${resolve(data)}: whose checkpoints are to be trusted, it cannot say.`
+  const notes = ownKey === undefined ? [noKey, ...result.notes] : result.notes
+  return { name: ledger.name, result: { ...result, notes } }
 }
-
-const progressMs = 500
 
 /** Says on a terminal how far it is. */
-function* withProgress(blocks: Iterable<LedgerBlock>): Generator<LedgerBlock, void, undefined> {
-  if (!process.stderr.isTTY) return yield* blocks
-  let records = 0
-  let next = performance.now() + progressMs
+async function verifyTrusting(
+  ledger: Pick<LedgerInspection, 'verify'>,
+  keys: readonly string[],
+  checkpoints: readonly LedgerCheckpoint[],
+): Promise<LedgerVerification> {
+  const { stderr } = process
   try {
-    for (const block of blocks) {
-      yield block
-      records += block.count
-      if (performance.now() < next) continue
-      process.stderr.write(`\r${records.toLocaleString('en')} records`)
-      next = performance.now() + progressMs
-    }
+    return await ledger.verify({
+      trustedKeys: keys.length === 0 ? undefined : [...new Set(keys)],
+      checkpoints,
+      ...(stderr.isTTY && {
+        onProgress: (records: number) => stderr.write(`\r${records.toLocaleString('en')} records`),
+      }),
+    })
   } finally {
-    process.stderr.write('\r\u001b[K')
-  }
-}
-
-export interface SettledVerification {
-  /** Verifies all of it, from the bases that are there when it begins. */
-  readonly verify: () => LedgerVerification
-  /** A text that changes with every drop. */
-  readonly readBases: () => string
-}
-
-/**
- * Verifies a ledger that retention may shorten meanwhile: blocks that it dropped under the reader are missing, and the base that stands for
- * them is new. So a finding counts where nothing was dropped, or where it is found a second time: from the new bases, what was dropped is
- * not missing any more.
- */
-export function verifyUntilSettled({ verify, readBases }: SettledVerification): LedgerVerification {
-  for (let before: string | undefined; ; ) {
-    const bases = readBases()
-    const result = verify()
-    if (result.firstBroken === undefined || readBases() === bases) return result
-    const found = JSON.stringify(result.firstBroken)
-    if (found === before) return result
-    before = found
+    if (stderr.isTTY) stderr.write('\r\u001b[K')
   }
 }

@@ -6,8 +6,8 @@ import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
 const pageSize = 1_000
 
 /**
- * All records that are there when it begins, in the order they were written, a page at a time. Those that are written meanwhile are
- * not among them: on a busy server the end would never come.
+ * All records that are there when it begins, in the order they were written, a page at a time.
+ * Those that are written meanwhile are not among them: on a busy server the end would never come.
  */
 export async function* readLedger(
   ledger: LedgerReader,
@@ -42,7 +42,8 @@ export async function* followLedger(options: FollowOptions): AsyncGenerator<read
   yield shown
   let after = shown.at(-1)?.position ?? newest
   while (await wait()) {
-    // All up to here has been looked at when the pages end, so that the next look need not begin at a match long ago.
+    // All up to here has been looked at when the pages end, so that the next look need not begin at
+    // a match long ago.
     const seen = await newestPosition(ledger)
     let last: string | undefined
     for await (const records of readAfter(ledger, filter, after)) {

@@ -8,27 +8,33 @@ import { CliError } from '../cli-error.ts'
 /** How long a server may take to answer, in milliseconds. */
 const answerMsMax = 5_000
 
-/** What says that nobody listens there. */
-const nobody: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EINVAL', 'ENAMETOOLONG'])
+/** Codes of a socket on which no server listens. */
+const notListening: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'ECONNREFUSED',
+  'ENOTSOCK',
+  'EINVAL',
+  'ENAMETOOLONG',
+])
 
 /**
  * Asks the server that runs on a data folder; undefined where none does.
  *
- * @throws Refusal `not_found`; CliError `server_failed` where it does not answer, or not with what was asked
+ * @throws Refusal `not_found`; CliError `server_failed` if it does not answer, or not as expected
  */
 export async function askServer(folder: string, path: string): Promise<unknown> {
-  const asked = request({
+  const call = request({
     socketPath: controlSocketOf(folder),
     path,
     signal: AbortSignal.timeout(answerMsMax),
   })
-  asked.end()
+  call.end()
   let answer: IncomingMessage
   try {
-    ;[answer] = (await once(asked, 'response')) as [IncomingMessage]
+    ;[answer] = (await once(call, 'response')) as [IncomingMessage]
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
-    if (nobody.has(code)) return undefined
+    if (notListening.has(code)) return undefined
     throw new CliError('server_failed', `the server of ${folder} does not answer (${code})`)
   }
   const body = await json(answer)

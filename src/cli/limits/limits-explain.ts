@@ -16,11 +16,17 @@ interface Explanation {
   readonly id: string
   readonly standing: Standing
   readonly would_pass: boolean
-  /** Seconds until it would, if nothing else came; 0: now. Null: not by waiting, or when a request that is under way has ended. */
+  /**
+   * Seconds until it would pass if nothing else came; 0: now. Null: waiting does not help, or
+   * another request has to end.
+   */
   readonly passes_in: number | null
   /** The limits that would refuse it. */
   readonly refused_by: readonly string[]
-  /** Who counts: the server that runs on the folder, or nobody, and then only what is kept on the disk is known. */
+  /**
+   * Who counts: the server that runs on the folder; `nobody`: without one, only stored usage is
+   * known.
+   */
   readonly counted_by: 'server' | 'nobody'
   readonly limits: readonly LimitView[]
 }
@@ -44,8 +50,8 @@ export function defineLimitsExplain(command: Command): void {
 
 async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
   const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
-  // Without a server, what it has kept is read, and nobody else may count meanwhile.
-  const kept = answer === undefined ? ({ keepLimits: 'if_free' } as const) : {}
+  // Without a server this command reads the stored usage, and no server may count meanwhile.
+  const stored = answer === undefined ? ({ storeUsage: 'if_free' } as const) : {}
   return withKeys(
     loaded,
     false,
@@ -57,7 +63,7 @@ async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
           : (answer as { readonly limits: readonly LimitView[] }).limits
       return explanationOf(id, standing, limits, answer === undefined ? 'nobody' : 'server')
     },
-    kept,
+    stored,
   )
 }
 
@@ -80,7 +86,7 @@ function explanationOf(
   }
 }
 
-/** The limit that passes last decides; where one cannot be waited for, nobody can tell. */
+/** The limit that passes last decides; null if waiting does not help for one of them. */
 function latest(seconds: readonly (number | null)[]): number | null {
   return seconds.reduce<number | null>(
     (most, one) => (most === null || one === null ? null : Math.max(most, one)),

@@ -18,13 +18,19 @@ export interface KeyFinder {
   readonly end: () => readonly FoundKey[]
 }
 
-/** Longest key there is, with a prefix of 12, and one character on either side that tells whether it stands alone. */
+/**
+ * Longest key there is, with a prefix of 12, and one character on either side that tells whether it
+ * stands alone.
+ */
 const windowLength = 12 + 1 + 4 + 1 + 12 + 1 + 49 + 2
 
 /** @param prefix a deployment's key prefix */
 export function createKeyFinder(prefix: string): KeyFinder {
   const pattern = keyPattern(prefix)
-  /** What was read and may belong to a key that is not complete yet, or decide whether one stands alone. */
+  /**
+   * What was read and may belong to a key that is not complete yet, or decide whether one stands
+   * alone.
+   */
   let kept = ''
   /** Where `kept` begins. */
   let line = 1
@@ -36,7 +42,8 @@ export function createKeyFinder(prefix: string): KeyFinder {
     let countedTo = 0
     pattern.lastIndex = searchedFrom
     for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      // Whether a key that ends with the piece is one, or the beginning of a longer word, the next piece tells.
+      // Whether a key that ends with the piece is one, or the beginning of a longer word, the next
+      // piece tells.
       if (!isEnd && pattern.lastIndex === text.length) break
       advance(text, countedTo, match.index)
       countedTo = match.index
@@ -46,7 +53,8 @@ export function createKeyFinder(prefix: string): KeyFinder {
     const keepFrom = Math.max(countedTo, searchedFrom - 1, text.length - windowLength, 0)
     advance(text, countedTo, keepFrom)
     kept = text.slice(keepFrom)
-    // What is kept begins with a character that only says what stands before a key: nothing was lost before it.
+    // What is kept begins with a character that only says what stands before a key: nothing was
+    // lost before it.
     if (keepFrom > 0) searchedFrom = Math.max(1, searchedFrom - keepFrom)
     return found
   }
@@ -62,8 +70,8 @@ export function createKeyFinder(prefix: string): KeyFinder {
   }
 
   return {
-    // One character a byte: keys are ASCII, and no encoding can then cut a character in two. Zero bytes go, so that
-    // UTF-16, as some shells write files, reads as what it says.
+    // One character a byte: keys are ASCII, and no encoding can then cut a character in two. Zero
+    // bytes go, so that UTF-16, as some shells write files, reads as what it says.
     push: (piece) => search(kept + piece.toString('latin1').replaceAll('\0', ''), false),
     end: () => search(kept, true),
   }

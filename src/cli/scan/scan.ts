@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import type { KeyStore } from '../../keys/key-store.ts'
 import { type Standing, standingOf } from '../../keys/standing.ts'
-import { openSqliteKeyStore } from '../../storage/sqlite/keys/key-store.ts'
+import type { StorageInspection } from '../../storage/storage.ts'
+import { inspectStorage } from '../../ward/open-storage.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig, settingOption } from '../common-options.ts'
 import { describeError } from '../describe-error.ts'
@@ -107,18 +105,17 @@ function scanFiles(paths: readonly string[], prefix: string): ScanResult {
   return { findings, files, unreadable }
 }
 
-/** Adds names and standings. A data folder that cannot be opened must not hide what was found. */
+/** Adds names and standings. A deployment that cannot be opened must not hide what was found. */
 async function identify(
   found: ScanResult['findings'],
   { config }: LoadedConfig,
 ): Promise<readonly Finding[]> {
-  const file = join(config.data, 'modelward.db')
-  let store: KeyStore | undefined
+  let keys: Awaited<ReturnType<StorageInspection['openKeys']>>
   try {
-    if (found.length > 0 && existsSync(file)) store = openSqliteKeyStore({ file })
+    if (found.length > 0) keys = await (await inspectStorage(config)).openKeys()
     const findings: Finding[] = []
     for (const key of found) {
-      const record = await store?.findKey(key.id)
+      const record = await keys?.findKey(key.id)
       const standing = record === undefined ? null : standingOf(record, Date.now())
       findings.push({ ...key, name: record?.name ?? null, standing })
     }
@@ -127,7 +124,7 @@ async function identify(
     tell(`modelward: the keys’ names cannot be looked up: ${describeError(error).message}`)
     return found.map((key) => ({ ...key, name: null, standing: null }))
   } finally {
-    await store?.close()
+    await keys?.close()
   }
 }
 

@@ -10,8 +10,8 @@ export type WalkedFile =
 const skippedFolders = new Set(['node_modules', '.git'])
 
 /**
- * Every file under the paths, in the order of their names. Symbolic links are followed where they are named, not where
- * they are met: they may lead out of what was asked for, or in circles.
+ * Every file under the paths, in the order of their names. Symbolic links are followed where they
+ * are named, not where they are met: they may lead out of what was asked for, or in circles.
  */
 export function* walkFiles(paths: readonly string[]): Generator<WalkedFile> {
   for (const path of paths) {
@@ -42,9 +42,11 @@ function* walkFolder(folder: string): Generator<WalkedFile> {
 }
 
 /**
- * A file's bytes, piece by piece: files may be larger than the memory. The piece is overwritten by the next one.
+ * A file's bytes, piece by piece: files may be larger than the memory. The piece is overwritten by
+ * the next one.
  *
- * @param withBinary whether to give a file with zero bytes at its beginning, as programs and pictures have; UTF-16 with its mark is text
+ * @param withBinary whether to give a file with zero bytes at its beginning, as programs and
+ * pictures have; UTF-16 with its mark is text
  */
 export function* readPieces(path: string, withBinary: boolean): Generator<Buffer> {
   // A pipe or a device would be read for ever.

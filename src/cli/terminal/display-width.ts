@@ -1,10 +1,15 @@
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** Characters that terminals give two columns: East Asian wide and full-width ones (Unicode UAX 11), and emoji. */
+/**
+ * Characters that terminals give two columns: East Asian wide and full-width ones (Unicode UAX 11),
+ * and emoji.
+ */
 const wide =
   /[\u1100-\u115F\u2E80-\u303E\u3041-\u33FF\u3400-\u4DBF\u4E00-\u9FFF\uA000-\uA4CF\uA960-\uA97F\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1B000}-\u{1B2FF}\u{20000}-\u{3FFFD}]|\p{Emoji_Presentation}|\uFE0F/u
 
-/** Characters that would move the cursor, reorder the line or be invisible: they are shown as `�`. */
+/**
+ * Characters that would move the cursor, reorder the line or be invisible: they are shown as `�`.
+ */
 const unprintable = /(?!\u200D)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 
 /** A text as it can be shown on one line of a terminal. */

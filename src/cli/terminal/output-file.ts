@@ -7,18 +7,22 @@ import { CliError, usageError } from '../cli-error.ts'
 export interface OutputFile {
   /** @throws CliError `output_failed` */
   readonly write: (text: string) => Promise<void>
-  /** Gives the file its name, on the disk with all that was written. @throws CliError `output_failed`, `usage_invalid` */
+  /**
+   * Gives the file its name, on the disk with all that was written.
+   * @throws CliError `output_failed`, `usage_invalid`
+   */
   readonly finish: () => Promise<void>
   /** Removes what was not finished. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Opens a file to write, for its owner alone: 0600. One that is there is never written over, unless `replaces` says so, and then only a
- * plain file: replacing a link or a device would hurt others.
+ * Opens a file to write, for its owner alone: 0600. One that is there is never written over, unless
+ * `replaces` says so, and then only a plain file: replacing a link or a device would hurt others.
  *
  * @param flag the flag that named it
- * @throws CliError `usage_invalid` where something is there; `output_failed` where it cannot be created
+ * @throws CliError `usage_invalid` where something is there; `output_failed` where it cannot be
+ * created
  */
 export async function openOutputFile(
   flag: string,

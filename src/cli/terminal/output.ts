@@ -1,13 +1,15 @@
 import { CliError, OutputClosed } from '../cli-error.ts'
 
-// Each write reports its own failure to its caller; without a listener Node would end the process with a stack.
+// Each write reports its own failure to its caller; without a listener Node would end the process
+// with a stack.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
 /**
  * Writes to standard output and waits until the system has taken it.
  *
- * @throws OutputClosed when nobody reads any more; CliError `output_failed` when it cannot be written, as on a full disk
+ * @throws OutputClosed if the reader has closed it; CliError `output_failed` if writing fails, as
+ * on a full disk
  */
 export async function print(text: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

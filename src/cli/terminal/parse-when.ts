@@ -5,7 +5,9 @@ const timeForms = 'a time in ISO 8601 with its zone, such as `2027-01-31` (UTC) 
 
 const timePattern = /^(\d{4})-(\d{2})-(\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
-/** Reads a time in ISO 8601; milliseconds since the epoch, or undefined. A time of day without a zone is none: whose would it be? */
+/**
+ * Reads a time in ISO 8601; milliseconds since the epoch, or undefined. A time of day needs a zone.
+ */
 export function parseTime(text: string): number | undefined {
   const [, year, month, day] = timePattern.exec(text) ?? []
   const time = Date.parse(text)

@@ -4,7 +4,11 @@ import { cutToWidth, displayWidth, printable } from './display-width.ts'
 export interface Column<Row> {
   readonly title: string
   readonly cell: (row: Row) => string
-  /** Whether it may be cut on a narrow terminal. What is copied from the table, such as an id, may not. @default false */
+  /**
+   * Whether it may be cut on a narrow terminal. What is copied from the table, such as an id, may
+   * not.
+   * @default false
+   */
   readonly mayCut?: boolean
 }
 
@@ -13,10 +17,11 @@ const cutWidthMin = 6
 const gap = '  '
 
 /**
- * Lays rows out for people: a table where it fits into `width`, columns cut where they may be, and otherwise one block for each
- * row. Ends with a line end; nothing at all without rows.
+ * Lays rows out for people: a table where it fits into `width`, columns cut where they may be, and
+ * otherwise one block for each row. Ends with a line end; nothing at all without rows.
  *
- * @param width columns of the terminal; infinite where the output is no terminal, and then nothing is cut
+ * @param width columns of the terminal; infinite where the output is no terminal, and then nothing
+ * is cut
  */
 export function formatTable<Row>(
   rows: readonly Row[],

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 
-/** Columns of the terminal that standard output is; infinite where it is none. */
+/** Columns of the terminal that standard output is; infinite if it is no terminal. */
 export function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY
 }

@@ -1,4 +1,5 @@
 import { addressGroupOf } from '../../core/address-group.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 
@@ -15,8 +16,8 @@ export interface FloodOptions {
   readonly clock: Clock
   /** Never jumps: minutes are measured with it. */
   readonly monotonic: Clock
-  /** Whether a timer ends each minute; otherwise the next request does, or `flush`. */
-  readonly isTimed: boolean
+  /** Ends each minute. */
+  readonly scheduler: Scheduler
   readonly onFault: (message: string, fault: unknown) => void
 }
 
@@ -40,7 +41,7 @@ export class Flood {
   readonly #options: FloodOptions
   #senders = new Map<string, Sender>()
   #beganAt = 0
-  #timer: NodeJS.Timeout | undefined
+  #cancelTimer: () => void = () => {}
   #flushing: Promise<void> = Promise.resolve()
   #isClosed = false
 
@@ -62,7 +63,7 @@ export class Flood {
 
   /** Writes what has been counted. What cannot be written is kept for the next time. */
   flush(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     const over = [...this.#senders.values()]
     this.#senders = new Map()
     const writing = over.flatMap(({ address, counted }) =>
@@ -80,15 +81,14 @@ export class Flood {
 
   /** Ends a minute that is over; the first request after it, or a count that could not be written, begins the next. */
   #begin(): void {
-    const { monotonic, isTimed } = this.#options
+    const { monotonic, scheduler } = this.#options
     const now = monotonic()
     if (this.#senders.size > 0 && now - this.#beganAt < spanMs) return
     if (this.#senders.size > 0) void this.flush()
     this.#beganAt = now
-    if (!isTimed || this.#isClosed) return
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.flush(), spanMs)
-    this.#timer.unref()
+    if (this.#isClosed) return
+    this.#cancelTimer()
+    this.#cancelTimer = scheduler.after(spanMs, () => void this.flush())
   }
 
   #senderOf(address: string | undefined): Sender {

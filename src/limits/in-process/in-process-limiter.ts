@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { every, type Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
 import type { Room } from '../sliding-window.ts'
@@ -22,7 +23,9 @@ export interface InProcessLimiterOptions {
    * given back in the two seconds before. Closed with the limiter. @default nothing is stored
    */
   readonly store?: UsageStore
-  /** How often it sweeps and flushes, in milliseconds. 0: only when called. @default 0 */
+  /** Sweeps and flushes. @default only when called */
+  readonly scheduler?: Scheduler | undefined
+  /** How often, in milliseconds. @default 1,000 */
   readonly maintainMs?: number
   /** Called when usage cannot be stored, and when it can be again (`fault` undefined). */
   readonly onFault?: (message: string, fault: unknown) => void
@@ -40,7 +43,7 @@ export interface InProcessLimiter extends Limiter {
 
 /** Counts in this process's memory: about 350 bytes for a limit in use, nothing for an unused one. */
 export function createInProcessLimiter(options: InProcessLimiterOptions = {}): InProcessLimiter {
-  const { clock = Date.now, monotonic = () => performance.now(), store, maintainMs = 0 } = options
+  const { clock = Date.now, monotonic = () => performance.now(), store, scheduler } = options
   const origin = (store?.beginsAt ?? clock()) - monotonic()
   const readClocks = (): Moment => ({ steady: Math.floor(origin + monotonic()), wall: Math.floor(clock()) })
   const writer = store && createUsageWriter({ store, readClocks, onFault: options.onFault ?? (() => {}) })
@@ -54,7 +57,7 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
 
   const sweep = (): number => meters.sweep(readClocks())
   const flush = async (): Promise<void> => writer?.flush()
-  const timer = maintainMs === 0 ? undefined : setInterval(maintain, maintainMs).unref()
+  const stopMaintenance = scheduler && every(scheduler, options.maintainMs ?? 1_000, maintain)
   function maintain(): void {
     sweep()
     void flush()
@@ -86,7 +89,7 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
     sweep,
     flush,
     close() {
-      clearInterval(timer)
+      stopMaintenance?.()
       closed ??= writer?.close() ?? Promise.resolve()
       return closed
     },

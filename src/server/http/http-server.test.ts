@@ -14,7 +14,7 @@ afterEach(() => {
 
 /** Asks once, and reads nothing unless told to. */
 async function ask(handler: RequestListener, stallTimeoutMs: number): Promise<Socket> {
-  server = createHttpServer(handler, { headerBytesMax: 16_384, requestTimeoutMs: 30_000, stallTimeoutMs })
+  server = createHttpServer(handler, { headersMax: 16_384, requestTimeout: 30_000, stallTimeoutMs })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()

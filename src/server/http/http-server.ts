@@ -2,8 +2,8 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { refuseConnection } from './refuse-connection.ts'
 
 export interface HttpServerOptions {
-  readonly headerBytesMax: number
-  readonly requestTimeoutMs: number
+  readonly headersMax: number
+  readonly requestTimeout: number
   /** How long a client may take nothing of an answer that waits for it: it is cut off then, or after twice as long where it took something first. @default 30,000 */
   readonly stallTimeoutMs?: number
 }
@@ -13,13 +13,13 @@ const timeoutCheckMsMax = 5_000
 
 /** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
-  const { headerBytesMax, requestTimeoutMs, stallTimeoutMs = 30_000 } = options
+  const { headersMax, requestTimeout, stallTimeoutMs = 30_000 } = options
   const server = createServer(
     {
-      maxHeaderSize: headerBytesMax,
-      requestTimeout: requestTimeoutMs,
-      headersTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: Math.max(50, Math.min(timeoutCheckMsMax, requestTimeoutMs / 4)),
+      maxHeaderSize: headersMax,
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: Math.max(50, Math.min(timeoutCheckMsMax, requestTimeout / 4)),
       // Node would answer a missing Host itself, without a problem; the app does.
       requireHostHeader: false,
       keepAliveTimeout: 72_000,

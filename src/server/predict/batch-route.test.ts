@@ -73,7 +73,7 @@ describe('POST /predict/batch', () => {
   })
 
   test('its body may be larger than that of one text, up to a limit of its own', async () => {
-    const { ask } = await open({ bodyBytesMax: 100, batchBodyBytesMax: 1_000 })
+    const { ask } = await open({ bodyMax: 100, batchBodyMax: 1_000 })
     const texts = many(10, 'a'.repeat(50))
     expect((await ask('POST', '/predict/batch', { body: { texts } })).statusCode).toBe(200)
     const larger = await ask('POST', '/predict/batch', { body: { texts: [...texts, ...texts] } })

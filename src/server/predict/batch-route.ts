@@ -20,12 +20,12 @@ export function addBatchRoute(
   model: ServedModel,
   parts: PredictParts,
 ): void {
-  const { textLengthMax, batchBodyBytesMax } = parts
-  const rules = { kind: model.input, textLengthMax }
+  const { textMax, batchBodyMax } = parts
+  const rules = { kind: model.input, textMax }
   const options = {
     config: { guard: predictDemand(model) },
-    schema: describeBatch(model, url, textLengthMax),
-    bodyLimit: batchBodyBytesMax,
+    schema: describeBatch(model, url, textMax),
+    bodyLimit: batchBodyMax,
   }
   app.post(url, options, async (request, reply) => {
     const inputs = readBatchInputs(request.body, rules)

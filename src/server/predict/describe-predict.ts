@@ -59,9 +59,9 @@ const accepted: RouteAnswer = {
 export interface DescribedModel extends Pick<ServedModel, 'name' | 'input' | 'version'> {}
 
 /** What OpenAPI says of a route that takes one input. The route reads it itself, because it may come in two ways. */
-export function describePredict(model: DescribedModel, url: string, textLengthMax: number): Described {
+export function describePredict(model: DescribedModel, url: string, textMax: number): Described {
   const isText = model.input === 'text'
-  const text = textOf(textLengthMax)
+  const text = textOf(textMax)
   const answer = answerOf(model)
   return describe(model, url, '', {
     summary: `Ask the model ${model.name}`,
@@ -80,7 +80,7 @@ export function describePredict(model: DescribedModel, url: string, textLengthMa
 }
 
 /** What OpenAPI says of a route that takes many inputs. */
-export function describeBatch(model: DescribedModel, url: string, textLengthMax: number): Described {
+export function describeBatch(model: DescribedModel, url: string, textMax: number): Described {
   const isText = model.input === 'text'
   const answer = answerOf(model)
   const inputs = <T extends z.ZodType>(item: T): z.ZodArray<T> => z.array(item).min(1).max(batchMax)
@@ -89,7 +89,7 @@ export function describeBatch(model: DescribedModel, url: string, textLengthMax:
     description: 'Up to 32 inputs are answered at once, more as a job.',
     body: z
       .object({
-        ...(isText ? { texts: inputs(textOf(textLengthMax)) } : { inputs: inputs(z.unknown()) }),
+        ...(isText ? { texts: inputs(textOf(textMax)) } : { inputs: inputs(z.unknown()) }),
         webhook,
       })
       .meta({ examples: [isText ? { texts: [sentimentExample.text] } : { inputs: [{}] }] }),

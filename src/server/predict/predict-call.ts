@@ -12,8 +12,8 @@ export interface PredictParts {
   readonly ward: Pick<Ward, 'guard'>
   readonly jobs: JobService
   readonly webhooks: Pick<WebhookService, 'checkTarget'>
-  readonly textLengthMax: number
-  readonly batchBodyBytesMax: number
+  readonly textMax: number
+  readonly batchBodyMax: number
 }
 
 type Outputs = readonly unknown[]

@@ -7,7 +7,7 @@ export interface InputRules {
   /** What the model takes. */
   readonly kind: ServedModel['input']
   /** Most characters of a text. */
-  readonly textLengthMax: number
+  readonly textMax: number
 }
 
 /** Most inputs of a batch. */
@@ -24,13 +24,13 @@ const toldMax = 20
  * @throws Refusal `input_invalid`, with FastAPI's `loc`
  */
 export function readPredictInput(body: unknown, query: unknown, rules: InputRules): unknown {
-  const { kind, textLengthMax } = rules
+  const { kind, textMax } = rules
   if (kind === 'json') return checkJson(fieldOf(body, 'input'), ['body', 'input'])
   const asked = isRecord(query) ? query.text : undefined
-  if (body === undefined) return checkText(asked, ['query', 'text'], textLengthMax)
+  if (body === undefined) return checkText(asked, ['query', 'text'], textMax)
   if (asked !== undefined)
     throw invalid(['query', 'text'], 'Send the text in the body or in the query, not in both', 'ambiguous')
-  return checkText(fieldOf(body, 'text'), ['body', 'text'], textLengthMax)
+  return checkText(fieldOf(body, 'text'), ['body', 'text'], textMax)
 }
 
 /**
@@ -38,7 +38,7 @@ export function readPredictInput(body: unknown, query: unknown, rules: InputRule
  *
  * @throws Refusal `input_invalid`, with the first faults of all
  */
-export function readBatchInputs(body: unknown, { kind, textLengthMax }: InputRules): readonly unknown[] {
+export function readBatchInputs(body: unknown, { kind, textMax }: InputRules): readonly unknown[] {
   const name = kind === 'text' ? 'texts' : 'inputs'
   const loc = ['body', name]
   const inputs = fieldOf(body, name)
@@ -49,7 +49,7 @@ export function readBatchInputs(body: unknown, { kind, textLengthMax }: InputRul
   const errors: InputError[] = []
   for (const [index, input] of inputs.entries()) {
     const at = [...loc, index]
-    const fault = kind === 'text' ? textFault(input, at, textLengthMax) : jsonFault(input, at)
+    const fault = kind === 'text' ? textFault(input, at, textMax) : jsonFault(input, at)
     if (fault !== undefined && errors.push(fault) === toldMax) break
   }
   if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })

@@ -128,7 +128,7 @@ describe('POST /predict', () => {
   )
 
   test('a body over the limit is 413', async () => {
-    const { app, keys } = await open({ bodyBytesMax: 100 })
+    const { app, keys } = await open({ bodyMax: 100 })
     const payload = JSON.stringify({ text: 'a'.repeat(100) })
     expect((await app.inject(predict(asKey(keys.right), payload))).json()).toMatchObject({
       status: 413,
@@ -150,7 +150,7 @@ describe('POST /predict', () => {
       runs: 'inline' as const,
       predict: () => new Promise<never>(() => {}),
     }
-    const slow = await open({ model: hanging, modelDeadlineMs: 10 })
+    const slow = await open({ model: hanging, modelDeadline: 10 })
     expect((await slow.app.inject(predict(asKey(slow.keys.right), text))).json()).toMatchObject({
       status: 504,
       code: 'model_timeout',

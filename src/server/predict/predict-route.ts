@@ -23,10 +23,10 @@ export function addPredictRoute(
   model: ServedModel,
   parts: PredictParts,
 ): void {
-  const { ward, textLengthMax } = parts
-  const rules = { kind: model.input, textLengthMax }
+  const { ward, textMax } = parts
+  const rules = { kind: model.input, textMax }
   const config = { guard: predictDemand(model) }
-  const schema = describePredict(model, url, textLengthMax)
+  const schema = describePredict(model, url, textMax)
 
   app.post(url, { config, schema }, (request, reply) => {
     const input = readPredictInput(request.body, request.query, rules)

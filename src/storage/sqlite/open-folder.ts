@@ -1,3 +1,4 @@
+import { processScheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import { checkPeppers } from '../../keys/check-peppers.ts'
 import type { KeyStore } from '../../keys/key-store.ts'
@@ -117,10 +118,10 @@ async function openJobStore(
 }
 
 function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
-  const { clock, monotonic, onFault } = options
+  const { clock, monotonic, scheduler = processScheduler, onFault } = options
   const memory = openUsage(folder, options)
   return createInProcessLimiter({
-    maintainMs: 1_000,
+    scheduler,
     ...(memory && { store: memory }),
     ...(clock && { clock }),
     ...(monotonic && { monotonic }),

@@ -1,3 +1,4 @@
+import { processScheduler } from '../../../src/core/scheduler.ts'
 import { createInProcessLimiter } from '../../../src/limits/in-process/in-process-limiter.ts'
 import { openSqliteUsageStore } from '../../../src/storage/sqlite/limits/usage-store.ts'
 import { useOf } from '../limiter.contract.ts'
@@ -11,6 +12,7 @@ const clock = (): number => Date.UTC(2026, 0, 15, 12)
 const limiter = createInProcessLimiter({
   store: openSqliteUsageStore({ file, clock }),
   clock,
+  scheduler: processScheduler,
   maintainMs: 10,
 })
 const uses = texts.map((text) => useOf('key:a', text))

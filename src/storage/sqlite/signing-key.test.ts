@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { SetupError } from '../core/setup-error.ts'
-import { publicKeyOf } from '../ledger/format/checkpoint.ts'
-import { type DataFolder, openDataFolder } from '../storage/sqlite/data-folder.ts'
-import { openFolderLedger, openSigningKey } from './open-ledger.ts'
+import { openFolderLedger } from '../../../test/support/open-folder-ledger.ts'
+import { SetupError } from '../../core/setup-error.ts'
+import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { openSigningKey } from './signing-key.ts'
 
 function temporaryFolder(): Disposable & { readonly folder: DataFolder } {
   const path = mkdtempSync(join(tmpdir(), 'modelward-ledger-'))

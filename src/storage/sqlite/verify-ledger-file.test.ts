@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type LedgerVerification, verifyLedger } from '../../ledger/verify/verify-ledger.ts'
-import { verifyUntilSettled } from './ledger-verify.ts'
+import { verifyUntilSettled } from './verify-ledger-file.ts'
 
 const intact = verifyLedger([])
 
