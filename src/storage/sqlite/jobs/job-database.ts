@@ -3,6 +3,7 @@ import type { SqliteDatabase } from '../database.ts'
 import { openDatabase, openDatabaseToRead } from '../driver.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
+import { type WatchedFiles, watchFiles } from '../watched-files.ts'
 import { jobApplicationId, jobSteps } from './job-schema.ts'
 
 const jobKind: DatabaseKind = {
@@ -63,5 +64,39 @@ export function openJobDatabaseToRead(file: string): SqliteDatabase {
   } catch (error) {
     database.close()
     throw setupErrorOf(error, file)
+  }
+}
+
+/** A database that a thread opens at its first call, and again after an opening that failed. */
+export interface LazyDatabase<Parts> {
+  readonly use: () => Parts & { readonly database: SqliteDatabase; readonly files: WatchedFiles }
+  readonly close: () => void
+}
+
+/** @param prepare what the calls need of the open database */
+export function createLazyDatabase<Parts>(
+  file: string,
+  open: (file: string) => SqliteDatabase,
+  prepare: (database: SqliteDatabase) => Parts,
+): LazyDatabase<Parts> {
+  let opened: ReturnType<LazyDatabase<Parts>['use']> | undefined
+  function openNow(): ReturnType<LazyDatabase<Parts>['use']> {
+    const database = open(file)
+    try {
+      return { ...prepare(database), database, files: watchFiles(file) }
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+  return {
+    use() {
+      opened ??= openNow()
+      return opened
+    },
+    close() {
+      opened?.database.close()
+      opened = undefined
+    },
   }
 }

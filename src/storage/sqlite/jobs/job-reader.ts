@@ -1,7 +1,6 @@
 import { type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
-import { type WatchedFiles, watchFiles } from '../watched-files.ts'
 import {
   execute,
   type JobReads,
@@ -10,39 +9,23 @@ import {
   type SyncCalls,
 } from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
-import { openJobDatabaseToRead } from './job-database.ts'
+import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-outbox.ts'
 import { createSecretFinder } from './job-secrets.ts'
 import { createJobFinder, decodeJob, type JobCells, jobColumns } from './job-table.ts'
 
-interface OpenJobs {
-  readonly database: SqliteDatabase
-  readonly files: WatchedFiles
-  readonly reads: SyncCalls<JobReads>
-}
-
 /** The reading side of the jobs, run by a thread, beside the writers. */
 export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, 'read' | 'close'> {
-  let open: OpenJobs | undefined
-
-  function use(): OpenJobs {
-    if (open === undefined) {
-      const database = openJobDatabaseToRead(file)
-      open = { database, files: watchFiles(file), reads: createJobReads(database) }
-    }
-    return open
-  }
-
+  const jobs = createLazyDatabase(file, openJobDatabaseToRead, (database) => ({
+    reads: createJobReads(database),
+  }))
   return {
     read(call) {
-      const { files, reads } = use()
+      const { files, reads } = jobs.use()
       files.check()
       return execute(reads, call)
     },
-    close() {
-      open?.database.close()
-      open = undefined
-    },
+    close: jobs.close,
   }
 }
 

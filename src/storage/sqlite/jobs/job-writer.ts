@@ -1,7 +1,6 @@
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { failureOf } from '../threads/thread-program.ts'
 import { inTransaction } from '../transaction.ts'
-import { type WatchedFiles, watchFiles } from '../watched-files.ts'
 import { createJobAnswers } from './job-answers.ts'
 import {
   type Committed,
@@ -14,17 +13,10 @@ import {
 } from './job-calls.ts'
 import { createAttemptChanges, createJobSubmit, createOwnerChanges } from './job-changes.ts'
 import { createJobClaims } from './job-claims.ts'
-import { openJobDatabase } from './job-database.ts'
+import { createLazyDatabase, openJobDatabase } from './job-database.ts'
 import { createJobExpiry } from './job-expiry.ts'
 import { type ChangeNotes, createChangeNotes, createJobParts, type JobChanges } from './job-parts.ts'
 import { createSecretWriter } from './job-secrets.ts'
-
-interface OpenJobs {
-  readonly database: SqliteDatabase
-  readonly files: WatchedFiles
-  readonly execute: (call: JobCall<keyof JobWrites>) => Committed['outcomes'][number]
-  readonly notes: ChangeNotes
-}
 
 /**
  * The writing side of the jobs, run by a thread. A group of calls is one transaction: on the disk
@@ -34,39 +26,22 @@ interface OpenJobs {
 export function createJobWriter({
   file,
 }: JobThreadData): Pick<JobThreadCalls, 'open' | 'commit' | 'readDataVersion' | 'close'> {
-  let open: OpenJobs | undefined
-
-  function use(): OpenJobs {
-    open ??= openJobs(file)
-    return open
-  }
+  const jobs = createLazyDatabase(file, openJobDatabase, (database) => {
+    const notes = createChangeNotes()
+    return { notes, execute: createCallRunner(database, createJobWrites(database, notes), notes) }
+  })
 
   return {
-    open: () => void use(),
+    open: () => void jobs.use(),
     commit({ calls, isWatched }) {
-      const { database, files, execute, notes } = use()
+      const { database, files, execute, notes } = jobs.use()
       // A deleted file stays writable while open: what is written to it would be lost.
       files.check()
       notes.begin(isWatched)
       return inTransaction(database, () => ({ outcomes: calls.map(execute), changes: notes.take() }))
     },
-    readDataVersion: () => Number(readValue(use().database, 'PRAGMA data_version')),
-    close() {
-      open?.database.close()
-      open = undefined
-    },
-  }
-}
-
-function openJobs(file: string): OpenJobs {
-  const database = openJobDatabase(file)
-  try {
-    const notes = createChangeNotes()
-    const writes = createJobWrites(database, notes)
-    return { database, files: watchFiles(file), execute: createCallRunner(database, writes, notes), notes }
-  } catch (error) {
-    database.close()
-    throw error
+    readDataVersion: () => Number(readValue(jobs.use().database, 'PRAGMA data_version')),
+    close: jobs.close,
   }
 }
 
@@ -95,7 +70,7 @@ function createCallRunner(
   database: SqliteDatabase,
   writes: SyncCalls<JobWrites>,
   notes: ChangeNotes,
-): OpenJobs['execute'] {
+): (call: JobCall<keyof JobWrites>) => Committed['outcomes'][number] {
   const begin = database.prepare('SAVEPOINT call')
   const undo = database.prepare('ROLLBACK TO call')
   const end = database.prepare('RELEASE call')
