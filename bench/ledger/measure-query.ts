@@ -3,9 +3,9 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
-import { createLedgerKeeper } from '../../src/storage/sqlite/ledger/maintenance.ts'
+import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import { openSqliteLedgerReader } from '../../src/storage/sqlite/ledger/reader.ts'
-import { createLedgerWriter } from '../../src/storage/sqlite/ledger/writer.ts'
+import { createStreamWriter } from '../../src/storage/sqlite/ledger/stream-writer.ts'
 import { percentileOf } from '../statistics.ts'
 import { keyIdOf, recordOf } from './record-of.ts'
 
@@ -59,15 +59,15 @@ export async function measureQuery(
 
 function fill(file: string, records: number, keys: number, tell: (message: string) => void): void {
   const { privateKey: signingKey } = generateKeyPairSync('ed25519')
-  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 10_000 })
-  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention: {} })
+  const writer = createStreamWriter({ role: 'writer', file, signingKey, checkpointRecords: 10_000 })
+  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention: {} })
   for (let number = 0; number < records; number += atOnce) {
     writer.write({ entries: batchOf(number, Math.min(atOnce, records - number), keys), now: Date.now() })
-    if (number % (2 * atOnce) === 0) keeper.tend({ now: Date.now() })
+    if (number % (2 * atOnce) === 0) maintenance.maintain({ now: Date.now() })
     if (number % (128 * atOnce) === 0) tell(`${number.toLocaleString('en')} records`)
   }
-  keeper.tend({ now: Date.now() })
-  keeper.close({ now: Date.now() })
+  maintenance.maintain({ now: Date.now() })
+  maintenance.close({ now: Date.now() })
   writer.close({ now: Date.now() })
 }
 

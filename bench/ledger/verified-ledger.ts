@@ -1,9 +1,8 @@
-import { encodeBlock } from '../../src/ledger/format/block.ts'
-import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { SqliteDatabase } from '../../src/storage/sqlite/database.ts'
 import { fillIndex } from '../../src/storage/sqlite/ledger/index/postings.ts'
 import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
+import { encodeBlock, firstHash, nextHash } from '../../test/support/ledger-blocks.ts'
 import { recordOf } from './record-of.ts'
 
 /** What a commit gathers at 64 connections. */
@@ -25,7 +24,7 @@ function writeBlocks(database: SqliteDatabase, records: number, keys: number): v
   const stream = 'ab'.repeat(16)
   database.prepare('INSERT INTO stream VALUES (1, ?, 0)').run(stream)
   const insert = database.prepare('INSERT INTO block VALUES (NULL, 1, ?, ?, ?, ?, ?)')
-  let link = firstLink(stream)
+  let chainHash = firstHash(stream)
   database.exec('BEGIN')
   for (let before = 0; before < records; before += recordsOfBlock) {
     const entries = Array.from({ length: Math.min(recordsOfBlock, records - before) }, (_, index) =>
@@ -34,8 +33,8 @@ function writeBlocks(database: SqliteDatabase, records: number, keys: number): v
     const body = encodeBlock(
       entries.map((record, index) => {
         const entry = encodeEntry(record)
-        link = nextLink(link, before + index + 1, entry)
-        return { entry, link }
+        chainHash = nextHash(chainHash, before + index + 1, entry)
+        return { entry, chainHash }
       }),
     )
     const times = entries.map(({ at }) => at)

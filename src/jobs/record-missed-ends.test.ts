@@ -13,8 +13,8 @@ import {
   submit,
 } from '../../test/contract/job-fixtures.ts'
 import { createSigningKey, readAll } from '../../test/contract/ledger.contract.ts'
+import { createMemoryLedger } from '../../test/support/memory-ledger.ts'
 import { createEntryWriter } from '../ledger/write/entry-writer.ts'
-import { createMemoryLedger } from '../storage/memory/ledger.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import type { JobRecord } from './job.ts'
 import { createJobRecords } from './job-records.ts'

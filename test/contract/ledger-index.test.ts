@@ -1,8 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type LedgerVerification, verifyLedger } from '../../src/ledger/verify/verify-ledger.ts'
 import type { SqliteDatabase } from '../../src/storage/sqlite/database.ts'
-import { decodeIds, encodeIds } from '../../src/storage/sqlite/ledger/index/block-ids.ts'
-import { fillIndex } from '../../src/storage/sqlite/ledger/index/postings.ts'
+import { decodeIds, encodeIds, fillIndex } from '../../src/storage/sqlite/ledger/index/postings.ts'
 import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
 import { openLedgerBlocks } from '../../src/storage/sqlite/ledger/stored-blocks.ts'
 import { ledgerBegin } from './ledger.contract.ts'
@@ -11,7 +10,7 @@ import { manyOf, type OpenedThreads, openThreads } from './ledger-threads.ts'
 function openIndexed(): OpenedThreads {
   const threads = openThreads({ ageMs: 1e9 })
   threads.write(manyOf(40_000))
-  threads.tend()
+  threads.maintain()
   return threads
 }
 
@@ -24,7 +23,10 @@ function openToWrite(file: string): SqliteDatabase {
 function verify(file: string): LedgerVerification {
   const ledger = openLedgerBlocks(file)
   try {
-    return verifyLedger(ledger.blocks(), { bases: ledger.bases(), index: ledger.checkIndex() })
+    return verifyLedger(ledger.blocks(), {
+      truncationPoints: ledger.truncationPoints(),
+      index: ledger.checkIndex(),
+    })
   } finally {
     ledger.close()
   }
@@ -57,10 +59,10 @@ function putIds(
 
 describe('an index that nobody touched', () => {
   test('is in order: whole, and behind a retention that cut a span through', () => {
-    const { file, tend } = openIndexed()
+    const { file, maintain } = openIndexed()
     expect(verify(file)).toMatchObject({ records: 40_002, firstBroken: undefined })
     for (const seconds of [1e6 + 5, 1e6 + 20, 1e6 + 38]) {
-      expect(tend(ledgerBegin + seconds * 1_000).dropped?.records).toBeGreaterThan(0)
+      expect(maintain(ledgerBegin + seconds * 1_000).dropped?.records).toBeGreaterThan(0)
       expect(verify(file).firstBroken).toBeUndefined()
     }
   })
@@ -199,13 +201,13 @@ describe('several processes that fill it', () => {
   )
 
   test('leave no rows of a span that retention shortened meanwhile', () => {
-    const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+    const { file, write, maintain, query } = openThreads({ ageMs: 10_000 })
     write(manyOf(40_000))
     const one = openToWrite(file)
     fillIndex(
       interrupted(one, 'BEGIN IMMEDIATE', 1, () => {
         // Blocks go from the front, so that the span of another ends further on.
-        tend(ledgerBegin + 15_000)
+        maintain(ledgerBegin + 15_000)
       }),
     )
     while (fillIndex(one));

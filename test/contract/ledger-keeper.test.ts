@@ -1,11 +1,9 @@
 import { statSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
-import { recordsOf } from '../../src/ledger/format/block.ts'
-import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
 import { isSigned } from '../../src/ledger/format/checkpoint.ts'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
-import { parseBase } from '../../src/ledger/verify/checkpoint-trust.ts'
+import { parseTruncationPoint } from '../../src/ledger/verify/checkpoint-trust.ts'
 import { verifyLedger } from '../../src/ledger/verify/verify-ledger.ts'
 import { createBlockTable, type StreamHead } from '../../src/storage/sqlite/ledger/block-table.ts'
 import {
@@ -15,6 +13,7 @@ import {
 import { dropOldest } from '../../src/storage/sqlite/ledger/retention.ts'
 import { openLedgerBlocks } from '../../src/storage/sqlite/ledger/stored-blocks.ts'
 import { inTransaction } from '../../src/storage/sqlite/transaction.ts'
+import { firstHash, nextHash, recordsOf } from '../support/ledger-blocks.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { manyOf, openThreads } from './ledger-threads.ts'
 
@@ -35,7 +34,7 @@ function writeOneByOne(file: string, entries: readonly LedgerEntry[]): void {
 }
 
 test('the index finds what a scan finds: within spans, across them, and behind the last', () => {
-  const { file, write, tend, query } = openThreads()
+  const { file, write, maintain, query } = openThreads()
   write(manyOf(40_000))
   const filters = [
     { keyId: 'key_5' },
@@ -49,7 +48,7 @@ test('the index finds what a scan finds: within spans, across them, and behind t
   const ask = (): unknown =>
     filters.flatMap((filter) => [query(filter), query({ ...filter, order: 'oldest' })])
   const scanned = ask()
-  tend()
+  maintain()
   const database = openLedgerDatabaseToRead(file)
   onTestFinished(() => database.close())
   expect(database.prepare('SELECT count(DISTINCT until) AS spans FROM posting').get()).toEqual({ spans: 2 })
@@ -65,7 +64,7 @@ test('the index finds what a scan finds: within spans, across them, and behind t
 })
 
 test('rows of a span that nobody finished are no answer', () => {
-  const { file, write, tend, query } = openThreads()
+  const { file, write, maintain, query } = openThreads()
   write(manyOf(20_000))
   const scanned = query({ keyId: 'key_5' })
   const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
@@ -75,17 +74,17 @@ test('rows of a span that nobody finished are no answer', () => {
     .prepare('INSERT INTO posting (until, term, blocks) VALUES (?, ?, ?)')
     .run(50, 'key:key_5', Uint8Array.of(2))
   expect(query({ keyId: 'key_5' })).toEqual(scanned)
-  tend()
+  maintain()
   expect(query({ keyId: 'key_5' })).toEqual(scanned)
   expect(query({ keyId: 'key_5', order: 'oldest' }).records).toEqual(scanned.records.toReversed())
 })
 
 test('one record a commit is indexed too', () => {
-  const { file, tend, query } = openThreads()
+  const { file, maintain, query } = openThreads()
   writeOneByOne(file, manyOf(4_100))
   const scanned = query({ keyId: 'key_5' })
   expect(scanned.records).toHaveLength(5)
-  tend()
+  maintain()
   const database = openLedgerDatabaseToRead(file)
   onTestFinished(() => database.close())
   expect(database.prepare('SELECT block FROM indexed').get()).toEqual({ block: 4_096 })
@@ -93,31 +92,31 @@ test('one record a commit is indexed too', () => {
 })
 
 test('what is older than the retention goes from the front in whole blocks, behind a signed base that the rest follows', () => {
-  const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+  const { file, write, maintain, query } = openThreads({ ageMs: 10_000 })
   write(manyOf(40_000))
-  tend()
-  const { dropped } = tend(ledgerBegin + 30_000)
+  maintain()
+  const { dropped } = maintain(ledgerBegin + 30_000)
   expect(dropped?.records).toBeGreaterThan(19_800)
   const records = query({ order: 'oldest', limit: 1 }).records
   expect(records[0]?.at).toBeLessThanOrEqual(ledgerBegin + 20_000)
   expect(records[0]?.at).toBeGreaterThan(ledgerBegin + 20_000 - 128)
   const blocks = openLedgerBlocks(file)
   onTestFinished(() => blocks.close())
-  const [stored] = blocks.bases()
-  const base = parseBase(JSON.parse(stored?.text ?? 'null'))
+  const [stored] = blocks.truncationPoints()
+  const base = parseTruncationPoint(JSON.parse(stored?.text ?? 'null'))
   if (base === undefined) throw new Error('there is no base')
   expect(stored?.stream).toBe(base.stream)
   expect(isSigned(base)).toBe(true)
   let seq = base.seq
-  let link: Uint8Array = Buffer.from(base.hash, 'hex')
+  let chainHash: Uint8Array = Buffer.from(base.hash, 'hex')
   for (const block of blocks.blocks())
     for (const record of recordsOf(block.body)) {
       seq += 1
-      link = nextLink(link, seq, record.entry)
-      expect(Buffer.from(record.link)).toEqual(link)
+      chainHash = nextHash(chainHash, seq, record.entry)
+      expect(Buffer.from(record.chainHash)).toEqual(chainHash)
     }
   expect(seq).toBe(40_002)
-  expect(firstLink(base.stream)).not.toEqual(Buffer.from(base.hash, 'hex'))
+  expect(firstHash(base.stream)).not.toEqual(Buffer.from(base.hash, 'hex'))
   // A span that is cut through still finds what is left of it; one that is gone as a whole has no rows.
   expect(query({ keyId: 'key_5' }).records.every(({ at }) => at > ledgerBegin + 19_800)).toBe(true)
   expect(query({ keyId: 'key_5' }).records).toHaveLength(20)
@@ -127,7 +126,7 @@ test('what is older than the retention goes from the front in whole blocks, behi
 })
 
 test('a process that comes too late to drop blocks leaves the base that another has put', () => {
-  const { file, write, tend } = openThreads({ ageMs: 10_000 })
+  const { file, write, maintain } = openThreads({ ageMs: 10_000 })
   write(manyOf(2_000))
   const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
   onTestFinished(() => database.close())
@@ -135,7 +134,7 @@ test('a process that comes too late to drop blocks leaves the base that another 
   const late = {
     ...database,
     exec(sql: string) {
-      if (sql === 'BEGIN IMMEDIATE') tend(now)
+      if (sql === 'BEGIN IMMEDIATE') maintain(now)
       database.exec(sql)
     },
   }
@@ -143,15 +142,17 @@ test('a process that comes too late to drop blocks leaves the base that another 
   dropOldest({ database: late, now, retention: { ageMs: 10_000 }, signingKey: createSigningKey(), deadline })
   const blocks = openLedgerBlocks(file)
   onTestFinished(() => blocks.close())
-  expect(verifyLedger(blocks.blocks(), { bases: blocks.bases() }).firstBroken).toBeUndefined()
+  expect(
+    verifyLedger(blocks.blocks(), { truncationPoints: blocks.truncationPoints() }).firstBroken,
+  ).toBeUndefined()
 })
 
 test('a file over its size drops the oldest and gives the space back, while records go on coming', () => {
   const bytes = 2_000_000
-  const { file, write, tend, query } = openThreads({ bytes })
+  const { file, write, maintain, query } = openThreads({ bytes })
   for (let round = 0; round < 10; round += 1) {
     write(manyOf(10_000, round * 10_000))
-    tend()
+    maintain()
   }
   const used = (): number => {
     const database = openLedgerDatabaseToRead(file)
@@ -159,14 +160,14 @@ test('a file over its size drops the oldest and gives the space back, while reco
     database.close()
     return pages * 4_096
   }
-  for (let turns = 0; turns < 20; turns += 1) tend()
+  for (let turns = 0; turns < 20; turns += 1) maintain()
   expect(used()).toBeLessThanOrEqual(bytes + 500_000)
   expect(query({ limit: 1 }).records).toMatchObject([{ requestId: 'r99999' }])
   expect(query({ order: 'oldest', limit: 1 }).records[0]?.seq).toBeGreaterThan(50_000)
 })
 
 test('records of a clock that had leapt ahead go with those around them, and hold up none behind them', () => {
-  const { file, write, tend, query } = openThreads({ ageMs: 10_000 })
+  const { file, write, maintain, query } = openThreads({ ageMs: 10_000 })
   const ahead = 1_000_000_000
   const oneAhead = (number: number) => requestOf({ at: ledgerBegin + ahead, requestId: `ahead${number}` })
   write(manyOf(10))
@@ -175,12 +176,12 @@ test('records of a clock that had leapt ahead go with those around them, and hol
     file,
     Array.from({ length: 100 }, (_, number) => oneAhead(number)),
   )
-  expect(tend(ledgerBegin + 20_000).dropped?.records).toBe(12)
+  expect(maintain(ledgerBegin + 20_000).dropped?.records).toBe(12)
   // Nothing behind them says yet how old they are.
-  expect(tend(ledgerBegin + 20_000).dropped).toBeUndefined()
+  expect(maintain(ledgerBegin + 20_000).dropped).toBeUndefined()
   writeOneByOne(file, [requestOf({ at: ledgerBegin + 20_000 })])
-  expect(tend(ledgerBegin + 25_000).dropped).toBeUndefined()
-  expect(tend(ledgerBegin + 30_001).dropped?.records).toBe(100)
+  expect(maintain(ledgerBegin + 25_000).dropped).toBeUndefined()
+  expect(maintain(ledgerBegin + 30_001).dropped?.records).toBe(100)
   expect(query({}).records).toMatchObject([{ seq: 113 }])
 })
 
@@ -220,17 +221,17 @@ function countRecords(file: string): number {
 }
 
 test('the newest block stays however old it is', () => {
-  const { write, tend, query } = openThreads({ ageMs: 1 })
+  const { write, maintain, query } = openThreads({ ageMs: 1 })
   write(manyOf(1))
-  tend(ledgerBegin + 1e9)
+  maintain(ledgerBegin + 1e9)
   expect(query({}).records).toMatchObject([{ requestId: 'r0', seq: 3 }])
 })
 
 test('the write-ahead log does not grow without a bound', () => {
-  const { file, write, tend } = openThreads()
+  const { file, write, maintain } = openThreads()
   for (let round = 0; round < 40; round += 1) {
     write(manyOf(8_000, round * 8_000))
-    tend()
+    maintain()
   }
   expect(statSync(file).size).toBeGreaterThan(25_000_000)
   expect(statSync(`${file}-wal`).size).toBeLessThan(16_000_000)

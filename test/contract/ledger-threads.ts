@@ -3,10 +3,10 @@ import { onTestFinished } from 'vitest'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
 import type { LedgerPage, LedgerQuery } from '../../src/ledger/ledger.ts'
-import type { LedgerRetention, ThreadCalls } from '../../src/storage/sqlite/ledger/calls.ts'
-import { createLedgerKeeper } from '../../src/storage/sqlite/ledger/maintenance.ts'
+import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import { createLedgerSearch } from '../../src/storage/sqlite/ledger/search.ts'
-import { createLedgerWriter } from '../../src/storage/sqlite/ledger/writer.ts'
+import { createStreamWriter } from '../../src/storage/sqlite/ledger/stream-writer.ts'
+import type { LedgerRetention, LedgerThreadCalls } from '../../src/storage/sqlite/ledger/threads.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -15,24 +15,24 @@ const signingKey = createSigningKey()
 export interface OpenedThreads {
   readonly file: string
   readonly write: (entries: readonly LedgerEntry[]) => void
-  readonly tend: (now?: number) => ReturnType<ThreadCalls['tend']>
+  readonly maintain: (now?: number) => ReturnType<LedgerThreadCalls['maintain']>
   readonly query: (query: Partial<LedgerQuery>) => LedgerPage
 }
 
 /** The work of the ledger's threads, without the threads. */
 export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
   const file = join(createTemporaryFolder(), 'ledger.db')
-  const writer = createLedgerWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
-  const keeper = createLedgerKeeper({ role: 'keeper', file, signingKey, retention })
+  const writer = createStreamWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
+  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention })
   const search = createLedgerSearch({ role: 'reader', file })
   onTestFinished(() => {
-    for (const thread of [search, keeper, writer]) thread.close({ now: ledgerBegin })
+    for (const thread of [search, maintenance, writer]) thread.close({ now: ledgerBegin })
   })
   writer.open({ now: ledgerBegin })
   return {
     file,
     write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
-    tend: (now = ledgerBegin) => keeper.tend({ now }),
+    maintain: (now = ledgerBegin) => maintenance.maintain({ now }),
     query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
   }
 }

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
 import { isSigned, publicKeyOf } from '../../src/ledger/format/checkpoint.ts'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { LedgerEvent } from '../../src/ledger/format/event.ts'
 import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../src/ledger/format/record.ts'
 import type { Ledger, LedgerQuery, LedgerReader, UsageQuery } from '../../src/ledger/ledger.ts'
+import { firstHash, nextHash } from '../support/ledger-blocks.ts'
 
 /** A ledger under test and its clock, milliseconds since the epoch. */
 export interface OpenedLedger {
@@ -60,13 +60,13 @@ export async function readAll(
 
 /** Checks that the records are a stream each, without gaps, and that each one's hash follows from the one before. */
 export function checkChains(records: readonly LedgerRecord[]): void {
-  const heads = new Map<string, { readonly seq: number; readonly link: Buffer }>()
+  const heads = new Map<string, { readonly seq: number; readonly chainHash: Buffer }>()
   for (const { position: _, stream, seq, hash, ...entry } of records) {
-    const head = heads.get(stream) ?? { seq: 0, link: firstLink(stream) }
+    const head = heads.get(stream) ?? { seq: 0, chainHash: firstHash(stream) }
     expect(seq).toBe(head.seq + 1)
-    const link = nextLink(head.link, seq, encodeEntry(entry))
-    expect(hash).toBe(link.toString('hex'))
-    heads.set(stream, { seq, link })
+    const chainHash = nextHash(head.chainHash, seq, encodeEntry(entry))
+    expect(hash).toBe(chainHash.toString('hex'))
+    heads.set(stream, { seq, chainHash })
   }
 }
 

@@ -2,13 +2,15 @@ import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync }
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Ledger } from '../../src/ledger/ledger.ts'
-import { createAppendQueue } from '../../src/storage/group-commit/entry-queue.ts'
-import { createMemoryLedger } from '../../src/storage/memory/ledger.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
-import { openSqliteLedger, type SqliteLedgerOptions } from '../../src/storage/sqlite/ledger/ledger.ts'
-import { createWritingThread } from '../../src/storage/sqlite/ledger/ledger-writing.ts'
+import {
+  createLedgerAppends,
+  openSqliteLedger,
+  type SqliteLedgerOptions,
+} from '../../src/storage/sqlite/ledger/ledger.ts'
 import { openSqliteLedgerReader } from '../../src/storage/sqlite/ledger/reader.ts'
-import { type LedgerWorker, startLedgerWorker } from '../../src/storage/sqlite/ledger/worker.ts'
+import { type LedgerThread, startLedgerThread } from '../../src/storage/sqlite/ledger/threads.ts'
+import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { startProcess } from './child-process.ts'
 import {
   checkChains,
@@ -282,11 +284,11 @@ describe('a ledger in SQLite in trouble', () => {
 
   test('a writing thread that ends in the middle is a fault, and the next begins a stream of its own', async () => {
     const file = inFolder()
-    const started: LedgerWorker[] = []
+    const started: LedgerThread[] = []
     const told: string[] = []
-    const writer = createWritingThread({
+    const writer = createLedgerAppends({
       start: () => {
-        const worker = startLedgerWorker({ role: 'writer', file, signingKey, checkpointRecords: 10_000 })
+        const worker = startLedgerThread({ role: 'writer', file, signingKey, checkpointRecords: 10_000 })
         started.push(worker)
         return worker
       },
@@ -294,8 +296,7 @@ describe('a ledger in SQLite in trouble', () => {
       onFault: (message) => told.push(message),
     })
     await writer.open()
-    const queue = createAppendQueue({ send: writer.write, entriesMax: 1_000 })
-    const append = (): Promise<void> => queue.append(requestOf())
+    const append = (): Promise<void> => writer.append(requestOf())
     await append()
     const lost = Promise.allSettled([append(), append()])
     await started[0]?.end()

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { JobChange } from '../../src/jobs/job-queue.ts'
-import { createGroupQueue } from '../../src/storage/group-commit/call-queue.ts'
+import { createCallQueue } from '../../src/storage/group-commit/call-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { readValue, type SqliteDatabase } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
@@ -11,8 +11,8 @@ import { createJobReads } from '../../src/storage/sqlite/jobs/job-reader.ts'
 import { jobApplicationId, jobSteps } from '../../src/storage/sqlite/jobs/job-schema.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import { createJobWrites } from '../../src/storage/sqlite/jobs/job-writer.ts'
-import { createLastingThread } from '../../src/storage/sqlite/threads/restarting-thread.ts'
-import { startThread } from '../../src/storage/sqlite/threads/thread-worker.ts'
+import { createRestartingThread } from '../../src/storage/sqlite/threads/restarting-thread.ts'
+import { startThread, type ThreadWorker } from '../../src/storage/sqlite/threads/thread-worker.ts'
 import { createTestTime } from '../support/test-time.ts'
 import { startProcess } from './child-process.ts'
 import {
@@ -191,19 +191,21 @@ describe('jobs in SQLite in trouble', () => {
 
   test('a thread that ends is a fault for whoever waits, and another takes its place with the next call', async () => {
     const file = join(createTemporaryFolder(), 'jobs.db')
-    const start = () =>
-      startThread<{ readonly open: (call: undefined) => void }>({
+    const started: ThreadWorker<{ readonly open: (call: undefined) => void }>[] = []
+    const start = () => {
+      const worker = startThread<{ readonly open: (call: undefined) => void }>({
         program: '../jobs/job-thread',
         data: { role: 'writer', file },
         store: 'jobs',
         role: 'writer',
         faultCode: 'store_unavailable',
       })
-    const first = start()
+      started.push(worker)
+      return worker
+    }
     let restarts = 0
-    const thread = createLastingThread({
+    const thread = createRestartingThread({
       start,
-      first,
       store: 'jobs',
       faultCode: 'store_unavailable',
       onRestart: () => {
@@ -213,7 +215,7 @@ describe('jobs in SQLite in trouble', () => {
     onTestFinished(() => thread.close(async () => undefined))
     await thread.ask('open', undefined)
     // Told to end before it can answer.
-    const ending = first.end()
+    const ending = started[0]?.end()
     await expect(thread.ask('open', undefined)).rejects.toMatchObject(unavailable)
     await ending
     await thread.ask('open', undefined)
@@ -266,7 +268,7 @@ describe('opening jobs in SQLite', () => {
 describe('calls that share a commit', () => {
   test('go together up to a weight, in their order, and no more wait than is allowed', async () => {
     const groups: number[][] = []
-    const queue = createGroupQueue<number, number>({
+    const queue = createCallQueue<number, number>({
       async send(group) {
         groups.push([...group])
         return group.map((value) => ({ value }))

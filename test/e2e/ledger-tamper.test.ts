@@ -14,8 +14,8 @@ import type { LedgerBlock } from '../../src/ledger/format/block.ts'
 import {
   type LedgerCheckpoint,
   publicKeyOf,
-  signBase,
   signCheckpoint,
+  signTruncationPoint,
 } from '../../src/ledger/format/checkpoint.ts'
 import { decodeEntry, encodeEntry } from '../../src/ledger/format/encoding.ts'
 import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
@@ -161,7 +161,7 @@ const tamperings: Readonly<Record<string, readonly [(database: DatabaseSync) => 
     /record 1 stands at 9\.0/,
   ],
   'an inserted record': [
-    rewrite(2, (records) => records.toSpliced(1, 0, { entry: forgedEntry, link: Buffer.alloc(32) })),
+    rewrite(2, (records) => records.toSpliced(1, 0, { entry: forgedEntry, chainHash: Buffer.alloc(32) })),
     'record_inserted',
     /a record was inserted before record 5/,
   ],
@@ -172,12 +172,12 @@ const tamperings: Readonly<Record<string, readonly [(database: DatabaseSync) => 
   ],
   'a history that was written anew': [
     (database) => {
-      const before = unsealed(readBlock(database, 1)).records.at(-1)?.link ?? Buffer.alloc(32)
-      rewrite(2, (records) => rechained(records.with(1, { entry: forgedEntry, link: before }), 4, before))(
-        database,
-      )
-      const link = unsealed(readBlock(database, 2)).records.at(-1)?.link ?? before
-      rewrite(3, (records) => rechained(records, 7, link))(database)
+      const before = unsealed(readBlock(database, 1)).records.at(-1)?.chainHash ?? Buffer.alloc(32)
+      rewrite(2, (records) =>
+        rechained(records.with(1, { entry: forgedEntry, chainHash: before }), 4, before),
+      )(database)
+      const chainHash = unsealed(readBlock(database, 2)).records.at(-1)?.chainHash ?? before
+      rewrite(3, (records) => rechained(records, 7, chainHash))(database)
     },
     'history_rewritten',
     /the history up to record 6 was rewritten/,
@@ -307,7 +307,10 @@ describe('what cannot be read is neither in order nor broken', () => {
   const noCheckpoint = join(folder.path, 'no-checkpoint.jsonl')
   writeFileSync(noCheckpoint, '{"type":"modelward-checkpoint-1"}\n')
   const base = join(folder.path, 'base.jsonl')
-  writeFileSync(base, JSON.stringify(signBase({ stream, seq: 1, hash: 'ab'.repeat(32), at: 1 }, signingKey)))
+  writeFileSync(
+    base,
+    JSON.stringify(signTruncationPoint({ stream, seq: 1, hash: 'ab'.repeat(32), at: 1 }, signingKey)),
+  )
   const forged = join(folder.path, 'forged.jsonl')
   const checkpoint: LedgerCheckpoint = signCheckpoint(
     { stream, seq: 1, hash: 'ab'.repeat(32), at: 1 },

@@ -1,15 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { encodeBlock, type LedgerBlock, recordsOf } from '../../src/ledger/format/block.ts'
-import { firstLink, nextLink } from '../../src/ledger/format/chain.ts'
+import type { LedgerBlock } from '../../src/ledger/format/block.ts'
 import { type LedgerCheckpoint, signCheckpoint } from '../../src/ledger/format/checkpoint.ts'
 import { decodeEntry, encodeEntry } from '../../src/ledger/format/encoding.ts'
 import { type LedgerEntry, ledgerEntry } from '../../src/ledger/format/record.ts'
+import { type BlockRecord, encodeBlock, firstHash, nextHash, recordsOf } from './ledger-blocks.ts'
 
 /** A record of a ledger that is being made or tampered with. */
-export interface ForgedRecord {
-  readonly entry: Uint8Array
-  readonly link: Uint8Array
-}
+export type ForgedRecord = BlockRecord
 
 /** A block before it is encoded. */
 export interface ForgedBlock {
@@ -37,10 +34,10 @@ export interface LedgerForge {
 }
 
 export function createLedgerForge(): LedgerForge {
-  const heads = new Map<string, { seq: number; link: Uint8Array }>()
+  const heads = new Map<string, { seq: number; chainHash: Uint8Array }>()
   const blocks: ForgedBlock[] = []
-  const headOf = (stream: string): { seq: number; link: Uint8Array } => {
-    const found = heads.get(stream) ?? { seq: 0, link: firstLink(stream) }
+  const headOf = (stream: string): { seq: number; chainHash: Uint8Array } => {
+    const found = heads.get(stream) ?? { seq: 0, chainHash: firstHash(stream) }
     heads.set(stream, found)
     return found
   }
@@ -52,14 +49,14 @@ export function createLedgerForge(): LedgerForge {
       const records = entries.map((written) => {
         const entry = encodeEntry(written)
         head.seq += 1
-        head.link = nextLink(head.link, head.seq, entry)
-        return { entry, link: head.link }
+        head.chainHash = nextHash(head.chainHash, head.seq, entry)
+        return { entry, chainHash: head.chainHash }
       })
       blocks.push({ id: blocks.length + 1, stream, firstSeq, records })
     },
     head: (stream) => {
-      const { seq, link } = headOf(stream)
-      return { stream, seq, hash: Buffer.from(link).toString('hex') }
+      const { seq, chainHash } = headOf(stream)
+      return { stream, seq, hash: Buffer.from(chainHash).toString('hex') }
     },
     writeCheckpoint: (stream, key = signingKey) => {
       const at = startedAt + headOf(stream).seq
@@ -108,9 +105,9 @@ export function rechained(
   from: number,
   before: Uint8Array,
 ): readonly ForgedRecord[] {
-  let link = before
+  let chainHash = before
   return records.map(({ entry }, index) => {
-    link = nextLink(link, from + index, entry)
-    return { entry, link }
+    chainHash = nextHash(chainHash, from + index, entry)
+    return { entry, chainHash }
   })
 }

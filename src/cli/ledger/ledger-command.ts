@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { suggest } from '../../core/suggest.ts'
-import { isLedgerEvent, ledgerEvents } from '../../ledger/format/event.ts'
-import { ledgerCodes } from '../../ledger/format/ledger-code.ts'
+import { isLedgerEvent, ledgerCodes, ledgerEvents } from '../../ledger/format/event.ts'
 import { parsePosition } from '../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isSigned, type LedgerCheckpoint } from '../../ledger/format/checkpoint.ts'
-import { parseBase, parseCheckpoint } from '../../ledger/verify/checkpoint-trust.ts'
+import { parseCheckpoint, parseTruncationPoint } from '../../ledger/verify/checkpoint-trust.ts'
 import { CliError, usageError } from '../cli-error.ts'
 
 /**
@@ -17,7 +17,7 @@ export function readCheckpoints(file: string): readonly LedgerCheckpoint[] {
   if (lines.length === 0) throw new CliError('input_invalid', `${file}: expected a checkpoint, got nothing`)
   return lines.map(({ line, where }) => {
     const value = parseJson(line)
-    if (parseBase(value) !== undefined)
+    if (parseTruncationPoint(value) !== undefined)
       throw new CliError(
         'input_invalid',
         `${where}: expected a checkpoint, got a base, which stands for dropped records in a ledger`,

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { createMemoryLedger } from '../../../test/support/memory-ledger.ts'
 import { type LedgerRecord, ledgerEntry } from '../../ledger/format/record.ts'
 import type { Ledger, LedgerFilter } from '../../ledger/ledger.ts'
-import { createMemoryLedger } from '../../storage/memory/ledger.ts'
 import { followLedger, readLedger } from './read-ledger.ts'
 
 const { privateKey: signingKey } = generateKeyPairSync('ed25519')

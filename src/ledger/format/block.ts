@@ -1,9 +1,10 @@
-import { linkBytes } from './chain.ts'
+import { type ChainHash, chainHashBytes } from './chain.ts'
 import { ledgerEntryBytesMax } from './encoding.ts'
+import { VarintReader, writeVarint } from './varint.ts'
 
-/** Some records of one stream that follow each other, as one commit writes them. */
+/** Consecutive records of one stream, as one commit writes them. */
 export interface LedgerBlock {
-  /** Blocks of all streams, in the order in which they were committed. */
+  /** Blocks of all streams are numbered in the order of their commits. */
   readonly id: number
   /** The stream's id, 32 hex digits. */
   readonly stream: string
@@ -14,75 +15,56 @@ export interface LedgerBlock {
   /** The least and the greatest `at` of its records. */
   readonly minAt: number
   readonly maxAt: number
-  /** Each record: the length of its entry in bytes, an unsigned LEB128; the entry; its link, 32 bytes. */
+  /** Each record: the entry's length in bytes, a varint; the entry; its chain hash, 32 bytes. */
   readonly body: Uint8Array
 }
 
-/** A record inside of a block: its entry, still encoded, and the link that was written with it. */
-export interface BlockRecord {
-  readonly entry: Uint8Array
-  readonly link: Uint8Array
-}
-
 /** Most bytes of one record in a body. */
-export const recordBytesMax: number = 3 + ledgerEntryBytesMax + linkBytes
+export const recordBytesMax: number = 3 + ledgerEntryBytesMax + chainHashBytes
 
-/** The bytes of a block's body. */
-export function encodeBlock(records: readonly BlockRecord[]): Buffer {
-  let size = 0
-  for (const { entry } of records) size += lengthBytes(entry.length) + entry.length + linkBytes
-  const body = Buffer.allocUnsafe(size)
-  let at = 0
-  for (const { entry, link } of records) {
-    at = writeLength(body, at, entry.length)
-    body.set(entry, at)
-    at += entry.length
-    body.set(link, at)
-    at += linkBytes
-  }
-  return body
+/** The same bytes as a buffer, which reads and compares faster; nothing is copied. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Writes the length that stands before an entry; gives where the entry begins. */
-export function writeLength(body: Buffer, start: number, length: number): number {
-  let at = start
-  let rest = length
-  while (rest > 0x7f) {
-    body[at++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  body[at++] = rest
-  return at
+/** Writes an entry behind its length; returns where it ends, and its chain hash belongs. */
+export function writeFramed(body: Buffer, at: number, entry: Uint8Array): number {
+  const start = writeVarint(body, at, entry.length)
+  body.set(entry, start)
+  return start + entry.length
 }
 
-/** Where a record lies in a body: its entry from `start` to `end`, its link from there to `next`. */
+/** Writes a chain hash; returns where it ends, and the next record begins. */
+export function writeChainHash(body: Buffer, at: number, chainHash: ChainHash): number {
+  return at + body.write(chainHash, at, chainHashBytes, 'latin1')
+}
+
+/** Where a record lies in a body: its entry from `start` to `end`, its chain hash up to `next`. */
 export interface RecordFrame {
   readonly start: number
   readonly end: number
   readonly next: number
 }
 
-/** Where the record lies that begins at `at`; undefined where none does. A length is written one way only: with no zeros in front. */
+const length = new VarintReader()
+
+/**
+ * The record that begins at `at`; undefined if there is none. A length has one encoding only,
+ * without zeros at its end, so that two bodies never hold the same records.
+ */
 export function frameOf(body: Buffer, at: number): RecordFrame | undefined {
-  let start = at
-  let length = 0
-  for (let scale = 1; ; scale *= 128) {
-    const next = body[start++]
-    if (next === undefined || scale > 128 * 128) return undefined
-    length += (next & 0x7f) * scale
-    if (next >= 0x80) continue
-    if (next === 0) return undefined
-    break
-  }
-  const end = start + length
-  if (length > ledgerEntryBytesMax || end + linkBytes > body.length) return undefined
-  return { start, end, next: end + linkBytes }
+  const bytes = length.read(body, at, body.length)
+  const start = length.at
+  if (!(bytes > 0 && bytes <= ledgerEntryBytesMax) || body[start - 1] === 0) return undefined
+  const end = start + bytes
+  const next = end + chainHashBytes
+  return next > body.length ? undefined : { start, end, next }
 }
 
 /**
- * Calls for each entry of a block's body with where it begins and ends in it.
+ * Calls `visit` for each entry of a body, with where it begins and ends.
  *
- * @throws RangeError for bytes that are no body, once it gets there
+ * @throws RangeError for bytes that are no body, after the entries before them
  */
 export function walkEntries(body: Buffer, visit: (start: number, end: number, index: number) => void): void {
   let at = 0
@@ -94,19 +76,13 @@ export function walkEntries(body: Buffer, visit: (start: number, end: number, in
   }
 }
 
-/**
- * Takes a body apart, without copying it.
- *
- * @throws RangeError for bytes that are no body
- */
-export function recordsOf(body: Uint8Array): readonly BlockRecord[] {
-  const records: BlockRecord[] = []
-  walkEntries(Buffer.from(body.buffer, body.byteOffset, body.byteLength), (start, end) => {
-    records.push({ entry: body.subarray(start, end), link: body.subarray(end, end + linkBytes) })
-  })
-  return records
-}
-
-function lengthBytes(length: number): number {
-  return length < 0x80 ? 1 : length < 0x4000 ? 2 : 3
+/** The last record of a body. @throws RangeError for bytes that are no body, or no record */
+export function lastFrameOf(body: Buffer): RecordFrame {
+  let last: RecordFrame | undefined
+  for (let at = 0; at < body.length; at = last.next) {
+    last = frameOf(body, at)
+    if (last === undefined) break
+  }
+  if (last === undefined) throw new RangeError('ledger: a block ends in the middle')
+  return last
 }

@@ -22,13 +22,13 @@ export interface LedgerCheckpoint {
  * What stands for the records that retention dropped, `seq` being the last of them. Its type is signed with it: checkpoints are public, and if
  * one could stand for a base, whoever can write the file could remove what comes before it and put it in front.
  */
-export interface LedgerBase extends Omit<LedgerCheckpoint, 'type'> {
+export interface TruncationPoint extends Omit<LedgerCheckpoint, 'type'> {
   /** Always `modelward-base-1`. */
-  readonly type: typeof baseType
+  readonly type: typeof truncationPointType
 }
 
 export const checkpointType = 'modelward-checkpoint-1'
-export const baseType = 'modelward-base-1'
+export const truncationPointType = 'modelward-base-1'
 
 /** What a signature is for, but for the type. */
 export type SignedHead = Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>
@@ -44,8 +44,8 @@ export function signCheckpoint(stated: SignedHead, privateKey: KeyObject): Ledge
 }
 
 /** Signs a base with an Ed25519 private key. */
-export function signBase(stated: SignedHead, privateKey: KeyObject): LedgerBase {
-  return signAs(baseType, stated, privateKey)
+export function signTruncationPoint(stated: SignedHead, privateKey: KeyObject): TruncationPoint {
+  return signAs(truncationPointType, stated, privateKey)
 }
 
 function signAs<Type extends string>(type: Type, stated: SignedHead, privateKey: KeyObject) {
@@ -55,7 +55,7 @@ function signAs<Type extends string>(type: Type, stated: SignedHead, privateKey:
 }
 
 /** Whether the signature is that of the key that is named, for the type that is named; false for whatever is not a key or a signature. */
-export function isSigned(signed: LedgerCheckpoint | LedgerBase): boolean {
+export function isSigned(signed: LedgerCheckpoint | TruncationPoint): boolean {
   try {
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: signed.key }, format: 'jwk' })
     const text = Buffer.from(checkpointText(signed.type, signed))

@@ -1,7 +1,8 @@
 import { ledgerEventOf, ledgerEvents } from './event.ts'
 import type { LedgerEntry } from './record.ts'
+import { VarintReader, writeVarint } from './varint.ts'
 
-/** Most bytes of a text field as UTF-8; what is longer is cut, at a character, and ends in `…`. */
+/** Most bytes of a text field as UTF-8; a longer one is cut at a character and ends in `…`. */
 const ledgerTextBytesMax = 256
 /** Most bytes of `detail` as JSON; a larger one is `{"cut":true}`. */
 const ledgerDetailBytesMax = 2_000
@@ -12,8 +13,9 @@ export const ledgerEntryBytesMax: number = 16_384
 const version = 1
 
 /**
- * Encodes an entry, one way only, so that its hash means something: docs/reference/ledger.md has it byte by byte, with vectors. A version,
- * the event's number, then each field in a fixed order; integers are unsigned LEB128, plus one where null is written as 0; texts are
+ * Encodes an entry. Each entry has one encoding only, so that its hash is well defined;
+ * docs/reference/ledger.md has it byte by byte, with vectors. A version, the event's number, then
+ * each field in a fixed order. Integers are varints, plus one if null is written as 0; texts are
  * their length in bytes plus one, or 0 for null, and UTF-8.
  *
  * @throws TypeError for a number that is not a whole one from 0 on
@@ -23,8 +25,8 @@ export function encodeEntry(entry: LedgerEntry): Buffer {
 }
 
 /**
- * The same, into a buffer that has room for `ledgerEntryBytesMax` bytes from `start` on: a record that goes to the disk with others needs no
- * buffer of its own.
+ * Encodes an entry into a buffer with room for `ledgerEntryBytesMax` bytes from `start` on, so that
+ * records of one commit need no buffer each.
  *
  * @returns where the entry ends
  * @throws TypeError for a number that is not a whole one from 0 on
@@ -51,14 +53,7 @@ export function writeEntry(entry: LedgerEntry, target: Buffer, start: number): n
 function writeInteger(target: Buffer, start: number, value: number): number {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new TypeError(`ledger: expected a whole number from 0 on, got ${value}`)
-  let at = start
-  let rest = value
-  while (rest > 0x7f) {
-    target[at++] = (rest % 128) | 0x80
-    rest = Math.floor(rest / 128)
-  }
-  target[at++] = rest
-  return at
+  return writeVarint(target, start, value)
 }
 
 function writeOptional(target: Buffer, at: number, value: number | null): number {
@@ -101,38 +96,29 @@ function writeMeasures(target: Buffer, start: number, measures: LedgerEntry['mea
 /** Undoes `encodeEntry`. @throws RangeError for bytes that are no entry */
 export function decodeEntry(bytes: Uint8Array): LedgerEntry {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let at = 0
-  const byte = (): number => {
-    const value = buffer[at++]
-    if (value === undefined) throw new RangeError('ledger: an entry ends too early')
-    return value
-  }
+  const varint = new VarintReader()
+  let at = 2
   const uint = (): number => {
-    let value = 0
-    let scale = 1
-    for (;;) {
-      const next = byte()
-      value += (next & 0x7f) * scale
-      if (!Number.isSafeInteger(value)) throw new RangeError('ledger: a number is too large')
-      if (next < 0x80) return value
-      scale *= 128
-    }
+    const value = varint.read(buffer, at, buffer.length)
+    if (value < 0) throw new RangeError('ledger: an entry ends too early')
+    if (!Number.isSafeInteger(value)) throw new RangeError('ledger: a number is too large')
+    at = varint.at
+    return value
   }
   const text = (): string | null => {
     const length = uint()
     if (length === 0) return null
-    const end = at + length - 1
-    if (end > buffer.length) throw new RangeError('ledger: an entry ends too early')
-    const value = buffer.toString('utf8', at, end)
-    at = end
-    return value
+    const start = at
+    at += length - 1
+    if (at > buffer.length) throw new RangeError('ledger: an entry ends too early')
+    return buffer.toString('utf8', start, at)
   }
   const optional = (): number | null => {
     const value = uint()
     return value === 0 ? null : value - 1
   }
-  if (byte() !== version) throw new RangeError('ledger: an entry of a version that is not known here')
-  const event = ledgerEventOf(byte())
+  if (buffer[0] !== version) throw new RangeError('ledger: an entry of a version that is not known here')
+  const event = ledgerEventOf(buffer[1] ?? 0)
   if (event === undefined) throw new RangeError('ledger: an event that is not known here')
   const entry = {
     event,

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeBlock, walkEntries } from './block.ts'
+import { encodeBlock } from '../../../test/support/ledger-blocks.ts'
+import { walkEntries } from './block.ts'
 import { decodeEntry, encodeEntry } from './encoding.ts'
-import { EntrySkim, skimmedTexts } from './entry-view.ts'
+import { EntryView, viewedTexts } from './entry-view.ts'
 import { ledgerEvents } from './event.ts'
 import { type LedgerEntry, ledgerEntry } from './record.ts'
 
-const link = Buffer.alloc(32, 7)
+const chainHash = Buffer.alloc(32, 7)
 const text = fc.option(fc.string({ unit: 'binary', maxLength: 300 }))
 const entry: fc.Arbitrary<LedgerEntry> = fc
   .record({
@@ -27,8 +28,8 @@ test('looking at an entry shows what decoding it shows', () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 5 }), fc.string(), (entries, other) => {
       const encoded = entries.map(encodeEntry)
-      const body = encodeBlock(encoded.map((bytes) => ({ entry: bytes, link })))
-      const skim = new EntrySkim()
+      const body = encodeBlock(encoded.map((bytes) => ({ entry: bytes, chainHash })))
+      const skim = new EntryView()
       let count = 0
       walkEntries(body, (start, end, index) => {
         const decoded = decodeEntry(body.subarray(start, end))
@@ -38,7 +39,7 @@ test('looking at an entry shows what decoding it shows', () => {
         skim.read(body, start)
         expect(skim.event).toBe(ledgerEvents[decoded.event])
         expect(skim.at).toBe(decoded.at)
-        for (const name of Object.keys(skimmedTexts) as (keyof typeof skimmedTexts)[]) {
+        for (const name of Object.keys(viewedTexts) as (keyof typeof viewedTexts)[]) {
           const value = decoded[name]
           expect(skim.text(name)).toBe(value)
           for (const wanted of [value ?? '', other])
@@ -54,10 +55,10 @@ test('looking at an entry shows what decoding it shows', () => {
 
 test('a body that ends in the middle is refused, wherever it is cut', () => {
   const bytes = encodeEntry(ledgerEntry({ at: 1, event: 'ledger.closed', keyId: 'key_a' }))
-  const body = encodeBlock([{ entry: bytes, link }])
+  const body = encodeBlock([{ entry: bytes, chainHash }])
   for (let length = 1; length < body.length; length += 1)
     expect(() => walkEntries(body.subarray(0, length), () => {}), `${length}`).toThrow(RangeError)
-  const skim = new EntrySkim()
+  const skim = new EntryView()
   for (let length = 1; length < 10; length += 1)
     expect(() => skim.read(bytes.subarray(0, length), 0), `${length}`).toThrow(RangeError)
 })

@@ -1,42 +1,48 @@
-/** The texts of an entry that are looked for, by their place among its texts. */
-export const skimmedTexts = { requestId: 0, code: 2, keyId: 3, owner: 4, route: 6 } as const
+import { VarintReader } from './varint.ts'
 
-export type SkimmedText = keyof typeof skimmedTexts
+/** The texts of an entry that queries filter by, by their place among its texts. */
+export const viewedTexts = { requestId: 0, code: 2, keyId: 3, owner: 4, route: 6 } as const
+
+export type ViewedText = keyof typeof viewedTexts
 
 const textsRead = 7
 
+/** Bytes of an entry before its first varint: its version and its event. */
+const timeOffset = 2
+
 /**
- * Looks at encoded entries where they lie in a block's body and makes no object of them: most that a query passes by are not wanted.
- * One at a time; what it shows is of the entry that it read last.
+ * Shows fields of an encoded entry where it lies in a block's body, decoded on demand: a query
+ * passes by most entries, and no object is made of those. One view shows the entry it read last.
  */
-export class EntrySkim {
+export class EntryView {
   /** The event's number. */
   event = 0
   /** Milliseconds since the epoch. */
   at = 0
   #body: Buffer = Buffer.alloc(0)
-  #next = 0
+  readonly #varint = new VarintReader()
   readonly #starts = new Int32Array(textsRead)
-  /** -1 where the text is null. */
+  /** -1 if the text is null. */
   readonly #lengths = new Int32Array(textsRead)
 
-  /** @throws RangeError for bytes that are no entry, where that shows */
+  /** @throws RangeError for bytes that are visibly no entry */
   read(body: Buffer, start: number): void {
     this.#body = body
     this.event = body[start + 1] ?? 0
-    this.#next = start + 2
-    this.at = this.#readUint()
+    this.at = this.#readVarint(start + timeOffset)
+    let next = this.#varint.at
     for (let text = 0; text < textsRead; text += 1) {
-      const length = this.#readUint() - 1
-      this.#starts[text] = this.#next
+      const length = this.#readVarint(next) - 1
+      next = this.#varint.at
+      this.#starts[text] = next
       this.#lengths[text] = length
-      if (length > 0) this.#next += length
+      if (length > 0) next += length
     }
-    if (this.#next > body.length) throw new RangeError('ledger: an entry ends too early')
+    if (!(next <= body.length)) throw new RangeError('ledger: an entry ends too early')
   }
 
-  isText(text: SkimmedText, wanted: Uint8Array): boolean {
-    const place = skimmedTexts[text]
+  isText(text: ViewedText, wanted: Uint8Array): boolean {
+    const place = viewedTexts[text]
     if (this.#lengths[place] !== wanted.length) return false
     const start = this.#starts[place] ?? 0
     // From the end: texts of one kind often begin alike.
@@ -45,8 +51,8 @@ export class EntrySkim {
     return true
   }
 
-  text(text: SkimmedText): string | null {
-    const place = skimmedTexts[text]
+  text(text: ViewedText): string | null {
+    const place = viewedTexts[text]
     const length = this.#lengths[place] ?? -1
     const start = this.#starts[place] ?? 0
     return length < 0 ? null : this.#body.toString('utf8', start, start + length)
@@ -57,20 +63,21 @@ export class EntrySkim {
     return this.#starts[place] ?? 0
   }
 
-  /** How many bytes the text at a place has; -1 where it is null. */
+  /** How many bytes the text at a place has; -1 if it is null. */
   lengthAt(place: number): number {
     return this.#lengths[place] ?? -1
   }
 
-  #readUint(): number {
-    let value = 0
-    let scale = 1
-    for (;;) {
-      const next = this.#body[this.#next++]
-      if (next === undefined) throw new RangeError('ledger: an entry ends too early')
-      value += (next & 0x7f) * scale
-      if (next < 0x80) return value
-      scale *= 128
-    }
+  #readVarint(start: number): number {
+    const value = this.#varint.read(this.#body, start, this.#body.length)
+    if (value < 0) throw new RangeError('ledger: an entry ends too early')
+    return value
   }
+}
+
+const time = new VarintReader()
+
+/** `at` of the encoded entry from `start` to `end`, its first varint; -1 if the entry ends first. */
+export function entryTime(body: Uint8Array, start: number, end: number): number {
+  return time.read(body, start + timeOffset, end)
 }

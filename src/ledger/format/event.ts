@@ -1,19 +1,22 @@
+import { faults } from '../../core/fault.ts'
+import { refusals } from '../../core/refusal.ts'
+
 /**
- * Everything that is recorded: a closed set. The number is what is written, and never another's. `docs/reference/ledger.md` maps them to
- * OWASP's logging vocabulary and OCSF.
+ * The closed set of recorded events. The number is what is written, and never reused.
+ * `docs/reference/ledger.md` maps events to OWASP's logging vocabulary and OCSF.
  */
 export const ledgerEvents = {
-  /** A request whose key was let in; `code` says what it was answered with where that was a problem. */
+  /** A request whose key was admitted; `code` is that of its answer if that was a problem. */
   'request.admitted': 1,
   /** A request that was refused, with the refusal's code. */
   'request.refused': 2,
-  /** A request of which nobody could say who it was: the store or the limiter was out, or a check broke. */
+  /** A request that could not be decided: the store or the limiter failed, or a check threw. */
   'request.failed': 3,
-  /** An answer in pieces is about to begin; `request.finished` follows, unless the process ended in between. */
+  /** A streamed answer is about to begin; `request.finished` follows unless the process dies. */
   'request.started': 4,
-  /** The last piece of an answer is about to leave. */
+  /** The last piece of a streamed answer is about to leave. */
   'request.finished': 5,
-  /** Refusals of one code and address that have no record each; `measures.requests` counts them, exactly. */
+  /** Refusals of one code and address without a record each; `measures.requests` counts them. */
   'requests.summarized': 6,
   'key.created': 10,
   'key.imported': 11,
@@ -29,7 +32,7 @@ export const ledgerEvents = {
   'job.started': 41,
   /** A job succeeded. */
   'job.finished': 42,
-  /** An attempt failed, and `detail.outcome` says what follows: `retry`, `dead` or `failed`. */
+  /** An attempt failed; `detail.outcome` says what follows: `retry`, `dead` or `failed`. */
   'job.failed': 43,
   'job.cancelled': 44,
   /** A dead or failed job was put back into the queue. */
@@ -48,7 +51,7 @@ export const ledgerEvents = {
   'ledger.dropped': 33,
 } as const
 
-/** What a record tells of. */
+/** What a record is about. */
 export type LedgerEvent = keyof typeof ledgerEvents
 
 const names: ReadonlyMap<number, LedgerEvent> = new Map(
@@ -64,3 +67,6 @@ export function ledgerEventOf(number: number): LedgerEvent | undefined {
 export function isLedgerEvent(text: string): text is LedgerEvent {
   return Object.hasOwn(ledgerEvents, text)
 }
+
+/** Every code that a record may have: those of refusals and of faults. */
+export const ledgerCodes: readonly string[] = [...Object.keys(refusals), ...Object.keys(faults)]

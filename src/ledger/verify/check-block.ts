@@ -1,17 +1,17 @@
-import type { LedgerBlock } from '../format/block.ts'
+import { bufferOf, type LedgerBlock } from '../format/block.ts'
+import { chainHashOf } from '../format/chain.ts'
 import { decodeEntry } from '../format/encoding.ts'
 import { ledgerEventOf, ledgerEvents } from '../format/event.ts'
-import { linkText } from '../format/ledger-link.ts'
 import { formatPosition, parsePosition } from '../format/position.ts'
 import type { LedgerEntry } from '../format/record.ts'
-import { bodyOf, type WalkEnd, type WalkedRecord, walkBlock } from '../format/walk-block.ts'
+import { type WalkEnd, type WalkedRecord, walkBlock } from '../format/walk-block.ts'
+import type { Misfit } from './explain-break.ts'
 import type { LedgerFinding } from './finding.ts'
-import type { Misfit } from './ledger-diagnosis.ts'
 import { checkpointMismatch } from './prior-heads.ts'
 import type { LedgerStatements, StatedRecord } from './statements.ts'
 import type { LedgerStreams } from './streams.ts'
 
-/** What is wrong with a block, if anything: told at once, or a break of the chain that needs a look at what follows. */
+/** What is wrong with a block, if anything: a finding, or a break to be explained by what follows. */
 export interface BlockResult {
   /** Records that are in order, up to the first that is not. */
   readonly records: number
@@ -19,7 +19,7 @@ export interface BlockResult {
   readonly misfit?: Misfit
 }
 
-/** Checks a block against all that came before it in its stream, and takes the stream that much further. */
+/** Checks a block against all that came before it in its stream, and advances the stream by it. */
 export function checkBlock(
   block: LedgerBlock,
   streams: LedgerStreams,
@@ -28,11 +28,11 @@ export function checkBlock(
   const state = streams.get(block.stream)
   const recent = streams.recentOf(state)
   const { isStart, seq: seqBefore } = state
-  const body = bodyOf(block)
+  const body = bufferOf(block.body)
   let finding: LedgerFinding | undefined
   let records = 0
-  const end = walkBlock(body, seqBefore, state.link, (record) => {
-    recent.push(record.link)
+  const end = walkBlock(body, seqBefore, state.chainHash, (record) => {
+    recent.push(record.chainHash)
     if (finding !== undefined) return
     if (state.awaited[0]?.seq === record.seq || !isQuiet(body, record)) {
       const position = formatPosition({ block: block.id, index: record.index })
@@ -41,7 +41,7 @@ export function checkBlock(
     if (finding === undefined) records += 1
   })
   state.seq += end.count
-  state.link = end.link
+  state.chainHash = end.chainHash
   if (end.count > 0) state.isStart = false
   if (finding !== undefined) return { records, finding }
   if (end.stop !== undefined || end.count < block.count)
@@ -50,7 +50,7 @@ export function checkBlock(
   return wrong === undefined ? { records } : { records, finding: wrong }
 }
 
-/** Whether the record says nothing of a chain, and is of a version and an event that are known: as all are but a few. */
+/** Whether the record states nothing of a chain and has a known version and event, as most do. */
 function isQuiet(body: Buffer, { start }: WalkedRecord): boolean {
   const event = body[start + 1] ?? 0
   return (
@@ -63,14 +63,14 @@ function isQuiet(body: Buffer, { start }: WalkedRecord): boolean {
 
 function look(
   body: Buffer,
-  { start, end, link }: WalkedRecord,
+  { start, end, chainHash }: WalkedRecord,
   record: StatedRecord,
   statements: LedgerStatements,
 ): LedgerFinding | undefined {
   const { seq, position, state } = record
   while (state.awaited[0]?.seq === seq) {
     const given = state.awaited.shift()
-    if (given !== undefined && linkText(Buffer.from(given.hash, 'hex')) !== link)
+    if (given !== undefined && chainHashOf(given.hash) !== chainHash)
       return checkpointMismatch(given, position)
   }
   const entry = decode(body.subarray(start, end))

@@ -1,9 +1,9 @@
 import {
-  baseType,
   checkpointType,
   isSigned,
-  type LedgerBase,
   type LedgerCheckpoint,
+  type TruncationPoint,
+  truncationPointType,
 } from '../format/checkpoint.ts'
 import { timeMax } from '../query/record-view.ts'
 
@@ -15,7 +15,7 @@ export interface CheckpointFault {
 
 /** Checks signatures, and remembers who made them. */
 export interface CheckpointTrust {
-  readonly faultOf: (signed: LedgerCheckpoint | LedgerBase) => CheckpointFault | undefined
+  readonly faultOf: (signed: LedgerCheckpoint | TruncationPoint) => CheckpointFault | undefined
   /** The public keys that signed, each once, in the order in which they came. */
   readonly keys: () => readonly string[]
 }
@@ -44,8 +44,8 @@ export function parseCheckpoint(value: unknown): LedgerCheckpoint | undefined {
 }
 
 /** Reads a base from what was JSON; undefined for what is none, a checkpoint included. */
-export function parseBase(value: unknown): LedgerBase | undefined {
-  return parseAs(baseType, value)
+export function parseTruncationPoint(value: unknown): TruncationPoint | undefined {
+  return parseAs(truncationPointType, value)
 }
 
 function parseAs<Type extends string>(

@@ -1,36 +1,77 @@
-import { linkTextOf } from '../format/ledger-link.ts'
+import type { LedgerBlock } from '../format/block.ts'
+import { type ChainHash, nextChainHash } from '../format/chain.ts'
+import { formatPosition } from '../format/position.ts'
 import { type LedgerBreak, type LedgerFinding, numbered } from './finding.ts'
-import type { RecentLinks } from './recent-hashes.ts'
-import type { LooseRecord } from './unchained-records.ts'
+import type { RecentHashes } from './recent-hashes.ts'
+import { type UnchainedRecord, unchainedRecordsAfter, unchainedRecordsOf } from './unchained-records.ts'
+
+/** Where the chain breaks in a block. */
+export interface Misfit {
+  /** The chain hashes of the stream up to there. */
+  readonly recent: RecentHashes
+  /** Whether the stream has neither a record before it nor a truncation point. */
+  readonly isStart: boolean
+  /** The record that does not fit: its first byte and its index; the body's end if records lack. */
+  readonly at: number
+  readonly index: number
+}
+
+/** Says what happened where the chain breaks; `source` gives the blocks that follow. */
+export function diagnoseMisfit(
+  block: LedgerBlock,
+  { recent, isStart, at, index }: Misfit,
+  source: Iterator<LedgerBlock, unknown, undefined>,
+): LedgerFinding {
+  const { stream } = block
+  const seq = recent.last + 1
+  const { records, count, isWhole } = unchainedRecordsOf(block, at, index)
+  const position = formatPosition({ block: block.id, index })
+  if (!isWhole) {
+    const message = `the bytes of block ${block.id} are no records any more, from record ${seq} on`
+    return { kind: 'undecodable', stream, seq, position, message }
+  }
+  const lacking = Math.max(0, block.count - index - count)
+  const [first, ...rest] = [...records, ...unchainedRecordsAfter(stream, source)]
+  if (first === undefined || (count === 0 && fits(recent.at(recent.last), seq, first))) {
+    const or =
+      first === undefined
+        ? ', or records were removed from its end'
+        : ', and the next block goes on from there'
+    const message = `block ${block.id} was changed around its records: count is ${block.count}, and there are ${index}${or}`
+    return { kind: 'block_changed', stream, seq, position: null, message }
+  }
+  return explainBreak({ stream, recent, isStart, unchained: [first, ...rest], lacking })
+}
 
 /** Where the chain of a stream breaks, and what comes after. */
-export interface BrokenPlace {
+interface BrokenPlace {
   readonly stream: string
-  /** The links of the stream up to the break: the last is the one before the first loose record. */
-  readonly recent: RecentLinks
-  /** Whether no record of the stream comes before the break, and no base stands for any that were dropped. */
+  /** The chain hashes of the stream up to the break; the last is that before `unchained`. */
+  readonly recent: RecentHashes
+  /** Whether the stream has neither a record before the break nor a truncation point. */
   readonly isStart: boolean
   /** The record that does not fit, and those that follow it in its stream. */
-  readonly loose: readonly [LooseRecord, ...LooseRecord[]]
+  readonly unchained: readonly [UnchainedRecord, ...UnchainedRecord[]]
   /** How many records fewer the broken block holds than its columns say. */
   readonly lacking: number
 }
 
-/** How large a gap is measured by the links alone, where the columns do not show it: at first, and when nothing else explains the break. */
+/** How large a gap is measured by the hashes alone: at first, and when nothing else explains it. */
 const gapMax = 1_024
 const wideGapMax = 1_000_000
-/** How far the numbers of records behind several broken ones are looked for. */
+/** How far off the numbers of records behind several broken ones may be. */
 const shiftMax = 16
 
 /**
- * Says what happened. A link says of its record which number it has and which record came before it, whatever the block's columns say: so a
- * record that follows tells the true number of the one before it, and one that fits further up or down tells what stands in between.
- * Where two readings are left, the likelier is given, and the message says so.
+ * Says what happened. A chain hash fixes its record's number and predecessor, whatever the block's
+ * columns claim: so a following record gives away the true number of the one before it, and one that
+ * fits further up or down shows what stands in between. If two readings are left, the likelier is
+ * given, and the message says so.
  */
-export function explainBreak(place: BrokenPlace): LedgerFinding {
-  const [first, second] = place.loose
+function explainBreak(place: BrokenPlace): LedgerFinding {
+  const [first, second] = place.unchained
   const seq = place.recent.last + 1
-  const early = findCopy(place) ?? findChangedLink(place) ?? findFork(place)
+  const early = findCopy(place) ?? findChangedHash(place) ?? findFork(place)
   if (early !== undefined) return early
   const own = second && numberBySuccessor(first, second, seq, gapMax)
   return (
@@ -49,37 +90,37 @@ export function explainBreak(place: BrokenPlace): LedgerFinding {
   )
 }
 
-/** Whether the record's link, as it is written, is the one that it has behind a record with the link `before`, as number `seq`. */
-export function fits(before: string | undefined, seq: number, { entry, link }: LooseRecord): boolean {
-  return before !== undefined && linkTextOf(before, seq, entry, 0, entry.length) === link
+/** Whether the record's stored chain hash is that of number `seq` behind the chain hash `before`. */
+function fits(before: ChainHash | undefined, seq: number, { entry, chainHash }: UnchainedRecord): boolean {
+  return before !== undefined && nextChainHash(before, seq, entry, 0, entry.length) === chainHash
 }
 
 function found(
-  { stream, recent, loose: [first] }: BrokenPlace,
+  { stream, recent, unchained: [first] }: BrokenPlace,
   kind: LedgerBreak,
   message: string,
 ): LedgerFinding {
   return { kind, stream, seq: recent.last + 1, position: first.position, message }
 }
 
-/** The same record twice: of what came before, or of what follows. */
+/** The same record twice: a copy of one before, or of one that follows. */
 function findCopy(place: BrokenPlace): LedgerFinding | undefined {
-  const { recent, loose } = place
-  const [first, ...rest] = loose
+  const { recent, unchained } = place
+  const [first, ...rest] = unchained
   const where = `where record ${recent.last + 1} belongs`
-  const before = recent.numberOf(first.link)
+  const before = recent.numberOf(first.chainHash)
   if (before !== undefined)
     return found(place, 'record_duplicated', `record ${before} stands a second time ${where}`)
-  const twin = rest.find(({ link }) => link === first.link)
+  const twin = rest.find(({ chainHash }) => chainHash === first.chainHash)
   if (twin === undefined) return undefined
   return found(place, 'record_duplicated', `the record at ${twin.position} stands also ${where}`)
 }
 
-/** Whether the record goes on from one further up: what stands in between was put in, with links that were made to fit. */
+/** Whether the record goes on from one further up, so that those in between were inserted. */
 function findFork(place: BrokenPlace): LedgerFinding | undefined {
-  const { recent, loose } = place
+  const { recent, unchained } = place
   for (let seq = recent.last; seq > recent.oldest; seq -= 1) {
-    if (!fits(recent.at(seq - 1), seq, loose[0])) continue
+    if (!fits(recent.at(seq - 1), seq, unchained[0])) continue
     const count = recent.last - seq + 1
     const what = `${numbered(seq, count)} ${count === 1 ? 'was' : 'were'} inserted`
     const message = `${what}, with links made to fit: the record behind claims number ${seq} too, and goes on from record ${seq - 1}`
@@ -88,14 +129,14 @@ function findFork(place: BrokenPlace): LedgerFinding | undefined {
   return undefined
 }
 
-/** Whether the record that belongs here comes further down: then what stands before it was moved up or put in. */
+/** Whether the record that belongs here comes later, so that those before it were moved or inserted. */
 function findDisplaced(place: BrokenPlace, own: number | undefined): LedgerFinding | undefined {
-  const { recent, loose } = place
+  const { recent, unchained } = place
   const seq = recent.last + 1
-  const at = loose.findIndex((record) => fits(recent.at(recent.last), seq, record))
-  const rightful = loose[at]
+  const at = unchained.findIndex((record) => fits(recent.at(recent.last), seq, record))
+  const rightful = unchained[at]
   if (rightful === undefined) return undefined
-  if ((own !== undefined && own > seq) || comesBackBefore(loose, at, seq))
+  if ((own !== undefined && own > seq) || comesBackBefore(unchained, at, seq))
     return found(
       place,
       'records_reordered',
@@ -105,29 +146,29 @@ function findDisplaced(place: BrokenPlace, own: number | undefined): LedgerFindi
   return found(place, 'record_inserted', `${what} before record ${seq}, which fits what comes before them`)
 }
 
-/** Whether the chain that goes on from the record at `from`, which has this number, comes to one that stands before it. */
-function comesBackBefore(loose: readonly LooseRecord[], from: number, number: number): boolean {
+/** Whether the chain from the record at `from`, number `number`, continues at one that stands before it. */
+function comesBackBefore(unchained: readonly UnchainedRecord[], from: number, number: number): boolean {
   let at = from
-  for (let seq = number + 1; seq <= number + loose.length; seq += 1) {
-    const link = loose[at]?.link
-    const next = loose[at + 1]
-    const follows = (record: LooseRecord): boolean => fits(link, seq, record)
-    at = next !== undefined && follows(next) ? at + 1 : loose.findIndex(follows)
+  for (let seq = number + 1; seq <= number + unchained.length; seq += 1) {
+    const before = unchained[at]?.chainHash
+    const next = unchained[at + 1]
+    const follows = (record: UnchainedRecord): boolean => fits(before, seq, record)
+    at = next !== undefined && follows(next) ? at + 1 : unchained.findIndex(follows)
     if (at < 0) return false
     if (at < from) return true
   }
   return false
 }
 
-/** The true number of a record, by the one after it; undefined where that does not follow it, or the number is far off. */
+/** The true number of a record, by the one after it; undefined if that does not follow it. */
 function numberBySuccessor(
-  record: LooseRecord,
-  after: LooseRecord,
+  record: UnchainedRecord,
+  after: UnchainedRecord,
   expected: number,
   offMax: number,
 ): number | undefined {
-  // Columns may claim what is no number of a record.
-  const is = (seq: number): boolean => seq > 0 && fits(record.link, seq + 1, after)
+  // Columns may claim an impossible number.
+  const is = (seq: number): boolean => seq > 0 && fits(record.chainHash, seq + 1, after)
   if (is(expected)) return expected
   if (is(record.claimed)) return record.claimed
   for (let off = 1; off <= offMax; off += 1) {
@@ -137,7 +178,7 @@ function numberBySuccessor(
   return undefined
 }
 
-/** What the record's true number tells. */
+/** What the record's true number shows. */
 function findByNumber(place: BrokenPlace, own: number | undefined): LedgerFinding | undefined {
   const seq = place.recent.last + 1
   if (own === undefined) return undefined
@@ -151,14 +192,14 @@ function again(place: BrokenPlace, own: number): LedgerFinding {
   return found(place, 'record_duplicated', `record ${own} stands again ${where}`)
 }
 
-/** Whether only the link is not what was written: the record behind goes on from the right one. */
-function findChangedLink(place: BrokenPlace): LedgerFinding | undefined {
-  const { recent, loose } = place
-  const [{ entry }, second] = loose
+/** Whether only the stored chain hash was changed: the next record goes on from the right one. */
+function findChangedHash(place: BrokenPlace): LedgerFinding | undefined {
+  const { recent, unchained } = place
+  const [{ entry }, second] = unchained
   const seq = recent.last + 1
   const before = recent.at(recent.last)
   if (before === undefined || second === undefined) return undefined
-  if (!fits(linkTextOf(before, seq, entry, 0, entry.length), seq + 1, second)) return undefined
+  if (!fits(nextChainHash(before, seq, entry, 0, entry.length), seq + 1, second)) return undefined
   const why = `its link is not the one that record ${seq + 1} goes on from`
   return found(place, 'record_changed', `record ${seq} was changed: ${why}`)
 }
@@ -175,16 +216,16 @@ function removed(place: BrokenPlace, next: number): LedgerFinding {
     : found(place, 'records_removed', `${gone} between record ${seq - 1} and record ${next}`)
 }
 
-/** The record behind helps no further: where the chain goes on, its numbers tell whether records lack there, or are too many. */
+/** Where the chain goes on further down, whose numbers show whether records are missing or added. */
 function findFurther(place: BrokenPlace): LedgerFinding | undefined {
-  const { recent, loose } = place
+  const { recent, unchained } = place
   const seq = recent.last + 1
-  for (const [at, one] of loose.entries()) {
-    const other = loose[at + 1]
+  for (const [at, one] of unchained.entries()) {
+    const other = unchained[at + 1]
     if (at === 0 || other === undefined) continue
     for (let shift = -shiftMax; shift <= shiftMax; shift += 1) {
       const own = seq + at + shift
-      if (own <= recent.last || !fits(one.link, own + 1, other)) continue
+      if (own <= recent.last || !fits(one.chainHash, own + 1, other)) continue
       if (shift > 0) return removed(place, seq + shift)
       if (shift === 0)
         return found(
@@ -199,8 +240,8 @@ function findFurther(place: BrokenPlace): LedgerFinding | undefined {
   return undefined
 }
 
-function lastDoubt({ loose }: BrokenPlace): string {
-  return loose.length === 1
+function lastDoubt({ unchained }: BrokenPlace): string {
+  return unchained.length === 1
     ? 'it is the last of its stream, so that it may also have been inserted, or the one before it removed'
     : 'neither does any record after it'
 }

@@ -3,15 +3,18 @@ import type { LedgerEntry } from '../format/record.ts'
 import { type LedgerFinding, numbered } from './finding.ts'
 
 /** How far another stream had come when one was opened. */
-export interface StreamWitness {
+export interface PriorHead {
   readonly stream: string
   readonly seq: number
   /** 64 hex digits. */
   readonly hash: string
 }
 
-/** What `ledger.opened` says in `before` of other streams: `stream:seq:hash`, one or a list. What is not of this form says nothing. */
-export function witnessesOf(detail: LedgerEntry['detail']): readonly StreamWitness[] {
+/**
+ * The heads that `ledger.opened` states in `before`: `stream:seq:hash`, one or a list. Anything else
+ * states nothing.
+ */
+export function priorHeadsOf(detail: LedgerEntry['detail']): readonly PriorHead[] {
   const { before } = detail ?? { before: null }
   const texts = typeof before === 'string' ? [before] : Array.isArray(before) ? before : []
   return texts.flatMap((text) => {
@@ -20,13 +23,13 @@ export function witnessesOf(detail: LedgerEntry['detail']): readonly StreamWitne
   })
 }
 
-/** Records that somebody was told of are not there. */
+/** Records that something vouches for are missing. */
 export function tailMissing(stream: string, last: number, seq: number, by: string): LedgerFinding {
   const message = `the end of the stream was cut off: ${numbered(last + 1, seq - last)} ${seq - last === 1 ? 'is' : 'are'} missing, which ${by} vouches for`
   return { kind: 'tail_missing', stream, seq: last + 1, position: null, message }
 }
 
-/** The chain at a record is not what somebody was told of it, although every link fits. */
+/** The chain at a record is not what was stated of it, although every chain hash fits. */
 export function historyRewritten(
   stream: string,
   seq: number,

@@ -1,43 +1,46 @@
+import type { ChainHash } from '../format/chain.ts'
+
 /** How far before its own record a checkpoint may point, and how far back a copy is recognised. */
-export const recentLinksMax = 1_024
+export const recentHashesMax = 1_024
 
-/** Links that are kept: those before a record, and its own. */
-const linksMax = recentLinksMax + 1
+/** Those before a record, and its own. */
+const hashesMax = recentHashesMax + 1
 
-/** The last links of a stream, by number: 100 KB of memory where they are all there. */
-export class RecentLinks {
-  readonly #links: string[] = []
+/** The last chain hashes of a stream, by record number: 100 KB of memory when full. */
+export class RecentHashes {
+  readonly #hashes: ChainHash[] = []
   #last: number
   #size = 0
 
-  constructor(seq: number, link: string) {
+  constructor(seq: number, chainHash: ChainHash) {
     this.#last = seq - 1
-    this.push(link)
+    this.push(chainHash)
   }
 
-  /** Adds the link of the next record. */
-  push(link: string): void {
+  /** Adds the chain hash of the next record. */
+  push(chainHash: ChainHash): void {
     this.#last += 1
-    this.#links[this.#last % linksMax] = link
-    if (this.#size < linksMax) this.#size += 1
+    this.#hashes[this.#last % hashesMax] = chainHash
+    if (this.#size < hashesMax) this.#size += 1
   }
 
+  /** Number of the newest. */
   get last(): number {
     return this.#last
   }
 
-  /** Number of the oldest that is kept. */
+  /** Number of the oldest that is still here. */
   get oldest(): number {
     return this.#last - this.#size + 1
   }
 
-  at(seq: number): string | undefined {
-    return seq >= this.oldest && seq <= this.#last ? this.#links[seq % linksMax] : undefined
+  at(seq: number): ChainHash | undefined {
+    return seq >= this.oldest && seq <= this.#last ? this.#hashes[seq % hashesMax] : undefined
   }
 
-  /** The number that a link belongs to. */
-  numberOf(link: string): number | undefined {
-    for (let seq = this.#last; seq >= this.oldest; seq -= 1) if (this.at(seq) === link) return seq
+  /** The record number that a chain hash belongs to. */
+  numberOf(chainHash: ChainHash): number | undefined {
+    for (let seq = this.#last; seq >= this.oldest; seq -= 1) if (this.at(seq) === chainHash) return seq
     return undefined
   }
 }

@@ -1,25 +1,25 @@
+import { chainHashOf } from '../format/chain.ts'
 import type { LedgerCheckpoint } from '../format/checkpoint.ts'
-import { linkText } from '../format/ledger-link.ts'
 import type { LedgerEntry } from '../format/record.ts'
-import { type CheckpointTrust, parseBase, parseCheckpoint } from './checkpoint-trust.ts'
+import { type CheckpointTrust, parseCheckpoint, parseTruncationPoint } from './checkpoint-trust.ts'
 import type { LedgerFinding } from './finding.ts'
-import { checkpointMismatch, historyRewritten, tailMissing, witnessesOf } from './prior-heads.ts'
-import { type RecentLinks, recentLinksMax } from './recent-hashes.ts'
+import { checkpointMismatch, historyRewritten, priorHeadsOf, tailMissing } from './prior-heads.ts'
+import { type RecentHashes, recentHashesMax } from './recent-hashes.ts'
 import type { LedgerStreams, StreamState } from './streams.ts'
 
-/** A record whose link fits, and where its stream stands. */
+/** A record whose chain hash fits, and where its stream stands. */
 export interface StatedRecord {
   readonly seq: number
   readonly position: string
   readonly state: StreamState
-  readonly recent: RecentLinks
+  readonly recent: RecentHashes
 }
 
-/** Compares what records say of chains with the chains. */
+/** Compares what records state about chains with the chains. */
 export interface LedgerStatements {
   /** A checkpoint in the ledger. */
   readonly checkpoint: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
-  /** A stream's first record, which may say how far those before it had come: so it vouches for their end. */
+  /** A stream's first record, which may state the heads of earlier streams and so vouch for their ends. */
   readonly opening: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
   readonly sums: () => StatementSums
 }
@@ -38,20 +38,20 @@ export function createLedgerStatements(streams: LedgerStreams, trust: Checkpoint
       const stated = parseCheckpoint(detail)
       if (stated === undefined) {
         const why =
-          parseBase(detail) === undefined
+          parseTruncationPoint(detail) === undefined
             ? 'it states nothing that can be read'
             : 'it is a base, which is no checkpoint'
         return notRight(record, 'checkpoint_invalid', why)
       }
       const fault = trust.faultOf(stated)
       if (fault !== undefined) return notRight(record, fault.kind, fault.message)
-      if (stated.stream !== state.id || stated.seq >= seq || stated.seq < seq - recentLinksMax)
+      if (stated.stream !== state.id || stated.seq >= seq || stated.seq < seq - recentHashesMax)
         return notRight(record, 'checkpoint_invalid', 'it is not of the records right before it')
-      const link = recent.at(stated.seq)
-      // Writers state the record right before. Not to mind would be a way around every checkpoint: blocks of other streams can be moved.
-      if (link === undefined) return notRight(record, 'checkpoint_invalid', outOfSight(stated.seq))
-      if (link !== linkText(Buffer.from(stated.hash, 'hex')))
-        return checkpointMismatch(stated, record.position)
+      const chainHash = recent.at(stated.seq)
+      // Writers state the record right before. Accepting less would be a way around every
+      // checkpoint, since blocks of other streams can be moved.
+      if (chainHash === undefined) return notRight(record, 'checkpoint_invalid', outOfSight(stated.seq))
+      if (chainHash !== chainHashOf(stated.hash)) return checkpointMismatch(stated, record.position)
       state.signedSeq = seq
       checkpoints += 1
       lastCheckpoint = stated
@@ -59,11 +59,11 @@ export function createLedgerStatements(streams: LedgerStreams, trust: Checkpoint
     },
     opening: ({ detail }, { state: opened }) => {
       const by = `the first record of stream ${opened.id}`
-      for (const { stream, seq, hash } of witnessesOf(detail)) {
+      for (const { stream, seq, hash } of priorHeadsOf(detail)) {
         const state = streams.find(stream)
         const last = state?.seq ?? 0
         if (last < seq) return tailMissing(stream, last, seq, by)
-        if (state?.seq === seq && state.link !== linkText(Buffer.from(hash, 'hex')))
+        if (state?.seq === seq && state.chainHash !== chainHashOf(hash))
           return historyRewritten(stream, seq, by, null)
       }
       return undefined

@@ -1,75 +1,75 @@
-import { firstLink } from '../format/chain.ts'
-import type { LedgerBase, LedgerCheckpoint } from '../format/checkpoint.ts'
-import { linkText } from '../format/ledger-link.ts'
-import { RecentLinks } from './recent-hashes.ts'
+import { type ChainHash, chainHashOf, firstChainHash } from '../format/chain.ts'
+import type { LedgerCheckpoint, TruncationPoint } from '../format/checkpoint.ts'
+import { RecentHashes } from './recent-hashes.ts'
 
 /** How far a stream has been followed. */
 export interface StreamState {
   readonly id: string
-  /** Number and link of the last record that fits; where there was none yet, those that the chain begins with. */
+  /** Number and chain hash of the last record that fits; at first, what the chain begins with. */
   seq: number
-  link: string
-  /** Whether no record was seen yet and no base stands in front. */
+  chainHash: ChainHash
+  /** Whether the stream has neither a record yet nor a truncation point. */
   isStart: boolean
   /** Number of the last record that a checkpoint in the ledger vouches for; 0 for none. */
   signedSeq: number
-  /** Checkpoints that were given and not come to yet, by number. */
+  /** Given checkpoints that have not been reached yet, by number. */
   readonly awaited: LedgerCheckpoint[]
 }
 
-/** Writers at work at once: as many streams keep their last links. */
-const streamsWithLinksMax = 16
+/** As many streams keep their recent hashes: as many writers may be at work at once. */
+const streamsWithHashesMax = 16
 
-/** Every stream that was seen, and the last links of those that were seen last. */
+/** Every stream met so far, and the recent hashes of those met last. */
 export interface LedgerStreams {
   readonly find: (id: string) => StreamState | undefined
-  /** The stream, begun where it was not known. */
+  /** The stream, begun if it was not known. */
   readonly get: (id: string) => StreamState
-  /** The links of the stream's last records, its head included. */
-  readonly recentOf: (state: StreamState) => RecentLinks
+  /** The chain hashes of the stream's last records, its head included. */
+  readonly recentOf: (state: StreamState) => RecentHashes
   readonly all: () => Iterable<StreamState>
 }
 
 /**
- * @param bases what stands in front of streams whose beginning was dropped
- * @param awaited checkpoints to compare with the chains when they are come to
+ * @param points what stands for the beginning of streams that retention truncated
+ * @param awaited checkpoints to compare with the chains when they are reached
  */
 export function createLedgerStreams(
-  bases: readonly LedgerBase[],
+  points: readonly TruncationPoint[],
   awaited: readonly LedgerCheckpoint[],
 ): LedgerStreams {
   const states = new Map<string, StreamState>()
-  const recent = new Map<string, RecentLinks>()
+  const recent = new Map<string, RecentHashes>()
 
-  function begin(id: string, base: LedgerBase | undefined): StreamState {
+  function begin(id: string, point: TruncationPoint | undefined): StreamState {
+    const seq = point?.seq ?? 0
     const state: StreamState = {
       id,
-      seq: base?.seq ?? 0,
-      link: linkText(base === undefined ? firstLink(id) : Buffer.from(base.hash, 'hex')),
-      isStart: base === undefined,
-      signedSeq: base?.seq ?? 0,
+      seq,
+      chainHash: point === undefined ? firstChainHash(id) : chainHashOf(point.hash),
+      isStart: point === undefined,
+      signedSeq: seq,
       awaited: awaited
-        .filter(({ stream, seq }) => stream === id && seq > (base?.seq ?? 0))
+        .filter((checkpoint) => checkpoint.stream === id && checkpoint.seq > seq)
         .toSorted((one, other) => one.seq - other.seq),
     }
     states.set(id, state)
     return state
   }
 
-  for (const base of bases) begin(base.stream, base)
+  for (const point of points) begin(point.stream, point)
   return {
     find: (id) => states.get(id),
     get: (id) => states.get(id) ?? begin(id, undefined),
     recentOf: (state) => {
       const found = recent.get(state.id)
-      const links = found ?? new RecentLinks(state.seq, state.link)
+      const hashes = found ?? new RecentHashes(state.seq, state.chainHash)
       if (found === undefined) {
         const [oldest] = recent.keys()
-        if (recent.size >= streamsWithLinksMax && oldest !== undefined) recent.delete(oldest)
+        if (recent.size >= streamsWithHashesMax && oldest !== undefined) recent.delete(oldest)
       } else recent.delete(state.id)
-      // A map keeps the order of setting: the one that was used last is the last to go.
-      recent.set(state.id, links)
-      return links
+      // A map keeps the order of insertion: the one used last is evicted last.
+      recent.set(state.id, hashes)
+      return hashes
     },
     all: () => states.values(),
   }

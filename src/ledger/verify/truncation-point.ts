@@ -1,10 +1,10 @@
-import type { LedgerBase, LedgerCheckpoint } from '../format/checkpoint.ts'
-import { type CheckpointTrust, parseBase, parseCheckpoint } from './checkpoint-trust.ts'
+import type { LedgerCheckpoint, TruncationPoint } from '../format/checkpoint.ts'
+import { type CheckpointTrust, parseCheckpoint, parseTruncationPoint } from './checkpoint-trust.ts'
 import type { LedgerFinding } from './finding.ts'
 import { checkpointMismatch } from './prior-heads.ts'
 
 /** A base as a ledger holds it, which whoever can write the file may have put there. */
-export interface StoredBase {
+export interface StoredTruncationPoint {
   /** Id of the stream that it stands in front of, 32 hex digits; empty where that is not known. */
   readonly stream: string
   /** JSON, if it is right. */
@@ -12,22 +12,22 @@ export interface StoredBase {
 }
 
 /** Bases that are right: all of them, or those before the first that is not. */
-export interface ReadBases {
-  readonly bases: readonly LedgerBase[]
+export interface ReadTruncationPoints {
+  readonly truncationPoints: readonly TruncationPoint[]
   readonly firstBroken: LedgerFinding | undefined
 }
 
 /** A base vouches for all that was dropped, and nothing can be compared with it but what was kept elsewhere. */
-export function readBases(
-  stored: readonly StoredBase[],
+export function readTruncationPoints(
+  stored: readonly StoredTruncationPoint[],
   checkpoints: readonly LedgerCheckpoint[],
   trust: CheckpointTrust,
-): ReadBases {
-  const bases: LedgerBase[] = []
+): ReadTruncationPoints {
+  const truncationPoints: TruncationPoint[] = []
   for (const { stream, text } of stored) {
     const value = parseJson(text)
-    const base = parseBase(value)
-    if (base === undefined) return { bases, firstBroken: notABase(stream, value) }
+    const base = parseTruncationPoint(value)
+    if (base === undefined) return { truncationPoints, firstBroken: notABase(stream, value) }
     const { seq } = base
     const fault =
       base.stream === stream
@@ -35,15 +35,15 @@ export function readBases(
         : { kind: 'checkpoint_invalid' as const, message: `it is of stream ${base.stream}` }
     if (fault !== undefined) {
       const message = `the base that stands for the records up to ${seq} is not right: ${fault.message}`
-      return { bases, firstBroken: { kind: fault.kind, stream, seq, position: null, message } }
+      return { truncationPoints, firstBroken: { kind: fault.kind, stream, seq, position: null, message } }
     }
     const other = checkpoints.find(
       (kept) => kept.stream === stream && kept.seq === seq && kept.hash !== base.hash,
     )
-    if (other !== undefined) return { bases, firstBroken: checkpointMismatch(other, null) }
-    bases.push(base)
+    if (other !== undefined) return { truncationPoints, firstBroken: checkpointMismatch(other, null) }
+    truncationPoints.push(base)
   }
-  return { bases, firstBroken: undefined }
+  return { truncationPoints, firstBroken: undefined }
 }
 
 function notABase(stream: string, value: unknown): LedgerFinding {

@@ -8,9 +8,9 @@ import {
   streamId,
 } from '../../../test/support/ledger-forge.ts'
 import type { LedgerBlock } from '../format/block.ts'
-import { publicKeyOf, signBase, signCheckpoint } from '../format/checkpoint.ts'
+import { publicKeyOf, signCheckpoint, signTruncationPoint } from '../format/checkpoint.ts'
 import { ledgerEntry } from '../format/record.ts'
-import { recentLinksMax } from './recent-hashes.ts'
+import { recentHashesMax } from './recent-hashes.ts'
 import { verifyLedger } from './verify-ledger.ts'
 
 // What somebody leaves who writes the file, knows this program, and does not have the signing key.
@@ -47,7 +47,7 @@ describe('a signed history that was written anew', () => {
     })
   })
 
-  test.each([recentLinksMax, recentLinksMax - 1, 1])(
+  test.each([recentHashesMax, recentHashesMax - 1, 1])(
     'is found %i records before its checkpoint',
     (distance) => {
       const forge = createLedgerForge()
@@ -65,14 +65,14 @@ describe('a signed history that was written anew', () => {
     forge.write(one, requestEntry(2))
     const stated = { ...forge.head(one), seq: 1 }
     const [first] = forge.blocks[0]?.records ?? []
-    const right = { ...stated, hash: Buffer.from(first?.link ?? []).toString('hex') }
-    const base = signBase({ ...right, at: 3 }, signingKey)
+    const right = { ...stated, hash: Buffer.from(first?.chainHash ?? []).toString('hex') }
+    const base = signTruncationPoint({ ...right, at: 3 }, signingKey)
     const kept = [right, { ...right, hash: 'ab'.repeat(32) }].map((head) =>
       signCheckpoint({ ...head, at: 3 }, signingKey),
     )
-    const bases = [{ stream: one, text: JSON.stringify(base) }]
+    const truncationPoints = [{ stream: one, text: JSON.stringify(base) }]
     const found = verifyLedger(sealedOf(forge).slice(1), {
-      bases,
+      truncationPoints,
       checkpoints: kept,
       trustedKeys,
     }).firstBroken

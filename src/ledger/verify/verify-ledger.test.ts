@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { firstHash } from '../../../test/support/ledger-blocks.ts'
 import {
   createLedgerForge,
   type ForgedBlock,
@@ -14,19 +15,18 @@ import {
   streamId,
 } from '../../../test/support/ledger-forge.ts'
 import type { LedgerBlock } from '../format/block.ts'
-import { firstLink } from '../format/chain.ts'
 import {
-  type LedgerBase,
   type LedgerCheckpoint,
   publicKeyOf,
-  signBase,
   signCheckpoint,
+  signTruncationPoint,
+  type TruncationPoint,
 } from '../format/checkpoint.ts'
 import { encodeEntry } from '../format/encoding.ts'
 import { ledgerEntry } from '../format/record.ts'
 import type { LedgerBreak } from './finding.ts'
-import { recentLinksMax } from './recent-hashes.ts'
-import type { StoredBase } from './truncation-point.ts'
+import { recentHashesMax } from './recent-hashes.ts'
+import type { StoredTruncationPoint } from './truncation-point.ts'
 import { type LedgerVerifyOptions, verifyLedger } from './verify-ledger.ts'
 
 const one = streamId(1)
@@ -86,10 +86,12 @@ describe('a ledger that nobody touched', () => {
 
   test('is in order behind a base, when what comes before it was dropped', () => {
     const { base, rest } = dropped()
-    expect(kindOf(rest, { bases: [stored(base)] })).toBeUndefined()
+    expect(kindOf(rest, { truncationPoints: [stored(base)] })).toBeUndefined()
     expect(kindOf(rest)).toBe('start_removed')
-    expect(kindOf(rest, { bases: [stored({ ...base, hash: 'ab'.repeat(32) })] })).toBe('checkpoint_invalid')
-    expect(kindOf(rest, { bases: [stored(base)], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
+    expect(kindOf(rest, { truncationPoints: [stored({ ...base, hash: 'ab'.repeat(32) })] })).toBe(
+      'checkpoint_invalid',
+    )
+    expect(kindOf(rest, { truncationPoints: [stored(base)], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
   })
 
   test('tells of a stream that was opened and has no record', () => {
@@ -109,21 +111,21 @@ describe('a ledger that nobody touched', () => {
 })
 
 /** A ledger whose first two records retention dropped, and what it put in front of the rest. */
-function dropped(): { readonly base: LedgerBase; readonly rest: readonly ForgedBlock[] } {
+function dropped(): { readonly base: TruncationPoint; readonly rest: readonly ForgedBlock[] } {
   const forge = createLedgerForge()
   forge.write(one, requestEntry(1), requestEntry(2))
-  const base = signBase({ ...forge.head(one), at: startedAt }, signingKey)
+  const base = signTruncationPoint({ ...forge.head(one), at: startedAt }, signingKey)
   forge.write(one, requestEntry(3))
   return { base, rest: forge.blocks.slice(1) }
 }
 
-function stored(value: LedgerBase | LedgerCheckpoint): StoredBase {
+function stored(value: TruncationPoint | LedgerCheckpoint): StoredTruncationPoint {
   return { stream: value.stream, text: JSON.stringify(value) }
 }
 
 describe('what stands in the place of a base', () => {
   const { base, rest } = dropped()
-  const found = (text: string) => verify(rest, { bases: [{ stream: one, text }] }).firstBroken
+  const found = (text: string) => verify(rest, { truncationPoints: [{ stream: one, text }] }).firstBroken
 
   test('is found where it is a checkpoint, which anybody may have been given', () => {
     const forge = createLedgerForge()
@@ -133,7 +135,7 @@ describe('what stands in the place of a base', () => {
     forge.write(one, requestEntry(4))
     for (const checkpoint of [inLedger, signCheckpoint({ ...head, at: startedAt + 99 }, signingKey)])
       for (const blocks of [forge.blocks.slice(1), forge.blocks.slice(2)])
-        expect(verify(blocks, { bases: [stored(checkpoint)] }).firstBroken).toMatchObject({
+        expect(verify(blocks, { truncationPoints: [stored(checkpoint)] }).firstBroken).toMatchObject({
           kind: 'start_removed',
           stream: one,
           message: expect.stringContaining('in the place of a base stands a checkpoint of record 2'),
@@ -160,7 +162,7 @@ describe('what stands in the place of a base', () => {
   )
 
   test('is found where it is the base of another stream', () => {
-    expect(found(JSON.stringify(signBase({ ...base, stream: other }, signingKey)))).toMatchObject({
+    expect(found(JSON.stringify(signTruncationPoint({ ...base, stream: other }, signingKey)))).toMatchObject({
       kind: 'checkpoint_invalid',
       stream: one,
       message: expect.stringContaining(`it is of stream ${other}`),
@@ -169,9 +171,9 @@ describe('what stands in the place of a base', () => {
 
   test('is found where it says of its record something else than a checkpoint that was kept', () => {
     const kept = signCheckpoint(base, signingKey)
-    const bases = [stored(base)]
-    expect(kindOf(rest, { bases, checkpoints: [kept] })).toBeUndefined()
-    expect(kindOf(rest, { bases, checkpoints: [{ ...kept, hash: 'ab'.repeat(32) }] })).toBe(
+    const truncationPoints = [stored(base)]
+    expect(kindOf(rest, { truncationPoints, checkpoints: [kept] })).toBeUndefined()
+    expect(kindOf(rest, { truncationPoints, checkpoints: [{ ...kept, hash: 'ab'.repeat(32) }] })).toBe(
       'history_rewritten',
     )
   })
@@ -205,7 +207,9 @@ describe('tampering in a stream, columns made to fit', () => {
     holds(
       'record_changed',
       (records, at) =>
-        records.map((record, index) => (index === at ? { ...record, link: Buffer.alloc(32, at) } : record)),
+        records.map((record, index) =>
+          index === at ? { ...record, chainHash: Buffer.alloc(32, at) } : record,
+        ),
       (at) => at + 1,
     )
   })
@@ -214,8 +218,8 @@ describe('tampering in a stream, columns made to fit', () => {
     holds(
       'record_changed',
       (records, at) => {
-        const before = records[at - 1]?.link ?? firstLink(one)
-        const [forged] = rechained([{ entry: changedEntry(at), link: before }], at + 1, before)
+        const before = records[at - 1]?.chainHash ?? firstHash(one)
+        const [forged] = rechained([{ entry: changedEntry(at), chainHash: before }], at + 1, before)
         return forged === undefined ? [] : records.with(at, forged)
       },
       (at) => at + 2,
@@ -251,7 +255,7 @@ describe('tampering in a stream, columns made to fit', () => {
   test('an inserted record is found', () => {
     holds(
       'record_inserted',
-      (records, at) => records.toSpliced(at, 0, { entry: changedEntry(at), link: Buffer.alloc(32, at) }),
+      (records, at) => records.toSpliced(at, 0, { entry: changedEntry(at), chainHash: Buffer.alloc(32, at) }),
       (at) => at + 1,
     )
   })
@@ -260,11 +264,11 @@ describe('tampering in a stream, columns made to fit', () => {
     holds(
       'record_inserted',
       (records, at) => {
-        const before = records[at - 1]?.link ?? firstLink(one)
+        const before = records[at - 1]?.chainHash ?? firstHash(one)
         return records.toSpliced(
           at,
           0,
-          ...rechained([{ entry: changedEntry(at), link: before }], at + 1, before),
+          ...rechained([{ entry: changedEntry(at), chainHash: before }], at + 1, before),
         )
       },
       (at) => at + 1,
@@ -396,7 +400,7 @@ describe('checkpoints in the ledger', () => {
       rechained(
         records.map((record, index) => (index === 0 ? { ...record, entry: changedEntry(1) } : record)),
         1,
-        firstLink(one),
+        firstHash(one),
       ),
     )
     expect(verify(rewritten).firstBroken).toMatchObject({ kind: 'history_rewritten', seq: 2 })
@@ -419,7 +423,7 @@ describe('checkpoints in the ledger', () => {
   test('must be checkpoints: a base in their place is told', () => {
     const forge = createLedgerForge()
     forge.write(one, requestEntry(1))
-    const base = signBase({ ...forge.head(one), at: 1 }, signingKey)
+    const base = signTruncationPoint({ ...forge.head(one), at: 1 }, signingKey)
     forge.write(one, ledgerEntry({ at: 2, event: 'ledger.checkpoint', detail: { ...base } }))
     expect(verify(forge.blocks).firstBroken).toMatchObject({
       kind: 'checkpoint_invalid',
@@ -437,7 +441,7 @@ describe('checkpoints in the ledger', () => {
     const forge = createLedgerForge()
     forge.write(one, requestEntry(1))
     const old = signCheckpoint({ ...forge.head(one), at: 1 }, signingKey)
-    forge.write(one, ...Array.from({ length: recentLinksMax }, (_, index) => requestEntry(index)))
+    forge.write(one, ...Array.from({ length: recentHashesMax }, (_, index) => requestEntry(index)))
     forge.write(one, ledgerEntry({ at: 2, event: 'ledger.checkpoint', detail: { ...old } }))
     expect(kindOf(forge.blocks)).toBe('checkpoint_invalid')
   })

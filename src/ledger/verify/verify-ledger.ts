@@ -1,61 +1,63 @@
 import type { LedgerBlock } from '../format/block.ts'
-import type { LedgerBase, LedgerCheckpoint } from '../format/checkpoint.ts'
+import type { LedgerCheckpoint, TruncationPoint } from '../format/checkpoint.ts'
 import { checkBlock } from './check-block.ts'
 import { createCheckpointTrust } from './checkpoint-trust.ts'
+import { diagnoseMisfit } from './explain-break.ts'
 import type { LedgerFinding } from './finding.ts'
-import { diagnoseMisfit } from './ledger-diagnosis.ts'
 import { tailMissing } from './prior-heads.ts'
 import { createLedgerStatements } from './statements.ts'
 import { createLedgerStreams, type LedgerStreams } from './streams.ts'
-import { readBases, type StoredBase } from './truncation-point.ts'
+import { readTruncationPoints, type StoredTruncationPoint } from './truncation-point.ts'
 
 export interface LedgerVerifyOptions {
-  /** What stands in front of each stream whose beginning was dropped by retention, as it is stored. */
-  readonly bases?: readonly StoredBase[]
-  /** Public keys that may sign, raw, base64url. Undefined: any, so that a signature says only that whoever made it has its key. */
+  /** The truncation point of each stream whose beginning retention dropped, as it is stored. */
+  readonly truncationPoints?: readonly StoredTruncationPoint[]
+  /**
+   * Public keys that may sign, raw, base64url. Undefined: any; a signature then proves only that its
+   * maker holds the key that it names.
+   */
   readonly trustedKeys?: readonly string[] | undefined
-  /** Checkpoints that were kept elsewhere. Their signatures are not looked at again. */
+  /** Checkpoints that were kept elsewhere. Their signatures are not checked again. */
   readonly checkpoints?: readonly LedgerCheckpoint[]
-  /** Streams that are known to have been opened, by id: each has at least one record, or a base. */
+  /** Ids of streams known to have been opened: each has a record at least, or a truncation point. */
   readonly streams?: readonly string[]
-  /** Looks at what queries find blocks by. @default nothing is looked at */
+  /** Checks what queries find blocks by. @default not checked */
   readonly index?: LedgerIndexCheck
 }
 
-/** Compares what a store keeps beside the blocks, to find them by, with what is in them. */
+/** Compares a store's index with the blocks. */
 export interface LedgerIndexCheck {
-  /** Given each block that is in order, in the order of ids. */
+  /** Called with each valid block, in the order of ids. */
   readonly check: (block: LedgerBlock) => LedgerFinding | undefined
-  /** And asked once there are no more. */
+  /** Called after the last block. */
   readonly end: () => LedgerFinding | undefined
 }
 
 /** What was found. */
 export interface LedgerVerification {
-  /** Records and whole blocks that are in order; where something is broken, those before it. */
+  /** Valid records and whole blocks; if something is broken, those before it. */
   readonly records: number
   readonly blocks: number
   readonly streams: number
-  /** Checkpoints in the ledger, all of them right, and the last of them. */
+  /** Valid checkpoints in the ledger, and the last of them. */
   readonly checkpoints: number
   readonly lastCheckpoint: LedgerCheckpoint | undefined
-  /** Public keys that signed them and the bases. */
+  /** Public keys that signed them and the truncation points. */
   readonly keys: readonly string[]
   readonly firstBroken: LedgerFinding | undefined
-  /** What a reader must know to read the rest right; one sentence each. */
+  /** What to know to interpret the rest; one sentence each. */
   readonly notes: readonly string[]
 }
 
 /**
- * Verifies a ledger, record by record, up to the first thing that is broken. Takes the blocks of all streams in the order of their ids,
- * once. What it keeps in memory grows with the number of streams, not of records.
- *
- * `docs/reference/ledger.md` has what this promises, and what it cannot.
+ * Verifies a ledger record by record, up to the first thing that is broken. Reads the blocks of all
+ * streams once, in the order of their ids. Memory grows with the number of streams, not of records.
+ * `docs/reference/ledger.md` says what this promises, and what it cannot.
  */
 export function verifyLedger(
   blocks: Iterable<LedgerBlock>,
   {
-    bases: storedBases = [],
+    truncationPoints: storedBases = [],
     trustedKeys,
     checkpoints = [],
     streams: opened = [],
@@ -63,8 +65,8 @@ export function verifyLedger(
   }: LedgerVerifyOptions = {},
 ): LedgerVerification {
   const trust = createCheckpointTrust(trustedKeys)
-  const { bases, firstBroken: brokenBase } = readBases(storedBases, checkpoints, trust)
-  const streams = createLedgerStreams(bases, checkpoints)
+  const { truncationPoints, firstBroken: brokenBase } = readTruncationPoints(storedBases, checkpoints, trust)
+  const streams = createLedgerStreams(truncationPoints, checkpoints)
   const statements = createLedgerStatements(streams, trust)
   const source = blocks[Symbol.iterator]()
   let wholeBlocks = 0
@@ -92,7 +94,7 @@ export function verifyLedger(
   const { checkpoints: signed, lastCheckpoint } = statements.sums()
   const notes = [
     ...(trustedKeys === undefined && trust.keys().length > 0 ? [unknownSigner] : []),
-    ...checkpoints.filter(({ stream, seq }) => isBehind(bases, stream, seq)).map(describeDropped),
+    ...checkpoints.filter(({ stream, seq }) => isBehind(truncationPoints, stream, seq)).map(describeDropped),
     ...(firstBroken === undefined ? describeUnsigned(streams) : []),
   ]
   return {
@@ -110,15 +112,15 @@ export function verifyLedger(
 const unknownSigner =
   'Signatures fit the keys that they name, but whose keys those are is not known: say it by --public-key, or by --checkpoint with a checkpoint that was kept elsewhere.'
 
-function isBehind(bases: readonly LedgerBase[], stream: string, seq: number): boolean {
-  return bases.some((base) => base.stream === stream && base.seq >= seq)
+function isBehind(truncationPoints: readonly TruncationPoint[], stream: string, seq: number): boolean {
+  return truncationPoints.some((base) => base.stream === stream && base.seq >= seq)
 }
 
 function describeDropped({ stream, seq }: LedgerCheckpoint): string {
   return `Record ${seq} of stream ${stream}, which a given checkpoint vouches for, was dropped by retention.`
 }
 
-/** Streams end where their writers did: only who was told of more can say that something is missing. */
+/** Streams end where their writers did: only a given checkpoint can show that more is missing. */
 function findCutTail(
   streams: LedgerStreams,
   checkpoints: readonly LedgerCheckpoint[],
@@ -131,7 +133,7 @@ function findCutTail(
   return undefined
 }
 
-/** A stream is opened by its first record. */
+/** A stream that was opened has its first record. */
 function findEmptied(streams: LedgerStreams, opened: readonly string[]): LedgerFinding | undefined {
   const stream = opened.find((id) => streams.find(id) === undefined)
   if (stream === undefined) return undefined

@@ -1,96 +1,88 @@
-import { turnsOfAnswers, turnsThatBringMore } from './event-loop-turns.ts'
+import { createGroupCommit } from './group-commit.ts'
 
-export interface GroupQueueOptions<Item, Result> {
-  /** Carries out a group, all of it at once, and gives an outcome for each. Called again only once it has settled. */
-  readonly send: (group: readonly Item[]) => Promise<readonly GroupOutcome<Result>[]>
+export interface CallQueueOptions<Item, Result> {
+  /** Executes a group and gives an outcome for each item. Called again only once it has settled. */
+  readonly send: (group: readonly Item[]) => Promise<readonly CallOutcome<Result>[]>
   /** What an item weighs; a group and the queue are bounded by weight. */
   readonly weigh: (item: Item) => number
-  /** What a group weighs at most, so that nobody waits long for others; a heavier item goes alone. */
+  /** Most weight of a group, so that no call waits long for others; a heavier item goes alone. */
   readonly groupMax: number
-  /** What waits at most: more is refused at once. */
+  /** Most weight that waits: more is refused at once. */
   readonly waitingMax: number
-  /** What refuses it. */
+  /** The error of a refused item. */
   readonly refuse: () => Error
 }
 
-export type GroupOutcome<Result> = { readonly value: Result } | { readonly failure: unknown }
+export type CallOutcome<Result> = { readonly value: Result } | { readonly failure: unknown }
 
-/**
- * Gathers items while a group is under way, and sends them all once it is done. Nothing waits on purpose: an item that comes while
- * nothing is under way goes at the end of the event loop's turn.
- */
-export interface GroupQueue<Item, Result> {
+/** Calls that share commits, see `GroupCommit`; each has a promise and an outcome of its own. */
+export interface CallQueue<Item, Result> {
   /** @throws what `send` rejected with, for every item of the group; by rejecting */
   readonly add: (item: Item) => Promise<Result>
-  /** Resolves once everything that was added until now has settled. */
+  /** Resolves once everything added so far has settled. */
   readonly settled: () => Promise<void>
 }
 
-interface Waiting<Item, Result> {
+interface WaitingCall<Item, Result> {
   readonly item: Item
   readonly weight: number
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
 }
 
-export function createGroupQueue<Item, Result>(
-  options: GroupQueueOptions<Item, Result>,
-): GroupQueue<Item, Result> {
+export function createCallQueue<Item, Result>(
+  options: CallQueueOptions<Item, Result>,
+): CallQueue<Item, Result> {
   const { send, weigh, groupMax, waitingMax, refuse } = options
-  let gathering: Waiting<Item, Result>[] = []
+  let calls: WaitingCall<Item, Result>[] = []
   let weight = 0
-  let running: Promise<void> | undefined
 
-  function takeGroup(): readonly Waiting<Item, Result>[] {
+  function takeGroup(): readonly WaitingCall<Item, Result>[] {
     let taken = 0
     let count = 0
-    for (const waiting of gathering) {
-      if (count > 0 && taken + waiting.weight > groupMax) break
-      taken += waiting.weight
+    for (const call of calls) {
+      if (count > 0 && taken + call.weight > groupMax) break
+      taken += call.weight
       count += 1
     }
-    const group = count === gathering.length ? gathering : gathering.slice(0, count)
-    gathering = count === gathering.length ? [] : gathering.slice(count)
+    const group = count === calls.length ? calls : calls.slice(0, count)
+    calls = count === calls.length ? [] : calls.slice(count)
     weight -= taken
     return group
   }
 
-  async function run(): Promise<void> {
-    while (gathering.length > 0) {
-      await turnsThatBringMore(
-        () => gathering.length,
-        () => weight >= groupMax,
-      )
-      const group = takeGroup()
-      try {
-        settle(group, await send(group.map(({ item }) => item)))
-      } catch (error) {
-        for (const { reject } of group) reject(error)
-      }
-      await turnsOfAnswers()
+  async function commitGroup(): Promise<void> {
+    const group = takeGroup()
+    try {
+      settle(group, await send(group.map(({ item }) => item)))
+    } catch (error) {
+      for (const { reject } of group) reject(error)
     }
-    running = undefined
   }
 
+  const commits = createGroupCommit({
+    // A call may weigh nothing, and yet it waits.
+    waiting: () => Math.max(weight, calls.length),
+    commitMax: groupMax,
+    commit: commitGroup,
+  })
   return {
     add(item) {
       if (weight >= waitingMax) return Promise.reject(refuse())
       return new Promise((resolve, reject) => {
         const own = weigh(item)
-        gathering.push({ item, weight: own, resolve, reject })
+        calls.push({ item, weight: own, resolve, reject })
         weight += own
-        running ??= run()
+        commits.begin()
       })
     },
-    async settled() {
-      await running
-    },
+    settled: commits.settled,
   }
 }
 
 function settle<Item, Result>(
-  group: readonly Waiting<Item, Result>[],
-  outcomes: readonly GroupOutcome<Result>[],
+  group: readonly WaitingCall<Item, Result>[],
+  outcomes: readonly CallOutcome<Result>[],
 ): void {
   for (const [index, { resolve, reject }] of group.entries()) {
     const outcome = outcomes[index] ?? { failure: new Error('a group came back without an outcome') }

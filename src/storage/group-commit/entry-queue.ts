@@ -1,51 +1,48 @@
 import { Fault } from '../../core/fault.ts'
 import { ledgerEntryBytesMax, writeEntry } from '../../ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../ledger/format/record.ts'
-import { turnsOfAnswers, turnsThatBringMore } from './event-loop-turns.ts'
+import { createGroupCommit } from './group-commit.ts'
 
-export interface AppendQueueOptions {
-  /** Makes a batch durable: encoded entries, each behind its length in four bytes. Called again only once it has settled. */
+export interface EntryQueueOptions {
+  /**
+   * Makes encoded entries durable, each behind its length in four bytes, the lowest first. Called
+   * again only once it has settled.
+   */
   readonly send: (entries: Uint8Array<ArrayBuffer>) => Promise<unknown>
-  /** Entries that wait at most: more are refused at once. */
+  /** Most entries that wait: more are refused at once. */
   readonly entriesMax: number
 }
 
 /**
- * Gathers entries while a batch is under way, and sends them all once it is done. Nothing waits on purpose: an entry that comes while
- * nothing is under way goes at the end of the event loop's turn.
+ * Ledger entries that share commits, see `GroupCommit`. They are encoded straight into a reused
+ * buffer, and all of a commit have one promise: a record has no object of its own.
  */
-export interface AppendQueue {
+export interface EntryQueue {
   /**
-   * What goes together has one promise, so that a record costs no promise of its own.
-   *
-   * @throws Fault `ledger_unavailable` by rejecting, for every entry of a batch that failed; TypeError for what cannot be encoded
+   * @throws Fault `ledger_unavailable` for every entry of a batch that failed, and after `close`;
+   *   TypeError for an entry that cannot be encoded; all by rejecting
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
-  /** Resolves once everything that was appended until now has settled. */
-  readonly settled: () => Promise<void>
+  /** Takes no more entries. Resolves once those appended so far have settled. */
+  readonly close: () => Promise<void>
 }
 
-/** What one transaction takes at most, so that nobody waits long for others. */
+/** Most entries of a transaction, so that none waits long for others. */
 const batchMax = 8_192
 const lengthBytes = 4
 const firstBytes = 64 * 1_024
-/** A buffer that grew beyond this in a rush is not kept for the next. */
-const spareBytesMax = 1_024 * 1_024
+/** A buffer that outgrew this in a burst is not reused. */
+const reusedBytesMax = 1_024 * 1_024
 
 /** Entries that go together. */
 class Batch {
-  readonly #outcome = Promise.withResolvers<void>()
+  readonly outcome = Promise.withResolvers<void>()
+  count = 0
   #bytes: Buffer
   #end = 0
-  count = 0
 
-  /** @param bytes what it gathers in until that is too small */
   constructor(bytes: Buffer) {
     this.#bytes = bytes
-  }
-
-  get isDurable(): Promise<void> {
-    return this.#outcome.promise
   }
 
   add(entry: LedgerEntry): void {
@@ -63,71 +60,71 @@ class Batch {
     this.#bytes = more
   }
 
-  /** The bytes to send, which are another's from then on, and what they were gathered in, for the next batch. */
-  take(): { readonly entries: Uint8Array<ArrayBuffer>; readonly spare: Buffer } {
-    return { entries: new Uint8Array(this.#bytes.subarray(0, this.#end)), spare: this.#bytes }
+  /** A copy of the entries, to be transferred. */
+  copy(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#bytes.subarray(0, this.#end))
   }
 
-  async settle(sent: Promise<unknown>): Promise<void> {
-    try {
-      await sent
-      this.#outcome.resolve()
-    } catch (error) {
-      this.#outcome.reject(error)
-    }
+  /** The buffer for a later batch; undefined if it grew too large. */
+  release(): Buffer | undefined {
+    return this.#bytes.length <= reusedBytesMax ? this.#bytes : undefined
   }
 }
 
-export function createAppendQueue({ send, entriesMax }: AppendQueueOptions): AppendQueue {
+export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): EntryQueue {
   /** Of these only the last still takes entries. */
   let batches: Batch[] = []
   let waiting = 0
-  let spare: Buffer | undefined
-  let running: Promise<void> | undefined
+  let unused: Buffer | undefined
+  let isOpen = true
 
-  async function run(): Promise<void> {
-    while (waiting > 0) {
-      await turnsThatBringMore(
-        () => waiting,
-        () => waiting >= batchMax,
-      )
-      const [batch, ...later] = batches
-      if (batch === undefined) break
-      batches = later
-      waiting -= batch.count
-      const taken = batch.take()
-      if (taken.spare.length <= spareBytesMax) spare = taken.spare
-      await batch.settle(send(taken.entries))
-      await turnsOfAnswers()
+  async function commitBatch(): Promise<void> {
+    const [batch, ...later] = batches
+    if (batch === undefined) return
+    batches = later
+    waiting -= batch.count
+    const entries = batch.copy()
+    unused = batch.release() ?? unused
+    try {
+      await send(entries)
+      batch.outcome.resolve()
+    } catch (error) {
+      batch.outcome.reject(error)
     }
-    running = undefined
   }
 
-  function lastBatch(): Batch {
-    const last = batches.at(-1)
-    if (last !== undefined && last.count < batchMax) return last
-    const batch = new Batch(spare ?? Buffer.allocUnsafeSlow(firstBytes))
-    spare = undefined
+  const commits = createGroupCommit({
+    waiting: () => waiting,
+    commitMax: batchMax,
+    commit: commitBatch,
+  })
+
+  function beginBatch(): Batch {
+    const batch = new Batch(unused ?? Buffer.allocUnsafeSlow(firstBytes))
+    unused = undefined
     batches.push(batch)
     return batch
   }
 
   return {
     append(entry) {
+      if (!isOpen) return Promise.reject(new Fault('ledger_unavailable', 'ledger: it is closed'))
       if (waiting >= entriesMax)
         return Promise.reject(new Fault('ledger_unavailable', `ledger: ${entriesMax} entries are waiting`))
+      const last = batches.at(-1)
+      const batch = last !== undefined && last.count < batchMax ? last : beginBatch()
       try {
-        const batch = lastBatch()
         batch.add(entry)
-        waiting += 1
-        running ??= run()
-        return batch.isDurable
       } catch (thrown) {
         return Promise.reject(thrown)
       }
+      waiting += 1
+      commits.begin()
+      return batch.outcome.promise
     },
-    async settled() {
-      await running
+    close() {
+      isOpen = false
+      return commits.settled()
     },
   }
 }

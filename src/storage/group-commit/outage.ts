@@ -1,31 +1,23 @@
-/** Tells when something goes out and when it is back, once each, however many calls fail in between. */
+/** Reports that something fails and that it works again, once each however many calls fail between. */
 export interface Outage {
-  /** The same call, whose end is looked at. */
-  readonly watch: <Arguments extends readonly unknown[], T>(
-    call: (...given: Arguments) => Promise<T>,
-  ) => (...given: Arguments) => Promise<T>
+  readonly failed: (reason: unknown) => void
+  readonly succeeded: () => void
 }
 
 /**
- * @param onOut told of the first call that fails, with why
- * @param onBack told of the first call that does not fail, after one that did
+ * @param onOut called at the first failure, with its reason
+ * @param onBack called at the first success after a failure
  */
 export function createOutage(onOut: (reason: unknown) => void, onBack: () => void): Outage {
   let isOut = false
   return {
-    watch:
-      (call) =>
-      async (...given) => {
-        try {
-          const result = await call(...given)
-          if (isOut) onBack()
-          isOut = false
-          return result
-        } catch (reason) {
-          if (!isOut) onOut(reason)
-          isOut = true
-          throw reason
-        }
-      },
+    failed(reason) {
+      if (!isOut) onOut(reason)
+      isOut = true
+    },
+    succeeded() {
+      if (isOut) onBack()
+      isOut = false
+    },
   }
 }

@@ -13,11 +13,11 @@ export function verifyLedgerFile(file: string, { onProgress, ...trust }: LedgerT
   const blocks = onProgress === undefined ? ledger.blocks : () => withProgress(ledger.blocks(), onProgress)
   try {
     return verifyUntilSettled({
-      readBases: () => JSON.stringify(ledger.bases()),
+      readBases: () => JSON.stringify(ledger.truncationPoints()),
       verify: () =>
         verifyLedger(blocks(), {
           ...trust,
-          bases: ledger.bases(),
+          truncationPoints: ledger.truncationPoints(),
           streams: ledger.streams().map(({ id }) => id),
           index: ledger.checkIndex(),
         }),

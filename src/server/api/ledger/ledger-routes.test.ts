@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
+import { createMemoryLedger } from '../../../../test/support/memory-ledger.ts'
 import { openTestApp, type TestApp } from '../../../../test/support/test-app.ts'
 import { Fault } from '../../../core/fault.ts'
 import { type LedgerEntry, ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger, LedgerQuery } from '../../../ledger/ledger.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
-import { createMemoryLedger } from '../../../storage/memory/ledger.ts'
 
 const { privateKey: signingKey } = generateKeyPairSync('ed25519')
 const start = Date.UTC(2026, 0, 1)

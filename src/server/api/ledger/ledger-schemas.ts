@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { isLedgerEvent, type LedgerEvent, ledgerEvents } from '../../../ledger/format/event.ts'
-import { ledgerCodes } from '../../../ledger/format/ledger-code.ts'
+import { isLedgerEvent, type LedgerEvent, ledgerCodes, ledgerEvents } from '../../../ledger/format/event.ts'
 import { parsePosition } from '../../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'

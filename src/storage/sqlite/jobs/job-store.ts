@@ -2,10 +2,10 @@ import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
-import { createGroupQueue, type GroupQueue } from '../../group-commit/call-queue.ts'
+import { type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
-import { createLastingThread, type LastingThread } from '../threads/restarting-thread.ts'
-import { errorOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
+import { faultOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
 import { createCommitPoll } from './commit-poll.ts'
 import {
   forwardCalls,
@@ -47,20 +47,11 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
   const start = (role: JobThreadData['role']) => startJobThread({ role, file })
   const tell = (role: JobThreadData['role']) => () =>
     onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
-  const first = await openWriter(start('writer'))
-  const writer = createLastingThread({
-    start: () => start('writer'),
-    first,
-    store,
-    faultCode,
-    onRestart: tell('writer'),
-  })
-  const reader = createLastingThread({
-    start: () => start('reader'),
-    store,
-    faultCode,
-    onRestart: tell('reader'),
-  })
+  const createThread = (role: JobThreadData['role']) =>
+    createRestartingThread({ start: () => start(role), store, faultCode, onRestart: tell(role) })
+  const writer = createThread('writer')
+  const reader = createThread('reader')
+  await writer.open((thread) => thread.ask('open', undefined))
   const watching = createJobWatch()
   const others = createCommitPoll({
     readVersion: () => writer.ask('readDataVersion', undefined),
@@ -89,7 +80,8 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
       isOpen = false
       others.stop()
       await queue.settled()
-      const close = (thread: ThreadWorker<JobThreadCalls>) => thread.ask('close', undefined)
+      const close = (thread: ThreadWorker<JobThreadCalls>) =>
+        thread.ask('close', undefined).catch(() => undefined)
       await Promise.all([writer.close(close), reader.close(close)])
     },
   }
@@ -105,30 +97,20 @@ function startJobThread(data: JobThreadData): ThreadWorker<JobThreadCalls> {
   })
 }
 
-async function openWriter(worker: ThreadWorker<JobThreadCalls>): Promise<ThreadWorker<JobThreadCalls>> {
-  try {
-    await worker.ask('open', undefined)
-    return worker
-  } catch (error) {
-    await worker.end()
-    throw error
-  }
-}
-
-type CommitQueue = GroupQueue<JobCall<keyof JobWrites>, unknown>
+type CommitQueue = CallQueue<JobCall<keyof JobWrites>, unknown>
 
 /** Group commit: calls that arrive during a commit share the next. */
 function createCommitQueue(
-  writer: LastingThread<JobThreadCalls>,
+  writer: RestartingThread<JobThreadCalls>,
   watching: { readonly isWatched: () => boolean; readonly tell: (change: JobChange) => void },
 ): CommitQueue {
-  return createGroupQueue({
+  return createCallQueue({
     async send(calls) {
       const isWatched = watching.isWatched()
       const { outcomes, changes } = await writer.ask('commit', { calls, isWatched })
       for (const change of changes) watching.tell(change)
       return outcomes.map((outcome) =>
-        'failure' in outcome ? { failure: errorOf(outcome.failure, store, faultCode) } : outcome,
+        'failure' in outcome ? { failure: faultOf(outcome.failure, store, faultCode) } : outcome,
       )
     },
     weigh: weighCall,

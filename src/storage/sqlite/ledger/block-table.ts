@@ -1,31 +1,37 @@
-import { recordBytesMax, recordsOf, writeLength } from '../../../ledger/format/block.ts'
-import { linkBytes } from '../../../ledger/format/chain.ts'
-import { linkText, linkTextOf } from '../../../ledger/format/ledger-link.ts'
+import {
+  bufferOf,
+  lastFrameOf,
+  recordBytesMax,
+  writeChainHash,
+  writeFramed,
+} from '../../../ledger/format/block.ts'
+import { type ChainHash, nextChainHash, readChainHash } from '../../../ledger/format/chain.ts'
+import { entryTime } from '../../../ledger/format/entry-view.ts'
 import type { SqliteDatabase } from '../database.ts'
 
 /** How far a stream has come: its last record's number, and the chain up to it. */
 export interface StreamHead {
   readonly seq: number
-  readonly link: Uint8Array
+  readonly chainHash: ChainHash
 }
 
-/** Records of one block at most: a query takes blocks apart whole. */
+/** Most records of a block: a query takes whole blocks apart. */
 const blockRecordsMax = 128
 
-/** Puts records behind a stream's head, within a transaction that the caller begins and ends. */
+/** Adds records behind a stream's head, within a transaction of the caller's. */
 export interface StreamDraft {
   readonly add: (entry: Uint8Array) => void
   /** The head with all that was added. */
   readonly head: () => StreamHead
-  /** Writes what is not yet a full block. */
+  /** Writes the last block, full or not. */
   readonly finish: () => StreamHead
 }
 
 /** The table of blocks, for a writer. */
 export interface BlockTable {
   readonly begin: (stream: number, head: StreamHead) => StreamDraft
-  /** The head as it is in the file; undefined for a stream without records. */
-  readonly findHead: (stream: number) => (StreamHead & { readonly lastEntry: Uint8Array }) | undefined
+  /** The head in the file, and its event's number; undefined for a stream without records. */
+  readonly findHead: (stream: number) => (StreamHead & { readonly lastEvent: number }) | undefined
 }
 
 export function createBlockTable(database: SqliteDatabase): BlockTable {
@@ -43,31 +49,30 @@ export function createBlockTable(database: SqliteDatabase): BlockTable {
     findHead(stream) {
       const found = newest.get(stream)
       if (found === undefined) return undefined
-      const last = recordsOf(found.body).at(-1)
-      return last && { seq: found.first_seq + found.count - 1, link: last.link, lastEntry: last.entry }
+      const body = bufferOf(found.body)
+      const { start, end } = lastFrameOf(body)
+      return {
+        seq: found.first_seq + found.count - 1,
+        chainHash: readChainHash(body, end),
+        lastEvent: body[start + 1] ?? 0,
+      }
     },
   }
 }
 
 type WriteBlock = (firstSeq: number, count: number, minAt: number, maxAt: number, body: Uint8Array) => void
 
-/** What a block is written in, one after the other: its bytes are copied when it goes into the file. */
-const bodyBytesMax = blockRecordsMax * recordBytesMax
-let kept: Buffer | undefined
+/** Blocks are written one after the other, and SQLite copies their bytes: one buffer serves all. */
+let reusedBody: Buffer | undefined
 
 function createDraft(from: StreamHead, write: WriteBlock): StreamDraft {
-  kept ??= Buffer.allocUnsafeSlow(bodyBytesMax)
-  const body = kept
-  let { seq } = from
-  let link = linkText(from.link)
+  reusedBody ??= Buffer.allocUnsafeSlow(blockRecordsMax * recordBytesMax)
+  const body = reusedBody
+  let { seq, chainHash } = from
   let end = 0
   let count = 0
   let minAt = Number.POSITIVE_INFINITY
   let maxAt = 0
-
-  function head(): StreamHead {
-    return { seq, link: Buffer.from(link, 'latin1') }
-  }
 
   function finish(): StreamHead {
     if (count > 0) {
@@ -77,37 +82,23 @@ function createDraft(from: StreamHead, write: WriteBlock): StreamDraft {
       minAt = Number.POSITIVE_INFINITY
       maxAt = 0
     }
-    return head()
+    return { seq, chainHash }
   }
 
   return {
     add(entry) {
-      const start = writeLength(body, end, entry.length)
-      body.set(entry, start)
       seq += 1
       count += 1
-      link = linkTextOf(link, seq, body, start, start + entry.length)
-      end = start + entry.length
-      end += body.write(link, end, linkBytes, 'latin1')
-      const at = entryTime(entry)
+      const entryEnd = writeFramed(body, end, entry)
+      const start = entryEnd - entry.length
+      chainHash = nextChainHash(chainHash, seq, body, start, entryEnd)
+      end = writeChainHash(body, entryEnd, chainHash)
+      const at = entryTime(body, start, entryEnd)
       minAt = Math.min(minAt, at)
       maxAt = Math.max(maxAt, at)
       if (count === blockRecordsMax) finish()
     },
-    head,
+    head: () => ({ seq, chainHash }),
     finish,
-  }
-}
-
-/** `at` of an encoded entry: it comes third, behind the version and the event. */
-function entryTime(entry: Uint8Array): number {
-  let at = 0
-  let scale = 1
-  for (let index = 2; ; index += 1) {
-    const next = entry[index]
-    if (next === undefined) throw new RangeError('ledger: an entry ends too early')
-    at += (next & 0x7f) * scale
-    if (next < 0x80) return at
-    scale *= 128
   }
 }

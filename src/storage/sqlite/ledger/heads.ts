@@ -1,5 +1,5 @@
 import { SetupError } from '../../../core/setup-error.ts'
-import { recordsOf } from '../../../ledger/format/block.ts'
+import { bufferOf, lastFrameOf } from '../../../ledger/format/block.ts'
 import { decodeEntry } from '../../../ledger/format/encoding.ts'
 import type { LedgerHead } from '../../storage.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
@@ -13,7 +13,8 @@ interface HeadRow {
 }
 
 /**
- * The last record of every stream that has any, the stream that was written last first. Reads what is durable, beside whoever writes.
+ * The head of every stream that has records, the stream written last first. Reads what is durable,
+ * beside the writers.
  *
  * @throws SetupError as `openLedgerDatabaseToRead`
  */
@@ -36,16 +37,16 @@ export function readLedgerHeads(file: string): readonly LedgerHead[] {
 
 function headOf({ stream, first_seq: firstSeq, count, body }: HeadRow, file: string): LedgerHead {
   try {
-    const last = recordsOf(body).at(-1)
-    if (last === undefined) throw new RangeError('ledger: a block without a record')
+    const bytes = bufferOf(body)
+    const { start, end, next } = lastFrameOf(bytes)
     return {
       stream,
       seq: firstSeq + count - 1,
-      hash: Buffer.from(last.link).toString('hex'),
-      event: decodeEntry(last.entry).event,
+      hash: bytes.toString('hex', end, next),
+      event: decodeEntry(bytes.subarray(start, end)).event,
     }
   } catch (error) {
-    // What cannot be read must not be vouched for.
+    // What cannot be read must not be signed.
     throw new SetupError('data_corrupt', `${file}: the last block of stream ${stream} is damaged`, {
       cause: error,
     })

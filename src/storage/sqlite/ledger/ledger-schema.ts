@@ -1,6 +1,6 @@
 /**
  * `ledger.db`, version 1. A block is what one commit wrote of one stream. What is behind the retention is gone, and `base` has for each
- * stream what was signed of the last record that went (`LedgerBase`), which the rest is verified from. `posting` finds blocks by `key:…`, `owner:…`,
+ * stream what was signed of the last record that went (`TruncationPoint`), which the rest is verified from. `posting` finds blocks by `key:…`, `owner:…`,
  * `code:…` and `route:…`; it is filled just behind the blocks, a span of them at a time, up to `indexed`, and holds nothing that they do
  * not. Its rows lie span by span (`until` is the last block of one), so that filling it appends: with the term first, a span of as many
  * keys as records would touch a page for each.

@@ -1,19 +1,19 @@
-// The program of the ledger's threads: one writes, one keeps the file in shape, one reads.
+// The program of the ledger's threads: one writes, one maintains the file, two read.
 import { workerData } from 'node:worker_threads'
 import { serveCalls } from '../threads/thread-program.ts'
-import type { ThreadCalls, ThreadData } from './calls.ts'
-import { createLedgerKeeper } from './maintenance.ts'
+import { createMaintenance } from './maintenance.ts'
 import { createLedgerSearch } from './search.ts'
-import { createLedgerWriter } from './writer.ts'
+import { createStreamWriter } from './stream-writer.ts'
+import type { LedgerThreadCalls, LedgerThreadData } from './threads.ts'
 
-serveCalls({ ...createHandlers(workerData as ThreadData) })
+serveCalls({ ...createHandlers(workerData as LedgerThreadData) })
 
-function createHandlers(data: ThreadData): Partial<ThreadCalls> {
+function createHandlers(data: LedgerThreadData): Partial<LedgerThreadCalls> {
   switch (data.role) {
     case 'writer':
-      return createLedgerWriter(data)
-    case 'keeper':
-      return createLedgerKeeper(data)
+      return createStreamWriter(data)
+    case 'maintenance':
+      return createMaintenance(data)
     case 'reader':
       return createLedgerSearch(data)
   }

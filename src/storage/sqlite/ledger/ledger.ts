@@ -2,113 +2,172 @@ import type { KeyObject } from 'node:crypto'
 import { Fault } from '../../../core/fault.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
-import type { LedgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
-import { createAppendQueue } from '../../group-commit/entry-queue.ts'
+import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { createOutage } from '../../group-commit/outage.ts'
-import type { LedgerRetention } from './calls.ts'
-import { createWritingThread } from './ledger-writing.ts'
-import { createKeepingThread } from './maintenance-thread.ts'
+import { createRestartingThread } from '../threads/restarting-thread.ts'
 import { createLedgerReader } from './reader.ts'
-import { startLedgerWorker } from './worker.ts'
+import { scheduleMaintenance } from './schedule-maintenance.ts'
+import {
+  type Committed,
+  type LedgerRetention,
+  type LedgerThread,
+  ledgerFaults,
+  startLedgerThread,
+} from './threads.ts'
 
 export interface SqliteLedgerOptions {
-  /** The database file; created with mode 0600 where there is none. Its folder must be there, on a local disk. */
+  /** The database file; created with mode 0600 if missing. Its folder must exist, on a local disk. */
   readonly file: string
   /** An Ed25519 private key; checkpoints are signed with it. */
   readonly signingKey: KeyObject
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
-  /** Milliseconds, never jumps: tells retention when `clock` has. @default performance.now */
+  /** Milliseconds, never jumps: by it retention notices that `clock` has. @default performance.now */
   readonly monotonic?: Clock
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
   readonly checkpointMs?: number
-  /** What oldest records are dropped for. @default none are */
+  /** When the oldest records are dropped. @default never */
   readonly retention?: LedgerRetention
-  /** Told of every checkpoint once it is durable: it is worth something outside of this file. */
+  /** Called with every checkpoint once it is durable: it is worth something outside of this file. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /**
-   * Told, once it is opened, of streams of others that have no end: their process was killed, or is still running. What they have
-   * committed is whole; what they were about to is not there.
+   * Called after opening with other streams that have no end: their process was killed, or still
+   * runs. What they committed is whole; what they were about to commit is not there.
    */
   readonly onUnclosed?: (streams: readonly string[]) => void
-  /** Told of what no caller waits for: that nothing can be written, and again (`fault` undefined); the keeper's faults, a thread that died. */
+  /**
+   * Called with what no caller waits for: writing fails, and works again (`fault` undefined);
+   * maintenance fails; a thread died.
+   */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
-/** Entries that wait at most; some ten megabytes. */
+/** Most entries that wait; some ten megabytes. */
 const entriesMax = 65_536
 
 /**
- * Opens a ledger in an SQLite file, which several processes may write at once, each a stream of its own. An append resolves once its
- * entry is on the disk; all that came meanwhile share the next commit. After a fault each append tries anew.
+ * Opens a ledger in an SQLite file, which several processes may write at once, each a stream of its
+ * own. An append resolves once its entry is on the disk; what arrives meanwhile shares the next
+ * commit. After a fault each append tries anew.
  *
- * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`, `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`, `data_unwritable`,
+ *   `data_unreadable`
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
+  const { file, signingKey, checkpointRecords = 10_000, retention = {}, onFault } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const {
-    file,
-    signingKey,
-    checkpointRecords = 10_000,
-    retention = {},
-    onCheckpoint,
-    onUnclosed,
-    onFault,
-  } = options
-  const writer = createWritingThread({
-    start: () => startLedgerWorker({ role: 'writer', file, signingKey, checkpointRecords }),
+  const appends = createLedgerAppends({
+    ...options,
     now,
-    onCheckpoint,
-    onUnclosed,
+    start: () => startLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }),
+  })
+  await appends.open()
+  const reader = createLedgerReader(file)
+  const maintenance = scheduleMaintenance({
+    start: () => startLedgerThread({ role: 'maintenance', file, signingKey, retention }),
+    now,
+    monotonic: options.monotonic ?? (() => performance.now()),
+    append: appends.append,
     onFault,
   })
-  await writer.open()
+  const timer = setInterval(() => {
+    if (appends.isCheckpointDue())
+      appends.checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
+  }, options.checkpointMs ?? 60_000).unref()
+  let closed: Promise<void> | undefined
+
+  async function close(): Promise<void> {
+    clearInterval(timer)
+    // In this order: the last maintenance may have dropped records, which is recorded.
+    await Promise.all([maintenance.close(), reader.close()])
+    await appends.close()
+  }
+
+  return {
+    append: appends.append,
+    query: reader.query,
+    usage: reader.usage,
+    checkpoint: appends.checkpoint,
+    close() {
+      closed ??= close()
+      return closed
+    },
+  }
+}
+
+export interface LedgerAppendsOptions
+  extends Pick<SqliteLedgerOptions, 'onCheckpoint' | 'onUnclosed' | 'onFault'> {
+  /** Starts a writer's thread. One that replaces a dead thread begins a stream. */
+  readonly start: () => LedgerThread
+  /** Milliseconds since the epoch, whole. */
+  readonly now: Clock
+}
+
+/** The writing side of a ledger: entries → group commit → thread. */
+export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
+  /** Begins a stream. @throws SetupError by rejecting */
+  readonly open: () => Promise<void>
+  /** Whether something was recorded since the last checkpoint. */
+  readonly isCheckpointDue: () => boolean
+  /** Ends the stream behind the entries appended so far. */
+  readonly close: () => Promise<void>
+}
+
+export function createLedgerAppends({ start, now, ...options }: LedgerAppendsOptions): LedgerAppends {
+  const { onCheckpoint, onUnclosed, onFault } = options
+  const thread = createRestartingThread({
+    ...ledgerFaults,
+    start,
+    onRestart: () => onFault?.('ledger: the writer thread has ended and is started again', undefined),
+  })
   const outage = createOutage(
     (reason) => onFault?.('ledger: it is out, and nothing can be recorded', reason),
     () => onFault?.('ledger: it is back, and records are written again', undefined),
   )
-  const checkpoint = outage.watch(writer.checkpoint)
-  const queue = createAppendQueue({ send: outage.watch(writer.write), entriesMax })
-  const reader = createLedgerReader(file)
-  let isOpen = true
+  let isCheckpointDue = false
 
-  function append(entry: LedgerEntry): Promise<void> {
-    return isOpen ? queue.append(entry) : Promise.reject(closedFault())
+  function note({ seq, checkpoints, unclosed }: Committed): void {
+    if (unclosed.length > 0) onUnclosed?.(unclosed)
+    for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
+    // The record of a checkpoint itself needs no other.
+    isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
 
-  function closedFault(): Fault {
-    return new Fault('ledger_unavailable', 'ledger: it is closed')
+  async function commit(committing: Promise<Committed>): Promise<Committed> {
+    try {
+      const committed = await committing
+      outage.succeeded()
+      note(committed)
+      return committed
+    } catch (reason) {
+      outage.failed(reason)
+      throw reason
+    }
   }
 
-  const keeper = createKeepingThread({
-    start: () => startLedgerWorker({ role: 'keeper', file, signingKey, retention }),
-    now,
-    monotonic: options.monotonic ?? (() => performance.now()),
-    // Also while closing: what its last turn dropped is recorded still.
-    append: queue.append,
-    onFault,
+  const queue = createEntryQueue({
+    send: (entries) => commit(thread.ask('write', { entries, now: now() }, [entries.buffer])),
+    entriesMax,
   })
-  const checkpoints = setInterval(() => {
-    if (writer.isDue()) checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
-  }, options.checkpointMs ?? 60_000).unref()
   return {
-    append,
-    query: reader.query,
-    usage: reader.usage,
-    async checkpoint() {
-      if (!isOpen) throw closedFault()
-      return checkpoint()
+    append: queue.append,
+    async open() {
+      note(await thread.open((writer) => writer.ask('open', { now: now() })))
     },
+    async checkpoint() {
+      const { checkpoints } = await commit(thread.ask('checkpoint', { now: now() }))
+      const checkpoint = checkpoints.at(-1)
+      if (checkpoint === undefined) throw new Fault('ledger_unavailable', 'ledger: no checkpoint was written')
+      return checkpoint
+    },
+    isCheckpointDue: () => isCheckpointDue,
     async close() {
-      if (!isOpen) return
-      isOpen = false
-      clearInterval(checkpoints)
-      await queue.settled()
-      await Promise.all([keeper.close(), reader.close()])
-      await writer.close()
+      await queue.close()
+      const committed = await thread.close((writer) => writer.ask('close', { now: now() }))
+      if (committed !== undefined) note(committed)
     },
   }
 }

@@ -1,41 +1,40 @@
 import { existsSync, statSync } from 'node:fs'
 import { Fault } from '../../../core/fault.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { KeeperData, ThreadCalls } from './calls.ts'
 import { fillIndex } from './index/postings.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
-import { type LogBounds, logBoundsOf } from './log-bounds.ts'
 import { dropOldest } from './retention.ts'
+import type { LedgerThreadCalls, MaintenanceData } from './threads.ts'
 
-/** Bytes of the write-ahead log from which on it is brought into the file, beside the commits. */
+/** From this size on the write-ahead log is copied into the file, while commits go on. */
 const logBytes = 4 * 2 ** 20
-/** How long it takes at most before it looks at its next call; commits never wait for it so long. */
+/** Longest turn before the next call is looked at; no commit ever waits so long for it. */
 const turnMs = 500
-/** Whoever commits comes first: what could not be done now is done the next time. */
+/** Commits come first: what cannot be done now is done next time. */
 const busyTimeoutMs = 100
 
-/** Keeps a ledger's file in shape, as a thread runs it: the write-ahead log short, the index filled, the oldest dropped. */
-export function createLedgerKeeper({
+/** Maintains a ledger's file, as a thread: shortens its log, fills the index, drops the oldest. */
+export function createMaintenance({
   file,
   signingKey,
   retention,
-}: KeeperData): Pick<ThreadCalls, 'tend' | 'close'> {
+}: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'close'> {
   const logBounds = logBoundsOf(retention.bytes)
   let open: SqliteDatabase | undefined
 
   function use(): SqliteDatabase {
     if (open === undefined) {
-      // It would be made anew: that is the writer's to do, which says so.
+      // Opening would create it anew: only the writer may do that, which reports it.
       if (!existsSync(file)) throw new Fault('store_unavailable', `${file} was deleted while in use`)
       open = openLedgerDatabase({ file, busyTimeoutMs })
-      // Nothing that it writes is missed after a power cut: it is done again.
+      // A power cut loses nothing that cannot be done again.
       open.exec('PRAGMA synchronous = NORMAL')
     }
     return open
   }
 
   return {
-    tend({ now }) {
+    maintain({ now }) {
       const database = use()
       const deadline = performance.now() + turnMs
       shortenLog(database, file, logBounds)
@@ -55,7 +54,34 @@ function shortenLog(database: SqliteDatabase, file: string, { framesMax, bytesMa
   if (size < logBytes) return
   const checkpoint = database.prepare<{ log: number }>('PRAGMA wal_checkpoint(PASSIVE)')
   const frames = checkpoint.get()?.log ?? 0
-  // Little is left to do now, when commits are held up for it.
+  // These hold up commits, but little is left to do by now.
   if (size >= bytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   else if (frames >= framesMax) database.exec('PRAGMA wal_checkpoint(RESTART)')
+}
+
+/** How large the write-ahead log of a ledger may become. */
+export interface LogBounds {
+  /**
+   * Frames (pages of 4 KiB) from which on commits wait until the log begins anew: under an unbroken
+   * load it never would by itself.
+   */
+  readonly framesMax: number
+  /** Bytes from which on its file is cut. Below that it stays: commits that need not grow it are faster. */
+  readonly bytesMax: number
+}
+
+const frameBytes = 4_096
+const MiB = 2 ** 20
+
+/**
+ * 32 MiB, and 256 MiB of a file; less beside a ledger with a maximum, so that a small one does not
+ * have a log of several times its size: a quarter of the maximum, and half of it as a file. The
+ * commits of a second come on top, the interval of maintenance.
+ *
+ * @param ledgerMax the most bytes of the ledger
+ */
+export function logBoundsOf(ledgerMax: number = Number.POSITIVE_INFINITY): LogBounds {
+  const frames = Math.min(Math.max(ledgerMax / 4, 4 * MiB), 32 * MiB) / frameBytes
+  const bytes = Math.min(Math.max(ledgerMax / 2, 16 * MiB), 256 * MiB)
+  return { framesMax: Math.floor(frames), bytesMax: Math.floor(bytes) }
 }

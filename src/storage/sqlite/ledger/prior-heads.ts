@@ -1,20 +1,21 @@
+import { formatChainHash } from '../../../ledger/format/chain.ts'
 import { ledgerEvents } from '../../../ledger/format/event.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { BlockTable } from './block-table.ts'
 
-/** What a writer that opens a ledger says of the others. */
-export interface LedgerWitness {
-  /** The last records of the newest streams, each `stream:seq:hash`: a stream that is removed later is missed. */
+/** What a writer that opens a ledger states about the streams before its own. */
+export interface PriorHeads {
+  /** The heads of the newest streams, each `stream:seq:hash`, so that a stream removed later is missed. */
   readonly before: readonly string[]
-  /** Those of them without an end: their process was killed, or it is still running. */
+  /** Those of them without an end: their process was killed, or still runs. */
   readonly unclosed: readonly string[]
 }
 
-/** So many that they fit into a record's detail. */
+/** As many as fit into a record's detail. */
 const streamsMax = 8
 
-/** Looks at the newest streams of a file. */
-export function witnessOf(database: SqliteDatabase, blocks: BlockTable): LedgerWitness {
+/** The heads of the newest streams of a file. */
+export function priorHeadsOf(database: SqliteDatabase, blocks: BlockTable): PriorHeads {
   const streams = database
     .prepare<{ number: number; id: string }>('SELECT number, id FROM stream ORDER BY number DESC LIMIT ?')
     .all(streamsMax)
@@ -22,11 +23,10 @@ export function witnessOf(database: SqliteDatabase, blocks: BlockTable): LedgerW
   const unclosed: string[] = []
   for (const { number, id } of streams) {
     const head = blocks.findHead(number)
-    // All of it is behind the retention.
+    // Retention dropped all of it.
     if (head === undefined) continue
-    before.push(`${id}:${head.seq}:${Buffer.from(head.link).toString('hex')}`)
-    // The event is an entry's second byte.
-    if (head.lastEntry[1] !== ledgerEvents['ledger.closed']) unclosed.push(id)
+    before.push(`${id}:${head.seq}:${formatChainHash(head.chainHash)}`)
+    if (head.lastEvent !== ledgerEvents['ledger.closed']) unclosed.push(id)
   }
   return { before, unclosed }
 }

@@ -1,18 +1,16 @@
 import { readPosition } from '../../../ledger/format/position.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
-import { createLastingThread, type LastingThread } from '../threads/restarting-thread.ts'
-import { asFault } from '../threads/thread-worker.ts'
-import type { ThreadCalls } from './calls.ts'
+import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
-import { type LedgerWorker, startLedgerWorker } from './worker.ts'
+import { type LedgerThreadCalls, ledgerFaults, startLedgerThread } from './threads.ts'
 
 export interface SqliteLedgerReaderOptions {
-  /** The database file, which must be there. */
+  /** The database file, which must exist. */
   readonly file: string
 }
 
 /**
- * Opens a ledger to read it, beside whoever writes it; nothing is changed. Queries run in threads of their own.
+ * Opens a ledger for reading, beside its writers; nothing is changed. Queries run in other threads.
  *
  * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
  */
@@ -21,7 +19,7 @@ export async function openSqliteLedgerReader({ file }: SqliteLedgerReaderOptions
   return createLedgerReader(file)
 }
 
-/** Summing up much takes long, and a query need not wait for it: each has a thread. */
+/** Summing up usage can take long, and no query waits for it: each has a thread. */
 export function createLedgerReader(file: string): LedgerReader {
   const queries = createReadingThread(file)
   const sums = createReadingThread(file)
@@ -32,25 +30,15 @@ export function createLedgerReader(file: string): LedgerReader {
     },
     usage: (query) => sums.ask('usage', query),
     async close() {
-      await Promise.all([queries.close(end), sums.close(end)])
+      await Promise.all([endReading(queries), endReading(sums)])
     },
   }
 }
 
-/** Started with the first question: who never asks needs none. */
-function createReadingThread(file: string): LastingThread<ThreadCalls> {
-  return createLastingThread({
-    start: () => startLedgerWorker({ role: 'reader', file }),
-    store: 'ledger',
-    faultCode: 'ledger_unavailable',
-  })
+function createReadingThread(file: string): RestartingThread<LedgerThreadCalls> {
+  return createRestartingThread({ ...ledgerFaults, start: () => startLedgerThread({ role: 'reader', file }) })
 }
 
-function end(reader: LedgerWorker): Promise<unknown> {
-  return reader.ask('close', { now: 0 })
-}
-
-/** While running, what stands in the way of opening is a fault like any other. */
-export function asLedgerFault(error: unknown): unknown {
-  return asFault(error, 'ledger', 'ledger_unavailable')
+async function endReading(thread: RestartingThread<LedgerThreadCalls>): Promise<void> {
+  await thread.close((reader) => reader.ask('close', { now: 0 }).catch(() => undefined))
 }

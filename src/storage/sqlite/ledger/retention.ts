@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto'
-import { linkBytes } from '../../../ledger/format/chain.ts'
-import { signBase } from '../../../ledger/format/checkpoint.ts'
+import { bufferOf } from '../../../ledger/format/block.ts'
+import { chainHashBytes } from '../../../ledger/format/chain.ts'
+import { signTruncationPoint } from '../../../ledger/format/checkpoint.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { inTransaction } from '../transaction.ts'
-import type { LedgerRetention, Tended } from './calls.ts'
+import type { LedgerRetention, Maintained } from './threads.ts'
 
 export interface DropOptions {
   readonly database: SqliteDatabase
@@ -30,7 +31,7 @@ interface OldBlock {
 }
 
 /** Drops the oldest blocks that are behind the retention, and gives their space back. The newest block always stays. */
-export function dropOldest(options: DropOptions): Tended['dropped'] {
+export function dropOldest(options: DropOptions): Maintained['dropped'] {
   const { database, retention, deadline } = options
   if (retention.ageMs === undefined && retention.bytes === undefined) return undefined
   let records = 0
@@ -103,9 +104,9 @@ function drop({ database, now, signingKey }: DropOptions, blocks: readonly OldBl
   for (const { id, stream, streamId, first_seq, count } of lasts.values()) {
     const body = bodyOf.get(id)?.body
     if (body === undefined) throw new Error(`ledger: block ${id} is gone`)
-    const hash = Buffer.from(body.subarray(body.length - linkBytes)).toString('hex')
+    const hash = bufferOf(body).toString('hex', body.length - chainHashBytes)
     const stated = { stream: streamId, seq: first_seq + count - 1, hash, at: now }
-    put.run(stream, JSON.stringify(signBase(stated, signingKey)))
+    put.run(stream, JSON.stringify(signTruncationPoint(stated, signingKey)))
   }
   database.prepare('DELETE FROM block WHERE id <= ?').run(blocks.at(-1)?.id ?? 0)
 }

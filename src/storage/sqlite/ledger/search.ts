@@ -1,7 +1,7 @@
-import { walkEntries } from '../../../ledger/format/block.ts'
-import { linkBytes } from '../../../ledger/format/chain.ts'
+import { bufferOf, walkEntries } from '../../../ledger/format/block.ts'
+import { chainHashBytes } from '../../../ledger/format/chain.ts'
 import { decodeEntry } from '../../../ledger/format/encoding.ts'
-import { EntrySkim } from '../../../ledger/format/entry-view.ts'
+import { EntryView } from '../../../ledger/format/entry-view.ts'
 import {
   comparePositions,
   formatPosition,
@@ -10,16 +10,16 @@ import {
 } from '../../../ledger/format/position.ts'
 import type { LedgerRecord } from '../../../ledger/format/record.ts'
 import type { LedgerQuery } from '../../../ledger/ledger.ts'
-import { ledgerPageOf } from '../../../ledger/query/ledger-page.ts'
+import { createMatcher, ledgerPageOf, type Matcher } from '../../../ledger/query/filter.ts'
 import { createUsageSum } from '../../../ledger/query/usage.ts'
-import type { ReaderData, ThreadCalls } from './calls.ts'
-import { bufferOf } from './index/block-ids.ts'
 import { type BlockSource, createBlockSource, type FoundBlock } from './index/block-source.ts'
-import { createMatcher, type Matcher } from './index/matcher.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
+import type { LedgerThreadCalls, ReaderData } from './threads.ts'
 
-/** The reading side of a ledger, as a thread runs it. The file is opened with the first call. */
-export function createLedgerSearch({ file }: ReaderData): Pick<ThreadCalls, 'query' | 'usage' | 'close'> {
+/** Answers queries, as a thread. The file is opened with the first call. */
+export function createLedgerSearch({
+  file,
+}: ReaderData): Pick<LedgerThreadCalls, 'query' | 'usage' | 'close'> {
   let open: { readonly source: BlockSource; readonly close: () => void } | undefined
 
   function use(): BlockSource {
@@ -47,25 +47,25 @@ export function createLedgerSearch({ file }: ReaderData): Pick<ThreadCalls, 'que
   }
 }
 
-/** What matches, in the query's order, and one more than its limit. */
+/** Matches in the query's order, one more than its limit if there are so many. */
 function findRecords(source: BlockSource, query: LedgerQuery): LedgerRecord[] {
   const { limit, order } = query
   const after = query.after === undefined ? undefined : readPosition(query.after)
   const matcher = createMatcher(query)
   const found: LedgerRecord[] = []
   for (const block of source.find(query, order, after?.block)) {
-    const matches: { readonly entry: Buffer; readonly index: number; readonly link: Buffer }[] = []
-    forMatches(block, matcher, (entry, index, link) => {
-      if (isBehind({ block: block.id, index }, after, order)) matches.push({ entry, index, link })
+    const matches: { readonly entry: Buffer; readonly index: number; readonly hash: string }[] = []
+    forMatches(block, matcher, (entry, index, hash) => {
+      if (isBehind({ block: block.id, index }, after, order)) matches.push({ entry, index, hash })
     })
     if (order === 'newest') matches.reverse()
-    for (const { entry, index, link } of matches.slice(0, limit + 1 - found.length))
+    for (const { entry, index, hash } of matches.slice(0, limit + 1 - found.length))
       found.push({
         ...decodeEntry(entry),
         position: formatPosition({ block: block.id, index }),
         stream: block.stream,
         seq: block.firstSeq + index,
-        hash: link.toString('hex'),
+        hash,
       })
     if (found.length > limit) break
   }
@@ -82,17 +82,18 @@ function isBehind(
   return order === 'oldest' ? distance > 0 : distance < 0
 }
 
-const skim = new EntrySkim()
+const view = new EntryView()
 
 function forMatches(
   { body: bytes }: FoundBlock,
   matcher: Matcher,
-  use: (entry: Buffer, index: number, link: Buffer) => void,
+  use: (entry: Buffer, index: number, hash: string) => void,
 ): void {
   const body = bufferOf(bytes)
   if (!matcher.mayHold(body)) return
   walkEntries(body, (start, end, index) => {
-    skim.read(body, start)
-    if (matcher.isMatch(skim)) use(body.subarray(start, end), index, body.subarray(end, end + linkBytes))
+    view.read(body, start)
+    if (matcher.isMatch(view))
+      use(body.subarray(start, end), index, body.toString('hex', end, end + chainHashBytes))
   })
 }

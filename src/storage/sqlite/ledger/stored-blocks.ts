@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { LedgerBlock } from '../../../ledger/format/block.ts'
-import type { StoredBase } from '../../../ledger/verify/truncation-point.ts'
+import type { StoredTruncationPoint } from '../../../ledger/verify/truncation-point.ts'
 import type { LedgerIndexCheck } from '../../../ledger/verify/verify-ledger.ts'
 import { createIndexCheck } from './index/check-index.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
@@ -10,7 +10,7 @@ export interface LedgerBlocks {
   /** Every block in the order of ids, those that are written meanwhile included. Few are in memory at a time. */
   readonly blocks: () => Iterable<LedgerBlock>
   /** For each stream whose beginning was dropped, what was signed of the last record that went. Not checked here. */
-  readonly bases: () => readonly StoredBase[]
+  readonly truncationPoints: () => readonly StoredTruncationPoint[]
   /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
   readonly streams: () => readonly LedgerStream[]
   /** Begins a look at the index, for blocks from the first on. */
@@ -47,9 +47,9 @@ export function openLedgerBlocks(file: string): LedgerBlocks {
         last = found.at(-1)?.id ?? last
       }
     },
-    bases: () =>
+    truncationPoints: () =>
       database
-        .prepare<StoredBase>(`
+        .prepare<StoredTruncationPoint>(`
           SELECT coalesce(stream.id, '') AS stream, checkpoint AS text
           FROM base LEFT JOIN stream ON stream.number = base.stream ORDER BY base.stream
         `)

@@ -1,57 +1,69 @@
 import { Fault, type FaultCode } from '../../../core/fault.ts'
 import type { CallTable } from './thread-calls.ts'
-import { asFault, type ThreadWorker } from './thread-worker.ts'
+import type { ThreadWorker } from './thread-worker.ts'
 
-export interface LastingThreadOptions<Calls extends CallTable<Calls>> {
+export interface RestartingThreadOptions<Calls extends CallTable<Calls>> {
   readonly start: () => ThreadWorker<Calls>
-  /** One that runs already. @default started with the first call: who never asks needs none */
-  readonly first?: ThreadWorker<Calls>
-  /** What it is called by messages. */
+  /** What messages call it. */
   readonly store: string
   readonly faultCode: FaultCode
-  /** Told when one that died is replaced. */
-  readonly onRestart?: () => void
+  /** Called when a thread that died is replaced. */
+  readonly onRestart?: (() => void) | undefined
 }
 
-/** A thread that is replaced with the next call where it has died. */
-export interface LastingThread<Calls extends CallTable<Calls>> {
+/** A thread that starts with its first call, and again with the next call after it has died. */
+export interface RestartingThread<Calls extends CallTable<Calls>> {
+  /** The first call; the thread ends again if it fails. @throws what the call rejected with */
+  readonly open: <T>(first: (thread: ThreadWorker<Calls>) => Promise<T>) => Promise<T>
   /** @throws Fault with the thread's code, by rejecting */
   readonly ask: ThreadWorker<Calls>['ask']
-  /** Takes a last call, whatever comes of it, and ends the thread. */
-  readonly close: (last: (thread: ThreadWorker<Calls>) => Promise<unknown>) => Promise<void>
+  /**
+   * Ends the thread after a last call; undefined if no thread runs.
+   *
+   * @throws what the call rejected with
+   */
+  readonly close: <T>(last: (thread: ThreadWorker<Calls>) => Promise<T>) => Promise<T | undefined>
 }
 
-export function createLastingThread<Calls extends CallTable<Calls>>({
+export function createRestartingThread<Calls extends CallTable<Calls>>({
   start,
-  first,
   store,
   faultCode,
   onRestart,
-}: LastingThreadOptions<Calls>): LastingThread<Calls> {
-  let worker = first
+}: RestartingThreadOptions<Calls>): RestartingThread<Calls> {
+  let worker: ThreadWorker<Calls> | undefined
   let isOpen = true
 
-  function use(): ThreadWorker<Calls> {
-    if (worker?.isGone()) onRestart?.()
-    if (worker === undefined || worker.isGone()) worker = start()
+  function running(): ThreadWorker<Calls> {
+    if (worker !== undefined && !worker.isGone()) return worker
+    if (worker !== undefined) onRestart?.()
+    worker = start()
     return worker
   }
 
   return {
-    async ask(name, argument, transfer) {
-      if (!isOpen) throw new Fault(faultCode, `${store}: it is closed`)
+    async open(first) {
+      const opened = running()
       try {
-        return await use().ask(name, argument, transfer)
+        return await first(opened)
       } catch (error) {
-        throw asFault(error, store, faultCode)
+        await opened.end()
+        throw error
       }
     },
+    ask(name, argument, transfer) {
+      if (!isOpen) return Promise.reject(new Fault(faultCode, `${store}: it is closed`))
+      return running().ask(name, argument, transfer)
+    },
     async close(last) {
-      if (!isOpen) return
+      if (!isOpen) return undefined
       isOpen = false
-      if (worker === undefined || worker.isGone()) return
-      await last(worker).catch(() => undefined)
-      await worker.end()
+      if (worker === undefined || worker.isGone()) return undefined
+      try {
+        return await last(worker)
+      } finally {
+        await worker.end()
+      }
     },
   }
 }

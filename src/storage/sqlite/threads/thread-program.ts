@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { SetupError } from '../../../core/setup-error.ts'
 import type { ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-calls.ts'
 
-/** Answers the calls that this thread is asked, one after the other. What throws is answered as a failure. */
+/** Answers this thread's calls one after the other; what a handler throws is answered as a failure. */
 export function serveCalls(
   handlers: Readonly<Record<string, ((argument: never) => unknown) | undefined>>,
 ): void {
@@ -19,7 +19,7 @@ function answer(id: number, work: () => unknown): ThreadAnswer {
   }
 }
 
-/** What is told of an error to another thread. */
+/** As much of an error as travels to another thread. */
 export function failureOf(error: unknown): ThreadFailure {
   return {
     setupCode: error instanceof SetupError ? error.code : undefined,

@@ -3,44 +3,44 @@ import { Fault, type FaultCode } from '../../../core/fault.ts'
 import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-calls.ts'
 
-/** A thread of a store, from outside. It keeps the process alive while an answer is awaited, and no longer. */
+/** A thread of a store, from outside. It keeps the process alive only while an answer is awaited. */
 export interface ThreadWorker<Calls extends CallTable<Calls>> {
   /**
-   * Calls are answered in their order.
+   * Calls are answered in order.
    *
-   * @throws SetupError, Fault with the thread's code; both by rejecting
+   * @throws Fault with the thread's code, and the call `open` a SetupError too; both by rejecting
    */
   readonly ask: <Name extends keyof Calls & string>(
     name: Name,
     argument: Parameters<Calls[Name]>[0],
     transfer?: readonly ArrayBuffer[],
   ) => Promise<ReturnType<Calls[Name]>>
-  /** Whether the thread has ended: it answers nothing any more. */
+  /** Whether the thread has ended and answers nothing any more. */
   readonly isGone: () => boolean
   readonly end: () => Promise<void>
 }
 
 export interface ThreadOptions {
-  /** Path of the thread's program from this file, without its ending. */
+  /** Path of the thread's program from this file, without its extension. */
   readonly program: string
-  /** What it is started with. */
+  /** Becomes the thread's `workerData`. */
   readonly data: object
-  /** What it is called by messages: `ledger`. */
+  /** What messages call the store: `ledger`. */
   readonly store: string
   readonly role: string
   /** Of every fault. */
   readonly faultCode: FaultCode
 }
 
-interface Waiting {
+interface Call {
+  readonly name: string
   readonly resolve: (value: never) => void
   readonly reject: (reason: unknown) => void
 }
 
-// Sources run as they are and as they are built: a thread's program is of the same kind as this file.
-const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+// Sources run both as they are and built: a thread's program has the same extension as this file.
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
-/** Starts a thread. */
 export function startThread<Calls extends CallTable<Calls>>({
   program,
   data,
@@ -48,10 +48,10 @@ export function startThread<Calls extends CallTable<Calls>>({
   role,
   faultCode,
 }: ThreadOptions): ThreadWorker<Calls> {
-  const url = new URL(`./${program}.${ending}`, import.meta.url)
-  // Not the flags of this process: with `--input-type`, for one, no program of a thread can be a file.
+  const url = new URL(`./${program}.${extension}`, import.meta.url)
+  // Without this process's flags: under `--input-type`, for one, a thread's program cannot be a file.
   const worker = new Worker(url, { workerData: data, name: `${store}-${role}`, execArgv: [] })
-  const waiting = new Map<number, Waiting>()
+  const pending = new Map<number, Call>()
   let isGone = false
   let calls = 0
 
@@ -61,34 +61,35 @@ export function startThread<Calls extends CallTable<Calls>>({
 
   function leave(reason: unknown): void {
     isGone = true
-    for (const { reject } of waiting.values()) reject(goneFault(reason))
-    waiting.clear()
+    for (const { reject } of pending.values()) reject(goneFault(reason))
+    pending.clear()
+  }
+
+  function settle(answer: ThreadAnswer): void {
+    const call = pending.get(answer.id)
+    pending.delete(answer.id)
+    if (pending.size === 0) worker.unref()
+    if (call === undefined) return
+    if ('value' in answer) call.resolve(answer.value as never)
+    else if (call.name === 'open') call.reject(setupErrorOf(answer.failure, store, faultCode))
+    else call.reject(faultOf(answer.failure, store, faultCode))
   }
 
   worker.unref()
   worker.on('error', leave)
   worker.on('exit', (code) => leave(new Error(`exit code ${code}`)))
-  worker.on('message', (answer: ThreadAnswer) => {
-    const asked = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    if (waiting.size === 0) worker.unref()
-    if ('failure' in answer) asked?.reject(errorOf(answer.failure, store, faultCode))
-    else asked?.resolve(answer.value as never)
-  })
+  worker.on('message', settle)
 
   return {
-    ask(name, argument, transfer = []) {
-      return new Promise((resolve, reject) => {
-        if (isGone) {
-          reject(goneFault(undefined))
-          return
-        }
-        calls += 1
-        // First: what cannot be cloned throws here, and must not be waited for.
-        worker.postMessage({ id: calls, name, argument } satisfies ThreadRequest, [...transfer])
-        if (waiting.size === 0) worker.ref()
-        waiting.set(calls, { resolve, reject })
-      })
+    async ask(name, argument, transfer = []) {
+      if (isGone) throw goneFault(undefined)
+      const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Calls[typeof name]>>()
+      calls += 1
+      // First: an argument that cannot be cloned throws here, and no answer will come.
+      worker.postMessage({ id: calls, name, argument } satisfies ThreadRequest, [...transfer])
+      if (pending.size === 0) worker.ref()
+      pending.set(calls, { name, resolve, reject })
+      return promise
     },
     isGone: () => isGone,
     async end() {
@@ -97,14 +98,14 @@ export function startThread<Calls extends CallTable<Calls>>({
   }
 }
 
-/** What came from a thread, as the error that it was there; any that is no SetupError is a fault. */
-export function errorOf({ setupCode, message }: ThreadFailure, store: string, faultCode: FaultCode): Error {
-  if (setupCode !== undefined) return new SetupError(setupCode as SetupErrorCode, message)
+/** A thread's error, as a fault: while running, an obstacle to opening is a fault like any other. */
+export function faultOf({ message }: ThreadFailure, store: string, faultCode: FaultCode): Fault {
   return new Fault(faultCode, `${store}: ${message}`)
 }
 
-/** While running, what stands in the way of opening is a fault like any other. */
-export function asFault(error: unknown, store: string, faultCode: FaultCode): unknown {
-  if (!(error instanceof SetupError)) return error
-  return new Fault(faultCode, `${store}: ${error.message}`, { cause: error })
+function setupErrorOf(failure: ThreadFailure, store: string, faultCode: FaultCode): Error {
+  const { setupCode, message } = failure
+  return setupCode === undefined
+    ? faultOf(failure, store, faultCode)
+    : new SetupError(setupCode as SetupErrorCode, message)
 }

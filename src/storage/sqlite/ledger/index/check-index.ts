@@ -1,27 +1,26 @@
-import { type LedgerBlock, walkEntries } from '../../../../ledger/format/block.ts'
-import { EntrySkim, skimmedTexts } from '../../../../ledger/format/entry-view.ts'
+import { bufferOf, type LedgerBlock, walkEntries } from '../../../../ledger/format/block.ts'
+import { EntryView, viewedTexts } from '../../../../ledger/format/entry-view.ts'
 import { formatPosition } from '../../../../ledger/format/position.ts'
-import { bodyOf } from '../../../../ledger/format/walk-block.ts'
 import type { LedgerFinding } from '../../../../ledger/verify/finding.ts'
 import type { LedgerIndexCheck } from '../../../../ledger/verify/verify-ledger.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { hasLedgerSchema } from './check-schema.ts'
-import { indexedTexts, indexedUntil, spanRowsMax } from './postings.ts'
-import { type PostingCells, SpanTerms } from './segment-terms.ts'
+import { indexedTexts, indexedUntil, segmentRowsMax } from './postings.ts'
+import { type PostingCells, SegmentTerms } from './segment-terms.ts'
 
 const names = Object.keys(indexedTexts)
 const prefixes = names.map((name) => `${name}:`)
-const places = Object.values(indexedTexts).map((text) => skimmedTexts[text])
+const places = Object.values(indexedTexts).map((text) => viewedTexts[text])
 
-interface IndexSpan {
+interface IndexSegment {
   /** Its last block. */
   readonly until: number
-  readonly terms: SpanTerms
+  readonly terms: SegmentTerms
 }
 
 /**
  * Checks the index against the blocks: every record up to where it reaches must be found by each of its texts, and no block in a place where
- * a query would come upon it twice. A row for a text that its block does not hold is harmless, as queries look at the records. One span is
+ * a query would come upon it twice. A row for a text that its block does not hold is harmless, as queries look at the records. One segment is
  * in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
@@ -31,19 +30,19 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
     'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',
   )
   const rowsOf = database.prepareCells<PostingCells>(
-    `SELECT hex(term), hex(blocks) FROM posting WHERE until = ? LIMIT ${spanRowsMax + 1}`,
+    `SELECT hex(term), hex(blocks) FROM posting WHERE until = ? LIMIT ${segmentRowsMax + 1}`,
   )
-  let span: IndexSpan | undefined = { until: 0, terms: new SpanTerms([], prefixes) }
+  let segment: IndexSegment | undefined = { until: 0, terms: new SegmentTerms([], prefixes) }
   let last: LedgerBlock | undefined
 
-  /** Goes on to the span of a block, or to the end. Gives where one ends whose rows are wrong. */
+  /** Goes on to the segment of a block, or to the end. Gives where one ends whose rows are wrong. */
   function goOn(id: number): number | undefined {
-    while (span !== undefined && span.until < id) {
-      const from: number = span.until
+    while (segment !== undefined && segment.until < id) {
+      const from: number = segment.until
       const until = nextUntil.get(from, border)?.until ?? undefined
-      const terms = until === undefined ? undefined : readSpan(rowsOf.all(until), from, until)
+      const terms = until === undefined ? undefined : readSegment(rowsOf.all(until), from, until)
       if (until !== undefined && terms === undefined) return until
-      span = until === undefined || terms === undefined ? undefined : { until, terms }
+      segment = until === undefined || terms === undefined ? undefined : { until, terms }
     }
     return undefined
   }
@@ -53,11 +52,11 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
       last = block
       if (block.id > border) return undefined
       const wrong = goOn(block.id)
-      return wrong === undefined ? checkBlock(block, span?.terms) : wrongSpan(block, wrong)
+      return wrong === undefined ? checkBlock(block, segment?.terms) : wrongSegment(block, wrong)
     },
     end() {
       const wrong = goOn(Number.POSITIVE_INFINITY)
-      if (wrong !== undefined) return wrongSpan(last, wrong)
+      if (wrong !== undefined) return wrongSegment(last, wrong)
       return border > (last?.id ?? 0) ? tooFar(last, border) : undefined
     },
   }
@@ -69,18 +68,18 @@ const otherTables: LedgerIndexCheck = {
   end: () => indexChanged(undefined, 'its tables are not those that a ledger is made with'),
 }
 
-/** The rows of a span; undefined where they are too many, or name a block that is not of it or not in order. */
-function readSpan(rows: readonly PostingCells[], from: number, until: number): SpanTerms | undefined {
-  if (rows.length > spanRowsMax) return undefined
-  const terms = new SpanTerms(rows, prefixes)
+/** The rows of a segment; undefined where they are too many, or name a block that is not of it or not in order. */
+function readSegment(rows: readonly PostingCells[], from: number, until: number): SegmentTerms | undefined {
+  if (rows.length > segmentRowsMax) return undefined
+  const terms = new SegmentTerms(rows, prefixes)
   return terms.areOf(from, until) ? terms : undefined
 }
 
-const skim = new EntrySkim()
+const view = new EntryView()
 
-/** @param terms those of the span that the block belongs to; undefined where there is none, so that nothing is found */
-function checkBlock(block: LedgerBlock, terms: SpanTerms | undefined): LedgerFinding | undefined {
-  const body = bodyOf(block)
+/** @param terms those of the segment that the block belongs to; undefined where there is none, so that nothing is found */
+function checkBlock(block: LedgerBlock, terms: SegmentTerms | undefined): LedgerFinding | undefined {
+  const body = bufferOf(block.body)
   let finding: LedgerFinding | undefined
   walkEntries(body, (start, _end, index) => {
     if (finding !== undefined) return
@@ -90,8 +89,8 @@ function checkBlock(block: LedgerBlock, terms: SpanTerms | undefined): LedgerFin
     }
     for (let kind = 0; kind < places.length; kind += 1) {
       const place = places[kind] ?? 0
-      const length = skim.lengthAt(place)
-      if (length < 0 || terms?.has(kind, body, skim.startAt(place), length, block.id) === true) continue
+      const length = view.lengthAt(place)
+      if (length < 0 || terms?.has(kind, body, view.startAt(place), length, block.id) === true) continue
       finding = notFound(block, index, names[kind] ?? '')
       return
     }
@@ -101,7 +100,7 @@ function checkBlock(block: LedgerBlock, terms: SpanTerms | undefined): LedgerFin
 
 function isRead(body: Buffer, start: number): boolean {
   try {
-    skim.read(body, start)
+    view.read(body, start)
     return true
   } catch {
     return false
@@ -125,7 +124,7 @@ function unreadable({ id, stream, firstSeq }: LedgerBlock, index: number): Ledge
   return { kind: 'undecodable', stream, seq, position: formatPosition({ block: id, index }), message }
 }
 
-function wrongSpan(block: LedgerBlock | undefined, until: number): LedgerFinding {
+function wrongSegment(block: LedgerBlock | undefined, until: number): LedgerFinding {
   return indexChanged(
     block,
     `its rows for the blocks up to ${until} are too many, or name blocks that are not of those`,

@@ -1,45 +1,48 @@
-import { walkEntries } from '../../../../ledger/format/block.ts'
-import { EntrySkim } from '../../../../ledger/format/entry-view.ts'
+import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
+import { EntryView } from '../../../../ledger/format/entry-view.ts'
+import { VarintReader, writeVarint } from '../../../../ledger/format/varint.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
-import { bufferOf, decodeIds, encodeIds } from './block-ids.ts'
 
 /** What blocks are found by. */
 export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route: 'route' } as const
 
 const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
 
-/** A span is full with so many records or blocks: what is behind the last span is read through by every query. */
-const spanRecords = 16_384
-const spanBlocks = 4_096
-/** Most rows of one span: each record has so many texts, and the last block may go beyond by less than as many records as fill one. */
-export const spanRowsMax: number = 2 * spanRecords * prefixes.length
+/** A segment is full with so many records or blocks. Queries scan all blocks behind the last one. */
+const segmentRecords = 16_384
+const segmentBlocks = 4_096
+/**
+ * Most rows of a segment: each record has so many texts, and its last block may go beyond the records
+ * that fill it by less than as many.
+ */
+export const segmentRowsMax: number = 2 * segmentRecords * prefixes.length
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
-/** And a pause after each: SQLite waits for a lock by sleeping and trying again, and would find it taken again and again. */
+/** A pause after each: SQLite waits for a lock by polling, and would find it taken every time. */
 const pauseMs = 2
 const pauses = new Int32Array(new SharedArrayBuffer(4))
 
-interface Span {
-  /** Its last block. */
+/** Consecutive blocks that are indexed together, up to the block `until`. */
+interface Segment {
   readonly until: number
   readonly blocks: readonly { readonly id: number }[]
 }
 
 /**
- * Fills the index with the next span, if it is full.
+ * Indexes the next segment, if it is full.
  *
- * Rows behind `indexed` do not count yet, so that they can be written a few at a time. Several processes may do so at once: whoever comes
- * first is right, and the others write nothing that would count from then on.
+ * Rows behind `indexed` do not count yet, so that they can be written a few at a time. Several
+ * processes may do so at once: the first to finish wins, and the others write nothing that counts.
  *
  * @returns whether there was one
  */
 export function fillIndex(database: SqliteDatabase): boolean {
   const from = indexedUntil(database)
-  const span = nextSpan(database, from)
-  if (span === undefined) return false
-  const { until } = span
-  const rows = [...termsOf(database, span)]
+  const segment = nextSegment(database, from)
+  if (segment === undefined) return false
+  const { until } = segment
+  const rows = [...postingsOf(database, segment)]
   // In the order of the table, which is appended to.
   rows.sort(([one], [other]) => (one < other ? -1 : 1))
   for (let at = 0; at < rows.length; at += rowsAtOnce) {
@@ -47,11 +50,11 @@ export function fillIndex(database: SqliteDatabase): boolean {
     whileNext(database, from, () => putRows(database, until, some))
     Atomics.wait(pauses, 0, 0, pauseMs)
   }
-  whileNext(database, from, () => finishSpan(database, from, until, rows.length))
+  whileNext(database, from, () => finishSegment(database, from, until, rows.length))
   return true
 }
 
-/** Does the work in one transaction, unless another process has finished a span meanwhile. */
+/** Does the work in one transaction, unless another process has finished a segment meanwhile. */
 function whileNext(database: SqliteDatabase, from: number, work: () => void): void {
   inTransaction(database, () => {
     if (indexedUntil(database) === from) work()
@@ -67,61 +70,62 @@ function putRows(
   for (const [term, ids] of rows) put.run(until, term, encodeIds(ids))
 }
 
-function finishSpan(database: SqliteDatabase, from: number, until: number, rows: number): void {
-  // Of a span that ended elsewhere: retention took some of its blocks since. They would count from now on.
+function finishSegment(database: SqliteDatabase, from: number, until: number, rows: number): void {
+  // Rows of a segment that ended elsewhere, before retention took blocks of it, would count from now.
   database.prepare('DELETE FROM posting WHERE until > ? AND until <> ?').run(from, until)
   const count = database.prepare<{ rows: number }>('SELECT count(*) AS rows FROM posting WHERE until = ?')
   if (count.get(until)?.rows === rows) database.prepare('UPDATE indexed SET block = ?').run(until)
-  // Others wrote rows, or took them away, for a span that began elsewhere. The next turn begins anew.
+  // Another process changed rows for a segment that began elsewhere. The next turn begins anew.
   else database.prepare('DELETE FROM posting WHERE until > ?').run(from)
 }
 
-/** The last block that the index knows. */
+/** The last block that the index covers. */
 export function indexedUntil(database: SqliteDatabase): number {
   return database.prepare<{ block: number }>('SELECT block FROM indexed').get()?.block ?? 0
 }
 
-function nextSpan(database: SqliteDatabase, from: number): Span | undefined {
+function nextSegment(database: SqliteDatabase, from: number): Segment | undefined {
   const found = database
     .prepare<{ id: number; count: number }>('SELECT id, count FROM block WHERE id > ? ORDER BY id LIMIT ?')
-    .all(from, spanBlocks)
+    .all(from, segmentBlocks)
   let records = 0
   for (const [index, { id, count }] of found.entries()) {
     records += count
-    if (records >= spanRecords || index + 1 === spanBlocks)
+    if (records >= segmentRecords || index + 1 === segmentBlocks)
       return { until: id, blocks: found.slice(0, index + 1) }
   }
   return undefined
 }
 
-function termsOf(database: SqliteDatabase, span: Span): Map<string, number[]> {
-  const bodyOf = database.prepare<{ body: Uint8Array }>('SELECT body FROM block WHERE id = ?')
-  const terms = new Map<string, number[]>()
-  const skim = new EntrySkim()
-  for (const { id } of span.blocks) {
-    const found = bodyOf.get(id)
+/** The ids of a segment's blocks by term. */
+function postingsOf(database: SqliteDatabase, segment: Segment): Map<string, number[]> {
+  const select = database.prepare<{ body: Uint8Array }>('SELECT body FROM block WHERE id = ?')
+  const postings = new Map<string, number[]>()
+  const entry = new EntryView()
+  for (const { id } of segment.blocks) {
+    const found = select.get(id)
     if (found === undefined) continue
     const body = bufferOf(found.body)
     walkEntries(body, (start) => {
-      skim.read(body, start)
+      entry.read(body, start)
       for (const [prefix, text] of prefixes) {
-        const value = skim.text(text)
-        if (value !== null) addId(terms, prefix + value, id)
+        const value = entry.text(text)
+        if (value !== null) addId(postings, prefix + value, id)
       }
     })
   }
-  return terms
+  return postings
 }
 
-function addId(terms: Map<string, number[]>, term: string, id: number): void {
-  const ids = terms.get(term)
-  if (ids === undefined) terms.set(term, [id])
+function addId(postings: Map<string, number[]>, term: string, id: number): void {
+  const ids = postings.get(term)
+  if (ids === undefined) postings.set(term, [id])
   else if (ids.at(-1) !== id) ids.push(id)
 }
 
 /** Finds blocks by a term. */
 export interface Postings {
-  /** Ids of blocks that hold the term, up to `until`, in the order asked for; some may be gone meanwhile. */
+  /** Ids of blocks up to `until` with the term, in the order asked for; some may be gone by now. */
   readonly find: (term: string, until: number, order: 'newest' | 'oldest') => Iterable<number>
 }
 
@@ -132,27 +136,52 @@ export function createPostings(database: SqliteDatabase): Postings {
   const ids = database.prepare<{ blocks: Uint8Array }>(
     'SELECT blocks FROM posting WHERE until = ? AND term = ?',
   )
-  // Where a span that is indexed ends does not change; retention takes some away, which is harmless.
-  const spans: number[] = []
+  // Ends of indexed segments do not change; retention drops segments, which is harmless here.
+  const ends: number[] = []
 
-  function learnSpans(until: number): void {
+  function learnEnds(until: number): void {
     for (;;) {
-      const next = nextUntil.get(spans.at(-1) ?? 0)?.until
+      const next = nextUntil.get(ends.at(-1) ?? 0)?.until
       if (next === null || next === undefined || next > until) return
-      spans.push(next)
+      ends.push(next)
     }
   }
 
   return {
     *find(term, until, order) {
-      learnSpans(until)
-      const inOrder = order === 'oldest' ? [...spans] : spans.toReversed()
-      for (const span of inOrder) {
-        const found = ids.get(span, term)
-        if (found === undefined || span > until) continue
+      learnEnds(until)
+      const inOrder = order === 'oldest' ? [...ends] : ends.toReversed()
+      for (const end of inOrder) {
+        const found = end > until ? undefined : ids.get(end, term)
+        if (found === undefined) continue
         const blocks = decodeIds(found.blocks)
         yield* order === 'oldest' ? blocks : blocks.reverse()
       }
     },
   }
+}
+
+/** Rising block ids, each as a varint of its distance from the one before. */
+export function encodeIds(ids: readonly number[]): Uint8Array {
+  const bytes: number[] = []
+  let before = 0
+  for (const id of ids) {
+    writeVarint(bytes, bytes.length, id - before)
+    before = id
+  }
+  return Uint8Array.from(bytes)
+}
+
+/** Undoes `encodeIds`. */
+export function decodeIds(bytes: Uint8Array): number[] {
+  const ids: number[] = []
+  const varint = new VarintReader()
+  let id = 0
+  for (let at = 0; at < bytes.length; at = varint.at) {
+    const distance = varint.read(bytes, at, bytes.length)
+    if (distance < 0) break
+    id += distance
+    ids.push(id)
+  }
+  return ids
 }

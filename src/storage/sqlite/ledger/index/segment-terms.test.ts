@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeIds } from './block-ids.ts'
-import { type PostingCells, SpanTerms } from './segment-terms.ts'
+import { encodeIds } from './postings.ts'
+import { type PostingCells, SegmentTerms } from './segment-terms.ts'
 
 const prefixes = ['key:', 'owner:']
 
@@ -23,7 +23,7 @@ const terms = fc.uniqueArray(
 test('a text has the blocks that its row names, and no others', () => {
   fc.assert(
     fc.property(terms, fc.array(fc.tuple(fc.nat(1), text, block)), (rows, questions) => {
-      const span = new SpanTerms(
+      const span = new SegmentTerms(
         rows.map((row) => rowOf(row.prefix + row.text, rising(row.ids))),
         prefixes,
       )
@@ -49,9 +49,11 @@ test.each([
   ['that is none', [0, 12]],
   ['beyond all numbers', [12, 1e300]],
 ])('a row that names a block %s is not of the span', (_what, ids) => {
-  expect(new SpanTerms([rowOf('key:a', [11, 20]), rowOf('other:b', ids)], prefixes).areOf(10, 20)).toBe(false)
+  expect(new SegmentTerms([rowOf('key:a', [11, 20]), rowOf('other:b', ids)], prefixes).areOf(10, 20)).toBe(
+    false,
+  )
 })
 
 test('a row that names a block twice is not of the span', () => {
-  expect(new SpanTerms([rowOf('key:a', [11, 11])], prefixes).areOf(10, 20)).toBe(false)
+  expect(new SegmentTerms([rowOf('key:a', [11, 11])], prefixes).areOf(10, 20)).toBe(false)
 })

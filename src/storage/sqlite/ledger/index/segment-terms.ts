@@ -1,3 +1,5 @@
+import { VarintReader } from '../../../../ledger/format/varint.ts'
+
 /** A row of the index. Both as hexadecimal digits: SQLite hands over a text in a third of the time, and one as it is would end at its first NUL. */
 export type PostingCells = readonly [term: string, blocks: string]
 
@@ -6,7 +8,7 @@ export type PostingCells = readonly [term: string, blocks: string]
  * and what is known of them in a few arrays: an object for each row costs more than to read it, and lies elsewhere in memory, for which
  * a look-up waits more than for anything.
  */
-export class SpanTerms {
+export class SegmentTerms {
   /** Of each row the term and the ids. */
   readonly #bytes: Buffer
   /** By slot, the row that was added last, and by row the one before it; -1 for none. */
@@ -23,6 +25,7 @@ export class SpanTerms {
   readonly #nexts: Int32Array
   /** By kind, the row that was found last: texts that follow each other are often the same. */
   readonly #lasts: Int32Array
+  readonly #varint = new VarintReader()
 
   /** @param prefixes what the terms begin with. A kind of text is a place among them; rows with another one are not found. */
   constructor(rows: readonly PostingCells[], prefixes: readonly string[]) {
@@ -109,18 +112,13 @@ export class SpanTerms {
 
   /** Comes to the next block of a row, encoded as by `encodeIds`; false where there is none, and the block is infinity. */
   #goOn(row: number): boolean {
-    const end = this.#ends[row] ?? 0
-    let at = this.#nexts[row] ?? 0
-    let block = this.#blocks[row] ?? 0
-    for (let scale = 1; at < end; scale *= 128) {
-      const byte = this.#bytes[at++] ?? 0
-      block += (byte & 0x7f) * scale
-      if (byte >= 0x80) continue
-      this.#blocks[row] = block
-      this.#nexts[row] = at
-      return true
+    const distance = this.#varint.read(this.#bytes, this.#nexts[row] ?? 0, this.#ends[row] ?? 0)
+    if (distance < 0) {
+      this.#blocks[row] = Number.POSITIVE_INFINITY
+      return false
     }
-    this.#blocks[row] = Number.POSITIVE_INFINITY
-    return false
+    this.#blocks[row] = (this.#blocks[row] ?? 0) + distance
+    this.#nexts[row] = this.#varint.at
+    return true
   }
 }

@@ -1,15 +1,14 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
-import { Fault } from '../../core/fault.ts'
-import type { Clock } from '../../core/time.ts'
-import { firstLink, nextLink } from '../../ledger/format/chain.ts'
-import { type LedgerCheckpoint, signCheckpoint } from '../../ledger/format/checkpoint.ts'
-import { decodeEntry, encodeEntry } from '../../ledger/format/encoding.ts'
-import { formatPosition, readPosition } from '../../ledger/format/position.ts'
-import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../ledger/format/record.ts'
-import type { Ledger, LedgerPage, LedgerQuery } from '../../ledger/ledger.ts'
-import { isMatch } from '../../ledger/query/filter.ts'
-import { ledgerPageOf } from '../../ledger/query/ledger-page.ts'
-import { createUsageSum } from '../../ledger/query/usage.ts'
+import { Fault } from '../../src/core/fault.ts'
+import type { Clock } from '../../src/core/time.ts'
+import { type LedgerCheckpoint, signCheckpoint } from '../../src/ledger/format/checkpoint.ts'
+import { decodeEntry, encodeEntry } from '../../src/ledger/format/encoding.ts'
+import { formatPosition, readPosition } from '../../src/ledger/format/position.ts'
+import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../src/ledger/format/record.ts'
+import type { Ledger, LedgerFilter, LedgerPage, LedgerQuery } from '../../src/ledger/ledger.ts'
+import { ledgerPageOf } from '../../src/ledger/query/filter.ts'
+import { createUsageSum } from '../../src/ledger/query/usage.ts'
+import { firstHash, nextHash } from './ledger-blocks.ts'
 
 export interface MemoryLedgerOptions {
   /** An Ed25519 private key; checkpoints are signed with it. */
@@ -18,25 +17,25 @@ export interface MemoryLedgerOptions {
   readonly clock?: Clock
 }
 
-/** Keeps the ledger in memory, without a bound: for tests and for trying out. It ends with the process, so nothing in it is durable. */
+/** A ledger in memory, without a bound, for tests: none of it is durable. */
 export function createMemoryLedger({ signingKey, clock = Date.now }: MemoryLedgerOptions): Ledger {
   const stream = randomBytes(16).toString('hex')
   const records: LedgerRecord[] = []
-  let link = firstLink(stream)
+  let chainHash = firstHash(stream)
   let isOpen = true
 
   function write(entry: LedgerEntry): void {
     const bytes = encodeEntry(entry)
     const seq = records.length + 1
-    link = nextLink(link, seq, bytes)
+    chainHash = nextHash(chainHash, seq, bytes)
     const position = formatPosition({ block: seq, index: 0 })
-    records.push({ ...decodeEntry(bytes), position, stream, seq, hash: link.toString('hex') })
+    records.push({ ...decodeEntry(bytes), position, stream, seq, hash: chainHash.toString('hex') })
   }
 
   function writeCheckpoint(): LedgerCheckpoint {
     const at = Math.floor(clock())
     const checkpoint = signCheckpoint(
-      { stream, seq: records.length, hash: link.toString('hex'), at },
+      { stream, seq: records.length, hash: chainHash.toString('hex'), at },
       signingKey,
     )
     write(ledgerEntry({ at, event: 'ledger.checkpoint', detail: { ...checkpoint } }))
@@ -84,4 +83,21 @@ function pageOf(records: readonly LedgerRecord[], query: LedgerQuery): LedgerPag
   const inOrder = order === 'oldest' ? records : records.toReversed()
   const found = inOrder.filter((record) => isBehind(record) && isMatch(record, query)).slice(0, limit + 1)
   return ledgerPageOf(found, query)
+}
+
+function isMatch(entry: LedgerEntry, filter: LedgerFilter): boolean {
+  return (
+    entry.at >= (filter.since ?? Number.NEGATIVE_INFINITY) &&
+    entry.at < (filter.until ?? Number.POSITIVE_INFINITY) &&
+    isWanted(entry.keyId, filter.keyId) &&
+    isWanted(entry.owner, filter.owner) &&
+    isWanted(entry.code, filter.code) &&
+    isWanted(entry.event, filter.event) &&
+    isWanted(entry.route, filter.route) &&
+    isWanted(entry.requestId, filter.requestId)
+  )
+}
+
+function isWanted(value: string | null, wanted: string | undefined): boolean {
+  return wanted === undefined || value === wanted
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { logBoundsOf } from './log-bounds.ts'
+import { logBoundsOf } from './maintenance.ts'
 
 const MiB = 2 ** 20
 

@@ -1,34 +1,38 @@
 import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import { createRestartingThread } from '../threads/restarting-thread.ts'
 import { createRetentionClock } from './retention-clock.ts'
-import type { LedgerWorker } from './worker.ts'
+import { type LedgerThread, ledgerFaults, type Maintained } from './threads.ts'
 
-export interface KeepingThreadOptions {
-  /** Starts a thread with the role `keeper`. */
-  readonly start: () => LedgerWorker
+export interface MaintenanceScheduleOptions {
+  /** Starts a thread with the role `maintenance`. */
+  readonly start: () => LedgerThread
   /** Milliseconds since the epoch, whole. */
   readonly now: Clock
   /** Milliseconds; never jumps. */
   readonly monotonic: Clock
-  /** What it dropped is recorded. */
+  /** Records what was dropped. */
   readonly append: Ledger['append']
   readonly onFault?: ((message: string, fault: unknown) => void) | undefined
 }
 
-const tendMs = 1_000
+const intervalMs = 1_000
 
-/** Has the keeper's thread take its turn every second, unless the last one still goes on. */
-export function createKeepingThread({ start, now, monotonic, append, onFault }: KeepingThreadOptions): {
+/**
+ * Has a thread maintain the ledger's file every second, unless the last turn still runs. The thread
+ * starts with the first turn: an opening ledger is in a hurry, and nothing is to be done yet.
+ */
+export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
   readonly close: () => Promise<void>
 } {
-  // Nothing is to be done at first, and whoever opens a ledger is in a hurry.
-  let worker: LedgerWorker | undefined
+  const { start, now, monotonic, append, onFault } = options
+  const thread = createRestartingThread({ ...ledgerFaults, start })
   let turn: Promise<void> | undefined
-  /** What stands in the way is told once, not every second. */
-  let told: string | undefined
-  /** Dropped, and not recorded yet: what could not be written is written with the next turn. */
-  let unrecorded: { readonly records: number; readonly until: number } | undefined
+  /** An obstacle is reported once, not every second. */
+  let reported: string | undefined
+  /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
+  let unrecorded: Maintained['dropped']
   const retentionTime = createRetentionClock({
     now,
     monotonic,
@@ -39,18 +43,17 @@ export function createKeepingThread({ start, now, monotonic, append, onFault }: 
       ),
   })
 
-  async function tend(): Promise<void> {
+  async function maintain(): Promise<void> {
     try {
-      if (worker === undefined || worker.isGone()) worker = start()
-      const { dropped } = await worker.ask('tend', { now: retentionTime() })
+      const { dropped } = await thread.ask('maintain', { now: retentionTime() })
       if (dropped !== undefined)
         unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
       await recordDropped()
-      told = undefined
+      reported = undefined
     } catch (fault) {
       const message = fault instanceof Error ? fault.message : String(fault)
-      if (message !== told) onFault?.('ledger: its file could not be tended', fault)
-      told = message
+      if (message !== reported) onFault?.('ledger: its file could not be tended', fault)
+      reported = message
     }
   }
 
@@ -61,17 +64,15 @@ export function createKeepingThread({ start, now, monotonic, append, onFault }: 
   }
 
   const timer = setInterval(() => {
-    turn ??= tend().finally(() => {
+    turn ??= maintain().finally(() => {
       turn = undefined
     })
-  }, tendMs).unref()
+  }, intervalMs).unref()
   return {
     async close() {
       clearInterval(timer)
       await turn
-      if (worker === undefined || worker.isGone()) return
-      await worker.ask('close', { now: now() }).catch(() => undefined)
-      await worker.end()
+      await thread.close((worker) => worker.ask('close', { now: now() }).catch(() => undefined))
     },
   }
 }

@@ -1,14 +1,13 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Fault } from '../../../core/fault.ts'
 import type { LedgerEntry } from '../../../ledger/format/record.ts'
-import type { Tended, ThreadCalls } from './calls.ts'
-import { createKeepingThread } from './maintenance-thread.ts'
-import type { LedgerWorker } from './worker.ts'
+import { scheduleMaintenance } from './schedule-maintenance.ts'
+import type { LedgerThread, LedgerThreadCalls, Maintained } from './threads.ts'
 
 const turnMs = 1_000
 
 test('what was dropped while no record could be written is recorded with the next turn, once', async () => {
-  const turns: Tended['dropped'][] = [
+  const turns: Maintained['dropped'][] = [
     { records: 5, until: 10 },
     { records: 7, until: 20 },
     undefined,
@@ -21,7 +20,7 @@ test('what was dropped while no record could be written is recorded with the nex
   onTestFinished(() => {
     vi.useRealTimers()
   })
-  const keeping = createKeepingThread({
+  const maintenance = scheduleMaintenance({
     start: () => workerThat(() => turns.shift()),
     now: () => 0,
     monotonic: () => 0,
@@ -35,14 +34,17 @@ test('what was dropped while no record could be written is recorded with the nex
   expect(appended).toEqual([])
   isOut = false
   await vi.advanceTimersByTimeAsync(2 * turnMs)
-  await keeping.close()
+  await maintenance.close()
   expect(turns).toEqual([])
   expect(appended).toMatchObject([{ event: 'ledger.dropped', detail: { records: 12, until: 20 } }])
   expect(faults).toEqual(['ledger: its file could not be tended'])
 })
 
-function workerThat(tend: () => Tended['dropped']): LedgerWorker {
-  const handlers: Partial<ThreadCalls> = { tend: () => ({ dropped: tend() }), close: () => undefined }
+function workerThat(maintain: () => Maintained['dropped']): LedgerThread {
+  const handlers: Partial<LedgerThreadCalls> = {
+    maintain: () => ({ dropped: maintain() }),
+    close: () => undefined,
+  }
   return {
     ask: async (name, argument) => handlers[name]?.(argument as never) as never,
     isGone: () => false,

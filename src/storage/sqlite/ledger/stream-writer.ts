@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { firstLink } from '../../../ledger/format/chain.ts'
+import { firstChainHash, formatChainHash } from '../../../ledger/format/chain.ts'
 import { type LedgerCheckpoint, signCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import { encodeEntry } from '../../../ledger/format/encoding.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
@@ -8,9 +8,9 @@ import { setupErrorOf } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
 import { type BlockTable, createBlockTable, type StreamDraft, type StreamHead } from './block-table.ts'
-import type { ThreadCalls, WriterData, Written } from './calls.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
-import { witnessOf } from './prior-heads.ts'
+import { priorHeadsOf } from './prior-heads.ts'
+import type { Committed, LedgerThreadCalls, WriterData } from './threads.ts'
 
 /** An open file, and the stream that this thread writes there. */
 interface OpenStream {
@@ -20,7 +20,7 @@ interface OpenStream {
   readonly number: number
   readonly id: string
   head: StreamHead
-  /** Whether `head` is what the file has: not known after a commit that failed. */
+  /** Whether `head` is that of the file: unknown after a failed commit. */
   isSure: boolean
   sinceCheckpoint: number
 }
@@ -28,27 +28,28 @@ interface OpenStream {
 const busyTimeoutMs = 1_000
 
 /**
- * The writing side of a ledger, as a thread runs it: a call is one transaction that is on the disk when it returns. One that throws has
- * written nothing, or nobody knows: the next goes on from what the file has. A file that could not be opened is tried again.
+ * Writes one stream of a ledger, as a thread: a call is one transaction, on the disk when it returns.
+ * After one that throws it is unknown whether it was written: the next goes on from what the file
+ * has. A file that could not be opened is tried again.
  */
-export function createLedgerWriter(
+export function createStreamWriter(
   data: WriterData,
-): Pick<ThreadCalls, 'open' | 'write' | 'checkpoint' | 'close'> {
+): Pick<LedgerThreadCalls, 'open' | 'write' | 'checkpoint' | 'close'> {
   let open: OpenStream | undefined
 
-  function use(now: number): { readonly stream: OpenStream; readonly opened: Written | undefined } {
+  function use(now: number): { readonly stream: OpenStream; readonly opened: Committed | undefined } {
     if (open !== undefined) return { stream: open, opened: undefined }
     const begun = openStream(data, now)
     open = begun.stream
-    return { stream: begun.stream, opened: begun.written }
+    return { stream: begun.stream, opened: begun.committed }
   }
 
-  function commit(now: number, work: (draft: Draft) => void): Written {
+  function commit(now: number, work: (draft: Draft) => void): Committed {
     const { stream, opened } = use(now)
-    const written = commitRecords(stream, data, now, work)
+    const committed = commitRecords(stream, data, now, work)
     return {
-      ...written,
-      checkpoints: [...(opened?.checkpoints ?? []), ...written.checkpoints],
+      ...committed,
+      checkpoints: [...(opened?.checkpoints ?? []), ...committed.checkpoints],
       unclosed: opened?.unclosed ?? [],
     }
   }
@@ -95,8 +96,8 @@ function commitRecords(
   { signingKey, checkpointRecords }: WriterData,
   now: number,
   work: (draft: Draft) => void,
-): Written {
-  // The open file goes on when its name is gone: what is written to it would be lost.
+): Committed {
+  // A file whose name is gone stays open: what is written to it would be lost.
   stream.files.check()
   if (!stream.isSure) stream.head = stream.blocks.findHead(stream.number) ?? emptyHead(stream.id)
   stream.isSure = false
@@ -128,24 +129,24 @@ function addCheckpoint(
   at: number,
   signingKey: WriterData['signingKey'],
 ): LedgerCheckpoint {
-  const { seq, link } = draft.head()
-  const hash = Buffer.from(link).toString('hex')
+  const { seq, chainHash } = draft.head()
+  const hash = formatChainHash(chainHash)
   const checkpoint = signCheckpoint({ stream, seq, hash, at }, signingKey)
   draft.add(encodeEntry(ledgerEntry({ at, event: 'ledger.checkpoint', detail: { ...checkpoint } })))
   return checkpoint
 }
 
 function emptyHead(stream: string): StreamHead {
-  return { seq: 0, link: firstLink(stream) }
+  return { seq: 0, chainHash: firstChainHash(stream) }
 }
 
-/** Opens the file and begins a stream there, which its first record and a checkpoint say. */
-function openStream(data: WriterData, now: number): { stream: OpenStream; written: Written } {
+/** Opens the file and begins a stream with its first record and a checkpoint. */
+function openStream(data: WriterData, now: number): { stream: OpenStream; committed: Committed } {
   const database = openLedgerDatabase({ file: data.file, busyTimeoutMs })
   try {
     const id = randomBytes(16).toString('hex')
     const blocks = createBlockTable(database)
-    const { before, unclosed } = witnessOf(database, blocks)
+    const { before, unclosed } = priorHeadsOf(database, blocks)
     const checkpoints: LedgerCheckpoint[] = []
     const insert = database.prepare<{ number: number }>(
       'INSERT INTO stream (id, opened_at) VALUES (?, ?) RETURNING number',
@@ -160,7 +161,7 @@ function openStream(data: WriterData, now: number): { stream: OpenStream; writte
     })
     const files = watchFiles(data.file)
     const stream = { database, blocks, files, number, id, head, isSure: true, sinceCheckpoint: 0 }
-    return { stream, written: { seq: head.seq, checkpoints, unclosed } }
+    return { stream, committed: { seq: head.seq, checkpoints, unclosed } }
   } catch (error) {
     database.close()
     throw setupErrorOf(error, data.file)

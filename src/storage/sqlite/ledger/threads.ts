@@ -1,0 +1,78 @@
+import type { KeyObject } from 'node:crypto'
+import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
+import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
+import { startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+
+/** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
+export interface LedgerRetention {
+  /** Milliseconds. */
+  readonly ageMs?: number
+  /** Of the database file, without its write-ahead log. */
+  readonly bytes?: number
+}
+
+/** What a thread is started with; its role decides which calls it answers. */
+export type LedgerThreadData = WriterData | MaintenanceData | ReaderData
+
+export interface WriterData {
+  readonly role: 'writer'
+  readonly file: string
+  readonly signingKey: KeyObject
+  /** Records after which a checkpoint is written within the same commit. */
+  readonly checkpointRecords: number
+}
+
+export interface MaintenanceData {
+  readonly role: 'maintenance'
+  readonly file: string
+  readonly signingKey: KeyObject
+  readonly retention: LedgerRetention
+}
+
+export interface ReaderData {
+  readonly role: 'reader'
+  readonly file: string
+}
+
+/** What a writer has committed. */
+export interface Committed {
+  /** The stream's last record. */
+  readonly seq: number
+  readonly checkpoints: readonly LedgerCheckpoint[]
+  /** Other streams that have no end; only in the commit that opened this stream. */
+  readonly unclosed: readonly string[]
+}
+
+/** What maintenance has done. */
+export interface Maintained {
+  /** Records that were dropped, and the last block among them; undefined if none were. */
+  readonly dropped: { readonly records: number; readonly until: number } | undefined
+}
+
+/** A clock cannot be handed to a thread: milliseconds since the epoch, whole. */
+interface Timed {
+  readonly now: number
+}
+
+/** The calls of the ledger's threads. */
+export interface LedgerThreadCalls {
+  readonly open: (call: Timed) => Committed
+  /** Encoded entries, each behind its length in four bytes, the lowest first. */
+  readonly write: (call: Timed & { readonly entries: Uint8Array<ArrayBuffer> }) => Committed
+  readonly checkpoint: (call: Timed) => Committed
+  readonly maintain: (call: Timed) => Maintained
+  readonly query: (call: LedgerQuery) => LedgerPage
+  readonly usage: (call: UsageQuery) => readonly UsageRow[]
+  /** Ends the thread's work; a writer ends its stream. */
+  readonly close: (call: Timed) => Committed | undefined
+}
+
+export type LedgerThread = ThreadWorker<LedgerThreadCalls>
+
+export function startLedgerThread(data: LedgerThreadData): LedgerThread {
+  const program = '../ledger/ledger-thread'
+  return startThread({ ...ledgerFaults, program, data, role: data.role })
+}
+
+/** What messages call the ledger, and the code of its faults. */
+export const ledgerFaults = { store: 'ledger', faultCode: 'ledger_unavailable' } as const
