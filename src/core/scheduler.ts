@@ -53,8 +53,8 @@ export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Pr
   return orAbort(
     (stopped) =>
       new Promise((resolve) => {
-        const callOff = scheduler.after(ms, resolve)
-        stopped(callOff)
+        const cancel = scheduler.after(ms, resolve)
+        stopped(cancel)
       }),
     signal,
   )

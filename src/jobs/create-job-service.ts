@@ -15,7 +15,7 @@ import type { JobService } from './job-service.ts'
 import { createJobUsages } from './job-usages.ts'
 import { recordEnds } from './record-missed-ends.ts'
 import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
-import { type TendJobsOptions, tendJobs } from './worker/expire-jobs.ts'
+import { type ExpireJobsOptions, expireJobs } from './worker/expire-jobs.ts'
 import { JobWorker } from './worker/job-worker.ts'
 import type { JobModels } from './worker/run-attempt.ts'
 
@@ -25,12 +25,17 @@ export interface JobServiceOptions {
   readonly peppers: Peppers
   /** Where jobs are recorded. */
   readonly writer: EntryWriter
-  /** What is recorded there of ends is looked up once, at the start: a process that was killed may have committed some and recorded them no more. @default nothing is looked up */
+  /**
+   * What is recorded there of ends is looked up once, at the start: a process that was killed may
+   * have committed some and recorded them no more.
+   * @default nothing is looked up
+   */
   readonly ledger?: Pick<LedgerReader, 'query'> | undefined
   /** Models that jobs may ask. */
   readonly models: JobModels
   /**
-   * Jobs of one model that this process works on at once; 0 for a process that only submits, looks and cancels.
+   * Jobs of one model that this process works on at once; 0 for a process that only submits, looks
+   * and cancels.
    * @default what the model says, or 128
    */
   readonly concurrency?: number
@@ -43,8 +48,9 @@ export interface JobServiceOptions {
   /** How long ended jobs are kept, in milliseconds. @default 24 hours */
   readonly keepMs?: number
   /**
-   * How long a worker that is not heard of keeps its jobs, in milliseconds: how long a job waits after `kill -9` or a power cut. Shorter, and a process
-   * that was stopped for a moment loses jobs that it is still working on.
+   * How long a worker that is not heard of keeps its jobs, in milliseconds: how long a job waits
+   * after `kill -9` or a power cut. Shorter, and a process that was stopped for a moment loses jobs
+   * that it is still working on.
    * @default 30,000
    */
   readonly leaseMs?: number
@@ -58,7 +64,7 @@ export interface JobServiceOptions {
   readonly scheduler?: Scheduler
   /** From 0 on and below 1. @default Math.random */
   readonly random?: () => number
-  /** Told what nobody is left to be told of. @default nobody */
+  /** Called with background faults, which reach no caller. @default none */
   readonly onFault?: (message: string, fault: unknown) => void
 }
 
@@ -72,18 +78,18 @@ export function createJobService(options: JobServiceOptions): JobService {
   const stopWatching = store.watch(({ jobs, isDue }) => {
     for (const job of jobs) {
       if (hasEnded(job.status)) usages.settle(job)
-      worker?.hear(job)
+      worker?.onChange(job)
       changes.tell(job.id)
     }
     if (jobs.length === 0) changes.tellAll()
     if (isDue) worker?.wake()
   })
-  const stopTending = tendJobs(parts)
+  const stopExpiring = expireJobs(parts)
   worker?.wake()
   const recorded = recordLate(options, parts)
   let closed: Promise<void> | undefined
   const close = async (graceMs: number): Promise<void> => {
-    stopTending()
+    stopExpiring()
     await worker?.close(graceMs)
     changes.close()
     stopWatching()
@@ -101,7 +107,10 @@ export function createJobService(options: JobServiceOptions): JobService {
   }
 }
 
-/** Ends that a process before this one committed and did not live to record; a process that only looks leaves them to one that works. */
+/**
+ * Ends that a process before this one committed and did not live to record; a process that only
+ * looks leaves them to one that works.
+ */
 async function recordLate({ ledger, onFault }: JobServiceOptions, parts: Parts): Promise<void> {
   if (ledger === undefined || parts.worker === undefined) return
   const { store, records, clock } = parts
@@ -114,7 +123,7 @@ async function recordLate({ ledger, onFault }: JobServiceOptions, parts: Parts):
 
 type Parts = SubmitJobOptions &
   JobAccessOptions &
-  TendJobsOptions & { readonly worker: JobWorker | undefined }
+  ExpireJobsOptions & { readonly worker: JobWorker | undefined }
 
 function partsOf(options: JobServiceOptions): Parts {
   const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options

@@ -7,7 +7,10 @@ import { viewJob } from './view-job.ts'
 /** Reads the job that is followed, or refuses with `job_not_found`. */
 export type ReadJob = () => Promise<JobRecord>
 
-/** How a job stands when it has ended, `waitMs` are over (by a clock that never jumps) or the signal aborts, whichever is first. */
+/**
+ * How a job stands when it has ended, `waitMs` are over (by a clock that never jumps) or the signal
+ * aborts, whichever is first.
+ */
 export async function awaitJob(
   changes: JobChanges,
   monotonic: Clock,
@@ -32,8 +35,9 @@ export async function awaitJob(
 }
 
 /**
- * Longest result that a snapshot holds, in characters of JSON. A larger one would be held once for each of hundreds of followers, some of whom
- * read slowly or not at all; whoever wants it asks for the job.
+ * Longest result that a snapshot holds, in characters of JSON. A larger one would be held once for
+ * each of hundreds of followers, some of whom read slowly or not at all; whoever wants it asks for
+ * the job.
  */
 const followedResultMax = 65_536
 
@@ -41,7 +45,10 @@ function withoutLargeResult(job: JobRecord): JobRecord {
   return job.result !== null && job.result.length > followedResultMax ? { ...job, result: null } : job
 }
 
-/** The snapshots of a job from `afterVersion` on, until it has ended. Refuses at once where there is no such job. */
+/**
+ * The snapshots of a job from `afterVersion` on, until it has ended. Refuses at once where there is
+ * no such job.
+ */
 export async function followJob(
   changes: JobChanges,
   id: string,
@@ -54,7 +61,10 @@ export async function followJob(
   return snapshots(changes, id, read, afterVersion > version ? 0 : afterVersion, signal)
 }
 
-/** Follows from the first reading on: whoever asks for the snapshots and never reads one leaves nothing behind. */
+/**
+ * Follows from the first reading on: whoever asks for the snapshots and never reads one leaves
+ * nothing behind.
+ */
 async function* snapshots(
   changes: JobChanges,
   id: string,

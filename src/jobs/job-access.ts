@@ -37,7 +37,7 @@ export function createJobAccess(
         limit,
         now: clock(),
         ...(only !== undefined && { owner: only }),
-        // After what narrows: whoever may see one owner's jobs sees those, whatever is asked.
+        // Last, so that no query widens what this owner may see.
         ...ownerOf(owner),
         ...(status && { status }),
         ...(after && { after }),
@@ -65,7 +65,7 @@ export function createJobAccess(
 
 const isLimit = isWholeFrom(1, 1_000)
 
-/** Only whoever asks for the jobs of all owners has to be told whose each is. */
+/** Names the owner of each job only in answers about the jobs of all owners. */
 function viewOf(owner: JobOwner): (job: JobRecord) => JobView {
   return owner === anyOwner ? viewOwnedJob : viewJob
 }

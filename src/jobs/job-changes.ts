@@ -1,21 +1,27 @@
 import { type Scheduler, stayAlive } from '../core/scheduler.ts'
 
-/** Tells whoever follows a job that it may have changed. */
+/** Notifies followers of a job that it may have changed. */
 export interface JobChanges {
   readonly follow: (id: string) => Following
   /** A job has changed. */
   readonly tell: (id: string) => void
-  /** Any job may have changed: the next few hundred followers look again now, the others in their turn. */
+  /**
+   * Any job may have changed: the next few hundred followers look again now, the others in their
+   * turn.
+   */
   readonly tellAll: () => void
   /** Ends every wait, now and from now on. */
   readonly close: () => void
 }
 
-/** Somebody who follows a job. What changes between two waits is one change: nothing gathers for whoever is slow. */
+/**
+ * One follower of a job. Changes between two waits count as one: nothing piles up for a slow
+ * reader.
+ */
 export interface Following {
   /**
-   * Resolves to true when the job may have changed since the last wait, and to false when `waitMs` are over, the signal
-   * aborts or nothing more will be told.
+   * Resolves to true when the job may have changed since the last wait, and to false when `waitMs`
+   * are over, the signal aborts or nothing more will be told.
    */
   readonly changed: (options: {
     readonly waitMs?: number
@@ -24,20 +30,26 @@ export interface Following {
   readonly stop: () => void
 }
 
-/** A hint of another process's change may be lost: followers also look again by themselves, this often. */
+/**
+ * A hint of another process's change may be lost: followers also look again by themselves, this
+ * often.
+ */
 const lookAgainMs = 1_000
 
-/** Most followers that look again in one turn, the others in the next, so that ten thousand open streams do not keep the store busy. */
+/**
+ * Most followers that look again in one turn, the others in the next, so that ten thousand open
+ * streams do not keep the store busy.
+ */
 const lookAgainMax = 200
 
 export function createJobChanges(scheduler: Scheduler): JobChanges {
   const byJob = new Map<string, Set<Follower>>()
   const inTurn = new Set<Follower>()
   let isClosed = false
-  let callOff: (() => void) | undefined
+  let cancel: (() => void) | undefined
 
   function lookAgain(): void {
-    callOff = inTurn.size === 0 || isClosed ? undefined : scheduler.after(lookAgainMs, lookAgain)
+    cancel = inTurn.size === 0 || isClosed ? undefined : scheduler.after(lookAgainMs, lookAgain)
     tellSome()
   }
 
@@ -55,8 +67,8 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
     if (followers?.size === 0) byJob.delete(id)
     inTurn.delete(follower)
     if (inTurn.size > 0) return
-    callOff?.()
-    callOff = undefined
+    cancel?.()
+    cancel = undefined
   }
 
   return {
@@ -65,7 +77,7 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
       const followers = byJob.get(id) ?? new Set()
       byJob.set(id, followers.add(follower))
       inTurn.add(follower)
-      if (!isClosed) callOff ??= scheduler.after(lookAgainMs, lookAgain)
+      if (!isClosed) cancel ??= scheduler.after(lookAgainMs, lookAgain)
       return { changed: (options) => follower.changed(options), stop: () => remove(id, follower) }
     },
     tell(id) {
@@ -74,7 +86,7 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
     tellAll: tellSome,
     close() {
       isClosed = true
-      callOff?.()
+      cancel?.()
       for (const follower of inTurn) follower.close()
     },
   }
@@ -112,12 +124,12 @@ class Follower {
   async #wait(waitMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
     const woken = Promise.withResolvers<void>()
     this.#wake = woken.resolve
-    const callOff = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
+    const cancel = waitMs === undefined ? undefined : this.#scheduler.after(waitMs, woken.resolve)
     const onAbort = (): void => woken.resolve()
     signal?.addEventListener('abort', onAbort)
     await stayAlive(woken.promise)
     signal?.removeEventListener('abort', onAbort)
     this.#wake = undefined
-    callOff?.()
+    cancel?.()
   }
 }

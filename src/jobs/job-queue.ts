@@ -2,72 +2,91 @@ import type { KeptAnswer } from '../idempotency/idempotency-store.ts'
 import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
 
 /**
- * Where jobs wait, are worked on and are remembered: the port that every store implements and `test/contract/` checks.
+ * Where jobs wait, are worked on and are remembered: the port that every store implements and
+ * `test/contract/` checks.
  *
- * A change is durable when its promise resolves, or has not happened. A call that cannot be carried out rejects with
- * `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the caller's clock.
+ * A change is durable when its promise resolves, or has not happened. A call that cannot be carried
+ * out rejects with `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the
+ * caller's clock.
  */
 export interface JobQueue {
   /**
-   * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a retry.
+   * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a
+   * retry.
    *
-   * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's reservation is held no more, so another request
-   * may have been carried out in this one's place. Rejects with a Fault where a job of this id is there already.
+   * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's
+   * reservation is held no more, so another request may have been carried out in this one's place.
+   * Rejects with a Fault where a job of this id is there already.
    */
   readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
   /**
-   * Leases up to `max` jobs that are due: new ones at once, whatever the clock says; those that are tried again from `retryAt` on; running ones
-   * whose lease has ended (`until <= now`), because their worker died. What a claim has seen due may stay so, though the clock is set back. Owners
-   * take turns, one job each, whatever the number of their jobs: the owner served longest ago first, so that whoever has a job that is due is served
-   * within as many jobs as there are owners; of an owner's jobs the highest priority, then the oldest. Gives them in this order.
+   * Leases up to `max` jobs that are due: new ones at once, whatever the clock says; those that are
+   * tried again from `retryAt` on; running ones whose lease has ended (`until <= now`), because
+   * their worker died. What a claim has seen due may stay so, though the clock is set back. Owners
+   * take turns, one job each, whatever the number of their jobs: the owner served longest ago
+   * first, so that whoever has a job that is due is served within as many jobs as there are owners;
+   * of an owner's jobs the highest priority, then the oldest. Gives them in this order.
    *
-   * Running jobs whose lease has ended with their attempts used up become `dead` instead, with `jobLost` as
-   * their error: all of them, whatever their model, not counted in `max`.
+   * Running jobs whose lease has ended with their attempts used up become `dead` instead, with
+   * `jobLost` as their error: all of them, whatever their model, not counted in `max`.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
-   * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of those whose lease is no longer held: ended,
-   * cancelled, or taken by another. A lease that has run out is held until another worker claims the job, or it is dead.
+   * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of
+   * those whose lease is no longer held: ended, cancelled, or taken by another. A lease that has
+   * run out is held until another worker claims the job, or it is dead.
    */
   readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
   /**
-   * Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever overwritten; `settled` are the jobs that did, as they
-   * are now, without results. A job that has ended, here or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
-   * same commit.
+   * Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever
+   * overwritten; `settled` are the jobs that did, as they are now, without results. A job that has
+   * ended, here or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox
+   * within the same commit.
    */
   readonly settle: (
     ends: readonly AttemptEnd[],
     now: number,
   ) => Promise<{ readonly settled: readonly JobRecord[] }>
-  /** Cancels a job that has not ended, waiting or running; it is kept for `keepMs`. Gives how it stands afterwards, and whether this call did it. Undefined where the owner has no such job. */
+  /**
+   * Cancels a job that has not ended, waiting or running; it is kept for `keepMs`. Gives how it
+   * stands afterwards, and whether this call did it. Undefined where the owner has no such job.
+   */
   readonly cancel: (
     id: JobAddress,
     now: number,
     keepMs: number,
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
-  /** Puts a dead or failed job back into the queue with all its attempts, whatever the bounds. Undefined where there is none; another status leaves it as it is. */
+  /**
+   * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds.
+   * Undefined where there is none; another status leaves it as it is.
+   */
   readonly retry: (
     id: JobAddress,
     now: number,
   ) => Promise<{ readonly job: JobRecord; readonly retried: boolean } | undefined>
   /** A job that has not expired by `now`. */
   readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
-  /** Those that have not expired by `now`, newest first by `createdAt`, then by id; without results. */
+  /**
+   * Those that have not expired by `now`, newest first by `createdAt`, then by id; without results.
+   */
   readonly listJobs: (query: JobQuery) => Promise<JobPage>
-  /** Those that have ended and are not yet forgotten, whoever's they are, the newest end first, then by id; without results. */
+  /**
+   * Those that have ended and are not yet forgotten, whoever's they are, the newest end first, then
+   * by id; without results.
+   */
   readonly listEnded: (query: EndedJobQuery) => Promise<readonly JobRecord[]>
   /**
-   * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and reservations that have ended; gives how many went. Fewer than
-   * `max`: there are no more.
+   * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and
+   * reservations that have ended; gives how many went. Fewer than `max`: there are no more.
    */
   readonly forgetExpired: (now: number, max: number) => Promise<number>
   /** How many jobs wait and run. */
   readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
   /**
-   * Calls the listener with each change that was made through this queue: once, in order, as soon as it
-   * is durable. Changes by other processes come as hints: soon, several as one, without their jobs.
-   * A hint may be lost, and the passing of time makes jobs due without any, so watchers also look again
-   * by themselves. The listener must not throw. Returns what stops it.
+   * Calls the listener with each change that was made through this queue: once, in order, as soon
+   * as it is durable. Changes by other processes come as hints: soon, several as one, without their
+   * jobs. A hint may be lost, and the passing of time makes jobs due without any, so watchers also
+   * look again by themselves. The listener must not throw. Returns what stops it.
    */
   readonly watch: (listener: (change: JobChange) => void) => () => void
 }
@@ -92,7 +111,10 @@ export interface SubmitOutcome {
 
 export interface JobClaim {
   readonly max: number
-  /** Characters of inputs with which no more jobs are leased; one always is, whatever its own. @default no bound */
+  /**
+   * Characters of inputs with which no more jobs are leased; one always is, whatever its own.
+   * @default no bound
+   */
   readonly inputCharactersMax?: number
   readonly now: number
   /** When the leases end unless they are extended. */
@@ -113,7 +135,7 @@ export interface ClaimOutcome {
 export interface ClaimedJob extends JobRecord {
   /** The inputs as JSON. */
   readonly inputs: string
-  /** Names this attempt: whoever has it may end it. */
+  /** Names this attempt: only its holder may end it. */
   readonly lease: string
 }
 
@@ -158,7 +180,10 @@ export interface JobPage {
 }
 
 export interface JobChange {
-  /** Jobs whose record has changed, as it is now; without results. Empty in a hint: any job may have. */
+  /**
+   * Jobs whose record has changed, as it is now; without results. Empty in a hint: any job may
+   * have.
+   */
   readonly jobs: readonly JobRecord[]
   /** Whether jobs may have become due: they were accepted, retried or handed back. */
   readonly isDue: boolean

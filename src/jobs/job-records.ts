@@ -5,7 +5,7 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { JobRecord, NewJob } from './job.ts'
 import type { JobChanger } from './job-service.ts'
 
-/** What the ledger is told of jobs: never inputs, results or keys. */
+/** What is recorded of jobs: never inputs, results or keys. */
 export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
   /** `again` where a repeated request was given the same job. */
   readonly accepted: (
@@ -25,15 +25,21 @@ export interface LateRecord {
 }
 
 export interface EndedAttempt {
-  /** Why it did not succeed, where the job is tried again and so says nothing of it. @default the job's own error */
+  /**
+   * Why it did not succeed, where the job is tried again and so says nothing of it.
+   * @default the job's own error
+   */
   readonly code?: string | null
-  /** From its beginning to its end, in microseconds; null where nobody saw both. */
+  /** From its beginning to its end, in microseconds; null if unknown. */
   readonly latencyUs: number | null
   /** What the job has used of its limits; empty where that is not known. */
   readonly measures: Readonly<Record<string, number>>
 }
 
-/** Every write resolves once the record is durable, and rejects with `ledger_unavailable`; undefined where nobody has to wait. */
+/**
+ * Every write resolves once the record is durable, and rejects with `ledger_unavailable`; undefined
+ * if there is nothing to wait for.
+ */
 export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords {
   function write(
     event: LedgerEntry['event'],

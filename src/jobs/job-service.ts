@@ -5,13 +5,20 @@ import type { Usage } from '../limits/usage.ts'
 import type { JobStatus } from './job.ts'
 import type { JobView } from './view-job.ts'
 
-/** In place of an owner: jobs of all owners, for administrators alone. A symbol, so that no text from outside and no forgotten argument means it. */
+/**
+ * In place of an owner: jobs of all owners, for administrators alone. A symbol, so that no text
+ * from outside and no forgotten argument means it.
+ */
 export const anyOwner: unique symbol = Symbol('any owner')
 
 /** Whose jobs are meant. To every other owner a job does not exist. */
 export type JobOwner = string | typeof anyOwner
 
-/** Whose they are, as stores are asked. An owner that was forgotten, or that is no text, must not mean all owners. @throws TypeError */
+/**
+ * Whose they are, as stores are asked. An owner that was forgotten, or that is no text, must not
+ * mean all owners.
+ * @throws TypeError
+ */
 export function ownerOf(owner: JobOwner): { readonly owner?: string } {
   if (owner === anyOwner) return {}
   if (typeof owner !== 'string') throw new TypeError('jobs: `owner`: expected text')
@@ -29,24 +36,38 @@ export interface JobRequest {
   readonly model: string
   /** At least one; what the model takes, and JSON can write. `single` has exactly one. */
   readonly inputs: readonly unknown[]
-  /** `single`: the result is one answer. `batch`: the result is a list of them, in the order of the inputs. */
+  /**
+   * `single`: the result is one answer. `batch`: the result is a list of them, in the order of the
+   * inputs.
+   */
   readonly kind: 'single' | 'batch'
   /** 0 to 9; of one owner's jobs the higher comes first. @default 0 */
   readonly priority?: number
   /** Where to send a webhook when the job has ended; checked by the caller. @default nowhere */
   readonly webhook?: string | null
   /**
-   * What the request has taken of its limits. The job has it, a slot of those at once among it, and the end of the request leaves it alone: it is ended
-   * with the job, and given back where the job was cancelled before it began, or failed. Where no job is accepted it is the request's again. In
-   * memory: after a restart a job holds nothing.
+   * What the request has taken of its limits. The job has it, a slot of those at once among it, and
+   * the end of the request leaves it alone: it is ended with the job, and given back where the job
+   * was cancelled before it began, or failed. Where no job is accepted it is the request's again.
+   * In memory: after a restart a job holds nothing.
    * @default no limits
    */
   readonly usage?: Usage
-  /** Runs once, before the job is accepted, and not for a repeated request: takes what is known only now of the limits. Throws to refuse. @default nothing */
+  /**
+   * Runs once, before the job is accepted, and not for a repeated request: takes what is known only
+   * now of the limits. Throws to refuse.
+   * @default nothing
+   */
   readonly prepare?: () => Promise<void>
-  /** A repeated request gets the job that the first one made. Not with `keep`. @default every request makes a job */
+  /**
+   * A repeated request gets the job that the first one made. Not with `keep`.
+   * @default every request makes a job
+   */
   readonly idempotency?: Idempotency
-  /** The answer to keep in the job's own commit, for a server that answers repeated requests itself: `held.keep` of `answerOnce`. */
+  /**
+   * The answer to keep in the job's own commit, for a server that answers repeated requests itself:
+   * `held.keep` of `answerOnce`.
+   */
   readonly keep?: (job: JobView) => KeptAnswer | undefined
 }
 
@@ -68,7 +89,10 @@ export interface JobSnapshot {
 
 /** Which jobs to list, and where to go on. */
 export interface JobListQuery {
-  /** Of all owners' jobs only this one's; it never widens what may be seen. @default as the first argument says */
+  /**
+   * Of all owners' jobs only this one's; it never widens what may be seen.
+   * @default as the first argument says
+   */
   readonly owner?: string
   readonly status?: JobStatus
   /** 1 to 1,000. @default 100 */
@@ -87,60 +111,77 @@ export interface JobListCursor {
 /** The newest first, each without its result. */
 export interface JobList {
   readonly jobs: readonly JobView[]
-  /** Where the next page begins; undefined where there is none. */
+  /** Where the next page begins; undefined on the last. */
   readonly next: JobListCursor | undefined
 }
 
 /** Who changes a job, for the record. */
 export interface JobChanger {
-  /** A key's id, or a name such as `cli`. @default nobody is named */
+  /** A key's id, or a name such as `cli`. @default no name */
   readonly by?: string
   readonly requestId?: string
 }
 
 /**
- * Jobs: calls that are accepted now and answered later. What has resolved is durable, and recorded where there is a ledger.
+ * Jobs: calls that are accepted now and answered later. What has resolved is durable, and recorded
+ * where there is a ledger.
  *
- * Every method that names a job refuses with `job_not_found`, always the same, where the owner has no such job: it never was, it has expired, or it is
- * somebody else's. All of them fault with `store_unavailable`, and those that change something with `ledger_unavailable`.
+ * Every method that names a job refuses with `job_not_found`, always the same, where the owner has
+ * no such job: it never was, it has expired, or it is another owner's. All of them fault with
+ * `store_unavailable`, and those that change something with `ledger_unavailable`.
  */
 export interface JobService {
   /**
    * Accepts a job.
    *
-   * @throws Refusal `not_found` for a model that is not there; `idempotency_mismatch`, `idempotency_in_flight`
+   * @throws Refusal `not_found` for a model that is not there; `idempotency_mismatch`,
+   *   `idempotency_in_flight`
    * @throws Fault `overloaded` where as many jobs wait as may, in all or of this owner
-   * @throws Fault `ledger_unavailable` where it could not be recorded: the job is cancelled, or, under an `Idempotency-Key`, given to a repeated request
+   * @throws Fault `ledger_unavailable` where it could not be recorded: the job is cancelled, or,
+   *   under an `Idempotency-Key`, given to a repeated request
    */
   readonly submit: (request: JobRequest) => Promise<SubmittedJob>
-  /** How a job stands: at once, or when it has ended, `waitMs` are over or the signal aborts, whichever is first. */
+  /**
+   * How a job stands: at once, or when it has ended, `waitMs` are over or the signal aborts,
+   * whichever is first.
+   */
   readonly get: (
     owner: JobOwner,
     id: string,
     options?: { readonly waitMs?: number; readonly signal?: AbortSignal },
   ) => Promise<JobView>
   readonly list: (owner: JobOwner, query?: JobListQuery) => Promise<JobList>
-  /** Cancels a job that has not ended, and gives how it stands; one that has ended is given as it is. */
+  /**
+   * Cancels a job that has not ended, and gives how it stands; one that has ended is given as it
+   * is.
+   */
   readonly cancel: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<JobView>
-  /** Puts a dead or failed job back into the queue with all its attempts; any other is given as it is. For administrators. */
+  /**
+   * Puts a dead or failed job back into the queue with all its attempts; any other is given as it
+   * is. For administrators.
+   */
   readonly retry: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<JobView>
   /**
-   * Follows a job until it has ended: how it stands where that is newer than `afterVersion`, then each change. Whoever reads slowly misses changes
-   * in between and never the last: one snapshot is held at most. Resolves once it is known that the job is there; ends when the
-   * signal aborts.
+   * Follows a job until it has ended: how it stands where that is newer than `afterVersion`, then
+   * each change. A slow reader misses changes in between, and never the last: one snapshot is
+   * held at most. Resolves once it is known that the job is there; ends when the signal aborts.
    */
   readonly events: (
     owner: JobOwner,
     id: string,
     options?: { readonly afterVersion?: number; readonly signal?: AbortSignal },
   ) => Promise<AsyncIterable<JobSnapshot>>
-  /** Answers a repeated request, of a prediction that is answered at once or of a job, as the first one was. */
+  /**
+   * Answers a repeated request, of a prediction that is answered at once or of a job, as the first
+   * one was.
+   */
   readonly answerOnce: AnswerOnce
   /** How many jobs wait and run. */
   readonly counts: () => Promise<{ readonly queued: number; readonly running: number }>
   /**
-   * Begins no more jobs, gives those that run `graceMs` to end, and hands the rest back, uncounted: another process, or the next start, takes them up.
-   * Ends every wait and every stream. Does not close the store. Safe to call twice.
+   * Begins no more jobs, gives those that run `graceMs` to end, and hands the rest back, uncounted:
+   * another process, or the next start, takes them up. Ends every wait and every stream. Does not
+   * close the store. Safe to call twice.
    */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>
 }

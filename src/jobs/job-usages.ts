@@ -1,16 +1,25 @@
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { JobRecord } from './job.ts'
 
-/** What accepted jobs have taken of their limits, until they end. In memory: after a restart old jobs hold nothing. */
+/**
+ * What accepted jobs have taken of their limits, until they end. In memory: after a restart old
+ * jobs hold nothing.
+ */
 export interface JobUsages {
   readonly hold: (id: string, usage: Usage) => void
   /** The job was not accepted: its usage is the caller's again. */
   readonly drop: (id: string) => void
   /** What a job has used; empty where that is not known. */
   readonly used: (id: string) => Readonly<Record<string, number>>
-  /** Ends the usage of a job that has ended; gives back that of one that nobody will be answered for, or that never began. */
+  /**
+   * Ends the usage of a job that has ended; gives back that of one that nobody will be answered
+   * for, or that never began.
+   */
   readonly settle: (job: JobRecord) => void
-  /** Up to `max` jobs whose usage is held, in turn: for looking whether another process has ended them. */
+  /**
+   * Up to `max` jobs whose usage is held, in turn: for looking whether another process has ended
+   * them.
+   */
   readonly nextHeld: (max: number) => readonly string[]
   /** The job is gone. */
   readonly forget: (id: string) => void
@@ -26,7 +35,7 @@ export function createJobUsages(onFault: (message: string, fault: unknown) => vo
     const usage = held.get(id)
     if (usage === undefined) return
     held.delete(id)
-    // Nobody waits for it, so what fails is told.
+    // No caller waits for it, so a failure is reported.
     const done = (async () => how(usage))()
       .catch((fault: unknown) => onFault('the limits of a job could not be counted down', fault))
       .finally(() => ending.delete(done))

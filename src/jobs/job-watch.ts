@@ -1,10 +1,13 @@
 import type { JobChange, JobQueue } from './job-queue.ts'
 
-/** Whoever wants to hear of changed jobs. */
+/** The listeners of a queue. */
 export interface JobWatch {
   readonly watch: JobQueue['watch']
   readonly isWatched: () => boolean
-  /** Tells of a change that is durable, soon: a listener cannot make the call fail whose change it is. */
+  /**
+   * Tells of a change that is durable, soon: a listener cannot make the call fail whose change it
+   * is.
+   */
   readonly tell: (change: JobChange) => void
 }
 

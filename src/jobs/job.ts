@@ -2,8 +2,8 @@ import type { FaultCode } from '../core/fault.ts'
 import type { RefusalCode } from '../core/refusal.ts'
 
 /**
- * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it is kept, with the reason, until an
- * administrator retries it or it expires.
+ * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it is kept,
+ * with the reason, until an administrator retries it or it expires.
  */
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'dead'
 
@@ -16,7 +16,10 @@ export const jobStatuses: readonly JobStatus[] = [
   'dead',
 ]
 
-/** Whether a job of this status has ended: nothing happens to it any more, unless a dead one is retried. */
+/**
+ * Whether a job of this status has ended: nothing happens to it any more, unless a dead one is
+ * retried.
+ */
 export function hasEnded(status: JobStatus): boolean {
   return status !== 'queued' && status !== 'running'
 }
@@ -72,9 +75,15 @@ export interface NewJob {
 /** A job as it stands. */
 export interface JobRecord extends Omit<NewJob, 'inputs'> {
   readonly status: JobStatus
-  /** Grows with every change that anybody can see: the id of an event in `GET /jobs/{id}/events`. From 1 on. */
+  /**
+   * Grows with every change that anybody can see: the id of an event in `GET /jobs/{id}/events`.
+   * From 1 on.
+   */
   readonly version: number
-  /** How many inputs the last attempt has answered; 0 again when another begins or is waited for, `total` once it has succeeded. */
+  /**
+   * How many inputs the last attempt has answered; 0 again when another begins or is waited for,
+   * `total` once it has succeeded.
+   */
   readonly done: number
   /** How often it was begun, attempts that were handed back unharmed not counted. */
   readonly attempts: number

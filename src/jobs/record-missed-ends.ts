@@ -9,21 +9,26 @@ export interface RecordEndsOptions {
   readonly store: Pick<JobQueue, 'listEnded'>
   readonly ledger: Pick<LedgerReader, 'query'>
   readonly records: Pick<JobRecords, 'ended' | 'cancelled'>
-  /** When this process began, milliseconds since the epoch: what has ended since is recorded by whoever ended it. */
+  /**
+   * When this process began, milliseconds since the epoch: what has ended since is recorded by
+   * whoever ended it.
+   */
   readonly begunAt: number
 }
 
 /**
- * How far behind the newest end of a job there may be one without a record, in milliseconds: an end is recorded right behind its commit, and a
- * worker waits for a ledger that is out before it commits one.
+ * How far behind the newest end of a job there may be one without a record, in milliseconds: an end
+ * is recorded right behind its commit, and a worker waits for a ledger that is out before it
+ * commits one.
  */
 const gapMs = 60_000
 const pageMax = 1_000
 
 /**
- * Records the ends of jobs that a process committed and did not live to record. The end comes first, because a record of one that was lost with its
- * lease would be a lie; so a `kill -9` may come between the two. Such a record says `late`, for its time is not that of the end. Where several
- * processes begin at once over the same jobs, each may write it. Gives how many there were.
+ * Records the ends of jobs that a process committed and did not live to record. The end comes
+ * first, because a record of one that was lost with its lease would be a lie; so a `kill -9` may
+ * come between the two. Such a record says `late`, for its time is not that of the end. Where
+ * several processes begin at once over the same jobs, each may write it. Gives how many there were.
  */
 export async function recordEnds(options: RecordEndsOptions): Promise<number> {
   const ends = await lastEnds(options)

@@ -31,11 +31,13 @@ export interface SubmitJobOptions {
 }
 
 /**
- * Accepts jobs. A job is committed first and recorded then, because a record of a job that was never accepted would be a lie; it is answered
- * once both are durable, and no attempt at it begins, in any process, before a record of that is durable: nothing runs unrecorded. Where the
- * acceptance cannot be recorded, the job is cancelled; one that was submitted under an `Idempotency-Key` stays, for its answer is
- * committed with it, and a repeated request gets it. A process that dies between commit and record leaves the job, which is then
- * worked on, its first record being `job.started`; its client had no answer.
+ * Accepts jobs. A job is committed first and recorded then, because a record of a job that was
+ * never accepted would be a lie; it is answered once both are durable, and no attempt at it begins,
+ * in any process, before a record of that is durable: nothing runs unrecorded. Where the acceptance
+ * cannot be recorded, the job is cancelled; one that was submitted under an `Idempotency-Key`
+ * stays, for its answer is committed with it, and a repeated request gets it. A process that dies
+ * between commit and record leaves the job, which is then worked on, its first record being
+ * `job.started`; its client had no answer.
  */
 export function createSubmitJob(options: SubmitJobOptions): JobService['submit'] {
   return async (request) => {
@@ -49,8 +51,8 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
 }
 
 /**
- * Keeps the end of the request from ending its usage, from the beginning on: a client that went away while its job was being accepted would else free a
- * slot that the job holds.
+ * Keeps the end of the request from ending its usage, from the beginning on: a client that went
+ * away while its job was being accepted would else free a slot that the job holds.
  */
 async function holdUsage(
   usage: Usage,
@@ -78,7 +80,7 @@ async function attach(usage: Usage, onFault: SubmitJobOptions['onFault']): Promi
 
 /** A caller's mistake, not a client's: what the client sent has been checked before. */
 function checkRequest({ owner, keyId, inputs, kind, priority = 0, idempotency, keep }: JobRequest): void {
-  // What was forgotten would be nobody's job, or everybody's.
+  // A job without an owner would be invisible, or visible to all.
   if (!isText(owner)) throw new TypeError('jobs.submit: `owner`: expected text that is not empty')
   if (!isText(keyId)) throw new TypeError('jobs.submit: `keyId`: expected text that is not empty')
   if (inputs.length === 0) throw new TypeError('jobs.submit: `inputs`: expected at least one')
@@ -100,7 +102,8 @@ async function acceptOnce(
     isReplayed = false
     return answerOf(await accept(options, request, (job) => held?.keep(answerOf(job))))
   })
-  // The name was used for something that is not a job, such as a prediction that was answered at once.
+  // The name was used for something that is not a job, such as a prediction that was answered at
+  // once.
   if (status !== accepted) throw new Refusal('idempotency_mismatch')
   const job = JSON.parse(body) as JobView
   if (isReplayed) await recordAgain(options, job.id)

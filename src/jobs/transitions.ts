@@ -1,7 +1,10 @@
 import { type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
 import type { AttemptEnd } from './job-queue.ts'
 
-/** What a job becomes, and when it may be claimed: null for at once, or for never where it has ended. */
+/**
+ * What a job becomes, and when it may be claimed: null for at once, or for never where it has
+ * ended.
+ */
 export interface JobTransition {
   readonly job: JobRecord
   readonly dueAt: number | null

@@ -9,18 +9,18 @@ export interface ComposedLimiterOptions {
 }
 
 /**
- * Two limiters as one, whose takings are all or nothing. Quotas are taken last, because what a durable
- * store has counted is harder to take back; where they refuse or cannot be counted, the windows are
- * given back. A request without a quota asks the windows alone.
+ * Two limiters as one, whose takings are all or nothing. Quotas are taken last, because what a
+ * durable store has counted is harder to take back; where they refuse or cannot be counted, the
+ * windows are given back. A request without a quota asks the windows alone.
  *
- * Between the two steps the windows hold a request that is refused in the end: another may meanwhile be
- * refused in its place, and never is one admitted that should not be.
+ * Between the two steps the windows hold a request that is refused in the end: another may
+ * meanwhile be refused in its place, and never is one admitted that should not be.
  */
 export function createComposedLimiter({ windows, quotas }: ComposedLimiterOptions): Limiter {
   /**
-   * How far the quotas' moments are ahead, the least that was seen. Too little dates a taking back, so
-   * that near a boundary of the calendar what it gives back does not count; too much would give it back
-   * to a day that never counted it.
+   * How far the quotas' moments are ahead, the least that was seen. Too little dates a taking back,
+   * so that near a boundary of the calendar what it gives back does not count; too much would give
+   * it back to a day that never counted it.
    */
   let aheadMs = Number.POSITIVE_INFINITY
 

@@ -16,8 +16,8 @@ export type FailMode =
 
 export interface FailModeOptions {
   /**
-   * Quotas of the calendar, and windows of an hour and more, are `closed` in every mode: what passed
-   * uncounted would be missing for too long.
+   * Quotas of the calendar, and windows of an hour and more, are `closed` in every mode: what
+   * passed uncounted would be missing for too long.
    */
   readonly fail: FailMode
   /** Longest that a call may take, in milliseconds. @default 250 */
@@ -31,17 +31,17 @@ export interface FailModeOptions {
 }
 
 /**
- * Who has counted a taking stands in the fraction of its moment, whose whole part is milliseconds: a
- * taking may never be settled, so nothing is remembered of it. No fraction: the limiter; n / 4,096: the
- * local one, as one of n nodes; `uncounted`: no limiter.
+ * Who has counted a taking stands in the fraction of its moment, whose whole part is milliseconds:
+ * a taking may never be settled, so nothing is remembered of it. No fraction: the limiter; n /
+ * 4,096: the local one, as one of n nodes; `uncounted`: no limiter.
  */
 const fractions = 4_096
 const nodesMax = 4_000
 const uncounted = 4_095 / fractions
 
 /**
- * A limiter that answers within its deadline, whatever becomes of the one behind it. One that answers at
- * once is passed through at once, without a timer.
+ * A limiter that answers within its deadline, whatever becomes of the one behind it. One that
+ * answers at once is passed through at once, without a timer.
  */
 export function withFailMode(limiter: Limiter, options: FailModeOptions): Limiter {
   const { fail, deadlineMs = 250, onDegraded, scheduler = awaitedScheduler, clock = Date.now } = options
@@ -103,7 +103,9 @@ function isClosed(use: LimitUse): boolean {
   return !use.isShadow && isStored(use)
 }
 
-/** The request was refused at the deadline, so a slot that was taken after it would never come free. */
+/**
+ * The request was refused at the deadline, so a slot that was taken after it would never come free.
+ */
 async function giveBack(limiter: Limiter, uses: readonly LimitUse[], { at, refusal }: Taking): Promise<void> {
   if (refusal !== undefined) return
   await limiter.settle(

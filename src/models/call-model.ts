@@ -9,18 +9,25 @@ export interface CallModelOptions<Output> {
   readonly deadlineMs: number
   /** Whether an output has the shape it should have. */
   readonly isOutput: (output: unknown) => output is Output
-  /** Registers what is to be called when the client goes away. Only called for a model that looks at its signal. */
+  /**
+   * Registers what is to be called when the client goes away. Only called for a model that looks at
+   * its signal.
+   */
   readonly onClientGone?: (listener: () => void) => void
-  /** Gives the call up: the model is told by its own signal, and a promised answer rejects with the reason. */
+  /**
+   * Gives the call up: the model is told by its own signal, and a promised answer rejects with the
+   * reason.
+   */
   readonly signal?: AbortSignal
 }
 
 /**
- * Asks a model, within a deadline. A model that answers at once costs no timer and no promise, and one that never looks at its
- * signal no controller.
+ * Asks a model, within a deadline. A model that answers at once costs no timer and no promise, and
+ * one that never looks at its signal no controller.
  *
- * @throws Fault `model_timeout` past the deadline; `model_failed` when the model throws or its answer is not one output per
- * input, each of the right shape; Refusal `input_invalid` where the model refuses an input. Thrown at once by a model that answers at once.
+ * @throws Fault `model_timeout` past the deadline; `model_failed` when the model throws or its
+ *   answer is not one output per input, each of the right shape; Refusal `input_invalid` where the
+ *   model refuses an input. Thrown at once by a model that answers at once.
  */
 export function callModel<Input, Output>(
   model: Model<Input, unknown>,

@@ -28,8 +28,8 @@ const rules: Readonly<Record<string, OptionRule>> = {
 }
 
 /**
- * Checks what claims to be a model, all of it at once. A property that no model has is refused only where it looks like a typing error:
- * an instance of a user's class may have others.
+ * Checks what claims to be a model, all of it at once. A property that no model has is refused only
+ * where it looks like a typing error: an instance of a user's class may have others.
  *
  * @param where what the message starts with: the file it came from
  * @throws SetupError `model_unreadable`, with what was expected and what came

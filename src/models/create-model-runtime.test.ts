@@ -23,7 +23,10 @@ async function open(options: ModelRuntimeOptions): Promise<ModelRuntime> {
 
 let files = 0
 
-/** Writes a module, and gives its path. Each has a path of its own, because a module is imported once. */
+/**
+ * Writes a module, and gives its path. Each has a path of its own, because a module is imported
+ * once.
+ */
 function write(text: string): string {
   files += 1
   const file = join(folder, `module-${files}.ts`)

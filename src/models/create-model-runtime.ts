@@ -12,21 +12,32 @@ import { loadSentimentModel } from './sentiment/sentiment-model.ts'
 /** Which models, and the bounds within which they answer. */
 export interface ModelRuntimeOptions {
   /**
-   * Models, the first of which is the default: paths of modules that export one, or inline models themselves. A threaded model comes by its
-   * path, because its thread imports it. @default the built-in sentiment model
+   * Models, the first of which is the default: paths of modules that export one, or inline models
+   * themselves. A threaded model comes by its path, because its thread imports it. @default the
+   * built-in sentiment model
    */
   readonly models?: readonly (string | URL | Model<never>)[]
   /** Longest that a call may take, for models that say nothing else. @default 5,000 ms */
   readonly deadlineMs?: number
-  /** Threads of each threaded model that says nothing else, 1 to 64. @default the machine's cores less one, at most 4 */
+  /**
+   * Threads of each threaded model that says nothing else, 1 to 64.
+   * @default the machine's cores less one, at most 4
+   */
   readonly threads?: number
-  /** Most inputs that wait for one threaded model; more are refused with `overloaded`. @default 1,000 */
+  /**
+   * Most inputs that wait for one threaded model; more are refused with `overloaded`.
+   * @default 1,000
+   */
   readonly waitingMax?: number
   /** Longest that a model may take to load and warm up. @default 120,000 ms */
   readonly loadMs?: number
   /** Most memory of each model thread's JavaScript heap in MiB. @default Node's own */
   readonly threadHeapMib?: number
-  /** Told of what no caller is told: a thread that was lost, a replacement that cannot load. For the log. @default nothing */
+  /**
+   * Told of what no caller is told: a thread that was lost, a replacement that cannot load. For the
+   * log.
+   * @default nothing
+   */
   readonly onFault?: (fault: Error) => void
 }
 
@@ -46,7 +57,8 @@ const graceMs = 250
 /**
  * Loads models and gives them when all are ready.
  *
- * @throws TypeError for wrong options; SetupError `model_unreadable` for a model that cannot be loaded, `config_invalid` for two of one name
+ * @throws TypeError for wrong options; SetupError `model_unreadable` for a model that cannot be
+ *   loaded, `config_invalid` for two of one name
  * @example
  * const runtime = await createModelRuntime({ models: ['./my-model.ts'] })
  * const outputs = await runtime.models.get('my-model')?.predict(['some text'])

@@ -9,7 +9,8 @@ interface ModelModule {
 }
 
 /**
- * Imports a user's module, and gives the model that it exports: `export default` or `export const model`.
+ * Imports a user's module, and gives the model that it exports: `export default` or `export const
+ * model`.
  *
  * @param file absolute path
  * @throws SetupError `model_unreadable`

@@ -1,4 +1,7 @@
-/** Models: what a module of one exports, adapters for local files, and the runtime that threads and batches them. */
+/**
+ * Models: what a module of one exports, adapters for local files, and the runtime that threads and
+ * batches them.
+ */
 export { Refusal } from '../core/refusal.ts'
 export type { AdaptedModelOptions } from './adapters/adapted-model.ts'
 export {

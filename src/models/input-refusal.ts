@@ -1,8 +1,9 @@
 import { type InputError, Refusal } from '../core/refusal.ts'
 
 /**
- * The refusal of an input that a model threw. Known by its name and code and made anew, because a user's module may have a copy of the package
- * of its own, whose class is another. Any other refusal is not a model's to make: whether a caller may come in is decided before.
+ * The refusal of an input that a model threw. Known by its name and code and made anew, because a
+ * user's module may have a copy of the package of its own, whose class is another. Any other
+ * refusal is not a model's to make: whether a caller may come in is decided before.
  */
 export function inputRefusalOf(thrown: unknown): Refusal | undefined {
   if (!(thrown instanceof Error) || thrown.name !== 'Refusal') return undefined

@@ -1,10 +1,14 @@
-/** Deepest that a value may be nested: deeper ones, and those that hold themselves, are refused before a writer meets them. */
+/**
+ * Deepest that a value may be nested: deeper ones, and those that hold themselves, are refused
+ * before a writer meets them.
+ */
 const depthMax = 64
 
 /**
- * Whether a value survives being written as JSON and read again: null, texts, booleans, finite numbers, arrays and plain objects of such.
- * A property that is undefined counts as absent. Dates, maps, typed arrays and numbers that JSON lacks do not count: written, they turn
- * into something else in silence.
+ * Whether a value survives being written as JSON and read again: null, texts, booleans, finite
+ * numbers, arrays and plain objects of such. A property that is undefined counts as absent. Dates,
+ * maps, typed arrays and numbers that JSON lacks do not count: written, they turn into something
+ * else in silence.
  */
 export function isJsonValue(value: unknown, depth = 0): boolean {
   switch (typeof value) {

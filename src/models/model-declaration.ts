@@ -1,4 +1,7 @@
-/** What a model says of itself, without its functions: what may cross a thread. Defaults are filled in. */
+/**
+ * What a model says of itself, without its functions: what may cross a thread. Defaults are filled
+ * in.
+ */
 export interface ModelDeclaration {
   readonly name: string
   readonly version: string

@@ -1,35 +1,64 @@
 /** What a model may know about the call it answers. */
 export interface ModelCall {
   /**
-   * Aborts when the deadline passes or the client goes away. Created on first read, so a model that never looks pays nothing. A threaded
-   * model that computes without a pause sees it by reading `call.signal.aborted` again: each read of `call.signal` looks anew.
+   * Aborts when the deadline passes or the client goes away. Created on first read, so a model that
+   * never looks pays nothing. A threaded model that computes without a pause sees it by reading
+   * `call.signal.aborted` again: each read of `call.signal` looks anew.
    */
   readonly signal: AbortSignal
 }
 
-/** Something that answers inputs. A user's module exports one: `export default` or `export const model`. */
+/**
+ * Something that answers inputs. A user's module exports one: `export default` or `export const
+ * model`.
+ */
 export interface Model<Input = string, Output = unknown> {
-  /** 1 to 56 of `a-z 0-9 . _ : -`, starting with a letter or digit: it stands in a path and in a scope, `predict:NAME`. */
+  /**
+   * 1 to 56 of `a-z 0-9 . _ : -`, starting with a letter or digit: it stands in a path and in a
+   * scope, `predict:NAME`.
+   */
   readonly name: string
-  /** Shown in answers as the model's identity, e.g. `sentiment-1`; changes whenever an answer may change. */
+  /**
+   * Shown in answers as the model's identity, e.g. `sentiment-1`; changes whenever an answer may
+   * change.
+   */
   readonly version: string
-  /** `inline` answers within microseconds on the calling thread; `threaded` would hold up other requests there and needs a worker. */
+  /**
+   * `inline` answers within microseconds on the calling thread; `threaded` would hold up other
+   * requests there and needs a worker.
+   */
   readonly runs: 'inline' | 'threaded'
   /** What an input is: a text, or any JSON value. @default 'text' */
   readonly input?: 'text' | 'json'
   /** Most inputs of one `predict`, 1 to 10,000. @default 32 */
   readonly batchMax?: number
-  /** Longest that a call to a threaded model waits for others to share its batch, 0 to 10,000 ms. 0: only while all threads are busy. @default 0 */
+  /**
+   * Longest that a call to a threaded model waits for others to share its batch, 0 to 10,000 ms. 0:
+   * only while all threads are busy.
+   * @default 0
+   */
   readonly batchDelayMs?: number
-  /** Longest that a call may take, waiting included, 1 to 3,600,000 ms. @default the server's own, 5,000 */
+  /**
+   * Longest that a call may take, waiting included, 1 to 3,600,000 ms.
+   * @default the server's own, 5,000
+   */
   readonly deadlineMs?: number
-  /** Threads of a threaded model, 1 to 64; each loads a model of its own. @default the machine's cores less one, at most 4 */
+  /**
+   * Threads of a threaded model, 1 to 64; each loads a model of its own.
+   * @default the machine's cores less one, at most 4
+   */
   readonly threads?: number
-  /** Called once before the first `predict`, on the thread that predicts; the model is ready when it has ended. */
+  /**
+   * Called once before the first `predict`, on the thread that predicts; the model is ready when it
+   * has ended.
+   */
   readonly warmUp?: () => unknown
   /** Called once when the server closes, on the thread that predicts. */
   readonly close?: () => unknown
-  /** One output per input, in order; each a JSON value. Throws `Refusal('input_invalid')` for an input that it cannot take. */
+  /**
+   * One output per input, in order; each a JSON value. Throws `Refusal('input_invalid')` for an
+   * input that it cannot take.
+   */
   readonly predict: (
     inputs: readonly Input[],
     call: ModelCall,

@@ -36,7 +36,10 @@ export async function openInline(
   }
 }
 
-/** Its timer keeps the process alive, too: a promise that is never settled would end it without a word. */
+/**
+ * Its timer keeps the process alive, too: a promise that is never settled would end it without a
+ * word.
+ */
 async function within(ms: number, work: unknown): Promise<void> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`it was not ready within ${ms} ms`)), ms)
@@ -48,7 +51,8 @@ async function within(ms: number, work: unknown): Promise<void> {
 }
 
 /**
- * Loads a module's model where it is to run. A thread reads the declaration first, so that a threaded model is never imported by this thread.
+ * Loads a module's model where it is to run. A thread reads the declaration first, so that a
+ * threaded model is never imported by this thread.
  *
  * @throws SetupError `model_unreadable`
  */

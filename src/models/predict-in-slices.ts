@@ -7,8 +7,8 @@ type Outputs = readonly unknown[]
 export type SliceOptions = PredictOptions & { readonly deadlineMs: number }
 
 /**
- * Makes a `predict` that asks for no more than `batchMax` inputs at a time, one slice after the other within one deadline; it answers at once where
- * each slice does.
+ * Makes a `predict` that asks for no more than `batchMax` inputs at a time, one slice after the
+ * other within one deadline; it answers at once where each slice does.
  *
  * @param ask answers one slice, which is never empty
  */
@@ -51,7 +51,10 @@ function askEach(
   }
 }
 
-/** One signal for all slices: each slice that listened to the client by itself would leave a listener behind. */
+/**
+ * One signal for all slices: each slice that listened to the client by itself would leave a
+ * listener behind.
+ */
 function joinSignals({ signal, onClientGone }: PredictOptions): {
   readonly signal: AbortSignal | undefined
   readonly stop: () => void

@@ -14,7 +14,10 @@ export interface ServeInlineOptions {
 
 const idle = { waiting: 0, running: 0 } as const
 
-/** A checked model that answers on the calling thread. A model that answers at once costs no timer and no promise. */
+/**
+ * A checked model that answers on the calling thread. A model that answers at once costs no timer
+ * and no promise.
+ */
 export function serveInline<Input>(model: Model<Input, unknown>, options: ServeInlineOptions): ServedModel {
   const declared = declarationOf(model as Model<never>)
   const { name, version, runs, input, batchMax, deadlineMs = options.deadlineMs } = declared

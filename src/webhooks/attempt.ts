@@ -23,8 +23,9 @@ export interface AttemptOptions extends SendOptions {
 const signingSecretsMax = 2
 
 /**
- * Attempts a claimed delivery once, settles it, and records where it has ended. Rejects where the store cannot be reached; the lease then ends by
- * itself, and the receiver may get the message again, under the same id.
+ * Attempts a claimed delivery once, settles it, and records where it has ended. Rejects where the
+ * store cannot be reached; the lease then ends by itself, and the receiver may get the message
+ * again, under the same id.
  */
 export async function attemptDelivery(
   delivery: WebhookDelivery,
@@ -75,14 +76,17 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
     try {
       return [options.seal.open(sealed, owner)]
     } catch (thrown) {
-      // Its pepper is gone, or somebody changed it: a signature by it would be worth nothing.
+      // Its pepper is gone, or it was changed: a signature by it would be worth nothing.
       options.onFault('a webhook secret could not be opened', thrown)
       return []
     }
   })
 }
 
-/** After it was settled, for a record of something that did not happen could not be taken back. Never the URL: it may bear a secret of the receiver's. */
+/**
+ * After it was settled, for a record of something that did not happen could not be taken back.
+ * Never the URL: it may bear a secret of the receiver's.
+ */
 async function recordEnd(
   { id, job, owner, attempts }: WebhookDelivery,
   { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,

@@ -1,6 +1,8 @@
 import type { DeliveryReason } from './outbox.ts'
 
-/** An attempt at a delivery came to nothing. Bears neither the URL nor anything the receiver sent. */
+/**
+ * An attempt at a delivery came to nothing. Bears neither the URL nor anything the receiver sent.
+ */
 export class DeliveryFailure extends Error {
   readonly reason: DeliveryReason
 

@@ -7,8 +7,9 @@ import type { WebhookDelivery } from './outbox.ts'
 const mediaType = 'application/json'
 
 /**
- * A webhook's body: what ended, when, and the job as `GET /jobs/{id}` showed it then, without its result. A webhook may go to a third party, and
- * whoever may have the result asks for it with a key. The same text at every attempt.
+ * A webhook's body: what ended, when, and the job as `GET /jobs/{id}` showed it then, without its
+ * result. A webhook may go to a third party, and whoever may have the result asks for it with a
+ * key. The same text at every attempt.
  */
 export function writeWebhookBody({ job, createdAt }: Pick<WebhookDelivery, 'job' | 'createdAt'>): string {
   const { result: _withheld, ...data } = viewJob({ ...job, result: null })
@@ -17,8 +18,9 @@ export function writeWebhookBody({ job, createdAt }: Pick<WebhookDelivery, 'job'
 }
 
 /**
- * The headers of one attempt (Standard Webhooks 1.0): the message's id, the moment of this attempt, and a signature by each secret, so that a
- * receiver knows it by the old one or by the new one while a rotation overlaps.
+ * The headers of one attempt (Standard Webhooks 1.0): the message's id, the moment of this attempt,
+ * and a signature by each secret, so that a receiver knows it by the old one or by the new one
+ * while a rotation overlaps.
  *
  * @param now milliseconds since the epoch
  * @param secrets the bytes of each, one or more

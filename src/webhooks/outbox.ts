@@ -1,10 +1,14 @@
 import type { JobRecord } from '../jobs/job.ts'
 
-/** Messages about ended jobs that are still to be delivered, written in the same commit as the job's end, and the secrets they are signed with. */
+/**
+ * Messages about ended jobs that are still to be delivered, written in the same commit as the job's
+ * end, and the secrets they are signed with.
+ */
 export interface WebhookOutbox {
   /**
-   * Leases up to `max` deliveries that are due, the longest due first; of one owner's never more than `ownerMax` are leased at once, those of
-   * earlier claims among them, so that an owner's dead receivers do not hold up the others'.
+   * Leases up to `max` deliveries that are due, the longest due first; of one owner's never more
+   * than `ownerMax` are leased at once, those of earlier claims among them, so that an owner's dead
+   * receivers do not hold up the others'.
    */
   readonly claimDeliveries: (ask: {
     readonly max: number
@@ -14,21 +18,36 @@ export interface WebhookOutbox {
   }) => Promise<readonly WebhookDelivery[]>
   /** Writes down what became of an attempt. One whose lease is no longer held changes nothing. */
   readonly settleDelivery: (attempt: DeliveryAttempt) => Promise<void>
-  /** Newest first, without leases. A delivery is forgotten with its job, or, where it still waits then, once it has ended. */
+  /**
+   * Newest first, without leases. A delivery is forgotten with its job, or, where it still waits
+   * then, once it has ended.
+   */
   readonly listDeliveries: (query: DeliveryQuery) => Promise<readonly WebhookDelivery[]>
-  /** The owner's secrets that may sign at `now`, the newest first, sealed; one, or two while a rotation overlaps. */
+  /**
+   * The owner's secrets that may sign at `now`, the newest first, sealed; one, or two while a
+   * rotation overlaps.
+   */
   readonly findWebhookSecrets: (owner: string, now: number) => Promise<readonly WebhookSecret[]>
-  /** Adds a secret, the newest from now on; the one before it signs no longer than until `overlapUntil`, those before that no more. */
+  /**
+   * Adds a secret, the newest from now on; the one before it signs no longer than until
+   * `overlapUntil`, those before that no more.
+   */
   readonly addWebhookSecret: (secret: WebhookSecret, overlapUntil: number) => Promise<void>
 }
 
 export interface WebhookDelivery {
-  /** `msg_` and 22 base62 characters: the same for every attempt, `webhook-id` of Standard Webhooks. Derived by the store from its own CSPRNG draw when the job ends. */
+  /**
+   * `msg_` and 22 base62 characters: the same for every attempt, `webhook-id` of Standard Webhooks.
+   * Derived by the store from its own CSPRNG draw when the job ends.
+   */
   readonly id: string
   readonly jobId: string
   readonly owner: string
   readonly url: string
-  /** The job as it ended, without its result: every attempt tells the same, whatever has become of the job, and after it has been forgotten. */
+  /**
+   * The job as it ended, without its result: every attempt tells the same, whatever has become of
+   * the job, and after it has been forgotten.
+   */
   readonly job: JobRecord
   readonly status: 'waiting' | 'delivered' | 'failed'
   /** How often it was claimed: of a claimed one, the attempt under way is the last. */
@@ -51,8 +70,9 @@ export interface DeliveryResult {
 }
 
 /**
- * `address_denied`: the address may not be connected to. `name_unresolved`: the name has none. `connection`: it was refused or lost. `tls`: the
- * certificate was not right. `timeout`: no answer in time. `redirect`: the answer was to go elsewhere, which is never done. `secret_missing`: there
+ * `address_denied`: the address may not be connected to. `name_unresolved`: the name has none.
+ * `connection`: it was refused or lost. `tls`: the certificate was not right. `timeout`: no answer
+ * in time. `redirect`: the answer was to go elsewhere, which is never done. `secret_missing`: there
  * is no secret to sign with. `stopped`: the process ended before the answer came.
  */
 export type DeliveryReason =

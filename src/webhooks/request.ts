@@ -29,16 +29,25 @@ export interface SendOptions {
   readonly ca?: string | undefined
 }
 
-/** How much of an answer's body is read, and thrown away, in bytes: a receiver that is cut off while it still speaks would see a failure. */
+/**
+ * How much of an answer's body is read, and thrown away, in bytes: a receiver that is cut off while
+ * it still speaks would see a failure.
+ */
 const answerBytesMax = 65_536
 
-/** How long an answer's body is listened to, in milliseconds: what is wanted of an answer is its status, which has come before. */
+/**
+ * How long an answer's body is listened to, in milliseconds: what is wanted of an answer is its
+ * status, which has come before.
+ */
 const answerBodyMs = 1_000
 
 /** Most bytes that an answer's head may have. */
 const answerHeadBytesMax = 16_384
 
-/** No socket outlives its request, none is waited for, no TLS session is taken up again, and no proxy that the environment names is asked. */
+/**
+ * No socket outlives its request, none is waited for, no TLS session is taken up again, and no
+ * proxy that the environment names is asked.
+ */
 const agentOptions = { keepAlive: false, maxSockets: Number.POSITIVE_INFINITY } as const
 const agents = {
   http: new http.Agent(agentOptions),
@@ -46,7 +55,8 @@ const agents = {
 }
 
 /**
- * Sends one webhook: one request, on a connection of its own, to an address that was checked. Follows no redirect.
+ * Sends one webhook: one request, on a connection of its own, to an address that was checked.
+ * Follows no redirect.
  *
  * @throws DeliveryFailure by rejecting, with the reason
  */
@@ -97,7 +107,8 @@ function exchange(
   return new Promise((resolve, reject) => {
     const options: RequestOptions = {
       method: 'POST',
-      // The original host: it goes into `Host` and, over TLS, is the name that the certificate must bear.
+      // The original host: it goes into `Host` and, over TLS, is the name that the certificate must
+      // bear.
       host: target.host,
       port: target.port,
       path: target.path,
@@ -115,7 +126,8 @@ function exchange(
       resolve({ status: answer.statusCode ?? 0, retryAfter: answer.headers['retry-after'] ?? null })
       discardBody(sent, answer)
     })
-    // Switching protocols is no answer to a webhook. Its socket is the request's no more: an error of it would reach nobody, and end the process.
+    // Switching protocols is no answer to a webhook. Its socket is the request's no more: an error
+    // of it would reach nobody, and end the process.
     sent.once('upgrade', (_answer, socket) => {
       socket.on('error', () => {}).destroy()
       reject(new Error('the receiver wanted another protocol'))
@@ -126,7 +138,10 @@ function exchange(
   })
 }
 
-/** Stands in for the look-up of a connection: gives the addresses that were checked, and asks nobody. */
+/**
+ * Stands in for the look-up of a connection: gives the addresses that were checked, and asks
+ * nobody.
+ */
 function answerWith(addresses: readonly string[]): LookupFunction {
   const found = addresses.map((address) => ({ address, family: isIP(address) }))
   return (_host, { all }, callback) => {

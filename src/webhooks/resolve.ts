@@ -9,8 +9,9 @@ import type { TargetAddresses } from './target-address.ts'
 export type ResolveName = (name: string, signal: AbortSignal) => Promise<readonly string[]>
 
 /**
- * Asks the name servers, not the operating system: its own lookup holds one of a few threads while a slow name server thinks, and a handful of
- * such names would stop all deliveries. The hosts file is not read.
+ * Asks the name servers, not the operating system: its own lookup holds one of a few threads while
+ * a slow name server thinks, and a handful of such names would stop all deliveries. The hosts file
+ * is not read.
  */
 export async function resolveName(name: string, signal: AbortSignal): Promise<readonly string[]> {
   const resolver = new Resolver()
@@ -24,14 +25,19 @@ export async function resolveName(name: string, signal: AbortSignal): Promise<re
   }
 }
 
-/** Most addresses of a name that one attempt tries: a long answer must not make this server knock at doors for others. */
+/**
+ * Most addresses of a name that one attempt tries: a long answer must not make this server knock at
+ * doors for others.
+ */
 const triedMax = 8
 
 /**
- * The addresses of a host that may be connected to: one look-up, each of its addresses checked. The connection goes to these and to no other, so
- * that a name server that answers differently the next time (DNS rebinding) is never asked.
+ * The addresses of a host that may be connected to: one look-up, each of its addresses checked. The
+ * connection goes to these and to no other, so that a name server that answers differently the next
+ * time (DNS rebinding) is never asked.
  *
- * @throws DeliveryFailure `name_unresolved`, or `address_denied` where there are addresses and none may be reached
+ * @throws DeliveryFailure `name_unresolved`, or `address_denied` where there are addresses and none
+ *   may be reached
  */
 export async function resolveTarget(
   host: string,

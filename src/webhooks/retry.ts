@@ -1,6 +1,9 @@
 import type { DeliveryAttempt, DeliveryResult } from './outbox.ts'
 
-/** How long to wait after each attempt that failed, in milliseconds: Standard Webhooks' own suggestion, a little over a day. */
+/**
+ * How long to wait after each attempt that failed, in milliseconds: Standard Webhooks' own
+ * suggestion, a little over a day.
+ */
 export const webhookWaitsMs: readonly number[] = [
   5_000,
   5 * 60_000,
@@ -11,10 +14,16 @@ export const webhookWaitsMs: readonly number[] = [
   10 * 3_600_000,
 ]
 
-/** A wait is longer by up to this share, so that receivers that broke down together are not asked together. */
+/**
+ * A wait is longer by up to this share, so that receivers that broke down together are not asked
+ * together.
+ */
 const jitter = 0.2
 
-/** Longest wait that a receiver can ask for, in milliseconds; beyond it, it would decide how long messages are kept. */
+/**
+ * Longest wait that a receiver can ask for, in milliseconds; beyond it, it would decide how long
+ * messages are kept.
+ */
 const askedWaitMsMax = 10 * 3_600_000
 
 /** `Gone`: the receiver wants nothing sent here any more. */
@@ -33,7 +42,7 @@ export function afterAttempt(
   retryAfter: string | null,
   random: number,
 ): DeliveryAttempt['then'] {
-  // Nobody's failure: as soon as somebody is there to do it.
+  // Not a failure of the receiver: retried as soon as a worker is free.
   if (result.reason === 'stopped') return { retryAt: result.at }
   if (result.reason === null && isSuccess(result.status)) return 'delivered'
   const waitMs = webhookWaitsMs[attempts - 1]
@@ -51,7 +60,10 @@ function isSuccess(status: number | null): boolean {
   return status !== null && status >= 200 && status < 300
 }
 
-/** Reads `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now on; undefined for anything else. */
+/**
+ * Reads `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now on; undefined
+ * for anything else.
+ */
 function parseRetryAfter(text: string | null, now: number): number | undefined {
   if (text === null) return undefined
   if (/^\d{1,10}$/.test(text)) return Number(text) * 1_000

@@ -12,11 +12,15 @@ export function formatWebhookSecret(secret: Uint8Array): string {
   return `whsec_${Buffer.from(secret).toString('base64')}`
 }
 
-/** Seals secrets for the store, under a key derived from the pepper: the database alone signs nothing. */
+/**
+ * Seals secrets for the store, under a key derived from the pepper: the database alone signs
+ * nothing.
+ */
 export interface WebhookSecretSeal {
   readonly seal: (secret: Uint8Array, owner: string) => Uint8Array
   /**
-   * @throws where the pepper it was sealed under is not there, or the bytes were changed or are another owner's
+   * @throws where the pepper it was sealed under is not there, or the bytes were changed or are
+   *   another owner's
    */
   readonly open: (sealed: Uint8Array, owner: string) => Uint8Array
 }
@@ -27,7 +31,8 @@ const versionBytes = 4
 export function createWebhookSecretSeal(peppers: Peppers): WebhookSecretSeal {
   return {
     seal(secret, owner) {
-      // The pepper's version goes before: secrets outlive a change of pepper, unlike answers kept for a retry.
+      // The pepper's version goes before: secrets outlive a change of pepper, unlike answers kept
+      // for a retry.
       const version = Buffer.alloc(versionBytes)
       version.writeUInt32BE(peppers.current)
       return Buffer.concat([version, sealBytes(peppers.derive(purpose), secret, boundTo(owner))])

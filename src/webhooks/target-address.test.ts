@@ -6,7 +6,10 @@ import { createTargetAddresses } from './target-address.ts'
 const addresses = createTargetAddresses([])
 const rules = { addresses, allowHttp: true }
 
-/** What must never be reached, stated here a second time: the first address and the last, as numbers. */
+/**
+ * What must never be reached, stated here a second time: the first address and the last, as
+ * numbers.
+ */
 const refused: readonly (readonly [name: string, first: string, last: string])[] = [
   ['unspecified', '0.0.0.0', '0.255.255.255'],
   ['private 10', '10.0.0.0', '10.255.255.255'],

@@ -3,13 +3,17 @@ import { createAddressList } from '../core/address-list.ts'
 
 /** Which addresses a webhook may be sent to. */
 export interface TargetAddresses {
-  /** Whether this address may be connected to: it is public, or in a block that was allowed. Anything that is no address may not. */
+  /**
+   * Whether this address may be connected to: it is public, or in a block that was allowed.
+   * Anything that is no address may not.
+   */
   readonly mayReach: (address: string) => boolean
 }
 
 /**
- * IPv4 that is not the public internet: IANA's special-purpose registry (RFC 6890), multicast and reserved space, and the address under which
- * Azure shows its machines their own settings. The metadata addresses of the other clouds lie in these ranges.
+ * IPv4 that is not the public internet: IANA's special-purpose registry (RFC 6890), multicast and
+ * reserved space, and the address under which Azure shows its machines their own settings. The
+ * metadata addresses of the other clouds lie in these ranges.
  */
 const refusedIpv4: readonly string[] = [
   '0.0.0.0/8', // this network, unspecified
@@ -33,10 +37,16 @@ const refusedIpv4: readonly string[] = [
   '240.0.0.0/4', // reserved, broadcast
 ]
 
-/** The part of IPv6 that is given out to the internet. All else is refused unheard: loopback, unique local, link-local, multicast, what is yet to come. */
+/**
+ * The part of IPv6 that is given out to the internet. All else is refused unheard: loopback, unique
+ * local, link-local, multicast, what is yet to come.
+ */
 const publicIpv6 = '2000::/3'
 
-/** What is not public within it. Tunnels that carry IPv4 inside are here whole: their inner address could be any. */
+/**
+ * What is not public within it. Tunnels that carry IPv4 inside are here whole: their inner address
+ * could be any.
+ */
 const refusedIpv6: readonly string[] = [
   '2001::/23', // protocol assignments: Teredo, benchmarking, ORCHID
   '2001:db8::/32', // documentation
@@ -48,13 +58,15 @@ const refusedIpv6: readonly string[] = [
 /**
  * Addresses of the public internet, and those in `allow`.
  *
- * @param allow addresses and CIDR blocks that are let through although they are not public; checked with `isAddressBlock`
+ * @param allow addresses and CIDR blocks that are let through although they are not public; checked
+ *   with `isAddressBlock`
  */
 export function createTargetAddresses(allow: readonly string[]): TargetAddresses {
   const allowed = createAddressList(allow)
   return {
     mayReach(address) {
-      // A zone (`fe80::1%eth0`) names one of this machine's own links, and the lists would not see past it.
+      // A zone (`fe80::1%eth0`) names one of this machine's own links, and the lists would not see
+      // past it.
       if (address.includes('%') || isIP(address) === 0) return false
       return allowed?.has(address) === true || isPublic(address)
     },
@@ -75,8 +87,9 @@ const mappedPrefix = '0:0:0:0:0:ffff'
 const nat64Prefix = '64:ff9b:0:0:0:0'
 
 /**
- * The IPv4 address that a connection to this IPv6 address ends at: IPv4-mapped (RFC 4291 §2.5.5.2), or through the well-known NAT64 prefix
- * (RFC 6052), by which machines without IPv4 reach all of it.
+ * The IPv4 address that a connection to this IPv6 address ends at: IPv4-mapped (RFC 4291 §2.5.5.2),
+ * or through the well-known NAT64 prefix (RFC 6052), by which machines without IPv4 reach all of
+ * it.
  */
 function innerIpv4(address: string): string | undefined {
   const groups = groupsOf(address)

@@ -23,19 +23,24 @@ export interface TargetRules {
 /** Longest webhook URL, in characters. */
 const webhookUrlLengthMax = 2_048
 
-/** Ports below this belong to other services, save those of HTTP itself: a request there is a message to a mail server, not a webhook. */
+/**
+ * Ports below this belong to other services, save those of HTTP itself: a request there is a
+ * message to a mail server, not a webhook.
+ */
 const freePortsFrom = 1_024
 
 const hostName = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
 
 /**
- * Reads a webhook's URL as far as it can be judged without asking anybody: a name's addresses are looked up when it is connected to, and only then,
- * so that there is no earlier answer to be trusted. The fault says what is allowed and holds nothing of the URL.
+ * Reads a webhook's URL as far as it can be judged without asking anybody: a name's addresses are
+ * looked up when it is connected to, and only then, so that there is no earlier answer to be
+ * trusted. The fault says what is allowed and holds nothing of the URL.
  */
 export function parseTarget(text: string, rules: TargetRules): ParsedTarget {
   const schemes = rules.allowHttp ? '`https` or `http`' : '`https`'
   if (text.length > webhookUrlLengthMax) return fault(`a URL of at most ${webhookUrlLengthMax} characters`)
-  // The standard's parser takes away blanks and reads `\` as `/`; whatever was sent so was not meant so.
+  // The standard's parser takes away blanks and reads `\` as `/`; whatever was sent so was not
+  // meant so.
   const url = /^[!-[\]-~]+$/.test(text) ? URL.parse(text) : null
   if (url === null) return fault(`an absolute ${schemes} URL in ASCII`)
   const isTls = url.protocol === 'https:'
@@ -54,14 +59,19 @@ function fault(expected: string): ParsedTarget {
   return { fault: `expected ${expected}` }
 }
 
-/** The parser has turned every notation of an IPv4 address into the dotted one, so that a host is an address or a name. */
+/**
+ * The parser has turned every notation of an IPv4 address into the dotted one, so that a host is an
+ * address or a name.
+ */
 function mayName(host: string, addresses: TargetAddresses): boolean {
   if (isIP(host) !== 0) return addresses.mayReach(host)
   if (host.length > 253 || !hostName.test(host)) return false
   return !isLocalName(host) || localAddresses.some((address) => addresses.mayReach(address))
 }
 
-/** What `localhost` and the names below it stand for, whatever a name server says (RFC 6761 §6.3). */
+/**
+ * What `localhost` and the names below it stand for, whatever a name server says (RFC 6761 §6.3).
+ */
 export const localAddresses: readonly string[] = ['127.0.0.1', '::1']
 
 /** Whether a name stands for this machine. */

@@ -12,28 +12,33 @@ import { type DeliveryView, viewDelivery } from './view.ts'
 /** Webhooks, as the server, the command line and a library's user see them. */
 export interface WebhookService {
   /**
-   * Gives an owner a new secret, and gives its text (`whsec_…`) this once. The secret before it goes on signing beside it for the overlap, so that
-   * receivers can be changed over; older ones end at once.
+   * Gives an owner a new secret, and gives its text (`whsec_…`) this once. The secret before it
+   * goes on signing beside it for the overlap, so that receivers can be changed over; older ones
+   * end at once.
    *
    * @throws Refusal `input_invalid`, by rejecting, for an owner or an overlap that cannot be
    * @throws Fault `ledger_unavailable` or `store_unavailable`, by rejecting
    */
   readonly rotateSecret: (owner: string, options?: RotateSecretOptions) => Promise<string>
   /**
-   * Refuses a URL that a webhook can never be sent to. A name is not looked up: what its addresses are is asked, and checked, when it is connected to.
+   * Refuses a URL that a webhook can never be sent to. A name is not looked up: what its addresses
+   * are is asked, and checked, when it is connected to.
    *
    * @throws Refusal `input_invalid` at `body.webhook`, saying what is allowed
    */
   readonly checkTarget: (url: string) => void
   /** Deliveries of an owner's jobs with what became of their last attempt, newest first. */
   readonly listDeliveries: (owner: JobOwner, query?: DeliveryListQuery) => Promise<readonly DeliveryView[]>
-  /** The same, for changes that somebody else makes: a key's id, or a name such as `cli`. */
+  /** The same, for changes by another: a key's id, or a name such as `cli`. */
   readonly by: (who: string) => WebhookService
 }
 
 /** Which deliveries to list. */
 export interface DeliveryListQuery {
-  /** Of all owners' deliveries only this one's; it never widens what may be seen. @default as the first argument says */
+  /**
+   * Of all owners' deliveries only this one's; it never widens what may be seen.
+   * @default as the first argument says
+   */
   readonly owner?: string
   /** Only those that tell of this job. */
   readonly jobId?: string
@@ -52,7 +57,7 @@ export interface WebhookServiceOptions {
   readonly seal: WebhookSecretSeal
   readonly rules: TargetRules
   readonly clock: Clock
-  /** Told of each change that was made. */
+  /** Called with each change that was made. */
   readonly changes: ChangeRecorder
 }
 

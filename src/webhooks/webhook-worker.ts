@@ -8,14 +8,21 @@ export type Schedule = (ms: number, run: () => void) => () => void
 
 export interface WebhookWorkerOptions extends AttemptOptions {
   readonly outbox: WebhookOutbox
-  /** Whose ended jobs are told of at once; without it, they are found when the outbox is next looked at. */
+  /**
+   * Whose ended jobs are told of at once; without it, they are found when the outbox is next looked
+   * at.
+   */
   readonly queue?: Pick<JobQueue, 'watch'> | undefined
   readonly schedule: Schedule
   /** Most attempts under way at once. @default 128 */
   readonly concurrency?: number
   /** Most attempts of one owner's under way at once, in all processes together. @default 8 */
   readonly ownerConcurrency?: number
-  /** Time between two looks at the outbox, in milliseconds: what is due by the clock, or through another process, is found by them. @default 1000 */
+  /**
+   * Time between two looks at the outbox, in milliseconds: what is due by the clock, or through
+   * another process, is found by them.
+   * @default 1000
+   */
   readonly pollMs?: number
 }
 
@@ -24,15 +31,16 @@ export interface WebhookWorker {
   /** Looks at the outbox now. */
   readonly wake: () => void
   /**
-   * Claims nothing more; attempts under way have `graceMs` to end by themselves, and are then broken off and due again at once, for whoever runs
-   * next. Resolves once all have been settled.
+   * Claims nothing more; attempts under way have `graceMs` to end by themselves, and are then
+   * broken off and due again at once, for the next process. Resolves once all have been settled.
    */
   readonly close: (graceMs: number) => Promise<void>
 }
 
 /**
- * How much longer than an attempt's deadline its lease lasts, in milliseconds. Too short, and a slow store lets two workers send the same message;
- * too long, and what a dead process held waits for that much more.
+ * How much longer than an attempt's deadline its lease lasts, in milliseconds. Too short, and a
+ * slow store lets two workers send the same message; too long, and what a dead process held waits
+ * for that much more.
  */
 const leaseSlackMs = 45_000
 
@@ -85,7 +93,10 @@ class Worker {
     cancelGrace()
   }
 
-  /** Claims until there is nothing due or no place free; an attempt that ends makes a place, and wakes. */
+  /**
+   * Claims until there is nothing due or no place free; an attempt that ends makes a place, and
+   * wakes.
+   */
   async #claimAll(): Promise<void> {
     const { outbox, clock, deadlineMs, concurrency = 128, ownerConcurrency = 8, onFault } = this.#options
     try {
@@ -100,7 +111,7 @@ class Worker {
         for (const delivery of claimed) this.#begin(delivery)
       }
     } catch (thrown) {
-      // Told once an outage: it is looked at every second.
+      // Reported once per outage: the outbox is read every second.
       if (!this.#isDeaf) onFault('webhooks that are due could not be read', thrown)
       this.#isDeaf = true
     }

@@ -12,7 +12,7 @@ import {
   runAttempt,
 } from './run-attempt.ts'
 
-export interface AttemptParts extends AttemptOptions {
+export interface AttemptDeps extends AttemptOptions {
   readonly store: Pick<JobQueue, 'settle'>
   readonly clock: Clock
   /** Never jumps, in milliseconds. */
@@ -46,14 +46,15 @@ const againMs = 1_000
 /**
  * One attempt at a job, from its lease to its end.
  *
- * Its beginning is durable in the ledger before the model is asked, so that nothing runs unrecorded. Its end is committed first and recorded
- * then, as every change is: a record of an end that was lost with its lease would be a lie. While the ledger is out it therefore waits with
- * the result in hand, and its lease is kept. What a process that dies between commit and record leaves without one, the next records as it
- * begins (`record-ends.ts`).
+ * Its beginning is durable in the ledger before the model is asked, so that nothing runs
+ * unrecorded. Its end is committed first and recorded then, as every change is: a record of an end
+ * that was lost with its lease would be a lie. While the ledger is out it therefore waits with the
+ * result in hand, and its lease is kept. What a process that dies between commit and record leaves
+ * without one, the next records as it begins (`record-ends.ts`).
  */
 export class Attempt {
   readonly #job: ClaimedJob
-  readonly #parts: AttemptParts
+  readonly #deps: AttemptDeps
   readonly #listeners: AttemptListeners
   readonly #stop = new AbortController()
   readonly #begunAt: number
@@ -61,9 +62,9 @@ export class Attempt {
   /** Whether the lease is this attempt's to keep. */
   #holds = true
 
-  constructor(job: ClaimedJob, parts: AttemptParts, listeners: AttemptListeners) {
+  constructor(job: ClaimedJob, parts: AttemptDeps, listeners: AttemptListeners) {
     this.#job = job
-    this.#parts = parts
+    this.#deps = parts
     this.#listeners = listeners
     this.#begunAt = parts.monotonic()
   }
@@ -86,12 +87,12 @@ export class Attempt {
       if (outcome !== undefined) await this.#end(outcome)
     } catch (thrown) {
       if (this.#stop.signal.aborted) await this.#stopped()
-      else this.#parts.onFault(`job ${this.#job.id} could not be ended`, thrown)
+      else this.#deps.onFault(`job ${this.#job.id} could not be ended`, thrown)
     }
   }
 
   async #work(): Promise<AttemptOutcome | undefined> {
-    const { models, records, isAccepted, onFault } = this.#parts
+    const { models, records, isAccepted, onFault } = this.#deps
     const { signal } = this.#stop
     signal.throwIfAborted()
     try {
@@ -110,7 +111,7 @@ export class Attempt {
       this.#listeners.onProgress()
     }
     try {
-      return await runAttempt(this.#job, model, { signal, onProgress }, this.#parts)
+      return await runAttempt(this.#job, model, { signal, onProgress }, this.#deps)
     } catch (thrown) {
       if (signal.aborted) throw thrown
       return outcomeOf(thrown)
@@ -118,24 +119,24 @@ export class Attempt {
   }
 
   async #end(outcome: AttemptOutcome): Promise<void> {
-    const { records, clock, usedBy, monotonic, onFault } = this.#parts
+    const { records, clock, usedBy, monotonic, onFault } = this.#deps
     if (outcome.end === 'retry')
       onFault(`attempt ${this.#job.attempts} at job ${this.#job.id} failed`, outcome.fault)
     const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
-    await this.#insist('job records cannot be written', () => records.ensureWritable())
+    await this.#retryUntilDone('job records cannot be written', () => records.ensureWritable())
     const measures = usedBy(this.#job.id)
     const end = this.#endOf(outcome, clock())
-    const settled = await this.#insist('ended jobs cannot be written', () => this.#settle(end))
+    const settled = await this.#retryUntilDone('ended jobs cannot be written', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
     const code = outcome.end === 'succeeded' ? null : outcome.error.code
-    await this.#insist('the end of a job cannot be recorded', () =>
+    await this.#retryUntilDone('the end of a job cannot be recorded', () =>
       records.ended(settled, { code, latencyUs, measures }),
     )
   }
 
   #endOf(outcome: AttemptOutcome, now: number): AttemptEnd {
-    const { keepMs, retryDelay, random } = this.#parts
+    const { keepMs, retryDelay, random } = this.#deps
     const { id, lease, attempts } = this.#job
     const expiresAt = now + keepMs
     if (outcome.end === 'succeeded') return { id, lease, end: 'succeeded', result: outcome.result, expiresAt }
@@ -145,11 +146,14 @@ export class Attempt {
     return { id, lease, end: 'retry', error, retryAt, expiresAt }
   }
 
-  /** How the job stands then; undefined where the lease was not held any more, and nothing has changed. */
+  /**
+   * How the job stands then; undefined where the lease was not held any more, and nothing has
+   * changed.
+   */
   async #settle(end: AttemptEnd): Promise<JobRecord | undefined> {
     this.#holds = false
     try {
-      const { settled } = await this.#parts.store.settle([end], this.#parts.clock())
+      const { settled } = await this.#deps.store.settle([end], this.#deps.clock())
       return settled[0]
     } catch (fault) {
       this.#holds = true
@@ -158,13 +162,13 @@ export class Attempt {
   }
 
   /** Until it can be done, or the process ends. */
-  async #insist<T>(message: string, act: () => Promise<T> | T): Promise<T> {
+  async #retryUntilDone<T>(message: string, act: () => Promise<T> | T): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await act()
       } catch (fault) {
-        if (tries === 1) this.#parts.onFault(message, fault)
-        await pause(this.#parts.scheduler, againMs, this.#stop.signal)
+        if (tries === 1) this.#deps.onFault(message, fault)
+        await pause(this.#deps.scheduler, againMs, this.#stop.signal)
       }
     }
   }
@@ -179,7 +183,7 @@ export class Attempt {
     try {
       await this.#settle({ id, lease, end: 'released' })
     } catch (fault) {
-      this.#parts.onFault(`job ${id} could not be handed back, and waits for its lease to end`, fault)
+      this.#deps.onFault(`job ${id} could not be handed back, and waits for its lease to end`, fault)
     }
   }
 }

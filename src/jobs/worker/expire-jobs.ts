@@ -13,7 +13,7 @@ const forgottenAtOnce = 500
 /** Held usages that are looked after in one turn. */
 const lookedAtMax = 100
 
-export interface TendJobsOptions {
+export interface ExpireJobsOptions {
   readonly store: Pick<JobQueue, 'forgetExpired' | 'findJob'>
   readonly clock: Clock
   readonly scheduler: Scheduler
@@ -23,17 +23,20 @@ export interface TendJobsOptions {
   readonly onFault: (message: string, fault: unknown) => void
 }
 
-/** Forgets what has expired, and ends the usage of jobs that another process has ended. Gives the way to stop. */
-export function tendJobs({
+/**
+ * Forgets what has expired, and ends the usage of jobs that another process has ended. Gives the
+ * way to stop.
+ */
+export function expireJobs({
   store,
   clock,
   scheduler,
   usages,
   accepting,
   onFault,
-}: TendJobsOptions): () => void {
+}: ExpireJobsOptions): () => void {
   let isStopped = false
-  const callOffs = new Map<string, () => void>()
+  const cancels = new Map<string, () => void>()
 
   async function forget(): Promise<void> {
     while (!isStopped && (await store.forgetExpired(clock(), forgottenAtOnce)) === forgottenAtOnce)
@@ -51,7 +54,7 @@ export function tendJobs({
 
   function repeat(name: string, ms: number, act: () => Promise<void>): void {
     if (isStopped) return
-    const callOff = scheduler.after(ms, () => {
+    const cancel = scheduler.after(ms, () => {
       act()
         .catch((fault: unknown) => {
           // Once it was stopped, the store may be closed.
@@ -59,13 +62,13 @@ export function tendJobs({
         })
         .finally(() => repeat(name, ms, act))
     })
-    callOffs.set(name, callOff)
+    cancels.set(name, cancel)
   }
 
   repeat('forgetting expired jobs', forgetMs, forget)
   repeat('looking after the limits of jobs', lookMs, endUsages)
   return () => {
     isStopped = true
-    for (const callOff of callOffs.values()) callOff()
+    for (const cancel of cancels.values()) cancel()
   }
 }

@@ -3,11 +3,11 @@ import type { Clock } from '../../core/time.ts'
 import type { JobRecord } from '../job.ts'
 import type { ClaimedJob, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
-import { Attempt, type AttemptParts } from './attempt.ts'
-import { LeaseBeat } from './lease-heartbeat.ts'
+import { Attempt, type AttemptDeps } from './attempt.ts'
+import { LeaseHeartbeat } from './lease-heartbeat.ts'
 import { ModelSlots, type SlotAsk } from './model-slots.ts'
 
-export interface JobWorkerOptions extends Omit<AttemptParts, 'gateOf'> {
+export interface JobWorkerOptions extends Omit<AttemptDeps, 'semaphoreOf'> {
   readonly store: JobQueue
   readonly clock: Clock
   readonly scheduler: Scheduler
@@ -27,17 +27,19 @@ interface Running {
 /** Jobs by other processes, and those whose worker died, are found by looking: so often. */
 const lookMs = 1_000
 
-/** Takes up jobs that are due, so many of each model at once, and works on them until it is closed. */
+/**
+ * Takes up jobs that are due, so many of each model at once, and works on them until it is closed.
+ */
 export class JobWorker {
   readonly #options: JobWorkerOptions
-  readonly #parts: AttemptParts
+  readonly #deps: AttemptDeps
   readonly #slots: ModelSlots
   readonly #running = new Set<Running>()
-  readonly #beat: LeaseBeat
+  readonly #heartbeat: LeaseHeartbeat
   #isClosing = false
   #isLooking = false
   #looking: Promise<void> = Promise.resolve()
-  #callOff: (() => void) | undefined
+  #cancel: (() => void) | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
   #isDeaf = false
   readonly #stopRetries = new Set<() => void>()
@@ -45,9 +47,9 @@ export class JobWorker {
   constructor(options: JobWorkerOptions) {
     this.#options = options
     this.#slots = new ModelSlots(options.models, options.concurrency)
-    this.#parts = { ...options, gateOf: (name, model) => this.#slots.gateOf(name, model) }
+    this.#deps = { ...options, semaphoreOf: (name, model) => this.#slots.semaphoreOf(name, model) }
     const { store, clock, scheduler, leaseMs, onFault } = options
-    this.#beat = new LeaseBeat({
+    this.#heartbeat = new LeaseHeartbeat({
       store,
       clock,
       scheduler,
@@ -68,25 +70,25 @@ export class JobWorker {
     this.#take()
   }
 
-  /** A job was changed by somebody: where it was cancelled, its work ends at once. */
-  hear(job: JobRecord): void {
+  /** A job has changed; if it was cancelled, stops its attempt at once. */
+  onChange(job: JobRecord): void {
     if (job.status === 'cancelled') this.#stop(job.id)
   }
 
   /** Waits `graceMs` for what runs, then hands the rest back. */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true
-    this.#callOff?.()
+    this.#cancel?.()
     for (const stop of this.#stopRetries) stop()
     await this.#looking
     const grace = Promise.withResolvers<void>()
-    const callOff = this.#options.scheduler.after(graceMs, grace.resolve)
+    const cancel = this.#options.scheduler.after(graceMs, grace.resolve)
     const all = Promise.all([...this.#running].map(({ done }) => done))
     await Promise.race([all, grace.promise])
-    callOff()
+    cancel()
     for (const { attempt } of this.#running) attempt.stop('closing')
     await all
-    this.#beat.stop()
+    this.#heartbeat.stop()
   }
 
   /** Fills free slots, one claim after the other: what ends meanwhile shares the next. */
@@ -125,7 +127,7 @@ export class JobWorker {
     for (const job of dead) await this.#recordDead(job)
   }
 
-  /** The last of its workers died, so nobody else can. */
+  /** Recorded here, because the worker that should have is dead. */
   async #recordDead(job: JobRecord): Promise<void> {
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
@@ -139,13 +141,15 @@ export class JobWorker {
   }
 
   #start(job: ClaimedJob): void {
-    // This worker's own lease may have run out, as when the process was stopped for a while: the attempt before is lost.
+    // This worker's own lease may have run out, as when the process was stopped for a while: the
+    // attempt before is lost.
     this.#stop(job.id)
     this.#slots.take(job)
-    const attempt = new Attempt(job, this.#parts, {
-      onProgress: () => this.#beat.note(),
+    const attempt = new Attempt(job, this.#deps, {
+      onProgress: () => this.#heartbeat.noteProgress(),
       onRetry: (atMs) => this.#wakeAt(atMs),
-      // A ledger that answers and yet writes nothing would have it claimed and handed back without end.
+      // A ledger that answers and yet writes nothing would have it claimed and handed back without
+      // end.
       onNotStarted: () => {
         this.#pausedUntil = this.#options.monotonic() + lookMs
       },
@@ -158,7 +162,7 @@ export class JobWorker {
     })
     const running = { job, attempt, done }
     this.#running.add(running)
-    this.#beat.start()
+    this.#heartbeat.start()
   }
 
   #wakeAt(atMs: number): void {
@@ -172,8 +176,8 @@ export class JobWorker {
 
   /** Looks again by and by, for as long as it works. */
   #planLook(): void {
-    this.#callOff ??= this.#options.scheduler.after(lookMs, () => {
-      this.#callOff = undefined
+    this.#cancel ??= this.#options.scheduler.after(lookMs, () => {
+      this.#cancel = undefined
       this.wake()
     })
   }

@@ -2,7 +2,7 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { JobProgress, JobQueue } from '../job-queue.ts'
 
-export interface LeaseBeatOptions {
+export interface LeaseHeartbeatOptions {
   readonly store: Pick<JobQueue, 'extend'>
   readonly clock: Clock
   readonly scheduler: Scheduler
@@ -10,41 +10,44 @@ export interface LeaseBeatOptions {
   readonly leaseMs: number
   /** The leases that are held now, and how far their jobs have come. */
   readonly held: () => readonly JobProgress[]
-  /** Told of leases that are held no more. */
+  /** Called with the jobs whose leases were lost. */
   readonly onLost: (ids: readonly string[]) => void
   readonly onFault: (message: string, fault: unknown) => void
 }
 
 /**
- * How soon another process's cancellation is heard, such as the command line's, and how often leases are made longer: two dozen beats may fail
- * before a lease of 30 s ends, and a commit a second is nothing.
+ * How soon another process's cancellation is heard, such as the command line's, and how often
+ * leases are made longer: two dozen beats may fail before a lease of 30 s ends, and a commit a
+ * second is nothing.
  */
 const beatMs = 1_000
 
-/** Progress is written at most four times a second, for all jobs at once: nobody reads it faster. */
+/**
+ * Progress is written at most four times a second, for all jobs at once: no reader is faster.
+ */
 const progressMs = 250
 
 /** Keeps the leases of running jobs, and writes their progress. */
-export class LeaseBeat {
-  readonly #options: LeaseBeatOptions
-  #callOff: (() => void) | undefined
+export class LeaseHeartbeat {
+  readonly #options: LeaseHeartbeatOptions
+  #cancel: (() => void) | undefined
   #beatAt = Number.NEGATIVE_INFINITY
   #isBeating = false
   #hasProgress = false
   #isStopped = false
   #isDeaf = false
 
-  constructor(options: LeaseBeatOptions) {
+  constructor(options: LeaseHeartbeatOptions) {
     this.#options = options
   }
 
   /** Beats from now on, for as long as leases are held. */
   start(): void {
-    if (this.#callOff === undefined && !this.#isBeating) this.#plan(beatMs)
+    if (this.#cancel === undefined && !this.#isBeating) this.#plan(beatMs)
   }
 
   /** There is progress to write. */
-  note(): void {
+  noteProgress(): void {
     if (this.#hasProgress) return
     this.#hasProgress = true
     if (!this.#isBeating) this.#plan(Math.max(0, this.#beatAt + progressMs - this.#options.clock()))
@@ -52,20 +55,20 @@ export class LeaseBeat {
 
   stop(): void {
     this.#isStopped = true
-    this.#callOff?.()
-    this.#callOff = undefined
+    this.#cancel?.()
+    this.#cancel = undefined
   }
 
   #plan(ms: number): void {
-    this.#callOff?.()
-    this.#callOff = this.#isStopped
+    this.#cancel?.()
+    this.#cancel = this.#isStopped
       ? undefined
       : this.#options.scheduler.after(Math.min(ms, progressBound(this.#hasProgress)), () => void this.#beat())
   }
 
   async #beat(): Promise<void> {
     const { store, clock, leaseMs, held, onLost, onFault } = this.#options
-    this.#callOff = undefined
+    this.#cancel = undefined
     const leases = held()
     if (leases.length === 0) return
     this.#isBeating = true
@@ -76,7 +79,8 @@ export class LeaseBeat {
       this.#isDeaf = false
       if (lost.length > 0) onLost(lost)
     } catch (fault) {
-      // The lease runs on; where it ends, another worker takes the job, and what this one comes to is refused.
+      // The lease runs on; where it ends, another worker takes the job, and what this one comes to
+      // is refused.
       if (!this.#isDeaf) onFault('the leases of running jobs cannot be made longer', fault)
       this.#isDeaf = true
     } finally {

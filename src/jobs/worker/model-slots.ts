@@ -1,6 +1,6 @@
 import type { ClaimedJob } from '../job-queue.ts'
 import type { JobModel, JobModels } from './run-attempt.ts'
-import { InputGate } from './semaphore.ts'
+import { Semaphore } from './semaphore.ts'
 
 /** What to claim: so many jobs of any of these models. */
 export interface SlotAsk {
@@ -11,8 +11,9 @@ export interface SlotAsk {
 }
 
 /**
- * Of a model that does not say. A job of a model that answers at once takes microseconds of work and four commits, which many share: with 64, a
- * job costs a fifth more CPU time; with 256 it costs a tenth less, and a turn of the event loop may have as many model calls, which requests wait for.
+ * Of a model that does not say. A job of a model that answers at once takes microseconds of work
+ * and four commits, which many share: with 64, a job costs a fifth more CPU time; with 256 it costs
+ * a tenth less, and a turn of the event loop may have as many model calls, which requests wait for.
  */
 const inputsAtOnce = 128
 
@@ -20,13 +21,14 @@ const inputsAtOnce = 128
 const jobsAtOnceMax = 256
 
 /**
- * With so many characters of inputs in memory no more jobs of a model are taken up: hundreds of small jobs run at once, of those that are megabytes
- * a handful. Each model has as many of its own, or a few large jobs of a slow one would hold up everybody's of all the others.
+ * With so many characters of inputs in memory no more jobs of a model are taken up: hundreds of
+ * small jobs run at once, of those that are megabytes a handful. Each model has as many of its own,
+ * or a few large jobs of a slow one would hold up everybody's of all the others.
  */
 const inputCharactersMax = 32 * 1_048_576
 
 interface Slots {
-  readonly gate: InputGate
+  readonly semaphore: Semaphore
   readonly max: number
   taken: number
   /** Of the jobs that have them. */
@@ -35,7 +37,10 @@ interface Slots {
   mayBeDue: boolean
 }
 
-/** How many jobs of each model this process works on. Each model has slots of its own, so that jobs of a slow one hold up none of another. */
+/**
+ * How many jobs of each model this process works on. Each model has slots of its own, so that jobs
+ * of a slow one hold up none of another.
+ */
 export class ModelSlots {
   readonly #models: JobModels
   readonly #jobsMax: number | undefined
@@ -53,8 +58,9 @@ export class ModelSlots {
   }
 
   /**
-   * What to claim next: the models that have as many free slots as each other, so that no claim brings more jobs of one than it has. They count as
-   * asked; `claimed` or `wake` has them asked again.
+   * What to claim next: the models that have as many free slots as each other, so that no claim
+   * brings more jobs of one than it has. They count as asked; `claimed` or `wake` has them asked
+   * again.
    */
   next(): SlotAsk | undefined {
     let max = 0
@@ -103,15 +109,15 @@ export class ModelSlots {
   }
 
   /** How inputs of jobs get into a model. */
-  gateOf(name: string, model: JobModel): InputGate {
-    return this.#slotsOf(name, model).gate
+  semaphoreOf(name: string, model: JobModel): Semaphore {
+    return this.#slotsOf(name, model).semaphore
   }
 
   #slotsOf(name: string, { concurrency = inputsAtOnce }: JobModel): Slots {
     const found = this.#slots.get(name)
     if (found !== undefined) return found
     const max = this.#jobsMax ?? Math.min(concurrency, jobsAtOnceMax)
-    const slots = { gate: new InputGate(concurrency), max, taken: 0, inputCharacters: 0, mayBeDue: true }
+    const slots = { semaphore: new Semaphore(concurrency), max, taken: 0, inputCharacters: 0, mayBeDue: true }
     this.#slots.set(name, slots)
     return slots
   }

@@ -7,8 +7,8 @@ export interface RetryDelay {
 }
 
 /**
- * A random wait of 0 up to a bound that doubles with each failure ("full jitter": jobs that failed together, because of one outage, do not
- * come back together).
+ * A random wait of 0 up to a bound that doubles with each failure ("full jitter": jobs that failed
+ * together, because of one outage, do not come back together).
  *
  * @param failures how often it has failed, from 1 on
  * @param random gives a number from 0 on and below 1

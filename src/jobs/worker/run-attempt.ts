@@ -7,21 +7,26 @@ import { slicesOf } from '../../core/slices.ts'
 import type { JobError } from '../job.ts'
 import type { ClaimedJob } from '../job-queue.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import type { InputGate } from './semaphore.ts'
+import type { Semaphore } from './semaphore.ts'
 
 /** A model as jobs ask it. */
 export interface JobModel {
   /** Most inputs of one call, and so of one step of a job's progress. */
   readonly batchMax: number
-  /** Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again. @default 300,000 */
+  /**
+   * Longest that a call may take, in milliseconds; then it is aborted, and the job is tried again.
+   * @default 300,000
+   */
   readonly deadlineMs?: number
   /**
-   * Most inputs of jobs that it is asked at once, though always a slice, and most of its jobs that one process works on at once: as many as keep it
-   * busy, and not so many that requests wait behind them. @default 128
+   * Most inputs of jobs that it is asked at once, though always a slice, and most of its jobs that
+   * one process works on at once: as many as keep it busy, and not so many that requests wait
+   * behind them. @default 128
    */
   readonly concurrency?: number
   /**
-   * One answer per input, in order, each as it is to stand in the job's result: what JSON can write.
+   * One answer per input, in order, each as it is to stand in the job's result: what JSON can
+   * write.
    *
    * @throws Refusal `input_invalid` where an input does not fit; the job has failed then
    * @throws Fault `overloaded`: asked again in a while; any other: the job is tried again
@@ -37,7 +42,7 @@ export type JobModels = ReadonlyMap<string, JobModel>
 
 export interface AttemptOptions {
   /** Where inputs wait for room in a model. */
-  readonly gateOf: (name: string, model: JobModel) => InputGate
+  readonly semaphoreOf: (name: string, model: JobModel) => Semaphore
   readonly scheduler: Scheduler
   /** From 0 on and below 1. */
   readonly random: () => number
@@ -49,15 +54,19 @@ export interface AttemptOptions {
 export type AttemptOutcome =
   | { readonly end: 'succeeded'; readonly result: string }
   | { readonly end: 'failed'; readonly error: JobError }
-  /** The fault is for the log; the error is what the job's owner is told. */
+  /** The fault is for the log; the error is shown to the job's owner. */
   | { readonly end: 'retry'; readonly error: JobError; readonly fault: unknown }
 
-/** Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load passes on to the queue, where it is bounded. */
+/**
+ * Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load
+ * passes on to the queue, where it is bounded.
+ */
 const overloadDelay = { baseMs: 500, capMs: 5_000 }
 
 /**
- * Works through a job's inputs in slices. Between them everything else in this process has its turn, so that a model which answers at
- * once does not hold up ten thousand inputs' worth of other requests.
+ * Works through a job's inputs in slices. Between them everything else in this process has its
+ * turn, so that a model which answers at once does not hold up ten thousand inputs' worth of other
+ * requests.
  *
  * Rejects with the signal's reason, and with nothing else.
  */
@@ -68,13 +77,13 @@ export async function runAttempt(
   options: AttemptOptions,
 ): Promise<AttemptOutcome> {
   const inputs = JSON.parse(job.inputs) as readonly unknown[]
-  const gate = options.gateOf(job.model, model)
+  const semaphore = options.semaphoreOf(job.model, model)
   const answers: string[] = []
   let bytes = 0
   try {
     for (const slice of slicesOf(inputs, model.batchMax)) {
       const ask = (): Promise<readonly unknown[]> => askInTurn(model, slice, call.signal, options)
-      for (const answer of await gate.pass(slice.length, call.signal, ask)) {
+      for (const answer of await semaphore.run(slice.length, call.signal, ask)) {
         const text = answerText(answer)
         bytes += Buffer.byteLength(text) + 1
         if (bytes > options.resultBytesMax) return resultTooLarge(options.resultBytesMax)
@@ -90,7 +99,10 @@ export async function runAttempt(
   return { end: 'succeeded', result: job.kind === 'single' ? (answers[0] ?? 'null') : `[${answers.join()}]` }
 }
 
-/** Leaves the model to others a turn of the event loop after it has answered; at once with a single input, for of those a turn has no more than may run. */
+/**
+ * Leaves the model to others a turn of the event loop after it has answered; at once with a single
+ * input, for of those a turn has no more than may run.
+ */
 async function askInTurn(
   model: JobModel,
   slice: readonly unknown[],
@@ -102,7 +114,9 @@ async function askInTurn(
   return answers
 }
 
-/** Asks for one slice, and again where the model has too much to do: that is no failing of the job. */
+/**
+ * Asks for one slice, and again where the model has too much to do: that is no failing of the job.
+ */
 async function askModel(
   model: JobModel,
   slice: readonly unknown[],
@@ -142,7 +156,10 @@ function askOnce(
   })
 }
 
-/** Whatever else a model throws, an application's own among them, is its failure and no defect of ours. */
+/**
+ * Whatever else a model throws, an application's own among them, is its failure and no defect of
+ * ours.
+ */
 function modelFaultOf(thrown: unknown): Fault | Refusal {
   if (thrown instanceof Fault || thrown instanceof Refusal) return thrown
   return new Fault('model_failed', 'the model of a job threw', { cause: thrown })

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { InputGate } from './semaphore.ts'
+import { Semaphore } from './semaphore.ts'
 
 const signal = new AbortController().signal
 
 /** Passes slices, each of which stays inside until it is told to leave. */
 function openGate(inputsMax: number) {
-  const gate = new InputGate(inputsMax)
+  const semaphore = new Semaphore(inputsMax)
   const inside: string[] = []
   const leave = new Map<string, () => void>()
   const pass = (name: string, inputs: number, aborts = signal): Promise<void> =>
-    gate.pass(inputs, aborts, () => {
+    semaphore.run(inputs, aborts, () => {
       inside.push(name)
       return new Promise((resolve) => {
         leave.set(name, () => {
@@ -78,8 +78,8 @@ describe('inputs of jobs', () => {
   })
 
   test('leave room behind them however their call ends', async () => {
-    const gate = new InputGate(1)
-    await expect(gate.pass(1, signal, () => Promise.reject(new Error('broke')))).rejects.toThrow('broke')
-    expect(await gate.pass(1, signal, async () => 'in')).toBe('in')
+    const semaphore = new Semaphore(1)
+    await expect(semaphore.run(1, signal, () => Promise.reject(new Error('broke')))).rejects.toThrow('broke')
+    expect(await semaphore.run(1, signal, async () => 'in')).toBe('in')
   })
 })

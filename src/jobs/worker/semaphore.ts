@@ -4,10 +4,11 @@ interface Waiting {
 }
 
 /**
- * Lets so many inputs of jobs into a model at once, and the others wait in their order: jobs of ten thousand inputs must neither fill the
- * queue of a model that requests are waiting for, nor take this thread's turn, slice after slice, from everything else.
+ * Lets so many inputs of jobs into a model at once, and the others wait in their order: jobs of ten
+ * thousand inputs must neither fill the queue of a model that requests are waiting for, nor take
+ * this thread's turn, slice after slice, from everything else.
  */
-export class InputGate {
+export class Semaphore {
   readonly #inputsMax: number
   readonly #waiting = new Set<Waiting>()
   #inside = 0
@@ -16,8 +17,11 @@ export class InputGate {
     this.#inputsMax = inputsMax
   }
 
-  /** Acts once there is room, which there always is for one slice alone; rejects with the signal's reason where that comes first. */
-  async pass<T>(inputs: number, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+  /**
+   * Acts once there is room, which there always is for one slice alone; rejects with the signal's
+   * reason where that comes first.
+   */
+  async run<T>(inputs: number, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     if (this.#waiting.size > 0 || !this.#hasRoomFor(inputs)) await this.#wait(inputs, signal)
     else this.#inside += inputs
     try {
@@ -36,7 +40,7 @@ export class InputGate {
     const entered = Promise.withResolvers<void>()
     const waiting = { inputs, enter: entered.resolve }
     const onAbort = (): void => {
-      // Whoever has just been let in finds the signal aborted by itself.
+      // A call that has just entered checks the signal by itself.
       if (!this.#waiting.delete(waiting)) return
       entered.reject(signal.reason)
       this.#letIn()

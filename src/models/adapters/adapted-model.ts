@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import type { Model } from '../model.ts'
 
-/** What a model has whatever it is made of. Most such models are slow: they are threaded unless told otherwise. */
+/**
+ * What a model has whatever it is made of. Most such models are slow: they are threaded unless told
+ * otherwise.
+ */
 export type AdaptedModelOptions = Pick<Model, 'name' | 'version'> &
   Partial<Pick<Model, 'runs' | 'input' | 'batchMax' | 'batchDelayMs' | 'deadlineMs' | 'threads'>>
 
@@ -17,7 +20,10 @@ export function once<Loaded>(load: () => Promise<Loaded>): () => Promise<Loaded>
   }
 }
 
-/** The settings that an adapter hands on as they are; `checkModel` checks them where the model is loaded. */
+/**
+ * The settings that an adapter hands on as they are; `checkModel` checks them where the model is
+ * loaded.
+ */
 export function adaptedSettings(
   options: AdaptedModelOptions,
 ): Omit<Model<never>, 'predict' | 'warmUp' | 'close'> {

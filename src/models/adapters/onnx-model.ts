@@ -37,16 +37,25 @@ export interface OnnxRuntime {
 export interface OnnxModelOptions<Input, Output> extends AdaptedModelOptions {
   /** Path of the `.onnx` file. */
   readonly file: string | URL
-  /** Writes inputs, at least one, into the network's tensors, by their names. Throws `Refusal('input_invalid')` for an input it cannot take. */
+  /**
+   * Writes inputs, at least one, into the network's tensors, by their names. Throws
+   * `Refusal('input_invalid')` for an input it cannot take.
+   */
   readonly encode: (inputs: readonly Input[]) => Readonly<Record<string, OnnxTensorInput>>
   /** Reads one output per input, each a JSON value, from the network's tensors. */
   readonly decode: (
     tensors: Readonly<Record<string, OnnxTensor>>,
     inputs: readonly Input[],
   ) => readonly Output[]
-  /** ONNX Runtime's own options of a session, such as `{ executionProviders: ['cpu'] }`. @default one thread of its own per model thread */
+  /**
+   * ONNX Runtime's own options of a session, such as `{ executionProviders: ['cpu'] }`.
+   * @default one thread of its own per model thread
+   */
   readonly session?: Readonly<Record<string, unknown>>
-  /** ONNX Runtime, where it is not `onnxruntime-node`: `ort: await import('onnxruntime-web')`. @default imported when the model is loaded */
+  /**
+   * ONNX Runtime, where it is not `onnxruntime-node`: `ort: await import('onnxruntime-web')`.
+   * @default imported when the model is loaded
+   */
   readonly ort?: OnnxRuntime
 }
 
@@ -60,17 +69,24 @@ const rules: Readonly<Record<string, OptionRule>> = {
   decode: { expected: 'a function', accepts: isFunction, isRequired: true },
 }
 
-/** Threads multiply: each model thread that also had one per core would leave them all waiting for each other. */
+/**
+ * Threads multiply: each model thread that also had one per core would leave them all waiting for
+ * each other.
+ */
 const defaultSession = { intraOpNumThreads: 1, interOpNumThreads: 1 } as const
 
 /**
- * A model out of an ONNX network in a local file, by `onnxruntime-node` (install it beside this package) or `onnxruntime-web`.
+ * A model out of an ONNX network in a local file, by `onnxruntime-node` (install it beside this
+ * package) or `onnxruntime-web`.
  *
- * @throws TypeError for wrong options; when it is loaded, SetupError `model_unreadable` for a file that cannot be read or is no network
+ * @throws TypeError for wrong options; when it is loaded, SetupError `model_unreadable` for a file
+ *   that cannot be read or is no network
  * @example
  * export const model = onnxModel<readonly number[], number>({
  *   name: 'sum', version: 'sum-1', input: 'json', file: new URL('./sum.onnx', import.meta.url),
- *   encode: (rows) => ({ x: { type: 'float32', data: Float32Array.from(rows.flat()), dims: [rows.length, 2] } }),
+ *   encode: (rows) => ({
+ *     x: { type: 'float32', data: Float32Array.from(rows.flat()), dims: [rows.length, 2] },
+ *   }),
  *   decode: ({ y }) => Array.from(y?.data ?? [], Number),
  * })
  */

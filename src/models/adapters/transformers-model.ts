@@ -32,7 +32,10 @@ export interface TransformersModelOptions<Input, Output> extends AdaptedModelOpt
   readonly pipelineOptions?: Readonly<Record<string, unknown>>
   /** Options of each call of the pipeline, such as `{ top_k: null }`. */
   readonly callOptions?: Readonly<Record<string, unknown>>
-  /** Turns what the pipeline gives for a batch into one JSON value per input. @default the pipeline's own array */
+  /**
+   * Turns what the pipeline gives for a batch into one JSON value per input.
+   * @default the pipeline's own array
+   */
   readonly decode?: (answer: unknown, inputs: readonly Input[]) => readonly Output[]
   /** The package, where it is to be another copy. @default imported when the model is loaded */
   readonly transformers?: TransformersModule
@@ -52,13 +55,15 @@ const rules: Readonly<Record<string, OptionRule>> = {
 const defaultPipeline = {
   dtype: 'fp32',
   device: 'cpu',
-  // Threads multiply: each model thread that also had one per core would leave them all waiting for each other.
+  // Threads multiply: each model thread that also had one per core would leave them all waiting for
+  // each other.
   session_options: { intraOpNumThreads: 1, interOpNumThreads: 1 },
 } as const
 
 /**
- * A model out of a transformers.js pipeline in a local folder, by `@huggingface/transformers` (install it beside this package). It loads local
- * files alone: the setting holds for the whole thread.
+ * A model out of a transformers.js pipeline in a local folder, by `@huggingface/transformers`
+ * (install it beside this package). It loads local files alone: the setting holds for the whole
+ * thread.
  *
  * @throws TypeError for wrong options; when it is loaded, SetupError `model_unreadable`
  * @example
@@ -87,7 +92,7 @@ export function transformersModel<Input = string, Output = unknown>(
   }
 }
 
-/** What is not an array is told by the check of outputs. */
+/** The check of outputs reports what is not an array. */
 function asArray(answer: unknown): readonly never[] {
   return answer as readonly never[]
 }

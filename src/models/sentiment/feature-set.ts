@@ -2,8 +2,9 @@
 export const negativeBit = 0x80000000
 
 /**
- * The distinct features of one text: bucket numbers, `negativeBit` set where the value is −1, in the order of first appearance.
- * One set is reused from text to text, so that answering allocates nothing here.
+ * The distinct features of one text: bucket numbers, `negativeBit` set where the value is −1, in
+ * the order of first appearance. One set is reused from text to text, so that answering allocates
+ * nothing here.
  */
 export class FeatureSet {
   /** Valid up to `count`; overwritten by the next text. */
@@ -13,7 +14,10 @@ export class FeatureSet {
   #slots = new Uint32Array(4096)
   #mask = 0
 
-  /** Empties the set for a text that adds at most `additionsMax` features. Work and memory touched grow with that bound alone. */
+  /**
+   * Empties the set for a text that adds at most `additionsMax` features. Work and memory touched
+   * grow with that bound alone.
+   */
   restart(additionsMax: number): void {
     const slotCount = 2 ** Math.ceil(Math.log2(additionsMax * 2 + 2))
     if (slotCount > this.#slots.length) this.#slots = new Uint32Array(slotCount)
@@ -27,7 +31,8 @@ export class FeatureSet {
   add(feature: number): void {
     const slots = this.#slots
     const stored = (feature + 1) >>> 0
-    // Buckets are already well mixed; the sign is folded in so that both values of one bucket part ways.
+    // Buckets are already well mixed; the sign is folded in so that both values of one bucket part
+    // ways.
     let slot = (feature ^ (feature >>> 20)) & this.#mask
     for (;;) {
       const there = slots[slot]

@@ -84,7 +84,8 @@ describe('hashFeatures', () => {
   ])('does work bounded by the characters read: %s', (_, piece) => {
     const text = piece.repeat(Math.ceil(10_000 / piece.length))
     const tokens = tokenize(text)
-    // The worst are names: the two characters of `@a` give the six of `<user>`. No token is made of less than one character.
+    // The worst are names: the two characters of `@a` give the six of `<user>`. No token is made of
+    // less than one character.
     const charactersMax = 3 * (readCharactersMax + 1)
     expect(tokens.join('').length).toBeLessThanOrEqual(charactersMax)
     expect(tokens.length).toBeLessThanOrEqual(charactersMax)

@@ -10,7 +10,10 @@ const bucketMask = (1 << bucketBits) - 1
 const fnvOffset = 0x811c9dc5
 const fnvPrime = 0x01000193
 
-/** One salt per kind of feature, so that the word `bad` and the pair `bad`,`bad` fall into unrelated buckets. */
+/**
+ * One salt per kind of feature, so that the word `bad` and the pair `bad`,`bad` fall into unrelated
+ * buckets.
+ */
 const wordSalt = 0x9747b28c
 const negatedWordSalt = 0x1b873593
 const pairSalt = 0x2545f491
@@ -28,15 +31,19 @@ const textEnd = hashOf('</s>')
 
 const scope = new NegationScope()
 
-/** How many features a text of so many tokens and characters can have at most: the bound that makes the work linear. */
+/**
+ * How many features a text of so many tokens and characters can have at most: the bound that makes
+ * the work linear.
+ */
 export function featureCountMax(tokenCount: number, characterCount: number): number {
   return 5 * (tokenCount + 1) + 3 * characterCount
 }
 
 /**
- * Fills `into` with the features of one text: each word, pair, triple, pair with a gap, and the 3 to 5 character pieces of `^word$`.
- * In the scope of a negator a word and its pieces count −1, and the word as negated counts +1.
- * Feature hashing: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009.
+ * Fills `into` with the features of one text: each word, pair, triple, pair with a gap, and the 3
+ * to 5 character pieces of `^word$`. In the scope of a negator a word and its pieces count −1, and
+ * the word as negated counts +1. Feature hashing: Weinberger et al., "Feature Hashing for Large
+ * Scale Multitask Learning", ICML 2009.
  *
  * @param tokens as `tokenize` gives them; an empty list has no features
  */
@@ -87,7 +94,10 @@ function addNeighbours(
   if (index >= 2) into.add(bucketOf(Math.imul(beforeThat, fnvPrime) ^ Math.imul(hash, 0x27d4eb2d) ^ skipSalt))
 }
 
-/** Adds the pieces of `^word$`, shorter and longer ones from each start in one pass: FNV extends a hash character by character. */
+/**
+ * Adds the pieces of `^word$`, shorter and longer ones from each start in one pass: FNV extends a
+ * hash character by character.
+ */
 function addPieces(word: string, isNegated: boolean, into: FeatureSet): void {
   const sign = isNegated ? negativeBit : 0
   const last = word.length + 1

@@ -6,8 +6,9 @@ import type { Head, SentimentWeights } from './weights.ts'
 const nothingRead: Sentiment = toSentiment(0.25, 0.25, 0.5)
 
 /**
- * Scores the features of one text: the neutral head splits neutral from polar, the polar head splits the rest.
- * Weights are summed as integers, so the order of features cannot change an answer.
+ * Scores the features of one text: the neutral head splits neutral from polar, the polar head
+ * splits the rest. Weights are summed as integers, so the order of features cannot change an
+ * answer.
  */
 export function scoreFeatures(features: FeatureSet, weights: SentimentWeights): Sentiment {
   if (features.count === 0) return nothingRead
@@ -52,7 +53,10 @@ function sumUnsigned(features: FeatureSet, weights: Int8Array): number {
   return sum
 }
 
-/** A tie goes to the first of neutral, positive, negative: an opinion is not claimed without a majority. */
+/**
+ * A tie goes to the first of neutral, positive, negative: an opinion is not claimed without a
+ * majority.
+ */
 function toSentiment(positive: number, negative: number, neutral: number): Sentiment {
   let sentiment: SentimentClass = 'neutral'
   let confidence = neutral

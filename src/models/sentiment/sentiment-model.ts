@@ -16,12 +16,16 @@ const shippedWeights = new URL('./weights.bin', import.meta.url)
 /** A model whose answers are ready when `predict` returns. */
 export interface SentimentModel extends Model<string, Sentiment> {
   readonly runs: 'inline'
-  /** Answers every text, whatever it holds: English in, anything else most likely neutral. Never throws, never looks at the signal. */
+  /**
+   * Answers every text, whatever it holds: English in, anything else most likely neutral. Never
+   * throws, never looks at the signal.
+   */
   readonly predict: (texts: readonly string[]) => readonly Sentiment[]
 }
 
 /**
- * Loads the built-in sentiment model: one read of one file of 1.2 MB, a few milliseconds. Load once, at the start.
+ * Loads the built-in sentiment model: one read of one file of 1.2 MB, a few milliseconds. Load
+ * once, at the start.
  *
  * @param file where the weights are, when not beside this module
  * @throws WeightsError when the file is absent, truncated or damaged
@@ -34,7 +38,10 @@ export function loadSentimentModel(file: string | URL = shippedWeights): Sentime
   return createSentimentModel(parseWeights(readWeightsFile(file)))
 }
 
-/** Builds the model around given weights. It keeps one set of buffers, which is safe because `predict` never yields. */
+/**
+ * Builds the model around given weights. It keeps one set of buffers, which is safe because
+ * `predict` never yields.
+ */
 export function createSentimentModel(weights: SentimentWeights): SentimentModel {
   const features = new FeatureSet()
   const predictOne = (text: string): Sentiment => {

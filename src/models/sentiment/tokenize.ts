@@ -3,18 +3,25 @@ import { pushWord } from './words.ts'
 /** Longer texts are read at both ends, where reviews state their verdict; UTF-16 code units. */
 export const readCharactersMax = 4000
 
-/** A mark in front of a name or an address stands for the whole of it: what it is called says nothing about sentiment. */
+/**
+ * A mark in front of a name or an address stands for the whole of it: what it is called says
+ * nothing about sentiment.
+ */
 const urlToken = '<url>'
 const userToken = '<user>'
 
 const curlyApostrophe = /[\u2018\u2019\u02bc\u0060\u00b4]/g
-/** The treebank writes `does n't` and `it 's`: the first is put together again, the second would only lose its ending later. */
+/**
+ * The treebank writes `does n't` and `it 's`: the first is put together again, the second would
+ * only lose its ending later.
+ */
 const treebankNegation = / n't/g
 const treebankEnding = /\B'(?:s|re|ve|ll|d|m)\b/g
 
 /**
- * One alternative per kind of token: address, user, emoticon in both directions, heart, word, pictograph, punctuation.
- * No alternative can give characters back to another one, so matching is linear in the length of the text.
+ * One alternative per kind of token: address, user, emoticon in both directions, heart, word,
+ * pictograph, punctuation. No alternative can give characters back to another one, so matching is
+ * linear in the length of the text.
  */
 const tokenPattern = new RegExp(
   [
@@ -35,11 +42,13 @@ const tokenPattern = new RegExp(
 )
 
 /**
- * Cuts a text into lower-case tokens, in the order of the text.
- * `can't` becomes `can not` and `well-made` two words; `it's` loses its ending; three or more equal characters other than digits become two.
+ * Cuts a text into lower-case tokens, in the order of the text. `can't` becomes `can not` and
+ * `well-made` two words; `it's` loses its ending; three or more equal characters other than digits
+ * become two.
  *
- * @param text any Unicode string, lone surrogates included; what is neither a word in a-z, an emoticon, a pictograph nor common
- * punctuation leaves no token, so the list may be empty. Texts over 4,000 UTF-16 code units are read in their first and last 2,000.
+ * @param text any Unicode string, lone surrogates included; what is neither a word in a-z, an
+ *   emoticon, a pictograph nor common punctuation leaves no token, so the list may be empty. Texts
+ *   over 4,000 UTF-16 code units are read in their first and last 2,000.
  */
 export function tokenize(text: string): string[] {
   const tokens: string[] = []
@@ -79,7 +88,10 @@ function clean(text: string): string {
   return hasLongRun(kept) ? shortenRuns(kept) : kept
 }
 
-/** Whether three equal UTF-16 code units stand in a row. Asked first because few texts have such a run, and the replacement is the dearer way to find that out. */
+/**
+ * Whether three equal UTF-16 code units stand in a row. Asked first because few texts have such a
+ * run, and the replacement is the dearer way to find that out.
+ */
 function hasLongRun(text: string): boolean {
   for (
     let index = 2, before = text.charCodeAt(1), beforeThat = text.charCodeAt(0);

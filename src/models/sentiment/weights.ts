@@ -3,12 +3,17 @@ import { bucketBits } from './hashed-features.ts'
 
 /** One hashed linear model: logit = (bias + scale · Σ value·weight / √features) · temperature. */
 export interface Head {
-  /** One weight per bucket; a power of two of them, features of higher buckets are folded onto them. */
+  /**
+   * One weight per bucket; a power of two of them, features of higher buckets are folded onto them.
+   */
   readonly weights: Int8Array
   /** What one step of an int8 weight is worth, in logits. */
   readonly scale: number
   readonly bias: number
-  /** Calibrates confidence: below 1 the model was too sure. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. */
+  /**
+   * Calibrates confidence: below 1 the model was too sure. Guo et al., "On Calibration of Modern
+   * Neural Networks", ICML 2017.
+   */
   readonly temperature: number
 }
 
@@ -22,7 +27,10 @@ export interface SentimentWeights {
   readonly neutralPerPolarLogit: number
 }
 
-/** The weights file is not what this version can read. The message says what was expected, what is there and what to do. */
+/**
+ * The weights file is not what this version can read. The message says what was expected, what is
+ * there and what to do.
+ */
 export class WeightsError extends Error {
   override readonly name = 'WeightsError'
 }
@@ -34,9 +42,9 @@ const checksumBytes = 4
 const remedy = 'Restore the file from the package, or make it anew with `npm run train`.'
 
 /**
- * Writes weights as one file, little-endian: 4 bytes magic, format version (uint16), bits of the polar and of the neutral head (uint8 each),
- * seven float64 (scale, bias and temperature of each head, then `neutralPerPolarLogit`), the int8 weights of both heads,
- * and the CRC-32 of all before.
+ * Writes weights as one file, little-endian: 4 bytes magic, format version (uint16), bits of the
+ * polar and of the neutral head (uint8 each), seven float64 (scale, bias and temperature of each
+ * head, then `neutralPerPolarLogit`), the int8 weights of both heads, and the CRC-32 of all before.
  */
 export function formatWeights(weights: SentimentWeights): Uint8Array {
   const { polar, neutral } = weights

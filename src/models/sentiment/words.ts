@@ -1,4 +1,6 @@
-/** Contractions whose stem is not what stands before `n't`, and the spellings without an apostrophe. */
+/**
+ * Contractions whose stem is not what stands before `n't`, and the spellings without an apostrophe.
+ */
 const irregular: ReadonlyMap<string, readonly string[]> = new Map([
   ["can't", ['can', 'not']],
   ['cant', ['can', 'not']],
@@ -12,7 +14,10 @@ const bareNegation = /^(do|does|did|is|are|was|were|has|have|had|would|could|sho
 const shortEnding = /'(?:s|re|ve|ll|d|m)$/
 const hyphenBetweenLetters = /(?<=[a-z])-(?=[a-z])/
 
-/** Adds a lower-case word as the model reads it: hyphens split, negation as a `not` of its own, `'s` and the like dropped. */
+/**
+ * Adds a lower-case word as the model reads it: hyphens split, negation as a `not` of its own, `'s`
+ * and the like dropped.
+ */
 export function pushWord(tokens: string[], word: string): void {
   if (!word.includes('-')) pushContraction(tokens, word)
   else for (const part of word.split(hyphenBetweenLetters)) pushContraction(tokens, part)

@@ -6,10 +6,16 @@ export interface BatchLane {
 
 /** A batch under way. */
 export interface BatchRun {
-  /** One output per input; rejects with a Fault or a Refusal. Settles within a short grace after `abort`, whatever the model does. */
+  /**
+   * One output per input; rejects with a Fault or a Refusal. Settles within a short grace after
+   * `abort`, whatever the model does.
+   */
   readonly answer: Promise<readonly unknown[]>
-  /** Resolves when the lane may be given another batch: at once after an answer, or when the thread that died has been replaced. Never rejects. */
+  /**
+   * Resolves when the lane may be given another batch: at once after an answer, or when the thread
+   * that died has been replaced. Never rejects.
+   */
   readonly free: Promise<void>
-  /** Nobody wants the answer any more. Safe to call at any time. */
+  /** Gives the batch up. Safe to call at any time. */
   readonly abort: () => void
 }

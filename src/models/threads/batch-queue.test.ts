@@ -302,7 +302,8 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
             })
           }
         }
-        // Whatever is still under way ends, one batch after the other, within the time that calls have left.
+        // Whatever is still under way ends, one batch after the other, within the time that calls
+        // have left.
         for (let at = 0; at < started.length || queue.load().waiting > 0; at += 1) {
           if (at >= started.length) await time.pass(batchDelayMs)
           const batch = started[at]

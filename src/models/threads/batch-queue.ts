@@ -25,10 +25,13 @@ export interface BatchQueueOptions {
 /**
  * Dynamic batching: collects calls while every lane works, and gives a free lane as many as fit.
  *
- * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of several fails, each is run again by itself:
- * an input that crashes a thread then crashes it under its own call alone. An input that never ends would use up the time of all; therefore
- * a batch of several is given up after half of the time that its most urgent call has left, and a call that is run again while others
- * are to be, after a quarter of the time that these have: alone, it should need less than the batch did, and a lost thread takes time to replace. A model whose honest batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
+ * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of
+ * several fails, each is run again by itself: an input that crashes a thread then crashes it under
+ * its own call alone. An input that never ends would use up the time of all; therefore a batch of
+ * several is given up after half of the time that its most urgent call has left, and a call that is
+ * run again while others are to be, after a quarter of the time that these have: alone, it should
+ * need less than the batch did, and a lost thread takes time to replace. A model whose honest
+ * batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions

@@ -35,7 +35,10 @@ async function answer(task: ThreadTask): Promise<ThreadAnswer> {
   }
 }
 
-/** A thread that replaces another is asked to prepare first; should it be given a batch before, the batch waits. A failed load is tried anew. */
+/**
+ * A thread that replaces another is asked to prepare first; should it be given a batch before, the
+ * batch waits. A failed load is tried anew.
+ */
 function loadOnce(): Promise<Model<unknown>> {
   loading ??= load().catch((error) => {
     loading = undefined
@@ -110,8 +113,9 @@ function wrong(name: string, what: string): Fault {
 }
 
 /**
- * A batch's call, within its thread. The flag is shared memory, because a thread that computes without a pause receives no message;
- * each read of `signal` looks at it, and a model that awaits is told by its listeners.
+ * A batch's call, within its thread. The flag is shared memory, because a thread that computes
+ * without a pause receives no message; each read of `signal` looks at it, and a model that awaits
+ * is told by its listeners.
  */
 class ThreadCall implements ModelCall {
   #controller: AbortController | undefined

@@ -24,7 +24,10 @@ export class RunningBatch {
     })
   }
 
-  /** Gives the batch up where nobody waits for it any more: one call that has left never harms another. */
+  /**
+   * Gives the batch up where nobody waits for it any more: one call that has left never harms
+   * another.
+   */
   abortIfUnwanted(): void {
     if (this.calls.every((call) => call.isOver)) this.#run.abort()
   }

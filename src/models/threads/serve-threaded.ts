@@ -23,7 +23,10 @@ export interface ThreadedModel {
 /** More threads than this only where a model asks for them: each holds a whole model. */
 const defaultThreadsMax = 4
 
-/** How many threads a model has: what it says, what the server says, or one core less than there are, which is left to everything else. */
+/**
+ * How many threads a model has: what it says, what the server says, or one core less than there
+ * are, which is left to everything else.
+ */
 export function threadCountOf({ threads }: ModelDeclaration, otherwise: number | undefined): number {
   return threads ?? otherwise ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
 }

@@ -16,22 +16,24 @@ export interface ThreadLaneOptions {
   readonly graceMs: number
   /** Most memory of the thread's JavaScript heap in MiB; undefined leaves it to Node. */
   readonly heapMib: number | undefined
-  /** Told when the thread was lost, or its replacement could not load the model. For the log. */
+  /** Called if the thread was lost, or its replacement could not load the model. For the log. */
   readonly onFault: (fault: Error) => void
 }
 
 /** Pauses between attempts to load a model that could be loaded before, in milliseconds. */
 const pauseMs = { first: 100, most: 30_000 } as const
 
-// Sources run as they are and as they are built: the thread's program is of the same kind as this file.
+// Sources run as they are and as they are built: the thread's program is of the same kind as this
+// file.
 const program = new URL(
   import.meta.url.endsWith('.ts') ? './model-thread.ts' : './model-thread.js',
   import.meta.url,
 )
 
 /**
- * One thread with one model, and a pool of its own: Piscina replaces the thread when it dies, and the batch queue alone decides which thread works
- * on what, so that no batch ever waits inside a pool behind another, or for a thread whose model is not loaded.
+ * One thread with one model, and a pool of its own: Piscina replaces the thread when it dies, and
+ * the batch queue alone decides which thread works on what, so that no batch ever waits inside a
+ * pool behind another, or for a thread whose model is not loaded.
  */
 export class ThreadLane implements BatchLane {
   readonly #pool: ThreadPool<ThreadTask, ThreadAnswer>
@@ -47,7 +49,8 @@ export class ThreadLane implements BatchLane {
       workerData: { file: options.file } satisfies ThreadData,
       heapMib: options.heapMib,
     })
-    // A thread that dies while nothing is asked of it. Piscina replaces it; the next batch loads the model.
+    // A thread that dies while nothing is asked of it. Piscina replaces it; the next batch loads
+    // the model.
     this.#pool.on('error', options.onFault)
   }
 
@@ -99,7 +102,7 @@ export class ThreadLane implements BatchLane {
     const { graceMs } = this.#options
     if (this.#declaration !== undefined)
       await this.#pool.run({ ask: 'close' }, { signal: AbortSignal.timeout(graceMs) }).catch(() => {})
-    // A thread within native code ends when that returns; nobody waits for it.
+    // A thread within native code ends when that returns; this does not wait for it.
     await Promise.race([this.#pool.destroy(), pause(graceMs)])
   }
 
@@ -120,7 +123,10 @@ export class ThreadLane implements BatchLane {
     throw unreadable(file, 'message' in answer ? answer.message : answer.outcome)
   }
 
-  /** Until a new thread has loaded the model: what made the last one fail, such as a disk, may be over in a while. */
+  /**
+   * Until a new thread has loaded the model: what made the last one fail, such as a disk, may be
+   * over in a while.
+   */
   async #recover(cause: unknown): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#options.onFault(new Fault('model_failed', `${this.#options.file}: a thread was lost`, { cause }))

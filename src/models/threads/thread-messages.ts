@@ -13,7 +13,10 @@ export type ThreadTask =
   | { readonly ask: 'predict'; readonly inputs: readonly unknown[]; readonly flag: Int32Array }
   | { readonly ask: 'close' }
 
-/** What it answers. Failures travel as data: an error that is cloned loses its class, and one that cannot be cloned ends the thread. */
+/**
+ * What it answers. Failures travel as data: an error that is cloned loses its class, and one that
+ * cannot be cloned ends the thread.
+ */
 export type ThreadAnswer =
   | { readonly outcome: 'ready'; readonly declaration: ModelDeclaration }
   | { readonly outcome: 'outputs'; readonly outputs: readonly unknown[] }

@@ -7,11 +7,17 @@ export interface WaitingCallOptions extends PredictOptions {
   readonly scheduler: Scheduler
   /** By the queue's clock, in milliseconds. */
   readonly enteredAt: number
-  /** Called once if the caller is answered before the model has: past the deadline, or because the client has gone. */
+  /**
+   * Called once if the caller is answered before the model has: past the deadline, or because the
+   * client has gone.
+   */
   readonly onLeave: (call: WaitingCall) => void
 }
 
-/** One call, from its entry into the queue to its answer. Answered exactly once; later outcomes are ignored. */
+/**
+ * One call, from its entry into the queue to its answer. Answered exactly once; later outcomes are
+ * ignored.
+ */
 export class WaitingCall {
   readonly inputs: readonly unknown[]
   readonly enteredAt: number

@@ -3,7 +3,7 @@ import type { ServedModel } from '../../models/model-runtime.ts'
 import { readIdempotency, sendKept } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
-import { askModel, type PredictParts, takeCharacters } from './predict-call.ts'
+import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
 import { readBatchInputs, readWebhook } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
 import { writePrediction } from './prediction.ts'
@@ -13,14 +13,16 @@ import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
 /** Most inputs that are answered at once; more become a job. */
 const answeredAtOnceMax = 32
 
-/** Many inputs in, their predictions out in the same order: at once for a few, as a job for more. */
+/**
+ * Many inputs in, their predictions out in the same order: at once for a few, as a job for more.
+ */
 export function addBatchRoute(
   app: FastifyInstance,
   url: string,
   model: ServedModel,
-  parts: PredictParts,
+  deps: PredictDeps,
 ): void {
-  const { textMax, batchBodyMax } = parts
+  const { textMax, batchBodyMax } = deps
   const rules = { kind: model.input, textMax }
   const options = {
     config: { guard: predictDemand(model) },
@@ -32,14 +34,14 @@ export function addBatchRoute(
     const webhook = readWebhook(request.body)
     const { prefer } = request.headers
     if (inputs.length > answeredAtOnceMax || prefersAsync(prefer))
-      return submitPrediction(parts, { model, kind: 'batch', inputs, webhook }, request, reply)
+      return submitPrediction(deps, { model, kind: 'batch', inputs, webhook }, request, reply)
     refuseWebhook(webhook)
-    return predictBatch(parts, model, inputs, request, reply)
+    return predictBatch(deps, model, inputs, request, reply)
   })
 }
 
 async function predictBatch(
-  { ward, jobs }: PredictParts,
+  { ward, jobs }: PredictDeps,
   model: ServedModel,
   inputs: readonly unknown[],
   request: FastifyRequest,

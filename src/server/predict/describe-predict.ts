@@ -58,7 +58,10 @@ const accepted: RouteAnswer = {
 /** What a route that asks a model is told about. */
 export interface DescribedModel extends Pick<ServedModel, 'name' | 'input' | 'version'> {}
 
-/** What OpenAPI says of a route that takes one input. The route reads it itself, because it may come in two ways. */
+/**
+ * What OpenAPI says of a route that takes one input. The route reads it itself, because it may come
+ * in two ways.
+ */
 export function describePredict(model: DescribedModel, url: string, textMax: number): Described {
   const isText = model.input === 'text'
   const text = textOf(textMax)

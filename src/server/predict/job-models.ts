@@ -2,7 +2,10 @@ import type { JobModel, JobModels } from '../../jobs/worker/run-attempt.ts'
 import type { ServedModel } from '../../models/model-runtime.ts'
 import { predictionOf } from './prediction.ts'
 
-/** The served models as jobs ask them: what stands in a job's result is what the same request would have been answered at once. */
+/**
+ * The served models as jobs ask them: what stands in a job's result is what the same request would
+ * have been answered at once.
+ */
 export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels {
   return new Map(
     [...models].map(([name, model]) => {

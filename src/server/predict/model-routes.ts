@@ -1,22 +1,22 @@
 import type { FastifyInstance } from 'fastify'
 import type { ServedModel } from '../../models/model-runtime.ts'
 import { addBatchRoute } from './batch-route.ts'
-import type { PredictParts } from './predict-call.ts'
+import type { PredictDeps } from './predict-call.ts'
 import { addPredictRoute } from './predict-route.ts'
 
 /** `/predict` asks the first model, `/models/{name}/predict` each. */
 export function addModelRoutes(
   app: FastifyInstance,
   models: ReadonlyMap<string, ServedModel>,
-  parts: PredictParts,
+  deps: PredictDeps,
 ): void {
   const [first] = models.values()
   if (first !== undefined) addRoutes('', first)
   for (const [name, model] of models) addRoutes(`/models/${escapeName(name)}`, model)
 
   function addRoutes(prefix: string, model: ServedModel): void {
-    addPredictRoute(app, `${prefix}/predict`, model, parts)
-    addBatchRoute(app, `${prefix}/predict/batch`, model, parts)
+    addPredictRoute(app, `${prefix}/predict`, model, deps)
+    addBatchRoute(app, `${prefix}/predict/batch`, model, deps)
   }
 }
 

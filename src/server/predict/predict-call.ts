@@ -8,7 +8,7 @@ import type { WebhookService } from '../../webhooks/webhook-service.ts'
 import { countInput } from './predict-input.ts'
 
 /** What the routes that ask a model share. */
-export interface PredictParts {
+export interface PredictDeps {
   readonly ward: Pick<Ward, 'guard'>
   readonly jobs: JobService
   readonly webhooks: Pick<WebhookService, 'checkTarget'>
@@ -24,7 +24,7 @@ export function askModel(
   inputs: readonly unknown[],
   { raw }: FastifyReply,
 ): Outputs | Promise<Outputs> {
-  // Nobody would tell the model any more that its client has gone.
+  // The response has emitted `close` already, so the model could not be told.
   if (raw.closed) throw clientGone()
   const outputs = model.predict(inputs, {
     onClientGone: (listener) => {
@@ -33,24 +33,25 @@ export function askModel(
   })
   if (!(outputs instanceof Promise)) return outputs
   return outputs.catch((thrown: unknown) => {
-    // Nobody is there to be answered, and nothing has failed.
+    // The client has gone, and nothing has failed.
     if (raw.destroyed && !raw.writableFinished) throw clientGone()
     throw thrown
   })
 }
 
-/** What nobody is told, of a request that there is nobody to answer. */
+/** For a request whose client has gone: recorded, and never sent. */
 export function clientGone(): Refusal {
   return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }
 
 /**
- * Takes the measures that are known only now that the body has been read. Undefined where no limit counts them.
+ * Takes the measures that are known only now that the body has been read. Undefined where no limit
+ * counts them.
  *
  * @throws Refusal, by rejecting, where they do not fit
  */
 export function takeCharacters(
-  ward: PredictParts['ward'],
+  ward: PredictDeps['ward'],
   inputs: readonly unknown[],
   request: FastifyRequest,
   reply: FastifyReply,

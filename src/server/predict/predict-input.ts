@@ -13,13 +13,14 @@ export interface InputRules {
 /** Most inputs of a batch. */
 export const batchMax = 10_000
 
-/** Faults of a batch that are told at once. */
+/** Most faults that are reported of one batch. */
 const toldMax = 20
 
 /**
- * The input that a request wants predicted. A text is the body's where there is a body, the query's otherwise; one in both is refused,
- * because whoever reads the log of a proxy must not see another text than the one that was answered. Any other input is the body's `input`.
- * Other fields of the body are ignored, as FastAPI does.
+ * The input that a request wants predicted. A text is the body's where there is a body, the query's
+ * otherwise; one in both is refused, because whoever reads the log of a proxy must not see another
+ * text than the one that was answered. Any other input is the body's `input`. Other fields of the
+ * body are ignored, as FastAPI does.
  *
  * @throws Refusal `input_invalid`, with FastAPI's `loc`
  */
@@ -63,7 +64,9 @@ export function readWebhook(body: unknown): string | undefined {
   throw invalid(['body', 'webhook'], 'Input should be a valid string', 'string_type')
 }
 
-/** What an input counts of the measure `characters`: those of the text, or of the JSON that it is. */
+/**
+ * What an input counts of the measure `characters`: those of the text, or of the JSON that it is.
+ */
 export function countInput(input: unknown): number {
   return countCharacters(typeof input === 'string' ? input : JSON.stringify(input))
 }

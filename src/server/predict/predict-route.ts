@@ -5,7 +5,7 @@ import type { ServedModel } from '../../models/model-runtime.ts'
 import { readIdempotency, sendKept } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
-import { askModel, type PredictParts, takeCharacters } from './predict-call.ts'
+import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
 import { readPredictInput, readWebhook } from './predict-input.ts'
 import { writePrediction } from './prediction.ts'
 import { prefersAsync } from './prefer.ts'
@@ -21,9 +21,9 @@ export function addPredictRoute(
   app: FastifyInstance,
   url: string,
   model: ServedModel,
-  parts: PredictParts,
+  deps: PredictDeps,
 ): void {
-  const { ward, textMax } = parts
+  const { ward, textMax } = deps
   const rules = { kind: model.input, textMax }
   const config = { guard: predictDemand(model) }
   const schema = describePredict(model, url, textMax)
@@ -33,9 +33,9 @@ export function addPredictRoute(
     const webhook = readWebhook(request.body)
     const { prefer, 'idempotency-key': idempotencyKey } = request.headers
     if (prefersAsync(prefer))
-      return submitPrediction(parts, { model, kind: 'single', inputs: [input], webhook }, request, reply)
+      return submitPrediction(deps, { model, kind: 'single', inputs: [input], webhook }, request, reply)
     refuseWebhook(webhook)
-    if (idempotencyKey !== undefined) return predictOnce(parts, model, input, request, reply)
+    if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
     const taking = takeCharacters(ward, [input], request, reply)
     return taking === undefined
       ? predict(model, input, reply)
@@ -55,7 +55,7 @@ function predict(model: ServedModel, input: unknown, reply: FastifyReply): strin
 
 /** Answers a repeated request as the first one. */
 async function predictOnce(
-  { ward, jobs }: PredictParts,
+  { ward, jobs }: PredictDeps,
   model: ServedModel,
   input: unknown,
   request: FastifyRequest,

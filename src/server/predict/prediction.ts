@@ -6,9 +6,9 @@ import type { Sentiment } from '../../models/sentiment/sentiment.ts'
 export type AnsweringModel = Pick<ServedModel, 'input' | 'version'>
 
 /**
- * A prediction as it is answered, and as it stands in a job's result: the text, what the model said of it, and the model. An output that is
- * an object is spread between the two, and may have a `text` of its own; any other stands under `output`. An input that is no text is not
- * repeated.
+ * A prediction as it is answered, and as it stands in a job's result: the text, what the model said
+ * of it, and the model. An output that is an object is spread between the two, and may have a
+ * `text` of its own; any other stands under `output`. An input that is no text is not repeated.
  */
 export function predictionOf(
   { input: kind, version }: AnsweringModel,
@@ -19,7 +19,10 @@ export function predictionOf(
   return { ...(kind === 'text' && { text: input }), ...said, model: version }
 }
 
-/** The same as JSON. A sentiment is written out: of the whole, `JSON.stringify` would make four times the work. */
+/**
+ * The same as JSON. A sentiment is written out: of the whole, `JSON.stringify` would make four
+ * times the work.
+ */
 export function writePrediction(model: AnsweringModel, input: unknown, output: unknown): string {
   if (model.input !== 'text' || !isSentiment(output) || !isNothingElse(output))
     return JSON.stringify(predictionOf(model, input, output))

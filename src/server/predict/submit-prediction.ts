@@ -4,7 +4,7 @@ import { usageOf } from '../../fastify/guard.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model-runtime.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
-import { clientGone, type PredictParts, takeCharacters } from './predict-call.ts'
+import { clientGone, type PredictDeps, takeCharacters } from './predict-call.ts'
 import { prefersAsync } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
@@ -15,9 +15,12 @@ export interface LaterPrediction {
   readonly webhook: string | undefined
 }
 
-/** Makes a job of a prediction, and answers with it. A repeated request is given the job that the first one made. */
+/**
+ * Makes a job of a prediction, and answers with it. A repeated request is given the job that the
+ * first one made.
+ */
 export async function submitPrediction(
-  { ward, jobs, webhooks }: PredictParts,
+  { ward, jobs, webhooks }: PredictDeps,
   { model, kind, inputs, webhook }: LaterPrediction,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -48,7 +51,10 @@ export async function submitPrediction(
   return reply.send(job)
 }
 
-/** A client that is told to come back, because the queue is full, must not have spent a day's characters by then. */
+/**
+ * A client that is told to come back, because the queue is full, must not have spent a day's
+ * characters by then.
+ */
 async function uncount(usage: Usage, thrown: unknown): Promise<never> {
   try {
     if (usage.counts('characters')) await usage.settle({ characters: 0 })
@@ -58,7 +64,9 @@ async function uncount(usage: Usage, thrown: unknown): Promise<never> {
   throw thrown
 }
 
-/** Refuses a webhook beside an input that is answered at once: there would be nothing left to tell. */
+/**
+ * Refuses a webhook beside an input that is answered at once: there would be nothing left to tell.
+ */
 export function refuseWebhook(webhook: string | undefined): void {
   if (webhook === undefined) return
   const msg = 'A webhook is told of a job: send `Prefer: respond-async` too'

@@ -9,7 +9,7 @@ import { writeEvents } from './write-events.ts'
 
 export interface JobFollowersOptions {
   readonly jobs: JobService
-  /** Aborts when the server begins to close: nobody is kept waiting then. */
+  /** Aborts when the server begins to close, and ends every wait. */
   readonly closing: AbortSignal
   /** Most streams at once. @default 2,000 */
   readonly followersMax?: number
@@ -37,7 +37,8 @@ export function createJobFollowers(options: JobFollowersOptions): JobFollowers {
     async follow(id, request, reply) {
       const { owner } = request.caller
       const afterVersion = readVersion(request.headers['last-event-id'])
-      // Browsers connect again when a stream ends, and stop at this (HTML, Server-sent events §9.2.3).
+      // Browsers connect again when a stream ends, and stop at this (HTML, Server-sent events
+      // §9.2.3).
       if (afterVersion > 0 && (await isAllSeen(owner, id, afterVersion))) return reply.code(204).send()
       const leave = places.take(owner)
       // A client that has gone already closes nothing any more.
@@ -45,14 +46,14 @@ export function createJobFollowers(options: JobFollowersOptions): JobFollowers {
       else reply.raw.once('close', leave)
       const signal = clientEnd(reply, closing)
       const snapshots = await jobs.events(owner, id, { afterVersion, signal })
-      // One event is ready while another is being read: whoever reads slowly is told less often.
+      // One event is ready while another is being read: a slow reader gets fewer events.
       const events = Readable.from(writeEvents(snapshots, scheduler), { highWaterMark: 1 })
       return reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no').send(events)
     },
   }
 }
 
-/** The version that was seen last; whatever is none was not made here. */
+/** The version that was seen last; any other text counts as none seen. */
 function readVersion(header: string | readonly string[] | undefined): number {
   return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : 0
 }

@@ -19,8 +19,8 @@ interface OneJob {
 }
 
 /**
- * What looking after jobs demands: a scope that may have made one. Each look is a request, and needs no place among those at once: the job that
- * is looked after may hold the last one.
+ * What looking after jobs demands: a scope that may have made one. Each look is a request, and
+ * needs no place among those at once: the job that is looked after may hold the last one.
  */
 export function jobDemand(models: Iterable<string>): Demand {
   return { anyScope: [defaultScope, ...[...models].map(modelScope)], cost: { concurrent: 0 } }
@@ -50,7 +50,7 @@ export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): vo
   )
   app.get<OneJob>(
     '/jobs/:id/events',
-    // Whoever asks for the head alone has nothing to follow.
+    // A HEAD request has nothing to follow.
     { config, schema: schemas.events, exposeHeadRoute: false },
     async (request, reply) => followers.follow(request.params.id, request, reply),
   )

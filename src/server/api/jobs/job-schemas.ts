@@ -43,7 +43,7 @@ export const waitQuery: z.ZodType<{ readonly wait: number }> = z.strictObject({
 
 const time = z.iso.datetime()
 
-/** Told as any text, for a later version may have codes more. */
+/** Any text, because a later version may add codes. */
 const jobErrorCode = z.string() as z.ZodType<string> as z.ZodType<JobErrorCode>
 
 const shownJob = z.object({
@@ -107,7 +107,7 @@ export const jobExample: JobView = {
   expires_at: null,
 }
 
-/** What a list asks the service. @throws Refusal `input_invalid` for a cursor that is none */
+/** The query of a list. @throws Refusal `input_invalid` for an invalid cursor */
 export function readJobQuery({ limit, cursor, status, owner }: JobListRequest): JobListQuery {
   const asked = { limit, ...(status && { status }), ...(owner !== undefined && { owner }) }
   if (cursor === undefined) return asked

@@ -18,7 +18,7 @@ import {
 export interface WebhookRouteOptions {
   readonly webhooks: WebhookService
   readonly jobs: Pick<JobService, 'answerOnce'>
-  /** Of whoever may look at deliveries: whoever may have jobs. */
+  /** What looking at deliveries demands: the same as looking at jobs. */
   readonly demand: Demand
 }
 

@@ -1,7 +1,10 @@
 import type { Scheduler } from '../../../core/scheduler.ts'
 import type { JobSnapshot } from '../../../jobs/job-service.ts'
 
-/** How long a stream is silent at most, in milliseconds: proxies cut off what says nothing for a minute. */
+/**
+ * How long a stream is silent at most, in milliseconds: proxies cut off what says nothing for a
+ * minute.
+ */
 const silenceMs = 15_000
 
 /** How long a browser waits before it connects again, in milliseconds. */
@@ -10,7 +13,10 @@ const reconnectMs = 1_000
 /** A comment, which says nothing (HTML, Server-sent events §9.2.6). */
 const heartbeat = ': \n\n'
 
-/** Writes snapshots of a job as server-sent events: each is called `status`, its id is the job's version. */
+/**
+ * Writes snapshots of a job as server-sent events: each is called `status`, its id is the job's
+ * version.
+ */
 export async function* writeEvents(
   snapshots: AsyncIterable<JobSnapshot>,
   scheduler: Scheduler,
@@ -38,10 +44,10 @@ export async function* writeEvents(
 /** Undefined when it has taken so long that something must be said. */
 async function withinSilence<T>(next: Promise<T>, scheduler: Scheduler): Promise<T | undefined> {
   const silence = Promise.withResolvers<undefined>()
-  const callOff = scheduler.after(silenceMs, () => silence.resolve(undefined))
+  const cancel = scheduler.after(silenceMs, () => silence.resolve(undefined))
   try {
     return await Promise.race([next, silence.promise])
   } finally {
-    callOff()
+    cancel()
   }
 }

@@ -49,7 +49,10 @@ export const duration: z.ZodType<string> = z
   .refine((text) => parseDuration(text) !== undefined, { message: `Expected a duration: ${durationForms}` })
   .meta({ examples: ['30d'] })
 
-/** The fields of a key that people set, all optional; what they may hold is checked where keys are made. */
+/**
+ * The fields of a key that people set, all optional; what they may hold is checked where keys are
+ * made.
+ */
 const fields = {
   owner: label.exactOptional().describe('Groups keys; a key without an owner is its own.'),
   scopes: z

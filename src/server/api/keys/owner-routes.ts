@@ -112,7 +112,7 @@ export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
   )
 }
 
-/** @throws Refusal `input_invalid` for a cursor that is none */
+/** @throws Refusal `input_invalid` for an invalid cursor */
 function readOwnerQuery({ limit, cursor }: OwnerListQuery): OwnerQuery {
   if (cursor === undefined) return { limit }
   const after = parseOwnerCursor(cursor)

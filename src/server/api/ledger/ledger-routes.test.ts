@@ -30,7 +30,9 @@ afterEach(async () => {
   await Promise.all(apps.splice(0).map(({ app }) => app.close()))
 })
 
-/** An app over a ledger with those requests, and calls of it with keys that may read, and may not. */
+/**
+ * An app over a ledger with those requests, and calls of it with keys that may read, and may not.
+ */
 async function open(changed: Partial<Ledger> = {}) {
   const filled = createMemoryLedger({ signingKey, clock: () => start })
   for (const entry of entries) await filled.append(entry)

@@ -36,8 +36,9 @@ function ledgerOf({ ledger }: Ward): LedgerReader {
 }
 
 /**
- * What a route demands that administrators may use, by key or by a browser's session with the CSRF header, and other keys with one scope.
- * A check, because the scopes of a demand must all be held, and an admin key has no second one.
+ * What a route demands that administrators may use, by key or by a browser's session with the CSRF
+ * header, and other keys with one scope. A check, because the scopes of a demand must all be held,
+ * and an admin key has no second one.
  */
 function adminOrScope(scope: string): Demand {
   return {
