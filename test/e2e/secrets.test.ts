@@ -118,6 +118,8 @@ test('after keys were made, rotated, retried, used rightly and wrongly, by HTTP,
     runCli(['keys', 'revoke', turned.key, '--data', data]),
     runCli(['keys', 'create', '--name', turned.key, '--expires', turned.key, '--data', data]),
     runCli(['doctor', '--data', data]),
+    runCli(['doctor', '--data', join(data, turned.key)]),
+    runCli(['doctor', '--json', '--data', join(data, turned.key)]),
   ])
   // Used rightly and wrongly.
   const wrong = withOtherSecret(demo, { format: { prefix: 'mw', environment: 'live' } } as never)

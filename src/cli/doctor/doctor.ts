@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { ConfigError, formatConfigFault } from '../../config/config-fault.ts'
 import { defaultOptions } from '../../config/load-config.ts'
+import { redact } from '../../config/redact.ts'
 import type { DeploymentOptions } from '../../config/settings.ts'
 import type { StorageFinding } from '../../storage/storage.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
@@ -37,7 +38,17 @@ async function checkAll(options: DoctorOptions): Promise<readonly StorageFinding
   const { results, config, pepper } = readConfig(options)
   const storage = await inspectStorage(config)
   const findings = await storage.findings({ pepper })
-  return [checkNode(process.versions.node), ...results, ...findings, await checkPort(config)]
+  return [
+    checkNode(process.versions.node),
+    ...results,
+    ...findings.map(redactFinding),
+    await checkPort(config),
+  ]
+}
+
+/** Paths are the user's text, and may be a key in the wrong place. */
+function redactFinding({ message, todo, ...finding }: StorageFinding): StorageFinding {
+  return { ...finding, message: redact(message), ...(todo !== undefined && { todo: redact(todo) }) }
 }
 
 interface ReadConfig {
