@@ -10,8 +10,13 @@ export interface JobThreadData {
 
 type CallName = Exclude<keyof JobStore, 'watch' | 'close'>
 
+type ReadName = 'findJob' | 'listJobs' | 'listEnded' | 'countJobs' | 'listDeliveries' | 'findWebhookSecrets'
+
+export type JobReads = Pick<JobStore, ReadName>
+export type JobWrites = Pick<JobStore, Exclude<CallName, ReadName>>
+
 /** All calls. Writes that arrive at once share a commit; reads wait for no commit. */
-const sides = {
+const sides: { readonly [Name in CallName]: Name extends ReadName ? 'read' : 'write' } = {
   submit: 'write',
   claim: 'write',
   extend: 'write',
@@ -31,14 +36,7 @@ const sides = {
   countJobs: 'read',
   listDeliveries: 'read',
   findWebhookSecrets: 'read',
-} as const satisfies Readonly<Record<CallName, 'write' | 'read'>>
-
-type NamesOf<Side> = {
-  [Name in CallName]: (typeof sides)[Name] extends Side ? Name : never
-}[CallName]
-
-export type JobWrites = Pick<JobStore, NamesOf<'write'>>
-export type JobReads = Pick<JobStore, NamesOf<'read'>>
+}
 
 /** The calls as they run on a database: one after the other, each with its value at once. */
 export type SyncCalls<Calls extends { readonly [Name in keyof Calls]: (...values: never[]) => unknown }> = {
