@@ -65,6 +65,7 @@ export type { NewImportedKey } from './keys/import-keys.ts'
 export type { KeyFields } from './keys/key-fields.ts'
 export type { KeyRecord, SecretRecord } from './keys/key-record.ts'
 export type { IssuedKey, KeyService, RotateOptions } from './keys/key-service.ts'
+export type { KeyStatus } from './keys/key-status.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/key-store.ts'
 export {
   hasValidChecksum,
@@ -78,7 +79,6 @@ export {
 export type { NewKey } from './keys/new-key.ts'
 export type { OwnerRecord } from './keys/owner-record.ts'
 export type { OwnerService } from './keys/owner-service.ts'
-export type { Standing } from './keys/standing.ts'
 export { type KeyView, type OwnerView, viewKey, viewOwner } from './keys/views.ts'
 export type { LedgerCheckpoint } from './ledger/format/checkpoint.ts'
 export type { LedgerEvent } from './ledger/format/event.ts'

@@ -78,7 +78,7 @@ export const benchAdapters: Bench = (options, tell) =>
       notes: [
         'Nothing is recorded: what a durable record costs is in `http` and `ledger`.',
         'The model costs nothing; the ward is over SQLite in a data folder, and the key in memory after the first request.',
-        'The peers hold one key as plain text, compare it, and know neither standing, scopes nor addresses.',
+        'The peers hold one key as plain text, compare it, and know neither status, scopes nor addresses.',
       ],
     },
     options,

@@ -37,7 +37,7 @@ describe.each([
   let right: readonly [string, string]
   beforeEach(async () => {
     ward = await createTestWard({ keys: { right: { owner: 'acme' } } })
-    right = keyHeader(ward.texts.right)
+    right = keyHeader(ward.testKeys.right)
   })
 
   async function statuses(app: Express, paths: readonly string[], ...headers: (readonly [string, string])[]) {
@@ -100,7 +100,7 @@ describe.each([
       response.json([callerOf(service, response).owner, callerOf(ward, response).owner])
     })
     const app = guardApp(create(), { ward: service, demand }).use('/in', inner)
-    const front = ['X-Service-Key', service.texts.front] as const
+    const front = ['X-Service-Key', service.testKeys.front] as const
     const answers = await ask(app, ['/in/x', front], ['/in/x', right], ['/in/x', front, right])
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 200])
     expect(JSON.parse(answers[2]?.body ?? '')).toEqual(['front', 'acme'])
@@ -221,7 +221,7 @@ describe.each([
     app.get('/hangs', guard(ward, { check }), () => ended.resolve()).get('/x', answerIn)
     const running = await listen(createServer(app))
     const gone = new AbortController()
-    const headers = { 'x-api-key': ward.texts.right }
+    const headers = { 'x-api-key': ward.testKeys.right }
     const hanging = fetch(`http://127.0.0.1:${running.port}/hangs`, { headers, signal: gone.signal })
     await asked.promise
     gone.abort()

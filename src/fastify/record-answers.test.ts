@@ -13,7 +13,7 @@ async function open() {
   await app.register(websocket)
   await app.register(modelward, { ward })
   ledger.entries.length = 0
-  return { app, ledger, headers: { 'x-api-key': ward.texts.right } }
+  return { app, ledger, headers: { 'x-api-key': ward.testKeys.right } }
 }
 
 test('an upgrade is recorded before its handler runs, and when its connection is over', async () => {

@@ -12,7 +12,7 @@ import { callerOf, modelward } from './index.ts'
 let ward: TestWard<'right' | 'reader', true>
 let app: FastifyInstance
 let lines: string[]
-const keyed = () => ({ 'x-api-key': ward.texts.right })
+const keyed = () => ({ 'x-api-key': ward.testKeys.right })
 beforeEach(async () => {
   ward = await createTestWard({ keys: { right: { owner: 'acme' }, reader: { scopes: ['read'] } } })
   lines = []
@@ -55,7 +55,9 @@ describe('where the plugin is registered', () => {
     const paths = ['/front', '/none', '/a/early', '/a/late', '/b/early', '/b/late']
     expect(await statuses(paths)).toEqual([200, 404, 401, 401, 401, 401])
     expect(await statuses(paths, keyed())).toEqual([200, 404, 200, 200, 403, 403])
-    expect(await statuses(paths, { 'x-api-key': other.texts.front })).toEqual([200, 404, 403, 403, 200, 200])
+    expect(await statuses(paths, { 'x-api-key': other.testKeys.front })).toEqual([
+      200, 404, 403, 403, 200, 200,
+    ])
   })
 
   test('in an app whose scope was guarded before: both guard, and neither opens the other', async () => {
@@ -92,7 +94,7 @@ describe('where the plugin is registered', () => {
     await app.register(modelward, { ward, default: { scope: 'read' } })
     app.get('/x', async () => 'in').get('/any', { config: { guard: {} } }, async () => 'in')
     expect(await statuses(['/x', '/any', '/none'], keyed())).toEqual([403, 200, 403])
-    expect(await statuses(['/x', '/any', '/none'], { 'x-api-key': ward.texts.reader })).toEqual([
+    expect(await statuses(['/x', '/any', '/none'], { 'x-api-key': ward.testKeys.reader })).toEqual([
       200, 200, 404,
     ])
   })

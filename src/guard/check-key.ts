@@ -1,10 +1,10 @@
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import { type Standing, standingOf } from '../keys/standing.ts'
+import { type KeyStatus, keyStatusAt } from '../keys/key-status.ts'
 import { allScopes, anyScopes, type Demand } from './demand.ts'
 import type { VerifiedKey } from './verified-key.ts'
 
-const codeOf: Readonly<Record<Exclude<Standing, 'active'>, RefusalCode>> = {
+const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {
   disabled: 'key_disabled',
   not_yet_valid: 'key_not_yet_valid',
   expired: 'key_expired',
@@ -13,8 +13,8 @@ const codeOf: Readonly<Record<Exclude<Standing, 'active'>, RefusalCode>> = {
 
 /** Refuses a key that is not active now, and a secret whose overlap after a rotation has ended. */
 export function checkStatus({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
-  const standing = standingOf(record, now)
-  if (standing !== 'active') return new Refusal(codeOf[standing])
+  const status = keyStatusAt(record, now)
+  if (status !== 'active') return new Refusal(codeOf[status])
   if (secret.endsAt !== null && now >= secret.endsAt)
     return new Refusal('key_expired', 'This API key was replaced by a newer one.', { reason: 'replaced' })
   return undefined

@@ -120,8 +120,8 @@ describe('admit', () => {
   })
 })
 
-describe('standing, addresses and scopes', () => {
-  test('each standing has its code, from the moment it holds', async () => {
+describe('status, addresses and scopes', () => {
+  test('each status has its code, from the moment it holds', async () => {
     const ward = await openTestWard()
     const start = ward.time.now
     const { text, record } = await ward.keys.create({

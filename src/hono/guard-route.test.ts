@@ -35,7 +35,7 @@ async function createApp(options: DescribeGuardOptions = {}) {
     responses: { ...mayTrain.responses, 403: { description: 'Own.' }, 204: { description: 'Done.' } },
   })
   app.openapi(train, (c) => c.body(null, 204))
-  return { app, key: ward.texts.acme }
+  return { app, key: ward.testKeys.acme }
 }
 
 const info = { title: 'An API', version: '1' }

@@ -22,7 +22,7 @@ let right: { readonly headers: Record<string, string> }
 let printed: ReturnType<typeof vi.spyOn>
 beforeEach(async () => {
   ward = await createTestWard({ keys: { right: { owner: 'acme' }, reader: { scopes: ['read'] } } })
-  right = { headers: { 'x-api-key': ward.texts.right } }
+  right = { headers: { 'x-api-key': ward.testKeys.right } }
   printed = vi.spyOn(console, 'error').mockImplementation(() => {})
 })
 afterEach(() => {
@@ -253,7 +253,7 @@ describe('who is calling', () => {
     const app = new Hono().get('/x', guard(service, demand), guard(ward, demand), (c) =>
       c.text(c.var.caller.owner),
     )
-    const headers = { ...right.headers, 'x-service-key': service.texts.front }
+    const headers = { ...right.headers, 'x-service-key': service.testKeys.front }
     expect((await app.request('/x', { headers })).status).toBe(403)
     expect(checked).toEqual(['front', 'acme'])
     const both = new Hono().get('/x', guard(service, demand), guard(ward), (c) => c.text(c.var.caller.owner))
@@ -311,7 +311,7 @@ test('a WebSocket that @hono/node-server would upgrade is refused before it, and
     const [error] = (await once(new WebSocket(url, { headers }), 'error')) as [Error]
     expect(error.message).toContain(`${status}`)
   }
-  const socket = new WebSocket(url, { headers: { 'x-api-key': ward.texts.right } })
+  const socket = new WebSocket(url, { headers: { 'x-api-key': ward.testKeys.right } })
   const [message] = (await once(socket, 'message')) as [Buffer]
   expect(String(message)).toBe('in')
   socket.terminate()
@@ -335,7 +335,7 @@ test('a check that never settles costs its own request alone, also when the clie
   await isAsked
   gone.abort()
   await expect(hanging).rejects.toThrow()
-  const next = await running.ask({ method: 'GET', path: '/x', headers: [keyHeader(ward.texts.right)] })
+  const next = await running.ask({ method: 'GET', path: '/x', headers: [keyHeader(ward.testKeys.right)] })
   expect(next.status).toBe(200)
   await running.close()
 })

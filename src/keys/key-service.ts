@@ -7,9 +7,9 @@ import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey }
 import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
 import { checkKeyFields, isLabel, type KeyFields, labelLengthMax } from './key-fields.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
+import { keyStatusAt } from './key-status.ts'
 import type { KeyPage, KeyQuery } from './key-store.ts'
 import { drawKey, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
-import { standingOf } from './standing.ts'
 
 /** A key just created or rotated: the only time that its text is known. */
 export interface IssuedKey {
@@ -26,7 +26,7 @@ export interface RotateOptions {
 
 /**
  * Everything that changes keys. Refuses, by throwing, with `not_found` for an id that is no key's, `input_invalid` with every
- * fault at once, `key_conflict` for a change that the key's standing does not allow, and `idempotency_mismatch`. Faults
+ * fault at once, `key_conflict` for a change that the key's status does not allow, and `idempotency_mismatch`. Faults
  * with `store_unavailable`. What has resolved is durable, and recorded where the
  * ward has a ledger; a change that was made and could not be recorded faults with `ledger_unavailable`, and its message says so.
  */
@@ -239,7 +239,7 @@ async function rotateKey(
 
 function refuseRotation(record: KeyRecord, now: number): void {
   refuseRevoked(record)
-  if (standingOf(record, now) === 'expired')
+  if (keyStatusAt(record, now) === 'expired')
     throw new Refusal('key_conflict', 'The key has expired; give it a later expiry first.')
 }
 

@@ -1,7 +1,7 @@
 import type { IdempotentAnswer } from '../idempotency/idempotency-store.ts'
 import type { KeyRecord } from './key-record.ts'
+import type { KeyStatus } from './key-status.ts'
 import type { OwnerRecord } from './owner-record.ts'
-import type { Standing } from './standing.ts'
 
 /**
  * Where keys, and what is kept of their owners, are: the port that every store implements and `test/contract/` checks.
@@ -88,8 +88,8 @@ export interface KeyQuery {
   readonly owner?: string
   readonly scope?: string
   readonly environment?: 'live' | 'test'
-  /** Keys with this standing at `now`, milliseconds since the epoch. */
-  readonly standing?: { readonly is: Standing; readonly now: number }
+  /** Keys with this status at `now`, milliseconds since the epoch. */
+  readonly status?: { readonly is: KeyStatus; readonly now: number }
   /** Keys whose name contains this, letters in any case (ASCII). */
   readonly nameContains?: string
 }

@@ -1,6 +1,6 @@
 import type { KeyRecord } from './key-record.ts'
+import { type KeyStatus, keyStatusAt } from './key-status.ts'
 import type { OwnerRecord } from './owner-record.ts'
-import { type Standing, standingOf } from './standing.ts'
 
 /** A key as the admin API and the command line show it. Times are ISO 8601, UTC. Never a secret nor a digest. */
 export interface KeyView {
@@ -8,7 +8,7 @@ export interface KeyView {
   readonly name: string
   readonly owner: string
   readonly environment: 'live' | 'test'
-  readonly standing: Standing
+  readonly status: KeyStatus
   readonly scopes: readonly string[]
   readonly metadata: Readonly<Record<string, unknown>>
   readonly addresses: readonly string[]
@@ -33,7 +33,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
     name: record.name,
     owner: record.owner,
     environment: record.environment,
-    standing: standingOf(record, now),
+    status: keyStatusAt(record, now),
     scopes: record.scopes,
     metadata: record.metadata,
     addresses: record.addresses,

@@ -12,12 +12,12 @@ export function limitHeaders(states: readonly LimitState[], at: number): Readonl
   const told = states.filter(({ use }) => !use.isShadow)
   if (told.length === 0) return {}
   const policies: string[] = []
-  const standings: string[] = []
+  const statuses: string[] = []
   let nearest: LimitState | undefined
   for (const state of told) {
     const { use, remaining, freesInMs } = state
     policies.push(`"${use.policy}";q=${use.limit.amount}${windowOf(use.limit, at)}`)
-    standings.push(
+    statuses.push(
       `"${use.policy}";r=${remaining}${use.limit.kind === 'concurrent' ? '' : `;t=${secondsOf(freesInMs)}`}`,
     )
     if (use.limit.measure === 'requests' && (nearest === undefined || remaining < nearest.remaining))
@@ -25,7 +25,7 @@ export function limitHeaders(states: readonly LimitState[], at: number): Readonl
   }
   return {
     'ratelimit-policy': policies.join(', '),
-    ratelimit: standings.join(', '),
+    ratelimit: statuses.join(', '),
     ...(nearest && {
       'x-ratelimit-limit-requests': `${nearest.use.limit.amount}`,
       'x-ratelimit-remaining-requests': `${nearest.remaining}`,

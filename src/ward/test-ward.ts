@@ -55,8 +55,8 @@ export type TestWard<
 
 /** What a test has beside the ward. */
 export interface TestWardParts<Name extends string> {
-  /** The text of each key, to present in a request. */
-  readonly texts: Readonly<Record<Name, string>>
+  /** The text of each key, to send in a request. */
+  readonly testKeys: Readonly<Record<Name, string>>
   /** The public id of each key, for `ward.keys`. */
   readonly ids: Readonly<Record<Name, string>>
   /**
@@ -95,7 +95,7 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
  * @example
  * const ward = await createTestWard({ keys: { alice: { scopes: ['predict'] } } })
  * const app = createApp(ward)
- * await app.request('/predict', { method: 'POST', headers: { 'X-API-Key': ward.texts.alice } })
+ * await app.request('/predict', { method: 'POST', headers: { 'X-API-Key': ward.testKeys.alice } })
  */
 export async function createTestWard<
   const Name extends string = never,
@@ -132,7 +132,7 @@ export async function createTestWard<
   }
   return {
     ...(ward as WardFor<Required, Jobs>),
-    texts: Object.fromEntries(texts) as Record<Name, string>,
+    testKeys: Object.fromEntries(texts) as Record<Name, string>,
     ids: Object.fromEntries(ids) as Record<Name, string>,
     records: () => records,
     advance(by) {

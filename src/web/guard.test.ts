@@ -17,7 +17,10 @@ afterEach(() => {
   printed.mockRestore()
 })
 
-function request(path = '/x', headers: Record<string, string> = { 'x-api-key': ward.texts.right }): Request {
+function request(
+  path = '/x',
+  headers: Record<string, string> = { 'x-api-key': ward.testKeys.right },
+): Request {
   return new Request(`http://modelward.test${path}`, { headers })
 }
 
@@ -97,7 +100,7 @@ describe('a guarded handler of web-standard requests', () => {
         address: (asked: Request) => asked.headers.get('x-real-ip') ?? undefined,
       },
     )
-    const key = { 'x-api-key': ward.texts.office }
+    const key = { 'x-api-key': ward.testKeys.office }
     expect((await app(request('/', { ...key, 'x-real-ip': '203.0.113.7' }))).status).toBe(200)
     expect((await app(request('/', { ...key, 'x-real-ip': '203.0.114.7' }))).status).toBe(403)
     expect((await app(request('/', key))).status).toBe(403)
@@ -122,7 +125,7 @@ describe('a guarded handler of web-standard requests', () => {
       guard(ward, {}, (asked) => Response.json([callerOf(service, asked), callerOf(ward, asked).owner])),
     )
     expect(await (await handler(request())).json()).toEqual([null, 'acme'])
-    expect((await handler(request('/', { 'x-service-key': service.texts.front }))).status).toBe(401)
+    expect((await handler(request('/', { 'x-service-key': service.testKeys.front }))).status).toBe(401)
   })
 })
 

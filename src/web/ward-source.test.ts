@@ -17,7 +17,7 @@ test('a ward is opened by the first request, once, and not by whoever only impor
     handler,
   )
   expect(opened).toBe(0)
-  const answers = await Promise.all([GET(asking(ward.texts.alice)), GET(asking('wrong'))])
+  const answers = await Promise.all([GET(asking(ward.testKeys.alice)), GET(asking('wrong'))])
   expect(answers.map(({ status }) => status)).toEqual([200, 403])
   expect(opened).toBe(1)
 })
@@ -35,12 +35,12 @@ test('a ward that cannot be opened is an outage, whose cause no client sees, and
     handler,
     { onFault: (fault) => faults.push(fault.cause) },
   )
-  const answer = await GET(asking(ward.texts.alice))
+  const answer = await GET(asking(ward.testKeys.alice))
   expect(answer.status).toBe(503)
   expect(await answer.text()).not.toContain('secret')
   expect(faults).toMatchObject([{ message: 'pepper at /secret/place' }])
   isBroken = false
-  expect((await GET(asking(ward.texts.alice))).status).toBe(200)
+  expect((await GET(asking(ward.testKeys.alice))).status).toBe(200)
 })
 
 test('what opens something else than a ward lets nobody in', async () => {

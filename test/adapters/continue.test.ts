@@ -82,7 +82,7 @@ describe.each(Object.entries(apps))('Expect: 100-continue on %s', (_, start) => 
   }
 
   test.each(['/guarded', '/open'])('%s: one 100, then the body is taken, then 200', async (path) => {
-    const connection = send(path, [keyHeader(ward.texts.right)])
+    const connection = send(path, [keyHeader(ward.testKeys.right)])
     await connection.receives('HTTP/1.1 100 Continue\r\n\r\n')
     void connection.write(loveIt)
     const answer = await connection.answer()
@@ -105,7 +105,7 @@ describe.each(Object.entries(apps))('Expect: 100-continue on %s', (_, start) => 
   })
 
   test('an admitted caller hears of an unknown path, having been asked for its body or not', async () => {
-    const connection = send('/none', [keyHeader(ward.texts.right)])
+    const connection = send('/none', [keyHeader(ward.testKeys.right)])
     await connection.receives('HTTP/1.1 ')
     if (connection.received.startsWith('HTTP/1.1 100')) void connection.write(loveIt)
     expect((await connection.answer()).status).toBe(404)
@@ -113,7 +113,7 @@ describe.each(Object.entries(apps))('Expect: 100-continue on %s', (_, start) => 
   })
 
   test('the same client may send its body without waiting', async () => {
-    const connection = send('/guarded', [keyHeader(ward.texts.right)])
+    const connection = send('/guarded', [keyHeader(ward.testKeys.right)])
     void connection.write(loveIt)
     expect(await connection.answer()).toMatchObject({ status: 200, body: loveIt })
     connection.close()
@@ -126,7 +126,7 @@ test('where Node itself tells the client to go on, as `app.listen` has it, it is
   app.post('/guarded', express.json(), (request, response) => void response.json(request.body))
   const running = await listen(createServer(app))
   const connection = new RawConnection(running.port)
-  const headers = [json, keyHeader(ward.texts.right), ['Expect', '100-continue']] as const
+  const headers = [json, keyHeader(ward.testKeys.right), ['Expect', '100-continue']] as const
   void connection.write(formatRequest({ path: '/guarded', headers, body: loveIt }))
   expect(await connection.answer()).toMatchObject({ status: 200, body: loveIt, interim: [100] })
   connection.close()

@@ -121,7 +121,7 @@ describe.each(Object.entries(starts))('%s', (_name, start) => {
   })
 
   const ask = (): void => {
-    const headers = [keyHeader(ward.texts.right)]
+    const headers = [keyHeader(ward.testKeys.right)]
     void connection.write(formatRequest({ method: 'GET', path: '/', headers }))
   }
   /** All that was written by now has arrived: what is asked later, on a connection of its own, has been answered. */

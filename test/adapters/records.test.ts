@@ -37,7 +37,7 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
   const knowsRefusedRoutes = knowsRoutes && !adapter.name.startsWith('Express')
   const ask = (path: string, ...headers: readonly (readonly [string, string])[]): Promise<RawAnswer> =>
     target.ask({ method: 'GET', path, headers })
-  const withKey = (path: string): Promise<RawAnswer> => ask(path, keyHeader(ward.texts.right))
+  const withKey = (path: string): Promise<RawAnswer> => ask(path, keyHeader(ward.testKeys.right))
   const last = (): LedgerEntry | undefined => ledger.entries.at(-1)
 
   test('one record a request: who, what, where, and what it was answered with', async () => {
@@ -160,7 +160,7 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
   })
 
   test('no key and no input is in any record, wherever the client put them', async () => {
-    const key = ward.texts.right
+    const key = ward.testKeys.right
     const secret = key.slice(-49)
     const places = [
       target.ask({ path: '/predict', headers: [json, keyHeader(key)], body: loveIt }),
@@ -182,7 +182,7 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
   test.runIf(!/app\.request|web-standard/.test(adapter.name))(
     'no byte of an answer has left before its record is durable',
     async () => {
-      for (const headers of [[keyHeader(ward.texts.right)], []]) {
+      for (const headers of [[keyHeader(ward.testKeys.right)], []]) {
         const connection = new RawConnection(target.port ?? 0)
         const public_ = new RawConnection(target.port ?? 0)
         ledger.hold()

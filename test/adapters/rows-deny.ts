@@ -9,7 +9,7 @@ function get(path: string, headers: RawRequest['headers'] = []): RawRequest {
 const keyed =
   (path: string, key: KeyName = 'right'): Row['request'] =>
   (ward) =>
-    get(path, [keyHeader(ward.texts[key])])
+    get(path, [keyHeader(ward.testKeys[key])])
 
 /** `@hono/node-server` refuses request targets that it does not read, before any app is asked. */
 const unread: NonNullable<Row['butSays']> = { 'Hono on Node': { status: 400 } }

@@ -20,7 +20,7 @@ const wrong: readonly Row[] = [
   { name: '2 a key of no store', request: (ward) => predict([keyHeader(unknownKey(ward))]), says: invalid },
   {
     name: '2 the right id with another secret',
-    request: (ward) => predict([keyHeader(withOtherSecret(ward.texts.right, ward as never))]),
+    request: (ward) => predict([keyHeader(withOtherSecret(ward.testKeys.right, ward as never))]),
     says: invalid,
   },
   ...(
@@ -39,7 +39,7 @@ const wrong: readonly Row[] = [
   ).map(
     ([name, change]): Row => ({
       name: `2, 6 ${name}`,
-      request: (ward) => predict([keyHeader(change(ward.texts.right))]),
+      request: (ward) => predict([keyHeader(change(ward.testKeys.right))]),
       says: invalid,
     }),
   ),
@@ -53,7 +53,7 @@ const wrong: readonly Row[] = [
 ]
 
 const right = (headers: (key: string) => Headers): Row['request'] => {
-  return (ward) => predict(headers(ward.texts.right))
+  return (ward) => predict(headers(ward.testKeys.right))
 }
 
 /** Rows 1 to 20: what counts as a key, and where. */
@@ -120,7 +120,7 @@ export const keyRows: readonly Row[] = [
   {
     name: '15 the key in the query only',
     request: (ward) =>
-      predict([], { path: `/predict?key=${ward.texts.right}&X-API-Key=${ward.texts.right}` }),
+      predict([], { path: `/predict?key=${ward.testKeys.right}&X-API-Key=${ward.testKeys.right}` }),
     says: missing,
   },
   {

@@ -108,7 +108,7 @@ export const badKeyRows: readonly Row[] = [
     request: async (ward) => {
       ward.advance('1min')
       await guess(ward, 3)
-      return predict([keyHeader(ward.texts.right)])
+      return predict([keyHeader(ward.testKeys.right)])
     },
     says: admitted,
   },

@@ -99,7 +99,7 @@ describe.each(onSockets)('$name, over a socket', (adapter) => {
 
   test('20 a request in the refused body of another is never taken for one', async () => {
     const connection = new RawConnection(port)
-    const smuggled = formatRequest({ headers: [json, keyHeader(ward.texts.right)], body: loveIt })
+    const smuggled = formatRequest({ headers: [json, keyHeader(ward.testKeys.right)], body: loveIt })
     void connection.write(formatRequest({ headers: [json], body: smuggled }))
     expectProblem(await connection.answer(), 401, 'key_missing')
     void connection.write(formatRequest({ method: 'GET', path: '/health' }))
@@ -114,7 +114,7 @@ describe.each(onSockets)('$name, over a socket', (adapter) => {
       connection.write(formatRequest({ method: 'GET', path: '/unthought', headers }))
     void ask([])
     expectProblem(await connection.answer(), 401, 'key_missing')
-    void ask([keyHeader(ward.texts.right)])
+    void ask([keyHeader(ward.testKeys.right)])
     expect((await connection.answer()).status).toBe(200)
     void ask([keyHeader('wrong')])
     expectProblem(await connection.answer(), 403, 'key_invalid')

@@ -5,7 +5,7 @@ import { describeRows, type KeyName, type TableWard } from './describe-rows.ts'
 import { denyRows } from './rows-deny.ts'
 import { bearerRows, keyRows, strictRows } from './rows-key.ts'
 import { badKeyRows, limitRows } from './rows-limits.ts'
-import { optionalRows, standingRows } from './rows-standing.ts'
+import { optionalRows, statusRows } from './rows-status.ts'
 
 const keys = {
   right: { owner: 'acme' },
@@ -26,7 +26,7 @@ describe('by a header or as a bearer token', () =>
   describeRows(ward({ scheme: [header, bearer()] }), bearerRows))
 describe('a wrong key is 401', () => describeRows(ward({ invalidKeyStatus: 401 }), strictRows))
 describe('default deny, and what handlers throw', () => describeRows(ward(), denyRows))
-describe('standing, scopes, addresses', () => describeRows(ward(), standingRows))
+describe('status, scopes, addresses', () => describeRows(ward(), statusRows))
 describe('limits', () => describeRows(ward(), limitRows))
 describe('wrong keys by address', () => describeRows(ward({ limitBadKeys: '2/min' }), badKeyRows))
 describe('autoError: false', () =>

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
+import { type KeyStatus, keyStatusAt, keyStatuses } from '../../src/keys/key-status.ts'
 import { type KeyQuery, keySorts } from '../../src/keys/key-store.ts'
-import { type Standing, standingOf, standings } from '../../src/keys/standing.ts'
 import { type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 
 /** Listings are those of a sorted and filtered array. */
@@ -108,7 +108,7 @@ const queries: fc.Arbitrary<Omit<KeyQuery, 'after'>> = fc.record(
     owner: fc.constantFrom('one', 'two'),
     scope: fc.constantFrom('predict', 'admin'),
     environment: fc.constantFrom('live' as const, 'test' as const),
-    standing: fc.record({ is: fc.constantFrom<Standing>(...standings), now: time }),
+    status: fc.record({ is: fc.constantFrom<KeyStatus>(...keyStatuses), now: time }),
     nameContains: someName,
   },
   { requiredKeys: ['sort', 'descending', 'limit'] },
@@ -122,7 +122,7 @@ function modelIds(keys: readonly KeyRecord[], query: Omit<KeyQuery, 'after'>): s
       (query.owner === undefined || key.owner === query.owner) &&
       (query.scope === undefined || key.scopes.includes(query.scope)) &&
       (query.environment === undefined || key.environment === query.environment) &&
-      (query.standing === undefined || standingOf(key, query.standing.now) === query.standing.is) &&
+      (query.status === undefined || keyStatusAt(key, query.status.now) === query.status.is) &&
       (query.nameContains === undefined || lower(key.name).includes(lower(query.nameContains))),
   )
   const isNull = (key: KeyRecord): boolean => sortValue(key, query.sort) === null

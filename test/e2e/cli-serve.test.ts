@@ -245,7 +245,7 @@ describe('limits explain', () => {
     })
     await runJson(['keys', 'revoke', id, ...data])
     expect(await runJson(['limits', 'explain', id, ...data])).toMatchObject({
-      standing: 'revoked',
+      status: 'revoked',
       would_pass: false,
       passes_in: null,
     })

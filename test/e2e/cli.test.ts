@@ -8,7 +8,7 @@ interface Created {
   readonly id: string
   readonly key: string
   readonly owner: string
-  readonly standing: string
+  readonly status: string
   readonly environment: string
   readonly scopes: readonly string[]
   readonly expires_at: string | null
@@ -134,10 +134,10 @@ describe('keys list, show, update, rotate, revoke, disable, enable', () => {
     const rotated = await change('rotate', id, '--overlap', '24h')
     expect(rotated).toMatchObject({ id, secrets: [{ ends_at: null }, { ends_at: expect.any(String) }] })
     expect(rotated.key).not.toBe(key)
-    expect(await change('disable', id)).toMatchObject({ standing: 'disabled' })
-    expect(await change('enable', id)).toMatchObject({ standing: 'active' })
+    expect(await change('disable', id)).toMatchObject({ status: 'disabled' })
+    expect(await change('enable', id)).toMatchObject({ status: 'active' })
     expect(await change('revoke', id, '--reason', 'leaked')).toMatchObject({
-      standing: 'revoked',
+      status: 'revoked',
       revoked_reason: 'leaked',
     })
     const again = await runError(['keys', 'enable', id, ...data])
@@ -163,7 +163,7 @@ describe('keys list, show, update, rotate, revoke, disable, enable', () => {
     expect(second.next_cursor).toBeNull()
     expect((await list('--all')).keys.map(({ id }) => id)).toEqual(ids.toReversed())
     expect((await list('--name', 'B')).keys.map(({ id }) => id)).toEqual([ids[1]])
-    expect((await list('--standing', 'revoked')).keys).toEqual([])
+    expect((await list('--status', 'revoked')).keys).toEqual([])
     const { error } = await runError(['keys', 'list', '--data', folder.path, '--sort', 'id', '--cursor', 'x'])
     expect(error.code).toBe('usage_invalid')
     const { stdout } = await runCli(['keys', 'list', '--data', folder.path])
@@ -365,7 +365,7 @@ describe('scan', () => {
     })
     expect(piped.code).toBe(1)
     expect(JSON.parse(piped.stdout)).toMatchObject({
-      findings: [{ file: '-', id, name: null, standing: null }],
+      findings: [{ file: '-', id, name: null, status: null }],
     })
     for (const text of [found.stdout, found.stderr, piped.stdout, piped.stderr])
       expect(text).not.toContain(key.slice(-49))

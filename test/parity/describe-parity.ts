@@ -6,7 +6,7 @@ import { describeErrorRows } from './rows-errors.ts'
 import { describeBearerRows, describeKeyRows } from './rows-key.ts'
 import { describeLedgerRows } from './rows-ledger.ts'
 import { describeLimitRows } from './rows-limits.ts'
-import { describeStandingRows } from './rows-standing.ts'
+import { describeStatusRows } from './rows-status.ts'
 
 /** The table of `parity.md`, request by request, against whatever answers `POST /predict`. */
 export function describeParity(name: string, start: StartTarget): void {
@@ -16,7 +16,7 @@ export function describeParity(name: string, start: StartTarget): void {
     describe('the body', () => describeBodyRows(start))
     describe('default deny', () => describeDenyRows(start))
     describe('CORS', () => describeCorsRows(start))
-    describe('standing and scopes', () => describeStandingRows(start))
+    describe('status and scopes', () => describeStatusRows(start))
     describe('limits', () => describeLimitRows(start))
     describe('errors and logs', () => describeErrorRows(start))
     describe('the ledger', () => describeLedgerRows(start))

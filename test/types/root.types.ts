@@ -200,13 +200,13 @@ expectType<Equal<SetupError['code'], SetupErrorCode>>()
 // A test's ward knows the names of its keys.
 const testWard = await createTestWard({ keys: { alice: { scopes: ['predict'] }, carol: {} } })
 expectType<Equal<typeof testWard, TestWard<'alice' | 'carol', true>>>()
-expectType<Equal<typeof testWard.texts.alice, string>>()
+expectType<Equal<typeof testWard.testKeys.alice, string>>()
 // @ts-expect-error nobody made a key for bob
-testWard.texts.bob
+testWard.testKeys.bob
 const keyless = await createTestWard()
 expectType<Equal<typeof keyless, TestWard<never, true>>>()
 // @ts-expect-error this one has no keys at all
-keyless.texts.alice
+keyless.testKeys.alice
 const optionalTestWard = await createTestWard({ scheme: optionalHeader, keys: { alice: {} } })
 expectType<Equal<typeof optionalTestWard, TestWard<'alice', false>>>()
 testWard.advance('15min')

@@ -12,7 +12,7 @@ export async function openModelwardApp(limits: readonly AppLimit[]): Promise<Lim
   await app.register(modelward, { ward })
   app.get('/', async () => 'in')
   await app.ready()
-  const { ask, close } = await askOverSocket(app.server, ward.texts.caller)
+  const { ask, close } = await askOverSocket(app.server, ward.testKeys.caller)
   return {
     ask,
     advance: ward.advance,

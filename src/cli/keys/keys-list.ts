@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
 import { formatKeyCursor, parseKeyCursor } from '../../keys/cursors.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
+import { type KeyStatus, keyStatuses } from '../../keys/key-status.ts'
 import { type KeyPage, type KeyQuery, type KeySort, keySorts } from '../../keys/key-store.ts'
-import { type Standing, standings } from '../../keys/standing.ts'
 import { viewKey } from '../../keys/views.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { usageError } from '../cli-error.ts'
@@ -19,7 +19,7 @@ interface ListOptions extends CommonOptions {
   readonly owner?: string
   readonly scope?: string
   readonly environment?: 'live' | 'test'
-  readonly standing?: Standing
+  readonly status?: KeyStatus
   readonly name?: string
   readonly sort: string
   readonly limit?: string
@@ -32,7 +32,7 @@ export function defineKeysList(command: Command): void {
     .option('--owner <owner>', 'Only keys of this owner')
     .option('--scope <scope>', 'Only keys with this scope')
     .addOption(new Option('--environment <name>', 'Only keys of this environment').choices(['live', 'test']))
-    .addOption(new Option('--standing <standing>', 'Only keys that stand so now').choices(standings))
+    .addOption(new Option('--status <status>', 'Only keys with this status now').choices(keyStatuses))
     .option('--name <text>', 'Only keys whose name contains this, in small letters or capitals')
     .addOption(
       new Option('--sort <field>', 'What to sort by; with a minus in front, the greatest first')
@@ -49,7 +49,7 @@ export function defineKeysList(command: Command): void {
       )
     })
   addCommonOptions(command)
-  addExamples(command, 'keys list --standing expired', 'keys list --owner acme --sort name --all --json')
+  addExamples(command, 'keys list --status expired', 'keys list --owner acme --sort name --all --json')
 }
 
 function readQuery(options: ListOptions, now: number): KeyQuery {
@@ -62,7 +62,7 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
     ...(options.owner === undefined ? {} : { owner: options.owner }),
     ...(options.scope === undefined ? {} : { scope: options.scope }),
     ...(options.environment === undefined ? {} : { environment: options.environment }),
-    ...(options.standing === undefined ? {} : { standing: { is: options.standing, now } }),
+    ...(options.status === undefined ? {} : { status: { is: options.status, now } }),
     ...(options.name === undefined ? {} : { nameContains: options.name }),
   }
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import { type Standing, standingOf } from '../../keys/standing.ts'
+import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
 import type { LimitView } from '../../limits/limit-view.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { addExamples, checkKeyId } from '../keys/key-options.ts'
@@ -14,7 +14,7 @@ import { askServer } from './ask-server.ts'
 /** Why a request of a key would be refused now, and when it would pass. */
 interface Explanation {
   readonly id: string
-  readonly standing: Standing
+  readonly status: KeyStatus
   readonly would_pass: boolean
   /**
    * Seconds until it would pass if nothing else came; 0: now. Null: waiting does not help, or
@@ -56,12 +56,12 @@ async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
     loaded,
     false,
     async (ward) => {
-      const standing = standingOf(await ward.keys.get(id), Date.now())
+      const status = keyStatusAt(await ward.keys.get(id), Date.now())
       const limits =
         answer === undefined
           ? await ward.limits.status(id)
           : (answer as { readonly limits: readonly LimitView[] }).limits
-      return explanationOf(id, standing, limits, answer === undefined ? 'nobody' : 'server')
+      return explanationOf(id, status, limits, answer === undefined ? 'nobody' : 'server')
     },
     stored,
   )
@@ -69,15 +69,15 @@ async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
 
 function explanationOf(
   id: string,
-  standing: Standing,
+  status: KeyStatus,
   limits: readonly LimitView[],
   countedBy: Explanation['counted_by'],
 ): Explanation {
   const refusing = limits.filter(({ passes_in: seconds }) => seconds !== 0)
-  const isActive = standing === 'active'
+  const isActive = status === 'active'
   return {
     id,
-    standing,
+    status,
     would_pass: isActive && refusing.length === 0,
     passes_in: isActive ? latest(refusing.map(({ passes_in: seconds }) => seconds)) : null,
     refused_by: refusing.map(({ limit, of }) => `${of}: ${limit}`),
@@ -109,8 +109,8 @@ async function printExplanation(explanation: Explanation): Promise<void> {
     tell('No server runs on this data folder: only windows of an hour and more and quotas are known.')
 }
 
-function sentenceOf({ standing, would_pass, passes_in, refused_by, limits }: Explanation): string {
-  if (standing !== 'active') return `A request would be refused: the key is ${standing.replaceAll('_', ' ')}.`
+function sentenceOf({ status, would_pass, passes_in, refused_by, limits }: Explanation): string {
+  if (status !== 'active') return `A request would be refused: the key is ${status.replaceAll('_', ' ')}.`
   if (limits.length === 0) return 'Nothing limits this key.'
   if (would_pass) return 'A request would pass now.'
   return `A request would be refused by ${refused_by.join(' and ')}; it would pass ${whenPasses(passes_in)}.`

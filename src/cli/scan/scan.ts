@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import { type Standing, standingOf } from '../../keys/standing.ts'
+import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
 import type { StorageInspection } from '../../storage/storage.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { CliError, usageError } from '../cli-error.ts'
@@ -24,7 +24,7 @@ interface Finding extends FoundKey {
   readonly file: string
   /** Null where there is no data folder, or no key with this id in it. */
   readonly name: string | null
-  readonly standing: Standing | null
+  readonly status: KeyStatus | null
 }
 
 interface ScanResult {
@@ -105,7 +105,7 @@ function scanFiles(paths: readonly string[], prefix: string): ScanResult {
   return { findings, files, unreadable }
 }
 
-/** Adds names and standings. A deployment that cannot be opened must not hide what was found. */
+/** Adds names and statuses. A deployment that cannot be opened must not hide what was found. */
 async function identify(
   found: ScanResult['findings'],
   { config }: LoadedConfig,
@@ -116,21 +116,21 @@ async function identify(
     const findings: Finding[] = []
     for (const key of found) {
       const record = await keys?.findKey(key.id)
-      const standing = record === undefined ? null : standingOf(record, Date.now())
-      findings.push({ ...key, name: record?.name ?? null, standing })
+      const status = record === undefined ? null : keyStatusAt(record, Date.now())
+      findings.push({ ...key, name: record?.name ?? null, status })
     }
     return findings
   } catch (error) {
     tell(`modelward: the keys’ names cannot be looked up: ${describeError(error).message}`)
-    return found.map((key) => ({ ...key, name: null, standing: null }))
+    return found.map((key) => ({ ...key, name: null, status: null }))
   } finally {
     await keys?.close()
   }
 }
 
 async function printFindings(findings: readonly Finding[], files: number): Promise<void> {
-  const lines = findings.map(({ file, line, id, environment, name, standing }) => {
-    const known = name === null ? 'not in the data folder' : `${name}, ${standing}`
+  const lines = findings.map(({ file, line, id, environment, name, status }) => {
+    const known = name === null ? 'not in the data folder' : `${name}, ${status}`
     return `${printable(`${file}:${line}: ${environment} key ${id} (${known})`)}\n`
   })
   await print(lines.join(''))

@@ -1,8 +1,8 @@
 import { type KeyCursor, sortValueOf } from '../../keys/cursors.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
+import { keyStatusAt } from '../../keys/key-status.ts'
 import type { KeyPage, KeyQuery, OwnerPage, OwnerQuery } from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
-import { standingOf } from '../../keys/standing.ts'
 
 /** One page of the keys, filtered and sorted as the query says. */
 export function selectKeys(keys: Iterable<KeyRecord>, query: KeyQuery): KeyPage {
@@ -40,11 +40,11 @@ function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-function matches(key: KeyRecord, { owner, environment, scope, standing, nameContains }: KeyQuery): boolean {
+function matches(key: KeyRecord, { owner, environment, scope, status, nameContains }: KeyQuery): boolean {
   if (owner !== undefined && key.owner !== owner.toWellFormed()) return false
   if (environment !== undefined && key.environment !== environment) return false
   if (scope !== undefined && !key.scopes.includes(scope)) return false
-  if (standing !== undefined && standingOf(key, standing.now) !== standing.is) return false
+  if (status !== undefined && keyStatusAt(key, status.now) !== status.is) return false
   return nameContains === undefined || foldAscii(key.name).includes(foldAscii(nameContains))
 }
 

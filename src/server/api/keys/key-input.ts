@@ -36,7 +36,7 @@ export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields
 
 /** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
 export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
-  const { limit, cursor, sort: order, standing, name, owner, scope, environment } = query
+  const { limit, cursor, sort: order, status, name, owner, scope, environment } = query
   const descending = order.startsWith('-')
   const sort = (descending ? order.slice(1) : order) as KeySort
   const after = cursor === undefined ? undefined : parseKeyCursor(cursor, sort)
@@ -54,7 +54,7 @@ export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
     ...(owner !== undefined && { owner }),
     ...(scope !== undefined && { scope }),
     ...(environment && { environment }),
-    ...(standing && { standing: { is: standing, now } }),
+    ...(status && { status: { is: status, now } }),
     ...(name !== undefined && { nameContains: name }),
   }
 }

@@ -46,7 +46,7 @@ describe('the admin API', () => {
     const created = await call('POST', '/v1/keys', fields)
     const { key, ...view } = created.json()
     expect([created.statusCode, created.headers['cache-control']]).toEqual([201, 'no-store'])
-    expect(view).toMatchObject({ ...fields, scopes: ['predict'], standing: 'active', environment: 'live' })
+    expect(view).toMatchObject({ ...fields, scopes: ['predict'], status: 'active', environment: 'live' })
     const predict = {
       method: 'POST',
       url: '/predict',
@@ -175,12 +175,12 @@ describe('the admin API', () => {
       await ward.refresh()
       return (await app.inject({ url: '/v1/keys/self', headers: { 'x-api-key': key } })).json().code
     }
-    expect((await call('POST', `/v1/keys/${id}/disable`)).json()).toMatchObject({ standing: 'disabled' })
+    expect((await call('POST', `/v1/keys/${id}/disable`)).json()).toMatchObject({ status: 'disabled' })
     expect(await codeOf()).toBe('key_disabled')
-    expect((await call('POST', `/v1/keys/${id}/enable`, {})).json()).toMatchObject({ standing: 'active' })
+    expect((await call('POST', `/v1/keys/${id}/enable`, {})).json()).toMatchObject({ status: 'active' })
     expect(await codeOf()).toBeUndefined()
     const revoked = await call('POST', `/v1/keys/${id}/revoke`, { reason: 'leaked' })
-    expect(revoked.json()).toMatchObject({ standing: 'revoked', revoked_reason: 'leaked' })
+    expect(revoked.json()).toMatchObject({ status: 'revoked', revoked_reason: 'leaked' })
     expect(await codeOf()).toBe('key_revoked')
     expect((await call('POST', `/v1/keys/${id}/enable`)).json()).toMatchObject({
       status: 409,
@@ -227,14 +227,14 @@ describe('the list of keys', () => {
     expect(names.slice(3).sort()).toEqual(['admin', 'right'])
   })
 
-  test('filters by owner, scope, standing and part of the name', async () => {
+  test('filters by owner, scope, status and part of the name', async () => {
     const { call, create } = await open()
     const { id } = await create({ name: 'Mobile App', owner: 'acme', scopes: ['train'] })
     await call('POST', `/v1/keys/${id}/disable`)
     for (const filter of [
       'owner=acme',
       'scope=train',
-      'standing=disabled',
+      'status=disabled',
       'name=mobile',
       'owner=acme&name=app',
     ])
@@ -247,7 +247,7 @@ describe('the list of keys', () => {
     ['limit=1001', 'limit'],
     ['limit=many', 'limit'],
     ['sort=secret', 'sort'],
-    ['standing=dead', 'standing'],
+    ['status=dead', 'status'],
     ['cursor=nonsense', 'cursor'],
     ['color=red', 'color'],
   ])('refuses ?%s at %s', async (query, field) => {

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { durationForms, parseDuration } from '../../../core/time.ts'
 import { labelLengthMax } from '../../../keys/key-fields.ts'
+import { type KeyStatus, keyStatuses } from '../../../keys/key-status.ts'
 import { type KeySort, keySorts } from '../../../keys/key-store.ts'
 import type { KeyEnvironment } from '../../../keys/key-text.ts'
-import { type Standing, standings } from '../../../keys/standing.ts'
 import type { KeyView } from '../../../keys/views.ts'
 import type { LimitView } from '../../../limits/limit-view.ts'
 
@@ -36,7 +36,7 @@ export interface ListQuery {
   readonly owner?: string
   readonly scope?: string
   readonly environment?: KeyEnvironment
-  readonly standing?: Standing
+  readonly status?: KeyStatus
   readonly name?: string
 }
 
@@ -117,7 +117,7 @@ export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   owner: z.string().exactOptional(),
   scope: z.string().exactOptional(),
   environment: environment.exactOptional(),
-  standing: z.enum(standings).exactOptional(),
+  status: z.enum(keyStatuses).exactOptional(),
   name: z.string().min(1).exactOptional().describe('Part of the name, in any case.'),
 })
 
@@ -128,7 +128,7 @@ const shownKey = z.object({
   name: z.string(),
   owner: z.string(),
   environment,
-  standing: z.enum(standings),
+  status: z.enum(keyStatuses),
   scopes: z.array(z.string()),
   metadata: z.record(z.string(), z.unknown()),
   addresses: z.array(z.string()),

@@ -1,5 +1,5 @@
+import type { KeyStatus } from '../../../keys/key-status.ts'
 import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
-import type { Standing } from '../../../keys/standing.ts'
 import type { SqlValue } from '../database.ts'
 import { keyColumns } from './key-row.ts'
 
@@ -53,10 +53,8 @@ export function walksOf(query: KeyQuery): readonly Walk[] {
  * have an index of their own, and are sorted after they were found.
  */
 export function mayMatchFew(query: KeyQuery): boolean {
-  const { owner, environment, scope, standing, nameContains } = query
-  return (
-    owner === undefined && [environment, scope, standing, nameContains].some((part) => part !== undefined)
-  )
+  const { owner, environment, scope, status, nameContains } = query
+  return owner === undefined && [environment, scope, status, nameContains].some((part) => part !== undefined)
 }
 
 /** @param column what to walk along, before the id; undefined for the id alone */
@@ -120,18 +118,18 @@ function filtersOf(query: KeyQuery): Condition[] {
       sql: 'instr(scopes, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ?)',
       values: [JSON.stringify(query.scope), query.scope],
     })
-  if (query.standing !== undefined) conditions.push(standingCondition(query.standing.is, query.standing.now))
+  if (query.status !== undefined) conditions.push(statusCondition(query.status.is, query.status.now))
   // lower() folds ASCII alone, and instr() knows no wildcards.
   if (query.nameContains !== undefined)
     conditions.push({ sql: 'instr(lower(name), lower(?)) > 0', values: [query.nameContains] })
   return conditions
 }
 
-/** `standingOf`, in SQL. */
-function standingCondition(standing: Standing, now: number): Condition {
+/** `keyStatusAt`, in SQL. */
+function statusCondition(status: KeyStatus, now: number): Condition {
   const unrevoked = 'revoked_at IS NULL'
   const unexpired = `${unrevoked} AND (expires_at IS NULL OR expires_at > ?)`
-  switch (standing) {
+  switch (status) {
     case 'revoked':
       return { sql: 'revoked_at IS NOT NULL', values: [] }
     case 'expired':

@@ -20,7 +20,7 @@ const revoked = says('key_revoked', 'This API key has been revoked.')
 const expired = says('key_expired', 'This API key has expired.')
 
 /** Row 39: what has become of a key. */
-const standing: readonly Row[] = [
+const status: readonly Row[] = [
   {
     name: '39 revoked',
     request: withKey(async (ward, id) => void (await ward.keys.revoke(id, 'left the company')) as undefined),
@@ -109,7 +109,7 @@ const standing: readonly Row[] = [
 const by =
   (name: KeyName, path = '/predict'): Row['request'] =>
   (ward): RawRequest => {
-    const key = keyHeader(ward.texts[name])
+    const key = keyHeader(ward.testKeys[name])
     return path === '/predict' ? predict([key]) : { method: 'GET', path, headers: [key] }
   }
 const forAdmins = says('scope_missing', 'An admin key works on admin routes only.')
@@ -151,7 +151,7 @@ const scopes: readonly Row[] = [
     name: 'a key for other addresses, and a header that claims one',
     request: (ward) =>
       predict([
-        keyHeader(ward.texts.elsewhere),
+        keyHeader(ward.testKeys.elsewhere),
         ['X-Forwarded-For', '203.0.113.7'],
         ['Forwarded', 'for=203.0.113.7'],
       ]),
@@ -159,7 +159,7 @@ const scopes: readonly Row[] = [
   },
 ]
 
-export const standingRows: readonly Row[] = [...standing, ...scopes]
+export const statusRows: readonly Row[] = [...status, ...scopes]
 
 /** `autoError: false`: nobody may come in where nothing is demanded, and whoever presents a key stands by it. */
 export const optionalRows: readonly Row[] = [

@@ -6,7 +6,7 @@ import type { RawAnswer } from './raw-http.ts'
 const hourMs = 3_600_000
 
 /** Rows 39 and 40: right keys that may not, each told why, and told only to whoever has the secret. */
-export function describeStandingRows(start: StartTarget): void {
+export function describeStatusRows(start: StartTarget): void {
   let target: ParityTarget
   beforeAll(async () => {
     target = await start()

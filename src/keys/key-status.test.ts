@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { standingOf } from './standing.ts'
+import { keyStatusAt } from './key-status.ts'
 
 const never = { notBefore: null, expiresAt: null, disabledAt: null, revokedAt: null }
 
@@ -17,8 +17,8 @@ test.each([
     'revoked',
   ],
   ['expired, even when disabled too', { ...never, expiresAt: 10, disabledAt: 5 }, 'expired'],
-] as const)('at 100 a key is %s', (_, fields, standing) => {
-  expect(standingOf(fields, 100)).toBe(standing)
+] as const)('at 100 a key is %s', (_, fields, status) => {
+  expect(keyStatusAt(fields, 100)).toBe(status)
 })
 
 test('an active key is inside its bounds and neither disabled nor revoked, and every such key is active', () => {
@@ -28,7 +28,7 @@ test('an active key is inside its bounds and neither disabled nor revoked, and e
     fc.property(fields, fc.integer({ min: 0, max: 20 }), (key, now) => {
       const isInside = (key.notBefore ?? 0) <= now && now < (key.expiresAt ?? 21)
       const isActive = isInside && key.disabledAt === null && key.revokedAt === null
-      expect(standingOf(key, now) === 'active').toBe(isActive)
+      expect(keyStatusAt(key, now) === 'active').toBe(isActive)
     }),
   )
 })
