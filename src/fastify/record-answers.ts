@@ -97,7 +97,7 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
 /** The client has gone, or the app has written past Fastify. */
 function recordAbort(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   const exchange = findExchange(request)
-  if (exchange?.isOpen === true) exchange.abort(answerOf(request, reply))
+  if (exchange?.mayAbort === true) exchange.abort(answerOf(request, reply))
   done()
 }
 
@@ -152,7 +152,10 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
   if (exchange?.isOpen !== true) return hijacked
   if (isUpgrade(request)) {
     const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
-    request.raw.socket.once('close', () => void exchange.finish()?.catch(onFault))
+    const finish = (): void => void exchange.finish()?.catch(onFault)
+    const { socket } = request.raw
+    if (socket.closed) finish()
+    else socket.once('close', finish)
     return hijacked
   }
   if (!this.raw.hasHeader('x-request-id')) this.raw.setHeader('x-request-id', request.id)

@@ -85,6 +85,8 @@ export class Exchange {
   #code: string | null = null
   #known: Caller | null = null
   #started: Answer | undefined
+  /** What was known of the answer, where the client had gone before anything was decided. */
+  #gone: Answer | undefined
   #isOver = false
 
   constructor(deps: ExchangeDeps, head: RequestHead, method: string | undefined) {
@@ -113,6 +115,11 @@ export class Exchange {
     return this.#deps.records !== undefined && this.#decided !== undefined && !this.#isOver
   }
 
+  /** Whether an abort would still be recorded, now or once the guard has decided. */
+  get mayAbort(): boolean {
+    return this.#deps.records !== undefined && !this.#isOver
+  }
+
   /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
   get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'
@@ -137,6 +144,7 @@ export class Exchange {
       this.#decided = 'request.refused'
       this.#code = verdict.refusal.code
     }
+    if (this.#gone !== undefined) this.abort(this.#gone)
     return verdict
   }
 
@@ -145,6 +153,7 @@ export class Exchange {
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
     this.#known = null
+    if (this.#gone !== undefined) this.abort(this.#gone)
     throw thrown
   }
 
@@ -176,7 +185,9 @@ export class Exchange {
   /** The client has gone, or the answer broke off: there is no client left to wait for the record. */
   abort(known: Answer = nothingKnown): void {
     const { records, onFault } = this.#deps
-    if (records === undefined || this.#decided === undefined || this.#isOver) return
+    if (records === undefined || this.#isOver) return
+    this.#gone = known
+    if (this.#decided === undefined) return
     this.#isOver = true
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     const entry = this.#entryOf(records, event, this.#started ?? known)

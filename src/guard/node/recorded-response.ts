@@ -28,7 +28,8 @@ export function recordResponse(response: ServerResponse, options: RecordResponse
   }
   Object.assign(response, own)
   Object.defineProperty(response, 'headersSent', { get: () => recorded.hasBegun, configurable: true })
-  response.once('close', recorded.abort)
+  if (response.closed) recorded.abort()
+  else response.once('close', recorded.abort)
 }
 
 interface Step {
@@ -107,7 +108,7 @@ class RecordedResponse {
 
   readonly abort = (): void => {
     const { exchange } = this.#options
-    if (exchange.isOpen) exchange.abort(this.#describe())
+    if (exchange.mayAbort) exchange.abort(this.#describe())
   }
 
   /** Settles the status and the headers. */
