@@ -221,7 +221,7 @@ describe.each(Object.entries(starts))('%s', (name, start) => {
       }
       const counted = { ...ward, guard: { ...guard, open } }
       const target = await start(counted as never, createParts(random))
-      const keys = [ward.texts.right, ward.texts.right, ward.texts.reader, 'wrong', '']
+      const keys = [ward.testKeys.right, ward.testKeys.right, ward.testKeys.reader, 'wrong', '']
       for (let wave = 0; wave < 8; wave += 1)
         await Promise.all(Array.from({ length: 8 }, () => ask(target.port, keys, name === 'Fastify', random)))
       await target.close()
