@@ -28,7 +28,7 @@ const edits: Readonly<Record<string, readonly (readonly [after: string, added: s
   ],
   'src/server/create-app.ts': [
     [
-      'export async function createApp(parts: AppParts, options: ServerOptions): Promise<FastifyInstance> {\n',
+      'export async function createApp(deps: AppDeps, options: ServerOptions): Promise<FastifyInstance> {\n',
       `  const greetings: number = options.greetings
   // @ts-expect-error: it is a number, and nothing else
   const wrong: string = options.greetings

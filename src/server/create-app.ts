@@ -32,7 +32,7 @@ import { refuseUnknownPath } from './http/unknown-path.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import type { ServerOptions } from './server-options.ts'
 
-export interface AppParts {
+export interface AppDeps {
   readonly ward: Ward
   /** By name; the first is the one that `/predict` asks. */
   readonly models: ReadonlyMap<string, ServedModel>
@@ -47,9 +47,9 @@ export interface AppParts {
 }
 
 /** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
-export async function createApp(parts: AppParts, options: ServerOptions): Promise<FastifyInstance> {
-  const { ward, models, jobs, webhooks, closing = new AbortController().signal } = parts
-  const log = parts.log ?? createAppLog(options)
+export async function createApp(deps: AppDeps, options: ServerOptions): Promise<FastifyInstance> {
+  const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
+  const log = deps.log ?? createAppLog(options)
   const app = createFastify(options, log, ward)
   acceptJson(app)
   handleErrors(app, log)
@@ -75,7 +75,7 @@ export async function createApp(parts: AppParts, options: ServerOptions): Promis
   if (options.logRequests) logRequests(app, log)
   await describeApi(app, ward.guard.describe())
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
-  addJobRoutes(app, { ...parts.followers, jobs, models: models.keys(), closing })
+  addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addKeyRoutes(app, ward)

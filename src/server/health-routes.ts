@@ -8,8 +8,8 @@ export interface HealthRouteOptions {
   readonly isClosing: () => boolean
 }
 
-/** How long `/ready` waits for a word from the store, in milliseconds. */
-const listenMsMax = 1_000
+/** Longest wait of `/ready` for the store, in milliseconds. */
+const pollMsMax = 1_000
 
 const status = z.object({ status: z.literal('ok') })
 
@@ -17,14 +17,14 @@ const status = z.object({ status: z.literal('ok') })
 export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: HealthRouteOptions): void {
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
-  let listening: Promise<void> | undefined
+  let polling: Promise<void> | undefined
 
   /** One poll for all requests at the same time: these routes are public. */
-  function listen(): Promise<void> {
-    listening ??= withinMs(ward.refresh(), listenMsMax).finally(() => {
-      listening = undefined
+  function poll(): Promise<void> {
+    polling ??= withinMs(ward.refresh(), pollMsMax).finally(() => {
+      polling = undefined
     })
-    return listening
+    return polling
   }
 
   app.get(
@@ -53,7 +53,7 @@ export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: Healt
     },
     async () => {
       if (isClosing()) throw new Fault('store_unavailable', 'the server is closing')
-      await listen()
+      await poll()
       return { status: 'ok' }
     },
   )

@@ -4,7 +4,7 @@ import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/create-model-runtime.ts'
 import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
-import type { AppParts } from '../../src/server/create-app.ts'
+import type { AppDeps } from '../../src/server/create-app.ts'
 import { jobModelsOf } from '../../src/server/predict/job-models.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
@@ -30,7 +30,7 @@ export interface AppPartsOptions {
 export async function openAppParts(
   ward: Ward,
   options: AppPartsOptions = {},
-): Promise<AppParts & { readonly store: JobStore; readonly close: () => Promise<void> }> {
+): Promise<AppDeps & { readonly store: JobStore; readonly close: () => Promise<void> }> {
   const {
     store = createInProcessJobStore(),
     peppers = parsePeppers(testPepper, 'the test'),

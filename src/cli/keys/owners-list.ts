@@ -36,11 +36,11 @@ export function defineOwnersList(command: Command): void {
 }
 
 function readQuery({ limit, cursor, all }: ListOptions): OwnerQuery {
-  const asked = all === true ? pageSizeMax : parsePageSize(limit)
-  if (cursor === undefined) return { limit: asked }
+  const size = all === true ? pageSizeMax : parsePageSize(limit)
+  if (cursor === undefined) return { limit: size }
   const after = parseOwnerCursor(cursor)
   if (after === undefined) throw usageError('--cursor', 'expected the cursor of a page')
-  return { limit: asked, after }
+  return { limit: size, after }
 }
 
 /** One page, or all of them one after the other. */

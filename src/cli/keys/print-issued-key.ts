@@ -13,7 +13,7 @@ function viewIssuedKey({ record, text }: IssuedKey): { readonly id: string; read
  * Prints a key that was just made, the one time that it is known: as one line of JSON, or as the
  * bare key with what people should know beside it on standard error. The key is durable by now.
  */
-export async function printIssuedKey(issued: IssuedKey, asJson: boolean, told: string): Promise<void> {
+export async function printIssuedKey(issued: IssuedKey, asJson: boolean, note: string): Promise<void> {
   const { record, text } = issued
   const line = asJson ? JSON.stringify(viewIssuedKey(issued)) : text
   try {
@@ -26,5 +26,5 @@ export async function printIssuedKey(issued: IssuedKey, asJson: boolean, told: s
       `${error.message}: key ${record.id} exists and could not be printed; rotate or revoke it`,
     )
   }
-  if (!asJson) tell(told)
+  if (!asJson) tell(note)
 }

@@ -46,11 +46,11 @@ export function defineUsage(command: Command): void {
 }
 
 function readQuery({ key, owner, by, ...span }: UsageOptions, now: number): UsageQuery {
-  const asked = readSpan(span, now)
-  const defaults = usageDefaults(asked.until ?? now)
+  const given = readSpan(span, now)
+  const defaults = usageDefaults(given.until ?? now)
   return {
     ...defaults,
-    ...asked,
+    ...given,
     ...(by === undefined ? {} : { by: readGroups(by) }),
     ...(key === undefined ? {} : { keyId: checkKeyId(key, '--key') }),
     ...(owner === undefined ? {} : { owner }),
