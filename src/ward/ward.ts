@@ -143,12 +143,8 @@ export async function createWard<Required extends boolean>(
   const deps = { peppers, clock, monotonic, scheduler, onFault }
   const { cache, sync } = await openKeyCache(store, options, deps)
   const announced = refreshAfterChanges(store, sync, onFault)
-  const recorder = createRecorder({
-    ...options,
-    ...deps,
-    ledger,
-    deriveKey: () => peppers.derive('ledger addresses v1'),
-  })
+  const deriveKey = () => peppers.derive('ledger addresses v1')
+  const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey })
   const { writer, changes } = recorder
   const wardJobs = await openJobs(storage.jobs, options.jobs, { ...deps, writer, changes, ledger })
   const guard = createGuard({
@@ -160,12 +156,7 @@ export async function createWard<Required extends boolean>(
     sessions: createSessions(peppers.derive('sessions v1')),
     clock,
     hasImportedKeys: sync.hasImportedKeys,
-    upgradeSecret: createSecretUpgrade({
-      store,
-      peppers,
-      clock,
-      onFault: (fault) => onFault('a key could not be upgraded', fault),
-    }),
+    upgradeSecret: createUpgrade(store, deps),
     limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
     badKeys: createBadKeys(limits.limitBadKeys, monotonic),
@@ -212,6 +203,18 @@ async function closeAll(
   } finally {
     if (rest.length > 0) await closeAll(rest)
   }
+}
+
+function createUpgrade(
+  store: KeyStore,
+  { peppers, clock, onFault }: Pick<WardJobsDeps, 'peppers' | 'clock' | 'onFault'>,
+): ReturnType<typeof createSecretUpgrade> {
+  return createSecretUpgrade({
+    store,
+    peppers,
+    clock,
+    onFault: (fault) => onFault('a key could not be upgraded', fault),
+  })
 }
 
 async function openKeyCache(
