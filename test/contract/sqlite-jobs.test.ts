@@ -6,13 +6,13 @@ import { createCallQueue } from '../../src/storage/group-commit/call-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { readValue, type SqliteDatabase } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
+import type { JobThreadCalls } from '../../src/storage/sqlite/jobs/job-calls.ts'
 import { openJobDatabase } from '../../src/storage/sqlite/jobs/job-database.ts'
 import { createJobReads } from '../../src/storage/sqlite/jobs/job-reader.ts'
 import { jobApplicationId, jobSteps } from '../../src/storage/sqlite/jobs/job-schema.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
 import { createJobWrites } from '../../src/storage/sqlite/jobs/job-writer.ts'
 import { createRestartingThread } from '../../src/storage/sqlite/threads/restarting-thread.ts'
-import { startThread, type ThreadWorker } from '../../src/storage/sqlite/threads/thread-worker.ts'
 import { createTestTime } from '../support/test-time.ts'
 import { startProcess } from './child-process.ts'
 import {
@@ -30,6 +30,7 @@ import {
 } from './job-fixtures.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
+import { watchThreads } from './watch-threads.ts'
 
 const unavailable = { name: 'Fault', code: 'store_unavailable' }
 
@@ -191,31 +192,22 @@ describe('jobs in SQLite in trouble', () => {
 
   test('a thread that ends is a fault for whoever waits, and another takes its place with the next call', async () => {
     const file = join(createTemporaryFolder(), 'jobs.db')
-    const started: ThreadWorker<{ readonly open: (call: undefined) => void }>[] = []
-    const start = () => {
-      const worker = startThread<{ readonly open: (call: undefined) => void }>({
-        program: '../jobs/job-thread',
-        data: { role: 'writer', file },
-        store: 'jobs',
-        role: 'writer',
-        faultCode: 'store_unavailable',
-      })
-      started.push(worker)
-      return worker
-    }
+    const threads = watchThreads()
     let restarts = 0
-    const thread = createRestartingThread({
-      start,
+    const thread = createRestartingThread<JobThreadCalls>({
+      program: '../jobs/job-thread',
+      data: { role: 'writer', file },
       store: 'jobs',
+      role: 'writer',
       faultCode: 'store_unavailable',
       onRestart: () => {
         restarts += 1
       },
     })
-    onTestFinished(() => thread.close(async () => undefined))
+    onTestFinished(async () => void (await thread.close(undefined)))
     await thread.ask('open', undefined)
     // Told to end before it can answer.
-    const ending = started[0]?.end()
+    const ending = threads[0]?.terminate()
     await expect(thread.ask('open', undefined)).rejects.toMatchObject(unavailable)
     await ending
     await thread.ask('open', undefined)

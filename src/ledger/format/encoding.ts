@@ -35,7 +35,7 @@ export function writeEntry(entry: LedgerEntry, target: Buffer, start: number): n
   let at = start
   target[at++] = version
   target[at++] = ledgerEvents[entry.event]
-  at = writeInteger(target, at, entry.at)
+  at = writeVarint(target, at, entry.at)
   at = writeText(target, at, entry.requestId)
   at = writeText(target, at, entry.clientRequestId)
   at = writeText(target, at, entry.code)
@@ -43,21 +43,11 @@ export function writeEntry(entry: LedgerEntry, target: Buffer, start: number): n
   at = writeText(target, at, entry.owner)
   at = writeText(target, at, entry.method)
   at = writeText(target, at, entry.route)
-  at = writeOptional(target, at, entry.status)
-  at = writeOptional(target, at, entry.latencyUs)
+  at = writeVarint(target, at, entry.status === null ? 0 : entry.status + 1)
+  at = writeVarint(target, at, entry.latencyUs === null ? 0 : entry.latencyUs + 1)
   at = writeMeasures(target, at, entry.measures)
   at = writeText(target, at, entry.address)
   return writeText(target, at, entry.detail === null ? null : detailOf(entry.detail), ledgerDetailBytesMax)
-}
-
-function writeInteger(target: Buffer, start: number, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new TypeError(`ledger: expected a whole number from 0 on, got ${value}`)
-  return writeVarint(target, start, value)
-}
-
-function writeOptional(target: Buffer, at: number, value: number | null): number {
-  return writeInteger(target, at, value === null ? 0 : value + 1)
 }
 
 function writeText(
@@ -77,7 +67,7 @@ function writeText(
     return at + 1 + written
   }
   const bytes = cut(value, max)
-  const start = writeInteger(target, at, bytes.length + 1)
+  const start = writeVarint(target, at, bytes.length + 1)
   return start + bytes.copy(target, start)
 }
 
@@ -85,10 +75,10 @@ function writeMeasures(target: Buffer, start: number, measures: LedgerEntry['mea
   const names = Object.keys(measures).sort()
   if (names.length > ledgerMeasuresMax)
     throw new TypeError(`ledger: expected at most ${ledgerMeasuresMax} measures, got ${names.length}`)
-  let at = writeInteger(target, start, names.length)
+  let at = writeVarint(target, start, names.length)
   for (const name of names) {
     at = writeText(target, at, name)
-    at = writeInteger(target, at, measures[name] ?? 0)
+    at = writeVarint(target, at, measures[name] ?? 0)
   }
   return at
 }

@@ -1,8 +1,13 @@
 /**
  * Writes an unsigned LEB128: seven bits a byte, the lowest first, all bytes but the last with the
- * high bit set. Returns where it ends.
+ * high bit set.
+ *
+ * @returns where it ends
+ * @throws TypeError for a number that is not a whole one from 0 to 2^53 - 1
  */
 export function writeVarint(target: Uint8Array | number[], start: number, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new TypeError(`ledger: expected a whole number from 0 on, got ${value}`)
   let at = start
   let rest = value
   while (rest > 0x7f) {

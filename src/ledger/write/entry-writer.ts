@@ -2,7 +2,10 @@ import { Fault } from '../../core/fault.ts'
 import type { LedgerEntry } from '../format/record.ts'
 import type { Ledger } from '../ledger.ts'
 
-/** Told of each record, after it is durable where there is a ledger. What it throws is told to `onFault` and breaks nothing else. */
+/**
+ * Called with each record; if there is a ledger, once the record is durable. An error that it
+ * throws is reported to `onFault` and stops nothing else.
+ */
 export type LedgerSink = (entry: LedgerEntry) => void
 
 /** Whether answers wait until their records are durable, or leave at once. */
@@ -13,13 +16,14 @@ export interface EntryWriter {
   /** Whether there is anything to write to. */
   readonly isOn: boolean
   /**
-   * Undefined where nobody has to wait: there is no ledger, or answers leave at once, and what fails is told.
+   * Undefined if no answer has to wait: there is no ledger, or answers leave at once and failures
+   * are reported to `onFault`.
    *
-   * @throws by rejecting with what the ledger rejected with, whose promise this is; `ledgerFault` makes a fault of it
+   * @throws what the ledger rejected with, by rejecting; `ledgerFault` makes a fault of it
    */
   readonly write: (entry: LedgerEntry) => Promise<void> | undefined
   /**
-   * Resolves where a record can be expected to be written: at once unless the last one was not.
+   * Resolves if a record can be expected to be written: at once unless the last one failed.
    *
    * @throws Fault `ledger_unavailable`, by rejecting
    */
@@ -27,7 +31,7 @@ export interface EntryWriter {
 }
 
 export interface EntryWriterOptions {
-  /** @default none: what is recorded goes to the sinks alone */
+  /** @default none: entries go to the sinks alone */
   readonly ledger?: Ledger | undefined
   /** @default 'before' */
   readonly mode?: LedgerMode | undefined
@@ -42,9 +46,19 @@ export function createEntryWriter({
   sinks = [],
   onFault,
 }: EntryWriterOptions): EntryWriter {
+  /** The promise that was watched last: entries of one commit share a promise, watched once. */
+  let watched: Promise<void> | undefined
   let hasFailed = false
 
-  function tell(entry: LedgerEntry): void {
+  function succeeded(): void {
+    hasFailed = false
+  }
+
+  function failed(): void {
+    hasFailed = true
+  }
+
+  function callSinks(entry: LedgerEntry): void {
     for (const sink of sinks) {
       try {
         sink(entry)
@@ -54,40 +68,26 @@ export function createEntryWriter({
     }
   }
 
-  /** The promise that was looked after last: records of one commit have one, and are looked after once. */
-  let watched: Promise<void> | undefined
-
-  function append(to: Ledger, entry: LedgerEntry): Promise<void> {
-    const written = to.append(entry)
-    if (written !== watched) {
-      watched = written
-      written.then(
-        () => {
-          hasFailed = false
-        },
-        () => {
-          hasFailed = true
-        },
-      )
-    }
-    return sinks.length === 0 ? written : written.then(() => tell(entry))
-  }
-
   return {
     isOn: ledger !== undefined || sinks.length > 0,
     write(entry) {
       if (ledger === undefined) {
-        tell(entry)
+        callSinks(entry)
         return undefined
       }
-      const written = append(ledger, entry)
+      const appended = ledger.append(entry)
+      if (appended !== watched) {
+        watched = appended
+        appended.then(succeeded, failed)
+      }
+      const written = sinks.length === 0 ? appended : appended.then(() => callSinks(entry))
       if (mode === 'before') return written
       written.catch((thrown: unknown) => onFault('a record was not written', ledgerFault(thrown)))
       return undefined
     },
     async ensureWritable() {
       if (ledger === undefined || mode === 'after' || !hasFailed) return
-      // The one thing that can be written and says nothing that is not so.
+      // A checkpoint can always be written: it states nothing but what the stream has.
       await ledger.checkpoint().catch((thrown: unknown) => {
         throw ledgerFault(thrown)
       })
@@ -96,7 +96,7 @@ export function createEntryWriter({
   }
 }
 
-/** What a ledger, which may be an application's own, rejected with, as the fault that is answered. */
+/** The fault to answer for what a ledger, which may be an application's own, rejected with. */
 export function ledgerFault(thrown: unknown): Fault {
   if (thrown instanceof Fault && thrown.code === 'ledger_unavailable') return thrown
   return new Fault('ledger_unavailable', 'a record could not be written', { cause: thrown })

@@ -3,17 +3,18 @@ import { isIP } from 'node:net'
 import { addressGroupOf } from '../../core/address-group.ts'
 
 /**
- * How a client's address is recorded: `whole`; `truncated` to its /24, or its /48 for IPv6; `hashed` under a key that only this
- * deployment has, so that records of one address can be told to be of one; or `none`.
+ * How a client's address is recorded: `whole`; `truncated` to its /24, or its /48 for IPv6;
+ * `hashed` under a key that only this deployment has, so that records of one address can be
+ * recognized as such; or `none`.
  */
 export type LedgerAddresses = 'whole' | 'truncated' | 'hashed' | 'none'
 
-/** Characters of a hashed address: 72 bits, beyond any chance that two addresses meet. */
+/** Characters of a hashed address: 72 bits, so that no two addresses collide. */
 const hashedLength = 12
 
 /**
- * Writes addresses as they are recorded. An IPv4 address that arrives mapped into IPv6 is written as IPv4; what is no address is `unknown`: behind a
- * trusted proxy it may be any text that a client sends.
+ * Writes addresses as they are recorded. An IPv4 address that arrives mapped into IPv6 is written
+ * as IPv4. A text that is no address is `unknown`: behind a trusted proxy a client may send any.
  */
 export interface RecordAddress {
   readonly ofOne: (address: string | undefined) => string | null
@@ -21,25 +22,28 @@ export interface RecordAddress {
   readonly ofGroup: (address: string | undefined) => string | null
 }
 
-/** @param deriveKey called once, and for `hashed` alone */
+/** @param deriveKey called once, for `hashed` only */
 export function createRecordAddress(how: LedgerAddresses, deriveKey: () => KeyObject): RecordAddress {
-  const known =
-    (write: (address: string) => string) =>
-    (address: string | undefined): string | null =>
-      address === undefined ? null : isAddress(address) ? write(address) : 'unknown'
   if (how === 'none') return { ofOne: () => null, ofGroup: () => null }
-  if (how === 'whole') return { ofOne: known(plain), ofGroup: known(addressGroupOf) }
-  if (how === 'truncated') return { ofOne: known(truncate), ofGroup: known(truncate) }
-  const key = deriveKey()
-  // Of the group and not of the one: whoever has an IPv6 network would look like as many clients as they please.
-  const hash = known((address) =>
-    createHmac('sha256', key).update(addressGroupOf(address)).digest('base64url').slice(0, hashedLength),
-  )
-  return { ofOne: hash, ofGroup: hash }
+  if (how === 'whole') return { ofOne: writing(plain), ofGroup: writing(addressGroupOf) }
+  const write = writing(how === 'truncated' ? truncate : hashing(deriveKey()))
+  return { ofOne: write, ofGroup: write }
 }
 
-function isAddress(text: string): boolean {
-  return isIP(text.includes('%') ? text.slice(0, text.indexOf('%')) : text) !== 0
+function writing(write: (address: string) => string): RecordAddress['ofOne'] {
+  return function writeAddress(address) {
+    if (address === undefined) return null
+    const zone = address.indexOf('%')
+    return isIP(zone < 0 ? address : address.slice(0, zone)) === 0 ? 'unknown' : write(address)
+  }
+}
+
+/** Hashes the address's group: a client with an IPv6 network would look like any number of clients. */
+function hashing(key: KeyObject): (address: string) => string {
+  return function hash(address) {
+    const hmac = createHmac('sha256', key).update(addressGroupOf(address))
+    return hmac.digest('base64url').slice(0, hashedLength)
+  }
 }
 
 function plain(address: string): string {

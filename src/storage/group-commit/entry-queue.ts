@@ -35,40 +35,11 @@ const firstBytes = 64 * 1_024
 const reusedBytesMax = 1_024 * 1_024
 
 /** Entries that go together. */
-class Batch {
-  readonly outcome = Promise.withResolvers<void>()
-  count = 0
-  #bytes: Buffer
-  #end = 0
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes
-  }
-
-  add(entry: LedgerEntry): void {
-    const start = this.#end + lengthBytes
-    if (start + ledgerEntryBytesMax > this.#bytes.length) this.#grow()
-    const end = writeEntry(entry, this.#bytes, start)
-    this.#bytes.writeUInt32LE(end - start, this.#end)
-    this.#end = end
-    this.count += 1
-  }
-
-  #grow(): void {
-    const more = Buffer.allocUnsafeSlow(2 * this.#bytes.length)
-    this.#bytes.copy(more, 0, 0, this.#end)
-    this.#bytes = more
-  }
-
-  /** A copy of the entries, to be transferred. */
-  copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#bytes.subarray(0, this.#end))
-  }
-
-  /** The buffer for a later batch; undefined if it grew too large. */
-  release(): Buffer | undefined {
-    return this.#bytes.length <= reusedBytesMax ? this.#bytes : undefined
-  }
+interface Batch {
+  readonly outcome: PromiseWithResolvers<void>
+  bytes: Buffer
+  end: number
+  count: number
 }
 
 export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): EntryQueue {
@@ -78,18 +49,28 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   let unused: Buffer | undefined
   let isOpen = true
 
+  function beginBatch(): Batch {
+    const bytes = unused ?? Buffer.allocUnsafeSlow(firstBytes)
+    unused = undefined
+    const batch = { outcome: Promise.withResolvers<void>(), bytes, end: 0, count: 0 }
+    batches.push(batch)
+    return batch
+  }
+
   async function commitBatch(): Promise<void> {
     const [batch, ...later] = batches
     if (batch === undefined) return
+    const { outcome, bytes, end, count } = batch
     batches = later
-    waiting -= batch.count
-    const entries = batch.copy()
-    unused = batch.release() ?? unused
+    waiting -= count
+    // A copy, to be transferred.
+    const entries = new Uint8Array(bytes.subarray(0, end))
+    if (bytes.length <= reusedBytesMax) unused = bytes
     try {
       await send(entries)
-      batch.outcome.resolve()
+      outcome.resolve()
     } catch (error) {
-      batch.outcome.reject(error)
+      outcome.reject(error)
     }
   }
 
@@ -99,13 +80,6 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
     commit: commitBatch,
   })
 
-  function beginBatch(): Batch {
-    const batch = new Batch(unused ?? Buffer.allocUnsafeSlow(firstBytes))
-    unused = undefined
-    batches.push(batch)
-    return batch
-  }
-
   return {
     append(entry) {
       if (!isOpen) return Promise.reject(new Fault('ledger_unavailable', 'ledger: it is closed'))
@@ -114,7 +88,7 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
       const last = batches.at(-1)
       const batch = last !== undefined && last.count < batchMax ? last : beginBatch()
       try {
-        batch.add(entry)
+        addEntry(batch, entry)
       } catch (thrown) {
         return Promise.reject(thrown)
       }
@@ -127,4 +101,17 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
       return commits.settled()
     },
   }
+}
+
+function addEntry(batch: Batch, entry: LedgerEntry): void {
+  const start = batch.end + lengthBytes
+  if (start + ledgerEntryBytesMax > batch.bytes.length) {
+    const more = Buffer.allocUnsafeSlow(2 * batch.bytes.length)
+    batch.bytes.copy(more, 0, 0, batch.end)
+    batch.bytes = more
+  }
+  const end = writeEntry(entry, batch.bytes, start)
+  batch.bytes.writeUInt32LE(end - start, batch.end)
+  batch.end = end
+  batch.count += 1
 }

@@ -1,3 +1,5 @@
+import { setImmediate as eventLoopTurn } from 'node:timers/promises'
+
 /** Most turns of the event loop to wait: a steady stream of requests must not delay its first. */
 const turnsMax = 16
 
@@ -57,8 +59,4 @@ async function untilQuietTurn(waiting: () => number, enough: number): Promise<vo
     const now = waiting()
     if (now === before || now >= enough) return
   }
-}
-
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,6 +1,6 @@
 import type { JobChange } from '../../../jobs/job-queue.ts'
 import type { JobStore } from '../../job-store.ts'
-import type { ThreadFailure } from '../threads/thread-calls.ts'
+import type { ThreadFailure } from '../threads/thread-program.ts'
 
 /** What a thread of the jobs is started with. */
 export interface JobThreadData {

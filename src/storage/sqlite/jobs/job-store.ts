@@ -4,8 +4,7 @@ import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-que
 import { createJobWatch } from '../../../jobs/job-watch.ts'
 import { type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
-import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
-import { faultOf, startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+import { createRestartingThread, faultOf, type RestartingThread } from '../threads/restarting-thread.ts'
 import { createCommitPoll } from './commit-poll.ts'
 import {
   forwardCalls,
@@ -44,14 +43,9 @@ const waitingMax = 65_536
  */
 export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promise<JobStore> {
   const { file, onFault, scheduler = processScheduler } = options
-  const start = (role: JobThreadData['role']) => startJobThread({ role, file })
-  const tell = (role: JobThreadData['role']) => () =>
-    onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
-  const createThread = (role: JobThreadData['role']) =>
-    createRestartingThread({ start: () => start(role), store, faultCode, onRestart: tell(role) })
-  const writer = createThread('writer')
-  const reader = createThread('reader')
-  await writer.open((thread) => thread.ask('open', undefined))
+  const writer = createJobThread({ role: 'writer', file }, onFault)
+  const reader = createJobThread({ role: 'reader', file }, onFault)
+  await writer.open(undefined)
   const watching = createJobWatch()
   const others = createCommitPoll({
     readVersion: () => writer.ask('readDataVersion', undefined),
@@ -80,21 +74,20 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
       isOpen = false
       others.stop()
       await queue.settled()
-      const close = (thread: ThreadWorker<JobThreadCalls>) =>
-        thread.ask('close', undefined).catch(() => undefined)
-      await Promise.all([writer.close(close), reader.close(close)])
+      await Promise.all([writer, reader].map((thread) => thread.close(undefined).catch(() => undefined)))
     },
   }
 }
 
-function startJobThread(data: JobThreadData): ThreadWorker<JobThreadCalls> {
-  return startThread<JobThreadCalls>({
-    program: '../jobs/job-thread',
-    data,
-    store,
-    role: data.role,
-    faultCode,
-  })
+function createJobThread(
+  data: JobThreadData,
+  onFault: SqliteJobStoreOptions['onFault'],
+): RestartingThread<JobThreadCalls> {
+  const { role } = data
+  const program = '../jobs/job-thread'
+  const onRestart = (): void =>
+    onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
+  return createRestartingThread({ program, data, store, role, faultCode, onRestart })
 }
 
 type CommitQueue = CallQueue<JobCall<keyof JobWrites>, unknown>

@@ -4,17 +4,9 @@ import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
-import { createOutage } from '../../group-commit/outage.ts'
-import { createRestartingThread } from '../threads/restarting-thread.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
-import {
-  type Committed,
-  type LedgerRetention,
-  type LedgerThread,
-  ledgerFaults,
-  startLedgerThread,
-} from './threads.ts'
+import { type Committed, createLedgerThread, type LedgerRetention } from './threads.ts'
 
 export interface SqliteLedgerOptions {
   /** The database file; created with mode 0600 if missing. Its folder must exist, on a local disk. */
@@ -57,17 +49,13 @@ const entriesMax = 65_536
  *   `data_unreadable`
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
-  const { file, signingKey, checkpointRecords = 10_000, retention = {}, onFault } = options
+  const { file, signingKey, retention = {}, onFault } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const appends = createLedgerAppends({
-    ...options,
-    now,
-    start: () => startLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }),
-  })
+  const appends = createLedgerAppends(options, now)
   await appends.open()
   const reader = createLedgerReader(file)
   const maintenance = scheduleMaintenance({
-    start: () => startLedgerThread({ role: 'maintenance', file, signingKey, retention }),
+    thread: createLedgerThread({ role: 'maintenance', file, signingKey, retention }),
     now,
     monotonic: options.monotonic ?? (() => performance.now()),
     append: appends.append,
@@ -98,16 +86,8 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
   }
 }
 
-export interface LedgerAppendsOptions
-  extends Pick<SqliteLedgerOptions, 'onCheckpoint' | 'onUnclosed' | 'onFault'> {
-  /** Starts a writer's thread. One that replaces a dead thread begins a stream. */
-  readonly start: () => LedgerThread
-  /** Milliseconds since the epoch, whole. */
-  readonly now: Clock
-}
-
 /** The writing side of a ledger: entries → group commit → thread. */
-export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
+interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
   /** Begins a stream. @throws SetupError by rejecting */
   readonly open: () => Promise<void>
   /** Whether something was recorded since the last checkpoint. */
@@ -116,49 +96,48 @@ export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
   readonly close: () => Promise<void>
 }
 
-export function createLedgerAppends({ start, now, ...options }: LedgerAppendsOptions): LedgerAppends {
-  const { onCheckpoint, onUnclosed, onFault } = options
-  const thread = createRestartingThread({
-    ...ledgerFaults,
-    start,
-    onRestart: () => onFault?.('ledger: the writer thread has ended and is started again', undefined),
-  })
-  const outage = createOutage(
-    (reason) => onFault?.('ledger: it is out, and nothing can be recorded', reason),
-    () => onFault?.('ledger: it is back, and records are written again', undefined),
+function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
+  const { file, signingKey, checkpointRecords = 10_000, onCheckpoint, onUnclosed, onFault } = options
+  const thread = createLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }, () =>
+    onFault?.('ledger: the writer thread has ended and is started again', undefined),
   )
+  let isOut = false
   let isCheckpointDue = false
 
-  function note({ seq, checkpoints, unclosed }: Committed): void {
+  function report({ seq, checkpoints, unclosed }: Committed): void {
     if (unclosed.length > 0) onUnclosed?.(unclosed)
     for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
 
-  async function commit(committing: Promise<Committed>): Promise<Committed> {
+  /** Reports an outage once when it begins and once when it is over, however many commits fail. */
+  async function reportCommit(committing: Promise<Committed>): Promise<Committed> {
+    let committed: Committed
     try {
-      const committed = await committing
-      outage.succeeded()
-      note(committed)
-      return committed
+      committed = await committing
     } catch (reason) {
-      outage.failed(reason)
+      if (!isOut) onFault?.('ledger: it is out, and nothing can be recorded', reason)
+      isOut = true
       throw reason
     }
+    if (isOut) onFault?.('ledger: it is back, and records are written again', undefined)
+    isOut = false
+    report(committed)
+    return committed
   }
 
   const queue = createEntryQueue({
-    send: (entries) => commit(thread.ask('write', { entries, now: now() }, [entries.buffer])),
+    send: (entries) => reportCommit(thread.ask('write', { entries, now: now() }, entries.buffer)),
     entriesMax,
   })
   return {
     append: queue.append,
     async open() {
-      note(await thread.open((writer) => writer.ask('open', { now: now() })))
+      report(await thread.open({ now: now() }))
     },
     async checkpoint() {
-      const { checkpoints } = await commit(thread.ask('checkpoint', { now: now() }))
+      const { checkpoints } = await reportCommit(thread.ask('checkpoint', { now: now() }))
       const checkpoint = checkpoints.at(-1)
       if (checkpoint === undefined) throw new Fault('ledger_unavailable', 'ledger: no checkpoint was written')
       return checkpoint
@@ -166,8 +145,8 @@ export function createLedgerAppends({ start, now, ...options }: LedgerAppendsOpt
     isCheckpointDue: () => isCheckpointDue,
     async close() {
       await queue.close()
-      const committed = await thread.close((writer) => writer.ask('close', { now: now() }))
-      if (committed !== undefined) note(committed)
+      const committed = await thread.close({ now: now() })
+      if (committed !== undefined) report(committed)
     },
   }
 }

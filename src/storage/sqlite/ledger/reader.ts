@@ -1,8 +1,7 @@
 import { readPosition } from '../../../ledger/format/position.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
-import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
-import { type LedgerThreadCalls, ledgerFaults, startLedgerThread } from './threads.ts'
+import { createLedgerThread, type LedgerThread } from './threads.ts'
 
 export interface SqliteLedgerReaderOptions {
   /** The database file, which must exist. */
@@ -21,8 +20,8 @@ export async function openSqliteLedgerReader({ file }: SqliteLedgerReaderOptions
 
 /** Summing up usage can take long, and no query waits for it: each has a thread. */
 export function createLedgerReader(file: string): LedgerReader {
-  const queries = createReadingThread(file)
-  const sums = createReadingThread(file)
+  const queries = createLedgerThread({ role: 'reader', file })
+  const sums = createLedgerThread({ role: 'reader', file })
   return {
     async query(query) {
       if (query.after !== undefined) readPosition(query.after)
@@ -35,10 +34,6 @@ export function createLedgerReader(file: string): LedgerReader {
   }
 }
 
-function createReadingThread(file: string): RestartingThread<LedgerThreadCalls> {
-  return createRestartingThread({ ...ledgerFaults, start: () => startLedgerThread({ role: 'reader', file }) })
-}
-
-async function endReading(thread: RestartingThread<LedgerThreadCalls>): Promise<void> {
-  await thread.close((reader) => reader.ask('close', { now: 0 }).catch(() => undefined))
+async function endReading(thread: LedgerThread): Promise<void> {
+  await thread.close({ now: 0 }).catch(() => undefined)
 }

@@ -21,7 +21,7 @@ test('what was dropped while no record could be written is recorded with the nex
     vi.useRealTimers()
   })
   const maintenance = scheduleMaintenance({
-    start: () => workerThat(() => turns.shift()),
+    thread: threadThat(() => turns.shift()),
     now: () => 0,
     monotonic: () => 0,
     async append(entry) {
@@ -37,17 +37,15 @@ test('what was dropped while no record could be written is recorded with the nex
   await maintenance.close()
   expect(turns).toEqual([])
   expect(appended).toMatchObject([{ event: 'ledger.dropped', detail: { records: 12, until: 20 } }])
-  expect(faults).toEqual(['ledger: its file could not be tended'])
+  expect(faults).toEqual(['ledger: its file could not be maintained'])
 })
 
-function workerThat(maintain: () => Maintained['dropped']): LedgerThread {
+function threadThat(maintain: () => Maintained['dropped']): Pick<LedgerThread, 'ask' | 'close'> {
   const handlers: Partial<LedgerThreadCalls> = {
     maintain: () => ({ dropped: maintain() }),
-    close: () => undefined,
   }
   return {
     ask: async (name, argument) => handlers[name]?.(argument as never) as never,
-    isGone: () => false,
-    end: async () => {},
+    close: async () => undefined,
   }
 }

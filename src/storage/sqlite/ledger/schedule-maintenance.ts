@@ -1,13 +1,12 @@
 import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
-import { createRestartingThread } from '../threads/restarting-thread.ts'
 import { createRetentionClock } from './retention-clock.ts'
-import { type LedgerThread, ledgerFaults, type Maintained } from './threads.ts'
+import type { LedgerThread, Maintained } from './threads.ts'
 
 export interface MaintenanceScheduleOptions {
-  /** Starts a thread with the role `maintenance`. */
-  readonly start: () => LedgerThread
+  /** With the role `maintenance`. */
+  readonly thread: Pick<LedgerThread, 'ask' | 'close'>
   /** Milliseconds since the epoch, whole. */
   readonly now: Clock
   /** Milliseconds; never jumps. */
@@ -26,8 +25,7 @@ const intervalMs = 1_000
 export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
   readonly close: () => Promise<void>
 } {
-  const { start, now, monotonic, append, onFault } = options
-  const thread = createRestartingThread({ ...ledgerFaults, start })
+  const { thread, now, monotonic, append, onFault } = options
   let turn: Promise<void> | undefined
   /** An obstacle is reported once, not every second. */
   let reported: string | undefined
@@ -52,7 +50,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
       reported = undefined
     } catch (fault) {
       const message = fault instanceof Error ? fault.message : String(fault)
-      if (message !== reported) onFault?.('ledger: its file could not be tended', fault)
+      if (message !== reported) onFault?.('ledger: its file could not be maintained', fault)
       reported = message
     }
   }
@@ -72,7 +70,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
     async close() {
       clearInterval(timer)
       await turn
-      await thread.close((worker) => worker.ask('close', { now: now() }).catch(() => undefined))
+      await thread.close({ now: now() }).catch(() => undefined)
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
-import { startThread, type ThreadWorker } from '../threads/thread-worker.ts'
+import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
 
 /** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
 export interface LedgerRetention {
@@ -67,12 +67,16 @@ export interface LedgerThreadCalls {
   readonly close: (call: Timed) => Committed | undefined
 }
 
-export type LedgerThread = ThreadWorker<LedgerThreadCalls>
+export type LedgerThread = RestartingThread<LedgerThreadCalls>
 
-export function startLedgerThread(data: LedgerThreadData): LedgerThread {
-  const program = '../ledger/ledger-thread'
-  return startThread({ ...ledgerFaults, program, data, role: data.role })
+/** @param onRestart called when a thread that died is replaced */
+export function createLedgerThread(data: LedgerThreadData, onRestart?: () => void): LedgerThread {
+  return createRestartingThread({
+    program: '../ledger/ledger-thread',
+    data,
+    store: 'ledger',
+    role: data.role,
+    faultCode: 'ledger_unavailable',
+    onRestart,
+  })
 }
-
-/** What messages call the ledger, and the code of its faults. */
-export const ledgerFaults = { store: 'ledger', faultCode: 'ledger_unavailable' } as const

@@ -1,69 +1,160 @@
+import { Worker } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../core/fault.ts'
-import type { CallTable } from './thread-calls.ts'
-import type { ThreadWorker } from './thread-worker.ts'
+import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
+import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
 
-export interface RestartingThreadOptions<Calls extends CallTable<Calls>> {
-  readonly start: () => ThreadWorker<Calls>
-  /** What messages call it. */
+export interface RestartingThreadOptions {
+  /** Path of the thread's program from this file, without its extension. */
+  readonly program: string
+  /** Becomes the thread's `workerData`. */
+  readonly data: object
+  /** What messages call the store: `ledger`. */
   readonly store: string
+  readonly role: string
+  /** Of every fault. */
   readonly faultCode: FaultCode
   /** Called when a thread that died is replaced. */
   readonly onRestart?: (() => void) | undefined
 }
 
-/** A thread that starts with its first call, and again with the next call after it has died. */
+/**
+ * A thread of a store. It starts with its first call, and again with the next call after it has
+ * died. It keeps the process alive only while an answer is awaited. Calls are answered in order.
+ */
 export interface RestartingThread<Calls extends CallTable<Calls>> {
-  /** The first call; the thread ends again if it fails. @throws what the call rejected with */
-  readonly open: <T>(first: (thread: ThreadWorker<Calls>) => Promise<T>) => Promise<T>
+  /** The first call; the thread ends again if it fails. @throws SetupError, Fault; by rejecting */
+  readonly open: (argument: Parameters<Calls['open']>[0]) => Promise<ReturnType<Calls['open']>>
   /** @throws Fault with the thread's code, by rejecting */
-  readonly ask: ThreadWorker<Calls>['ask']
+  readonly ask: <Name extends keyof Calls & string>(
+    name: Name,
+    argument: Parameters<Calls[Name]>[0],
+    transfer?: ArrayBuffer,
+  ) => Promise<ReturnType<Calls[Name]>>
   /**
-   * Ends the thread after a last call; undefined if no thread runs.
+   * Ends the thread after the call `close`; resolves with undefined if no thread runs.
    *
-   * @throws what the call rejected with
+   * @throws Fault if that call failed, by rejecting
    */
-  readonly close: <T>(last: (thread: ThreadWorker<Calls>) => Promise<T>) => Promise<T | undefined>
+  readonly close: (argument: Parameters<Calls['close']>[0]) => Promise<ReturnType<Calls['close']> | undefined>
 }
 
-export function createRestartingThread<Calls extends CallTable<Calls>>({
-  start,
-  store,
-  faultCode,
-  onRestart,
-}: RestartingThreadOptions<Calls>): RestartingThread<Calls> {
-  let worker: ThreadWorker<Calls> | undefined
-  let isOpen = true
+interface PendingCall {
+  readonly name: string
+  readonly resolve: (value: never) => void
+  readonly reject: (reason: unknown) => void
+}
 
-  function running(): ThreadWorker<Calls> {
-    if (worker !== undefined && !worker.isGone()) return worker
-    if (worker !== undefined) onRestart?.()
-    worker = start()
-    return worker
+interface RunningThread {
+  readonly worker: Worker
+  readonly pending: Map<number, PendingCall>
+}
+
+// Sources run both as they are and built: a thread's program has the same extension as this file.
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+
+export function createRestartingThread<Calls extends CallTable<Calls>>(
+  options: RestartingThreadOptions,
+): RestartingThread<Calls> {
+  const { store, faultCode, onRestart } = options
+  let running: RunningThread | undefined
+  let hasDied = false
+  let isOpen = true
+  let calls = 0
+
+  function start(): RunningThread {
+    if (hasDied) onRestart?.()
+    const started = startThread(options, () => {
+      hasDied = true
+      if (running === started) running = undefined
+    })
+    return started
+  }
+
+  const ask: RestartingThread<Calls>['ask'] = async function ask(name, argument, transfer) {
+    if (!isOpen) throw new Fault(faultCode, `${store}: it is closed`)
+    running ??= start()
+    const { worker, pending } = running
+    const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Calls[typeof name]>>()
+    calls += 1
+    // First: an argument that cannot be cloned throws here, and no answer will come.
+    worker.postMessage(
+      { id: calls, name, argument } satisfies ThreadRequest,
+      transfer === undefined ? undefined : [transfer],
+    )
+    if (pending.size === 0) worker.ref()
+    pending.set(calls, { name, resolve, reject })
+    return promise
   }
 
   return {
-    async open(first) {
-      const opened = running()
+    ask,
+    async open(argument) {
       try {
-        return await first(opened)
+        return await ask('open', argument)
       } catch (error) {
-        await opened.end()
+        await running?.worker.terminate()
         throw error
       }
     },
-    ask(name, argument, transfer) {
-      if (!isOpen) return Promise.reject(new Fault(faultCode, `${store}: it is closed`))
-      return running().ask(name, argument, transfer)
-    },
-    async close(last) {
-      if (!isOpen) return undefined
+    async close(argument) {
+      if (!isOpen || running === undefined) {
+        isOpen = false
+        return undefined
+      }
+      const { worker } = running
+      const last = ask('close', argument)
       isOpen = false
-      if (worker === undefined || worker.isGone()) return undefined
       try {
-        return await last(worker)
+        return await last
       } finally {
-        await worker.end()
+        await worker.terminate()
       }
     },
   }
+}
+
+/** @param onEnd called before the calls that have no answer are rejected */
+function startThread(
+  { program, data, store, role, faultCode }: RestartingThreadOptions,
+  onEnd: () => void,
+): RunningThread {
+  const url = new URL(`./${program}.${extension}`, import.meta.url)
+  // Without this process's flags: under `--input-type`, for one, no file can be a program.
+  const worker = new Worker(url, { workerData: data, name: `${store}-${role}`, execArgv: [] })
+  const pending = new Map<number, PendingCall>()
+
+  function settle(answer: ThreadAnswer): void {
+    const call = pending.get(answer.id)
+    pending.delete(answer.id)
+    if (pending.size === 0) worker.unref()
+    if (call === undefined) return
+    if ('value' in answer) call.resolve(answer.value as never)
+    else if (call.name === 'open') call.reject(setupErrorOf(answer.failure, store, faultCode))
+    else call.reject(faultOf(answer.failure, store, faultCode))
+  }
+
+  function leave(cause: unknown): void {
+    onEnd()
+    const fault = new Fault(faultCode, `${store}: the ${role} thread has ended`, { cause })
+    for (const { reject } of pending.values()) reject(fault)
+    pending.clear()
+  }
+
+  worker.unref()
+  worker.on('error', leave)
+  worker.on('exit', (code) => leave(new Error(`exit code ${code}`)))
+  worker.on('message', settle)
+  return { worker, pending }
+}
+
+/** A thread's error, as a fault: while running, an obstacle to opening is a fault like any other. */
+export function faultOf({ message }: ThreadFailure, store: string, faultCode: FaultCode): Fault {
+  return new Fault(faultCode, `${store}: ${message}`)
+}
+
+function setupErrorOf(failure: ThreadFailure, store: string, faultCode: FaultCode): Error {
+  const { setupCode, message } = failure
+  return setupCode === undefined
+    ? faultOf(failure, store, faultCode)
+    : new SetupError(setupCode as SetupErrorCode, message)
 }

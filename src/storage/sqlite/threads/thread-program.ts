@@ -1,6 +1,30 @@
 import { parentPort } from 'node:worker_threads'
 import { SetupError } from '../../../core/setup-error.ts'
-import type { ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-calls.ts'
+
+/** The calls that a thread answers, by name: each takes one argument that can be cloned. */
+export type CallTable<Calls> = { readonly [Name in keyof Calls]: (argument: never) => unknown } & {
+  readonly open: (argument: never) => unknown
+  readonly close: (argument: never) => unknown
+}
+
+/** A call on its way to a thread. */
+export interface ThreadRequest {
+  readonly id: number
+  readonly name: string
+  readonly argument: unknown
+}
+
+/** And the answer. */
+export type ThreadAnswer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: ThreadFailure }
+
+/** An error, as far as it can travel between threads. */
+export interface ThreadFailure {
+  /** Of a SetupError; undefined for any other. */
+  readonly setupCode: string | undefined
+  readonly message: string
+}
 
 /** Answers this thread's calls one after the other; what a handler throws is answered as a failure. */
 export function serveCalls(
@@ -19,7 +43,6 @@ function answer(id: number, work: () => unknown): ThreadAnswer {
   }
 }
 
-/** As much of an error as travels to another thread. */
 export function failureOf(error: unknown): ThreadFailure {
   return {
     setupCode: error instanceof SetupError ? error.code : undefined,
