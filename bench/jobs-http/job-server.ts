@@ -127,7 +127,7 @@ async function watchJobs(data: string): Promise<WatchedJobs> {
     data,
     jobs: { models: new Map(), concurrency: 0 },
     // That the server is the one that keeps the limits.
-    onFault: () => {},
+    onEvent: () => {},
   })
   return {
     async ended() {

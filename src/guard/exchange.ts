@@ -13,6 +13,7 @@ import type { Costs } from '../limits/costs.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { recordedId, recordedMethod } from './recorded-id.ts'
@@ -35,7 +36,7 @@ export interface ExchangeDeps {
   /** Undefined where nothing is recorded. */
   readonly records: RecordDeps | undefined
   /** For a record that was not written when no client was left to wait for it. */
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** What an adapter knows of an answer that is about to leave. */
@@ -184,7 +185,7 @@ export class Exchange {
 
   /** The client has gone, or the answer broke off: there is no client left to wait for the record. */
   abort(known: Answer = nothingKnown): void {
-    const { records, onFault } = this.#deps
+    const { records, telemetry } = this.#deps
     if (records === undefined || this.#isOver) return
     this.#gone = known
     if (this.#decided === undefined) return
@@ -193,7 +194,7 @@ export class Exchange {
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
       .write({ ...entry, detail: { aborted: true } })
-      ?.catch((fault: unknown) => onFault('a record was not written', fault))
+      ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
   }
 
   #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { collectEvents } from '../../test/support/collect-events.ts'
 import { headOf, openTestWard, type TestWard, testPepper } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -335,15 +336,15 @@ describe('peppers', () => {
   test('an upgrade that cannot be written does not refuse the caller', async () => {
     const store = createMemoryKeyStore()
     const { text } = await (await openTestWard({ store })).keys.create({ name: 'a' })
-    const told: string[] = []
+    const { telemetry, names } = collectEvents()
     const full = new Fault('store_unavailable', 'disk full')
     const ward = await openTestWard({
       store: { ...store, replaceKey: () => Promise.reject(full) },
       peppers: parsePeppers(`${testPepper},${drawPepper(2)}`, 'the test'),
-      onFault: (message) => told.push(message),
+      telemetry,
     })
     expect(codeOf(await ward.admit(withKey(text)))).toBe('admitted')
-    expect(told).toEqual(['a key could not be upgraded'])
+    expect(names).toEqual(['keys.upgrade_failed'])
   })
 
   test('another pepper under the same version, or a missing one, stops the ward before any key is called wrong', async () => {

@@ -89,7 +89,7 @@ const anyKey: Demand = { anyKey: true }
 
 export function createGuard(options: GuardDeps): Guard {
   const { schemes, sessions, clock, recorder, takeLimits } = options
-  const exchangeDeps: ExchangeDeps = { takeLimits, records: recorder.records, onFault: recorder.onFault }
+  const exchangeDeps: ExchangeDeps = { takeLimits, records: recorder.records, telemetry: recorder.telemetry }
   const deps: AdmitDeps = {
     ...options,
     verifier: createKeyVerifier(options),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { collectEvents } from '../../test/support/collect-events.ts'
 import { headOf, openTestWard, type TestWardOptions } from '../../test/support/open-test-ward.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
 import { stdoutSink } from '../ledger/write/stdout-sink.ts'
@@ -8,8 +9,8 @@ const answer = { status: 200, route: '/', requestId: undefined }
 
 /** A ward, and a way to ask it as an adapter would. */
 async function open(options: TestWardOptions = {}) {
-  const told: unknown[] = []
-  const ward = await openTestWard({ onFault: (message) => told.push(message), ...options })
+  const { telemetry, names: told } = collectEvents()
+  const ward = await openTestWard({ telemetry, ...options })
   async function ask(
     headers: Readonly<Record<string, string>> = {},
     address = '203.0.113.77',

@@ -11,6 +11,7 @@ import {
 } from '../ledger/write/entry-writer.ts'
 import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
 import { Flood } from '../ledger/write/refusal-summary.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { RecordDeps } from './exchange.ts'
 import type { Scheme } from './scheme.ts'
 
@@ -30,7 +31,7 @@ export interface RecorderOptions {
   readonly deriveKey: () => KeyObject
   /** Ends the minutes in which refused requests are counted. */
   readonly scheduler: Scheduler
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** What decisions, jobs and changes are recorded with. */
@@ -41,14 +42,14 @@ export interface Recorder {
   /** For jobs. */
   readonly writer: EntryWriter
   /** For faults that no answer can report. */
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
   /** Writes the counts that are left. */
   readonly close: () => Promise<void>
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { ledger, schemes, clock, monotonic, scheduler, onFault, changedBy } = options
-  const writer = createEntryWriter({ ledger, mode: options.ledgerMode, sinks: options.sinks, onFault })
+  const { ledger, schemes, clock, monotonic, scheduler, telemetry, changedBy } = options
+  const writer = createEntryWriter({ ledger, mode: options.ledgerMode, sinks: options.sinks, telemetry })
   const address = createRecordAddress(options.ledgerAddresses ?? 'whole', options.deriveKey)
   const flood = new Flood({
     write: writer.write,
@@ -56,14 +57,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
     clock,
     monotonic,
     scheduler,
-    onFault,
+    telemetry,
   })
   let closed: Promise<void> | undefined
   return {
     records: writer.isOn ? { writer, flood, address, schemes, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
     writer,
-    onFault,
+    telemetry,
     close() {
       closed ??= flood.close()
       return closed

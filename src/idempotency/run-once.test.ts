@@ -4,6 +4,7 @@ import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { parsePeppers } from '../secrets/peppers.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
+import { noTelemetry } from '../telemetry/telemetry.ts'
 import { createAnswerSeal } from './answer-seal.ts'
 import { createAnswerOnce, type PlainAnswer } from './run-once.ts'
 
@@ -19,7 +20,7 @@ function open() {
   const clock = () => time.now
   const seal = createAnswerSeal(parsePeppers(testPepper, 'the test'), clock, 'idempotent predictions v1')
   let done = 0
-  const answerOnce = createAnswerOnce({ answers: store, seal, clock, onFault: () => {} })
+  const answerOnce = createAnswerOnce({ answers: store, seal, clock, telemetry: noTelemetry })
   const idempotency = (request: unknown = { text: 'a' }, owner = 'acme') => ({ owner, key: 'k', request })
   const ask = (given: Partial<PlainAnswer> | Error = {}, asked = idempotency()) =>
     answerOnce(asked, async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { AnswerSeal, Idempotency } from './answer-seal.ts'
 import type { AnswerReservation, KeptAnswer, KeptAnswers } from './idempotency-store.ts'
 
@@ -42,8 +43,7 @@ export interface AnswerOnceOptions {
   readonly answers: KeptAnswers
   readonly seal: AnswerSeal
   readonly clock: Clock
-  /** Told of a name that could not be given back: it is free when its reservation ends. */
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** Headers that belong to the answer itself. Others are of one request, such as its id and how its limits stand. */
@@ -88,7 +88,7 @@ export function createAnswerOnce(options: AnswerOnceOptions): AnswerOnce {
 type Reserved = { readonly reservation: AnswerReservation } | { readonly replayed: PlainAnswer }
 
 async function carryOut(
-  { answers, seal, onFault }: AnswerOnceOptions,
+  { answers, seal, telemetry }: AnswerOnceOptions,
   idempotency: Idempotency,
   { id, holder }: AnswerReservation,
   work: (held: HeldName) => Promise<PlainAnswer>,
@@ -101,7 +101,7 @@ async function carryOut(
   const giveBack = (): Promise<void> =>
     answers
       .release({ id, holder })
-      .catch((fault: unknown) => onFault('an Idempotency-Key could not be given back', fault))
+      .catch((fault: unknown) => telemetry.event('idempotency.release_failed', {}, fault))
   try {
     const answer = await work({
       keep(kept) {

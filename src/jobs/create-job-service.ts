@@ -6,6 +6,7 @@ import { createAnswerOnce } from '../idempotency/run-once.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { Peppers } from '../secrets/peppers.ts'
+import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { hasEnded } from './job.ts'
 import { createJobAccess, type JobAccessOptions } from './job-access.ts'
 import { createJobChanges } from './job-changes.ts'
@@ -65,7 +66,7 @@ export interface JobServiceOptions {
   /** From 0 on and below 1. @default Math.random */
   readonly random?: () => number
   /** Called with background faults, which reach no caller. @default none */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly telemetry?: Telemetry | undefined
 }
 
 /** Waits after the first failures: 0 to 1 s, 0 to 2 s, and so on, up to a minute. */
@@ -111,13 +112,13 @@ export function createJobService(options: JobServiceOptions): JobService {
  * Ends that a process before this one committed and did not live to record; a process that only
  * looks leaves them to one that works.
  */
-async function recordLate({ ledger, onFault }: JobServiceOptions, parts: Parts): Promise<void> {
+async function recordLate({ ledger, telemetry }: JobServiceOptions, parts: Parts): Promise<void> {
   if (ledger === undefined || parts.worker === undefined) return
   const { store, records, clock } = parts
   try {
     await recordEnds({ store, ledger, records, begunAt: clock() })
   } catch (fault) {
-    onFault?.('whether all ended jobs are recorded could not be found out', fault)
+    telemetry?.event('jobs.ends_unknown', {}, fault)
   }
 }
 
@@ -126,13 +127,13 @@ type Parts = SubmitJobOptions &
   ExpireJobsOptions & { readonly worker: JobWorker | undefined }
 
 function partsOf(options: JobServiceOptions): Parts {
-  const { store, models, concurrency, clock = Date.now, onFault = () => {} } = options
+  const { store, models, concurrency, clock = Date.now, telemetry = noTelemetry } = options
   const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)
-  const usages = createJobUsages(onFault)
+  const usages = createJobUsages(telemetry)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, onFault }
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, telemetry }
   const workerOptions = {
     ...shared,
     concurrency,
@@ -150,7 +151,7 @@ function partsOf(options: JobServiceOptions): Parts {
     attemptsMax: options.attemptsMax ?? 3,
     bounds: { jobsMax: options.jobsMax ?? 10_000, ownerJobsMax: options.ownerJobsMax ?? 1_000 },
     changes: createJobChanges(scheduler),
-    answerOnce: createAnswerOnce({ answers: store, seal, clock, onFault }),
+    answerOnce: createAnswerOnce({ answers: store, seal, clock, telemetry }),
     worker: concurrency === 0 ? undefined : new JobWorker(workerOptions),
   }
 }

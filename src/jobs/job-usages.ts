@@ -1,4 +1,5 @@
 import { noUsage, type Usage } from '../limits/usage.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { JobRecord } from './job.ts'
 
 /**
@@ -27,7 +28,7 @@ export interface JobUsages {
   readonly close: () => Promise<void>
 }
 
-export function createJobUsages(onFault: (message: string, fault: unknown) => void): JobUsages {
+export function createJobUsages(telemetry: Telemetry): JobUsages {
   const held = new Map<string, Usage>()
   const ending = new Set<Promise<void>>()
 
@@ -37,7 +38,7 @@ export function createJobUsages(onFault: (message: string, fault: unknown) => vo
     held.delete(id)
     // No caller waits for it, so a failure is reported.
     const done = (async () => how(usage))()
-      .catch((fault: unknown) => onFault('the limits of a job could not be counted down', fault))
+      .catch((fault: unknown) => telemetry.event('limiter.settle_failed', {}, fault))
       .finally(() => ending.delete(done))
     ending.add(done)
   }

@@ -16,6 +16,7 @@ import { createSigningKey, readAll } from '../../test/contract/ledger.contract.t
 import { createMemoryLedger } from '../../test/support/memory-ledger.ts'
 import { createEntryWriter } from '../ledger/write/entry-writer.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
+import { noTelemetry } from '../telemetry/telemetry.ts'
 import type { JobRecord } from './job.ts'
 import { createJobRecords } from './job-records.ts'
 import { recordEnds } from './record-missed-ends.ts'
@@ -26,7 +27,7 @@ const attempt = { latencyUs: 5, measures: {} }
 function openLeft() {
   const store = createInProcessJobStore()
   const ledger = createMemoryLedger({ signingKey: createSigningKey(), clock: () => jobBegin })
-  const writer = createEntryWriter({ ledger, onFault: () => {} })
+  const writer = createEntryWriter({ ledger, telemetry: noTelemetry })
   const records = createJobRecords(writer, () => jobBegin + 10)
   return {
     store,

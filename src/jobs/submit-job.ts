@@ -6,6 +6,7 @@ import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { AnswerOnce, HeldName, PlainAnswer } from '../idempotency/run-once.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
 import type { JobQueue, JobSubmission } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
@@ -27,7 +28,7 @@ export interface SubmitJobOptions {
   readonly answerOnce: AnswerOnce
   /** Jobs whose acceptance is being recorded: none is begun before. */
   readonly accepting: Map<string, Promise<boolean>>
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /**
@@ -43,7 +44,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
   return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
-    return holdUsage(request.usage ?? noUsage, options.onFault, async () => {
+    return holdUsage(request.usage ?? noUsage, options.telemetry, async () => {
       if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
       return { job: await accept(options, request, request.keep), isReplayed: false }
     })
@@ -56,7 +57,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
  */
 async function holdUsage(
   usage: Usage,
-  onFault: SubmitJobOptions['onFault'],
+  telemetry: Telemetry,
   submit: () => Promise<SubmittedJob>,
 ): Promise<SubmittedJob> {
   const hasTaken = usage.detach()
@@ -66,15 +67,15 @@ async function holdUsage(
     isReplayed = submitted.isReplayed
     return submitted
   } finally {
-    if (hasTaken && isReplayed) await attach(usage, onFault)
+    if (hasTaken && isReplayed) await attach(usage, telemetry)
   }
 }
 
-async function attach(usage: Usage, onFault: SubmitJobOptions['onFault']): Promise<void> {
+async function attach(usage: Usage, telemetry: Telemetry): Promise<void> {
   try {
     await usage.attach()
   } catch (fault) {
-    onFault('the limits of a request could not be counted down', fault)
+    telemetry.event('limiter.settle_failed', {}, fault)
   }
 }
 
@@ -168,12 +169,12 @@ async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, isKept: 
 }
 
 async function withdraw(
-  { store, usages, clock, keepMs, onFault }: SubmitJobOptions,
+  { store, usages, clock, keepMs, telemetry }: SubmitJobOptions,
   { id }: NewJob,
 ): Promise<void> {
   usages.drop(id)
   await store.cancel({ id }, clock(), keepMs).catch((fault: unknown) => {
-    onFault(`job ${id} was answered with a fault, and could not be cancelled`, fault)
+    telemetry.event('job.not_cancelled', { job: id }, fault)
   })
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
 import { SetupError } from '../core/setup-error.ts'
+import { createTelemetry, type EventListener, noTelemetry } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
 import type { Model } from './model.ts'
 import type { ModelRuntime, ServedModel } from './model-runtime.ts'
@@ -38,7 +39,7 @@ export interface ModelRuntimeOptions {
    * log.
    * @default nothing
    */
-  readonly onFault?: (fault: Error) => void
+  readonly onEvent?: EventListener
 }
 
 const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
@@ -48,7 +49,7 @@ const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
   waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
   loadMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
   threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
-  onFault: { expected: 'a function', accepts: isFunction },
+  onEvent: { expected: 'a function', accepts: isFunction },
 }
 
 /** How long an aborted batch may take to end before its thread is killed. */
@@ -102,7 +103,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     loadMs = 120_000,
     threads,
     threadHeapMib,
-    onFault = () => {},
+    onEvent,
   } = options
   if (given === undefined)
     return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
@@ -116,7 +117,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
       loadMs,
       graceMs,
       heapMib: threadHeapMib,
-      onFault,
+      telemetry: onEvent === undefined ? noTelemetry : createTelemetry([onEvent]),
     })
   }
   const model = checkModel(given, 'models')

@@ -5,6 +5,7 @@ import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../models/create-model-runtime.ts'
 import type { ModelRuntime } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
+import { createTelemetry, type EventListener } from '../telemetry/telemetry.ts'
 import type { WardJobsOptions } from '../ward/jobs-options.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import { openControlSocket } from './control-socket.ts'
@@ -76,43 +77,38 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
     deadlineMs: options.modelDeadline,
     waitingMax: options.queueMax,
     ...(options.modelThreads !== 'auto' && { threads: options.modelThreads }),
-    onFault: (fault) => log.error({ err: fault }, fault.message),
+    onEvent: logEvents(log),
   }
 }
 
-function faultLogger(log: Log): (message: string, fault: unknown) => void {
-  return (message, fault) => {
-    if (fault === undefined) log.info(message)
-    else log.error({ err: fault }, message)
+/** The log as a listener of operational events: one line each. */
+function logEvents(log: Log): EventListener {
+  return ({ name, level, message, fields, cause }) => {
+    log[level]({ event: name, ...fields, ...(cause !== undefined && { err: cause }) }, message)
   }
 }
 
 function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log: Log): OpenWardOptions {
+  const telemetry = createTelemetry([logEvents(log)])
   return {
     ...options,
     create: true,
     storeUsage: 'always',
     schemes: options.scheme.map((name) => schemeOf(name, options.keyHeader)),
     format: { prefix: options.keyPrefix, environment: options.environment },
-    ledger: ledgerOptions(options, log),
+    ledger: ledgerOptions(options),
     jobs: jobOptions(options, models),
-    onShadow: ({ use }) => log.info({ limit: use.name }, 'a limit in shadow would have refused'),
-    onFault: faultLogger(log),
+    onShadow: ({ use }) => telemetry.event('limiter.shadow_refused', { limit: use.name }),
+    telemetry,
   }
 }
 
-function ledgerOptions(options: ServerOptions, log: Log): LedgerStorageOptions {
+function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
   const { ledgerKeep, ledgerMax, onCheckpoint } = options
   return {
     keepMs: ledgerKeep === 'forever' ? undefined : ledgerKeep,
     bytesMax: ledgerMax === 'unlimited' ? undefined : ledgerMax,
     onCheckpoint,
-    onNewSigningKey: (message, publicKey) => log.warn({ public_key: publicKey }, message),
-    onUnclosed: (streams) =>
-      log.info(
-        { streams },
-        'earlier writers of the ledger have no end: killed, or still running; what they committed is whole',
-      ),
   }
 }
 

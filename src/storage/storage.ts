@@ -8,6 +8,7 @@ import type { Ledger, LedgerReader } from '../ledger/ledger.ts'
 import type { LedgerVerification, LedgerVerifyOptions } from '../ledger/verify/verify-ledger.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import type { Peppers } from '../secrets/peppers.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { JobStore } from './job-store.ts'
 
 /**
@@ -67,8 +68,8 @@ export interface StorageOptions {
   readonly monotonic?: Clock | undefined
   /** @default the process's own timers */
   readonly scheduler?: Scheduler | undefined
-  /** Background faults, and their end (`fault` undefined). */
-  readonly onFault?: ((message: string, fault: unknown) => void) | undefined
+  /** Background faults, and their end. @default none */
+  readonly telemetry?: Telemetry | undefined
 }
 
 /** How a deployment's ledger is written. */
@@ -81,10 +82,6 @@ export interface LedgerStorageOptions {
   readonly isLazy?: boolean
   /** Called with every signed checkpoint once it is durable. */
   readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
-  /** Called with other streams that have no end: their process was killed, or still runs. */
-  readonly onUnclosed?: (streams: readonly string[]) => void
-  /** Called for a new key, made because the ledger existed without one. @default onFault */
-  readonly onNewSigningKey?: (message: string, publicKey: string) => void
 }
 
 /**
@@ -108,8 +105,8 @@ export interface LedgerInspection {
   readonly openReader: () => Promise<LedgerReader>
   /** The last record of each stream; the stream that was written last comes first. */
   readonly readHeads: () => Promise<readonly LedgerHead[]>
-  /** Signs checkpoints. @param onNew as `LedgerStorageOptions.onNewSigningKey` */
-  readonly signingKey: (onNew: (message: string, publicKey: string) => void) => Promise<KeyObject>
+  /** Signs checkpoints; created, with an event, if missing. */
+  readonly signingKey: (telemetry: Telemetry) => Promise<KeyObject>
   /** The public half, base64url; undefined if there is no key. */
   readonly publicKey: () => Promise<string | undefined>
   /** Verifies every block, base and stream, and the index. Retention may drop records meanwhile. */

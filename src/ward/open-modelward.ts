@@ -12,6 +12,7 @@ import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
+import { createTelemetry, type EventListener, type OperationalEvent } from '../telemetry/telemetry.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
 import type { WardFor } from './ward.ts'
@@ -71,11 +72,10 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
   /**
-   * Background faults: the key store cannot be polled, and can again (`fault` undefined); a key
-   * could not be upgraded; usage of limits cannot be stored, or another process stores it.
-   * @default process.emitWarning
+   * Gets each operational event of docs/reference/events.md: an outage begins or ends, a background
+   * task failed. @default process.emitWarning
    */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly onEvent?: EventListener
 }
 
 const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
@@ -112,7 +112,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
     accepts: (value) => Array.isArray(value) && value.every(isFunction),
   },
   clock: { expected: 'a function', accepts: isFunction },
-  onFault: { expected: 'a function', accepts: isFunction },
+  onEvent: { expected: 'a function', accepts: isFunction },
   ...limitRules,
 }
 
@@ -123,7 +123,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  *
  * Each process counts limits by itself. The first that opens the folder stores the usage of windows
  * of an hour and more, and of quotas, across restarts and `kill -9`; any other counts in its own
- * memory, and reports that once to `onFault`.
+ * memory, and reports that once as `limiter.not_shared`.
  *
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
@@ -147,7 +147,7 @@ export async function openModelward<
     ...options,
     create: options.create ?? true,
     limitBadKeys: options.limitBadKeys ?? '30/min',
-    onFault: options.onFault ?? emitWarning,
+    telemetry: createTelemetry([options.onEvent ?? emitWarning]),
     storeUsage: 'if_free',
     ledgerMode: ledgerMode === 'none' ? undefined : ledgerMode,
     ledger:
@@ -178,6 +178,9 @@ export function isSchemes(values: readonly unknown[]): boolean {
   return places.length > 0 && !places.includes(undefined) && new Set(places).size === places.length
 }
 
-function emitWarning(message: string, fault: unknown): void {
-  process.emitWarning(`modelward: ${message}`, fault === undefined ? {} : { detail: String(fault) })
+function emitWarning({ name, message, cause }: OperationalEvent): void {
+  process.emitWarning(`modelward: ${message}`, {
+    code: name,
+    ...(cause !== undefined && { detail: String(cause) }),
+  })
 }

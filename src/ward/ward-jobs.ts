@@ -7,6 +7,7 @@ import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { createWebhookSecretSeal } from '../webhooks/secret.ts'
 import { createTargetAddresses } from '../webhooks/target-address.ts'
 import { createWebhookService, type WebhookService } from '../webhooks/webhook-service.ts'
@@ -33,7 +34,7 @@ export interface WardJobsDeps {
   readonly clock: Clock
   readonly monotonic: Clock
   readonly scheduler: Scheduler
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** Starts the jobs of a ward and their webhooks, recorded as its changes are. */
@@ -60,7 +61,7 @@ interface WardWebhooks {
 async function createWardWebhooks(
   { allow = [], allowHttp = false, deadlineMs = 20_000 }: WardWebhooksOptions,
   isSending: boolean,
-  { store, peppers, writer, changes, clock, scheduler, onFault }: WardJobsDeps,
+  { store, peppers, writer, changes, clock, scheduler, telemetry }: WardJobsDeps,
 ): Promise<WardWebhooks> {
   const rules = { addresses: createTargetAddresses(allow), allowHttp }
   const seal = createWebhookSecretSeal(peppers)
@@ -83,7 +84,7 @@ async function createWardWebhooks(
     resolve: resolveName,
     random: Math.random,
     schedule: scheduler.after,
-    onFault,
+    telemetry,
   })
   return { service, close: worker.close }
 }

@@ -26,6 +26,7 @@ import type { LimitRefusal } from '../limits/limiter.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import type { Storage } from '../storage/storage.ts'
+import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { readWardLimits } from './limit-options.ts'
 import type { JobsOptions, WardJobs, WardJobsDeps } from './ward-jobs.ts'
@@ -101,7 +102,7 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly limitBadKeys?: string | undefined
   /**
    * `before`: an answer waits until its record is durable, and is 503 `ledger_unavailable` if that
-   * fails. `after`: it does not wait, and `onFault` gets a record that could not be written.
+   * fails. `after`: it does not wait, and a record that could not be written is `ledger.record_lost`.
    * @default 'before'
    */
   readonly ledgerMode?: LedgerMode | undefined
@@ -123,8 +124,8 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly scheduler?: Scheduler | undefined
   /** Called with each limit in shadow that would have refused. */
   readonly onShadow?: ((refusal: LimitRefusal) => void) | undefined
-  /** Background faults: the store cannot be polled, an upgrade was not written. */
-  readonly onFault?: ((message: string, fault: unknown) => void) | undefined
+  /** Where operational events go. @default none */
+  readonly telemetry?: Telemetry | undefined
 }
 
 /** Milliseconds between two polls of the key store: the longest that a revoked key still works. */
@@ -138,11 +139,11 @@ export async function createWard<Required extends boolean>(
   const { keys: store, ledger, limiter } = storage
   const { peppers } = storage.secrets
   const { format, clock = Date.now, monotonic = () => performance.now() } = options
-  const { scheduler = processScheduler, onFault = () => {} } = options
+  const { scheduler = processScheduler, telemetry = noTelemetry } = options
   const limits = readWardLimits(options)
-  const deps = { peppers, clock, monotonic, scheduler, onFault }
+  const deps = { peppers, clock, monotonic, scheduler, telemetry }
   const { cache, sync } = await openKeyCache(store, options, deps)
-  const announced = refreshAfterChanges(store, sync, onFault)
+  const announced = refreshAfterChanges(store, sync, telemetry)
   const deriveKey = () => peppers.derive('ledger addresses v1')
   const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey })
   const { writer, changes } = recorder
@@ -156,7 +157,7 @@ export async function createWard<Required extends boolean>(
     sessions: createSessions(peppers.derive('sessions v1')),
     clock,
     hasImportedKeys: sync.hasImportedKeys,
-    upgradeSecret: createUpgrade(store, deps),
+    upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
     badKeys: createBadKeys(limits.limitBadKeys, monotonic),
@@ -205,22 +206,10 @@ async function closeAll(
   }
 }
 
-function createUpgrade(
-  store: KeyStore,
-  { peppers, clock, onFault }: Pick<WardJobsDeps, 'peppers' | 'clock' | 'onFault'>,
-): ReturnType<typeof createSecretUpgrade> {
-  return createSecretUpgrade({
-    store,
-    peppers,
-    clock,
-    onFault: (fault) => onFault('a key could not be upgraded', fault),
-  })
-}
-
 async function openKeyCache(
   store: KeyStore,
   { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 }: Pick<WardOptions, 'cachedKeysMax' | 'leaseMs'>,
-  { monotonic, scheduler, onFault }: Pick<WardJobsDeps, 'monotonic' | 'scheduler' | 'onFault'>,
+  { monotonic, scheduler, telemetry }: Pick<WardJobsDeps, 'monotonic' | 'scheduler' | 'telemetry'>,
 ): Promise<{ readonly cache: KeyCache; readonly sync: KeyCacheSync }> {
   const cache = createKeyCache({ keysMax, leaseMs, monotonic })
   const sync = createKeyCacheSync({
@@ -229,8 +218,8 @@ async function openKeyCache(
     monotonic,
     scheduler,
     intervalMs: pollMs,
-    onSyncFailed: (fault) => onFault('the key store cannot be heard', fault),
-    onSynced: () => onFault('the key store is heard again', undefined),
+    onSyncFailed: (fault) => telemetry.event('keys.sync_failed', {}, fault),
+    onSynced: () => telemetry.event('keys.sync_back', {}),
   })
   try {
     await sync.refresh()
@@ -253,13 +242,9 @@ async function openJobs(
 }
 
 /** The store, with the cache refreshed at once after each change of this process. */
-function refreshAfterChanges(
-  store: KeyStore,
-  { refresh }: KeyCacheSync,
-  onFault: (message: string, fault: unknown) => void,
-): KeyStore {
+function refreshAfterChanges(store: KeyStore, { refresh }: KeyCacheSync, telemetry: Telemetry): KeyStore {
   // The change is durable either way: the next poll finds it.
   return announceChanges(store, () =>
-    refresh().catch((fault) => onFault('a change was made and could not be heard at once', fault)),
+    refresh().catch((fault) => telemetry.event('keys.refresh_failed', {}, fault)),
   )
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/time.ts'
 import { ledgerEntry } from '../ledger/format/record.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { reasonOf } from './failure.ts'
 import { signWebhook, writeWebhookBody } from './message.ts'
 import type { DeliveryAttempt, DeliveryResult, WebhookDelivery, WebhookOutbox } from './outbox.ts'
@@ -16,7 +17,7 @@ export interface AttemptOptions extends SendOptions {
   readonly clock: Clock
   /** 0 to 1, for the waits between attempts. */
   readonly random: () => number
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** The newest, and the one that it replaces. */
@@ -77,7 +78,7 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
       return [options.seal.open(sealed, owner)]
     } catch (thrown) {
       // Its pepper is gone, or it was changed: a signature by it would be worth nothing.
-      options.onFault('a webhook secret could not be opened', thrown)
+      options.telemetry.event('webhook.secret_unreadable', {}, thrown)
       return []
     }
   })
@@ -90,7 +91,7 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
 async function recordEnd(
   { id, job, owner, attempts }: WebhookDelivery,
   { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,
-  { writer, clock, onFault }: AttemptOptions,
+  { writer, clock, telemetry }: AttemptOptions,
 ): Promise<void> {
   if (typeof then !== 'string') return
   const { status, reason } = result
@@ -98,6 +99,6 @@ async function recordEnd(
   try {
     await writer.write(ledgerEntry({ at: clock(), event: 'webhook.ended', keyId: job.keyId, owner, detail }))
   } catch (thrown) {
-    onFault('the end of a webhook was not recorded', thrown)
+    telemetry.event('webhook.not_recorded', {}, thrown)
   }
 }

@@ -7,6 +7,7 @@ import { createChangeRecorder } from '../ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../ledger/write/entry-writer.ts'
 import { drawPepper, parsePeppers } from '../secrets/peppers.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
+import { noTelemetry } from '../telemetry/telemetry.ts'
 import { createWebhookSecretSeal, formatWebhookSecret } from './secret.ts'
 import { createTargetAddresses } from './target-address.ts'
 import { createWebhookService } from './webhook-service.ts'
@@ -18,7 +19,7 @@ function open() {
   const outbox = createInProcessJobStore()
   const time = { now: Date.UTC(2026, 0, 1) }
   const clock = (): number => time.now
-  const writer = createEntryWriter({ ledger, onFault: () => {} })
+  const writer = createEntryWriter({ ledger, telemetry: noTelemetry })
   const seal = createWebhookSecretSeal(parsePeppers(testPepper, 'the test'))
   const service = createWebhookService({
     outbox,

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { closeWebhooks, openWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 
@@ -75,7 +76,7 @@ describe('a worker', () => {
   test('goes on after a store that was out, and what it could not settle is sent again under the same id', async () => {
     const { url, got } = await receiver(statuses(200))
     let isOut = true
-    const { service, endJob, settled, faults, pass } = await openWebhooks({}, (store) => ({
+    const { service, endJob, settled, events, pass } = await openWebhooks({}, (store) => ({
       ...store,
       async settleDelivery(attempt) {
         if (isOut) throw new Error('out')
@@ -84,7 +85,7 @@ describe('a worker', () => {
     }))
     await service.rotateSecret('acme')
     await endJob(1, url)
-    await vi.waitFor(() => expect(faults).toHaveLength(1))
+    await vi.waitFor(() => expect(events).toHaveLength(1))
     isOut = false
     pass(60_000)
     await settled(1)
@@ -94,7 +95,7 @@ describe('a worker', () => {
 
   test('tells of a store that is out once, however often it looks', async () => {
     let looks = 0
-    const { worker, faults } = await openWebhooks({}, (store) => ({
+    const { worker, events } = await openWebhooks({}, (store) => ({
       ...store,
       async claimDeliveries() {
         looks += 1
@@ -105,12 +106,12 @@ describe('a worker', () => {
       worker.wake()
       expect(looks).toBeGreaterThan(3)
     })
-    expect(faults).toHaveLength(1)
+    expect(events).toHaveLength(1)
   })
 
   test('says nothing of secrets, URLs or answers, in no fault and in no record', async () => {
     const { url } = await receiver((_request, response) => response.writeHead(500).end('their words'))
-    const { service, endJob, settled, ledger, faults, store, pass } = await openWebhooks()
+    const { service, endJob, settled, ledger, events, store, pass } = await openWebhooks()
     const text = await service.rotateSecret('acme')
     await endJob(1, `${url}?token=abc`)
     await settled(1)
@@ -119,9 +120,9 @@ describe('a worker', () => {
     await store.addWebhookSecret({ owner: 'acme', sealed, createdAt: 1, signsUntil: null }, 0)
     pass(5_000)
     await settled(2)
-    expect(faults).toHaveLength(1)
-    const said = `${JSON.stringify(ledger.entries)}${String(faults)}`
-    expect(said).toContain('a webhook secret could not be opened')
+    expect(events).toHaveLength(1)
+    const said = `${JSON.stringify(ledger.entries)}${inspect(events, { depth: 10 })}`
+    expect(said).toContain('webhook.secret_unreadable')
     for (const hidden of [text.slice(6), 'token=abc', '/in', 'their words', 'private'])
       expect(said).not.toContain(hidden)
   })

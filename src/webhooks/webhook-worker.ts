@@ -59,7 +59,7 @@ class Worker {
   #isWoken = false
   #isClosed = false
   /** Whether the outbox could not be read when it was last looked at. */
-  #isDeaf = false
+  #isFailing = false
   #cancelPoll: (() => void) | undefined
 
   constructor(options: WebhookWorkerOptions) {
@@ -98,7 +98,7 @@ class Worker {
    * wakes.
    */
   async #claimAll(): Promise<void> {
-    const { outbox, clock, deadlineMs, concurrency = 128, ownerConcurrency = 8, onFault } = this.#options
+    const { outbox, clock, deadlineMs, concurrency = 128, ownerConcurrency = 8, telemetry } = this.#options
     try {
       while (this.#isWoken && !this.#isClosed) {
         this.#isWoken = false
@@ -107,19 +107,19 @@ class Worker {
         const now = clock()
         const until = now + deadlineMs + leaseSlackMs
         const claimed = await outbox.claimDeliveries({ max, ownerMax: ownerConcurrency, now, until })
-        this.#isDeaf = false
+        this.#isFailing = false
         for (const delivery of claimed) this.#begin(delivery)
       }
     } catch (thrown) {
       // Reported once per outage: the outbox is read every second.
-      if (!this.#isDeaf) onFault('webhooks that are due could not be read', thrown)
-      this.#isDeaf = true
+      if (!this.#isFailing) telemetry.event('webhook.outbox_unreadable', {}, thrown)
+      this.#isFailing = true
     }
   }
 
   #begin(delivery: WebhookDelivery): void {
     const attempt = attemptDelivery(delivery, this.#options, this.#stop.signal)
-      .catch((thrown: unknown) => this.#options.onFault('a webhook could not be settled', thrown))
+      .catch((thrown: unknown) => this.#options.telemetry.event('webhook.not_settled', {}, thrown))
       .finally(() => {
         this.#underWay.delete(attempt)
         this.wake()

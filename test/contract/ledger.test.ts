@@ -5,6 +5,8 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { openSqliteLedger, type SqliteLedgerOptions } from '../../src/storage/sqlite/ledger/ledger.ts'
 import { openSqliteLedgerReader } from '../../src/storage/sqlite/ledger/reader.ts'
+import { createTelemetry, type OperationalEvent } from '../../src/telemetry/telemetry.ts'
+import { collectEvents } from '../support/collect-events.ts'
 import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { startProcess } from './child-process.ts'
 import {
@@ -58,8 +60,8 @@ describe('a ledger in SQLite', () => {
     const second = startProcess('append-records', file, 'second')
     await second.waitForLines(1)
     await second.kill()
-    const told: string[] = []
-    const third = await openLedger({ file, onUnclosed: (of) => told.push(...of) })
+    const { telemetry, events } = collectEvents()
+    const third = await openLedger({ file, telemetry })
     const records = await readAll(third)
     checkChains(records)
     const streams = [...new Set(records.map(({ stream }) => stream))]
@@ -73,7 +75,7 @@ describe('a ledger in SQLite', () => {
       before: [lastOf(streams[1]), lastOf(streams[0])],
       unclosed: [streams[1]],
     })
-    expect(told).toEqual([streams[1]])
+    expect(events).toMatchObject([{ name: 'ledger.unclean_start', fields: { streams: [streams[1]] } }])
     expect(records.filter(({ stream }) => stream === streams[0]).map(({ event }) => event)).toEqual([
       'ledger.opened',
       'ledger.checkpoint',
@@ -148,22 +150,19 @@ describe('a ledger in SQLite', () => {
 
   test('a clock that leaps ahead drops nothing, and is told of', async () => {
     const time = { now: ledgerBegin }
-    let tell = (_: string): void => {}
-    const told = new Promise<string>((resolve) => {
-      tell = resolve
-    })
+    const { promise: told, resolve: tell } = Promise.withResolvers<OperationalEvent>()
     const file = inFolder()
     const ledger = await openLedger({
       file,
       clock: () => time.now,
       monotonic: () => 0,
       retention: { ageMs: 60_000 },
-      onFault: (message) => tell(message),
+      telemetry: createTelemetry([tell]),
     })
     await ledger.append(requestOf())
     time.now += 3_600_000
     await ledger.append(requestOf({ at: time.now }))
-    expect(await told).toMatch('the clock jumped ahead by 3600 s')
+    expect(await told).toMatchObject({ name: 'ledger.clock_jumped', fields: { seconds: 3_600 } })
     // The turn that told it ends before the ledger is closed.
     await ledger.close()
     const reader = await openSqliteLedgerReader({ file })
@@ -269,8 +268,8 @@ describe('a ledger in SQLite in trouble', () => {
 
   test('a file that was moved away is a fault until it is back', async () => {
     const file = inFolder()
-    const told: string[] = []
-    const ledger = await openLedger({ file, onFault: (message) => told.push(message) })
+    const { telemetry, names } = collectEvents()
+    const ledger = await openLedger({ file, telemetry })
     renameSync(file, `${file}.away`)
     await expect(ledger.append(requestOf())).rejects.toMatchObject(unavailable)
     await expect(ledger.append(requestOf())).rejects.toMatchObject(unavailable)
@@ -279,9 +278,9 @@ describe('a ledger in SQLite in trouble', () => {
     await ledger.append(requestOf())
     await ledger.append(requestOf())
     // Once each, however many appends failed or succeeded. Maintenance may report its own.
-    expect(told.filter((message) => !message.includes('maintained'))).toEqual([
-      expect.stringContaining('it is out'),
-      expect.stringContaining('it is back'),
+    expect(names.filter((name) => name !== 'ledger.maintenance_failed')).toEqual([
+      'ledger.unreachable',
+      'ledger.back',
     ])
     expect(await readAll(ledger)).toHaveLength(4)
   })
@@ -289,8 +288,8 @@ describe('a ledger in SQLite in trouble', () => {
   test('a writing thread that ends in the middle is a fault, and the next begins a stream of its own', async () => {
     const file = inFolder()
     const threads = watchThreads()
-    const told: string[] = []
-    const writer = await openLedger({ file, onFault: (message) => told.push(message) })
+    const { telemetry, events } = collectEvents()
+    const writer = await openLedger({ file, telemetry })
     const append = (): Promise<void> => writer.append(requestOf())
     await append()
     const lost = Promise.allSettled([append(), append()])
@@ -307,6 +306,6 @@ describe('a ledger in SQLite in trouble', () => {
     expect(records.filter(({ event }) => event === 'request.admitted').length).toBeGreaterThanOrEqual(
       2 + kept,
     )
-    expect(told.join()).toMatch(/the writer thread has ended/)
+    expect(events).toMatchObject([{ name: 'ledger.thread_restarted', fields: { thread: 'writer' } }])
   })
 })

@@ -6,6 +6,8 @@ import {
   type InProcessLimiter,
 } from '../../src/limits/in-process/in-process-limiter.ts'
 import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
+import type { OperationalEvent } from '../../src/telemetry/telemetry.ts'
+import { collectEvents } from '../support/collect-events.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 /** A machine's two clocks, in milliseconds: how long it has run, and what its wall clock shows. */
@@ -18,7 +20,7 @@ export interface MachineTime {
 export interface PersistentLimiter {
   readonly limiter: InProcessLimiter
   readonly folder: string
-  readonly faults: (readonly [message: string, fault: unknown])[]
+  readonly events: readonly OperationalEvent[]
   /** Ends it in order. */
   readonly stop: () => Promise<void>
   /** Ends it as `kill -9` would: gives a folder with the files as they are at this moment. */
@@ -28,19 +30,19 @@ export interface PersistentLimiter {
 /** Starts a process in a folder. Its own monotonic clock begins at 0, as in any process. */
 export function startPersistentLimiter(folder: string, time: MachineTime): PersistentLimiter {
   const startedAt = time.steady
-  const faults: [string, unknown][] = []
+  const { telemetry, events } = collectEvents()
   const store = openSqliteUsageStore({ file: join(folder, 'limits.db'), clock: () => time.wall })
   const limiter = createInProcessLimiter({
     store,
     clock: () => time.wall,
     monotonic: () => time.steady - startedAt,
-    onFault: (message, fault) => faults.push([message, fault]),
+    telemetry,
   })
   onTestFinished(() => store.close())
   return {
     limiter,
     folder,
-    faults,
+    events,
     stop: () => limiter.close(),
     crash() {
       const left = createTemporaryFolder()

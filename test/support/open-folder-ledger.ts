@@ -2,16 +2,15 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import type { DataFolder } from '../../src/storage/sqlite/data-folder.ts'
 import { openSqliteLedger, type SqliteLedgerOptions } from '../../src/storage/sqlite/ledger/ledger.ts'
 import { openSigningKey } from '../../src/storage/sqlite/signing-key.ts'
+import { noTelemetry } from '../../src/telemetry/telemetry.ts'
 
-export interface FolderLedgerOptions extends Omit<SqliteLedgerOptions, 'file' | 'signingKey'> {
-  readonly onNewSigningKey?: (message: string, publicKey: string) => void
-}
+export type FolderLedgerOptions = Omit<SqliteLedgerOptions, 'file' | 'signingKey'>
 
 /** The ledger of a data folder and its signing key, without the rest of the folder's storage. */
 export async function openFolderLedger(
   folder: DataFolder,
-  { onNewSigningKey, ...options }: FolderLedgerOptions = {},
+  options: FolderLedgerOptions = {},
 ): Promise<Ledger> {
-  const signingKey = openSigningKey(folder, onNewSigningKey)
+  const signingKey = openSigningKey(folder, options.telemetry ?? noTelemetry)
   return openSqliteLedger({ ...options, file: folder.ledgerFile, signingKey })
 }

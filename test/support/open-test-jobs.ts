@@ -6,7 +6,9 @@ import { createEntryWriter, type LedgerMode } from '../../src/ledger/write/entry
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
+import type { OperationalEvent } from '../../src/telemetry/telemetry.ts'
 import { createFakeLedger, type FakeLedger } from '../adapters/fake-ledger.ts'
+import { collectEvents } from './collect-events.ts'
 import { testPepper } from './open-test-ward.ts'
 import { createTestTime, type TestTime } from './test-time.ts'
 
@@ -25,7 +27,7 @@ export interface TestJobs {
   readonly ledger: FakeLedger
   readonly time: TestTime
   /** Background faults. */
-  readonly faults: string[]
+  readonly operational: readonly OperationalEvent[]
   /** Calls of the model `slow` so far. */
   readonly calls: ModelCallUnderWay[]
   /** Submits a job of `acme` and lets it begin. */
@@ -49,13 +51,12 @@ type Options = Partial<JobServiceOptions> & {
  */
 export function openTestJobs(options: Options = {}): TestJobs {
   const { time = createTestTime(), store = createInProcessJobStore(), ledger = createFakeLedger() } = options
-  const faults: string[] = []
   const calls: ModelCallUnderWay[] = []
-  const onFault = (message: string): void => void faults.push(message)
+  const { telemetry, events: operational } = collectEvents()
   const jobs = createJobService({
     store,
     peppers: parsePeppers(testPepper, 'the test'),
-    writer: createEntryWriter({ ledger, mode: options.ledgerMode, onFault }),
+    writer: createEntryWriter({ ledger, mode: options.ledgerMode, telemetry }),
     models: new Map<string, JobModel>([
       ['echo', { batchMax: 2, predict: echo }],
       [
@@ -71,7 +72,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
     monotonic: time.clock,
     scheduler: time.scheduler,
     random: () => 0.5,
-    onFault,
+    telemetry,
     ...options,
   })
   return {
@@ -79,7 +80,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
     store,
     ledger,
     time,
-    faults,
+    operational,
     calls,
     async submit(request = {}) {
       const { job } = await jobs.submit({ ...requestOf('a'), ...request })

@@ -10,6 +10,7 @@ import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
 import { createWebhookService } from '../../src/webhooks/webhook-service.ts'
 import { startWebhookWorker, type WebhookWorkerOptions } from '../../src/webhooks/webhook-worker.ts'
 import { createFakeLedger } from '../adapters/fake-ledger.ts'
+import { collectEvents } from './collect-events.ts'
 import { testPepper } from './open-test-ward.ts'
 
 const closing: (() => Promise<unknown>)[] = []
@@ -56,9 +57,8 @@ export async function openWebhooks(
   const time = { now: Date.now() }
   const clock = (): number => time.now
   const ledger = createFakeLedger()
-  const faults: unknown[] = []
-  const onFault = (message: string, fault: unknown): unknown => faults.push([message, fault])
-  const writer = createEntryWriter({ ledger, onFault })
+  const { telemetry, events } = collectEvents()
+  const writer = createEntryWriter({ ledger, telemetry })
   const seal = createWebhookSecretSeal(parsePeppers(testPepper, 'the test'))
   const rules = { addresses: createTargetAddresses(['127.0.0.1']), allowHttp: true }
   const changes = createChangeRecorder({ writer, clock, by: null })
@@ -90,7 +90,7 @@ export async function openWebhooks(
     },
     resolve: async () => [],
     deadlineMs: 10_000,
-    onFault,
+    telemetry,
     ...given,
   })
   closing.push(() => {
@@ -109,7 +109,7 @@ export async function openWebhooks(
     store,
     time,
     ledger,
-    faults,
+    events,
     service,
     worker,
     runTimers,

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { signCheckpoint } from '../../ledger/format/checkpoint.ts'
 import type { LedgerEvent } from '../../ledger/format/event.ts'
+import type { OperationalEvent } from '../../telemetry/telemetry.ts'
+import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
@@ -16,7 +18,7 @@ export function defineLedgerCheckpoint(command: Command): void {
     const heads = await ledger.readHeads()
     const unsigned = heads.filter(({ event }, index) => index === 0 || !isVouchedFor(event))
     if (unsigned.length === 0) return
-    const signingKey = await ledger.signingKey((message, key) => tell(`${message} (new: ${key})`))
+    const signingKey = await ledger.signingKey(createTelemetry([tellEvent]))
     const at = Date.now()
     const lines = unsigned.map((head) => `${JSON.stringify(signCheckpoint({ ...head, at }, signingKey))}\n`)
     await print(lines.join(''))
@@ -37,4 +39,9 @@ export function defineLedgerCheckpoint(command: Command): void {
  */
 function isVouchedFor(event: LedgerEvent): boolean {
   return event === 'ledger.checkpoint' || event === 'ledger.closed'
+}
+
+/** On standard error: standard output is the checkpoint alone. */
+function tellEvent({ message, fields }: OperationalEvent): void {
+  tell(`${message} ${JSON.stringify(fields)}`)
 }

@@ -1,5 +1,6 @@
 import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
@@ -26,7 +27,7 @@ export interface AttemptDeps extends AttemptOptions {
   readonly isAccepted: (id: string) => Promise<boolean>
   /** What a job has used of its limits. */
   readonly usedBy: (id: string) => Readonly<Record<string, number>>
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 export interface AttemptListeners {
@@ -87,19 +88,19 @@ export class Attempt {
       if (outcome !== undefined) await this.#end(outcome)
     } catch (thrown) {
       if (this.#stop.signal.aborted) await this.#stopped()
-      else this.#deps.onFault(`job ${this.#job.id} could not be ended`, thrown)
+      else this.#deps.telemetry.event('job.not_ended', { job: this.#job.id }, thrown)
     }
   }
 
   async #work(): Promise<AttemptOutcome | undefined> {
-    const { models, records, isAccepted, onFault } = this.#deps
+    const { models, records, isAccepted, telemetry } = this.#deps
     const { signal } = this.#stop
     signal.throwIfAborted()
     try {
       if (!(await isAccepted(this.#job.id))) return void (await this.#release())
       await records.started(this.#job)
     } catch (fault) {
-      onFault(`job ${this.#job.id} does not begin: that could not be recorded`, fault)
+      telemetry.event('job.not_begun', { job: this.#job.id }, fault)
       this.#listeners.onNotStarted()
       return void (await this.#release())
     }
@@ -119,18 +120,18 @@ export class Attempt {
   }
 
   async #end(outcome: AttemptOutcome): Promise<void> {
-    const { records, clock, usedBy, monotonic, onFault } = this.#deps
+    const { records, clock, usedBy, monotonic, telemetry } = this.#deps
     if (outcome.end === 'retry')
-      onFault(`attempt ${this.#job.attempts} at job ${this.#job.id} failed`, outcome.fault)
+      telemetry.event('job.attempt_failed', { job: this.#job.id, attempt: this.#job.attempts }, outcome.fault)
     const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
-    await this.#retryUntilDone('job records cannot be written', () => records.ensureWritable())
+    await this.#retryUntilDone('job.not_recorded', () => records.ensureWritable())
     const measures = usedBy(this.#job.id)
     const end = this.#endOf(outcome, clock())
-    const settled = await this.#retryUntilDone('ended jobs cannot be written', () => this.#settle(end))
+    const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
     const code = outcome.end === 'succeeded' ? null : outcome.error.code
-    await this.#retryUntilDone('the end of a job cannot be recorded', () =>
+    await this.#retryUntilDone('job.not_recorded', () =>
       records.ended(settled, { code, latencyUs, measures }),
     )
   }
@@ -162,12 +163,15 @@ export class Attempt {
   }
 
   /** Until it can be done, or the process ends. */
-  async #retryUntilDone<T>(message: string, act: () => Promise<T> | T): Promise<T> {
+  async #retryUntilDone<T>(
+    event: 'job.not_ended' | 'job.not_recorded',
+    act: () => Promise<T> | T,
+  ): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await act()
       } catch (fault) {
-        if (tries === 1) this.#deps.onFault(message, fault)
+        if (tries === 1) this.#deps.telemetry.event(event, { job: this.#job.id }, fault)
         await pause(this.#deps.scheduler, againMs, this.#stop.signal)
       }
     }
@@ -183,7 +187,7 @@ export class Attempt {
     try {
       await this.#settle({ id, lease, end: 'released' })
     } catch (fault) {
-      this.#deps.onFault(`job ${id} could not be handed back, and waits for its lease to end`, fault)
+      this.#deps.telemetry.event('job.handback_failed', { job: id }, fault)
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { hasEnded } from '../job.ts'
 import type { JobQueue } from '../job-queue.ts'
 import type { JobUsages } from '../job-usages.ts'
@@ -20,7 +21,7 @@ export interface ExpireJobsOptions {
   readonly usages: JobUsages
   /** Jobs that are about to be accepted: not to be found yet, and yet not gone. */
   readonly accepting: { readonly has: (id: string) => boolean }
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /**
@@ -33,7 +34,7 @@ export function expireJobs({
   scheduler,
   usages,
   accepting,
-  onFault,
+  telemetry,
 }: ExpireJobsOptions): () => void {
   let isStopped = false
   const cancels = new Map<string, () => void>()
@@ -58,7 +59,7 @@ export function expireJobs({
       act()
         .catch((fault: unknown) => {
           // Once it was stopped, the store may be closed.
-          if (!isStopped) onFault(`${name} failed, and is tried again`, fault)
+          if (!isStopped) telemetry.event('jobs.sweep_failed', { task: name }, fault)
         })
         .finally(() => repeat(name, ms, act))
     })

@@ -85,7 +85,7 @@ describe('a job', () => {
 
 describe('a failing model', () => {
   test('is asked again after a random part of a second, then of two; then the job is dead with the reason', async () => {
-    const { submit, calls, time, jobs, events, ledger, faults } = openTestJobs()
+    const { submit, calls, time, jobs, events, ledger, operational } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
     calls[0]?.fail(new Fault('model_timeout', 'secret detail'))
     await time.pass(499)
@@ -113,7 +113,9 @@ describe('a failing model', () => {
     const codes = ledger.entries.filter(({ event }) => event === 'job.failed').map(({ code }) => code)
     expect(codes).toEqual(['model_timeout', 'model_failed', 'model_failed'])
     // Whoever runs it is told of each, with its cause; nobody else is.
-    expect(faults).toEqual([1, 2, 3].map((attempt) => `attempt ${attempt} at job ${id} failed`))
+    expect(operational).toMatchObject(
+      [1, 2, 3].map((attempt) => ({ name: 'job.attempt_failed', fields: { job: id, attempt } })),
+    )
   })
 
   test('that is overloaded is asked again, and that is no attempt of the job', async () => {

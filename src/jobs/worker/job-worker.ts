@@ -41,20 +41,20 @@ export class JobWorker {
   #looking: Promise<void> = Promise.resolve()
   #cancel: (() => void) | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
-  #isDeaf = false
+  #isFailing = false
   readonly #stopRetries = new Set<() => void>()
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
     this.#slots = new ModelSlots(options.models, options.concurrency)
     this.#deps = { ...options, semaphoreOf: (name, model) => this.#slots.semaphoreOf(name, model) }
-    const { store, clock, scheduler, leaseMs, onFault } = options
+    const { store, clock, scheduler, leaseMs, telemetry } = options
     this.#heartbeat = new LeaseHeartbeat({
       store,
       clock,
       scheduler,
       leaseMs,
-      onFault,
+      telemetry,
       held: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
       onLost: (ids) => {
         for (const id of ids) this.#stop(id)
@@ -102,8 +102,8 @@ export class JobWorker {
     try {
       for (let ask = this.#nextAsk(); ask !== undefined; ask = this.#nextAsk()) await this.#claim(ask)
     } catch (fault) {
-      if (!this.#isDeaf) this.#options.onFault('no jobs can be taken up', fault)
-      this.#isDeaf = true
+      if (!this.#isFailing) this.#options.telemetry.event('jobs.unclaimable', {}, fault)
+      this.#isFailing = true
     } finally {
       // In the same turn as the last look for something to ask: a wake in between would go unheard.
       this.#isLooking = false
@@ -121,7 +121,7 @@ export class JobWorker {
     await records.ensureWritable()
     const now = clock()
     const { claimed, dead } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
-    this.#isDeaf = false
+    this.#isFailing = false
     for (const job of claimed) this.#start(job)
     this.#slots.claimed(ask, claimed)
     for (const job of dead) await this.#recordDead(job)
@@ -132,7 +132,7 @@ export class JobWorker {
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {
-      this.#options.onFault(`job ${job.id} is dead, and that could not be recorded`, fault)
+      this.#options.telemetry.event('job.not_recorded', { job: job.id }, fault)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobProgress, JobQueue } from '../job-queue.ts'
 
 export interface LeaseHeartbeatOptions {
@@ -12,7 +13,7 @@ export interface LeaseHeartbeatOptions {
   readonly held: () => readonly JobProgress[]
   /** Called with the jobs whose leases were lost. */
   readonly onLost: (ids: readonly string[]) => void
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /**
@@ -35,7 +36,7 @@ export class LeaseHeartbeat {
   #isBeating = false
   #hasProgress = false
   #isStopped = false
-  #isDeaf = false
+  #isFailing = false
 
   constructor(options: LeaseHeartbeatOptions) {
     this.#options = options
@@ -67,7 +68,7 @@ export class LeaseHeartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, held, onLost, onFault } = this.#options
+    const { store, clock, leaseMs, held, onLost, telemetry } = this.#options
     this.#cancel = undefined
     const leases = held()
     if (leases.length === 0) return
@@ -76,13 +77,13 @@ export class LeaseHeartbeat {
     this.#beatAt = clock()
     try {
       const lost = await store.extend(leases, this.#beatAt + leaseMs)
-      this.#isDeaf = false
+      this.#isFailing = false
       if (lost.length > 0) onLost(lost)
     } catch (fault) {
       // The lease runs on; where it ends, another worker takes the job, and what this one comes to
       // is refused.
-      if (!this.#isDeaf) onFault('the leases of running jobs cannot be made longer', fault)
-      this.#isDeaf = true
+      if (!this.#isFailing) telemetry.event('jobs.leases_not_renewed', {}, fault)
+      this.#isFailing = true
     } finally {
       this.#isBeating = false
       this.#plan(this.#hasProgress ? progressMs : beatMs)

@@ -1,10 +1,11 @@
 import { Fault } from '../../core/fault.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { LedgerEntry } from '../format/record.ts'
 import type { Ledger } from '../ledger.ts'
 
 /**
  * Called with each record; if there is a ledger, once the record is durable. An error that it
- * throws is reported to `onFault` and stops nothing else.
+ * throws becomes an event and stops nothing else.
  */
 export type LedgerSink = (entry: LedgerEntry) => void
 
@@ -17,7 +18,7 @@ export interface EntryWriter {
   readonly isOn: boolean
   /**
    * Undefined if no answer has to wait: there is no ledger, or answers leave at once and failures
-   * are reported to `onFault`.
+   * are reported as `ledger.record_lost`.
    *
    * @throws what the ledger rejected with, by rejecting; `ledgerFault` makes a fault of it
    */
@@ -37,14 +38,14 @@ export interface EntryWriterOptions {
   readonly mode?: LedgerMode | undefined
   /** @default none */
   readonly sinks?: readonly LedgerSink[] | undefined
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 export function createEntryWriter({
   ledger,
   mode = 'before',
   sinks = [],
-  onFault,
+  telemetry,
 }: EntryWriterOptions): EntryWriter {
   /** The promise that was watched last: entries of one commit share a promise, watched once. */
   let watched: Promise<void> | undefined
@@ -63,7 +64,7 @@ export function createEntryWriter({
       try {
         sink(entry)
       } catch (thrown) {
-        onFault('a sink of the ledger failed', thrown)
+        telemetry.event('ledger.sink_failed', {}, thrown)
       }
     }
   }
@@ -82,7 +83,7 @@ export function createEntryWriter({
       }
       const written = sinks.length === 0 ? appended : appended.then(() => callSinks(entry))
       if (mode === 'before') return written
-      written.catch((thrown: unknown) => onFault('a record was not written', ledgerFault(thrown)))
+      written.catch((thrown: unknown) => telemetry.event('ledger.record_lost', {}, ledgerFault(thrown)))
       return undefined
     },
     async ensureWritable() {

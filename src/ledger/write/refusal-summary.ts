@@ -1,6 +1,7 @@
 import { addressGroupOf } from '../../core/address-group.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 
 /** How many requests without a known key get a record each, by address and minute. */
@@ -18,7 +19,7 @@ export interface FloodOptions {
   readonly monotonic: Clock
   /** Ends each minute. */
   readonly scheduler: Scheduler
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 interface Sender {
@@ -107,13 +108,13 @@ export class Flood {
   }
 
   async #write(address: string | null, code: string, count: Count): Promise<void> {
-    const { write, clock, onFault } = this.#options
+    const { write, clock, telemetry } = this.#options
     const detail = { since: new Date(count.since).toISOString() }
     const measures = { requests: count.requests }
     try {
       await write(ledgerEntry({ at: clock(), event: 'requests.summarized', code, address, measures, detail }))
     } catch (fault) {
-      onFault('refused requests were counted, and the count could not be written yet', fault)
+      telemetry.event('ledger.summary_late', { requests: count.requests }, fault)
       this.#keep(address, code, count)
     }
   }

@@ -1,3 +1,4 @@
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Moment, StoredUsage, UsageStore } from '../usage-store.ts'
 import type { PersistentMeter } from './persistent-meter.ts'
 
@@ -13,8 +14,7 @@ export interface DirtyMeters {
 export interface DirtyMetersOptions {
   readonly store: UsageStore
   readonly readClocks: () => Moment
-  /** Called when usage cannot be written, and when it can be again. */
-  readonly onFault: (message: string, fault: unknown) => void
+  readonly telemetry: Telemetry
 }
 
 /** Meters written in one go: one or two milliseconds. */
@@ -22,7 +22,7 @@ const metersPerPiece = 64
 /** How far the clocks may move against each other before that is written down. */
 const driftMsMax = 1_000
 
-export function createDirtyMeters({ store, readClocks, onFault }: DirtyMetersOptions): DirtyMeters {
+export function createDirtyMeters({ store, readClocks, telemetry }: DirtyMetersOptions): DirtyMeters {
   let dirty: PersistentMeter[] = []
   let markedDrift: number | undefined
   let isFailing = false
@@ -64,10 +64,10 @@ export function createDirtyMeters({ store, readClocks, onFault }: DirtyMetersOpt
     try {
       mark(readClocks())
       await work()
-      if (isFailing) onFault('what is used of limits can be kept again', undefined)
+      if (isFailing) telemetry.event('limiter.persisted_again', {})
       isFailing = false
     } catch (fault) {
-      if (!isFailing) onFault('what is used of limits cannot be kept', fault)
+      if (!isFailing) telemetry.event('limiter.not_persisted', {}, fault)
       isFailing = true
     }
   }

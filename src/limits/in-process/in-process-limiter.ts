@@ -1,6 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import { every, type Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
 import type { Room } from '../sliding-window.ts'
 import type { Moment, UsageStore } from '../usage-store.ts'
@@ -27,8 +28,7 @@ export interface InProcessLimiterOptions {
   readonly scheduler?: Scheduler | undefined
   /** How often, in milliseconds. @default 1,000 */
   readonly maintainMs?: number
-  /** Called when usage cannot be stored, and when it can be again (`fault` undefined). */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly telemetry?: Telemetry | undefined
 }
 
 /** A limiter of this process, with its inner state as far as it matters outside. */
@@ -46,7 +46,8 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
   const { clock = Date.now, monotonic = () => performance.now(), store, scheduler } = options
   const origin = (store?.beginsAt ?? clock()) - monotonic()
   const readClocks = (): Moment => ({ steady: Math.floor(origin + monotonic()), wall: Math.floor(clock()) })
-  const writer = store && createUsageWriter({ store, readClocks, onFault: options.onFault ?? (() => {}) })
+  const writer =
+    store && createUsageWriter({ store, readClocks, telemetry: options.telemetry ?? noTelemetry })
   const meters = createMeterTable(writer)
   let closed: Promise<void> | undefined
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Fault } from '../../core/fault.ts'
 import { SetupError } from '../../core/setup-error.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model-declaration.ts'
 import type { BatchLane, BatchRun } from './batch-lane.ts'
@@ -17,7 +18,7 @@ export interface ThreadLaneOptions {
   /** Most memory of the thread's JavaScript heap in MiB; undefined leaves it to Node. */
   readonly heapMib: number | undefined
   /** Called if the thread was lost, or its replacement could not load the model. For the log. */
-  readonly onFault: (fault: Error) => void
+  readonly telemetry: Telemetry
 }
 
 /** Pauses between attempts to load a model that could be loaded before, in milliseconds. */
@@ -51,7 +52,7 @@ export class ThreadLane implements BatchLane {
     })
     // A thread that dies while nothing is asked of it. Piscina replaces it; the next batch loads
     // the model.
-    this.#pool.on('error', options.onFault)
+    this.#pool.on('error', (error) => this.#report(error))
   }
 
   /**
@@ -129,17 +130,21 @@ export class ThreadLane implements BatchLane {
    */
   async #recover(cause: unknown): Promise<void> {
     if (this.#closing.signal.aborted) return
-    this.#options.onFault(new Fault('model_failed', `${this.#options.file}: a thread was lost`, { cause }))
+    this.#report(cause)
     for (let ms: number = pauseMs.first; ; ms = Math.min(ms * 2, pauseMs.most)) {
       try {
         await this.prepare()
         return
       } catch (error) {
         if (this.#closing.signal.aborted) return
-        this.#options.onFault(error as Error)
+        this.#report(error)
         await pause(ms)
       }
     }
+  }
+
+  #report(cause: unknown): void {
+    this.#options.telemetry.event('model.thread_lost', { model: this.#options.file }, cause)
   }
 }
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Order } from '../../../test/models/obedient-model.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
+import type { OperationalEvent } from '../../telemetry/telemetry.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../create-model-runtime.ts'
 import type { ModelRuntime, PredictOptions, ServedModel } from '../model-runtime.ts'
 
@@ -92,10 +93,10 @@ describe('a threaded model', () => {
   })
 
   test('a thread that dies after its answer is replaced before anyone waits for it', async () => {
-    const { promise: fault, resolve: onFault } = Promise.withResolvers<Error>()
-    const model = await open({ onFault })
+    const { promise: lost, resolve: onEvent } = Promise.withResolvers<OperationalEvent>()
+    const model = await open({ onEvent })
     expect(await send(model, { do: 'crash later' })).toBe('answered')
-    expect((await fault).message).toContain('out of any call')
+    expect(String((await lost).cause)).toContain('out of any call')
     expect(await send(model, echo('still here'))).toBe('still here')
   })
 
@@ -113,29 +114,29 @@ describe('a threaded model', () => {
          predict: (inputs) => inputs.map((input) => input === 'die' ? process.exit() : input),
        }`,
     )
-    const faults: string[] = []
+    const events: OperationalEvent[] = []
     const { promise: failedAgain, resolve } = Promise.withResolvers<void>()
-    const onFault = ({ message }: Error) => {
-      faults.push(message)
-      if (message.includes('warmUp failed')) resolve()
+    const onEvent = (event: OperationalEvent) => {
+      events.push(event)
+      if (String(event.cause).includes('warmUp failed')) resolve()
     }
-    const model = await open({ models: [file], onFault })
+    const model = await open({ models: [file], onEvent })
     rmSync(weights)
     expect(await outcomeOf(Promise.resolve(model.predict(['die'])))).toBe('model_failed')
     await failedAgain
     expect(await outcomeOf(Promise.resolve(model.predict(['a'], { deadlineMs: 50 })))).toBe('model_timeout')
     writeFileSync(weights, 'here again')
     expect(await model.predict(['a'], { deadlineMs: 50_000 })).toEqual(['a'])
-    expect(faults[0]).toContain('a thread was lost')
+    expect(events[0]).toMatchObject({ name: 'model.thread_lost', fields: { model: file } })
     rmSync(folder, { recursive: true })
   })
 
   test('one that runs out of memory loses its thread alone', async () => {
-    const faults: Error[] = []
-    const model = await open({ threadHeapMib: 32, onFault: (fault) => faults.push(fault) })
+    const events: OperationalEvent[] = []
+    const model = await open({ threadHeapMib: 32, onEvent: (event) => events.push(event) })
     expect(await outcomeOf(send(model, { do: 'leak' }, { deadlineMs: 50_000 }))).toBe('model_failed')
     expect(await send(model, echo('still here'))).toBe('still here')
-    expect(faults).not.toHaveLength(0)
+    expect(events).not.toHaveLength(0)
   })
 
   test('a refusal keeps what it says of the input', async () => {
@@ -160,16 +161,16 @@ describe('a threaded model', () => {
   })
 
   test('a model that computes without a pause is told when nobody waits any more', async () => {
-    const faults: Error[] = []
-    const model = await open({ onFault: (fault) => faults.push(fault) })
+    const events: OperationalEvent[] = []
+    const model = await open({ onEvent: (event) => events.push(event) })
     expect(await outcomeOf(send(model, { do: 'poll' }, { deadlineMs: 100 }))).toBe('model_timeout')
     expect(await send(model, echo('still here'))).toBe('still here')
-    expect(faults).toEqual([])
+    expect(events).toEqual([])
   })
 
   test('a call whose client goes away is given up without harm to its thread', async () => {
-    const faults: Error[] = []
-    const model = await open({ onFault: (fault) => faults.push(fault) })
+    const events: OperationalEvent[] = []
+    const model = await open({ onEvent: (event) => events.push(event) })
     const listeners: (() => void)[] = []
     const gone = send(model, { do: 'heed' }, { onClientGone: (listener) => listeners.push(listener) })
     for (const leave of listeners) leave()
@@ -179,7 +180,7 @@ describe('a threaded model', () => {
     controller.abort(new Error('enough'))
     await expect(given).rejects.toThrow('enough')
     expect(await send(model, echo('still here'))).toBe('still here')
-    expect(faults).toEqual([])
+    expect(events).toEqual([])
   })
 
   test('more than may wait is refused, and what waits is answered', async () => {

@@ -24,7 +24,7 @@ export function inspectFolder(data: string): StorageInspection {
       exists: async () => existsSync(open().ledgerFile),
       openReader: async () => readWhenThere(open().ledgerFile),
       readHeads: async () => (existsSync(file) ? readLedgerHeads(file) : []),
-      signingKey: async (onNew) => openSigningKey(open(), onNew),
+      signingKey: async (telemetry) => openSigningKey(open(), telemetry),
       publicKey: async () => readPublicKey(path),
     },
   }

@@ -2,6 +2,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
+import { collectEvents } from '../../../test/support/collect-events.ts'
 import type { StorageOptions } from '../storage.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openFolder } from './open-folder.ts'
@@ -43,17 +44,17 @@ test('a folder without its pepper, or with another, opens nothing', async () => 
 
 test('one server at a time; a second process counts in memory, or is refused', async () => {
   const data = join(createTemporaryFolder(), 'data')
-  const reports: string[] = []
+  const { telemetry, names } = collectEvents()
   const storage = await openFolder(data, create)
   const stop = await storage.startServing()
   const other = await openFolder(data, {
     create: false,
     storeUsage: 'if_free',
     ledger: 'none',
-    onFault: (message) => reports.push(message),
+    telemetry,
   })
   expect(other).toMatchObject({ ledger: undefined, jobs: undefined })
-  expect(reports).toEqual([expect.stringMatching(/^another process keeps its limits/)])
+  expect(names).toEqual(['limiter.not_shared'])
   await expect(other.startServing()).rejects.toMatchObject({ code: 'data_in_use' })
   await stop()
   await (await other.startServing())()

@@ -7,6 +7,7 @@ import { createInProcessLimiter } from '../../limits/in-process/in-process-limit
 import type { Limiter } from '../../limits/limiter.ts'
 import type { UsageStore } from '../../limits/usage-store.ts'
 import { type Peppers, parsePeppers } from '../../secrets/peppers.ts'
+import { noTelemetry } from '../../telemetry/telemetry.ts'
 import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { Storage, StorageOptions } from '../storage.ts'
@@ -85,10 +86,9 @@ async function openCheckedPeppers(
 }
 
 async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
-  const { ledger = {}, clock, monotonic, onFault } = options
+  const { ledger = {}, clock, monotonic, telemetry = noTelemetry } = options
   if (ledger === 'none') return undefined
-  const { keepMs, bytesMax, isLazy = false, onCheckpoint, onUnclosed } = ledger
-  const { onNewSigningKey = (message: string) => onFault?.(message, undefined) } = ledger
+  const { keepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
   const retention = {
     ...(keepMs !== undefined && { ageMs: keepMs }),
     ...(bytesMax !== undefined && { bytes: bytesMax }),
@@ -96,13 +96,12 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
   const open = async (): Promise<Ledger> =>
     openSqliteLedger({
       file: folder.ledgerFile,
-      signingKey: openSigningKey(folder, onNewSigningKey),
+      signingKey: openSigningKey(folder, telemetry),
       retention,
       ...(clock && { clock }),
       ...(monotonic && { monotonic }),
       ...(onCheckpoint && { onCheckpoint }),
-      ...(onUnclosed && { onUnclosed }),
-      ...(onFault && { onFault }),
+      telemetry,
     })
   return isLazy ? createLazyLedger(open) : open()
 }
@@ -110,29 +109,29 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
 /** Imported on demand: most processes that open a folder have no jobs. */
 async function openJobStore(
   { jobsFile }: DataFolder,
-  { jobs = false, onFault }: StorageOptions,
+  { jobs = false, telemetry }: StorageOptions,
 ): Promise<JobStore | undefined> {
   if (!jobs) return undefined
   const { openSqliteJobStore } = await import('./jobs/job-store.ts')
-  return openSqliteJobStore({ file: jobsFile, ...(onFault && { onFault }) })
+  return openSqliteJobStore({ file: jobsFile, ...(telemetry && { telemetry }) })
 }
 
 function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
-  const { clock, monotonic, scheduler = processScheduler, onFault } = options
+  const { clock, monotonic, scheduler = processScheduler, telemetry } = options
   const memory = openUsage(folder, options)
   return createInProcessLimiter({
     scheduler,
     ...(memory && { store: memory }),
     ...(clock && { clock }),
     ...(monotonic && { monotonic }),
-    ...(onFault && { onFault }),
+    ...(telemetry && { telemetry }),
   })
 }
 
 /** Undefined if usage is not stored, or another process stores it. */
 function openUsage(
   { path, limitsFile }: DataFolder,
-  { storeUsage = 'never', clock, onFault }: StorageOptions,
+  { storeUsage = 'never', clock, telemetry }: StorageOptions,
 ): UsageStore | undefined {
   if (storeUsage === 'never') return undefined
   try {
@@ -145,10 +144,7 @@ function openUsage(
         `${path}: another server, or an app with its own guard, keeps its limits in this data folder`,
         { cause: error },
       )
-    onFault?.(
-      'another process keeps its limits in this data folder: this one counts in its own memory, and forgets when it ends',
-      error,
-    )
+    telemetry?.event('limiter.not_shared', {}, error)
     return undefined
   }
 }

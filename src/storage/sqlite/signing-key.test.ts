@@ -3,9 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { collectEvents } from '../../../test/support/collect-events.ts'
 import { openFolderLedger } from '../../../test/support/open-folder-ledger.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import { noTelemetry } from '../../telemetry/telemetry.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { openSigningKey } from './signing-key.ts'
 
@@ -25,7 +27,7 @@ test('a folder has one signing key for good, made when it is first wanted, for i
   await ledger.close()
   expect(statSync(join(folder.path, 'signing-key')).mode & 0o777).toBe(0o600)
   expect(readFileSync(join(folder.path, 'signing-key'), 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY-----\n/)
-  expect(publicKeyOf(openSigningKey(folder))).toBe(key)
+  expect(publicKeyOf(openSigningKey(folder, noTelemetry))).toBe(key)
   const again = await openFolderLedger(folder)
   expect((await again.checkpoint()).key).toBe(key)
   await again.close()
@@ -34,20 +36,19 @@ test('a folder has one signing key for good, made when it is first wanted, for i
 test('a signing key that was lost is made anew, which is told with the new one; a first one is not', async () => {
   using opened = temporaryFolder()
   const { folder } = opened
-  const told: (readonly string[])[] = []
-  const onNewSigningKey = (...given: readonly string[]): void => void told.push(given)
-  const first = await openFolderLedger(folder, { onNewSigningKey })
+  const { telemetry, events } = collectEvents()
+  const first = await openFolderLedger(folder, { telemetry })
   const lost = (await first.checkpoint()).key
   await first.close()
-  expect(told).toEqual([])
+  expect(events).toEqual([])
   rmSync(join(folder.path, 'signing-key'))
-  const again = await openFolderLedger(folder, { onNewSigningKey })
+  const again = await openFolderLedger(folder, { telemetry })
   const { key } = await again.checkpoint()
   await again.close()
   expect(key).not.toBe(lost)
-  expect(told).toEqual([[expect.stringMatching(/^the ledger was there and its signing key was not/), key]])
-  await (await openFolderLedger(folder, { onNewSigningKey })).close()
-  expect(told).toHaveLength(1)
+  expect(events).toMatchObject([{ name: 'ledger.signing_key_new', fields: { public_key: key } }])
+  await (await openFolderLedger(folder, { telemetry })).close()
+  expect(events).toHaveLength(1)
 })
 
 test.each([
@@ -59,7 +60,7 @@ test.each([
   const { folder } = opened
   const file = join(folder.path, 'signing-key')
   writeFileSync(file, text, { mode: 0o600 })
-  const refused = (): unknown => openSigningKey(folder)
+  const refused = (): unknown => openSigningKey(folder, noTelemetry)
   expect(refused).toThrow(SetupError)
   expect(refused).toThrow(/signing-key: expected an Ed25519 private key in PEM/)
   if (text !== '') expect(refused).not.toThrow(text.replaceAll(/-----.*-----|\n/g, '').slice(0, 20))

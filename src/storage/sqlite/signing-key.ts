@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../core/setup-error.ts'
 import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { DataFolder } from './data-folder.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -13,24 +14,20 @@ const signingKeyFile = 'signing-key'
  * created if missing. Refusing to start over a lost key would stop every answer for want of a
  * signature; what the old key signed still verifies for those who name its public key.
  *
- * @param onNew called if a new key was made beside a ledger that existed
+ * Reports `ledger.signing_key_new` for a new key beside a ledger that existed.
+ *
  * @throws SetupError `data_unreadable` if it cannot be read or is no such key; `data_unwritable`
  */
-export function openSigningKey(
-  folder: DataFolder,
-  onNew?: (message: string, publicKey: string) => void,
-): KeyObject {
+export function openSigningKey(folder: DataFolder, telemetry: Telemetry): KeyObject {
   // Before the key: a process that creates both creates the key first.
   const hadLedger = existsSync(folder.ledgerFile)
   const stored = folder.readSecretFile(signingKeyFile, 'data_unreadable')
   const pem = stored ?? folder.createSecretFile(signingKeyFile, drawSigningKey())
   const key = parseSigningKey(pem, folder.path)
-  if (stored === undefined && hadLedger) onNew?.(lostKey, publicKeyOf(key))
+  if (stored === undefined && hadLedger)
+    telemetry.event('ledger.signing_key_new', { public_key: publicKeyOf(key) })
   return key
 }
-
-const lostKey =
-  'the ledger was there and its signing key was not, so a new one was made: what the old one signed verifies only with `ledger verify --public-key` and its public key'
 
 /** The public half, base64url; undefined without a key. @throws SetupError `data_unreadable` */
 export function readPublicKey(folder: string): string | undefined {

@@ -2,6 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
 import { createRestartingThread, faultOf, type RestartingThread } from '../threads/restarting-thread.ts'
@@ -20,7 +21,7 @@ export interface SqliteJobStoreOptions {
    */
   readonly file: string
   /** Background faults: a thread that died and was started again. */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly telemetry?: Telemetry | undefined
   /** @default the process's own timers */
   readonly scheduler?: Scheduler
 }
@@ -42,9 +43,9 @@ const waitingMax = 65_536
  *   `data_unwritable`, `data_unreadable`
  */
 export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promise<JobStore> {
-  const { file, onFault, scheduler = processScheduler } = options
-  const writer = createJobThread({ role: 'writer', file }, onFault)
-  const reader = createJobThread({ role: 'reader', file }, onFault)
+  const { file, telemetry, scheduler = processScheduler } = options
+  const writer = createJobThread({ role: 'writer', file }, telemetry)
+  const reader = createJobThread({ role: 'reader', file }, telemetry)
   await writer.open(undefined)
   const watching = createJobWatch()
   const others = createCommitPoll({
@@ -81,12 +82,11 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
 
 function createJobThread(
   data: JobThreadData,
-  onFault: SqliteJobStoreOptions['onFault'],
+  telemetry: Telemetry | undefined,
 ): RestartingThread<JobThreadCalls> {
   const { role } = data
   const program = '../jobs/job-thread'
-  const onRestart = (): void =>
-    onFault?.(`${store}: the ${role} thread has ended and is started again`, undefined)
+  const onRestart = (): void => telemetry?.event('jobs.thread_restarted', { thread: role })
   return createRestartingThread({ program, data, store, role, faultCode, onRestart })
 }
 

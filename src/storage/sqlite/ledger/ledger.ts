@@ -3,6 +3,7 @@ import { Fault } from '../../../core/fault.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
@@ -26,15 +27,10 @@ export interface SqliteLedgerOptions {
   /** Called with every checkpoint once it is durable: it is worth something outside of this file. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /**
-   * Called after opening with other streams that have no end: their process was killed, or still
-   * runs. What they committed is whole; what they were about to commit is not there.
-   */
-  readonly onUnclosed?: (streams: readonly string[]) => void
-  /**
    * Called with what no caller waits for: writing fails, and works again (`fault` undefined);
    * maintenance fails; a thread died.
    */
-  readonly onFault?: (message: string, fault: unknown) => void
+  readonly telemetry?: Telemetry | undefined
 }
 
 /** Most entries that wait; some ten megabytes. */
@@ -49,7 +45,7 @@ const entriesMax = 65_536
  *   `data_unreadable`
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
-  const { file, signingKey, retention = {}, onFault } = options
+  const { file, signingKey, retention = {}, telemetry } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
   const appends = createLedgerAppends(options, now)
   await appends.open()
@@ -59,11 +55,11 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     now,
     monotonic: options.monotonic ?? (() => performance.now()),
     append: appends.append,
-    onFault,
+    telemetry,
   })
   const timer = setInterval(() => {
     if (appends.isCheckpointDue())
-      appends.checkpoint().catch((fault) => onFault?.('ledger: no checkpoint was written', fault))
+      appends.checkpoint().catch((fault) => telemetry?.event('ledger.checkpoint_failed', {}, fault))
   }, options.checkpointMs ?? 60_000).unref()
   let closed: Promise<void> | undefined
 
@@ -97,15 +93,15 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 }
 
 function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
-  const { file, signingKey, checkpointRecords = 10_000, onCheckpoint, onUnclosed, onFault } = options
+  const { file, signingKey, checkpointRecords = 10_000, onCheckpoint, telemetry } = options
   const thread = createLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }, () =>
-    onFault?.('ledger: the writer thread has ended and is started again', undefined),
+    telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
   )
   let isOut = false
   let isCheckpointDue = false
 
   function report({ seq, checkpoints, unclosed }: Committed): void {
-    if (unclosed.length > 0) onUnclosed?.(unclosed)
+    if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
     for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
@@ -117,11 +113,11 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
     try {
       committed = await committing
     } catch (reason) {
-      if (!isOut) onFault?.('ledger: it is out, and nothing can be recorded', reason)
+      if (!isOut) telemetry?.event('ledger.unreachable', {}, reason)
       isOut = true
       throw reason
     }
-    if (isOut) onFault?.('ledger: it is back, and records are written again', undefined)
+    if (isOut) telemetry?.event('ledger.back', {})
     isOut = false
     report(committed)
     return committed

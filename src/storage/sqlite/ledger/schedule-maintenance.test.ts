@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { collectEvents } from '../../../../test/support/collect-events.ts'
 import { Fault } from '../../../core/fault.ts'
 import type { LedgerEntry } from '../../../ledger/format/record.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
@@ -15,7 +16,7 @@ test('what was dropped while no record could be written is recorded with the nex
   ]
   const appended: LedgerEntry[] = []
   let isOut = true
-  const faults: unknown[] = []
+  const { telemetry, names } = collectEvents()
   vi.useFakeTimers()
   onTestFinished(() => {
     vi.useRealTimers()
@@ -28,7 +29,7 @@ test('what was dropped while no record could be written is recorded with the nex
       if (isOut) throw new Fault('ledger_unavailable', 'ledger: database is locked')
       appended.push(entry)
     },
-    onFault: (message) => faults.push(message),
+    telemetry,
   })
   await vi.advanceTimersByTimeAsync(2 * turnMs)
   expect(appended).toEqual([])
@@ -37,7 +38,7 @@ test('what was dropped while no record could be written is recorded with the nex
   await maintenance.close()
   expect(turns).toEqual([])
   expect(appended).toMatchObject([{ event: 'ledger.dropped', detail: { records: 12, until: 20 } }])
-  expect(faults).toEqual(['ledger: its file could not be maintained'])
+  expect(names).toEqual(['ledger.maintenance_failed'])
 })
 
 function threadThat(maintain: () => Maintained['dropped']): Pick<LedgerThread, 'ask' | 'close'> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createRetentionClock } from './retention-clock.ts'
 import type { LedgerThread, Maintained } from './threads.ts'
 
@@ -13,7 +14,7 @@ export interface MaintenanceScheduleOptions {
   readonly monotonic: Clock
   /** Records what was dropped. */
   readonly append: Ledger['append']
-  readonly onFault?: ((message: string, fault: unknown) => void) | undefined
+  readonly telemetry?: Telemetry | undefined
 }
 
 const intervalMs = 1_000
@@ -25,7 +26,7 @@ const intervalMs = 1_000
 export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
   readonly close: () => Promise<void>
 } {
-  const { thread, now, monotonic, append, onFault } = options
+  const { thread, now, monotonic, append, telemetry } = options
   let turn: Promise<void> | undefined
   /** An obstacle is reported once, not every second. */
   let reported: string | undefined
@@ -35,10 +36,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
     now,
     monotonic,
     onJump: (distanceMs) =>
-      onFault?.(
-        `ledger: the clock jumped ahead by ${Math.round(distanceMs / 1_000)} s; no record is dropped for that unless it stays there for a day`,
-        undefined,
-      ),
+      telemetry?.event('ledger.clock_jumped', { seconds: Math.round(distanceMs / 1_000) }),
   })
 
   async function maintain(): Promise<void> {
@@ -50,7 +48,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
       reported = undefined
     } catch (fault) {
       const message = fault instanceof Error ? fault.message : String(fault)
-      if (message !== reported) onFault?.('ledger: its file could not be maintained', fault)
+      if (message !== reported) telemetry?.event('ledger.maintenance_failed', {}, fault)
       reported = message
     }
   }
