@@ -42,7 +42,7 @@ const intro = `# Configuration
 
 <!-- Generated from the settings in src/config; \`npx vitest run src/config -u\` writes it again. -->
 
-A setting comes from a flag, an environment variable, the configuration file or its default: the first of these that gives it.
+A setting comes from the first of these that gives it: a flag, an environment variable, the configuration file, its default.
 \`modelward config explain\` shows every setting, its value and where it came from.
 
 - **The file** is one JSON object. It is named with \`--config FILE\` or \`${configFileVariable}\`; otherwise
@@ -57,8 +57,8 @@ A setting comes from a flag, an environment variable, the configuration file or 
 
 const pepper = `## The pepper
 
-The secret that keys are hashed with. The data folder's own is made at the first start and is enough for one machine; it is
-outside the database, so that writing to the database alone cannot mint a key. Back it up: without it no key works.
+The secret that keys are hashed with. The first start makes one in the data folder, which is enough for one machine. It is
+outside the database, so that write access to the database alone cannot mint a key. Back it up: without it no key works.
 
 | | |
 |---|---|
@@ -69,5 +69,5 @@ outside the database, so that writing to the database alone cannot mint a key. B
 | default | the file \`pepper\` in the data folder |
 | empty | A fault: a pepper that did not arrive must not be replaced by a new one. |
 
-It is never printed, and neither is the path in \`${pepperFileVariable}\`: somebody may have put the pepper itself there.
+Modelward never prints it, nor the path in \`${pepperFileVariable}\`, where the pepper itself may stand by mistake.
 `

@@ -43,7 +43,7 @@ export const keySettings: Settings<KeySettings> = {
     default: 'live',
     placeholder: 'NAME',
     describes:
-      'Which keys the server admits and new keys belong to. A test key never works on a live server, nor the reverse.',
+      'The environment of the keys that the server admits, and of new keys. A test key never works on a live server, nor the reverse.',
     expected: '`live` or `test`',
     empty: isFault,
   },
@@ -53,7 +53,7 @@ export const keySettings: Settings<KeySettings> = {
     default: 'mw',
     placeholder: 'PREFIX',
     describes:
-      'What every key starts with. Choose your own before the first key, so that secret scanners can tell your keys: keys with another prefix are refused.',
+      'What every key starts with. Choose your own before you create the first key, so that secret scanners recognize your keys. The server refuses keys with another prefix.',
     expected: '2 to 12 of a-z 0-9, starting with a letter',
     empty: isFault,
   },
@@ -65,7 +65,7 @@ export const keySettings: Settings<KeySettings> = {
     describes:
       'Where a key may travel: `header` (see `keyHeader`), `bearer` (`Authorization: Bearer …`), or both.',
     expected: '`header`, `bearer` or both, each once',
-    empty: 'A fault: without a scheme nobody could present a key.',
+    empty: 'A fault: without a scheme no client can present a key.',
   },
   keyHeader: {
     schema: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/),
@@ -91,8 +91,7 @@ export const keySettings: Settings<KeySettings> = {
     kind: 'integer',
     default: 403,
     placeholder: 'STATUS',
-    describes:
-      'The status for a wrong key: 403 as FastAPI’s tutorial answers, 401 as RFC 9110 would have it.',
+    describes: 'The status for a wrong key: 403, as in FastAPI’s tutorial, or 401, as in RFC 9110.',
     expected: '401 or 403',
     empty: isFault,
   },
@@ -101,7 +100,7 @@ export const keySettings: Settings<KeySettings> = {
     kind: 'integer',
     default: 10_000,
     placeholder: 'N',
-    describes: 'Most verified keys held in memory; more are read from the store again.',
+    describes: 'How many verified keys the server caches in memory; it reads others from the store again.',
     expected: 'an integer from 2 to 10000000',
     empty: isFault,
   },
@@ -110,9 +109,9 @@ export const keySettings: Settings<KeySettings> = {
     kind: 'list',
     default: ['60/min'],
     placeholder: 'LIMITS',
-    describes: 'Limits of each key that has none of its own.',
+    describes: 'Limits of each key that has no limits of its own.',
     expected: areLimits,
-    empty: `${isNone} Such a key may use as much as it likes.`,
+    empty: `${isNone} Such a key has no limits.`,
   },
   limitEveryone: {
     schema: limits(),
@@ -129,7 +128,7 @@ export const keySettings: Settings<KeySettings> = {
     default: '30/min',
     placeholder: 'LIMIT',
     describes:
-      'How many wrong keys may come from one address (IPv6: one /64); more are answered 429. A right key is let in all the same. `none`: as many as they like.',
+      'How many wrong keys one address (IPv6: one /64) may send before the server answers 429. A right key is admitted all the same. `none`: no limit.',
     expected: 'a window of requests such as `30/min`, or `none`',
     empty: isFault,
   },

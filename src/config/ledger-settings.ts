@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { bytes, duration, isFault, oneOf, type Settings } from './setting.ts'
 
-/** What the ledger records, and for how long it is kept. */
+/** What the ledger records, and how long it stores that. */
 export interface LedgerSettings {
   readonly ledgerMode: 'before' | 'after'
   readonly ledgerAddresses: 'whole' | 'truncated' | 'hashed' | 'none'
@@ -19,7 +19,7 @@ export const ledgerSettings: Settings<LedgerSettings> = {
     default: 'before',
     placeholder: 'WHEN',
     describes:
-      'When a request’s record is written: `before` its answer leaves, and where that is not possible the answer is 503; or `after`, which loses records in a crash and answers all the same.',
+      'When the server writes a request’s record: `before` its answer leaves, with 503 where it cannot write; or `after`, which loses records in a crash and answers where it cannot write.',
     expected: '`before` or `after`',
     empty: isFault,
   },
@@ -29,7 +29,7 @@ export const ledgerSettings: Settings<LedgerSettings> = {
     default: 'whole',
     placeholder: 'HOW',
     describes:
-      'How client addresses are recorded: `whole`; `truncated` to /24 (IPv6: /48); `hashed` under a key of the deployment; or `none`.',
+      'How the ledger records client addresses: `whole`; `truncated` to /24 (IPv6: /48); `hashed` under a key of the deployment; or `none`.',
     expected: '`whole`, `truncated`, `hashed` or `none`',
     empty: isFault,
   },
@@ -39,7 +39,7 @@ export const ledgerSettings: Settings<LedgerSettings> = {
     default: 'forever',
     placeholder: 'TIME',
     describes:
-      'How long records are kept; older ones are dropped behind a signed checkpoint. `forever`: all of them.',
+      'How long the ledger stores records; it drops older ones behind a signed checkpoint. `forever`: it drops none.',
     expected: 'a duration from 1h on, as `90d`, or `forever`',
     empty: isFault,
   },

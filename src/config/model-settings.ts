@@ -49,7 +49,7 @@ export const modelSettings: Settings<ModelSettings> = {
     default: '5s',
     placeholder: 'TIME',
     describes:
-      'How long a model that says nothing else may take, waiting included; then the answer is 504. A job is tried again.',
+      'How long a model without a deadline of its own may take, waiting included; then the server answers 504. A job is tried again.',
     expected: 'a duration from 1ms to 1h, as `500ms`, `5s` or `2min`',
     empty: isFault,
   },
@@ -59,7 +59,7 @@ export const modelSettings: Settings<ModelSettings> = {
     default: 'auto',
     placeholder: 'N',
     describes:
-      'Threads of each threaded model that says nothing else; each holds the whole model. `auto`: one less than the machine has cores, at most 4.',
+      'Threads of each threaded model without a number of its own; each thread loads the whole model. `auto`: one less than the machine has cores, at most 4.',
     expected: '`auto`, or an integer from 1 to 64',
     empty: isFault,
   },
@@ -69,7 +69,7 @@ export const modelSettings: Settings<ModelSettings> = {
     default: 10_000,
     placeholder: 'N',
     describes:
-      'Most inputs that wait for one threaded model, and most jobs that wait or run; beyond either the answer is 503 `overloaded`.',
+      'Most inputs that wait for one threaded model, and most jobs that wait or run; beyond either the server answers 503 `overloaded`.',
     expected: 'an integer from 1 to 10000000',
     empty: isFault,
   },
@@ -78,7 +78,7 @@ export const modelSettings: Settings<ModelSettings> = {
     kind: 'integer',
     default: 1_000,
     placeholder: 'N',
-    describes: 'Most jobs of one owner that wait or run, so that nobody fills the queue alone.',
+    describes: 'Most jobs of one owner that wait or run, so that one owner cannot fill the queue alone.',
     expected: 'an integer from 1 to 10000000',
     empty: isFault,
   },
@@ -88,7 +88,7 @@ export const modelSettings: Settings<ModelSettings> = {
     default: 'auto',
     placeholder: 'N',
     describes:
-      'Jobs of each model that are worked on at once. `auto`: as many as keep the model busy. 0: this process accepts jobs, and leaves them to others that have the data folder open.',
+      'How many jobs of each model run at once. `auto`: as many as keep the model busy. 0: this process accepts jobs, and leaves them to other processes on the same data folder.',
     expected: '`auto`, or an integer from 0 to 1000',
     empty: isFault,
   },
@@ -106,7 +106,7 @@ export const modelSettings: Settings<ModelSettings> = {
     kind: 'text',
     default: '24h',
     placeholder: 'TIME',
-    describes: 'How long a job that has ended is kept, with its result.',
+    describes: 'How long the server stores a job that has ended, with its result.',
     expected: 'a duration from 1min to 366d, as `1h` or `7d`',
     empty: isFault,
   },
@@ -116,7 +116,7 @@ export const modelSettings: Settings<ModelSettings> = {
     default: '30s',
     placeholder: 'TIME',
     describes:
-      'How long a job waits to be taken up again after its process was killed. Shorter, and a process that was stopped for a moment loses jobs that it is still working on.',
+      'How long a job waits after its process was killed until another worker takes it. With a shorter lease, a process that pauses for a moment loses jobs that it still works on.',
     expected: 'a duration from 5s to 1h, as `30s`',
     empty: isFault,
   },
@@ -126,9 +126,9 @@ export const modelSettings: Settings<ModelSettings> = {
     default: [],
     placeholder: 'BLOCKS',
     describes:
-      'Addresses or CIDR blocks that webhooks may be sent to although they are not of the public internet. Whoever holds a key can have requests sent there.',
+      'Addresses or CIDR blocks outside the public internet that webhooks may reach. Anyone with a key can make the server send requests there.',
     expected: 'IPv4 or IPv6 addresses or CIDR blocks, each once',
-    empty: `${isNone} Webhooks reach the public internet alone.`,
+    empty: `${isNone} Webhooks reach only the public internet.`,
   },
   webhooksAllowHttp: {
     schema: z.boolean(),

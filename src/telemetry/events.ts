@@ -234,7 +234,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   'job.not_ended': {
     level: 'error',
     sentence: 'the end of a job could not be stored',
-    remedy: 'Its lease is held and the end is tried again until the store answers, or the lease is lost.',
+    remedy: 'The worker renews the lease and tries again until the store answers, or the lease is lost.',
     fields: { job: 'its id' },
   },
   'job.not_recorded': {

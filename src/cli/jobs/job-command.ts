@@ -46,10 +46,7 @@ export function defineJobsShow(command: Command): void {
 }
 
 export function defineJobsCancel(command: Command): void {
-  command.addHelpText(
-    'after',
-    '\nWork that is under way ends within a second. A job that has ended is left as it is.',
-  )
+  command.addHelpText('after', '\nWork under way ends within a second. A job that has ended stays as it is.')
   defineJobCommand(
     command,
     (jobs, id) => jobs.cancel(anyOwner, id, { by: 'cli' }),
@@ -60,7 +57,7 @@ export function defineJobsCancel(command: Command): void {
 export function defineJobsRetry(command: Command): void {
   command.addHelpText(
     'after',
-    '\nThe job is worked on again, with all its attempts, as soon as a server runs. A job of any other status is left as it is.',
+    '\nA server runs the job again, with all its attempts. A job of any other status stays as it is.',
   )
   defineJobCommand(
     command,

@@ -22,9 +22,9 @@ interface ListOptions extends CommonOptions {
 export function defineJobsList(command: Command): void {
   command
     .option('--owner <owner>', 'Only jobs of this owner')
-    .addOption(new Option('--status <status>', 'Only jobs that stand so').choices(jobStatuses))
+    .addOption(new Option('--status <status>', 'Only jobs with this status').choices(jobStatuses))
     .option('--limit <n>', `How many at most, 1 to ${pageSizeMax} (default: ${pageSize})`)
-    .option('--after <cursor>', 'Go on where the page before ended, as it said')
+    .option('--after <cursor>', 'Go on after this cursor, which the page before printed')
     .action(async (options: ListOptions) => {
       const query = readQuery(options)
       await withJobs(options, async ({ jobs }) =>
@@ -47,7 +47,7 @@ function readQuery({ owner, status, limit, after }: ListOptions): JobListQuery {
 
 function readCursor(text: string): JobListCursor {
   const cursor = parseJobCursor(text)
-  if (cursor === undefined) throw usageError('--after', 'expected where a page of jobs ended, as it said')
+  if (cursor === undefined) throw usageError('--after', 'expected the cursor that a page of jobs printed')
   return cursor
 }
 

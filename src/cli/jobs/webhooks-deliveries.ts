@@ -28,7 +28,7 @@ export function defineWebhooksDeliveries(command: Command): void {
       await printDeliveries(deliveries, options.json === true)
     })
   addCommonOptions(command)
-  command.addHelpText('after', '\nThe newest first, each with what its last attempt came to.')
+  command.addHelpText('after', '\nThe newest first, each with the result of its last attempt.')
   addExamples(command, 'webhooks deliveries --owner acme', 'webhooks deliveries --limit 1000 --json')
 }
 

@@ -13,12 +13,12 @@ interface SecretOptions extends CommonOptions {
 export function defineWebhooksSecret(command: Command): void {
   command
     .argument('<owner>', 'The owner, as its keys name it')
-    .option('--overlap <time>', 'How long the secret before it signs beside it, such as 1h (default: 24h)')
+    .option('--overlap <time>', 'How long the previous secret signs too, such as 1h (default: 24h)')
     .action(rotateSecret)
   addCommonOptions(command)
   command.addHelpText(
     'after',
-    '\nWebhooks are signed by it as Standard Webhooks says. Give it to the receivers before the overlap is over.',
+    '\nIt signs webhooks as Standard Webhooks specifies. Give it to the receivers before the overlap ends.',
   )
   addExamples(command, 'webhooks secret acme', 'webhooks secret acme --overlap 7d --json')
 }
@@ -52,5 +52,5 @@ async function printSecret(owner: string, secret: string, asJson: boolean): Prom
     )
   }
   if (!asJson)
-    tell(`Webhooks of ${owner} are signed by it from now on. This is the only time it is shown: keep it now.`)
+    tell(`Webhooks of ${owner} are signed by it from now on. This is the only time it is shown: store it now.`)
 }

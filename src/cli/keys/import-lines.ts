@@ -130,7 +130,7 @@ function readLine(item: unknown, where: string, environment: KeyEnvironment): Ne
 function describeUnknown(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type') return 'expected a JSON object'
   if (issue.code !== 'unrecognized_keys') return undefined
-  const names = issue.keys.map((key) => (/^\w{1,32}$/.test(key) ? key : 'a name that is none'))
+  const names = issue.keys.map((key) => (/^\w{1,32}$/.test(key) ? key : 'a field name of another form'))
   const hint = issue.keys.includes('key') ? '; give the key’s sha256, not the key' : ''
   return `fields that mean nothing: ${names.join(', ')}${hint}`
 }

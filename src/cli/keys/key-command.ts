@@ -45,7 +45,7 @@ interface RevokeOptions extends CommonOptions {
 }
 
 export function defineKeysRevoke(command: Command): void {
-  command.option('--reason <text>', 'Why, for whoever reads the record')
+  command.option('--reason <text>', 'Why; the record shows it')
   defineKeyCommand<RevokeOptions>(
     command,
     (keys, id, { reason }) => keys.revoke(id, reason),

@@ -73,7 +73,7 @@ async function createKey(options: CreateOptions): Promise<void> {
   await printIssuedKey(
     issued,
     json === true,
-    `Key ${record.id} (${record.name}) is made. This is the only time it is shown: keep it now.`,
+    `Key ${record.id} (${record.name}) is made. This is the only time it is shown: store it now.`,
   )
 }
 

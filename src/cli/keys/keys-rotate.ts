@@ -34,7 +34,7 @@ async function rotateKey(text: string, options: RotateOptions): Promise<void> {
   await printIssuedKey(
     issued,
     options.json === true,
-    `Key ${id} has a new secret; the old one ${old}. This is the only time it is shown: keep it now.`,
+    `Key ${id} has a new secret; the old one ${old}. This is the only time it is shown: store it now.`,
   )
 }
 

@@ -39,7 +39,7 @@ export function defineKeysUpdate(command: Command): void {
     .option('--no-expiry', 'Let it never end')
     .option('--not-before <when>', 'When it begins to work: a duration from now, or a time')
     .option('--no-not-before', 'Let it work at once')
-    .option('--metadata <json>', 'A JSON object, in the place of the one that is kept')
+    .option('--metadata <json>', 'A JSON object, in place of the one the key has')
   defineKeyCommand<UpdateOptions>(
     command,
     (keys, id, options) => keys.update(id, readChanges(options, Date.now())),

@@ -5,7 +5,7 @@ import type { Ward } from '../../ward/ward.ts'
 /**
  * Opens the deployment for one command, and closes it when the command is done.
  *
- * @param create whether to create it if there is none; otherwise that is `data_missing`
+ * @param create whether to create a missing one; otherwise a missing one is `data_missing`
  */
 export async function withKeys<T>(
   { config, pepper }: LoadedConfig,

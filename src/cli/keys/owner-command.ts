@@ -51,7 +51,7 @@ function addOwnerArgument(command: Command, ...examples: readonly string[]): voi
   addExamples(command, ...examples)
 }
 
-/** Prints what is kept of one owner. */
+/** Prints the stored record of one owner. */
 async function printOwner(record: OwnerRecord, asJson: boolean): Promise<void> {
   const view = viewOwner(record)
   if (asJson) return printJson(view)

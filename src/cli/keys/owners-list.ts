@@ -23,7 +23,7 @@ interface ListOptions extends CommonOptions {
 export function defineOwnersList(command: Command): void {
   command
     .option('--limit <n>', `How many at most, 1 to ${pageSizeMax} (default: ${pageSize})`)
-    .option('--cursor <cursor>', 'Where the page before ended, as it said')
+    .option('--cursor <cursor>', 'Go on after this cursor, which the page before printed')
     .addOption(new Option('--all', 'All of them').conflicts(['limit', 'cursor']))
     .action(async (options: ListOptions) => {
       const query = readQuery(options)

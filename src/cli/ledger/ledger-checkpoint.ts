@@ -28,7 +28,7 @@ export function defineLedgerCheckpoint(command: Command): void {
     'after',
     '\nPrints what `ledger verify --checkpoint` takes: one line of JSON for the stream that was written last, and one for every\n' +
       'other that has records which no checkpoint in the ledger vouches for. Each process that writes has a stream of its own.\n' +
-      'Keep the lines where whoever might cut the ledger off cannot change them. Needs no server.',
+      'Store the lines where a process that can truncate the ledger cannot change them. Needs no server.',
   )
   addExamples(command, 'ledger checkpoint >> /mnt/elsewhere/checkpoints.jsonl')
 }

@@ -48,7 +48,7 @@ export function defineLedgerExport(command: Command): void {
     'after',
     '\nWrites what is there when it begins, the oldest first, whatever the size. CSV follows RFC 4180; measures and detail are\n' +
       'JSON. A text that a spreadsheet would take for a formula (= + - @, a tab or line end in front), or that begins with an\n' +
-      'apostrophe, gets an apostrophe in front: whoever reads it back takes one off. A file is whole or not there.',
+      'apostrophe, gets an apostrophe in front; programs that read the file remove it. A file is whole or not there.',
   )
   addExamples(
     command,

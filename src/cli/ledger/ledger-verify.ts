@@ -25,18 +25,18 @@ export function defineLedgerVerify(command: Command): void {
     .argument('[file]', 'The ledger’s file, or a copy of it; without, that of the data folder')
     .option(
       '--checkpoint <file>',
-      'What `ledger checkpoint` printed and was kept elsewhere: finds an end that was cut off (may be given again)',
+      'Output of `ledger checkpoint`, stored elsewhere: detects a ledger whose end was cut off (may be repeated)',
       collect,
     )
     .option(
       '--public-key <key>',
-      'Whose checkpoints to trust: 32 bytes in base64url (may be given again)',
+      'Whose checkpoints to trust: 32 bytes in base64url (may be repeated)',
       collect,
     )
     .addHelpText(
       'after',
       '\nNeeds no server, and changes nothing. Exit code 0: in order. 1: broken, and where first. 2: it cannot be read.\n' +
-        'Trusts the signing key of the data folder, the keys of --public-key and those of the checkpoints given.',
+        'Trusts the signing key of the data folder, the keys of --public-key and those of --checkpoint.',
     )
     .action(async (file: string | undefined, options: LedgerVerifyCommandOptions) => {
       try {
@@ -53,7 +53,7 @@ export function defineLedgerVerify(command: Command): void {
   addExamples(
     command,
     'ledger verify --data /var/lib/modelward',
-    'ledger verify copy/ledger.db --checkpoint kept.jsonl --json',
+    'ledger verify copy/ledger.db --checkpoint checkpoints.jsonl --json',
   )
 }
 

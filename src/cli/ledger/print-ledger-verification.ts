@@ -75,7 +75,7 @@ export function formatLedgerVerification(file: string, result: LedgerVerificatio
     ['streams', String(streams)],
     ['checkpoints', String(checkpoints)],
     ['last checkpoint', last === null ? 'none' : `${last.at}, record ${last.seq} of stream ${last.stream}`],
-    ['signed by', result.keys.join(', ') || 'nobody'],
+    ['signed by', result.keys.join(', ') || 'no key'],
   ])
   return `${printable(file)}: ${verdict}\n${fields}${notes.map((note) => `${printable(note)}\n`).join('')}`
 }

@@ -27,7 +27,7 @@ export function defineUsage(command: Command): void {
     .option('--owner <owner>', 'Only what this owner used')
     .option(
       '--by <groups>',
-      `What there is a row for: any of ${usageGroups.join(', ')}, joined by commas (default: key,day)`,
+      `Columns that group the rows: any of ${usageGroups.join(', ')}, joined by commas (default: key,day)`,
     )
   addSpan(command).action(async (options: UsageOptions) => {
     const query = readQuery(options, Date.now())
