@@ -8,7 +8,7 @@ import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
-import type { Flood } from '../ledger/write/refusal-summary.ts'
+import type { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Costs } from '../limits/costs.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
@@ -23,7 +23,7 @@ import type { Verdict } from './verdict.ts'
 /** What all records of a guard's exchanges are written with. */
 export interface RecordDeps {
   readonly writer: EntryWriter
-  readonly flood: Flood
+  readonly refusals: RefusalSummary
   readonly address: RecordAddress
   readonly schemes: readonly Scheme[]
   readonly clock: Clock
@@ -164,8 +164,8 @@ export class Exchange {
     this.#isOver = true
     if (this.#started !== undefined) return this.#write('request.finished', answer)
     if (this.#decided === 'request.refused' && this.#known === null) {
-      const { flood } = this.#deps.records as RecordDeps
-      if (!flood.take(this.head.address, this.#code ?? '')) return undefined
+      const { refusals } = this.#deps.records as RecordDeps
+      if (!refusals.shouldRecord(this.head.address, this.#code ?? '')) return undefined
     }
     return this.#write(this.#decided, answer)
   }

@@ -10,7 +10,7 @@ import {
   type LedgerSink,
 } from '../ledger/write/entry-writer.ts'
 import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
-import { Flood } from '../ledger/write/refusal-summary.ts'
+import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { RecordDeps } from './exchange.ts'
 import type { Scheme } from './scheme.ts'
@@ -51,7 +51,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { ledger, schemes, clock, monotonic, scheduler, telemetry, changedBy } = options
   const writer = createEntryWriter({ ledger, mode: options.ledgerMode, sinks: options.sinks, telemetry })
   const address = createRecordAddress(options.ledgerAddresses ?? 'whole', options.deriveKey)
-  const flood = new Flood({
+  const refusals = new RefusalSummary({
     write: writer.write,
     formatAddress: address.ofGroup,
     clock,
@@ -61,12 +61,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
   })
   let closed: Promise<void> | undefined
   return {
-    records: writer.isOn ? { writer, flood, address, schemes, clock, monotonic } : undefined,
+    records: writer.isOn ? { writer, refusals, address, schemes, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
     writer,
     telemetry,
     close() {
-      closed ??= flood.close()
+      closed ??= refusals.close()
       return closed
     },
   }

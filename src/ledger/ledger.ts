@@ -2,7 +2,7 @@ import type { LedgerCheckpoint } from './format/checkpoint.ts'
 import type { LedgerEvent } from './format/event.ts'
 import type { LedgerEntry, LedgerRecord } from './format/record.ts'
 
-/** Which records. All that is given must hold. */
+/** Which records: those that meet every condition. */
 export interface LedgerFilter {
   readonly keyId?: string
   readonly owner?: string
@@ -30,17 +30,20 @@ export interface LedgerQuery extends LedgerFilter {
 /** A page of records. */
 export interface LedgerPage {
   readonly records: readonly LedgerRecord[]
-  /** Where the next page begins; undefined where there is none. With `oldest`, `position` of the last record, to go on from later. */
+  /**
+   * Where the next page begins; undefined for the last page. With `oldest` always the last record's
+   * `position`, to continue from when there are more.
+   */
   readonly next: string | undefined
 }
 
-/** What of usage is wanted. */
+/** Which usage. */
 export interface UsageQuery extends Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
-  /** What rows are made for; days are UTC. */
+  /** What rows are grouped by; days are UTC. */
   readonly by: readonly ('key' | 'owner' | 'day')[]
 }
 
-/** What was used, summed up from request records. A field is null where rows are not made by it. */
+/** Usage, summed up from request records. A field is null if rows are not grouped by it. */
 export interface UsageRow {
   readonly keyId: string | null
   readonly owner: string | null
@@ -51,7 +54,7 @@ export interface UsageRow {
   /** How many were refused or failed, by code. */
   readonly refused: Readonly<Record<string, number>>
   readonly measures: Readonly<Record<string, number>>
-  /** Of admitted requests, in milliseconds; null where there were none. */
+  /** Of admitted requests, in milliseconds; null for none. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
 }
 
@@ -63,17 +66,19 @@ export interface LedgerReader {
 }
 
 /**
- * The durable record of every decision and every change. Records of one process are chained, see `ledger-chain.ts`.
+ * The durable record of every decision and every change. Records of one process are chained: see
+ * `format/chain.ts`.
  */
 export interface Ledger extends LedgerReader {
   /**
-   * Resolves once the entry is durable: no power cut loses it. Entries are in the order of the calls.
+   * Resolves once the entry is durable: no power cut loses it. Entries are recorded in the order of
+   * the calls.
    *
-   * @throws Fault `ledger_unavailable`, by rejecting: nobody knows then whether it was written
+   * @throws Fault `ledger_unavailable`, by rejecting: it is unknown whether it was written
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
   /** Writes a signed checkpoint. */
   readonly checkpoint: () => Promise<LedgerCheckpoint>
-  /** Ends the stream with a checkpoint, and lets go of everything. */
+  /** Ends the stream with a checkpoint. */
   readonly close: () => Promise<void>
 }

@@ -21,8 +21,8 @@ export function firstChainHash(stream: string): ChainHash {
 }
 
 /**
- * The chain hash of a record: the SHA-256 of the hash before it, the record's number in eight bytes,
- * the highest first, and the encoded entry.
+ * The chain hash of a record: the SHA-256 of the hash before it, the record's number in eight
+ * bytes, the highest first, and the encoded entry.
  *
  * @param body holds the entry from `start` to `end`, at most `ledgerEntryBytesMax` bytes
  */

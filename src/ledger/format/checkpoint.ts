@@ -1,6 +1,9 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 
-/** A signed statement of how far a stream has come: who keeps one can tell that later a tail was cut off, or a record rewritten. */
+/**
+ * A signed statement of how far a stream has come. A copy stored elsewhere shows later that a tail
+ * was cut off, or a record rewritten.
+ */
 export interface LedgerCheckpoint {
   /** Always `modelward-checkpoint-1`. */
   readonly type: typeof checkpointType
@@ -12,15 +15,16 @@ export interface LedgerCheckpoint {
   readonly hash: string
   /** Milliseconds since the epoch. */
   readonly at: number
-  /** The public key, raw, 32 bytes in base64url. It says who signed, not that they are to be trusted. */
+  /** The public key, raw, 32 bytes in base64url. It says who signed, not whether to trust them. */
   readonly key: string
   /** Ed25519 (RFC 8032) over `checkpointText`, 64 bytes in base64url. */
   readonly signature: string
 }
 
 /**
- * What stands for the records that retention dropped, `seq` being the last of them. Its type is signed with it: checkpoints are public, and if
- * one could stand for a base, whoever can write the file could remove what comes before it and put it in front.
+ * A signed statement of the last record that retention dropped, from which the rest is verified.
+ * The type is signed too. Checkpoints are public: if one could pass for a truncation point, an
+ * attacker who can write the file could remove the records before it and put it in their place.
  */
 export interface TruncationPoint extends Omit<LedgerCheckpoint, 'type'> {
   /** Always `modelward-base-1`. */
@@ -30,7 +34,7 @@ export interface TruncationPoint extends Omit<LedgerCheckpoint, 'type'> {
 export const checkpointType = 'modelward-checkpoint-1'
 export const truncationPointType = 'modelward-base-1'
 
-/** What a signature is for, but for the type. */
+/** What is signed, besides the type. */
 export type SignedHead = Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>
 
 /** What is signed: five lines of ASCII, each ended by a line feed. */
@@ -43,7 +47,7 @@ export function signCheckpoint(stated: SignedHead, privateKey: KeyObject): Ledge
   return signAs(checkpointType, stated, privateKey)
 }
 
-/** Signs a base with an Ed25519 private key. */
+/** Signs a truncation point with an Ed25519 private key. */
 export function signTruncationPoint(stated: SignedHead, privateKey: KeyObject): TruncationPoint {
   return signAs(truncationPointType, stated, privateKey)
 }
@@ -54,7 +58,9 @@ function signAs<Type extends string>(type: Type, stated: SignedHead, privateKey:
   return { type, stream, seq, hash, at, key: publicKeyOf(privateKey), signature }
 }
 
-/** Whether the signature is that of the key that is named, for the type that is named; false for whatever is not a key or a signature. */
+/**
+ * Whether the signature fits the key and the type that are named; false too for a malformed one.
+ */
 export function isSigned(signed: LedgerCheckpoint | TruncationPoint): boolean {
   try {
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: signed.key }, format: 'jwk' })

@@ -29,21 +29,21 @@ test('looking at an entry shows what decoding it shows', () => {
     fc.property(fc.array(entry, { maxLength: 5 }), fc.string(), (entries, other) => {
       const encoded = entries.map(encodeEntry)
       const body = encodeBlock(encoded.map((bytes) => ({ entry: bytes, chainHash })))
-      const skim = new EntryView()
+      const view = new EntryView()
       let count = 0
       walkEntries(body, (start, end, index) => {
         const decoded = decodeEntry(body.subarray(start, end))
         count += 1
         expect(index).toBe(count - 1)
         expect(body.subarray(start, end)).toEqual(encoded[index])
-        skim.read(body, start)
-        expect(skim.event).toBe(ledgerEvents[decoded.event])
-        expect(skim.at).toBe(decoded.at)
+        view.read(body, start)
+        expect(view.event).toBe(ledgerEvents[decoded.event])
+        expect(view.at).toBe(decoded.at)
         for (const name of Object.keys(viewedTexts) as (keyof typeof viewedTexts)[]) {
           const value = decoded[name]
-          expect(skim.text(name)).toBe(value)
+          expect(view.text(name)).toBe(value)
           for (const wanted of [value ?? '', other])
-            expect(skim.isText(name, Buffer.from(wanted))).toBe(
+            expect(view.isText(name, Buffer.from(wanted))).toBe(
               value !== null && Buffer.from(value).equals(Buffer.from(wanted)),
             )
         }
@@ -58,7 +58,7 @@ test('a body that ends in the middle is refused, wherever it is cut', () => {
   const body = encodeBlock([{ entry: bytes, chainHash }])
   for (let length = 1; length < body.length; length += 1)
     expect(() => walkEntries(body.subarray(0, length), () => {}), `${length}`).toThrow(RangeError)
-  const skim = new EntryView()
+  const view = new EntryView()
   for (let length = 1; length < 10; length += 1)
-    expect(() => skim.read(bytes.subarray(0, length), 0), `${length}`).toThrow(RangeError)
+    expect(() => view.read(bytes.subarray(0, length), 0), `${length}`).toThrow(RangeError)
 })

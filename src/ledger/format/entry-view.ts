@@ -77,7 +77,9 @@ export class EntryView {
 
 const time = new VarintReader()
 
-/** `at` of the encoded entry from `start` to `end`, its first varint; -1 if the entry ends first. */
+/**
+ * `at` of the encoded entry from `start` to `end`: its first varint. -1 if the entry ends first.
+ */
 export function entryTime(body: Uint8Array, start: number, end: number): number {
   return time.read(body, start + timeOffset, end)
 }

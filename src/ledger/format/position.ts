@@ -1,4 +1,4 @@
-/** Where a record stands: its block, and which record of the block it is, from 0 on. As text, `<block>.<index>`. */
+/** Where a record stands: its block, and its index there, from 0 on. As text, `<block>.<index>`. */
 export interface LedgerPosition {
   readonly block: number
   readonly index: number

@@ -1,15 +1,21 @@
 import type { LedgerEvent } from './event.ts'
 
-/** What is written of one thing that happened. Never a key, never input text. Texts longer than their bound are cut when written. */
+/**
+ * One thing that happened, to be recorded. Never contains a key or input text. Texts longer than
+ * their bound are cut when written.
+ */
 export interface LedgerEntry {
-  /** Milliseconds since the epoch, UTC, by the writer's clock; it may jump, and the order of records does not follow it. */
+  /**
+   * Milliseconds since the epoch, by the writer's clock. It may jump: records are ordered by
+   * commit, not by time.
+   */
   readonly at: number
   readonly event: LedgerEvent
-  /** The one that the answer bears. */
+  /** The id that the answer carries. */
   readonly requestId: string | null
   /** The client's own `X-Request-Id`: recorded, never trusted. */
   readonly clientRequestId: string | null
-  /** Code of the refusal or the fault that was answered; null where none was. */
+  /** Code of the refusal or the fault that was answered; null for neither. */
   readonly code: string | null
   readonly keyId: string | null
   readonly owner: string | null
@@ -24,7 +30,7 @@ export interface LedgerEntry {
   readonly measures: Readonly<Record<string, number>>
   /** The client's address, whole, cut short or hashed, as configured. */
   readonly address: string | null
-  /** What else there is to say: changed fields, a reason, who did it. Flat, and small: 2,000 bytes as JSON. */
+  /** Anything else: changed fields, a reason, the author. Flat, and at most 2,000 bytes as JSON. */
   readonly detail: Readonly<Record<string, string | number | boolean | null | readonly string[]>> | null
 }
 
@@ -40,7 +46,7 @@ export interface LedgerRecord extends LedgerEntry {
   readonly hash: string
 }
 
-/** An entry in which nothing is known but what is given. */
+/** An entry with the known fields; all others are null. */
 export function ledgerEntry(known: Pick<LedgerEntry, 'at' | 'event'> & Partial<LedgerEntry>): LedgerEntry {
   return {
     requestId: null,

@@ -18,7 +18,9 @@ export function writeVarint(target: Uint8Array | number[], start: number, value:
   return at
 }
 
-/** Reads unsigned LEB128. An object, so that a read allocates nothing: it remembers where it ended. */
+/**
+ * Reads unsigned LEB128. An object, so that a read allocates nothing: `at` is its second result.
+ */
 export class VarintReader {
   /** Where the last varint ended. */
   at = 0

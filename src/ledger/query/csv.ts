@@ -26,10 +26,12 @@ const columns = [
 export const ledgerCsvHeader: string = `${columns.join(',')}\r\n`
 
 /**
- * A record as one row of CSV (RFC 4180), with its CRLF. `measures` and `detail` are JSON; null is an empty field, an empty text `""`.
+ * A record as one row of CSV (RFC 4180), with its CRLF. `measures` and `detail` are JSON; null is
+ * an empty field, an empty text `""`.
  *
- * Spreadsheets run a text that begins like a formula, and clients choose some of these texts. One that begins with `=`, `+`, `-`, `@`,
- * a tab, a CR, an LF or an apostrophe gets an apostrophe in front (OWASP, CSV Injection), so whoever reads it back takes one leading apostrophe off.
+ * Spreadsheets run a text that begins like a formula, and clients choose some of these texts. One
+ * that begins with `=`, `+`, `-`, `@`, a tab, a CR, an LF or an apostrophe gets an apostrophe in
+ * front (OWASP, CSV Injection); a reader removes one leading apostrophe.
  */
 export function formatLedgerCsvRow(view: LedgerRecordView): string {
   return `${columns.map((column) => formatField(view[column])).join(',')}\r\n`

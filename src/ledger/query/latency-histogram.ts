@@ -3,8 +3,9 @@ const bucketsPerDoubling = 64
 const doublingBits = Math.log2(bucketsPerDoubling)
 
 /**
- * Counts whole numbers from 0 on in buckets that widen with the number, as HdrHistogram does: quantiles are right to 1 %, numbers
- * below 64 exactly, and memory is bounded whatever is counted (some 3,000 buckets, of which only those in use are kept).
+ * Counts whole numbers from 0 on in buckets that widen with the number, as HdrHistogram does:
+ * quantiles are right to 1 %, numbers below 64 exactly. Memory is bounded: some 3,000 buckets, of
+ * which only those in use exist.
  */
 export class LatencyHistogram {
   readonly #counts = new Map<number, number>()

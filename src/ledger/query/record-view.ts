@@ -1,7 +1,7 @@
 import type { LedgerEvent } from '../format/event.ts'
 import type { LedgerEntry, LedgerRecord } from '../format/record.ts'
 
-/** What was recorded, as every JSON of ours shows it. Times are ISO 8601, UTC; what is not known is null. */
+/** An entry as JSON shows it everywhere. Times are ISO 8601, UTC; unknown fields are null. */
 export interface LedgerEntryView {
   readonly time: string
   readonly event: LedgerEvent
@@ -37,7 +37,7 @@ export const timeMax = 8.64e15
 /** Shows what was recorded. */
 export function viewLedgerEntry(entry: LedgerEntry): LedgerEntryView {
   return {
-    // A record that was tampered with may say a time beyond the calendar, and must not keep the others from being read.
+    // A forged record may have a time beyond the calendar. The others must stay readable.
     time: new Date(Math.min(entry.at, timeMax)).toISOString(),
     event: entry.event,
     request_id: entry.requestId,

@@ -2,7 +2,7 @@ import type { LedgerEntry } from '../format/record.ts'
 import type { UsageQuery, UsageRow } from '../ledger.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 
-/** What of an entry usage is summed up from. */
+/** The fields of an entry that usage is summed up from. */
 export type UsageEntry = Pick<
   LedgerEntry,
   'at' | 'event' | 'code' | 'keyId' | 'owner' | 'latencyUs' | 'measures'
@@ -26,8 +26,9 @@ interface Row extends Pick<UsageRow, 'keyId' | 'owner' | 'day'> {
 const dayMs = 86_400_000
 
 /**
- * Begins a sum. An answer in pieces counts as admitted when it is started; its latency is known when it is finished, and the measures of
- * both records add up. The count of a summary goes to `requests` and to its code, and is no measure.
+ * Begins a sum. A streamed answer counts as admitted by its `started` record and has its latency
+ * from `finished`; the measures of both add up. A summary adds to `requests` and to its code, and
+ * to no measure.
  */
 export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
   const rows = new Map<string, Row>()

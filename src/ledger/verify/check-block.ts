@@ -11,7 +11,7 @@ import { checkpointMismatch } from './prior-heads.ts'
 import type { LedgerStatements, StatedRecord } from './statements.ts'
 import type { LedgerStreams } from './streams.ts'
 
-/** What is wrong with a block, if anything: a finding, or a break to be explained by what follows. */
+/** What is wrong with a block, if anything: a finding, or a break that later blocks explain. */
 export interface BlockResult {
   /** Records that are in order, up to the first that is not. */
   readonly records: number
@@ -69,9 +69,9 @@ function look(
 ): LedgerFinding | undefined {
   const { seq, position, state } = record
   while (state.awaited[0]?.seq === seq) {
-    const given = state.awaited.shift()
-    if (given !== undefined && chainHashOf(given.hash) !== chainHash)
-      return checkpointMismatch(given, position)
+    const awaited = state.awaited.shift()
+    if (awaited !== undefined && chainHashOf(awaited.hash) !== chainHash)
+      return checkpointMismatch(awaited, position)
   }
   const entry = decode(body.subarray(start, end))
   if (entry === undefined) {

@@ -7,7 +7,7 @@ import {
 } from '../format/checkpoint.ts'
 import { timeMax } from '../query/record-view.ts'
 
-/** What is wrong with a checkpoint or a base itself, before it is compared with a chain. */
+/** What is wrong with a checkpoint or a truncation point itself, whatever the chain says. */
 export interface CheckpointFault {
   readonly kind: 'checkpoint_invalid' | 'key_untrusted'
   readonly message: string
@@ -20,7 +20,7 @@ export interface CheckpointTrust {
   readonly keys: () => readonly string[]
 }
 
-/** @param trusted public keys, raw, base64url; undefined where nobody knows whom to trust, so that any key will do */
+/** @param trusted public keys, raw, base64url; undefined: any */
 export function createCheckpointTrust(trusted: readonly string[] | undefined): CheckpointTrust {
   const seen = new Set<string>()
   return {
@@ -38,12 +38,12 @@ export function createCheckpointTrust(trusted: readonly string[] | undefined): C
   }
 }
 
-/** Reads a checkpoint from what was JSON; undefined for what is none, a base included. */
+/** Reads a checkpoint from parsed JSON; undefined for anything else, such as a truncation point. */
 export function parseCheckpoint(value: unknown): LedgerCheckpoint | undefined {
   return parseAs(checkpointType, value)
 }
 
-/** Reads a base from what was JSON; undefined for what is none, a checkpoint included. */
+/** Reads a truncation point from parsed JSON; undefined for anything else, such as a checkpoint. */
 export function parseTruncationPoint(value: unknown): TruncationPoint | undefined {
   return parseAs(truncationPointType, value)
 }

@@ -64,9 +64,9 @@ const shiftMax = 16
 
 /**
  * Says what happened. A chain hash fixes its record's number and predecessor, whatever the block's
- * columns claim: so a following record gives away the true number of the one before it, and one that
- * fits further up or down shows what stands in between. If two readings are left, the likelier is
- * given, and the message says so.
+ * columns claim: so a record gives away the true number of the one before it, and one that fits
+ * further up or down shows what stands in between. Of two possible readings it reports the
+ * likelier, and the message says so.
  */
 function explainBreak(place: BrokenPlace): LedgerFinding {
   const [first, second] = place.unchained
@@ -90,7 +90,7 @@ function explainBreak(place: BrokenPlace): LedgerFinding {
   )
 }
 
-/** Whether the record's stored chain hash is that of number `seq` behind the chain hash `before`. */
+/** Whether the record's stored chain hash is that of record `seq` behind the hash `before`. */
 function fits(before: ChainHash | undefined, seq: number, { entry, chainHash }: UnchainedRecord): boolean {
   return before !== undefined && nextChainHash(before, seq, entry, 0, entry.length) === chainHash
 }
@@ -129,7 +129,7 @@ function findFork(place: BrokenPlace): LedgerFinding | undefined {
   return undefined
 }
 
-/** Whether the record that belongs here comes later, so that those before it were moved or inserted. */
+/** Whether the record that belongs here comes later: those before it were moved or inserted. */
 function findDisplaced(place: BrokenPlace, own: number | undefined): LedgerFinding | undefined {
   const { recent, unchained } = place
   const seq = recent.last + 1
@@ -146,7 +146,7 @@ function findDisplaced(place: BrokenPlace, own: number | undefined): LedgerFindi
   return found(place, 'record_inserted', `${what} before record ${seq}, which fits what comes before them`)
 }
 
-/** Whether the chain from the record at `from`, number `number`, continues at one that stands before it. */
+/** Whether the chain from the record at `from`, number `number`, goes on at one before it. */
 function comesBackBefore(unchained: readonly UnchainedRecord[], from: number, number: number): boolean {
   let at = from
   for (let seq = number + 1; seq <= number + unchained.length; seq += 1) {
@@ -216,7 +216,7 @@ function removed(place: BrokenPlace, next: number): LedgerFinding {
     : found(place, 'records_removed', `${gone} between record ${seq - 1} and record ${next}`)
 }
 
-/** Where the chain goes on further down, whose numbers show whether records are missing or added. */
+/** Where the chain goes on further down: the numbers there show if records are missing or added. */
 function findFurther(place: BrokenPlace): LedgerFinding | undefined {
   const { recent, unchained } = place
   const seq = recent.last + 1

@@ -1,4 +1,6 @@
-/** In what way a ledger is broken. Told apart as far as what is left allows; `docs/reference/ledger.md` has when each is said. */
+/**
+ * How a ledger is broken, as far as can be seen from what is left: see `docs/reference/ledger.md`.
+ */
 export type LedgerBreak =
   | 'record_changed'
   | 'records_removed'

@@ -11,8 +11,8 @@ export interface PriorHead {
 }
 
 /**
- * The heads that `ledger.opened` states in `before`: `stream:seq:hash`, one or a list. Anything else
- * states nothing.
+ * The heads that `ledger.opened` states in `before`: `stream:seq:hash`, one or a list. Anything
+ * else states nothing.
  */
 export function priorHeadsOf(detail: LedgerEntry['detail']): readonly PriorHead[] {
   const { before } = detail ?? { before: null }

@@ -19,7 +19,7 @@ export interface StatedRecord {
 export interface LedgerStatements {
   /** A checkpoint in the ledger. */
   readonly checkpoint: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
-  /** A stream's first record, which may state the heads of earlier streams and so vouch for their ends. */
+  /** A stream's first record, which states the heads of earlier streams and so vouches for them. */
   readonly opening: (entry: LedgerEntry, record: StatedRecord) => LedgerFinding | undefined
   readonly sums: () => StatementSums
 }

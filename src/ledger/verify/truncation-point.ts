@@ -3,21 +3,21 @@ import { type CheckpointTrust, parseCheckpoint, parseTruncationPoint } from './c
 import type { LedgerFinding } from './finding.ts'
 import { checkpointMismatch } from './prior-heads.ts'
 
-/** A base as a ledger holds it, which whoever can write the file may have put there. */
+/** A truncation point as stored: anyone who can write the file may have put it there. */
 export interface StoredTruncationPoint {
-  /** Id of the stream that it stands in front of, 32 hex digits; empty where that is not known. */
+  /** Id of the stream that it stands in front of, 32 hex digits; empty if unknown. */
   readonly stream: string
-  /** JSON, if it is right. */
+  /** JSON, if it is valid. */
   readonly text: string
 }
 
-/** Bases that are right: all of them, or those before the first that is not. */
+/** The valid ones: all of them, or those before the first that is not. */
 export interface ReadTruncationPoints {
   readonly truncationPoints: readonly TruncationPoint[]
   readonly firstBroken: LedgerFinding | undefined
 }
 
-/** A base vouches for all that was dropped, and nothing can be compared with it but what was kept elsewhere. */
+/** Checks truncation points: their signatures, and checkpoints that were stored elsewhere. */
 export function readTruncationPoints(
   stored: readonly StoredTruncationPoint[],
   checkpoints: readonly LedgerCheckpoint[],
@@ -26,27 +26,28 @@ export function readTruncationPoints(
   const truncationPoints: TruncationPoint[] = []
   for (const { stream, text } of stored) {
     const value = parseJson(text)
-    const base = parseTruncationPoint(value)
-    if (base === undefined) return { truncationPoints, firstBroken: notABase(stream, value) }
-    const { seq } = base
+    const point = parseTruncationPoint(value)
+    if (point === undefined) return { truncationPoints, firstBroken: notATruncationPoint(stream, value) }
+    const { seq } = point
     const fault =
-      base.stream === stream
-        ? trust.faultOf(base)
-        : { kind: 'checkpoint_invalid' as const, message: `it is of stream ${base.stream}` }
+      point.stream === stream
+        ? trust.faultOf(point)
+        : { kind: 'checkpoint_invalid' as const, message: `it is of stream ${point.stream}` }
     if (fault !== undefined) {
       const message = `the base that stands for the records up to ${seq} is not right: ${fault.message}`
       return { truncationPoints, firstBroken: { kind: fault.kind, stream, seq, position: null, message } }
     }
     const other = checkpoints.find(
-      (kept) => kept.stream === stream && kept.seq === seq && kept.hash !== base.hash,
+      (checkpoint) =>
+        checkpoint.stream === stream && checkpoint.seq === seq && checkpoint.hash !== point.hash,
     )
     if (other !== undefined) return { truncationPoints, firstBroken: checkpointMismatch(other, null) }
-    truncationPoints.push(base)
+    truncationPoints.push(point)
   }
   return { truncationPoints, firstBroken: undefined }
 }
 
-function notABase(stream: string, value: unknown): LedgerFinding {
+function notATruncationPoint(stream: string, value: unknown): LedgerFinding {
   const checkpoint = parseCheckpoint(value)
   if (checkpoint === undefined) {
     const message =

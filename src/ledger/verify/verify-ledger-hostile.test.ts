@@ -13,7 +13,7 @@ import { ledgerEntry } from '../format/record.ts'
 import { recentHashesMax } from './recent-hashes.ts'
 import { verifyLedger } from './verify-ledger.ts'
 
-// What somebody leaves who writes the file, knows this program, and does not have the signing key.
+// What an attacker can leave who writes the file and knows this program, without the signing key.
 
 const one = streamId(1)
 const trustedKeys = [publicKeyOf(signingKey)]
@@ -66,11 +66,11 @@ describe('a signed history that was written anew', () => {
     const stated = { ...forge.head(one), seq: 1 }
     const [first] = forge.blocks[0]?.records ?? []
     const right = { ...stated, hash: Buffer.from(first?.chainHash ?? []).toString('hex') }
-    const base = signTruncationPoint({ ...right, at: 3 }, signingKey)
+    const point = signTruncationPoint({ ...right, at: 3 }, signingKey)
     const kept = [right, { ...right, hash: 'ab'.repeat(32) }].map((head) =>
       signCheckpoint({ ...head, at: 3 }, signingKey),
     )
-    const truncationPoints = [{ stream: one, text: JSON.stringify(base) }]
+    const truncationPoints = [{ stream: one, text: JSON.stringify(point) }]
     const found = verifyLedger(sealedOf(forge).slice(1), {
       truncationPoints,
       checkpoints: kept,
@@ -99,7 +99,7 @@ describe('columns that say what cannot be', () => {
   })
 
   test.each([-100, -1, 0, Number.MAX_SAFE_INTEGER])(
-    'a broken block whose first number is %i is told of like any',
+    'a broken block whose first number is %i is reported like any',
     (firstSeq) => {
       const blocks = written()
         .map((block, index) => (index === 2 ? { ...block, firstSeq } : block))

@@ -48,7 +48,7 @@ function kindOf(blocks: readonly ForgedBlock[], options?: LedgerVerifyOptions): 
   return verify(blocks, options).firstBroken?.kind
 }
 
-/** The blocks with the records of one stream replaced, cut as before and the rest in the last block; numbers are given anew. */
+/** The blocks with one stream's records replaced, cut as before, renumbered. */
 function withRecords(
   blocks: readonly ForgedBlock[],
   stream: string,
@@ -85,13 +85,13 @@ describe('a ledger that nobody touched', () => {
   })
 
   test('is in order behind a base, when what comes before it was dropped', () => {
-    const { base, rest } = dropped()
-    expect(kindOf(rest, { truncationPoints: [stored(base)] })).toBeUndefined()
+    const { point, rest } = dropped()
+    expect(kindOf(rest, { truncationPoints: [stored(point)] })).toBeUndefined()
     expect(kindOf(rest)).toBe('start_removed')
-    expect(kindOf(rest, { truncationPoints: [stored({ ...base, hash: 'ab'.repeat(32) })] })).toBe(
+    expect(kindOf(rest, { truncationPoints: [stored({ ...point, hash: 'ab'.repeat(32) })] })).toBe(
       'checkpoint_invalid',
     )
-    expect(kindOf(rest, { truncationPoints: [stored(base)], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
+    expect(kindOf(rest, { truncationPoints: [stored(point)], trustedKeys: ['AAAA'] })).toBe('key_untrusted')
   })
 
   test('tells of a stream that was opened and has no record', () => {
@@ -111,12 +111,12 @@ describe('a ledger that nobody touched', () => {
 })
 
 /** A ledger whose first two records retention dropped, and what it put in front of the rest. */
-function dropped(): { readonly base: TruncationPoint; readonly rest: readonly ForgedBlock[] } {
+function dropped(): { readonly point: TruncationPoint; readonly rest: readonly ForgedBlock[] } {
   const forge = createLedgerForge()
   forge.write(one, requestEntry(1), requestEntry(2))
-  const base = signTruncationPoint({ ...forge.head(one), at: startedAt }, signingKey)
+  const point = signTruncationPoint({ ...forge.head(one), at: startedAt }, signingKey)
   forge.write(one, requestEntry(3))
-  return { base, rest: forge.blocks.slice(1) }
+  return { point, rest: forge.blocks.slice(1) }
 }
 
 function stored(value: TruncationPoint | LedgerCheckpoint): StoredTruncationPoint {
@@ -124,7 +124,7 @@ function stored(value: TruncationPoint | LedgerCheckpoint): StoredTruncationPoin
 }
 
 describe('what stands in the place of a base', () => {
-  const { base, rest } = dropped()
+  const { point, rest } = dropped()
   const found = (text: string) => verify(rest, { truncationPoints: [{ stream: one, text }] }).firstBroken
 
   test('is found where it is a checkpoint, which anybody may have been given', () => {
@@ -143,8 +143,8 @@ describe('what stands in the place of a base', () => {
   })
 
   test('is found where a checkpoint was given the type of a base: the type is signed', () => {
-    const checkpoint = signCheckpoint(base, signingKey)
-    expect(found(JSON.stringify({ ...checkpoint, type: base.type }))).toMatchObject({
+    const checkpoint = signCheckpoint(point, signingKey)
+    expect(found(JSON.stringify({ ...checkpoint, type: point.type }))).toMatchObject({
       kind: 'checkpoint_invalid',
       message: expect.stringContaining('its signature does not fit'),
     })
@@ -162,18 +162,20 @@ describe('what stands in the place of a base', () => {
   )
 
   test('is found where it is the base of another stream', () => {
-    expect(found(JSON.stringify(signTruncationPoint({ ...base, stream: other }, signingKey)))).toMatchObject({
-      kind: 'checkpoint_invalid',
-      stream: one,
-      message: expect.stringContaining(`it is of stream ${other}`),
-    })
+    expect(found(JSON.stringify(signTruncationPoint({ ...point, stream: other }, signingKey)))).toMatchObject(
+      {
+        kind: 'checkpoint_invalid',
+        stream: one,
+        message: expect.stringContaining(`it is of stream ${other}`),
+      },
+    )
   })
 
   test('is found where it says of its record something else than a checkpoint that was kept', () => {
-    const kept = signCheckpoint(base, signingKey)
-    const truncationPoints = [stored(base)]
-    expect(kindOf(rest, { truncationPoints, checkpoints: [kept] })).toBeUndefined()
-    expect(kindOf(rest, { truncationPoints, checkpoints: [{ ...kept, hash: 'ab'.repeat(32) }] })).toBe(
+    const elsewhere = signCheckpoint(point, signingKey)
+    const truncationPoints = [stored(point)]
+    expect(kindOf(rest, { truncationPoints, checkpoints: [elsewhere] })).toBeUndefined()
+    expect(kindOf(rest, { truncationPoints, checkpoints: [{ ...elsewhere, hash: 'ab'.repeat(32) }] })).toBe(
       'history_rewritten',
     )
   })
@@ -323,17 +325,17 @@ describe('tampering with whole blocks', () => {
 
   test('the last block of a stream is missed by nobody but a checkpoint that was kept elsewhere', () => {
     const forge = twoStreams()
-    const kept = signCheckpoint({ ...forge.head(other), at: startedAt }, signingKey)
+    const elsewhere = signCheckpoint({ ...forge.head(other), at: startedAt }, signingKey)
     const cut = forge.blocks.slice(0, -1)
     expect(kindOf(cut)).toBeUndefined()
-    expect(verify(cut, { checkpoints: [kept] }).firstBroken).toMatchObject({
+    expect(verify(cut, { checkpoints: [elsewhere] }).firstBroken).toMatchObject({
       kind: 'tail_missing',
       stream: other,
       seq: 10,
       position: null,
     })
-    expect(kindOf(forge.blocks, { checkpoints: [kept] })).toBeUndefined()
-    expect(kindOf([], { checkpoints: [kept] })).toBe('tail_missing')
+    expect(kindOf(forge.blocks, { checkpoints: [elsewhere] })).toBeUndefined()
+    expect(kindOf([], { checkpoints: [elsewhere] })).toBe('tail_missing')
   })
 })
 
@@ -423,8 +425,8 @@ describe('checkpoints in the ledger', () => {
   test('must be checkpoints: a base in their place is told', () => {
     const forge = createLedgerForge()
     forge.write(one, requestEntry(1))
-    const base = signTruncationPoint({ ...forge.head(one), at: 1 }, signingKey)
-    forge.write(one, ledgerEntry({ at: 2, event: 'ledger.checkpoint', detail: { ...base } }))
+    const point = signTruncationPoint({ ...forge.head(one), at: 1 }, signingKey)
+    forge.write(one, ledgerEntry({ at: 2, event: 'ledger.checkpoint', detail: { ...point } }))
     expect(verify(forge.blocks).firstBroken).toMatchObject({
       kind: 'checkpoint_invalid',
       message: expect.stringContaining('it is a base'),
@@ -447,11 +449,11 @@ describe('checkpoints in the ledger', () => {
   })
 
   test('that were kept elsewhere betray a history that was written anew', () => {
-    const kept = signCheckpoint(
+    const elsewhere = signCheckpoint(
       { ...twoStreams().head(one), seq: 5, hash: 'ab'.repeat(32), at: 1 },
       signingKey,
     )
-    expect(verify(twoStreams().blocks, { checkpoints: [kept] }).firstBroken).toMatchObject({
+    expect(verify(twoStreams().blocks, { checkpoints: [elsewhere] }).firstBroken).toMatchObject({
       kind: 'history_rewritten',
       seq: 5,
     })

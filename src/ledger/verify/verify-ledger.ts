@@ -13,13 +13,13 @@ export interface LedgerVerifyOptions {
   /** The truncation point of each stream whose beginning retention dropped, as it is stored. */
   readonly truncationPoints?: readonly StoredTruncationPoint[]
   /**
-   * Public keys that may sign, raw, base64url. Undefined: any; a signature then proves only that its
-   * maker holds the key that it names.
+   * Public keys that may sign, raw, base64url. Undefined: any; a signature then proves only that
+   * its maker has the key that it names.
    */
   readonly trustedKeys?: readonly string[] | undefined
-  /** Checkpoints that were kept elsewhere. Their signatures are not checked again. */
+  /** Checkpoints that were stored elsewhere. Their signatures are not checked again. */
   readonly checkpoints?: readonly LedgerCheckpoint[]
-  /** Ids of streams known to have been opened: each has a record at least, or a truncation point. */
+  /** Ids of streams that were opened: each must have a record, or a truncation point. */
   readonly streams?: readonly string[]
   /** Checks what queries find blocks by. @default not checked */
   readonly index?: LedgerIndexCheck
@@ -57,7 +57,7 @@ export interface LedgerVerification {
 export function verifyLedger(
   blocks: Iterable<LedgerBlock>,
   {
-    truncationPoints: storedBases = [],
+    truncationPoints: storedPoints = [],
     trustedKeys,
     checkpoints = [],
     streams: opened = [],
@@ -65,7 +65,11 @@ export function verifyLedger(
   }: LedgerVerifyOptions = {},
 ): LedgerVerification {
   const trust = createCheckpointTrust(trustedKeys)
-  const { truncationPoints, firstBroken: brokenBase } = readTruncationPoints(storedBases, checkpoints, trust)
+  const { truncationPoints, firstBroken: brokenPoint } = readTruncationPoints(
+    storedPoints,
+    checkpoints,
+    trust,
+  )
   const streams = createLedgerStreams(truncationPoints, checkpoints)
   const statements = createLedgerStatements(streams, trust)
   const source = blocks[Symbol.iterator]()
@@ -86,7 +90,7 @@ export function verifyLedger(
   }
 
   const firstBroken =
-    brokenBase ??
+    brokenPoint ??
     follow() ??
     findCutTail(streams, checkpoints) ??
     findEmptied(streams, opened) ??
@@ -113,14 +117,17 @@ const unknownSigner =
   'Signatures fit the keys that they name, but whose keys those are is not known: say it by --public-key, or by --checkpoint with a checkpoint that was kept elsewhere.'
 
 function isBehind(truncationPoints: readonly TruncationPoint[], stream: string, seq: number): boolean {
-  return truncationPoints.some((base) => base.stream === stream && base.seq >= seq)
+  return truncationPoints.some((point) => point.stream === stream && point.seq >= seq)
 }
 
 function describeDropped({ stream, seq }: LedgerCheckpoint): string {
   return `Record ${seq} of stream ${stream}, which a given checkpoint vouches for, was dropped by retention.`
 }
 
-/** Streams end where their writers did: only a given checkpoint can show that more is missing. */
+/**
+ * A stream ends where its writer did: only a checkpoint stored elsewhere shows that more is
+ * missing.
+ */
 function findCutTail(
   streams: LedgerStreams,
   checkpoints: readonly LedgerCheckpoint[],

@@ -10,18 +10,19 @@ export interface Change {
   readonly event: Extract<LedgerEvent, `key.${string}` | `owner.${string}` | 'webhook.secret_rotated'>
   readonly keyId: string | null
   readonly owner: string
-  /** What else there is to say: names of fields, a reason. Never a secret. */
+  /** Anything else: names of fields, a reason. Never a secret. */
   readonly detail?: NonNullable<LedgerEntry['detail']>
 }
 
 /**
- * Records changes to keys, owners and webhook secrets. The change is made first and recorded then, because a record of something that did not happen
- * would be a lie, and nobody could take it back. Where the last record could not be written, changes wait for a signed
- * checkpoint to be written before they are made, so that an outage leaves at most the change without a record that met it first.
+ * Records changes to keys, owners and webhook secrets. The change is made first and recorded
+ * second: a record of a change that failed would be wrong for good. After a record could not be
+ * written, the next change waits until a checkpoint has been written, so that an outage leaves at
+ * most one change without a record.
  */
 export interface ChangeRecorder {
   /**
-   * Resolves where a change may be made.
+   * Resolves if a change may be made.
    *
    * @throws Fault `ledger_unavailable`, by rejecting: nothing has been changed
    */
@@ -29,10 +30,11 @@ export interface ChangeRecorder {
   /**
    * Resolves once all of these are durable.
    *
-   * @throws Fault `ledger_unavailable`, by rejecting: the changes have been made, and the message says so
+   * @throws Fault `ledger_unavailable`, by rejecting. The changes have been made, and its message
+   *   says so
    */
   readonly record: (changes: readonly Change[]) => Promise<void>
-  /** The same, for changes that somebody else makes: a key's id, or a name such as `cli`. */
+  /** The same for another author: a key's id, or a name such as `cli`. */
   readonly by: (who: string) => ChangeRecorder
 }
 
@@ -59,7 +61,7 @@ export function createChangeRecorder(options: {
   }
 }
 
-/** A text of an administrator's, such as a reason, without the key that may have been pasted into it. */
+/** An administrator's text, such as a reason, without keys that were pasted into it. */
 export function withoutKeys(text: string): string {
   return replaceKeys(text, () => '[key]')
 }

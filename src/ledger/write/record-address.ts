@@ -38,7 +38,9 @@ function writing(write: (address: string) => string): RecordAddress['ofOne'] {
   }
 }
 
-/** Hashes the address's group: a client with an IPv6 network would look like any number of clients. */
+/**
+ * Hashes the address's group: a client with an IPv6 network would look like any number of clients.
+ */
 function hashing(key: KeyObject): (address: string) => string {
   return function hash(address) {
     const hmac = createHmac('sha256', key).update(addressGroupOf(address))

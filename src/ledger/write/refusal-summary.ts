@@ -6,13 +6,15 @@ import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 
 /** How many requests without a known key get a record each, by address and minute. */
 const recordedMax = 5
-/** Most addresses that are told apart in a minute: some 4 MiB. All others count as one, of which no address is said. */
+/**
+ * Most addresses that a minute distinguishes: some 4 MiB. All others count as one, without address.
+ */
 const addressesMax = 8_192
-const spanMs = 60_000
+const minuteMs = 60_000
 
-export interface FloodOptions {
+export interface RefusalSummaryOptions {
   readonly write: (entry: LedgerEntry) => Promise<void> | undefined
-  /** An address as it is recorded, of all that count as one. */
+  /** An address group as it is recorded. */
   readonly formatAddress: (address: string | undefined) => string | null
   readonly clock: Clock
   /** Never jumps: minutes are measured with it. */
@@ -35,23 +37,24 @@ interface Count {
 }
 
 /**
- * Keeps whoever sends wrong keys from filling the disk: of requests that nobody can name, each address gets a few records a
- * minute, and the others are counted. A count is in memory until the minute is over; a process that is killed before loses it.
+ * Keeps an attacker with wrong keys from filling the disk. Of refused requests without a known key,
+ * each address gets a few records a minute, and the rest are counted. Counts are in memory until
+ * the minute is over: a process that is killed loses them.
  */
-export class Flood {
-  readonly #options: FloodOptions
+export class RefusalSummary {
+  readonly #options: RefusalSummaryOptions
   #senders = new Map<string, Sender>()
   #beganAt = 0
   #cancelTimer: () => void = () => {}
   #flushing: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  constructor(options: FloodOptions) {
+  constructor(options: RefusalSummaryOptions) {
     this.#options = options
   }
 
-  /** Whether this request gets a record of its own; where not, it has been counted. */
-  take(address: string | undefined, code: string): boolean {
+  /** Whether this request gets a record of its own; if not, it has been counted. */
+  shouldRecord(address: string | undefined, code: string): boolean {
     this.#begin()
     const sender = this.#senderOf(address)
     if (sender.recorded < recordedMax) {
@@ -62,7 +65,7 @@ export class Flood {
     return false
   }
 
-  /** Writes what has been counted. What cannot be written is kept for the next time. */
+  /** Writes the counts. A count that cannot be written joins those of the next minute. */
   flush(): Promise<void> {
     this.#cancelTimer()
     const over = [...this.#senders.values()]
@@ -80,16 +83,16 @@ export class Flood {
     return this.flush()
   }
 
-  /** Ends a minute that is over; the first request after it, or a count that could not be written, begins the next. */
+  /** Begins a minute with its first request, or with a count that could not be written. */
   #begin(): void {
     const { monotonic, scheduler } = this.#options
     const now = monotonic()
-    if (this.#senders.size > 0 && now - this.#beganAt < spanMs) return
+    if (this.#senders.size > 0 && now - this.#beganAt < minuteMs) return
     if (this.#senders.size > 0) void this.flush()
     this.#beganAt = now
     if (this.#isClosed) return
     this.#cancelTimer()
-    this.#cancelTimer = scheduler.after(spanMs, () => void this.flush())
+    this.#cancelTimer = scheduler.after(minuteMs, () => void this.flush())
   }
 
   #senderOf(address: string | undefined): Sender {
@@ -115,15 +118,15 @@ export class Flood {
       await write(ledgerEntry({ at: clock(), event: 'requests.summarized', code, address, measures, detail }))
     } catch (fault) {
       telemetry.event('ledger.summary_late', { requests: count.requests }, fault)
-      this.#keep(address, code, count)
+      this.#countAgain(address, code, count)
     }
   }
 
-  /** Counts in the minute that is under way what could not be written. */
-  #keep(address: string | null, code: string, count: Count): void {
+  /** Adds a count that could not be written to the current minute. */
+  #countAgain(address: string | null, code: string, count: Count): void {
     this.#begin()
-    const kept = this.#senders.size < 2 * addressesMax ? address : null
-    addCount(this.#senderNamed(`kept ${kept}`, kept, recordedMax), code, count)
+    const known = this.#senders.size < 2 * addressesMax ? address : null
+    addCount(this.#senderNamed(`unwritten ${known}`, known, recordedMax), code, count)
   }
 }
 

@@ -30,8 +30,8 @@ export function createGroupCommit({ waiting, commitMax, commit }: GroupCommitOpt
     while (waiting() > 0) {
       await untilQuietTurn(waiting, commitMax)
       await commit()
-      // The answers leave in one turn, and the clients' next requests arrive in another. Without the
-      // second, half of the connections lag one commit behind for good.
+      // Answers leave in one turn, and the clients' next requests arrive in another. Without the
+      // second turn, half of the connections lag one commit behind for good.
       await eventLoopTurn()
       await eventLoopTurn()
     }

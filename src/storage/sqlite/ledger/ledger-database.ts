@@ -17,11 +17,11 @@ export interface OpenLedgerDatabaseOptions {
 }
 
 /**
- * Opens the ledger's file to write; created with mode 0600 if missing. Several processes may do so at
- * once.
+ * Opens the ledger's file to write; created with mode 0600 if missing. Several processes may do so
+ * at once.
  *
- * @throws SetupError `data_newer`, `data_corrupt` (another program's database) with nothing touched;
- *   `data_missing`, `data_locked`, `data_unwritable`, `data_unreadable`
+ * @throws SetupError `data_newer`, `data_corrupt` (another program's database) with nothing
+ *   touched; `data_missing`, `data_locked`, `data_unwritable`, `data_unreadable`
  */
 export function openLedgerDatabase({ file, busyTimeoutMs }: OpenLedgerDatabaseOptions): SqliteDatabase {
   const database = openDatabase({ file, busyTimeoutMs, cacheKiB: 8_192 })

@@ -1,9 +1,13 @@
 /**
- * `ledger.db`, version 1. A block is what one commit wrote of one stream. What is behind the retention is gone, and `base` has for each
- * stream what was signed of the last record that went (`TruncationPoint`), which the rest is verified from. `posting` finds blocks by `key:…`, `owner:…`,
- * `code:…` and `route:…`; it is filled just behind the blocks, a span of them at a time, up to `indexed`, and holds nothing that they do
- * not. Its rows lie span by span (`until` is the last block of one), so that filling it appends: with the term first, a span of as many
- * keys as records would touch a page for each.
+ * `ledger.db`, version 1. A block has the records that one commit wrote of one stream. `base` has,
+ * for each stream that retention truncated, the signed statement of the last record dropped
+ * (`TruncationPoint`), from which the rest is verified.
+ *
+ * `posting` finds blocks by `key:…`, `owner:…`, `code:…` and `route:…`. It is derived from the
+ * blocks, a segment of them at a time, up to the block in `indexed`. A row belongs to the segment
+ * whose last block is `until`. `until` comes first in the key, so that filling the index appends:
+ * with the term first, each row of a segment with as many keys as records would touch a page of its
+ * own.
  */
 export const ledgerSchema = `
 CREATE TABLE stream (

@@ -10,13 +10,15 @@ import { scheduleMaintenance } from './schedule-maintenance.ts'
 import { type Committed, createLedgerThread, type LedgerRetention } from './threads.ts'
 
 export interface SqliteLedgerOptions {
-  /** The database file; created with mode 0600 if missing. Its folder must exist, on a local disk. */
+  /**
+   * The database file; created with mode 0600 if missing. Its folder must exist, on a local disk.
+   */
   readonly file: string
   /** An Ed25519 private key; checkpoints are signed with it. */
   readonly signingKey: KeyObject
   /** Milliseconds since the epoch. @default Date.now */
   readonly clock?: Clock
-  /** Milliseconds, never jumps: by it retention notices that `clock` has. @default performance.now */
+  /** Milliseconds, never jumps: shows retention that `clock` has. @default performance.now */
   readonly monotonic?: Clock
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
@@ -24,7 +26,7 @@ export interface SqliteLedgerOptions {
   readonly checkpointMs?: number
   /** When the oldest records are dropped. @default never */
   readonly retention?: LedgerRetention
-  /** Called with every checkpoint once it is durable: it is worth something outside of this file. */
+  /** Called with every checkpoint once it is durable: stored elsewhere, it proves tampering. */
   readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
   /**
    * Called with what no caller waits for: writing fails, and works again (`fault` undefined);
@@ -41,8 +43,8 @@ const entriesMax = 65_536
  * own. An append resolves once its entry is on the disk; what arrives meanwhile shares the next
  * commit. After a fault each append tries anew.
  *
- * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`, `data_unwritable`,
- *   `data_unreadable`
+ * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_locked`,
+ *   `data_unwritable`, `data_unreadable`
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
   const { file, signingKey, retention = {}, telemetry } = options

@@ -66,7 +66,7 @@ export interface LogBounds {
    * load it never would by itself.
    */
   readonly framesMax: number
-  /** Bytes from which on its file is cut. Below that it stays: commits that need not grow it are faster. */
+  /** Bytes from which on its file is cut. Not below: commits that need not grow it are faster. */
   readonly bytesMax: number
 }
 

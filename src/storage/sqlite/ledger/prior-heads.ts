@@ -5,7 +5,7 @@ import type { BlockTable } from './block-table.ts'
 
 /** What a writer that opens a ledger states about the streams before its own. */
 export interface PriorHeads {
-  /** The heads of the newest streams, each `stream:seq:hash`, so that a stream removed later is missed. */
+  /** The heads of the newest streams, each `stream:seq:hash`: a stream removed later is missed. */
   readonly before: readonly string[]
   /** Those of them without an end: their process was killed, or still runs. */
   readonly unclosed: readonly string[]

@@ -37,7 +37,7 @@ test('a clock that goes as time does is followed, small corrections and long pau
   expect(jumps).toEqual([])
 })
 
-test('a leap ahead is told once and not followed until it has lasted a day', () => {
+test('a jump ahead is reported once and not followed until it has lasted a day', () => {
   const { read, jumps, pass, jump } = openClock()
   jump(1_000 * hour)
   expect(read()).toBe(1e12)
@@ -50,7 +50,7 @@ test('a leap ahead is told once and not followed until it has lasted a day', () 
   expect(jumps).toEqual([1_000 * hour])
 })
 
-test('a leap ahead that is taken back leaves nothing behind, and the next one is told again', () => {
+test('a jump ahead that is taken back leaves nothing behind, and the next one is reported again', () => {
   const { read, jumps, pass, jump } = openClock()
   for (let round = 1; round <= 2; round += 1) {
     jump(50 * hour)

@@ -5,19 +5,19 @@ export interface RetentionClockOptions {
   readonly now: Clock
   /** Milliseconds from any moment on; never jumps. */
   readonly monotonic: Clock
-  /** Told once of a jump forward, and how far it went, milliseconds. */
+  /** Called once for a jump forward, with its distance in milliseconds. */
   readonly onJump: (distanceMs: number) => void
 }
 
-/** Clocks are set right in steps of this size, and retention need not be more exact. */
+/** Clocks are corrected in steps of this size, and retention need not be more exact. */
 const toleranceMs = 60_000
-/** How long a jump is doubted: long enough for someone to see the message and set the clock right. */
+/** How long a jump is doubted: long enough to read the message and correct the clock. */
 export const doubtedMs: number = 24 * 3_600_000
 
 /**
- * The time that retention goes by, milliseconds since the epoch. One wrong jump of the system's clock must not drop all that there is: a
- * clock that leaps ahead is believed only once it has kept that for a day. One that leaps back is followed at once, since then less is
- * dropped; and when it comes back, that is no jump.
+ * The time that retention uses, milliseconds since the epoch. One wrong jump of the system's clock
+ * must not drop every record: a clock that jumps ahead is believed only after a day. One that jumps
+ * back is followed at once, since less is dropped then; its return is no jump.
  */
 export function createRetentionClock({ now, monotonic, onJump }: RetentionClockOptions): Clock {
   let anchor = { wall: now(), at: monotonic() }

@@ -16,7 +16,7 @@ export interface DropOptions {
   readonly deadline: number
 }
 
-/** Dropped in one transaction, and pages given back in one: commits wait meanwhile. */
+/** Most per transaction: commits wait meanwhile. */
 const blocksAtOnce = 64
 const postingsAtOnce = 512
 const pagesAtOnce = 256
@@ -30,7 +30,7 @@ interface OldBlock {
   readonly max_at: number
 }
 
-/** Drops the oldest blocks that are behind the retention, and gives their space back. The newest block always stays. */
+/** Drops the oldest blocks beyond the retention, and frees their space. The newest block stays. */
 export function dropOldest(options: DropOptions): Maintained['dropped'] {
   const { database, retention, deadline } = options
   if (retention.ageMs === undefined && retention.bytes === undefined) return undefined
@@ -38,7 +38,7 @@ export function dropOldest(options: DropOptions): Maintained['dropped'] {
   let until = 0
   try {
     while (performance.now() < deadline) {
-      // Commits need not wait where there is nothing to drop.
+      // Before the transaction: commits need not wait if there is nothing to drop.
       if (findOld(options).length === 0) break
       const blocks = inTransaction(database, () => {
         // Once more: another process may have dropped them meanwhile.
@@ -53,7 +53,7 @@ export function dropOldest(options: DropOptions): Maintained['dropped'] {
     }
     giveBack(database, deadline)
   } catch (error) {
-    // What is gone is told first. What stood in the way does so the next time too, or no more.
+    // What has been dropped must be recorded. An error that lasts is reported in the next turn.
     if (until === 0) throw error
   }
   return until === 0 ? undefined : { records, until }
@@ -70,14 +70,14 @@ function findOld({ database, retention, now }: DropOptions): OldBlock[] {
   const { ageMs = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = retention
   if (usedBytes(database) > bytes) return oldest
   const timeOf = createBlockTimes(database, now)
-  // Only what is at the front goes, whatever a clock said that jumped: a stream is cut off at one place.
+  // Only from the front, even if a clock has jumped: a stream is truncated at one place.
   const stays = oldest.findIndex((block) => timeOf(block) >= now - ageMs)
   return stays === -1 ? oldest : oldest.slice(0, stays)
 }
 
 /**
- * When a block was written, at the latest. One that says a time to come, from a clock that had leapt ahead, was there before the next that
- * does not: it would hold up all behind it until that time.
+ * When a block was written, at the latest. A block with a future time, from a clock that had jumped
+ * ahead, counts as the next without one: else it would stop retention until that time.
  */
 function createBlockTimes(database: SqliteDatabase, now: number): (block: OldBlock) => number {
   const next = database.prepare<{ id: number; max_at: number }>(
@@ -111,7 +111,9 @@ function drop({ database, now, signingKey }: DropOptions, blocks: readonly OldBl
   database.prepare('DELETE FROM block WHERE id <= ?').run(blocks.at(-1)?.id ?? 0)
 }
 
-/** Postings of spans that are gone as a whole; then pages at the end of the file. */
+/**
+ * Deletes postings of segments that are gone as a whole; then frees pages at the end of the file.
+ */
 function giveBack(database: SqliteDatabase, deadline: number): void {
   const gone = database.prepare(`
     DELETE FROM posting WHERE (until, term) IN (

@@ -5,15 +5,15 @@ import type { LedgerIndexCheck } from '../../../ledger/verify/verify-ledger.ts'
 import { createIndexCheck } from './index/check-index.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 
-/** The ledger's file as it is written, for whoever verifies it. */
+/** The ledger's file as it is written, for verification. */
 export interface LedgerBlocks {
-  /** Every block in the order of ids, those that are written meanwhile included. Few are in memory at a time. */
+  /** Every block in the order of ids, new ones included. Few are in memory at a time. */
   readonly blocks: () => Iterable<LedgerBlock>
-  /** For each stream whose beginning was dropped, what was signed of the last record that went. Not checked here. */
+  /** The truncation point of each stream whose beginning was dropped. Not checked here. */
   readonly truncationPoints: () => readonly StoredTruncationPoint[]
   /** Every stream in the order of opening; `openedAt` in milliseconds since the epoch. */
   readonly streams: () => readonly LedgerStream[]
-  /** Begins a look at the index, for blocks from the first on. */
+  /** Begins a check of the index, for blocks from the first on. */
   readonly checkIndex: () => LedgerIndexCheck
   readonly close: () => void
 }
@@ -32,7 +32,7 @@ const blocksAtOnce = 64
  * @throws SetupError `data_missing`, `data_corrupt`, `data_newer`, `data_unreadable`, `data_locked`
  */
 export function openLedgerBlocks(file: string): LedgerBlocks {
-  // A copy has no log beside it, unless it was copied too, and may lie where nothing can be written. Whoever writes a ledger has a log.
+  // A ledger with a writer has a log. A copy without one may lie where nothing can be written.
   const database = openLedgerDatabaseToRead(file, !existsSync(`${file}-wal`))
   // A left join: a block whose stream is not known is shown, not hidden.
   const some = database.prepare<LedgerBlock>(`

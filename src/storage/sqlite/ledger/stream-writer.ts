@@ -28,9 +28,9 @@ interface OpenStream {
 const busyTimeoutMs = 1_000
 
 /**
- * Writes one stream of a ledger, as a thread: a call is one transaction, on the disk when it returns.
- * After one that throws it is unknown whether it was written: the next goes on from what the file
- * has. A file that could not be opened is tried again.
+ * Writes one stream of a ledger, as a thread. A call is one transaction, on the disk when it
+ * returns. After one that throws it is unknown whether it was written: the next goes on from what
+ * the file has. A file that could not be opened is tried again.
  */
 export function createStreamWriter(
   data: WriterData,

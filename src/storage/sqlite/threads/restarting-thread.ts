@@ -147,7 +147,7 @@ function startThread(
   return { worker, pending }
 }
 
-/** A thread's error, as a fault: while running, an obstacle to opening is a fault like any other. */
+/** A thread's error as a fault. Only of the call `open`, an obstacle to opening is a SetupError. */
 export function faultOf({ message }: ThreadFailure, store: string, faultCode: FaultCode): Fault {
   return new Fault(faultCode, `${store}: ${message}`)
 }

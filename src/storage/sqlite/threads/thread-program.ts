@@ -26,7 +26,9 @@ export interface ThreadFailure {
   readonly message: string
 }
 
-/** Answers this thread's calls one after the other; what a handler throws is answered as a failure. */
+/**
+ * Answers this thread's calls one after the other; an error of a handler is answered as a failure.
+ */
 export function serveCalls(
   handlers: Readonly<Record<string, ((argument: never) => unknown) | undefined>>,
 ): void {

@@ -10,9 +10,9 @@ export interface FoundBlock {
   readonly body: Uint8Array
 }
 
-/** Finds the blocks that may hold what a filter wants. */
+/** Finds the blocks that may have matches of a filter. */
 export interface BlockSource {
-  /** @param from the first block to look at, in the order; undefined: from the end where the order begins */
+  /** @param from the first block to look at, in the order; undefined: where the order begins */
   readonly find: (
     filter: LedgerFilter,
     order: LedgerQuery['order'],
@@ -20,7 +20,7 @@ export interface BlockSource {
   ) => Iterable<FoundBlock>
 }
 
-/** Each step is a statement of its own, so that a long one does not hold the write-ahead log. Blocks never change once they are there. */
+/** Most per statement: a long one would keep the write-ahead log from being copied. */
 const blocksAtOnce = 32
 
 type Step = (after: number, filter: LedgerFilter) => FoundBlock[]

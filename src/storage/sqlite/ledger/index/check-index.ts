@@ -19,9 +19,9 @@ interface IndexSegment {
 }
 
 /**
- * Checks the index against the blocks: every record up to where it reaches must be found by each of its texts, and no block in a place where
- * a query would come upon it twice. A row for a text that its block does not hold is harmless, as queries look at the records. One segment is
- * in memory at a time.
+ * Checks the index against the blocks: as far as it reaches, every record must be found by each of
+ * its texts, and no query may find a block twice. A row for a text that its block does not have is
+ * harmless: queries look at the records. One segment is in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
   if (!hasLedgerSchema(database)) return otherTables
@@ -35,7 +35,9 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
   let segment: IndexSegment | undefined = { until: 0, terms: new SegmentTerms([], prefixes) }
   let last: LedgerBlock | undefined
 
-  /** Goes on to the segment of a block, or to the end. Gives where one ends whose rows are wrong. */
+  /**
+   * Goes on to the segment of a block, or to the end. Returns the end of a segment with wrong rows.
+   */
   function goOn(id: number): number | undefined {
     while (segment !== undefined && segment.until < id) {
       const from: number = segment.until
@@ -62,13 +64,15 @@ export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
   }
 }
 
-/** Nothing that is read through them says anything. */
+/** Nothing that is read through unknown tables means anything. */
 const otherTables: LedgerIndexCheck = {
   check: (block) => indexChanged(block, 'its tables are not those that a ledger is made with'),
   end: () => indexChanged(undefined, 'its tables are not those that a ledger is made with'),
 }
 
-/** The rows of a segment; undefined where they are too many, or name a block that is not of it or not in order. */
+/**
+ * The rows of a segment; undefined if they are too many, or name blocks of others or out of order.
+ */
 function readSegment(rows: readonly PostingCells[], from: number, until: number): SegmentTerms | undefined {
   if (rows.length > segmentRowsMax) return undefined
   const terms = new SegmentTerms(rows, prefixes)
@@ -77,7 +81,7 @@ function readSegment(rows: readonly PostingCells[], from: number, until: number)
 
 const view = new EntryView()
 
-/** @param terms those of the segment that the block belongs to; undefined where there is none, so that nothing is found */
+/** @param terms those of the block's segment; undefined, so that nothing is found, without one */
 function checkBlock(block: LedgerBlock, terms: SegmentTerms | undefined): LedgerFinding | undefined {
   const body = bufferOf(block.body)
   let finding: LedgerFinding | undefined
@@ -136,7 +140,7 @@ function tooFar(block: LedgerBlock | undefined, border: number): LedgerFinding {
   return indexChanged(block, message)
 }
 
-/** @param block the last one that was come to */
+/** @param block the last one that was checked */
 function indexChanged(block: LedgerBlock | undefined, message: string): LedgerFinding {
   return {
     kind: 'index_changed',

@@ -15,12 +15,13 @@ const made: ReadonlySet<string> = new Set(
 )
 
 /**
- * Whether the file has the tables and indexes that this program makes, and nothing else: a table that was made anew without its primary key, a view in
- * its place or a trigger would have queries tell something else than what verification reads.
+ * Whether the file has the tables and indexes that this program makes, and nothing else. With a
+ * table without its primary key, a view in its place or a trigger, queries could return something
+ * else than what verification reads.
  */
 export function hasLedgerSchema(database: SqliteDatabase): boolean {
   const rows = database.prepare<SchemaRow>('SELECT name, sql FROM sqlite_schema').all()
-  // Those without a statement are made by SQLite itself, for what a table's own statement says is unique.
-  const told = rows.flatMap(({ sql }) => sql ?? [])
-  return told.length === made.size && told.every((sql) => made.has(sql))
+  // Without a statement: indexes that SQLite makes itself, for unique columns.
+  const statements = rows.flatMap(({ sql }) => sql ?? [])
+  return statements.length === made.size && statements.every((sql) => made.has(sql))
 }

@@ -9,13 +9,10 @@ export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route:
 
 const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
 
-/** A segment is full with so many records or blocks. Queries scan all blocks behind the last one. */
+/** A segment is full with so many records or blocks. Queries scan all blocks behind the last. */
 const segmentRecords = 16_384
 const segmentBlocks = 4_096
-/**
- * Most rows of a segment: each record has so many texts, and its last block may go beyond the records
- * that fill it by less than as many.
- */
+/** Most rows of a segment: a record has so many texts, and the last block may overfill it. */
 export const segmentRowsMax: number = 2 * segmentRecords * prefixes.length
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
@@ -71,7 +68,7 @@ function putRows(
 }
 
 function finishSegment(database: SqliteDatabase, from: number, until: number, rows: number): void {
-  // Rows of a segment that ended elsewhere, before retention took blocks of it, would count from now.
+  // Rows of a segment that ended elsewhere, before retention dropped blocks of it, would count now.
   database.prepare('DELETE FROM posting WHERE until > ? AND until <> ?').run(from, until)
   const count = database.prepare<{ rows: number }>('SELECT count(*) AS rows FROM posting WHERE until = ?')
   if (count.get(until)?.rows === rows) database.prepare('UPDATE indexed SET block = ?').run(until)
@@ -125,7 +122,7 @@ function addId(postings: Map<string, number[]>, term: string, id: number): void 
 
 /** Finds blocks by a term. */
 export interface Postings {
-  /** Ids of blocks up to `until` with the term, in the order asked for; some may be gone by now. */
+  /** Ids of blocks up to `until` with the term, in the given order; some may be gone by now. */
   readonly find: (term: string, until: number, order: 'newest' | 'oldest') => Iterable<number>
 }
 

@@ -1,33 +1,38 @@
 import { VarintReader } from '../../../../ledger/format/varint.ts'
 
-/** A row of the index. Both as hexadecimal digits: SQLite hands over a text in a third of the time, and one as it is would end at its first NUL. */
+/**
+ * A row of the index, in hexadecimal digits: SQLite hands over a text in a third of the time of a
+ * blob, and a raw text would end at its first NUL.
+ */
 export type PostingCells = readonly [term: string, blocks: string]
 
 /**
- * The rows of one span, asked by texts that lie somewhere in a body: to look one up makes no string of it. Their bytes lie in one buffer,
- * and what is known of them in a few arrays: an object for each row costs more than to read it, and lies elsewhere in memory, for which
- * a look-up waits more than for anything.
+ * The rows of one segment, looked up by texts in a block's body without making strings of them. A
+ * hash table in one buffer and a few typed arrays: an object for each row would cost more than
+ * reading it, and cache misses dominate a look-up.
  */
 export class SegmentTerms {
-  /** Of each row the term and the ids. */
+  /** Each row's term and ids. */
   readonly #bytes: Buffer
-  /** By slot, the row that was added last, and by row the one before it; -1 for none. */
+  /** By slot, the row added last; by row, the one before it in its slot; -1 for none. */
   readonly #heads: Int32Array
   readonly #befores: Int32Array
   /** By row, the number of its prefix; -1 for none. */
   readonly #kinds: Int8Array
-  /** By row, where its text begins, behind the prefix, where its ids do and where it ends. */
+  /** By row, where its text begins, behind the prefix; where its ids begin; where it ends. */
   readonly #texts: Int32Array
   readonly #ids: Int32Array
   readonly #ends: Int32Array
-  /** By row, the block that was come to, 0 before the first, and where the next one's distance from it stands. */
+  /** By row, the current block, 0 before the first, and where the distance of the next stands. */
   readonly #blocks: Float64Array
   readonly #nexts: Int32Array
-  /** By kind, the row that was found last: texts that follow each other are often the same. */
+  /** By kind, the row found last: consecutive texts are often the same. */
   readonly #lasts: Int32Array
   readonly #varint = new VarintReader()
 
-  /** @param prefixes what the terms begin with. A kind of text is a place among them; rows with another one are not found. */
+  /**
+   * @param prefixes of terms; a kind is an index into them. Rows with another prefix are not found.
+   */
   constructor(rows: readonly PostingCells[], prefixes: readonly string[]) {
     const digits = prefixes.map((prefix) => Buffer.from(prefix).toString('hex').toUpperCase())
     this.#bytes = Buffer.from(rows.flat().join(''), 'hex')
@@ -55,7 +60,9 @@ export class SegmentTerms {
     }
   }
 
-  /** Whether each row names blocks behind `from` and up to `until` only, in their order and each once. Asked before any look-up. */
+  /**
+   * Whether each row names blocks from `from` + 1 to `until`, in order, once. Call before look-ups.
+   */
   areOf(from: number, until: number): boolean {
     for (let row = 0; row < this.#ids.length; row += 1) {
       let before = from
@@ -70,7 +77,7 @@ export class SegmentTerms {
     return true
   }
 
-  /** Whether the row of a text has a block. Blocks are asked for in the order of their ids. */
+  /** Whether the row of a text has a block. Call in the order of block ids. */
   has(kind: number, body: Buffer, start: number, length: number, block: number): boolean {
     const row = this.#find(kind, body, start, length)
     if (row < 0) return false
@@ -110,7 +117,9 @@ export class SegmentTerms {
     return true
   }
 
-  /** Comes to the next block of a row, encoded as by `encodeIds`; false where there is none, and the block is infinity. */
+  /**
+   * Moves a row to its next block (see `encodeIds`); at its end false, and the block is infinity.
+   */
   #goOn(row: number): boolean {
     const distance = this.#varint.read(this.#bytes, this.#nexts[row] ?? 0, this.#ends[row] ?? 0)
     if (distance < 0) {
