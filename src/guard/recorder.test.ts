@@ -56,7 +56,7 @@ describe('sinks', () => {
     const { ask, told } = await open({ ledger, sinks: [broken, (entry) => seen.push(entry)] })
     await ask()
     expect(seen).toEqual(ledger.entries)
-    expect(told).toEqual(['a sink of the ledger failed'])
+    expect(told).toEqual(['ledger.sink_failed'])
     ledger.fault = new Error('full')
     await expect(ask()).rejects.toMatchObject({ code: 'ledger_unavailable' })
     expect(seen).toHaveLength(1)
@@ -82,7 +82,7 @@ test('`after`: nobody waits, and what could not be written is told', async () =>
   await ward.guard.admit(exchange)
   expect(exchange.answer(answer)).toBeUndefined()
   await new Promise(setImmediate)
-  expect(told).toEqual(['a record was not written'])
+  expect(told).toEqual(['ledger.record_lost'])
 })
 
 describe('a flood', () => {
@@ -131,7 +131,7 @@ describe('a flood', () => {
     ward.time.monotonic += 60_000
     await ask().catch(() => {})
     await new Promise(setImmediate)
-    expect(told).toEqual(['refused requests were counted, and the count could not be written yet'])
+    expect(told).toEqual(['ledger.summary_late'])
     ledger.fault = undefined
     await ward.close()
     expect(ledger.entries.at(-1)).toMatchObject({ event: 'requests.summarized', measures: { requests: 4 } })
