@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import type { Exchange } from '../guard/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
-import { recordResponse } from '../guard/node/recorded-response.ts'
+import { recordNamed } from '../guard/node/recorded-response.ts'
 import type { FaultListener } from './answer-problem.ts'
 import { routeOf } from './route-pattern.ts'
 
@@ -16,18 +16,6 @@ export function openExchange(
   const known = guard.find(response)
   if (known !== undefined) return known
   const exchange = guard.open(response, new NodeHead(request, request), request.method)
-  if (!guard.isRecorded) return exchange
-  exchange.id = idOf(response) ?? exchange.id
-  response.setHeader('x-request-id', exchange.id)
-  const describe = (): { route: string | null; requestId: string } => ({
-    route: routeOf(request),
-    requestId: idOf(response) ?? exchange.id,
-  })
-  recordResponse(response, { exchange, describe, onFault })
+  if (guard.isRecorded) recordNamed(response, { exchange, routeOf: () => routeOf(request), onFault })
   return exchange
-}
-
-function idOf(response: Response): string | undefined {
-  const id = response.getHeader('x-request-id')
-  return typeof id === 'string' ? id : undefined
 }

@@ -7,11 +7,12 @@ import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
+import { recordNamed } from '../guard/node/recorded-response.ts'
+import { endUsage, endWithAnswer } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
-import { holdContinue, openExchange, sentPathOf } from './hono-head.ts'
-import { beginUsage, concludeUsage } from './hono-usage.ts'
-import { recordContext } from './record-context.ts'
+import { holdContinue, openExchange, outgoingOf, sentPathOf } from './hono-head.ts'
+import { recordContext, routeOf } from './record-context.ts'
 
 /** What the guard adds to a context, for `c.var` and `c.get`. */
 export interface CallerVariables<Required extends boolean = true> {
@@ -92,8 +93,31 @@ export function guard<Required extends boolean>(
   if (!ward.guard.isRecorded) return run
   return (c, next) => {
     if (ward.guard.find(c) !== undefined) return run(c, next)
-    return recordContext(c, openExchange(ward.guard, c, address), onFault, () => run(c, next))
+    const exchange = openExchange(ward.guard, c, address)
+    c.header('x-request-id', exchange.id)
+    const outgoing = outgoingOf(c)
+    if (outgoing === undefined) return recordContext(c, exchange, onFault, () => run(c, next))
+    recordNamed(outgoing, { exchange, routeOf: () => routeOf(c), onFault })
+    return run(c, next)
   }
+}
+
+/** Sends the status of the limits; on Node, ends what is counted at once when the answer is gone. */
+function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
+  if (usage === noUsage) return
+  for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+  const outgoing = outgoingOf(c)
+  if (outgoing !== undefined) endWithAnswer(outgoing, usage, onFault)
+}
+
+/** After the handler: adds the status to a `Response` of its own, and what was taken meanwhile. */
+async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): Promise<void> {
+  const { ratelimit } = usage.headers
+  if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
+    for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+  // Other runtimes do not tell when an answer is gone: its handler's end is the end.
+  if (usage.isOpen && outgoingOf(c) === undefined)
+    await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
 }
 
 /**

@@ -49,9 +49,16 @@ export function incomingOf({ env }: Context): IncomingMessage | undefined {
   return isNode ? (incoming as IncomingMessage) : undefined
 }
 
-/** Has the client that waits for it told to send its body once somebody reads it, where the server leaves that to the app. */
+/** Node's response to this request, where `@hono/node-server` serves it. */
+export function outgoingOf({ env }: Context): ServerResponse | undefined {
+  const outgoing: unknown = (env as { readonly outgoing?: unknown } | undefined)?.outgoing
+  const isNode = typeof outgoing === 'object' && outgoing !== null && 'writableFinished' in outgoing
+  return isNode ? (outgoing as ServerResponse) : undefined
+}
+
+/** Sends a client its `100 Continue` when its body is read, where the server leaves that to the app. */
 export function holdContinue(c: Context): void {
   const incoming = incomingOf(c)
-  const { outgoing } = (c.env ?? {}) as { readonly outgoing?: ServerResponse }
+  const outgoing = outgoingOf(c)
   if (incoming !== undefined && outgoing !== undefined) continueOnRead(incoming, outgoing)
 }

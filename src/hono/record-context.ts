@@ -4,14 +4,16 @@ import type { Exchange } from '../guard/exchange.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, replaceResponse } from './answer-problem.ts'
 
-/** Runs the outermost guard of a request, and has its answer wait for its record. */
+/**
+ * Runs the outermost guard of a request in a runtime other than Node: its `Response` waits for the
+ * record.
+ */
 export async function recordContext(
   c: Context,
   exchange: Exchange,
   onFault: FaultListener,
   run: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
-  c.header('x-request-id', exchange.id)
   try {
     const returned = await run()
     const response = returned ?? c.res
@@ -51,9 +53,9 @@ interface Route {
   readonly path: string
 }
 
-/** The pattern of the handler's route, the last that matched; null where nothing did but middleware. */
-function routeOf(c: Context): string | null {
-  // In the place of `hono/route`, which the oldest versions that we work with have not.
+/** The pattern of the handler's route, the last that matched; null where only middleware did. */
+export function routeOf(c: Context): string | null {
+  // Not by `hono/route`: the oldest versions that we support do not have it.
   const { matchedRoutes } = c.req as unknown as { readonly matchedRoutes: readonly Route[] }
   return matchedRoutes.findLast(({ method, path }) => method !== 'ALL' || !path.endsWith('*'))?.path ?? null
 }

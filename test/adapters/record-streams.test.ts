@@ -77,6 +77,12 @@ const starts: Readonly<Record<string, Start>> = {
     )
     return listen(createAdaptorServer({ fetch: app.fetch }) as never)
   },
+  'Hono, a Response of plain text, with its length': (ward, pieces) => {
+    const app = guardHono(new Hono(), { ward, onFault: () => {} })
+    const headers = { 'content-type': 'text/plain', 'content-length': '6' }
+    app.get('/', () => new Response(webStream(pieces), { headers }))
+    return listen(createAdaptorServer({ fetch: app.fetch }) as never)
+  },
   'a web-standard handler': (ward, pieces) => {
     const fetch = guard(ward, {}, () => eventStream(pieces), { onFault: () => {} })
     return listen(createAdaptorServer({ fetch }) as never)

@@ -40,8 +40,8 @@ describe('wrong options of a ward reject, with what was expected, what came and 
     [{ pepper: 7 }, '`pepper`: expected text, got another number'],
     [{ cachedKeysMax: 1.5 }, '`cachedKeysMax`: expected a whole number from 2 on, got 1.5'],
     [
-      { create: 'no', clock: 0, onFault: null },
-      '`create`: expected true or false, got "no"; `clock`: expected a function, got 0; `onFault`: expected a function, got null',
+      { create: 'no', clock: 0, onEvent: null },
+      '`create`: expected true or false, got "no"; `clock`: expected a function, got 0; `onEvent`: expected a function, got null',
     ],
   ] as (readonly [object, string])[])('openModelward(%o)', async (options, message) => {
     const data = join(folder, 'data')

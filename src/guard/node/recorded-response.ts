@@ -32,6 +32,30 @@ export function recordResponse(response: ServerResponse, options: RecordResponse
   else response.once('close', recorded.abort)
 }
 
+export interface RecordNamedOptions extends Pick<RecordResponseOptions, 'exchange' | 'onFault'> {
+  /** The route's pattern, once the answer begins. */
+  readonly routeOf: () => string | null
+}
+
+/** As `recordResponse`, for an answer that carries its exchange's id, or another that the app gives. */
+export function recordNamed(
+  response: ServerResponse,
+  { exchange, routeOf, onFault }: RecordNamedOptions,
+): void {
+  exchange.id = idOf(response) ?? exchange.id
+  response.setHeader('x-request-id', exchange.id)
+  recordResponse(response, { exchange, describe, onFault })
+
+  function describe(): Omit<Answer, 'status'> {
+    return { route: routeOf(), requestId: idOf(response) ?? exchange.id }
+  }
+}
+
+function idOf(response: ServerResponse): string | undefined {
+  const id = response.getHeader('x-request-id')
+  return typeof id === 'string' ? id : undefined
+}
+
 interface Step {
   readonly waiting: Promise<void> | undefined
   readonly run: () => void
