@@ -11,8 +11,8 @@ const textsRead = 7
 const timeOffset = 2
 
 /**
- * Shows fields of an encoded entry where it lies in a block's body, decoded on demand: a query
- * passes by most entries, and no object is made of those. One view shows the entry it read last.
+ * A view of an encoded entry inside a block's body, decoded on demand: a query skips most entries,
+ * which then cost no object. A view shows the entry that it read last.
  */
 export class EntryView {
   /** The event's number. */

@@ -2,7 +2,7 @@ import { faults } from '../../core/fault.ts'
 import { refusals } from '../../core/refusal.ts'
 
 /**
- * The closed set of recorded events. The number is what is written, and never reused.
+ * The closed set of recorded events. Their numbers are stored, and never reused.
  * `docs/reference/ledger.md` maps events to OWASP's logging vocabulary and OCSF.
  */
 export const ledgerEvents = {

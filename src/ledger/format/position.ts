@@ -4,7 +4,7 @@ export interface LedgerPosition {
   readonly index: number
 }
 
-/** The text of a position, as records and cursors bear it. */
+/** The text of a position, in records and cursors. */
 export function formatPosition({ block, index }: LedgerPosition): string {
   return `${block}.${index}`
 }
@@ -17,7 +17,7 @@ export function parsePosition(text: string): LedgerPosition | undefined {
     : { block: Number(block), index: Number(index) }
 }
 
-/** Below 0 where the one comes before the other as they were written, 0 where they are the same. */
+/** Below 0 if the one was written before the other, 0 if they are the same. */
 export function comparePositions(one: LedgerPosition, other: LedgerPosition): number {
   return one.block - other.block || one.index - other.index
 }

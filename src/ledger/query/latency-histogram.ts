@@ -25,7 +25,7 @@ export class LatencyHistogram {
    * For each share, the least number that so many of all do not exceed (nearest rank).
    *
    * @param shares rising, each above 0 and up to 1
-   * @returns zeros where nothing was counted
+   * @returns zeros if nothing was counted
    */
   quantiles(shares: readonly number[]): readonly number[] {
     const buckets = [...this.#counts].toSorted(([one], [other]) => one - other)

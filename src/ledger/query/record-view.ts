@@ -34,7 +34,7 @@ export interface LedgerRecordView extends LedgerEntryView {
 /** The last moment that has a date, in milliseconds since the epoch (ECMA-262, 21.4.1.1). */
 export const timeMax = 8.64e15
 
-/** Shows what was recorded. */
+/** Shows an entry. */
 export function viewLedgerEntry(entry: LedgerEntry): LedgerEntryView {
   return {
     // A forged record may have a time beyond the calendar. The others must stay readable.

@@ -21,9 +21,9 @@ export interface LedgerFinding {
   readonly kind: LedgerBreak
   /** 32 hex digits. */
   readonly stream: string
-  /** Number of the record that belongs where it is broken, or that is wrong. */
+  /** Number of the record that belongs at the break, or that is wrong. */
   readonly seq: number
-  /** `position` of the record that stands there; null where none does. */
+  /** `position` of the record that stands there; null if none does. */
   readonly position: string | null
   /** One sentence, for people. */
   readonly message: string

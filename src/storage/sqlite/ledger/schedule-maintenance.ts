@@ -12,7 +12,7 @@ export interface MaintenanceScheduleOptions {
   readonly now: Clock
   /** Milliseconds; never jumps. */
   readonly monotonic: Clock
-  /** Records what was dropped. */
+  /** For records of what was dropped. */
   readonly append: Ledger['append']
   readonly telemetry?: Telemetry | undefined
 }
