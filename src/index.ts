@@ -44,8 +44,8 @@ export {
 export type { Verdict } from './guard/verdict.ts'
 export { WebHead } from './guard/web/web-head.ts'
 export type { Idempotency } from './idempotency/answer-seal.ts'
-export type { KeptAnswer } from './idempotency/idempotency-store.ts'
-export type { AnswerOnce, HeldName, PlainAnswer } from './idempotency/run-once.ts'
+export type { ReservedAnswer, StoredAnswer } from './idempotency/idempotency-store.ts'
+export type { PlainAnswer, Reservation, RunOnce } from './idempotency/run-once.ts'
 export type { JobError, JobErrorCode, JobStatus } from './jobs/job.ts'
 export {
   anyOwner,

@@ -1,57 +1,66 @@
 /**
- * Answers kept for whoever repeats a request with the same `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): beside the
- * jobs, so that a job and the answer that names it are one commit.
+ * An answer that is stored for retries of its request, in the same commit as what the request
+ * changed. Whether the store is that of keys or of jobs, this is what it stores.
  */
-export interface KeptAnswers {
-  /**
-   * Takes a name for a request that is about to be carried out. `taken` until `until` by a request that is still under way: its process may have
-   * died, so the reservation ends by itself. `answered` where an answer is kept.
-   *
-   * A reservation is held by its holder from `reserve` until its answer is kept, it is released, or, once its time has ended (`until <= now`), somebody
-   * else takes the name or it is forgotten. An answer that has expired is as good as none.
-   */
-  readonly reserve: (reservation: AnswerReservation, now: number) => Promise<ReserveOutcome>
-  /** Keeps the answer of a reservation that is still held, durably; resolves to false where it is not held any more. */
-  readonly keep: (answer: KeptAnswer) => Promise<boolean>
-  /** Gives a name back whose request was refused or failed, so that a retry is carried out. Where it is not held, as where its answer is kept, nothing changes. */
-  readonly release: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => Promise<void>
+export interface StoredAnswer {
+  /** Digest of the owner and the idempotency key they sent, base64url. */
+  readonly id: string
+  /** Digest of the request, base64url: another request under the same key is refused. */
+  readonly requestDigest: string
+  /** The answer, sealed under a key derived from the pepper and the idempotency key. */
+  readonly sealed: Uint8Array
+  /** When it is deleted, milliseconds since the epoch. */
+  readonly expiresAt: number
 }
 
-export interface AnswerReservation {
-  /** Digest of who asks and the `Idempotency-Key` they sent, base64url. */
-  readonly id: string
-  /** Digest of what was asked, base64url: another request under the same name is refused. */
-  readonly requestDigest: string
-  /** Names this request: random. */
+/** The answer of a request that runs under a reservation. */
+export interface ReservedAnswer extends StoredAnswer {
+  /** The reservation's holder. */
+  readonly holder: string
+}
+
+/** Reserves an idempotency key for one request while it runs. */
+export interface ReservationRecord extends Pick<StoredAnswer, 'id' | 'requestDigest'> {
+  /** Identifies this request: random. */
   readonly holder: string
   /** When the reservation ends, milliseconds since the epoch. */
   readonly until: number
 }
 
-/** An answer that is kept for a repeated request. */
-export interface KeptAnswer {
-  readonly id: string
-  readonly requestDigest: string
-  readonly holder: string
-  /** The answer, sealed under a key derived from the pepper and the `Idempotency-Key`. */
-  readonly sealed: Uint8Array
-  /** When it is forgotten, milliseconds since the epoch. */
-  readonly expiresAt: number
+/**
+ * Reading stored answers, for a store that writes each with a change of one commit, as that of keys
+ * does.
+ */
+export interface StoredAnswers {
+  /** The answer stored under this id, unless it has expired by `now`. */
+  readonly findAnswer: (id: string, now: number) => Promise<StoredAnswer | undefined>
+}
+
+/**
+ * Reservations of idempotency keys, and the answers stored under them: the port of `runOnce`, which
+ * the store of jobs implements and `test/contract/` checks.
+ */
+export interface IdempotencyStore {
+  /**
+   * Reserves an idempotency key for a request that is about to run. `in_flight`: another request
+   * holds it. That one's process may have died, so a reservation ends by itself at `until`.
+   * `answered`: its answer is stored.
+   *
+   * A request holds its reservation until its answer is stored, it releases it, or, once `until`
+   * has passed (`until <= now`), another request reserves the key or the store deletes the
+   * reservation. An expired answer counts as absent.
+   */
+  readonly reserve: (reservation: ReservationRecord, now: number) => Promise<ReserveOutcome>
+  /** Stores the answer durably; resolves to false if its request no longer holds the key. */
+  readonly storeAnswer: (answer: ReservedAnswer) => Promise<boolean>
+  /**
+   * Frees the key of a request that was refused or failed, so that a retry runs. Changes nothing
+   * if the request does not hold it, as when its answer is stored.
+   */
+  readonly release: (reservation: Pick<ReservationRecord, 'id' | 'holder'>) => Promise<void>
 }
 
 export type ReserveOutcome =
   | { readonly outcome: 'reserved' }
-  | { readonly outcome: 'taken'; readonly requestDigest: string }
+  | { readonly outcome: 'in_flight'; readonly requestDigest: string }
   | { readonly outcome: 'answered'; readonly requestDigest: string; readonly sealed: Uint8Array }
-
-/** An answer kept for a retry, written in the same commit as the change it answers. */
-export interface IdempotentAnswer {
-  /** Digest of who asked and the `Idempotency-Key` they sent, base64url. */
-  readonly id: string
-  /** Digest of what was asked, base64url: another request under the same name is refused. */
-  readonly requestDigest: string
-  /** The answer, sealed: it may hold a new key's text. */
-  readonly sealed: Uint8Array
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number
-}

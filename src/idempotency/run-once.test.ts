@@ -6,7 +6,7 @@ import { parsePeppers } from '../secrets/peppers.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 import { noTelemetry } from '../telemetry/telemetry.ts'
 import { createAnswerSeal } from './answer-seal.ts'
-import { createAnswerOnce, type PlainAnswer } from './run-once.ts'
+import { createRunOnce, type PlainAnswer } from './run-once.ts'
 
 const answer: PlainAnswer = {
   status: 200,
@@ -20,18 +20,18 @@ function open() {
   const clock = () => time.now
   const seal = createAnswerSeal(parsePeppers(testPepper, 'the test'), clock, 'idempotent predictions v1')
   let done = 0
-  const answerOnce = createAnswerOnce({ answers: store, seal, clock, telemetry: noTelemetry })
+  const runOnce = createRunOnce({ store, seal, clock, telemetry: noTelemetry })
   const idempotency = (request: unknown = { text: 'a' }, owner = 'acme') => ({ owner, key: 'k', request })
-  const ask = (given: Partial<PlainAnswer> | Error = {}, asked = idempotency()) =>
-    answerOnce(asked, async () => {
+  const ask = (change: Partial<PlainAnswer> | Error = {}, request = idempotency()) =>
+    runOnce(request, async () => {
       done += 1
-      if (given instanceof Error) throw given
-      return { ...answer, ...given }
+      if (change instanceof Error) throw change
+      return { ...answer, ...change }
     })
-  return { time, store, answerOnce, idempotency, ask, done: () => done }
+  return { time, store, runOnce, idempotency, ask, done: () => done }
 }
 
-describe('a repeated request', () => {
+describe('a retry', () => {
   test('gets the first status, body and the headers that are the answer’s own, and says that it is a replay', async () => {
     const { ask, done } = open()
     expect(await ask()).toEqual(answer)
@@ -51,17 +51,17 @@ describe('a repeated request', () => {
     })
   })
 
-  test('is refused while the first is under way, and told when to come again', async () => {
-    const { answerOnce, ask, idempotency } = open()
-    const held = Promise.withResolvers<PlainAnswer>()
-    const first = answerOnce(idempotency(), () => held.promise)
+  test('is refused while the first is under way, and says when to come again', async () => {
+    const { runOnce, ask, idempotency } = open()
+    const running = Promise.withResolvers<PlainAnswer>()
+    const first = runOnce(idempotency(), () => running.promise)
     await expect(ask()).rejects.toMatchObject({
       code: 'idempotency_in_flight',
       status: 409,
       headers: { 'retry-after': '1' },
     })
     await expect(ask({}, idempotency({ text: 'b' }))).rejects.toMatchObject({ code: 'idempotency_mismatch' })
-    held.resolve(answer)
+    running.resolve(answer)
     await first
     expect((await ask()).headers).toHaveProperty('idempotency-replayed')
   })
@@ -73,7 +73,7 @@ describe('a repeated request', () => {
     expect(done()).toBe(2)
   })
 
-  test('is carried out again after 24 hours', async () => {
+  test('runs again after 24 hours', async () => {
     const { ask, time, done } = open()
     await ask()
     time.now += 24 * 3_600_000 - 1
@@ -84,7 +84,7 @@ describe('a repeated request', () => {
     expect(done()).toBe(2)
   })
 
-  test('is carried out again where the first was refused or failed', async () => {
+  test('runs again if the first was refused or failed', async () => {
     const { ask, done } = open()
     for (const refused of [
       new Refusal('input_invalid'),
@@ -98,9 +98,9 @@ describe('a repeated request', () => {
     expect(done()).toBe(4)
   })
 
-  test('is carried out once the reservation of a process that died has ended', async () => {
-    const { answerOnce, ask, idempotency, time, done } = open()
-    void answerOnce(idempotency(), () => new Promise<never>(() => {}), { reserveMs: 6_000 })
+  test('runs once the reservation of a process that died has ended', async () => {
+    const { runOnce, ask, idempotency, time, done } = open()
+    void runOnce(idempotency(), () => new Promise<never>(() => {}), { reserveMs: 6_000 })
     time.now += 5_999
     await expect(ask()).rejects.toMatchObject({ code: 'idempotency_in_flight' })
     time.now += 1
@@ -109,29 +109,29 @@ describe('a repeated request', () => {
   })
 })
 
-test('a request that names nothing is carried out each time', async () => {
-  const { answerOnce } = open()
-  expect(await answerOnce(undefined, async () => answer)).toBe(answer)
-  expect(await answerOnce(undefined, async () => answer)).toBe(answer)
+test('a request without an idempotency key runs each time', async () => {
+  const { runOnce } = open()
+  expect(await runOnce(undefined, async () => answer)).toBe(answer)
+  expect(await runOnce(undefined, async () => answer)).toBe(answer)
 })
 
-test('an answer that cannot be kept is not given: it was promised', async () => {
-  const { answerOnce, store, idempotency } = open()
-  const fault = answerOnce(idempotency(), async () => {
+test('an answer that cannot be stored is not given', async () => {
+  const { runOnce, store, idempotency } = open()
+  const fault = runOnce(idempotency(), async () => {
     await store.close()
     return answer
   })
   await expect(fault).rejects.toMatchObject({ code: 'store_unavailable' })
 })
 
-test('neither what was asked nor what was answered can be read, or guessed, from what is kept', async () => {
-  const { store, answerOnce, idempotency } = open()
-  const kept: unknown[] = []
-  await answerOnce(idempotency({ text: 'yes' }), async (held) => {
-    kept.push(held?.keep(answer))
+test('neither the request nor its answer can be read, or guessed, from what is stored', async () => {
+  const { store, runOnce, idempotency } = open()
+  const seen: unknown[] = []
+  await runOnce(idempotency({ text: 'yes' }), async (reservation) => {
+    seen.push(reservation?.seal(answer))
     return answer
   })
-  const [{ sealed, requestDigest }] = kept as [{ sealed: Uint8Array; requestDigest: string }]
+  const [{ sealed, requestDigest }] = seen as [{ sealed: Uint8Array; requestDigest: string }]
   expect(Buffer.from(sealed).toString('latin1')).not.toContain('positive')
   const bare = await crypto.subtle.digest('SHA-256', Buffer.from(JSON.stringify({ text: 'yes' })))
   expect(requestDigest).not.toBe(Buffer.from(bare).toString('base64url'))

@@ -3,9 +3,9 @@ import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { AnswerSeal, Idempotency } from './answer-seal.ts'
-import type { AnswerReservation, KeptAnswer, KeptAnswers } from './idempotency-store.ts'
+import type { IdempotencyStore, ReservationRecord, ReservedAnswer } from './idempotency-store.ts'
 
-/** An answer as it can be kept. */
+/** An answer as it can be stored. */
 export interface PlainAnswer {
   readonly status: number
   /** Lower-case names. */
@@ -13,41 +13,42 @@ export interface PlainAnswer {
   readonly body: string
 }
 
-/** The name that a request holds while it is carried out. */
-export interface HeldName {
+/** The reservation of an idempotency key, held by a request while it runs. */
+export interface Reservation {
   /**
-   * The answer, sealed, for whoever commits it together with something else, such as a job. Nothing is kept afterwards; where
-   * the work fails after all, it is forgotten.
+   * Seals the answer for a caller that commits it together with something else, such as a job.
+   * `runOnce` then stores nothing; if the work fails after all, it releases the reservation.
    */
-  readonly keep: (answer: PlainAnswer) => KeptAnswer
+  readonly seal: (answer: PlainAnswer) => ReservedAnswer
 }
 
 /**
- * Carries a request out once, and gives its answer to whoever repeats it: with the header `idempotency-replayed: true`. Without `idempotency`
- * the work is simply done.
+ * Runs a request once and gives its answer to every retry, with the header
+ * `idempotency-replayed: true`. Without `idempotency` it just runs the work.
  *
- * Only answers of the 200s are kept, for 24 hours, and before they are given: a request that was refused or failed can be repeated. Where the
- * process dies meanwhile, the name is free again after `reserveMs`: it should be the longest that the work may take, and a little more.
+ * Only 2xx answers are stored, for 24 hours, and before they are given: a request that was refused
+ * or failed can be repeated. If the process dies meanwhile, the idempotency key is free again after
+ * `reserveMs`, which should be a little more than the work may take.
  *
- * @throws Refusal `idempotency_mismatch` where the name was used for another request; `idempotency_in_flight`, with `Retry-After`, where
- * the same one is under way
- * @throws Fault `store_unavailable`: an answer that cannot be kept is not given either, for it was promised
+ * @throws Refusal `idempotency_mismatch` if the idempotency key was used for another request;
+ *   `idempotency_in_flight`, with `Retry-After`, while the same request runs
+ * @throws Fault `store_unavailable`: an answer that cannot be stored is not given either
  */
-export type AnswerOnce = (
+export type RunOnce = (
   idempotency: Idempotency | undefined,
-  work: (held: HeldName | undefined) => Promise<PlainAnswer>,
+  work: (reservation: Reservation | undefined) => Promise<PlainAnswer>,
   options?: { readonly reserveMs?: number },
 ) => Promise<PlainAnswer>
 
-export interface AnswerOnceOptions {
-  readonly answers: KeptAnswers
+export interface RunOnceOptions {
+  readonly store: IdempotencyStore
   readonly seal: AnswerSeal
   readonly clock: Clock
   readonly telemetry: Telemetry
 }
 
-/** Headers that belong to the answer itself. Others are of one request, such as its id and how its limits stand. */
-const keptHeaders: readonly string[] = [
+/** Headers of the answer itself. Others belong to one request, such as its id and its limits. */
+const storedHeaders: readonly string[] = [
   'content-type',
   'content-language',
   'content-location',
@@ -57,74 +58,77 @@ const keptHeaders: readonly string[] = [
 
 const reserveMsDefault = 30_000
 
-export function createAnswerOnce(options: AnswerOnceOptions): AnswerOnce {
-  const { answers, seal, clock } = options
-
-  async function reserve(idempotency: Idempotency, reserveMs: number): Promise<Reserved> {
-    const now = clock()
-    const requestDigest = seal.digestOf(idempotency)
-    const reservation = {
-      id: seal.idOf(idempotency),
-      requestDigest,
-      holder: randomUUID(),
-      until: now + reserveMs,
-    }
-    const outcome = await answers.reserve(reservation, now)
-    if (outcome.outcome === 'reserved') return { reservation }
-    if (outcome.requestDigest !== requestDigest) throw new Refusal('idempotency_mismatch')
-    if (outcome.outcome === 'taken')
-      throw new Refusal('idempotency_in_flight', undefined, { headers: { 'retry-after': '1' } })
-    return { replayed: replayOf(seal.open({ ...outcome, id: reservation.id }, idempotency)) }
-  }
-
+export function createRunOnce(options: RunOnceOptions): RunOnce {
   return async (idempotency, work, { reserveMs = reserveMsDefault } = {}) => {
     if (idempotency === undefined) return work(undefined)
-    const reserved = await reserve(idempotency, reserveMs)
+    const reserved = await reserve(options, idempotency, reserveMs)
     if ('replayed' in reserved) return reserved.replayed
-    return carryOut(options, idempotency, reserved.reservation, work)
+    return runReserved(options, idempotency, reserved.reservation, work)
   }
 }
 
-type Reserved = { readonly reservation: AnswerReservation } | { readonly replayed: PlainAnswer }
+/** What a request gets while another one holds its idempotency key. */
+export function inFlight(): Refusal {
+  return new Refusal('idempotency_in_flight', undefined, { headers: { 'retry-after': '1' } })
+}
 
-async function carryOut(
-  { answers, seal, telemetry }: AnswerOnceOptions,
+type Reserved = { readonly reservation: ReservationRecord } | { readonly replayed: PlainAnswer }
+
+async function reserve(
+  { store, seal, clock }: RunOnceOptions,
   idempotency: Idempotency,
-  { id, holder }: AnswerReservation,
-  work: (held: HeldName) => Promise<PlainAnswer>,
+  reserveMs: number,
+): Promise<Reserved> {
+  const now = clock()
+  const id = seal.idOf(idempotency)
+  const requestDigest = seal.digestOf(idempotency)
+  const reservation = { id, requestDigest, holder: randomUUID(), until: now + reserveMs }
+  const reserved = await store.reserve(reservation, now)
+  if (reserved.outcome === 'reserved') return { reservation }
+  if (reserved.outcome === 'answered')
+    return { replayed: replayOf(seal.open({ ...reserved, id }, idempotency)) }
+  seal.checkRequest(reserved.requestDigest, idempotency)
+  throw inFlight()
+}
+
+async function runReserved(
+  { store, seal, telemetry }: RunOnceOptions,
+  idempotency: Idempotency,
+  { id, holder }: ReservationRecord,
+  work: (reservation: Reservation) => Promise<PlainAnswer>,
 ): Promise<PlainAnswer> {
   let isCommitted = false
-  const sealed = (answer: PlainAnswer): KeptAnswer => ({
-    ...seal.seal(idempotency, JSON.stringify({ ...answer, headers: withoutOthers(answer.headers) })),
+  const sealed = (answer: PlainAnswer): ReservedAnswer => ({
+    ...seal.seal(idempotency, JSON.stringify({ ...answer, headers: pickStored(answer.headers) })),
     holder,
   })
-  const giveBack = (): Promise<void> =>
-    answers
+  const release = (): Promise<void> =>
+    store
       .release({ id, holder })
       .catch((fault: unknown) => telemetry.event('idempotency.release_failed', {}, fault))
   try {
     const answer = await work({
-      keep(kept) {
+      seal(committed) {
         isCommitted = true
-        return sealed(kept)
+        return sealed(committed)
       },
     })
     if (isCommitted) return answer
-    if (answer.status < 200 || answer.status > 299) await giveBack()
-    // False where the work took longer than the reservation: another request may have been carried out under it. This one was, too.
-    else await answers.keep(sealed(answer))
+    if (answer.status < 200 || answer.status > 299) await release()
+    // False if the work outlasted its reservation: another request may have run. This one did, too.
+    else await store.storeAnswer(sealed(answer))
     return answer
   } catch (thrown) {
-    await giveBack()
+    await release()
     throw thrown
   }
 }
 
 function replayOf(text: string): PlainAnswer {
-  const kept = JSON.parse(text) as PlainAnswer
-  return { ...kept, headers: { ...kept.headers, 'idempotency-replayed': 'true' } }
+  const stored = JSON.parse(text) as PlainAnswer
+  return { ...stored, headers: { ...stored.headers, 'idempotency-replayed': 'true' } }
 }
 
-function withoutOthers(headers: PlainAnswer['headers']): PlainAnswer['headers'] {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => keptHeaders.includes(name)))
+function pickStored(headers: PlainAnswer['headers']): PlainAnswer['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => storedHeaders.includes(name)))
 }

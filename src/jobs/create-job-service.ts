@@ -1,8 +1,8 @@
 import { processScheduler, type Scheduler, stayAlive } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import { createAnswerSeal } from '../idempotency/answer-seal.ts'
-import type { KeptAnswers } from '../idempotency/idempotency-store.ts'
-import { createAnswerOnce } from '../idempotency/run-once.ts'
+import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
+import { createRunOnce } from '../idempotency/run-once.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { Peppers } from '../secrets/peppers.ts'
@@ -22,7 +22,7 @@ import type { JobModels } from './worker/run-attempt.ts'
 
 export interface JobServiceOptions {
   /** Not closed with the service. */
-  readonly store: JobQueue & KeptAnswers
+  readonly store: JobQueue & IdempotencyStore
   readonly peppers: Peppers
   /** Where jobs are recorded. */
   readonly writer: EntryWriter
@@ -98,7 +98,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     await recorded
   }
   return {
-    answerOnce: parts.answerOnce,
+    runOnce: parts.runOnce,
     submit: createSubmitJob(parts),
     ...createJobAccess(parts),
     close({ graceMs = 10_000 } = {}) {
@@ -151,7 +151,7 @@ function partsOf(options: JobServiceOptions): Parts {
     attemptsMax: options.attemptsMax ?? 3,
     bounds: { jobsMax: options.jobsMax ?? 10_000, ownerJobsMax: options.ownerJobsMax ?? 1_000 },
     changes: createJobChanges(scheduler),
-    answerOnce: createAnswerOnce({ answers: store, seal, clock, telemetry }),
+    runOnce: createRunOnce({ store, seal, clock, telemetry }),
     worker: concurrency === 0 ? undefined : new JobWorker(workerOptions),
   }
 }

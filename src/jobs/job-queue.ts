@@ -1,4 +1,4 @@
-import type { KeptAnswer } from '../idempotency/idempotency-store.ts'
+import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
 import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
 
 /**
@@ -11,11 +11,11 @@ import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
  */
 export interface JobQueue {
   /**
-   * Accepts jobs, all of them or none, in one commit together with the answer that is kept for a
-   * retry.
+   * Accepts jobs, all of them or none, in one commit together with the answer that is stored for
+   * retries.
    *
    * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's
-   * reservation is held no more, so another request may have been carried out in this one's place.
+   * reservation is no longer held, so another request may have been carried out in this one's place.
    * Rejects with a Fault where a job of this id is there already.
    */
   readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
@@ -76,7 +76,7 @@ export interface JobQueue {
    */
   readonly listEnded: (query: EndedJobQuery) => Promise<readonly JobRecord[]>
   /**
-   * Forgets up to `max` jobs and kept answers that have expired (`expiresAt <= now`), and
+   * Forgets up to `max` jobs and stored answers that have expired (`expiresAt <= now`), and
    * reservations that have ended; gives how many went. Fewer than `max`: there are no more.
    */
   readonly forgetExpired: (now: number, max: number) => Promise<number>
@@ -99,8 +99,8 @@ export interface JobAddress {
 
 export interface JobSubmission {
   readonly jobs: readonly NewJob[]
-  /** Written in the same commit, under a reservation that `KeptAnswers.reserve` gave. */
-  readonly answer?: KeptAnswer
+  /** Written in the same commit, under a reservation that `IdempotencyStore.reserve` gave. */
+  readonly answer?: ReservedAnswer
   /** Most jobs that may wait or run, in all and of one owner. */
   readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
 }

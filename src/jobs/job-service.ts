@@ -1,6 +1,6 @@
 import type { Idempotency } from '../idempotency/answer-seal.ts'
-import type { KeptAnswer } from '../idempotency/idempotency-store.ts'
-import type { AnswerOnce } from '../idempotency/run-once.ts'
+import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
+import type { RunOnce } from '../idempotency/run-once.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { JobStatus } from './job.ts'
 import type { JobView } from './view-job.ts'
@@ -60,15 +60,15 @@ export interface JobRequest {
    */
   readonly prepare?: () => Promise<void>
   /**
-   * A repeated request gets the job that the first one made. Not with `keep`.
+   * A repeated request gets the job that the first one made. Not with `sealAnswer`.
    * @default every request makes a job
    */
   readonly idempotency?: Idempotency
   /**
-   * The answer to keep in the job's own commit, for a server that answers repeated requests itself:
-   * `held.keep` of `answerOnce`.
+   * The answer to store in the job's own commit, for a server that answers repeated requests itself:
+   * `reservation.seal` of `runOnce`.
    */
-  readonly keep?: (job: JobView) => KeptAnswer | undefined
+  readonly sealAnswer?: (job: JobView) => ReservedAnswer | undefined
 }
 
 /** What came of submitting a job. */
@@ -171,11 +171,8 @@ export interface JobService {
     id: string,
     options?: { readonly afterVersion?: number; readonly signal?: AbortSignal },
   ) => Promise<AsyncIterable<JobSnapshot>>
-  /**
-   * Answers a repeated request, of a prediction that is answered at once or of a job, as the first
-   * one was.
-   */
-  readonly answerOnce: AnswerOnce
+  /** Runs a prediction or another request once, and gives its answer to every retry. */
+  readonly runOnce: RunOnce
   /** How many jobs wait and run. */
   readonly counts: () => Promise<{ readonly queued: number; readonly running: number }>
   /**

@@ -4,7 +4,7 @@ import { isText } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
-import type { AnswerOnce, HeldName, PlainAnswer } from '../idempotency/run-once.ts'
+import { inFlight, type PlainAnswer, type RunOnce } from '../idempotency/run-once.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
@@ -25,7 +25,7 @@ export interface SubmitJobOptions {
   readonly models: JobModels
   readonly records: JobRecords
   readonly usages: JobUsages
-  readonly answerOnce: AnswerOnce
+  readonly runOnce: RunOnce
   /** Jobs whose acceptance is being recorded: none is begun before. */
   readonly accepting: Map<string, Promise<boolean>>
   readonly telemetry: Telemetry
@@ -46,7 +46,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
     if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
     return holdUsage(request.usage ?? noUsage, options.telemetry, async () => {
       if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
-      return { job: await accept(options, request, request.keep), isReplayed: false }
+      return { job: await accept(options, request, request.sealAnswer), isReplayed: false }
     })
   }
 }
@@ -80,7 +80,15 @@ async function attach(usage: Usage, telemetry: Telemetry): Promise<void> {
 }
 
 /** A caller's mistake, not a client's: what the client sent has been checked before. */
-function checkRequest({ owner, keyId, inputs, kind, priority = 0, idempotency, keep }: JobRequest): void {
+function checkRequest({
+  owner,
+  keyId,
+  inputs,
+  kind,
+  priority = 0,
+  idempotency,
+  sealAnswer,
+}: JobRequest): void {
   // A job without an owner would be invisible, or visible to all.
   if (!isText(owner)) throw new TypeError('jobs.submit: `owner`: expected text that is not empty')
   if (!isText(keyId)) throw new TypeError('jobs.submit: `keyId`: expected text that is not empty')
@@ -89,8 +97,8 @@ function checkRequest({ owner, keyId, inputs, kind, priority = 0, idempotency, k
     throw new TypeError(`jobs.submit: \`inputs\`: expected one for a single job, got ${inputs.length}`)
   if (!Number.isInteger(priority) || priority < 0 || priority > 9)
     throw new TypeError(`jobs.submit: \`priority\`: expected a whole number from 0 to 9, got ${priority}`)
-  if (idempotency !== undefined && keep !== undefined)
-    throw new TypeError('jobs.submit: expected `idempotency` or `keep`, got both')
+  if (idempotency !== undefined && sealAnswer !== undefined)
+    throw new TypeError('jobs.submit: expected `idempotency` or `sealAnswer`, got both')
 }
 
 async function acceptOnce(
@@ -99,12 +107,11 @@ async function acceptOnce(
   idempotency: NonNullable<JobRequest['idempotency']>,
 ): Promise<SubmittedJob> {
   let isReplayed = true
-  const { status, body } = await options.answerOnce(idempotency, async (held) => {
+  const { status, body } = await options.runOnce(idempotency, async (reservation) => {
     isReplayed = false
-    return answerOf(await accept(options, request, (job) => held?.keep(answerOf(job))))
+    return answerOf(await accept(options, request, (job) => reservation?.seal(answerOf(job))))
   })
-  // The name was used for something that is not a job, such as a prediction that was answered at
-  // once.
+  // The key was used for something that is not a job, such as a prediction answered at once.
   if (status !== accepted) throw new Refusal('idempotency_mismatch')
   const job = JSON.parse(body) as JobView
   if (isReplayed) await recordAgain(options, job.id)
@@ -127,7 +134,7 @@ async function recordAgain({ store, clock, records }: SubmitJobOptions, id: stri
 async function accept(
   options: SubmitJobOptions,
   request: JobRequest,
-  keep: ((job: JobView) => ReturnType<HeldName['keep']> | undefined) | undefined,
+  sealAnswer: JobRequest['sealAnswer'],
 ): Promise<JobView> {
   await request.prepare?.()
   const { store, records, usages, bounds, accepting } = options
@@ -139,7 +146,7 @@ async function accept(
   if (request.usage !== undefined) usages.hold(job.id, request.usage)
   let isAccepted = false
   try {
-    const answer = keep?.(view)
+    const answer = sealAnswer?.(view)
     const { outcome } = await store.submit({ jobs: [job], bounds, ...(answer && { answer }) })
     refuseUnless(outcome)
     await recordOrWithdraw(options, job, answer !== undefined)
@@ -154,16 +161,15 @@ async function accept(
 
 function refuseUnless(outcome: Awaited<ReturnType<JobQueue['submit']>>['outcome']): void {
   if (outcome === 'full') throw new Fault('overloaded', 'as many jobs wait or run as may')
-  // Another request may have been carried out under the name: the next one finds its answer.
-  if (outcome === 'unreserved')
-    throw new Refusal('idempotency_in_flight', undefined, { headers: { 'retry-after': '1' } })
+  // Another request may have run under the idempotency key: the next one finds its answer.
+  if (outcome === 'unreserved') throw inFlight()
 }
 
-async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, isKept: boolean): Promise<void> {
+async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, hasAnswer: boolean): Promise<void> {
   try {
     await options.records.accepted(job)
   } catch (fault) {
-    if (!isKept) await withdraw(options, job)
+    if (!hasAnswer) await withdraw(options, job)
     throw fault
   }
 }

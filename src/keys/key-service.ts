@@ -1,7 +1,8 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { type AnswerSeal, createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
-import type { IdempotentAnswer } from '../idempotency/idempotency-store.ts'
+import { createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
+import { type CommitOutcome, commitOnce } from '../idempotency/commit-once.ts'
+import type { StoredAnswer } from '../idempotency/idempotency-store.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey } from './import-keys.ts'
 import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
@@ -59,14 +60,13 @@ export interface KeyService {
 }
 
 /** How many secrets of a key are kept, the ended ones among them, so that their callers can be told that they were replaced. */
-const secretsKeptMax = 5
+const secretsStoredMax = 5
 
 /** How often a change is tried again when somebody else changed the same key in between. */
 const changeTriesMax = 8
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
   const { store, clock, changes } = options
-  const answers = createAnswerSeal(options.peppers, clock)
 
   async function get(id: string): Promise<KeyRecord> {
     const record = await store.findKey(id)
@@ -91,14 +91,14 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
       await changes.record([keyChange(event, next, detailOf(event, before, next))])
       return next
     }
-    throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
+    throw changedMeanwhile()
   }
 
   return {
     by: (who) => createKeyService({ ...options, changes: changes.by(who) }),
-    create: (key, { idempotency } = {}) => createKey(options, answers, key, idempotency),
+    create: (key, { idempotency } = {}) => createKey(options, key, idempotency),
     createAll: (keys, beforeAdd = () => {}) => createKeys(options, keys, beforeAdd),
-    rotate: (id, rotation = {}) => rotateKey(options, answers, id, rotation, get),
+    rotate: (id, rotation = {}) => rotateKey(options, id, rotation, get),
     import: (keys) => importKeys(options, keys),
     findImported: (sha256) => findImported(options, sha256),
     get,
@@ -165,76 +165,85 @@ async function createKeys(
   }
 }
 
-async function createKey(
+/** Creates or rotates a key once, and gives a retry the same key and text. */
+async function issueOnce(
   options: KeyServiceOptions,
-  answers: AnswerSeal,
+  event: 'key.created' | 'key.rotated',
+  idempotency: Idempotency | undefined,
+  issue: (sealAnswer: (issued: IssuedKey) => StoredAnswer | undefined) => Promise<CommitOutcome<IssuedKey>>,
+): Promise<IssuedKey> {
+  const { store, clock, changes, peppers } = options
+  await changes.ensureWritable()
+  return commitOnce(
+    { store, clock, seal: createAnswerSeal(peppers, clock) },
+    idempotency,
+    (sealAnswer) => issue(({ record, text }) => sealAnswer(`${record.id} ${text}`)),
+    async (sealed) => {
+      const [id = '', text = ''] = sealed.split(' ')
+      const record = await store.findKey(id)
+      if (record === undefined)
+        throw new Fault('internal', `the answer for key ${id} is stored, but not the key`)
+      // A retry changes nothing, but hands out the text again; the first time may not be recorded.
+      await changes.record([keyChange(event, record, { repeated: true })])
+      return { record, text }
+    },
+  )
+}
+
+function createKey(
+  options: KeyServiceOptions,
   key: NewKey,
   idempotency: Idempotency | undefined,
 ): Promise<IssuedKey> {
-  await options.changes.ensureWritable()
-  const earlier = await findIssued(options, answers, idempotency)
-  if (earlier !== undefined) return recordAgain(options, 'key.created', earlier)
-  for (;;) {
-    const { record, text } = drawIssuedKey(options, key)
-    const added = await options.store.addKeys(
-      [record],
-      idempotency && answers.seal(idempotency, sealedText(record.id, text)),
-    )
-    if (added.outcome === 'added') {
-      await options.changes.record([keyChange('key.created', record)])
-      return { record, text }
+  return issueOnce(options, 'key.created', idempotency, async (sealAnswer) => {
+    for (;;) {
+      const issued = drawIssuedKey(options, key)
+      const added = await options.store.addKeys([issued.record], sealAnswer(issued))
+      if (added.outcome === 'answered') return added
+      if (added.outcome === 'taken') continue
+      await options.changes.record([keyChange('key.created', issued.record)])
+      return { outcome: 'committed', result: issued }
     }
-    // The same request, under way at once, was faster: its answer is the answer.
-    if (added.outcome === 'answered')
-      return recordAgain(
-        options,
-        'key.created',
-        await openIssued(options, answers, idempotency, added.answer),
-      )
-  }
+  })
 }
 
-async function rotateKey(
+function rotateKey(
   options: KeyServiceOptions,
-  answers: AnswerSeal,
   id: string,
   { overlapMs = 0, idempotency }: RotateOptions,
   get: KeyService['get'],
 ): Promise<IssuedKey> {
-  await options.changes.ensureWritable()
-  const earlier = await findIssued(options, answers, idempotency)
-  if (earlier !== undefined) return recordAgain(options, 'key.rotated', earlier)
-  for (let tries = 0; tries < changeTriesMax; tries += 1) {
-    const before = await get(id)
-    const now = options.clock()
-    refuseRotation(before, now)
-    const { text, secret } = drawKey(
-      { ...options.format, environment: before.environment },
-      id,
-      options.peppers,
-      now,
-    )
-    const record = {
-      ...before,
-      version: before.version + 1,
-      updatedAt: now,
-      // The new text is ours, id and all, whatever the old one was; old imported ones are still found by their digest.
-      secrets: [secret, ...endSecrets(before, now, overlapMs)].slice(0, secretsKeptMax),
+  return issueOnce(options, 'key.rotated', idempotency, async (sealAnswer) => {
+    for (let tries = 0; tries < changeTriesMax; tries += 1) {
+      const issued = drawRotatedKey(options, await get(id), overlapMs)
+      const replaced = await options.store.replaceKey(issued.record, sealAnswer(issued))
+      if (replaced.outcome === 'answered') return replaced
+      if (replaced.outcome === 'stale') continue
+      await options.changes.record([keyChange('key.rotated', issued.record, { overlap_ms: overlapMs })])
+      return { outcome: 'committed', result: issued }
     }
-    const sealed = idempotency && answers.seal(idempotency, sealedText(id, text))
-    const replaced = await options.store.replaceKey(record, sealed)
-    if (replaced.outcome === 'replaced') {
-      await options.changes.record([keyChange('key.rotated', record, { overlap_ms: overlapMs })])
-      return { record, text }
-    }
-    if (replaced.outcome === 'answered')
-      return recordAgain(
-        options,
-        'key.rotated',
-        await openIssued(options, answers, idempotency, replaced.answer),
-      )
+    throw changedMeanwhile()
+  })
+}
+
+/** The key with a new secret in front, not in the store yet. */
+function drawRotatedKey(options: KeyServiceOptions, before: KeyRecord, overlapMs: number): IssuedKey {
+  const now = options.clock()
+  refuseRotation(before, now)
+  const format = { ...options.format, environment: before.environment }
+  const { text, secret } = drawKey(format, before.id, options.peppers, now)
+  const record = {
+    ...before,
+    version: before.version + 1,
+    updatedAt: now,
+    // The new text has our form even if the old one was imported: that is still found by its digest.
+    secrets: [secret, ...endSecrets(before, now, overlapMs)].slice(0, secretsStoredMax),
   }
-  throw new Refusal('key_conflict', 'The key was changed by somebody else at the same time; try again.')
+  return { record, text }
+}
+
+function changedMeanwhile(): Refusal {
+  return new Refusal('key_conflict', 'The key was changed by another request at the same time; try again.')
 }
 
 function refuseRotation(record: KeyRecord, now: number): void {
@@ -249,44 +258,4 @@ function endSecrets(record: KeyRecord, now: number, overlapMs: number): readonly
     const endsAt = index === 0 ? Math.min(now + overlapMs, record.expiresAt ?? Number.POSITIVE_INFINITY) : now
     return { ...secret, endsAt: Math.min(secret.endsAt ?? endsAt, endsAt) }
   })
-}
-
-/** A retry changes nothing, but the key's text leaves once more; and the first time may be the one that could not be recorded. */
-async function recordAgain(
-  { changes }: KeyServiceOptions,
-  event: KeyChangeEvent,
-  issued: IssuedKey,
-): Promise<IssuedKey> {
-  await changes.record([keyChange(event, issued.record, { repeated: true })])
-  return issued
-}
-
-/** What is sealed for a retry: which key, and its text; the record is read again. */
-function sealedText(id: string, text: string): string {
-  return `${id} ${text}`
-}
-
-async function findIssued(
-  options: KeyServiceOptions,
-  answers: AnswerSeal,
-  idempotency: Idempotency | undefined,
-): Promise<IssuedKey | undefined> {
-  if (idempotency === undefined) return undefined
-  const kept = await options.store.findAnswer(answers.idOf(idempotency), options.clock())
-  return kept && openIssued(options, answers, idempotency, kept)
-}
-
-async function openIssued(
-  { store }: KeyServiceOptions,
-  answers: AnswerSeal,
-  idempotency: Idempotency | undefined,
-  kept: IdempotentAnswer,
-): Promise<IssuedKey> {
-  if (idempotency === undefined)
-    throw new Fault('internal', 'the store answered a request that named no answer')
-  const [id = '', text = ''] = answers.open(kept, idempotency).split(' ')
-  const record = await store.findKey(id)
-  if (record === undefined)
-    throw new Fault('internal', `an answer was kept for key ${id}, which is not there`)
-  return { record, text }
 }

@@ -1,4 +1,4 @@
-import type { IdempotentAnswer } from '../idempotency/idempotency-store.ts'
+import type { StoredAnswer, StoredAnswers } from '../idempotency/idempotency-store.ts'
 import type { KeyRecord } from './key-record.ts'
 import type { KeyStatus } from './key-status.ts'
 import type { OwnerRecord } from './owner-record.ts'
@@ -9,7 +9,7 @@ import type { OwnerRecord } from './owner-record.ts'
  * A call that cannot be carried out because the store is out of reach, locked beyond its deadline, full or broken
  * rejects with `Fault('store_unavailable')`. A write has happened wholly and durably when its promise resolves, or not at all.
  */
-export interface KeyStore {
+export interface KeyStore extends StoredAnswers {
   readonly findKey: (id: string) => Promise<KeyRecord | undefined>
   /** The imported key one of whose kept secrets has one of these digests. Not-imported keys are never found this way. */
   readonly findImportedKey: (digests: readonly Uint8Array[]) => Promise<KeyRecord | undefined>
@@ -18,15 +18,13 @@ export interface KeyStore {
    * Adds keys, all of them or none. Refuses with `taken` when an id, or an imported key's digest, is there already, and
    * with the earlier answer when the idempotency entry is.
    */
-  readonly addKeys: (records: readonly KeyRecord[], answer?: IdempotentAnswer) => Promise<AddOutcome>
+  readonly addKeys: (records: readonly KeyRecord[], answer?: StoredAnswer) => Promise<AddOutcome>
   /** Replaces a key whose version is still `record.version - 1`. */
-  readonly replaceKey: (record: KeyRecord, answer?: IdempotentAnswer) => Promise<ReplaceOutcome>
+  readonly replaceKey: (record: KeyRecord, answer?: StoredAnswer) => Promise<ReplaceOutcome>
   readonly findOwner: (owner: string) => Promise<OwnerRecord | undefined>
   /** Replaces what is kept of an owner whose version is still `record.version - 1`; version 1 adds it where nothing is kept. */
   readonly replaceOwner: (record: OwnerRecord) => Promise<ReplaceOwnerOutcome>
   readonly listOwners: (query: OwnerQuery) => Promise<OwnerPage>
-  /** The answer kept under this name, unless it has expired by `now`. */
-  readonly findAnswer: (id: string, now: number) => Promise<IdempotentAnswer | undefined>
   /** Cheap enough for every 200 ms. What it tells holds for changes by every process and node. */
   readonly readChanges: (since: ChangeCursor | undefined) => Promise<Changes>
   /**
@@ -58,13 +56,13 @@ export interface Changes {
 export type AddOutcome =
   | { readonly outcome: 'added' }
   | { readonly outcome: 'taken' }
-  | { readonly outcome: 'answered'; readonly answer: IdempotentAnswer }
+  | { readonly outcome: 'answered'; readonly answer: StoredAnswer }
 
 export type ReplaceOutcome =
   | { readonly outcome: 'replaced' }
   /** Somebody else changed the key in between, or it is not there: read it again. */
   | { readonly outcome: 'stale' }
-  | { readonly outcome: 'answered'; readonly answer: IdempotentAnswer }
+  | { readonly outcome: 'answered'; readonly answer: StoredAnswer }
 
 export type ReplaceOwnerOutcome =
   | { readonly outcome: 'replaced' }

@@ -54,7 +54,7 @@ export function createOwnerService(options: OwnerServiceOptions): OwnerService {
         await changes.record([{ event: 'owner.limits_set', keyId: null, owner, detail: { limits } }])
         return next
       }
-      throw new Refusal('key_conflict', 'The owner was changed by somebody else at the same time; try again.')
+      throw new Refusal('key_conflict', 'The owner was changed by another request at the same time; try again.')
     },
     list: (query) => store.listOwners(query),
   }

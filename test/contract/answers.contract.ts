@@ -3,7 +3,7 @@ import { answerOf, type Get, idOf, keyOf, plain } from './key-fixtures.ts'
 
 /** An answer is stored in the commit of the change that it answers. */
 export function testAnswers(get: Get): void {
-  test('an answer is kept with the change it answers, and given instead of a second one', async () => {
+  test('an answer is stored with the change it answers, and given instead of a second one', async () => {
     const { store } = get()
     const answer = answerOf('retry')
     expect(await store.addKeys([keyOf(idOf(1))], answer)).toEqual({ outcome: 'added' })
@@ -23,7 +23,7 @@ export function testAnswers(get: Get): void {
     expect(await store.replaceKey(next, answerOf('retry'))).toMatchObject({ outcome: 'answered' })
     expect(await store.replaceKey(next, answerOf('new'))).toEqual({ outcome: 'stale' })
   })
-  test('no answer is kept of what was refused', async () => {
+  test('no answer is stored of what was refused', async () => {
     const { store } = get()
     await store.addKeys([keyOf(idOf(1))])
     await store.addKeys([keyOf(idOf(1))], answerOf('taken'))
@@ -31,7 +31,7 @@ export function testAnswers(get: Get): void {
     expect(await store.findAnswer('taken', 5_000)).toBeUndefined()
     expect(await store.findAnswer('stale', 5_000)).toBeUndefined()
   })
-  test('an answer ends at its moment: not found, and its name is free again', async () => {
+  test('an answer ends at its moment: not found, and its key is free again', async () => {
     const { store, moveTo } = get()
     await store.addKeys([keyOf(idOf(1))], answerOf('retry', { expiresAt: 10_000 }))
     expect(await store.findAnswer('retry', 9_999)).toBeDefined()

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { AnswerReservation, KeptAnswer } from '../../src/idempotency/idempotency-store.ts'
+import type { ReservationRecord, ReservedAnswer } from '../../src/idempotency/idempotency-store.ts'
 import type { JobError, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type {
   AttemptEnd,
@@ -153,14 +153,14 @@ export async function listIds(store: JobStore, query: Partial<JobQuery> = {}): P
   }
 }
 
-export function reservationOf(given: Partial<AnswerReservation> = {}): AnswerReservation {
-  return { id: 'name', requestDigest: 'asked', holder: 'one', until: jobBegin + leaseMs, ...given }
+export function reservationOf(given: Partial<ReservationRecord> = {}): ReservationRecord {
+  return { id: 'key', requestDigest: 'request', holder: 'one', until: jobBegin + leaseMs, ...given }
 }
 
-export function keptAnswerOf(given: Partial<KeptAnswer> = {}): KeptAnswer {
+export function reservedAnswerOf(given: Partial<ReservedAnswer> = {}): ReservedAnswer {
   return {
-    id: 'name',
-    requestDigest: 'asked',
+    id: 'key',
+    requestDigest: 'request',
     holder: 'one',
     sealed: new Uint8Array([0, 255, 7]),
     expiresAt: jobBegin + keepMs,

@@ -14,10 +14,10 @@ import {
   jobId,
   jobOf,
   keepMs,
-  keptAnswerOf,
   leaseMs,
   listIds,
   reservationOf,
+  reservedAnswerOf,
   settle,
   startJob,
   submit,
@@ -185,14 +185,14 @@ function testForgetting(get: GetStore): void {
 
   test('expired answers and ended reservations go, and count', async () => {
     await get().reserve(reservationOf({ id: 'kept' }), jobBegin)
-    await get().keep(keptAnswerOf({ id: 'kept', expiresAt: jobBegin + 10 }))
+    await get().storeAnswer(reservedAnswerOf({ id: 'kept', expiresAt: jobBegin + 10 }))
     await get().reserve(reservationOf({ id: 'left', until: jobBegin + 10 }), jobBegin)
     await get().reserve(reservationOf({ id: 'held', until: jobBegin + leaseMs }), jobBegin)
     expect(await get().forgetExpired(jobBegin + 9, 10)).toBe(0)
     expect(await get().forgetExpired(jobBegin + 10, 1)).toBe(1)
     expect(await get().forgetExpired(jobBegin + 10, 10)).toBe(1)
-    expect(await get().keep(keptAnswerOf({ id: 'left' })), 'held no more').toBe(false)
-    expect(await get().keep(keptAnswerOf({ id: 'held' }))).toBe(true)
+    expect(await get().storeAnswer(reservedAnswerOf({ id: 'left' })), 'held no more').toBe(false)
+    expect(await get().storeAnswer(reservedAnswerOf({ id: 'held' }))).toBe(true)
     const again = await get().reserve(reservationOf({ id: 'kept', holder: 'two' }), jobBegin)
     expect(again).toEqual({ outcome: 'reserved' })
   })

@@ -9,10 +9,10 @@ import {
   jobId,
   jobOf,
   keepMs,
-  keptAnswerOf,
   leaseMs,
   type OpenedJobStore,
   reservationOf,
+  reservedAnswerOf,
   retryAt,
   settle,
   startJob,
@@ -59,7 +59,7 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
     const { store, reopen } = reopening(context)
     await store.reserve(reservationOf(), jobBegin)
     const job = jobOf(1, { webhook: 'https://example.com/hook' })
-    await store.submit({ jobs: [job], answer: keptAnswerOf(), bounds: wide })
+    await store.submit({ jobs: [job], answer: reservedAnswerOf(), bounds: wide })
     await store.reserve(reservationOf({ id: 'held' }), jobBegin)
     await store.cancel({ id: job.id }, jobBegin, keepMs)
     const secret = { owner: 'acme', sealed: new Uint8Array([1]), createdAt: jobBegin, signsUntil: null }
@@ -74,7 +74,7 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
     expect(await find(again, 1)).toMatchObject({ status: 'cancelled' })
     const other = reservationOf({ holder: 'two' })
     expect(await again.reserve(other, jobBegin)).toMatchObject({ outcome: 'answered' })
-    expect(await again.reserve({ ...other, id: 'held' }, jobBegin)).toMatchObject({ outcome: 'taken' })
+    expect(await again.reserve({ ...other, id: 'held' }, jobBegin)).toMatchObject({ outcome: 'in_flight' })
     expect(await again.listDeliveries({ limit: 10 })).toEqual([{ ...delivery, lease: null }])
     expect(await again.findWebhookSecrets('acme', jobBegin)).toHaveLength(1)
   })

@@ -9,10 +9,10 @@ import {
   jobBegin,
   jobOf,
   keepMs,
-  keptAnswerOf,
   type OpenedJobStore,
   type OpenJobStore,
   reservationOf,
+  reservedAnswerOf,
   unavailable,
   wide,
 } from './job-fixtures.ts'
@@ -44,7 +44,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
     describe('ending', () => testJobEnds(get))
     describe('finding, listing and forgetting', () => testJobListing(get))
     describe('watching', () => testJobWatch(get))
-    describe('kept answers', () => testIdempotencyStore(get))
+    describe('stored answers and reservations', () => testIdempotencyStore(get))
     describe('webhooks', () => testWebhookOutbox(get))
     describe('models', () => testJobSequences(open, sequences))
     describe('opening again', () => testJobReopening(() => opened))
@@ -67,7 +67,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
         () => store.forgetExpired(jobBegin, 1),
         () => store.countJobs(),
         () => store.reserve(reservationOf(), jobBegin),
-        () => store.keep(keptAnswerOf()),
+        () => store.storeAnswer(reservedAnswerOf()),
         () => store.release(reservationOf()),
         () => store.claimDeliveries({ max: 1, ownerMax: 1, now: jobBegin, until: jobBegin }),
         () => store.settleDelivery(attempt),

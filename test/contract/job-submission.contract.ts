@@ -9,10 +9,10 @@ import {
   idsOf,
   jobBegin,
   jobOf,
-  keptAnswerOf,
   leaseMs,
   listIds,
   reservationOf,
+  reservedAnswerOf,
   submit,
   wide,
 } from './job-fixtures.ts'
@@ -95,35 +95,35 @@ export function testJobSubmission(get: GetStore): void {
 
   test('jobs and the answer that names them are kept together', async () => {
     await get().reserve(reservationOf(), jobBegin)
-    expect(await get().submit({ jobs: [jobOf(1)], answer: keptAnswerOf(), bounds: wide })).toEqual({
+    expect(await get().submit({ jobs: [jobOf(1)], answer: reservedAnswerOf(), bounds: wide })).toEqual({
       outcome: 'accepted',
     })
     const again = await get().reserve(reservationOf({ holder: 'two' }), jobBegin)
-    expect(again).toMatchObject({ outcome: 'answered', requestDigest: 'asked' })
+    expect(again).toMatchObject({ outcome: 'answered', requestDigest: 'request' })
   })
 
   test('jobs that are refused or cannot be added keep no answer, and the reservation is still held', async () => {
     await get().reserve(reservationOf(), jobBegin)
     await submit(get(), jobOf(1))
-    const answer = keptAnswerOf()
+    const answer = reservedAnswerOf()
     const bounds = { jobsMax: 1, ownerJobsMax: 1 }
     expect(await get().submit({ jobs: [jobOf(2)], answer, bounds })).toEqual({ outcome: 'full' })
     const twice = { jobs: [jobOf(2), jobOf(1)], answer, bounds: wide }
     await expect(get().submit(twice)).rejects.toMatchObject({ name: 'Fault' })
     const other = reservationOf({ holder: 'two' })
-    expect(await get().reserve(other, jobBegin)).toMatchObject({ outcome: 'taken' })
-    expect(await get().keep(answer)).toBe(true)
+    expect(await get().reserve(other, jobBegin)).toMatchObject({ outcome: 'in_flight' })
+    expect(await get().storeAnswer(answer)).toBe(true)
   })
 
   test('an answer whose reservation is held no more accepts no job: another request was carried out in its place', async () => {
     await get().reserve(reservationOf(), jobBegin)
     const later = jobBegin + leaseMs
     await get().reserve(reservationOf({ holder: 'two', until: later + leaseMs }), later)
-    const late = { jobs: [jobOf(1)], answer: keptAnswerOf(), bounds: wide }
+    const late = { jobs: [jobOf(1)], answer: reservedAnswerOf(), bounds: wide }
     expect(await get().submit(late)).toEqual({ outcome: 'unreserved' })
-    const unknown = { jobs: [jobOf(2)], answer: keptAnswerOf({ id: 'never reserved' }), bounds: wide }
+    const unknown = { jobs: [jobOf(2)], answer: reservedAnswerOf({ id: 'never reserved' }), bounds: wide }
     expect(await get().submit(unknown)).toEqual({ outcome: 'unreserved' })
-    const answer = keptAnswerOf({ holder: 'two' })
+    const answer = reservedAnswerOf({ holder: 'two' })
     expect(await get().submit({ jobs: [jobOf(3)], answer, bounds: wide })).toEqual({ outcome: 'accepted' })
     expect(await get().submit({ jobs: [jobOf(4)], answer, bounds: wide }), 'kept already').toEqual({
       outcome: 'unreserved',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { IdempotentAnswer } from '../../src/idempotency/idempotency-store.ts'
+import type { StoredAnswer } from '../../src/idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
 import type { KeyPage, KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
 import type { OwnerRecord } from '../../src/keys/owner-record.ts'
@@ -45,7 +45,7 @@ export function ownerOf(owner: string, fields: Partial<OwnerRecord> = {}): Owner
 }
 
 /** A plain answer with these fields. */
-export function answerOf(id: string, fields: Partial<IdempotentAnswer> = {}): IdempotentAnswer {
+export function answerOf(id: string, fields: Partial<StoredAnswer> = {}): StoredAnswer {
   return { id, requestDigest: 'digest', sealed: new Uint8Array([1, 2, 3]), expiresAt: 10_000, ...fields }
 }
 

@@ -39,7 +39,7 @@ export function describeKeyStore(name: string, open: OpenStore): void {
     describe('keys', () => testKeys(get))
     describe('imported keys', () => testImportedKeys(get))
     describe('owners', () => testOwners(get, open))
-    describe('answers kept for retries', () => testAnswers(get))
+    describe('stored answers', () => testAnswers(get))
     describe('changes', () => testChanges(get))
     describe('settings', () => testSettings(get))
     describe('listing', () => testListing(get, open))

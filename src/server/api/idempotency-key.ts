@@ -44,7 +44,7 @@ export const idempotencyHeaders: z.ZodObject = z.object({
     ),
 })
 
-/** Sends an answer that was kept for a repeated request, or is. */
-export function sendKept(reply: FastifyReply, { status, headers, body }: PlainAnswer): FastifyReply {
+/** Sends an answer that is stored for retries, or was. */
+export function sendStored(reply: FastifyReply, { status, headers, body }: PlainAnswer): FastifyReply {
   return reply.code(status).headers(headers).send(body)
 }

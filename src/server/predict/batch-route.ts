@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ServedModel } from '../../models/model-runtime.ts'
-import { readIdempotency, sendKept } from '../api/idempotency-key.ts'
+import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
@@ -48,7 +48,7 @@ async function predictBatch(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const idempotency = readIdempotency(request, `batch prediction of ${model.name}`, inputs)
-  const answer = await jobs.answerOnce(
+  const answer = await jobs.runOnce(
     idempotency,
     async () => {
       await takeCharacters(ward, inputs, request, reply)
@@ -59,5 +59,5 @@ async function predictBatch(
     },
     { reserveMs: reserveMsOf(model) },
   )
-  return sendKept(reply, answer)
+  return sendStored(reply, answer)
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { defaultScope, modelScope } from '../../core/scope.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { ServedModel } from '../../models/model-runtime.ts'
-import { readIdempotency, sendKept } from '../api/idempotency-key.ts'
+import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
 import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
@@ -62,7 +62,7 @@ async function predictOnce(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const idempotency = readIdempotency(request, `single prediction of ${model.name}`, input)
-  const answer = await jobs.answerOnce(
+  const answer = await jobs.runOnce(
     idempotency,
     async () => {
       await takeCharacters(ward, [input], request, reply)
@@ -71,10 +71,10 @@ async function predictOnce(
     },
     { reserveMs: reserveMsOf(model) },
   )
-  return sendKept(reply, answer)
+  return sendStored(reply, answer)
 }
 
-/** How long a name is reserved: the model's deadline, and what writing may take. */
+/** How long an idempotency key is reserved: the model's deadline, and time to write. */
 export function reserveMsOf({ deadlineMs }: ServedModel): number {
   return deadlineMs + 30_000
 }

@@ -1,6 +1,6 @@
 import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
-import type { IdempotentAnswer } from '../../idempotency/idempotency-store.ts'
+import type { StoredAnswer } from '../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type { AddOutcome, ChangeCursor, Changes, KeyStore, ReplaceOutcome } from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
@@ -19,7 +19,7 @@ export interface MemoryKeyStoreOptions {
 export function createMemoryKeyStore({ clock = Date.now }: MemoryKeyStoreOptions = {}): KeyStore {
   const state = new MemoryKeys()
   const owners = new Map<string, OwnerRecord>()
-  const answers = new Map<string, IdempotentAnswer>()
+  const answers = new Map<string, StoredAnswer>()
   const settings = new Map<string, string>()
   let isOpen = true
 
@@ -29,15 +29,12 @@ export function createMemoryKeyStore({ clock = Date.now }: MemoryKeyStoreOptions
     return work()
   }
 
-  function findAnswer(id: string, now: number): IdempotentAnswer | undefined {
+  function findAnswer(id: string, now: number): StoredAnswer | undefined {
     const stored = answers.get(id)
     return stored === undefined || stored.expiresAt <= now ? undefined : copyAnswer(stored)
   }
 
-  function change<T extends AddOutcome | ReplaceOutcome>(
-    answer: IdempotentAnswer | undefined,
-    work: () => T,
-  ) {
+  function change<T extends AddOutcome | ReplaceOutcome>(answer: StoredAnswer | undefined, work: () => T) {
     const now = clock()
     for (const { id, expiresAt } of answers.values()) if (expiresAt <= now) answers.delete(id)
     const earlier = answer && findAnswer(answer.id, now)
@@ -189,7 +186,7 @@ function storedOwner(record: OwnerRecord): OwnerRecord {
   return Object.freeze({ ...record, owner: record.owner.toWellFormed(), limits })
 }
 
-function copyAnswer(answer: IdempotentAnswer): IdempotentAnswer {
+function copyAnswer(answer: StoredAnswer): StoredAnswer {
   return Object.freeze({ ...answer, sealed: new Uint8Array(answer.sealed) })
 }
 

@@ -6,7 +6,7 @@ import type { JobService } from '../../../jobs/job-service.ts'
 import type { WebhookService } from '../../../webhooks/webhook-service.ts'
 import type { RouteSchema } from '../../docs/route-schema.ts'
 import { jsonMediaType } from '../../http/json-body.ts'
-import { idempotencyHeaders, readIdempotency, sendKept } from '../idempotency-key.ts'
+import { idempotencyHeaders, readIdempotency, sendStored } from '../idempotency-key.ts'
 import {
   type DeliveryListRequest,
   deliveryListQuery,
@@ -17,7 +17,7 @@ import {
 
 export interface WebhookRouteOptions {
   readonly webhooks: WebhookService
-  readonly jobs: Pick<JobService, 'answerOnce'>
+  readonly jobs: Pick<JobService, 'runOnce'>
   /** What looking at deliveries demands: the same as looking at jobs. */
   readonly demand: Demand
 }
@@ -37,12 +37,12 @@ export function addWebhookRoutes(
       const options = overlap === undefined ? {} : { overlapMs: parseDuration(overlap) ?? 0 }
       // Carried out twice, it would end the secret that receivers know.
       const idempotency = readIdempotency(request, 'webhook secret')
-      const answer = await jobs.answerOnce(idempotency, async () => {
+      const answer = await jobs.runOnce(idempotency, async () => {
         const secret = await webhooks.by(keyId).rotateSecret(owner, options)
         const body = JSON.stringify({ secret })
         return { status: 201, headers: { 'content-type': jsonMediaType }, body }
       })
-      return sendKept(reply, answer)
+      return sendStored(reply, answer)
     },
   )
   app.get<{ Querystring: DeliveryListRequest }>(

@@ -1,4 +1,4 @@
-import type { AnswerReservation, KeptAnswers } from '../../../idempotency/idempotency-store.ts'
+import type { IdempotencyStore, ReservationRecord } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { SyncCalls } from './job-calls.ts'
 
@@ -7,9 +7,9 @@ interface AnswerRow {
   readonly sealed: Uint8Array | null
 }
 
-export interface JobAnswers extends SyncCalls<KeptAnswers> {
-  /** Whether this request still has its reservation. */
-  readonly isReserved: (reservation: Pick<AnswerReservation, 'id' | 'holder'>) => boolean
+export interface JobAnswers extends SyncCalls<IdempotencyStore> {
+  /** Whether this request still holds its reservation. */
+  readonly isReserved: (reservation: Pick<ReservationRecord, 'id' | 'holder'>) => boolean
 }
 
 /** Stored answers and reserved idempotency keys. The caller brings the transaction. */
@@ -20,7 +20,7 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
   const reserve = database.prepare(
     `INSERT OR REPLACE INTO answers (id, request_digest, holder, sealed, expires_at) VALUES (?, ?, ?, NULL, ?)`,
   )
-  const keep = database.prepare(
+  const storeAnswer = database.prepare(
     'UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ? WHERE id = ? AND holder = ? AND sealed IS NULL',
   )
   const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
@@ -36,11 +36,11 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
         return { outcome: 'reserved' }
       }
       const { request_digest, sealed } = found
-      if (sealed === null) return { outcome: 'taken', requestDigest: request_digest }
+      if (sealed === null) return { outcome: 'in_flight', requestDigest: request_digest }
       return { outcome: 'answered', requestDigest: request_digest, sealed }
     },
-    keep({ id, requestDigest, holder, sealed, expiresAt }) {
-      return Number(keep.run(requestDigest, sealed, expiresAt, id, holder).changes) > 0
+    storeAnswer({ id, requestDigest, holder, sealed, expiresAt }) {
+      return Number(storeAnswer.run(requestDigest, sealed, expiresAt, id, holder).changes) > 0
     },
     release({ id, holder }) {
       release.run(id, holder)

@@ -25,7 +25,7 @@ const sides: { readonly [Name in CallName]: Name extends ReadName ? 'read' : 'wr
   retry: 'write',
   forgetExpired: 'write',
   reserve: 'write',
-  keep: 'write',
+  storeAnswer: 'write',
   release: 'write',
   claimDeliveries: 'write',
   settleDelivery: 'write',

@@ -11,7 +11,7 @@ import type { StoredJob } from './job-table.ts'
 export function createJobSubmit(
   database: SqliteDatabase,
   { jobs, turns, changes }: JobParts,
-  answers: Pick<JobAnswers, 'isReserved' | 'keep'>,
+  answers: Pick<JobAnswers, 'isReserved' | 'storeAnswer'>,
 ): SyncCalls<JobWrites>['submit'] {
   const countAll = database.prepare<{ count: number }>(
     'SELECT queued + running AS count FROM totals WHERE id = 1',
@@ -38,7 +38,7 @@ export function createJobSubmit(
       turns.noteReady(added.owner, added.model)
     }
     if (submission.jobs.length > 0) changes.noteReady()
-    if (answer !== undefined) answers.keep(answer)
+    if (answer !== undefined) answers.storeAnswer(answer)
     return { outcome: 'accepted' }
   }
 }

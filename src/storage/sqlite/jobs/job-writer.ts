@@ -48,16 +48,16 @@ export function createJobWriter({
 /** All writes, on an open database and within the caller's transaction. */
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
-  const { reserve, keep, release, ...answers } = createJobAnswers(database)
+  const { reserve, storeAnswer, release, ...answers } = createJobAnswers(database)
   const { claimDeliveries, settleDelivery } = parts.outbox
   return {
     ...createAttemptChanges(parts),
     ...createOwnerChanges(parts),
-    submit: createJobSubmit(database, parts, { keep, ...answers }),
+    submit: createJobSubmit(database, parts, { storeAnswer, ...answers }),
     claim: createJobClaims(database, parts),
     forgetExpired: createJobExpiry(database, parts.outbox),
     reserve,
-    keep,
+    storeAnswer,
     release,
     claimDeliveries,
     settleDelivery,

@@ -1,4 +1,4 @@
-import type { IdempotentAnswer } from '../../../idempotency/idempotency-store.ts'
+import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
 
 /** Answers removed at once: a write pays for it, and must not wait for all of them. */
@@ -7,9 +7,9 @@ const purgedMax = 1_000
 /** Stored answers. The caller brings the transaction. */
 export interface AnswerTable {
   /** @param now milliseconds since the epoch */
-  readonly find: (id: string, now: number) => IdempotentAnswer | undefined
+  readonly find: (id: string, now: number) => StoredAnswer | undefined
   /** Adds an answer, or replaces an expired one. */
-  readonly put: (answer: IdempotentAnswer) => void
+  readonly put: (answer: StoredAnswer) => void
   readonly purge: (now: number) => void
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/time.ts'
-import type { IdempotentAnswer } from '../../../idempotency/idempotency-store.ts'
+import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { AddOutcome, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
 import { createConnection } from '../connection.ts'
@@ -71,8 +71,8 @@ export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
 
   async function change<T extends AddOutcome | ReplaceOutcome>(
     work: () => T,
-    answer: IdempotentAnswer | undefined,
-  ): Promise<T | { outcome: 'answered'; answer: IdempotentAnswer }> {
+    answer: StoredAnswer | undefined,
+  ): Promise<T | { outcome: 'answered'; answer: StoredAnswer }> {
     const outcome = await connection.write(() => {
       const now = clock()
       answers.purge(now)
