@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sigmoid } from '../src/models/sentiment/score.ts'
+import { sigmoid } from '../src/models/sentiment/sentiment-model.ts'
 import { fitCoefficients } from './calibrate.ts'
 import { createRandom } from './random.ts'
 

@@ -1,4 +1,4 @@
-import { sigmoid } from '../src/models/sentiment/score.ts'
+import { sigmoid } from '../src/models/sentiment/sentiment-model.ts'
 
 /**
  * Fits p = σ(Σ coefficient · column) by Newton's method with step halving, which cannot diverge.

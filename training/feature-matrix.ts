@@ -1,5 +1,4 @@
-import { FeatureSet } from '../src/models/sentiment/feature-set.ts'
-import { hashFeatures } from '../src/models/sentiment/hashed-features.ts'
+import { FeatureSet, hashFeatures } from '../src/models/sentiment/features.ts'
 import { tokenize } from '../src/models/sentiment/tokenize.ts'
 
 /** The features of many texts, by row: row i is `features` from `starts[i]` to `starts[i + 1]`. */

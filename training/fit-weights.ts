@@ -1,4 +1,4 @@
-import { bucketBits } from '../src/models/sentiment/hashed-features.ts'
+import { bucketBits } from '../src/models/sentiment/features.ts'
 import type { SentimentWeights } from '../src/models/sentiment/weights.ts'
 import { fitCoefficients } from './calibrate.ts'
 import type { Example } from './examples.ts'

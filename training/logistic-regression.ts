@@ -1,5 +1,5 @@
-import { negativeBit } from '../src/models/sentiment/feature-set.ts'
-import { sigmoid } from '../src/models/sentiment/score.ts'
+import { negativeBit } from '../src/models/sentiment/features.ts'
+import { sigmoid } from '../src/models/sentiment/sentiment-model.ts'
 import type { FeatureMatrix } from './feature-matrix.ts'
 import { createRandom, shuffle } from './random.ts'
 

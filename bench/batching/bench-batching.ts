@@ -1,5 +1,5 @@
-import { createModelRuntime } from '../../src/models/create-model-runtime.ts'
-import type { ModelRuntime, ServedModel } from '../../src/models/model-runtime.ts'
+import type { ServedModel } from '../../src/models/model.ts'
+import { createModelRuntime, type ModelRuntime } from '../../src/models/model-runtime.ts'
 import { createModelFolder, installPeers } from '../../test/models/install-peers.ts'
 import { denseNetwork } from '../../test/models/networks.ts'
 import { encodeOnnx } from '../../test/models/onnx-file.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
-import { createModelRuntime } from '../../src/models/create-model-runtime.ts'
+import { createModelRuntime } from '../../src/models/model-runtime.ts'
 import { openModelward } from '../../src/ward/open-modelward.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
 import { percentileOf } from '../statistics.ts'

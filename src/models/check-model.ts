@@ -2,8 +2,7 @@ import { describeValue, isFunction, isOneOf, type OptionRule } from '../core/che
 import { isScope } from '../core/scope.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { suggest } from '../core/suggest.ts'
-import type { Model } from './model.ts'
-import { defaultBatchMax, type ModelDeclaration } from './model-declaration.ts'
+import { defaultBatchMax, type Model, type ModelDeclaration } from './model.ts'
 
 const rules: Readonly<Record<string, OptionRule>> = {
   name: {

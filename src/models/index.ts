@@ -18,6 +18,5 @@ export {
   type TransformersPipeline,
   transformersModel,
 } from './adapters/transformers-model.ts'
-export { createModelRuntime, type ModelRuntimeOptions } from './create-model-runtime.ts'
-export type { Model, ModelCall } from './model.ts'
-export type { ModelLoad, ModelRuntime, PredictOptions, ServedModel } from './model-runtime.ts'
+export type { Model, ModelCall, ModelLoad, PredictOptions, ServedModel } from './model.ts'
+export { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from './model-runtime.ts'

@@ -1,7 +1,15 @@
-/**
- * Models that are loaded and ready, by name. The first is the one that is asked where none is
- * named.
- */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
+import { SetupError } from '../core/setup-error.ts'
+import { createTelemetry, type EventListener, noTelemetry } from '../telemetry/telemetry.ts'
+import { checkModel } from './check-model.ts'
+import type { Model, ServedModel } from './model.ts'
+import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
+import { isSentiment } from './sentiment/sentiment.ts'
+import { loadSentimentModel } from './sentiment/sentiment-model.ts'
+
+/** Models that are loaded and ready, by name. The first is the default. */
 export interface ModelRuntime {
   readonly models: ReadonlyMap<string, ServedModel>
   /**
@@ -11,57 +19,120 @@ export interface ModelRuntime {
   readonly close: () => Promise<void>
 }
 
-/** A model behind its deadline, its threads and its queue. */
-export interface ServedModel {
-  readonly name: string
-  readonly version: string
-  readonly input: 'text' | 'json'
-  readonly runs: 'inline' | 'threaded'
-  /** Most inputs that one call of the model takes; `predict` takes more, in slices. */
-  readonly batchMax: number
+/** Which models, and the bounds within which they answer. */
+export interface ModelRuntimeOptions {
   /**
-   * How many inputs at once keep it busy; more only wait. Undefined for an inline model, which
-   * answers one call after the other anyway.
+   * Models, the first of which is the default: paths of modules that export one, or inline models
+   * themselves. A threaded model comes by its path, because its thread imports it. @default the
+   * built-in sentiment model
    */
-  readonly concurrency?: number
-  /** In milliseconds, for calls that name none. */
-  readonly deadlineMs: number
-  /**
-   * One output per input, in order, each a JSON value. An inline model that answers at once is
-   * answered at once, and throws at once.
-   *
-   * @throws Fault `model_timeout` past the deadline, `model_failed` when the model or its thread
-   *   fails, `overloaded` when too much waits; Refusal `input_invalid` where the model refuses an
-   *   input
-   */
-  readonly predict: (
-    inputs: readonly unknown[],
-    options?: PredictOptions,
-  ) => readonly unknown[] | Promise<readonly unknown[]>
-  readonly load: () => ModelLoad
-}
-
-/** How one call is to be answered, and when it is given up. */
-export interface PredictOptions {
-  /**
-   * Gives the call up: a waiting one leaves the queue, a running one is aborted. The promise
-   * rejects with the signal's reason.
-   */
-  readonly signal?: AbortSignal
-  /** Milliseconds from now, waiting included. @default the model's own */
+  readonly models?: readonly (string | URL | Model<never>)[]
+  /** Longest that a call may take, for models that say nothing else. @default 5,000 ms */
   readonly deadlineMs?: number
   /**
-   * Registers what is to be called when the client goes away: as `signal`, for callers that would
-   * pay for a signal.
+   * Threads of each threaded model that says nothing else, 1 to 64.
+   * @default the machine's cores less one, at most 4
    */
-  readonly onClientGone?: (listener: () => void) => void
+  readonly threads?: number
+  /**
+   * Most inputs that wait for one threaded model; more are refused with `overloaded`.
+   * @default 1,000
+   */
+  readonly waitingMax?: number
+  /** Longest that a model may take to load and warm up. @default 120,000 ms */
+  readonly loadMs?: number
+  /** Most memory of each model thread's JavaScript heap in MiB. @default Node's own */
+  readonly threadHeapMib?: number
+  /**
+   * Told of what no caller is told: a thread that was lost, a replacement that cannot load. For the
+   * log.
+   * @default nothing
+   */
+  readonly onEvent?: EventListener
 }
 
+const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
+  models: { expected: 'an array of paths and inline models', accepts: Array.isArray },
+  deadlineMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  threads: { expected: 'a number of threads, 1 to 64', accepts: isWholeFrom(1, 64) },
+  waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
+  loadMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
+  onEvent: { expected: 'a function', accepts: isFunction },
+}
+
+/** How long an aborted batch may take to end before its thread is killed. */
+const graceMs = 250
+
 /**
- * How much of a threaded model's work there is, in inputs; zeros for an inline model that answers
- * at once.
+ * Loads models and gives them when all are ready.
+ *
+ * @throws TypeError for wrong options; SetupError `model_unreadable` for a model that cannot be
+ *   loaded, `config_invalid` for two of one name
+ * @example
+ * const runtime = await createModelRuntime({ models: ['./my-model.ts'] })
+ * const outputs = await runtime.models.get('my-model')?.predict(['some text'])
  */
-export interface ModelLoad {
-  readonly waiting: number
-  readonly running: number
+export async function createModelRuntime(options: ModelRuntimeOptions = {}): Promise<ModelRuntime> {
+  checkOptions('createModelRuntime', options, { ...rules })
+  const opened: OpenedModel[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.splice(0).map((model) => model.close()))
+  }
+  const models = new Map<string, ServedModel>()
+  try {
+    for (const given of givenModels(options.models)) {
+      const model = await open(given, options)
+      opened.push(model)
+      if (models.has(model.served.name))
+        throw new SetupError(
+          'config_invalid',
+          `models: expected names of their own, got \`${model.served.name}\` twice`,
+        )
+      models.set(model.served.name, model.served)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { models, close }
+}
+
+type Given = string | URL | Model<never> | undefined
+
+/** Undefined stands for the built-in model. */
+function givenModels(models: ModelRuntimeOptions['models'] = []): readonly Given[] {
+  return models.length === 0 ? [undefined] : models
+}
+
+function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> {
+  const {
+    deadlineMs = 5_000,
+    waitingMax = 1_000,
+    loadMs = 120_000,
+    threads,
+    threadHeapMib,
+    onEvent,
+  } = options
+  if (given === undefined)
+    return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
+  if (typeof given === 'string' || given instanceof URL) {
+    const file = typeof given === 'string' ? resolve(given) : fileURLToPath(given)
+    return openModelFile({
+      file,
+      deadlineMs,
+      threads,
+      waitingMax,
+      loadMs,
+      graceMs,
+      heapMib: threadHeapMib,
+      telemetry: onEvent === undefined ? noTelemetry : createTelemetry([onEvent]),
+    })
+  }
+  const model = checkModel(given, 'models')
+  if (model.runs === 'inline') return openInline(model, { deadlineMs, loadMs }, 'models')
+  throw new SetupError(
+    'model_unreadable',
+    `models: expected the path of the module of \`${model.name}\`, got the model itself; a threaded model is imported by its thread`,
+  )
 }

@@ -64,3 +64,78 @@ export interface Model<Input = string, Output = unknown> {
     call: ModelCall,
   ) => readonly Output[] | Promise<readonly Output[]>
 }
+
+/**
+ * What a model says of itself, without its functions: what may cross a thread. Defaults are filled
+ * in.
+ */
+export interface ModelDeclaration {
+  readonly name: string
+  readonly version: string
+  readonly runs: 'inline' | 'threaded'
+  readonly input: 'text' | 'json'
+  readonly batchMax: number
+  readonly batchDelayMs: number
+  /** Undefined where the server's own applies. */
+  readonly deadlineMs: number | undefined
+  /** Undefined where the machine decides. */
+  readonly threads: number | undefined
+}
+
+/** Inputs of one `predict` where the model says nothing. */
+export const defaultBatchMax = 32
+
+/** A model behind its deadline, its threads and its queue. */
+export interface ServedModel {
+  readonly name: string
+  readonly version: string
+  readonly input: 'text' | 'json'
+  readonly runs: 'inline' | 'threaded'
+  /** Most inputs that one call of the model takes; `predict` takes more, in slices. */
+  readonly batchMax: number
+  /**
+   * How many inputs at once keep it busy; more only wait. Undefined for an inline model, which
+   * answers one call after the other anyway.
+   */
+  readonly concurrency?: number
+  /** For calls that name no deadline, in milliseconds. */
+  readonly deadlineMs: number
+  /**
+   * One output per input, in order, each a JSON value. An inline model that answers at once is
+   * answered at once, and throws at once.
+   *
+   * @throws Fault `model_timeout` past the deadline, `model_failed` when the model or its thread
+   *   fails, `overloaded` when too much waits; Refusal `input_invalid` where the model refuses an
+   *   input
+   */
+  readonly predict: (
+    inputs: readonly unknown[],
+    options?: PredictOptions,
+  ) => readonly unknown[] | Promise<readonly unknown[]>
+  readonly load: () => ModelLoad
+}
+
+/** How one call is answered, and when it is cancelled. */
+export interface PredictOptions {
+  /**
+   * Cancels the call: a waiting one leaves the queue, a running one is aborted. The promise rejects
+   * with the signal's reason.
+   */
+  readonly signal?: AbortSignal
+  /** Milliseconds from now, waiting included. @default the model's own */
+  readonly deadlineMs?: number
+  /**
+   * Registers a listener for the client going away: as `signal`, for callers that would pay for a
+   * signal.
+   */
+  readonly onClientGone?: (listener: () => void) => void
+}
+
+/**
+ * How much of a threaded model's work there is, in inputs; zeros for an inline model that answers
+ * at once.
+ */
+export interface ModelLoad {
+  readonly waiting: number
+  readonly running: number
+}

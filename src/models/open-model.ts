@@ -1,8 +1,7 @@
 import { SetupError } from '../core/setup-error.ts'
 import { importModel } from './import-model.ts'
-import type { Model } from './model.ts'
-import type { ServedModel } from './model-runtime.ts'
-import { type ServeInlineOptions, serveInline } from './serve-inline.ts'
+import type { Model, ServedModel } from './model.ts'
+import { type ServeInlineOptions, serveInline } from './serve-model.ts'
 import { type ServeThreadedOptions, serveThreaded, threadCountOf } from './threads/serve-threaded.ts'
 import { ThreadLane, type ThreadLaneOptions } from './threads/thread-lane.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createModelRuntime } from '../../src/models/create-model-runtime.ts'
-import type { ModelRuntime, ServedModel } from '../../src/models/model-runtime.ts'
+import type { ServedModel } from '../../src/models/model.ts'
+import { createModelRuntime, type ModelRuntime } from '../../src/models/model-runtime.ts'
 import { createModelFolder, installPeers } from './install-peers.ts'
 import { softmaxNetwork, writeTextClassifier } from './networks.ts'
 import { encodeOnnx } from './onnx-file.ts'

@@ -2,7 +2,7 @@ import { createJobService, type JobServiceOptions } from '../../src/jobs/create-
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
-import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/create-model-runtime.ts'
+import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/model-runtime.ts'
 import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
 import type { AppDeps } from '../../src/server/create-app.ts'
 import { jobModelsOf } from '../../src/server/predict/job-models.ts'

@@ -10,3 +10,18 @@ export interface Sentiment {
   /** One probability per class, each 0…1; together 1. */
   readonly scores: Readonly<Record<SentimentClass, number>>
 }
+
+const classes: ReadonlySet<unknown> = new Set<SentimentClass>(['positive', 'negative', 'neutral'])
+
+/** Whether an output may be written as it is: a class that exists, and numbers that JSON has. */
+export function isSentiment(output: unknown): output is Sentiment {
+  if (typeof output !== 'object' || output === null) return false
+  const { sentiment, confidence, scores } = output as Partial<Sentiment>
+  if (typeof scores !== 'object' || scores === null || !isShare(confidence)) return false
+  const { positive, negative, neutral } = scores
+  return isShare(positive) && isShare(negative) && isShare(neutral) && classes.has(sentiment)
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1
+}

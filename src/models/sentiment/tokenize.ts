@@ -1,5 +1,3 @@
-import { pushWord } from './words.ts'
-
 /** Longer texts are read at both ends, where reviews state their verdict; UTF-16 code units. */
 export const readCharactersMax = 4000
 
@@ -66,26 +64,61 @@ export function tokenize(text: string): string[] {
   return tokens
 }
 
-/** Whether a token is a word or number rather than punctuation, an emoticon or a mark. */
-export function isWord(token: string): boolean {
-  return isWordCode(token.charCodeAt(0))
-}
-
 const atSign = 64
 
-function isWordCode(code: number): boolean {
+/** Whether a token with this first code unit is a word or a number, not punctuation, an emoticon or a mark. */
+export function isWordCode(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 48 && code <= 57)
 }
 
-function clean(text: string): string {
-  let kept = text
-  if (text.length > readCharactersMax) {
-    kept = `${text.slice(0, readCharactersMax / 2)} ${text.slice(-readCharactersMax / 2)}`
+/**
+ * Contractions whose stem is not what stands before `n't`, and the spellings without an apostrophe.
+ */
+const irregular: ReadonlyMap<string, readonly string[]> = new Map([
+  ["can't", ['can', 'not']],
+  ['cant', ['can', 'not']],
+  ['cannot', ['can', 'not']],
+  ["won't", ['will', 'not']],
+  ['wont', ['will', 'not']],
+  ["ain't", ['is', 'not']],
+])
+
+const bareNegation = /^(do|does|did|is|are|was|were|has|have|had|would|could|should)nt$/
+const shortEnding = /'(?:s|re|ve|ll|d|m)$/
+const hyphenBetweenLetters = /(?<=[a-z])-(?=[a-z])/
+
+/**
+ * Adds a lower-case word as the model reads it: hyphens split, negation as a `not` of its own, `'s`
+ * and the like dropped.
+ */
+function pushWord(tokens: string[], word: string): void {
+  if (word.includes('-') && hyphenBetweenLetters.test(word)) {
+    for (const part of word.split(hyphenBetweenLetters)) pushWord(tokens, part)
+    return
   }
-  kept = kept.toLowerCase().replace(curlyApostrophe, "'")
-  if (kept.includes('&amp;')) kept = kept.replaceAll('&amp;', '&')
-  if (kept.includes("'")) kept = kept.replace(treebankNegation, "n't").replace(treebankEnding, ' ')
-  return hasLongRun(kept) ? shortenRuns(kept) : kept
+  const special = word.length <= 6 ? irregular.get(word) : undefined
+  if (special !== undefined) {
+    tokens.push(...special)
+  } else if (word.endsWith("n't") && word.length > 3) {
+    tokens.push(word.slice(0, -3), 'not')
+  } else if (word.endsWith('nt') && bareNegation.test(word)) {
+    tokens.push(word.slice(0, -2), 'not')
+  } else if (word.includes("'")) {
+    tokens.push(word.replace(shortEnding, ''))
+  } else {
+    tokens.push(word)
+  }
+}
+
+function clean(text: string): string {
+  let read = text
+  if (text.length > readCharactersMax) {
+    read = `${text.slice(0, readCharactersMax / 2)} ${text.slice(-readCharactersMax / 2)}`
+  }
+  read = read.toLowerCase().replace(curlyApostrophe, "'")
+  if (read.includes('&amp;')) read = read.replaceAll('&amp;', '&')
+  if (read.includes("'")) read = read.replace(treebankNegation, "n't").replace(treebankEnding, ' ')
+  return hasLongRun(read) ? shortenRuns(read) : read
 }
 
 /**

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { bucketBits } from './hashed-features.ts'
+import { bucketBits } from './features.ts'
 
 /** One hashed linear model: logit = (bias + scale · Σ value·weight / √features) · temperature. */
 export interface Head {

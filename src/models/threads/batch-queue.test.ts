@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
-import type { PredictOptions } from '../model-runtime.ts'
+import type { PredictOptions } from '../model.ts'
 import type { BatchLane } from './batch-lane.ts'
 import { BatchQueue, type BatchQueueOptions } from './batch-queue.ts'
 

@@ -1,7 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
-import type { ModelLoad, PredictOptions } from '../model-runtime.ts'
+import type { ModelLoad, PredictOptions } from '../model.ts'
 import type { BatchLane } from './batch-lane.ts'
 import { CallSet } from './call-set.ts'
 import { RunningBatch } from './running-batch.ts'

@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { awaitedScheduler } from '../../core/scheduler.ts'
-import type { ModelDeclaration } from '../model-declaration.ts'
-import type { ServedModel } from '../model-runtime.ts'
-import { predictInSlices } from '../predict-in-slices.ts'
+import type { ModelDeclaration, ServedModel } from '../model.ts'
+import { predictInSlices } from '../serve-model.ts'
 import { BatchQueue } from './batch-queue.ts'
 import type { ThreadLane } from './thread-lane.ts'
 

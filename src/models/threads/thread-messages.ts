@@ -1,5 +1,5 @@
 import type { InputError } from '../../core/refusal.ts'
-import type { ModelDeclaration } from '../model-declaration.ts'
+import type { ModelDeclaration } from '../model.ts'
 
 /** What a model's thread is started with. */
 export interface ThreadData {

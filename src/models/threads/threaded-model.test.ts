@@ -6,8 +6,8 @@ import type { Order } from '../../../test/models/obedient-model.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import type { OperationalEvent } from '../../telemetry/telemetry.ts'
-import { createModelRuntime, type ModelRuntimeOptions } from '../create-model-runtime.ts'
-import type { ModelRuntime, PredictOptions, ServedModel } from '../model-runtime.ts'
+import type { PredictOptions, ServedModel } from '../model.ts'
+import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../model-runtime.ts'
 
 const obedient = new URL('../../../test/models/obedient-model.ts', import.meta.url)
 

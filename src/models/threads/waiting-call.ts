@@ -1,6 +1,6 @@
 import { withinDeadline } from '../../core/deadline.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
-import type { PredictOptions } from '../model-runtime.ts'
+import type { PredictOptions } from '../model.ts'
 
 export interface WaitingCallOptions extends PredictOptions {
   readonly deadlineMs: number

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'

@@ -1,6 +1,6 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 import { jobExample, jobView } from '../api/jobs/job-schemas.ts'
 import type { RouteAnswer, RouteDescription, RouteSchema } from '../docs/route-schema.ts'
 import { batchMax } from './predict-input.ts'

@@ -1,5 +1,5 @@
 import type { JobModel, JobModels } from '../../jobs/worker/run-attempt.ts'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 import { predictionOf } from './prediction.ts'
 
 /**

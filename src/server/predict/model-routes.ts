@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 import { addBatchRoute } from './batch-route.ts'
 import type { PredictDeps } from './predict-call.ts'
 import { addPredictRoute } from './predict-route.ts'

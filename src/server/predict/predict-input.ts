@@ -1,6 +1,6 @@
 import { type InputError, Refusal } from '../../core/refusal.ts'
 import { isJsonValue } from '../../models/json-value.ts'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 
 /** What is read of an input. */
 export interface InputRules {

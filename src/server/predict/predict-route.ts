@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { defaultScope, modelScope } from '../../core/scope.ts'
 import type { Demand } from '../../guard/demand.ts'
-import type { ServedModel } from '../../models/model-runtime.ts'
+import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'

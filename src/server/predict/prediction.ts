@@ -1,6 +1,6 @@
-import type { ServedModel } from '../../models/model-runtime.ts'
-import { isSentiment } from '../../models/sentiment/is-sentiment.ts'
+import type { ServedModel } from '../../models/model.ts'
 import type { Sentiment } from '../../models/sentiment/sentiment.ts'
+import { isSentiment } from '../../models/sentiment/sentiment.ts'
 
 /** What of a model stands in its answers. */
 export type AnsweringModel = Pick<ServedModel, 'input' | 'version'>

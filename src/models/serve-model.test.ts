@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Fault } from '../core/fault.ts'
-import { callModel } from './call-model.ts'
 import type { Model, ModelCall } from './model.ts'
+import { callModel } from './serve-model.ts'
 
 const isOutput = (output: unknown): output is string => typeof output === 'string'
 

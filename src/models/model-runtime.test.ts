@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { Refusal } from '../core/refusal.ts'
-import { createModelRuntime, type ModelRuntimeOptions } from './create-model-runtime.ts'
 import type { Model } from './model.ts'
-import type { ModelRuntime } from './model-runtime.ts'
+import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from './model-runtime.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'modelward-runtime-'))
 afterAll(() => rmSync(folder, { recursive: true }))
