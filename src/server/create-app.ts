@@ -54,7 +54,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   acceptJson(app)
   handleErrors(app, log)
   coalesceAnswers(app, log)
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', function checkHead(request, reply, done) {
     setAnswerHeaders(request, reply)
     done(checkFraming(request.raw))
   })
@@ -68,7 +68,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
       return answerWithSignIn(request, reply, refusal)
     },
   })
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', function checkPath(request, _reply, done) {
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
   })

@@ -3,12 +3,10 @@ import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
-import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
-import { readBatchInputs, readWebhook } from './predict-input.ts'
+import { prefersAsync, readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
-import { writePrediction } from './prediction.ts'
-import { prefersAsync } from './prefer.ts'
-import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
+import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { submitPrediction } from './submit-prediction.ts'
 
 /** Most inputs that are answered at once; more become a job. */
 const answeredAtOnceMax = 32
@@ -29,13 +27,13 @@ export function addBatchRoute(
     schema: describeBatch(model, url, textMax),
     bodyLimit: batchBodyMax,
   }
-  app.post(url, options, async (request, reply) => {
+  app.post(url, options, async function answerBatch(request, reply) {
     const inputs = readBatchInputs(request.body, rules)
     const webhook = readWebhook(request.body)
     const { prefer } = request.headers
     if (inputs.length > answeredAtOnceMax || prefersAsync(prefer))
       return submitPrediction(deps, { model, kind: 'batch', inputs, webhook }, request, reply)
-    refuseWebhook(webhook)
+    if (webhook !== undefined) throw webhookWithoutJob()
     return predictBatch(deps, model, inputs, request, reply)
   })
 }

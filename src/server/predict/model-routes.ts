@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ServedModel } from '../../models/model.ts'
 import { addBatchRoute } from './batch-route.ts'
-import type { PredictDeps } from './predict-call.ts'
 import { addPredictRoute } from './predict-route.ts'
+import type { PredictDeps } from './prediction.ts'
 
 /** `/predict` asks the first model, `/models/{name}/predict` each. */
 export function addModelRoutes(

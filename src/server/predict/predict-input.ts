@@ -14,24 +14,32 @@ export interface InputRules {
 export const batchMax = 10_000
 
 /** Most faults that are reported of one batch. */
-const toldMax = 20
+const reportedMax = 20
+
+/** The query of `/predict`, which may hold the text in place of a body. */
+export interface PredictQuery {
+  readonly text?: unknown
+}
 
 /**
- * The input that a request wants predicted. A text is the body's where there is a body, the query's
- * otherwise; one in both is refused, because whoever reads the log of a proxy must not see another
- * text than the one that was answered. Any other input is the body's `input`. Other fields of the
- * body are ignored, as FastAPI does.
+ * Reads the input of one prediction. A text is the body's where there is a body, the query's
+ * otherwise; a text in both is refused, because a reader of a proxy's log would see another text
+ * than the one that was answered. Any other input is the body's `input`. Other fields of the body
+ * are ignored, as FastAPI does.
  *
  * @throws Refusal `input_invalid`, with FastAPI's `loc`
  */
-export function readPredictInput(body: unknown, query: unknown, rules: InputRules): unknown {
+export function readPredictInput(body: unknown, query: PredictQuery, rules: InputRules): unknown {
   const { kind, textMax } = rules
-  if (kind === 'json') return checkJson(fieldOf(body, 'input'), ['body', 'input'])
-  const asked = isRecord(query) ? query.text : undefined
-  if (body === undefined) return checkText(asked, ['query', 'text'], textMax)
-  if (asked !== undefined)
+  const place = kind === 'text' && body === undefined ? 'query' : 'body'
+  const name = kind === 'text' ? 'text' : 'input'
+  const loc = [place, name]
+  if (kind === 'text' && place === 'body' && query.text !== undefined)
     throw invalid(['query', 'text'], 'Send the text in the body or in the query, not in both', 'ambiguous')
-  return checkText(fieldOf(body, 'text'), ['body', 'text'], textMax)
+  const input = place === 'query' ? query.text : fieldOf(body, name)
+  const fault = kind === 'text' ? textFault(input, loc, textMax) : jsonFault(input, loc)
+  if (fault !== undefined) throw new Refusal('input_invalid', undefined, { errors: [fault] })
+  return input
 }
 
 /**
@@ -51,18 +59,44 @@ export function readBatchInputs(body: unknown, { kind, textMax }: InputRules): r
   for (const [index, input] of inputs.entries()) {
     const at = [...loc, index]
     const fault = kind === 'text' ? textFault(input, at, textMax) : jsonFault(input, at)
-    if (fault !== undefined && errors.push(fault) === toldMax) break
+    if (fault !== undefined && errors.push(fault) === reportedMax) break
   }
   if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
   return inputs
 }
 
-/** The body's `webhook`, where there is one. @throws Refusal `input_invalid` */
+/** The `webhook` of a body whose input has been read. @throws Refusal `input_invalid` */
 export function readWebhook(body: unknown): string | undefined {
-  const webhook = isRecord(body) && Object.hasOwn(body, 'webhook') ? body.webhook : undefined
+  const webhook = fieldOf(body, 'webhook')
   if (webhook === undefined || typeof webhook === 'string') return webhook
   throw invalid(['body', 'webhook'], 'Input should be a valid string', 'string_type')
 }
+
+/** Refuses a webhook beside an input that is answered at once: no job will end. */
+export function webhookWithoutJob(): Refusal {
+  const msg = 'A webhook reports the end of a job: send `Prefer: respond-async` too'
+  return invalid(['body', 'webhook'], msg, 'webhook_without_job')
+}
+
+/**
+ * Whether a client asks to be answered later: `Prefer: respond-async` (RFC 7240 §4.1). Preferences
+ * that are unknown, or mean nothing here, are ignored (§2), `wait` among them: a client that can
+ * wait asks `GET /jobs/{id}?wait=30`.
+ *
+ * @param header the header's value, of several lines joined by commas
+ */
+export function prefersAsync(header: string | readonly string[] | undefined): boolean {
+  if (header === undefined) return false
+  return [...String(header).matchAll(preference)].some(([text]) => asynchronous.test(text))
+}
+
+/** One preference with its parameters; a comma within quotes ends none. */
+const preference = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/gs
+
+/**
+ * A name without a value, or with an empty one, which says the same (§2), with any parameters.
+ */
+const asynchronous = /^\s*respond-async\s*(?:=\s*(?:"")?\s*)?(?:;|$)/i
 
 /**
  * What an input counts of the measure `characters`: those of the text, or of the JSON that it is.
@@ -81,46 +115,29 @@ function countCharacters(text: string): number {
 /** A field of the body. @throws Refusal `input_invalid` for a body that is no object */
 function fieldOf(body: unknown, name: string): unknown {
   if (body === undefined) return undefined
-  if (!isRecord(body)) throw invalid(['body'], 'Input should be an object', 'object_type')
-  return Object.hasOwn(body, name) ? body[name] : undefined
-}
-
-function checkText(text: unknown, loc: InputError['loc'], lengthMax: number): string {
-  const fault = textFault(text, loc, lengthMax)
-  if (fault === undefined) return text as string
-  throw new Refusal('input_invalid', undefined, { errors: [fault] })
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalid(['body'], 'Input should be an object', 'object_type')
+  return Object.hasOwn(body, name) ? (body as Readonly<Record<string, unknown>>)[name] : undefined
 }
 
 function textFault(text: unknown, loc: InputError['loc'], lengthMax: number): InputError | undefined {
   if (text === undefined) return { loc, msg: 'Field required', type: 'missing' }
   if (typeof text !== 'string') return { loc, msg: 'Input should be a valid string', type: 'string_type' }
   if (text === '') return { loc, msg: 'String should have at least 1 character', type: 'string_too_short' }
-  if (isLonger(text, lengthMax))
+  if (text.length > lengthMax && isLonger(text, lengthMax))
     return { loc, msg: `String should have at most ${lengthMax} characters`, type: 'string_too_long' }
   return undefined
 }
 
-function checkJson(input: unknown, loc: InputError['loc']): unknown {
-  const fault = input === undefined ? { loc, msg: 'Field required', type: 'missing' } : jsonFault(input, loc)
-  if (fault === undefined) return input
-  throw new Refusal('input_invalid', undefined, { errors: [fault] })
-}
-
-/** JSON it is; too deep for whatever walks through it is all that it may be. */
+/** A body is JSON already; it may only be nested too deeply for what walks through it. */
 function jsonFault(input: unknown, loc: InputError['loc']): InputError | undefined {
+  if (input === undefined) return { loc, msg: 'Field required', type: 'missing' }
   return isJsonValue(input) ? undefined : { loc, msg: 'Input is nested too deeply', type: 'recursion' }
 }
 
-/** Whether the text has more code points than that; its UTF-16 units are never fewer. */
+/** Whether a text of more UTF-16 units than `lengthMax` has more code points, too. */
 function isLonger(text: string, lengthMax: number): boolean {
-  if (text.length <= lengthMax) return false
   return text.length > 2 * lengthMax || countCharacters(text) > lengthMax
-}
-
-function isRecord(
-  value: unknown,
-): value is { readonly [name: string]: unknown; readonly text?: unknown; readonly webhook?: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(loc: InputError['loc'], msg: string, type: string): Refusal {

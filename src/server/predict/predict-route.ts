@@ -5,11 +5,15 @@ import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
-import { askModel, type PredictDeps, takeCharacters } from './predict-call.ts'
-import { readPredictInput, readWebhook } from './predict-input.ts'
-import { writePrediction } from './prediction.ts'
-import { prefersAsync } from './prefer.ts'
-import { refuseWebhook, submitPrediction } from './submit-prediction.ts'
+import {
+  type PredictQuery,
+  prefersAsync,
+  readPredictInput,
+  readWebhook,
+  webhookWithoutJob,
+} from './predict-input.ts'
+import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { submitPrediction } from './submit-prediction.ts'
 
 /** What asking a model demands: the scope for all of them, or for this one. */
 export function predictDemand({ name }: Pick<ServedModel, 'name'>): Demand {
@@ -28,13 +32,13 @@ export function addPredictRoute(
   const config = { guard: predictDemand(model) }
   const schema = describePredict(model, url, textMax)
 
-  app.post(url, { config, schema }, (request, reply) => {
+  app.post<{ Querystring: PredictQuery }>(url, { config, schema }, function answerPredict(request, reply) {
     const input = readPredictInput(request.body, request.query, rules)
     const webhook = readWebhook(request.body)
     const { prefer, 'idempotency-key': idempotencyKey } = request.headers
-    if (prefersAsync(prefer))
+    if (prefer !== undefined && prefersAsync(prefer))
       return submitPrediction(deps, { model, kind: 'single', inputs: [input], webhook }, request, reply)
-    refuseWebhook(webhook)
+    if (webhook !== undefined) throw webhookWithoutJob()
     if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
     const taking = takeCharacters(ward, [input], request, reply)
     return taking === undefined
@@ -46,11 +50,10 @@ export function addPredictRoute(
 /** Without a promise where the model answers at once. */
 function predict(model: ServedModel, input: unknown, reply: FastifyReply): string | Promise<string> {
   const outputs = askModel(model, [input], reply)
-  const answer = ([output]: readonly unknown[]): string => {
-    reply.header('content-type', jsonMediaType)
-    return writePrediction(model, input, output)
-  }
-  return outputs instanceof Promise ? outputs.then(answer) : answer(outputs)
+  reply.header('content-type', jsonMediaType)
+  return outputs instanceof Promise
+    ? outputs.then(([output]) => writePrediction(model, input, output))
+    : writePrediction(model, input, outputs[0])
 }
 
 /** Answers a repeated request as the first one. */

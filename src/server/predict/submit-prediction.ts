@@ -1,11 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Refusal } from '../../core/refusal.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
-import { clientGone, type PredictDeps, takeCharacters } from './predict-call.ts'
-import { prefersAsync } from './prefer.ts'
+import { prefersAsync } from './predict-input.ts'
+import { clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
 
 /** A prediction that is to be answered later. */
 export interface LaterPrediction {
@@ -15,17 +14,14 @@ export interface LaterPrediction {
   readonly webhook: string | undefined
 }
 
-/**
- * Makes a job of a prediction, and answers with it. A repeated request is given the job that the
- * first one made.
- */
+/** Makes a job of a prediction, and answers with it. A repeated request gets the first one's job. */
 export async function submitPrediction(
   { ward, jobs, webhooks }: PredictDeps,
   { model, kind, inputs, webhook }: LaterPrediction,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  // What this request took of its limits has come free already.
+  // The guard has already returned what this request took of its limits.
   if (reply.raw.closed) throw clientGone()
   if (webhook !== undefined) webhooks.checkTarget(webhook)
   const { owner, keyId } = request.caller
@@ -51,10 +47,7 @@ export async function submitPrediction(
   return reply.send(job)
 }
 
-/**
- * A client that is told to come back, because the queue is full, must not have spent a day's
- * characters by then.
- */
+/** Gives the characters back: a full queue must not cost the client a day's characters. */
 async function uncount(usage: Usage, thrown: unknown): Promise<never> {
   try {
     if (usage.counts('characters')) await usage.settle({ characters: 0 })
@@ -62,15 +55,4 @@ async function uncount(usage: Usage, thrown: unknown): Promise<never> {
     // What stopped the request is the answer all the same.
   }
   throw thrown
-}
-
-/**
- * Refuses a webhook beside an input that is answered at once: there would be nothing left to tell.
- */
-export function refuseWebhook(webhook: string | undefined): void {
-  if (webhook === undefined) return
-  const msg = 'A webhook is told of a job: send `Prefer: respond-async` too'
-  throw new Refusal('input_invalid', undefined, {
-    errors: [{ loc: ['body', 'webhook'], msg, type: 'webhook_without_job' }],
-  })
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { prefersAsync } from './prefer.ts'
+import { prefersAsync } from './predict-input.ts'
 
 test.each([
   'respond-async',
