@@ -1,6 +1,7 @@
 /**
- * Modelward's library: the guard, keys, and what every adapter shares. It loads no third-party package; frameworks have
- * subpaths of their own: `modelward/fastify`, `modelward/hono`, `modelward/express`, `modelward/web`.
+ * Modelward's library: the guard, keys, and what every adapter shares. It loads no third-party
+ * package; frameworks have their own subpaths: `modelward/fastify`, `modelward/hono`,
+ * `modelward/express`, `modelward/web`.
  */
 
 export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'

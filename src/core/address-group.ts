@@ -1,6 +1,9 @@
 import { isIP } from 'node:net'
 
-/** Whoever holds one IPv6 address holds its whole /64: they count as one (RFC 6177). An IPv4-mapped address counts as its IPv4 address. */
+/**
+ * Groups addresses that one client can hold: an IPv6 address counts as its /64 (RFC 6177), an
+ * IPv4-mapped one as its IPv4 address.
+ */
 export function addressGroupOf(address: string | undefined): string {
   if (address === undefined) return 'unknown'
   const [bare = ''] = address.split('%')

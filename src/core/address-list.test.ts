@@ -22,7 +22,7 @@ test.each([
   expect(createAddressList([block])?.has(address)).toBe(isOn)
 })
 
-test('a caller whose address is not known, or is none, is on no list', () => {
+test('a caller whose address is unknown or invalid is on no list', () => {
   const list = createAddressList(['0.0.0.0/0', '::/0'])
   expect(list?.has(undefined)).toBe(false)
   expect(list?.has('')).toBe(false)
@@ -34,7 +34,7 @@ test('an IPv4 block holds exactly the addresses that share its first bits', () =
   const text = (value: number) => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
   fc.assert(
     fc.property(address, fc.nat(32), address, fc.nat(32), (base, bits, noise, keep) => {
-      // Half of the random addresses share a good many bits with the block, or none would ever be inside.
+      // Half of the random addresses share bits with the block: otherwise none would be inside.
       const other = (base ^ (keep === 32 ? 0 : noise >>> keep)) >>> 0
       const isInside = bits === 0 || base >>> (32 - bits) === other >>> (32 - bits)
       expect(createAddressList([`${text(base)}/${bits}`])?.has(text(other))).toBe(isInside)

@@ -2,7 +2,10 @@ import { BlockList, isIP } from 'node:net'
 
 /** The addresses a key may be used from. */
 export interface AddressList {
-  /** Whether the address is on the list; an IPv4-mapped IPv6 address counts as its IPv4 address (RFC 4291 §2.5.5.2). */
+  /**
+   * Whether the address is on the list. An IPv4-mapped IPv6 address counts as its IPv4 address (RFC
+   * 4291 §2.5.5.2).
+   */
   readonly has: (address: string | undefined) => boolean
 }
 
@@ -11,13 +14,13 @@ export function isAddressBlock(text: string): boolean {
   return parseBlock(text) !== undefined
 }
 
-/** The list of these blocks; undefined for none, which means anywhere. The blocks have been checked with `isAddressBlock`. */
+/** The list of these blocks, checked with `isAddressBlock`; undefined for none: anywhere. */
 export function createAddressList(blocks: readonly string[]): AddressList | undefined {
   if (blocks.length === 0) return undefined
   const list = new BlockList()
   for (const text of blocks) {
     const block = parseBlock(text)
-    // A block that cannot be read allows nobody: skipping it is right, and an unreadable list stays closed.
+    // An unreadable block allows no address: a list of such blocks stays closed.
     if (block !== undefined) list.addSubnet(block.address, block.bits, block.family)
   }
   return {

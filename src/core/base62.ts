@@ -1,7 +1,10 @@
-/** The 62 characters of a key's random parts, in the order of their values: digits, capitals, small letters. */
+/** The 62 characters of a key's random text, by value: digits, capitals, small letters. */
 export const base62Alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** Largest multiple of 62 that a byte can hold; bytes from here on are thrown away so that no character is likelier. */
+/**
+ * Largest multiple of 62 in a byte. Bytes from here on are rejected, so that all characters are
+ * equally likely.
+ */
 const acceptedBelow = 248
 
 /**

@@ -48,8 +48,8 @@ describe('options from outside', () => {
         const isRight =
           Object.keys(options).every((key) => Object.hasOwn(rules, key)) &&
           Object.entries(rules).every(([key, rule]) => {
-            const given = Object.hasOwn(options, key) ? options[key] : undefined
-            return given === undefined ? rule.isRequired !== true : rule.accepts(given)
+            const value = Object.hasOwn(options, key) ? options[key] : undefined
+            return value === undefined ? rule.isRequired !== true : rule.accepts(value)
           })
         expect(fault(options) === undefined).toBe(isRight)
       }),
@@ -68,7 +68,7 @@ describe('options from outside', () => {
     expect(fault({ data: Symbol('x') })).toBe('open: `data`: expected text, got Symbol(x)')
   })
 
-  test('everything that is wrong is told at once, each with what was expected and what came', () => {
+  test('one message names every fault, each with what was expected and what came', () => {
     expect(fault({ dta: 'x', count: 1, mode: ['a'] })).toBe(
       'open: `dta`: there is no such option; did you mean `data`?; `data`: expected text, got undefined; `count`: expected a whole number from 2 on, got 1; `mode`: expected `a` or `b`, got an array',
     )

@@ -5,7 +5,7 @@ export interface OptionRule {
   /** What is expected, as a message says it: `a folder's path`. */
   readonly expected: string
   readonly accepts: (value: unknown) => boolean
-  /** Whether it must be given; `undefined` counts as not given. @default false */
+  /** Whether the option is required; `undefined` counts as absent. @default false */
   readonly isRequired?: boolean
   /** Whether a wrong value must not be repeated in the message. @default false */
   readonly isSecret?: boolean
@@ -15,10 +15,11 @@ export interface OptionRule {
 const shownLengthMax = 40
 
 /**
- * Checks options that came from outside, all at once; nothing is corrected.
+ * Checks options of a caller, all at once; corrects nothing.
  *
- * @param where what the message starts with: the function that was given them
- * @throws TypeError that names each option that is unknown, missing or wrong, with what was expected and what came
+ * @param where start of the message: the function that the options were passed to
+ * @throws TypeError that names each unknown, missing or wrong option, what was expected, and the
+ *   value
  */
 export function checkOptions(
   where: string,
@@ -27,11 +28,11 @@ export function checkOptions(
 ): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`${where}: expected an object of options, got ${describeValue(options)}`)
-  const given = options as Readonly<Record<string, unknown>>
-  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(rules, name))
+  const values = options as Readonly<Record<string, unknown>>
+  const unknown = Object.keys(values).filter((name) => !Object.hasOwn(rules, name))
   const faults = [
     ...unknown.map((name) => describeUnknown(name, Object.keys(rules))),
-    ...Object.entries(rules).flatMap(([name, rule]) => describeFault(name, given[name], rule)),
+    ...Object.entries(rules).flatMap(([name, rule]) => describeFault(name, values[name], rule)),
   ]
   if (faults.length > 0) throw new TypeError(`${where}: ${faults.join('; ')}`)
 }

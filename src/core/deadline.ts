@@ -6,7 +6,7 @@ export interface DeadlineOptions {
   readonly name: string
   /** The fault past the deadline. @default 'model_timeout' */
   readonly code?: FaultCode
-  /** Milliseconds from now; infinite where the work keeps a deadline of its own. */
+  /** Milliseconds from now; infinite if the work has a deadline of its own. */
   readonly deadlineMs: number
   readonly scheduler: Pick<Scheduler, 'after'>
   /** Gives the work up when it aborts. */

@@ -2,9 +2,9 @@
 export interface FaultRow {
   readonly status: number
   readonly title: string
-  /** All that the client is told; what happened is in the log alone. */
+  /** All that the client sees; what happened is only in the log. */
   readonly detail: string
-  /** Seconds after which trying again makes sense; null where it does not. */
+  /** Seconds after which to try again; null if that makes no sense. */
   readonly retryAfterSeconds: number | null
 }
 
@@ -19,8 +19,8 @@ export type FaultCode =
   | 'model_timeout'
 
 /**
- * Every fault: our doing, or a dependency's. An outage is never a 401 or 403: whoever is told that their key is wrong
- * throws a good key away (OWASP ASVS 5.0, 16.5.3). See `docs/reference/errors.md`.
+ * Every fault: our error, or a dependency's. An outage is never a 401 or 403, which would make a
+ * client throw a good key away (OWASP ASVS 5.0, 16.5.3). See `docs/reference/errors.md`.
  */
 export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   internal: row(500, 'Internal error', 'Something went wrong on our side.', null),
@@ -32,7 +32,9 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
 }
 
-/** Something broke. The message and the cause are for the log; the client gets the table's fixed sentence. */
+/**
+ * Something broke. Message and cause are for the log; the client gets the table's fixed sentence.
+ */
 export class Fault extends Error {
   readonly code: FaultCode
   readonly status: number

@@ -9,7 +9,10 @@ export interface ProblemAnswer {
   readonly body: Problem
 }
 
-/** The answer to a refusal or a fault. A fault's own message stays behind: the client reads a fixed sentence. */
+/**
+ * The answer to a refusal or a fault. A fault's message is not in it: the client reads a fixed
+ * sentence.
+ */
 export function problemOf(thrown: Refusal | Fault, requestId: string): ProblemAnswer {
   const { code, status } = thrown
   const isRefusal = thrown instanceof Refusal
@@ -31,7 +34,10 @@ function headersOf(thrown: Refusal | Fault): Readonly<Record<string, string>> {
   return seconds === null ? contentType : { 'retry-after': String(seconds), ...contentType }
 }
 
-/** Whatever was thrown, as a refusal or a fault: anything unknown is `internal`, with the thrown thing as its cause. */
+/**
+ * A thrown value as a refusal or a fault: an unknown one is `internal`, with that value as its
+ * cause.
+ */
 export function classify(thrown: unknown): Refusal | Fault {
   if (thrown instanceof Refusal || thrown instanceof Fault) return thrown
   return new Fault('internal', thrown instanceof Error ? thrown.message : 'a non-error was thrown', {

@@ -4,7 +4,7 @@ import type { FaultCode } from './fault.ts'
 export interface RefusalRow {
   readonly status: number
   readonly title: string
-  /** What the client reads when nobody said anything more precise. FastAPI's words where it has some. */
+  /** What the client reads by default: FastAPI's words if it has some. */
   readonly detail: string
 }
 
@@ -38,7 +38,7 @@ export type RefusalCode =
   | 'headers_too_large'
 
 /**
- * Every refusal: the caller's doing, told in public words. The codes and statuses are a contract; see
+ * Every refusal: the caller's error, in public words. Codes and statuses are a contract: see
  * `docs/reference/errors.md`.
  */
 export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
@@ -99,15 +99,18 @@ export interface RefusalOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** What is wrong with the input, with `input_invalid`. Never holds the input itself. */
   readonly errors?: readonly InputError[]
-  /** Another status than the table's; only `key_invalid` has one, 401, where the deployment chose `invalidKeyStatus: 401`. */
+  /**
+   * Another status than the table's: 401 for `key_invalid`, in a deployment with
+   * `invalidKeyStatus: 401`.
+   */
   readonly status?: 401
   /** Why, for the log and the record alone; never shown to the client. */
   readonly reason?: string
 }
 
 /**
- * A refusal, to return in a verdict or to throw from a handler or a check: `throw new Refusal('forbidden', 'beta only')`.
- * `detail` is shown to the client.
+ * A refusal, to return in a verdict or to throw in a handler or a check:
+ * `throw new Refusal('forbidden', 'beta only')`. The client reads `detail`.
  */
 export class Refusal extends Error {
   readonly code: RefusalCode
@@ -127,8 +130,9 @@ export class Refusal extends Error {
   }
 
   /**
-   * This refusal as an answer of its own. Hono asks a thrown error for it, and prints any that has none to the console as a failure;
-   * where a guard stands before the route, the guard answers, with what it knows of the request.
+   * This refusal as a complete answer. Hono calls this on a thrown error, and prints an error
+   * without it to the console as a failure. If a guard runs before the route, the guard answers,
+   * because it knows more of the request.
    */
   getResponse(): Response {
     const { code, status, message: detail, errors } = this

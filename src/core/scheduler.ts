@@ -1,8 +1,8 @@
 /** Time that passes: a parameter, so that a test can let it pass. */
 export interface Scheduler {
-  /** Runs something once, after so many milliseconds; gives the way to call it off. */
+  /** Runs something once, after so many milliseconds; returns how to cancel it. */
   readonly after: (ms: number, run: () => void) => () => void
-  /** Lets whatever else waits in this process come first. */
+  /** Lets other work that waits in this process run first. */
   readonly yieldTurn: () => Promise<void>
 }
 
@@ -38,7 +38,10 @@ export function every(scheduler: Scheduler, ms: number, run: () => void): () => 
   return () => cancel()
 }
 
-/** Keeps the process alive until what a caller waits for is done: it may go on by nothing but timers, which do not, and the process would end instead. */
+/**
+ * Keeps the process alive until the work is done. Work that waits only for unreferenced timers
+ * would otherwise let the process end.
+ */
 export async function stayAlive<T>(work: Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 60_000)
   try {
@@ -48,7 +51,7 @@ export async function stayAlive<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Resolves after so many milliseconds; rejects with the signal's reason where it aborts before. */
+/** Resolves after so many milliseconds; rejects with the signal's reason if it aborts before. */
 export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Promise<void> {
   return orAbort(
     (stopped) =>
@@ -61,9 +64,10 @@ export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Pr
 }
 
 /**
- * The work's outcome, or the signal's reason as soon as it aborts: for work that may not look at the signal itself.
+ * The work's outcome, or the signal's reason as soon as it aborts, for work that may ignore the
+ * signal.
  *
- * @param begin is given where to register what is to be called on an abort
+ * @param begin starts the work; registers with `onStop` what to call on an abort
  */
 export async function orAbort<T>(
   begin: (onStop: (stop: () => void) => void) => Promise<T> | T,

@@ -1,7 +1,7 @@
 /** The scope of administrators. A key that has it has no other, and works on admin routes only. */
 export const adminScope = 'admin'
 
-/** The scope a created key has unless told otherwise. */
+/** The scope of a new key by default. */
 export const defaultScope = 'predict'
 
 /** The scope that may read the ledger, of every key and owner, and may not administer. */
@@ -10,7 +10,10 @@ export const ledgerReadScope = 'ledger:read'
 /** The scope that may read what every key and owner used. */
 export const usageReadScope = 'usage:read'
 
-/** The scope that may make and replace its owner's webhook secret: whoever replaces it decides which messages receivers believe. */
+/**
+ * The scope that may make and replace its owner's webhook secret, and with it decide which messages
+ * receivers believe.
+ */
 export const webhooksScope = 'webhooks'
 
 /** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */

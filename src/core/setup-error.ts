@@ -1,4 +1,4 @@
-/** Why a deployment could not be opened: what the command line prints in brackets and scripts compare. */
+/** Why a deployment could not be opened: the command line prints it, scripts compare it. */
 export type SetupErrorCode =
   | 'config_invalid'
   | 'data_missing'
@@ -15,7 +15,10 @@ export type SetupErrorCode =
   | 'address_in_use'
   | 'address_unavailable'
 
-/** Something outside a request stands in the way of opening a deployment. The message is for the operator and never holds a secret. */
+/**
+ * Something keeps a deployment from opening. The message is for the operator and contains no
+ * secret.
+ */
 export class SetupError extends Error {
   readonly code: SetupErrorCode
 

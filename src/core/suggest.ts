@@ -1,4 +1,4 @@
-/** The name that was probably meant: the nearest by typos, where one is near enough to be worth asking. */
+/** The name that was probably meant: the nearest by typos, if one is near enough. */
 export function suggest(typed: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined
   let least = Math.max(2, Math.floor(typed.length / 4)) + 1

@@ -1,4 +1,4 @@
-/** Milliseconds since the epoch, UTC. A parameter wherever time matters, so that a test can move it. */
+/** Milliseconds since the epoch, UTC. A parameter, so that a test can move the time. */
 export type Clock = () => number
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -15,7 +15,10 @@ export const durationForms = '`90s`, `15min`, `24h` or `30d`'
 /** Longest duration there is: a hundred years of 365 days, in milliseconds. */
 const durationMsMax = 100 * 365 * 86_400_000
 
-/** Reads a duration as people write it, `500ms`, `90s`, `15min`, `24h`, `30d`; milliseconds, or undefined for anything else. */
+/**
+ * Reads a duration such as `500ms`, `90s`, `15min`, `24h` or `30d`: milliseconds, or undefined for
+ * any other text.
+ */
 export function parseDuration(text: string): number | undefined {
   const [, digits, unit] = /^(\d{1,15})(ms|s|min|h|d)$/.exec(text) ?? []
   if (digits === undefined || unit === undefined) return undefined

@@ -1,7 +1,7 @@
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { InvalidKeyReason } from '../keys/verify-key.ts'
-import type { BadKeys } from '../limits/bad-key-limiter.ts'
+import type { BadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import { secondsOf } from '../limits/limit-headers.ts'
 import type { Scheme } from './scheme.ts'
 import { csrfHeader } from './session.ts'
@@ -17,7 +17,7 @@ export interface KeyRefusals {
 
 export interface KeyRefusalsOptions {
   readonly schemes: readonly Scheme[]
-  readonly badKeys: BadKeys
+  readonly badKeyLimiter: BadKeyLimiter
   /** Names the protected space in challenges (RFC 9110 §11.5). */
   readonly realm: string
   /** The status of a wrong key: FastAPI's 403, or 401 with a challenge. */
@@ -26,7 +26,7 @@ export interface KeyRefusalsOptions {
 
 /** Makes them once: an attacker's flood then costs no stack traces. */
 export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
-  const { schemes, badKeys, realm, invalidKeyStatus } = options
+  const { schemes, badKeyLimiter, realm, invalidKeyStatus } = options
   const challenges = [...new Set(schemes.map((scheme) => `${scheme.challenge} realm="${realm}"`))]
   const headers = { 'www-authenticate': challenges.join(', ') }
   const status = invalidKeyStatus === 401 ? ({ status: 401, headers } as const) : {}
@@ -42,7 +42,7 @@ export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
       reason: 'csrf',
     }),
     invalid(reason, head) {
-      const waitMs = badKeys.count(head.address)
+      const waitMs = badKeyLimiter.count(head.address)
       if (waitMs === undefined) return invalid[reason]
       const retry = { 'retry-after': `${secondsOf(waitMs)}` }
       return new Refusal('too_many_bad_keys', undefined, { headers: retry, reason })

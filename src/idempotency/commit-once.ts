@@ -16,11 +16,11 @@ export interface CommitOnceOptions {
 
 /**
  * Runs a request once if its work is a single commit: `runOnce` without a reservation. The store
- * writes the answer in the commit itself, or gives the answer that is already there. So of requests
- * at the same time all get the answer of the first, none a 409, and a crash leaves nothing reserved.
+ * writes the answer in that commit, or returns the answer that is already there. So of requests at
+ * the same time all get the answer of the first, none a 409, and a crash leaves no reservation.
  *
  * @param commit makes the change together with the answer that it seals
- * @param replay gives the result again, from the text that was sealed
+ * @param replay returns the result again, from the sealed text
  */
 export async function commitOnce<Result>(
   { store, seal, clock }: CommitOnceOptions,

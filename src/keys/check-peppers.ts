@@ -3,7 +3,8 @@ import type { Peppers } from '../secrets/peppers.ts'
 import type { KeyStore } from './key-store.ts'
 
 /**
- * Each pepper leaves a check value in the store when it is first used; from then on it must be there, and be the same one.
+ * The first use of each pepper stores its check value. From then on the deployment must have that
+ * pepper, unchanged.
  *
  * @throws SetupError `pepper_missing`, `pepper_mismatch`
  */

@@ -13,17 +13,17 @@ const sortValues: Readonly<Record<KeySort, (key: KeyRecord) => KeyCursor['value'
   id: (key) => key.id,
 }
 
-/** What a list of keys in this order is sorted by. */
+/** The value that this order sorts a key by. */
 export function sortValueOf(key: KeyRecord, sort: KeySort): KeyCursor['value'] {
   return sortValues[sort](key)
 }
 
-/** The cursor behind a page's last key, opaque to clients; it names the order it belongs to. */
+/** The cursor after the last key of a page, opaque to clients. It names the order it belongs to. */
 export function formatKeyCursor(last: KeyRecord, sort: KeySort): string {
   return Buffer.from(JSON.stringify([sort, sortValueOf(last, sort), last.id])).toString('base64url')
 }
 
-/** Reads a cursor made for this order; undefined for anything else. */
+/** Reads a cursor of this order; undefined for any other text. */
 export function parseKeyCursor(text: string, sort: KeySort): KeyCursor | undefined {
   let parsed: unknown
   try {
@@ -39,12 +39,12 @@ export function parseKeyCursor(text: string, sort: KeySort): KeyCursor | undefin
   return { value: value as KeyCursor['value'], id }
 }
 
-/** The cursor behind a page of owners, opaque to clients. */
+/** The cursor after a page of owners, opaque to clients. */
 export function formatOwnerCursor(owner: string): string {
   return Buffer.from(JSON.stringify(['owner', owner])).toString('base64url')
 }
 
-/** The owner that the page ended with; undefined for anything that is not such a cursor. */
+/** The owner that the page ended with; undefined for any other text. */
 export function parseOwnerCursor(text: string): string | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())

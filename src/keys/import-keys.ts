@@ -9,19 +9,19 @@ import type { KeyStore } from './key-store.ts'
 import type { KeyFormat } from './key-text.ts'
 import { createSecretRecord, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
 
-/** A key made elsewhere, known by the SHA-256 of its text. */
+/** A key from elsewhere, known by the SHA-256 of its text. */
 export interface NewImportedKey extends NewKey {
   /** SHA-256 of the whole key text: 64 hex characters, or 32 bytes in base64 or base64url. */
   readonly sha256: string
 }
 
-/** What a service makes and changes keys with. */
+/** What creates and changes keys. */
 export interface KeyServiceOptions {
   readonly store: KeyStore
   readonly peppers: Peppers
   readonly format: KeyFormat
   readonly clock: Clock
-  /** Told of each change that was made. */
+  /** Records each change. */
   readonly changes: ChangeRecorder
 }
 
@@ -35,7 +35,7 @@ export async function findImported(
   return store.findImportedKey(peppers.versions.flatMap((version) => peppers.digest(hex, version) ?? []))
 }
 
-/** Takes over keys by their hashes, all or none. */
+/** Imports keys by their hashes, all or none. */
 export async function importKeys(
   options: KeyServiceOptions,
   keys: readonly NewImportedKey[],
@@ -55,7 +55,7 @@ export async function importKeys(
     checkKeyFields(record, ['body', index])
     return record
   })
-  // The store sees a hash again only under the same pepper.
+  // The store recognises a hash only under the same pepper.
   let isTaken = false
   for (const { sha256 } of keys) isTaken ||= (await findImported(options, sha256)) !== undefined
   if (isTaken || (await options.store.addKeys(records)).outcome === 'taken')
@@ -64,10 +64,13 @@ export async function importKeys(
   return records
 }
 
-/** Reads a SHA-256 digest written in hex, base64 or base64url, padded or not; gives it in lower-case hex, undefined for anything else. */
+/**
+ * Reads a SHA-256 digest in hex, base64 or base64url, padded or not: lower-case hex, or undefined
+ * for any other text.
+ */
 export function parseSha256(text: string): string | undefined {
   if (/^[0-9A-Fa-f]{64}$/.test(text)) return text.toLowerCase()
   if (!/^(?:[0-9A-Za-z+/]{43}|[0-9A-Za-z_-]{43})=?$/.test(text)) return undefined
-  // 43 characters are 258 bits, of which the last two are nobody's.
+  // 43 characters are 258 bits, of which the last two are unused.
   return Buffer.from(text, 'base64').toString('hex')
 }

@@ -4,7 +4,7 @@ import type { KeyRecord } from './key-record.ts'
 
 export type KeyChangeEvent = Extract<Change['event'], `key.${string}`>
 
-/** A change to a key, as it is recorded: its id and its owner, and never a secret nor a digest. */
+/** A change to a key, as it is recorded: its id and owner, never a secret or a digest. */
 export function keyChange(
   event: KeyChangeEvent,
   { id, owner }: KeyRecord,
@@ -24,7 +24,7 @@ const fields = [
   'expiresAt',
 ] as const
 
-/** What there is to say of a change: the names of the fields that changed, without what they hold, or the reason. */
+/** Details of a change: the names of changed fields without their values, or the reason. */
 export function detailOf(event: KeyChangeEvent, before: KeyRecord, after: KeyRecord): Change['detail'] {
   if (event === 'key.revoked')
     return after.revokedReason === null ? undefined : { reason: withoutKeys(after.revokedReason) }

@@ -4,7 +4,10 @@ import { adminScope, isScope } from '../core/scope.ts'
 import { limitErrors } from '../limits/limit-setting.ts'
 import type { KeyRecord } from './key-record.ts'
 
-/** The fields of a key that people set. Times are milliseconds since the epoch, UTC; null means never. */
+/**
+ * The fields of a key that users set. Times are milliseconds since the epoch, UTC; null means
+ * never.
+ */
 export type KeyFields = Pick<
   KeyRecord,
   'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'limits' | 'notBefore' | 'expiresAt'
@@ -19,15 +22,18 @@ const metadataBytesMax = 4_096
 /** Deepest nesting of a key's metadata. */
 const metadataDepthMax = 16
 
-/** Control characters, lone surrogates, and marks that turn the reading order round: they forge log lines and hide names. */
+/**
+ * Control characters, lone surrogates, and marks that reverse the reading order: they forge log
+ * lines and hide names.
+ */
 const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /**
- * Refuses fields that make no key, with `input_invalid` and every fault at once.
+ * Refuses invalid fields with `input_invalid`, all faults at once.
  *
- * @param where what a fault's `loc` starts with, such as `['body']`
- * @param issuedAt when a new key is issued, milliseconds since the epoch: one that has expired by then would be of no use to anyone
+ * @param where start of each fault's `loc`, such as `['body']`
+ * @param issuedAt when a new key is issued, milliseconds since the epoch: it must expire later
  */
 export function checkKeyFields(
   fields: KeyFields,
@@ -49,7 +55,7 @@ export function checkKeyFields(
   })
 }
 
-/** Whether the text may be a name, an owner or a reason: 1 to 128 characters, none of them a control character. */
+/** Whether the text may be a name, an owner or a reason: 1 to 128 printable characters. */
 export function isLabel(text: string): boolean {
   return visible.test(text) && text.length <= labelLengthMax && !unprintable.test(text)
 }
@@ -101,7 +107,9 @@ function metadataErrors(metadata: KeyFields['metadata']): readonly InputError[] 
   return [fault(['metadata'], `expected at most ${metadataBytesMax} bytes of JSON, got ${bytes}`, 'too_long')]
 }
 
-/** What JSON could not keep as it is. Level by level, because text as deep as it is long would exhaust a recursion. */
+/**
+ * Why JSON cannot represent the metadata. Level by level: deep nesting would exhaust a recursion.
+ */
 function findUnfit(metadata: unknown): string | undefined {
   let level: readonly unknown[] = [metadata]
   for (let depth = 0; level.length > 0; depth += 1) {

@@ -1,6 +1,6 @@
 import type { KeyEnvironment } from './key-text.ts'
 
-/** One secret of a key, as it is kept at rest. Times are milliseconds since the epoch, UTC. */
+/** A stored secret of a key. Times are milliseconds since the epoch, UTC. */
 export interface SecretRecord {
   /** 32 bytes: HMAC-SHA-256 of the text's SHA-256, under the pepper of that version. */
   readonly digest: Uint8Array
@@ -11,25 +11,31 @@ export interface SecretRecord {
   readonly endsAt: number | null
 }
 
-/** A key as the store keeps it. Times are milliseconds since the epoch, UTC; null means never. */
+/** A stored key. Times are milliseconds since the epoch, UTC; null means never. */
 export interface KeyRecord {
   /** 12 base62 characters, public, unique. */
   readonly id: string
-  /** Counts the changes, from 1; a change names the version it was made from, so that none is lost. */
+  /**
+   * Counts the changes, from 1. A change names the version it was made from, so that none is lost.
+   */
   readonly version: number
   readonly name: string
-  /** Opaque, chosen by the user; the key's own id where none was given. */
+  /** Opaque, chosen by the user; the key's own id by default. */
   readonly owner: string
   readonly environment: KeyEnvironment
   readonly scopes: readonly string[]
   readonly metadata: Readonly<Record<string, unknown>>
   /** CIDR blocks the caller may come from; empty means anywhere. */
   readonly addresses: readonly string[]
-  /** The key's own limits, each in its shortest form; empty means none, null the deployment's default. */
+  /** The key's own limits, each in its shortest form; empty means none, null the default. */
   readonly limits: readonly string[] | null
-  /** Newest first, 1 to 5. At most two are live: the current one, and the one before it until its end. */
+  /**
+   * Newest first, 1 to 5. At most two are live: the current one, and the one before until its end.
+   */
   readonly secrets: readonly SecretRecord[]
-  /** Whether its text came from elsewhere, so that it is found by digest and not by the id in the text. */
+  /**
+   * Whether its text came from elsewhere: then it is found by digest, not by the id in the text.
+   */
   readonly imported: boolean
   readonly createdAt: number
   readonly updatedAt: number

@@ -36,9 +36,9 @@ describe('create', () => {
     const ward = await openTestWard()
     const { record, text } = await ward.keys.create({ name: 'first' })
     const { secret = '' } = parseKey(text, ward.format) ?? {}
-    const kept = JSON.stringify([await ward.store.findKey(record.id), viewKey(record, ward.time.now)])
-    expect(kept).not.toContain(secret.slice(0, 8))
-    expect(kept).not.toContain(hash('sha256', text, 'hex').slice(0, 16))
+    const stored = JSON.stringify([await ward.store.findKey(record.id), viewKey(record, ward.time.now)])
+    expect(stored).not.toContain(secret.slice(0, 8))
+    expect(stored).not.toContain(hash('sha256', text, 'hex').slice(0, 16))
   })
 
   test('names every fault of the fields at once, by place, and adds nothing', async () => {
@@ -157,7 +157,7 @@ describe('an idempotent request', () => {
     expect((await ward.keys.list({ sort: 'id', descending: false, limit: 50 })).keys).toHaveLength(1)
   })
 
-  test('under the same name with another body is refused; the name is free to another owner, and after a day', async () => {
+  test('under the same key with another body is refused; the key is free to another owner, and after a day', async () => {
     const ward = await openTestWard()
     const first = await ward.keys.create({ name: 'a' }, { idempotency: once })
     const other = { ...once, request: { name: 'b' } }
@@ -181,20 +181,20 @@ describe('an idempotent request', () => {
     expect((await ward.keys.get(record.id)).secrets).toHaveLength(2)
   })
 
-  test('is kept sealed: what the store holds contains neither the text nor any part of the secret', async () => {
+  test('is stored sealed: what the store gets contains neither the text nor any part of the secret', async () => {
     const store = createMemoryKeyStore()
-    const kept: Uint8Array[] = []
+    const sealed: Uint8Array[] = []
     const spy: KeyStore = {
       ...store,
       addKeys: (records, answer) => {
-        if (answer !== undefined) kept.push(answer.sealed)
+        if (answer !== undefined) sealed.push(answer.sealed)
         return store.addKeys(records, answer)
       },
     }
     const ward = await openTestWard({ store: spy })
     const { text } = await ward.keys.create({ name: 'a' }, { idempotency: once })
-    expect(kept).toHaveLength(1)
-    expect(Buffer.from(kept[0] ?? []).includes(text.slice(21, 29))).toBe(false)
+    expect(sealed).toHaveLength(1)
+    expect(Buffer.from(sealed[0] ?? []).includes(text.slice(21, 29))).toBe(false)
   })
 })
 
@@ -339,8 +339,8 @@ describe('import', () => {
       const [record] = await ward.keys.import([{ name: 'a', sha256: digest(foreign).toString(encoding) }])
       expect(await outcomeOf(ward, foreign)).toBe('admitted')
       expect(await outcomeOf(ward, `${foreign}x`)).toBe('key_invalid')
-      const kept = record?.secrets.map(({ digest: bytes }) => Buffer.from(bytes).toString('hex'))
-      expect(kept).not.toContain(digest(foreign).toString('hex'))
+      const stored = record?.secrets.map(({ digest: bytes }) => Buffer.from(bytes).toString('hex'))
+      expect(stored).not.toContain(digest(foreign).toString('hex'))
     },
   )
 
@@ -351,7 +351,7 @@ describe('import', () => {
       expect(await outcomeOf(ward, digest(foreign).toString(encoding))).toBe('key_invalid')
   })
 
-  test('is refused for a key that was imported before, used, revoked, or kept under an older pepper', async () => {
+  test('is refused for a key that was imported before, used, revoked, or stored under an older pepper', async () => {
     const store = createMemoryKeyStore()
     const ward = await openTestWard({ store })
     const again = { name: 'b', sha256: digest(foreign).toString('base64url') }

@@ -12,7 +12,7 @@ import { keyStatusAt } from './key-status.ts'
 import type { KeyPage, KeyQuery } from './key-store.ts'
 import { drawKey, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
 
-/** A key just created or rotated: the only time that its text is known. */
+/** A key that was just created or rotated: the only time that its text is known. */
 export interface IssuedKey {
   readonly record: KeyRecord
   readonly text: string
@@ -20,34 +20,41 @@ export interface IssuedKey {
 
 /** How a key is rotated. */
 export interface RotateOptions {
-  /** How long the old secret lives on, in milliseconds; never past the key's own expiry. @default 0 */
+  /**
+   * How long the old secret stays valid, in milliseconds, at most until the key expires. @default 0
+   */
   readonly overlapMs?: number
   readonly idempotency?: Idempotency
 }
 
 /**
- * Everything that changes keys. Refuses, by throwing, with `not_found` for an id that is no key's, `input_invalid` with every
- * fault at once, `key_conflict` for a change that the key's status does not allow, and `idempotency_mismatch`. Faults
- * with `store_unavailable`. What has resolved is durable, and recorded where the
- * ward has a ledger; a change that was made and could not be recorded faults with `ledger_unavailable`, and its message says so.
+ * Reads and changes keys. A call that resolves is durable and, if the ward has a ledger, recorded.
+ *
+ * @throws Refusal `not_found` for an unknown id; `input_invalid` with every fault at once;
+ *   `key_conflict` for a change that the key's status does not allow; `idempotency_mismatch`
+ * @throws Fault `store_unavailable`; `ledger_unavailable` if the change could not be recorded: its
+ *   message says whether the change was made
  */
 export interface KeyService {
-  /** The same service, whose changes are recorded as this one's: a key's id, or a name such as `cli`. */
+  /** The same service; its changes are recorded as made by this key id, or a name such as `cli`. */
   readonly by: (who: string) => KeyService
   readonly create: (key: NewKey, options?: { readonly idempotency?: Idempotency }) => Promise<IssuedKey>
   /**
-   * Creates keys in one commit, all or none. `beforeAdd` gets them while none is in the store yet, for whoever must keep their
-   * texts safe first; what it throws keeps them out.
+   * Creates keys in one commit, all or none. `beforeAdd` gets them before they are in the store,
+   * for example to save their texts first; if it throws, none is added.
    */
   readonly createAll: (
     keys: readonly NewKey[],
     beforeAdd?: (issued: readonly IssuedKey[]) => void,
   ) => Promise<readonly IssuedKey[]>
-  /** Gives the key a new secret under the same id. At most two live: a second rotation in an overlap ends the oldest. */
+  /**
+   * Gives the key a new secret under the same id. At most two are live: rotating again during an
+   * overlap ends the oldest.
+   */
   readonly rotate: (id: string, options?: RotateOptions) => Promise<IssuedKey>
-  /** Takes over keys by their hash, all or none. A hash that was imported before is refused, whatever became of its key. */
+  /** Imports keys by their hash, all or none. Refuses a hash that was ever imported before. */
   readonly import: (keys: readonly NewImportedKey[]) => Promise<readonly KeyRecord[]>
-  /** The key that was imported by this SHA-256, in any of its writings and whatever became of it. */
+  /** The key that was imported by this SHA-256, in any encoding and with any status. */
   readonly findImported: (sha256: string) => Promise<KeyRecord | undefined>
   readonly get: (id: string) => Promise<KeyRecord>
   /** A page of keys. @default the newest 100 */
@@ -55,14 +62,17 @@ export interface KeyService {
   readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>
   readonly disable: (id: string) => Promise<KeyRecord>
   readonly enable: (id: string) => Promise<KeyRecord>
-  /** Ends the key for good. Revoking it again changes nothing and gives the first reason. */
+  /** Ends the key for good. Revoking it again changes nothing and returns the first reason. */
   readonly revoke: (id: string, reason?: string) => Promise<KeyRecord>
 }
 
-/** How many secrets of a key are kept, the ended ones among them, so that their callers can be told that they were replaced. */
+/**
+ * How many secrets of a key are stored, ended ones included: their callers learn that the secret
+ * was replaced.
+ */
 const secretsStoredMax = 5
 
-/** How often a change is tried again when somebody else changed the same key in between. */
+/** How often a change is tried again if another request changed the key in between. */
 const changeTriesMax = 8
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
@@ -74,7 +84,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     return record
   }
 
-  /** Reads the key, makes the change and writes it unless somebody else was faster; then from the start. */
+  /** Reads the key, changes and writes it; starts over if another request was faster. */
   async function change(
     event: KeyChangeEvent,
     id: string,
@@ -138,7 +148,7 @@ function refuseRevoked(record: KeyRecord): void {
   if (record.revokedAt !== null) throw new Refusal('key_conflict', 'The key is revoked, and that is final.')
 }
 
-/** A key with the defaults where nothing was asked for, not in the store yet. */
+/** A new key with defaults for what is left out, not in the store yet. */
 function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
   const id = drawKeyId()
   const format = { ...options.format, environment: key.environment ?? options.format.environment }
@@ -236,7 +246,7 @@ function drawRotatedKey(options: KeyServiceOptions, before: KeyRecord, overlapMs
     ...before,
     version: before.version + 1,
     updatedAt: now,
-    // The new text has our form even if the old one was imported: that is still found by its digest.
+    // The new text contains the id; an old imported one is still found by its digest.
     secrets: [secret, ...endSecrets(before, now, overlapMs)].slice(0, secretsStoredMax),
   }
   return { record, text }
@@ -252,7 +262,10 @@ function refuseRotation(record: KeyRecord, now: number): void {
     throw new Refusal('key_conflict', 'The key has expired; give it a later expiry first.')
 }
 
-/** The secrets a rotation replaces: the current one lives on for the overlap, but not past the key; any older one ends. */
+/**
+ * The secrets that a rotation replaces. The current one stays valid for the overlap, at most until
+ * the key expires; older ones end.
+ */
 function endSecrets(record: KeyRecord, now: number, overlapMs: number): readonly SecretRecord[] {
   return record.secrets.map((secret, index) => {
     const endsAt = index === 0 ? Math.min(now + overlapMs, record.expiresAt ?? Number.POSITIVE_INFINITY) : now

@@ -1,6 +1,6 @@
 import type { KeyRecord } from './key-record.ts'
 
-/** Where a key stands at a moment. Only an active one is admitted. */
+/** A key's status at a moment. Only an active key is admitted. */
 export type KeyStatus = 'active' | 'disabled' | 'not_yet_valid' | 'expired' | 'revoked'
 
 export const keyStatuses: readonly KeyStatus[] = ['active', 'disabled', 'not_yet_valid', 'expired', 'revoked']
@@ -9,7 +9,7 @@ export const keyStatuses: readonly KeyStatus[] = ['active', 'disabled', 'not_yet
 export type KeyStatusFields = Pick<KeyRecord, 'notBefore' | 'expiresAt' | 'disabledAt' | 'revokedAt'>
 
 /**
- * Returns a key’s status. The most final wins: a revoked key that has also expired is revoked.
+ * Returns a key's status. The most final one wins: a key both revoked and expired is revoked.
  *
  * @param now milliseconds since the epoch; a key expires at its `expiresAt`, not after it
  */

@@ -4,50 +4,55 @@ import type { KeyStatus } from './key-status.ts'
 import type { OwnerRecord } from './owner-record.ts'
 
 /**
- * Where keys, and what is kept of their owners, are: the port that every store implements and `test/contract/` checks.
+ * Keys, their owners' limits and settings: the port that every store implements and
+ * `test/contract/` checks.
  *
- * A call that cannot be carried out because the store is out of reach, locked beyond its deadline, full or broken
- * rejects with `Fault('store_unavailable')`. A write has happened wholly and durably when its promise resolves, or not at all.
+ * A call rejects with `Fault('store_unavailable')` if the store is unreachable, locked beyond its
+ * deadline, full or broken. A write has happened wholly and durably when its promise resolves, or
+ * not at all.
  */
 export interface KeyStore extends StoredAnswers {
   readonly findKey: (id: string) => Promise<KeyRecord | undefined>
-  /** The imported key one of whose kept secrets has one of these digests. Not-imported keys are never found this way. */
+  /** The imported key with a secret of one of these digests. Finds no other keys. */
   readonly findImportedKey: (digests: readonly Uint8Array[]) => Promise<KeyRecord | undefined>
   readonly listKeys: (query: KeyQuery) => Promise<KeyPage>
   /**
-   * Adds keys, all of them or none. Refuses with `taken` when an id, or an imported key's digest, is there already, and
-   * with the earlier answer when the idempotency entry is.
+   * Adds keys, all or none. `taken`: an id, or an imported key's digest, exists already.
+   * `answered`: the idempotency key has a stored answer.
    */
   readonly addKeys: (records: readonly KeyRecord[], answer?: StoredAnswer) => Promise<AddOutcome>
-  /** Replaces a key whose version is still `record.version - 1`. */
+  /** Replaces a key if its stored version is `record.version - 1`. */
   readonly replaceKey: (record: KeyRecord, answer?: StoredAnswer) => Promise<ReplaceOutcome>
   readonly findOwner: (owner: string) => Promise<OwnerRecord | undefined>
-  /** Replaces what is kept of an owner whose version is still `record.version - 1`; version 1 adds it where nothing is kept. */
+  /** Replaces an owner if the stored version is `record.version - 1`; version 1 adds it. */
   readonly replaceOwner: (record: OwnerRecord) => Promise<ReplaceOwnerOutcome>
   readonly listOwners: (query: OwnerQuery) => Promise<OwnerPage>
-  /** Cheap enough for every 200 ms. What it tells holds for changes by every process and node. */
+  /** Cheap enough for every 200 ms. Includes changes by every process and node. */
   readonly readChanges: (since: ChangeCursor | undefined) => Promise<Changes>
   /**
-   * Calls the listener soon after any process or node has changed something, so that `readChanges` is
-   * asked at once. Only a hint: one may be lost, so readers go on polling, and a cache's lease is
-   * renewed by what was read alone. Absent for a store that cannot push. Returns what stops it.
+   * Calls the listener soon after any process or node has changed something, so that readers call
+   * `readChanges` at once. Only a hint, which may be lost: readers go on polling, and only a read
+   * renews a cache's lease. Absent if the store cannot push. Returns how to stop it.
    */
   readonly onChange?: (listener: () => void) => () => void
-  /** Settings of the deployment that belong with the keys, such as the check value of each pepper. */
+  /** Settings stored with the keys, such as the check value of each pepper. */
   readonly findSetting: (name: string) => Promise<string | undefined>
-  /** Sets it unless it is set already; gives what is set afterwards. */
+  /** Sets it unless it is set already; returns the value that is set afterwards. */
   readonly addSetting: (name: string, value: string) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-/** How far a reader of changes has come. Opaque: it means something to the store that gave it only. */
+/** How far a reader of changes has come: opaque, of one store. */
 export type ChangeCursor = number
 
 export interface Changes {
   readonly cursor: ChangeCursor
-  /** Ids of the keys that were added or replaced since, and of all keys of an owner that was; `all` where they are too many to tell. Empty at first. */
+  /**
+   * Ids of the keys that were added or replaced since, and of all keys of a changed owner; `all` if
+   * they are too many to list. Empty at first.
+   */
   readonly keyIds: readonly string[] | 'all'
-  /** Whether any imported key exists, so that text that is not a key of ours is worth a look-up. */
+  /** Whether any imported key exists: only then may other text be a key. */
   readonly hasImportedKeys: boolean
   /** Whether any key has ever been added. */
   readonly hasKeys: boolean
@@ -60,13 +65,13 @@ export type AddOutcome =
 
 export type ReplaceOutcome =
   | { readonly outcome: 'replaced' }
-  /** Somebody else changed the key in between, or it is not there: read it again. */
+  /** Another request changed the key in between, or it does not exist: read it again. */
   | { readonly outcome: 'stale' }
   | { readonly outcome: 'answered'; readonly answer: StoredAnswer }
 
 export type ReplaceOwnerOutcome =
   | { readonly outcome: 'replaced' }
-  /** Somebody else changed the owner in between: read it again. */
+  /** Another request changed the owner in between: read it again. */
   | { readonly outcome: 'stale' }
 
 /** What a list of keys may be sorted by. */
@@ -74,14 +79,17 @@ export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'name' | 'id'
 
 export const keySorts: readonly KeySort[] = ['created_at', 'updated_at', 'expires_at', 'name', 'id']
 
-/** Which keys to list, in which order, and where to go on. */
+/** Which keys to list, in which order, and where to continue. */
 export interface KeyQuery {
-  /** Ties are broken by id, in the same direction. Keys that never expire come last either way under `expires_at`. */
+  /**
+   * Ties are broken by id, in the same direction. Under `expires_at`, keys that never expire come
+   * last in either direction.
+   */
   readonly sort: KeySort
   readonly descending: boolean
   /** 1 to 1,000. */
   readonly limit: number
-  /** Where the page before ended: the last key's value under `sort`, and its id. */
+  /** Where the previous page ended: the last key's value under `sort`, and its id. */
   readonly after?: { readonly value: string | number | null; readonly id: string }
   readonly owner?: string
   readonly scope?: string
@@ -99,15 +107,15 @@ export interface KeyPage {
   readonly hasMore: boolean
 }
 
-/** Asks for owners of whom something is kept, in the order of their bytes in UTF-8. */
+/** A page of stored owners, in the order of their bytes in UTF-8. */
 export interface OwnerQuery {
   /** 1 to 1,000. */
   readonly limit: number
-  /** The owner that the page before ended with. */
+  /** The owner that the previous page ended with. */
   readonly after?: string
 }
 
-/** Owners of whom something is kept, as far as one page goes. */
+/** A page of a list of owners. */
 export interface OwnerPage {
   readonly owners: readonly OwnerRecord[]
   /** Whether another page follows. */

@@ -6,12 +6,12 @@ export type KeyEnvironment = 'live' | 'test'
 
 /** What every key of one deployment starts with. */
 export interface KeyFormat {
-  /** `[a-z][a-z0-9]{1,11}`; secret scanners need one's own. */
+  /** `[a-z][a-z0-9]{1,11}`; secret scanners recognise keys by it. */
   readonly prefix: string
   readonly environment: KeyEnvironment
 }
 
-/** A key taken apart. The checksum has been verified; the secret has not. */
+/** The parts of a key text. The checksum has been verified, the secret has not. */
 export interface ParsedKey {
   /** 12 base62 characters, public. */
   readonly id: string
@@ -64,12 +64,16 @@ export function parseKey(presented: string, format: KeyFormat): ParsedKey | unde
   }
 }
 
-/** Whether the last six characters are the checksum of all before them. It finds typos and truncation; it is not security. */
+/**
+ * Whether the last six characters are the checksum of the rest. It finds typos; it is not security.
+ */
 export function hasValidChecksum(text: string): boolean {
   return checksumOf(text.slice(0, -checksumLength)) === text.slice(-checksumLength)
 }
 
-/** A pattern that finds keys of this prefix in any text, for secret scanners; confirm a hit with `hasValidChecksum`. */
+/**
+ * A pattern for secret scanners that finds keys of this prefix; confirm with `hasValidChecksum`.
+ */
 export function keyPattern(prefix: string): RegExp {
   if (!isKeyPrefix(prefix))
     throw new TypeError(`key prefix: expected ${prefixPattern.source}, got ${JSON.stringify(prefix)}`)

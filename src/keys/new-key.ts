@@ -8,38 +8,40 @@ import type { KeyFields } from './key-fields.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from './key-text.ts'
 
-/** A key to be created: what is left out gets the default. */
+/** A key to be created; what is left out has a default. */
 export interface NewKey extends Partial<Omit<KeyFields, 'name'>> {
   readonly name: string
-  /** @default the deployment's own */
+  /** @default the deployment's environment */
   readonly environment?: KeyRecord['environment']
 }
 
-/** A secret just drawn: the text to hand out, and what is kept of it. */
+/** A new secret: the text to hand out, and the record to store. */
 export interface DrawnKey {
   readonly text: string
   readonly secret: SecretRecord
 }
 
-/** A new public id: 12 base62 characters, 71 bits; the store refuses the one that is taken. */
+/** A new public id: 12 base62 characters, 71 bits. The store refuses one that is taken. */
 export function drawKeyId(): string {
   return drawBase62(keyIdLength, randomBytes)
 }
 
-/** A new key text for this id, 256 bits from the system's generator, with its digest under the current pepper. */
+/** A new key text for this id: 256 random bits, with their digest under the current pepper. */
 export function drawKey(format: KeyFormat, id: string, peppers: Peppers, now: number): DrawnKey {
   const text = formatKey(format, { id, secret: drawBase62(keySecretLength, randomBytes) })
   return { text, secret: createSecretRecord(hash('sha256', text), peppers, now) }
 }
 
-/** What is kept of a key's text, given its SHA-256 in hex: the digest under the current pepper. */
+/**
+ * The stored secret of a key text with this SHA-256 in hex: its digest under the current pepper.
+ */
 export function createSecretRecord(sha256: string, peppers: Peppers, createdAt: number): SecretRecord {
   const digest = peppers.digest(sha256, peppers.current)
   if (digest === undefined) throw new Fault('internal', 'the current pepper is not there')
   return { digest, pepperVersion: peppers.current, createdAt, endsAt: null }
 }
 
-/** A record from what was asked for, with the defaults. A key without an owner is its own owner. */
+/** A new record, with defaults. A key without an owner is its own owner. */
 export function newKeyRecord(
   format: KeyFormat,
   id: string,

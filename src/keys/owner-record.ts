@@ -1,11 +1,13 @@
 /**
- * What is kept of an owner: the limits that all its keys share. An owner of whom nothing is kept is only a name that keys have.
- * Times are milliseconds since the epoch, UTC.
+ * A stored owner: the limits that all its keys share. Every other owner is only a name that keys
+ * have. Times are milliseconds since the epoch, UTC.
  */
 export interface OwnerRecord {
-  /** The opaque id that keys name as theirs. */
+  /** The opaque id that keys name as their owner. */
   readonly owner: string
-  /** Counts the changes, from 1; a change names the version it was made from, so that none is lost. */
+  /**
+   * Counts the changes, from 1. A change names the version it was made from, so that none is lost.
+   */
   readonly version: number
   /** Each in its shortest form; empty means none. */
   readonly limits: readonly string[]

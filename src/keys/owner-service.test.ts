@@ -5,7 +5,7 @@ import { createTestWard } from '../ward/test-ward.ts'
 import type { KeyStore } from './key-store.ts'
 
 describe('the limits of an owner', () => {
-  test('are kept in their shortest form, and found again; none were set of any other owner', async () => {
+  test('are stored in their shortest form, and found again; none were set of any other owner', async () => {
     const ward = await openTestWard()
     const set = await ward.owners.set('acme', ['1000/day', 'shadow 10 / minute'])
     expect(set).toEqual({
@@ -43,7 +43,7 @@ describe('the limits of an owner', () => {
     expect(Object.fromEntries(ward.calls)).toEqual({ findOwner: 1 })
   })
 
-  test('are refused with every fault at once, each in its place, and nothing is kept', async () => {
+  test('are refused with every fault at once, each in its place, and nothing is stored', async () => {
     const ward = await openTestWard()
     await expect(ward.owners.set('a\nb', ['10/min', '-1/min', '20/min'])).rejects.toMatchObject({
       code: 'input_invalid',
@@ -62,7 +62,7 @@ describe('the limits of an owner', () => {
     expect((await ward.owners.get('acme')).version).toBe(4)
   })
 
-  test('that somebody else always sets first are a conflict', async () => {
+  test('that another request always sets first are a conflict', async () => {
     const store: KeyStore = {
       ...createMemoryKeyStore(),
       replaceOwner: async () => ({ outcome: 'stale' }),
@@ -71,7 +71,7 @@ describe('the limits of an owner', () => {
     await expect(ward.owners.set('acme', [])).rejects.toMatchObject({ code: 'key_conflict', status: 409 })
   })
 
-  test('that were set are heard at once: what is in memory of the owner’s keys is dropped, and of no others', async () => {
+  test('that were set apply at once: what is in memory of the owner’s keys is dropped, and of no others', async () => {
     const ward = await openTestWard()
     for (const owner of ['acme', 'acme', 'globex']) {
       const { text } = await ward.keys.create({ name: 'a', owner })
@@ -82,7 +82,7 @@ describe('the limits of an owner', () => {
     expect(ward.cachedKeys()).toBe(1)
   })
 
-  test('may be given to a ward for tests', async () => {
+  test('may be passed to a ward for tests', async () => {
     const ward = await createTestWard({
       keys: { alice: { owner: 'acme', limits: ['5/min'] } },
       owners: { acme: ['1000/day'] },

@@ -7,29 +7,31 @@ import type { KeyStore, OwnerPage, OwnerQuery } from './key-store.ts'
 import type { OwnerRecord } from './owner-record.ts'
 
 /**
- * The limits that all keys of an owner share. Refuses, by throwing, with `not_found`, `input_invalid` with every fault at once, and
- * `key_conflict`. Faults with `store_unavailable`. What has resolved is durable, and recorded.
- * `ledger_unavailable` says in its message whether the change was made.
+ * The limits that all keys of an owner share. A call that resolves is durable and recorded.
+ *
+ * @throws Refusal `not_found`; `input_invalid` with every fault at once; `key_conflict`
+ * @throws Fault `store_unavailable`; `ledger_unavailable`, whose message says whether the change
+ *   was made
  */
 export interface OwnerService {
-  /** The same service, whose changes are recorded as this one's: a key's id, or a name such as `cli`. */
+  /** The same service; its changes are recorded as made by this key id, or a name such as `cli`. */
   readonly by: (who: string) => OwnerService
-  /** What is kept of an owner. Refuses with `not_found` where nothing is, whatever keys there are. */
+  /** A stored owner. Refuses others with `not_found`, even if they have keys. */
   readonly get: (owner: string) => Promise<OwnerRecord>
-  /** Puts limits, such as `1000/day`, in the place of those that the owner has; none takes them away. */
+  /** Replaces the owner's limits with these, such as `1000/day`; an empty list removes them. */
   readonly set: (owner: string, limits: readonly string[]) => Promise<OwnerRecord>
-  /** Owners of whom something is kept, in the order of their bytes in UTF-8. */
+  /** Stored owners, in the order of their bytes in UTF-8. */
   readonly list: (query: OwnerQuery) => Promise<OwnerPage>
 }
 
 export interface OwnerServiceOptions {
   readonly store: Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
   readonly clock: Clock
-  /** Told of each change that was made. */
+  /** Records each change. */
   readonly changes: ChangeRecorder
 }
 
-/** How often a change is tried again when somebody else changed the same owner in between. */
+/** How often a change is tried again if another request changed the owner in between. */
 const changeTriesMax = 8
 
 export function createOwnerService(options: OwnerServiceOptions): OwnerService {
@@ -54,13 +56,16 @@ export function createOwnerService(options: OwnerServiceOptions): OwnerService {
         await changes.record([{ event: 'owner.limits_set', keyId: null, owner, detail: { limits } }])
         return next
       }
-      throw new Refusal('key_conflict', 'The owner was changed by another request at the same time; try again.')
+      throw new Refusal(
+        'key_conflict',
+        'The owner was changed by another request at the same time; try again.',
+      )
     },
     list: (query) => store.listOwners(query),
   }
 }
 
-/** Refuses an owner or limits that nobody can have, with every fault at once. */
+/** Refuses an invalid owner or limits, with every fault at once. */
 export function checkOwner(owner: string, limits: readonly string[]): void {
   const errors = limitErrors(limits).map(({ loc, ...error }) => ({ loc: ['body', ...loc], ...error }))
   if (!isLabel(owner)) {

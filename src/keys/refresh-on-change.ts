@@ -1,10 +1,10 @@
 import type { KeyStore } from './key-store.ts'
 
 /**
- * The same store, telling of each change that it has made and waiting until that has been heard: what a service has answered
- * then holds for the very next request, and not only from the next time the store is asked for changes.
+ * The same store; after each of its changes it waits until `onChanged` has refreshed the readers.
+ * So a change that was answered holds for the very next request, not only from the next poll on.
  */
-export function announceChanges(store: KeyStore, onChanged: () => Promise<void>): KeyStore {
+export function refreshOnChange(store: KeyStore, onChanged: () => Promise<void>): KeyStore {
   return {
     ...store,
     async addKeys(records, answer) {

@@ -12,15 +12,15 @@ export interface SecretUpgradeOptions {
   readonly telemetry: Telemetry
 }
 
-/** Puts the digest of a key that was made under an older pepper under the current one when the key is used. */
+/** When a key from an older pepper is used, stores its digest under the current one. */
 export function createSecretUpgrade({ store, peppers, clock, telemetry }: SecretUpgradeOptions) {
   return async ({ record, secret }: FoundKey, sha256: string): Promise<void> => {
     const { digest, pepperVersion } = createSecretRecord(sha256, peppers, secret.createdAt)
-    const secrets = record.secrets.map((kept) =>
-      kept === secret ? { ...kept, digest, pepperVersion } : kept,
+    const secrets = record.secrets.map((stored) =>
+      stored === secret ? { ...stored, digest, pepperVersion } : stored,
     )
     try {
-      // Stale means that somebody else changed the key meanwhile; the next use upgrades it.
+      // Stale: another request changed the key meanwhile. The next use upgrades it.
       await store.replaceKey({ ...record, secrets, version: record.version + 1, updatedAt: clock() })
     } catch (fault) {
       telemetry.event('keys.upgrade_failed', {}, fault)

@@ -5,17 +5,23 @@ import type { KeyRecord, SecretRecord } from './key-record.ts'
 import type { KeyStore } from './key-store.ts'
 import { type KeyFormat, parseKey } from './key-text.ts'
 
-/** A key found in the store, with the one of its secrets that was presented. */
+/** A stored key, with the one of its secrets that was presented. */
 export interface FoundKey {
   readonly record: KeyRecord
   readonly secret: SecretRecord
 }
 
-/** Why a presented text is not a key of ours: for the log and the record; the client is told the same thing for all. */
+/**
+ * Why a presented text is no key of ours, for the log and the record. Clients see no difference.
+ */
 export type InvalidKeyReason = 'malformed' | 'unknown' | 'wrong_secret'
 
 export interface KeyVerifier {
-  /** Finds the key of a presented text and verifies its secret, by the text's SHA-256 in hex. Rejects with `Fault('store_unavailable')` when the store is out. */
+  /**
+   * Finds the key of a presented text and verifies its secret, by the text's SHA-256 in hex.
+   *
+   * @throws Fault `store_unavailable`
+   */
   readonly verify: (presented: string, sha256: string) => Promise<FoundKey | InvalidKeyReason>
 }
 
@@ -23,14 +29,17 @@ export interface KeyVerifierOptions {
   readonly store: KeyStore
   readonly format: KeyFormat
   readonly peppers: Peppers
-  /** Whether the store holds keys imported from elsewhere; only then is text that is no key of ours looked up. */
+  /** Whether imported keys exist: only then is text that is no key of ours looked up. */
   readonly hasImportedKeys: () => boolean
 }
 
-/** Longest text that may be a key, in UTF-16 units; longer text is not even hashed. Ours have at most 80, imported ones vary. */
+/**
+ * Longest text that may be a key, in UTF-16 units; longer text is not even hashed. Our keys have at
+ * most 80.
+ */
 export const presentedLengthMax = 512
 
-/** What a secret is compared with when there is no such key, so that both take the same time. */
+/** Compared with the secret of an unknown key, so that it takes the same time. */
 const dummyDigest = Buffer.alloc(32)
 
 export function createKeyVerifier({
@@ -43,7 +52,7 @@ export function createKeyVerifier({
     if (!hasImportedKeys()) return undefined
     const digests = peppers.versions.map((version) => digestUnder(peppers, sha256, version))
     const record = await store.findImportedKey(digests)
-    // A key of the other environment gets in by no way: here the record says where it belongs, not the text.
+    // An imported key's environment is in its record, not in its text; it must match all the same.
     return record?.environment === format.environment ? record : undefined
   }
 
@@ -63,7 +72,7 @@ export function createKeyVerifier({
   }
 }
 
-/** The secret of the key that the text is, compared in constant time with each that is kept. */
+/** The presented secret of the key, compared with each in constant time. */
 function findSecret(record: KeyRecord, sha256: string, peppers: Peppers): SecretRecord | undefined {
   let found: SecretRecord | undefined
   let digest: Buffer = dummyDigest
@@ -78,7 +87,10 @@ function findSecret(record: KeyRecord, sha256: string, peppers: Peppers): Secret
   return found
 }
 
-/** A pepper that is gone is an outage, not a wrong key: telling the customer so would have a good key thrown away. */
+/**
+ * The digest under a pepper. A missing pepper is an outage, not a wrong key: clients throw wrong
+ * keys away.
+ */
 function digestUnder(peppers: Peppers, sha256: string, version: number): Buffer {
   const digest = peppers.digest(sha256, version)
   if (digest === undefined)

@@ -2,7 +2,10 @@ import type { KeyRecord } from './key-record.ts'
 import { type KeyStatus, keyStatusAt } from './key-status.ts'
 import type { OwnerRecord } from './owner-record.ts'
 
-/** A key as the admin API and the command line show it. Times are ISO 8601, UTC. Never a secret nor a digest. */
+/**
+ * A key as the admin API and the command line show it, without secrets and digests. Times are ISO
+ * 8601, UTC.
+ */
 export interface KeyView {
   readonly id: string
   readonly name: string
@@ -22,11 +25,11 @@ export interface KeyView {
   readonly disabled_at: string | null
   readonly revoked_at: string | null
   readonly revoked_reason: string | null
-  /** The secrets that are live now, newest first: when each was made and, after a rotation, when it ends. */
+  /** The live secrets, newest first: when each was made and, after a rotation, when it ends. */
   readonly secrets: readonly { readonly created_at: string; readonly ends_at: string | null }[]
 }
 
-/** Shows a key as it stands at `now`, milliseconds since the epoch. */
+/** Shows a key at `now`, milliseconds since the epoch. */
 export function viewKey(record: KeyRecord, now: number): KeyView {
   return {
     id: record.id,
@@ -52,7 +55,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
   }
 }
 
-/** What is kept of an owner as the admin API and the command line show it. Times are ISO 8601, UTC. */
+/** A stored owner as the admin API and the command line show it. Times are ISO 8601, UTC. */
 export interface OwnerView {
   readonly owner: string
   readonly limits: readonly string[]

@@ -4,20 +4,22 @@ import type { WindowLimit } from './limit.ts'
 import { takeUse, windowCells } from './sliding-window.ts'
 
 /**
- * Counts wrong keys by the address they come from. It is asked only once a key has turned out to be wrong, so that a right key from
- * the same address is never in its way.
+ * Counts wrong keys by client address. It runs only after a key has turned out to be wrong, so a
+ * right key from the same address is never refused.
  */
-export interface BadKeys {
-  /** Counts one; tells how long until this address may be wrong again, in milliseconds, where it has been too often. */
+export interface BadKeyLimiter {
+  /**
+   * Counts one. If the address sent too many, returns the milliseconds until it may send another.
+   */
   readonly count: (address: string | undefined) => number | undefined
-  /** Addresses that are remembered. */
+  /** How many addresses are remembered. */
   readonly size: () => number
 }
 
-/** Most addresses that are remembered, over two generations: some 12 MiB. Whoever has more addresses than that gains what they buy. */
+/** Most addresses that are remembered, over two generations: some 12 MiB. */
 const addressesMax = 32_768
 
-export function createBadKeys(limit: WindowLimit | undefined, clock: Clock): BadKeys {
+export function createBadKeyLimiter(limit: WindowLimit | undefined, clock: Clock): BadKeyLimiter {
   if (limit === undefined) return { count: () => undefined, size: () => 0 }
   let young = new Map<string, Uint32Array>()
   let old = new Map<string, Uint32Array>()

@@ -1,38 +1,44 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
 import { SetupError } from '../core/setup-error.ts'
 
-/** The peppers of a deployment: secrets kept outside the database, so that writing to the database alone cannot mint a key. */
+/**
+ * The peppers of a deployment: secrets outside the database, so that writing to the database alone
+ * cannot create a key.
+ */
 export interface Peppers {
-  /** The version new digests are made with: the highest there is. */
+  /** The version of new digests: the highest. */
   readonly current: number
   /** Every version, newest first. */
   readonly versions: readonly number[]
   /**
-   * What is kept of a key, 32 bytes: the HMAC-SHA-256, under a pepper, of the SHA-256 of the key's whole text in lower-case hex. Of
-   * the hash and not of the text, so that a key made elsewhere and known by its hash alone is kept no other way. Undefined for a
-   * version that is not there.
+   * The stored digest of a key, 32 bytes: HMAC-SHA-256, under a pepper, of the SHA-256 of the key's
+   * text in lower-case hex. It is of the hash and not of the text, so that an imported key, known
+   * by its hash alone, is stored the same way. Undefined for an unknown version.
    */
   readonly digest: (sha256: string, version: number) => Buffer | undefined
   /**
-   * A key for another purpose, derived from a pepper (HKDF-SHA-256, RFC 5869): the current one, unless something was sealed under an older.
+   * A key for another purpose, derived from a pepper (HKDF-SHA-256, RFC 5869): from the current
+   * one, or from the version that something was sealed under.
    *
-   * @throws SetupError `pepper_missing` where that version is not there
+   * @throws SetupError `pepper_missing` for an unknown version
    */
   readonly derive: (purpose: string, version?: number) => KeyObject
-  /** What proves that a pepper is the one a database was made with, without telling it. */
+  /** Proves that a pepper is the one that a database was made with, without revealing it. */
   readonly checkValue: (version: number) => string
 }
 
 const pepperBytes = 32
 
-/** One new pepper as the pepper file holds it, `1:<base64url>`. */
+/** A new pepper as the pepper file stores it, `1:<base64url>`. */
 export function drawPepper(version: number): string {
   return `${version}:${randomBytes(pepperBytes).toString('base64url')}`
 }
 
 /**
- * Reads the pepper file's text, or the environment's: `<version>:<base64url of 32 bytes or more>`, separated by line ends or
- * commas. Fails with `pepper_unreadable`; the message never holds any of the text.
+ * Reads the text of the pepper file or the environment variable: `<version>:<base64url of 32 bytes
+ * or more>`, separated by line ends or commas.
+ *
+ * @throws SetupError `pepper_unreadable`, whose message contains none of the text
  */
 export function parsePeppers(text: string, source: string): Peppers {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')

@@ -4,10 +4,10 @@ const nonceBytes = 12
 const tagBytes = 16
 
 /**
- * Seals bytes with AES-256-GCM: a random nonce, the tag and the ciphertext, one after the other.
+ * Encrypts bytes with AES-256-GCM: a random nonce, the tag and the ciphertext, concatenated.
  *
  * @param key 32 bytes
- * @param boundTo what the sealed bytes belong to; they open for nothing else
+ * @param boundTo what the bytes belong to: they open for nothing else
  */
 export function sealBytes(key: KeyObject | Buffer, plain: Uint8Array, boundTo: string): Buffer {
   const nonce = randomBytes(nonceBytes)
@@ -17,9 +17,9 @@ export function sealBytes(key: KeyObject | Buffer, plain: Uint8Array, boundTo: s
 }
 
 /**
- * Opens what `sealBytes` sealed.
+ * Decrypts what `sealBytes` encrypted.
  *
- * @throws where the key or `boundTo` is another one, or the bytes were changed
+ * @throws if the key or `boundTo` differs, or the bytes were changed
  */
 export function openBytes(key: KeyObject | Buffer, sealed: Uint8Array, boundTo: string): Buffer {
   const bytes = Buffer.from(sealed)

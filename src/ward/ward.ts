@@ -16,12 +16,12 @@ import { createKeyService, type KeyService } from '../keys/key-service.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { KeyFormat } from '../keys/key-text.ts'
 import { createOwnerService, type OwnerService } from '../keys/owner-service.ts'
-import { announceChanges } from '../keys/refresh-on-change.ts'
+import { refreshOnChange } from '../keys/refresh-on-change.ts'
 import { createSecretUpgrade } from '../keys/upgrade-secret.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
-import { createBadKeys } from '../limits/bad-key-limiter.ts'
+import { createBadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import type { LimitRefusal } from '../limits/limiter.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { JobStore } from '../storage/job-store.ts'
@@ -160,7 +160,7 @@ export async function createWard<Required extends boolean>(
     upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
-    badKeys: createBadKeys(limits.limitBadKeys, monotonic),
+    badKeyLimiter: createBadKeyLimiter(limits.limitBadKeys, monotonic),
     recorder,
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
@@ -244,7 +244,7 @@ async function openJobs(
 /** The store, with the cache refreshed at once after each change of this process. */
 function refreshAfterChanges(store: KeyStore, { refresh }: KeyCacheSync, telemetry: Telemetry): KeyStore {
   // The change is durable either way: the next poll finds it.
-  return announceChanges(store, () =>
+  return refreshOnChange(store, () =>
     refresh().catch((fault) => telemetry.event('keys.refresh_failed', {}, fault)),
   )
 }

@@ -55,7 +55,7 @@ test.each([
   '',
   'MC4CAQAwBQYDK2VwBCIEIA-not-a-pem',
   generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-])('a signing key that is none is told, never shown and never replaced: %#', (text) => {
+])('an invalid signing key is reported, never shown and never replaced: %#', (text) => {
   using opened = temporaryFolder()
   const { folder } = opened
   const file = join(folder.path, 'signing-key')

@@ -14,7 +14,7 @@ export interface CommitPoll {
   readonly stop: () => void
 }
 
-/** How late a watcher hears of another process. SQLite cannot push, and a poll costs tens of microseconds. */
+/** How late a watcher learns of another process. SQLite cannot push; a poll takes tens of µs. */
 const pollMs = 200
 
 export function createCommitPoll({ readVersion, onCommit, scheduler }: CommitPollOptions): CommitPoll {
@@ -31,7 +31,7 @@ export function createCommitPoll({ readVersion, onCommit, scheduler }: CommitPol
     }
 
     async function poll(): Promise<void> {
-      // A file that cannot be read is reported by the calls that need it; until then there is no news.
+      // Calls that need the file report why it cannot be read.
       const version = await readVersion().catch(() => latest)
       if (isStopped) return
       if (latest !== undefined && version !== latest) onCommit()

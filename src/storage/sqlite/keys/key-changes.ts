@@ -6,7 +6,7 @@ import { latestChange } from './key-schema.ts'
 /** More changed keys than this are `all`: dropping a cache is cheaper than reading them. */
 const listedMax = 1_000
 
-/** What the database held when it was last read. */
+/** What the database contained when it was last read. */
 interface Seen {
   /** `PRAGMA data_version`: another number after every commit of another connection. */
   readonly dataVersion: number

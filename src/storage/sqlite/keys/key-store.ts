@@ -47,7 +47,7 @@ export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
   }
 }
 
-export interface SqliteKeyStoreParts {
+export interface SqliteKeyStoreDeps {
   /** Open, and of this program's version. Closed with the store. */
   readonly database: SqliteDatabase
   readonly file: string
@@ -56,9 +56,9 @@ export interface SqliteKeyStoreParts {
 }
 
 /** A key store on an open database. */
-export function createSqliteKeyStore(parts: SqliteKeyStoreParts): KeyStore {
-  const { database, clock } = parts
-  const connection = createConnection(database, watchFiles(parts.file), parts.lockTimeoutMs)
+export function createSqliteKeyStore(deps: SqliteKeyStoreDeps): KeyStore {
+  const { database, clock } = deps
+  const connection = createConnection(database, watchFiles(deps.file), deps.lockTimeoutMs)
   const keys = createKeyTable(database)
   const owners = createOwnerTable(database)
   const answers = createAnswerTable(database)
