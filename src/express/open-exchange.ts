@@ -15,7 +15,9 @@ export function openExchange(
 ): Exchange {
   const known = guard.find(response)
   if (known !== undefined) return known
-  const exchange = guard.open(response, new NodeHead(request, request), request.method)
+  const id = response.getHeader('x-request-id')
+  const head = new NodeHead(request, request)
+  const exchange = guard.open(response, head, request.method, typeof id === 'string' ? id : undefined)
   if (guard.isRecorded) recordNamed(response, { exchange, routeOf: () => routeOf(request), onFault })
   return exchange
 }

@@ -17,7 +17,7 @@ import type { Demand, GuardSetting } from '../guard/demand.ts'
 import { type Exchange, findExchange } from '../guard/exchange.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Verdict } from '../guard/verdict.ts'
-import { endWithAnswer } from '../limits/end-usage.ts'
+import { endWithAnswer } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
@@ -106,9 +106,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
   // runs before any byte of the body is read.
-  app.addHook('onRequest', (request, reply, next) => {
-    // Nothing but an error may reach Fastify: it takes anything less for leave to go on.
-    const fail = (thrown: unknown): void => failWith(options, asError(thrown), request, reply, next)
+  app.addHook('onRequest', function guardRequest(request, reply, next) {
     try {
       const setting = settingOf(request)
       if (setting === 'public') {
@@ -118,10 +116,13 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
       const exchange = openExchange(guard, request, reply)
       const verdict = guard.admit(exchange, setting)
       if (verdict instanceof Promise)
-        verdict.then((settled) => answer(settled, exchange, request, reply, next)).catch(fail)
+        verdict
+          .then((settled) => answer(settled, exchange, request, reply, next))
+          .catch((thrown: unknown) => failWith(options, asError(thrown), request, reply, next))
       else answer(verdict, exchange, request, reply, next)
     } catch (thrown) {
-      fail(thrown)
+      // Nothing but an error may reach Fastify: it takes anything less for leave to go on.
+      failWith(options, asError(thrown), request, reply, next)
     }
   })
 
@@ -217,7 +218,7 @@ function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {
 /** What each route demands. Routes declared before the plugin are checked when they are first asked for. */
 function createSettings(fallback: GuardSetting | undefined): (request: FastifyRequest) => GuardSetting {
   const checked = new WeakSet<Demand>()
-  return ({ routeOptions, is404 }) => {
+  return function settingOf({ routeOptions, is404 }) {
     const setting = routeOptions.config.guard
     if (setting === undefined) return fallback ?? (is404 ? unknownPathDemand : noDemand)
     if (typeof setting === 'object' && checked.has(setting)) return setting

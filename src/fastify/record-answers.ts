@@ -38,8 +38,7 @@ export function recordAnswers(
 export function openExchange(guard: Guard, request: FastifyRequest, reply: FastifyReply): Exchange {
   const known = guard.find(request)
   if (known !== undefined) return known
-  const exchange = guard.open(request, new NodeHead(request.raw, request), request.method)
-  exchange.id = request.id
+  const exchange = guard.open(request, new NodeHead(request.raw, request), request.method, request.id)
   if (guard.isRecorded) reply.hijack = hijackRecorded
   return exchange
 }
@@ -53,11 +52,8 @@ export function recordUpgrade(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> | undefined {
-  return isUpgrade(request) ? exchange.start({ ...answerOf(request, reply), status: null }) : undefined
-}
-
-function isUpgrade({ raw }: FastifyRequest): boolean {
-  return raw.headers.upgrade !== undefined
+  if (request.raw.headers.upgrade === undefined) return undefined
+  return exchange.start({ ...answerOf(request, reply), status: null })
 }
 
 function answerOf(request: FastifyRequest, reply: FastifyReply): Answer {
@@ -72,48 +68,50 @@ type Done = (error?: Error | null, payload?: unknown) => void
 
 function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
   const exchange = findExchange(request)
-  if (exchange?.isOpen !== true) {
+  if (exchange?.isOver !== false) {
     done()
     return
   }
-  const body = openResponse(reply, payload)
+  const body = payload instanceof Response ? openResponse(reply, payload) : payload
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-  if (!isWhole(body)) {
-    recordRaw(exchange, request, reply)
-    done(null, body)
-    return
+  const isWhole =
+    body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
+  // A stream is recorded as it is written, anything else before it leaves.
+  if (!isWhole) recordRaw(exchange, request, reply)
+  const waiting = isWhole ? exchange.answer(answerOf(request, reply)) : undefined
+  const send = (): void => done(null, body)
+  if (waiting === undefined) send()
+  else void sendRecorded(waiting, request, reply, send)
+}
+
+/** Sends an answer once its record is durable, or the fault in its place. */
+async function sendRecorded(
+  waiting: Promise<void>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  send: () => void,
+): Promise<void> {
+  let fault: unknown
+  try {
+    await waiting
+  } catch (thrown) {
+    fault = thrown
   }
-  const waiting = exchange.answer(answerOf(request, reply))
-  if (waiting === undefined) {
-    done(null, body)
-    return
+  try {
+    if (fault === undefined) send()
+    else answerFault(request, reply, fault)
+  } catch (thrown) {
+    // Fastify throws of a header that cannot be written: uncaught, it would end the process.
+    request.log.error({ err: thrown }, 'an answer could not be written')
+    reply.raw.destroy()
   }
-  waiting.then(
-    () => orDestroy(request, reply, () => done(null, body)),
-    (fault: unknown) => orDestroy(request, reply, () => answerFault(request, reply, fault)),
-  )
 }
 
 /** The client has gone, or the app has written past Fastify. */
 function recordAbort(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   const exchange = findExchange(request)
-  if (exchange?.mayAbort === true) exchange.abort(answerOf(request, reply))
+  if (exchange?.isOver === false) exchange.abort(answerOf(request, reply))
   done()
-}
-
-/** A text, bytes or nothing: one record, before it leaves. All else comes in pieces, held as they are written. */
-function isWhole(body: unknown): boolean {
-  return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
-}
-
-/** Catches what Fastify throws of a header that cannot be written: uncaught, it would end the process. */
-function orDestroy(request: FastifyRequest, reply: FastifyReply, write: () => void): void {
-  try {
-    write()
-  } catch (thrown) {
-    request.log.error({ err: thrown }, 'an answer could not be written')
-    reply.raw.destroy()
-  }
 }
 
 /** Answers with a fault past Fastify, which would add the headers and trailers of the answer that was ready. */
@@ -129,8 +127,7 @@ function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unkno
 }
 
 /** A web-standard `Response` as Fastify will send it: its status and its headers on the reply, and its body. */
-function openResponse(reply: FastifyReply, payload: unknown): unknown {
-  if (!(payload instanceof Response)) return payload
+function openResponse(reply: FastifyReply, payload: Response): unknown {
   reply.code(payload.status)
   for (const [name, value] of payload.headers) reply.header(name, value)
   return payload.body
@@ -150,7 +147,7 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
   const exchange = findExchange(request)
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
   if (exchange?.isOpen !== true) return hijacked
-  if (isUpgrade(request)) {
+  if (request.raw.headers.upgrade !== undefined) {
     const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
     const finish = (): void => void exchange.finish()?.catch(onFault)
     const { socket } = request.raw

@@ -3,25 +3,24 @@ import { isDeepStrictEqual } from 'node:util'
 import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
-import { Refusal } from '../core/refusal.ts'
+import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
+import { type KeyStatus, keyStatusAt } from '../keys/key-status.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import { type FoundKey, type KeyVerifier, presentedLengthMax } from '../keys/verify-key.ts'
 import type { LimitUse } from '../limits/limiter.ts'
-import type { Usage } from '../limits/usage.ts'
+import type { TakeLimits } from '../limits/take-limits.ts'
+import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Caller } from './caller.ts'
-import { checkAddress, checkScope, checkStatus } from './check-key.ts'
-import { type Demand, demandsNothing } from './demand.ts'
+import { allScopes, anyScopes, type Demand, demandsNothing } from './demand.ts'
 import type { Exchange } from './exchange.ts'
-import type { KeyCache } from './key-cache.ts'
+import { createVerifiedKey, type KeyCache, type VerifiedKey } from './key-cache.ts'
 import type { KeyRefusals } from './key-refusals.ts'
-import { ambiguous, readKey } from './read-key.ts'
 import { type LimitDefaults, limitsOf } from './request-limits.ts'
-import type { Scheme } from './scheme.ts'
+import { ambiguous, readKey, type Scheme } from './scheme.ts'
 import { hasCsrfHeader, type Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
-import { createVerifiedKey, type VerifiedKey } from './verified-key.ts'
 
 /** What the steps of a request's way work with. */
 export interface AdmitDeps {
@@ -36,6 +35,7 @@ export interface AdmitDeps {
   readonly pepperVersion: number
   readonly upgradeSecret: (found: FoundKey, digest: string) => Promise<void>
   readonly limits: LimitDefaults
+  readonly takeLimits: TakeLimits
   /** Whether a scheme lets a request without a key pass. */
   readonly mayLackKey: boolean
   /** What an anonymous request uses of limits. */
@@ -45,7 +45,7 @@ export interface AdmitDeps {
 type Decision = Verdict<Caller | null>
 
 /** Decides about a request, and notes at its exchange what was decided. */
-export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand): Maybe<Decision> {
+export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand = {}): Maybe<Decision> {
   try {
     const decision = decide(deps, exchange, demand)
     return decision instanceof Promise ? noteLater(exchange, decision) : exchange.decide(decision)
@@ -70,9 +70,21 @@ function decide(deps: AdmitDeps, exchange: Exchange, demand: Demand): Maybe<Deci
   if (presented === undefined) return admitWithoutKey(deps, exchange, demand)
   if (presented.length > presentedLengthMax) return refused(deps.refusals.invalid('malformed', head))
   const digest = hash('sha256', presented)
-  return after(deps.cache.find(digest) ?? verify(deps, head, presented, digest), (key) =>
-    key instanceof Refusal ? refused(key) : admitKey(deps, exchange, demand, key),
-  )
+  const key = deps.cache.find(digest)
+  return key === undefined
+    ? admitUncached(deps, exchange, demand, presented, digest)
+    : admitKey(deps, exchange, demand, key)
+}
+
+async function admitUncached(
+  deps: AdmitDeps,
+  exchange: Exchange,
+  demand: Demand,
+  presented: string,
+  digest: string,
+): Promise<Verdict> {
+  const key = await verify(deps, exchange.head, presented, digest)
+  return key instanceof Refusal ? refused(key) : admitKey(deps, exchange, demand, key)
 }
 
 /** `parseKey`, `findKey`, `verifySecret`, and what the key needs for later requests. */
@@ -92,13 +104,15 @@ export async function verify(
   return key
 }
 
-/** From here on the caller has proven the secret, and may be told what is wrong. */
+/** From here on the caller has proven the secret, and may learn what is wrong. */
 function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: VerifiedKey): Maybe<Verdict> {
   const { caller } = key
   const refusal =
     checkStatus(key, deps.clock()) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
   if (refusal !== undefined) return refused(refusal, caller)
-  return after(exchange.takeLimits(key.usesUnder(demand)), (usage) => {
+  const uses = key.usesUnder(demand)
+  const taking = uses.length === 0 ? noUsage : deps.takeLimits(uses, exchange.usage)
+  return after(taking, function admitWith(usage): Maybe<Verdict> {
     if (usage instanceof Refusal) return refused(usage, caller)
     if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller, usage }
     return check(exchange, demand, caller, usage)
@@ -119,7 +133,8 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
   }
   // An anonymous caller has no scope and passes no check: a route that demands anything needs a key.
   if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing)
-  const usage = await exchange.takeLimits(deps.anonymousUses)
+  const uses = deps.anonymousUses
+  const usage = uses.length === 0 ? noUsage : await deps.takeLimits(uses, exchange.usage)
   return usage instanceof Refusal ? refused(usage) : { admitted: true, caller: null, usage }
 }
 
@@ -127,6 +142,56 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
 async function load(deps: AdmitDeps, { record, secret }: FoundKey): Promise<VerifiedKey> {
   const owner = await deps.store.findOwner(record.owner)
   return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], deps.limits))
+}
+
+const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {
+  disabled: 'key_disabled',
+  not_yet_valid: 'key_not_yet_valid',
+  expired: 'key_expired',
+  revoked: 'key_revoked',
+}
+
+/** Refuses a key that is not active now, and a secret whose overlap after a rotation has ended. */
+export function checkStatus({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
+  const status = keyStatusAt(record, now)
+  if (status !== 'active') return new Refusal(codeOf[status])
+  if (secret.endsAt !== null && now >= secret.endsAt)
+    return new Refusal('key_expired', 'This API key was replaced by a newer one.', { reason: 'replaced' })
+  return undefined
+}
+
+/** Refuses a client outside the key's addresses, and an unknown one where the key has any. */
+export function checkAddress({ addresses }: VerifiedKey, head: RequestHead): Refusal | undefined {
+  return addresses === undefined || addresses.has(head.address) ? undefined : new Refusal('address_denied')
+}
+
+/** Refuses a key without the scopes that the demand asks for, and an admin key where it asks for none. */
+export function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
+  const missing = findMissing(demand, record.scopes)
+  // The same words whichever guard comes first, the whole app's or the route's.
+  if (isAdmin && (missing !== undefined || isForModels(demand)))
+    return new Refusal('scope_missing', 'An admin key works on admin routes only.')
+  if (missing === undefined) return undefined
+  const wanted = missing.map((name) => `\`${name}\``).join(' or ')
+  return new Refusal('scope_missing', `This API key lacks the scope ${wanted}.`)
+}
+
+/** The first scope that the key lacks, alone; else a list of which it must have one, and lacks all. */
+function findMissing(demand: Demand, owned: readonly string[]): readonly string[] | undefined {
+  const { scope, anyScope, needs } = demand
+  if (typeof scope === 'string' && needs === undefined) {
+    if (!owned.includes(scope)) return [scope]
+  } else if (scope !== undefined || needs !== undefined) {
+    for (const name of allScopes(demand)) if (!owned.includes(name)) return [name]
+  }
+  if (needs !== undefined)
+    return anyScopes(demand).find((anyOf) => !anyOf.some((name) => owned.includes(name)))
+  for (const name of anyScope ?? []) if (owned.includes(name)) return undefined
+  return anyScope
+}
+
+function isForModels(demand: Demand): boolean {
+  return allScopes(demand).length === 0 && demand.anyScope === undefined && demand.anyKey !== true
 }
 
 /** The demand's own check. A request that it refuses, or that broke in it, has used nothing. */

@@ -1,6 +1,6 @@
-import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
-import { Refusal } from '../core/refusal.ts'
+import { looksLikeKey } from '../core/key-shape.ts'
+import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
@@ -10,13 +10,10 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
 import type { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Costs } from '../limits/costs.ts'
-import type { LimitUse } from '../limits/limiter.ts'
-import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
-import { recordedId, recordedMethod } from './recorded-id.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -32,7 +29,6 @@ export interface RecordDeps {
 
 /** What all exchanges of a guard share. */
 export interface ExchangeDeps {
-  readonly takeLimits: TakeLimits
   /** Undefined where nothing is recorded. */
   readonly records: RecordDeps | undefined
   /** For a record that was not written when no client was left to wait for it. */
@@ -67,6 +63,8 @@ type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 're
  * `ledger_unavailable`; what the request took of its limits has been given back by then.
  */
 export class Exchange {
+  /** Of the guard that opened it. */
+  readonly deps: ExchangeDeps
   readonly head: RequestHead
   /** Undefined until a guard has admitted the request; null for an anonymous caller. */
   caller: Caller | null | undefined
@@ -76,9 +74,10 @@ export class Exchange {
   readonly checks: BegunCheck[] = []
   /** The problem that it was answered with. */
   problem: Refusal | Fault | undefined
+  /** Whether its last record is written, or nothing is recorded. */
+  isOver: boolean
   /** Of another ward that guards the same request. */
   next: Exchange | undefined
-  readonly #deps: ExchangeDeps
   readonly #method: string | undefined
   readonly #begunAt: number
   #id: string | undefined
@@ -88,12 +87,13 @@ export class Exchange {
   #started: Answer | undefined
   /** What was known of the answer, where the client had gone before anything was decided. */
   #gone: Answer | undefined
-  #isOver = false
 
-  constructor(deps: ExchangeDeps, head: RequestHead, method: string | undefined) {
-    this.#deps = deps
+  constructor(deps: ExchangeDeps, head: RequestHead, method: string | undefined, id: string | undefined) {
+    this.deps = deps
     this.head = head
+    this.isOver = deps.records === undefined
     this.#method = method
+    this.#id = id
     this.#begunAt = deps.records?.monotonic() ?? 0
   }
 
@@ -103,36 +103,14 @@ export class Exchange {
     return this.#id
   }
 
-  set id(id: string) {
-    this.#id = id
-  }
-
-  isOf(deps: ExchangeDeps): boolean {
-    return this.#deps === deps
-  }
-
   /** Whether its last record is still to be written. */
   get isOpen(): boolean {
-    return this.#deps.records !== undefined && this.#decided !== undefined && !this.#isOver
-  }
-
-  /** Whether an abort would still be recorded, now or once the guard has decided. */
-  get mayAbort(): boolean {
-    return this.#deps.records !== undefined && !this.#isOver
+    return this.#decided !== undefined && !this.isOver
   }
 
   /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
   get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'
-  }
-
-  /** Takes limits, beyond what another guard of the request has taken of them. */
-  takeLimits(uses: readonly LimitUse[]): Maybe<LimitsTaken> {
-    if (uses.length === 0) return noUsage
-    return after(this.#deps.takeLimits(uses, this.usage), (taken) => {
-      this.usage = taken instanceof Refusal ? noUsage : taken
-      return taken
-    })
   }
 
   /** For the guard: what it decided, which the record will say. */
@@ -141,6 +119,7 @@ export class Exchange {
     if (verdict.admitted) {
       this.#decided = 'request.admitted'
       this.caller = verdict.caller
+      if (verdict.usage !== noUsage) this.usage = verdict.usage
     } else {
       this.#decided = 'request.refused'
       this.#code = verdict.refusal.code
@@ -160,11 +139,11 @@ export class Exchange {
 
   /** A whole answer, or the end of one that was started, is about to leave. Undefined: no need to wait. */
   answer(answer: Answer): Promise<void> | undefined {
-    if (!this.isOpen || this.#decided === undefined) return undefined
-    this.#isOver = true
+    if (this.#decided === undefined || this.isOver) return undefined
+    this.isOver = true
     if (this.#started !== undefined) return this.#write('request.finished', answer)
     if (this.#decided === 'request.refused' && this.#known === null) {
-      const { refusals } = this.#deps.records as RecordDeps
+      const { refusals } = this.deps.records as RecordDeps
       if (!refusals.shouldRecord(this.head.address, this.#code ?? '')) return undefined
     }
     return this.#write(this.#decided, answer)
@@ -173,7 +152,7 @@ export class Exchange {
   /** The first piece of an answer is about to leave. Undefined: no need to wait. */
   start(answer: Answer): Promise<void> | undefined {
     if (!this.isAdmitted) return this.answer(answer)
-    if (!this.isOpen || this.#started !== undefined) return undefined
+    if (this.isOver || this.#started !== undefined) return undefined
     this.#started = answer
     return this.#write('request.started', answer)
   }
@@ -185,11 +164,11 @@ export class Exchange {
 
   /** The client has gone, or the answer broke off: there is no client left to wait for the record. */
   abort(known: Answer = nothingKnown): void {
-    const { records, telemetry } = this.#deps
-    if (records === undefined || this.#isOver) return
+    const { records, telemetry } = this.deps
+    if (records === undefined || this.isOver) return
     this.#gone = known
     if (this.#decided === undefined) return
-    this.#isOver = true
+    this.isOver = true
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
@@ -198,7 +177,7 @@ export class Exchange {
   }
 
   #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {
-    const records = this.#deps.records as RecordDeps
+    const records = this.deps.records as RecordDeps
     return records.writer
       .write(this.#entryOf(records, event, answer))
       ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
@@ -206,7 +185,7 @@ export class Exchange {
 
   /** What is not recorded is not answered, and so was not used; a job that has it goes on. */
   async #giveBack(fault: Fault): Promise<never> {
-    this.#isOver = true
+    this.isOver = true
     if (this.usage.isDetached) throw fault
     try {
       await this.usage.giveBack()
@@ -217,7 +196,7 @@ export class Exchange {
   }
 
   #measures(event: LedgerEvent): Costs {
-    if (!this.isAdmitted || event === 'request.started') return {}
+    if (this.#decided !== 'request.admitted' || event === 'request.started') return {}
     if (this.usage === noUsage) return oneRequest
     const used = { requests: 1, ...this.usage.used }
     const names = Object.keys(used)
@@ -232,15 +211,18 @@ export class Exchange {
     { status, route, requestId }: Answer,
   ): LedgerEntry {
     const { head } = this
+    const method = this.#method
+    const isAdmitted = this.#decided === 'request.admitted'
     return {
       at: clock(),
       event,
       requestId: recordedId(requestId, schemes, head),
       clientRequestId: recordedId(head.headerValues('x-request-id')[0], schemes, head),
-      code: this.isAdmitted ? (this.problem?.code ?? null) : this.#code,
+      code: isAdmitted ? (this.problem?.code ?? null) : this.#code,
       keyId: this.#known?.keyId ?? null,
       owner: this.#known?.owner ?? null,
-      method: recordedMethod(this.#method),
+      // Made by a program and not read from a wire, it can be any text.
+      method: method !== undefined && methodPattern.test(method) ? method : null,
       route,
       status,
       latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
@@ -249,6 +231,28 @@ export class Exchange {
       detail: null,
     }
   }
+}
+
+/** Longest request id that is recorded, in characters; a longer one is cut. */
+const idLengthMax = 128
+const idPattern = /^[\w.:/+=@-]+$/
+/** Ids that we make, and Fastify does: a client has no say in them. */
+const ownPattern = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|req-[0-9a-z]+)$/
+const methodPattern = /^[A-Z][A-Z-]{0,19}$/
+
+/**
+ * A request id as it may be recorded; null for any other text. A client sends what it likes as its
+ * `X-Request-Id`, and some frameworks adopt it: a key sent there by mistake must not get into the
+ * ledger.
+ */
+function recordedId(text: string | undefined, schemes: readonly Scheme[], head: RequestHead): string | null {
+  if (text === undefined || text === '') return null
+  if (ownPattern.test(text)) return text
+  if (looksLikeKey(text)) return null
+  for (const scheme of schemes)
+    for (const key of scheme.read(head)) if (key !== '' && text.includes(key)) return null
+  const id = text.slice(0, idLengthMax)
+  return idPattern.test(id) ? id : null
 }
 
 const exchangeKey = Symbol('exchange')
@@ -264,24 +268,19 @@ const elsewhere = new WeakMap<object, Exchange>()
 /** The exchange of one guard at a request; without `deps`, that of the guard that saw it last. */
 export function findExchange(request: object, deps?: ExchangeDeps): Exchange | undefined {
   let exchange = (request as RequestObject)[exchangeKey] ?? elsewhere.get(request)
-  while (exchange !== undefined && deps !== undefined && !exchange.isOf(deps)) exchange = exchange.next
+  while (exchange !== undefined && deps !== undefined && exchange.deps !== deps) exchange = exchange.next
   return exchange
-}
-
-export function attachExchange(request: object, exchange: Exchange): void {
-  exchange.next = findExchange(request)
-  put(request, exchange)
 }
 
 export function detachExchange(request: object, deps: ExchangeDeps): void {
   const first = findExchange(request)
   if (first === undefined) return
-  if (first.isOf(deps)) put(request, first.next)
+  if (first.deps === deps) attachExchange(request, first.next)
   for (let exchange: Exchange | undefined = first; exchange !== undefined; exchange = exchange.next)
-    if (exchange.next?.isOf(deps)) exchange.next = exchange.next.next
+    if (exchange.next?.deps === deps) exchange.next = exchange.next.next
 }
 
-function put(request: object, exchange: Exchange | undefined): void {
+export function attachExchange(request: object, exchange: Exchange | undefined): void {
   if (Object.isExtensible(request)) (request as RequestObject)[exchangeKey] = exchange
   else if (exchange === undefined) elsewhere.delete(request)
   else elsewhere.set(request, exchange)

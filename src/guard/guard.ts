@@ -9,9 +9,8 @@ import { usesOf } from '../limits/limit-uses.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import { noUsage } from '../limits/usage.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import { type AdmitDeps, admit, verify } from './admit.ts'
+import { type AdmitDeps, admit, checkAddress, checkScope, checkStatus, verify } from './admit.ts'
 import type { Caller, CallerOf } from './caller.ts'
-import { checkAddress, checkScope, checkStatus } from './check-key.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
 import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchange } from './exchange.ts'
@@ -28,9 +27,9 @@ export interface Guard<Required extends boolean = boolean> {
   readonly isRecorded: boolean
   /**
    * Opens the exchange of a request, at the object that stands for it in its framework. `method` is
-   * undefined where the request is none of HTTP.
+   * undefined where the request is not an HTTP request, `id` where the answer carries none yet.
    */
-  readonly open: (request: object, head: RequestHead, method: string | undefined) => Exchange
+  readonly open: (request: object, head: RequestHead, method: string | undefined, id?: string) => Exchange
   /** Finds the exchange that a guard of this ward has opened at this object. */
   readonly find: (request: object) => Exchange | undefined
   /** Forgets an exchange, before its object stands for another request. */
@@ -84,12 +83,11 @@ export interface GuardDeps extends KeyRefusalsOptions {
   readonly recorder: Recorder
 }
 
-const noDemand: Demand = {}
 const anyKey: Demand = { anyKey: true }
 
 export function createGuard(options: GuardDeps): Guard {
-  const { schemes, sessions, clock, recorder, takeLimits } = options
-  const exchangeDeps: ExchangeDeps = { takeLimits, records: recorder.records, telemetry: recorder.telemetry }
+  const { schemes, sessions, clock, recorder } = options
+  const exchangeDeps: ExchangeDeps = { records: recorder.records, telemetry: recorder.telemetry }
   const deps: AdmitDeps = {
     ...options,
     verifier: createKeyVerifier(options),
@@ -99,8 +97,9 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousUses: usesOf(everyoneLimitsOf(options.limits)),
   }
 
-  function open(request: object, head: RequestHead, method: string | undefined): Exchange {
-    const exchange = new Exchange(exchangeDeps, head, method)
+  function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
+    const exchange = new Exchange(exchangeDeps, head, method, id)
+    exchange.next = findExchange(request)
     attachExchange(request, exchange)
     return exchange
   }
@@ -133,7 +132,7 @@ export function createGuard(options: GuardDeps): Guard {
     open,
     find: (request) => findExchange(request, exchangeDeps),
     forget: (request) => detachExchange(request, exchangeDeps),
-    admit: (exchange, demand = noDemand) => admit(deps, exchange, demand) as never,
+    admit: (exchange, demand) => admit(deps, exchange, demand) as never,
     signIn,
     describe: (described) => describeSchemes(schemes, described),
   }

@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { NodeHead } from './node/node-head.ts'
-import { ambiguous, readKey } from './read-key.ts'
-import { apiKeyCookie, apiKeyHeader, apiKeyQuery, bearer } from './scheme.ts'
+import { ambiguous, apiKeyCookie, apiKeyHeader, apiKeyQuery, bearer, readKey } from './scheme.ts'
 import { WebHead } from './web/web-head.ts'
 
 const { array, constantFrom, property, stringMatching, tuple } = fc

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createKeyCache } from './key-cache.ts'
-import type { VerifiedKey } from './verified-key.ts'
+import { createKeyCache, type VerifiedKey } from './key-cache.ts'
 
 function keyOf(id: string): VerifiedKey {
   return { record: { id } } as VerifiedKey

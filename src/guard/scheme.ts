@@ -129,6 +129,30 @@ function presentValues(values: readonly string[]): readonly string[] {
   return values.map((value) => value.trim()).filter((value) => value !== '')
 }
 
+export const ambiguous: unique symbol = Symbol('ambiguous')
+
+/** What a request presented: one key, none, or several of which any could be meant. */
+export type PresentedKey = string | undefined | typeof ambiguous
+
+/**
+ * Reads the key that a request presents. One scheme twice is ambiguous even where the values agree: a
+ * proxy and the application may each read another one. Two schemes are where they disagree. Where
+ * lines arrive joined by commas, a comma separates two keys.
+ */
+export function readKey(schemes: readonly Scheme[], request: RequestHead): PresentedKey {
+  let presented: string | undefined
+  for (const scheme of schemes) {
+    const values = scheme.read(request)
+    if (values.length > 1) return ambiguous
+    const value = values[0]
+    if (value === undefined) continue
+    if (request.joinsLines === true && value.includes(',')) return ambiguous
+    if (presented !== undefined && presented !== value) return ambiguous
+    presented = value
+  }
+  return presented
+}
+
 const autoErrorRule: OptionRule = { expected: 'true or false', accepts: isBoolean }
 const tokenRule: OptionRule = {
   expected: 'an RFC 9110 token',

@@ -19,11 +19,9 @@ export function openExchange(
     raw === undefined
       ? new WebHead(c.req.raw, address?.(c))
       : new NodeHead(raw, { ip: address === undefined ? raw.socket.remoteAddress : address(c) })
-  const exchange = guard.open(c, head, c.req.method)
-  // Hono's own `requestId` middleware's, where the app has it.
-  const given: unknown = c.get('requestId')
-  if (typeof given === 'string' && given !== '') exchange.id = given
-  return exchange
+  // Of Hono's own middleware `requestId`, where the app has it.
+  const id: unknown = c.get('requestId')
+  return guard.open(c, head, c.req.method, typeof id === 'string' && id !== '' ? id : undefined)
 }
 
 /**

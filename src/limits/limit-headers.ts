@@ -9,13 +9,12 @@ import type { LimitState } from './limiter.ts'
  * @param at milliseconds since the epoch
  */
 export function limitHeaders(states: readonly LimitState[], at: number): Readonly<Record<string, string>> {
-  const told = states.filter(({ use }) => !use.isShadow)
-  if (told.length === 0) return {}
   const policies: string[] = []
   const statuses: string[] = []
   let nearest: LimitState | undefined
-  for (const state of told) {
+  for (const state of states) {
     const { use, remaining, freesInMs } = state
+    if (use.isShadow) continue
     policies.push(`"${use.policy}";q=${use.limit.amount}${windowOf(use.limit, at)}`)
     statuses.push(
       `"${use.policy}";r=${remaining}${use.limit.kind === 'concurrent' ? '' : `;t=${secondsOf(freesInMs)}`}`,
@@ -23,6 +22,7 @@ export function limitHeaders(states: readonly LimitState[], at: number): Readonl
     if (use.limit.measure === 'requests' && (nearest === undefined || remaining < nearest.remaining))
       nearest = state
   }
+  if (policies.length === 0) return {}
   return {
     'ratelimit-policy': policies.join(', '),
     ratelimit: statuses.join(', '),

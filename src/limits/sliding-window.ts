@@ -68,7 +68,7 @@ const twoTo32 = 4_294_967_296
 
 /** Takes `cost`, a whole number from 0 on, where it fits. */
 export function takeUse(window: UsageWindow, state: WindowState, now: number, cost: number): Room {
-  return isExact(window)
+  return window.amount <= exactMax
     ? takeTimes(window, state, now, cost, cost)
     : takeFromSlots(window, state, now, cost, cost)
 }
@@ -143,8 +143,9 @@ function takeTimes(
   const before = latestOf(state)
   const latest = Math.max(before, now)
   const passed = latest - before
-  let start = Math.floor((cells[offset + ring] ?? 0) / 256)
-  let count = countOf(state)
+  const stored = cells[offset + ring] ?? 0
+  let start = Math.floor(stored / 256)
+  let count = stored % 256
   while (count > 0 && ageAt(before, cells[first + start]) + passed >= windowMs) {
     start = (start + 1) % amount
     count -= 1

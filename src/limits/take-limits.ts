@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import { after, type Maybe } from '../core/after.ts'
+import { Fault } from '../core/fault.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
@@ -21,7 +23,7 @@ export type TakeLimits = (uses: readonly LimitUse[], before: Usage) => Maybe<Lim
 
 /** Takes limits over a limiter. */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  return (uses, before) => {
+  return function takeLimits(uses, before) {
     if (!(before instanceof TakenUsage)) return takeAll(limiter, uses, onShadow)
     const left = before.notTaken(uses)
     if (left.length === 0) return before
@@ -33,20 +35,12 @@ export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): Ta
 
 /** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
 function takeAll(limiter: Limiter, uses: readonly LimitUse[], onShadow: ShadowListener): Maybe<LimitsTaken> {
-  const tooMuch = uses.find(({ cost, limit, isShadow }) => cost > limit.amount && !isShadow)
-  if (tooMuch !== undefined) return refuseForGood(tooMuch)
-  return after(limiter.take(uses), (taking) => conclude(limiter, uses, taking, onShadow))
-}
-
-function conclude(
-  limiter: Limiter,
-  uses: readonly LimitUse[],
-  taking: Taking,
-  onShadow: ShadowListener,
-): LimitsTaken {
-  for (const shadow of taking.shadows) onShadow(shadow)
-  if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
-  return new TakenUsage(limiter, uses, taking, onShadow)
+  for (const use of uses) if (use.cost > use.limit.amount && !use.isShadow) return refuseForGood(use)
+  return after(limiter.take(uses), function conclude(taking): LimitsTaken {
+    for (const shadow of taking.shadows) onShadow(shadow)
+    if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
+    return new TakenUsage(limiter, uses, taking, onShadow)
+  })
 }
 
 const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
@@ -84,15 +78,18 @@ function refuseForGood(use: LimitUse): Refusal {
   })
 }
 
-/** One use that was counted, and when. */
+/**
+ * One use that was counted, and when: a limit in shadow that would have refused was not counted. A
+ * use that cost nothing may cost something when it is settled.
+ */
 interface Part {
   readonly use: LimitUse
   readonly at: number
 }
 
 /** What a request took, at its beginning and later. */
-export class TakenUsage implements Usage {
-  isOpen: boolean
+class TakenUsage implements Usage {
+  isOpen = false
   readonly #limiter: Limiter
   readonly #onShadow: ShadowListener
   #uses: readonly LimitUse[]
@@ -114,9 +111,14 @@ export class TakenUsage implements Usage {
     this.#onShadow = onShadow
     this.#uses = uses
     this.#at = taking.at
-    this.#parts = partsOf(uses, taking)
     this.#takings = [taking]
-    this.isOpen = uses.some(({ limit, cost }) => limit.measure !== 'requests' && cost > 0)
+    const { shadows, at } = taking
+    const parts: Part[] = []
+    for (const use of uses) {
+      if (shadows.length === 0 || !isAmong(shadows, use)) parts.push({ use, at })
+      if (use.limit.measure !== 'requests' && use.cost > 0) this.isOpen = true
+    }
+    this.#parts = parts
   }
 
   /** Those that this request has not met yet, and of the others what they cost beyond what was asked before. */
@@ -171,7 +173,8 @@ export class TakenUsage implements Usage {
   }
 
   counts(measure: string): boolean {
-    return this.#uses.some(({ limit }) => limit.measure === measure)
+    for (const { limit } of this.#uses) if (limit.measure === measure) return true
+    return false
   }
 
   async take(costs: Costs): Promise<Refusal | undefined> {
@@ -275,11 +278,6 @@ export class TakenUsage implements Usage {
   }
 }
 
-/** What was counted: not what was in shadow and would have been refused. What cost nothing may cost something when it is settled. */
-function partsOf(uses: readonly LimitUse[], { shadows, at }: Taking): readonly Part[] {
-  return uses.filter((use) => !isAmong(shadows, use)).map((use) => ({ use, at }))
-}
-
 function costUnder(name: string, uses: readonly LimitUse[]): number {
   return uses.find((use) => use.name === name)?.cost ?? 0
 }
@@ -292,4 +290,28 @@ function checkCosts(where: string, costs: Costs): void {
   for (const [measure, cost] of Object.entries(costs))
     if (!Number.isSafeInteger(cost) || cost < 0)
       throw new TypeError(`usage.${where}: \`${measure}\`: expected a whole number from 0 on, got ${cost}`)
+}
+
+/** Reports a limit that could not be counted down when its request was over. */
+export type EndListener = (fault: Fault) => void
+
+/** Ends a request's usage when its answer is written, or its client has gone. */
+export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: EndListener): void {
+  if (!usage.isOpen) return
+  const end = (): void => void endUsage(usage, response.writableFinished ? 'answered' : 'aborted', onFault)
+  if (response.closed) end()
+  else response.once('close', end)
+}
+
+/** Ends a request's usage. No answer waits for it, so a failure goes to `onFault`. */
+export async function endUsage(usage: Usage, outcome: UsageOutcome, onFault: EndListener): Promise<void> {
+  try {
+    await usage.endRequest(outcome)
+  } catch (thrown) {
+    onFault(
+      thrown instanceof Fault
+        ? thrown
+        : new Fault('limiter_unavailable', 'a limit could not be counted down', { cause: thrown }),
+    )
+  }
 }

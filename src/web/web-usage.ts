@@ -1,5 +1,5 @@
 import type { Fault } from '../core/fault.ts'
-import { endUsage } from '../limits/end-usage.ts'
+import { endUsage } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 
 /** Runs a handler under what its request has taken, tells the client of it, and ends what is counted at once when it has answered. */

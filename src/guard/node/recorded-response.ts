@@ -42,18 +42,13 @@ export function recordNamed(
   response: ServerResponse,
   { exchange, routeOf, onFault }: RecordNamedOptions,
 ): void {
-  exchange.id = idOf(response) ?? exchange.id
   response.setHeader('x-request-id', exchange.id)
   recordResponse(response, { exchange, describe, onFault })
 
   function describe(): Omit<Answer, 'status'> {
-    return { route: routeOf(), requestId: idOf(response) ?? exchange.id }
+    const requestId = response.getHeader('x-request-id')
+    return { route: routeOf(), requestId: typeof requestId === 'string' ? requestId : exchange.id }
   }
-}
-
-function idOf(response: ServerResponse): string | undefined {
-  const id = response.getHeader('x-request-id')
-  return typeof id === 'string' ? id : undefined
 }
 
 interface Step {
@@ -132,7 +127,7 @@ class RecordedResponse {
 
   readonly abort = (): void => {
     const { exchange } = this.#options
-    if (exchange.mayAbort) exchange.abort(this.#describe())
+    if (!exchange.isOver) exchange.abort(this.#describe())
   }
 
   /** Settles the status and the headers. */

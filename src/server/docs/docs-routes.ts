@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import type { GuardSetting } from '../../guard/demand.ts'
-import { sendPage } from '../http/answer-headers.ts'
+import { sendPage } from '../http/answers.ts'
 
 /** What Swagger UI needs of its package, and nothing else of it: served from here, so that the page works offline. */
 const assetTypes: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Refusal, RefusalCode } from '../../core/refusal.ts'
 import { closeOverBody } from '../../fastify/answer-problem.ts'
-import { sendPage } from '../http/answer-headers.ts'
+import { sendPage } from '../http/answers.ts'
 
 const style = `
 :root{color-scheme:light dark;--ink:#14213d;--page:#f4f6fb;--card:#fff;--line:#c5cee0;--accent:#2447b8;--bad:#b3261e}

@@ -1,10 +1,20 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { Refusal } from '../../core/refusal.ts'
 import { refuseConnection } from './refuse-connection.ts'
 
 export interface HttpServerOptions {
   readonly headersMax: number
   readonly requestTimeout: number
-  /** How long a client may take nothing of an answer that waits for it: it is cut off then, or after twice as long where it took something first. @default 30,000 */
+  /**
+   * How long a client may take nothing of an answer that waits for it: it is cut off then, or after
+   * twice as long where it took something first. @default 30,000
+   */
   readonly stallTimeoutMs?: number
 }
 
@@ -24,24 +34,45 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
       requireHostHeader: false,
       keepAliveTimeout: 72_000,
     },
-    (request, response) => {
-      cutOffWhenStalled(response, stallTimeoutMs)
+    function serve(request, response) {
+      response.setTimeout(stallTimeoutMs, cutOffStalled)
       handler(request, response)
     },
   )
-  // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head bounds them anyway.
+  // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head
+  // bounds them anyway.
   server.maxHeadersCount = 0
   server.on('connect', (_request, socket) => refuseConnection({ code: 'CONNECT' }, socket))
   return server
 }
 
 /**
- * Cuts off a client that reads nothing: what it was answered would lie in memory for as long as it likes, a large result as often as it asks.
- * Node counts a piece that has left as a sign of life; a wait for the answer itself is not the client's doing.
+ * Cuts off a client that reads nothing: its answers would lie in memory for as long as it likes. Node
+ * counts a piece that has left as a sign of life; a wait for the answer itself is not the client's
+ * doing.
  */
-function cutOffWhenStalled(response: ServerResponse, ms: number): void {
-  response.setTimeout(ms, () => {
-    const { socket } = response
-    if (socket !== null && socket.writableLength > 0) socket.destroy()
-  })
+function cutOffStalled(this: ServerResponse): void {
+  const { socket } = this
+  if (socket !== null && socket.writableLength > 0) socket.destroy()
+}
+
+const close = { headers: { connection: 'close' } }
+const noHost = new Refusal('request_malformed', 'The request has no Host header.', close)
+const manyHosts = new Refusal('request_malformed', 'The request has more than one Host header.', close)
+const unknownCoding = new Refusal('request_malformed', 'The only transfer coding here is chunked.', close)
+
+/**
+ * Refuses a head that two programs could understand in two ways, and that Node lets through: no `Host`
+ * under HTTP/1.1, or several (RFC 9112 §3.2), and an unknown transfer coding (§6.1).
+ */
+export function checkFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): Refusal | undefined {
+  if (headers.host === undefined) return httpVersion === '1.1' ? noHost : undefined
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return unknownCoding
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts > 1 ? manyHosts : undefined
 }

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { problemOf } from '../../core/problem.ts'
 import { Refusal, type RefusalCode } from '../../core/refusal.ts'
-import { answerHeaders } from './answer-headers.ts'
+import { answerHeaders } from './answers.ts'
 import { currentAnswer } from './current-answer.ts'
 
 /** How long a refused connection is still read, and what comes thrown away, in milliseconds. */

@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import { expect, test } from 'vitest'
-import { coalesceAnswers } from './coalesce-answers.ts'
+import { coalesceAnswers } from './answers.ts'
 import { createLog } from './log.ts'
 
 test('an answer that cannot be written costs its own connection and a line in the log, and no other answer', async () => {
