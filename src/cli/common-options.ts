@@ -46,7 +46,7 @@ export function collect(text: string, before: readonly string[] | undefined): re
 export function loadCommandConfig(options: CommonOptions, flags: SettingFlags = {}): LoadedConfig {
   return loadConfig({
     flags: { ...flags, ...(options.data === undefined ? {} : { data: options.data }) },
-    ...(options.config === undefined ? {} : { configFlag: options.config }),
+    configFlag: options.config,
     environment: process.env,
     workingFolder: process.cwd(),
   })

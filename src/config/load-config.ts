@@ -15,7 +15,7 @@ export const defaultConfigFile = 'modelward.json'
 export interface ConfigSources {
   readonly flags: SettingFlags
   /** The paths given with `--config`; more than one is a fault. */
-  readonly configFlag?: readonly string[]
+  readonly configFlag?: readonly string[] | undefined
   readonly environment: Environment
   /** Absolute. */
   readonly workingFolder: string

@@ -12,7 +12,7 @@ export interface DeadlineOptions {
   /** Gives the work up when it aborts. */
   readonly signal?: AbortSignal | undefined
   /** Called once if the work is given up, to stop it. Its caller has been answered by then. */
-  readonly onGiveUp?: (reason: unknown) => void
+  readonly onGiveUp?: ((reason: unknown) => void) | undefined
 }
 
 /**

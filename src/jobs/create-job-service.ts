@@ -39,7 +39,7 @@ export interface JobServiceOptions {
    * and cancels.
    * @default what the model says, or 128
    */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** Most jobs that may wait or run, in all. @default 10,000 */
   readonly jobsMax?: number
   /** The same of one owner. @default 1,000 */

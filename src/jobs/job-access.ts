@@ -36,11 +36,11 @@ export function createJobAccess(
       const query = {
         limit,
         now: clock(),
-        ...(only !== undefined && { owner: only }),
+        owner: only,
         // Last, so that no query widens what this owner may see.
         ...ownerOf(owner),
-        ...(status && { status }),
-        ...(after && { after }),
+        status,
+        after,
       }
       const { jobs, hasMore } = await store.listJobs(query)
       const last = jobs.at(-1)

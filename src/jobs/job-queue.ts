@@ -100,7 +100,7 @@ export interface JobAddress {
 export interface JobSubmission {
   readonly jobs: readonly NewJob[]
   /** Written in the same commit, under a reservation that `IdempotencyStore.reserve` gave. */
-  readonly answer?: ReservedAnswer
+  readonly answer?: ReservedAnswer | undefined
   /** Most jobs that may wait or run, in all and of one owner. */
   readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
 }
@@ -158,12 +158,12 @@ export type AttemptEnd = { readonly id: string; readonly lease: string } & (
 )
 
 export interface JobQuery {
-  readonly owner?: string
-  readonly status?: JobStatus
+  readonly owner?: string | undefined
+  readonly status?: JobStatus | undefined
   /** 1 to 1,000. */
   readonly limit: number
   /** `createdAt` and id of the last job of the page before. */
-  readonly after?: { readonly createdAt: number; readonly id: string }
+  readonly after?: { readonly createdAt: number; readonly id: string } | undefined
   readonly now: number
 }
 
@@ -171,7 +171,7 @@ export interface EndedJobQuery {
   /** 1 to 1,000. */
   readonly limit: number
   /** `finishedAt` and id of the last job of the page before. */
-  readonly after?: { readonly finishedAt: number; readonly id: string }
+  readonly after?: { readonly finishedAt: number; readonly id: string } | undefined
 }
 
 export interface JobPage {

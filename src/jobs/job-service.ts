@@ -63,7 +63,7 @@ export interface JobRequest {
    * A repeated request gets the job that the first one made. Not with `sealAnswer`.
    * @default every request makes a job
    */
-  readonly idempotency?: Idempotency
+  readonly idempotency?: Idempotency | undefined
   /**
    * The answer to store in the job's own commit, for a server that answers repeated requests itself:
    * `reservation.seal` of `runOnce`.
@@ -93,12 +93,12 @@ export interface JobListQuery {
    * Of all owners' jobs only this one's; it never widens what may be seen.
    * @default as the first argument says
    */
-  readonly owner?: string
-  readonly status?: JobStatus
+  readonly owner?: string | undefined
+  readonly status?: JobStatus | undefined
   /** 1 to 1,000. @default 100 */
   readonly limit?: number
   /** `next` of the page before. */
-  readonly after?: JobListCursor
+  readonly after?: JobListCursor | undefined
 }
 
 /** The last job of a page: where the next one begins. */

@@ -51,7 +51,7 @@ async function lastEnds({ store, begunAt }: RecordEndsOptions): Promise<readonly
   const ends: JobRecord[] = []
   let newest: number | undefined
   for (let after: { finishedAt: number; id: string } | undefined; ; ) {
-    const page = await store.listEnded({ limit: pageMax, ...(after && { after }) })
+    const page = await store.listEnded({ limit: pageMax, after })
     for (const job of page) {
       const { id, finishedAt } = job
       if (finishedAt === null) continue
@@ -78,7 +78,7 @@ async function recordedEnds(
         since,
         limit: pageMax,
         order: 'oldest',
-        ...(after && { after }),
+        after,
       })
       for (const record of page.records)
         if (isEnd(record)) recorded.set(nameOf(jobOf(record), event), record.at)

@@ -147,7 +147,7 @@ async function accept(
   let isAccepted = false
   try {
     const answer = sealAnswer?.(view)
-    const { outcome } = await store.submit({ jobs: [job], bounds, ...(answer && { answer }) })
+    const { outcome } = await store.submit({ jobs: [job], bounds, answer })
     refuseUnless(outcome)
     await recordOrWithdraw(options, job, answer !== undefined)
     isAccepted = true

@@ -23,8 +23,8 @@ export interface RotateOptions {
   /**
    * How long the old secret stays valid, in milliseconds, at most until the key expires. @default 0
    */
-  readonly overlapMs?: number
-  readonly idempotency?: Idempotency
+  readonly overlapMs?: number | undefined
+  readonly idempotency?: Idempotency | undefined
 }
 
 /**

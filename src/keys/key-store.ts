@@ -90,14 +90,14 @@ export interface KeyQuery {
   /** 1 to 1,000. */
   readonly limit: number
   /** Where the previous page ended: the last key's value under `sort`, and its id. */
-  readonly after?: { readonly value: string | number | null; readonly id: string }
-  readonly owner?: string
-  readonly scope?: string
-  readonly environment?: 'live' | 'test'
+  readonly after?: { readonly value: string | number | null; readonly id: string } | undefined
+  readonly owner?: string | undefined
+  readonly scope?: string | undefined
+  readonly environment?: 'live' | 'test' | undefined
   /** Keys with this status at `now`, milliseconds since the epoch. */
-  readonly status?: { readonly is: KeyStatus; readonly now: number }
+  readonly status?: { readonly is: KeyStatus; readonly now: number } | undefined
   /** Keys whose name contains this, letters in any case (ASCII). */
-  readonly nameContains?: string
+  readonly nameContains?: string | undefined
 }
 
 /** A page of a list of keys. */

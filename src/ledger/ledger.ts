@@ -4,17 +4,17 @@ import type { LedgerEntry, LedgerRecord } from './format/record.ts'
 
 /** Which records: those that meet every condition. */
 export interface LedgerFilter {
-  readonly keyId?: string
-  readonly owner?: string
-  readonly code?: string
-  readonly event?: LedgerEvent
+  readonly keyId?: string | undefined
+  readonly owner?: string | undefined
+  readonly code?: string | undefined
+  readonly event?: LedgerEvent | undefined
   /** The route's pattern, letter by letter. */
-  readonly route?: string
-  readonly requestId?: string
+  readonly route?: string | undefined
+  readonly requestId?: string | undefined
   /** From this moment on, milliseconds since the epoch. */
-  readonly since?: number
+  readonly since?: number | undefined
   /** Before this moment. */
-  readonly until?: number
+  readonly until?: number | undefined
 }
 
 /** One page of records. */
@@ -24,7 +24,7 @@ export interface LedgerQuery extends LedgerFilter {
   /** The newest first, or in the order they were written. */
   readonly order: 'newest' | 'oldest'
   /** A record's `position`: only those that come after it in the order. */
-  readonly after?: string
+  readonly after?: string | undefined
 }
 
 /** A page of records. */

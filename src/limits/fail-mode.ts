@@ -49,7 +49,7 @@ export function withFailMode(limiter: Limiter, options: FailModeOptions): Limite
   function ask<T>(answer: T | Promise<T>, onGiveUp?: () => void): T | Promise<T> {
     if (!(answer instanceof Promise)) return answer
     const limits = { name: 'the limiter', code: 'limiter_unavailable', deadlineMs, scheduler } as const
-    return withinDeadline(answer, { ...limits, ...(onGiveUp && { onGiveUp }) })
+    return withinDeadline(answer, { ...limits, onGiveUp })
   }
 
   function take(uses: readonly LimitUse[]): Taking | Promise<Taking> {

@@ -33,7 +33,7 @@ export interface ModelRuntimeOptions {
    * Threads of each threaded model that says nothing else, 1 to 64.
    * @default the machine's cores less one, at most 4
    */
-  readonly threads?: number
+  readonly threads?: number | undefined
   /**
    * Most inputs that wait for one threaded model; more are refused with `overloaded`.
    * @default 1,000

@@ -86,7 +86,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
 }
 
 export function createAppLog({ logLevel, keyHeader, logStream }: ServerOptions): Log {
-  return createLog({ level: logLevel, keyHeader, ...(logStream && { stream: logStream }) })
+  return createLog({ level: logLevel, keyHeader, stream: logStream })
 }
 
 function createFastify(options: ServerOptions, log: Log, ward: Ward): FastifyInstance {

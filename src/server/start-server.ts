@@ -75,7 +75,7 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
     models: options.models ?? options.model,
     deadlineMs: options.modelDeadline,
     waitingMax: options.queueMax,
-    ...(options.modelThreads !== 'auto' && { threads: options.modelThreads }),
+    threads: options.modelThreads === 'auto' ? undefined : options.modelThreads,
     onEvent: logEvents(log),
   }
 }
@@ -114,7 +114,7 @@ function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
 function jobOptions(options: ServerOptions, models: ModelRuntime['models']): WardJobsOptions {
   return {
     models: jobModelsOf(models),
-    ...(options.jobWorkers !== 'auto' && { concurrency: options.jobWorkers }),
+    concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,
     ownerJobsMax: options.queueOwnerMax,
     attemptsMax: options.jobAttempts,

@@ -116,7 +116,7 @@ export interface LedgerInspection {
 /** Whose signatures count, and what was stored elsewhere. */
 export interface LedgerTrust extends Pick<LedgerVerifyOptions, 'trustedKeys' | 'checkpoints'> {
   /** Called now and then with the number of records read so far. */
-  readonly onProgress?: (records: number) => void
+  readonly onProgress?: ((records: number) => void) | undefined
 }
 
 /** How far a stream has come: its last record. */
@@ -135,5 +135,5 @@ export interface StorageFinding {
   readonly status: 'ok' | 'warn' | 'fail'
   readonly message: string
   /** What to do about it. */
-  readonly todo?: string
+  readonly todo?: string | undefined
 }

@@ -29,11 +29,11 @@ export interface WebGuardOptions<Rest extends readonly unknown[]> {
    * The client's address, from wherever this runtime or its proxy tells it. Unknown, keys with an address list are refused.
    * @default unknown
    */
-  readonly address?: (request: Request, ...rest: Rest) => string | undefined
+  readonly address?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /** The route's pattern, such as `/jobs/:id`, for its records: nothing else tells it. @default none is recorded */
-  readonly route?: string
+  readonly route?: string | undefined
   /** Told of each fault, whose cause no client sees. @default console.error */
-  readonly onFault?: (fault: Fault) => void
+  readonly onFault?: ((fault: Fault) => void) | undefined
 }
 
 /** How a whole app is guarded. */
@@ -115,11 +115,7 @@ export function guardApp<Rest extends readonly unknown[] = []>(
     ward,
     demand,
     (request, _caller, ...rest) => handler(request, ...rest),
-    {
-      ...(address && { address }),
-      ...(onFault && { onFault }),
-      ...(route !== undefined && { route }),
-    },
+    { address, onFault, route },
   )
   return (request, ...rest) =>
     publicPaths.has(request.method, new URL(request.url).pathname)

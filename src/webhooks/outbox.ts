@@ -94,8 +94,8 @@ export interface DeliveryAttempt {
 }
 
 export interface DeliveryQuery {
-  readonly jobId?: string
-  readonly owner?: string
+  readonly jobId?: string | undefined
+  readonly owner?: string | undefined
   /** 1 to 1,000. */
   readonly limit: number
 }

@@ -39,9 +39,9 @@ export interface DeliveryListQuery {
    * Of all owners' deliveries only this one's; it never widens what may be seen.
    * @default as the first argument says
    */
-  readonly owner?: string
+  readonly owner?: string | undefined
   /** Only those that tell of this job. */
-  readonly jobId?: string
+  readonly jobId?: string | undefined
   /** 1 to 1,000. @default 100 */
   readonly limit?: number
 }

@@ -48,7 +48,7 @@ async function checkAll(options: DoctorOptions): Promise<readonly StorageFinding
 
 /** Paths are the user's text, and may be a key in the wrong place. */
 function redactFinding({ message, todo, ...finding }: StorageFinding): StorageFinding {
-  return { ...finding, message: redact(message), ...(todo !== undefined && { todo: redact(todo) }) }
+  return { ...finding, message: redact(message), todo: todo === undefined ? undefined : redact(todo) }
 }
 
 interface ReadConfig {

@@ -39,9 +39,9 @@ export function defineJobsList(command: Command): void {
 function readQuery({ owner, status, limit, after }: ListOptions): JobListQuery {
   return {
     limit: parsePageSize(limit),
-    ...(owner === undefined ? {} : { owner }),
-    ...(status === undefined ? {} : { status }),
-    ...(after === undefined ? {} : { after: readCursor(after) }),
+    owner,
+    status,
+    after: after === undefined ? undefined : readCursor(after),
   }
 }
 

@@ -35,8 +35,8 @@ export function defineWebhooksDeliveries(command: Command): void {
 function readQuery({ owner, job, limit }: DeliveriesOptions): DeliveryListQuery {
   return {
     limit: parsePageSize(limit),
-    ...(owner === undefined ? {} : { owner }),
-    ...(job === undefined ? {} : { jobId: checkJobId(job, '--job') }),
+    owner,
+    jobId: job === undefined ? undefined : checkJobId(job, '--job'),
   }
 }
 

@@ -52,5 +52,7 @@ async function printSecret(owner: string, secret: string, asJson: boolean): Prom
     )
   }
   if (!asJson)
-    tell(`Webhooks of ${owner} are signed by it from now on. This is the only time it is shown: store it now.`)
+    tell(
+      `Webhooks of ${owner} are signed by it from now on. This is the only time it is shown: store it now.`,
+    )
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
+import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
@@ -86,10 +87,12 @@ function readNewKey(options: CreateOptions, { config }: LoadedConfig, now: numbe
     environment: options.env ?? config.environment,
     expiresAt,
     notBefore: options.notBefore === undefined ? null : parseWhen('--not-before', options.notBefore, now),
-    ...(options.owner === undefined ? {} : { owner: options.owner }),
-    ...(options.scope === undefined ? {} : { scopes: options.scope }),
-    ...(options.address === undefined ? {} : { addresses: options.address }),
-    ...(options.limit === undefined ? {} : { limits: readKeyLimits(options.limit) }),
-    ...(options.metadata === undefined ? {} : { metadata: parseMetadata(options.metadata) }),
+    ...withoutUndefined({
+      owner: options.owner,
+      scopes: options.scope,
+      addresses: options.address,
+      limits: options.limit && readKeyLimits(options.limit),
+      metadata: options.metadata === undefined ? undefined : parseMetadata(options.metadata),
+    }),
   }
 }

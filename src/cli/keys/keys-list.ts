@@ -58,20 +58,20 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
     sort,
     descending: options.sort.startsWith('-'),
     limit: options.all === true ? pageSizeMax : parsePageSize(options.limit),
-    ...readCursor(options.cursor, sort),
-    ...(options.owner === undefined ? {} : { owner: options.owner }),
-    ...(options.scope === undefined ? {} : { scope: options.scope }),
-    ...(options.environment === undefined ? {} : { environment: options.environment }),
-    ...(options.status === undefined ? {} : { status: { is: options.status, now } }),
-    ...(options.name === undefined ? {} : { nameContains: options.name }),
+    after: readCursor(options.cursor, sort),
+    owner: options.owner,
+    scope: options.scope,
+    environment: options.environment,
+    status: options.status && { is: options.status, now },
+    nameContains: options.name,
   }
 }
 
-function readCursor(text: string | undefined, sort: KeySort): Pick<KeyQuery, 'after'> {
-  if (text === undefined) return {}
+function readCursor(text: string | undefined, sort: KeySort): KeyQuery['after'] {
+  if (text === undefined) return undefined
   const after = parseKeyCursor(text, sort)
   if (after === undefined) throw usageError('--cursor', `expected the cursor of a page sorted by ${sort}`)
-  return { after }
+  return after
 }
 
 /** One page, or all of them one after the other, so that no number of keys fills the memory. */
@@ -80,7 +80,7 @@ async function* readPages({ keys }: Ward, query: KeyQuery, all: boolean): AsyncG
   yield page
   while (all && page.hasMore) {
     const after = parseKeyCursor(nextCursor(page, query) ?? '', query.sort)
-    page = await keys.list({ ...query, ...(after && { after }) })
+    page = await keys.list({ ...query, after })
     yield page
   }
 }

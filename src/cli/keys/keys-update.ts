@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { KeyFields } from '../../keys/key-fields.ts'
 import { CliError } from '../cli-error.ts'
 import type { CommonOptions } from '../common-options.ts'
@@ -51,27 +52,27 @@ export function defineKeysUpdate(command: Command): void {
 }
 
 function readChanges(options: UpdateOptions, now: number): Partial<KeyFields> {
-  const changes: Partial<KeyFields> = {
-    ...(options.name === undefined ? {} : { name: options.name }),
-    ...(options.owner === undefined ? {} : { owner: options.owner }),
-    ...(options.scope === undefined ? {} : { scopes: options.scope }),
-    ...(options.clearAddresses === true ? { addresses: [] } : {}),
-    ...(options.address === undefined ? {} : { addresses: options.address }),
-    ...(options.limit === undefined ? {} : { limits: readKeyLimits(options.limit) }),
-    ...(options.expiry === false ? { expiresAt: null } : {}),
-    ...(options.expires === undefined ? {} : { expiresAt: parseWhen('--expires', options.expires, now) }),
-    ...readNotBefore(options.notBefore, now),
-    ...(options.metadata === undefined ? {} : { metadata: parseMetadata(options.metadata) }),
-  }
+  const changes = withoutUndefined({
+    name: options.name,
+    owner: options.owner,
+    scopes: options.scope,
+    addresses: options.address ?? (options.clearAddresses === true ? [] : undefined),
+    limits: options.limit && readKeyLimits(options.limit),
+    expiresAt: readExpiry(options, now),
+    notBefore: readNotBefore(options.notBefore, now),
+    metadata: options.metadata === undefined ? undefined : parseMetadata(options.metadata),
+  })
   if (Object.keys(changes).length === 0)
     throw new CliError('usage_invalid', 'nothing to change: give at least one of the flags in --help')
   return changes
 }
 
-function readNotBefore(
-  notBefore: string | false | undefined,
-  now: number,
-): Pick<Partial<KeyFields>, 'notBefore'> {
-  if (notBefore === undefined) return {}
-  return { notBefore: notBefore === false ? null : parseWhen('--not-before', notBefore, now) }
+function readExpiry({ expires, expiry }: UpdateOptions, now: number): number | null | undefined {
+  if (expires !== undefined) return parseWhen('--expires', expires, now)
+  return expiry === false ? null : undefined
+}
+
+function readNotBefore(notBefore: string | false | undefined, now: number): number | null | undefined {
+  if (notBefore === undefined) return undefined
+  return notBefore === false ? null : parseWhen('--not-before', notBefore, now)
 }

@@ -52,12 +52,12 @@ export function readLedgerFilter(options: LedgerFilterOptions, now: number): Led
   if (event !== undefined && !isLedgerEvent(event))
     throw notOneOf('--event', event, Object.keys(ledgerEvents))
   return {
-    ...(key === undefined ? {} : { keyId: checkKeyId(key, '--key') }),
-    ...(owner === undefined ? {} : { owner }),
-    ...(code === undefined ? {} : { code }),
-    ...(event === undefined ? {} : { event }),
-    ...(route === undefined ? {} : { route }),
-    ...(request === undefined ? {} : { requestId: request }),
+    keyId: key === undefined ? undefined : checkKeyId(key, '--key'),
+    owner,
+    code,
+    event,
+    route,
+    requestId: request,
     ...readSpan(options, now),
   }
 }
@@ -71,7 +71,7 @@ export function readSpan(
   const until = to === undefined ? undefined : parseWhenAgo('--until', to, now)
   if (since !== undefined && until !== undefined && since >= until)
     throw usageError('--until', 'expected a moment after that of --since')
-  return { ...(since !== undefined && { since }), ...(until !== undefined && { until }) }
+  return { since, until }
 }
 
 /** Reads the position of a record. @throws CliError `usage_invalid` */

@@ -44,7 +44,7 @@ function readQuery(options: QueryOptions, now: number): LedgerQuery {
     ...readLedgerFilter(options, now),
     limit: parsePageSize(options.limit),
     order: options.oldest === true ? 'oldest' : 'newest',
-    ...(options.after === undefined ? {} : { after: checkPosition('--after', options.after) }),
+    after: options.after === undefined ? undefined : checkPosition('--after', options.after),
   }
 }
 

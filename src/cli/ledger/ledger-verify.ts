@@ -95,9 +95,9 @@ async function verifyTrusting(
     return await ledger.verify({
       trustedKeys: keys.length === 0 ? undefined : [...new Set(keys)],
       checkpoints,
-      ...(stderr.isTTY && {
-        onProgress: (records: number) => stderr.write(`\r${records.toLocaleString('en')} records`),
-      }),
+      onProgress: stderr.isTTY
+        ? (records: number) => stderr.write(`\r${records.toLocaleString('en')} records`)
+        : undefined,
     })
   } finally {
     if (stderr.isTTY) stderr.write('\r\u001b[K')

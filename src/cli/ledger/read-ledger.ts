@@ -77,7 +77,7 @@ async function* readAfter(
       ...filter,
       limit: pageSize,
       order: 'oldest',
-      ...(after !== undefined && { after }),
+      after,
     })
     if (records.length === 0) return
     yield records

@@ -46,14 +46,14 @@ export function defineUsage(command: Command): void {
 }
 
 function readQuery({ key, owner, by, ...span }: UsageOptions, now: number): UsageQuery {
-  const given = readSpan(span, now)
-  const defaults = usageDefaults(given.until ?? now)
+  const { since, until } = readSpan(span, now)
+  const defaults = usageDefaults(until ?? now)
   return {
-    ...defaults,
-    ...given,
-    ...(by === undefined ? {} : { by: readGroups(by) }),
-    ...(key === undefined ? {} : { keyId: checkKeyId(key, '--key') }),
-    ...(owner === undefined ? {} : { owner }),
+    keyId: key === undefined ? undefined : checkKeyId(key, '--key'),
+    owner,
+    since: since ?? defaults.since,
+    until,
+    by: by === undefined ? defaults.by : readGroups(by),
   }
 }
 

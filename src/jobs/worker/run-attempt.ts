@@ -23,7 +23,7 @@ export interface JobModel {
    * one process works on at once: as many as keep it busy, and not so many that requests wait
    * behind them. @default 128
    */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /**
    * One answer per input, in order, each as it is to stand in the job's result: what JSON can
    * write.

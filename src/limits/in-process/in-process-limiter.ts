@@ -14,18 +14,18 @@ import { createUsageWriter, type PersistentUse, type UsageWriter } from './usage
 
 export interface InProcessLimiterOptions {
   /** Milliseconds since the epoch, for the calendar's days and months. @default Date.now */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /**
    * Never jumps, for windows: setting the clock must neither lock a caller out nor admit twice as
    * much. @default performance.now
    */
-  readonly monotonic?: Clock
+  readonly monotonic?: Clock | undefined
   /**
    * Stores windows of an hour and more and the calendar's spans for the next process. A crash gives
    * a caller no more than was left. It costs at most 1/64 of a limit, and no more than was used or
    * given back in the two seconds before. Closed with the limiter. @default nothing is stored
    */
-  readonly store?: UsageStore
+  readonly store?: UsageStore | undefined
   /** Sweeps and flushes. @default only when called */
   readonly scheduler?: Scheduler | undefined
   /** How often, in milliseconds. @default 1,000 */

@@ -14,7 +14,7 @@ export interface LogOptions {
   /** The header that carries keys. */
   readonly keyHeader: string
   /** @default standard error */
-  readonly stream?: LogStream
+  readonly stream?: LogStream | undefined
 }
 
 const redacted = '[redacted]'

@@ -14,7 +14,7 @@ export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels
         batchMax,
         // The served model keeps its own.
         deadlineMs: Number.POSITIVE_INFINITY,
-        ...(concurrency !== undefined && { concurrency }),
+        concurrency,
         // At once where the model answers at once.
         predict(inputs, { signal }) {
           const answersOf = (outputs: readonly unknown[]): readonly unknown[] =>

@@ -37,7 +37,7 @@ export async function submitPrediction(
     webhook: webhook ?? null,
     usage,
     prepare: async () => takeCharacters(ward, inputs, request, reply),
-    ...(idempotency && { idempotency }),
+    idempotency,
   })
   const { job, isReplayed } = await submitted.catch((thrown: unknown) => uncount(usage, thrown))
   reply.code(202).header('location', `/jobs/${job.id}`)

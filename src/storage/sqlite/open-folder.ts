@@ -38,7 +38,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
   }
   try {
     const { clock } = options
-    const keys = closing(openSqliteKeyStore({ file: folder.databaseFile, ...(clock && { clock }) }))
+    const keys = closing(openSqliteKeyStore({ file: folder.databaseFile, clock }))
     // Before anything more is created in the folder.
     const peppers = await openCheckedPeppers(folder, keys, options.pepper, pepperText)
     const limiter = closing(openLimiter(folder, options))
@@ -89,18 +89,14 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
   const { ledger = {}, clock, monotonic, telemetry = noTelemetry } = options
   if (ledger === 'none') return undefined
   const { keepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
-  const retention = {
-    ...(keepMs !== undefined && { ageMs: keepMs }),
-    ...(bytesMax !== undefined && { bytes: bytesMax }),
-  }
   const open = async (): Promise<Ledger> =>
     openSqliteLedger({
       file: folder.ledgerFile,
       signingKey: openSigningKey(folder, telemetry),
-      retention,
-      ...(clock && { clock }),
-      ...(monotonic && { monotonic }),
-      ...(onCheckpoint && { onCheckpoint }),
+      retention: { ageMs: keepMs, bytes: bytesMax },
+      clock,
+      monotonic,
+      onCheckpoint,
       telemetry,
     })
   return isLazy ? createLazyLedger(open) : open()
@@ -113,19 +109,13 @@ async function openJobStore(
 ): Promise<JobStore | undefined> {
   if (!jobs) return undefined
   const { openSqliteJobStore } = await import('./jobs/job-store.ts')
-  return openSqliteJobStore({ file: jobsFile, ...(telemetry && { telemetry }) })
+  return openSqliteJobStore({ file: jobsFile, telemetry })
 }
 
 function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
   const { clock, monotonic, scheduler = processScheduler, telemetry } = options
-  const memory = openUsage(folder, options)
-  return createInProcessLimiter({
-    scheduler,
-    ...(memory && { store: memory }),
-    ...(clock && { clock }),
-    ...(monotonic && { monotonic }),
-    ...(telemetry && { telemetry }),
-  })
+  const store = openUsage(folder, options)
+  return createInProcessLimiter({ scheduler, store, clock, monotonic, telemetry })
 }
 
 /** Undefined if usage is not stored, or another process stores it. */
@@ -135,7 +125,7 @@ function openUsage(
 ): UsageStore | undefined {
   if (storeUsage === 'never') return undefined
   try {
-    return openSqliteUsageStore({ file: limitsFile, ...(clock && { clock }) })
+    return openSqliteUsageStore({ file: limitsFile, clock })
   } catch (error) {
     if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
     if (storeUsage === 'always')

@@ -109,10 +109,9 @@ export const jobExample: JobView = {
 
 /** The query of a list. @throws Refusal `input_invalid` for an invalid cursor */
 export function readJobQuery({ limit, cursor, status, owner }: JobListRequest): JobListQuery {
-  const asked = { limit, ...(status && { status }), ...(owner !== undefined && { owner }) }
-  if (cursor === undefined) return asked
+  if (cursor === undefined) return { limit, status, owner }
   const after = parseJobCursor(cursor)
-  if (after !== undefined) return { ...asked, after }
+  if (after !== undefined) return { limit, status, owner, after }
   throw new Refusal('input_invalid', undefined, {
     errors: [{ loc: ['query', 'cursor'], msg: 'Expected the next_cursor of a page', type: 'cursor' }],
   })

@@ -50,8 +50,7 @@ export function addWebhookRoutes(
     { config: { guard: demand }, schema: deliveriesSchema },
     async ({ caller, query }) => {
       const { job: jobId, limit } = query
-      const asked = { limit, ...(jobId !== undefined && { jobId }) }
-      return { deliveries: await webhooks.listDeliveries(caller.owner, asked) }
+      return { deliveries: await webhooks.listDeliveries(caller.owner, { limit, jobId }) }
     },
   )
 }

@@ -1,5 +1,6 @@
 import { Refusal } from '../../../core/refusal.ts'
 import { parseDuration } from '../../../core/time.ts'
+import { withoutUndefined } from '../../../core/without-undefined.ts'
 import { parseKeyCursor } from '../../../keys/cursors.ts'
 import type { NewImportedKey } from '../../../keys/import-keys.ts'
 import type { KeyFields } from '../../../keys/key-fields.ts'
@@ -7,10 +8,10 @@ import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
 import type { NewKey } from '../../../keys/new-key.ts'
 import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
-/** What was asked for a new key, in the service's words. */
+/** A new key's body, as the service takes it. */
 export function readNewKey(body: NewKeyBody, now: number): NewKey {
   const { name, environment } = body
-  return { ...readFields(body, now), name, ...(environment && { environment }) }
+  return { ...readFields(body, now), name, ...withoutUndefined({ environment }) }
 }
 
 export function readImportedKeys(body: readonly ImportedKeyBody[], now: number): readonly NewImportedKey[] {
@@ -21,17 +22,16 @@ export function readImportedKeys(body: readonly ImportedKeyBody[], now: number):
 export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields> {
   const { not_before: notBefore, expires_at: expiresAt, expires_in: expiresIn, ...same } = body
   const { name, owner, scopes, metadata, addresses, limits } = same
-  return {
-    ...(name !== undefined && { name }),
-    ...(owner !== undefined && { owner }),
-    ...(scopes && { scopes }),
-    ...(metadata && { metadata }),
-    ...(addresses && { addresses }),
-    ...(limits !== undefined && { limits }),
-    ...(notBefore !== undefined && { notBefore: readTime(notBefore) }),
-    ...(expiresAt !== undefined && { expiresAt: readTime(expiresAt) }),
-    ...(expiresIn !== undefined && { expiresAt: now + (parseDuration(expiresIn) ?? 0) }),
-  }
+  return withoutUndefined({
+    name,
+    owner,
+    scopes,
+    metadata,
+    addresses,
+    limits,
+    notBefore: readTime(notBefore),
+    expiresAt: expiresIn === undefined ? readTime(expiresAt) : now + (parseDuration(expiresIn) ?? 0),
+  })
 }
 
 /** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
@@ -50,15 +50,15 @@ export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
     sort,
     descending,
     limit,
-    ...(after && { after }),
-    ...(owner !== undefined && { owner }),
-    ...(scope !== undefined && { scope }),
-    ...(environment && { environment }),
-    ...(status && { status: { is: status, now } }),
-    ...(name !== undefined && { nameContains: name }),
+    after,
+    owner,
+    scope,
+    environment,
+    status: status && { is: status, now },
+    nameContains: name,
   }
 }
 
-function readTime(text: string | null): number | null {
-  return text === null ? null : Date.parse(text)
+function readTime(text: string | null | undefined): number | null | undefined {
+  return typeof text === 'string' ? Date.parse(text) : text
 }

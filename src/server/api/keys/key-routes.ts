@@ -45,12 +45,12 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
   const config = { guard: adminDemand }
   app.get<{ Querystring: ListQuery }>('/v1/keys', { config, schema: schemas.list }, async ({ query }) => {
     const now = clock()
-    const asked = readKeyQuery(query, now)
-    const page = await keys.list(asked)
+    const keyQuery = readKeyQuery(query, now)
+    const page = await keys.list(keyQuery)
     const last = page.hasMore ? page.keys.at(-1) : undefined
     return {
       keys: page.keys.map((record) => viewKey(record, now)),
-      next_cursor: last === undefined ? null : formatKeyCursor(last, asked.sort),
+      next_cursor: last === undefined ? null : formatKeyCursor(last, keyQuery.sort),
     }
   })
   app.post<{ Body: readonly ImportedKeyBody[] }>(
@@ -82,8 +82,8 @@ function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
       const idempotency = readIdempotency(request, `rotate ${id}`)
       const overlap = request.body?.overlap
       const issued = await keys.by(request.caller.keyId).rotate(id, {
-        ...(overlap !== undefined && { overlapMs: parseDuration(overlap) ?? 0 }),
-        ...(idempotency && { idempotency }),
+        overlapMs: overlap === undefined ? undefined : (parseDuration(overlap) ?? 0),
+        idempotency,
       })
       return sendIssued(reply, issued, clock())
     },

@@ -99,36 +99,27 @@ const usageFields = z.strictObject({
 
 export const usageQuery: z.ZodType<UsageRequest> = usageFields.refine(isForward, forwardFault)
 
-/** What the ledger is asked. */
-export function readLedgerQuery(asked: LedgerRequest): LedgerQuery {
-  const { limit, order, after, code, event, route, request_id: requestId } = asked
-  return {
-    ...readCommon(asked),
-    limit,
-    order,
-    ...(after !== undefined && { after }),
-    ...(code !== undefined && { code }),
-    ...(event !== undefined && { event }),
-    ...(route !== undefined && { route }),
-    ...(requestId !== undefined && { requestId }),
-  }
+/** A request's query, as the ledger takes it. */
+export function readLedgerQuery(request: LedgerRequest): LedgerQuery {
+  const { limit, order, after, code, event, route, request_id: requestId } = request
+  return { ...readCommon(request), limit, order, after, code, event, route, requestId }
 }
 
-/** @param now milliseconds since the epoch, for what is asked where no span is given */
-export function readUsageQuery(asked: UsageRequest, now: number): UsageQuery {
-  const common = readCommon(asked)
+/** @param now milliseconds since the epoch, where the default span ends */
+export function readUsageQuery(request: UsageRequest, now: number): UsageQuery {
+  const common = readCommon(request)
   const defaults = usageDefaults(common.until ?? now)
-  const by = asked.by === undefined ? undefined : parseUsageGroups(asked.by)
-  return { ...defaults, ...common, ...(by && { by }) }
+  const by = request.by === undefined ? undefined : parseUsageGroups(request.by)
+  return { ...common, since: common.since ?? defaults.since, by: by ?? defaults.by }
 }
 
-function readCommon(asked: UsageRequest): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
-  const { key_id: id, owner, since: from, until: to } = asked
+function readCommon(request: UsageRequest): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
+  const { key_id: keyId, owner, since, until } = request
   return {
-    ...(id !== undefined && { keyId: id }),
-    ...(owner !== undefined && { owner }),
-    ...(from !== undefined && { since: readMoment(from) }),
-    ...(to !== undefined && { until: readMoment(to) }),
+    keyId,
+    owner,
+    since: since === undefined ? undefined : readMoment(since),
+    until: until === undefined ? undefined : readMoment(until),
   }
 }
 

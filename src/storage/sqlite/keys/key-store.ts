@@ -20,7 +20,7 @@ export interface SqliteKeyStoreOptions {
    */
   readonly file: string
   /** Decides which stored answers have expired. @default Date.now */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** How long to wait for another process's lock, milliseconds from 0 on. @default 5000 */
   readonly lockTimeoutMs?: number
   /** Memory for pages of the file, KiB. @default 16384 */

@@ -17,9 +17,9 @@ export interface SqliteLedgerOptions {
   /** An Ed25519 private key; checkpoints are signed with it. */
   readonly signingKey: KeyObject
   /** Milliseconds since the epoch. @default Date.now */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Milliseconds, never jumps: shows retention that `clock` has. @default performance.now */
-  readonly monotonic?: Clock
+  readonly monotonic?: Clock | undefined
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
@@ -27,7 +27,7 @@ export interface SqliteLedgerOptions {
   /** When the oldest records are dropped. @default never */
   readonly retention?: LedgerRetention
   /** Called with every checkpoint once it is durable: stored elsewhere, it proves tampering. */
-  readonly onCheckpoint?: (checkpoint: LedgerCheckpoint) => void
+  readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
   /**
    * Called with what no caller waits for: writing fails, and works again (`fault` undefined);
    * maintenance fails; a thread died.

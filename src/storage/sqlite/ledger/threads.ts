@@ -6,9 +6,9 @@ import { createRestartingThread, type RestartingThread } from '../threads/restar
 /** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
 export interface LedgerRetention {
   /** Milliseconds. */
-  readonly ageMs?: number
+  readonly ageMs?: number | undefined
   /** Of the database file, without its write-ahead log. */
-  readonly bytes?: number
+  readonly bytes?: number | undefined
 }
 
 /** What a thread is started with; its role decides which calls it answers. */

@@ -17,7 +17,7 @@ export interface SqliteUsageStoreOptions {
    */
   readonly file: string
   /** Milliseconds since the epoch. @default Date.now */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /** Rows checked for being over, at once. */
