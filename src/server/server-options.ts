@@ -1,4 +1,5 @@
 import type { DeploymentOptions } from '../config/settings.ts'
+import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
@@ -27,6 +28,8 @@ export interface ServerOptions extends DeploymentOptions {
   readonly clock?: Clock
   /** Never jumps: limits and leases run by it. @default performance.now */
   readonly monotonic?: Clock
+  /** Runs the timers of the ward and its jobs. @default the process's own timers */
+  readonly scheduler?: Scheduler
 }
 
 /** A server that answers. */

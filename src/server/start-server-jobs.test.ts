@@ -8,6 +8,7 @@ import { serverDefaults } from '../../test/parity/start-server-target.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'
 import { closeWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { constantModel } from '../../test/support/test-app.ts'
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import { openWard } from '../ward/open-ward.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { startServer } from './start-server.ts'
@@ -78,7 +79,7 @@ const later = { prefer: 'respond-async' }
 const once = { 'idempotency-key': 'a' }
 
 describe('what was accepted outlives the server', () => {
-  test('a job that nobody worked on is done by the next start; its repeated request is answered the same', async () => {
+  test('a job that had no worker is done by the next start; its repeated request is answered the same', async () => {
     const first = await start({ jobWorkers: 0 })
     const submit = ({ ask }: Started) => ask('POST', '/predict', { text: 'a' }, { ...later, ...once })
     const { json: job } = await submit(first)
@@ -97,7 +98,13 @@ describe('what was accepted outlives the server', () => {
 
   test('on closing, a job that ends within the grace ends; one that does not is handed back, uncounted', async () => {
     const held = createHeldModel()
-    const first = await start({ models: [held.model], shutdownGrace: 50, jobWorkers: 1 })
+    const grace = heldTimer(54_321)
+    const first = await start({
+      models: [held.model],
+      shutdownGrace: grace.ms,
+      scheduler: grace.scheduler,
+      jobWorkers: 1,
+    })
     const { json: job } = await first.ask('POST', '/predict', { text: 'abc' }, later)
     await held.call(0)
     const stream = await fetch(`${first.server.address}/jobs/${job.id}/events`, {
@@ -105,6 +112,8 @@ describe('what was accepted outlives the server', () => {
     })
     const closed = first.server.close()
     expect(await stream.text()).not.toContain('succeeded')
+    const endGrace = await grace.begun
+    endGrace()
     await closed
     const second = await start({ models: [held.model] })
     const call = await held.call(1)
@@ -144,7 +153,7 @@ describe('what was accepted outlives the server', () => {
 })
 
 describe('a model in a thread', () => {
-  test('is told when its client goes away, which is no fault of anybody', async () => {
+  test('is told when its client goes away, which is no fault', async () => {
     const { server, ask, key: own, lines } = await start({ models: [threadedModel] })
     const controller = new AbortController()
     const begun = heard('begun 50000')
@@ -219,6 +228,24 @@ describe('webhooks', () => {
     }
   })
 })
+
+/** A scheduler whose timer of exactly `ms` fires when the test says so. */
+function heldTimer(ms: number): {
+  readonly ms: number
+  readonly scheduler: Scheduler
+  readonly begun: Promise<() => void>
+} {
+  const begun = Promise.withResolvers<() => void>()
+  const scheduler: Scheduler = {
+    ...processScheduler,
+    after(afterMs, run) {
+      if (afterMs !== ms) return processScheduler.after(afterMs, run)
+      begun.resolve(run)
+      return () => {}
+    },
+  }
+  return { ms, scheduler, begun: begun.promise }
+}
 
 /** Resolves when the threaded model says this. */
 function heard(text: string): Promise<void> {
