@@ -22,7 +22,7 @@ export const serverDefaults: ServerOptions = {
 }
 
 /** The real server on a data folder of its own; its keys are changed by a second ward on the same folder, as the command line does. */
-export async function startServerTarget(options: TargetOptions = {}): Promise<ParityTarget> {
+export async function startServerTarget({ schemes, ...options }: TargetOptions = {}): Promise<ParityTarget> {
   const data = mkdtempSync(join(tmpdir(), 'modelward-parity-'))
   const time = { now: Date.UTC(2026, 5, 1) }
   const clock = (): number => time.now
@@ -31,6 +31,7 @@ export async function startServerTarget(options: TargetOptions = {}): Promise<Pa
   const server = await startServer({
     ...serverDefaults,
     ...options,
+    ...(schemes && { scheme: schemes }),
     data,
     clock,
     monotonic: clock,
