@@ -30,7 +30,7 @@ export interface BenchResult {
   readonly targets: readonly Target[]
   /** What a reader must know to read the figures right. */
   readonly notes: readonly string[]
-  /** Every sample, for whoever wants to compute something else. */
+  /** Every sample, for other statistics. */
   readonly samples: Readonly<Record<string, unknown>>
 }
 

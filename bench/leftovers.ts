@@ -5,7 +5,10 @@ import { join } from 'node:path'
 /** What must be undone however the run ends: processes to kill, folders to remove. */
 const leftovers = new Set<() => void>()
 
-/** Has this done when the program ends, unless the function returned is called first, which does it at once. */
+/**
+ * Has this done when the program ends, unless the function returned is called first, which does it
+ * at once.
+ */
 export function undoAtExit(undo: () => void): () => void {
   leftovers.add(undo)
   return () => {

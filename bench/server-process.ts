@@ -27,7 +27,10 @@ export interface ServerProcess {
   readonly stop: () => Promise<void>
 }
 
-/** Linux counts CPU time in hundredths of a second towards programs, on every architecture that Node runs on. */
+/**
+ * Linux counts CPU time in hundredths of a second towards programs, on every architecture that Node
+ * runs on.
+ */
 const microsecondsPerTick = 10_000
 
 export function startServerProcess(options: ServerCommand): ServerProcess {
@@ -77,14 +80,16 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   }
 }
 
-/** Fields 14 and 15 of proc(5)'s `stat`; the name, field 2, is in parentheses and may hold anything. */
+/**
+ * Fields 14 and 15 of proc(5)'s `stat`; the name, field 2, is in parentheses and may hold anything.
+ */
 function readCpuTime(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * microsecondsPerTick
 }
 
-/** A port on loopback that nobody listens on at this moment. */
+/** A port on loopback that is free at this moment. */
 export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -16,7 +16,10 @@ function medianOf(sorted: readonly number[]): number {
   return (lower + upper) / 2
 }
 
-/** The sample that this share (0…1) of all do not exceed: the nearest rank. Sorts the array it is given. */
+/**
+ * The sample that this share (0…1) of all do not exceed: the nearest rank. Sorts the array it is
+ * given.
+ */
 export function percentileOf(samples: Float64Array, share: number): number {
   samples.sort()
   return samples[Math.max(0, Math.ceil(samples.length * share) - 1)] ?? Number.NaN

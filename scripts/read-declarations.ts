@@ -8,7 +8,7 @@ export interface Declaration {
   readonly name: string
   /** Whether it is there when the program runs: a function, a class, a constant. */
   readonly isValue: boolean
-  /** The text of its docstring; empty where there is none. */
+  /** The text of its docstring; empty without one. */
   readonly doc: string
   /** Its declaration, or each of its overloads. */
   readonly code: string

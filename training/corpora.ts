@@ -16,7 +16,9 @@ const open = { isPermissive: true }
 const unstated = { isPermissive: false }
 const training = { use: 'train', weight: 1 } as const
 
-/** Half weight for whole film reviews: they are long, and would impose their tone on other texts. */
+/**
+ * Half weight for whole film reviews: they are long, and would impose their tone on other texts.
+ */
 const longReviews = { use: 'train', weight: 0.5 } as const
 
 /** Half weight for single words and phrases, which are many and say little about sentences. */

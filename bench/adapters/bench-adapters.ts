@@ -60,7 +60,9 @@ function contestantsOf({ name, shown, hook, app, peer }: Framework): readonly Co
   ]
 }
 
-/** What the guard costs in a user's own app, with a key in memory, and what its peers cost there. */
+/**
+ * What the guard costs in a user's own app, with a key in memory, and what its peers cost there.
+ */
 export const benchAdapters: Bench = (options, tell) =>
   runContest(
     {

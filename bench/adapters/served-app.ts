@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
 import { openModelward, type Ward } from '../../src/index.ts'
 
-/** What is put in front of the route; `empty` is what the framework itself takes for a guard that looks at nothing. */
+/**
+ * What is put in front of the route; `empty` is what the framework itself takes for a guard that
+ * looks at nothing.
+ */
 export type Guard = (typeof guards)[number]
 
 const guards = ['none', 'empty', 'modelward', 'peer'] as const
@@ -22,7 +25,9 @@ export function readServed(): Served {
   return { port: Number(BENCH_PORT), key: BENCH_KEY, guard }
 }
 
-/** The ward over the data folder that the key is in: the guard alone, for the peers keep no record. */
+/**
+ * The ward over the data folder that the key is in: the guard alone, for the peers keep no record.
+ */
 export function openWard(): Promise<Ward<true>> {
   const { BENCH_DATA = '' } = process.env
   return openModelward({ data: BENCH_DATA, create: false, ledgerMode: 'none' })

@@ -39,7 +39,8 @@ async function createCases(small: KeyedWard, large: KeyedWard, many: number): Pr
   const uncachedSmall = await small.openWard(2)
   const uncachedLarge = await large.openWard(2)
   const { keys } = large
-  // They lie anywhere, and each is met once a round, so that nothing of it is left in the guard's memory.
+  // They lie anywhere, and each is met once a round, so that nothing of it is left in the guard's
+  // memory.
   const sampled = drawNumbers(Math.min(sampleSize, many), many)
   const texts = sampled.map(keys.text)
   const fewTexts = Array.from({ length: fewKeys }, (_, number) => small.keys.text(number))

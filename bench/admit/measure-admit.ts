@@ -21,18 +21,23 @@ export interface AdmitCase {
 const demand = { scope: 'predict' }
 
 /**
- * Calls between two turns of the event loop. Without one the guard cannot hear its store, and when the lease ends, after five
- * seconds, it asks the store for every key: what was to be the time of a cached key would be that of another.
+ * Calls between two turns of the event loop. Without one the guard cannot hear its store, and when
+ * the lease ends, after five seconds, it asks the store for every key: what was to be the time of a
+ * cached key would be that of another.
  */
 const callsPerTurn = 1_000
 
-/** Presents keys one after the other; throws unless each came to what was expected, in the way that was expected. */
+/**
+ * Presents keys one after the other; throws unless each came to what was expected, in the way that
+ * was expected.
+ */
 export async function measureAdmit(options: AdmitCase): Promise<Round> {
   const { name, ward, calls, keyOf, expected, lookUpsPerCall } = options
   const { open, admit } = ward.guard
   const heads = Array.from({ length: calls }, (_, call) => headOf(keyOf(call)))
   const samples = new Float64Array(calls)
-  // Making the heads took its time, in which nothing was heard; and the first call of a key is never a cached one.
+  // Making the heads took its time, in which nothing was heard; and the first call of a key is
+  // never a cached one.
   await ward.refresh()
   if (lookUpsPerCall === 0) await ward.admit(headOf(keyOf(0)), demand)
   const before = ward.lookUps()

@@ -5,7 +5,10 @@ import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../../s
 import { createSecretRecord } from '../../src/keys/new-key.ts'
 import type { Peppers } from '../../src/secrets/peppers.ts'
 
-/** Keys of which each follows from its number, so that a million of them need not be kept to be presented again. */
+/**
+ * Keys of which each follows from its number, so that a million of them need not be kept to be
+ * presented again.
+ */
 export interface NumberedKeys {
   readonly text: (number: number) => string
   /** The right id and checksum with a secret that is not the key's. */

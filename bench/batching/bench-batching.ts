@@ -25,7 +25,9 @@ interface Load {
   readonly p50Ms: number
 }
 
-/** What dynamic batching gains under load, and costs a lone caller, on a network of matrix products. */
+/**
+ * What dynamic batching gains under load, and costs a lone caller, on a network of matrix products.
+ */
 export const benchBatching: Bench = async ({ rounds = 5, seconds = 2 }, tell) => {
   const folder = createModelFolder()
   const removeFolder = undoAtExit(folder.remove)
@@ -124,7 +126,9 @@ async function measure(model: ServedModel, callerCount: number, seconds: number)
   }
 }
 
-/** An input is a number that stands for a row: what is measured is the network, not how rows travel. */
+/**
+ * An input is a number that stands for a row: what is measured is the network, not how rows travel.
+ */
 function moduleOf(settings: string): string {
   return `
     import * as ort from 'onnxruntime-node'

@@ -2,7 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { repositoryFolder } from '../repository-folder.ts'
 
-/** What a contestant is started with; its environment says `BENCH_PORT`, `BENCH_DATA` and `BENCH_KEY` too. */
+/**
+ * What a contestant is started with; its environment says `BENCH_PORT`, `BENCH_DATA` and
+ * `BENCH_KEY` too.
+ */
 export interface Place {
   readonly port: number
   /** Modelward's data folder; the others leave it alone. */

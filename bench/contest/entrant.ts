@@ -52,7 +52,7 @@ export async function enter(
     logFile: join(folder, `${contestant.name}.log`),
   })
   const url = `http://127.0.0.1:${port}/predict`
-  // Whoever asks for no key is sent one all the same, so that all read as many bytes.
+  // Apps that ask for no key are sent one all the same, so that all read as many bytes.
   const header = contestant.keyHeader?.(key) ?? { name: 'X-API-Key', value: key }
   const entrant = { contestant, server, load: { url, header, body } }
   const deadline = performance.now() + startMsMax
@@ -74,8 +74,9 @@ async function answers({ load }: Entrant): Promise<boolean> {
 }
 
 /**
- * What it answers the request that it will be measured with. Throws unless it also refuses a wrong key, and logs requests if
- * and only if it is said to: a default that changes must not change what a row is about.
+ * What it answers the request that it will be measured with. Throws unless it also refuses a wrong
+ * key, and logs requests if and only if it is said to: a default that changes must not change what
+ * a row is about.
  */
 export async function checkEntrant({ contestant, server, load }: Entrant): Promise<unknown> {
   const send = (value: string) =>
@@ -102,7 +103,9 @@ export async function checkEntrant({ contestant, server, load }: Entrant): Promi
   return answer
 }
 
-/** One turn of load; undefined, so that it counts for nothing, unless every answer was a success. */
+/**
+ * One turn of load; undefined, so that it counts for nothing, unless every answer was a success.
+ */
 export async function takeTurn(entrant: Entrant, { seconds, core }: TurnOptions): Promise<Turn | undefined> {
   const { server, load } = entrant
   const before = server.cpuTime()

@@ -32,7 +32,9 @@ const columns = [
   'turns',
 ] as const
 
-/** Medians, with the least and the most in brackets; ratios are those of turns of the same round. */
+/**
+ * Medians, with the least and the most in brackets; ratios are those of turns of the same round.
+ */
 export function reportContest(
   { name: contest, contestants, targets, notes }: Contest,
   turns: ReadonlyMap<string, Turns>,
@@ -71,8 +73,9 @@ export function reportContest(
 }
 
 /**
- * How far turns of a bare server, which are all alike, may lie apart. On a machine that others use they do by a factor of 8, and a
- * median of such ratios comes out on either side of a target by chance.
+ * How far turns of a bare server, which are all alike, may lie apart. On a machine that others use
+ * they do by a factor of 8, and a median of such ratios comes out on either side of a target by
+ * chance.
  */
 const unsteadyFrom = 1.25
 

@@ -54,7 +54,7 @@ function chooseContestants(
   return contestants.filter((one) => named.some(({ name, base }) => [name, base].includes(one.name)))
 }
 
-/** Whoever answers something else does other work. */
+/** An app that answers something else does other work. */
 async function checkAnswers(entrants: readonly Entrant[]): Promise<void> {
   let expected: unknown
   for (const entrant of entrants) {

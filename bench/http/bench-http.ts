@@ -2,7 +2,10 @@ import type { Bench } from '../bench.ts'
 import { runContest } from '../contest/run-contest.ts'
 import { findContestants } from './contestants.ts'
 
-/** How many requests a guarded server answers, against the same route unguarded and against its peers. */
+/**
+ * How many requests a guarded server answers, against the same route unguarded and against its
+ * peers.
+ */
 export const benchHttp: Bench = (options, tell) =>
   runContest(
     {

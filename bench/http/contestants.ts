@@ -78,7 +78,10 @@ export function findContestants(): readonly Contestant[] {
   ]
 }
 
-/** Twice: on what Debian's packages bring along, and on the faster parts that a user may add to them. */
+/**
+ * Twice: on what Debian's packages bring along, and on the faster parts that a user may add to
+ * them.
+ */
 function findFastApi(): readonly Contestant[] {
   return [
     fastApi('fastapi', 'asyncio', 'h11', 'python3-fastapi uvicorn'),

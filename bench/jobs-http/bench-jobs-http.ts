@@ -17,7 +17,10 @@ const warmUpSeconds = 1
 
 type Measured = ReadonlyMap<Contestant, readonly Turn[]>
 
-/** How many predictions a server accepts to answer later, over HTTP, and how many of them it completes. */
+/**
+ * How many predictions a server accepts to answer later, over HTTP, and how many of them it
+ * completes.
+ */
 export const benchJobsHttp: Bench = async ({ rounds = 5, seconds = 5, only }, tell) => {
   installWrk(tell)
   const chosen = findContestants().filter(({ name }) => only === undefined || only.includes(name))

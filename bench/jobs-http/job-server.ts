@@ -27,7 +27,7 @@ export interface Contestant {
 /** What one turn of load showed. */
 export interface Turn {
   readonly acceptedPerSecond: number
-  /** From the first request until no job waits or runs; undefined where nobody can tell. */
+  /** From the first request until no job waits or runs; undefined where that is unknown. */
   readonly completedPerSecond: number | undefined
   /** CPU time of the server's process for each, until no job waits or runs, in microseconds. */
   readonly cpuPerJob: number

@@ -14,7 +14,7 @@ type Rounds = readonly MeasuredWardJobs[]
 type Phase = keyof MeasuredWardJobs
 
 const phases: Readonly<Record<Phase, string>> = {
-  accepted: 'accepted, nobody works on them',
+  accepted: 'accepted, without workers',
   completed: 'completed, all were waiting',
   together: 'accepted and completed at once',
 }

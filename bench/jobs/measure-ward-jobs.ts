@@ -13,15 +13,21 @@ export interface MeasuredPhase {
 }
 
 export interface MeasuredWardJobs {
-  /** Accepted durably, while nobody works on them. */
+  /** Accepted durably, while no worker runs. */
   readonly accepted: MeasuredPhase & {
     /** Milliseconds until a job is accepted. */
     readonly p50Ms: number
     readonly p99Ms: number
   }
-  /** Those same jobs, once a ward that works on them is open until the record of the last end is durable. */
+  /**
+   * Those same jobs, once a ward that works on them is open until the record of the last end is
+   * durable.
+   */
   readonly completed: MeasuredPhase
-  /** As many again, accepted and worked on at once, from the first call until the record of the last end is durable. */
+  /**
+   * As many again, accepted and worked on at once, from the first call until the record of the last
+   * end is durable.
+   */
   readonly together: MeasuredPhase
 }
 
@@ -32,7 +38,10 @@ const warmUpJobs = 500
 const owners = 4
 const bound = 10_000_000
 
-/** Has jobs of the built-in model accepted and worked on in a folder of their own: jobs, ledger and all, as `openModelward` opens them. */
+/**
+ * Has jobs of the built-in model accepted and worked on in a folder of their own: jobs, ledger and
+ * all, as `openModelward` opens them.
+ */
 export async function measureWardJobs(jobs: number): Promise<MeasuredWardJobs> {
   const folder = createTemporaryFolder()
   const runtime = await createModelRuntime()

@@ -3,9 +3,14 @@ import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
 import { type Appended, measureAppend } from './measure-append.ts'
 import { measureQuery, type Queried } from './measure-query.ts'
 
-/** In flight at once: one, as many as a busy server has, and so many that a commit is never small. */
+/**
+ * In flight at once: one, as many as a busy server has, and so many that a commit is never small.
+ */
 const depths = [1, 64, 4_096] as const
-/** How many keys share the records: few, so that each is in every block, and so many that each is in few. */
+/**
+ * How many keys share the records: few, so that each is in every block, and so many that each is in
+ * few.
+ */
 const keyCounts = [100, 100_000] as const
 
 type Appends = ReadonlyMap<number, readonly Appended[]>

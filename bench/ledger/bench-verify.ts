@@ -7,7 +7,10 @@ import type { Bench, BenchResult } from '../bench.ts'
 import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
 import { recordsOfBlock, writeLedger } from './verified-ledger.ts'
 
-/** How many keys share the records: few, so that each is in every block, and so many that each is in few. */
+/**
+ * How many keys share the records: few, so that each is in every block, and so many that each is in
+ * few.
+ */
 const keyCounts = [100, 5_000] as const
 const parts = ['chain and index', 'chain only'] as const
 const target = 500_000

@@ -13,7 +13,10 @@ export interface Appended {
   readonly p99Ms: number
 }
 
-/** Appends for so many seconds with so many in flight, to a ledger of its own with all of its threads. */
+/**
+ * Appends for so many seconds with so many in flight, to a ledger of its own with all of its
+ * threads.
+ */
 export async function measureAppend(inFlight: number, seconds: number): Promise<Appended> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-bench-'))
   try {

@@ -12,7 +12,10 @@ import { keyIdOf, recordOf } from './record-of.ts'
 export interface Queried {
   readonly bytesPerRecord: number
   readonly buildSeconds: number
-  /** The last 100 records of one key, milliseconds, by how many keys share the records: the median and the worst of 50. */
+  /**
+   * The last 100 records of one key, milliseconds, by how many keys share the records: the median
+   * and the worst of 50.
+   */
   readonly last100Ms: { readonly p50: number; readonly max: number }
   /** Usage of one key by day, milliseconds. */
   readonly usageMs: number

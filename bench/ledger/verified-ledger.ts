@@ -8,7 +8,10 @@ import { recordOf } from './record-of.ts'
 /** What a commit gathers at 64 connections. */
 export const recordsOfBlock = 64
 
-/** Writes a ledger as a server does, but in one commit: one stream, and the index up to the last span that is full. */
+/**
+ * Writes a ledger as a server does, but in one commit: one stream, and the index up to the last
+ * span that is full.
+ */
 export function writeLedger(file: string, records: number, keys: number): void {
   const database = openLedgerDatabase({ file, busyTimeoutMs: 1_000 })
   try {

@@ -30,7 +30,7 @@ export const histories: readonly History[] = [
   {
     name: 'edge',
     limits: [{ amount: 10, windowMs: minuteMs }],
-    // The first request is there to begin the window of whoever counts from the first request on.
+    // The first request begins the window of limiters that count from the first request on.
     bursts: [
       { atMs: 0, requests: 1 },
       { atMs: 59_500, requests: 10 },

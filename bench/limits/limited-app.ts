@@ -14,7 +14,8 @@ export interface LimitedApp {
 }
 
 /**
- * Opens one with these limits of the caller, which it asks in this order. Undefined: it has no way to say that.
+ * Opens one with these limits of the caller, which it asks in this order. Undefined: it has no way
+ * to say that.
  */
 export type OpenLimitedApp = (
   limits: readonly AppLimit[],

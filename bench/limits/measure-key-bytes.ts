@@ -1,4 +1,5 @@
-// `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one limit in use, in a process of its own.
+// `node --expose-gc bench/limits/measure-key-bytes.ts KEYS`: bytes of memory for each key with one
+// limit in use, in a process of its own.
 
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { parseLimitSetting } from '../../src/limits/limit-setting.ts'

@@ -14,12 +14,18 @@ export interface Taken {
   readonly p99: number
 }
 
-/** One whose every use is kept by its time, one that is counted in slots, and one that the owner's keys share. */
+/**
+ * One whose every use is kept by its time, one that is counted in slots, and one that the owner's
+ * keys share.
+ */
 export const threeLimits: { readonly key: readonly string[]; readonly owner: readonly string[] } = {
   key: ['60/s', '600/10s'],
   owner: ['6000/min'],
 }
-/** What the limits' clock moves on with each call: five sixths of the first limits, and they are as full as that while it is measured. */
+/**
+ * What the limits' clock moves on with each call: five sixths of the first limits, and they are as
+ * full as that while it is measured.
+ */
 const stepMs = 20
 const calls = 100_000
 /** As in `measureAdmit`: without a turn of the event loop the guard could not hear its store. */

@@ -1,6 +1,9 @@
 import type { AppLimit, LimitedApp } from './limited-app.ts'
 
-/** What is right: the time of every admitted request is kept, and a request counts for every limit or for none. */
+/**
+ * What is right: the time of every admitted request is kept, and a request counts for every limit
+ * or for none.
+ */
 export function openPlainList(limits: readonly AppLimit[]): LimitedApp {
   const admittedAt: number[] = []
   return {

@@ -1,4 +1,5 @@
-// `node bench/limits/play-histories.ts NAME`: plays every history against one contestant, in a process of its own, whose time stands still.
+// `node bench/limits/play-histories.ts NAME`: plays every history against one contestant, in a
+// process of its own, whose time stands still.
 import { mock } from 'node:test'
 import { type Admitted, histories, playHistory } from './histories.ts'
 import type { OpenLimitedApp } from './limited-app.ts'

@@ -1,4 +1,7 @@
-/** Film reviews in the manner of SST-2, 1 to 35 words and 17 in the mean, punctuation marks counted as SST-2 does, written for this benchmark. */
+/**
+ * Film reviews in the manner of SST-2, 1 to 35 words and 17 in the mean, punctuation marks counted
+ * as SST-2 does, written for this benchmark.
+ */
 export const sentences: readonly string[] = [
   'a quiet little triumph',
   'dull , loud and endless',

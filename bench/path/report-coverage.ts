@@ -1,5 +1,5 @@
-// Loaded into the server before its own code (`--import`): answers each message with the functions of
-// the main thread that ran since the last one.
+// Loaded into the server before its own code (`--import`): answers each message with the functions
+// of the main thread that ran since the last one.
 import { Session } from 'node:inspector'
 import { isMainThread } from 'node:worker_threads'
 

@@ -4,7 +4,8 @@ import { addPredictRoute } from './predict-route.ts'
 
 const { BENCH_PORT } = process.env
 const app = fastify({ logger: process.argv.includes('--log') })
-// Modelward's own way of sending answers, without a guard: tells what the guard costs from what this gives.
+// Modelward's own way of sending answers, without a guard: tells what the guard costs from what
+// this gives.
 if (process.argv.includes('--together')) {
   app.addHook('onSend', (_request, _reply, _payload, done) => void setImmediate(done))
 }

@@ -1,5 +1,5 @@
 # What FastAPI's users answer later, and how they keep a model from blocking the event loop.
-# A background task is kept in memory: it dies with the process, and nobody can ask for its result.
+# A background task is kept in memory: it dies with the process, and its result cannot be read.
 # The slow model needs 20 ms of CPU time, in a thread, which holds Python's lock meanwhile.
 import asyncio
 import time

@@ -1,4 +1,5 @@
-// What a Fastify user would put together: one key for all, and a limit so high that it never refuses.
+// What a Fastify user would put together: one key for all, and a limit so high that it never
+// refuses.
 import bearerAuth from '@fastify/bearer-auth'
 import rateLimit from '@fastify/rate-limit'
 import { fastify } from 'fastify'

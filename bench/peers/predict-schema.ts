@@ -1,6 +1,9 @@
 const score = { type: 'number' }
 
-/** What both Fastify peers check and write: the same input and answer as Modelward's `POST /predict`. */
+/**
+ * What both Fastify peers check and write: the same input and answer as Modelward's `POST
+ * /predict`.
+ */
 export const predictSchema = {
   body: {
     type: 'object',

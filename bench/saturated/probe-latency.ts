@@ -18,7 +18,10 @@ export interface Latency {
 /** Between an answer and the next request: so seldom that asking is no load of its own. */
 const gapMs = 5
 
-/** Asks one request after the other over a kept-alive connection for some seconds; throws unless each is answered with 200. */
+/**
+ * Asks one request after the other over a kept-alive connection for some seconds; throws unless
+ * each is answered with 200.
+ */
 export async function probeLatency(probe: Probe, seconds: number): Promise<Latency> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   try {

@@ -11,7 +11,9 @@ import { formatSpread, type Spread, spreadOf } from '../statistics.ts'
 const answerMsMax = 30_000
 const targetMs = 1_000
 
-/** How long `npm start` takes from the command to the first answer, on a clone that is installed. */
+/**
+ * How long `npm start` takes from the command to the first answer, on a clone that is installed.
+ */
 export const benchStart: Bench = async ({ rounds = 9 }, tell) => {
   const folder = createTemporaryFolder()
   try {
@@ -74,7 +76,10 @@ async function timeServer(command: readonly [string, ...string[]], cwd: string):
   }
 }
 
-/** Whether `GET /health` is answered with 200; a connection that is refused is an answer too, and says no. */
+/**
+ * Whether `GET /health` is answered with 200; a connection that is refused is an answer too, and
+ * says no.
+ */
 function isAnswering(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: '127.0.0.1', port })
@@ -91,7 +96,8 @@ function isAnswering(port: number): Promise<boolean> {
 }
 
 function timeCommand(program: string, args: readonly string[], cwd: string): number {
-  // The cache of compiled code that `src/cli/main.ts` turns on for itself: without it, imports take longer than they do there.
+  // The cache of compiled code that `src/cli/main.ts` turns on for itself: without it, imports take
+  // longer than they do there.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(cwd, 'node_modules/.cache/modelward') }
   const startedAt = performance.now()
   const { status, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8' })

@@ -192,7 +192,7 @@ describe('loadConfig', () => {
     expect(faults).toHaveLength(settings[name].empty.startsWith('A fault') ? 1 : 0)
   })
 
-  test('limits come to their shortest form; one that is none, or said twice, is a fault that says how they are written', () => {
+  test('limits come to their shortest form; an invalid or repeated one is a fault that says how to write them', () => {
     const { config, inputs } = load({
       flags: { limitDefault: ['10 / Minute, 1000/day', 'shadow 5 concurrent'] },
       environment: { MODELWARD_LIMIT_EVERYONE: '500000 characters/hour' },

@@ -9,7 +9,7 @@ import { createLog } from './http/log.ts'
 
 const log = createLog({ level: 'silent', keyHeader: 'X-API-Key' })
 
-test('answers how the limits of a key stand, to whoever may open the folder', async () => {
+test('tells every user who may open the folder how the limits of a key stand', async () => {
   const ward = await createTestWard({ keys: { alice: { limits: ['3/min'] } } })
   const folder = createTemporaryFolder()
   const close = await openControlSocket(folder, ward, log)

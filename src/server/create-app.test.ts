@@ -101,7 +101,7 @@ describe('errors', () => {
     ).toBe(404)
   })
 
-  test('the body of a request that nobody will answer is not looked at', async () => {
+  test('the body of a request that no route answers is not read', async () => {
     const { app, keys } = await open({ bodyMax: 100 })
     const headers = { ...asKey(keys.right), 'content-type': 'application/json' }
     for (const payload of ['{"tex', 'a'.repeat(1_000)]) {

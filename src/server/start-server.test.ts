@@ -100,7 +100,7 @@ describe('the first start', () => {
     expect((await predict(server, demo)).status).toBe(200)
   })
 
-  test('writes the file before the keys, so that no crash leaves keys whose texts nobody has', async () => {
+  test('writes the file before the keys, so that no crash leaves keys whose texts are lost', async () => {
     const { ward, storage } = await openWard({
       data,
       create: true,
@@ -126,7 +126,7 @@ describe('the first start', () => {
 })
 
 describe('what stands in the way of a start', () => {
-  test('a port that is in use: nothing stays open, and no keys were made that nobody saw', async () => {
+  test('a port that is in use: nothing stays open, and no keys were made unseen', async () => {
     const first = await start()
     const other = join(data, '..', 'other')
     const failed = start({ data: other, port: portOf(first.server) })
@@ -234,7 +234,7 @@ describe('what the HTTP parser refuses', () => {
     ['no HTTP', 'hello\r\n\r\n', 400, 'request_malformed'],
     ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'method_not_allowed'],
     [
-      'a chunk that is none',
+      'a malformed chunk',
       'POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
       400,
       'request_malformed',

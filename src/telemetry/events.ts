@@ -1,6 +1,8 @@
 export type EventLevel = 'info' | 'warn' | 'error'
 
-/** What an event carries beside its name: the fields of its log line, and later a metric's labels. */
+/**
+ * What an event carries beside its name: the fields of its log line, and later a metric's labels.
+ */
 export interface EventFields {
   readonly 'keys.sync_failed': NoFields
   readonly 'keys.sync_back': NoFields

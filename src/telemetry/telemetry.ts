@@ -20,12 +20,15 @@ export interface Telemetry {
   readonly event: <Name extends EventName>(name: Name, fields: EventFields[Name], cause?: unknown) => void
 }
 
-/** Gives each event to each listener. A listener that throws loses that event; the caller goes on. */
+/**
+ * Gives each event to each listener. A listener that throws loses that event; the caller goes on.
+ */
 export function createTelemetry(listeners: readonly EventListener[]): Telemetry {
   return {
     event(name, fields, cause) {
       const { level, sentence } = events[name]
-      // The union's members are built from one row each; TypeScript cannot see that name and fields agree.
+      // The union's members are built from one row each; TypeScript cannot see that name and fields
+      // agree.
       const event = { name, level, message: sentence, fields, ...(cause !== undefined && { cause }) }
       for (const listener of listeners) notify(listener, event as OperationalEvent)
     },

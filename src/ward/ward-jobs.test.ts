@@ -43,7 +43,7 @@ describe('ward.jobs', () => {
     await second.close()
   })
 
-  test('that somebody waits for keep the process alive, however long that takes, and so does closing', async () => {
+  test('that a caller waits for keep the process alive, however long they take, and so does closing', async () => {
     expect(await startProcess('await-jobs', folder).ended).toEqual([
       ...['waited: succeeded', 'followed: succeeded', 'closed'],
     ])

@@ -102,7 +102,8 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly limitBadKeys?: string | undefined
   /**
    * `before`: an answer waits until its record is durable, and is 503 `ledger_unavailable` if that
-   * fails. `after`: it does not wait, and a record that could not be written is `ledger.record_lost`.
+   * fails. `after`: it does not wait, and a record that could not be written is
+   * `ledger.record_lost`.
    * @default 'before'
    */
   readonly ledgerMode?: LedgerMode | undefined

@@ -55,7 +55,9 @@ describe('the imports of the sources, types included', () => {
   })
 })
 
-/** What is planted in each folder: an import of every other folder, of built-ins and of packages. */
+/**
+ * What is planted in each folder: an import of every other folder, of built-ins and of packages.
+ */
 const outsiders = [
   'zod',
   'fastify',
@@ -67,7 +69,10 @@ const outsiders = [
   'node:sqlite',
 ]
 
-/** A tree of its own under the project's rules, so that no build or test beside this one meets a planted file. */
+/**
+ * A tree of its own under the project's rules, so that no build or test beside this one meets a
+ * planted file.
+ */
 const tree = mkdtempSync(join(tmpdir(), 'modelward-rules-'))
 afterAll(() => rmSync(tree, { recursive: true }))
 

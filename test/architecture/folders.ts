@@ -6,7 +6,9 @@ export interface Folder {
   readonly name: string
   /** The folders of `src` that it may import. */
   readonly folders: readonly string[]
-  /** The packages and built-ins that it may import; `node:*` is every built-in but `node:sqlite`. */
+  /**
+   * The packages and built-ins that it may import; `node:*` is every built-in but `node:sqlite`.
+   */
   readonly packages: readonly string[]
 }
 
@@ -26,7 +28,9 @@ export const folders: readonly Folder[] = [
   packages: namesIn(others),
 }))
 
-/** The folder of a path such as `src/storage/sqlite/keys/key-table.ts`: the longest that holds it. */
+/**
+ * The folder of a path such as `src/storage/sqlite/keys/key-table.ts`: the longest that holds it.
+ */
 export function folderOf(path: string): Folder | undefined {
   const holding = folders.filter(({ name }) => path === `src/${name}` || path.startsWith(`src/${name}/`))
   return holding.toSorted((a, b) => b.name.length - a.name.length)[0]

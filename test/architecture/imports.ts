@@ -24,7 +24,10 @@ function readImports(file: string): readonly Import[] {
 
 export const imports: readonly Import[] = sources.flatMap(readImports)
 
-/** Files that import each other, directly or through others: each circle as the list of its files (Tarjan, 1972). */
+/**
+ * Files that import each other, directly or through others: each circle as the list of its files
+ * (Tarjan, 1972).
+ */
 export function findCircles(edges: readonly Import[]): readonly (readonly string[])[] {
   const targets = Map.groupBy(edges, ({ from }) => from)
   const order = new Map<string, { index: number; low: number; isOpen: boolean }>()

@@ -33,7 +33,7 @@ export function startProcess(name: string, ...args: readonly string[]): ChildPro
     if (code !== 0 && code !== null) throw new Error(`${name} ended with ${code}: ${errors}`)
     return lines
   })
-  // Whoever kills it, or waits for lines, hears of it there.
+  // A caller that kills it, or waits for lines, gets the error there.
   ended.catch(() => {})
   return {
     waitForLines: (count) =>

@@ -32,7 +32,7 @@ export function testJobClaims(get: GetStore): void {
 }
 
 function testLeases(get: GetStore): void {
-  test('a claimed job runs, its attempt counted and begun now, and is nobody else’s', async () => {
+  test('a claimed job runs, its attempt counted and begun now, and no other worker gets it', async () => {
     await submit(get(), jobOf(1))
     const [claimed] = await claim(get(), { now: jobBegin + 5 })
     expect(claimed).toMatchObject({
@@ -255,7 +255,7 @@ function testExtending(get: GetStore): void {
     expect(idsOf(await claim(get(), { now: jobBegin + 2 * leaseMs }))).toEqual([1])
   })
 
-  test('progress is seen, and is a new version; without any there is none', async () => {
+  test('progress is seen, and is a new version; without progress there is no new version', async () => {
     const job = await startJob(get(), jobOf(1, { total: 10 }))
     const until = jobBegin + leaseMs
     await get().extend([{ ...job, done: 4 }], until)
@@ -279,7 +279,7 @@ function testExtending(get: GetStore): void {
     expect(await find(get(), 3)).toMatchObject({ status: 'succeeded' })
   })
 
-  test('a lease that has run out is held until somebody takes the job: a slow worker loses nothing for nothing', async () => {
+  test('a lease that has run out stays until another worker takes the job: a slow worker loses nothing needlessly', async () => {
     const job = await startJob(get())
     expect(await claim(get(), { now: jobBegin + leaseMs, models: ['another'] })).toEqual([])
     expect(await get().extend([{ ...job, done: 0 }], jobBegin + 3 * leaseMs)).toEqual([])

@@ -74,7 +74,7 @@ function testFinding(get: GetStore): void {
 }
 
 function testLists(get: GetStore): void {
-  test('those that have ended are listed by their end, the newest first, whoever’s and however they ended', async () => {
+  test('ended jobs are listed by their end, the newest first, of every owner and with every end', async () => {
     const started = new Map<number, ClaimedJob>()
     for (const number of [1, 2, 3, 4])
       started.set(number, await startJob(get(), jobOf(number, { owner: `o${number}` })))
@@ -167,7 +167,7 @@ function testLists(get: GetStore): void {
 }
 
 function testForgetting(get: GetStore): void {
-  test('expired jobs go, up to `max` at a time, and nobody finds them at any time', async () => {
+  test('expired jobs go, up to `max` at a time, and no query finds them at any time', async () => {
     for (const number of [1, 2, 3]) await endJob(get(), jobOf(number))
     await submit(get(), jobOf(4))
     expect(await get().forgetExpired(expired - 1, 10)).toBe(0)

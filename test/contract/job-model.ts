@@ -110,7 +110,7 @@ export class JobModel {
     expect(lease, 'each attempt has a lease of its own').not.toBe(before)
   }
 
-  /** Whoever has a due job is served within as many jobs as there are owners. */
+  /** An owner with a due job is served within as many jobs as there are owners. */
   #countTurn(ask: JobClaim, served: string): void {
     const waiting = new Set(this.#due(ask).map(({ record }) => record.owner))
     for (const owner of this.#passed.keys())

@@ -38,7 +38,7 @@ export function testJobSubmission(get: GetStore): void {
     expect(await get().findJob({ id: full.id }, jobBegin)).toEqual(acceptedOf(full))
   })
 
-  test('whoever claims a job gets its inputs as they were submitted', async () => {
+  test('a claimed job has its inputs as they were submitted', async () => {
     await submit(get(), full)
     const [claimed] = await claim(get(), { models: ['my-model'] })
     expect(claimed?.inputs).toBe(full.inputs)

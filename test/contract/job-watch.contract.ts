@@ -19,7 +19,7 @@ import {
   succeeded,
 } from './job-fixtures.ts'
 
-/** Whoever listens hears of each change that is made through the store, once and in order. */
+/** A listener gets each change that is made through the store, once and in order. */
 export function testJobWatch(get: GetStore): void {
   test('each version of a job is told once, in order, as the record was', async () => {
     const listening = listen(get())
@@ -65,7 +65,7 @@ export function testJobWatch(get: GetStore): void {
     expect(listening.changes).toMatchObject([{ jobs: [{ status: 'succeeded', result: null }] }])
   })
 
-  test('whoever waits for work hears when there may be some: jobs accepted, retried, handed back', async () => {
+  test('a worker that waits gets a signal when there may be work: jobs accepted, retried, handed back', async () => {
     const listening = listen(get())
     const dueChanges = (): number => listening.changes.filter(({ isDue }) => isDue).length
     await submit(get(), jobOf(1))

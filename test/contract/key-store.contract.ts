@@ -188,7 +188,7 @@ function testKeys(get: Get): void {
 }
 
 function testSettings(get: Get): void {
-  test('a setting is set once, and whoever comes later is told what it is', async () => {
+  test('a setting is set once, and later writers get the value that stands', async () => {
     const { store } = get()
     expect(await store.findSetting('check')).toBeUndefined()
     expect(await store.addSetting('check', 'first')).toBe('first')

@@ -57,7 +57,7 @@ function putIds(
     .run(encodeIds(ids(row.ids)), term, row.until)
 }
 
-describe('an index that nobody touched', () => {
+describe('an untouched index', () => {
   test('is in order: whole, and behind a retention that cut a span through', () => {
     const { file, maintain } = openIndexed()
     expect(verify(file)).toMatchObject({ records: 40_002, firstBroken: undefined })
@@ -81,7 +81,7 @@ describe('an index that was tampered with', () => {
     ['a block is named twice', (database) => putIds(database, key, ([id = 0, ...ids]) => [id, id, ...ids])],
     ['a block of another span is named', (database) => putIds(database, key, (ids) => [...ids, 310])],
     [
-      'rows stand in a span that is none',
+      'rows stand in a span that does not exist',
       (database) =>
         void database.prepare('INSERT INTO posting VALUES (?, ?, ?)').run('key:nobody', 7, encodeIds([3])),
     ],
@@ -153,7 +153,10 @@ describe('an index that was tampered with', () => {
 })
 
 describe('several processes that fill it', () => {
-  /** Has another process do something before the statement, the so manieth that begins like this, is prepared or run. */
+  /**
+   * Has another process do something before the statement, the so manieth that begins like this, is
+   * prepared or run.
+   */
   function interrupted(
     database: SqliteDatabase,
     begins: string,
@@ -222,7 +225,8 @@ describe('several processes that fill it', () => {
     const database = openToWrite(file)
     fillIndex(database)
     const { until } = postingOf(database, 'key:key_5')
-    // As if it had been killed before the end: the rows are there, one more than its blocks hold by now.
+    // As if it had been killed before the end: the rows are there, one more than its blocks hold by
+    // now.
     database.exec('UPDATE indexed SET block = 0')
     database.prepare('INSERT INTO posting VALUES (?, ?, ?)').run('key:gone', until, encodeIds([1]))
     for (let turns = 0; turns < 3; turns += 1) fillIndex(database)

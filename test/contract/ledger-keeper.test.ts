@@ -63,13 +63,14 @@ test('the index finds what a scan finds: within spans, across them, and behind t
   expect(query({ keyId: 'key_5', limit: 1 }).records).toMatchObject([{ requestId: 'r40062' }])
 })
 
-test('rows of a span that nobody finished are no answer', () => {
+test('rows of an unfinished span are no answer', () => {
   const { file, write, maintain, query } = openThreads()
   write(manyOf(20_000))
   const scanned = query({ keyId: 'key_5' })
   const database = openLedgerDatabase({ file, busyTimeoutMs: 0 })
   onTestFinished(() => database.close())
-  // As by a process that was killed: block 2 holds the key, and the span would have ended at block 50.
+  // As by a process that was killed: block 2 holds the key, and the span would have ended at block
+  // 50.
   database
     .prepare('INSERT INTO posting (until, term, blocks) VALUES (?, ?, ?)')
     .run(50, 'key:key_5', Uint8Array.of(2))
@@ -117,7 +118,8 @@ test('what is older than the retention goes from the front in whole blocks, behi
     }
   expect(seq).toBe(40_002)
   expect(firstHash(base.stream)).not.toEqual(Buffer.from(base.hash, 'hex'))
-  // A span that is cut through still finds what is left of it; one that is gone as a whole has no rows.
+  // A span that is cut through still finds what is left of it; one that is gone as a whole has no
+  // rows.
   expect(query({ keyId: 'key_5' }).records.every(({ at }) => at > ledgerBegin + 19_800)).toBe(true)
   expect(query({ keyId: 'key_5' }).records).toHaveLength(20)
   const database = openLedgerDatabaseToRead(file)

@@ -58,7 +58,10 @@ export async function readAll(
   }
 }
 
-/** Checks that the records are a stream each, without gaps, and that each one's hash follows from the one before. */
+/**
+ * Checks that the records are a stream each, without gaps, and that each one's hash follows from
+ * the one before.
+ */
 export function checkChains(records: readonly LedgerRecord[]): void {
   const heads = new Map<string, { readonly seq: number; readonly chainHash: Buffer }>()
   for (const { position: _, stream, seq, hash, ...entry } of records) {
@@ -199,7 +202,7 @@ export function describeLedger(name: string, open: OpenLedger): void {
       expect((await ledger.query({ ...query, after })).records).toMatchObject([{ status: 2 }])
     })
 
-    test('a cursor that is none is refused', async () => {
+    test('an invalid cursor is refused', async () => {
       await expect(ledger.query({ limit: 1, order: 'newest', after: 'x' })).rejects.toThrow(RangeError)
     })
 

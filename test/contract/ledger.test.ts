@@ -148,7 +148,7 @@ describe('a ledger in SQLite', () => {
     expect(left).toMatchObject({ seq: 303, at: time.now })
   })
 
-  test('a clock that leaps ahead drops nothing, and is told of', async () => {
+  test('a clock that leaps ahead drops nothing, and is reported', async () => {
     const time = { now: ledgerBegin }
     const { promise: told, resolve: tell } = Promise.withResolvers<OperationalEvent>()
     const file = inFolder()

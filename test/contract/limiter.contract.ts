@@ -125,7 +125,7 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
       expect((await limiter.take([use])).refusal?.retryInMs).toBeGreaterThan(0)
     })
 
-    test('a limit in shadow refuses nobody, tells, and counts only what it would have let in', async () => {
+    test('a limit in shadow refuses no request, reports, and counts only what it would have let in', async () => {
       const [shadow, real] = [useOf('key:a', 'shadow 1/min'), useOf('key:a', '3/min')]
       expect((await limiter.take([shadow, real])).shadows).toEqual([])
       const second = await limiter.take([shadow, real])

@@ -190,7 +190,7 @@ describe('jobs in SQLite in trouble', () => {
       expect(await store.countJobs()).toEqual({ queued: 2, running: 0 })
     })
 
-  test('a thread that ends is a fault for whoever waits, and another takes its place with the next call', async () => {
+  test('a thread that ends is a fault for callers that wait, and the next call starts another', async () => {
     const file = join(createTemporaryFolder(), 'jobs.db')
     const threads = watchThreads()
     let restarts = 0

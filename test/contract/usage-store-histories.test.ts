@@ -182,7 +182,7 @@ test('whatever ends the process and however clocks are set, no window and no day
   )
 })
 
-test('nobody is refused for more than what was used, but for 1/64 of the limit for each crash and 1/64 of the window', async () => {
+test('no key is refused for more than what was used, but for 1/64 of the limit for each crash and 1/64 of the window', async () => {
   await fc.assert(
     fc.asyncProperty(histories(false), (steps) =>
       live(steps, false, ({ list, use, admitted, now, today }) => {

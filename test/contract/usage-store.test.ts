@@ -225,7 +225,7 @@ describe('a crash', () => {
 describe('a wall clock that is set', () => {
   const setBack = [60_000, hour, day, 3_650 * day]
   test.each(setBack)(
-    'back by %i ms between two processes gives nothing back, and locks nobody out for longer',
+    'back by %i ms between two processes gives nothing back, and locks no key out for longer',
     async (ms) => {
       const time = beginTime()
       const uses = [useOf('key:a', '2/h'), useOf('key:a', '100/h'), useOf('key:a', '2/calendar day')]
@@ -277,7 +277,7 @@ describe('a wall clock that is set', () => {
 })
 
 describe('a memory that cannot be written', () => {
-  test('a full disk: nobody is admitted uncounted, short limits go on, and it heals by itself', async (context) => {
+  test('a full disk: no request is admitted uncounted, short limits go on, and it heals by itself', async (context) => {
     const folder = createTemporaryFolder()
     if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
     const time = beginTime()
@@ -337,7 +337,7 @@ describe('a memory that cannot be written', () => {
     expect(await left(limiter, tokens)).toBe(500)
   })
 
-  test('a closed limiter admits nobody', async () => {
+  test('a closed limiter admits no request', async () => {
     const { limiter, stop } = startPersistentLimiter(createTemporaryFolder(), beginTime())
     await stop()
     await expect(limiter.take([useOf('key:a', '10/h')])).rejects.toMatchObject(limiterFault)

@@ -86,7 +86,7 @@ function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly W
     ])
   })
 
-  test('nothing is told of a job that names no webhook, has not ended, or whose lease was lost', async () => {
+  test('no delivery for a job that names no webhook, has not ended, or whose lease was lost', async () => {
     await endJob(get(), jobOf(1))
     const job = await startJob(get(), jobOf(2, { webhook }))
     await settle(get(), job, retryAt(jobBegin))
@@ -253,7 +253,7 @@ function testSecrets(get: GetStore): void {
   const signing = async (owner: string, now: number): Promise<number[]> =>
     (await get().findWebhookSecrets(owner, now)).map(({ sealed }) => sealed[0] ?? -1)
 
-  test('a secret comes back as it was added, to its owner alone, and nobody else’s to change', async () => {
+  test('a secret comes back as it was added, to its owner alone, and no other owner can change it', async () => {
     const secret = secretOf(1)
     await get().addWebhookSecret(secret, jobBegin)
     const [found] = await get().findWebhookSecrets('acme', jobBegin + keepMs)

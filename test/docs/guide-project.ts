@@ -22,7 +22,7 @@ export interface GuideProject extends Disposable {
   readonly add: (guide: string, modules: GuideModules) => Promise<void>
   /** Writes a file that a guide expects to exist. */
   readonly write: (guide: string, file: string, bytes: Uint8Array) => void
-  /** TypeScript's errors in all modules, in strict mode; empty if there are none. */
+  /** TypeScript's errors in all modules, in strict mode; empty without errors. */
   readonly typeCheck: () => Promise<string>
   /** Runs a module of a guide; its standard output. Rejects with its standard error if it fails. */
   readonly run: (

@@ -23,7 +23,7 @@ import { folderState } from './folder-state.ts'
 import { cleanEnvironment, cliFile, runCli, startServe } from './run-cli.ts'
 
 const isRoot = process.getuid?.() === 0
-/** A user without rights, `nobody` on every Linux. */
+/** A user without rights: `nobody` on every Linux. */
 const nobody = 65_534
 
 let base: string
@@ -202,7 +202,7 @@ describe('serve tells what stands in its way in one line, with its code and exit
     expect(folderState(join(data, 'pepper'))).toEqual(before)
   })
 
-  test('the port is taken at a first start: no keys are made that nobody would ever see', async () => {
+  test('the port is taken at a first start: no keys are made whose texts are lost', async () => {
     const holder = createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')
     const { port } = holder.address() as AddressInfo

@@ -88,7 +88,7 @@ describe('keys create', () => {
         text(child.stdout),
       ])
       expect(code).toBe(0)
-      // Nothing, or that the key exists and nobody has it.
+      // Nothing, or that the key exists and its text is lost.
       expect(stderr).toMatch(/^(?:\{"error":\{"code":"output_failed"[^\n]*\}\n)?$/)
       const { keys } = await runJson<{ keys: unknown[] }>(['keys', 'list', '--data', folder.path])
       expect(keys).toHaveLength(1)

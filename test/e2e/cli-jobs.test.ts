@@ -94,7 +94,7 @@ describe('jobs list', () => {
     expect(stderr).toBe(`More follow: --after ${first.next}\n`)
   })
 
-  test('says so where there are none, and makes no folder', async () => {
+  test('says so without any, and makes no folder', async () => {
     await runJson(['keys', 'create', '--name', 'n', '--data', folder.path])
     expect(await runCli(['jobs', 'list', '--data', folder.path])).toEqual({
       ...{ code: 0, stdout: '', stderr: 'No jobs.\n' },

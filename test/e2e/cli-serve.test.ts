@@ -38,7 +38,7 @@ async function predict(
 const hasScript = existsSync('/usr/bin/script')
 
 describe('serve', () => {
-  test('on a first start writes the keys to a file, 0600, when nobody looks on, and shows none', async () => {
+  test('on a first start writes the keys to a file, 0600, without a terminal, and shows none', async () => {
     using folder = temporaryFolder()
     await using server = await startServe(folder.path, ['--log-requests', 'true'])
     const { demo } = firstKeysOf(folder.path)

@@ -38,7 +38,7 @@ describe.skipIf(browserPath === undefined)('the documentation in a browser', () 
       if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) foreign.push(url)
     })
     context.on('console', (message) => {
-      // Whoever is refused is told so in the console too; that is what the pages below are about.
+      // The console shows a refusal too; the pages below are about that.
       if (message.type() === 'error' && !/status of 40[13]/.test(message.text()))
         complaints.push(message.text())
     })
@@ -63,7 +63,7 @@ describe.skipIf(browserPath === undefined)('the documentation in a browser', () 
     await picture('1-sign-in')
   })
 
-  test('a wrong key shows what is wrong, keeps nothing of it, and signs nobody in', async () => {
+  test('a wrong key shows what is wrong, keeps nothing of it, and signs no user in', async () => {
     await page.getByLabel('API key').fill('mw_live_wrong')
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('alert').waitFor()

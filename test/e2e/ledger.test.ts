@@ -140,7 +140,7 @@ describe('ledger tail', () => {
     await ledger.close()
   })
 
-  test('-f ends quietly when nobody reads any more', async () => {
+  test('-f ends quietly when its reader has gone', async () => {
     await using opened = await openLedger()
     await appendRequests(opened, 1)
     const child = spawnCli(['ledger', 'tail', '-f', '--data', opened.path, '--lines', '1'])

@@ -43,7 +43,10 @@ test('every folder of examples has its page, and this file asks it', () => {
   ])
 })
 
-/** Every `curl` of a page with what the page says of its answer: a comment after it, or the JSON below. */
+/**
+ * Every `curl` of a page with what the page says of its answer: a comment after it, or the JSON
+ * below.
+ */
 function readCurls(name: string): readonly { readonly command: string; readonly said: string }[] {
   const page = readFileSync(join('examples', name, 'README.md'), 'utf8')
   const [, json = ''] = /^```json\n(.*)\n```$/m.exec(page) ?? []
@@ -53,7 +56,10 @@ function readCurls(name: string): readonly { readonly command: string; readonly 
   }))
 }
 
-/** Sends every request of an example's page to the app, and holds what is answered against what the page says. */
+/**
+ * Sends every request of an example's page to the app, and holds what is answered against what the
+ * page says.
+ */
 function expectAsSaid(name: string, address: string, env: Readonly<Record<string, string>>): void {
   const curls = readCurls(name)
   expect(curls.length).toBeGreaterThan(0)
@@ -206,7 +212,7 @@ describe.each([
   { name: 'hono', script: hono },
   { name: 'express', script: express },
 ])('examples/$name', ({ script }) => {
-  test('knows who is calling, and lets nobody else in', async () => {
+  test('knows who is calling, and refuses everyone else', async () => {
     const key = await createKey(folder.path, ['--owner', 'acme', '--scope', 'predict'])
     const reader = await createKey(folder.path, ['--scope', 'read'])
     await using app = await startExample(folder.path, script)

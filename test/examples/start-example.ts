@@ -29,7 +29,10 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** Starts a script of an example in this folder, on a free port, and waits for the line that says where it listens. */
+/**
+ * Starts a script of an example in this folder, on a free port, and waits for the line that says
+ * where it listens.
+ */
 export async function startExample(
   folder: string,
   script: URL,

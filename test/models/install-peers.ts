@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
 const project = fileURLToPath(new URL('./project/', import.meta.url))
 
 /**
- * Installs what the adapters load into the project beside this file, once for each state of its lock. No install scripts: that of
- * `onnxruntime-node` would fetch what only other processors need.
+ * Installs what the adapters load into the project beside this file, once for each state of its
+ * lock. No install scripts: that of `onnxruntime-node` would fetch what only other processors need.
  */
 export async function installPeers(): Promise<void> {
   const lock = createHash('sha256')
@@ -25,7 +25,10 @@ export async function installPeers(): Promise<void> {
 
 export interface ModelFolder {
   readonly path: (name: string) => string
-  /** Writes a module of a user's, and gives its path. `modelward/models` and the installed packages resolve in it. */
+  /**
+   * Writes a module of a user's, and gives its path. `modelward/models` and the installed packages
+   * resolve in it.
+   */
   readonly write: (name: string, text: string | Uint8Array) => string
   readonly remove: () => void
 }

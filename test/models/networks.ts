@@ -19,7 +19,10 @@ export const softmaxNetwork: OnnxNetwork = {
 
 const words = ['[PAD]', '[UNK]', 'good', 'bad', 'film'] as const
 
-/** The logits of a text are the sums of its words' rows: `good` speaks for the second label, `bad` for the first. */
+/**
+ * The logits of a text are the sums of its words' rows: `good` speaks for the second label, `bad`
+ * for the first.
+ */
 const wordsNetwork: OnnxNetwork = {
   nodes: [
     { op: 'Gather', inputs: ['table', 'input_ids'], output: 'rows', attributes: { axis: 0 } },
@@ -40,7 +43,10 @@ const wordsNetwork: OnnxNetwork = {
   ],
 }
 
-/** Writes a whole text classifier as transformers.js reads it from a local folder; its words are `good`, `bad` and `film`. */
+/**
+ * Writes a whole text classifier as transformers.js reads it from a local folder; its words are
+ * `good`, `bad` and `film`.
+ */
 export function writeTextClassifier(folder: string): void {
   const write = (name: string, content: object) => writeFileSync(join(folder, name), JSON.stringify(content))
   mkdirSync(join(folder, 'onnx'), { recursive: true })
@@ -84,7 +90,10 @@ export function writeTextClassifier(folder: string): void {
   })
 }
 
-/** Layers of `units` × `units` weights and a ReLU each: a network on which a batch gains, because one pass over the weights serves all its rows. */
+/**
+ * Layers of `units` × `units` weights and a ReLU each: a network on which a batch gains, because
+ * one pass over the weights serves all its rows.
+ */
 export function denseNetwork(units: number, layers: number): OnnxNetwork {
   const names = Array.from({ length: layers }, (_, layer) => `weights${layer}`)
   return {

@@ -20,7 +20,10 @@ const resolutions = [
 ] as const
 
 let packed: Packed
-/** A TypeScript project of a stranger's, with every framework, that uses every entry point: the type tests of `test/types`. */
+/**
+ * A TypeScript project of a stranger's, with every framework, that uses every entry point: the type
+ * tests of `test/types`.
+ */
 let project: Project
 
 beforeAll(async () => {
@@ -52,7 +55,8 @@ describe.each(compilers)('TypeScript $typescript', ({ typescript, isOfToday }) =
         ...['--target', 'es2022', '--types', 'node', '--module', module],
         ...['--moduleResolution', moduleResolution],
       ])
-      // An old compiler cannot read all of what others declare today; what is ours, and the consumer, must be free of faults.
+      // An old compiler cannot read all of what others declare today; what is ours, and the
+      // consumer, must be free of faults.
       const ours = complaints.filter((line) => !/^node_modules\/(?!modelward\/)/.test(line))
       expect(isOfToday ? complaints : ours).toEqual([])
     },

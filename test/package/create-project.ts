@@ -12,8 +12,8 @@ export interface Project {
 const execute = promisify(execFile)
 
 /**
- * An empty project that has installed these dependencies by npm, as a stranger would. No package needs an install script, which
- * npm 10 runs and npm 11 asks about.
+ * An empty project that has installed these dependencies by npm, as a stranger would. No package
+ * needs an install script, which npm 10 runs and npm 11 asks about.
  *
  * @param manifest what else is in its `package.json`
  */

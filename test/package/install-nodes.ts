@@ -10,8 +10,8 @@ export interface Nodes extends Pick<Project, 'remove'> {
 }
 
 /**
- * Installs Node itself, for this platform, from the packages that hold the programs: the package `node` would fetch the same ones
- * by an install script.
+ * Installs Node itself, for this platform, from the packages that hold the programs: the package
+ * `node` would fetch the same ones by an install script.
  */
 export async function installNodes(): Promise<Nodes> {
   const { platform, arch } = process

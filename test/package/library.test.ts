@@ -10,7 +10,9 @@ import { startApp } from './start-app.ts'
 
 const execute = promisify(execFile)
 
-/** Each app in a project of its own, with what a stranger would install for it beside the package. */
+/**
+ * Each app in a project of its own, with what a stranger would install for it beside the package.
+ */
 const apps = [
   { app: 'hono.mjs', beside: { hono: '4', '@hono/node-server': '2' } },
   { app: 'express.mjs', beside: { express: '5' } },

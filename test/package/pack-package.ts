@@ -17,7 +17,10 @@ const execute = promisify(execFile)
 /** What a fresh clone does not have either. */
 const left = new Set(['.git', 'node_modules', 'dist', 'coverage', 'modelward-data'])
 
-/** Builds and packs a copy of the working tree by `npm pack`, whose `prepack` would replace a `dist` that others are reading. */
+/**
+ * Builds and packs a copy of the working tree by `npm pack`, whose `prepack` would replace a `dist`
+ * that others are reading.
+ */
 export async function packPackage(): Promise<Packed> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-packed-'))
   const remove = () => rm(folder, { recursive: true, force: true })

@@ -69,8 +69,9 @@ describe('the package', () => {
   })
 
   test('has the right types for every entry point, as attw sees it', async () => {
-    // `esm-only`: there is no CommonJS build on purpose, so that an app can never hold two copies of a `Refusal`. What this profile
-    // leaves out is `require`, which on every supported Node loads the same modules, and TypeScript's `node10`, which knows no `exports`.
+    // `esm-only`: there is no CommonJS build on purpose, so that an app can never hold two copies
+    // of a `Refusal`. What this profile leaves out is `require`, which on every supported Node
+    // loads the same modules, and TypeScript's `node10`, which knows no `exports`.
     await execute(tool('attw'), [packed.tarball, '--profile', 'esm-only', '--no-color'])
   })
 
@@ -79,7 +80,7 @@ describe('the package', () => {
     expect((await modelward('--version')).trim()).toBe(version)
   })
 
-  test('serves the model to a key made on the command line, and to nobody else', async () => {
+  test('serves the model to a key made on the command line, and refuses all others', async () => {
     const data = join(project.folder, 'data')
     const created = await modelward('keys', 'create', '--name', 'a', '--data', data, '--json')
     const { key } = JSON.parse(created) as { readonly key: string }

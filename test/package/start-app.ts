@@ -10,7 +10,10 @@ export interface App {
   readonly stop: () => Promise<string>
 }
 
-/** Starts an app of a project, which says on its first line where it listens and which key it has made. */
+/**
+ * Starts an app of a project, which says on its first line where it listens and which key it has
+ * made.
+ */
 export async function startApp(node: string, folder: string, args: readonly string[]): Promise<App> {
   const child = spawn(node, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''

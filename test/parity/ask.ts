@@ -12,7 +12,10 @@ export const json: readonly [string, string] = ['Content-Type', 'application/jso
 /** The members of every problem, in order. */
 const problemMembers = ['type', 'title', 'status', 'detail', 'code', 'request_id']
 
-/** `POST /predict` with the comparison's body, unless the request says otherwise, on a connection of its own. */
+/**
+ * `POST /predict` with the comparison's body, unless the request says otherwise, on a connection of
+ * its own.
+ */
 export function predict(target: Pick<ParityTarget, 'port'>, request: RawRequest = {}): Promise<RawAnswer> {
   const { headers = [], ...rest } = request
   return exchange(target.port, formatRequest({ body: loveIt, ...rest, headers: [json, ...headers] }))
@@ -36,7 +39,10 @@ export async function createKey(target: ParityTarget, key: Partial<NewKey> = {})
   return (await target.keys.create({ name: 'parity', ...key })).text
 }
 
-/** Another secret under the same id, with the right checksum: wrong in nothing that can be told without the store. */
+/**
+ * Another secret under the same id, with the right checksum: wrong in nothing that can be told
+ * without the store.
+ */
 export function withOtherSecret(key: string, { format }: ParityTarget): string {
   const parsed = parseKey(key, format)
   if (parsed === undefined) throw new Error('expected a key')

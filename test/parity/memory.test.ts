@@ -43,7 +43,9 @@ async function stream(connection: RawConnection, isChunked: boolean): Promise<vo
     if (!(await connection.write(isChunked ? framed : piece.subarray(0, bodyBytes - sent)))) return
 }
 
-/** One keyless request with its body, by a client that sends for as long as the connection takes it. */
+/**
+ * One keyless request with its body, by a client that sends for as long as the connection takes it.
+ */
 async function upload(isChunked: boolean): Promise<void> {
   const connection = new RawConnection(port)
   const framing = isChunked ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', String(bodyBytes)]
@@ -68,8 +70,8 @@ test('24 no key, 50 MB bodies from 20 clients at once: each reads its 401', asyn
   await Promise.all(Array.from({ length: 20 }, () => upload(false)))
 })
 
-// What is thrown away is garbage until it is collected, so the first bodies do raise the peak; what matters is that no more
-// of them does, and that nothing stays.
+// What is thrown away is garbage until it is collected, so the first bodies do raise the peak; what
+// matters is that no more of them does, and that nothing stays.
 test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
   const before = await measure()
   for (let round = 0; round < 8; round += 1) await upload(round % 2 === 0)

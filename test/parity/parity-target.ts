@@ -3,7 +3,10 @@ import type { KeyFormat } from '../../src/keys/key-text.ts'
 import type { OwnerService } from '../../src/keys/owner-service.ts'
 import type { LedgerRecord } from '../../src/ledger/format/record.ts'
 
-/** What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST /predict`. */
+/**
+ * What runs the table of `parity.md`: the server, or an app behind an adapter that answers `POST
+ * /predict`.
+ */
 export interface ParityTarget {
   readonly port: number
   /** The keys of the target's own store. */

@@ -14,7 +14,10 @@ export interface RawRequest {
   /** @default POST */
   readonly method?: string
   readonly path?: string
-  /** Pairs in the order sent; written as they are, one byte a character (latin1). A `Host` and the length come by themselves. */
+  /**
+   * Pairs in the order sent; written as they are, one byte a character (latin1). A `Host` and the
+   * length come by themselves.
+   */
   readonly headers?: readonly (readonly [string, string])[]
   readonly body?: string | Buffer
 }
@@ -35,7 +38,10 @@ export function formatRequest({
   return Buffer.concat([head, Buffer.from(body ?? '')])
 }
 
-/** A connection that writes bytes and waits for what comes back; every wait is for an event of the socket. */
+/**
+ * A connection that writes bytes and waits for what comes back; every wait is for an event of the
+ * socket.
+ */
 export class RawConnection {
   readonly #socket: Socket
   #received: Buffer = Buffer.alloc(0)
@@ -44,7 +50,8 @@ export class RawConnection {
   #wake: () => void = () => {}
 
   constructor(port: number) {
-    // Half open: the server's closing of its side must not close ours, or no client could be seen to go on sending.
+    // Half open: the server's closing of its side must not close ours, or no client could be seen
+    // to go on sending.
     this.#socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     this.#socket.on('data', (bytes: Buffer) => {
       this.#received = Buffer.concat([this.#received, bytes])
@@ -58,7 +65,8 @@ export class RawConnection {
       this.#isClosed = true
       this.#wake()
     })
-    // A reset after the answer is what a client that goes on sending must expect; before it, `answer` says so.
+    // A reset after the answer is what a client that goes on sending must expect; before it,
+    // `answer` says so.
     this.#socket.on('error', () => this.#wake())
   }
 
@@ -103,7 +111,10 @@ export class RawConnection {
     }
   }
 
-  /** Resolves when these are the next bytes; rejects when the connection ends before. They are not taken. */
+  /**
+   * Resolves when these are the next bytes; rejects when the connection ends before. They are not
+   * taken.
+   */
   async receives(text: string): Promise<void> {
     while (!this.received.startsWith(text)) {
       if (this.#isEnded || this.#isClosed)

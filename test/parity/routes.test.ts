@@ -48,7 +48,10 @@ async function listen(): Promise<number> {
 }
 
 describe('34 the whole route table of the server', () => {
-  /** All that is open to everyone. Whatever is added here is a decision, and this is where it is taken. */
+  /**
+   * All that is open to everyone. Whatever is added here is a decision, and this is where it is
+   * taken.
+   */
   const publicRoutes = [
     'DELETE /session',
     'GET /health',
@@ -160,7 +163,7 @@ describe('33 and 34 an app of one’s own behind the guard', () => {
     expect((await exchange(port, formatRequest({ method: 'GET', path: '/public' }))).status).toBe(200)
   })
 
-  test('a new route, nothing declared, with an admin key: refused, because nobody asked for one', async () => {
+  test('a new route, nothing declared, with an admin key: refused, because the route does not demand one', async () => {
     await app.register(modelward, { ward })
     app.get('/new', handler)
     const { text } = await ward.keys.create({ name: 'ops', scopes: ['admin'] })

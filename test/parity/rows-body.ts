@@ -7,7 +7,7 @@ import { formatRequest, RawConnection, type RawRequest } from './raw-http.ts'
 const marker = 'a-very-private-sentence'
 const malformed = `{"text": "${marker}", }`
 
-/** Rows 17 to 28: the body, and that nobody's body is looked at before their key. */
+/** Rows 17 to 28: the body, and that no body is read before the key. */
 export function describeBodyRows(start: StartTarget): void {
   let target: ParityTarget
   let key: string

@@ -166,7 +166,8 @@ export function describeDenyRows(start: StartTarget): void {
   async function withoutBody(method: string, path: string) {
     const bytes = formatRequest({ method, path })
     if (method !== 'HEAD') return exchange(target.port, bytes)
-    // A HEAD answer announces a body that does not come: close the connection, and read what there is.
+    // A HEAD answer announces a body that does not come: close the connection, and read what there
+    // is.
     const connection = new RawConnection(target.port)
     void connection.write(bytes)
     await connection.receives('HTTP/1.1 ')

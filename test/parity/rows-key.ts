@@ -153,7 +153,7 @@ export function describeKeyRows(start: StartTarget): void {
   test.each([
     ['a second Host', [['Host', 'other.test']]],
     ['a second Host that is the same', [['hOsT', 'modelward.test']]],
-    ['a transfer coding that nobody here undoes', [['Transfer-Encoding', 'gzip, chunked']]],
+    ['a transfer coding that no server here decodes', [['Transfer-Encoding', 'gzip, chunked']]],
   ] as const)('14 %s: 400 with the right key, and the model is never called', async (_, headers) => {
     const body =
       headers[0][0] === 'Transfer-Encoding'

@@ -6,7 +6,10 @@ import type { RawAnswer } from './raw-http.ts'
 /** What the input says where a test looks for it in records. */
 const marker = 'a-very-private-sentence'
 
-/** Row 42: whatever is answered has its record, which says who and what, and neither the key nor the text. */
+/**
+ * Row 42: whatever is answered has its record, which says who and what, and neither the key nor the
+ * text.
+ */
 export function describeLedgerRows(start: StartTarget): void {
   let target: ParityTarget
   beforeAll(async () => {

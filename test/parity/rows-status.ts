@@ -5,7 +5,10 @@ import type { RawAnswer } from './raw-http.ts'
 
 const hourMs = 3_600_000
 
-/** Rows 39 and 40: right keys that may not, each told why, and told only to whoever has the secret. */
+/**
+ * Rows 39 and 40: right keys that are refused, each with the reason, which only the secret's holder
+ * learns.
+ */
 export function describeStatusRows(start: StartTarget): void {
   let target: ParityTarget
   beforeAll(async () => {
@@ -17,7 +20,10 @@ export function describeStatusRows(start: StartTarget): void {
   async function admitted(key: string): Promise<void> {
     expect((await ask(key)).status).toBe(200)
   }
-  /** Refused with its code, without a call of the model; another secret under the same id is told nothing of it. */
+  /**
+   * Refused with its code, without a call of the model; another secret under the same id is told
+   * nothing of it.
+   */
   async function refused(key: string, code: string): Promise<string> {
     const before = target.predicted.length
     expectProblem(await ask(withOtherSecret(key, target)), 403, 'key_invalid')

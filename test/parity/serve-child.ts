@@ -1,4 +1,5 @@
-// Runs a server in a process of its own, so that its memory can be measured: tells its port, and its measures when asked.
+// Runs a server in a process of its own, so that its memory can be measured: tells its port, and
+// its measures when asked.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,10 @@ import { serverDefaults } from './start-server-target.ts'
 const data = mkdtempSync(join(tmpdir(), 'modelward-memory-'))
 const server = await startServer({ ...serverDefaults, data, logLevel: 'silent' })
 
-/** What a collection leaves. Buffers that are garbage are given back behind its back, so one look may still see them: the least of some. */
+/**
+ * What a collection leaves. Buffers that are garbage are given back behind its back, so one look
+ * may still see them: the least of some.
+ */
 async function measureKept(): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let look = 0; look < 10; look += 1) {

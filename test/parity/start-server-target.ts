@@ -9,7 +9,10 @@ import type { ParityTarget, TargetOptions } from './parity-target.ts'
 import { exchange, formatRequest } from './raw-http.ts'
 import { createSpyModel } from './spy-model.ts'
 
-/** What every server in these tests is started with, unless a test says otherwise: the defaults, on a free port and without limits. */
+/**
+ * What every server in these tests is started with, unless a test says otherwise: the defaults, on
+ * a free port and without limits.
+ */
 export const serverDefaults: ServerOptions = {
   ...defaultOptions(),
   port: 0,
@@ -21,7 +24,10 @@ export const serverDefaults: ServerOptions = {
   logRequests: true,
 }
 
-/** The real server on a data folder of its own; its keys are changed by a second ward on the same folder, as the command line does. */
+/**
+ * The real server on a data folder of its own; its keys are changed by a second ward on the same
+ * folder, as the command line does.
+ */
 export async function startServerTarget({ schemes, ...options }: TargetOptions = {}): Promise<ParityTarget> {
   const data = mkdtempSync(join(tmpdir(), 'modelward-parity-'))
   const time = { now: Date.UTC(2026, 5, 1) }

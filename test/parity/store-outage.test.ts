@@ -27,7 +27,10 @@ let port: number
 let monotonic: number
 let log: string[]
 
-/** The server's app over SQLite in a real file, asking for changes only when told to, by a clock that the test moves. */
+/**
+ * The server's app over SQLite in a real file, asking for changes only when told to, by a clock
+ * that the test moves.
+ */
 beforeEach(async () => {
   data = mkdtempSync(join(tmpdir(), 'modelward-outage-'))
   monotonic = 0
@@ -77,7 +80,10 @@ interface Outage {
   readonly begin: () => void
   /** How it is mended, where it can be. */
   readonly end?: () => void
-  /** Whether SQLite itself goes on reading, so that it is noticed when the store is next asked for changes, every 200 ms. */
+  /**
+   * Whether SQLite itself goes on reading, so that it is noticed when the store is next asked for
+   * changes, every 200 ms.
+   */
   readonly isQuiet?: boolean
 }
 

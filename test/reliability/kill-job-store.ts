@@ -1,6 +1,7 @@
-// `node test/reliability/kill-job-store.ts [ROUNDS]`: two processes submit and settle jobs of one file and are killed (SIGKILL), each at a random
-// moment, again and again. Every job whose submit was acknowledged is there afterwards, and every acknowledged end is as it was, the only one,
-// with one delivery. Exits with 1 where that is not so.
+// `node test/reliability/kill-job-store.ts [ROUNDS]`: two processes submit and settle jobs of one
+// file and are killed (SIGKILL), each at a random moment, again and again. Every job whose submit
+// was acknowledged is there afterwards, and every acknowledged end is as it was, the only one, with
+// one delivery. Exits with 1 where that is not so.
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,7 +21,10 @@ export interface KilledJobStore {
   readonly settled: number
   /** Jobs that were acknowledged and are not there. */
   readonly lost: readonly string[]
-  /** Jobs whose acknowledged end is not what it was or had another beside it, or that have not one delivery. */
+  /**
+   * Jobs whose acknowledged end is not what it was or had another beside it, or that have not one
+   * delivery.
+   */
   readonly changed: readonly string[]
   /** Jobs left over that could not be claimed and ended once more. */
   readonly stuck: number
@@ -99,7 +103,10 @@ async function check(
   return { lost, changed }
 }
 
-/** What was under way at a kill is claimed once its lease has ended, and ends. @returns how many still have not */
+/**
+ * What was under way at a kill is claimed once its lease has ended, and ends.
+ * @returns how many still have not
+ */
 async function workOnRest(store: JobStore): Promise<number> {
   const now = Date.now() + 3_600_000
   const keepMs = 86_400_000

@@ -1,6 +1,7 @@
-// `node test/reliability/kill-jobs.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment after its first 202, again and again: half of the
-// rounds with the built-in model, half with a slow one of a file. Every job that was accepted then ends with its own result, once, and the chain
-// verifies. Exits with 1 where that is not so.
+// `node test/reliability/kill-jobs.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment
+// after its first 202, again and again: half of the rounds with the built-in model, half with a
+// slow one of a file. Every job that was accepted then ends with its own result, once, and the
+// chain verifies. Exits with 1 where that is not so.
 import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -20,7 +21,10 @@ export interface KillJobsOutcome {
   readonly doubled: readonly string[]
   /** Repeated requests that made another job than the first. */
   readonly repeated: readonly string[]
-  /** Jobs that finished without a record. A kill comes between the commit of an end and its record now and then; the next start writes it. */
+  /**
+   * Jobs that finished without a record. A kill comes between the commit of an end and its record
+   * now and then; the next start writes it.
+   */
   readonly unrecorded: readonly string[]
 }
 
@@ -54,7 +58,10 @@ export default {
 }
 `
 
-/** Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an answer is not what it should be. */
+/**
+ * Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an
+ * answer is not what it should be.
+ */
 export async function killJobs(rounds: number, tell: (message: string) => void): Promise<KillJobsOutcome> {
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')
@@ -97,7 +104,10 @@ export async function killJobs(rounds: number, tell: (message: string) => void):
   }
 }
 
-/** Nothing but the kill may end a job: no limits, room for all, and attempts for as many kills as there are. */
+/**
+ * Nothing but the kill may end a job: no limits, room for all, and attempts for as many kills as
+ * there are.
+ */
 const settings: readonly string[] = [
   ...['--limit-default', '', '--log-level', 'error', '--job-lease', jobLease, '--job-attempts', '100'],
   ...['--queue-max', '100000', '--queue-owner-max', '100000'],

@@ -1,5 +1,6 @@
-// `node test/reliability/kill-ledger.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment under load, again and again. Every answer
-// that a client saw has its record afterwards, once, and the chain verifies. Exits with 1 where that is not so.
+// `node test/reliability/kill-ledger.ts [ROUNDS]`: the server is killed (SIGKILL) at a random
+// moment under load, again and again. Every answer that a client saw has its record afterwards,
+// once, and the chain verifies. Exits with 1 where that is not so.
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -11,7 +12,10 @@ export interface KillOutcome {
   readonly rounds: number
   /** Answers that reached a client, whole. */
   readonly answered: number
-  /** Records of requests in the ledger, those of answers that were on their way at a kill among them. */
+  /**
+   * Records of requests in the ledger, those of answers that were on their way at a kill among
+   * them.
+   */
   readonly recorded: number
   /** Request ids that were answered and have no record. */
   readonly lost: readonly string[]
@@ -23,7 +27,10 @@ const inFlight = 32
 const killFromMs = 50
 const killUntilMs = 700
 
-/** Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an answer is not what it should be. */
+/**
+ * Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an
+ * answer is not what it should be.
+ */
 export async function killLedger(rounds: number, tell: (message: string) => void): Promise<KillOutcome> {
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')
@@ -52,7 +59,10 @@ interface Keys {
   readonly demo: string
 }
 
-/** Many requests at once: most are admitted; one in eight has an admin's key, which a model route refuses. */
+/**
+ * Many requests at once: most are admitted; one in eight has an admin's key, which a model route
+ * refuses.
+ */
 async function askUntilKilled(
   server: ServeProcess,
   keys: Keys,

@@ -7,7 +7,9 @@ export interface BlockRecord {
   readonly chainHash: Uint8Array
 }
 
-/** The chain as `docs/reference/ledger.md` describes it, without the code that it is compared with. */
+/**
+ * The chain as `docs/reference/ledger.md` describes it, without the code that it is compared with.
+ */
 export function firstHash(stream: string): Buffer {
   return createHash('sha256').update(`modelward-ledger-1\n${stream}\n`).digest()
 }

@@ -99,7 +99,7 @@ export function unsealed({ id, stream, firstSeq, body }: LedgerBlock): ForgedBlo
   return { id, stream, firstSeq, records: [...recordsOf(body)] }
 }
 
-/** The chain of a stream's records made anew from one of them on, as whoever holds the file can. */
+/** The chain of a stream's records made anew from one of them on, as anyone with the file can. */
 export function rechained(
   records: readonly ForgedRecord[],
   from: number,

@@ -28,7 +28,7 @@ app.get('/models/:id', guard(ward), (request, response) => {
 })
 app.post('/', guard(optionalWard), (_request, response) => {
   expectType<Equal<typeof response.locals.caller, Caller | null>>()
-  // @ts-expect-error the caller may be nobody
+  // @ts-expect-error the caller may be null
   response.json(response.locals.caller.owner)
 })
 app.post('/', guard(mixedWard), (_request, response) => {

@@ -19,7 +19,7 @@ app.post('/predict', { config: { guard: { scope: 'predict' } } }, async (request
   expectType<Equal<typeof required, Caller>>()
   const optional = callerOf(optionalWard, request)
   expectType<Equal<typeof optional, Caller | null>>()
-  // @ts-expect-error the caller may be nobody
+  // @ts-expect-error the caller may be null
   optional.owner
   const mixed = callerOf(mixedWard, request)
   expectType<Equal<typeof mixed, Caller | null>>()
@@ -50,7 +50,9 @@ await app.register(modelward, { ward, public: ['/health'] })
 await app.register(modelward, { ward, default: 'open' })
 // @ts-expect-error the word is `public`
 app.get('/', { config: { guard: 'open' } }, async () => 'ok')
-// @ts-expect-error a scope is text. A name that no demand has, `scopes`, is out of reach of Fastify's types, and refused when the route is declared.
+// Fastify's types cannot refuse a name that no demand has, such as `scopes`; declaring the route
+// does.
+// @ts-expect-error a scope is text
 app.get('/', { config: { guard: { scope: 7 } } }, async () => 'ok')
 // @ts-expect-error a guard asks for a ward, by which it types the caller
 app.get('/', async (request) => callerOf(request))

@@ -22,7 +22,7 @@ new Hono().post('/models/:id', guard(ward, { scope: 'predict' }), (c) => {
 })
 new Hono().post('/', guard(optionalWard), (c) => {
   expectType<Equal<typeof c.var.caller, Caller | null>>()
-  // @ts-expect-error the caller may be nobody
+  // @ts-expect-error the caller may be null
   return c.json(c.var.caller.owner)
 })
 new Hono().post('/', guard(mixedWard), (c) => {

@@ -1,4 +1,5 @@
-// Only compiled, in the repository against the sources and in `test/package` against the packed declarations.
+// Only compiled, in the repository against the sources and in `test/package` against the packed
+// declarations.
 import {
   anyOwner,
   apiKeyCookie,
@@ -43,7 +44,7 @@ expectType<Equal<typeof bearerToken, Scheme<true>>>()
 expectType<Equal<typeof optionalBearer, Scheme<false>>>()
 expectType<Equal<typeof cookie, Scheme<true>>>()
 expectType<Equal<typeof query, Scheme<true>>>()
-// Where a variable decides, nobody knows.
+// Where a variable decides, the type does not know.
 declare const mayBeAbsent: boolean
 const undecided = bearer({ autoError: mayBeAbsent })
 expectType<Equal<typeof undecided, Scheme<boolean>>>()
@@ -89,7 +90,8 @@ openModelward({ data: './data', environment: 'staging' })
 // @ts-expect-error a wrong key is answered with 401 or 403
 openModelward({ data: './data', invalidKeyStatus: 404 })
 
-// With jobs, a ward has them and their webhooks; without, both may be missing and must be asked for.
+// With jobs, a ward has them and their webhooks; without, both may be missing and must be asked
+// for.
 const models = new Map<string, JobModel>([['echo', { batchMax: 1, predict: (inputs) => inputs }]])
 const wardWithJobs = await openModelward({ data: './data', scheme: optionalHeader, jobs: { models } })
 expectType<Equal<typeof wardWithJobs, WardWithJobs<false>>>()
@@ -139,7 +141,7 @@ const decided = ward.admit(head, { scope: 'predict' })
 expectType<Equal<typeof decided, Promise<Verdict<Caller>>>>()
 const optionalDecided = optionalWard.admit(head)
 expectType<Equal<typeof optionalDecided, Promise<Verdict<Caller | null>>>>()
-// @ts-expect-error whoever was refused is not there to be read without asking
+// @ts-expect-error a refused caller cannot be read without a check
 verdict.refusal.code
 
 // A caller is read, never written, and holds no secret.
@@ -201,7 +203,7 @@ expectType<Equal<SetupError['code'], SetupErrorCode>>()
 const testWard = await createTestWard({ keys: { alice: { scopes: ['predict'] }, carol: {} } })
 expectType<Equal<typeof testWard, TestWard<'alice' | 'carol', true>>>()
 expectType<Equal<typeof testWard.testKeys.alice, string>>()
-// @ts-expect-error nobody made a key for bob
+// @ts-expect-error there is no key for bob
 testWard.testKeys.bob
 const keyless = await createTestWard()
 expectType<Equal<typeof keyless, TestWard<never, true>>>()
@@ -219,7 +221,7 @@ createTestWard({ keys: { alice: { name: 'Alice' } } })
 createTestWard({ secrets: ['s3cret'] })
 // A test's ward goes wherever a ward does.
 const anyWard: Ward<true> = testWard
-// @ts-expect-error but one that admits nobody in particular is not one that always knows its caller
+// @ts-expect-error a ward that admits anonymous callers does not always know its caller
 const required: Ward<true> = optionalTestWard
 
 // Keys.

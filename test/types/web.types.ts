@@ -17,7 +17,7 @@ expectType<Equal<typeof handler, (request: Request) => Promise<Response>>>()
 
 guard(optionalWard, {}, (_request, caller) => {
   expectType<Equal<typeof caller, Caller | null>>()
-  // @ts-expect-error the caller may be nobody
+  // @ts-expect-error the caller may be null
   return Response.json(caller.owner)
 })
 guard(mixedWard, {}, (_request, caller) => {

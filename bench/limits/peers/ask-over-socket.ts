@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import type { LimitedApp } from '../limited-app.ts'
 
 /**
- * Asks a server over connections, as clients would. Requests that are injected within one turn of the event loop are counted before any
- * of them is answered, which no socket does, and which some limiters take for too many each.
+ * Asks a server over connections, as clients would. Requests that are injected within one turn of
+ * the event loop are counted before any of them is answered, which no socket does, and which some
+ * limiters take for too many each.
  */
 export async function askOverSocket(
   server: Server,

@@ -3,7 +3,10 @@ import { fastify } from 'fastify'
 import type { AppLimit, LimitedApp } from '../limited-app.ts'
 import { askOverSocket } from './ask-over-socket.ts'
 
-/** Its plugin runs once per request, so several limits are what its README says for them: `createRateLimit`. */
+/**
+ * Its plugin runs once per request, so several limits are what its README says for them:
+ * `createRateLimit`.
+ */
 export async function openFastifyRateLimit(limits: readonly AppLimit[]): Promise<LimitedApp> {
   const app = fastify()
   const keyGenerator = (request: { readonly headers: object }): string =>

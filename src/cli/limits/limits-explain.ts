@@ -23,10 +23,7 @@ interface Explanation {
   readonly passes_in: number | null
   /** The limits that would refuse it. */
   readonly refused_by: readonly string[]
-  /**
-   * Who counts: the server that runs on the folder; `nobody`: without one, only stored usage is
-   * known.
-   */
+  /** Who counts: the server on the folder; without one, only stored usage is known. */
   readonly counted_by: 'server' | 'nobody'
   readonly limits: readonly LimitView[]
 }

@@ -23,7 +23,7 @@ test.each([
 })
 
 test.each(['2027-02-29', '2027-04-31', '2027-01-31T12:00:00', '2027-1-1', 'tomorrow', '1800000000', ''])(
-  '%s is none: not on the calendar, without a zone, or another form',
+  '%s is refused: not on the calendar, without a zone, or in another form',
   (text) => {
     expect(parseTime(text)).toBeUndefined()
   },

@@ -2,8 +2,8 @@ import { openSqliteLedger } from '../../../src/storage/sqlite/ledger/ledger.ts'
 import { createSigningKey, requestOf } from '../ledger.contract.ts'
 import { sayLine } from './say-line.ts'
 
-// Appends to a ledger with many in flight, and names each on standard output once it is durable: `<name>-<number>`. After `count`, if
-// one is given, it closes the ledger and ends.
+// Appends to a ledger with many in flight, and names each on standard output once it is durable:
+// `<name>-<number>`. After `count`, if one is given, it closes the ledger and ends.
 const [, , file = '', name = '', count = 'Infinity'] = process.argv
 const ledger = await openSqliteLedger({ file, signingKey: createSigningKey() })
 let number = 0

@@ -2,8 +2,8 @@ import { openSqliteJobStore } from '../../../src/storage/sqlite/jobs/job-store.t
 import { jobOf, keepMs, wide } from '../../contract/job-fixtures.ts'
 import { sayLine } from '../../contract/processes/say-line.ts'
 
-// Submits jobs and works on them, with many in flight, and names on standard output what has been acknowledged: `submitted <id>` and
-// `settled <id> <result>`. Goes on until it is killed.
+// Submits jobs and works on them, with many in flight, and names on standard output what has been
+// acknowledged: `submitted <id>` and `settled <id> <result>`. Goes on until it is killed.
 const [, , file = '', worker = '0'] = process.argv
 const store = await openSqliteJobStore({ file })
 // Every process's ids are its own.
