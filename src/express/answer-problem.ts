@@ -6,7 +6,7 @@ import { Refusal } from '../core/refusal.ts'
 import { noteProblem } from '../guard/exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
 
-/** Told of a fault, for a log. */
+/** Called for a fault, for a log. */
 export type FaultListener = (fault: Fault) => void
 
 /** Answers with the problem of a refusal or a fault, without waiting for an unread body. */
@@ -25,10 +25,10 @@ export function answerProblem(request: Request, response: Response, thrown: Refu
 }
 
 /**
- * Answers a `Refusal` or a `Fault` that a handler threw as a problem, and leaves every other error to the next error handler. As any
- * error handler of Express it comes after the routes.
+ * Answers a `Refusal` or a `Fault` that a handler threw as a problem, and leaves every other error
+ * to the next error handler. As any error handler of Express it comes after the routes.
  *
- * @param onFault told of each fault, whose cause no client sees; `console.error` by default
+ * @param onFault called for each fault, whose cause no client sees; `console.error` by default
  * @example
  * app.use(problems())
  */

@@ -200,7 +200,7 @@ describe.each([
     const app = guardApp(create(), { ward, public: ['/open'] })
     const read = (_request: Request, response: Response): void => {
       expect(() => callerOf(ward, response)).toThrow('no guard of this ward has seen it')
-      // What a client or another middleware puts there is nobody's word.
+      // What a client or another middleware puts there proves nothing.
       response.locals = { caller: { owner: 'forged' } }
       expect(() => callerOf(ward, response)).toThrow(TypeError)
       response.send('read')

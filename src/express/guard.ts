@@ -21,7 +21,10 @@ export interface CallerLocals<Required extends boolean = true> {
   caller: CallerOf<Required>
 }
 
-/** Middleware that adds the caller's type to a route, and leaves those of its parameters, query and body as they are. */
+/**
+ * Middleware that adds the caller's type to a route, and leaves those of its parameters, query and
+ * body as they are.
+ */
 export type GuardHandler<Required extends boolean = true> = (
   request: IncomingMessage,
   response: Response<unknown, CallerLocals<Required>>,
@@ -30,18 +33,28 @@ export type GuardHandler<Required extends boolean = true> = (
 
 /** How a guard reports faults. */
 export interface ExpressGuardOptions {
-  /** Told of each fault of the guard's own, whose cause no client sees. @default console.error */
+  /**
+   * Called for each fault of the guard's own, whose cause no client sees.
+   * @default console.error
+   */
   readonly onFault?: FaultListener
 }
 
 /** How a whole app is guarded. */
 export interface ExpressAppOptions extends ExpressGuardOptions {
   readonly ward: { readonly guard: Guard }
-  /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
+  /**
+   * What every request demands; a route demands more with `guard`.
+   * @default any key but an admin's
+   */
   readonly demand?: Demand
   /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
   readonly public?: readonly string[]
-  /** Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a key. @default none */
+  /**
+   * Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a
+   * key.
+   * @default none
+   */
   readonly before?: readonly RequestHandler[]
 }
 
@@ -51,9 +64,9 @@ const rules: Readonly<Record<keyof ExpressGuardOptions, OptionRule>> = {
 const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = { ...rules, ...guardAppRules }
 
 /**
- * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A refusal is answered as a problem
- * before the body is read, so put it ahead of `express.json()`. The client's address is `request.ip`, which heeds the app's
- * `trust proxy`.
+ * Guards the routes it is put in front of; the caller is at `response.locals.caller`, typed. A
+ * refusal is answered as a problem before the body is read, so put it ahead of `express.json()`.
+ * The client's address is `request.ip`, which heeds the app's `trust proxy`.
  *
  * @throws TypeError for a demand or an option that is wrong
  * @example
@@ -71,7 +84,8 @@ export function guard<Required extends boolean>(
   checkOptions('guard', options, rules)
   const { onFault = console.error } = options
   return (request, response, next) => {
-    // Node's types in the signature leave a route's own parameters and body typed; Express hands over its own.
+    // Node's types in the signature leave a route's own parameters and body typed; Express hands
+    // over its own.
     const received = request as Request
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
@@ -80,7 +94,7 @@ export function guard<Required extends boolean>(
         return
       }
       response.locals.caller = verdict.caller
-      tellUsage(reply, verdict.usage, onFault)
+      sendUsage(reply, verdict.usage, onFault)
       next()
     }
     const fail = (thrown: unknown): void => {
@@ -91,7 +105,8 @@ export function guard<Required extends boolean>(
       onFault(thrown)
       answerProblem(received, reply, thrown)
     }
-    // From here on nothing but an error may reach Express: it takes anything less for leave to go on.
+    // From here on nothing but an error may reach Express: it takes anything less for leave to go
+    // on.
     try {
       continueOnRead(received, reply)
       const verdict = ward.guard.admit(openExchange(ward.guard, received, reply, onFault), demand)
@@ -105,10 +120,10 @@ export function guard<Required extends boolean>(
 }
 
 /**
- * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It comes before all routes and
- * middleware of the app, so that none can be ahead of it; what has to be goes into `before`. Under
- * `createServer(app).on('checkContinue', app)` a client that asks first (`Expect: 100-continue`) is told to send its body when that is
- * read, and not before.
+ * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It
+ * comes before all routes and middleware of the app, so that none can be ahead of it; what has to
+ * be goes into `before`. Under `createServer(app).on('checkContinue', app)` a client that asks
+ * first (`Expect: 100-continue`) is asked for its body when that is read, and not before.
  *
  * @returns the same app
  * @throws TypeError for options that are wrong, all at once, and for an app that has routes already
@@ -132,16 +147,18 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   return app
 }
 
-/** Sends the client the status of its limits, and releases what is counted at once with the answer. */
-function tellUsage(response: Response, usage: Usage, onFault: FaultListener): void {
+/**
+ * Sends the client the status of its limits, and releases what is counted at once with the answer.
+ */
+function sendUsage(response: Response, usage: Usage, onFault: FaultListener): void {
   for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
   endWithAnswer(response, usage, onFault)
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of its
- * body, and to settle an estimate to the real figure. Headers that were set before are set anew by
- * `response.set(usage.headers)`.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of
+ * its body, and to settle an estimate to the real figure. Headers that were set before are set anew
+ * by `response.set(usage.headers)`.
  *
  * @throws TypeError where no guard has admitted the request
  */
@@ -169,7 +186,10 @@ interface Layers {
 /** What Express 4 puts first into every app by itself. */
 const own = ['query', 'expressInit'] as const
 
-/** How many routes and middleware an app has: in `_router` under Express 4, in `router` under 5, which 4 lets nobody read. */
+/**
+ * How many routes and middleware an app has: `_router` under Express 4, `router` under 5; reading
+ * that throws under 4.
+ */
 function countRoutes(app: Express): number {
   const { _router } = app as unknown as { readonly _router?: Layers }
   if (_router !== undefined) return _router.stack.filter(({ name }, index) => name !== own[index]).length

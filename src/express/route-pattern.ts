@@ -16,8 +16,9 @@ interface Layers {
 }
 
 /**
- * The pattern of a request's route; null where none matched, or none that is a text. Express tells where a router is mounted only by
- * the path that came in, which a parameter may be part of, and people put keys and texts there: it is then left out, as `*`.
+ * The pattern of a request's route; null where no route with a text matched. Express gives where a
+ * router is mounted only as the path that came in, which may contain parameters, and people put
+ * keys and texts there: it is then left out, as `*`.
  */
 export function routeOf(request: Request): string | null {
   const path: unknown = (request.route as { readonly path?: unknown } | undefined)?.path
@@ -28,13 +29,16 @@ export function routeOf(request: Request): string | null {
   return `${isLiteral ? baseUrl : '*'}${path === '/' ? '' : path}`
 }
 
-/** In `_router` under Express 4, in `router` under 5, which 4 lets nobody read. */
+/** In `_router` under Express 4, in `router` under 5; reading that throws under 4. */
 function stackOf(app: object): readonly Layer[] {
   const layers = app as { readonly _router?: Layers; readonly router: Layers }
   return (layers._router ?? layers.router).stack
 }
 
-/** Whether every router that this path may have come through is mounted at a path without parameters. */
+/**
+ * Whether every router that this path may have come through is mounted at a path without
+ * parameters.
+ */
 function isMountedLiterally(stack: readonly Layer[], path: string): boolean {
   const mounts = stack.flatMap((layer) => {
     const inner = layer.route === undefined ? layer.handle.stack : undefined

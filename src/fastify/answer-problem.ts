@@ -21,7 +21,10 @@ export function answerProblem(
     .send(Buffer.from(JSON.stringify(body)))
 }
 
-/** Answers a refusal or a fault that was thrown; any other error is thrown on, to the handler around this one. */
+/**
+ * Answers a refusal or a fault that was thrown; any other error is thrown on, to the handler around
+ * this one.
+ */
 export function answerThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   if (thrown instanceof Fault)
     request.log.error({ err: errorToLog(thrown), code: thrown.code }, thrown.message)
@@ -29,7 +32,10 @@ export function answerThrown(request: FastifyRequest, reply: FastifyReply, throw
   return answerProblem(request, reply, thrown)
 }
 
-/** What to log of a fault: its cause where that is an error. Any other value may hold anything, or not be loggable. */
+/**
+ * What to log of a fault: its cause where that is an error. Any other value may hold anything, or
+ * not be loggable.
+ */
 export function errorToLog(fault: Fault): Error {
   return fault.cause instanceof Error ? fault.cause : fault
 }

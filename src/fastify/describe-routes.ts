@@ -6,7 +6,7 @@ import type { GuardSetting } from '../guard/demand.ts'
 import type { GuardDescription } from '../guard/describe-schemes.ts'
 import type { Guard } from '../guard/guard.ts'
 
-/** What `@fastify/swagger` tells its `transform` of a route, as far as this looks at it. */
+/** What `@fastify/swagger` passes its `transform` for a route, as far as this looks at it. */
 export interface SwaggerRoute {
   readonly schema: FastifySchema
   readonly url: string
@@ -26,8 +26,8 @@ export interface DescribeRoutesOptions<Route extends SwaggerRoute = SwaggerRoute
   /** Another transform that comes first, such as the one of a type provider. @default none */
   readonly transform?: (route: Route) => SwaggerOperation
   /**
-   * What a route demands that was declared ahead of the plugin, or outside of the scope that it guards, and has no `config.guard`: the
-   * plugin has not seen it.
+   * What a route demands that was declared ahead of the plugin, or outside of the scope that it
+   * guards, and has no `config.guard`: the plugin has not seen it.
    * @default any key
    */
   readonly default?: GuardSetting
@@ -69,9 +69,9 @@ interface Operation {
 }
 
 /**
- * Has `@fastify/swagger` tell of the guard: give it as its `transform`. Adds the ward's security schemes, each route's `security`, and
- * the answers 401, 403, 429 and 503. What a route's schema says itself stays as it is, and nothing of this is seen by Fastify, which
- * validates and serializes as before.
+ * Describes the guard in `@fastify/swagger`, as its `transform`. Adds the ward's security schemes,
+ * each route's `security`, and the answers 401, 403, 429 and 503. What a route's schema says itself
+ * stays as it is, and nothing of this is seen by Fastify, which validates and serializes as before.
  *
  * @throws TypeError for options that are wrong; when the document is made, for one of Swagger 2.0
  * @example
@@ -105,7 +105,9 @@ export function describeRoutes<Route extends SwaggerRoute = SwaggerRoute>(
   }
 }
 
-/** Adds what routes refer to; what the document has under the same name is its author's, and stays. */
+/**
+ * Adds what routes refer to; what the document has under the same name is its author's, and stays.
+ */
 function addComponents(document: OpenApiDocument, { components }: GuardDescription): void {
   const { securitySchemes, schemas } = document.components ?? {}
   document.components = {
@@ -115,7 +117,10 @@ function addComponents(document: OpenApiDocument, { components }: GuardDescripti
   }
 }
 
-/** What swagger says of a route that describes no answer; it would leave that out where there are others. */
+/**
+ * What swagger says of a route that describes no answer; it would leave that out where there are
+ * others.
+ */
 const defaultResponse = { 200: { description: 'Default Response', type: 'null' } }
 
 function describeRoute(

@@ -68,7 +68,7 @@ describe('modelward on a Fastify app', () => {
     expect((await app.inject('/closed')).statusCode).toBe(401)
   })
 
-  test('a route reads who is calling; where nobody was admitted, reading it throws', async () => {
+  test('a route reads who is calling; where no caller was admitted, reading it throws', async () => {
     const { app, key } = await guarded((root) => {
       root.get('/who', async (request) => request.caller.owner)
       root.get('/open', { config: { guard: 'public' } }, async (request) => {
@@ -169,7 +169,7 @@ describe('over a socket', () => {
     expect((await send(app, [...host, 'X-API-Key', `${key}, ${key}x`]))[0]).toBe(403)
   })
 
-  test('100 Continue is sent to whoever is admitted, and to nobody else', async () => {
+  test('100 Continue is sent to admitted clients alone', async () => {
     const { app, key } = await guarded(echo)
     const body = '{"a":1}'
     const expects = [

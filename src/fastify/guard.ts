@@ -26,12 +26,18 @@ import { openExchange, recordAnswers, recordUpgrade, type UnrecordedListener } f
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is calling. Throws where no caller was admitted, so that a forgotten guard fails closed. */
+    /**
+     * Who is calling. Throws where no caller was admitted, so that a forgotten guard fails closed.
+     */
     readonly caller: Caller
   }
   interface FastifyContextConfig {
-    // Fastify infers the type of a whole `config` from what is written there, so that any text would be a `Demand` to it; none is an `object`.
-    /** What this route demands of its caller; `'public'` opens it to everyone. @default the plugin's `default` */
+    // Fastify infers the type of a whole `config` from what is written there, so that any text
+    // would be a `Demand` to it; no text is an `object`.
+    /**
+     * What this route demands of its caller; `'public'` opens it to everyone.
+     * @default the plugin's `default`
+     */
     guard?: GuardSetting & (object | 'public')
   }
 }
@@ -41,22 +47,29 @@ export interface GuardPluginOptions {
   /** From `openModelward`, or `createTestWard` in a test. */
   readonly ward: { readonly guard: Guard }
   /**
-   * What a route without a `config.guard` of its own demands, unknown paths among them. `'public'` guards only the routes that
-   * name a demand, and gives up default deny.
+   * What a route without a `config.guard` of its own demands, unknown paths among them. `'public'`
+   * guards only the routes that name a demand, and gives up default deny.
    * @default any key but an admin's
    */
   readonly default?: GuardSetting
   /**
-   * Whether a `Refusal` or a `Fault` that a route throws is answered as a problem. Other errors are left to Fastify, and all of them
-   * to an error handler that the app has by then. Fastify gives a route the error handler that there is when it is declared: what
-   * a route declared before the plugin throws is answered by Fastify, in its own form. What the guard itself refuses, and what fails
-   * in it, is answered as a problem on every route.
+   * Whether a `Refusal` or a `Fault` that a route throws is answered as a problem. Other errors are
+   * left to Fastify, and all of them to an error handler that the app has by then. Fastify gives a
+   * route the error handler that there is when it is declared: what a route declared before the
+   * plugin throws is answered by Fastify, in its own form. What the guard itself refuses, and what
+   * fails in it, is answered as a problem on every route.
    * @default true
    */
   readonly answersThrown?: boolean
-  /** Sees each refusal before it is answered; answers in its own way by sending the reply and returning true. */
+  /**
+   * Sees each refusal before it is answered; answers in its own way by sending the reply and
+   * returning true.
+   */
   readonly onRefused?: (request: FastifyRequest, reply: FastifyReply, refusal: Refusal) => boolean
-  /** Told of each answer that could not be recorded, and was a 503 for it. @default `request.log.error` */
+  /**
+   * Called for each answer that was a 503 because it could not be recorded.
+   * @default `request.log.error`
+   */
   readonly onUnrecorded?: UnrecordedListener
 }
 
@@ -70,11 +83,11 @@ const rules: Readonly<Record<keyof GuardPluginOptions, OptionRule>> = {
 }
 
 const noDemand: Demand = {}
-/** Whoever holds any key may know that a path is not there. */
+/** Any key may learn that a path is not there. */
 const unknownPathDemand: Demand = { anyKey: true, session: 'read' }
 
 const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done) => {
-  // Handed on: what a plugin throws before it calls back, nobody catches, and the process would end with it.
+  // Passed on: what a plugin throws before it calls back is uncaught, and would end the process.
   let wrong: Error | undefined
   try {
     guardScope(app, options)
@@ -104,8 +117,8 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
     rememberRoute(route, guard, config?.guard ?? fallback ?? noDemand)
   })
-  // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown paths as well, and
-  // runs before any byte of the body is read.
+  // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown
+  // paths as well, and runs before any byte of the body is read.
   app.addHook('onRequest', function guardRequest(request, reply, next) {
     try {
       const setting = settingOf(request)
@@ -134,7 +147,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     next: HookHandlerDoneFunction,
   ): void {
     if (verdict.admitted) {
-      if (verdict.usage !== noUsage) tellUsage(request, reply, verdict.usage)
+      if (verdict.usage !== noUsage) sendUsage(request, reply, verdict.usage)
       const waiting = recordUpgrade(exchange, request, reply)
       if (waiting === undefined) next()
       else
@@ -149,14 +162,17 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
 }
 
 /**
- * Guards a whole app: every route asks for a key, whenever and wherever it was declared, unknown paths too, unless its
- * `config.guard` says `'public'`; a `Demand` there refines what it asks. Registered in a scope, it guards that scope. A refusal is
- * answered as a problem before the body is read.
+ * Guards a whole app: every route asks for a key, whenever and wherever it was declared, unknown
+ * paths too, unless its `config.guard` says `'public'`; a `Demand` there refines what it asks.
+ * Registered in a scope, it guards that scope. A refusal is answered as a problem before the body
+ * is read.
  *
- * @throws TypeError, when it is registered: wrong options, a wrong `config.guard`, an app that is guarded already
+ * @throws TypeError, when it is registered: wrong options, a wrong `config.guard`, an app that is
+ *   guarded already
  * @example
  * await app.register(modelward, { ward })
- * app.post('/predict', { config: { guard: { scope: 'predict' } } }, async (request) => request.caller.owner)
+ * const guard = { scope: 'predict' }
+ * app.post('/predict', { config: { guard } }, async (request) => request.caller.owner)
  */
 export const modelward: FastifyPluginCallback<GuardPluginOptions> = plugin(register, {
   name: 'modelward',
@@ -177,9 +193,9 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of its
- * body, and to settle an estimate to the real figure. Headers that were set before are set anew by
- * `reply.headers(usage.headers)`.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of
+ * its body, and to settle an estimate to the real figure. Headers that were set before are set anew
+ * by `reply.headers(usage.headers)`.
  *
  * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
@@ -192,13 +208,19 @@ export function findCaller(request: FastifyRequest): Caller | undefined {
   return findExchange(request)?.caller ?? undefined
 }
 
-/** Tells the client how its limits stand, and ends what is counted at once when the answer is gone. */
-function tellUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): void {
+/**
+ * Sends the client the status of its limits, and ends what is counted at once when the answer is
+ * gone.
+ */
+function sendUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): void {
   reply.headers(usage.headers)
   endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
 }
 
-/** The guard's own faults it answers itself: Fastify's default error handler would tell the client their cause. */
+/**
+ * Answers the guard's own faults: Fastify's default error handler would send the client their
+ * cause.
+ */
 function failWith(
   { answersThrown }: GuardPluginOptions,
   error: Error,
@@ -215,7 +237,10 @@ function hasDefaultErrorHandler({ errorHandler }: FastifyInstance): boolean {
   return errorHandler.name === 'defaultErrorHandler'
 }
 
-/** What each route demands. Routes declared before the plugin are checked when they are first asked for. */
+/**
+ * What each route demands. Routes declared before the plugin are checked when they are first asked
+ * for.
+ */
 function createSettings(fallback: GuardSetting | undefined): (request: FastifyRequest) => GuardSetting {
   const checked = new WeakSet<Demand>()
   return function settingOf({ routeOptions, is404 }) {

@@ -16,13 +16,16 @@ declare module 'fastify' {
 
 const unrecordedListener: unique symbol = Symbol('unrecorded listener')
 
-/** Told of an answer that could not be recorded. */
+/** Called for an answer that could not be recorded. */
 export type UnrecordedListener = (request: FastifyRequest, fault: Fault) => void
 
 const logFault: UnrecordedListener = (request, fault) =>
   request.log.error({ err: errorToLog(fault), code: fault.code }, fault.message)
 
-/** Has each answer of the guarded requests wait for its record; no hook is added where nothing is recorded. */
+/**
+ * Has each answer of the guarded requests wait for its record; no hook is added where nothing is
+ * recorded.
+ */
 export function recordAnswers(
   app: FastifyInstance,
   guard: Guard,
@@ -44,7 +47,7 @@ export function openExchange(guard: Guard, request: FastifyRequest, reply: Fasti
 }
 
 /**
- * An upgrade to another protocol has no answer that could be held: that it was admitted is recorded
+ * An upgrade to another protocol has no answer that could wait: that it was admitted is recorded
  * before its handler runs, and its end when the connection closes. Undefined: no need to wait.
  */
 export function recordUpgrade(
@@ -114,7 +117,10 @@ function recordAbort(request: FastifyRequest, reply: FastifyReply, done: () => v
   done()
 }
 
-/** Answers with a fault past Fastify, which would add the headers and trailers of the answer that was ready. */
+/**
+ * Answers with a fault past Fastify, which would add the headers and trailers of the answer that
+ * was ready.
+ */
 function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
   if (!(thrown instanceof Fault)) throw thrown
   request[unrecordedListener](request, thrown)
@@ -126,7 +132,10 @@ function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   raw.end(text)
 }
 
-/** A web-standard `Response` as Fastify will send it: its status and its headers on the reply, and its body. */
+/**
+ * A web-standard `Response` as Fastify will send it: its status and its headers on the reply, and
+ * its body.
+ */
 function openResponse(reply: FastifyReply, payload: Response): unknown {
   reply.code(payload.status)
   for (const [name, value] of payload.headers) reply.header(name, value)
@@ -141,7 +150,9 @@ function recordRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyRe
   })
 }
 
-/** In the place of `reply.hijack`: the handler then writes to a response that waits for its record. */
+/**
+ * In the place of `reply.hijack`: the handler then writes to a response that waits for its record.
+ */
 function hijackRecorded(this: FastifyReply): FastifyReply {
   const { request } = this
   const exchange = findExchange(request)

@@ -128,7 +128,7 @@ describe('a misspelt demand', () => {
       )
   })
 
-  test('of a route before the plugin: 500 for whoever asks, and never open', async () => {
+  test('of a route before the plugin: 500 for every caller, and never open', async () => {
     app.get('/x', { config: misspelt }, async () => 'in')
     await app.register(modelward, { ward })
     expect(await statuses(['/x', '/x'])).toEqual([500, 500])
@@ -171,7 +171,7 @@ describe('what a route throws', () => {
   })
 
   test.each([[true], [false]])(
-    'a fault of the guard tells nobody its cause, on a route declared before the plugin too, with answersThrown: %s',
+    'a fault of the guard shows no client its cause, on a route declared before the plugin too, with answersThrown: %s',
     async (answersThrown) => {
       const check = () =>
         Promise.reject(new Fault('internal', 'at /etc/passwd', { cause: new Error('deep') }))
@@ -196,7 +196,7 @@ describe('what a route throws', () => {
   })
 })
 
-test('@fastify/websocket upgrades nobody without a key', async () => {
+test('@fastify/websocket upgrades no request without a key', async () => {
   await app.register(websocket)
   await app.register(modelward, { ward })
   app.get('/socket', { websocket: true }, (socket, request) => socket.send(callerOf(ward, request).owner))

@@ -108,7 +108,7 @@ describe('public paths', () => {
     expect(has('HEAD', '/assets/a')).toBe(true)
   })
 
-  test('an entry that is none is refused', () => {
+  test('an entry that is no path is refused', () => {
     const wrong = [
       '',
       'health',

@@ -119,7 +119,9 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   })
 }
 
-/** A browser's session in place of a key; or an anonymous caller, where schemes and demand allow it. */
+/**
+ * A browser's session in place of a key; or an anonymous caller, where schemes and demand allow it.
+ */
 async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Demand): Promise<Decision> {
   const { head } = exchange
   const claim = demand.session === undefined ? undefined : deps.sessions.read(head, deps.clock())
@@ -131,14 +133,17 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
       return admitKey(deps, exchange, demand, await load(deps, { record, secret }))
     }
   }
-  // An anonymous caller has no scope and passes no check: a route that demands anything needs a key.
+  // An anonymous caller has no scope and passes no check: a route that demands anything needs a
+  // key.
   if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing)
   const uses = deps.anonymousUses
   const usage = uses.length === 0 ? noUsage : await deps.takeLimits(uses, exchange.usage)
   return usage instanceof Refusal ? refused(usage) : { admitted: true, caller: null, usage }
 }
 
-/** A verified key with the limits that it meets, those that it shares with its owner's others too. */
+/**
+ * A verified key with the limits that it meets, those that it shares with its owner's others too.
+ */
 async function load(deps: AdmitDeps, { record, secret }: FoundKey): Promise<VerifiedKey> {
   const owner = await deps.store.findOwner(record.owner)
   return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], deps.limits))
@@ -165,7 +170,10 @@ export function checkAddress({ addresses }: VerifiedKey, head: RequestHead): Ref
   return addresses === undefined || addresses.has(head.address) ? undefined : new Refusal('address_denied')
 }
 
-/** Refuses a key without the scopes that the demand asks for, and an admin key where it asks for none. */
+/**
+ * Refuses a key without the scopes that the demand asks for, and an admin key where it asks for
+ * none.
+ */
 export function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
   const missing = findMissing(demand, record.scopes)
   // The same words whichever guard comes first, the whole app's or the route's.
@@ -176,7 +184,9 @@ export function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Re
   return new Refusal('scope_missing', `This API key lacks the scope ${wanted}.`)
 }
 
-/** The first scope that the key lacks, alone; else a list of which it must have one, and lacks all. */
+/**
+ * The first scope that the key lacks, alone; else a list of which it must have one, and lacks all.
+ */
 function findMissing(demand: Demand, owned: readonly string[]): readonly string[] | undefined {
   const { scope, anyScope, needs } = demand
   if (typeof scope === 'string' && needs === undefined) {

@@ -1,7 +1,10 @@
 import type { KeyRecord } from '../keys/key-record.ts'
 import type { KeyEnvironment } from '../keys/key-text.ts'
 
-/** Who a request turned out to be, as proven by the key it presented. Never holds the secret. Frozen. */
+/**
+ * Who a request turned out to be, as proven by the key it presented. Never holds the secret.
+ * Frozen.
+ */
 export interface Caller {
   readonly keyId: string
   readonly name: string
@@ -11,7 +14,9 @@ export interface Caller {
   readonly metadata: Readonly<Record<string, unknown>>
 }
 
-/** The caller under schemes that all ask for a key, or also nobody where one of them lets its absence pass (`autoError: false`). */
+/**
+ * The caller; null is possible where a scheme lets the absence of a key pass (`autoError: false`).
+ */
 export type CallerOf<Required extends boolean> = Required extends true ? Caller : Caller | null
 
 /** The caller that a key stands for. */

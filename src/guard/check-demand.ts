@@ -35,7 +35,8 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
 }
 
 /**
- * Checks a demand when a route is declared, and those it needs, before any request could be let in by a typing error.
+ * Checks a demand when a route is declared, and those it needs, before any request could be let in
+ * by a typing error.
  *
  * @param where what the message starts with, such as `guard`
  * @throws TypeError with everything that is wrong with it
@@ -70,7 +71,10 @@ function checkNested(where: string, demand: unknown, outer: readonly unknown[]):
     checkNested(`${where}.needs[${index}]`, need, [...outer, demand])
 }
 
-/** A part that is there and undefined, such as a setting that was not found, would ask less than was meant: it is wrong. */
+/**
+ * A part that is there and undefined, such as a setting that was not found, would ask less than was
+ * meant: it is wrong.
+ */
 function rulesFor(demand: unknown): typeof rules {
   const has = (name: string): boolean => Object.hasOwn(Object(demand), name)
   const entries = Object.entries(rules).map(([name, rule]) => [name, { ...rule, isRequired: has(name) }])

@@ -11,34 +11,40 @@ export interface Demand {
   /** Whether a key with the scope `admin` will do too, where no scope is asked. @default false */
   readonly anyKey?: boolean
   /**
-   * Whether a browser's session cookie will do in place of a key: `read` for pages, `csrf` where the request changes
-   * something and must carry the CSRF header as well.
+   * Whether a browser's session cookie may stand in for a key: `read` for pages, `csrf` where the
+   * request changes something and must carry the CSRF header as well.
    * @default no session is accepted
    */
   readonly session?: 'read' | 'csrf'
-  /** Limits of this route, for each key by itself, beside those of the key, its owner and everyone: `5/h`, `shadow 10/min`. @default none */
+  /**
+   * Limits of this route, for each key by itself, beside those of the key, its owner and everyone:
+   * `5/h`, `shadow 10/min`.
+   * @default none
+   */
   readonly limits?: readonly string[]
   /**
-   * Names the limits of this demand: demands of one name share them, and they are remembered over a restart. 1 to 64 of
-   * `a-z 0-9 . _ : / -`, starting with a letter.
+   * Names the limits of this demand: demands of one name share them, and they are remembered over a
+   * restart. 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter.
    * @default a name of its own, forgotten at a restart
    */
   readonly name?: string
   /**
-   * What a request uses of measures beyond `requests`, where that is known, or estimated, before its body is read: `{ tokens: 500 }`. Taken
-   * with the limits, and put right by `usage.settle` when the real figure is known. `{ concurrent: 0 }`: it needs no place among those under
-   * way at once, as where a caller looks after a job that has one.
+   * What a request uses of measures beyond `requests`, where that is known, or estimated, before
+   * its body is read: `{ tokens: 500 }`. Taken with the limits, and put right by `usage.settle`
+   * when the real figure is known. `{ concurrent: 0 }`: it needs no place among those under way at
+   * once, as where a caller looks after a job that has one.
    * @default one request, one at once
    */
   readonly cost?: Costs
   /**
-   * Demands that come first, such as a check that several routes share. Whatever they ask is asked too. In one request each demand
-   * is looked at once, however many others need it.
+   * Demands that come first, such as a check that several routes share. Whatever they ask is asked
+   * too. In one request each demand is looked at once, however many others need it.
    */
   readonly needs?: readonly Demand[]
   /**
-   * A check of the application's own, after every other; throws a `Refusal` to refuse. One that returns false is a fault, as whatever
-   * else it throws is: nobody gets in. Runs once per request.
+   * A check of the application's own, after every other; throws a `Refusal` to refuse. One that
+   * returns false, or throws anything else, is a fault, and the request is not admitted. Runs once
+   * per request.
    */
   readonly check?: (caller: Caller, request: RequestHead) => void | Promise<void>
 }
@@ -46,7 +52,10 @@ export interface Demand {
 /** A route's demand, or that it has none and is open to everyone. */
 export type GuardSetting = Demand | 'public'
 
-/** Whether a route demands nothing beyond what its scheme does. Its own limits are each key's: they demand one. */
+/**
+ * Whether a route demands nothing beyond what its scheme does. Its own limits are each key's: they
+ * demand one.
+ */
 export function demandsNothing({
   scope,
   anyScope,
@@ -65,7 +74,7 @@ export function allScopes({ needs = [], scope = [] }: Demand): readonly string[]
   return [...needs.flatMap(allScopes), ...(typeof scope === 'string' ? [scope] : scope)]
 }
 
-/** The lists of a demand and those it needs, of each of which one scope must be held. */
+/** The `anyScope` lists of a demand and of those it needs: the key must have one scope of each. */
 export function anyScopes({ needs = [], anyScope }: Demand): readonly (readonly string[])[] {
   return [...needs.flatMap(anyScopes), ...(anyScope === undefined ? [] : [anyScope])]
 }

@@ -8,12 +8,14 @@ const rules: Readonly<Record<keyof DescribeGuardOptions, OptionRule>> = {
 }
 
 /**
- * Describes a ward's guard for an OpenAPI document: its security schemes, what a demand means for an operation, and its problems.
+ * Describes a ward's guard for an OpenAPI document: its security schemes, what a demand means for
+ * an operation, and its problems.
  *
  * @throws TypeError for options that are wrong
  * @example
  * const { components, security, responses } = describeGuard(ward)
- * const post = { security: security({ scope: 'predict' }), responses: { 200: answer, ...responses({ scope: 'predict' }) } }
+ * const demand = { scope: 'predict' }
+ * const post = { security: security(demand), responses: { 200: answer, ...responses(demand) } }
  */
 export function describeGuard(
   ward: { readonly guard: Guard },

@@ -3,7 +3,9 @@ import { type Demand, demandsNothing, type GuardSetting, scopeChoices } from './
 import { type PlainSchema, problemSchema } from './problem-schema.ts'
 import type { Scheme, SchemeDescription } from './scheme.ts'
 
-/** By the names of schemes, the scopes that a key must have (OpenAPI, Security Requirement Object). */
+/**
+ * By the names of schemes, the scopes that a key must have (OpenAPI, Security Requirement Object).
+ */
 export type SecurityRequirement = Record<string, string[]>
 
 /** An answer that is a problem, in OpenAPI's words. */
@@ -19,7 +21,10 @@ export interface ProblemResponse {
  */
 export type GuardResponses = Record<401 | 403 | 429 | 503, ProblemResponse>
 
-/** The guard in OpenAPI's words: plain data, new from each call, for any tool that writes the document. */
+/**
+ * The guard in OpenAPI's words: plain data, new from each call, for any tool that writes the
+ * document.
+ */
 export interface GuardDescription {
   /** For the document's `components`. */
   readonly components: {

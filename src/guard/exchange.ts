@@ -137,7 +137,10 @@ export class Exchange {
     throw thrown
   }
 
-  /** A whole answer, or the end of one that was started, is about to leave. Undefined: no need to wait. */
+  /**
+   * A whole answer, or the end of one that was started, is about to leave. Undefined: no need to
+   * wait.
+   */
   answer(answer: Answer): Promise<void> | undefined {
     if (this.#decided === undefined || this.isOver) return undefined
     this.isOver = true
@@ -162,7 +165,9 @@ export class Exchange {
     return this.#started === undefined ? undefined : this.answer(this.#started)
   }
 
-  /** The client has gone, or the answer broke off: there is no client left to wait for the record. */
+  /**
+   * The client has gone, or the answer broke off: there is no client left to wait for the record.
+   */
   abort(known: Answer = nothingKnown): void {
     const { records, telemetry } = this.deps
     if (records === undefined || this.isOver) return
@@ -190,7 +195,7 @@ export class Exchange {
     try {
       await this.usage.giveBack()
     } catch {
-      // The ledger's fault stopped the answer, and is the one to tell.
+      // The ledger's fault stopped the answer: it is the one to report.
     }
     throw fault
   }
@@ -262,7 +267,9 @@ interface RequestObject {
   [exchangeKey]?: Exchange | undefined
 }
 
-/** Exchanges at objects that take no property. A `WeakMap` for all would cost more than the guard. */
+/**
+ * Exchanges at objects that take no property. A `WeakMap` for all would cost more than the guard.
+ */
 const elsewhere = new WeakMap<object, Exchange>()
 
 /** The exchange of one guard at a request; without `deps`, that of the guard that saw it last. */

@@ -69,7 +69,8 @@ describe('admit', () => {
     const ward = await openTestWard({ store })
     const mine = await ward.keys.create({ name: 'mine' })
     const theirs = await ward.keys.create({ name: 'theirs', scopes: ['admin'] })
-    // Somebody with write access to the database puts the digest of their own key into another's row.
+    // An attacker with write access to the database puts the digest of their own key into another's
+    // row.
     await store.replaceKey({ ...theirs.record, version: 2, secrets: mine.record.secrets })
     expect(codeOf(await ward.admit(withKey(mine.text), { scope: 'admin' }))).toBe('scope_missing')
     expect(codeOf(await ward.admit(withKey(theirs.text), { scope: 'admin' }))).toBe('key_invalid')
@@ -249,7 +250,7 @@ describe('autoError: false', () => {
     expect(codeOf(await ward.admit(withKey('wrong')))).toBe('key_invalid')
   })
 
-  test('lets nobody past a demand without a key', async () => {
+  test('lets no request without a key past a demand', async () => {
     const ward = await openTestWard({ schemes })
     for (const demand of [
       { scope: 'predict' },

@@ -35,11 +35,11 @@ export interface Guard<Required extends boolean = boolean> {
   /** Forgets an exchange, before its object stands for another request. */
   readonly forget: (request: object) => void
   /**
-   * Admits or refuses a request, and notes at its exchange what was decided; at once when the key is
-   * in memory and the route has no check, for a promise would cost more than the decision. Rejects
-   * with a `Fault`, `store_unavailable` when the key is not in memory and the store is out, or with
-   * the error that the route's check threw; always with an error. `caller` is null only where a
-   * scheme lets its absence pass and the route demands nothing.
+   * Admits or refuses a request, and notes at its exchange what was decided; at once when the key
+   * is in memory and the route has no check, for a promise would cost more than the decision.
+   * Rejects with a `Fault`, `store_unavailable` when the key is not in memory and the store is out,
+   * or with the error that the route's check threw; always with an error. `caller` is null only
+   * where a scheme lets its absence pass and the route demands nothing.
    */
   readonly admit: (
     exchange: Exchange,
@@ -75,7 +75,9 @@ export interface GuardDeps extends KeyRefusalsOptions {
   readonly sessions: Sessions
   readonly clock: Clock
   readonly hasImportedKeys: () => boolean
-  /** Puts a key's digest under the current pepper, when the key is first used after a change of it. */
+  /**
+   * Puts a key's digest under the current pepper, when the key is first used after a change of it.
+   */
   readonly upgradeSecret: (found: FoundKey, sha256: string) => Promise<void>
   /** Of the deployment, beside those that keys and owners have. */
   readonly limits: LimitDefaults

@@ -37,7 +37,7 @@ test('what is heard counts from when it was asked, and each question starts wher
   expect(watch.hasImportedKeys()).toBe(true)
 })
 
-test('a store that cannot be heard is told of once, and again when it is back', async () => {
+test('a store that cannot be polled is reported once, and again when it is back', async () => {
   const told: string[] = []
   let isOut = true
   const back = Promise.withResolvers<void>()

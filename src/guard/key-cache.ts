@@ -47,21 +47,22 @@ export function createVerifiedKey(
 }
 
 /**
- * The keys verified lately, under the SHA-256 of what was presented; never the text itself.
+ * The keys verified lately, by the SHA-256 of what was presented; never the text itself.
  *
- * Bounded by two generations: a new one is begun when the young one is full, and the old one is dropped. A key in use moves
- * to the young one, so it costs no bookkeeping on most hits and what goes is what was not used for a generation.
+ * Bounded by two generations: when the young one is full, it becomes the old one, and the old one
+ * is dropped. A key in use moves to the young one: most hits cost no bookkeeping, and a key that no
+ * request presented for a generation goes.
  *
- * What it holds may be trusted for as long as the store has been heard within the lease: a node cut off from the store stops
- * admitting from memory, so that a revocation has a bound even then.
+ * Entries are trusted while the store answered within the lease: a node cut off from the store
+ * stops admitting from memory, so that a revocation takes effect within a bound.
  */
 export interface KeyCache {
   readonly find: (digest: string) => VerifiedKey | undefined
-  /** A mark to take before reading the store, and to give with `add`. */
+  /** A mark to take before the store is read, for `add`. */
   readonly mark: () => number
-  /** Adds what was read since the mark; in vain when keys changed in between, for then it may be stale already. */
+  /** Adds what was read since the mark, unless keys have changed since: it may be stale already. */
   readonly add: (digest: string, key: VerifiedKey, mark: number) => void
-  /** The store was heard at this moment (monotonic, milliseconds), and these keys have changed. */
+  /** The store answered at this moment (monotonic, milliseconds): these keys have changed. */
   readonly renew: (at: number, changed: readonly string[] | 'all') => void
   readonly size: () => number
   /** Empties it for good: nothing is trusted from here on. */
@@ -71,22 +72,22 @@ export interface KeyCache {
 export interface KeyCacheOptions {
   /** Most keys it holds, over both generations; 2 or more. */
   readonly keysMax: number
-  /** How long what it holds is trusted without a word from the store, in milliseconds. */
+  /** How long entries are trusted after the store last answered, in milliseconds. */
   readonly leaseMs: number
   /** Never jumps; a wall clock set back would lengthen the lease. */
   readonly monotonic: Clock
 }
 
-/** An empty cache. It answers nothing until the store has been heard once. */
+/** An empty cache. It finds nothing until it is first renewed. */
 export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions): KeyCache {
   const generationMax = Math.max(1, Math.floor(keysMax / 2))
   let young = new Map<string, VerifiedKey>()
   let old = new Map<string, VerifiedKey>()
-  let heardAt = Number.NEGATIVE_INFINITY
+  let renewedAt = Number.NEGATIVE_INFINITY
   let changes = 0
   let isClosed = false
 
-  function keep(digest: string, key: VerifiedKey): void {
+  function put(digest: string, key: VerifiedKey): void {
     if (young.size >= generationMax) {
       old = young
       young = new Map()
@@ -109,29 +110,29 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
 
   return {
     find(digest) {
-      if (monotonic() - heardAt > leaseMs) return undefined
+      if (monotonic() - renewedAt > leaseMs) return undefined
       const hit = young.get(digest)
       if (hit !== undefined) return hit
       const older = old.get(digest)
       if (older !== undefined) {
         old.delete(digest)
-        keep(digest, older)
+        put(digest, older)
       }
       return older
     },
     mark: () => changes,
     add(digest, key, mark) {
-      if (mark === changes) keep(digest, key)
+      if (mark === changes) put(digest, key)
     },
     renew(at, changed) {
       if (isClosed) return
-      heardAt = Math.max(heardAt, at)
+      renewedAt = Math.max(renewedAt, at)
       if (changed === 'all' || changed.length > 0) drop(changed)
     },
     size: () => young.size + old.size,
     close() {
       isClosed = true
-      heardAt = Number.NEGATIVE_INFINITY
+      renewedAt = Number.NEGATIVE_INFINITY
       drop('all')
     },
   }

@@ -62,7 +62,7 @@ describe('sinks', () => {
     expect(seen).toHaveLength(1)
   })
 
-  test('without a ledger they are all there is, and nobody waits', async () => {
+  test('without a ledger they are all there is, and no answer waits', async () => {
     const lines: string[] = []
     const { ask } = await open({ sinks: [stdoutSink({ write: (line) => lines.push(line) })] })
     await ask()
@@ -73,7 +73,7 @@ describe('sinks', () => {
   })
 })
 
-test('`after`: nobody waits, and what could not be written is told', async () => {
+test('`after`: no answer waits, and what could not be written is reported', async () => {
   const ledger = createFakeLedger()
   ledger.fault = new Error('full')
   const { ward, told } = await open({ ledger, ledgerMode: 'after' })

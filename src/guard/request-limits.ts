@@ -3,7 +3,10 @@ import { type LimitSetting, parseLimitSettings } from '../limits/limit-setting.t
 import { type NamedLimit, namedLimits } from '../limits/limit-uses.ts'
 import type { Demand } from './demand.ts'
 
-/** Every limit that a request of a key meets, whatever its route. `texts` that are none are left out: they were checked when they were set. */
+/**
+ * Every limit that a request of a key meets on any route. Texts were checked when they were set: a
+ * wrong one is left out.
+ */
 export function limitsOf(
   record: KeyRecord,
   ownerLimits: readonly string[],
@@ -24,7 +27,7 @@ export function everyoneLimitsOf({
   return namedLimits('everyone', 'everyone', limitEveryone)
 }
 
-/** The limits of a deployment that nobody in particular has. */
+/** The limits of a deployment, which belong to no key, owner or route. */
 export interface LimitDefaults {
   /** Of every key that has none of its own. */
   readonly limitDefault: readonly LimitSetting[]
@@ -32,7 +35,10 @@ export interface LimitDefaults {
   readonly limitEveryone: readonly LimitSetting[]
 }
 
-/** The limits of a route's demand for one key, and of the demands it needs; a demand that several of them need counts once. */
+/**
+ * The limits of a route's demand for one key, and of the demands it needs; a demand that several of
+ * them need counts once.
+ */
 export function demandLimitsOf(demand: Demand, keyId: string): readonly NamedLimit[] {
   const own = parseLimitSettings(demand.limits ?? []).settings
   const needed = (demand.needs ?? []).flatMap((need) => demandLimitsOf(need, keyId))

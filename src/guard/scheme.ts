@@ -6,7 +6,10 @@ export type SchemeDescription =
   | { readonly type: 'apiKey'; readonly in: 'header' | 'query' | 'cookie'; readonly name: string }
   | { readonly type: 'http'; readonly scheme: 'bearer' }
 
-/** Declares where a credential travels. `Required` records, in the type, whether its absence refuses the call. */
+/**
+ * Declares where a credential travels. `Required` records, in the type, whether its absence refuses
+ * the call.
+ */
 export interface Scheme<Required extends boolean = boolean> {
   /** What OpenAPI calls it. */
   readonly id: string
@@ -14,15 +17,18 @@ export interface Scheme<Required extends boolean = boolean> {
   /** The `WWW-Authenticate` challenge, without its realm (RFC 9110 §11.6.1). */
   readonly challenge: string
   readonly description: SchemeDescription
-  /** Every credential presented this way, blanks left out: none, one, or an ambiguity that the guard refuses. */
+  /**
+   * Every credential presented this way, blanks left out: none, one, or an ambiguity that the guard
+   * refuses.
+   */
   readonly read: (request: RequestHead) => readonly string[]
 }
 
 /** Options of every scheme. */
 export interface SchemeOptions<Required extends boolean> {
   /**
-   * When false, a request without a key goes on with `caller` null; a wrong key is still refused, and so is an anonymous
-   * caller where the route demands anything. As FastAPI's `auto_error`.
+   * When false, a request without a key goes on with `caller` null; a wrong key is still refused,
+   * and so is an anonymous caller where the route demands anything. As FastAPI's `auto_error`.
    * @default true
    */
   readonly autoError?: Required
@@ -53,7 +59,10 @@ export function apiKeyHeader<const Required extends boolean = true>(
   }
 }
 
-/** Reads the key from `Authorization: Bearer <key>` (RFC 6750 §2.1). Other authorization schemes are not a key. */
+/**
+ * Reads the key from `Authorization: Bearer <key>` (RFC 6750 §2.1). Other authorization schemes are
+ * not a key.
+ */
 export function bearer<const Required extends boolean = true>(
   options: SchemeOptions<Required> = {},
 ): Scheme<Required> {
@@ -66,7 +75,8 @@ export function bearer<const Required extends boolean = true>(
     read(request) {
       const values = request.headerValues('authorization')
       if (values.length === 0) return none
-      // Lines that were joined by commas may hold a token behind another authorization: with its comma it is ambiguous, not absent.
+      // Lines that were joined by commas may hold a token behind another authorization: with its
+      // comma it is ambiguous, not absent.
       if (request.joinsLines === true && values.some(hasLaterToken)) return values
       return values.flatMap((value) => /^bearer[ \t]+(.*)$/is.exec(value.trim())?.[1]?.trim() || none)
     },
@@ -77,7 +87,10 @@ function hasLaterToken(value: string): boolean {
   return /,\s*bearer[ \t]+[^\s,]/i.test(value)
 }
 
-/** Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a CSRF defence of their own. */
+/**
+ * Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a
+ * CSRF defence of their own.
+ */
 export function apiKeyCookie<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
@@ -92,7 +105,10 @@ export function apiKeyCookie<const Required extends boolean = true>(
   }
 }
 
-/** Reads the key from the query. Off unless asked for: URLs end up in logs, histories and `Referer` headers. */
+/**
+ * Reads the key from the query. Off unless asked for: URLs end up in logs, histories and `Referer`
+ * headers.
+ */
 export function apiKeyQuery<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
@@ -107,7 +123,9 @@ export function apiKeyQuery<const Required extends boolean = true>(
   }
 }
 
-/** Every value of a cookie, in the order sent (RFC 6265 §4.2.1: the same name may be there twice). */
+/**
+ * Every value of a cookie, in the order sent (RFC 6265 §4.2.1: the same name may be there twice).
+ */
 export function cookieValues(request: RequestHead, name: string): readonly string[] {
   const lines = request.headerValues('cookie')
   if (lines.length === 0) return none
@@ -118,7 +136,10 @@ export function cookieValues(request: RequestHead, name: string): readonly strin
     .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
 }
 
-/** Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5); a blank one was not sent. */
+/**
+ * Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5); a blank one was not
+ * sent.
+ */
 function presentValues(values: readonly string[]): readonly string[] {
   const only = values[0]
   if (only === undefined) return none
@@ -135,8 +156,8 @@ export const ambiguous: unique symbol = Symbol('ambiguous')
 export type PresentedKey = string | undefined | typeof ambiguous
 
 /**
- * Reads the key that a request presents. One scheme twice is ambiguous even where the values agree: a
- * proxy and the application may each read another one. Two schemes are where they disagree. Where
+ * Reads the key that a request presents. One scheme twice is ambiguous even where the values agree:
+ * a proxy and the application may each read another one. Two schemes are where they disagree. Where
  * lines arrive joined by commas, a comma separates two keys.
  */
 export function readKey(schemes: readonly Scheme[], request: RequestHead): PresentedKey {

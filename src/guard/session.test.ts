@@ -48,7 +48,7 @@ test('a changed, cut or foreign token is no session', () => {
   expect(sessions.read(withCookie(foreign), 1_000)).toBeUndefined()
 })
 
-test('two session cookies are none, for nobody can tell which is meant', () => {
+test('two session cookies count as no session: either could be meant', () => {
   expect(sessions.read(withCookie(token, token), 1_000)).toBeUndefined()
 })
 

@@ -6,7 +6,10 @@ import { cookieValues } from './scheme.ts'
 /** Name of the cookie that a browser's session travels in. */
 export const sessionCookie = 'modelward_session'
 
-/** The header that a session's requests to the admin API carry: other sites cannot set it without being asked (OWASP, custom request headers). */
+/**
+ * The header that a session's requests to the admin API carry: other sites cannot set it without
+ * being asked (OWASP, custom request headers).
+ */
 export const csrfHeader = 'x-modelward-csrf'
 
 /** Whether a request carries the CSRF header, with anything in it. */
@@ -18,8 +21,9 @@ export function hasCsrfHeader(request: RequestHead): boolean {
 export const sessionMs: number = 12 * 3_600_000
 
 /**
- * Sessions of browsers: a signed statement of which key signed in, by which of its secrets, until when. It holds nothing
- * secret, needs no table, survives a restart, and ends with the key, the secret or the time, whichever is first.
+ * Sessions of browsers: a signed statement of which key signed in, by which of its secrets, until
+ * when. It holds nothing secret, needs no table, survives a restart, and ends with the key, the
+ * secret or the time, whichever is first.
  */
 export interface Sessions {
   /** The cookie's value for a key that was just verified. */

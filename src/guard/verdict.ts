@@ -2,7 +2,10 @@ import type { Refusal } from '../core/refusal.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { Caller } from './caller.ts'
 
-/** What the guard decided about a request. A value, never an exception; `C` is `Caller`, or `Caller | null` where a key is optional. */
+/**
+ * What the guard decided about a request. A value, never an exception; `C` is `Caller`, or `Caller
+ * | null` where a key is optional.
+ */
 export type Verdict<C extends Caller | null = Caller> =
   | {
       readonly admitted: true

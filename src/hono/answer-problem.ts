@@ -6,7 +6,7 @@ import { lingerOverBody } from '../guard/node/lingering-close.ts'
 import { problemResponse } from '../guard/web/recorded-response.ts'
 import { incomingOf } from './hono-head.ts'
 
-/** Told of a fault, for a log. */
+/** Called for a fault, for a log. */
 export type FaultListener = (fault: Fault) => void
 
 /**
@@ -27,8 +27,8 @@ export function answerProblem(c: Context, thrown: Refusal | Fault, onFault: Faul
 const ofBody = ['content-length', 'content-encoding', 'content-type']
 
 /**
- * Answers a refusal or a fault that a handler threw. Hono has caught it by now, and has an answer of its
- * own, whose other headers stay: CORS's are among them.
+ * Answers a refusal or a fault that a handler threw. Hono has caught it by now, and has an answer
+ * of its own, whose other headers stay: CORS's are among them.
  */
 export function answerCaught(c: Context, onFault: FaultListener): void {
   const { error } = c

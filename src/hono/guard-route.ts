@@ -16,13 +16,15 @@ export interface GuardedRoute<Required extends boolean> {
 export interface GuardRouteOptions extends HonoGuardOptions, DescribeGuardOptions {}
 
 /**
- * As `guard`, for `createRoute` of `@hono/zod-openapi`: the guard as the route's `middleware`, with the `security` and `responses`
- * that follow from the same demand, so that the document cannot say another thing than what is done.
+ * As `guard`, for `createRoute` of `@hono/zod-openapi`: the guard as the route's `middleware`, with
+ * the `security` and `responses` that follow from the same demand, so that the document cannot say
+ * another thing than what is done.
  *
  * @throws TypeError for a demand or an option that is wrong
  * @example
  * const mayPredict = guardRoute(ward, { scope: 'predict' })
- * createRoute({ ...mayPredict, method: 'post', path: '/predict', responses: { ...mayPredict.responses, 200: answer } })
+ * const responses = { ...mayPredict.responses, 200: answer }
+ * createRoute({ ...mayPredict, method: 'post', path: '/predict', responses })
  */
 export function guardRoute<Required extends boolean>(
   ward: { readonly guard: Guard<Required> },
@@ -40,7 +42,8 @@ export interface ComponentRegistry {
 }
 
 /**
- * Tells an app of `@hono/zod-openapi` what guarded routes refer to: the ward's security schemes, and the problem.
+ * Tells an app of `@hono/zod-openapi` what guarded routes refer to: the ward's security schemes,
+ * and the problem.
  *
  * @example
  * registerGuard(app.openAPIRegistry, ward)

@@ -179,7 +179,7 @@ describe('what a Hono handler throws', () => {
     expect(printed).not.toHaveBeenCalled()
   })
 
-  test('a fault is a problem that says nothing of it, told once to whoever listens, however many guards there are', async () => {
+  test('a fault is a problem that does not reveal it, reported once, however many guards there are', async () => {
     const told: Fault[] = []
     const onFault = (fault: Fault): void => void told.push(fault)
     const fault = new Fault('model_failed', 'out of memory at layer 3')

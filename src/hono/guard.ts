@@ -23,23 +23,30 @@ export interface CallerVariables<Required extends boolean = true> {
 /** How a guard finds the client's address, and how it reports faults. */
 export interface HonoGuardOptions {
   /**
-   * The client's address, where it comes from a proxy or from another runtime than Node. While it is
-   * unknown, keys with an address list are refused.
+   * The client's address, where it comes from a proxy or from another runtime than Node. While it
+   * is unknown, keys with an address list are refused.
    * @default the connection's on Node, unknown elsewhere
    */
   readonly address?: (c: Context) => string | undefined
-  /** Told of each fault, whose cause no client sees. @default console.error */
+  /** Called for each fault, whose cause no client sees. @default console.error */
   readonly onFault?: FaultListener
 }
 
 /** How a whole app is guarded. */
 export interface HonoAppOptions<Required extends boolean> extends HonoGuardOptions {
   readonly ward: { readonly guard: Guard<Required> }
-  /** What every request demands; a route demands more with `guard`. @default any key but an admin's */
+  /**
+   * What every request demands; a route demands more with `guard`.
+   * @default any key but an admin's
+   */
   readonly demand?: Demand
   /** Paths that are open to everyone: `/health`, `GET /health`, `/assets/*`. @default none */
   readonly public?: readonly string[]
-  /** Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a key. @default none */
+  /**
+   * Middleware that must run ahead of the guard, such as `cors()`, whose preflights come without a
+   * key.
+   * @default none
+   */
   readonly before?: readonly MiddlewareHandler[]
 }
 
@@ -55,8 +62,9 @@ const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
 const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = { ...rules, ...guardAppRules }
 
 /**
- * Guards the routes it is put in front of; the caller is at `c.var.caller`, typed. A refusal is answered as a problem before the
- * body is read; so are a `Refusal` and a `Fault` that a handler behind it throws.
+ * Guards the routes it is put in front of; the caller is at `c.var.caller`, typed. A refusal is
+ * answered as a problem before the body is read; so are a `Refusal` and a `Fault` that a handler
+ * behind it throws.
  *
  * @throws TypeError for a demand or an option that is wrong
  * @example
@@ -102,7 +110,9 @@ export function guard<Required extends boolean>(
   }
 }
 
-/** Sends the status of the limits; on Node, ends what is counted at once when the answer is gone. */
+/**
+ * Sends the status of the limits; on Node, ends what is counted at once when the answer is gone.
+ */
 function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
   if (usage === noUsage) return
   for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
@@ -115,16 +125,18 @@ async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): 
   const { ratelimit } = usage.headers
   if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
     for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
-  // Other runtimes do not tell when an answer is gone: its handler's end is the end.
+  // In other runtimes no event says when an answer is gone: its handler's end is the end.
   if (usage.isOpen && outgoingOf(c) === undefined)
     await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
 }
 
 /**
- * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It comes before all routes and
- * middleware of the app, so that none can be ahead of it; what has to be goes into `before`.
+ * Guards a whole app: every path asks for a key, unknown ones too, unless `public` lists it. It
+ * comes before all routes and middleware of the app, so that none can be ahead of it; what has to
+ * be goes into `before`.
  *
- * @returns the same app, whose handlers know the caller at `c.var.caller`; on a public path there is none
+ * @returns the same app, whose handlers know the caller at `c.var.caller`; undefined on a public
+ *   path
  * @throws TypeError for options that are wrong, all at once, and for an app that has routes already
  * @example
  * const app = guardApp(new Hono(), { ward, public: ['GET /health'] })
@@ -141,14 +153,15 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   const guarded = guard(ward, demand, same)
   for (const middleware of before) app.use(middleware)
   app.use(async (c, next) => {
-    // Hono's types have no context that learns of a variable on its way; the guard sets the one that it is typed with.
+    // Hono's types have no context that learns of a variable on its way; the guard sets the one
+    // that it is typed with.
     if (!publicPaths.has(c.req.method, sentPathOf(c))) return guarded(c as never, next)
     holdContinue(c)
     await next()
     answerCaught(c, same.onFault ?? console.error)
     return undefined
   })
-  // The same app: what the guard sets for the handlers cannot be told of an app that is there already.
+  // The same app: the type of one that exists cannot learn what the guard sets for its handlers.
   return app as unknown as Hono<E & { Variables: CallerVariables<Required> }, S, P>
 }
 
@@ -166,8 +179,8 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of its
- * body, and to settle an estimate to the real figure.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of
+ * its body, and to settle an estimate to the real figure.
  *
  * @throws TypeError where no guard has admitted the request
  */

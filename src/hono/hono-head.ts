@@ -6,7 +6,10 @@ import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 
-/** The exchange of a Hono request: over the head that Node has read, line by line; elsewhere over the web-standard request's. */
+/**
+ * The exchange of a Hono request: over the head that Node has read, line by line; elsewhere over
+ * the web-standard request's.
+ */
 export function openExchange(
   guard: Guard,
   c: Context,
@@ -25,8 +28,9 @@ export function openExchange(
 }
 
 /**
- * A request's path as the client sent it. `c.req.path` has been decoded, and on Node the URL has been resolved, so that
- * `/%68ealth` and `/x/../health` would both be `/health`. In a mounted app it is what Hono mounted it with.
+ * A request's path as the client sent it. `c.req.path` has been decoded, and on Node the URL has
+ * been resolved, so that `/%68ealth` and `/x/../health` would both be `/health`. In a mounted app
+ * it is what Hono mounted it with.
  */
 export function sentPathOf(c: Context): string {
   const path = pathOf(c.req.raw.url)
@@ -35,7 +39,9 @@ export function sentPathOf(c: Context): string {
   return URL.parse(sent, 'http://localhost')?.pathname === path ? pathOf(sent) : path
 }
 
-/** The path of a URL, or of a request target in any of its forms (RFC 9112 §3.2), letter by letter. */
+/**
+ * The path of a URL, or of a request target in any of its forms (RFC 9112 §3.2), letter by letter.
+ */
 function pathOf(url: string): string {
   return url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '')
 }
@@ -54,7 +60,9 @@ export function outgoingOf({ env }: Context): ServerResponse | undefined {
   return isNode ? (outgoing as ServerResponse) : undefined
 }
 
-/** Sends a client its `100 Continue` when its body is read, where the server leaves that to the app. */
+/**
+ * Sends a client its `100 Continue` when its body is read, where the server leaves that to the app.
+ */
 export function holdContinue(c: Context): void {
   const incoming = incomingOf(c)
   const outgoing = outgoingOf(c)

@@ -28,7 +28,7 @@ test('a million addresses are remembered in bounded memory, and the busy one amo
   expect(badKeyLimiter.size()).toBeLessThanOrEqual(32_768)
 })
 
-test('where no limit is set nobody is counted', () => {
+test('where no limit is set no address is counted', () => {
   const badKeyLimiter = createBadKeyLimiter(undefined, () => 0)
   for (let wrong = 0; wrong < 100; wrong += 1) expect(badKeyLimiter.count('192.0.2.1')).toBeUndefined()
   expect(badKeyLimiter.size()).toBe(0)

@@ -17,9 +17,10 @@ export function calendarSpanOf(period: CalendarPeriod, at: number): CalendarSpan
 }
 
 /**
- * How long until a stretch that has been counted since a moment is over; 0 or less where it is. It ends at its end by the wall clock, also
- * where that was set back and goes through it twice. One that would still lie ahead after its length ends then: what was used in it
- * stays used, and yet nobody waits for a clock that was years ahead; never for twice the length.
+ * How long until a stretch that has been counted since a moment is over; 0 or less where it is. It
+ * ends at its end by the wall clock, also where that was set back and goes through it twice. One
+ * that would still lie ahead after its length ends then: what was used in it stays used, and yet no
+ * caller waits for a clock that was years ahead; never for twice the length.
  */
 export function spanLeftMs(
   { beginsAt, endsAt }: CalendarSpan,

@@ -3,8 +3,9 @@ import type { Limit } from './limit.ts'
 import type { LimitState } from './limiter.ts'
 
 /**
- * Tells how a request's limits stand: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers, structured fields of RFC
- * 9651), and for the limit on requests that is nearest to its end what OpenAI's clients read. Limits in shadow are not told.
+ * The status of a request's limits as headers: `RateLimit-Policy` and `RateLimit`
+ * (draft-ietf-httpapi-ratelimit-headers, structured fields of RFC 9651), and for the limit on
+ * requests that is nearest to its end what OpenAI's clients read. Limits in shadow are left out.
  *
  * @param at milliseconds since the epoch
  */

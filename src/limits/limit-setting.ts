@@ -1,12 +1,12 @@
 import type { InputError } from '../core/refusal.ts'
 import { type Limit, limitForms, parseLimit } from './limit.ts'
 
-/** A limit as somebody set it on a key, an owner, a route or everyone. */
+/** A limit as it is set on a key, an owner, a route or everyone. */
 export interface LimitSetting {
-  /** In its shortest form, `60/min` or `shadow 60/min`: what is kept, shown and compared. */
+  /** In its shortest form, `60/min` or `shadow 60/min`: what is stored, shown and compared. */
   readonly text: string
   readonly limit: Limit
-  /** Whether it refuses nobody and only tells what it would have refused. */
+  /** Whether it refuses no request, and only reports what it would have refused. */
   readonly isShadow: boolean
 }
 
@@ -24,7 +24,10 @@ export const limitsMax = 8
 /** How limits are set, for messages. */
 export const limitSettingForms: string = `${limitForms}, each with \`shadow\` before it where it shall only tell`
 
-/** Reads a limit as it is set: `60/min`, or `shadow 60/min`. Gives why not where it is none, as `parseLimit`. */
+/**
+ * Reads a limit as it is set: `60/min`, or `shadow 60/min`. Gives what is wrong with another text,
+ * as `parseLimit` does.
+ */
 export function parseLimitSetting(text: string): LimitSetting | string {
   const [, shadow, rest = ''] = /^\s*(shadow[ \t]+)?(.*)$/is.exec(text) ?? []
   const limit = parseLimit(rest)
@@ -33,7 +36,10 @@ export function parseLimitSetting(text: string): LimitSetting | string {
   return { text: isShadow ? `shadow ${limit.text}` : limit.text, limit, isShadow }
 }
 
-/** Reads all limits of one key, owner or route; every fault at once, two limits of one measure and one window among them. */
+/**
+ * Reads all limits of one key, owner or route; every fault at once, two limits of one measure and
+ * one window among them.
+ */
 export function parseLimitSettings(texts: readonly string[]): {
   readonly settings: readonly LimitSetting[]
   readonly faults: readonly LimitFault[]
@@ -67,7 +73,10 @@ function windowOf(limit: Limit): string {
   return limit.text.replace(/^\d+/, '')
 }
 
-/** Limits as they are kept, each in its shortest form; what is no limit stays as it is, for `limitErrors` to tell of. */
+/**
+ * Limits as they are stored, each in its shortest form; a wrong one stays as it is, for
+ * `limitErrors` to report.
+ */
 export function shortenLimits(texts: readonly string[]): readonly string[] {
   return texts.map((text) => {
     const setting = parseLimitSetting(text)

@@ -3,7 +3,7 @@ import type { Limit } from './limit.ts'
 import type { LimitSetting } from './limit-setting.ts'
 import type { LimitScope, LimitUse } from './limiter.ts'
 
-/** A limit of somebody or something: what its uses are counted under. */
+/** A limit and its subject, which its uses are counted under. */
 export interface NamedLimit {
   readonly setting: LimitSetting
   readonly scope: LimitScope
@@ -14,7 +14,8 @@ export interface NamedLimit {
 /** What a request uses of each limit. Made once for each key in the cache, not for each request. */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
   return limits.map(({ setting: { limit, text, isShadow }, scope, subject }) => ({
-    // Joined, the text is one piece; a template's would keep its parts beside it, for each key in use.
+    // Joined, the text is one piece; a template's would keep its parts beside it, for each key in
+    // use.
     name: [subject, text].join(' '),
     scope,
     policy: policyOf(scope, limit),
@@ -45,7 +46,10 @@ const windowNames: Readonly<Record<number, string>> = {
   86400000: 'day',
 }
 
-/** `minute` for a key's own limit on requests a minute; `owner-minute-tokens` for its owner's on tokens. */
+/**
+ * `minute` for a key's own limit on requests a minute; `owner-minute-tokens` for its owner's on
+ * tokens.
+ */
 function policyOf(scope: LimitScope, limit: Limit): string {
   const span = spanOf(limit)
   const measure = limit.measure === 'requests' || limit.kind === 'concurrent' ? [] : [limit.measure]

@@ -5,13 +5,21 @@ import type { LimitScope, LimitState } from './limiter.ts'
 export interface LimitView {
   /** As it was set: `60/min`, `shadow 10/min`. */
   readonly limit: string
-  /** Whose it is: the key's own or the default in its place, its owner's, a route's, or everyone's. */
+  /**
+   * Whose it is: the key's own or the default in its place, its owner's, a route's, or everyone's.
+   */
   readonly of: LimitScope
   readonly used: number
   readonly remaining: number
-  /** Seconds until more of it comes free; 0 where nothing is used, null where it is a matter of requests that are under way. */
+  /**
+   * Seconds until more of it comes free; 0 where nothing is used, null where it is a matter of
+   * requests that are under way.
+   */
   readonly frees_in: number | null
-  /** Seconds until one more request passes this limit; 0: now. Null where that is a matter of requests that are under way. */
+  /**
+   * Seconds until one more request passes this limit; 0: now. Null where that is a matter of
+   * requests that are under way.
+   */
   readonly passes_in: number | null
 }
 

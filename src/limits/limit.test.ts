@@ -114,7 +114,7 @@ describe('parseLimitSettings', () => {
     expect(settings.map(({ isShadow }) => isShadow)).toEqual([false, true, false, false])
   })
 
-  test('names each that is none, and each that says again what another has said', () => {
+  test('names each that is wrong, and each that repeats another', () => {
     const { faults } = parseLimitSettings([
       '10/min',
       '0/min',

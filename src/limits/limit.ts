@@ -4,7 +4,10 @@ import { formatDuration, parseDuration } from '../core/time.ts'
 export type Limit = WindowLimit | CalendarLimit | ConcurrencyLimit
 
 interface MeasuredLimit {
-  /** The text as people write it, in its shortest form: `10/min`, `200000 characters/h`. Two limits are the same when it is. */
+  /**
+   * The text as people write it, in its shortest form: `10/min`, `200000 characters/h`. Two limits
+   * are the same when it is.
+   */
   readonly text: string
   /** What is counted: `requests`, `characters`, `tokens`, or a name of the user's own. */
   readonly measure: string
@@ -61,10 +64,11 @@ const form =
   /^(\d{1,10})(?:[ \t]+([a-z][a-z0-9_]{0,31}))?[ \t]*(?:\/[ \t]*(?:(calendar)[ \t]+)?([0-9a-z]{1,20}))?$/
 
 /**
- * Reads a limit as people write it: a number, what is counted (`requests` where nothing is said), a slash, and a window
- * (`min`, `10s`, `24h`) or the calendar's `day` or `month`; or `5 concurrent`.
+ * Reads a limit as people write it: a number, what is counted (`requests` where nothing is said), a
+ * slash, and a window (`min`, `10s`, `24h`) or the calendar's `day` or `month`; or `5 concurrent`.
  *
- * @returns the limit, or why the text is none, as the end of a sentence that begins with where it stood
+ * @returns the limit, or what is wrong with the text, as the end of a sentence that begins with
+ *   where it stood
  */
 export function parseLimit(text: string): Limit | string {
   const [, digits, measure = 'requests', calendar, span] = form.exec(text.trim().toLowerCase()) ?? []

@@ -5,7 +5,10 @@ export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
 
 /** One limit that a request meets, and what the request uses of it. */
 export interface LimitUse {
-  /** Whose limit it is and which, `key:7Qm2xT0bKc9Z 60/min`: uses under one name are counted together. */
+  /**
+   * Whose limit it is and which, `key:7Qm2xT0bKc9Z 60/min`: uses under one name are counted
+   * together.
+   */
   readonly name: string
   readonly scope: LimitScope
   /** What the headers call it: `minute`, `owner-minute-tokens`. */
@@ -13,7 +16,7 @@ export interface LimitUse {
   readonly limit: Limit
   /** How much of the measure, a whole number from 0 on. */
   readonly cost: number
-  /** Whether it only tells what it would have refused. */
+  /** Whether it only reports what it would have refused. */
   readonly isShadow: boolean
 }
 
@@ -22,7 +25,10 @@ export interface LimitState {
   readonly use: LimitUse
   /** What is left of it, 0 to the amount. */
   readonly remaining: number
-  /** When more of it comes free: the next use to leave the window, or the end of the day or month. Milliseconds from now; 0 where nothing is used. */
+  /**
+   * When more of it comes free: the next use to leave the window, or the end of the day or month.
+   * Milliseconds from now; 0 where nothing is used.
+   */
   readonly freesInMs: number
 }
 
@@ -34,32 +40,44 @@ export interface Taking {
   readonly shadows: readonly LimitRefusal[]
   /** One for each use, in the same order. */
   readonly states: readonly LimitState[]
-  /** When it was, whole milliseconds since the epoch: what is settled or given back is named by it. */
+  /**
+   * When it was, whole milliseconds since the epoch: what is settled or given back is named by it.
+   */
   readonly at: number
 }
 
 /** A limit that has no room for a request, and when it would have. */
 export interface LimitRefusal {
   readonly use: LimitUse
-  /** When the same request would pass if nothing else came: milliseconds from now. Undefined where nobody can tell, as for what is under way at once. */
+  /**
+   * When the same request would pass if no other came: milliseconds from now. Undefined for
+   * requests in progress, whose end is unknown.
+   */
   readonly retryInMs: number | undefined
 }
 
 /**
- * Counts uses: the port that every limiter implements, in this process or for a fleet. One call takes all limits of a request.
+ * Counts uses: the port that every limiter implements, in this process or for a fleet. One call
+ * takes all limits of a request.
  *
  * A limiter that is out of reach rejects with `Fault('limiter_unavailable')`.
  */
 export interface Limiter {
-  /** Takes every use or, where one does not fit, none. A cost above a limit's amount is the caller's to refuse before. */
+  /**
+   * Takes every use or, where one does not fit, none. A cost above a limit's amount is the caller's
+   * to refuse before.
+   */
   readonly take: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
   /**
-   * Puts what was really used in the place of what was taken at that moment, and ends what was taken at once (`concurrent`). Costs are
-   * in the order of `uses`; 0 gives a use back.
+   * Puts what was really used in the place of what was taken at that moment, and ends what was
+   * taken at once (`concurrent`). Costs are in the order of `uses`; 0 gives a use back.
    */
   readonly settle: (uses: readonly LimitUse[], at: number, costs: readonly number[]) => void | Promise<void>
   /** What `take` would give, without taking anything. */
   readonly peek: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
-  /** Lets go of what it holds open. From then on nothing can be taken: that is `limiter_unavailable`. */
+  /**
+   * Lets go of what it holds open. From then on nothing can be taken: that is
+   * `limiter_unavailable`.
+   */
   readonly close: () => Promise<void>
 }

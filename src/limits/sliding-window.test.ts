@@ -67,7 +67,10 @@ const slotted = fc.record({
   windowMs: fc.integer({ min: 1_000, max: 100_000 }),
 })
 
-/** Steps of a clock that mostly goes on, stands still, and is now and then set forward or back; each with a cost. */
+/**
+ * Steps of a clock that mostly goes on, stands still, and is now and then set forward or back; each
+ * with a cost.
+ */
 function history(window: fc.Arbitrary<UsageWindow>) {
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 40 }).map((part) => part / 1_000) },

@@ -127,8 +127,8 @@ function setLatest({ cells, offset }: WindowState, latest: number): void {
 // most, and 32 bits of milliseconds are 49 days.
 
 /**
- * The whole way of a window in one pass, for each request takes it: moves the window's end to `now`,
- * drops what the window has left behind (a use at its very beginning is outside), and counts
+ * The whole way of a window in one pass, for each request takes it: moves the window's end to
+ * `now`, drops what the window has left behind (a use at its very beginning is outside), and counts
  * `counted` where `cost` fits.
  */
 function takeTimes(
@@ -159,7 +159,8 @@ function takeTimes(
     }
   cells[offset + ring] = start * 256 + count
   setLatest(state, latest)
-  // The use that has to leave first: the oldest for more to come free, a later one for the cost to fit.
+  // The use that has to leave first: the oldest for more to come free, a later one for the cost to
+  // fit.
   const leaving = fits ? 0 : over - 1
   let freesInMs = fits ? 0 : latest - now
   if (cost > amount) freesInMs = fits ? 0 : Number.POSITIVE_INFINITY
@@ -177,7 +178,9 @@ function countOf({ cells, offset }: WindowState): number {
   return (cells[offset + ring] ?? 0) % 256
 }
 
-/** Beyond the amount the oldest goes: nothing more fits before a younger one has left the window. */
+/**
+ * Beyond the amount the oldest goes: nothing more fits before a younger one has left the window.
+ */
 function addTimes(window: UsageWindow, state: WindowState, now: number, cost: number): void {
   const { cells, offset } = state
   const { amount } = window
@@ -232,7 +235,9 @@ function takeFromSlots(
   return { fits, remaining, freesInMs: slotsFreeAt(window, state, latest, leaving) - now }
 }
 
-/** When `leaving` of what is used has left the window; the start of the latest slot for 0 or less. */
+/**
+ * When `leaving` of what is used has left the window; the start of the latest slot for 0 or less.
+ */
 function slotsFreeAt(window: UsageWindow, state: WindowState, latest: number, leaving: number): number {
   if (leaving <= 0) return startOf(window, latest)
   let slot = Math.max(0, latest - slotsPerWindow)

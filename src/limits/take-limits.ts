@@ -8,16 +8,16 @@ import { limitHeaders, secondsOf } from './limit-headers.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
-/** Told of each limit in shadow that would have refused. */
+/** Called for each limit in shadow that would have refused. */
 export type ShadowListener = (refusal: LimitRefusal) => void
 
 /** What came of asking for a request's limits. */
 export type LimitsTaken = Usage | Refusal
 
 /**
- * Takes a request's limits. Several guards may see one request, one of the app and one of a route: what
- * is in `before` is not taken again, only what the second demand costs beyond it. Where the second is
- * refused, all is given back.
+ * Takes a request's limits. Several guards may see one request, one of the app and one of a route:
+ * what is in `before` is not taken again, only what the second demand costs beyond it. Where the
+ * second is refused, all is given back.
  */
 export type TakeLimits = (uses: readonly LimitUse[], before: Usage) => Maybe<LimitsTaken>
 
@@ -53,7 +53,7 @@ const owners = { key: 'this API key', owner: 'its owner', route: 'this route', e
 
 function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
   const whose = `The limit of ${owners[use.scope]}, ${use.limit.text}, is used up`
-  // Nobody can tell when something that is under way will end.
+  // When a request in progress will end is unknown.
   const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
   const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
   return new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
@@ -62,7 +62,10 @@ function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refus
   })
 }
 
-/** More than the limit allows at all: there is no moment at which it would pass, and so none to name. */
+/**
+ * More than the limit allows at all: there is no moment at which it would pass, and so none to
+ * name.
+ */
 function refuseForGood(use: LimitUse): Refusal {
   const { amount, measure, text } = use.limit
   const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[use.scope]} is ${text}: it can never pass`
@@ -97,13 +100,13 @@ class TakenUsage implements Usage {
   #parts: readonly Part[]
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
-  /** Measures that no limit counts, and that somebody has told of all the same. */
+  /** Measures that were taken or settled though no limit counts them. */
   #uncounted: Costs = {}
   #isGivenBack = false
   #isDetached = false
   /** How the request ended while the usage was detached. */
   #requestEnded: UsageOutcome | undefined
-  /** What was told of the limits each time some were taken. */
+  /** The status of the limits each time some were taken. */
   #takings: readonly Pick<Taking, 'states'>[]
 
   constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
@@ -121,7 +124,10 @@ class TakenUsage implements Usage {
     this.#parts = parts
   }
 
-  /** Those that this request has not met yet, and of the others what they cost beyond what was asked before. */
+  /**
+   * The uses that this request has not taken yet; of the others, what they cost beyond what it
+   * took.
+   */
   notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
     return uses.flatMap((use) => {
       const asked = this.#uses.find(({ name }) => name === use.name)
@@ -145,19 +151,19 @@ class TakenUsage implements Usage {
     return this
   }
 
-  /** What was told last of each limit, in the order in which they were first met. */
+  /** The latest status of each limit, in the order in which they were first met. */
   get states(): readonly LimitState[] {
     const [only, ...later] = this.#takings
     if (later.length === 0) return only?.states ?? []
-    const told = this.#takings.flatMap(({ states }) => states)
-    return [...new Map(told.map((state) => [state.use.name, state])).values()]
+    const all = this.#takings.flatMap(({ states }) => states)
+    return [...new Map(all.map((state) => [state.use.name, state])).values()]
   }
 
   get headers(): Readonly<Record<string, string>> {
     return limitHeaders(this.states, this.#at)
   }
 
-  /** Of limits that count the same measure, what the one has counted that counted most: another may have begun later. */
+  /** Per measure, the largest count among its limits. */
   get used(): Costs {
     if (this.#isGivenBack) return { requests: 0 }
     const used: Record<string, number> = { ...this.#uncounted }
@@ -179,7 +185,7 @@ class TakenUsage implements Usage {
 
   async take(costs: Costs): Promise<Refusal | undefined> {
     checkCosts('take', costs)
-    this.#tell(costs, (before, cost) => before + cost)
+    this.#countUnlimited(costs, (before, cost) => before + cost)
     const more = this.#uses.flatMap((use) => {
       const cost = costs[use.limit.measure] ?? 0
       return cost === 0 ? [] : [{ ...use, cost }]
@@ -200,7 +206,7 @@ class TakenUsage implements Usage {
 
   async settle(costs: Costs): Promise<void> {
     checkCosts('settle', costs)
-    this.#tell(costs, (_before, cost) => cost)
+    this.#countUnlimited(costs, (_before, cost) => cost)
     const met = new Set<string>()
     await this.#put(({ name, limit, cost }) => {
       const real = costs[limit.measure]
@@ -251,7 +257,7 @@ class TakenUsage implements Usage {
     else await this.end(outcome)
   }
 
-  #tell(costs: Costs, together: (before: number, cost: number) => number): void {
+  #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {
     for (const [measure, cost] of Object.entries(costs))
       if (!this.counts(measure))
         this.#uncounted = { ...this.#uncounted, [measure]: together(this.#uncounted[measure] ?? 0, cost) }

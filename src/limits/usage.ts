@@ -9,28 +9,38 @@ export type UsageOutcome = 'answered' | 'aborted'
 export interface Usage {
   /** How each of the request's limits stood when something was last taken. */
   readonly states: readonly LimitState[]
-  /** `RateLimit-Policy`, `RateLimit` and what OpenAI's clients read, by lower-case names; empty where no limit applies. */
+  /**
+   * `RateLimit-Policy`, `RateLimit` and what OpenAI's clients read, by lower-case names; empty
+   * where no limit applies.
+   */
   readonly headers: Readonly<Record<string, string>>
-  /** Whether a limit of the request counts this measure, so that nobody need find out how much it is in vain. */
+  /** Whether a limit of the request counts this measure: only then is it worth measuring. */
   readonly counts: (measure: string) => boolean
-  /** How much of each measure the request has used so far, as limits count it; `requests` is 0 for one that gave all back, and 1 where it is not named. */
+  /**
+   * How much of each measure the request has used so far, as limits count it; `requests` is 0 for
+   * one that gave all back, and 1 where it is not named.
+   */
   readonly used: Costs
-  /** Whether `end` has something to do, so that whoever would have to listen for the request's end need not. */
+  /** Whether `end` has something to do: only then is it worth listening for the request's end. */
   readonly isOpen: boolean
   /**
-   * Takes measures that are known only now, such as the characters of the body: all of them or, where one does not fit, none. What the
-   * request took before is then given back, for it is refused.
+   * Takes measures that are known only now, such as the characters of the body: all of them or,
+   * where one does not fit, none. What the request took before is then given back, for it is
+   * refused.
    *
    * @throws TypeError for a cost that is not a whole number from 0 on
    */
   readonly take: (costs: Costs) => Refusal | undefined | Promise<Refusal | undefined>
-  /** Puts what was really used in the place of what was taken, nothing or an estimate, for the measures that are named. It counts even beyond the limit. */
+  /**
+   * Puts what was really used in the place of what was taken, nothing or an estimate, for the
+   * measures that are named. It counts even beyond the limit.
+   */
   readonly settle: (costs: Costs) => void | Promise<void>
   /** Gives back all that the request took, because it is refused after all. */
   readonly giveBack: () => void | Promise<void>
   /**
-   * Releases what is counted at once. After an abort, estimates that were not settled are given back.
-   * Calling it again does nothing.
+   * Releases what is counted at once. After an abort, estimates that were not settled are given
+   * back. Calling it again does nothing.
    */
   readonly end: (outcome: UsageOutcome) => void | Promise<void>
   /** The request is over: ends its usage, unless that is detached. */

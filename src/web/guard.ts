@@ -10,29 +10,33 @@ import { answerThrown, recordRequest } from './record-request.ts'
 import { openGuard, type WardSource, wardSourceRule } from './ward-source.ts'
 import { withUsage } from './web-usage.ts'
 
-/** A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what else the runtime gives it. */
+/**
+ * A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what
+ * else the runtime gives it.
+ */
 export type WebHandler<Rest extends readonly unknown[]> = (
   request: Request,
   ...rest: Rest
 ) => Response | Promise<Response>
 
-/** A handler that is told who calls. */
+/** A handler that gets the caller. */
 export type GuardedHandler<C extends Caller | null, Rest extends readonly unknown[]> = (
   request: Request,
   caller: C,
   ...rest: Rest
 ) => Response | Promise<Response>
 
-/** How a guard finds what a request does not tell, and whom it tells of faults. */
+/** How a guard finds what a request does not say, and how it reports faults. */
 export interface WebGuardOptions<Rest extends readonly unknown[]> {
   /**
-   * The client's address, from wherever this runtime or its proxy tells it. Unknown, keys with an address list are refused.
+   * The client's address, from where this runtime or its proxy gives it. While it is unknown, keys
+   * with an address list are refused.
    * @default unknown
    */
   readonly address?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
-  /** The route's pattern, such as `/jobs/:id`, for its records: nothing else tells it. @default none is recorded */
+  /** The route's pattern, such as `/jobs/:id`, for its records. @default not recorded */
   readonly route?: string | undefined
-  /** Told of each fault, whose cause no client sees. @default console.error */
+  /** Called for each fault, whose cause no client sees. @default console.error */
   readonly onFault?: ((fault: Fault) => void) | undefined
 }
 
@@ -59,14 +63,16 @@ const appRules: Readonly<Record<keyof WebAppOptions<[]>, OptionRule>> = {
 }
 
 /**
- * Guards one handler. A refusal is answered as a problem before the body is read; so are a `Refusal` and a `Fault` that the
- * handler throws. Any other error is the runtime's.
+ * Guards one handler. A refusal is answered as a problem before the body is read; so are a
+ * `Refusal` and a `Fault` that the handler throws. Any other error is the runtime's.
  *
- * @param ward the ward, or a function that opens it when the first request comes; a ward that cannot be opened is the fault
- *   `store_unavailable`, and the next request tries again
+ * @param ward the ward, or a function that opens it when the first request comes; a ward that
+ *   cannot be opened is the fault `store_unavailable`, and the next request tries again
  * @throws TypeError for a demand or an option that is wrong
  * @example
- * export const POST = guard(ward, { scope: 'predict' }, async (request, caller) => Response.json({ owner: caller.owner }))
+ * export const POST = guard(ward, { scope: 'predict' }, async (request, caller) =>
+ *   Response.json({ owner: caller.owner }),
+ * )
  */
 export function guard<Required extends boolean, Rest extends readonly unknown[] = []>(
   ward: WardSource<Required>,
@@ -96,8 +102,8 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
 }
 
 /**
- * Guards a whole app that is one handler: every path asks for a key, unless `public` lists it. Routes behind it may demand more
- * with `guard`.
+ * Guards a whole app that is one handler: every path asks for a key, unless `public` lists it.
+ * Routes behind it may demand more with `guard`.
  *
  * @throws TypeError for options that are wrong, all at once
  * @example
@@ -137,8 +143,8 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of its
- * body, and to settle an estimate to the real figure.
+ * What a request has taken of its limits: to take what is known only now, such as the characters of
+ * its body, and to settle an estimate to the real figure.
  *
  * @throws TypeError where no guard has admitted the request
  */

@@ -1,4 +1,7 @@
-/** The guard for web-standard handlers, `(request: Request) => Response`: Next.js, Bun, Deno, Workers and whatever is like them. */
+/**
+ * The guard for web-standard handlers, `(request: Request) => Response`: Next.js, Bun, Deno,
+ * Workers and whatever is like them.
+ */
 export {
   callerOf,
   type GuardedHandler,

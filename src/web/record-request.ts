@@ -14,7 +14,9 @@ export interface RecordedRequest {
   readonly onFault: (fault: Fault) => void
 }
 
-/** Runs the outermost guard of a request and its handler, and has their answer wait for its record. */
+/**
+ * Runs the outermost guard of a request and its handler, and has their answer wait for its record.
+ */
 export async function recordRequest(
   { guard, request, address, route, onFault }: RecordedRequest,
   work: (exchange: Exchange) => Promise<Response>,

@@ -5,7 +5,7 @@ import { guard } from './guard.ts'
 const asking = (key: string) => new Request('https://models.example/', { headers: { 'x-api-key': key } })
 const handler = async () => new Response('in')
 
-test('a ward is opened by the first request, once, and not by whoever only imports the route', async () => {
+test('a ward is opened by the first request, once, and not by importing the route', async () => {
   const ward = await createTestWard({ keys: { alice: {} } })
   let opened = 0
   const GET = guard(
@@ -43,7 +43,7 @@ test('a ward that cannot be opened is an outage, whose cause no client sees, and
   expect((await GET(asking(ward.testKeys.alice))).status).toBe(200)
 })
 
-test('what opens something else than a ward lets nobody in', async () => {
+test('a function that opens something else than a ward admits no request', async () => {
   const GET = guard(async () => ({}) as never, {}, handler, { onFault: () => {} })
   expect((await GET(asking('any'))).status).toBe(503)
   expect(() => guard('ward' as never, {}, handler)).toThrow(/expected a ward/)

@@ -3,7 +3,10 @@ import { Fault } from '../core/fault.ts'
 import { wardRule } from '../guard/adapter-options.ts'
 import type { Guard } from '../guard/guard.ts'
 
-/** A ward, or what opens it when the first request comes: a build that only imports a route must not open a data folder. */
+/**
+ * A ward, or what opens it when the first request comes: a build that only imports a route must not
+ * open a data folder.
+ */
 export type WardSource<Required extends boolean = boolean> =
   | { readonly guard: Guard<Required> }
   | (() => Promise<{ readonly guard: Guard<Required> }>)
@@ -15,7 +18,8 @@ export const wardSourceRule: OptionRule = {
 }
 
 /**
- * The guard of a ward, opened once for all requests; where that fails, the next request tries again.
+ * The guard of a ward, opened once for all requests; where that fails, the next request tries
+ * again.
  *
  * @throws Fault `store_unavailable` while it cannot be opened
  */

@@ -22,7 +22,8 @@ export interface AdapterApp {
 export interface Adapter {
   readonly name: string
   /**
-   * What is public: paths on a list, compared letter by letter; or a route, however its router came to it.
+   * What is public: paths on a list, compared letter by letter; or a route, however its router came
+   * to it.
    */
   readonly opens: 'paths' | 'routes'
   readonly start: (app: AdapterApp) => Promise<AdapterTarget>

@@ -9,11 +9,14 @@ export interface AppRoute {
   readonly path: string
   /** @default GET */
   readonly method?: 'GET' | 'POST'
-  /** What its own declaration says; undefined where nobody thought of it. */
+  /** What its own declaration says; undefined where it was forgotten. */
   readonly guard?: Demand | 'public'
   /** Whether it stands in a sub-app of the framework's, mounted at the first part of its path. */
   readonly isInSubApp?: boolean
-  /** Answers JSON, at once or later. `readCaller` and `readUsage` are the adapter's own ways, which throw where there is none. */
+  /**
+   * Answers JSON, at once or later. `readCaller` and `readUsage` are the adapter's own functions,
+   * which throw where no caller was admitted.
+   */
   readonly handle: (readCaller: () => Caller | null, readUsage: () => Usage) => unknown
 }
 
@@ -40,8 +43,8 @@ export const appRoutes: readonly AppRoute[] = [
   { path: '/sub/inner', isInSubApp: true, handle: () => 'in' },
   { path: '/beta', guard: betaOnly, handle: () => 'in' },
   { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
-  { path: '/who', handle: (readCaller) => readCaller()?.owner ?? 'nobody' },
-  { path: '/open/who', guard: 'public', handle: (readCaller) => readCaller()?.owner ?? 'nobody' },
+  { path: '/who', handle: (readCaller) => readCaller()?.owner ?? 'anonymous' },
+  { path: '/open/who', guard: 'public', handle: (readCaller) => readCaller()?.owner ?? 'anonymous' },
   {
     path: '/refuses',
     handle() {

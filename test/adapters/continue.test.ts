@@ -18,7 +18,10 @@ interface Running {
   readonly close: () => Promise<void>
 }
 
-/** Each app answers `POST /guarded` and `POST /open` with the text of the body, and `/deaf` without reading it. */
+/**
+ * Each app answers `POST /guarded` and `POST /open` with the text of the body, and `/deaf` without
+ * reading it.
+ */
 const apps: Readonly<Record<string, (ward: TestWard<'right'>) => Promise<Running>>> = {
   async 'Fastify, a plugin in a scope'(ward) {
     const app = fastify({ bodyLimit: 1_000 })

@@ -30,7 +30,11 @@ export interface Row {
   readonly joinedSays?: Saying
   /** Where what is public is a route, and not a path. @default as `says` */
   readonly routeSays?: Saying
-  /** Where one adapter, by its name, is left to its framework, or the server answers what an app leaves to it. @default as `says` */
+  /**
+   * Where one adapter, by its name, is left to its framework, or the server answers what an app
+   * leaves to it.
+   * @default as `says`
+   */
   readonly butSays?: Readonly<Record<string, Saying>>
   /** Whether a web-standard `Request` cannot hold it. @default false */
   readonly isRaw?: boolean

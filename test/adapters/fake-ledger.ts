@@ -9,7 +9,10 @@ export interface FakeLedger extends Ledger {
   /** From now on nothing is durable until `release`. */
   readonly hold: () => void
   readonly release: () => void
-  /** Resolves once an entry is waiting, or has been written, beyond those that were taken note of by the last call. */
+  /**
+   * Resolves once an entry is waiting, or has been written, beyond those that were taken note of by
+   * the last call.
+   */
   readonly appended: () => Promise<void>
 }
 

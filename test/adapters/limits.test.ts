@@ -178,7 +178,7 @@ describe.each([server, ...adapters])('$name, the limiter out', (adapter) => {
         expect(answer.body + JSON.stringify([...answer.headers])).not.toContain('passwd')
         expect(target.toldFaults()).toContain('passwd')
       }
-      // Whoever has no limit needs no limiter.
+      // A key without limits needs no limiter.
       expect((await ask('/unthought', free.text)).status).toBe(200)
     } finally {
       await target.close()

@@ -157,7 +157,10 @@ const paths = [
   '/no/such',
 ] as const
 
-/** Sends one request, and goes away at some moment: at once, at the first bytes, or when all has come. */
+/**
+ * Sends one request, and goes away at some moment: at once, at the first bytes, or when all has
+ * come.
+ */
 async function ask(port: number, keys: readonly string[], upgrades: boolean, random: Random): Promise<void> {
   const path = paths[random(paths.length)] ?? '/whole'
   const method = random(4) === 0 ? 'HEAD' : 'GET'
@@ -185,7 +188,9 @@ async function ask(port: number, keys: readonly string[], upgrades: boolean, ran
   await once(socket, 'close')
 }
 
-/** How many exchanges the ledger has records of, those of a flood that were only counted among them. */
+/**
+ * How many exchanges the ledger has records of, those of a flood that were only counted among them.
+ */
 function recordedOf({ entries }: FakeLedger): { readonly exchanges: number; readonly ends: number } {
   const first = ['request.admitted', 'request.refused', 'request.failed', 'request.started'] as const
   const of = (...events: readonly string[]) => entries.filter(({ event }) => events.includes(event))

@@ -130,7 +130,10 @@ describe.each(Object.entries(starts))('%s', (_name, start) => {
     const headers = [keyHeader(ward.testKeys.right)]
     void connection.write(formatRequest({ method: 'GET', path: '/', headers }))
   }
-  /** All that was written by now has arrived: what is asked later, on a connection of its own, has been answered. */
+  /**
+   * All that was written by now has arrived: what is asked later, on a connection of its own, has
+   * been answered.
+   */
   async function settle(): Promise<void> {
     const other = new RawConnection(target.port)
     void other.write('nonsense\r\n\r\n')

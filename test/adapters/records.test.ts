@@ -79,12 +79,12 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
     expect(ledger.entries).toMatchObject([{ route: knowsRoutes ? '/sub/inner' : null, status: 200 }])
   })
 
-  test('a path that nobody knows has no pattern, and its text is not recorded', async () => {
+  test('an unknown path has no pattern, and its text is not recorded', async () => {
     await withKey('/no/such/path')
     expect(ledger.entries).toMatchObject([{ event: 'request.admitted', status: 404, route: null }])
   })
 
-  test('no key: refused, with nobody named', async () => {
+  test('no key: refused, without a name', async () => {
     const answer = await ask('/any')
     expect(answer.status).toBe(401)
     expect(ledger.entries).toMatchObject([

@@ -21,7 +21,7 @@ const upgrade = [
   ['Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ=='],
 ] as const
 
-/** Rows 30 to 35: what nobody thought of asks for a key. */
+/** Rows 30 to 35: a route without a declaration asks for a key. */
 const denied: readonly Row[] = [
   ...[
     '/unthought',
@@ -165,7 +165,7 @@ const thrown: readonly Row[] = [
     request: () => get('/beta', [keyHeader('wrong')]),
     says: invalid,
   },
-  { name: 'a check is not asked about nobody', request: () => get('/beta'), says: missing },
+  { name: 'a check is not asked about an anonymous caller', request: () => get('/beta'), says: missing },
   {
     name: 'a handler reads who is calling where no guard ran',
     request: () => get('/open/who'),

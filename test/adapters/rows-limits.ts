@@ -4,7 +4,10 @@ import { headOf } from '../support/open-test-ward.ts'
 import type { Row, Saying, TableWard } from './describe-rows.ts'
 import { admitted, invalid, missing, predict } from './rows-key.ts'
 
-/** A request with a key that is made for it, and has been used once; each row has an owner of its own. */
+/**
+ * A request with a key that is made for it, and has been used once; each row has an owner of its
+ * own.
+ */
 function usedOnce(
   owner: string,
   limits: readonly string[],

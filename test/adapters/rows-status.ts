@@ -136,7 +136,7 @@ const scopes: readonly Row[] = [
   },
   { name: '40 an admin key on a model route', request: by('admin'), says: forAdmins },
   {
-    name: '40 an admin key where nobody thought of one',
+    name: '40 an admin key on a route that does not mention one',
     request: by('admin', '/unthought'),
     says: forAdmins,
   },
@@ -161,17 +161,20 @@ const scopes: readonly Row[] = [
 
 export const statusRows: readonly Row[] = [...status, ...scopes]
 
-/** `autoError: false`: nobody may come in where nothing is demanded, and whoever presents a key stands by it. */
+/**
+ * `autoError: false`: an anonymous caller passes where nothing is demanded; a wrong key is still
+ * refused.
+ */
 export const optionalRows: readonly Row[] = [
   {
     name: 'no key, where nothing is demanded',
     request: () => ({ method: 'GET', path: '/who' }),
-    says: { status: 200, body: 'nobody' },
+    says: { status: 200, body: 'anonymous' },
   },
   {
     name: 'a blank key, where nothing is demanded',
     request: () => ({ method: 'GET', path: '/who', headers: [keyHeader(' ')] }),
-    says: { status: 200, body: 'nobody' },
+    says: { status: 200, body: 'anonymous' },
   },
   {
     name: 'the right key, where nothing is demanded',

@@ -50,7 +50,7 @@ function handlerOf(
   return demand === undefined || demand === 'public' ? handler : guard(ward, demand, handler, { onFault })
 }
 
-/** What a runtime does with an error that is nobody's. */
+/** What a runtime does with an error that no handler answers. */
 async function answer(work: () => Promise<Response>): Promise<Response> {
   try {
     return await work()

@@ -1,6 +1,9 @@
 import type { RawAnswer, RawRequest } from '../parity/raw-http.ts'
 
-/** The web-standard form of a request. Its `Headers` join lines of one name by commas, as the Fetch standard says. */
+/**
+ * The web-standard form of a request. Its `Headers` join lines of one name by commas, as the Fetch
+ * standard says.
+ */
 export function webRequestOf({
   method = 'POST',
   path = '/predict',

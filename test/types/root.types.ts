@@ -149,7 +149,7 @@ declare const caller: Caller
 expectType<Equal<typeof caller.scopes, readonly string[]>>()
 expectType<Equal<(typeof caller.metadata)[string], unknown>>()
 // @ts-expect-error a caller cannot be renamed
-caller.owner = 'somebody else'
+caller.owner = 'another owner'
 // @ts-expect-error nor be given a scope
 caller.scopes.push('admin')
 // @ts-expect-error the secret is nowhere in it

@@ -1,26 +1,26 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
-/** Requests whose client will be told. */
-const held = new WeakSet<IncomingMessage>()
+/** Requests whose client waits for its `100 Continue`. */
+const waiting = new WeakSet<IncomingMessage>()
 
 /**
- * Tells a client that waits for it to send its body (RFC 9110 §10.1.1) at the moment somebody begins to read that body, and once: whoever
- * is refused, or answered from the head alone, is never asked for it. Where the server leaves it to Node, Node has told the client
- * before anybody looked at the key, and this does nothing.
+ * Sends a client its `100 Continue` (RFC 9110 §10.1.1) when its body is first read: a request that
+ * is refused, or answered from its head alone, never gets one. Does nothing where the server leaves
+ * it to Node, which has sent it before any guard ran.
  */
 export function continueOnRead(request: IncomingMessage, response: ServerResponse): void {
-  if (held.has(request) || !isLeftToApp(request)) return
-  held.add(request)
-  const tell = (): void => {
-    request.off('newListener', hear).off('resume', tell)
+  if (waiting.has(request) || !isLeftToApp(request)) return
+  waiting.add(request)
+  const send = (): void => {
+    request.off('newListener', onListener).off('resume', send)
     // Never into an answer that has begun: Node discards the body of an answered request by itself.
     if (!response.headersSent) response.writeContinue()
   }
-  const hear = (event: string | symbol): void => {
-    if (event === 'data' || event === 'readable') tell()
+  const onListener = (event: string | symbol): void => {
+    if (event === 'data' || event === 'readable') send()
   }
-  // Whoever reads adds a listener; whoever discards, as Express before its 404, resumes.
-  request.on('newListener', hear).on('resume', tell)
+  // Reading adds a listener; discarding, as Express does before its 404, resumes.
+  request.on('newListener', onListener).on('resume', send)
 }
 
 function isLeftToApp({ headers, socket }: IncomingMessage): boolean {

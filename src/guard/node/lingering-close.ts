@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 
-/** How long a refused upload is thrown away before its connection is cut, in milliseconds. */
+/** How long a refused upload is discarded before its connection is cut, in milliseconds. */
 const lingerMs = 1_000
 
-/** Bodies up to this many bytes are read and thrown away on a connection that is kept. */
+/** Bodies up to this many bytes are discarded, and their connection goes on. */
 const drainedBytesMax = 65_536
 
 /**
- * Lets a refusal go out while the request's body is still arriving, or never will: the answer closes the connection for
- * writing at once, what still comes in is thrown away for a second, unparsed and unkept, and then the connection is cut.
- * Cutting it at once would reset it, and a client busy sending would lose the answer (RFC 9112 §9.6).
+ * Lets a refusal leave while the request's body is still arriving, or never will: the answer closes
+ * the connection for writing at once, what still arrives is discarded unparsed for a second, and
+ * then the connection is cut. Cut at once, it would be reset, and a client that is sending would
+ * lose the answer (RFC 9112 §9.6).
  *
  * @returns whether the connection must be closed; the caller then sends `Connection: close`
  */
@@ -29,8 +30,9 @@ export function lingerOverBody(request: IncomingMessage): boolean {
 }
 
 /**
- * Whether there is no body, or one so short that Node may read on, throw it away and keep the connection: a new connection for
- * each refusal would cost both sides more. Not after `Expect`, for then nobody can tell whether the body will come.
+ * Whether there is no body, or one so short that Node may discard it and go on with the connection:
+ * a new connection for each refusal would cost both sides more. Not after `Expect`: the body may
+ * never come.
  */
 function isSoonOver({ headers }: IncomingMessage): boolean {
   if (headers['transfer-encoding'] !== undefined) return false

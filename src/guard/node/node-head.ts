@@ -1,19 +1,27 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHead } from '../../core/request-head.ts'
 
-/** The head of a request that Node's HTTP server has read, looked at only as far as a scheme asks. */
+/**
+ * The head of a request that Node's HTTP server has read, looked at only as far as a scheme asks.
+ */
 export class NodeHead implements RequestHead {
   readonly #raw: IncomingMessage
   readonly #from: { readonly ip?: string | undefined }
   #query: URLSearchParams | undefined
 
-  /** @param from whoever knows the client's address, such as the framework's own request, which looks at its trusted proxies */
+  /**
+   * @param from knows the client's address, as the framework's own request does, which heeds
+   *   trusted proxies
+   */
   constructor(raw: IncomingMessage, from: { readonly ip?: string | undefined }) {
     this.#raw = raw
     this.#from = from
   }
 
-  /** From the raw field lines: Node's `headers` joins most duplicates with commas and drops a second `Authorization`. */
+  /**
+   * From the raw field lines: Node's `headers` joins most duplicates with commas and drops a second
+   * `Authorization`.
+   */
   headerValues(name: string): readonly string[] {
     const { rawHeaders } = this.#raw as { readonly rawHeaders?: readonly string[] }
     // A request that a test tool has made up, such as that of `injectWS`, may have no lines.

@@ -13,10 +13,10 @@ export interface RecordResponseOptions {
 }
 
 /**
- * Holds what is written to a response until its record is durable: one record before a whole answer,
- * and two around an answer that is written in pieces. The writer notices nothing but back-pressure.
- * Where the record cannot be written, the fault is answered instead; an answer that has begun is broken
- * off.
+ * Holds what is written to a response until its record is durable: one record before a whole
+ * answer, and two around an answer that is written in pieces. The writer notices nothing but
+ * back-pressure. Where the record cannot be written, the fault is answered instead; an answer that
+ * has begun is broken off.
  */
 export function recordResponse(response: ServerResponse, options: RecordResponseOptions): void {
   const recorded = new RecordedResponse(response, options)
@@ -37,7 +37,9 @@ export interface RecordNamedOptions extends Pick<RecordResponseOptions, 'exchang
   readonly routeOf: () => string | null
 }
 
-/** As `recordResponse`, for an answer that carries its exchange's id, or another that the app gives. */
+/**
+ * As `recordResponse`, for an answer that carries its exchange's id, or another that the app gives.
+ */
 export function recordNamed(
   response: ServerResponse,
   { exchange, routeOf, onFault }: RecordNamedOptions,
@@ -151,7 +153,10 @@ class RecordedResponse {
     return { ...this.#options.describe(), status: this.hasBegun ? this.#status : null }
   }
 
-  /** Runs a step at once where there is no need to wait, else after all earlier ones. True: it has run. */
+  /**
+   * Runs a step at once where there is no need to wait, else after all earlier ones. True: it has
+   * run.
+   */
   #step(waiting: Promise<void> | undefined, run: () => void): boolean {
     if (waiting === undefined && !this.#isDraining) {
       this.#release()

@@ -4,16 +4,19 @@ import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange } from '../exchange.ts'
 import { isKeptHeader } from '../fault-answer.ts'
 
-/** A refusal or a fault as a web-standard response, with its request id in the body and in `x-request-id`. */
+/**
+ * A refusal or a fault as a web-standard response, with its request id in the body and in
+ * `x-request-id`.
+ */
 export function problemResponse(thrown: Refusal | Fault, requestId: string): Response {
   const { status, headers, body } = problemOf(thrown, requestId)
   return new Response(JSON.stringify(body), { status, headers: { ...headers, 'x-request-id': requestId } })
 }
 
 /**
- * Records a response that is about to be returned: once for a whole one; for one in pieces before it
- * begins and, by a stream that is held back at its end, before it ends. Only the headers of a response
- * say whether its body comes in pieces: see `isInPieces`.
+ * Records a response that is about to be returned: once for a whole one; for one in pieces before
+ * it begins and, by a stream whose end waits, before it ends. Only the headers of a response say
+ * whether its body comes in pieces: see `isInPieces`.
  *
  * @returns the response to return, which may be another one
  * @throws Fault `ledger_unavailable`, by rejecting: nothing of the response may leave
@@ -41,8 +44,8 @@ export function keepHeaders(from: Headers, to: Headers): void {
 const streamTypes = /^(?:text\/event-stream|application\/(?:x-ndjson|jsonl|octet-stream))\b/i
 
 /**
- * A `Response` made from a text and one made from a stream look the same. Taken for a stream: an event
- * stream, JSON Lines, what is sent chunked, and bytes or an unknown type without a length.
+ * A `Response` made from a text and one made from a stream look the same. Taken for a stream: an
+ * event stream, JSON Lines, what is sent chunked, and bytes or an unknown type without a length.
  */
 function isInPieces(headers: Headers): boolean {
   if (headers.get('transfer-encoding')?.includes('chunked') === true) return true

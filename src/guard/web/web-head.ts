@@ -1,8 +1,9 @@
 import type { RequestHead } from '../../core/request-head.ts'
 
 /**
- * The head of a web-standard request. Its `Headers` join lines of one name by commas (Fetch standard, "get a header value"), so
- * that a key sent twice shows as one value with a comma in it, which the guard takes for two.
+ * The head of a web-standard request. Its `Headers` join lines of one name by commas (Fetch
+ * standard, "get a header value"): a key sent twice is one value with a comma, which the guard
+ * takes for two.
  */
 export class WebHead implements RequestHead {
   readonly joinsLines = true
@@ -10,7 +11,10 @@ export class WebHead implements RequestHead {
   readonly #request: Request
   #query: URLSearchParams | undefined
 
-  /** @param address the client's, where the runtime tells it; undefined refuses every key that has an address list */
+  /**
+   * @param address the client's, where the runtime gives it; undefined refuses every key that has
+   *   an address list
+   */
   constructor(request: Request, address?: string) {
     this.#request = request
     this.address = address

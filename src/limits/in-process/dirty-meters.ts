@@ -5,7 +5,10 @@ import type { PersistentMeter } from './persistent-meter.ts'
 /** Meters that changed since they were last written in full. */
 export interface DirtyMeters {
   readonly add: (meter: PersistentMeter) => void
-  /** Writes those that changed in the last second, in pieces that let requests in between. Never rejects. */
+  /**
+   * Writes those that changed in the last second, in pieces that let requests in between. Never
+   * rejects.
+   */
   readonly flush: () => Promise<void>
   /** Writes all of them exactly. Never rejects. */
   readonly finish: () => Promise<void>
@@ -43,7 +46,10 @@ export function createDirtyMeters({ store, readClocks, telemetry }: DirtyMetersO
     markedDrift = drift
   }
 
-  /** Writes all that are dirty, those that become so meanwhile included, each as it stands when written. */
+  /**
+   * Writes all that are dirty, those that become so meanwhile included, each as it stands when
+   * written.
+   */
   async function writeAll(
     storedOf: (meter: PersistentMeter, now: Moment) => StoredUsage | undefined,
   ): Promise<void> {

@@ -37,13 +37,17 @@ export interface InProcessLimiterOptions {
 export interface InProcessLimiter extends Limiter {
   /** Limits in memory. */
   readonly size: () => number
-  /** Forgets unused limits among the next few thousand; returns how many. To be called now and then. */
+  /**
+   * Forgets unused limits among the next few thousand; returns how many. To be called now and then.
+   */
   readonly sweep: () => number
   /** Writes what changed in the last second. To be called each second. Never rejects. */
   readonly flush: () => Promise<void>
 }
 
-/** Counts in this process's memory: about 350 bytes for a limit in use, nothing for an unused one. */
+/**
+ * Counts in this process's memory: about 350 bytes for a limit in use, nothing for an unused one.
+ */
 export function createInProcessLimiter(options: InProcessLimiterOptions = {}): InProcessLimiter {
   const { clock = Date.now, monotonic = () => performance.now(), store, scheduler } = options
   const origin = (store?.beginsAt ?? clock()) - monotonic()
@@ -161,7 +165,10 @@ function settleAll(
   if (failure !== undefined) throw failure.fault
 }
 
-/** Gives back what a request took before one of its limits refused. Persistent meters are counted last. */
+/**
+ * Gives back what a request took before one of its limits refused. Persistent meters are counted
+ * last.
+ */
 function giveBack(
   uses: readonly LimitUse[],
   met: readonly Meter[],
@@ -175,7 +182,10 @@ function giveBack(
   }
 }
 
-/** What taking all these would come to, with nothing taken. The limit that passes last is the refusal. */
+/**
+ * What taking all these would come to, with nothing taken. The limit that passes last is the
+ * refusal.
+ */
 function inspect(uses: readonly LimitUse[], met: readonly Meter[], now: Moment): Taking {
   let refusal: LimitRefusal | undefined
   const shadows: LimitRefusal[] = []
@@ -196,7 +206,10 @@ function stateOf(use: LimitUse, { remaining, freesInMs = 0 }: Room): LimitState 
 
 /** The meters of all limits that are in use, by name. */
 interface MeterTable {
-  /** The meter of a limit, new or known. @throws Fault `limiter_unavailable` if its stored usage cannot be read */
+  /**
+   * The meter of a limit, new or known. @throws Fault `limiter_unavailable` if its stored usage
+   * cannot be read
+   */
   readonly meterOf: (use: LimitUse) => Meter
   readonly size: () => number
   /** Forgets unused meters among the next few thousand; returns how many. */

@@ -65,7 +65,10 @@ export class PersistentMeter implements Meter {
     return this.#reserve < 0 || this.#reserve + this.#given > reserveMaxOf(this.counted.limit.amount)
   }
 
-  /** What to store for `cost` more. The reserve is what was used in the last second: slow callers are stored exactly. */
+  /**
+   * What to store for `cost` more. The reserve is what was used in the last second: slow callers
+   * are stored exactly.
+   */
   storedWith(now: Moment, cost: number): StoredUsage {
     return this.#stored(now, cost, Math.min(reserveMaxOf(this.counted.limit.amount), this.#lately))
   }

@@ -22,7 +22,10 @@ export interface UsageWriter {
    * @throws Fault `limiter_unavailable`, and nothing is counted
    */
   readonly add: (uses: readonly PersistentUse[], now: Moment) => void
-  /** After a settlement: writes the meter if the stored value is off. If that fails, its next use must write it or is refused. */
+  /**
+   * After a settlement: writes the meter if the stored value is off. If that fails, its next use
+   * must write it or is refused.
+   */
   readonly settled: (meter: PersistentMeter, now: Moment) => void
   /** Writes what changed in the last second. Never rejects. */
   readonly flush: () => Promise<void>

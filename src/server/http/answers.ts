@@ -22,10 +22,10 @@ export function sendPage(reply: FastifyReply, html: string, policy: string): Fas
 }
 
 /**
- * Writes the answers of one turn of the event loop one after the other, once all requests that arrived
- * with them have been worked through. The first write wakes the client, which costs more than the
- * request: the others find it awake. A lone request hardly waits, for its turn ends at once; under
- * load answers come sooner, because twice as many are made (docs/performance.md).
+ * Writes the answers of one turn of the event loop one after the other, once all requests that
+ * arrived with them have been worked through. The first write wakes the client, which costs more
+ * than the request: the others find it awake. A lone request hardly waits, for its turn ends at
+ * once; under load answers come sooner, because twice as many are made (docs/performance.md).
  */
 export function coalesceAnswers(app: FastifyInstance, log: Log): void {
   app.addHook('onSend', function coalesce(request, reply, _payload, done) {

@@ -5,8 +5,8 @@ import { NodeHead } from '../../guard/node/node-head.ts'
 import { classifyError } from './classify-error.ts'
 
 /**
- * What answers a request whose path cannot be read, once it is recorded. No hook has run for it, so the
- * key comes first here too.
+ * What answers a request whose path cannot be read, once it is recorded. No hook has run for it, so
+ * the key comes first here too.
  *
  * @param error what Fastify says of the path
  */

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify'
 
 /**
- * Aborts when whoever waits need not wait any more: the client has gone, or the server closes. Not `AbortSignal.any`: what it makes stays
- * with a signal that lives as long as the server.
+ * Aborts when the client has gone, or the server closes. Not `AbortSignal.any`: its signals stay
+ * with one that lives as long as the server.
  */
 export function clientEnd({ raw }: FastifyReply, closing: AbortSignal): AbortSignal {
   const controller = new AbortController()

@@ -6,7 +6,7 @@ import { currentAnswer } from './current-answer.ts'
 /** How often connections that have fallen idle are looked for while closing, in milliseconds. */
 const reapMs = 50
 
-/** Every connection that is open, for Node tells of those alone that have sent a request. */
+/** Every open connection: Node reports only those that have sent a request. */
 export function trackConnections(server: Server): ReadonlySet<Socket> {
   const connections = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -17,8 +17,8 @@ export function trackConnections(server: Server): ReadonlySet<Socket> {
 }
 
 /**
- * Accepts no more connections, closes the idle ones, waits for the requests under way, and cuts off what is left after the
- * grace. Answers carry `Connection: close` meanwhile.
+ * Accepts no more connections, closes the idle ones, waits for the requests under way, and cuts off
+ * what is left after the grace. Answers carry `Connection: close` meanwhile.
  */
 export async function closeApp(
   app: FastifyInstance,

@@ -5,13 +5,16 @@ import { type InputError, Refusal } from '../../core/refusal.ts'
 /** Where FastAPI says that a part of the request is. */
 const places: Readonly<Record<string, string>> = { querystring: 'query', params: 'path', headers: 'header' }
 
-/** Longest name of a field that is repeated back; of a longer one, which may be a key in the wrong place, its beginning. */
+/**
+ * Longest name of a field that is repeated back; of a longer one, which may be a key in the wrong
+ * place, its beginning.
+ */
 const nameLengthMax = 32
 const beginningLength = 16
 
 /**
- * Checks a part of a request against its Zod schema, with every fault at once. Given to Fastify in the place of its Ajv, which
- * takes as long to load as the rest of Fastify.
+ * Checks a part of a request against its Zod schema, with every fault at once. Given to Fastify in
+ * the place of its Ajv, which takes as long to load as the rest of Fastify.
  */
 export const compileSchema: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   const place = places[httpPart] ?? httpPart

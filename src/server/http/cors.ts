@@ -9,8 +9,9 @@ export interface CorsOptions {
 const maxAgeSeconds = 600
 
 /**
- * Lets pages of these origins call the server: the headers are on refusals too, so that the page can read them, and a preflight,
- * which browsers send without the key, is answered before the guard. A session's CSRF header is not among what they may send.
+ * Lets pages of these origins call the server: the headers are on refusals too, so that the page
+ * can read them, and a preflight, which browsers send without the key, is answered before the
+ * guard. A session's CSRF header is not among what they may send.
  */
 export async function allowOrigins(app: FastifyInstance, options: CorsOptions): Promise<void> {
   if (options.corsOrigins.length === 0) return

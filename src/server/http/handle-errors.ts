@@ -28,7 +28,8 @@ export function answerError(
 
 export function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
   const place = { ...placeOf(request), code: fault.code }
-  // While the ledger is out every request is this fault: what stands behind it is logged once, when it goes out.
+  // While the ledger is out every request is this fault: what stands behind it is logged once, when
+  // it goes out.
   if (fault.code === 'ledger_unavailable') log.error({ ...place, ...causeOf(fault) }, fault.message)
   else log.error({ ...place, err: errorToLog(fault) }, fault.message)
 }
@@ -38,7 +39,10 @@ function causeOf({ cause }: Fault): Readonly<Record<string, unknown>> {
   return cause instanceof Error ? { cause: cause.message } : {}
 }
 
-/** Why a request was refused is for whoever looks for it: a flood of bad keys must not fill the disk. */
+/**
+ * Why a request was refused, at a level that is off by default: a flood of bad keys must not fill
+ * the disk.
+ */
 export function logRefusal(log: Log, request: FastifyRequest, refusal: Refusal): void {
   if (!log.isLevelEnabled('debug')) return
   log.debug({ ...placeOf(request), code: refusal.code, reason: refusal.reason }, 'refused')

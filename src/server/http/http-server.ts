@@ -47,9 +47,9 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
 }
 
 /**
- * Cuts off a client that reads nothing: its answers would lie in memory for as long as it likes. Node
- * counts a piece that has left as a sign of life; a wait for the answer itself is not the client's
- * doing.
+ * Cuts off a client that reads nothing: its answers would lie in memory for as long as it likes.
+ * Node counts a piece that has left as a sign of life; a wait for the answer itself is not the
+ * client's doing.
  */
 function cutOffStalled(this: ServerResponse): void {
   const { socket } = this
@@ -62,8 +62,8 @@ const manyHosts = new Refusal('request_malformed', 'The request has more than on
 const unknownCoding = new Refusal('request_malformed', 'The only transfer coding here is chunked.', close)
 
 /**
- * Refuses a head that two programs could understand in two ways, and that Node lets through: no `Host`
- * under HTTP/1.1, or several (RFC 9112 §3.2), and an unknown transfer coding (§6.1).
+ * Refuses a head that two programs could understand in two ways, and that Node lets through: no
+ * `Host` under HTTP/1.1, or several (RFC 9112 §3.2), and an unknown transfer coding (§6.1).
  */
 export function checkFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): Refusal | undefined {
   if (headers.host === undefined) return httpVersion === '1.1' ? noHost : undefined

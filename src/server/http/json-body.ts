@@ -6,8 +6,8 @@ export const jsonMediaType = 'application/json; charset=utf-8'
 
 /**
  * Makes JSON the one kind of body. Text that is not JSON, or not UTF-8, is `input_invalid` and not
- * repeated; `__proto__` and `constructor.prototype` are refused, so that no later code can trip over
- * them. An empty body is undefined.
+ * repeated; `__proto__` and `constructor.prototype` are refused, so that no later code can trip
+ * over them. An empty body is undefined.
  */
 export function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()

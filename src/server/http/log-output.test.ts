@@ -7,7 +7,7 @@ import { openLogOutput } from './log-output.ts'
 const fullDisk = '/dev/full'
 
 describe.skipIf(!existsSync(fullDisk))('the log on a full disk', () => {
-  test('throws at nobody, and what waits for space is bounded', () => {
+  test('never throws, and what waits for space is bounded', () => {
     const fd = openSync(fullDisk, 'w')
     onTestFinished(() => closeSync(fd))
     let dropped = 0

@@ -19,7 +19,10 @@ export interface LogOptions {
 
 const redacted = '[redacted]'
 
-/** Logs JSON lines without keys: known headers are redacted by name, text that looks like a key by its shape. */
+/**
+ * Logs JSON lines without keys: known headers are redacted by name, text that looks like a key by
+ * its shape.
+ */
 export function createLog({ level, keyHeader, stream }: LogOptions): Log {
   const names = ['authorization', 'x-api-key', 'cookie', 'set-cookie', keyHeader.toLowerCase()]
   const paths = [...new Set(names)].flatMap((name) => [

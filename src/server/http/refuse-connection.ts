@@ -18,7 +18,10 @@ const codes: Readonly<Record<string, RefusalCode>> = {
 
 const refused = new WeakSet<Duplex>()
 
-/** Answers what never became a request, because the HTTP parser refused it, with a problem; then closes the connection. */
+/**
+ * Answers what never became a request, because the HTTP parser refused it, with a problem; then
+ * closes the connection.
+ */
 export function refuseConnection(error: { readonly code?: string }, socket: Duplex): void {
   // What still comes in after the refusal fails to parse again.
   if (refused.has(socket)) return
@@ -29,7 +32,8 @@ export function refuseConnection(error: { readonly code?: string }, socket: Dupl
     return
   }
   socket.end(formatAnswer(new Refusal(codes[error.code ?? ''] ?? 'request_malformed')))
-  // Cutting it now would reset the connection, and a client busy sending would lose the answer (RFC 9112 §9.6).
+  // Cutting it now would reset the connection, and a client busy sending would lose the answer (RFC
+  // 9112 §9.6).
   const cut = setTimeout(() => socket.destroy(), lingerMs)
   cut.unref()
   socket.once('end', () => socket.destroy())

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 
-/** The refusal for a request that no route answers: `method_not_allowed` with `Allow` where another method would do. */
+/**
+ * The refusal for a request that no route answers: `method_not_allowed` with `Allow` where another
+ * method would do.
+ */
 export function refuseUnknownPath(app: FastifyInstance, request: FastifyRequest): Refusal {
   const path = pathOf(request.url)
   const allowed = app.supportedMethods.filter(
