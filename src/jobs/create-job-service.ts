@@ -46,10 +46,10 @@ export interface JobServiceOptions {
   readonly ownerJobsMax?: number
   /** Attempts after which a job is dead. @default 3 */
   readonly attemptsMax?: number
-  /** How long ended jobs are kept, in milliseconds. @default 24 hours */
+  /** How long ended jobs can be read, in milliseconds. @default 24 hours */
   readonly keepMs?: number
   /**
-   * How long a worker that is not heard of keeps its jobs, in milliseconds: how long a job waits
+   * How long a silent worker keeps the lease on its jobs, in milliseconds: how long a job waits
    * after `kill -9` or a power cut. Shorter, and a process that was stopped for a moment loses jobs
    * that it is still working on.
    * @default 30,000
@@ -65,7 +65,7 @@ export interface JobServiceOptions {
   readonly scheduler?: Scheduler
   /** From 0 on and below 1. @default Math.random */
   readonly random?: () => number
-  /** Called with background faults, which reach no caller. @default none */
+  /** Called with background faults, which reach no caller. @default no listener */
   readonly telemetry?: Telemetry | undefined
 }
 
@@ -74,20 +74,20 @@ const retryDelay = { baseMs: 1_000, capMs: 60_000 }
 
 /** Puts the jobs' service together over a store, and begins to work. */
 export function createJobService(options: JobServiceOptions): JobService {
-  const parts = partsOf(options)
-  const { store, changes, usages, worker } = parts
+  const deps = createDeps(options)
+  const { store, changes, usages, worker } = deps
   const stopWatching = store.watch(({ jobs, isDue }) => {
     for (const job of jobs) {
       if (hasEnded(job.status)) usages.settle(job)
       worker?.onChange(job)
-      changes.tell(job.id)
+      changes.notify(job.id)
     }
-    if (jobs.length === 0) changes.tellAll()
+    if (jobs.length === 0) changes.notifyAll()
     if (isDue) worker?.wake()
   })
-  const stopExpiring = expireJobs(parts)
+  const stopExpiring = expireJobs(deps)
   worker?.wake()
-  const recorded = recordLate(options, parts)
+  const recorded = recordLate(options, deps)
   let closed: Promise<void> | undefined
   const close = async (graceMs: number): Promise<void> => {
     stopExpiring()
@@ -98,9 +98,9 @@ export function createJobService(options: JobServiceOptions): JobService {
     await recorded
   }
   return {
-    runOnce: parts.runOnce,
-    submit: createSubmitJob(parts),
-    ...createJobAccess(parts),
+    runOnce: deps.runOnce,
+    submit: createSubmitJob(deps),
+    ...createJobAccess(deps),
     close({ graceMs = 10_000 } = {}) {
       closed ??= stayAlive(close(graceMs))
       return closed
@@ -112,9 +112,9 @@ export function createJobService(options: JobServiceOptions): JobService {
  * Ends that a process before this one committed and did not live to record; a process that only
  * looks leaves them to one that works.
  */
-async function recordLate({ ledger, telemetry }: JobServiceOptions, parts: Parts): Promise<void> {
-  if (ledger === undefined || parts.worker === undefined) return
-  const { store, records, clock } = parts
+async function recordLate({ ledger, telemetry }: JobServiceOptions, deps: Deps): Promise<void> {
+  if (ledger === undefined || deps.worker === undefined) return
+  const { store, records, clock } = deps
   try {
     await recordEnds({ store, ledger, records, begunAt: clock() })
   } catch (fault) {
@@ -122,11 +122,11 @@ async function recordLate({ ledger, telemetry }: JobServiceOptions, parts: Parts
   }
 }
 
-type Parts = SubmitJobOptions &
+type Deps = SubmitJobOptions &
   JobAccessOptions &
   ExpireJobsOptions & { readonly worker: JobWorker | undefined }
 
-function partsOf(options: JobServiceOptions): Parts {
+function createDeps(options: JobServiceOptions): Deps {
   const { store, models, concurrency, clock = Date.now, telemetry = noTelemetry } = options
   const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock)

@@ -35,9 +35,8 @@ export async function awaitJob(
 }
 
 /**
- * Longest result that a snapshot holds, in characters of JSON. A larger one would be held once for
- * each of hundreds of followers, some of whom read slowly or not at all; whoever wants it asks for
- * the job.
+ * Longest result that a snapshot holds, in characters of JSON. A larger one would stay in memory
+ * once per follower, hundreds of times where they read slowly; `get` gives it.
  */
 const followedResultMax = 65_536
 
@@ -57,14 +56,11 @@ export async function followJob(
 ): Promise<AsyncIterable<JobSnapshot>> {
   const { version } = await read()
   const { afterVersion = 0, signal } = options
-  // A version that the job never had is one of another store's: as if none had been named.
+  // A version that the job never had comes from another store: ignored.
   return snapshots(changes, id, read, afterVersion > version ? 0 : afterVersion, signal)
 }
 
-/**
- * Follows from the first reading on: whoever asks for the snapshots and never reads one leaves
- * nothing behind.
- */
+/** Follows from the first read on: an iterable that is never read leaves nothing behind. */
 async function* snapshots(
   changes: JobChanges,
   id: string,

@@ -59,7 +59,7 @@ describe('to everybody but its owner a job does not exist', () => {
     expect((await jobs.list(anyOwner)).jobs).toHaveLength(2)
   })
 
-  test.each([undefined, null, 7])('an owner that is %s is nobody, never everybody', async (owner) => {
+  test.each([undefined, null, 7])('an owner that is %s means no owner, never all owners', async (owner) => {
     const { jobs } = openTestJobs()
     const { job } = await jobs.submit(requestOf('a'))
     for (const verb of verbs)
@@ -122,7 +122,7 @@ test('administrators see whose a job is, and may ask for one owner’s; owners a
 })
 
 describe('waiting', () => {
-  test('is over when the job has ended, when its time is, and when whoever waits goes away', async () => {
+  test('is over when the job has ended, when its time is, and when the caller goes away', async () => {
     const { jobs, submit, calls, time } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
     const gone = new AbortController()
@@ -232,7 +232,7 @@ describe('following', () => {
     expect(versions).toEqual([...new Set(versions)].toSorted((one, other) => one - other))
   })
 
-  test('holds no large result, of which there may be hundreds: whoever wants it asks for the job', async () => {
+  test('holds no large result, of which there may be hundreds: `get` gives it', async () => {
     const { jobs, submit, ended } = openTestJobs()
     const { id } = await submit({ inputs: ['a'.repeat(70_000)] })
     await ended(id)
@@ -242,7 +242,7 @@ describe('following', () => {
     expect(JSON.stringify((await jobs.get('acme', id)).result)).toHaveLength(70_004)
   })
 
-  test('whoever reads slowly misses what is in between, never the end; one snapshot is held at most', async () => {
+  test('a slow reader misses what is in between, never the end; at most one snapshot waits', async () => {
     const { jobs, submit, calls, time } = openTestJobs()
     const inputs = Array.from({ length: 100 }, (_, index) => index)
     const { id } = await submit({ model: 'slow', kind: 'batch', inputs })

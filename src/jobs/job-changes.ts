@@ -4,12 +4,12 @@ import { type Scheduler, stayAlive } from '../core/scheduler.ts'
 export interface JobChanges {
   readonly follow: (id: string) => Following
   /** A job has changed. */
-  readonly tell: (id: string) => void
+  readonly notify: (id: string) => void
   /**
    * Any job may have changed: the next few hundred followers look again now, the others in their
    * turn.
    */
-  readonly tellAll: () => void
+  readonly notifyAll: () => void
   /** Ends every wait, now and from now on. */
   readonly close: () => void
 }
@@ -21,7 +21,7 @@ export interface JobChanges {
 export interface Following {
   /**
    * Resolves to true when the job may have changed since the last wait, and to false when `waitMs`
-   * are over, the signal aborts or nothing more will be told.
+   * are over, the signal aborts or the changes are closed.
    */
   readonly changed: (options: {
     readonly waitMs?: number
@@ -50,14 +50,14 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
 
   function lookAgain(): void {
     cancel = inTurn.size === 0 || isClosed ? undefined : scheduler.after(lookAgainMs, lookAgain)
-    tellSome()
+    notifySome()
   }
 
-  function tellSome(): void {
+  function notifySome(): void {
     for (const follower of [...inTurn].slice(0, lookAgainMax)) {
       inTurn.delete(follower)
       inTurn.add(follower)
-      follower.tell()
+      follower.notify()
     }
   }
 
@@ -80,10 +80,10 @@ export function createJobChanges(scheduler: Scheduler): JobChanges {
       if (!isClosed) cancel ??= scheduler.after(lookAgainMs, lookAgain)
       return { changed: (options) => follower.changed(options), stop: () => remove(id, follower) }
     },
-    tell(id) {
-      for (const follower of byJob.get(id) ?? []) follower.tell()
+    notify(id) {
+      for (const follower of byJob.get(id) ?? []) follower.notify()
     },
-    tellAll: tellSome,
+    notifyAll: notifySome,
     close() {
       isClosed = true
       cancel?.()
@@ -103,7 +103,7 @@ class Follower {
     this.#isClosed = isClosed
   }
 
-  tell(): void {
+  notify(): void {
     this.#hasChanged = true
     this.#wake?.()
   }

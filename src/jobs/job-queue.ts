@@ -5,8 +5,8 @@ import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
  * Where jobs wait, are worked on and are remembered: the port that every store implements and
  * `test/contract/` checks.
  *
- * A change is durable when its promise resolves, or has not happened. A call that cannot be carried
- * out rejects with `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the
+ * A change is durable when its promise resolves, or has not happened. A call that cannot be
+ * executed rejects with `Fault('store_unavailable')`. `now` is milliseconds since the epoch, by the
  * caller's clock.
  */
 export interface JobQueue {
@@ -15,8 +15,8 @@ export interface JobQueue {
    * retries.
    *
    * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's
-   * reservation is no longer held, so another request may have been carried out in this one's place.
-   * Rejects with a Fault where a job of this id is there already.
+   * reservation has run out, so another request may have run in this one's place. Rejects with a
+   * Fault where a job of this id is there already.
    */
   readonly submit: (submission: JobSubmission) => Promise<SubmitOutcome>
   /**
@@ -24,8 +24,8 @@ export interface JobQueue {
    * tried again from `retryAt` on; running ones whose lease has ended (`until <= now`), because
    * their worker died. What a claim has seen due may stay so, though the clock is set back. Owners
    * take turns, one job each, whatever the number of their jobs: the owner served longest ago
-   * first, so that whoever has a job that is due is served within as many jobs as there are owners;
-   * of an owner's jobs the highest priority, then the oldest. Gives them in this order.
+   * first, so that each owner with a due job is served within as many jobs as there are owners; of
+   * an owner's jobs the highest priority, then the oldest. Gives them in this order.
    *
    * Running jobs whose lease has ended with their attempts used up become `dead` instead, with
    * `jobLost` as their error: all of them, whatever their model, not counted in `max`.
@@ -33,22 +33,22 @@ export interface JobQueue {
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
    * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of
-   * those whose lease is no longer held: ended, cancelled, or taken by another. A lease that has
-   * run out is held until another worker claims the job, or it is dead.
+   * those whose lease is lost: ended, cancelled, or taken by another. A lease that has run out is
+   * lost only once another worker claims the job, or the job is dead.
    */
   readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
   /**
-   * Ends attempts. One whose lease is no longer held changes nothing, so that no result is ever
-   * overwritten; `settled` are the jobs that did, as they are now, without results. A job that has
-   * ended, here or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox
-   * within the same commit.
+   * Ends attempts. One whose lease is lost changes nothing, so that no result is ever overwritten;
+   * `settled` are the jobs that did, as they are now, without results. A job that has ended, here
+   * or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
+   * same commit.
    */
   readonly settle: (
     ends: readonly AttemptEnd[],
     now: number,
   ) => Promise<{ readonly settled: readonly JobRecord[] }>
   /**
-   * Cancels a job that has not ended, waiting or running; it is kept for `keepMs`. Gives how it
+   * Cancels a job that has not ended, waiting or running; it expires after `keepMs`. Gives how it
    * stands afterwards, and whether this call did it. Undefined where the owner has no such job.
    */
   readonly cancel: (
@@ -58,7 +58,7 @@ export interface JobQueue {
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
   /**
    * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds.
-   * Undefined where there is none; another status leaves it as it is.
+   * Undefined where there is no such job; another status leaves it as it is.
    */
   readonly retry: (
     id: JobAddress,
@@ -71,8 +71,8 @@ export interface JobQueue {
    */
   readonly listJobs: (query: JobQuery) => Promise<JobPage>
   /**
-   * Those that have ended and are not yet forgotten, whoever's they are, the newest end first, then
-   * by id; without results.
+   * Jobs of all owners that have ended and are not yet deleted, the newest end first, then by id;
+   * without results.
    */
   readonly listEnded: (query: EndedJobQuery) => Promise<readonly JobRecord[]>
   /**
@@ -121,7 +121,7 @@ export interface JobClaim {
   readonly until: number
   /** Only jobs of these models: those that this worker has. */
   readonly models: readonly string[]
-  /** How long a job that this claim finds dead is kept. */
+  /** After how long a job that this claim finds dead expires. */
   readonly keepMs: number
 }
 

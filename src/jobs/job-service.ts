@@ -15,8 +15,7 @@ export const anyOwner: unique symbol = Symbol('any owner')
 export type JobOwner = string | typeof anyOwner
 
 /**
- * Whose they are, as stores are asked. An owner that was forgotten, or that is no text, must not
- * mean all owners.
+ * The owner as stores take it. A missing owner, or one that is no text, must not mean all owners.
  * @throws TypeError
  */
 export function ownerOf(owner: JobOwner): { readonly owner?: string } {
@@ -32,7 +31,7 @@ export interface JobRequest {
   readonly keyId: string
   /** @default null: an application made it by itself */
   readonly requestId?: string | null
-  /** Name of the model that is asked. */
+  /** Name of the model. */
   readonly model: string
   /** At least one; what the model takes, and JSON can write. `single` has exactly one. */
   readonly inputs: readonly unknown[]
@@ -47,9 +46,9 @@ export interface JobRequest {
   readonly webhook?: string | null
   /**
    * What the request has taken of its limits. The job has it, a slot of those at once among it, and
-   * the end of the request leaves it alone: it is ended with the job, and given back where the job
-   * was cancelled before it began, or failed. Where no job is accepted it is the request's again.
-   * In memory: after a restart a job holds nothing.
+   * the end of the request leaves it alone: it ends with the job, and is given back where the job
+   * failed, or was cancelled before it began. Where no job is accepted it is the request's again.
+   * In memory: after a restart a job counts towards no limit.
    * @default no limits
    */
   readonly usage?: Usage
@@ -163,8 +162,8 @@ export interface JobService {
   readonly retry: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<JobView>
   /**
    * Follows a job until it has ended: how it stands where that is newer than `afterVersion`, then
-   * each change. A slow reader misses changes in between, and never the last: one snapshot is
-   * held at most. Resolves once it is known that the job is there; ends when the signal aborts.
+   * each change. A slow reader misses changes in between, and never the last: at most one snapshot
+   * waits. Resolves once it is known that the job is there; ends when the signal aborts.
    */
   readonly events: (
     owner: JobOwner,

@@ -5,10 +5,10 @@ export interface JobWatch {
   readonly watch: JobQueue['watch']
   readonly isWatched: () => boolean
   /**
-   * Tells of a change that is durable, soon: a listener cannot make the call fail whose change it
-   * is.
+   * Passes a durable change on, in a microtask: a listener's error cannot fail the call that made
+   * the change.
    */
-  readonly tell: (change: JobChange) => void
+  readonly notify: (change: JobChange) => void
 }
 
 export function createJobWatch(): JobWatch {
@@ -20,7 +20,7 @@ export function createJobWatch(): JobWatch {
       return () => void listeners.delete(name)
     },
     isWatched: () => listeners.size > 0,
-    tell(change) {
+    notify(change) {
       for (const name of listeners.keys()) queueMicrotask(() => listeners.get(name)?.(change))
     },
   }

@@ -2,7 +2,7 @@ import type { FaultCode } from '../core/fault.ts'
 import type { RefusalCode } from '../core/refusal.ts'
 
 /**
- * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it is kept,
+ * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it stays,
  * with the reason, until an administrator retries it or it expires.
  */
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'dead'
@@ -54,7 +54,7 @@ export interface NewJob {
   readonly keyId: string
   /** Of the request that made it; null for a job that an application made by itself. */
   readonly requestId: string | null
-  /** Name of the model that is asked. */
+  /** Name of the model. */
   readonly model: string
   /** `single`: one input, the result is that prediction. `batch`: the result is a list of them. */
   readonly kind: 'single' | 'batch'

@@ -66,7 +66,7 @@ test('an end that has no record gets one, which says that it is late; one that h
   expect(await begin()).toBe(0)
 })
 
-test('the record of an attempt that was followed by another is none of the job’s end', async () => {
+test('the record of an attempt that was followed by another does not count as the job’s end', async () => {
   const { store, records, begin, eventsOf } = openLeft()
   const first = await startJob(store, jobOf(1, { attemptsMax: 2 }))
   const again = await settle(store, first, retryAt(jobBegin))
@@ -81,7 +81,7 @@ test('the record of an attempt that was followed by another is none of the job�
   ])
 })
 
-test('the record of an end after which the job was retried is none of the next', async () => {
+test('the record of an end after which the job was retried does not count for the next', async () => {
   const { store, records, begin, eventsOf } = openLeft()
   await endJob(store, jobOf(1), failed)
   await records.ended(await recordOf(store, 1), attempt)
@@ -95,7 +95,7 @@ test('the record of an end after which the job was retried is none of the next',
   ])
 })
 
-test('jobs that wait, run, or have ended since this process began are left to whoever works on them', async () => {
+test('jobs that wait, run, or have ended since this process began are left to their workers', async () => {
   const { store, begin } = openLeft()
   await submit(store, jobOf(1))
   await startJob(store, jobOf(2, { model: 'other' }))

@@ -10,8 +10,8 @@ export interface RecordEndsOptions {
   readonly ledger: Pick<LedgerReader, 'query'>
   readonly records: Pick<JobRecords, 'ended' | 'cancelled'>
   /**
-   * When this process began, milliseconds since the epoch: what has ended since is recorded by
-   * whoever ended it.
+   * When this process began, milliseconds since the epoch: an end since then is recorded by the
+   * process that committed it.
    */
   readonly begunAt: number
 }

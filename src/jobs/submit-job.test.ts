@@ -157,7 +157,7 @@ describe('while the ledger is out', () => {
     expect(calls).toHaveLength(1)
   })
 
-  test('what has been worked out waits, with its lease, and nobody sees it before it can be recorded', async () => {
+  test('a result waits, with its lease, and is not visible before it can be recorded', async () => {
     const { submit, ledger, time, calls, jobs } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
     ledger.fault = new Error('full')
@@ -183,7 +183,7 @@ describe('while the ledger is out', () => {
     expect(events(id).filter((event) => event === 'job.finished')).toHaveLength(1)
   })
 
-  test('records that nobody waits for hold nothing up', async () => {
+  test('records without a waiting caller hold nothing up', async () => {
     const { jobs, ledger, ended } = openTestJobs({ ledgerMode: 'after' })
     ledger.fault = new Error('full')
     const { job } = await jobs.submit(requestOf('a'))
@@ -192,7 +192,7 @@ describe('while the ledger is out', () => {
 })
 
 describe('an Idempotency-Key', () => {
-  test('gives the job of the first request to whoever repeats it, and makes no other', async () => {
+  test('a repeated request gets the job of the first one, and makes no other', async () => {
     const { jobs } = openTestJobs()
     const first = await jobs.submit({ ...requestOf('a'), idempotency: idempotency() })
     const second = await jobs.submit({ ...requestOf('a'), idempotency: idempotency() })

@@ -143,7 +143,7 @@ async function accept(
   await records.ensureWritable()
   const recorded = Promise.withResolvers<boolean>()
   accepting.set(job.id, recorded.promise)
-  if (request.usage !== undefined) usages.hold(job.id, request.usage)
+  if (request.usage !== undefined) usages.add(job.id, request.usage)
   let isAccepted = false
   try {
     const answer = sealAnswer?.(view)

@@ -36,10 +36,10 @@ const rules: Readonly<Record<string, OptionRule>> = {
 export function checkModel(value: unknown, where: string): Model<never> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new SetupError('model_unreadable', `${where}: expected a model, got ${describeValue(value)}`)
-  const given = value as Readonly<Record<string, unknown>>
+  const properties = value as Readonly<Record<string, unknown>>
   const faults = [
-    ...Object.keys(given).flatMap(describeTypo),
-    ...Object.entries(rules).flatMap(([name, rule]) => describeFault(name, given[name], rule)),
+    ...Object.keys(properties).flatMap(describeTypo),
+    ...Object.entries(rules).flatMap(([name, rule]) => describeFault(name, properties[name], rule)),
   ]
   if (faults.length > 0) throw new SetupError('model_unreadable', `${where}: ${faults.join('; ')}`)
   return value as Model<never>

@@ -46,6 +46,6 @@ test.each([
   ['an instance of a class', new (class {})()],
   ['an array with a hole', new Array(1)],
   ['an array that holds itself', holdsItself],
-])('%s is none', (_what, value) => {
+])('%s is not a JSON value', (_what, value) => {
   expect(isJsonValue(value)).toBe(false)
 })

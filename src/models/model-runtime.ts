@@ -44,8 +44,8 @@ export interface ModelRuntimeOptions {
   /** Most memory of each model thread's JavaScript heap in MiB. @default Node's own */
   readonly threadHeapMib?: number
   /**
-   * Told of what no caller is told: a thread that was lost, a replacement that cannot load. For the
-   * log.
+   * Called with operational events, which reach no caller: a lost thread, a replacement that cannot
+   * load.
    * @default nothing
    */
   readonly onEvent?: EventListener
@@ -81,8 +81,8 @@ export async function createModelRuntime(options: ModelRuntimeOptions = {}): Pro
   }
   const models = new Map<string, ServedModel>()
   try {
-    for (const given of givenModels(options.models)) {
-      const model = await open(given, options)
+    for (const source of sourcesOf(options.models)) {
+      const model = await open(source, options)
       opened.push(model)
       if (models.has(model.served.name))
         throw new SetupError(
@@ -98,14 +98,14 @@ export async function createModelRuntime(options: ModelRuntimeOptions = {}): Pro
   return { models, close }
 }
 
-type Given = string | URL | Model<never> | undefined
+type ModelSource = string | URL | Model<never> | undefined
 
 /** Undefined stands for the built-in model. */
-function givenModels(models: ModelRuntimeOptions['models'] = []): readonly Given[] {
+function sourcesOf(models: ModelRuntimeOptions['models'] = []): readonly ModelSource[] {
   return models.length === 0 ? [undefined] : models
 }
 
-function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> {
+function open(source: ModelSource, options: ModelRuntimeOptions): Promise<OpenedModel> {
   const {
     deadlineMs = 5_000,
     waitingMax = 1_000,
@@ -114,10 +114,10 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
     threadHeapMib,
     onEvent,
   } = options
-  if (given === undefined)
+  if (source === undefined)
     return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
-  if (typeof given === 'string' || given instanceof URL) {
-    const file = typeof given === 'string' ? resolve(given) : fileURLToPath(given)
+  if (typeof source === 'string' || source instanceof URL) {
+    const file = typeof source === 'string' ? resolve(source) : fileURLToPath(source)
     return openModelFile({
       file,
       deadlineMs,
@@ -129,7 +129,7 @@ function open(given: Given, options: ModelRuntimeOptions): Promise<OpenedModel> 
       telemetry: onEvent === undefined ? noTelemetry : createTelemetry([onEvent]),
     })
   }
-  const model = checkModel(given, 'models')
+  const model = checkModel(source, 'models')
   if (model.runs === 'inline') return openInline(model, { deadlineMs, loadMs }, 'models')
   throw new SetupError(
     'model_unreadable',

@@ -35,7 +35,7 @@ function finish(socket: Socket, how: (typeof endings)[number]): void {
   if (how === 'reset') socket.resetAndDestroy()
 }
 
-// An error that reaches nobody ends the process, and Vitest reports it: the test fails then, too.
+// An error without a listener ends the process, and Vitest reports it: the test fails then, too.
 test('whatever a receiver sends, and however it ends, an attempt comes to a status or a failure, in time', async () => {
   const script = fc.record({
     parts: fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ unit: 'binary', maxLength: 50 })), {

@@ -8,8 +8,8 @@ const mediaType = 'application/json'
 
 /**
  * A webhook's body: what ended, when, and the job as `GET /jobs/{id}` showed it then, without its
- * result. A webhook may go to a third party, and whoever may have the result asks for it with a
- * key. The same text at every attempt.
+ * result. A webhook may go to a third party; the result needs a key. The same text at every
+ * attempt.
  */
 export function writeWebhookBody({ job, createdAt }: Pick<WebhookDelivery, 'job' | 'createdAt'>): string {
   const { result: _withheld, ...data } = viewJob({ ...job, result: null })

@@ -16,7 +16,7 @@ export interface WebhookOutbox {
     readonly now: number
     readonly until: number
   }) => Promise<readonly WebhookDelivery[]>
-  /** Writes down what became of an attempt. One whose lease is no longer held changes nothing. */
+  /** Writes down what became of an attempt. One whose lease is lost changes nothing. */
   readonly settleDelivery: (attempt: DeliveryAttempt) => Promise<void>
   /**
    * Newest first, without leases. A delivery is forgotten with its job, or, where it still waits
@@ -45,7 +45,7 @@ export interface WebhookDelivery {
   readonly owner: string
   readonly url: string
   /**
-   * The job as it ended, without its result: every attempt tells the same, whatever has become of
+   * The job as it ended, without its result: every attempt sends the same, whatever has become of
    * the job, and after it has been forgotten.
    */
   readonly job: JobRecord
@@ -89,7 +89,7 @@ export interface DeliveryAttempt {
   readonly id: string
   readonly lease: string
   readonly result: DeliveryResult
-  /** `delivered`, tried again at this moment, or given up. */
+  /** `delivered`, tried again at this moment, or `failed`. */
   readonly then: 'delivered' | 'failed' | { readonly retryAt: number }
 }
 

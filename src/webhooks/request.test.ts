@@ -246,7 +246,7 @@ describe('over TLS', () => {
     }
   })
 
-  test('a certificate that nobody vouches for is not believed, even where the environment would', async () => {
+  test('a certificate of an unknown authority is not believed, even where the environment would', async () => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const { port, names } = await secure()
     await expect(send(`https://hooks.example:${port}/`)).rejects.toMatchObject({ reason: 'tls' })

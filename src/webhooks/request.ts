@@ -5,7 +5,7 @@ import { DeliveryFailure, reasonOf } from './failure.ts'
 import { type ResolveName, resolveTarget } from './resolve.ts'
 import type { TargetRules, WebhookTarget } from './target.ts'
 
-/** What a receiver answered: all that is kept of it. */
+/** What of a receiver's answer is used. */
 export interface WebhookAnswer {
   readonly status: number
   /** `Retry-After` as it came; null where there was none. */
@@ -127,7 +127,7 @@ function exchange(
       discardBody(sent, answer)
     })
     // Switching protocols is no answer to a webhook. Its socket is the request's no more: an error
-    // of it would reach nobody, and end the process.
+    // of it would have no listener, and end the process.
     sent.once('upgrade', (_answer, socket) => {
       socket.on('error', () => {}).destroy()
       reject(new Error('the receiver wanted another protocol'))
@@ -138,10 +138,7 @@ function exchange(
   })
 }
 
-/**
- * Stands in for the look-up of a connection: gives the addresses that were checked, and asks
- * nobody.
- */
+/** Replaces the look-up of a connection: gives the addresses that were checked, without a query. */
 function answerWith(addresses: readonly string[]): LookupFunction {
   const found = addresses.map((address) => ({ address, family: isIP(address) }))
   return (_host, { all }, callback) => {

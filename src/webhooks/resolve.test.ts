@@ -36,7 +36,7 @@ describe('a name', () => {
     expect(await resolveName('a.example', signal)).toEqual(['8.8.8.8'])
   })
 
-  test('that nobody answers for is asked for no longer when the time is over', async () => {
+  test('that gets no answer is given up when the time is over', async () => {
     const stop = new AbortController()
     const cancel = vi.spyOn(Resolver.prototype, 'cancel')
     for (const family of ['resolve4', 'resolve6'] as const)

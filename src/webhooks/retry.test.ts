@@ -30,7 +30,7 @@ describe('after an attempt', () => {
     expect(afterAttempt(broken, 99, '5', 0)).toBe('failed')
   })
 
-  test('a process that ended is nobody’s failure: it is due again at once, however often that was', () => {
+  test('the end of a process is not a failed attempt: it is due again at once, however often that was', () => {
     for (const attempts of [1, 8, 99])
       expect(afterAttempt({ at, status: null, reason: 'stopped' }, attempts, null, 1)).toEqual({
         retryAt: at,

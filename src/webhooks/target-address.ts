@@ -38,8 +38,8 @@ const refusedIpv4: readonly string[] = [
 ]
 
 /**
- * The part of IPv6 that is given out to the internet. All else is refused unheard: loopback, unique
- * local, link-local, multicast, what is yet to come.
+ * The part of IPv6 that is given out to the internet. All else is refused: loopback, unique local,
+ * link-local, multicast, what is yet to come.
  */
 const publicIpv6 = '2000::/3'
 

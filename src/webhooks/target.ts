@@ -13,7 +13,7 @@ export interface WebhookTarget {
 
 export type ParsedTarget = { readonly target: WebhookTarget } | { readonly fault: string }
 
-/** What a target is held against. */
+/** What a target is checked against. */
 export interface TargetRules {
   readonly addresses: TargetAddresses
   /** Whether plain `http` is let through. */

@@ -5,7 +5,7 @@ import type { DeliveryReason, WebhookDelivery } from './outbox.ts'
 export interface DeliveryView {
   /** The message's id, `webhook-id` of Standard Webhooks. */
   readonly id: string
-  /** The id of the job that it tells of. */
+  /** The id of the job that it reports. */
   readonly job: string
   readonly owner: string
   /** Where it goes. Its query is left out: people put secrets there. */

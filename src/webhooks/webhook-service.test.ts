@@ -43,7 +43,7 @@ describe('a webhook secret', () => {
     for (const text of texts) expect(text).toMatch(/^whsec_[0-9A-Za-z+/]{43}=$/)
     expect(new Set(texts).size).toBe(2)
     expect(await signing('acme')).toEqual([texts[0]])
-    expect(await signing('nobody')).toEqual([])
+    expect(await signing('unknown')).toEqual([])
   })
 
   test('that was replaced signs beside the new one for a day, or for as long as was said, or no more at once', async () => {
@@ -163,10 +163,13 @@ describe('a list of deliveries', () => {
     expect(await service.listDeliveries(anyOwner, { owner: 'acme' })).toEqual(mine)
   })
 
-  test.each([undefined, null, 7])('of an owner that is %s is nobody’s, never everybody’s', async (owner) => {
-    const service = await openWithDeliveries()
-    await expect(service.listDeliveries(owner as unknown as string)).rejects.toBeInstanceOf(TypeError)
-  })
+  test.each([undefined, null, 7])(
+    'of an owner that is %s belongs to no owner, never to all',
+    async (owner) => {
+      const service = await openWithDeliveries()
+      await expect(service.listDeliveries(owner as unknown as string)).rejects.toBeInstanceOf(TypeError)
+    },
+  )
 
   test.each([0, -1, 1_001])('of %s at most is a mistake', async (limit) => {
     await expect(open().service.listDeliveries('acme', { limit })).rejects.toBeInstanceOf(TypeError)

@@ -40,7 +40,7 @@ export interface DeliveryListQuery {
    * @default as the first argument says
    */
   readonly owner?: string | undefined
-  /** Only those that tell of this job. */
+  /** Only those of this job. */
   readonly jobId?: string | undefined
   /** 1 to 1,000. @default 100 */
   readonly limit?: number

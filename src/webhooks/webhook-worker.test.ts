@@ -53,7 +53,7 @@ describe('a worker', () => {
     const [delivery] = await store.listDeliveries({ limit: 1 })
     expect(delivery).toMatchObject({ status: 'waiting', dueAt: time.now, lastAttempt: { reason: 'stopped' } })
     expect(ended()).toEqual([])
-    // Nothing is claimed any more, whoever wakes it.
+    // Nothing is claimed any more, even when woken.
     await endJob(2, url)
     worker.wake()
     const ask = { max: 9, ownerMax: 9, now: time.now, until: time.now + 60_000 }
@@ -115,7 +115,7 @@ describe('a worker', () => {
     const text = await service.rotateSecret('acme')
     await endJob(1, `${url}?token=abc`)
     await settled(1)
-    // Somebody changed it in the store.
+    // Someone changed it in the store.
     const sealed = Buffer.alloc(64, 1)
     await store.addWebhookSecret({ owner: 'acme', sealed, createdAt: 1, signsUntil: null }, 0)
     pass(5_000)

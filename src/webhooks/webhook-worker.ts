@@ -8,10 +8,7 @@ export type Schedule = (ms: number, run: () => void) => () => void
 
 export interface WebhookWorkerOptions extends AttemptOptions {
   readonly outbox: WebhookOutbox
-  /**
-   * Whose ended jobs are told of at once; without it, they are found when the outbox is next looked
-   * at.
-   */
+  /** Its ended jobs are delivered at once; without it, at the next poll of the outbox. */
   readonly queue?: Pick<JobQueue, 'watch'> | undefined
   readonly schedule: Schedule
   /** Most attempts under way at once. @default 128 */
@@ -39,8 +36,8 @@ export interface WebhookWorker {
 
 /**
  * How much longer than an attempt's deadline its lease lasts, in milliseconds. Too short, and a
- * slow store lets two workers send the same message; too long, and what a dead process held waits
- * for that much more.
+ * slow store lets two workers send the same message; too long, and deliveries of a dead process
+ * wait that much longer.
  */
 const leaseSlackMs = 45_000
 

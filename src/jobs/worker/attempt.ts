@@ -21,7 +21,7 @@ export interface AttemptDeps extends AttemptOptions {
   readonly records: JobRecords
   readonly models: JobModels
   readonly retryDelay: RetryDelay
-  /** How long a job is kept after its end, in milliseconds. */
+  /** How long after its end a job expires, in milliseconds. */
   readonly keepMs: number
   /** Resolves once the job's acceptance has been recorded, or to false where it could not be. */
   readonly isAccepted: (id: string) => Promise<boolean>
@@ -50,8 +50,8 @@ const againMs = 1_000
  * Its beginning is durable in the ledger before the model is asked, so that nothing runs
  * unrecorded. Its end is committed first and recorded then, as every change is: a record of an end
  * that was lost with its lease would be a lie. While the ledger is out it therefore waits with the
- * result in hand, and its lease is kept. What a process that dies between commit and record leaves
- * without one, the next records as it begins (`record-ends.ts`).
+ * result in hand, and goes on renewing its lease. What a process that dies between commit and
+ * record leaves without one, the next records as it begins (`record-missed-ends.ts`).
  */
 export class Attempt {
   readonly #job: ClaimedJob
@@ -61,24 +61,24 @@ export class Attempt {
   readonly #begunAt: number
   #done = 0
   /** Whether the lease is this attempt's to keep. */
-  #holds = true
+  #hasLease = true
 
-  constructor(job: ClaimedJob, parts: AttemptDeps, listeners: AttemptListeners) {
+  constructor(job: ClaimedJob, deps: AttemptDeps, listeners: AttemptListeners) {
     this.#job = job
-    this.#deps = parts
+    this.#deps = deps
     this.#listeners = listeners
-    this.#begunAt = parts.monotonic()
+    this.#begunAt = deps.monotonic()
   }
 
   /** The lease and how far it has come; empty once it is being ended, or lost. */
   progress(): readonly JobProgress[] {
     const isLost = this.#stop.signal.reason === 'lost'
-    return this.#holds && !isLost ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
+    return this.#hasLease && !isLost ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
   }
 
-  /** Ends the work. One whose end is committed already is not held up. */
+  /** Ends the work. An attempt whose end is committed already goes on recording it. */
   stop(why: AttemptStop): void {
-    if (this.#holds || why === 'closing') this.#stop.abort(why)
+    if (this.#hasLease || why === 'closing') this.#stop.abort(why)
   }
 
   /** Works, and never rejects. */
@@ -147,17 +147,14 @@ export class Attempt {
     return { id, lease, end: 'retry', error, retryAt, expiresAt }
   }
 
-  /**
-   * How the job stands then; undefined where the lease was not held any more, and nothing has
-   * changed.
-   */
+  /** How the job stands then; undefined where the lease was lost, and nothing has changed. */
   async #settle(end: AttemptEnd): Promise<JobRecord | undefined> {
-    this.#holds = false
+    this.#hasLease = false
     try {
       const { settled } = await this.#deps.store.settle([end], this.#deps.clock())
       return settled[0]
     } catch (fault) {
-      this.#holds = true
+      this.#hasLease = true
       throw fault
     }
   }
@@ -178,7 +175,7 @@ export class Attempt {
   }
 
   async #stopped(): Promise<void> {
-    if (this.#holds && this.#stop.signal.reason === 'closing') await this.#release()
+    if (this.#hasLease && this.#stop.signal.reason === 'closing') await this.#release()
   }
 
   /** Hands the job back unharmed. Where that cannot be written, its lease ends by itself. */

@@ -8,10 +8,10 @@ import type { JobUsages } from '../job-usages.ts'
 const forgetMs = 60_000
 const lookMs = 5_000
 
-/** Forgotten in one commit: others wait for it. */
+/** Deleted in one commit: others wait for it. */
 const forgottenAtOnce = 500
 
-/** Held usages that are looked after in one turn. */
+/** Usages of jobs that are checked in one turn. */
 const lookedAtMax = 100
 
 export interface ExpireJobsOptions {
@@ -45,7 +45,7 @@ export function expireJobs({
   }
 
   async function endUsages(): Promise<void> {
-    for (const id of usages.nextHeld(lookedAtMax)) {
+    for (const id of usages.next(lookedAtMax)) {
       if (accepting.has(id)) continue
       const job = await store.findJob({ id }, clock())
       if (job === undefined) usages.forget(id)

@@ -112,7 +112,7 @@ describe('a failing model', () => {
     expect(calls).toHaveLength(3)
     const codes = ledger.entries.filter(({ event }) => event === 'job.failed').map(({ code }) => code)
     expect(codes).toEqual(['model_timeout', 'model_failed', 'model_failed'])
-    // Whoever runs it is told of each, with its cause; nobody else is.
+    // The operator gets an event for each, with its cause; no caller does.
     expect(operational).toMatchObject(
       [1, 2, 3].map((attempt) => ({ name: 'job.attempt_failed', fields: { job: id, attempt } })),
     )

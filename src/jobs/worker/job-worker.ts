@@ -55,7 +55,7 @@ export class JobWorker {
       scheduler,
       leaseMs,
       telemetry,
-      held: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
+      leases: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
       onLost: (ids) => {
         for (const id of ids) this.#stop(id)
       },

@@ -9,15 +9,15 @@ export interface LeaseHeartbeatOptions {
   readonly scheduler: Scheduler
   /** How long a lease lasts from each beat on, in milliseconds. */
   readonly leaseMs: number
-  /** The leases that are held now, and how far their jobs have come. */
-  readonly held: () => readonly JobProgress[]
+  /** The current leases, and how far their jobs have come. */
+  readonly leases: () => readonly JobProgress[]
   /** Called with the jobs whose leases were lost. */
   readonly onLost: (ids: readonly string[]) => void
   readonly telemetry: Telemetry
 }
 
 /**
- * How soon another process's cancellation is heard, such as the command line's, and how often
+ * How soon another process's cancellation is noticed, such as the command line's, and how often
  * leases are made longer: two dozen beats may fail before a lease of 30 s ends, and a commit a
  * second is nothing.
  */
@@ -42,7 +42,7 @@ export class LeaseHeartbeat {
     this.#options = options
   }
 
-  /** Beats from now on, for as long as leases are held. */
+  /** Beats from now on, for as long as there are leases. */
   start(): void {
     if (this.#cancel === undefined && !this.#isBeating) this.#plan(beatMs)
   }
@@ -68,9 +68,9 @@ export class LeaseHeartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, held, onLost, telemetry } = this.#options
+    const { store, clock, leaseMs, onLost, telemetry } = this.#options
     this.#cancel = undefined
-    const leases = held()
+    const leases = this.#options.leases()
     if (leases.length === 0) return
     this.#isBeating = true
     this.#hasProgress = false

@@ -33,7 +33,7 @@ interface Slots {
   taken: number
   /** Of the jobs that have them. */
   inputCharacters: number
-  /** Whether jobs may be due: unknown until a claim has come back with fewer than it asked for. */
+  /** Whether jobs may be due: unknown until a claim has returned fewer than its maximum. */
   mayBeDue: boolean
 }
 
@@ -65,25 +65,25 @@ export class ModelSlots {
   next(): SlotAsk | undefined {
     let max = 0
     let charactersLeft = inputCharactersMax
-    let asked: [string, Slots][] = []
+    let picked: [string, Slots][] = []
     for (const [name, model] of this.#models) {
       const slots = this.#slotsOf(name, model)
       const free = slots.inputCharacters < inputCharactersMax ? slots.max - slots.taken : 0
       if (!slots.mayBeDue || free < Math.max(1, max)) continue
       if (free > max) {
-        asked = []
+        picked = []
         charactersLeft = inputCharactersMax
       }
       max = free
       charactersLeft = Math.min(charactersLeft, inputCharactersMax - slots.inputCharacters)
-      asked.push([name, slots])
+      picked.push([name, slots])
     }
-    if (asked.length === 0) return undefined
-    for (const [, slots] of asked) slots.mayBeDue = false
-    return { models: asked.map(([name]) => name), max, inputCharactersMax: charactersLeft }
+    if (picked.length === 0) return undefined
+    for (const [, slots] of picked) slots.mayBeDue = false
+    return { models: picked.map(([name]) => name), max, inputCharactersMax: charactersLeft }
   }
 
-  /** A claim brought these jobs; as many as it asked for, or as much, and there may be more. */
+  /** A claim brought these jobs; if it reached its maximum, there may be more. */
   claimed(ask: SlotAsk, jobs: readonly Pick<ClaimedJob, 'inputs'>[]): void {
     const { models, max } = ask
     const characters = jobs.reduce((sum, { inputs }) => sum + inputs.length, 0)

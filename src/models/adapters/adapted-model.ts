@@ -1,14 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import type { Model } from '../model.ts'
 
-/**
- * What a model has whatever it is made of. Most such models are slow: they are threaded unless told
- * otherwise.
- */
+/** What every adapted model has. Most are slow, so `runs` is `threaded` by default. */
 export type AdaptedModelOptions = Pick<Model, 'name' | 'version'> &
   Partial<Pick<Model, 'runs' | 'input' | 'batchMax' | 'batchDelayMs' | 'deadlineMs' | 'threads'>>
 
-/** Loads once, when first asked; a load that fails is tried anew. */
+/** Loads once, on the first call; a load that failed is tried again. */
 export function once<Loaded>(load: () => Promise<Loaded>): () => Promise<Loaded> {
   let loading: Promise<Loaded> | undefined
   return () => {

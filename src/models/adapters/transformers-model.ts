@@ -101,8 +101,8 @@ async function createPipeline(
   options: TransformersModelOptions<never, unknown>,
 ): Promise<TransformersPipeline> {
   const { task, model, pipelineOptions } = options
-  const given = options.transformers ?? (await loadPeer('@huggingface/transformers', 'transformersModel'))
-  const { env, pipeline } = given as TransformersModule
+  const peer = options.transformers ?? (await loadPeer('@huggingface/transformers', 'transformersModel'))
+  const { env, pipeline } = peer as TransformersModule
   const folder = pathOf(options.localModelPath)
   env.allowRemoteModels = false
   env.allowLocalModels = true

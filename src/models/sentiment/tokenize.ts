@@ -122,8 +122,8 @@ function clean(text: string): string {
 }
 
 /**
- * Whether three equal UTF-16 code units stand in a row. Asked first because few texts have such a
- * run, and the replacement is the dearer way to find that out.
+ * Whether three equal UTF-16 code units stand in a row. Checked first because few texts have such a
+ * run, and the replacement costs more.
  */
 function hasLongRun(text: string): boolean {
   for (

@@ -12,10 +12,10 @@ export interface BatchRun {
    */
   readonly answer: Promise<readonly unknown[]>
   /**
-   * Resolves when the lane may be given another batch: at once after an answer, or when the thread
+   * Resolves when the lane is free for another batch: at once after an answer, or when the thread
    * that died has been replaced. Never rejects.
    */
   readonly free: Promise<void>
-  /** Gives the batch up. Safe to call at any time. */
+  /** Aborts the batch. Safe to call at any time. */
   readonly abort: () => void
 }

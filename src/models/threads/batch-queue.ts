@@ -25,10 +25,10 @@ export interface BatchQueueOptions {
 /**
  * Dynamic batching: collects calls while every lane works, and gives a free lane as many as fit.
  *
- * Calls of one batch are strangers to each other, so none may suffer for another. When a batch of
+ * Calls of one batch are strangers to each other: one must not suffer for another. When a batch of
  * several fails, each is run again by itself: an input that crashes a thread then crashes it under
  * its own call alone. An input that never ends would use up the time of all; therefore a batch of
- * several is given up after half of the time that its most urgent call has left, and a call that is
+ * several is aborted after half of the time that its most urgent call has left, and a call that is
  * run again while others are to be, after a quarter of the time that these have: alone, it should
  * need less than the batch did, and a lost thread takes time to replace. A model whose honest
  * batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
@@ -69,7 +69,7 @@ export class BatchQueue {
       enteredAt: monotonic(),
       onLeave: (left) => this.#drop(left),
     })
-    // A client may have gone before anything was asked.
+    // The client may have gone before the call was queued.
     if (call.isOver) return call.answer
     this.#waiting.add(call)
     this.#dispatch()
@@ -172,7 +172,7 @@ export class BatchQueue {
     })
   }
 
-  /** Milliseconds that the most urgent of these calls has left; infinite where there are none. */
+  /** Milliseconds that the most urgent of these calls has left; infinite without any. */
   #timeLeftOf(calls: readonly WaitingCall[]): number {
     const dueAt = Math.min(...calls.map((call) => call.dueAt))
     return Math.max(0, dueAt - this.#options.monotonic())

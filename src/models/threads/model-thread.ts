@@ -36,8 +36,8 @@ async function answer(task: ThreadTask): Promise<ThreadAnswer> {
 }
 
 /**
- * A thread that replaces another is asked to prepare first; should it be given a batch before, the
- * batch waits. A failed load is tried anew.
+ * A thread that replaces another prepares first; a batch that comes before that waits. A failed
+ * load is tried anew.
  */
 function loadOnce(): Promise<Model<unknown>> {
   loading ??= load().catch((error) => {
@@ -115,7 +115,7 @@ function wrong(name: string, what: string): Fault {
 /**
  * A batch's call, within its thread. The flag is shared memory, because a thread that computes
  * without a pause receives no message; each read of `signal` looks at it, and a model that awaits
- * is told by its listeners.
+ * gets the `abort` event.
  */
 class ThreadCall implements ModelCall {
   #controller: AbortController | undefined

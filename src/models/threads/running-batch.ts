@@ -5,7 +5,7 @@ import type { WaitingCall } from './waiting-call.ts'
 export class RunningBatch {
   readonly calls: readonly WaitingCall[]
   readonly inputCount: number
-  /** Whether it was given up because it took more than its share of its calls' time. */
+  /** Whether it was aborted because it took more than its share of its calls' time. */
   isOutOfTime = false
   readonly #run: BatchRun
   #cancelTimer = (): void => {}
@@ -16,7 +16,7 @@ export class RunningBatch {
     this.#run = run
   }
 
-  /** Arms what gives the batch up after its share of time. */
+  /** Arms the timer that aborts the batch after its share of time. */
   limit(arm: (action: () => void) => () => void): void {
     this.#cancelTimer = arm(() => {
       this.isOutOfTime = true
@@ -24,10 +24,7 @@ export class RunningBatch {
     })
   }
 
-  /**
-   * Gives the batch up where nobody waits for it any more: one call that has left never harms
-   * another.
-   */
+  /** Aborts the batch once all of its calls have left: one that leaves never harms another. */
   abortIfUnwanted(): void {
     if (this.calls.every((call) => call.isOver)) this.#run.abort()
   }

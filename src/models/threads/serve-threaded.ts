@@ -26,8 +26,8 @@ const defaultThreadsMax = 4
  * How many threads a model has: what it says, what the server says, or one core less than there
  * are, which is left to everything else.
  */
-export function threadCountOf({ threads }: ModelDeclaration, otherwise: number | undefined): number {
-  return threads ?? otherwise ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
+export function threadCountOf({ threads }: ModelDeclaration, defaultCount: number | undefined): number {
+  return threads ?? defaultCount ?? Math.min(defaultThreadsMax, Math.max(1, availableParallelism() - 1))
 }
 
 /** A model behind its queue and its threads, all of which are ready. */
@@ -48,7 +48,9 @@ export function serveThreaded(
     scheduler: awaitedScheduler,
     monotonic: () => performance.now(),
   })
-  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, asked) => queue.predict(slice, asked))
+  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, sliceOptions) =>
+    queue.predict(slice, sliceOptions),
+  )
   return {
     served: {
       ...{ name, version, input, runs, batchMax, deadlineMs, predict },

@@ -50,8 +50,7 @@ export class ThreadLane implements BatchLane {
       workerData: { file: options.file } satisfies ThreadData,
       heapMib: options.heapMib,
     })
-    // A thread that dies while nothing is asked of it. Piscina replaces it; the next batch loads
-    // the model.
+    // A thread that dies without a task. Piscina replaces it; the next batch loads the model.
     this.#pool.on('error', (error) => this.#report(error))
   }
 
@@ -73,18 +72,18 @@ export class ThreadLane implements BatchLane {
     const kill = new AbortController()
     let grace: NodeJS.Timeout | undefined
     let hasEnded = false
-    const asked = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
+    const running = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
       hasEnded = true
       clearTimeout(grace)
     })
     return {
-      answer: asked.then(
+      answer: running.then(
         (answer) => outputsOf(answer),
         (cause) => {
           throw new Fault('model_failed', `${this.#options.file}: the thread died`, { cause })
         },
       ),
-      free: asked.then(
+      free: running.then(
         () => {},
         (cause) => this.#recover(cause),
       ),

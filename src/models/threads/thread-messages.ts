@@ -7,7 +7,7 @@ export interface ThreadData {
   readonly file: string
 }
 
-/** What a thread is asked: to be ready, to answer a batch, to close its model. */
+/** A task of a thread: get ready, answer a batch, close the model. */
 export type ThreadTask =
   | { readonly ask: 'prepare' }
   | { readonly ask: 'predict'; readonly inputs: readonly unknown[]; readonly flag: Int32Array }

@@ -9,7 +9,7 @@ export interface ThreadPool<Task, Answer> {
   readonly run: (task: Task, options: { readonly signal: AbortSignal }) => Promise<Answer>
   /** Kills the thread. */
   readonly destroy: () => Promise<void>
-  /** An error of the thread while nothing is asked of it. */
+  /** Called with an error of the thread while it has no task. */
   readonly on: (event: 'error', listener: (error: Error) => void) => unknown
 }
 
@@ -29,15 +29,15 @@ interface PiscinaModule {
 const require = createRequire(import.meta.url)
 
 /**
- * A pool of one thread, which Piscina starts, kills and replaces. Loaded when it is asked for, so
- * that a server with inline models alone does not pay for it, and by its shape: its own
- * declarations do not compile under `exactOptionalPropertyTypes`.
+ * A pool of one thread, which Piscina starts, kills and replaces. Loaded on first use, so that a
+ * server with inline models alone does not pay for it, and by its shape: its own declarations do
+ * not compile under `exactOptionalPropertyTypes`.
  */
 export function createThreadPool<Task, Answer>(options: ThreadPoolOptions): ThreadPool<Task, Answer> {
   const { Piscina } = require('piscina') as PiscinaModule
-  const { heapMib, ...given } = options
+  const { heapMib, ...poolOptions } = options
   return new Piscina<Task, Answer>({
-    ...given,
+    ...poolOptions,
     minThreads: 1,
     maxThreads: 1,
     idleTimeout: Number.POSITIVE_INFINITY,

@@ -160,7 +160,7 @@ describe('a threaded model', () => {
     expect(await Promise.all(answers)).toEqual(['a', code, 'b'])
   })
 
-  test('a model that computes without a pause is told when nobody waits any more', async () => {
+  test('a model that computes without a pause sees the abort once its callers have left', async () => {
     const events: OperationalEvent[] = []
     const model = await open({ onEvent: (event) => events.push(event) })
     expect(await outcomeOf(send(model, { do: 'poll' }, { deadlineMs: 100 }))).toBe('model_timeout')

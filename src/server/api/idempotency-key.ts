@@ -9,16 +9,16 @@ const keyPattern = /^[\x21-\x7e]{1,255}$/
 
 /**
  * Reads `Idempotency-Key`, quoted as the draft has it or bare as most clients send it
- * (draft-ietf-httpapi-idempotency-key-header); undefined where there is none.
+ * (draft-ietf-httpapi-idempotency-key-header); undefined without the header.
  *
  * @param action what is done
- * @param asked what was asked, as sent: a retry must ask the same
+ * @param input what the request sent: a retry must send the same
  * @throws Refusal `input_invalid`
  */
 export function readIdempotency(
   request: FastifyRequest,
   action: string,
-  asked: unknown = request.body ?? null,
+  input: unknown = request.body ?? null,
 ): Idempotency | undefined {
   const header = request.headers['idempotency-key']
   if (header === undefined) return undefined
@@ -31,7 +31,7 @@ export function readIdempotency(
       errors: [{ loc: ['header', 'Idempotency-Key'], msg, type: 'idempotency_key' }],
     })
   }
-  return { owner: request.caller.owner, key, request: [action, asked] }
+  return { owner: request.caller.owner, key, request: [action, input] }
 }
 
 /** The request header that has a retry answered as the first time, for OpenAPI. */

@@ -46,7 +46,7 @@ const startScript = `window.ui = SwaggerUIBundle({
 })
 `
 
-/** `/docs`, `/openapi.json`, and `/`, which leads there: for whoever has a key, or for anyone. */
+/** `/docs`, `/openapi.json`, and `/`, which leads there: for every key, or open to all. */
 export function addDocsRoutes(app: FastifyInstance, openTo: 'guarded' | 'open'): void {
   const guard: GuardSetting = openTo === 'open' ? 'public' : { anyKey: true, session: 'read' }
   const config = { guard }

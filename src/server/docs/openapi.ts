@@ -21,7 +21,7 @@ export async function describeApi(
       tags: [
         { name: 'predict', description: 'Ask a model, at once or as a job.' },
         { name: 'jobs', description: 'Look after jobs. To every other owner a job is not there.' },
-        { name: 'webhooks', description: 'Be told when a job has ended.' },
+        { name: 'webhooks', description: 'Get a request when a job has ended.' },
         { name: 'keys', description: 'Administer keys. All but `self` ask for the scope `admin`.' },
         {
           name: 'owners',

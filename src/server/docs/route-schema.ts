@@ -12,7 +12,7 @@ export interface RouteAnswer {
   readonly example?: unknown
 }
 
-/** What OpenAPI tells of a route, beside the parts that Fastify itself checks. */
+/** What OpenAPI says of a route, beside the parts that Fastify itself checks. */
 export interface RouteDescription {
   /** What the body is, where the route reads it itself. */
   readonly body?: z.ZodType

@@ -163,7 +163,7 @@ describe('the form', () => {
       expect((await app.inject(request)).headers['content-type']).toBe('application/problem+json')
   })
 
-  test('comes again, with the reason, once the key of the session is revoked, and leads away from paths nobody knows', async () => {
+  test('comes again, with the reason, once the key of the session is revoked, and leads away from unknown paths', async () => {
     const opened = await open()
     const cookie = await signedIn(opened, opened.keys.right)
     const { id } = (await opened.app.inject({ url: '/v1/keys/self', headers: { cookie } })).json()

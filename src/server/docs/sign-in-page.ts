@@ -50,12 +50,13 @@ export function sendSignIn(
   next: string,
 ): FastifyReply {
   closeOverBody(request, reply)
-  // Under `no-referrer` browsers would send the form with `Origin: null`, and it could not be told from another site's.
+  // Under `no-referrer` browsers would send the form with `Origin: null`, as another site's form
+  // would.
   reply.code(refusal.status).headers(refusal.headers).header('referrer-policy', 'same-origin')
   return sendPage(reply, formatPage(refusal, next), policy)
 }
 
-/** A page is what a session opens, or a path nobody knows, when a browser navigates to it. */
+/** A page is what a session opens, or an unknown path, when a browser navigates to it. */
 function isPage(request: FastifyRequest): boolean {
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
   const { guard } = request.routeOptions.config

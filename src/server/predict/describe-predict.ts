@@ -43,7 +43,7 @@ const headers = z.object({
     ),
 })
 
-const webhook = z.string().optional().describe('Where to tell that the job has ended; with a job alone.')
+const webhook = z.string().optional().describe('Receives a request when the job has ended; only with a job.')
 
 const accepted: RouteAnswer = {
   description: 'A job, which is durable by now.',
@@ -51,11 +51,11 @@ const accepted: RouteAnswer = {
   example: jobExample,
   headers: {
     Location: 'Where the job is read.',
-    'Preference-Applied': '`respond-async`, where that was asked.',
+    'Preference-Applied': '`respond-async`, where the request preferred it.',
   },
 }
 
-/** What a route that asks a model is told about. */
+/** What the description of a route says of its model. */
 export interface DescribedModel extends Pick<ServedModel, 'name' | 'input' | 'version'> {}
 
 /**

@@ -44,8 +44,7 @@ export const jobRouteSchemas: Readonly<Record<JobRoute, FastifySchema & RouteSch
   cancel: {
     operationId: 'cancelJob',
     summary: 'Cancel a job that has not ended',
-    description:
-      'One that has ended stays as it is. What it used of its limits is given back where it had not begun.',
+    description: 'One that has ended stays as it is. Its use of limits is returned where it had not begun.',
     tags,
     params,
     body: noBody,
@@ -55,7 +54,7 @@ export const jobRouteSchemas: Readonly<Record<JobRoute, FastifySchema & RouteSch
     operationId: 'followJob',
     summary: 'Follow a job as server-sent events',
     description:
-      'Events are called `status`; the data of each is the job as it stands, its id the job’s version. The stream ends with the job. A result larger than 64 KiB is null there: `GET /jobs/{id}` gives it. Whoever resumes with `Last-Event-ID` is told what is newer than that, and answered 204 where nothing more will come.',
+      'Events are called `status`; the data of each is the job as it stands, its id the job’s version. The stream ends with the job. A result larger than 64 KiB is null there: `GET /jobs/{id}` gives it. With `Last-Event-ID` the stream resumes after that event; it is answered 204 where nothing more will come.',
     tags,
     params,
     describes: {

@@ -99,7 +99,7 @@ describe('GET /jobs/{id}/events', () => {
     expect(again.statusCode).toBe(200)
   })
 
-  test('ends when the server closes, for whoever follows', async () => {
+  test('ends for every follower when the server closes', async () => {
     const held = createHeldModel()
     const closing = new AbortController()
     const opened = await open({ model: held.model, closing: closing.signal })

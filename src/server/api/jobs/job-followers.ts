@@ -58,7 +58,7 @@ function readVersion(header: string | readonly string[] | undefined): number {
   return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : 0
 }
 
-/** Places for streams; each is given back once. */
+/** Places for streams; each is released once. */
 function createPlaces(max: number, ownerMax: number): { readonly take: (owner: string) => () => void } {
   const taken = new Map<string, number>()
   let sum = 0

@@ -162,7 +162,7 @@ describe('whose a job is', () => {
         expect((await ask('GET', url, { key })).json().code).toBe('scope_missing')
       expect((await ask('GET', url, { key: right })).statusCode).toBe(200)
     }
-    // Whoever replaces the secret decides which messages receivers believe.
+    // The holder of the secret decides which messages receivers believe.
     for (const key of [keys.admin, keys.right, right])
       expect((await ask('POST', '/webhooks/secret', { key })).json().code).toBe('scope_missing')
     expect((await ask('POST', '/models/other/predict', { body: { text: 'a' } })).json().code).toBe(
@@ -265,7 +265,7 @@ describe('looking after jobs', () => {
   })
 })
 
-test('a job that finds the queue full spends no characters: whoever comes back as told would be out of them', async () => {
+test('a job that finds the queue full spends no characters: a client that retries later would be out of them', async () => {
   const held = createHeldModel()
   const { ask, createKey } = await open({
     model: held.model,

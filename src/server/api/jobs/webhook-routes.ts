@@ -35,7 +35,7 @@ export function addWebhookRoutes(
       const { owner, keyId } = request.caller
       const overlap = request.body?.overlap
       const options = overlap === undefined ? {} : { overlapMs: parseDuration(overlap) ?? 0 }
-      // Carried out twice, it would end the secret that receivers know.
+      // Run twice, it would end the secret that receivers know.
       const idempotency = readIdempotency(request, 'webhook secret')
       const answer = await jobs.runOnce(idempotency, async () => {
         const secret = await webhooks.by(keyId).rotateSecret(owner, options)

@@ -24,7 +24,7 @@ export const secretView: z.ZodType<{ readonly secret: string }> = z.object({
 })
 
 export const deliveryListQuery: z.ZodType<DeliveryListRequest> = z.strictObject({
-  job: z.string().exactOptional().describe('Only those that tell of this job.'),
+  job: z.string().exactOptional().describe('Only those of this job.'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
@@ -34,7 +34,7 @@ export const deliveryPageView: z.ZodType<{ readonly deliveries: readonly Deliver
   deliveries: z.array(
     z.object({
       id: z.string().describe('`webhook-id` of each attempt.'),
-      job: z.string().describe('The job that it tells of.'),
+      job: z.string().describe('The job that it reports.'),
       owner: z.string(),
       url: z.string().describe('Without its query.'),
       status: z.enum(['waiting', 'delivered', 'failed']),

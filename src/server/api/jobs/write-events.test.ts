@@ -52,7 +52,7 @@ describe('writeEvents', () => {
     expect(time.timers()).toBe(0)
   })
 
-  test('ends its source when nobody reads on', async () => {
+  test('ends its source when the reader leaves', async () => {
     const source = createSource()
     const events = writeEvents(source.snapshots, createTestTime().scheduler)
     source.come()

@@ -70,7 +70,7 @@ export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSch
     operationId: 'importKeys',
     summary: 'Take over keys made elsewhere, by their hash',
     description:
-      'All or none. What is kept is under the pepper at once; a hash that was imported before is refused.',
+      'All or none. The stored hashes are under the pepper at once; a hash that was imported before is refused.',
     tags,
     body: importBody,
     describes: {

@@ -31,7 +31,7 @@ const ownerListQuery: z.ZodType<OwnerListQuery> = z.strictObject({
   cursor: z.string().exactOptional(),
 })
 
-/** What is kept of an owner as it is shown, for OpenAPI. */
+/** An owner's stored settings as the API shows them, for OpenAPI. */
 const ownerView: z.ZodType<OwnerView> = z.object({
   owner: z.string(),
   limits: z.array(z.string()),
@@ -45,7 +45,7 @@ const ownerPageView: z.ZodType<{
 }> = z.object({ owners: z.array(ownerView), next_cursor: z.string().nullable() })
 
 const tags = ['owners']
-const shown: RouteAnswer = { description: 'The owner’s limits, as they are kept.', schema: ownerView }
+const shown: RouteAnswer = { description: 'The owner’s limits, as they are stored.', schema: ownerView }
 
 /** What each route over owners takes, checked by Fastify, and what OpenAPI says of it. */
 const ownerRouteSchemas: Readonly<Record<'list' | 'show' | 'set', FastifySchema & RouteSchema>> = {
@@ -86,7 +86,7 @@ interface OneOwner {
   readonly Params: { readonly owner: string }
 }
 
-/** The admin API over what is kept of owners. */
+/** The admin API over owners' settings. */
 export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
   const config = { guard: adminDemand }
   app.get<{ Querystring: OwnerListQuery }>(

@@ -42,7 +42,7 @@ export const ledgerRouteSchemas: Readonly<Record<'query' | 'usage', FastifySchem
     operationId: 'queryLedger',
     summary: 'Find records of decisions and changes',
     description:
-      'Of all keys and owners: asks for the scope `admin` or `ledger:read`. All that is asked for must hold.',
+      'Of all keys and owners: asks for the scope `admin` or `ledger:read`. A record must match every filter.',
     tags,
     querystring: ledgerQuery,
     describes: {

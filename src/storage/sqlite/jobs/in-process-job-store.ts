@@ -19,7 +19,7 @@ export function createInProcessJobStore(): JobStore {
   const notes = createChangeNotes()
   const writes = createJobWrites(database, notes)
   const reads = createJobReads(database)
-  const { watch, isWatched, tell } = createJobWatch()
+  const { watch, isWatched, notify } = createJobWatch()
   let isOpen = true
 
   async function run(work: () => unknown): Promise<unknown> {
@@ -35,7 +35,7 @@ export function createInProcessJobStore(): JobStore {
     notes.begin(isWatched())
     const value = inTransaction(database, () => execute(writes, call))
     notes.endCall()
-    for (const change of notes.take()) tell(change)
+    for (const change of notes.take()) notify(change)
     return value
   }
 

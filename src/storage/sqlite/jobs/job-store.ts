@@ -50,7 +50,7 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
   const watching = createJobWatch()
   const others = createCommitPoll({
     readVersion: () => writer.ask('readDataVersion', undefined),
-    onCommit: () => watching.tell({ jobs: [], isDue: true }),
+    onCommit: () => watching.notify({ jobs: [], isDue: true }),
     scheduler,
   })
   const queue = createCommitQueue(writer, watching)
@@ -95,13 +95,13 @@ type CommitQueue = CallQueue<JobCall<keyof JobWrites>, unknown>
 /** Group commit: calls that arrive during a commit share the next. */
 function createCommitQueue(
   writer: RestartingThread<JobThreadCalls>,
-  watching: { readonly isWatched: () => boolean; readonly tell: (change: JobChange) => void },
+  watching: { readonly isWatched: () => boolean; readonly notify: (change: JobChange) => void },
 ): CommitQueue {
   return createCallQueue({
     async send(calls) {
       const isWatched = watching.isWatched()
       const { outcomes, changes } = await writer.ask('commit', { calls, isWatched })
-      for (const change of changes) watching.tell(change)
+      for (const change of changes) watching.notify(change)
       return outcomes.map((outcome) =>
         'failure' in outcome ? { failure: faultOf(outcome.failure, store, faultCode) } : outcome,
       )
