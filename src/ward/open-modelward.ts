@@ -73,7 +73,7 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly clock?: Clock
   /**
    * Gets each operational event of docs/reference/events.md: an outage begins or ends, a background
-   * task failed. @default process.emitWarning
+   * task failed. @default process.emitWarning, for warnings and errors
    */
   readonly onEvent?: EventListener
 }
@@ -178,7 +178,8 @@ export function isSchemes(values: readonly unknown[]): boolean {
   return places.length > 0 && !places.includes(undefined) && new Set(places).size === places.length
 }
 
-function emitWarning({ name, message, cause }: OperationalEvent): void {
+function emitWarning({ name, level, message, cause }: OperationalEvent): void {
+  if (level === 'info') return
   process.emitWarning(`modelward: ${message}`, {
     code: name,
     ...(cause !== undefined && { detail: String(cause) }),

@@ -41,7 +41,7 @@ test('closes in order while a job’s end cannot be written: what is left to wai
   writeFileSync(join(folder.path, 'go'), '')
   const { stderr } = server.child
   if (stderr === null) throw new Error('expected a log')
-  while (!server.log().includes('ended jobs cannot be written')) await once(stderr, 'data')
+  while (!server.log().includes('job.not_ended')) await once(stderr, 'data')
   server.child.kill('SIGTERM')
   const [code] = await once(server.child, 'exit')
   expect({ code, log: server.log() }).toMatchObject({
