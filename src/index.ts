@@ -107,6 +107,8 @@ export type {
 export type { LimitView } from './limits/limit-view.ts'
 export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/limiter.ts'
 export type { Usage } from './limits/usage.ts'
+export type { EventFields, EventLevel, EventName } from './telemetry/events.ts'
+export type { OperationalEvent, OperationalEventListener } from './telemetry/telemetry.ts'
 export type { WardJobsOptions, WardWebhooksOptions } from './ward/jobs-options.ts'
 export type { LimitOptions } from './ward/limit-options.ts'
 export { type OpenModelwardOptions, openModelward } from './ward/open-modelward.ts'

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
 import { SetupError } from '../core/setup-error.ts'
-import { createTelemetry, type EventListener, noTelemetry } from '../telemetry/telemetry.ts'
+import { createTelemetry, type OperationalEventListener, noTelemetry } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
 import type { Model, ServedModel } from './model.ts'
 import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
@@ -48,7 +48,7 @@ export interface ModelRuntimeOptions {
    * load.
    * @default nothing
    */
-  readonly onEvent?: EventListener
+  readonly onEvent?: OperationalEventListener
 }
 
 const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {

@@ -4,7 +4,7 @@ import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
-import { createTelemetry, type EventListener } from '../telemetry/telemetry.ts'
+import { createTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
 import type { WardJobsOptions } from '../ward/jobs-options.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import { openControlSocket } from './control-socket.ts'
@@ -81,7 +81,7 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
 }
 
 /** The log as a listener of operational events: one line each. */
-function logEvents(log: Log): EventListener {
+function logEvents(log: Log): OperationalEventListener {
   return ({ name, level, message, fields, cause }) => {
     log[level]({ event: name, ...fields, ...(cause !== undefined && { err: cause }) }, message)
   }

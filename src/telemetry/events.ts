@@ -1,3 +1,4 @@
+/** How bad an event is: nothing to do, look when you can, or look now. */
 export type EventLevel = 'info' | 'warn' | 'error'
 
 /**
@@ -45,6 +46,7 @@ export interface EventFields {
 
 type NoFields = Readonly<Record<never, never>>
 
+/** The name of an event: `subject.what_happened`. */
 export type EventName = keyof EventFields
 
 /** A row of the closed table of operational events. */

@@ -13,7 +13,8 @@ export type OperationalEvent = {
   }
 }[EventName]
 
-export type EventListener = (event: OperationalEvent) => void
+/** Gets each event as it happens. One that throws loses that event and nothing else. */
+export type OperationalEventListener = (event: OperationalEvent) => void
 
 /** Where operational events go. */
 export interface Telemetry {
@@ -23,7 +24,7 @@ export interface Telemetry {
 /**
  * Gives each event to each listener. A listener that throws loses that event; the caller goes on.
  */
-export function createTelemetry(listeners: readonly EventListener[]): Telemetry {
+export function createTelemetry(listeners: readonly OperationalEventListener[]): Telemetry {
   return {
     event(name, fields, cause) {
       const { level, sentence } = events[name]
@@ -35,7 +36,7 @@ export function createTelemetry(listeners: readonly EventListener[]): Telemetry 
   }
 }
 
-function notify(listener: EventListener, event: OperationalEvent): void {
+function notify(listener: OperationalEventListener, event: OperationalEvent): void {
   try {
     listener(event)
   } catch (thrown) {

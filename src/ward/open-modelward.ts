@@ -12,7 +12,7 @@ import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
-import { createTelemetry, type EventListener, type OperationalEvent } from '../telemetry/telemetry.ts'
+import { createTelemetry, type OperationalEventListener, type OperationalEvent } from '../telemetry/telemetry.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
 import type { WardFor } from './ward.ts'
@@ -75,7 +75,7 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
    * Gets each operational event of docs/reference/events.md: an outage begins or ends, a background
    * task failed. @default process.emitWarning, for warnings and errors
    */
-  readonly onEvent?: EventListener
+  readonly onEvent?: OperationalEventListener
 }
 
 const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {

@@ -24,7 +24,7 @@ let target: ParityTarget
 let document: Document
 let operations: readonly { readonly name: string; readonly operation: Operation }[]
 beforeAll(async () => {
-  target = await startServerTarget({ scheme: ['header', 'bearer'] })
+  target = await startServerTarget({ schemes: ['header', 'bearer'] })
   const { body } = await get(target, '/openapi.json', [keyHeader(await createKey(target))])
   document = JSON.parse(body) as Document
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>

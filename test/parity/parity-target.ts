@@ -30,7 +30,7 @@ export interface ParityTarget {
 
 export interface TargetOptions {
   /** @default ['header'] */
-  readonly scheme?: readonly ('header' | 'bearer')[]
+  readonly schemes?: readonly ('header' | 'bearer')[]
   readonly invalidKeyStatus?: 401 | 403
   readonly corsOrigins?: readonly string[]
   readonly docs?: 'guarded' | 'open'

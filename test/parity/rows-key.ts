@@ -181,7 +181,7 @@ export function describeBearerRows(start: StartTarget): void {
     let key: string
     let other: string
     beforeAll(async () => {
-      target = await start({ scheme: ['header', 'bearer'] })
+      target = await start({ schemes: ['header', 'bearer'] })
       key = await createKey(target)
       other = await createKey(target)
     })
