@@ -16,7 +16,10 @@ export const problemSchema: JsonObject = {
   properties: { ...plainProblemSchema.properties, request_id: { type: 'string', format: 'uuid' } },
 }
 
-/** One route in OpenAPI's words: what it takes, what it answers, and which keys and problems follow from its guard. */
+/**
+ * One route in OpenAPI's words: what it takes, what it answers, and which keys and problems follow
+ * from its guard.
+ */
 export function describeOperation(
   schema: FastifySchema & { readonly hide?: boolean } = {},
   route: RouteOptions,

@@ -3,7 +3,10 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { GuardDescription } from '../../guard/describe-schemes.ts'
 import { describeOperation, optionalMark, problemSchema } from './describe-operation.ts'
 
-/** Collects every route into an OpenAPI 3.1 document, which is made when it is first asked for: `app.swagger()`. */
+/**
+ * Collects every route into an OpenAPI 3.1 document, which is made when it is first asked for:
+ * `app.swagger()`.
+ */
 export async function describeApi(
   app: FastifyInstance,
   { components, security }: GuardDescription,
@@ -56,7 +59,10 @@ interface Operation {
   }
 }
 
-/** The collector calls every body required; takes that back where the description marks one as optional. */
+/**
+ * The collector calls every body required; takes that back where the description marks one as
+ * optional.
+ */
 function freeOptionalBodies<Document extends { readonly paths?: object }>(document: Document): Document {
   for (const path of Object.values(document.paths ?? {}) as readonly object[]) {
     for (const { requestBody } of Object.values(path) as readonly Operation[]) {

@@ -8,14 +8,18 @@ import { sendSignIn } from './sign-in-page.ts'
 
 const formType = 'application/x-www-form-urlencoded'
 
-/** Largest body of a sign-in, in bytes: a key and a path. This route is open to everyone, and parsing a megabyte of `a&a&…` takes seconds. */
+/**
+ * Largest body of a sign-in, in bytes: a key and a path. This route is open to everyone, and
+ * parsing a megabyte of `a&a&…` takes seconds.
+ */
 const signInBytesMax = 8_192
 
 const signInBody = z.object({ key: z.string(), next: z.string().optional() })
 
 /**
- * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away. Both are open to everyone: the
- * first looks at the key itself, in its body, and the second needs none.
+ * `POST /session` turns a key into a browser's cookie, `DELETE /session` takes the cookie away.
+ * Both are open to everyone: the first looks at the key itself, in its body, and the second needs
+ * none.
  */
 export function addSessionRoutes(app: FastifyInstance, guard: Guard): void {
   const config = { guard: 'public' } as const
@@ -97,7 +101,10 @@ function invalidKeyField(isMissing: boolean): Refusal {
   return new Refusal('input_invalid', undefined, { errors: [error] })
 }
 
-/** `Secure` wherever the browser came by HTTPS, straight or through a trusted proxy; over plain HTTP it would be dropped. */
+/**
+ * `Secure` wherever the browser came by HTTPS, straight or through a trusted proxy; over plain HTTP
+ * it would be dropped.
+ */
 function setCookie(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -112,8 +119,9 @@ function setCookie(
 }
 
 /**
- * Whether another site's page made a browser send this: by `Sec-Fetch-Site`, which pages cannot forge, and by `Origin` where
- * a browser does not send it. Programs that are not browsers send neither, and hold no cookie that could be abused.
+ * Whether another site's page made a browser send this: by `Sec-Fetch-Site`, which pages cannot
+ * forge, and by `Origin` where a browser does not send it. Programs that are not browsers send
+ * neither, and hold no cookie that could be abused.
  */
 function isCrossSite({ headers, host }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site']
@@ -127,8 +135,9 @@ function isCrossSite({ headers, host }: FastifyRequest): boolean {
 const base = 'http://local.invalid'
 
 /**
- * The path to send a browser back to after it signed in, if it stays on this server; `/` for anything else. Browsers drop tabs
- * and read backslashes as slashes, so what is checked, and sent, is what they would make of it.
+ * The path to send a browser back to after it signed in, if it stays on this server; `/` for
+ * anything else. Browsers drop tabs and read backslashes as slashes, so what is checked, and sent,
+ * is what they would make of it.
  */
 export function localPath(text: unknown): string {
   if (typeof text !== 'string' || !text.startsWith('/') || !URL.canParse(text, base)) return '/'

@@ -14,7 +14,9 @@ export interface LaterPrediction {
   readonly webhook: string | undefined
 }
 
-/** Makes a job of a prediction, and answers with it. A repeated request gets the first one's job. */
+/**
+ * Makes a job of a prediction, and answers with it. A repeated request gets the first one's job.
+ */
 export async function submitPrediction(
   { ward, jobs, webhooks }: PredictDeps,
   { model, kind, inputs, webhook }: LaterPrediction,
