@@ -21,10 +21,10 @@ function makeExamples(count: number, seed: number, mislabelled = 0.1): Example[]
   const random = createRandom(seed)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
   return Array.from({ length: count }, (_, index) => {
-    const told = pick([0, 1, 2] as const)
-    const label: Label = random() < mislabelled ? pick([0, 1, 2] as const) : told
+    const meant = pick([0, 1, 2] as const)
+    const label: Label = random() < mislabelled ? pick([0, 1, 2] as const) : meant
     return {
-      text: `the ${pick(things)} was a ${pick(words[told])} ${pick(things)}`,
+      text: `the ${pick(things)} was a ${pick(words[meant])} ${pick(things)}`,
       label,
       corpus,
       isValidation: index % 4 === 0,

@@ -25,7 +25,9 @@ function createPassport(key: string): RequestHandler {
   const from = { header: 'X-API-Key', prefix: '' }
   const user = { owner: 'bench' }
   passport.use(
-    new HeaderAPIKeyStrategy(from, false, (given, verified) => verified(null, given === key ? user : false)),
+    new HeaderAPIKeyStrategy(from, false, (presented, verified) =>
+      verified(null, presented === key ? user : false),
+    ),
   )
   return passport.authenticate('headerapikey', { session: false })
 }

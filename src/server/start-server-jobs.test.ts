@@ -206,8 +206,8 @@ describe('webhooks', () => {
   test('tell of the end of a job, signed with the owner’s secret, without the result', async () => {
     const { url, got } = await receiver(statuses(200))
     const { ask } = await start({ webhooksAllow: ['127.0.0.1'], webhooksAllowHttp: true })
-    const asked = { name: 'all', owner: 'acme', scopes: ['predict', 'webhooks'] }
-    key = (await ask('POST', '/v1/keys', asked, { 'x-api-key': admin })).json.key
+    const newKey = { name: 'all', owner: 'acme', scopes: ['predict', 'webhooks'] }
+    key = (await ask('POST', '/v1/keys', newKey, { 'x-api-key': admin })).json.key
     const { json: secret } = await ask('POST', '/webhooks/secret')
     const { json: job } = await ask('POST', '/predict', { text: 'private', webhook: `${url}?token=x` }, later)
     await ask('GET', `/jobs/${job.id}?wait=30`)

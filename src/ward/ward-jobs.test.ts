@@ -122,8 +122,8 @@ describe('ward.jobs', () => {
     })()
     expect(await ended).toMatchObject({ status: 'succeeded', attempts: 2, result: ['a'] })
     await ward.close()
-    const told = ward.records().map(({ event }) => event)
-    expect(told.filter((event) => event.startsWith('job.'))).toEqual([
+    const names = ward.records().map(({ event }) => event)
+    expect(names.filter((event) => event.startsWith('job.'))).toEqual([
       ...['job.accepted', 'job.started', 'job.failed', 'job.started', 'job.finished'],
     ])
   })

@@ -36,7 +36,7 @@ export function jobId(number: number): string {
 }
 
 /** A plain job with these fields. */
-export function jobOf(number: number, given: Partial<NewJob> = {}): NewJob {
+export function jobOf(number: number, fields: Partial<NewJob> = {}): NewJob {
   return {
     id: jobId(number),
     owner: 'acme',
@@ -50,7 +50,7 @@ export function jobOf(number: number, given: Partial<NewJob> = {}): NewJob {
     attemptsMax: 3,
     webhook: null,
     createdAt: jobBegin,
-    ...given,
+    ...fields,
   }
 }
 
@@ -78,13 +78,13 @@ export async function submit(store: JobStore, ...jobs: readonly NewJob[]): Promi
 }
 
 /** Claims jobs that are due when tests begin, with these options. */
-export async function claim(store: JobStore, given: Partial<JobClaim> = {}): Promise<readonly ClaimedJob[]> {
-  return (await store.claim(askOf(given))).claimed
+export async function claim(store: JobStore, fields: Partial<JobClaim> = {}): Promise<readonly ClaimedJob[]> {
+  return (await store.claim(askOf(fields))).claimed
 }
 
-export function askOf(given: Partial<JobClaim> = {}): JobClaim {
-  const now = given.now ?? jobBegin
-  return { max: 1_000, now, until: now + leaseMs, models: ['sentiment'], keepMs, ...given }
+export function askOf(fields: Partial<JobClaim> = {}): JobClaim {
+  const now = fields.now ?? jobBegin
+  return { max: 1_000, now, until: now + leaseMs, models: ['sentiment'], keepMs, ...fields }
 }
 
 /** Submits one job and takes it. */
@@ -153,18 +153,18 @@ export async function listIds(store: JobStore, query: Partial<JobQuery> = {}): P
   }
 }
 
-export function reservationOf(given: Partial<ReservationRecord> = {}): ReservationRecord {
-  return { id: 'key', requestDigest: 'request', holder: 'one', until: jobBegin + leaseMs, ...given }
+export function reservationOf(fields: Partial<ReservationRecord> = {}): ReservationRecord {
+  return { id: 'key', requestDigest: 'request', holder: 'one', until: jobBegin + leaseMs, ...fields }
 }
 
-export function reservedAnswerOf(given: Partial<ReservedAnswer> = {}): ReservedAnswer {
+export function reservedAnswerOf(fields: Partial<ReservedAnswer> = {}): ReservedAnswer {
   return {
     id: 'key',
     requestDigest: 'request',
     holder: 'one',
     sealed: new Uint8Array([0, 255, 7]),
     expiresAt: jobBegin + keepMs,
-    ...given,
+    ...fields,
   }
 }
 

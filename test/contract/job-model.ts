@@ -22,7 +22,7 @@ export interface ModelJob {
 export class JobModel {
   jobs: ModelJob[] = []
   /** What was put out of ended jobs. */
-  readonly told: JobRecord[] = []
+  readonly delivered: JobRecord[] = []
   /** How many jobs of others were claimed while an owner had one that was due. */
   readonly #passed = new Map<string, number>()
   #order = 0
@@ -64,14 +64,14 @@ export class JobModel {
     job.record = { ...job.record, ...fields, version: job.record.version + 1 }
     Object.assign(job, { dueAt: null, wasDue: true, lease: null, ...stand })
     if (hasEnded(job.record.status) && job.record.webhook !== null)
-      this.told.push({ ...job.record, result: null })
+      this.delivered.push({ ...job.record, result: null })
   }
 
   /** Checks what a claim gave, and takes it over. */
   claim(ask: JobClaim, { claimed, dead }: ClaimOutcome): void {
     this.#die(ask, dead)
     expect(claimed.length).toBeLessThanOrEqual(ask.max)
-    for (const given of claimed) this.#take(ask, given)
+    for (const claimedJob of claimed) this.#take(ask, claimedJob)
     if (claimed.length < ask.max) expect(this.#due(ask), 'a due job was left').toEqual([])
   }
 
@@ -89,9 +89,9 @@ export class JobModel {
     expect(dead.toSorted(byId)).toEqual(lost.map(({ record }) => record).toSorted(byId))
   }
 
-  #take(ask: JobClaim, given: ClaimedJob): void {
-    const job = this.jobs.find(({ record }) => record.id === given.id)
-    if (job === undefined) throw new Error(`${given.id} was claimed and is not there`)
+  #take(ask: JobClaim, claimedJob: ClaimedJob): void {
+    const job = this.jobs.find(({ record }) => record.id === claimedJob.id)
+    if (job === undefined) throw new Error(`${claimedJob.id} was claimed and is not there`)
     const { record } = job
     expect(hasEnded(record.status), 'an ended job was claimed').toBe(false)
     expect(job.wasDue, 'a job was claimed that is not due, or that another holds').toBe(true)
@@ -102,7 +102,7 @@ export class JobModel {
     const before = job.lease
     const attempts = record.attempts + 1
     const { until: dueAt, now: startedAt } = ask
-    const { inputs, lease, ...rest } = given
+    const { inputs, lease, ...rest } = claimedJob
     this.change(job, { status: 'running', attempts, done: 0, startedAt }, { dueAt, wasDue: false, lease })
     expect(rest).toEqual(job.record)
     expect(rest.attempts).toBeLessThanOrEqual(rest.attemptsMax)

@@ -31,7 +31,7 @@ const steps = fc.array(
         kind: fc.constant('submit' as const),
         owner,
         count: fc.integer({ min: 1, max: 4 }),
-        given: fc.record({
+        fields: fc.record({
           model: fc.constantFrom('a', 'b'),
           priority: fc.integer({ min: 0, max: 2 }),
           attemptsMax: fc.integer({ min: 1, max: 3 }),
@@ -129,7 +129,7 @@ class Run {
   async carryOut(step: Step): Promise<void> {
     switch (step.kind) {
       case 'submit':
-        return this.#submit(step.count, { owner: step.owner, ...step.given })
+        return this.#submit(step.count, { owner: step.owner, ...step.fields })
       case 'claim':
         return this.#claim(step.models, step.max)
       case 'settle':
@@ -150,14 +150,14 @@ class Run {
     }
   }
 
-  async #submit(count: number, given: Partial<NewJob>): Promise<void> {
+  async #submit(count: number, fields: Partial<NewJob>): Promise<void> {
     const jobs = [...Array(count).keys()].map(() => {
       this.#jobs += 1
-      return jobOf(this.#jobs, { ...given, createdAt: this.#now })
+      return jobOf(this.#jobs, { ...fields, createdAt: this.#now })
     })
     const isFull =
       this.#model.open() + count > bounds.jobsMax ||
-      this.#model.open(given.owner) + count > bounds.ownerJobsMax
+      this.#model.open(fields.owner) + count > bounds.ownerJobsMax
     expect(await this.#store.submit({ jobs, bounds })).toEqual({ outcome: isFull ? 'full' : 'accepted' })
     if (!isFull) this.#model.submit(jobs)
   }
@@ -255,7 +255,9 @@ class Run {
     const deliveries = await this.#store.listDeliveries({ limit: 1_000 })
     const byVersion = (a: JobRecord, b: JobRecord): number =>
       a.id < b.id ? -1 : a.id > b.id ? 1 : a.version - b.version
-    expect(deliveries.map(({ job }) => job).sort(byVersion)).toEqual(this.#model.told.toSorted(byVersion))
+    expect(deliveries.map(({ job }) => job).sort(byVersion)).toEqual(
+      this.#model.delivered.toSorted(byVersion),
+    )
   }
 }
 

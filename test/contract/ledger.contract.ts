@@ -24,7 +24,7 @@ export function createSigningKey(): KeyObject {
 }
 
 /** An admitted request, but for what is given. */
-export function requestOf(given: Partial<LedgerEntry> = {}): LedgerEntry {
+export function requestOf(fields: Partial<LedgerEntry> = {}): LedgerEntry {
   return ledgerEntry({
     at: ledgerBegin,
     event: 'request.admitted',
@@ -34,7 +34,7 @@ export function requestOf(given: Partial<LedgerEntry> = {}): LedgerEntry {
     route: '/predict',
     status: 200,
     latencyUs: 1_000,
-    ...given,
+    ...fields,
   })
 }
 

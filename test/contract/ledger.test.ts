@@ -94,10 +94,10 @@ describe('a ledger in SQLite', () => {
   })
 
   test('a checkpoint comes with every so many records, and is told', async () => {
-    const told: number[] = []
-    const ledger = await openLedger({ checkpointRecords: 10, onCheckpoint: ({ seq }) => told.push(seq) })
+    const reported: number[] = []
+    const ledger = await openLedger({ checkpointRecords: 10, onCheckpoint: ({ seq }) => reported.push(seq) })
     await Promise.all(Array.from({ length: 35 }, () => ledger.append(requestOf())))
-    expect(told).toEqual([1, 12, 23, 34])
+    expect(reported).toEqual([1, 12, 23, 34])
     const records = await readAll(ledger, { event: 'ledger.checkpoint' })
     expect(records.map(({ seq }) => seq)).toEqual([2, 13, 24, 35])
   })
@@ -150,7 +150,7 @@ describe('a ledger in SQLite', () => {
 
   test('a clock that leaps ahead drops nothing, and is reported', async () => {
     const time = { now: ledgerBegin }
-    const { promise: told, resolve: tell } = Promise.withResolvers<OperationalEvent>()
+    const { promise: reported, resolve: tell } = Promise.withResolvers<OperationalEvent>()
     const file = inFolder()
     const ledger = await openLedger({
       file,
@@ -162,7 +162,7 @@ describe('a ledger in SQLite', () => {
     await ledger.append(requestOf())
     time.now += 3_600_000
     await ledger.append(requestOf({ at: time.now }))
-    expect(await told).toMatchObject({ name: 'ledger.clock_jumped', fields: { seconds: 3_600 } })
+    expect(await reported).toMatchObject({ name: 'ledger.clock_jumped', fields: { seconds: 3_600 } })
     // The turn that told it ends before the ledger is closed.
     await ledger.close()
     const reader = await openSqliteLedgerReader({ file })
@@ -197,23 +197,23 @@ describe('a ledger in SQLite and several processes', () => {
   test('two write one file at once: every record is there, each stream has its chain', async () => {
     const file = inFolder()
     const children = ['a', 'b'].map((name) => startProcess('append-records', file, name, '2000'))
-    const told = (await Promise.all(children.map(({ ended }) => ended))).flat()
-    expect(told).toHaveLength(4_000)
+    const reported = (await Promise.all(children.map(({ ended }) => ended))).flat()
+    expect(reported).toHaveLength(4_000)
     const reader = await openSqliteLedgerReader({ file })
     const records = await readAll(reader)
     await reader.close()
     checkChains(records)
     expect(new Set(records.map(({ stream }) => stream)).size).toBe(2)
-    expect(new Set(records.map(({ requestId }) => requestId ?? ''))).toEqual(new Set(['', ...told]))
+    expect(new Set(records.map(({ requestId }) => requestId ?? ''))).toEqual(new Set(['', ...reported]))
   })
 
   test('kill -9 at any moment: every record that was promised is there once, and the chain is whole', async () => {
     const file = inFolder()
-    const told: string[] = []
+    const reported: string[] = []
     for (const [round, lines] of [1, 200, 777].entries()) {
       const child = startProcess('append-records', file, `${round}`)
       await child.waitForLines(lines)
-      told.push(...(await child.kill()).filter((line) => /^\d-\d+$/.test(line)))
+      reported.push(...(await child.kill()).filter((line) => /^\d-\d+$/.test(line)))
     }
     const reader = await openSqliteLedgerReader({ file })
     const records = await readAll(reader)
@@ -222,7 +222,7 @@ describe('a ledger in SQLite and several processes', () => {
     const ids = records.flatMap(({ requestId }) => requestId ?? [])
     expect(new Set(ids).size).toBe(ids.length)
     const kept = new Set(ids)
-    expect(told.filter((id) => !kept.has(id))).toEqual([])
+    expect(reported.filter((id) => !kept.has(id))).toEqual([])
   })
 })
 

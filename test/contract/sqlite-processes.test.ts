@@ -61,8 +61,8 @@ describe('several processes on one data folder', () => {
     )
     await Promise.all(children.map((child) => child.waitForLines(1)))
     for (const child of children) child.tell('go')
-    const given = await Promise.all(children.map(async (child) => (await child.ended)[1]))
-    expect(new Set(given)).toEqual(new Set([readFileSync(join(folder, 'pepper'), 'utf8')]))
+    const peppers = await Promise.all(children.map(async (child) => (await child.ended)[1]))
+    expect(new Set(peppers)).toEqual(new Set([readFileSync(join(folder, 'pepper'), 'utf8')]))
     expect(readdirSync(folder), 'no temporary file is left').toEqual(['pepper'])
   })
 

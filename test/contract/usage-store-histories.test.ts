@@ -151,20 +151,20 @@ async function live(
     }
     if (step.kind !== 'take') continue
     for (let times = 0; times < step.times; times += 1) {
-      const asked = step.which.map((place) => {
+      const stepUses = step.which.map((place) => {
         const use = uses[place] as LimitUse
         return { ...use, cost: use.limit.measure === 'tokens' ? step.cost : 1 }
       })
       const now = time.steady
-      const { refusal, at } = await kept.limiter.take(asked)
+      const { refusal, at } = await kept.limiter.take(stepUses)
       const day = readDay()
-      for (const [index, use] of asked.entries()) {
+      for (const [index, use] of stepUses.entries()) {
         const list = lists[step.which[index] ?? 0] as ListOfUses
         if (refusal === undefined || refusal.use === use)
           look({ list, use, admitted: refusal === undefined, now, today: day })
         if (refusal === undefined) list.entries.push({ at: now, day, cost: use.cost })
       }
-      last = refusal === undefined ? { uses: asked, at, which: step.which } : undefined
+      last = refusal === undefined ? { uses: stepUses, at, which: step.which } : undefined
       if (refusal !== undefined) break
     }
   }

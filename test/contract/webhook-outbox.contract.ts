@@ -29,8 +29,14 @@ const late = { at: jobBegin, status: null, reason: 'timeout' } as const
  * up.
  */
 export function testWebhookOutbox(get: GetStore): void {
-  testDeliveries(get, async (given = {}) => {
-    const ask = { max: 100, ownerMax: 100, now: jobBegin, until: (given.now ?? jobBegin) + leaseMs, ...given }
+  testDeliveries(get, async (fields = {}) => {
+    const ask = {
+      max: 100,
+      ownerMax: 100,
+      now: jobBegin,
+      until: (fields.now ?? jobBegin) + leaseMs,
+      ...fields,
+    }
     return get().claimDeliveries(ask)
   })
   testSecrets(get)
@@ -38,7 +44,7 @@ export function testWebhookOutbox(get: GetStore): void {
 
 type Ask = Partial<Parameters<ReturnType<GetStore>['claimDeliveries']>[0]>
 
-function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly WebhookDelivery[]>): void {
+function testDeliveries(get: GetStore, take: (fields?: Ask) => Promise<readonly WebhookDelivery[]>): void {
   const list = (query: { jobId?: string; owner?: string; limit?: number } = {}) =>
     get().listDeliveries({ limit: 1_000, ...query })
   const settleDelivery = (
@@ -76,8 +82,8 @@ function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly W
     await get().cancel({ id: jobId(4) }, jobBegin, keepMs)
     await startJob(get(), jobOf(5, { webhook, attemptsMax: 1 }))
     await get().claim(askOf({ now: jobBegin + leaseMs }))
-    const told = (await list()).map(({ jobId: id, job }) => [id, job.status])
-    expect(told.toSorted()).toEqual([
+    const statuses = (await list()).map(({ jobId: id, job }) => [id, job.status])
+    expect(statuses.toSorted()).toEqual([
       [jobId(1), 'succeeded'],
       [jobId(2), 'failed'],
       [jobId(3), 'dead'],
@@ -244,9 +250,9 @@ function testDeliveries(get: GetStore, take: (given?: Ask) => Promise<readonly W
   })
 }
 
-function secretOf(number: number, given: Partial<WebhookSecret> = {}): WebhookSecret {
+function secretOf(number: number, fields: Partial<WebhookSecret> = {}): WebhookSecret {
   const createdAt = jobBegin + number
-  return { owner: 'acme', sealed: new Uint8Array([number, 0, 255]), createdAt, signsUntil: null, ...given }
+  return { owner: 'acme', sealed: new Uint8Array([number, 0, 255]), createdAt, signsUntil: null, ...fields }
 }
 
 function testSecrets(get: GetStore): void {

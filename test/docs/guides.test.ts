@@ -36,10 +36,10 @@ function serverFlagsOf(guide: string): readonly string[] | undefined {
 
 /** Runs a page's `curl` against its server; the status of the answer. */
 function curl(command: string, { address, keys }: GuideServer): string {
-  const asked = command
+  const request = command
     .replace('http://127.0.0.1:8000', address)
     .replace(/^curl /, "curl -s -o /dev/null -w '%{http_code}' ")
-  return execFileSync('/bin/sh', ['-c', asked], { env: { ...process.env, ...keys }, encoding: 'utf8' })
+  return execFileSync('/bin/sh', ['-c', request], { env: { ...process.env, ...keys }, encoding: 'utf8' })
 }
 
 function modulesOf(guide: string): GuideModules {

@@ -13,10 +13,10 @@ const debianPath = '/usr/bin/chromium'
  * collected, so that they can be skipped in plain sight.
  */
 export function findChromium(): string | undefined {
-  const { CHROMIUM_PATH: given } = process.env
-  if (given !== undefined) {
-    if (existsSync(given)) return given
-    throw new Error(`CHROMIUM_PATH: expected the path of a browser, got ${given}`)
+  const { CHROMIUM_PATH: browserPath } = process.env
+  if (browserPath !== undefined) {
+    if (existsSync(browserPath)) return browserPath
+    throw new Error(`CHROMIUM_PATH: expected the path of a browser, got ${browserPath}`)
   }
   if (existsSync(debianPath)) return debianPath
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {

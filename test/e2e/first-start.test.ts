@@ -9,7 +9,7 @@ import { cleanEnvironment, runJson, temporaryFolder } from './run-cli.ts'
 interface NpmStart extends AsyncDisposable {
   readonly port: number
   /** Standard output so far. */
-  readonly told: () => string
+  readonly output: () => string
   /** Ends it as Ctrl-C does. */
   readonly end: () => Promise<void>
 }
@@ -32,18 +32,18 @@ async function npmStart(...args: readonly string[]): Promise<NpmStart> {
   function kill(signal: NodeJS.Signals): void {
     if (child.pid !== undefined && !isClosed) process.kill(-child.pid, signal)
   }
-  let told = ''
+  let output = ''
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.on('data', (piece) => {
-      told += String(piece)
-      const listening = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(told)?.[1]
+      output += String(piece)
+      const listening = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1]
       if (listening !== undefined) resolve(Number(listening))
     })
-    void closed.then(() => reject(new Error(`npm start ended before it listened: ${told}`)))
+    void closed.then(() => reject(new Error(`npm start ended before it listened: ${output}`)))
   })
   return {
     port,
-    told: () => told,
+    output: () => output,
     async end() {
       kill('SIGINT')
       await closed
@@ -82,16 +82,16 @@ test('a first `npm start` makes the folder, tells where its keys are, and answer
     expect((await predict(server, { headers: [keyHeader(admin)] })).status).toBe(403)
     expect((await get(server, '/v1/keys', [keyHeader(admin)])).status).toBe(200)
     await server.end()
-    expect(server.told()).toContain(keyFile)
-    expect(server.told()).not.toContain(demo.slice(-49))
-    expect(server.told()).not.toContain(admin.slice(-49))
+    expect(server.output()).toContain(keyFile)
+    expect(server.output()).not.toContain(demo.slice(-49))
+    expect(server.output()).not.toContain(admin.slice(-49))
   }
   const before = readFileSync(keyFile)
   {
     await using server = await npmStart('--data', data, '--port', '0', '--log-level', 'warn')
     expect((await predict(server, { headers: [keyHeader(demo)] })).status).toBe(200)
     await server.end()
-    expect(server.told()).not.toContain('first-keys')
+    expect(server.output()).not.toContain('first-keys')
     expect(readFileSync(keyFile)).toEqual(before)
   }
   const { keys } = await runJson<{ keys: readonly unknown[] }>(['keys', 'list', '--data', data])

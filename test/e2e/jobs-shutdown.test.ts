@@ -35,8 +35,8 @@ test('closes in order while a job’s end cannot be written: what is left to wai
   const { key } = await runJson<{ readonly key: string }>(['keys', 'create', '--name', 'a', '--data', data])
   const headers = { 'x-api-key': key, 'content-type': 'application/json', connection: 'close' }
   const body = JSON.stringify({ text: 'a' })
-  const asked = { method: 'POST', headers: { ...headers, prefer: 'respond-async' }, body }
-  expect((await fetch(`${server.address}/predict`, asked)).status).toBe(202)
+  const request = { method: 'POST', headers: { ...headers, prefer: 'respond-async' }, body }
+  expect((await fetch(`${server.address}/predict`, request)).status).toBe(202)
   for (const end of ['', '-wal', '-shm']) rmSync(join(data, `jobs.db${end}`), { force: true })
   writeFileSync(join(folder.path, 'go'), '')
   const { stderr } = server.child

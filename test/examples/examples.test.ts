@@ -64,10 +64,10 @@ function expectAsSaid(name: string, address: string, env: Readonly<Record<string
   const curls = readCurls(name)
   expect(curls.length).toBeGreaterThan(0)
   for (const { command, said } of curls) {
-    const asked = command
+    const request = command
       .replace(/http:\/\/127\.0\.0\.1:[38]000/, address)
       .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
-    const answer = execFileSync('/bin/sh', ['-c', asked], {
+    const answer = execFileSync('/bin/sh', ['-c', request], {
       env: { ...process.env, ...env },
       encoding: 'utf8',
     })

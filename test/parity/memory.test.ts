@@ -20,8 +20,8 @@ let child: ChildProcess
 let port: number
 beforeAll(async () => {
   child = fork(new URL('./serve-child.ts', import.meta.url), { execArgv: ['--expose-gc'], stdio: 'inherit' })
-  const [{ port: told }] = (await once(child, 'message')) as [{ port: number }]
-  port = told
+  const [{ port: childPort }] = (await once(child, 'message')) as [{ port: number }]
+  port = childPort
 })
 afterAll(async () => {
   child.disconnect()

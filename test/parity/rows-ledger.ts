@@ -31,7 +31,7 @@ export function describeLedgerRows(start: StartTarget): void {
     const disabled = await createKey(target)
     await target.keys.disable(disabled.split('_')[2] ?? '')
     await target.hear()
-    const asked = [
+    const cases = [
       { key, text: marker, event: 'request.admitted', code: null, status: 200, keyId },
       { key, text: 7, event: 'request.admitted', code: 'input_invalid', status: 422, keyId },
       {
@@ -53,7 +53,7 @@ export function describeLedgerRows(start: StartTarget): void {
         keyId: disabled.split('_')[2],
       },
     ]
-    for (const { key: presented, text, event, code, status, keyId: expected } of asked) {
+    for (const { key: presented, text, event, code, status, keyId: expected } of cases) {
       const answer = await ask(presented, text)
       expect(answer.status).toBe(status)
       const [requestId] = answer.headers.get('x-request-id') ?? []

@@ -20,12 +20,12 @@ export function describeLimitRows(start: StartTarget): void {
   test('37 limit + 1 requests: 429 with Retry-After, RateLimit and RateLimit-Policy; another key is not concerned', async () => {
     const key = await open({ limitDefault: ['10/min'] })
     const other = await createKey(target)
-    for (let asked = 1; asked <= 10; asked += 1) {
+    for (let requests = 1; requests <= 10; requests += 1) {
       const answer = await ask(key)
       expect(answer.status).toBe(200)
       expect(header(answer, 'ratelimit-policy')).toBe('"minute";q=10;w=60')
-      expect(header(answer, 'ratelimit')).toBe(`"minute";r=${10 - asked};t=60`)
-      expect(header(answer, 'x-ratelimit-remaining-requests')).toBe(String(10 - asked))
+      expect(header(answer, 'ratelimit')).toBe(`"minute";r=${10 - requests};t=60`)
+      expect(header(answer, 'x-ratelimit-remaining-requests')).toBe(String(10 - requests))
     }
     target.time.now += 500
     const predicted = target.predicted.length
@@ -59,7 +59,7 @@ export function describeLimitRows(start: StartTarget): void {
     const statuses: number[] = []
     for (const ms of [0, 2_000]) {
       target.time.now += ms
-      for (let asked = 0; asked < 10; asked += 1) statuses.push((await ask(key)).status)
+      for (let requests = 0; requests < 10; requests += 1) statuses.push((await ask(key)).status)
     }
     expect(statuses.filter((status) => status === 200)).toHaveLength(10)
   })
@@ -68,7 +68,7 @@ export function describeLimitRows(start: StartTarget): void {
     await open({})
     const key = await createKey(target, { limits: ['1/min', '3/d'] })
     expect((await ask(key)).status).toBe(200)
-    for (let asked = 0; asked < 5; asked += 1) expectProblem(await ask(key), 429, 'rate_limited')
+    for (let requests = 0; requests < 5; requests += 1) expectProblem(await ask(key), 429, 'rate_limited')
     for (const status of [200, 200]) {
       target.time.now += minuteMs
       expect((await ask(key)).status).toBe(status)
@@ -95,7 +95,7 @@ export function describeLimitRows(start: StartTarget): void {
   test('37 auth comes first: a wrong key, a missing scope or a missing key use nothing', async () => {
     const key = await open({ limitDefault: ['1/min'] })
     const reader = await createKey(target, { scopes: ['read'] })
-    for (let asked = 0; asked < 3; asked += 1) {
+    for (let requests = 0; requests < 3; requests += 1) {
       expectProblem(await ask(withOtherSecret(key, target)), 403, 'key_invalid')
       expectProblem(await ask(reader), 403, 'scope_missing')
       expectProblem(await predict(target), 401, 'key_missing')
@@ -106,9 +106,9 @@ export function describeLimitRows(start: StartTarget): void {
   test('37 characters are counted once the body is read; what does not fit takes nothing, and what never can says so', async () => {
     await open({})
     const key = await createKey(target, { limits: ['10/min', '20 characters/min'] })
-    const told = await ask(key, '{"text":"twelve chars"}')
-    expect(told.status).toBe(200)
-    expect(header(told, 'ratelimit')).toBe('"minute";r=9;t=60, "minute-characters";r=8;t=60')
+    const answered = await ask(key, '{"text":"twelve chars"}')
+    expect(answered.status).toBe(200)
+    expect(header(answered, 'ratelimit')).toBe('"minute";r=9;t=60, "minute-characters";r=8;t=60')
     const refused = await ask(key, '{"text":"nine char"}')
     expect(expectProblem(refused, 429, 'rate_limited').detail).toContain('20 characters/min')
     expect((await ask(key, '{"text":"8 chars…"}')).status).toBe(200)
@@ -147,13 +147,13 @@ export function describeLimitRows(start: StartTarget): void {
   test('38 many wrong keys from one address: 429, stricter; a right key from that address: still 200', async () => {
     const key = await open({ limitBadKeys: '5/min' })
     const wrong = withOtherSecret(key, target)
-    for (let asked = 0; asked < 5; asked += 1) expectProblem(await ask(wrong), 403, 'key_invalid')
+    for (let requests = 0; requests < 5; requests += 1) expectProblem(await ask(wrong), 403, 'key_invalid')
     const refused = await ask(wrong)
     expectProblem(refused, 429, 'too_many_bad_keys')
     expect(header(refused, 'retry-after')).toBe('60')
     expectProblem(await ask('garbage'), 429, 'too_many_bad_keys')
     expectProblem(await predict(target), 401, 'key_missing')
-    for (let asked = 0; asked < 3; asked += 1) expect((await ask(key)).status).toBe(200)
+    for (let requests = 0; requests < 3; requests += 1) expect((await ask(key)).status).toBe(200)
     target.time.now += minuteMs
     expectProblem(await ask(wrong), 403, 'key_invalid')
   })

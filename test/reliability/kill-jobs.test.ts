@@ -33,10 +33,10 @@ test('every job that was accepted before `kill -9` ends with its own result, onc
     after = page?.next
   }
   for (const [, id] of accepted) {
-    const told = events.get(id) ?? []
-    expect(told).toContain('job.accepted')
-    expect(told).toContain('job.started')
-    expect(told.filter((event) => event === 'job.finished')).toHaveLength(1)
+    const recorded = events.get(id) ?? []
+    expect(recorded).toContain('job.accepted')
+    expect(recorded).toContain('job.started')
+    expect(recorded.filter((event) => event === 'job.finished')).toHaveLength(1)
   }
   await ward.close()
 })

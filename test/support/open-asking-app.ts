@@ -33,9 +33,9 @@ export async function openAskingApp(options: TestAppOptions = {}): Promise<Askin
   apps.push(opened)
   const { app, keys, ward } = opened
   const ask: AskingApp['ask'] = (method, url, { key = keys.right, body, headers } = {}) => {
-    const asked: InjectOptions = { method, url, headers: { 'x-api-key': key, ...headers } }
-    if (body !== undefined) Object.assign(asked, { payload: body })
-    return app.inject(asked)
+    const request: InjectOptions = { method, url, headers: { 'x-api-key': key, ...headers } }
+    if (body !== undefined) Object.assign(request, { payload: body })
+    return app.inject(request)
   }
   return {
     ...opened,

@@ -40,7 +40,7 @@ export interface TestWard extends Ward {
  * A ward over a store in memory that counts its calls and can fail, with a clock that stands still.
  */
 export async function openTestWard({
-  store: given,
+  store: ownStore,
   peppers = parsePeppers(testPepper, 'the test'),
   ledger,
   limiter,
@@ -50,7 +50,7 @@ export async function openTestWard({
   const time = { now: Date.UTC(2026, 0, 1), monotonic: 0 }
   const calls = new Map<keyof KeyStore, number>()
   const outage: TestWard['outage'] = { fault: undefined }
-  const store = watched(given ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
+  const store = watched(ownStore ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
   // As every storage does when it is opened.
   await checkPeppers(store, peppers)
   const storage = gatherStorage({

@@ -49,7 +49,7 @@ export function statuses(...list: readonly number[]): Answer {
 
 /** A worker over jobs in memory, a clock that is moved by hand, and timers that run when it is. */
 export async function openWebhooks(
-  given: Partial<WebhookWorkerOptions> = {},
+  overrides: Partial<WebhookWorkerOptions> = {},
   outboxOf = (store: WebhookOutbox) => store,
 ) {
   const store = createInProcessJobStore()
@@ -91,7 +91,7 @@ export async function openWebhooks(
     resolve: async () => [],
     deadlineMs: 10_000,
     telemetry,
-    ...given,
+    ...overrides,
   })
   closing.push(() => {
     const closed = worker.close(0)

@@ -49,7 +49,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     model = constantModel,
     modelDeadline,
     closing,
-    parts: given,
+    parts: partOptions,
     followersMax = 2_000,
     ownerFollowersMax = 200,
     ...changed
@@ -60,7 +60,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const parts = await openAppParts(ward, {
     models: [model],
     ...(modelDeadline !== undefined && { modelDeadline }),
-    ...given,
+    ...partOptions,
   })
   const app = await createApp(
     { ...parts, ...(closing && { closing }), followers: { followersMax, ownerFollowersMax } },

@@ -21,14 +21,14 @@ export async function askOverSocket(
   return {
     ask: () =>
       new Promise((resolve, reject) => {
-        const asked = get({ host: '127.0.0.1', port, agent, headers: { 'x-api-key': key } }, (answer) => {
+        const request = get({ host: '127.0.0.1', port, agent, headers: { 'x-api-key': key } }, (answer) => {
           answer.resume().on('end', () => {
             const { statusCode } = answer
             if (statusCode === 200 || statusCode === 429) resolve(statusCode === 200)
             else reject(new Error(`expected 200 or 429, got ${statusCode}`))
           })
         })
-        asked.on('error', reject)
+        request.on('error', reject)
       }),
     async close() {
       agent.destroy()

@@ -57,12 +57,12 @@ test('following shows the last lines and then everything that comes, once and in
 test('what is written while the last lines are read is shown after them, whenever it comes', async () => {
   const ledger = openLedger()
   await append(ledger, ['acme', 'acme', 'acme'])
-  let asked = 0
+  let queries = 0
   const busy: Ledger = {
     ...ledger,
     async query(query) {
-      asked += 1
-      if (asked <= 3) await append(ledger, ['globex', 'acme', 'acme'])
+      queries += 1
+      if (queries <= 3) await append(ledger, ['globex', 'acme', 'acme'])
       return ledger.query(query)
     },
   }

@@ -18,7 +18,7 @@ async function askAndLeave(opened: AskingApp, method: string, path: string, body
   const isDone = Promise.withResolvers<void>()
   app.addHook('preHandler', async ({ headers }, { raw }) => {
     if (headers['x-leaves'] === undefined) return
-    asked.destroy()
+    sent.destroy()
     if (!raw.closed) await once(raw, 'close')
     // Behind whatever the route does at once.
     setImmediate(() => setImmediate(isDone.resolve))
@@ -26,9 +26,9 @@ async function askAndLeave(opened: AskingApp, method: string, path: string, body
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const headers = { ...later, 'x-api-key': keys.right, 'x-leaves': '1', 'content-type': 'application/json' }
-  const asked = request({ port, method, path, headers })
-  asked.on('error', () => {})
-  asked.end(body)
+  const sent = request({ port, method, path, headers })
+  sent.on('error', () => {})
+  sent.end(body)
   await isDone.promise
 }
 

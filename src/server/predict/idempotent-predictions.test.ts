@@ -16,14 +16,14 @@ function createCounter() {
   return { counter, model: { name: 'counter', version: '1', runs: 'inline' as const, predict } }
 }
 
-const asked = [
+const predictions = [
   ['a prediction', '/predict', { text: 'a' }, {}],
   ['a batch', '/predict/batch', { texts: ['a', 'b'] }, {}],
   ['a job', '/predict', { text: 'a' }, later],
   ['a job of a batch', '/predict/batch', { texts: ['a', 'b'] }, later],
 ] as const
 
-describe.each(asked)('%s under an Idempotency-Key', (_what, url, body, headers) => {
+describe.each(predictions)('%s under an Idempotency-Key', (_what, url, body, headers) => {
   test('is carried out once, and answered again with the same', async () => {
     const { counter, model } = createCounter()
     const { ask } = await open({ model })

@@ -30,13 +30,13 @@ function parseEvents(text: string): readonly Event[] {
 async function follow({ app, keys }: AskingApp, id: string, headers = {}): Promise<IncomingMessage> {
   if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
-  const asked = httpGet({
+  const request = httpGet({
     port,
     path: `/jobs/${id}/events`,
     headers: { 'x-api-key': keys.right, ...headers },
     agent: false,
   })
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const [answer] = (await once(request, 'response')) as [IncomingMessage]
   answer.on('error', () => {})
   streams.push(answer)
   return answer
@@ -108,8 +108,8 @@ describe('GET /jobs/{id}/events', () => {
     const stream = await follow(opened, id)
     const [first] = (await once(stream, 'data')) as [Buffer]
     closing.abort()
-    const told = parseEvents(first.toString() + (await readText(stream)))
-    expect(told.map(({ data }) => data.status)).not.toContain('succeeded')
+    const snapshots = parseEvents(first.toString() + (await readText(stream)))
+    expect(snapshots.map(({ data }) => data.status)).not.toContain('succeeded')
   })
 
   test('a thousand follow one job, and all are told of its end', async () => {

@@ -181,17 +181,17 @@ describe('GET /v1/usage', () => {
   })
 
   test('without words is by key and day, of today and the 29 days before it', async () => {
-    const asked: unknown[] = []
+    const queries: unknown[] = []
     const { get, ward } = await open({
       usage: async (query) => {
-        asked.push(query)
+        queries.push(query)
         return []
       },
     })
     ward.time.now = Date.UTC(2026, 1, 1, 15)
     await get('/v1/usage')
     await get('/v1/usage?until=2026-01-15&owner=acme')
-    expect(asked).toEqual([
+    expect(queries).toEqual([
       { by: ['key', 'day'], since: Date.UTC(2026, 0, 3) },
       {
         by: ['key', 'day'],
