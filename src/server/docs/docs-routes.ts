@@ -6,7 +6,10 @@ import { Refusal } from '../../core/refusal.ts'
 import type { GuardSetting } from '../../guard/demand.ts'
 import { sendPage } from '../http/answers.ts'
 
-/** What Swagger UI needs of its package, and nothing else of it: served from here, so that the page works offline. */
+/**
+ * What Swagger UI needs of its package, and nothing else of it: served from here, so that the page
+ * works offline.
+ */
 const assetTypes: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'index.css': 'text/css; charset=utf-8',
@@ -14,7 +17,10 @@ const assetTypes: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 }
 
-/** Swagger UI styles its elements by attribute, and draws its icons from `data:`; it runs no script but these files. */
+/**
+ * Swagger UI styles its elements by attribute, and draws its icons from `data:`; it runs no script
+ * but these files.
+ */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'self'"
 

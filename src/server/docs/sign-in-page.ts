@@ -32,7 +32,8 @@ const signInCodes: ReadonlySet<RefusalCode> = new Set([
 ])
 
 /**
- * Answers the refusal of a page with a form to sign in, where a browser asks for the page. Its status and challenge stay.
+ * Answers the refusal of a page with a form to sign in, where a browser asks for the page. Its
+ * status and challenge stay.
  *
  * @returns whether it answered
  */
@@ -42,7 +43,10 @@ export function answerWithSignIn(request: FastifyRequest, reply: FastifyReply, r
   return true
 }
 
-/** Sends the form, with the refusal's status; `next` is where the browser goes once it has signed in. */
+/**
+ * Sends the form, with the refusal's status; `next` is where the browser goes once it has signed
+ * in.
+ */
 export function sendSignIn(
   request: FastifyRequest,
   reply: FastifyReply,
