@@ -108,7 +108,9 @@ export interface CallModelOptions<Output> {
    * signal.
    */
   readonly onClientGone?: (listener: () => void) => void
-  /** Cancels the call: the model's own signal aborts, and a promised answer rejects with the reason. */
+  /**
+   * Cancels the call: the model's own signal aborts, and a promised answer rejects with the reason.
+   */
   readonly signal?: AbortSignal
 }
 

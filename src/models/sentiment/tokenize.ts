@@ -66,7 +66,10 @@ export function tokenize(text: string): string[] {
 
 const atSign = 64
 
-/** Whether a token with this first code unit is a word or a number, not punctuation, an emoticon or a mark. */
+/**
+ * Whether a token with this first code unit is a word or a number, not punctuation, an emoticon or
+ * a mark.
+ */
 export function isWordCode(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 48 && code <= 57)
 }
