@@ -64,8 +64,8 @@ export interface JobRequest {
    */
   readonly idempotency?: Idempotency | undefined
   /**
-   * The answer to store in the job's own commit, for a server that answers repeated requests itself:
-   * `reservation.seal` of `runOnce`.
+   * The answer to store in the job's own commit, for a server that answers repeated requests
+   * itself: `reservation.seal` of `runOnce`.
    */
   readonly sealAnswer?: (job: JobView) => ReservedAnswer | undefined
 }

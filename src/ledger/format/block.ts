@@ -49,7 +49,7 @@ export interface RecordFrame {
 const length = new VarintReader()
 
 /**
- * The record that begins at `at`; undefined if there is none. A length has one encoding only,
+ * The record that begins at `at`; undefined without one. A length has one encoding only,
  * without zeros at its end, so that two bodies never hold the same records.
  */
 export function frameOf(body: Buffer, at: number): RecordFrame | undefined {
