@@ -18,6 +18,7 @@ import { createTestWard, type TestWard } from '../../src/ward/test-ward.ts'
 import { guardApp as guardWeb, guard as guardWebRoute } from '../../src/web/index.ts'
 import { createFakeLedger, type FakeLedger } from './fake-ledger.ts'
 import { listen } from './listen.ts'
+import { startServer } from './start-fastify.ts'
 
 type Random = (below: number) => number
 type Target = Awaited<ReturnType<typeof listen>>
@@ -67,6 +68,17 @@ const broken = (): never => {
 }
 
 const starts: Readonly<Record<string, Start>> = {
+  async 'the server'(ward, { demand, pieces }) {
+    const routes = [
+      { path: '/whole', handle: () => 'whole' },
+      { path: '/nested', guard: demand, handle: () => 'whole' },
+      { path: '/stream', handle: () => Readable.from(pieces()) },
+      { path: '/response', guard: demand, handle: () => stream(pieces) },
+      { path: '/broken', handle: broken },
+    ]
+    const { port = 0, ...target } = await startServer({ ward, routes })
+    return { ...target, port }
+  },
   async Fastify(ward, { demand, pieces }) {
     const app = fastify()
     await app.register(modelward, { ward, onUnrecorded: onFault })
