@@ -12,8 +12,8 @@ export type FaultListener = (fault: Fault) => void
 /** Answers with the problem of a refusal or a fault, without waiting for an unread body. */
 export function answerProblem(request: Request, response: Response, thrown: Refusal | Fault): void {
   noteProblem(response, thrown)
-  const given = response.getHeader('x-request-id')
-  const requestId = typeof given === 'string' ? given : randomUUID()
+  const id = response.getHeader('x-request-id')
+  const requestId = typeof id === 'string' ? id : randomUUID()
   const { status, headers, body } = problemOf(thrown, requestId)
   const text = JSON.stringify(body)
   response.statusCode = status

@@ -125,9 +125,9 @@ function answerFault(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   if (!(thrown instanceof Fault)) throw thrown
   request[unrecordedListener](request, thrown)
   const { raw } = reply
-  const given = { ...raw.getHeaders(), ...reply.getHeaders() }
+  const before = { ...raw.getHeaders(), ...reply.getHeaders() }
   for (const name of raw.getHeaderNames()) raw.removeHeader(name)
-  const { status, headers, text } = faultAnswer(thrown, request.id, given)
+  const { status, headers, text } = faultAnswer(thrown, request.id, before)
   raw.writeHead(status, headers)
   raw.end(text)
 }

@@ -130,9 +130,9 @@ class TakenUsage implements Usage {
    */
   notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
     return uses.flatMap((use) => {
-      const asked = this.#uses.find(({ name }) => name === use.name)
-      if (asked === undefined) return use
-      return use.cost > asked.cost ? { ...use, cost: use.cost - asked.cost } : []
+      const taken = this.#uses.find(({ name }) => name === use.name)
+      if (taken === undefined) return use
+      return use.cost > taken.cost ? { ...use, cost: use.cost - taken.cost } : []
     })
   }
 

@@ -6,9 +6,8 @@ import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Usage } from '../limits/usage.ts'
-import { answerThrown, recordRequest } from './record-request.ts'
+import { answerThrown, recordRequest, withUsage } from './record-request.ts'
 import { openGuard, type WardSource, wardSourceRule } from './ward-source.ts'
-import { withUsage } from './web-usage.ts'
 
 /**
  * A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what

@@ -28,8 +28,8 @@ export class NodeHead implements RequestHead {
     if (rawHeaders === undefined) return [this.#raw.headers[name] ?? []].flat()
     const values: string[] = []
     for (let index = 0; index < rawHeaders.length; index += 2) {
-      const given = rawHeaders[index]
-      if (given?.length === name.length && given.toLowerCase() === name)
+      const field = rawHeaders[index]
+      if (field?.length === name.length && field.toLowerCase() === name)
         values.push(rawHeaders[index + 1] ?? '')
     }
     return values

@@ -17,7 +17,7 @@ export class PersistentMeter implements Meter {
   /** What was used since the last maintenance. */
   #lately = 0
   /** How much was given back since it was written. */
-  #given = 0
+  #givenBack = 0
   /** Whether the stored usage differs from the count by more than its reserve. */
   #isStale = false
   /** Of which span the stored count is: its reserve is no room in a later one. */
@@ -51,7 +51,7 @@ export class PersistentMeter implements Meter {
     if (taken === cost) return
     this.counted.settle(now, at, taken, cost)
     this.#use(Math.max(0, cost - taken))
-    this.#given += Math.max(0, taken - cost)
+    this.#givenBack += Math.max(0, taken - cost)
   }
 
   /** Whether something has to be written before `cost` more may be used. */
@@ -62,7 +62,7 @@ export class PersistentMeter implements Meter {
   /** Whether the stored value under-counts, or over-counts by more than a crash may cost. */
   isOff(now: Moment): boolean {
     if (this.#isStale && !this.#isOfThisSpan(now)) return true
-    return this.#reserve < 0 || this.#reserve + this.#given > reserveMaxOf(this.counted.limit.amount)
+    return this.#reserve < 0 || this.#reserve + this.#givenBack > reserveMaxOf(this.counted.limit.amount)
   }
 
   /**
@@ -87,7 +87,7 @@ export class PersistentMeter implements Meter {
   /** To be called once what it gave to store has been written, and counted. */
   written(now: Moment, { reserve }: StoredUsage): void {
     this.#reserve = reserve
-    this.#given = 0
+    this.#givenBack = 0
     this.#isStale = false
     this.#writtenSpan = this.counted.spanOf(now)
   }
