@@ -323,7 +323,7 @@ describe('tampering with whole blocks', () => {
     expect(kindOf(blocks.with(0, { ...first, stream: other }))).toBe('record_inserted')
   })
 
-  test('the last block of a stream is missed by nobody but a checkpoint that was kept elsewhere', () => {
+  test('only a checkpoint that was stored elsewhere reveals a missing last block of a stream', () => {
     const forge = twoStreams()
     const elsewhere = signCheckpoint({ ...forge.head(other), at: startedAt }, signingKey)
     const cut = forge.blocks.slice(0, -1)
