@@ -2,12 +2,11 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
 import { SetupError } from '../core/setup-error.ts'
-import { createTelemetry, type OperationalEventListener, noTelemetry } from '../telemetry/telemetry.ts'
+import { createTelemetry, noTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
 import type { Model, ServedModel } from './model.ts'
 import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
-import { isSentiment } from './sentiment/sentiment.ts'
-import { loadSentimentModel } from './sentiment/sentiment-model.ts'
+import { isSentiment, loadSentimentModel } from './sentiment/sentiment-model.ts'
 
 /** Models that are loaded and ready, by name. The first is the default. */
 export interface ModelRuntime {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
-import type { Sentiment } from '../../models/sentiment/sentiment.ts'
+import type { Sentiment } from '../../models/sentiment/sentiment-model.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {
