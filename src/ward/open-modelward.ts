@@ -12,7 +12,11 @@ import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
-import { createTelemetry, type OperationalEventListener, type OperationalEvent } from '../telemetry/telemetry.ts'
+import {
+  createTelemetry,
+  type OperationalEvent,
+  type OperationalEventListener,
+} from '../telemetry/telemetry.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
 import type { WardFor } from './ward.ts'
