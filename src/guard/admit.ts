@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { after, type Maybe } from '../core/after.ts'
+import type { Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
@@ -10,7 +10,7 @@ import { type KeyStatus, keyStatusAt } from '../keys/key-status.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import { type FoundKey, type KeyVerifier, presentedLengthMax } from '../keys/verify-key.ts'
 import type { LimitUse } from '../limits/limiter.ts'
-import type { TakeLimits } from '../limits/take-limits.ts'
+import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Caller } from './caller.ts'
 import { allScopes, anyScopes, type Demand, demandsNothing } from './demand.ts'
@@ -112,11 +112,15 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   if (refusal !== undefined) return refused(refusal, caller)
   const uses = key.usesUnder(demand)
   const taking = uses.length === 0 ? noUsage : deps.takeLimits(uses, exchange.usage)
-  return after(taking, function admitWith(usage): Maybe<Verdict> {
-    if (usage instanceof Refusal) return refused(usage, caller)
-    if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller, usage }
-    return check(exchange, demand, caller, usage)
-  })
+  return taking instanceof Promise
+    ? taking.then((taken) => admitWith(exchange, demand, caller, taken))
+    : admitWith(exchange, demand, caller, taking)
+}
+
+function admitWith(exchange: Exchange, demand: Demand, caller: Caller, usage: LimitsTaken): Maybe<Verdict> {
+  if (usage instanceof Refusal) return refused(usage, caller)
+  if (demand.check === undefined && demand.needs === undefined) return { admitted: true, caller, usage }
+  return check(exchange, demand, caller, usage)
 }
 
 /**

@@ -1,6 +1,8 @@
 import { calendarSpanOf } from './calendar.ts'
 import type { Limit } from './limit.ts'
-import type { LimitState } from './limiter.ts'
+import type { LimitFields, LimitState, LimitUse } from './limiter.ts'
+
+const noHeaders: Readonly<Record<string, string>> = {}
 
 /**
  * The status of a request's limits as headers: `RateLimit-Policy` and `RateLimit`
@@ -10,28 +12,26 @@ import type { LimitState } from './limiter.ts'
  * @param at milliseconds since the epoch
  */
 export function limitHeaders(states: readonly LimitState[], at: number): Readonly<Record<string, string>> {
-  const policies: string[] = []
-  const statuses: string[] = []
+  let policies = ''
+  let statuses = ''
   let nearest: LimitState | undefined
   for (const state of states) {
-    const { use, remaining, freesInMs } = state
+    const { use, remaining } = state
     if (use.isShadow) continue
-    policies.push(`"${use.policy}";q=${use.limit.amount}${windowOf(use.limit, at)}`)
-    statuses.push(
-      `"${use.policy}";r=${remaining}${use.limit.kind === 'concurrent' ? '' : `;t=${secondsOf(freesInMs)}`}`,
-    )
+    const comma = policies === '' ? '' : ', '
+    policies += comma + policyOf(use, at)
+    statuses += comma + use.fields.status + statusOf(state)
     if (use.limit.measure === 'requests' && (nearest === undefined || remaining < nearest.remaining))
       nearest = state
   }
-  if (policies.length === 0) return {}
+  if (policies === '') return noHeaders
+  if (nearest === undefined) return { 'ratelimit-policy': policies, ratelimit: statuses }
   return {
-    'ratelimit-policy': policies.join(', '),
-    ratelimit: statuses.join(', '),
-    ...(nearest && {
-      'x-ratelimit-limit-requests': `${nearest.use.limit.amount}`,
-      'x-ratelimit-remaining-requests': `${nearest.remaining}`,
-      'x-ratelimit-reset-requests': `${secondsOf(nearest.freesInMs)}s`,
-    }),
+    'ratelimit-policy': policies,
+    ratelimit: statuses,
+    'x-ratelimit-limit-requests': nearest.use.fields.amount,
+    'x-ratelimit-remaining-requests': `${nearest.remaining}`,
+    'x-ratelimit-reset-requests': `${secondsOf(nearest.freesInMs)}s`,
   }
 }
 
@@ -40,9 +40,24 @@ export function secondsOf(ms: number): number {
   return Math.ceil(ms / 1_000)
 }
 
-function windowOf(limit: Limit, at: number): string {
-  if (limit.kind === 'concurrent') return ''
+/** Made once for each limit of a key in the cache, not for each request. */
+export function limitFieldsOf(policy: string, limit: Limit): LimitFields {
+  const amount = `${limit.amount}`
+  return { policy: `"${policy}";q=${amount}${windowOf(limit)}`, status: `"${policy}";r=`, amount }
+}
+
+/** Days of the calendar are of one length in UTC; months are not. */
+function windowOf(limit: Limit): string {
   if (limit.kind === 'window') return `;w=${secondsOf(limit.windowMs)}`
+  return limit.kind === 'calendar' && limit.period === 'day' ? ';w=86400' : ''
+}
+
+function policyOf({ fields, limit }: LimitUse, at: number): string {
+  if (limit.kind !== 'calendar' || limit.period === 'day') return fields.policy
   const { beginsAt, endsAt } = calendarSpanOf(limit.period, at)
-  return `;w=${secondsOf(endsAt - beginsAt)}`
+  return `${fields.policy};w=${secondsOf(endsAt - beginsAt)}`
+}
+
+function statusOf({ use, remaining, freesInMs }: LimitState): string {
+  return use.limit.kind === 'concurrent' ? `${remaining}` : `${remaining};t=${secondsOf(freesInMs)}`
 }

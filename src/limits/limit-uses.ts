@@ -1,5 +1,6 @@
 import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
+import { limitFieldsOf } from './limit-headers.ts'
 import type { LimitSetting } from './limit-setting.ts'
 import type { LimitScope, LimitUse } from './limiter.ts'
 
@@ -13,16 +14,20 @@ export interface NamedLimit {
 
 /** What a request uses of each limit. Made once for each key in the cache, not for each request. */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
-  return limits.map(({ setting: { limit, text, isShadow }, scope, subject }) => ({
-    // Joined, the text is one piece; a template's would keep its parts beside it, for each key in
-    // use.
-    name: [subject, text].join(' '),
-    scope,
-    policy: policyOf(scope, limit),
-    limit,
-    isShadow,
-    cost: costOf(limit.measure, costs),
-  }))
+  return limits.map(({ setting: { limit, text, isShadow }, scope, subject }) => {
+    const policy = policyOf(scope, limit)
+    return {
+      // Joined, the text is one piece; a template's would keep its parts beside it, for each key in
+      // use.
+      name: [subject, text].join(' '),
+      scope,
+      policy,
+      fields: limitFieldsOf(policy, limit),
+      limit,
+      isShadow,
+      cost: costOf(limit.measure, costs),
+    }
+  })
 }
 
 /** These settings as limits of one subject. */

@@ -13,11 +13,23 @@ export interface LimitUse {
   readonly scope: LimitScope
   /** What the headers call it: `minute`, `owner-minute-tokens`. */
   readonly policy: string
+  /** What headers say of it whatever its status. */
+  readonly fields: LimitFields
   readonly limit: Limit
   /** How much of the measure, a whole number from 0 on. */
   readonly cost: number
   /** Whether it only reports what it would have refused. */
   readonly isShadow: boolean
+}
+
+/** The parts of a limit's headers that no request changes: see `limit-headers.ts`. */
+export interface LimitFields {
+  /** Its item in `RateLimit-Policy`: `"minute";q=60;w=60`. A month's length is added to it. */
+  readonly policy: string
+  /** Where its item in `RateLimit` begins: `"minute";r=` */
+  readonly status: string
+  /** Its amount. */
+  readonly amount: string
 }
 
 /** How a limit stands after a request was taken, or refused. */

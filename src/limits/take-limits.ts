@@ -36,11 +36,21 @@ export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): Ta
 /** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
 function takeAll(limiter: Limiter, uses: readonly LimitUse[], onShadow: ShadowListener): Maybe<LimitsTaken> {
   for (const use of uses) if (use.cost > use.limit.amount && !use.isShadow) return refuseForGood(use)
-  return after(limiter.take(uses), function conclude(taking): LimitsTaken {
-    for (const shadow of taking.shadows) onShadow(shadow)
-    if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
-    return new TakenUsage(limiter, uses, taking, onShadow)
-  })
+  const taking = limiter.take(uses)
+  return taking instanceof Promise
+    ? taking.then((later) => conclude(limiter, uses, later, onShadow))
+    : conclude(limiter, uses, taking, onShadow)
+}
+
+function conclude(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  taking: Taking,
+  onShadow: ShadowListener,
+): LimitsTaken {
+  for (const shadow of taking.shadows) onShadow(shadow)
+  if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
+  return new TakenUsage(limiter, uses, taking, onShadow)
 }
 
 const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
@@ -106,15 +116,16 @@ class TakenUsage implements Usage {
   #isDetached = false
   /** How the request ended while the usage was detached. */
   #requestEnded: UsageOutcome | undefined
-  /** The status of the limits each time some were taken. */
-  #takings: readonly Pick<Taking, 'states'>[]
+  /** The latest status of each limit, in the order in which they were first met. */
+  #states: readonly LimitState[]
+  #headers: Readonly<Record<string, string>> | undefined
 
   constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
     this.#limiter = limiter
     this.#onShadow = onShadow
     this.#uses = uses
     this.#at = taking.at
-    this.#takings = [taking]
+    this.#states = taking.states
     const { shadows, at } = taking
     const parts: Part[] = []
     for (const use of uses) {
@@ -140,7 +151,7 @@ class TakenUsage implements Usage {
   absorb(other: TakenUsage): this {
     const isKnown = ({ name }: LimitUse): boolean => this.#uses.some((use) => use.name === name)
     const added = other.#uses.filter((use) => !isKnown(use))
-    this.#takings = [...this.#takings, ...other.#takings]
+    this.#sawLater(other)
     this.#uses = [
       ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.name, other.#uses) })),
       ...added,
@@ -151,29 +162,22 @@ class TakenUsage implements Usage {
     return this
   }
 
-  /** The latest status of each limit, in the order in which they were first met. */
   get states(): readonly LimitState[] {
-    const [only, ...later] = this.#takings
-    if (later.length === 0) return only?.states ?? []
-    const all = this.#takings.flatMap(({ states }) => states)
-    return [...new Map(all.map((state) => [state.use.name, state])).values()]
+    return this.#states
   }
 
   get headers(): Readonly<Record<string, string>> {
-    return limitHeaders(this.states, this.#at)
+    this.#headers ??= limitHeaders(this.#states, this.#at)
+    return this.#headers
   }
 
   /** Per measure, the largest count among its limits. */
   get used(): Costs {
     if (this.#isGivenBack) return { requests: 0 }
     const used: Record<string, number> = { ...this.#uncounted }
-    const byLimit = new Map<string, number>()
     for (const { use } of this.#parts) {
       const { measure } = use.limit
-      if (measure === 'concurrent') continue
-      const sum = (byLimit.get(use.name) ?? 0) + use.cost
-      byLimit.set(use.name, sum)
-      used[measure] = Math.max(used[measure] ?? 0, sum)
+      if (measure !== 'concurrent') used[measure] = Math.max(used[measure] ?? 0, this.#costUnder(use.name))
     }
     return used
   }
@@ -197,7 +201,7 @@ class TakenUsage implements Usage {
       return taken
     }
     if (taken instanceof TakenUsage) {
-      this.#takings = [...this.#takings, ...taken.#takings]
+      this.#sawLater(taken)
       this.#parts = [...this.#parts, ...taken.#parts]
     }
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
@@ -255,6 +259,19 @@ class TakenUsage implements Usage {
   async endRequest(outcome: UsageOutcome): Promise<void> {
     if (this.#isDetached) this.#requestEnded = outcome
     else await this.end(outcome)
+  }
+
+  #sawLater({ states }: TakenUsage): void {
+    const all = [...this.#states, ...states]
+    this.#states = [...new Map(all.map((state) => [state.use.name, state])).values()]
+    this.#headers = undefined
+  }
+
+  /** What one limit has counted, in several parts perhaps. */
+  #costUnder(name: string): number {
+    let sum = 0
+    for (const { use } of this.#parts) if (use.name === name) sum += use.cost
+    return sum
   }
 
   #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {

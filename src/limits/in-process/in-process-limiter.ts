@@ -104,6 +104,7 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
 }
 
 const none: readonly LimitRefusal[] = []
+const noUses: readonly PersistentUse[] = []
 
 /** All of them without a pause: no other request gets in between. */
 function takeAll(
@@ -113,7 +114,7 @@ function takeAll(
   writer: UsageWriter | undefined,
 ): Taking {
   const states: LimitState[] = []
-  const persistent: PersistentUse[] = []
+  let persistent = noUses
   let shadows = none
   for (let index = 0; index < uses.length; index += 1) {
     const use = uses[index] as LimitUse
@@ -126,7 +127,7 @@ function takeAll(
     }
     if (!room.fits) shadows = [...shadows, { use, retryInMs: room.freesInMs }]
     else if (isPersistent && use.cost > 0)
-      persistent.push({ meter, cost: use.cost, mustBeStored: !use.isShadow })
+      persistent = [...persistent, { meter, cost: use.cost, mustBeStored: !use.isShadow }]
     const { remaining, freesInMs = 0 } = room.fits ? room : meter.peek(now, 0)
     states.push({ use, remaining, freesInMs })
   }
