@@ -13,6 +13,12 @@ export interface BenchOptions {
   readonly jobs: number | undefined
   /** Contestants to leave out all others for, by name. */
   readonly only: readonly string[] | undefined
+  /** What the core of the load generator does between two answers. @default both, in turns */
+  readonly load?: 'blocking' | 'spinning' | 'both' | undefined
+  /** Another checkout, measured in the same rounds. */
+  readonly against?: string | undefined
+  /** Fewer rows and shorter rounds. */
+  readonly quick?: boolean | undefined
 }
 
 /** What was promised, and what was measured. */

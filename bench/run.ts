@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
 import { benchBatching } from './batching/bench-batching.ts'
-import type { Bench, BenchResult, Target } from './bench.ts'
+import type { Bench, BenchOptions, BenchResult, Target } from './bench.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
 import { benchJobs } from './jobs/bench-jobs.ts'
@@ -37,7 +37,7 @@ const benches: Readonly<Record<string, Bench>> = {
   batching: benchBatching,
 }
 
-const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--jobs N] [--only NAMES] [--json]
+const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--jobs N] [--only NAMES] [--load HOW] [--against FOLDER] [--quick] [--json]
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
@@ -46,6 +46,9 @@ NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
 --jobs     jobs of each phase (jobs); default 20000
 --only     contestants, separated by commas (http, adapters, jobs-http, saturated; what they are measured against always runs)
+--load     what the load generator's core does between answers: blocking (it goes idle), spinning (it is kept awake), or both in turns (http, adapters; default both)
+--against  another checkout, whose server is measured in the same rounds (http)
+--quick    fewer rows and shorter rounds, under two minutes (http)
 --json     one JSON object in place of tables
 `
 
@@ -58,6 +61,9 @@ const { values, positionals } = parseArgs({
     records: { type: 'string' },
     jobs: { type: 'string' },
     only: { type: 'string' },
+    load: { type: 'string' },
+    against: { type: 'string' },
+    quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -78,6 +84,9 @@ async function run(): Promise<void> {
     records: readCount('records'),
     jobs: readCount('jobs'),
     only: values.only?.split(','),
+    load: readLoad(),
+    against: values.against,
+    quick: values.quick,
   }
   const machine = describeMachine()
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
@@ -99,6 +108,13 @@ function readCount(name: 'rounds' | 'seconds' | 'keys' | 'records' | 'jobs'): nu
   if (!/^[1-9]\d{0,7}$/.test(text))
     throw new Error(`--${name}: expected a whole number of 1 or more, got ${text}`)
   return Number(text)
+}
+
+function readLoad(): BenchOptions['load'] {
+  const load = (['blocking', 'spinning', 'both'] as const).find((one) => one === values.load)
+  if (values.load !== undefined && load === undefined)
+    throw new Error(`--load: expected blocking, spinning or both, got ${values.load}`)
+  return load
 }
 
 function formatResult({ name, tables, targets, notes }: BenchResult): string {

@@ -19,6 +19,8 @@ export interface ServerCommand {
 export interface ServerProcess {
   /** CPU time used so far by all its threads, user and system, in microseconds. */
   readonly cpuTime: () => number
+  /** Memory that it holds at this moment (VmRSS), in MiB. */
+  readonly residentMiB: () => number
   readonly isRunning: () => boolean
   /** Its output so far. */
   readonly readLog: () => string
@@ -51,6 +53,7 @@ export function startServerProcess(options: ServerCommand): ServerProcess {
   return {
     // taskset becomes the program that it starts, so the process is the server's own.
     cpuTime: () => readCpuTime(child.pid ?? 0),
+    residentMiB: () => readResidentMiB(child.pid ?? 0),
     isRunning: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
     readLog: () => readFileSync(logFile, 'utf8'),
     emptyLog: () => truncateSync(logFile),
@@ -87,6 +90,11 @@ function readCpuTime(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * microsecondsPerTick
+}
+
+function readResidentMiB(pid: number): number {
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Number(kibibytes) / 1_024
 }
 
 /** A port on loopback that is free at this moment. */

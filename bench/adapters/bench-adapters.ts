@@ -11,7 +11,7 @@ interface Framework {
   readonly hook: string
   readonly app: string
   readonly peer: { readonly shown: string; readonly keyHeader: Contestant['keyHeader'] }
-  /** Of the bare app's requests a second. */
+  /** Of the requests a second of the bare app with the same headers. */
   readonly least: number
 }
 
@@ -42,21 +42,40 @@ const frameworks: readonly Framework[] = [
   },
 ]
 
+/** As in `http`: counted for each request, and never reached. */
+const keyLimit = '1000000000/min'
+
 function contestantsOf({ name, shown, hook, app, peer }: Framework): readonly Contestant[] {
-  const contestant = (guard: Guard, describes: string, keyHeader: Contestant['keyHeader']): Contestant => ({
+  const contestant = (
+    guard: Guard,
+    describes: string,
+    special: Pick<Contestant, 'keyHeader'> & Partial<Contestant>,
+  ): Contestant => ({
     name: guard === 'none' ? name : `${name}-${guard}`,
     describes,
     base: name,
     command: () => [process.execPath, fileURLToPath(app), guard],
-    keyHeader,
     hasSameModel: true,
     logsRequests: false,
+    ...special,
   })
+  const limited = `${name}-limited`
+  const keyHeader = apiKeyHeader
   return [
-    contestant('none', `bare ${shown}`, undefined),
-    contestant('empty', `${shown}, ${hook} that does nothing`, undefined),
-    contestant('modelward', `${shown}, Modelward`, apiKeyHeader),
-    contestant('peer', `${shown}, ${peer.shown}`, peer.keyHeader),
+    contestant('none', `bare ${shown}`, { keyHeader: undefined }),
+    contestant('empty', `${shown}, ${hook} that does nothing`, { keyHeader: undefined }),
+    contestant('modelward', `${shown}, Modelward`, { keyHeader }),
+    contestant('modelward', `${shown}, Modelward, one limit`, {
+      name: limited,
+      keyHeader,
+      keyLimit,
+      sameHeaders: `${name}-headers`,
+    }),
+    contestant('headers', `bare ${shown}, the headers of Modelward’s answer`, {
+      keyHeader: undefined,
+      headersOf: limited,
+    }),
+    contestant('peer', `${shown}, ${peer.shown}`, { keyHeader: peer.keyHeader }),
   ]
 }
 
@@ -69,10 +88,15 @@ export const benchAdapters: Bench = (options, tell) =>
       name: 'adapters',
       contestants: frameworks.flatMap(contestantsOf),
       targets: frameworks.flatMap(({ name, shown, peer, least }) => [
-        { name: `${shown}, against bare, requests/s`, of: `${name}-modelward`, against: name, least },
         {
-          name: `${shown}, against ${peer.shown}, requests/s`,
-          of: `${name}-modelward`,
+          name: `${shown}, one limit, against bare with the same headers`,
+          of: `${name}-limited`,
+          against: `${name}-headers`,
+          least,
+        },
+        {
+          name: `${shown}, one limit, against ${peer.shown}`,
+          of: `${name}-limited`,
           against: `${name}-peer`,
           least: 1,
         },
@@ -80,7 +104,7 @@ export const benchAdapters: Bench = (options, tell) =>
       notes: [
         'Nothing is recorded: what a durable record costs is in `http` and `ledger`.',
         'The model costs nothing; the ward is over SQLite in a data folder, and the key in memory after the first request.',
-        'The peers hold one key as plain text, compare it, and know neither status, scopes nor addresses.',
+        'The peers hold one key as plain text, compare it, and know neither status, scopes nor addresses, nor a limit.',
       ],
     },
     options,

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import express, { type RequestHandler } from 'express'
 import { guard as guardRoute } from '../../src/express/index.ts'
+import { sameHeaders } from '../peers/same-headers.ts'
 import { openWard, predict, readServed } from './served-app.ts'
 
 /** The parts of passport and its strategy that are used here: neither brings types that compile. */
@@ -37,8 +38,13 @@ const app = express()
 const answer: RequestHandler = (request, response) => {
   response.json(predict((request.body as { readonly text: string }).text))
 }
+const sendSameHeaders: RequestHandler = (_request, response, next) => {
+  response.set(sameHeaders)
+  next()
+}
 // The guard types `locals` of the route it is written into; a list of guards has no such route.
 const guards: readonly RequestHandler[] = [
+  ...(guard === 'headers' ? [sendSameHeaders] : []),
   ...(guard === 'empty' ? [(_request: unknown, _response: unknown, next: () => void) => next()] : []),
   ...(guard === 'modelward'
     ? [guardRoute(await openWard(), { scope: 'predict' }) as unknown as RequestHandler]

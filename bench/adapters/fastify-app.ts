@@ -2,6 +2,7 @@
 import bearerAuth from '@fastify/bearer-auth'
 import { fastify } from 'fastify'
 import { modelward } from '../../src/fastify/index.ts'
+import { sameHeaders } from '../peers/same-headers.ts'
 import { openWard, predict, readServed } from './served-app.ts'
 
 const text = { type: 'string' } as const
@@ -12,6 +13,11 @@ const schema = {
 
 const { port, key, guard } = readServed()
 const app = fastify()
+if (guard === 'headers')
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(sameHeaders)
+    done()
+  })
 if (guard === 'empty') app.addHook('onRequest', (_request, _reply, done) => done())
 if (guard === 'modelward')
   await app.register(modelward, { ward: await openWard(), default: { scope: 'predict' } })

@@ -2,12 +2,12 @@ import { parseArgs } from 'node:util'
 import { openModelward, type Ward } from '../../src/index.ts'
 
 /**
- * What is put in front of the route; `empty` is what the framework itself takes for a guard that
- * looks at nothing.
+ * What is put in front of the route: `headers` sends those of Modelward's answer, `empty` is what
+ * the framework itself takes for a guard that looks at nothing.
  */
 export type Guard = (typeof guards)[number]
 
-const guards = ['none', 'empty', 'modelward', 'peer'] as const
+const guards = ['none', 'headers', 'empty', 'modelward', 'peer'] as const
 
 /** What a server of this benchmark is started with. */
 export interface Served {

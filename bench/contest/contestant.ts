@@ -18,9 +18,20 @@ export interface Contestant {
   readonly describes: string
   /** Name of the contestant that it is measured against, which may be its own. */
   readonly base: string
+  /** Name of the bare contestant that sends the same headers. @default none */
+  readonly sameHeaders?: string
+  /**
+   * Name of the contestant whose answer's headers it is started with, as JSON in `BENCH_HEADERS`;
+   * listed before it. @default none
+   */
+  readonly headersOf?: string
+  /** Name of the same row of the other checkout. @default none */
+  readonly before?: string
   /** Why it cannot take part on this machine. */
   readonly missing?: string
   readonly command: (place: Place) => readonly [string, ...string[]]
+  /** The checkout that makes its data folder and key. @default this one */
+  readonly checkout?: string
   /** The header that carries the key; undefined where none is asked for. */
   readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
   /** What the key may use: never so little that it is refused. @default none */
@@ -32,7 +43,12 @@ export interface Contestant {
 }
 
 /** The command line's program. */
-export const main: string = join(repositoryFolder, 'src/cli/main.ts')
+export const main: string = mainOf(repositoryFolder)
+
+/** The command line's program of a checkout. */
+export function mainOf(checkout: string): string {
+  return join(checkout, 'src/cli/main.ts')
+}
 
 export const apiKeyHeader = (value: string): { name: string; value: string } => ({ name: 'X-API-Key', value })
 export const bearerHeader = (key: string): { name: string; value: string } => ({
@@ -41,10 +57,30 @@ export const bearerHeader = (key: string): { name: string; value: string } => ({
 })
 
 /** Makes a data folder with a key, as a user would; gives the key. */
-export function createKey(data: string, limit: string): string {
-  const args = [main, 'keys', 'create', '--name', 'bench', '--limit', limit, '--data', data, '--json']
+export function createKey(data: string, limit: string, program: string = main): string {
+  const args = [program, 'keys', 'create', '--name', 'bench', '--limit', limit, '--data', data, '--json']
   const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
     readonly key: string
   }
   return key
+}
+
+/** Those that were named, and all that they are measured against. */
+export function chooseContestants(
+  contestants: readonly Contestant[],
+  only: readonly string[] | undefined,
+): readonly Contestant[] {
+  if (only === undefined) return contestants
+  const unknown = only.find((name) => !contestants.some((contestant) => contestant.name === name))
+  if (unknown !== undefined)
+    throw new Error(
+      `there is no contestant \`${unknown}\`; there are ${contestants.map(({ name }) => name).join(', ')}`,
+    )
+  const chosen = new Set<string | undefined>(only)
+  // A set gives what is added to it meanwhile too: what a needed one needs.
+  for (const name of chosen) {
+    const { base, sameHeaders, headersOf, before } = contestants.find((one) => one.name === name) ?? {}
+    for (const needed of [base, sameHeaders, headersOf, before]) chosen.add(needed)
+  }
+  return contestants.filter(({ name }) => chosen.has(name))
 }

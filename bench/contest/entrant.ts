@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { repositoryFolder } from '../repository-folder.ts'
 import { findFreePort, type ServerProcess, startServerProcess } from '../server-process.ts'
-import { type Contestant, createKey } from './contestant.ts'
+import { type Contestant, createKey, mainOf } from './contestant.ts'
+import { spinCore } from './spin-core.ts'
 import { type LoadOptions, putLoad } from './wrk.ts'
 
 /** A contestant that runs and has been seen to do what it is measured for. */
@@ -12,6 +13,20 @@ export interface Entrant {
   readonly load: Pick<LoadOptions, 'url' | 'header' | 'body'>
 }
 
+/** What it answers the request that it is measured with. */
+export interface Answer {
+  readonly content: unknown
+  /** Without those that every server of Node writes by itself, JSON's type among them. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * What the load generator's core does between two answers: `blocking`, it goes idle, and each answer
+ * must wake it, which a virtual machine makes dear and uneven; `spinning`, a process that yields to
+ * all others keeps it awake.
+ */
+export type LoadMode = 'blocking' | 'spinning'
+
 /** What one turn of load showed of one server. */
 export interface Turn {
   readonly requestsPerSecond: number
@@ -20,12 +35,16 @@ export interface Turn {
   /** Latency in milliseconds. */
   readonly p50: number
   readonly p99: number
+  /** Memory of the server's process at the end of the turn. */
+  readonly residentMiB: number
 }
 
 export interface TurnOptions {
   readonly seconds: number
   /** The core of the load generator. */
   readonly core: number | undefined
+  /** Without a core of its own, the generator blocks. */
+  readonly load: LoadMode
 }
 
 const connections = 64
@@ -39,16 +58,23 @@ export async function enter(
   contestant: Contestant,
   folder: string,
   core: number | undefined,
+  headers: Answer['headers'] | undefined,
 ): Promise<Entrant> {
   const port = await findFreePort()
   // A data folder each: it has one server at a time.
   const data = join(folder, contestant.name)
-  const key = createKey(data, contestant.keyLimit ?? 'none')
+  const { keyLimit = 'none', checkout = repositoryFolder } = contestant
+  const key = createKey(data, keyLimit, mainOf(checkout))
   const server = startServerProcess({
     command: contestant.command({ port, data }),
     core,
-    cwd: repositoryFolder,
-    environment: { BENCH_PORT: `${port}`, BENCH_DATA: data, BENCH_KEY: key },
+    cwd: checkout,
+    environment: {
+      BENCH_PORT: `${port}`,
+      BENCH_DATA: data,
+      BENCH_KEY: key,
+      ...(headers && { BENCH_HEADERS: JSON.stringify(headers) }),
+    },
     logFile: join(folder, `${contestant.name}.log`),
   })
   const url = `http://127.0.0.1:${port}/predict`
@@ -73,27 +99,39 @@ async function answers({ load }: Entrant): Promise<boolean> {
   }
 }
 
+/** Sends the request that it will be measured with, with the right key or with another. */
+function send({ load }: Entrant, key = load.header.value): Promise<Response> {
+  const headers = { 'content-type': 'application/json', [load.header.name]: key }
+  return fetch(load.url, { method: 'POST', headers, body: load.body })
+}
+
+/** Headers that Node, or its framework for JSON, writes for every answer. */
+const everywhere = ['connection', 'content-length', 'content-type', 'date', 'keep-alive']
+
+export async function readAnswer(entrant: Entrant): Promise<Answer> {
+  const response = await send(entrant)
+  if (response.status !== 200)
+    throw new Error(`${entrant.contestant.name}: expected 200, got ${response.status}`)
+  const headers = [...response.headers].filter(([name]) => !everywhere.includes(name))
+  return { content: await response.json(), headers: Object.fromEntries(headers) }
+}
+
 /**
- * What it answers the request that it will be measured with. Throws unless it also refuses a wrong
- * key, and logs requests if and only if it is said to: a default that changes must not change what
- * a row is about.
+ * Its answer. Throws unless it also refuses a wrong key, and logs requests if and only if it is said
+ * to: a default that changes must not change what a row is about.
  */
-export async function checkEntrant({ contestant, server, load }: Entrant): Promise<unknown> {
-  const send = (value: string) =>
-    fetch(load.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', [load.header.name]: value },
-      body: load.body,
-    })
-  const right = await send(load.header.value)
-  if (right.status !== 200) throw new Error(`${contestant.name}: expected 200, got ${right.status}`)
+export async function checkEntrant(entrant: Entrant): Promise<Answer> {
+  const { contestant, server, load } = entrant
+  const answer = await readAnswer(entrant)
   if (contestant.keyHeader !== undefined) {
-    const wrong = await send(load.header.value.replace(/.$/, (last) => (last === '0' ? '1' : '0')))
+    const wrong = await send(
+      entrant,
+      load.header.value.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+    )
     await wrong.arrayBuffer()
     if (wrong.status !== 401 && wrong.status !== 403)
       throw new Error(`${contestant.name}: expected 401 or 403 for a wrong key, got ${wrong.status}`)
   }
-  const answer: unknown = await right.json()
   await delay(logMsMax)
   const hasLines = /"(?:request_id|reqId)"/.test(server.readLog())
   if (hasLines !== contestant.logsRequests)
@@ -106,11 +144,14 @@ export async function checkEntrant({ contestant, server, load }: Entrant): Promi
 /**
  * One turn of load; undefined, so that it counts for nothing, unless every answer was a success.
  */
-export async function takeTurn(entrant: Entrant, { seconds, core }: TurnOptions): Promise<Turn | undefined> {
+export async function takeTurn(entrant: Entrant, options: TurnOptions): Promise<Turn | undefined> {
   const { server, load } = entrant
+  const { seconds, core } = options
+  const stopSpinning = options.load === 'spinning' && core !== undefined ? spinCore(core) : undefined
   const before = server.cpuTime()
-  const outcome = await putLoad({ ...load, seconds, core, connections })
+  const outcome = await putLoad({ ...load, seconds, core, connections }).finally(stopSpinning)
   const used = server.cpuTime() - before
+  const residentMiB = server.residentMiB()
   server.emptyLog()
   const { requests, microseconds, refused, broken, p50, p99 } = outcome
   if (refused > 0 || broken > 0 || requests === 0) return undefined
@@ -119,5 +160,6 @@ export async function takeTurn(entrant: Entrant, { seconds, core }: TurnOptions)
     cpuPerRequest: used / requests,
     p50: p50 / 1_000,
     p99: p99 / 1_000,
+    residentMiB,
   }
 }

@@ -1,111 +1,105 @@
-import type { BenchResult, Target } from '../bench.ts'
-import { formatNumber, formatSpread, type Spread, spreadOf } from '../statistics.ts'
+import type { BenchResult } from '../bench.ts'
+import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
+import type { Table } from '../table.ts'
+import { agreementMax } from './agreement.ts'
 import type { Contestant } from './contestant.ts'
-import type { Turn } from './entrant.ts'
-
-type Turns = readonly (Turn | undefined)[]
-
-/** A promise about the ratio of two contestants' requests a second. */
-interface RatioTarget {
-  readonly name: string
-  readonly of: string
-  readonly against: string
-  readonly least: number
-}
+import type { LoadMode, Turn } from './entrant.ts'
+import { type ContestTarget, judgeContest, ratioOf, type Turns, type TurnsByLoad } from './judge-contest.ts'
 
 export interface Contest {
   readonly name: string
   readonly contestants: readonly Contestant[]
-  readonly targets: readonly RatioTarget[]
+  readonly targets: readonly ContestTarget[]
   /** What a reader must know beside what is true of every contest. */
   readonly notes: readonly string[]
 }
+
+type TurnsOf = (name: string | undefined) => Turns
 
 const columns = [
   'server',
   'requests/s',
   '÷ bare',
+  '÷ bare, same headers',
   'CPU µs/request',
   '÷ bare',
   'p50 ms',
   'p99 ms',
+  '÷ bare',
+  'RSS MiB',
   'turns',
 ] as const
+
+const loads = {
+  blocking: 'the load generator’s core goes idle between answers',
+  spinning: 'the load generator’s core is kept awake',
+} as const satisfies Readonly<Record<LoadMode, string>>
 
 /**
  * Medians, with the least and the most in brackets; ratios are those of turns of the same round.
  */
 export function reportContest(
-  { name: contest, contestants, targets, notes }: Contest,
-  turns: ReadonlyMap<string, Turns>,
+  { name, contestants, targets, notes }: Contest,
+  turns: TurnsByLoad,
   isPinned: boolean,
 ): BenchResult {
-  const of = (name: string) => turns.get(name) ?? []
-  const row = ({ name, describes, base, missing }: Contestant): readonly string[] => {
-    const valid = of(name).filter((turn) => turn !== undefined)
-    if (missing !== undefined || valid.length === 0)
-      return [describes, missing ?? 'no valid turn', ...columns.slice(2).map(() => '')]
-    return [
-      describes,
-      formatSpread(spreadOf(valid.map((turn) => turn.requestsPerSecond)), 0),
-      formatSpread(ratioOf(of(name), of(base), 'requestsPerSecond'), 2),
-      formatSpread(spreadOf(valid.map((turn) => turn.cpuPerRequest)), 1),
-      formatSpread(ratioOf(of(name), of(base), 'cpuPerRequest'), 2),
-      formatNumber(spreadOf(valid.map((turn) => turn.p50)).median, 2),
-      formatNumber(spreadOf(valid.map((turn) => turn.p99)).median, 2),
-      `${valid.length}/${of(name).length}`,
-    ]
-  }
+  const tables = [...turns].flatMap(([load, byName]) => {
+    const of: TurnsOf = (one) => byName.get(one ?? '') ?? []
+    const title = `POST /predict, one core, 64 connections, ${load}: ${loads[load]}`
+    return [{ title, columns, rows: contestants.map((one) => rowOf(one, of)) }, changeTable(contestants, of)]
+  })
+  const baseOf = (of: string) => contestants.find((one) => one.name === of)?.base ?? of
   return {
-    name: contest,
-    tables: [{ title: 'POST /predict, one core, 64 connections', columns, rows: contestants.map(row) }],
-    targets: targets.flatMap((target) => judge(target, baseOf(target.of, contestants), of)),
+    name,
+    tables,
+    targets: targets.flatMap((target) => judgeContest(target, baseOf(target.of), turns)),
     notes: [
       'Median (least–most) over interleaved turns; a ratio is between turns of the same round.',
-      'CPU time is user and system time of the server’s process over the turn, for every request answered.',
+      'CPU time is user and system time of the server’s process over the turn, threads included, for every request answered; RSS is that of the end of a turn.',
+      `A verdict needs turns of the bare server that agree within ${agreementMax * 100} % (most less least over the median; of five and more, the farthest is left out): those of requests/s for requests/s and p99, those of CPU time for CPU time.`,
       isPinned
         ? 'The server runs on core 0, the load generator on core 1.'
         : 'Nothing is pinned: `taskset` or a second core is missing, and server and load share what there is.',
       ...notes,
     ],
-    samples: Object.fromEntries(turns),
+    samples: Object.fromEntries([...turns].map(([load, byName]) => [load, Object.fromEntries(byName)])),
   }
 }
 
-/**
- * How far turns of a bare server, which are all alike, may lie apart. On a machine that others use
- * they do by a factor of 8, and a median of such ratios comes out on either side of a target by
- * chance.
- */
-const unsteadyFrom = 1.25
-
-function judge(
-  { name, of: measured, against, least }: RatioTarget,
-  base: string,
-  of: (name: string) => Turns,
-): readonly Target[] {
-  const { min, max } = spreadOf(of(base).flatMap((turn) => turn?.requestsPerSecond ?? []))
-  const isSteady = max / min < unsteadyFrom
-  const ratio = ratioOf(of(measured), of(against), 'requestsPerSecond')
-  if (Number.isNaN(ratio.median)) return []
+function rowOf({ name, describes, base, sameHeaders, missing }: Contestant, of: TurnsOf): readonly string[] {
+  const valid = of(name).filter((turn) => turn !== undefined)
+  if (missing !== undefined || valid.length === 0)
+    return [describes, missing ?? 'no valid turn', ...columns.slice(2).map(() => '')]
+  const spread = (figure: keyof Turn, digits: number) =>
+    formatSpread(spreadOf(valid.map((turn) => turn[figure])), digits)
+  const ratio = (against: string, figure: keyof Turn) =>
+    formatSpread(ratioOf(of(name), of(against), figure), 2)
   return [
-    {
-      name,
-      wanted: `≥ ${least}`,
-      measured: formatSpread(ratio, 2),
-      isMet: isSteady ? ratio.median >= least : undefined,
-    },
+    describes,
+    spread('requestsPerSecond', 0),
+    ratio(base, 'requestsPerSecond'),
+    sameHeaders === undefined ? '' : ratio(sameHeaders, 'requestsPerSecond'),
+    spread('cpuPerRequest', 1),
+    ratio(base, 'cpuPerRequest'),
+    formatNumber(spreadOf(valid.map((turn) => turn.p50)).median, 2),
+    spread('p99', 2),
+    ratio(base, 'p99'),
+    formatNumber(spreadOf(valid.map((turn) => turn.residentMiB)).max, 0),
+    `${valid.length}/${of(name).length}`,
   ]
 }
 
-function baseOf(name: string, contestants: readonly Contestant[]): string {
-  return contestants.find((contestant) => contestant.name === name)?.base ?? name
-}
-
-function ratioOf(turns: Turns, base: Turns, field: keyof Turn): Spread {
-  const ratios = turns.flatMap((turn, round) => {
-    const other = base[round]
-    return turn === undefined || other === undefined ? [] : turn[field] / other[field]
-  })
-  return spreadOf(ratios)
+/** What became of each row of the other checkout; without one, no rows. */
+function changeTable(contestants: readonly Contestant[], of: TurnsOf): Table {
+  const compared = contestants.filter(({ before }) => of(before).length > 0)
+  return {
+    title: 'This checkout over the other',
+    columns: ['server', 'requests/s', 'CPU µs/request', 'p50', 'p99', 'RSS'],
+    rows: compared.map(({ name, describes, before }) => [
+      describes,
+      ...(['requestsPerSecond', 'cpuPerRequest', 'p50', 'p99', 'residentMiB'] as const).map((figure) =>
+        formatSpread(ratioOf(of(name), of(before), figure), 2),
+      ),
+    ]),
+  }
 }

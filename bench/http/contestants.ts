@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { apiKeyHeader, bearerHeader, type Contestant, main, type Place } from '../contest/contestant.ts'
+import { apiKeyHeader, bearerHeader, type Contestant, mainOf } from '../contest/contestant.ts'
+import { repositoryFolder } from '../repository-folder.ts'
 
 const bareFastify = fileURLToPath(import.meta.resolve('../peers/bare-fastify.ts'))
 const fastifyPlugins = fileURLToPath(import.meta.resolve('../peers/fastify-plugins.ts'))
@@ -11,37 +13,87 @@ const python = '/usr/bin/python3'
 /** As the peers' own: counted for each request, and never reached. */
 const keyLimit = '1000000000/min'
 
-function serve({ port, data }: Place): readonly [string, ...string[]] {
-  return [process.execPath, main, 'serve', '--port', `${port}`, '--data', data]
+/** Modelward's rows, by what each is started with beyond its defaults. */
+const variants = [
+  { name: 'modelward', shown: 'default settings', flags: [] },
+  { name: 'modelward-after', shown: '`--ledger-mode after`', flags: ['--ledger-mode', 'after'] },
+  {
+    name: 'modelward-no-limits',
+    shown: 'no limits',
+    flags: ['--limit-default', 'none', '--limit-bad-keys', 'none'],
+    keyLimit: 'none',
+  },
+  {
+    name: 'modelward-logging',
+    shown: '`--log-requests true`',
+    flags: ['--log-requests', 'true'],
+    logsRequests: true,
+  },
+] as const satisfies readonly Variant[]
+
+interface Variant {
+  readonly name: string
+  readonly shown: string
+  readonly flags: readonly string[]
+  readonly keyLimit?: string
+  readonly logsRequests?: boolean
+}
+
+function serverOf(
+  { name, shown, flags, keyLimit: limit = keyLimit, logsRequests = false }: Variant,
+  checkout: string,
+): Contestant {
+  return {
+    name,
+    describes: `Modelward, ${shown}`,
+    base: 'fastify',
+    command: ({ port, data }) => {
+      const serve = [process.execPath, mainOf(checkout), 'serve'] as const
+      return [...serve, '--port', `${port}`, '--data', data, ...flags]
+    },
+    checkout,
+    keyHeader: apiKeyHeader,
+    keyLimit: limit,
+    hasSameModel: true,
+    logsRequests,
+  }
+}
+
+/** Each row of this checkout, and beside it that of the other one, where one is named. */
+function findServers(against: string | undefined): readonly Contestant[] {
+  return variants.flatMap((variant) => {
+    const own = {
+      ...serverOf(variant, repositoryFolder),
+      ...(variant.name === 'modelward' && { sameHeaders: 'fastify-headers' }),
+    }
+    if (against === undefined) return [own]
+    const before = `before-${variant.name}`
+    const { describes, ...other } = serverOf(variant, resolve(against))
+    return [
+      { ...own, before },
+      { ...other, name: before, describes: `${describes}, of ${basename(resolve(against))}` },
+    ]
+  })
 }
 
 /** All of them; a run is measured against `fastify`. */
-export function findContestants(): readonly Contestant[] {
+export function findContestants(against?: string): readonly Contestant[] {
   return [
-    {
-      name: 'modelward',
-      describes: 'Modelward, default settings',
-      base: 'fastify',
-      command: serve,
-      keyHeader: apiKeyHeader,
-      keyLimit,
-      hasSameModel: true,
-      logsRequests: false,
-    },
-    {
-      name: 'modelward-logging',
-      describes: 'Modelward, `--log-requests true`',
-      base: 'fastify',
-      command: (place) => [...serve(place), '--log-requests', 'true'],
-      keyHeader: apiKeyHeader,
-      keyLimit,
-      hasSameModel: true,
-      logsRequests: true,
-    },
+    ...findServers(against),
     {
       name: 'fastify',
       describes: 'bare Fastify',
       base: 'fastify',
+      command: () => [process.execPath, bareFastify],
+      keyHeader: undefined,
+      hasSameModel: true,
+      logsRequests: false,
+    },
+    {
+      name: 'fastify-headers',
+      describes: 'bare Fastify, the headers of Modelward’s answer',
+      base: 'fastify',
+      headersOf: 'modelward',
       command: () => [process.execPath, bareFastify],
       keyHeader: undefined,
       hasSameModel: true,
@@ -96,13 +148,13 @@ function findFastApi(): readonly Contestant[] {
 
 function fastApi(name: string, loop: string, http: string, packages: string): Contestant {
   const modules = ['fastapi', 'uvicorn', loop, http]
-  const versions = `import ${modules.join(', ')}\nprint(fastapi.__version__, uvicorn.__version__)`
+  const versions = `import ${modules.join(', ')}\nprint('FastAPI', fastapi.__version__ + ', uvicorn', uvicorn.__version__)`
   const { status, stdout } = spawnSync(python, ['-c', versions], { encoding: 'utf8' })
-  const [own = '', served = ''] = status === 0 ? stdout.trim().split(' ') : []
+  const shown = status === 0 ? stdout.trim() : 'FastAPI, uvicorn'
   const quiet = ['--no-access-log', '--log-level', 'warning']
   return {
     name,
-    describes: `FastAPI ${own}, uvicorn ${served} on ${loop} and ${http}`,
+    describes: `${shown} on ${loop} and ${http}`,
     base: 'fastify',
     ...(status === 0 ? {} : { missing: `not installed (Debian: apt-get install ${packages})` }),
     command: ({ port }) => {

@@ -1,6 +1,7 @@
 // Fastify with nothing in front of the model: what any guard costs is measured against this.
 import { fastify } from 'fastify'
 import { addPredictRoute } from './predict-route.ts'
+import { hasSameHeaders, sameHeaders } from './same-headers.ts'
 
 const { BENCH_PORT } = process.env
 const app = fastify({ logger: process.argv.includes('--log') })
@@ -9,5 +10,10 @@ const app = fastify({ logger: process.argv.includes('--log') })
 if (process.argv.includes('--together')) {
   app.addHook('onSend', (_request, _reply, _payload, done) => void setImmediate(done))
 }
+if (hasSameHeaders)
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(sameHeaders)
+    done()
+  })
 addPredictRoute(app)
 await app.listen({ host: '127.0.0.1', port: Number(BENCH_PORT) })
