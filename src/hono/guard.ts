@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Context, Env, Hono, MiddlewareHandler, Next, Schema } from 'hono'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
@@ -102,32 +103,44 @@ export function guard<Required extends boolean>(
   return (c, next) => {
     if (ward.guard.find(c) !== undefined) return run(c, next)
     const exchange = openExchange(ward.guard, c, address)
-    c.header('x-request-id', exchange.id)
     const outgoing = outgoingOf(c)
-    if (outgoing === undefined) return recordContext(c, exchange, onFault, () => run(c, next))
-    recordNamed(outgoing, { exchange, routeOf: () => routeOf(c), onFault })
-    return run(c, next)
+    if (outgoing !== undefined) {
+      recordNamed(outgoing, { exchange, routeOf: () => routeOf(c), onFault })
+      return run(c, next)
+    }
+    c.header('x-request-id', exchange.id)
+    return recordContext(c, exchange, onFault, () => run(c, next))
   }
 }
 
 /**
- * Sends the status of the limits; on Node, ends what is counted at once when the answer is gone.
+ * On Node, at once: sends the status of the limits, and ends what is counted at once when the
+ * answer is gone. The headers go to Node's response: on a `Response` they would cost more than the
+ * guard.
  */
 function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
-  if (usage === noUsage) return
-  for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
   const outgoing = outgoingOf(c)
-  if (outgoing !== undefined) endWithAnswer(outgoing, usage, onFault)
+  if (usage === noUsage || outgoing === undefined) return
+  sendStatus(outgoing, usage)
+  endWithAnswer(outgoing, usage, onFault)
 }
 
-/** After the handler: adds the status to a `Response` of its own, and what was taken meanwhile. */
+/** After the handler: sends the status with what was taken meanwhile. */
 async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): Promise<void> {
-  const { ratelimit } = usage.headers
-  if (ratelimit !== undefined && c.res.headers.get('ratelimit') !== ratelimit)
-    for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+  const outgoing = outgoingOf(c)
+  if (outgoing !== undefined) {
+    const { ratelimit } = usage.headers
+    if (outgoing.getHeader('ratelimit') !== ratelimit) sendStatus(outgoing, usage)
+    return
+  }
+  for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
   // In other runtimes no event says when an answer is gone: its handler's end is the end.
-  if (usage.isOpen && outgoingOf(c) === undefined)
-    await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
+  if (usage.isOpen) await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
+}
+
+function sendStatus(outgoing: ServerResponse, usage: Usage): void {
+  if (outgoing.headersSent) return
+  for (const [name, value] of Object.entries(usage.headers)) outgoing.setHeader(name, value)
 }
 
 /**

@@ -196,7 +196,8 @@ class RecordedResponse {
     const response = this.#response
     if (this.#headers !== undefined) {
       for (const name of response.getHeaderNames()) if (!(name in this.#headers)) response.removeHeader(name)
-      setHeaders(response, this.#headers)
+      for (const [name, value] of Object.entries(this.#headers))
+        if (value !== undefined && value !== response.getHeader(name)) response.setHeader(name, value)
       response.statusCode = this.#status
     }
     this.#isReleased = true
