@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest'
 import { disagreementOf, mayJudge } from './agreement.ts'
 
-test('disagreement is the most less the least, over the median', () => {
-  expect(disagreementOf([95, 100, 110])).toBeCloseTo(0.15)
+test('disagreement is the most less the least, over the median, without the farthest', () => {
+  expect(disagreementOf([95, 100, 110, 98, 300])).toBeCloseTo(0.15)
 })
 
-test('one turn far from four that agree is left out', () => {
-  expect(disagreementOf([100, 102, 20, 101, 99])).toBeCloseTo(0.03)
+test('one turn far from four that agree allows a verdict', () => {
   expect(mayJudge([100, 102, 20, 101, 99])).toBe(true)
 })
 
@@ -14,12 +13,12 @@ test('two turns far from the others forbid a verdict', () => {
   expect(mayJudge([100, 102, 20, 101, 60])).toBe(false)
 })
 
-test('of fewer than five turns each counts', () => {
-  expect(mayJudge([100, 102, 101, 89])).toBe(false)
-  expect(mayJudge([100, 102, 101, 93])).toBe(true)
+test('turns that lie apart by a tenth allow a verdict, by more forbid it', () => {
+  expect(mayJudge([95, 100, 100, 105, 100])).toBe(true)
+  expect(mayJudge([94, 94, 100, 106, 106])).toBe(false)
 })
 
-test('a single turn, or none, allows no verdict', () => {
-  expect(mayJudge([100])).toBe(false)
+test('fewer than five turns allow no verdict, however well they agree', () => {
+  expect(mayJudge([100, 100, 100, 100])).toBe(false)
   expect(mayJudge([])).toBe(false)
 })

@@ -1,7 +1,7 @@
 import type { BenchResult } from '../bench.ts'
 import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
 import type { Table } from '../table.ts'
-import { agreementMax } from './agreement.ts'
+import { agreementMax, turnsMin } from './agreement.ts'
 import type { Contestant } from './contestant.ts'
 import type { LoadMode, Turn } from './entrant.ts'
 import { type ContestTarget, judgeContest, ratioOf, type Turns, type TurnsByLoad } from './judge-contest.ts'
@@ -56,7 +56,7 @@ export function reportContest(
     notes: [
       'Median (least–most) over interleaved turns; a ratio is between turns of the same round.',
       'CPU time is user and system time of the server’s process over the turn, threads included, for every request answered; RSS is that of the end of a turn.',
-      `A verdict needs turns of the bare server that agree within ${agreementMax * 100} % (most less least over the median; of five and more, the farthest is left out): those of requests/s for requests/s and p99, those of CPU time for CPU time.`,
+      `A verdict needs ${turnsMin} turns of the bare server that agree within ${agreementMax * 100} % (most less least over the median, without the farthest): their requests/s for requests/s and p99, their CPU time for CPU time.`,
       isPinned
         ? 'The server runs on core 0, the load generator on core 1.'
         : 'Nothing is pinned: `taskset` or a second core is missing, and server and load share what there is.',

@@ -20,7 +20,7 @@ const variants = [
   {
     name: 'modelward-no-limits',
     shown: 'no limits',
-    flags: ['--limit-default', 'none', '--limit-bad-keys', 'none'],
+    flags: ['--limit-bad-keys', 'none'],
     keyLimit: 'none',
   },
   {
