@@ -20,7 +20,7 @@ export interface CountedWard extends Ward {
 export interface KeyedWard {
   readonly keys: NumberedKeys
   /** Another guard over the same store, with an empty cache. */
-  readonly openWard: (cachedKeysMax: number) => Promise<CountedWard>
+  readonly openWard: (cachedKeysMax: number, limits?: readonly string[]) => Promise<CountedWard>
   /** How long it took to add the keys, in seconds. */
   readonly loadSeconds: number
   readonly remove: () => void
@@ -34,7 +34,8 @@ export async function createKeyedWard(count: number): Promise<KeyedWard> {
   const file = join(folder.path, 'modelward.db')
   const peppers = parsePeppers(drawPepper(1), 'the benchmark')
   const keys = createNumberedKeys(format, peppers)
-  const openWard = (cachedKeysMax: number) => openCounted(file, peppers, cachedKeysMax)
+  const openWard: KeyedWard['openWard'] = (cachedKeysMax, limits = []) =>
+    openCounted(file, peppers, cachedKeysMax, limits)
   const ward = await openWard(2)
   const startedAt = performance.now()
   for (let first = 0; first < count; first += batchSize) {
@@ -47,7 +48,12 @@ export async function createKeyedWard(count: number): Promise<KeyedWard> {
   return { keys, openWard, loadSeconds, remove: folder.remove }
 }
 
-async function openCounted(file: string, peppers: Peppers, cachedKeysMax: number): Promise<CountedWard> {
+async function openCounted(
+  file: string,
+  peppers: Peppers,
+  cachedKeysMax: number,
+  limitDefault: readonly string[],
+): Promise<CountedWard> {
   const store = openSqliteKeyStore({ file })
   let lookUps = 0
   const counted: typeof store = {
@@ -68,6 +74,7 @@ async function openCounted(file: string, peppers: Peppers, cachedKeysMax: number
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format,
     cachedKeysMax,
+    limitDefault,
   })
   return { ...ward, lookUps: () => lookUps }
 }
