@@ -1,4 +1,4 @@
-import type { Bench, BenchResult } from '../bench.ts'
+import type { Bench, BenchResult, Target } from '../bench.ts'
 import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
 import { type Appended, measureAppend } from './measure-append.ts'
 import { measureQuery, type Queried } from './measure-query.ts'
@@ -27,33 +27,21 @@ export const benchLedger: Bench = async ({ rounds = 3, seconds = 5, records = 1_
   const queries = new Map<number, Queried>()
   for (const keys of keyCounts) {
     tell(`${records.toLocaleString('en')} records of ${keys.toLocaleString('en')} keys`)
-    queries.set(keys, await measureQuery(records, keys, tell))
+    queries.set(keys, await measureQuery(records, keys))
   }
   return report(appends, queries, records)
 }
 
 function report(appends: Appends, queries: Queries, records: number): BenchResult {
   const count = records.toLocaleString('en')
-  const best = Math.max(...depths.map((depth) => medianOf(appends, depth, 'recordsPerSecond')))
-  const atLoad = medianOf(appends, 64, 'recordsPerSecond')
   const slowest = Math.max(...[...queries.values()].map(({ last100Ms }) => last100Ms.p50))
   const largest = Math.max(...[...queries.values()].map(({ bytesPerRecord }) => bytesPerRecord))
   return {
     name: 'ledger',
     tables: [appendTable(appends), queryTable(queries, count)],
     targets: [
-      {
-        name: 'writer alone',
-        wanted: '≥ 100,000 records/s',
-        measured: formatNumber(best, 0),
-        isMet: best >= 100_000,
-      },
-      {
-        name: 'writer alone, 64 in flight',
-        wanted: '≥ 100,000 records/s',
-        measured: formatNumber(atLoad, 0),
-        isMet: atLoad >= 100_000,
-      },
+      rateTarget(appends, 64, 200_000),
+      rateTarget(appends, 4_096, 400_000),
       {
         name: `one key's last 100 of ${count} (p50)`,
         wanted: '≤ 20 ms',
@@ -68,17 +56,23 @@ function report(appends: Appends, queries: Queries, records: number): BenchResul
       },
     ],
     notes: [
-      'An append is done once its commit is on the disk (`synchronous=FULL`): with few in flight the disk decides.',
-      'Appends are made, encoded, chained, committed, indexed and checkpointed in one process with three threads.',
+      'An append is done once its commit is on the disk: with few in flight the disk decides.',
+      'Appends are made, encoded, chained, committed, indexed and checkpointed in one process, threads included.',
       'Query times are those of a reader in another connection, its thread included, after one query that does not count.',
-      'Bytes a record: the database file after a clean close, its index included, divided by the records.',
+      'Bytes a record: all of the ledger’s files after a clean close, the index included, divided by the records.',
     ],
     samples: { appends: Object.fromEntries(appends), queries: Object.fromEntries(queries) },
   }
 }
 
-function medianOf(appends: Appends, depth: number, figure: keyof Appended): number {
-  return spreadOf((appends.get(depth) ?? []).map((appended) => appended[figure])).median
+function rateTarget(appends: Appends, depth: (typeof depths)[number], least: number): Target {
+  const rate = spreadOf((appends.get(depth) ?? []).map(({ recordsPerSecond }) => recordsPerSecond))
+  return {
+    name: `the ledger alone, ${formatNumber(depth, 0)} in flight`,
+    wanted: `≥ ${formatNumber(least, 0)} records/s`,
+    measured: formatSpread(rate, 0),
+    isMet: rate.median >= least,
+  }
 }
 
 function appendTable(appends: Appends): BenchResult['tables'][number] {

@@ -1,9 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openSqliteLedger } from '../../src/storage/sqlite/ledger/ledger.ts'
 import { percentileOf } from '../statistics.ts'
+import { openLedgerFolder } from './ledger-folder.ts'
 import { recordOf } from './record-of.ts'
 
 export interface Appended {
@@ -20,8 +19,7 @@ export interface Appended {
 export async function measureAppend(inFlight: number, seconds: number): Promise<Appended> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-bench-'))
   try {
-    const { privateKey: signingKey } = generateKeyPairSync('ed25519')
-    const ledger = await openSqliteLedger({ file: join(folder, 'ledger.db'), signingKey })
+    const storage = await openLedgerFolder(join(folder, 'data'))
     // Made before: a server has them at hand anyway.
     const first = recordOf(0, 10_000)
     const entries = Array.from({ length: 50_000 }, (_, index) => recordOf(index, 10_000))
@@ -30,7 +28,7 @@ export async function measureAppend(inFlight: number, seconds: number): Promise<
     let endsAt = 0
     const appendOn = async (): Promise<void> => {
       for (let now = performance.now(); now < endsAt; ) {
-        await ledger.append(entries[number++ % entries.length] ?? first)
+        await storage.ledger.append(entries[number++ % entries.length] ?? first)
         const then = performance.now()
         latencies.push(then - now)
         now = then
@@ -46,7 +44,7 @@ export async function measureAppend(inFlight: number, seconds: number): Promise<
     // Not counted: the code is compiled meanwhile.
     await run(500)
     const ms = await run(seconds * 1_000)
-    await ledger.close()
+    await storage.close()
     const samples = Float64Array.from(latencies)
     return {
       recordsPerSecond: samples.length / (ms / 1_000),
