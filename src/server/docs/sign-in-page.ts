@@ -54,10 +54,10 @@ export function sendSignIn(
   next: string,
 ): FastifyReply {
   closeOverBody(request, reply)
+  reply.code(refusal.status).headers(refusal.headers)
   // Under `no-referrer` browsers would send the form with `Origin: null`, as another site's form
   // would.
-  reply.code(refusal.status).headers(refusal.headers).header('referrer-policy', 'same-origin')
-  return sendPage(reply, formatPage(refusal, next), policy)
+  return sendPage(reply, formatPage(refusal, next), policy, 'same-origin')
 }
 
 /** A page is what a session opens, or an unknown path, when a browser navigates to it. */

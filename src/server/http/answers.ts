@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from './log.ts'
 
-/** What every answer carries beside its request id. HTML pages add a policy of their own. */
+/** What every answer carries beside its request id. Pages add policies of their own. */
 export const answerHeaders: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
-  'referrer-policy': 'no-referrer',
 }
 
 /** Sets what every answer carries, before anything can refuse. */
@@ -13,11 +12,20 @@ export function setAnswerHeaders(request: FastifyRequest, reply: FastifyReply): 
   reply.header('x-request-id', request.id).headers(answerHeaders)
 }
 
-/** Sends a page. The policy loads what the page itself brings, and no other page may frame it. */
-export function sendPage(reply: FastifyReply, html: string, policy: string): FastifyReply {
+/**
+ * Sends a page. The policy loads what the page itself brings, and no other page may frame it. Only
+ * a page has links and forms that a referrer policy is about.
+ */
+export function sendPage(
+  reply: FastifyReply,
+  html: string,
+  policy: string,
+  referrer: 'no-referrer' | 'same-origin' = 'no-referrer',
+): FastifyReply {
   return reply
     .header('content-type', 'text/html; charset=utf-8')
     .header('content-security-policy', `${policy}; base-uri 'none'; frame-ancestors 'none'`)
+    .header('referrer-policy', referrer)
     .send(html)
 }
 
