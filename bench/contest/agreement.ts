@@ -9,8 +9,7 @@ export const turnsMin = 5
  * How far samples of the same thing lie apart: most less least, over the median.
  *
  * The one farthest from the median is left out: a machine that was taken away for a moment spoils
- * one turn, and moves a median of ratios by next to nothing. Two such turns are a noisy machine, and
- * count.
+ * one turn, and moves a median of ratios by next to nothing. Two such turns count.
  */
 export function disagreementOf(samples: readonly number[]): number {
   const { median } = spreadOf(samples)

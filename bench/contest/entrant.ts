@@ -21,9 +21,9 @@ export interface Answer {
 }
 
 /**
- * What the load generator's core does between two answers: `blocking`, it goes idle, and each answer
- * must wake it, which a virtual machine makes dear and uneven; `spinning`, a process that yields to
- * all others keeps it awake.
+ * What the load generator's core does between two answers: `blocking`, it goes idle, and waking it
+ * takes long on a virtual machine, now more, now less; `spinning`, a process that yields to all
+ * others keeps it awake.
  */
 export type LoadMode = 'blocking' | 'spinning'
 
@@ -117,8 +117,8 @@ export async function readAnswer(entrant: Entrant): Promise<Answer> {
 }
 
 /**
- * Its answer. Throws unless it also refuses a wrong key, and logs requests if and only if it is said
- * to: a default that changes must not change what a row is about.
+ * Its answer. Throws unless it also refuses a wrong key, and logs requests if and only if it is
+ * said to: a default that changes must not change what a row is about.
  */
 export async function checkEntrant(entrant: Entrant): Promise<Answer> {
   const { contestant, server, load } = entrant

@@ -52,7 +52,7 @@ export async function runContest(
   }
 }
 
-/** Without a core that is the generator's alone, a process that spins there would slow the server. */
+/** A process that spins on a core that the server may use would slow the server. */
 function loadsOf(load: LoadMode | 'both', isPinned: boolean): readonly LoadMode[] {
   if (!isPinned) return ['blocking']
   return load === 'both' ? ['blocking', 'spinning'] : [load]

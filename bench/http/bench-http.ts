@@ -4,7 +4,7 @@ import { findContestants } from './contestants.ts'
 
 const of = 'modelward'
 
-/** What `--quick` leaves: under two minutes, and each target still has what it is judged against. */
+/** Under two minutes; each target keeps what it is judged against. */
 const quickly = {
   only: [of, 'fastify', 'fastify-headers', 'plugins', 'fastapi'],
   rounds: 5,
