@@ -46,7 +46,10 @@ export function reportContest(
   const tables = [...turns].flatMap(([load, byName]) => {
     const of: TurnsOf = (one) => byName.get(one ?? '') ?? []
     const title = `POST /predict, one core, 64 connections, ${load}: ${loads[load]}`
-    return [{ title, columns, rows: contestants.map((one) => rowOf(one, of)) }, changeTable(contestants, of)]
+    return [
+      { title, columns, rows: contestants.map((one) => rowOf(one, of)) },
+      changeTable(contestants, of, load),
+    ]
   })
   const baseOf = (of: string) => contestants.find((one) => one.name === of)?.base ?? of
   return {
@@ -90,10 +93,10 @@ function rowOf({ name, describes, base, sameHeaders, missing }: Contestant, of: 
 }
 
 /** What became of each row of the other checkout; without one, no rows. */
-function changeTable(contestants: readonly Contestant[], of: TurnsOf): Table {
+function changeTable(contestants: readonly Contestant[], of: TurnsOf, load: LoadMode): Table {
   const compared = contestants.filter(({ before }) => of(before).length > 0)
   return {
-    title: 'This checkout over the other',
+    title: `This checkout over the other, ${load}`,
     columns: ['server', 'requests/s', 'CPU µs/request', 'p50', 'p99', 'RSS'],
     rows: compared.map(({ name, describes, before }) => [
       describes,
