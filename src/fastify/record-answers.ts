@@ -62,7 +62,8 @@ export function recordUpgrade(
 function answerOf(request: FastifyRequest, reply: FastifyReply): Answer {
   return {
     status: reply.statusCode,
-    route: request.is404 ? null : (request.routeOptions.url ?? null),
+    // Undefined for an unknown path.
+    route: request.routeOptions.url ?? null,
     requestId: request.id,
   }
 }

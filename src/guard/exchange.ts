@@ -268,13 +268,14 @@ interface RequestObject {
 }
 
 /**
- * Exchanges at objects that take no property. A `WeakMap` for all would cost more than the guard.
+ * Exchanges at objects that take no property, once there is one. Asking a `WeakMap` for each
+ * request would cost more than the guard.
  */
-const elsewhere = new WeakMap<object, Exchange>()
+let elsewhere: WeakMap<object, Exchange> | undefined
 
 /** The exchange of one guard at a request; without `deps`, that of the guard that saw it last. */
 export function findExchange(request: object, deps?: ExchangeDeps): Exchange | undefined {
-  let exchange = (request as RequestObject)[exchangeKey] ?? elsewhere.get(request)
+  let exchange = (request as RequestObject)[exchangeKey] ?? elsewhere?.get(request)
   while (exchange !== undefined && deps !== undefined && exchange.deps !== deps) exchange = exchange.next
   return exchange
 }
@@ -288,9 +289,14 @@ export function detachExchange(request: object, deps: ExchangeDeps): void {
 }
 
 export function attachExchange(request: object, exchange: Exchange | undefined): void {
-  if (Object.isExtensible(request)) (request as RequestObject)[exchangeKey] = exchange
-  else if (exchange === undefined) elsewhere.delete(request)
-  else elsewhere.set(request, exchange)
+  try {
+    const holder: RequestObject = request
+    holder[exchangeKey] = exchange
+  } catch {
+    elsewhere ??= new WeakMap()
+    if (exchange === undefined) elsewhere.delete(request)
+    else elsewhere.set(request, exchange)
+  }
 }
 
 /** Notes the problem that a request is answered with, at every exchange of it. */

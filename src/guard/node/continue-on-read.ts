@@ -9,7 +9,7 @@ const waiting = new WeakSet<IncomingMessage>()
  * it to Node, which has sent it before any guard ran.
  */
 export function continueOnRead(request: IncomingMessage, response: ServerResponse): void {
-  if (waiting.has(request) || !isLeftToApp(request)) return
+  if (!isLeftToApp(request) || waiting.has(request)) return
   waiting.add(request)
   const send = (): void => {
     request.off('newListener', onListener).off('resume', send)
