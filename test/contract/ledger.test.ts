@@ -1,6 +1,7 @@
 import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { processScheduler, type Scheduler } from '../../src/core/scheduler.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { openSqliteLedger, type SqliteLedgerOptions } from '../../src/storage/sqlite/ledger/ledger.ts'
@@ -91,6 +92,32 @@ describe('a ledger in SQLite', () => {
     await ledger.append(requestOf())
     truncateSync(file)
     await expect(ledger.append(requestOf())).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  })
+
+  test('does not keep an answer waiting for a disk that does not answer, and goes on once it does', async () => {
+    let isSlow = false
+    const scheduler: Scheduler = {
+      ...processScheduler,
+      after(ms, run) {
+        if (!isSlow) return processScheduler.after(ms, run)
+        // All of the time passes before the disk can answer.
+        run()
+        return () => {}
+      },
+    }
+    const { telemetry, events } = collectEvents()
+    const ledger = await openLedger({ scheduler, telemetry })
+    isSlow = true
+    await expect(ledger.append(requestOf({ requestId: 'late' }))).rejects.toMatchObject({
+      ...unavailable,
+      message: 'ledger: the disk has not answered for 5 s',
+    })
+    isSlow = false
+    // Whether it was written was unknown: the disk was slow, and it was.
+    await vi.waitFor(async () => expect(await readAll(ledger, { requestId: 'late' })).toHaveLength(1))
+    await vi.waitFor(() => ledger.append(requestOf({ requestId: 'next' })))
+    expect(events.map(({ name }) => name)).toEqual(['ledger.unreachable', 'ledger.back'])
+    checkChains(await readAll(ledger))
   })
 
   test('a checkpoint comes with every so many records, and is told', async () => {

@@ -1,6 +1,5 @@
 import { type ChainHash, chainHashBytes } from './chain.ts'
-import { ledgerEntryBytesMax } from './encoding.ts'
-import { VarintReader, writeVarint } from './varint.ts'
+import { ledgerEntryBytesMax, VarintReader, writeVarint } from './encoding.ts'
 
 /** Consecutive records of one stream, as one commit writes them. */
 export interface LedgerBlock {

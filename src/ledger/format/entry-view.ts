@@ -1,4 +1,4 @@
-import { VarintReader } from './varint.ts'
+import { VarintReader } from './encoding.ts'
 
 /** The texts of an entry that queries filter by, by their place among its texts. */
 export const viewedTexts = { requestId: 0, code: 2, keyId: 3, owner: 4, route: 6 } as const
@@ -56,6 +56,13 @@ export class EntryView {
     const length = this.#lengths[place] ?? -1
     const start = this.#starts[place] ?? 0
     return length < 0 ? null : this.#body.toString('utf8', start, start + length)
+  }
+
+  /** The bytes of a text that is not null, as they lie in the body. */
+  bytes(text: ViewedText): Uint8Array {
+    const place = viewedTexts[text]
+    const start = this.#starts[place] ?? 0
+    return this.#body.subarray(start, start + (this.#lengths[place] ?? 0))
   }
 
   /** Where the bytes of the text at a place begin. */

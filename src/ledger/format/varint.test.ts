@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { VarintReader, writeVarint } from './varint.ts'
+import { VarintReader, writeVarint } from './encoding.ts'
 
 test('a varint is read as it was written, up to 2^53', () => {
   fc.assert(

@@ -86,7 +86,7 @@ async function openCheckedPeppers(
 }
 
 async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
-  const { ledger = {}, clock, monotonic, telemetry = noTelemetry } = options
+  const { ledger = {}, clock, monotonic, scheduler, telemetry = noTelemetry } = options
   if (ledger === 'none') return undefined
   const { keepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
   const open = async (): Promise<Ledger> =>
@@ -96,6 +96,7 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
       retention: { ageMs: keepMs, bytes: bytesMax },
       clock,
       monotonic,
+      scheduler,
       onCheckpoint,
       telemetry,
     })

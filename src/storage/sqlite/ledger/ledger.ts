@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '../../../core/fault.ts'
+import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { createBoundedWait } from '../../group-commit/bounded-wait.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
@@ -20,6 +22,8 @@ export interface SqliteLedgerOptions {
   readonly clock?: Clock | undefined
   /** Milliseconds, never jumps: shows retention that `clock` has. @default performance.now */
   readonly monotonic?: Clock | undefined
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler | undefined
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
@@ -37,6 +41,8 @@ export interface SqliteLedgerOptions {
 
 /** Most entries that wait; some ten megabytes. */
 const entriesMax = 65_536
+/** A disk that has not answered for so long is out of reach: answers do not wait any longer. */
+const stallMs = 5_000
 
 /**
  * Opens a ledger in an SQLite file, which several processes may write at once, each a stream of its
@@ -99,6 +105,11 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   const thread = createLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }, () =>
     telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
   )
+  const commits = createBoundedWait({
+    scheduler: options.scheduler ?? processScheduler,
+    ms: stallMs,
+    tooSlow: stalled,
+  })
   let isOut = false
   let isCheckpointDue = false
 
@@ -113,7 +124,7 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   async function reportCommit(committing: Promise<Committed>): Promise<Committed> {
     let committed: Committed
     try {
-      committed = await committing
+      committed = await commits.wait(committing)
     } catch (reason) {
       if (!isOut) telemetry?.event('ledger.unreachable', {}, reason)
       isOut = true
@@ -130,7 +141,7 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
     entriesMax,
   })
   return {
-    append: queue.append,
+    append: (entry) => (commits.isStalled() ? Promise.reject(stalled()) : queue.append(entry)),
     async open() {
       report(await thread.open({ now: now() }))
     },
@@ -147,4 +158,8 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
       if (committed !== undefined) report(committed)
     },
   }
+}
+
+function stalled(): Fault {
+  return new Fault('ledger_unavailable', `ledger: the disk has not answered for ${stallMs / 1_000} s`)
 }

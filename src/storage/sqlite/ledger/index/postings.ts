@@ -1,6 +1,6 @@
 import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
+import { VarintReader, writeVarint } from '../../../../ledger/format/encoding.ts'
 import { EntryView } from '../../../../ledger/format/entry-view.ts'
-import { VarintReader, writeVarint } from '../../../../ledger/format/varint.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 
@@ -99,25 +99,41 @@ function postingsOf(database: SqliteDatabase, segment: Segment): Map<string, num
   const select = database.prepare<{ body: Uint8Array }>('SELECT body FROM block WHERE id = ?')
   const postings = new Map<string, number[]>()
   const entry = new EntryView()
+  const lasts: LastText[] = prefixes.map(([prefix, text]) => ({ prefix, text, bytes: noBytes, ids: [] }))
   for (const { id } of segment.blocks) {
     const found = select.get(id)
     if (found === undefined) continue
     const body = bufferOf(found.body)
     walkEntries(body, (start) => {
       entry.read(body, start)
-      for (const [prefix, text] of prefixes) {
-        const value = entry.text(text)
-        if (value !== null) addId(postings, prefix + value, id)
-      }
+      for (const last of lasts) addId(postings, entry, last, id)
     })
   }
   return postings
 }
 
-function addId(postings: Map<string, number[]>, term: string, id: number): void {
-  const ids = postings.get(term)
-  if (ids === undefined) postings.set(term, [id])
-  else if (ids.at(-1) !== id) ids.push(id)
+/** The text of one kind that was met last, and the ids of its blocks. */
+interface LastText {
+  readonly prefix: string
+  readonly text: (typeof prefixes)[number][1]
+  bytes: Uint8Array
+  ids: number[]
+}
+
+/** No text has these bytes: they are not UTF-8. */
+const noBytes = Uint8Array.of(0xff)
+
+function addId(postings: Map<string, number[]>, entry: EntryView, last: LastText, id: number): void {
+  // Consecutive texts are often the same: to compare bytes costs less than to make a string.
+  if (!entry.isText(last.text, last.bytes)) {
+    const value = entry.text(last.text)
+    if (value === null) return
+    const term = last.prefix + value
+    last.ids = postings.get(term) ?? []
+    last.bytes = entry.bytes(last.text)
+    if (last.ids.length === 0) postings.set(term, last.ids)
+  }
+  if (last.ids.at(-1) !== id) last.ids.push(id)
 }
 
 /** Finds blocks by a term. */
