@@ -14,7 +14,9 @@ export const processScheduler: Scheduler = {
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, timerMsMax))
     timer.unref()
-    return () => clearTimeout(timer)
+    return function cancel() {
+      clearTimeout(timer)
+    }
   },
   yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
 }

@@ -107,15 +107,16 @@ describe('a ledger in SQLite', () => {
     }
     const { telemetry, events } = collectEvents()
     const ledger = await openLedger({ scheduler, telemetry })
+    const refused = { ...unavailable, message: 'ledger: the disk has not answered for 5 s' }
     isSlow = true
-    await expect(ledger.append(requestOf({ requestId: 'late' }))).rejects.toMatchObject({
-      ...unavailable,
-      message: 'ledger: the disk has not answered for 5 s',
-    })
+    await expect(ledger.append(requestOf({ requestId: 'late' }))).rejects.toMatchObject(refused)
     isSlow = false
+    // In the same turn: the disk has not answered yet.
+    await expect(ledger.append(requestOf({ requestId: 'behind' }))).rejects.toMatchObject(refused)
     // Whether it was written was unknown: the disk was slow, and it was.
     await vi.waitFor(async () => expect(await readAll(ledger, { requestId: 'late' })).toHaveLength(1))
     await vi.waitFor(() => ledger.append(requestOf({ requestId: 'next' })))
+    expect(await readAll(ledger, { requestId: 'behind' })).toEqual([])
     expect(events.map(({ name }) => name)).toEqual(['ledger.unreachable', 'ledger.back'])
     checkChains(await readAll(ledger))
   })

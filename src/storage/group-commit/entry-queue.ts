@@ -23,6 +23,8 @@ export interface EntryQueue {
    *   TypeError for an entry that cannot be encoded; all by rejecting
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
+  /** Refuses entries with a fault from now on; undefined: takes them again. */
+  readonly refuse: (fault: Fault | undefined) => void
   /** Takes no more entries. Resolves once those appended so far have settled. */
   readonly close: () => Promise<void>
 }
@@ -48,6 +50,7 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   let waiting = 0
   let unused: Buffer | undefined
   let isOpen = true
+  let refused: Fault | undefined
 
   function beginBatch(): Batch {
     const bytes = unused ?? Buffer.allocUnsafeSlow(firstBytes)
@@ -83,6 +86,7 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   return {
     append(entry) {
       if (!isOpen) return Promise.reject(new Fault('ledger_unavailable', 'ledger: it is closed'))
+      if (refused !== undefined) return Promise.reject(refused)
       if (waiting >= entriesMax)
         return Promise.reject(new Fault('ledger_unavailable', `ledger: ${entriesMax} entries are waiting`))
       const last = batches.at(-1)
@@ -95,6 +99,9 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
       waiting += 1
       commits.begin()
       return batch.outcome.promise
+    },
+    refuse(fault) {
+      refused = fault
     },
     close() {
       isOpen = false

@@ -5,7 +5,6 @@ import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
-import { createBoundedWait } from '../../group-commit/bounded-wait.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
@@ -102,14 +101,10 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 
 function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
   const { file, signingKey, checkpointRecords = 10_000, onCheckpoint, telemetry } = options
+  const { scheduler = processScheduler } = options
   const thread = createLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }, () =>
     telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
   )
-  const commits = createBoundedWait({
-    scheduler: options.scheduler ?? processScheduler,
-    ms: stallMs,
-    tooSlow: stalled,
-  })
   let isOut = false
   let isCheckpointDue = false
 
@@ -123,12 +118,19 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   /** Reports an outage once when it begins and once when it is over, however many commits fail. */
   async function reportCommit(committing: Promise<Committed>): Promise<Committed> {
     let committed: Committed
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const cancel = scheduler.after(stallMs, function giveUp() {
+      stall(committing)
+      reject(stalled())
+    })
     try {
-      committed = await commits.wait(committing)
+      committed = await Promise.race([committing, late])
     } catch (reason) {
       if (!isOut) telemetry?.event('ledger.unreachable', {}, reason)
       isOut = true
       throw reason
+    } finally {
+      cancel()
     }
     if (isOut) telemetry?.event('ledger.back', {})
     isOut = false
@@ -136,12 +138,19 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
     return committed
   }
 
+  /** Until the disk answers, more would only wait behind what is late. */
+  function stall(committing: Promise<Committed>): void {
+    const goOn = (): void => queue.refuse(undefined)
+    queue.refuse(stalled())
+    committing.then(goOn, goOn)
+  }
+
   const queue = createEntryQueue({
     send: (entries) => reportCommit(thread.ask('write', { entries, now: now() }, entries.buffer)),
     entriesMax,
   })
   return {
-    append: (entry) => (commits.isStalled() ? Promise.reject(stalled()) : queue.append(entry)),
+    append: queue.append,
     async open() {
       report(await thread.open({ now: now() }))
     },
