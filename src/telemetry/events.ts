@@ -126,7 +126,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'the ledger cannot be written',
     remedy:
-      'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, or release the lock.',
+      'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, release the lock, or see why the disk does not answer.',
     fields: {},
   },
   'ledger.back': {

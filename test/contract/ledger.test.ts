@@ -96,21 +96,24 @@ describe('a ledger in SQLite', () => {
 
   test('does not keep an answer waiting for a disk that does not answer, and goes on once it does', async () => {
     let isSlow = false
+    let waiting: Promise<void> | undefined
     const scheduler: Scheduler = {
       ...processScheduler,
       after(ms, run) {
         if (!isSlow) return processScheduler.after(ms, run)
-        // All of the time passes before the disk can answer.
+        // All of the time passes before the disk can answer, and an entry waits behind the commit.
+        waiting = ledger.append(requestOf({ requestId: 'behind' }))
         run()
         return () => {}
       },
     }
     const { telemetry, events } = collectEvents()
-    const ledger = await openLedger({ scheduler, telemetry })
+    const ledger: Ledger = await openLedger({ scheduler, telemetry })
     const refused = { ...unavailable, message: 'ledger: the disk has not answered for 5 s' }
     isSlow = true
     await expect(ledger.append(requestOf({ requestId: 'late' }))).rejects.toMatchObject(refused)
     isSlow = false
+    await expect(waiting).rejects.toMatchObject(refused)
     // In the same turn: the disk has not answered yet.
     await expect(ledger.append(requestOf({ requestId: 'behind' }))).rejects.toMatchObject(refused)
     // Whether it was written was unknown: the disk was slow, and it was.

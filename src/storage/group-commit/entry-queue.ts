@@ -23,7 +23,7 @@ export interface EntryQueue {
    *   TypeError for an entry that cannot be encoded; all by rejecting
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
-  /** Refuses entries with a fault from now on; undefined: takes them again. */
+  /** Refuses the entries that wait, and those that come; undefined: takes them again. */
   readonly refuse: (fault: Fault | undefined) => void
   /** Takes no more entries. Resolves once those appended so far have settled. */
   readonly close: () => Promise<void>
@@ -102,6 +102,10 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
     },
     refuse(fault) {
       refused = fault
+      if (fault === undefined) return
+      for (const { outcome } of batches) outcome.reject(fault)
+      batches = []
+      waiting = 0
     },
     close() {
       isOpen = false

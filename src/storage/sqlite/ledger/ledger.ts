@@ -40,7 +40,7 @@ export interface SqliteLedgerOptions {
 
 /** Most entries that wait; some ten megabytes. */
 const entriesMax = 65_536
-/** A disk that has not answered for so long is out of reach: answers do not wait any longer. */
+/** A commit without an answer of the disk for so long is given up, with all that waits behind it. */
 const stallMs = 5_000
 
 /**
@@ -138,7 +138,7 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
     return committed
   }
 
-  /** Until the disk answers, more would only wait behind what is late. */
+  /** Until the disk answers, everything else would only wait behind what is late. */
   function stall(committing: Promise<Committed>): void {
     const goOn = (): void => queue.refuse(undefined)
     queue.refuse(stalled())
