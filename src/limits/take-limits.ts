@@ -175,9 +175,14 @@ class TakenUsage implements Usage {
   get used(): Costs {
     if (this.#isGivenBack) return { requests: 0 }
     const used: Record<string, number> = { ...this.#uncounted }
+    // Linear: a streamed answer may have taken once for each of its pieces.
+    const byLimit = new Map<string, number>()
     for (const { use } of this.#parts) {
       const { measure } = use.limit
-      if (measure !== 'concurrent') used[measure] = Math.max(used[measure] ?? 0, this.#costUnder(use.name))
+      if (measure === 'concurrent') continue
+      const sum = (byLimit.get(use.name) ?? 0) + use.cost
+      byLimit.set(use.name, sum)
+      used[measure] = Math.max(used[measure] ?? 0, sum)
     }
     return used
   }
@@ -265,13 +270,6 @@ class TakenUsage implements Usage {
     const all = [...this.#states, ...states]
     this.#states = [...new Map(all.map((state) => [state.use.name, state])).values()]
     this.#headers = undefined
-  }
-
-  /** What one limit has counted, in several parts perhaps. */
-  #costUnder(name: string): number {
-    let sum = 0
-    for (const { use } of this.#parts) if (use.name === name) sum += use.cost
-    return sum
   }
 
   #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {

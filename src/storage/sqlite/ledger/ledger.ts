@@ -40,7 +40,7 @@ export interface SqliteLedgerOptions {
 
 /** Most entries that wait; some ten megabytes. */
 const entriesMax = 65_536
-/** A commit without an answer of the disk for so long is given up, with all that waits behind it. */
+/** A commit that the disk has not answered by then is given up, with all that waits behind it. */
 const stallMs = 5_000
 
 /**
