@@ -21,12 +21,13 @@ import { coalesceAnswers, setAnswerHeaders } from './http/answers.ts'
 import { decideBadPath } from './http/bad-path.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
-import { answerError, handleErrors, logFault, logRefusal } from './http/handle-errors.ts'
+import { answerError, handleErrors, logProblem, placeOf } from './http/handle-errors.ts'
 import { checkFraming, createHttpServer } from './http/http-server.ts'
 import { acceptJson } from './http/json-body.ts'
 import { createLog, type Log } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
+import { createDirectListener, type DirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import type { ServerOptions } from './server-options.ts'
 
@@ -48,7 +49,8 @@ export interface AppDeps {
 export async function createApp(deps: AppDeps, options: ServerOptions): Promise<FastifyInstance> {
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
-  const app = createFastify(options, log, ward)
+  const direct = createDirectListener({ ward, textMax: options.textMax, log, closing }, models, options)
+  const app = createFastify(options, log, ward, direct)
   acceptJson(app)
   handleErrors(app, log)
   coalesceAnswers(app, log)
@@ -60,9 +62,9 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   await app.register(modelward, {
     ward,
     answersThrown: false,
-    onUnrecorded: (request, fault) => logFault(log, request, fault),
+    onUnrecorded: (request, fault) => logProblem(log, placeOf(request), fault),
     onRefused(request, reply, refusal) {
-      logRefusal(log, request, refusal)
+      logProblem(log, placeOf(request), refusal)
       return answerWithSignIn(request, reply, refusal)
     },
   })
@@ -89,7 +91,12 @@ export function createAppLog({ logLevel, keyHeader, logStream }: ServerOptions):
   return createLog({ level: logLevel, keyHeader, stream: logStream })
 }
 
-function createFastify(options: ServerOptions, log: Log, ward: Ward): FastifyInstance {
+function createFastify(
+  options: ServerOptions,
+  log: Log,
+  ward: Ward,
+  direct: DirectListener | undefined,
+): FastifyInstance {
   return fastify({
     bodyLimit: options.bodyMax,
     // An owner may be longer than Fastify's 100 characters; the route refuses what is too long.
@@ -99,7 +106,7 @@ function createFastify(options: ServerOptions, log: Log, ward: Ward): FastifyIns
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: refuseConnection,
-    serverFactory: (handler) => createHttpServer(handler, options),
+    serverFactory: (handler) => createHttpServer(handler, { ...options, direct }),
     schemaController: {
       compilersFactory: {
         buildValidator: () => compileSchema as never,

@@ -6,16 +6,16 @@ import type { RequestHead } from '../../core/request-head.ts'
  */
 export class NodeHead implements RequestHead {
   readonly #raw: IncomingMessage
-  readonly #from: { readonly ip?: string | undefined }
+  readonly address: string | undefined
   #query: URLSearchParams | undefined
 
   /**
    * @param from knows the client's address, as the framework's own request does, which heeds
-   *   trusted proxies
+   *   trusted proxies; read now, for a socket that is closed has none
    */
   constructor(raw: IncomingMessage, from: { readonly ip?: string | undefined }) {
     this.#raw = raw
-    this.#from = from
+    this.address = from.ip
   }
 
   /**
@@ -38,10 +38,6 @@ export class NodeHead implements RequestHead {
   queryValues(name: string): readonly string[] {
     this.#query ??= new URLSearchParams(queryOf(this.#raw.url ?? ''))
     return this.#query.getAll(name)
-  }
-
-  get address(): string | undefined {
-    return this.#from.ip
   }
 }
 

@@ -21,13 +21,36 @@ export function answerError(
   error: unknown,
 ): FastifyReply {
   const thrown = classifyError(error)
-  if (thrown instanceof Fault) logFault(log, request, thrown)
-  else logRefusal(log, request, thrown)
+  logProblem(log, placeOf(request), thrown)
   return answerProblem(request, reply, thrown)
 }
 
-export function logFault(log: Log, request: FastifyRequest, fault: Fault): void {
-  const place = { ...placeOf(request), code: fault.code }
+/**
+ * Where a request ran into a problem: the route's pattern, not the path that was sent, for paths
+ * and queries are the client's text.
+ */
+export interface LogPlace {
+  readonly request_id: string
+  readonly method: string
+  readonly route: string | null
+}
+
+export function placeOf(request: FastifyRequest): LogPlace {
+  return { request_id: request.id, method: request.method, route: request.routeOptions.url ?? null }
+}
+
+/**
+ * Logs why a request was not answered as asked. A refusal is logged at a level that is off by
+ * default: a flood of bad keys must not fill the disk.
+ */
+export function logProblem(log: Log, at: LogPlace, thrown: Refusal | Fault): void {
+  if (thrown instanceof Fault) logFault(log, at, thrown)
+  else if (log.isLevelEnabled('debug'))
+    log.debug({ ...at, code: thrown.code, reason: thrown.reason }, 'refused')
+}
+
+function logFault(log: Log, at: LogPlace, fault: Fault): void {
+  const place = { ...at, code: fault.code }
   // While the ledger is out every request is this fault: what stands behind it is logged once, when
   // it goes out.
   if (fault.code === 'ledger_unavailable') log.error({ ...place, ...causeOf(fault) }, fault.message)
@@ -37,18 +60,4 @@ export function logFault(log: Log, request: FastifyRequest, fault: Fault): void 
 /** In a few words, without a stack; nothing where the fault says it itself. */
 function causeOf({ cause }: Fault): Readonly<Record<string, unknown>> {
   return cause instanceof Error ? { cause: cause.message } : {}
-}
-
-/**
- * Why a request was refused, at a level that is off by default: a flood of bad keys must not fill
- * the disk.
- */
-export function logRefusal(log: Log, request: FastifyRequest, refusal: Refusal): void {
-  if (!log.isLevelEnabled('debug')) return
-  log.debug({ ...placeOf(request), code: refusal.code, reason: refusal.reason }, 'refused')
-}
-
-/** The route's pattern, not the path that was sent: paths and queries are the client's text. */
-function placeOf(request: FastifyRequest): Readonly<Record<string, unknown>> {
-  return { request_id: request.id, method: request.method, route: request.routeOptions.url ?? null }
 }

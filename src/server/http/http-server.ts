@@ -16,6 +16,8 @@ export interface HttpServerOptions {
    * twice as long where it took something first. @default 30,000
    */
   readonly stallTimeoutMs?: number
+  /** Answers requests in the place of the handler, where it returns true. @default none */
+  readonly direct?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
 }
 
 /** Longest wait between two looks for requests that are late, in milliseconds. */
@@ -23,7 +25,7 @@ const timeoutCheckMsMax = 5_000
 
 /** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
-  const { headersMax, requestTimeout, stallTimeoutMs = 30_000 } = options
+  const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct } = options
   const server = createServer(
     {
       maxHeaderSize: headersMax,
@@ -36,7 +38,7 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
     },
     function serve(request, response) {
       response.setTimeout(stallTimeoutMs, cutOffStalled)
-      handler(request, response)
+      if (direct?.(request, response) !== true) handler(request, response)
     },
   )
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head

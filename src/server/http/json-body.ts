@@ -1,30 +1,40 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
+import { parse } from 'secure-json-parse'
 import { Refusal } from '../../core/refusal.ts'
 
 export const jsonMediaType = 'application/json; charset=utf-8'
 
-/**
- * Makes JSON the one kind of body. Text that is not JSON, or not UTF-8, is `input_invalid` and not
- * repeated; `__proto__` and `constructor.prototype` are refused, so that no later code can trip
- * over them. An empty body is undefined.
- */
+/** Makes JSON the one kind of body, read by `parseJsonBody`. */
 export function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    function parseBody(request, body: Buffer, done) {
-      if (body.length === 0) done(null, undefined)
-      else if (!isUtf8(body)) done(invalidBody('The body is not UTF-8 text', 'unicode_invalid'))
-      else
-        void parse(request, body.toString('utf8'), function takeValue(error, value) {
-          if (error) done(invalidBody('The body is not valid JSON', 'json_invalid'))
-          else done(null, value)
-        })
+    function parseBody(_request, body: Buffer, done) {
+      try {
+        done(null, parseJsonBody(body))
+      } catch (refusal) {
+        done(refusal as Refusal)
+      }
     },
   )
+}
+
+/**
+ * Reads a body. `__proto__` and `constructor.prototype` are refused, so that no later code can trip
+ * over them. An empty body is undefined.
+ *
+ * @throws Refusal `input_invalid` for text that is not JSON, or not UTF-8; it is not repeated
+ */
+export function parseJsonBody(body: Buffer): unknown {
+  if (body.length === 0) return undefined
+  if (!isUtf8(body)) throw invalidBody('The body is not UTF-8 text', 'unicode_invalid')
+  try {
+    return parse(body.toString('utf8'), { protoAction: 'error', constructorAction: 'error' })
+  } catch {
+    throw invalidBody('The body is not valid JSON', 'json_invalid')
+  }
 }
 
 function invalidBody(msg: string, type: string): Refusal {

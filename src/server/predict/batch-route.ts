@@ -5,7 +5,7 @@ import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { prefersAsync, readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
-import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { askModel, type PredictDeps, takeRouteCharacters, writePrediction } from './prediction.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** Most inputs that are answered at once; more become a job. */
@@ -49,8 +49,8 @@ async function predictBatch(
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
-      await takeCharacters(ward, inputs, request, reply)
-      const outputs = await askModel(model, inputs, reply)
+      await takeRouteCharacters(ward, inputs, request, reply)
+      const outputs = await askModel(model, inputs, reply.raw)
       const results = inputs.map((input, index) => writePrediction(model, input, outputs[index]))
       const headers = { 'content-type': jsonMediaType }
       return { status: 200, headers, body: `{"results":[${results.join()}]}` }

@@ -12,7 +12,7 @@ import {
   readWebhook,
   webhookWithoutJob,
 } from './predict-input.ts'
-import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { type PredictDeps, predictOne, takeRouteCharacters } from './prediction.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** What asking a model demands: the scope for all of them, or for this one. */
@@ -40,20 +40,16 @@ export function addPredictRoute(
       return submitPrediction(deps, { model, kind: 'single', inputs: [input], webhook }, request, reply)
     if (webhook !== undefined) throw webhookWithoutJob()
     if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
-    const taking = takeCharacters(ward, [input], request, reply)
+    const taking = takeRouteCharacters(ward, [input], request, reply)
     return taking === undefined
       ? predict(model, input, reply)
       : taking.then(() => predict(model, input, reply))
   })
 }
 
-/** Without a promise where the model answers at once. */
 function predict(model: ServedModel, input: unknown, reply: FastifyReply): string | Promise<string> {
-  const outputs = askModel(model, [input], reply)
   reply.header('content-type', jsonMediaType)
-  return outputs instanceof Promise
-    ? outputs.then(([output]) => writePrediction(model, input, output))
-    : writePrediction(model, input, outputs[0])
+  return predictOne(model, input, reply.raw)
 }
 
 /** Answers a repeated request as the first one. */
@@ -68,7 +64,7 @@ async function predictOnce(
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
-      await takeCharacters(ward, [input], request, reply)
+      await takeRouteCharacters(ward, [input], request, reply)
       const body = await predict(model, input, reply)
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },

@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { JobService } from '../../jobs/job-service.ts'
+import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { isSentiment } from '../../models/sentiment/sentiment-model.ts'
 import type { Ward } from '../../ward/ward.ts'
@@ -23,7 +25,7 @@ type Outputs = readonly unknown[]
 export function askModel(
   model: ServedModel,
   inputs: readonly unknown[],
-  { raw }: FastifyReply,
+  raw: ServerResponse,
 ): Outputs | Promise<Outputs> {
   // The response has emitted `close` already: the model would never see the abort.
   if (raw.closed) throw clientGone()
@@ -51,13 +53,7 @@ export function clientGone(): Refusal {
  *
  * @throws Refusal, by rejecting, where they do not fit
  */
-export function takeCharacters(
-  ward: PredictDeps['ward'],
-  inputs: readonly unknown[],
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> | undefined {
-  const usage = usageOf(ward, request)
+export function takeCharacters(usage: Usage, inputs: readonly unknown[]): Promise<void> | undefined {
   if (!usage.counts('characters')) return undefined
   return take()
 
@@ -65,8 +61,30 @@ export function takeCharacters(
     const characters = inputs.reduce<number>((sum, input) => sum + countInput(input), 0)
     const refusal = await usage.take({ characters })
     if (refusal !== undefined) throw refusal
-    reply.headers(usage.headers)
   }
+}
+
+/** The same on a route, whose answer then tells what is left. */
+export function takeRouteCharacters(
+  ward: PredictDeps['ward'],
+  inputs: readonly unknown[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> | undefined {
+  const usage = usageOf(ward, request)
+  return takeCharacters(usage, inputs)?.then(() => void reply.headers(usage.headers))
+}
+
+/** One prediction as it is answered; without a promise where the model answers at once. */
+export function predictOne(
+  model: ServedModel,
+  input: unknown,
+  raw: ServerResponse,
+): string | Promise<string> {
+  const outputs = askModel(model, [input], raw)
+  return outputs instanceof Promise
+    ? outputs.then(([output]) => writePrediction(model, input, output))
+    : writePrediction(model, input, outputs[0])
 }
 
 /** What of a model stands in its answers. */

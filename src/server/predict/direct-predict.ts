@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Maybe } from '../../core/after.ts'
+import type { Fault } from '../../core/fault.ts'
+import { problemOf } from '../../core/problem.ts'
+import type { Caller } from '../../guard/caller.ts'
+import type { Demand } from '../../guard/demand.ts'
+import { type Exchange, noteProblem } from '../../guard/exchange.ts'
+import { faultAnswer } from '../../guard/fault-answer.ts'
+import { lingerOverBody } from '../../guard/node/lingering-close.ts'
+import { NodeHead } from '../../guard/node/node-head.ts'
+import type { Verdict } from '../../guard/verdict.ts'
+import { endWithAnswer } from '../../limits/take-limits.ts'
+import type { ServedModel } from '../../models/model.ts'
+import { answerHeaders } from '../http/answers.ts'
+import { classifyError } from '../http/classify-error.ts'
+import { type LogPlace, logProblem } from '../http/handle-errors.ts'
+import { checkFraming } from '../http/http-server.ts'
+import { jsonMediaType, parseJsonBody } from '../http/json-body.ts'
+import type { Log } from '../http/log.ts'
+import type { ServerOptions } from '../server-options.ts'
+import { type ModelPath, modelPaths } from './model-routes.ts'
+import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
+import { predictDemand } from './predict-route.ts'
+import { clientGone, type PredictDeps, predictOne, takeCharacters } from './prediction.ts'
+
+/** Answers a request that it fully understands; false: the request is untouched, and the app's. */
+export type DirectListener = (request: IncomingMessage, response: ServerResponse) => boolean
+
+/** Where one text is predicted. */
+interface PredictEndpoint extends Pick<ModelPath, 'route' | 'model'> {
+  readonly demand: Demand
+}
+
+/**
+ * Takes the hottest request past the framework (docs/performance.md says what that is worth): one
+ * text for a model, in the plainest form. Undefined where the app must see every request: pages of
+ * other origins need its headers, and it writes the lines of the log.
+ */
+export function createDirectListener(
+  deps: DirectDeps,
+  models: ReadonlyMap<string, ServedModel>,
+  { bodyMax, corsOrigins, logRequests }: Pick<ServerOptions, 'bodyMax' | 'corsOrigins' | 'logRequests'>,
+): DirectListener | undefined {
+  if (corsOrigins.length > 0 || logRequests) return undefined
+  const endpoints = new Map<string, PredictEndpoint>()
+  for (const { path, route, model } of modelPaths(models))
+    if (model.input === 'text') endpoints.set(path, { route, model, demand: predictDemand(model) })
+  return function takeDirect(request, response) {
+    const endpoint = request.method === 'POST' ? endpoints.get(request.url ?? '') : undefined
+    if (endpoint === undefined || deps.closing.aborted || !isPlain(request, bodyMax)) return false
+    new DirectPrediction(deps, endpoint, request, response).begin()
+    return true
+  }
+}
+
+/** Headers that change how a request is read or answered: with one of them, it is the app's. */
+const beyond = [
+  'expect',
+  'forwarded',
+  'idempotency-key',
+  'origin',
+  'prefer',
+  'transfer-encoding',
+  'upgrade',
+  'x-forwarded-for',
+] as const
+
+/** Whether it is JSON of a known length, without a header that asks for more. */
+function isPlain(request: IncomingMessage, bodyMax: number): boolean {
+  const { headers } = request
+  if (headers['content-type'] !== 'application/json' || request.httpVersion !== '1.1') return false
+  const length = Number(headers['content-length'] ?? 0)
+  if (!(length > 0 && length <= bodyMax)) return false
+  for (const name of beyond) if (headers[name] !== undefined) return false
+  return checkFraming(request) === undefined
+}
+
+interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
+  readonly log: Log
+  readonly closing: AbortSignal
+}
+
+const noQuery = {}
+const success = Object.entries({ ...answerHeaders, 'content-type': jsonMediaType }).flat()
+
+/**
+ * One prediction, answered without the framework: a function for the head, one for the body, one
+ * for sending. The steps are those of `addPredictRoute`, and so are the answers.
+ */
+class DirectPrediction {
+  readonly #deps: DirectDeps
+  readonly #endpoint: PredictEndpoint
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #id = randomUUID()
+  readonly #exchange: Exchange
+  #isAnswered = false
+
+  constructor(
+    deps: DirectDeps,
+    endpoint: PredictEndpoint,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    this.#deps = deps
+    this.#endpoint = endpoint
+    this.#request = request
+    this.#response = response
+    const head = new NodeHead(request, { ip: request.socket.remoteAddress })
+    this.#exchange = deps.ward.guard.open(request, head, 'POST', this.#id)
+  }
+
+  /** Admits or refuses, before any byte of the body is read. */
+  begin(): void {
+    try {
+      const verdict = this.#deps.ward.guard.admit(this.#exchange, this.#endpoint.demand)
+      if (verdict instanceof Promise) verdict.then(this.#heed).catch(this.#fail)
+      else this.#heed(verdict)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  readonly #heed = (verdict: Verdict<Caller | null>): void => {
+    if (!verdict.admitted) this.#fail(verdict.refusal)
+    else {
+      endWithAnswer(this.#response, verdict.usage, this.#logFault)
+      // Of a client that has gone the request has emitted `error` already, and never ends.
+      if (this.#response.closed) this.#fail(clientGone())
+      else this.#read()
+    }
+  }
+
+  #read(): void {
+    const chunks: Buffer[] = []
+    const gather = (chunk: Buffer): void => void chunks.push(chunk)
+    const predict = (): void => this.#predict(chunks)
+    this.#request.on('data', gather).on('end', predict).on('error', this.#fail)
+  }
+
+  #predict(chunks: readonly [Buffer] | readonly Buffer[]): void {
+    const { model } = this.#endpoint
+    try {
+      const body = parseJsonBody(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+      const input = readPredictInput(body, noQuery, { kind: 'text', textMax: this.#deps.textMax })
+      if (readWebhook(body) !== undefined) throw webhookWithoutJob()
+      const taking = takeCharacters(this.#exchange.usage, [input])
+      const predict = (): Maybe<string> => predictOne(model, input, this.#response)
+      const text = taking === undefined ? predict() : taking.then(predict)
+      if (text instanceof Promise) text.then(this.#succeed).catch(this.#fail)
+      else this.#succeed(text)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  readonly #succeed = (text: string): void => {
+    const lines = [...success]
+    const { headers } = this.#exchange.usage
+    for (const name in headers) lines.push(name, headers[name] as string)
+    this.#answer(200, lines, text)
+  }
+
+  readonly #fail = (error: unknown): void => {
+    const thrown = classifyError(error)
+    logProblem(this.#deps.log, this.#place, thrown)
+    noteProblem(this.#request, thrown)
+    const { status, headers, body } = problemOf(thrown, this.#id)
+    const close = lingerOverBody(this.#request) ? { connection: 'close' } : undefined
+    const all = { ...answerHeaders, ...this.#exchange.usage.headers, ...headers, ...close }
+    this.#answer(status, Object.entries(all).flat(), JSON.stringify(body))
+  }
+
+  /** Sends an answer once its record is durable, or the fault in its place. */
+  #answer(status: number, lines: string[], text: string): void {
+    // A request may fail twice: its client goes, and then its model.
+    if (this.#isAnswered) return
+    this.#isAnswered = true
+    lines.push('x-request-id', this.#id, 'content-length', `${Buffer.byteLength(text)}`)
+    const waiting = this.#exchange.answer({ status, route: this.#endpoint.route, requestId: this.#id })
+    const send = (): void => this.#write(status, lines, text)
+    if (waiting === undefined) send()
+    else waiting.then(send, this.#failUnrecorded)
+  }
+
+  readonly #logFault = (fault: Fault): void => logProblem(this.#deps.log, this.#place, fault)
+
+  readonly #failUnrecorded = (thrown: unknown): void => {
+    const fault = classifyError(thrown) as Fault
+    this.#logFault(fault)
+    const { status, headers, text } = faultAnswer(fault, this.#id, answerHeaders)
+    this.#write(status, Object.entries(headers).flat(), text)
+  }
+
+  #write(status: number, lines: (string | number)[], text: string): void {
+    if (this.#response.closed) return
+    try {
+      this.#response.writeHead(status, lines).end(text)
+    } catch (thrown) {
+      // The stack is empty: uncaught, it would end the process.
+      this.#deps.log.error({ ...this.#place, err: thrown }, 'an answer could not be written')
+      this.#response.destroy()
+    }
+  }
+
+  get #place(): LogPlace {
+    return { request_id: this.#id, method: 'POST', route: this.#endpoint.route }
+  }
+}
