@@ -142,11 +142,9 @@ async function takeShare(
   }
 }
 
-/** Named by the number of nodes too, because a limiter never changes the amount of a name. */
 function sharesOf(uses: readonly LimitUse[], nodes: number): readonly LimitUse[] {
   return uses.map((use) => ({
     ...use,
-    name: `${use.name} ÷ ${nodes}`,
     limit: { ...use.limit, amount: Math.max(1, Math.floor(use.limit.amount / nodes)) },
   }))
 }

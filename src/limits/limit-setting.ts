@@ -1,5 +1,5 @@
 import type { InputError } from '../core/refusal.ts'
-import { type Limit, limitForms, parseLimit } from './limit.ts'
+import { type Limit, limitForms, parseLimit, windowOf } from './limit.ts'
 
 /** A limit as it is set on a key, an owner, a route or everyone. */
 export interface LimitSetting {
@@ -66,11 +66,6 @@ export function parseLimitSettings(texts: readonly string[]): {
   if (texts.length > limitsMax)
     faults.push({ index: limitsMax, message: `expected at most ${limitsMax} limits` })
   return { settings, faults }
-}
-
-/** What a limit is about, its amount aside. */
-function windowOf(limit: Limit): string {
-  return limit.text.replace(/^\d+/, '')
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Costs } from './costs.ts'
-import type { Limit } from './limit.ts'
+import { type Limit, windowOf } from './limit.ts'
 import { limitFieldsOf } from './limit-headers.ts'
 import type { LimitSetting } from './limit-setting.ts'
 import type { LimitScope, LimitUse } from './limiter.ts'
@@ -12,22 +12,46 @@ export interface NamedLimit {
   readonly subject: string
 }
 
-/** What a request uses of each limit. Made once for each key in the cache, not for each request. */
+/**
+ * What a request uses of each limit. Made once for each key in the cache, not for each request. Of
+ * two limits that count the same, the smaller holds for both, and a request counts once.
+ */
 export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readonly LimitUse[] {
-  return limits.map(({ setting: { limit, text, isShadow }, scope, subject }) => {
-    const policy = policyOf(scope, limit)
-    return {
-      // Joined, the text is one piece; a template's would keep its parts beside it, for each key in
-      // use.
-      name: [subject, text].join(' '),
-      scope,
-      policy,
-      fields: limitFieldsOf(policy, limit),
-      limit,
-      isShadow,
-      cost: costOf(limit.measure, costs),
-    }
-  })
+  const strictest = new Map<string, NamedLimit>()
+  for (const one of limits) {
+    const counter = counterOf(one)
+    const known = strictest.get(counter)
+    if (known === undefined || one.setting.limit.amount < known.setting.limit.amount)
+      strictest.set(counter, one)
+  }
+  return [...strictest].map(
+    ([
+      counter,
+      {
+        setting: { limit, text, isShadow },
+        scope,
+        subject,
+      },
+    ]) => {
+      const policy = policyOf(scope, limit)
+      return {
+        counter,
+        // Joined, the text is one piece; a template's would keep its parts beside it.
+        name: [subject, text].join(' '),
+        scope,
+        policy,
+        fields: limitFieldsOf(policy, limit),
+        limit,
+        isShadow,
+        cost: costOf(limit.measure, costs),
+      }
+    },
+  )
+}
+
+function counterOf({ setting: { limit, isShadow }, subject }: NamedLimit): string {
+  const window = windowOf(limit) ?? ''
+  return (isShadow ? [subject, 'shadow', window] : [subject, window]).join(' ')
 }
 
 /** These settings as limits of one subject. */

@@ -93,6 +93,14 @@ export function parseLimit(text: string): Limit | string {
   return { kind: 'window', text: `${prefix}/${formatWindow(windowMs)}`, measure: counted, amount, windowMs }
 }
 
+/**
+ * What a limit is about, its amount aside: `/min`, `characters/h`, `concurrent`. Undefined for what
+ * could not be read.
+ */
+export function windowOf(limit: Limit | string): string | undefined {
+  return typeof limit === 'string' ? undefined : limit.text.replace(/^\d+ ?/, '')
+}
+
 /** `1min` is written `min`. */
 function formatWindow(ms: number): string {
   return formatDuration(ms).replace(/^1(?=[a-z])/, '')

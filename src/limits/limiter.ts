@@ -5,11 +5,13 @@ export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
 
 /** One limit that a request meets, and what the request uses of it. */
 export interface LimitUse {
-  /**
-   * Whose limit it is and which, `key:7Qm2xT0bKc9Z 60/min`: uses under one name are counted
-   * together.
-   */
+  /** Whose limit it is and which, for messages: `key:7Qm2xT0bKc9Z 60/min`. */
   readonly name: string
+  /**
+   * What is counted together: subject, measure and window, `key:7Qm2xT0bKc9Z /min`. The amount is
+   * no part of it: raising or lowering a limit keeps what was used.
+   */
+  readonly counter: string
   readonly scope: LimitScope
   /** What the headers call it: `minute`, `owner-minute-tokens`. */
   readonly policy: string

@@ -2,10 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   addUse,
-  cellsOf,
+  capacityFor,
   giveBackUse,
   peekUse,
   type Room,
+  sizeOf,
   takeUse,
   type UsageWindow,
   usedIn,
@@ -125,7 +126,9 @@ function run(
     taken({ at, cost, list, room, fits })
   }
   expect(state.cells.subarray(0, windowCells).some((cell) => cell !== 0)).toBe(false)
-  expect(state.cells.subarray(windowCells + cellsOf(window)).some((cell) => cell !== 0)).toBe(false)
+  expect(
+    state.cells.subarray(windowCells + sizeOf(capacityFor(window.amount))).some((cell) => cell !== 0),
+  ).toBe(false)
   return list
 }
 

@@ -20,10 +20,16 @@ export interface UsageWindow {
   readonly windowMs: number
 }
 
-/** The state of one window: as many cells as `cellsOf` says, from `offset` on, all 0 at first. */
+/** The state of one window: as many cells as `sizeOf` says, from `offset` on, all 0 at first. */
 export interface WindowState {
   readonly cells: Uint32Array
   readonly offset: number
+  /**
+   * How many times of uses it can hold, 1 to 64, or infinitely many, in slots. It is no less than
+   * the amount; more where the amount was lowered, so that what was used still counts.
+   * @default as many as the amount asks for
+   */
+  readonly capacity?: number
 }
 
 /** What a limit has room for. */
@@ -43,9 +49,26 @@ export interface Room {
 /** Most cells that a window's state takes. */
 export const windowCells = 68
 
-/** Cells that the state of this window takes. */
-export function cellsOf({ amount }: UsageWindow): number {
-  return amount <= exactMax ? firstTime + amount : windowCells
+/** What a state for this amount holds: the times of so many uses, or infinitely many in slots. */
+export function capacityFor(amount: number): number {
+  return amount <= exactMax ? amount : Number.POSITIVE_INFINITY
+}
+
+/** Cells that a state of this capacity takes. */
+export function sizeOf(capacity: number): number {
+  return capacity <= exactMax ? firstTime + capacity : windowCells
+}
+
+/**
+ * The capacity of a state of so many cells.
+ *
+ * @throws RangeError where no state has so many
+ */
+export function capacityOfSize(cells: number): number {
+  if (cells === windowCells) return Number.POSITIVE_INFINITY
+  if (cells <= firstTime || cells > firstTime + exactMax)
+    throw new RangeError(`expected a window of 4 to 67 or 68 cells, got ${cells}`)
+  return cells - firstTime
 }
 
 /** Most uses whose times are stored one by one. */
@@ -68,19 +91,21 @@ const twoTo32 = 4_294_967_296
 
 /** Takes `cost`, a whole number from 0 on, where it fits. */
 export function takeUse(window: UsageWindow, state: WindowState, now: number, cost: number): Room {
-  return window.amount <= exactMax
+  return isExact(window, state)
     ? takeTimes(window, state, now, cost, cost)
     : takeFromSlots(window, state, now, cost, cost)
 }
 
 /** The same, taking nothing. */
 export function peekUse(window: UsageWindow, state: WindowState, now: number, cost: number): Room {
-  return isExact(window) ? takeTimes(window, state, now, cost, 0) : takeFromSlots(window, state, now, cost, 0)
+  return isExact(window, state)
+    ? takeTimes(window, state, now, cost, 0)
+    : takeFromSlots(window, state, now, cost, 0)
 }
 
 /** Used in the window that ends at `now`; overstated by what one slot cannot tell apart. */
 export function usedIn(window: UsageWindow, state: WindowState, now: number): number {
-  if (isExact(window)) {
+  if (isExact(window, state)) {
     takeTimes(window, state, now, 0, 0)
     return countOf(state)
   }
@@ -88,9 +113,12 @@ export function usedIn(window: UsageWindow, state: WindowState, now: number): nu
   return totalOf(state)
 }
 
-/** Counts `cost` more, 0 or a whole number, whether there is room or not. */
+/**
+ * Counts `cost` more, 0 or a whole number, whether the amount has room or not; in times, no more
+ * than the capacity holds, see `hasCapacity`.
+ */
 export function addUse(window: UsageWindow, state: WindowState, now: number, cost: number): void {
-  if (isExact(window)) {
+  if (isExact(window, state)) {
     addTimes(window, state, now, cost)
     return
   }
@@ -101,7 +129,7 @@ export function addUse(window: UsageWindow, state: WindowState, now: number, cos
 
 /** Takes back `cost` of what has counted since `at`, as far as the window still holds it. */
 export function giveBackUse(window: UsageWindow, state: WindowState, at: number, cost: number): void {
-  if (isExact(window)) {
+  if (isExact(window, state)) {
     removeTimes(window, state, at, cost)
     return
   }
@@ -110,8 +138,40 @@ export function giveBackUse(window: UsageWindow, state: WindowState, at: number,
   changeSlot(state, slot, -Math.min(cost, state.cells[slotCell(state, slot)] ?? 0))
 }
 
-function isExact({ amount }: UsageWindow): boolean {
-  return amount <= exactMax
+/** Whether `cost` more can be added without the oldest being forgotten. */
+export function hasCapacity(window: UsageWindow, state: WindowState, now: number, cost: number): boolean {
+  return !isExact(window, state) || usedIn(window, state, now) + cost <= capacityOf(window, state)
+}
+
+/**
+ * Copies what the window that ends at `now` holds into another state, all 0 at first: a larger one,
+ * unless nothing is used. In slots, each use counts until its slot has left the window: at most
+ * 1/64 of it too long.
+ */
+export function copyWindow(window: UsageWindow, from: WindowState, to: WindowState, now: number): void {
+  const count = usedIn(window, from, now)
+  const { cells, offset } = from
+  if (!isExact(window, from)) {
+    if (isExact(window, to)) setLatest(to, Math.max(now, startOf(window, latestOf(from))))
+    else to.cells.set(cells.subarray(offset, offset + windowCells), to.offset)
+    return
+  }
+  const latest = latestOf(from)
+  const start = Math.floor((cells[offset + ring] ?? 0) / 256)
+  for (let index = 0; index < count; index += 1) {
+    const place = (start + index) % capacityOf(window, from)
+    addUse(window, to, latest - ageAt(latest, cells[offset + firstTime + place]), 1)
+  }
+  if (isExact(window, to)) setLatest(to, latest)
+  else advanceSlots(window, to, latest)
+}
+
+function capacityOf({ amount }: UsageWindow, { capacity }: WindowState): number {
+  return capacity ?? capacityFor(amount)
+}
+
+function isExact(window: UsageWindow, state: WindowState): boolean {
+  return capacityOf(window, state) <= exactMax
 }
 
 function latestOf({ cells, offset }: WindowState): number {
@@ -138,7 +198,7 @@ function takeTimes(
   cost: number,
   counted: number,
 ): Room {
-  const { cells, offset } = state
+  const { cells, offset, capacity = amount } = state
   const first = offset + firstTime
   const before = latestOf(state)
   const latest = Math.max(before, now)
@@ -147,26 +207,26 @@ function takeTimes(
   let start = Math.floor(stored / 256)
   let count = stored % 256
   while (count > 0 && ageAt(before, cells[first + start]) + passed >= windowMs) {
-    start = (start + 1) % amount
+    start = (start + 1) % capacity
     count -= 1
   }
   const over = count + cost - amount
   const fits = cost === 0 || (over <= 0 && latest === now)
   if (fits)
     for (let added = 0; added < counted; added += 1) {
-      cells[first + ((start + count) % amount)] = latest % twoTo32
+      cells[first + ((start + count) % capacity)] = latest % twoTo32
       count += 1
     }
   cells[offset + ring] = start * 256 + count
   setLatest(state, latest)
   // The use that has to leave first: the oldest for more to come free, a later one for the cost to
   // fit.
-  const leaving = fits ? 0 : over - 1
+  const leaving = fits ? Math.max(0, count - amount) : over - 1
   let freesInMs = fits ? 0 : latest - now
   if (cost > amount) freesInMs = fits ? 0 : Number.POSITIVE_INFINITY
   else if (leaving >= 0 && count > 0)
-    freesInMs = latest - now + windowMs - ageAt(latest, cells[first + ((start + leaving) % amount)])
-  return { fits, remaining: amount - count, freesInMs }
+    freesInMs = latest - now + windowMs - ageAt(latest, cells[first + ((start + leaving) % capacity)])
+  return { fits, remaining: Math.max(0, amount - count), freesInMs }
 }
 
 /** How long before the latest time a stored time was. */
@@ -178,36 +238,33 @@ function countOf({ cells, offset }: WindowState): number {
   return (cells[offset + ring] ?? 0) % 256
 }
 
-/**
- * Beyond the amount the oldest goes: nothing more fits before a younger one has left the window.
- */
+/** Beyond the capacity the oldest goes. */
 function addTimes(window: UsageWindow, state: WindowState, now: number, cost: number): void {
-  const { cells, offset } = state
-  const { amount } = window
+  const { cells, offset, capacity = window.amount } = state
   takeTimes(window, state, now, 0, 0)
   let start = Math.floor((cells[offset + ring] ?? 0) / 256)
   let count = countOf(state)
-  for (let added = 0; added < Math.min(cost, amount); added += 1) {
-    cells[offset + firstTime + ((start + count) % amount)] = cells[offset + latestLow] ?? 0
-    if (count < amount) count += 1
-    else start = (start + 1) % amount
+  for (let added = 0; added < Math.min(cost, capacity); added += 1) {
+    cells[offset + firstTime + ((start + count) % capacity)] = cells[offset + latestLow] ?? 0
+    if (count < capacity) count += 1
+    else start = (start + 1) % capacity
   }
   cells[offset + ring] = start * 256 + count
 }
 
-function removeTimes({ amount }: UsageWindow, state: WindowState, at: number, cost: number): void {
-  const { cells, offset } = state
+function removeTimes(window: UsageWindow, state: WindowState, at: number, cost: number): void {
+  const { cells, offset, capacity = window.amount } = state
   const start = Math.floor((cells[offset + ring] ?? 0) / 256)
   const count = countOf(state)
   let left = cost
   let stays = 0
   for (let index = 0; index < count; index += 1) {
-    const time = cells[offset + firstTime + ((start + index) % amount)] ?? 0
+    const time = cells[offset + firstTime + ((start + index) % capacity)] ?? 0
     if (left > 0 && time === at % twoTo32) {
       left -= 1
       continue
     }
-    cells[offset + firstTime + ((start + stays) % amount)] = time
+    cells[offset + firstTime + ((start + stays) % capacity)] = time
     stays += 1
   }
   cells[offset + ring] = start * 256 + stays

@@ -1,17 +1,17 @@
 import { Fault } from '../core/fault.ts'
 import { calendarSpanOf, spanLeftMs } from './calendar.ts'
+import { countMore } from './in-process/meter.ts'
 import { parseLimit } from './limit.ts'
 import type { LimitUse } from './limiter.ts'
-import { addUse } from './sliding-window.ts'
 import type { Moment, StoredUsage } from './usage-store.ts'
 
 /** Shortest window whose use outlives the process: a lost shorter one soon stops mattering. */
 const storedWindowMsMin = 3_600_000
 
 /** Whether usage of a limit is stored: windows of an hour and more, and the calendar's spans. */
-export function isStored({ limit, name }: LimitUse): boolean {
+export function isStored({ limit, counter }: LimitUse): boolean {
   // A demand without a name has another one in the next process.
-  if (name.startsWith('route:~')) return false
+  if (counter.startsWith('route:~')) return false
   return limit.kind === 'calendar' || (limit.kind === 'window' && limit.windowMs >= storedWindowMsMin)
 }
 
@@ -45,7 +45,5 @@ export function countReserve(usage: StoredUsage, now: Moment): StoredUsage {
   const limit = parseLimit(usage.limit)
   if (typeof limit === 'string' || limit.kind !== 'window')
     throw new Fault('limiter_unavailable', `${usage.name}: expected a window, got ${usage.limit}`)
-  const cells = count.cells.slice()
-  addUse(limit, { cells, offset: 0 }, now.steady, reserve)
-  return { ...usage, at: now.steady, count: { kind: 'window', cells }, reserve: 0 }
+  return { ...usage, at: now.steady, count: countMore(count, limit, now, reserve), reserve: 0 }
 }

@@ -141,7 +141,7 @@ class TakenUsage implements Usage {
    */
   notTaken(uses: readonly LimitUse[]): readonly LimitUse[] {
     return uses.flatMap((use) => {
-      const taken = this.#uses.find(({ name }) => name === use.name)
+      const taken = this.#uses.find(({ counter }) => counter === use.counter)
       if (taken === undefined) return use
       return use.cost > taken.cost ? { ...use, cost: use.cost - taken.cost } : []
     })
@@ -149,11 +149,11 @@ class TakenUsage implements Usage {
 
   /** Adds what another guard of the same request has taken. */
   absorb(other: TakenUsage): this {
-    const isKnown = ({ name }: LimitUse): boolean => this.#uses.some((use) => use.name === name)
+    const isKnown = ({ counter }: LimitUse): boolean => this.#uses.some((use) => use.counter === counter)
     const added = other.#uses.filter((use) => !isKnown(use))
     this.#sawLater(other)
     this.#uses = [
-      ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.name, other.#uses) })),
+      ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.counter, other.#uses) })),
       ...added,
     ]
     this.#parts = [...this.#parts, ...other.#parts]
@@ -180,8 +180,8 @@ class TakenUsage implements Usage {
     for (const { use } of this.#parts) {
       const { measure } = use.limit
       if (measure === 'concurrent') continue
-      const sum = (byLimit.get(use.name) ?? 0) + use.cost
-      byLimit.set(use.name, sum)
+      const sum = (byLimit.get(use.counter) ?? 0) + use.cost
+      byLimit.set(use.counter, sum)
       used[measure] = Math.max(used[measure] ?? 0, sum)
     }
     return used
@@ -217,12 +217,12 @@ class TakenUsage implements Usage {
     checkCosts('settle', costs)
     this.#countUnlimited(costs, (_before, cost) => cost)
     const met = new Set<string>()
-    await this.#put(({ name, limit, cost }) => {
+    await this.#put(({ counter, limit, cost }) => {
       const real = costs[limit.measure]
       if (real === undefined || !Object.hasOwn(costs, limit.measure)) return cost
       // What a limit counted in several parts is from now on in the first.
-      const isFirst = !met.has(name)
-      met.add(name)
+      const isFirst = !met.has(counter)
+      met.add(counter)
       return isFirst ? real : 0
     })
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
@@ -268,7 +268,7 @@ class TakenUsage implements Usage {
 
   #sawLater({ states }: TakenUsage): void {
     const all = [...this.#states, ...states]
-    this.#states = [...new Map(all.map((state) => [state.use.name, state])).values()]
+    this.#states = [...new Map(all.map((state) => [state.use.counter, state])).values()]
     this.#headers = undefined
   }
 
@@ -299,8 +299,8 @@ class TakenUsage implements Usage {
   }
 }
 
-function costUnder(name: string, uses: readonly LimitUse[]): number {
-  return uses.find((use) => use.name === name)?.cost ?? 0
+function costUnder(counter: string, uses: readonly LimitUse[]): number {
+  return uses.find((use) => use.counter === counter)?.cost ?? 0
 }
 
 function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {

@@ -6,9 +6,9 @@ export interface Moment {
 
 /** What is used of one limit, as stored for the next process. */
 export interface StoredUsage {
-  /** As in `LimitUse`. */
+  /** The counter, as in `LimitUse`. */
   readonly name: string
-  /** The limit's text. */
+  /** The limit's text, with the amount of that moment. */
   readonly limit: string
   /** When it was so, by the steady clock. */
   readonly at: number
@@ -22,7 +22,7 @@ export type StoredCount = StoredWindow | StoredSpan
 /** The state of a sliding window. */
 export interface StoredWindow {
   readonly kind: 'window'
-  /** As many as `cellsOf` says, in memory of its own. */
+  /** As many as its capacity needs, in memory of its own. */
   readonly cells: Uint32Array
 }
 

@@ -59,6 +59,24 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
       expect(await takes(useOf('key:c', '1/min'))).toBe(true)
     })
 
+    test.each([
+      ['3/min', '5/min'],
+      ['3/calendar month', '5/calendar month'],
+      ['3 concurrent', '5 concurrent'],
+      ['3/h', '100/h'],
+      ['100/h', '3/h'],
+      ['5/min', '2/min'],
+      ['200/min', '100/min'],
+    ])('an amount that changes from %s to %s keeps what was used, and back', async (before, after) => {
+      const [first, second] = [useOf('key:a', before), useOf('key:a', after)]
+      for (let taken = 0; taken < 3; taken += 1) expect(await takes(first)).toBe(true)
+      expect(await left(second)).toBe(Math.max(0, second.limit.amount - 3))
+      if (second.limit.amount > 3) expect(await takes(second)).toBe(true)
+      const used = second.limit.amount > 3 ? 4 : 3
+      expect(await left(first)).toBe(Math.max(0, first.limit.amount - used))
+      expect(await left(second)).toBe(Math.max(0, second.limit.amount - used))
+    })
+
     test('takes all or nothing: a refused request consumes nothing of any limit', async () => {
       const wide = useOf('key:a', '10/min')
       const narrow = useOf('key:a', '1/h')

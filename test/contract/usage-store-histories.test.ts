@@ -21,6 +21,7 @@ type Step =
   | { readonly kind: 'flush' }
   | { readonly kind: 'end'; readonly how: 'stop' | 'crash'; readonly offMs: number; readonly setMs: number }
   | { readonly kind: 'set'; readonly setMs: number }
+  | { readonly kind: 'change'; readonly place: number; readonly amount: number }
 
 const passing = fc.oneof(
   fc.constantFrom(0, 1, 1_000),
@@ -59,6 +60,13 @@ function histories(areClocksSet: boolean): fc.Arbitrary<readonly Step[]> {
       }),
     },
   ]
+  const changing = fc.record({
+    kind: fc.constant('change' as const),
+    place: fc.nat(texts.length - 1),
+    // To exact times, to slots, and back.
+    amount: fc.constantFrom(1, 3, 5, 40, 64, 65, 100, 640),
+  })
+  steps.push({ weight: 3, arbitrary: changing })
   const setting = fc.record({
     kind: fc.constant('set' as const),
     setMs: fc.constantFrom(-180 * minute, -minute, minute, 180 * minute),
@@ -72,9 +80,12 @@ class ListOfUses {
   readonly entries: { readonly at: number; readonly day: number; cost: number }[] = []
   readonly losses: { readonly at: number; readonly day: number }[] = []
   readonly limit: Limit
+  /** The largest amount so far. */
+  amountMost: number
 
   constructor(limit: Limit) {
     this.limit = limit
+    this.amountMost = limit.amount
   }
 
   used(now: number, today: number, longer = 1): number {
@@ -105,7 +116,7 @@ async function live(
   look: (answer: { list: ListOfUses; use: LimitUse; admitted: boolean; now: number; today: number }) => void,
 ): Promise<void> {
   const time: MachineTime = { steady: 0, wall: Date.UTC(2026, 0, 15, 12) }
-  const uses = texts.map((text) => useOf('key:a', text))
+  const uses = texts.map((text, place) => useOf(`key:${place}`, text))
   const lists = uses.map(({ limit }) => new ListOfUses(limit))
   let kept: PersistentLimiter = startPersistentLimiter(createTemporaryFolder(), time)
   let last: { uses: readonly LimitUse[]; at: number; which: readonly number[] } | undefined
@@ -121,6 +132,12 @@ async function live(
   }
   for (const step of steps) {
     if (step.kind === 'pass') pass(step.ms)
+    if (step.kind === 'change') {
+      const list = lists[step.place] as ListOfUses
+      list.amountMost = Math.max(list.amountMost, step.amount)
+      const text = list.limit.text.replace(/^\d+/, `${step.amount}`)
+      uses[step.place] = useOf(`key:${step.place}`, text)
+    }
     if (step.kind === 'flush') await kept.limiter.flush()
     if (step.kind === 'set') {
       pass(0, step.setMs)
@@ -153,7 +170,8 @@ async function live(
     for (let times = 0; times < step.times; times += 1) {
       const stepUses = step.which.map((place) => {
         const use = uses[place] as LimitUse
-        return { ...use, cost: use.limit.measure === 'tokens' ? step.cost : 1 }
+        const { measure, amount } = use.limit
+        return { ...use, cost: measure === 'tokens' ? Math.min(step.cost, amount) : 1 }
       })
       const now = time.steady
       const { refusal, at } = await kept.limiter.take(stepUses)
@@ -171,7 +189,7 @@ async function live(
   await kept.stop()
 }
 
-test('whatever ends the process and however clocks are set, no window and no day has more than the limit', async () => {
+test('whatever ends the process, however clocks are set and amounts change, no window and no day has more than the limit', async () => {
   await fc.assert(
     fc.asyncProperty(histories(true), (steps) =>
       live(steps, true, ({ list, use, admitted, now, today }) => {
@@ -182,12 +200,12 @@ test('whatever ends the process and however clocks are set, no window and no day
   )
 })
 
-test('no key is refused for more than what was used, but for 1/64 of the limit for each crash and 1/64 of the window', async () => {
+test('however amounts change, no key is refused for more than what was used, but for 1/64 of the limit for each crash and 1/64 of the window', async () => {
   await fc.assert(
     fc.asyncProperty(histories(false), (steps) =>
       live(steps, false, ({ list, use, admitted, now, today }) => {
         const { amount } = use.limit
-        const lost = list.crashes(now, today) * Math.ceil(amount / 64)
+        const lost = list.crashes(now, today) * Math.ceil(list.amountMost / 64)
         if (!admitted) expect(list.used(now, today, 65 / 64) + lost + use.cost).toBeGreaterThan(amount)
         else expect(list.used(now, today) + use.cost).toBeLessThanOrEqual(amount)
       }),

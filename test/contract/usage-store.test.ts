@@ -228,7 +228,7 @@ describe('a wall clock that is set', () => {
     'back by %i ms between two processes gives nothing back, and locks no key out for longer',
     async (ms) => {
       const time = beginTime()
-      const uses = [useOf('key:a', '2/h'), useOf('key:a', '100/h'), useOf('key:a', '2/calendar day')]
+      const uses = [useOf('key:a', '2/h'), useOf('key:b', '100/h'), useOf('key:a', '2/calendar day')]
       const first = startPersistentLimiter(createTemporaryFolder(), time)
       for (const use of uses) await takeAll(first.limiter, use)
       await first.stop()
@@ -240,7 +240,7 @@ describe('a wall clock that is set', () => {
       expect(await takeAll(second.limiter, useOf('key:a', '2/h'))).toBe(0)
       time.pass(hour / 64 + 1)
       expect(await takeAll(second.limiter, useOf('key:a', '2/h'))).toBe(2)
-      expect(await takeAll(second.limiter, useOf('key:a', '100/h'))).toBe(100)
+      expect(await takeAll(second.limiter, useOf('key:b', '100/h'))).toBe(100)
       // A day that the clock goes through twice stays one day.
       time.pass(2 * day - hour * (1 + 1 / 64))
       expect(await takeAll(second.limiter, useOf('key:a', '2/calendar day'))).toBe(2)
@@ -407,6 +407,25 @@ describe('opening a memory', () => {
     expect(codeOf(folder)).toBe('data_corrupt')
   })
 
+  test('of the version before, whose counters were named by the limit’s text, forgets nothing', async () => {
+    const time = beginTime()
+    const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
+    const uses = [useOf('key:a', '3/calendar month'), useOf('key:b', 'shadow 100 tokens/h', 40)]
+    await limiter.take(uses)
+    await stop()
+    const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
+    for (const { counter, name } of uses)
+      database.exec(`UPDATE uses SET name = '${name}' WHERE name = '${counter}'`)
+    // Left by a former amount: what was used last goes on.
+    database.exec(`INSERT INTO uses SELECT 'key:a 9/calendar month', '9/calendar month', at - 1, 0, NULL, begins_at, since, 9
+      FROM uses WHERE name LIKE 'key:a %'; PRAGMA user_version = 1`)
+    database.close()
+    const next = startPersistentLimiter(folder, time)
+    const { states } = await next.limiter.peek(uses)
+    expect(states.map(({ remaining }) => remaining)).toEqual([2, 60])
+    expect(await takeAll(next.limiter, useOf('key:a', '5/calendar month'))).toBe(4)
+  })
+
   test('what is over is let go, a few at a time, and what is not stays', async () => {
     const time = beginTime()
     const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
@@ -422,7 +441,7 @@ describe('opening a memory', () => {
     expect(limiter.size()).toBe(1)
     await stop()
     const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
-    expect(readValue(database, 'SELECT group_concat(name) FROM uses')).toBe(monthly.name)
+    expect(readValue(database, 'SELECT group_concat(name) FROM uses')).toBe(monthly.counter)
     database.close()
   })
 })

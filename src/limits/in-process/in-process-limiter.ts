@@ -2,12 +2,12 @@ import { Fault } from '../../core/fault.ts'
 import { every, type Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
-import type { Limit, WindowLimit } from '../limit.ts'
+import type { Limit } from '../limit.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
-import { cellsOf, type Room } from '../sliding-window.ts'
+import type { Room } from '../sliding-window.ts'
 import { isStored } from '../stored-usage.ts'
 import type { Moment, UsageStore } from '../usage-store.ts'
-import { type CellPool, type Cells, createCellPool } from './cell-pool.ts'
+import { type CellPools, createCellPools, ownCells } from './cell-pool.ts'
 import { CalendarMeter, ConcurrencyMeter, type Meter, WindowMeter } from './meter.ts'
 import { PersistentMeter } from './persistent-meter.ts'
 import { createUsageWriter, type PersistentUse, type UsageWriter } from './usage-writer.ts'
@@ -57,9 +57,9 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
   const meters = createMeterTable(writer)
   let closed: Promise<void> | undefined
 
-  function meet(uses: readonly LimitUse[]): readonly Meter[] {
+  function meet(uses: readonly LimitUse[], now: Moment): readonly Meter[] {
     if (closed !== undefined) throw new Fault('limiter_unavailable', 'the limiter is closed')
-    return uses.map(meters.meterOf)
+    return uses.map((use) => meters.meterOf(use, now))
   }
 
   const sweep = (): number => meters.sweep(readClocks())
@@ -73,14 +73,16 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
   return {
     take(uses) {
       try {
-        return takeAll(uses, meet(uses), readClocks(), writer)
+        const now = readClocks()
+        return takeAll(uses, meet(uses, now), now, writer)
       } catch (fault) {
         return Promise.reject(fault)
       }
     },
     peek(uses) {
       try {
-        return inspect(uses, meet(uses), readClocks())
+        const now = readClocks()
+        return inspect(uses, meet(uses, now), now)
       } catch (fault) {
         return Promise.reject(fault)
       }
@@ -156,7 +158,7 @@ function settleAll(
   let failure: { readonly fault: unknown } | undefined
   for (const [index, use] of uses.entries())
     try {
-      const meter = meters.meterOf(use)
+      const meter = meters.meterOf(use, now)
       meter.settle(now, at, use.cost, costs[index] ?? 0)
       if (meter instanceof PersistentMeter) writer?.settled(meter, now)
     } catch (fault) {
@@ -205,13 +207,14 @@ function stateOf(use: LimitUse, { remaining, freesInMs = 0 }: Room): LimitState 
   return { use, remaining, freesInMs }
 }
 
-/** The meters of all limits that are in use, by name. */
+/** The meters of all limits that are in use, by counter. */
 interface MeterTable {
   /**
-   * The meter of a limit, new or known. @throws Fault `limiter_unavailable` if its stored usage
-   * cannot be read
+   * The meter of a limit, new or known, under the amount that the limit has now.
+   *
+   * @throws Fault `limiter_unavailable` if its stored usage cannot be read
    */
-  readonly meterOf: (use: LimitUse) => Meter
+  readonly meterOf: (use: LimitUse, now: Moment) => Meter
   readonly size: () => number
   /** Forgets unused meters among the next few thousand; returns how many. */
   readonly sweep: (now: Moment) => number
@@ -222,28 +225,31 @@ const sweptMax = 5_000
 
 function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   const meters = new Map<string, Meter>()
-  const pool = createPools()
+  const pools = createCellPools()
   let sweeping = meters.entries()
 
-  function createFor(use: LimitUse): Meter {
-    const meter = createMeter(use.limit, pool)
+  function createFor(use: LimitUse, now: Moment): Meter {
+    const meter = createMeter(use.limit, pools)
     if (writer === undefined || meter instanceof ConcurrencyMeter || !isStored(use)) return meter
     try {
-      writer.restore(use.name, meter)
-      return new PersistentMeter(use.name, meter)
+      writer.restore(use.counter, meter, now)
+      return new PersistentMeter(use.counter, meter)
     } catch (fault) {
-      release(meter, pool)
+      release(meter)
       throw fault
     }
   }
 
   return {
-    meterOf(use) {
-      const known = meters.get(use.name)
-      if (known !== undefined) return known
+    meterOf(use, now) {
+      const known = meters.get(use.counter)
+      if (known !== undefined) {
+        if (known.limit.amount !== use.limit.amount) known.adopt(use.limit, now)
+        return known
+      }
       try {
-        const meter = createFor(use)
-        meters.set(use.name, meter)
+        const meter = createFor(use, now)
+        meters.set(use.counter, meter)
         return meter
       } catch (fault) {
         // A limit in shadow refuses nothing: it counts from 0 until it can be read.
@@ -262,7 +268,7 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
         }
         const [name, meter] = next.value
         if (meter.used(now) > 0 || (meter instanceof PersistentMeter && meter.isDirty)) continue
-        release(meter, pool)
+        release(meter)
         meters.delete(name)
       }
       return before - meters.size
@@ -270,37 +276,10 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   }
 }
 
-/** Memory for windows, a pool for each size: few sizes serve most of them. */
-interface CellPools {
-  readonly take: (limit: WindowLimit) => Cells
-  readonly giveBack: (limit: WindowLimit, piece: Cells) => void
-}
-
-function createPools(): CellPools {
-  const pools = new Map<number, CellPool>()
-  function poolOf(limit: WindowLimit): CellPool {
-    const size = cellsOf(limit)
-    const pool = pools.get(size) ?? createCellPool(size)
-    pools.set(size, pool)
-    return pool
-  }
-  return {
-    take: (limit) => poolOf(limit).take(),
-    giveBack: (limit, piece) => poolOf(limit).giveBack(piece),
-  }
-}
-
-const ownCells: Pick<CellPools, 'take'> = {
-  take: (limit) => ({ cells: new Uint32Array(cellsOf(limit)), offset: 0 }),
-}
-
-function createMeter(
-  limit: Limit,
-  pool: Pick<CellPools, 'take'>,
-): WindowMeter | CalendarMeter | ConcurrencyMeter {
+function createMeter(limit: Limit, pools: CellPools): WindowMeter | CalendarMeter | ConcurrencyMeter {
   switch (limit.kind) {
     case 'window':
-      return new WindowMeter(limit, pool.take(limit))
+      return new WindowMeter(limit, pools)
     case 'calendar':
       return new CalendarMeter(limit)
     case 'concurrent':
@@ -308,7 +287,7 @@ function createMeter(
   }
 }
 
-function release(meter: Meter, pool: CellPools): void {
+function release(meter: Meter): void {
   const counted = meter instanceof PersistentMeter ? meter.counted : meter
-  if (counted instanceof WindowMeter) pool.giveBack(counted.limit, counted)
+  if (counted instanceof WindowMeter) counted.release()
 }

@@ -1,11 +1,27 @@
 import { type CalendarSpan, calendarSpanOf, spanLeftMs } from '../calendar.ts'
-import type { CalendarLimit, ConcurrencyLimit, WindowLimit } from '../limit.ts'
-import { addUse, cellsOf, giveBackUse, peekUse, type Room, takeUse, usedIn } from '../sliding-window.ts'
-import type { Moment, StoredCount } from '../usage-store.ts'
-import type { Cells } from './cell-pool.ts'
+import type { CalendarLimit, ConcurrencyLimit, Limit, WindowLimit } from '../limit.ts'
+import {
+  addUse,
+  capacityFor,
+  capacityOfSize,
+  copyWindow,
+  giveBackUse,
+  hasCapacity,
+  peekUse,
+  type Room,
+  sizeOf,
+  takeUse,
+  usedIn,
+  type WindowState,
+} from '../sliding-window.ts'
+import type { Moment, StoredCount, StoredWindow } from '../usage-store.ts'
+import { type CellPools, ownCells } from './cell-pool.ts'
 
 /** Counts one limit. Objects of classes: a million of them hold no functions of their own. */
 export interface Meter {
+  readonly limit: Limit
+  /** Goes on counting under another amount of the same limit: what was used stays used. */
+  readonly adopt: (limit: Limit, now: Moment) => void
   readonly used: (now: Moment) => number
   /** Takes the cost where it fits. */
   readonly take: (now: Moment, cost: number) => Room
@@ -22,20 +38,37 @@ export interface CountMeter extends Meter {
   readonly add: (now: Moment, cost: number) => void
   /** What it would count with `cost` more. */
   readonly countWith: (now: Moment, cost: number) => StoredCount
-  readonly restore: (count: StoredCount) => void
+  readonly restore: (count: StoredCount, now: Moment) => void
   /** Identifies the span where counting restarts from time to time: no two spans share a number. */
   readonly spanOf: (now: Moment) => number
 }
 
-export class WindowMeter implements CountMeter, Cells {
-  readonly cells: Uint32Array
-  readonly offset: number
-  readonly limit: WindowLimit
+export class WindowMeter implements CountMeter, WindowState {
+  limit: WindowLimit
+  cells: Uint32Array
+  offset: number
+  capacity: number
+  readonly #pools: CellPools
 
-  constructor(limit: WindowLimit, { cells, offset }: Cells) {
+  constructor(limit: WindowLimit, pools: CellPools) {
     this.limit = limit
+    this.#pools = pools
+    this.capacity = capacityFor(limit.amount)
+    const { cells, offset } = pools.take(sizeOf(this.capacity))
     this.cells = cells
     this.offset = offset
+  }
+
+  adopt(limit: Limit, now: Moment): void {
+    if (limit.kind !== 'window') throw otherKind(this.limit, limit)
+    this.limit = limit
+    const capacity = capacityFor(limit.amount)
+    if (capacity > this.capacity || this.used(now) === 0) this.#become(capacity, now)
+  }
+
+  /** Returns its memory to where it came from: to be called last. */
+  release(): void {
+    this.#pools.giveBack(sizeOf(this.capacity), { cells: this.cells, offset: this.offset })
   }
 
   used({ steady }: Moment): number {
@@ -50,26 +83,37 @@ export class WindowMeter implements CountMeter, Cells {
     return peekUse(this.limit, this, steady, cost)
   }
 
-  add({ steady }: Moment, cost: number): void {
-    addUse(this.limit, this, steady, cost)
+  add(now: Moment, cost: number): void {
+    // A larger amount may come later: nothing that was used is forgotten until then.
+    if (!hasCapacity(this.limit, this, now.steady, cost)) this.#become(Number.POSITIVE_INFINITY, now)
+    addUse(this.limit, this, now.steady, cost)
   }
 
-  settle({ steady }: Moment, at: number, taken: number, cost: number): void {
+  settle(now: Moment, at: number, taken: number, cost: number): void {
     if (cost < taken) giveBackUse(this.limit, this, at, taken - cost)
-    else if (cost > taken) addUse(this.limit, this, steady, cost - taken)
+    else if (cost > taken) this.add(now, cost - taken)
   }
 
-  countWith({ steady }: Moment, cost: number): StoredCount {
-    const cells = this.cells.slice(this.offset, this.offset + cellsOf(this.limit))
-    if (cost > 0) addUse(this.limit, { cells, offset: 0 }, steady, cost)
-    return { kind: 'window', cells }
+  countWith(now: Moment, cost: number): StoredCount {
+    const cells = this.cells.slice(this.offset, this.offset + sizeOf(this.capacity))
+    return cost > 0 ? countMore({ kind: 'window', cells }, this.limit, now, cost) : { kind: 'window', cells }
   }
 
-  restore(count: StoredCount): void {
+  restore(count: StoredCount, now: Moment): void {
     if (count.kind !== 'window') throw new TypeError(`expected a window, got a ${count.kind}`)
-    if (count.cells.length !== cellsOf(this.limit))
-      throw new RangeError(`expected ${cellsOf(this.limit)} cells, got ${count.cells.length}`)
+    this.#become(capacityOfSize(count.cells.length), now)
     this.cells.set(count.cells, this.offset)
+    this.adopt(this.limit, now)
+  }
+
+  #become(capacity: number, now: Moment): void {
+    if (capacity === this.capacity) return
+    const { cells, offset } = this.#pools.take(sizeOf(capacity))
+    copyWindow(this.limit, this, { cells, offset, capacity }, now.steady)
+    this.release()
+    this.cells = cells
+    this.offset = offset
+    this.capacity = capacity
   }
 
   spanOf(): number {
@@ -77,8 +121,25 @@ export class WindowMeter implements CountMeter, Cells {
   }
 }
 
+/** What a stored window would hold with `cost` more. */
+export function countMore(
+  { cells }: StoredWindow,
+  limit: WindowLimit,
+  now: Moment,
+  cost: number,
+): StoredWindow {
+  const meter = new WindowMeter(limit, ownCells)
+  meter.restore({ kind: 'window', cells }, now)
+  meter.add(now, cost)
+  return { kind: 'window', cells: meter.cells }
+}
+
+function otherKind(limit: Limit, other: Limit): TypeError {
+  return new TypeError(`${other.text} does not go on where ${limit.text} counted`)
+}
+
 export class CalendarMeter implements CountMeter {
-  readonly limit: CalendarLimit
+  limit: CalendarLimit
   #span: CalendarSpan
   #since = 0
   #used = 0
@@ -86,6 +147,11 @@ export class CalendarMeter implements CountMeter {
   constructor(limit: CalendarLimit) {
     this.limit = limit
     this.#span = calendarSpanOf(limit.period, 0)
+  }
+
+  adopt(limit: Limit): void {
+    if (limit.kind !== 'calendar') throw otherKind(this.limit, limit)
+    this.limit = limit
   }
 
   used(now: Moment): number {
@@ -142,11 +208,16 @@ export class CalendarMeter implements CountMeter {
 }
 
 export class ConcurrencyMeter implements Meter {
-  readonly #limit: ConcurrencyLimit
+  limit: ConcurrencyLimit
   #used = 0
 
   constructor(limit: ConcurrencyLimit) {
-    this.#limit = limit
+    this.limit = limit
+  }
+
+  adopt(limit: Limit): void {
+    if (limit.kind !== 'concurrent') throw otherKind(this.limit, limit)
+    this.limit = limit
   }
 
   used(): number {
@@ -161,7 +232,7 @@ export class ConcurrencyMeter implements Meter {
   }
 
   peek(_now: Moment, cost: number): Room {
-    const { amount } = this.#limit
+    const { amount } = this.limit
     const fits = cost === 0 || this.#used + cost <= amount
     return { fits, remaining: Math.max(0, amount - this.#used), freesInMs: undefined }
   }

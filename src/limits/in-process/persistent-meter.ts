@@ -1,3 +1,4 @@
+import type { Limit } from '../limit.ts'
 import type { Room } from '../sliding-window.ts'
 import { reserveMaxOf } from '../stored-usage.ts'
 import type { Moment, StoredUsage } from '../usage-store.ts'
@@ -26,6 +27,14 @@ export class PersistentMeter implements Meter {
   constructor(name: string, counted: CountMeter) {
     this.name = name
     this.counted = counted
+  }
+
+  get limit(): CountMeter['limit'] {
+    return this.counted.limit
+  }
+
+  adopt(limit: Limit, now: Moment): void {
+    this.counted.adopt(limit, now)
   }
 
   used(now: Moment): number {

@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { parseLimit, windowOf } from '../limit.ts'
 import type { Moment, StoredUsage, UsageStore } from '../usage-store.ts'
 import { createDirtyMeters, type DirtyMetersOptions } from './dirty-meters.ts'
 import type { CountMeter } from './meter.ts'
@@ -14,8 +15,8 @@ export interface PersistentUse {
 
 /** Writes meters to a store: before a use beyond the reserve, the rest each second. */
 export interface UsageWriter {
-  /** Restores what is stored under a name. @throws Fault `limiter_unavailable` */
-  readonly restore: (name: string, meter: CountMeter) => void
+  /** Restores what is stored of a counter. @throws Fault `limiter_unavailable` */
+  readonly restore: (counter: string, meter: CountMeter, now: Moment) => void
   /**
    * Counts uses for which there is room, once they are stored.
    *
@@ -37,15 +38,19 @@ export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
   const { store } = options
   const dirty = createDirtyMeters(options)
   return {
-    restore(name, meter) {
-      const stored = store.read(name)
+    restore(counter, meter, now) {
+      const stored = store.read(counter)
       if (stored === undefined) return
-      if (stored.limit !== meter.limit.text || stored.count.kind !== meter.limit.kind)
+      // Of any amount: an amount may change between two processes, too.
+      if (
+        windowOf(parseLimit(stored.limit)) !== windowOf(meter.limit) ||
+        stored.count.kind !== meter.limit.kind
+      )
         throw new Fault(
           'limiter_unavailable',
-          `${name}: the stored usage is of another limit, ${stored.limit}`,
+          `${counter}: the stored usage is of another limit, ${stored.limit}`,
         )
-      meter.restore(stored.count)
+      meter.restore(stored.count, now)
     },
     add(uses, now) {
       const lacking = lackingOf(uses, now)

@@ -33,6 +33,34 @@ const steps: readonly string[] = [
     wall INTEGER NOT NULL
   ) STRICT;
   `,
+  // A counter was named by its limit's whole text, and is now by its subject, measure and window.
+  // Of several amounts, the one that was used last goes on.
+  `
+  DROP INDEX uses_with_spare;
+  ALTER TABLE uses RENAME TO uses_by_text;
+  CREATE TABLE uses (
+    name TEXT NOT NULL PRIMARY KEY,
+    -- The limit as people write it.
+    limit_text TEXT NOT NULL,
+    -- When it was so, by the steady clock: see marks.
+    at INTEGER NOT NULL,
+    -- How much more may have been used since: counted as used by whoever finds it.
+    spare INTEGER NOT NULL CHECK (spare >= 0),
+    -- Of a window: its state, numbers of 32 bits in this machine's order of bytes.
+    cells BLOB CHECK (length(cells) BETWEEN 4 AND ${windowCells * 4} AND length(cells) % 4 = 0),
+    -- Of the calendar: the first millisecond of the day or month by the wall clock, when counting began by the steady clock, and how much.
+    begins_at INTEGER,
+    since INTEGER,
+    used INTEGER CHECK (used >= 0),
+    CHECK ((cells IS NULL) = (begins_at IS NOT NULL AND since IS NOT NULL AND used IS NOT NULL))
+  ) STRICT, WITHOUT ROWID;
+  INSERT OR REPLACE INTO uses
+    SELECT substr(name, 1, length(name) - length(limit_text)) || ltrim(limit_text, '0123456789 '),
+      limit_text, at, spare, cells, begins_at, since, used
+    FROM uses_by_text WHERE substr(name, -length(limit_text)) = limit_text ORDER BY at;
+  DROP TABLE uses_by_text;
+  CREATE INDEX uses_with_spare ON uses (name) WHERE spare > 0;
+  `,
 ]
 
 const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }
