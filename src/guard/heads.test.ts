@@ -73,6 +73,9 @@ test('what the web-standard head takes for a key is the one that Node’s does; 
   ]
   fc.assert(
     property(likely, query, (fields, text) => {
+      // A second line that reads as a parameter of the first cannot be told from one.
+      const [, ...later] = fields.filter(([field]) => field.toLowerCase() === 'authorization')
+      fc.pre(!later.some(([, line]) => /^[^ ,]+=/.test(line)))
       const [node, web] = headsOf(fields, `/predict?${text}`)
       const byWeb = readKey(schemes, web)
       const byNode = readKey(schemes, node)

@@ -18,8 +18,8 @@ export interface Scheme<Required extends boolean = boolean> {
   readonly challenge: string
   readonly description: SchemeDescription
   /**
-   * Every credential presented this way, blanks left out: none, one, or an ambiguity that the guard
-   * refuses.
+   * Every credential presented this way: none, one, or several, which the guard refuses. A blank
+   * one alone was not sent; one of several lines is a line as any other (RFC 9110 §5.3).
    */
   readonly read: (request: RequestHead) => readonly string[]
 }
@@ -73,18 +73,34 @@ export function bearer<const Required extends boolean = true>(
     challenge: 'Bearer',
     description: { type: 'http', scheme: 'bearer' },
     read(request) {
-      const values = request.headerValues('authorization')
-      if (values.length === 0) return none
-      // Lines that were joined by commas may hold a token behind another authorization: with its
-      // comma it is ambiguous, not absent.
-      if (request.joinsLines === true && values.some(hasLaterToken)) return values
-      return values.flatMap((value) => /^bearer[ \t]+(.*)$/is.exec(value.trim())?.[1]?.trim() || none)
+      const lines = request.headerValues('authorization')
+      const only = lines[0]
+      if (only === undefined) return none
+      // Two lines are ambiguous whatever they say: a proxy may have read the other one.
+      if (lines.length > 1) return lines.map((line) => tokenOf(line) ?? line.trim())
+      if (request.joinsLines === true && isJoined(only)) return only.split(',')
+      const token = tokenOf(only)
+      return token === undefined ? none : [token]
     },
   }
 }
 
-function hasLaterToken(value: string): boolean {
-  return /,\s*bearer[ \t]+[^\s,]/i.test(value)
+const laterToken = /,\s*bearer[ \t]+[^\s,]/i
+const parameter = /^\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=/
+
+/**
+ * Whether an authorization was two lines before a comma joined them: after a comma, one
+ * authorization has parameters alone (RFC 9110 §11.4). A token counts wherever it stands.
+ */
+function isJoined(authorization: string): boolean {
+  if (!authorization.includes(',')) return false
+  const [, ...later] = authorization.replace(/"[^"]*"/g, '""').split(',')
+  return laterToken.test(authorization) || later.some((part) => !parameter.test(part))
+}
+
+/** The token of `Bearer <token>`; undefined for another authorization, and for the word alone. */
+function tokenOf(authorization: string): string | undefined {
+  return /^bearer[ \t]+(.*)$/is.exec(authorization.trim())?.[1]?.trim() || undefined
 }
 
 /**
@@ -137,8 +153,8 @@ export function cookieValues(request: RequestHead, name: string): readonly strin
 }
 
 /**
- * Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5); a blank one was not
- * sent.
+ * Spaces and tabs around a field's value are not part of it (RFC 9110 §5.5). A blank value alone
+ * was not sent; beside another it counts, for it tells that there were two.
  */
 function presentValues(values: readonly string[]): readonly string[] {
   const only = values[0]
@@ -147,7 +163,7 @@ function presentValues(values: readonly string[]): readonly string[] {
     const trimmed = only.trim()
     return trimmed === '' ? none : trimmed === only ? values : [trimmed]
   }
-  return values.map((value) => value.trim()).filter((value) => value !== '')
+  return values.map((value) => value.trim())
 }
 
 export const ambiguous: unique symbol = Symbol('ambiguous')

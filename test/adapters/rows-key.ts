@@ -105,6 +105,17 @@ export const keyRows: readonly Row[] = [
     request: right((key) => [keyHeader(key), ['A', '1'], keyHeader(key)]),
     says: ambiguous,
   },
+  ...[
+    ['a blank line, then the key', (key: string): Headers => [keyHeader(''), keyHeader(key)]],
+    ['the key, then a blank line', (key: string): Headers => [keyHeader(key), keyHeader(' ')]],
+    ['two blank lines', (): Headers => [keyHeader(''), keyHeader('')]],
+  ].map(
+    ([name, headers]): Row => ({
+      name: `9 ${name}`,
+      request: right(headers as (key: string) => Headers),
+      says: ambiguous,
+    }),
+  ),
   {
     name: '10 `right, wrong` in one line',
     request: right((key) => [keyHeader(`${key}, wrong`)]),
@@ -190,6 +201,31 @@ export const bearerRows: readonly Row[] = [
       ['Authorization', `Bearer ${key}`],
     ]),
     says: ambiguous,
+  },
+  ...(
+    [
+      ['another authorization, then the token', (key) => ['Basic abc', `Bearer ${key}`]],
+      ['the token, then another authorization', (key) => [`Bearer ${key}`, 'Basic abc']],
+      ['a blank line, then the token', (key) => ['', `Bearer ${key}`]],
+      ['the token, then a blank line', (key) => [`Bearer ${key}`, '']],
+      ['the word alone, then the token', (key) => ['Bearer', `Bearer ${key}`]],
+    ] as [string, (key: string) => string[]][]
+  ).map(
+    ([name, lines]): Row => ({
+      name: `16 ${name}`,
+      request: right((key) => lines(key).map((line) => ['Authorization', line] as const)),
+      says: ambiguous,
+    }),
+  ),
+  {
+    name: '16 two lines, and the key by its header',
+    request: right((key) => [keyHeader(key), ['Authorization', 'Basic a'], ['Authorization', 'Basic b']]),
+    says: ambiguous,
+  },
+  {
+    name: '16 one authorization with parameters, and the key by its header',
+    request: right((key) => [keyHeader(key), ['Authorization', 'Digest a="1, 2", b=3']]),
+    says: admitted,
   },
   {
     name: '16 another authorization',
