@@ -21,6 +21,8 @@ export interface KeySettings {
   readonly limitEveryone: readonly string[]
   /** One window of requests in its shortest form, or `none`. */
   readonly limitBadKeys: string
+  /** One window of requests in its shortest form, or `none`. */
+  readonly limitOperational: string
 }
 
 const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}`
@@ -123,13 +125,23 @@ export const keySettings: Settings<KeySettings> = {
     empty: isNone,
   },
   limitBadKeys: {
-    schema: badKeys(),
+    schema: requestWindow(),
     kind: 'text',
     default: '30/min',
     placeholder: 'LIMIT',
     describes:
       'How many wrong keys one address (IPv6: one /64) may send before the server answers 429. A right key is admitted all the same. `none`: no limit.',
     expected: 'a window of requests such as `30/min`, or `none`',
+    empty: isFault,
+  },
+  limitOperational: {
+    schema: requestWindow(),
+    kind: 'text',
+    default: '600/min',
+    placeholder: 'LIMIT',
+    describes:
+      'How many operational requests each key may send, and its browser sessions apart: the admin API, the docs, `/v1/keys/self`, looking at jobs or cancelling them, webhooks. They take no other limit. `none`: no limit.',
+    expected: 'a window of requests such as `600/min`, or `none`',
     empty: isFault,
   },
 }
@@ -143,7 +155,7 @@ function limits(): z.ZodType<readonly string[]> {
 }
 
 /** One window of requests, or `none`. */
-function badKeys(): z.ZodType<string> {
+function requestWindow(): z.ZodType<string> {
   return z
     .string()
     .refine((text) => text === 'none' || isRequestWindow(parseLimit(text)))

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import type { Maybe } from '../core/after.ts'
+import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
@@ -17,7 +17,7 @@ import { allScopes, anyScopes, type Demand, demandsNothing } from './demand.ts'
 import type { Exchange } from './exchange.ts'
 import { createVerifiedKey, type KeyCache, type VerifiedKey } from './key-cache.ts'
 import type { KeyRefusals } from './key-refusals.ts'
-import { type LimitDefaults, limitsOf } from './request-limits.ts'
+import { type LimitDefaults, limitsOf, operationalLimitsOf } from './request-limits.ts'
 import { ambiguous, readKey, type Scheme } from './scheme.ts'
 import { hasCsrfHeader, type Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
@@ -40,6 +40,8 @@ export interface AdmitDeps {
   readonly mayLackKey: boolean
   /** What an anonymous request uses of limits. */
   readonly anonymousUses: readonly LimitUse[]
+  /** The same, where it is operational. */
+  readonly anonymousOperationalUses: readonly LimitUse[]
 }
 
 type Decision = Verdict<Caller | null>
@@ -110,11 +112,34 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   const refusal =
     checkStatus(key, deps.clock()) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
   if (refusal !== undefined) return refused(refusal, caller)
-  const uses = key.usesUnder(demand)
-  const taking = uses.length === 0 ? noUsage : deps.takeLimits(uses, exchange.usage)
+  const isBillable = demand.billable !== false
+  const taking = takeUses(
+    deps,
+    exchange,
+    isBillable,
+    isBillable ? key.usesUnder(demand) : key.operationalUses(),
+  )
   return taking instanceof Promise
     ? taking.then((taken) => admitWith(exchange, demand, caller, taken))
     : admitWith(exchange, demand, caller, taking)
+}
+
+/** Takes a request's limits; those of the other kind, which an outer guard took, it gives back. */
+export function takeUses(
+  { takeLimits }: AdmitDeps,
+  exchange: Exchange,
+  isBillable: boolean,
+  uses: readonly LimitUse[],
+): Maybe<LimitsTaken> {
+  if (exchange.isBillable !== isBillable) {
+    exchange.isBillable = isBillable
+    const before = exchange.usage
+    if (before !== noUsage) {
+      exchange.usage = noUsage
+      return after(before.giveBack(), () => (uses.length === 0 ? noUsage : takeLimits(uses, noUsage)))
+    }
+  }
+  return uses.length === 0 ? noUsage : takeLimits(uses, exchange.usage)
 }
 
 function admitWith(exchange: Exchange, demand: Demand, caller: Caller, usage: LimitsTaken): Maybe<Verdict> {
@@ -134,23 +159,29 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
     const secret = record && deps.sessions.findSecret(record, claim)
     if (record !== undefined && secret !== undefined) {
       if (demand.session === 'csrf' && !hasCsrfHeader(head)) return refused(deps.refusals.csrfMissing)
-      return admitKey(deps, exchange, demand, await load(deps, { record, secret }))
+      return admitKey(deps, exchange, demand, await load(deps, { record, secret }, 'session'))
     }
   }
   // An anonymous caller has no scope and passes no check: a route that demands anything needs a
   // key.
   if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing)
-  const uses = deps.anonymousUses
-  const usage = uses.length === 0 ? noUsage : await deps.takeLimits(uses, exchange.usage)
+  const isBillable = demand.billable !== false
+  const uses = isBillable ? deps.anonymousUses : deps.anonymousOperationalUses
+  const usage = await takeUses(deps, exchange, isBillable, uses)
   return usage instanceof Refusal ? refused(usage) : { admitted: true, caller: null, usage }
 }
 
 /**
  * A verified key with the limits that it meets, those that it shares with its owner's others too.
  */
-async function load(deps: AdmitDeps, { record, secret }: FoundKey): Promise<VerifiedKey> {
-  const owner = await deps.store.findOwner(record.owner)
-  return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], deps.limits))
+async function load(
+  { store, limits }: AdmitDeps,
+  { record, secret }: FoundKey,
+  by: 'key' | 'session' = 'key',
+): Promise<VerifiedKey> {
+  const owner = await store.findOwner(record.owner)
+  const operational = operationalLimitsOf(limits, `${by}:${record.id}`)
+  return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits), operational)
 }
 
 const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {

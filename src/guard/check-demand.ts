@@ -29,6 +29,7 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
   },
   cost: { expected: 'an object of whole numbers from 0 on, by measure', accepts: isCosts },
   anyKey: { expected: 'true or false', accepts: isBoolean },
+  billable: { expected: 'true or false', accepts: isBoolean },
   session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
   needs: { expected: 'an array of demands', accepts: Array.isArray },
   check: { expected: 'a function', accepts: isFunction },
@@ -55,7 +56,7 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
   checkOptions(where, demand, rulesFor(demand))
-  const { scope, anyScope, anyKey, session, needs = [], limits = [] } = demand as Demand
+  const { scope, anyScope, anyKey, session, billable, needs = [], limits = [] } = demand as Demand
   const [fault] = parseLimitSettings(limits).faults
   if (fault !== undefined)
     throw new TypeError(
@@ -65,10 +66,21 @@ function checkNested(where: string, demand: unknown, outer: readonly unknown[]):
     throw new TypeError(
       `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
     )
-  if (outer.length > 0 && (anyKey !== undefined || session !== undefined))
-    throw new TypeError(`${where}: \`anyKey\` and \`session\`: expected them in the outer demand alone`)
+  if (outer.length > 0 && (anyKey ?? session ?? billable) !== undefined)
+    throw new TypeError(
+      `${where}: \`anyKey\`, \`session\` and \`billable\`: expected them in the outer demand alone`,
+    )
+  checkOperational(where, demand as Demand, (outer[0] ?? demand) as Demand)
   for (const [index, need] of needs.entries())
     checkNested(`${where}.needs[${index}]`, need, [...outer, demand])
+}
+
+/** A limit or a cost that would never be taken was meant to protect something. */
+function checkOperational(where: string, { limits, cost }: Demand, outermost: Demand): void {
+  if (outermost.billable === false && (limits ?? cost) !== undefined)
+    throw new TypeError(
+      `${where}: \`limits\` and \`cost\`: expected neither under \`billable: false\`; operational requests take \`limitOperational\` alone`,
+    )
 }
 
 /**

@@ -37,6 +37,14 @@ export interface Demand {
    */
   readonly cost?: Costs
   /**
+   * Whether a customer is charged for the request. One that is not, such as administration or a
+   * look at a job, is *operational*: it takes none of the limits of key, owner, route and everyone,
+   * but the deployment's `limitOperational`, and its record measures no `requests`. Where several
+   * guards see one request, the last decides.
+   * @default true
+   */
+  readonly billable?: boolean
+  /**
    * Demands that come first, such as a check that several routes share. Whatever they ask is asked
    * too. In one request each demand is looked at once, however many others need it.
    */

@@ -53,6 +53,7 @@ export interface BegunCheck {
 }
 
 const oneRequest: Costs = { requests: 1 }
+const noRequest: Costs = { requests: 0 }
 const nothingKnown: Answer = { status: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
@@ -70,6 +71,8 @@ export class Exchange {
   caller: Caller | null | undefined
   /** What the request has taken of its limits. */
   usage: Usage = noUsage
+  /** Whether a customer is charged for it: as the last guard's demand says. */
+  isBillable = true
   /** Checks that have begun. */
   readonly checks: BegunCheck[] = []
   /** The problem that it was answered with. */
@@ -201,13 +204,12 @@ export class Exchange {
   }
 
   #measures(event: LedgerEvent): Costs {
-    if (this.#decided !== 'request.admitted' || event === 'request.started') return {}
+    if (this.#decided !== 'request.admitted') return noRequest
+    if (event === 'request.started') return {}
+    if (!this.isBillable) return withoutRequests(this.usage.used)
     if (this.usage === noUsage) return oneRequest
     const used = { requests: 1, ...this.usage.used }
-    const names = Object.keys(used)
-    return names.length <= ledgerMeasuresMax
-      ? used
-      : Object.fromEntries(Object.entries(used).slice(0, ledgerMeasuresMax))
+    return asRecorded(used)
   }
 
   #entryOf(
@@ -236,6 +238,18 @@ export class Exchange {
       detail: null,
     }
   }
+}
+
+function asRecorded(used: Costs): Costs {
+  const names = Object.keys(used)
+  return names.length <= ledgerMeasuresMax
+    ? used
+    : Object.fromEntries(Object.entries(used).slice(0, ledgerMeasuresMax))
+}
+
+/** No customer is charged for an operational request: its record names none. */
+function withoutRequests({ requests: _, ...rest }: Costs): Costs {
+  return asRecorded(rest)
 }
 
 /** Longest request id that is recorded, in characters; a longer one is cut. */

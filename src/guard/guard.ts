@@ -7,9 +7,8 @@ import type { KeyFormat } from '../keys/key-text.ts'
 import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify-key.ts'
 import { usesOf } from '../limits/limit-uses.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
-import { noUsage } from '../limits/usage.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import { type AdmitDeps, admit, checkAddress, checkScope, checkStatus, verify } from './admit.ts'
+import { type AdmitDeps, admit, checkAddress, checkScope, checkStatus, takeUses, verify } from './admit.ts'
 import type { Caller, CallerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
@@ -17,7 +16,7 @@ import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchan
 import type { KeyCache } from './key-cache.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
-import { everyoneLimitsOf, type LimitDefaults } from './request-limits.ts'
+import { everyoneLimitsOf, type LimitDefaults, operationalLimitsOf } from './request-limits.ts'
 import type { Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -97,6 +96,7 @@ export function createGuard(options: GuardDeps): Guard {
     pepperVersion: options.peppers.current,
     mayLackKey: schemes.some((scheme) => !scheme.required),
     anonymousUses: usesOf(everyoneLimitsOf(options.limits)),
+    anonymousOperationalUses: usesOf(operationalLimitsOf(options.limits, 'anonymous')),
   }
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
@@ -108,24 +108,27 @@ export function createGuard(options: GuardDeps): Guard {
 
   async function signIn(exchange: Exchange, presented: string): Promise<SignIn> {
     try {
-      const signedIn = await verifySignIn(exchange.head, presented)
-      exchange.decide(signedIn.admitted ? { ...signedIn, usage: noUsage } : signedIn)
+      const signedIn = await verifySignIn(exchange, presented)
+      exchange.decide(signedIn.admitted ? { ...signedIn, usage: exchange.usage } : signedIn)
       return signedIn
     } catch (thrown) {
       return exchange.fail(thrown)
     }
   }
 
-  async function verifySignIn(head: RequestHead, presented: string): Promise<SignIn> {
+  async function verifySignIn(exchange: Exchange, presented: string): Promise<SignIn> {
+    const { head } = exchange
     const key =
       presented.length > presentedLengthMax
         ? deps.refusals.invalid('malformed', head)
         : await verify(deps, head, presented, hash('sha256', presented))
     if (key instanceof Refusal) return { admitted: false, refusal: key }
     const { caller, record, secret } = key
-    // Signing in uses none of the key's limits; the pages that follow do.
     const refusal = checkStatus(key, clock()) ?? checkAddress(key, head) ?? checkScope(key, anyKey)
     if (refusal !== undefined) return { admitted: false, refusal, caller }
+    const taken = await takeUses(deps, exchange, false, key.operationalUses())
+    if (taken instanceof Refusal) return { admitted: false, refusal: taken, caller }
+    exchange.usage = taken
     return { admitted: true, caller, session: sessions.issue(record, secret, clock()) }
   }
 

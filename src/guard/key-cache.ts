@@ -18,15 +18,21 @@ export interface VerifiedKey {
   readonly addresses: AddressList | undefined
   /** What a request of this key uses of the limits it meets under a demand. */
   readonly usesUnder: (demand: Demand) => readonly LimitUse[]
+  /** The same of a demand that is not billable, whatever else it says. */
+  readonly operationalUses: () => readonly LimitUse[]
 }
 
-/** A verified key with the limits that it meets on every route. */
+/**
+ * A verified key with the limits that it meets on every route, and those of what is operational.
+ */
 export function createVerifiedKey(
   record: KeyRecord,
   secret: SecretRecord,
   limits: readonly NamedLimit[],
+  operational: readonly NamedLimit[],
 ): VerifiedKey {
   const everywhere = usesOf(limits)
+  let operationalUses: readonly LimitUse[] | undefined
   const known = new WeakMap<Demand, readonly LimitUse[]>()
   return {
     record,
@@ -42,6 +48,11 @@ export function createVerifiedKey(
       const uses = usesOf([...limits, ...demandLimitsOf(demand, record.id)], demand.cost)
       known.set(demand, uses)
       return uses
+    },
+    operationalUses() {
+      // Most keys never send one.
+      operationalUses ??= usesOf(operational)
+      return operationalUses
     },
   }
 }

@@ -97,8 +97,8 @@ describe('a flood', () => {
     await ward.close()
     const counts = ledger.entries.filter(({ event }) => event === 'requests.summarized')
     expect(counts).toMatchObject([
-      { address: '203.0.113.1', code: 'key_invalid', measures: { requests: 15 } },
-      { address: '203.0.113.2', code: 'key_missing', measures: { requests: 2 } },
+      { address: '203.0.113.1', code: 'key_invalid', measures: { refused: 15 } },
+      { address: '203.0.113.2', code: 'key_missing', measures: { refused: 2 } },
     ])
     expect(ledger.entries).toHaveLength(13)
   })
@@ -117,8 +117,8 @@ describe('a flood', () => {
     await ward.close()
     const counts = ledger.entries.filter(({ event }) => event === 'requests.summarized')
     const own = ledger.entries.filter(({ event }) => event === 'request.refused')
-    expect(counts.find(({ address }) => address === '2001:db8:0:0::/64')?.measures).toEqual({ requests: 3 })
-    const counted = counts.reduce((sum, { measures }) => sum + (measures['requests'] ?? 0), 0)
+    expect(counts.find(({ address }) => address === '2001:db8:0:0::/64')?.measures).toEqual({ refused: 3 })
+    const counted = counts.reduce((sum, { measures }) => sum + (measures['refused'] ?? 0), 0)
     expect(counted + own.length).toBe(10_008)
     expect(counts.some(({ address }) => address === null)).toBe(true)
   })
@@ -134,7 +134,7 @@ describe('a flood', () => {
     expect(told).toEqual(['ledger.summary_late'])
     ledger.fault = undefined
     await ward.close()
-    expect(ledger.entries.at(-1)).toMatchObject({ event: 'requests.summarized', measures: { requests: 4 } })
+    expect(ledger.entries.at(-1)).toMatchObject({ event: 'requests.summarized', measures: { refused: 4 } })
   })
 })
 

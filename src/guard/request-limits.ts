@@ -4,13 +4,13 @@ import { type NamedLimit, namedLimits } from '../limits/limit-uses.ts'
 import type { Demand } from './demand.ts'
 
 /**
- * Every limit that a request of a key meets on any route. Texts were checked when they were set: a
- * wrong one is left out.
+ * Every limit that a billable request of a key meets on any route. Texts were checked when they
+ * were set: a wrong one is left out.
  */
 export function limitsOf(
   record: KeyRecord,
   ownerLimits: readonly string[],
-  { limitDefault, limitEveryone }: LimitDefaults,
+  { limitDefault, limitEveryone }: Pick<LimitDefaults, 'limitDefault' | 'limitEveryone'>,
 ): readonly NamedLimit[] {
   const own = record.limits === null ? limitDefault : parseLimitSettings(record.limits).settings
   return [
@@ -20,19 +20,32 @@ export function limitsOf(
   ]
 }
 
-/** The limits that all requests share, those of anonymous callers too. */
+/** The limits that all billable requests share, those of anonymous callers too. */
 export function everyoneLimitsOf({
   limitEveryone,
 }: Pick<LimitDefaults, 'limitEveryone'>): readonly NamedLimit[] {
   return namedLimits('everyone', 'everyone', limitEveryone)
 }
 
+/** Whose operational requests are counted together: one flood stops no other subject. */
+export type OperationalSubject = `key:${string}` | `session:${string}` | 'anonymous'
+
+/** What an operational request takes, in the place of every other limit. */
+export function operationalLimitsOf(
+  { limitOperational }: Pick<LimitDefaults, 'limitOperational'>,
+  subject: OperationalSubject,
+): readonly NamedLimit[] {
+  return namedLimits('operational', `operational:${subject}`, limitOperational)
+}
+
 /** The limits of a deployment, which belong to no key, owner or route. */
 export interface LimitDefaults {
   /** Of every key that has none of its own. */
   readonly limitDefault: readonly LimitSetting[]
-  /** Shared by all requests of the deployment. */
+  /** Shared by all billable requests of the deployment. */
   readonly limitEveryone: readonly LimitSetting[]
+  /** Of operational requests, for each key, and for its sessions apart. */
+  readonly limitOperational: readonly LimitSetting[]
 }
 
 /**

@@ -49,12 +49,16 @@ export interface UsageRow {
   readonly owner: string | null
   /** `2026-11-24`. */
   readonly day: string | null
+  /** Billable ones: the sum of `measures.requests`. */
   readonly requests: number
+  /** Billable ones that were admitted. */
   readonly admitted: number
-  /** How many were refused or failed, by code. */
+  /** Admitted, and no customer is charged for them: see `Demand.billable`. */
+  readonly operational: number
+  /** How many requests of either kind were refused or failed, by code. */
   readonly refused: Readonly<Record<string, number>>
   readonly measures: Readonly<Record<string, number>>
-  /** Of admitted requests, in milliseconds; null for none. */
+  /** Of admitted billable requests, in milliseconds; null for none. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
 }
 

@@ -1,7 +1,7 @@
 import type { Limit } from './limit.ts'
 
 /** Whose limit it is, as headers and messages call it. */
-export type LimitScope = 'key' | 'owner' | 'route' | 'everyone'
+export type LimitScope = 'key' | 'owner' | 'route' | 'everyone' | 'operational'
 
 /** One limit that a request meets, and what the request uses of it. */
 export interface LimitUse {

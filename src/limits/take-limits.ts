@@ -5,7 +5,7 @@ import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
-import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
+import type { Limiter, LimitRefusal, LimitScope, LimitState, LimitUse, Taking } from './limiter.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
 /** Called for each limit in shadow that would have refused. */
@@ -59,7 +59,13 @@ const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
   concurrent: 'concurrency_limited',
 }
 
-const owners = { key: 'this API key', owner: 'its owner', route: 'this route', everyone: 'everyone' } as const
+const owners: Readonly<Record<LimitScope, string>> = {
+  key: 'this API key',
+  owner: 'its owner',
+  route: 'this route',
+  everyone: 'everyone',
+  operational: 'operational requests',
+}
 
 function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
   const whose = `The limit of ${owners[use.scope]}, ${use.limit.text}, is used up`

@@ -20,6 +20,12 @@ export interface LimitOptions {
    * @default '30/min'
    */
   readonly limitBadKeys?: string
+  /**
+   * How many operational requests (`billable: false`) each key may send, and its sessions apart: a
+   * window of requests, or `none`.
+   * @default '600/min'
+   */
+  readonly limitOperational?: string
   /** Called with each limit in shadow that would have refused. @default none */
   readonly onShadow?: (refusal: LimitRefusal) => void
 }
@@ -32,11 +38,16 @@ const areLimits: OptionRule = {
 export const limitRules: Readonly<Record<keyof LimitOptions, OptionRule>> = {
   limitDefault: areLimits,
   limitEveryone: areLimits,
-  limitBadKeys: {
-    expected: 'a window of requests such as `30/min`, or `none`',
-    accepts: (value) => value === 'none' || isRequestWindow(value),
-  },
+  limitBadKeys: requestWindow('30/min'),
+  limitOperational: requestWindow('600/min'),
   onShadow: { expected: 'a function', accepts: isFunction },
+}
+
+function requestWindow(example: string): OptionRule {
+  return {
+    expected: `a window of requests such as \`${example}\`, or \`none\``,
+    accepts: (value) => value === 'none' || isRequestWindow(value),
+  }
 }
 
 function isRequestWindow(value: unknown): boolean {
@@ -58,11 +69,13 @@ export function readWardLimits(options: {
   readonly limitDefault?: readonly string[] | undefined
   readonly limitEveryone?: readonly string[] | undefined
   readonly limitBadKeys?: string | undefined
+  readonly limitOperational?: string | undefined
 }): WardLimits {
   return {
     limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
     limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
     limitBadKeys: badKeyLimitOf(options.limitBadKeys),
+    limitOperational: requestWindowOf('limitOperational', options.limitOperational ?? '600/min'),
   }
 }
 
@@ -76,13 +89,15 @@ function settingsOf(name: string, texts: readonly string[]): readonly LimitSetti
   throw new TypeError(all.join('; '))
 }
 
-/** One sliding window of requests. @throws TypeError for anything else */
 function badKeyLimitOf(text = 'none'): WindowLimit | undefined {
-  if (text === 'none') return undefined
-  const [setting] = settingsOf('limitBadKeys', [text])
-  if (setting?.limit.kind === 'window' && setting.limit.measure === 'requests' && !setting.isShadow)
-    return setting.limit
-  throw new TypeError(
-    `\`limitBadKeys\`: expected a window of requests such as 30/min, got ${describeValue(text)}`,
-  )
+  const [setting] = requestWindowOf('limitBadKeys', text)
+  return setting?.limit.kind === 'window' ? setting.limit : undefined
+}
+
+/** One sliding window of requests; empty for `none`. @throws TypeError for anything else */
+function requestWindowOf(name: string, text: string): readonly LimitSetting[] {
+  if (text === 'none') return []
+  const settings = settingsOf(name, [text])
+  if (isRequestWindow(text)) return settings
+  throw new TypeError(`\`${name}\`: expected a window of requests such as 30/min, got ${describeValue(text)}`)
 }

@@ -96,10 +96,12 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly cachedKeysMax?: number | undefined
   /** Limits of every key that has none of its own: `60/min`. @default none */
   readonly limitDefault?: readonly string[] | undefined
-  /** Limits that all requests share. @default none */
+  /** Limits that all billable requests share. @default none */
   readonly limitEveryone?: readonly string[] | undefined
   /** How many wrong keys an address may present: one sliding window, `30/min`. @default 'none' */
   readonly limitBadKeys?: string | undefined
+  /** How many operational requests a key may send: one window, or `none`. @default '600/min' */
+  readonly limitOperational?: string | undefined
   /**
    * `before`: an answer waits until its record is durable, and is 503 `ledger_unavailable` if that
    * fails. `after`: it does not wait, and a record that could not be written is

@@ -206,10 +206,7 @@ async function ask(port: number, keys: readonly string[], upgrades: boolean, ran
 function recordedOf({ entries }: FakeLedger): { readonly exchanges: number; readonly ends: number } {
   const first = ['request.admitted', 'request.refused', 'request.failed', 'request.started'] as const
   const of = (...events: readonly string[]) => entries.filter(({ event }) => events.includes(event))
-  const counted = of('requests.summarized').reduce(
-    (sum, { measures }) => sum + (measures['requests'] ?? 0),
-    0,
-  )
+  const counted = of('requests.summarized').reduce((sum, { measures }) => sum + (measures['refused'] ?? 0), 0)
   const open = of('request.started').length - of('request.finished').length
   return { exchanges: of(...first).length + counted, ends: open }
 }

@@ -95,7 +95,7 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
         owner: null,
         status: 401,
         route: knowsRefusedRoutes ? '/any' : null,
-        measures: {},
+        measures: { requests: 0 },
         requestId: answer.headers.get('x-request-id')?.[0],
       },
     ])
@@ -106,7 +106,7 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
     expect((await withKey('/limited')).status).toBe(429)
     expect(ledger.entries).toMatchObject([
       { event: 'request.admitted', measures: { requests: 1 } },
-      { event: 'request.refused', code: 'rate_limited', keyId: ward.ids.right, measures: {} },
+      { event: 'request.refused', code: 'rate_limited', keyId: ward.ids.right, measures: { requests: 0 } },
     ])
   })
 
@@ -132,8 +132,8 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
     await ask('/any')
     await ward.close()
     expect(ledger.entries.slice(5).filter(({ event }) => event === 'requests.summarized')).toMatchObject([
-      { code: 'key_invalid', address: '127.0.0.1', measures: { requests: 7 } },
-      { code: 'key_missing', address: '127.0.0.1', measures: { requests: 1 } },
+      { code: 'key_invalid', address: '127.0.0.1', measures: { refused: 7 } },
+      { code: 'key_missing', address: '127.0.0.1', measures: { refused: 1 } },
     ])
     expect(ledger.entries).toHaveLength(8)
   })

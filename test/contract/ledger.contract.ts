@@ -227,7 +227,9 @@ export function describeLedger(name: string, open: OpenLedger): void {
 
     test('latency is right to one percent over the whole range', async () => {
       const latencies = [...Array(200).keys()].map((index) => Math.floor(1.08 ** index))
-      await Promise.all(latencies.map((latencyUs) => ledger.append(requestOf({ latencyUs }))))
+      await Promise.all(
+        latencies.map((latencyUs) => ledger.append(requestOf({ latencyUs, measures: { requests: 1 } }))),
+      )
       const [row] = await ledger.usage({ by: [] })
       for (const [share, name] of [
         [0.5, 'p50'],
@@ -293,25 +295,34 @@ function sumOf(records: readonly LedgerRecord[]): object {
   const latencies: number[] = []
   let requests = 0
   let admitted = 0
+  let operational = 0
   for (const { event, code, latencyUs, measures: used } of records) {
     const add = (sums: Record<string, number>, name: string, amount: number): void => {
       sums[name] = (sums[name] ?? 0) + amount
     }
+    const own = new Map(Object.entries(used))
     if (event === 'requests.summarized') {
-      const counted = Object.entries(used).find(([measure]) => measure === 'requests')?.[1] ?? 0
-      requests += counted
-      add(refused, code ?? '', counted)
+      // The version before wrote `requests`, and counted refusals as such.
+      requests += own.get('requests') ?? 0
+      add(refused, code ?? '', (own.get('refused') ?? 0) + (own.get('requests') ?? 0))
       continue
     }
     for (const [measure, amount] of Object.entries(used)) add(measures, measure, amount)
-    if (event !== 'request.finished') requests += 1
-    if (event === 'request.refused' || event === 'request.failed') add(refused, code ?? '', 1)
-    if (event === 'request.admitted' || event === 'request.started') admitted += 1
+    if (event === 'request.refused' || event === 'request.failed') {
+      add(refused, code ?? '', 1)
+      requests += own.get('requests') ?? 1
+    }
     if (event !== 'request.admitted' && event !== 'request.finished') continue
-    if (latencyUs !== null) latencies.push(latencyUs)
+    const billed = own.get('requests')
+    if (billed === undefined) operational += 1
+    else {
+      requests += billed
+      admitted += 1
+      if (latencyUs !== null) latencies.push(latencyUs)
+    }
   }
   latencies.sort((one, other) => one - other)
   const rank = (share: number): number => (latencies[Math.ceil(share * latencies.length) - 1] ?? 0) / 1_000
   const latencyMs = latencies.length === 0 ? null : { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99) }
-  return { requests, admitted, refused, measures, latencyMs }
+  return { requests, admitted, operational, refused, measures, latencyMs }
 }

@@ -117,7 +117,7 @@ export function describeLimitRows(start: StartTarget): void {
     expect(never.headers.has('retry-after')).toBe(false)
     expect(JSON.parse((await get(target, '/v1/keys/self', [keyHeader(key)])).body).limits_left).toMatchObject(
       [
-        { limit: '10/min', of: 'key', used: 3, remaining: 7 },
+        { limit: '10/min', of: 'key', used: 2, remaining: 8 },
         { limit: '20 characters/min', used: 20, remaining: 0, passes_in: 60 },
       ],
     )

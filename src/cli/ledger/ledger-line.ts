@@ -65,8 +65,8 @@ function latencyOf(view: LedgerRecordView): string {
  * counts.
  */
 function detailOf({ event, detail, measures }: LedgerRecordView): string {
-  const { requests = 0 } = measures
-  if (event === 'requests.summarized') return `${requests} requests`
+  const { refused, requests = 0 } = measures
+  if (event === 'requests.summarized') return `${refused ?? requests} requests`
   if (detail === null) return nothing
   const { seq } = detail
   return event === 'ledger.checkpoint' ? `up to ${seq}` : JSON.stringify(detail)

@@ -86,6 +86,7 @@ const groupColumns: Readonly<Record<UsageQuery['by'][number], Column<UsageView>>
 const figureColumns: readonly Column<UsageView>[] = [
   { title: 'REQUESTS', cell: ({ requests }) => String(requests) },
   { title: 'ADMITTED', cell: ({ admitted }) => String(admitted) },
+  { title: 'OPERATIONAL', cell: ({ operational }) => String(operational) },
   { title: 'REFUSED', cell: ({ refused }) => counts(refused), mayCut: true },
   { title: 'MEASURES', cell: ({ measures }) => counts(measures), mayCut: true },
   { title: 'P50 MS', cell: (view) => milliseconds(view.latency_ms?.p50) },

@@ -2,7 +2,7 @@ import type { UsageQuery, UsageRow } from '../ledger.ts'
 
 /** Usage as the admin API and the command line show it: see `UsageRow`. */
 export interface UsageView
-  extends Pick<UsageRow, 'owner' | 'day' | 'requests' | 'admitted' | 'refused' | 'measures'> {
+  extends Pick<UsageRow, 'owner' | 'day' | 'requests' | 'admitted' | 'operational' | 'refused' | 'measures'> {
   readonly key_id: string | null
   readonly latency_ms: UsageRow['latencyMs']
 }
@@ -15,6 +15,7 @@ export function viewUsage(row: UsageRow): UsageView {
     day: row.day,
     requests: row.requests,
     admitted: row.admitted,
+    operational: row.operational,
     refused: row.refused,
     measures: row.measures,
     latency_ms: row.latencyMs,

@@ -18,6 +18,7 @@ export interface UsageSum {
 interface Row extends Pick<UsageRow, 'keyId' | 'owner' | 'day'> {
   requests: number
   admitted: number
+  operational: number
   readonly refused: Map<string, number>
   readonly measures: Map<string, number>
   readonly latenciesUs: LatencyHistogram
@@ -26,9 +27,9 @@ interface Row extends Pick<UsageRow, 'keyId' | 'owner' | 'day'> {
 const dayMs = 86_400_000
 
 /**
- * Begins a sum. A streamed answer counts as admitted by its `started` record and has its latency
- * from `finished`; the measures of both add up. A summary adds to `requests` and to its code, and
- * to no measure.
+ * Begins a sum. `requests` is the sum of `measures.requests`; a refusal of a version that recorded
+ * none counts as one there. A streamed answer counts by its `finished` record, which has its
+ * measures. An admitted request without `requests` is operational.
  */
 export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
   const rows = new Map<string, Row>()
@@ -63,6 +64,7 @@ function createRow(keyId: string | null, owner: string | null, day: number | nul
     day: day === null ? null : new Date(day * dayMs).toISOString().slice(0, 10),
     requests: 0,
     admitted: 0,
+    operational: 0,
     refused: new Map(),
     measures: new Map(),
     latenciesUs: new LatencyHistogram(),
@@ -71,17 +73,28 @@ function createRow(keyId: string | null, owner: string | null, day: number | nul
 
 function count(row: Row, { event, code, latencyUs, measures }: UsageEntry): void {
   if (event === 'requests.summarized') {
-    const { requests = 0 } = measures
+    // Older versions counted refusals as requests.
+    const { refused = 0, requests = 0 } = measures
     row.requests += requests
-    addTo(row.refused, code ?? '', requests)
+    addTo(row.refused, code ?? '', refused + requests)
     return
   }
-  if (event !== 'request.finished') row.requests += 1
-  if (event === 'request.refused' || event === 'request.failed') addTo(row.refused, code ?? '', 1)
-  if (event === 'request.admitted' || event === 'request.started') row.admitted += 1
-  if ((event === 'request.admitted' || event === 'request.finished') && latencyUs !== null)
-    row.latenciesUs.add(latencyUs)
+  if (event === 'request.refused' || event === 'request.failed') {
+    row.requests += measures['requests'] ?? 1
+    addTo(row.refused, code ?? '', 1)
+  }
+  if (event === 'request.admitted' || event === 'request.finished') countEnd(row, latencyUs, measures)
   for (const [name, amount] of Object.entries(measures)) addTo(row.measures, name, amount)
+}
+
+function countEnd(row: Row, latencyUs: number | null, { requests }: UsageEntry['measures']): void {
+  if (requests === undefined) {
+    row.operational += 1
+    return
+  }
+  row.requests += requests
+  row.admitted += 1
+  if (latencyUs !== null) row.latenciesUs.add(latencyUs)
 }
 
 function addTo(sums: Map<string, number>, name: string, amount: number): void {

@@ -113,7 +113,7 @@ export class RefusalSummary {
   async #write(address: string | null, code: string, count: Count): Promise<void> {
     const { write, clock, telemetry } = this.#options
     const detail = { since: new Date(count.since).toISOString() }
-    const measures = { requests: count.requests }
+    const measures = { refused: count.requests }
     try {
       await write(ledgerEntry({ at: clock(), event: 'requests.summarized', code, address, measures, detail }))
     } catch (fault) {

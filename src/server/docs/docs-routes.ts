@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
-import type { GuardSetting } from '../../guard/demand.ts'
+import type { Demand, GuardSetting } from '../../guard/demand.ts'
 import { sendPage } from '../http/answers.ts'
 
 /**
@@ -54,7 +54,8 @@ const startScript = `window.ui = SwaggerUIBundle({
 
 /** `/docs`, `/openapi.json`, and `/`, which leads there: for every key, or open to all. */
 export function addDocsRoutes(app: FastifyInstance, openTo: 'guarded' | 'open'): void {
-  const guard: GuardSetting = openTo === 'open' ? 'public' : { anyKey: true, session: 'read' }
+  const demand: Demand = { anyKey: true, session: 'read', billable: false }
+  const guard: GuardSetting = openTo === 'open' ? 'public' : demand
   const config = { guard }
   app.get('/', { config }, async (_request, reply) => reply.code(303).header('location', '/docs').send())
   app.get('/openapi.json', { config }, async () => app.swagger())

@@ -8,7 +8,7 @@ import { adminJobRouteSchemas as schemas } from './describe-job-routes.ts'
 import { type JobListRequest, readJobQuery } from './job-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
-const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
+const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
 
 interface OneJob {
   readonly Params: { readonly id: string }

@@ -114,7 +114,11 @@ describe('GET /jobs/{id}/events', () => {
 
   test('a thousand follow one job, and all are told of its end', async () => {
     const held = createHeldModel()
-    const { ask, submit } = await open({ model: held.model, ownerFollowersMax: 1_000 })
+    const { ask, submit } = await open({
+      model: held.model,
+      ownerFollowersMax: 1_000,
+      ward: { limitOperational: 'none' },
+    })
     const { id } = await submit()
     const call = await held.call(0)
     const following = Array.from({ length: 1_000 }, () => ask('GET', `/jobs/${id}/events`))

@@ -276,8 +276,8 @@ test('a job that finds the queue full spends no characters: a client that retrie
   const statuses: number[] = []
   for (let count = 0; count < 4; count += 1) statuses.push((await submit()).statusCode)
   expect(statuses).toEqual([202, 503, 503, 503])
-  const { ratelimit } = (await ask('GET', '/jobs', { key })).headers
-  expect(ratelimit).toMatch(/"day-characters";r=6.*"concurrent";r=4/)
+  const { limits_left } = (await ask('GET', '/v1/keys/self', { key })).json()
+  expect(limits_left).toMatchObject([{ remaining: 6 }, { remaining: 4 }])
 })
 
 describe('administrators', () => {

@@ -19,11 +19,11 @@ interface OneJob {
 }
 
 /**
- * What looking after jobs demands: a scope that may have made one. Each look is a request, and
- * needs no place among those at once: the job that is looked after may hold the last one.
+ * What looking after jobs demands: a scope that may have made one. It is operational: a key that
+ * has used up its limits fetches what it has paid for, and cancels what holds its last place.
  */
 export function jobDemand(models: Iterable<string>): Demand {
-  return { anyScope: [defaultScope, ...[...models].map(modelScope)], cost: { concurrent: 0 } }
+  return { anyScope: [defaultScope, ...[...models].map(modelScope)], billable: false }
 }
 
 /** Jobs, for the owner of the key that made them. To everybody else they are not there. */

@@ -27,7 +27,7 @@ export function addWebhookRoutes(
   app: FastifyInstance,
   { webhooks, jobs, demand }: WebhookRouteOptions,
 ): void {
-  const rotating: Demand = { scope: webhooksScope, cost: { concurrent: 0 } }
+  const rotating: Demand = { scope: webhooksScope, billable: false }
   app.post<{ Body: { readonly overlap?: string } | null }>(
     '/webhooks/secret',
     { config: { guard: rotating }, schema: secretSchema },

@@ -13,8 +13,8 @@ import { readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-in
 import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
-const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
-const selfDemand: Demand = { anyKey: true, session: 'read' }
+const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
+const selfDemand: Demand = { anyKey: true, session: 'read', billable: false }
 
 interface OneKey {
   readonly Params: { readonly id: string }

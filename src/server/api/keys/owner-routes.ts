@@ -80,7 +80,7 @@ const ownerRouteSchemas: Readonly<Record<'list' | 'show' | 'set', FastifySchema 
 }
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
-const adminDemand: Demand = { scope: adminScope, session: 'csrf' }
+const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
 
 interface OneOwner {
   readonly Params: { readonly owner: string }

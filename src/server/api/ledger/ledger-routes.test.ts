@@ -167,6 +167,7 @@ describe('GET /v1/usage', () => {
           day: null,
           requests: 10,
           admitted: 8,
+          operational: 0,
           refused: { rate_limited: 2 },
           measures: { requests: 10 },
           latency_ms: {

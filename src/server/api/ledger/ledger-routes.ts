@@ -44,6 +44,7 @@ function adminOrScope(scope: string): Demand {
   return {
     anyKey: true,
     session: 'csrf',
+    billable: false,
     check({ scopes }) {
       if (!scopes.includes(adminScope) && !scopes.includes(scope))
         throw new Refusal('scope_missing', `This API key lacks the scope \`${scope}\`.`)

@@ -172,6 +172,7 @@ export const usageView: z.ZodType<{ readonly usage: readonly UsageView[] }> = z.
       day: optionalText,
       requests: count,
       admitted: count,
+      operational: count.describe('Requests that no customer is charged for.'),
       refused: counts.describe('By code.'),
       measures: counts,
       latency_ms: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable(),
