@@ -3,15 +3,17 @@ import type { Express, NextFunction, Request, RequestHandler, Response } from 'e
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
+import type { Refusal } from '../core/refusal.ts'
 import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
+import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { endWithAnswer } from '../limits/take-limits.ts'
-import type { Usage } from '../limits/usage.ts'
+import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 import { openExchange } from './open-exchange.ts'
 
@@ -90,20 +92,27 @@ export function guard<Required extends boolean>(
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
       if (!verdict.admitted) {
-        answerProblem(received, reply, verdict.refusal)
+        refuse(verdict.refusal)
         return
       }
       response.locals.caller = verdict.caller
-      sendUsage(reply, verdict.usage, onFault)
+      sendLimits(reply, verdict.usage)
+      endWithAnswer(reply, verdict.usage, onFault)
       next()
+    }
+    const unsend = (): void => unsendLimits(reply, ward.guard.find(reply)?.usage ?? noUsage)
+    const refuse = (refusal: Refusal | Fault): void => {
+      unsend()
+      answerProblem(received, reply, refusal)
     }
     const fail = (thrown: unknown): void => {
       if (!(thrown instanceof Fault)) {
+        unsend()
         next(asError(thrown))
         return
       }
       onFault(thrown)
-      answerProblem(received, reply, thrown)
+      refuse(thrown)
     }
     // From here on nothing but an error may reach Express: it takes anything less for leave to go
     // on.
@@ -148,17 +157,9 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
 }
 
 /**
- * Sends the client the status of its limits, and releases what is counted at once with the answer.
- */
-function sendUsage(response: Response, usage: Usage, onFault: FaultListener): void {
-  for (const [name, value] of Object.entries(usage.headers)) response.setHeader(name, value)
-  endWithAnswer(response, usage, onFault)
-}
-
-/**
  * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure. Headers that were set before are set anew
- * by `response.set(usage.headers)`.
+ * its body, and to settle an estimate to the real figure. The headers of limits are set anew where
+ * the head has not left.
  *
  * @throws TypeError where no guard has admitted the request
  */

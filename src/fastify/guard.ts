@@ -194,8 +194,8 @@ export function callerOf<Required extends boolean>(
 
 /**
  * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure. Headers that were set before are set anew
- * by `reply.headers(usage.headers)`.
+ * its body, and to settle an estimate to the real figure. The headers of limits are set anew where
+ * the head has not left.
  *
  * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
@@ -213,7 +213,11 @@ export function findCaller(request: FastifyRequest): Caller | undefined {
  * gone.
  */
 function sendUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): void {
-  reply.headers(usage.headers)
+  const send = (): void => {
+    if (!reply.raw.headersSent) reply.headers(usage.headers)
+  }
+  send()
+  usage.onStates(send)
   endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
 }
 

@@ -50,18 +50,36 @@ type Decision = Verdict<Caller | null>
 export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand = {}): Maybe<Decision> {
   try {
     const decision = decide(deps, exchange, demand)
-    return decision instanceof Promise ? noteLater(exchange, decision) : exchange.decide(decision)
+    if (decision instanceof Promise) return noteLater(exchange, decision)
+    return decision.admitted || !hasTaken(exchange)
+      ? exchange.decide(decision)
+      : noteLater(exchange, Promise.resolve(decision))
   } catch (thrown) {
+    return hasTaken(exchange) ? noteLater(exchange, Promise.reject(thrown)) : exchange.fail(thrown)
+  }
+}
+
+async function noteLater(exchange: Exchange, deciding: Promise<Decision>): Promise<Decision> {
+  try {
+    const decision = await deciding
+    if (!decision.admitted) await giveBack(exchange)
+    return exchange.decide(decision)
+  } catch (thrown) {
+    // The limiter may be the fault, and cannot take back either.
+    await giveBack(exchange).catch(() => {})
     return exchange.fail(thrown)
   }
 }
 
-async function noteLater(exchange: Exchange, decision: Promise<Decision>): Promise<Decision> {
-  try {
-    return exchange.decide(await decision)
-  } catch (thrown) {
-    return exchange.fail(thrown)
-  }
+/** Whether a guard ahead of this one has taken limits. */
+function hasTaken({ usage, next }: Exchange): boolean {
+  return usage !== noUsage || (next !== undefined && hasTaken(next))
+}
+
+/** A request that is refused has used nothing, of the guards ahead of this one either. */
+async function giveBack({ usage, next }: Exchange): Promise<void> {
+  await usage.giveBack()
+  if (next !== undefined) await giveBack(next)
 }
 
 /** The way of a request; at once where the key is in memory and the demand has no check. */

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import type { Context, Env, Hono, MiddlewareHandler, Next, Schema } from 'hono'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
@@ -8,6 +7,7 @@ import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
+import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import { recordNamed } from '../guard/node/recorded-response.ts'
 import { endUsage, endWithAnswer } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
@@ -86,18 +86,26 @@ export function guard<Required extends boolean>(
       holdContinue(c)
       const deciding = ward.guard.admit(openExchange(ward.guard, c, address), demand)
       const verdict = deciding instanceof Promise ? await deciding : deciding
-      if (!verdict.admitted) return answerProblem(c, verdict.refusal, onFault)
+      if (!verdict.admitted) throw verdict.refusal
       c.set('caller', verdict.caller)
       usage = verdict.usage
       beginUsage(c, usage, onFault)
     } catch (thrown) {
+      const outgoing = outgoingOf(c)
+      if (outgoing !== undefined) unsendLimits(outgoing, ward.guard.find(c)?.usage ?? noUsage)
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
     await next()
     answerCaught(c, onFault)
-    if (usage !== noUsage) await concludeUsage(c, usage, onFault)
+    if (usage !== noUsage && outgoingOf(c) === undefined) await concludeUsage(c, usage)
     return undefined
+  }
+  /** After the handler, where no event says when an answer is gone: its handler's end is the end. */
+  const concludeUsage = async (c: Context, usage: Usage): Promise<void> => {
+    if (ward.guard.find(c)?.isAdmitted === true)
+      for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
+    if (usage.isOpen) await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
   }
   if (!ward.guard.isRecorded) return run
   return (c, next) => {
@@ -121,26 +129,8 @@ export function guard<Required extends boolean>(
 function beginUsage(c: Context, usage: Usage, onFault: FaultListener): void {
   const outgoing = outgoingOf(c)
   if (usage === noUsage || outgoing === undefined) return
-  sendStatus(outgoing, usage)
+  sendLimits(outgoing, usage)
   endWithAnswer(outgoing, usage, onFault)
-}
-
-/** After the handler: sends the status with what was taken meanwhile. */
-async function concludeUsage(c: Context, usage: Usage, onFault: FaultListener): Promise<void> {
-  const outgoing = outgoingOf(c)
-  if (outgoing !== undefined) {
-    const { ratelimit } = usage.headers
-    if (outgoing.getHeader('ratelimit') !== ratelimit) sendStatus(outgoing, usage)
-    return
-  }
-  for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)
-  // In other runtimes no event says when an answer is gone: its handler's end is the end.
-  if (usage.isOpen) await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
-}
-
-function sendStatus(outgoing: ServerResponse, usage: Usage): void {
-  if (outgoing.headersSent) return
-  for (const [name, value] of Object.entries(usage.headers)) outgoing.setHeader(name, value)
 }
 
 /**

@@ -2,6 +2,15 @@ import { calendarSpanOf } from './calendar.ts'
 import type { Limit } from './limit.ts'
 import type { LimitFields, LimitState, LimitUse } from './limiter.ts'
 
+/** The names of all headers that tell how limits stand, in lower case. */
+export const limitHeaderNames = [
+  'ratelimit-policy',
+  'ratelimit',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
+] as const
+
 const noHeaders: Readonly<Record<string, string>> = {}
 
 /**

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
-import { Refusal, type RefusalCode } from '../core/refusal.ts'
+import { Refusal } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
-import type { Limit } from './limit.ts'
-import { limitHeaders, secondsOf } from './limit-headers.ts'
-import type { Limiter, LimitRefusal, LimitScope, LimitState, LimitUse, Taking } from './limiter.ts'
+import { limitHeaders } from './limit-headers.ts'
+import { refuse, refuseForGood } from './limit-refusals.ts'
+import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
 /** Called for each limit in shadow that would have refused. */
@@ -27,19 +27,29 @@ export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): Ta
     if (!(before instanceof TakenUsage)) return takeAll(limiter, uses, onShadow)
     const left = before.notTaken(uses)
     if (left.length === 0) return before
-    return after(takeAll(limiter, left, onShadow), (taken) =>
-      taken instanceof TakenUsage ? before.absorb(taken) : before.giveBack().then(() => taken),
+    return after(takeAll(limiter, left, onShadow, before), (taken) =>
+      taken instanceof TakenUsage ? before.absorb(taken) : taken,
     )
   }
 }
 
-/** Takes all in one step: what was taken, or the refusal of the limit that passes last. */
-function takeAll(limiter: Limiter, uses: readonly LimitUse[], onShadow: ShadowListener): Maybe<LimitsTaken> {
-  for (const use of uses) if (use.cost > use.limit.amount && !use.isShadow) return refuseForGood(use)
+/**
+ * Takes all in one step: what was taken, or the refusal of the limit that passes last. What the
+ * request took `before` is then given back.
+ */
+function takeAll(
+  limiter: Limiter,
+  uses: readonly LimitUse[],
+  onShadow: ShadowListener,
+  before?: TakenUsage,
+): Maybe<LimitsTaken> {
+  for (const use of uses)
+    if (use.cost > use.limit.amount && !use.isShadow)
+      return before === undefined ? refuseForGood(use) : before.giveBack().then(() => refuseForGood(use))
   const taking = limiter.take(uses)
   return taking instanceof Promise
-    ? taking.then((later) => conclude(limiter, uses, later, onShadow))
-    : conclude(limiter, uses, taking, onShadow)
+    ? taking.then((later) => conclude(limiter, uses, later, onShadow, before))
+    : conclude(limiter, uses, taking, onShadow, before)
 }
 
 function conclude(
@@ -47,54 +57,16 @@ function conclude(
   uses: readonly LimitUse[],
   taking: Taking,
   onShadow: ShadowListener,
-): LimitsTaken {
+  before: TakenUsage | undefined,
+): Maybe<LimitsTaken> {
   for (const shadow of taking.shadows) onShadow(shadow)
-  if (taking.refusal !== undefined) return refuse(taking.refusal, taking)
-  return new TakenUsage(limiter, uses, taking, onShadow)
-}
-
-const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
-  window: 'rate_limited',
-  calendar: 'quota_exhausted',
-  concurrent: 'concurrency_limited',
-}
-
-const owners: Readonly<Record<LimitScope, string>> = {
-  key: 'this API key',
-  owner: 'its owner',
-  route: 'this route',
-  everyone: 'everyone',
-  operational: 'operational requests',
-}
-
-function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking): Refusal {
-  const whose = `The limit of ${owners[use.scope]}, ${use.limit.text}, is used up`
-  // When a request in progress will end is unknown.
-  const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
-  const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
-  return new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
-    headers: { 'retry-after': `${seconds}`, ...limitHeaders(states, at) },
-    reason: use.name,
-  })
-}
-
-/**
- * More than the limit allows at all: there is no moment at which it would pass, and so none to
- * name.
- */
-function refuseForGood(use: LimitUse): Refusal {
-  const { amount, measure, text } = use.limit
-  const msg = `This costs ${use.cost} ${measure}, and the limit of ${owners[use.scope]} is ${text}: it can never pass`
-  return new Refusal('input_invalid', msg, {
-    errors: [
-      {
-        loc: ['body'],
-        msg: `${measure}: expected at most ${amount}, got ${use.cost}`,
-        type: 'cost_too_high',
-      },
-    ],
-    reason: use.name,
-  })
+  const { refusal } = taking
+  if (refusal === undefined) return new TakenUsage(limiter, uses, taking, onShadow)
+  if (before === undefined) return refuse(refusal, taking)
+  // The answer tells of all limits of the request, as it does where one guard takes them.
+  return before
+    .giveBack()
+    .then(() => refuse(refusal, { ...taking, states: laterStates(before.states, taking.states) }))
 }
 
 /**
@@ -112,7 +84,8 @@ class TakenUsage implements Usage {
   readonly #limiter: Limiter
   readonly #onShadow: ShadowListener
   #uses: readonly LimitUse[]
-  readonly #at: number
+  /** When the latest status was. */
+  #at: number
   #parts: readonly Part[]
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
@@ -125,6 +98,7 @@ class TakenUsage implements Usage {
   /** The latest status of each limit, in the order in which they were first met. */
   #states: readonly LimitState[]
   #headers: Readonly<Record<string, string>> | undefined
+  #onStates: (() => void) | undefined
 
   constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
     this.#limiter = limiter
@@ -157,7 +131,7 @@ class TakenUsage implements Usage {
   absorb(other: TakenUsage): this {
     const isKnown = ({ counter }: LimitUse): boolean => this.#uses.some((use) => use.counter === counter)
     const added = other.#uses.filter((use) => !isKnown(use))
-    this.#sawLater(other)
+    this.#setStates(other.states, other.#at)
     this.#uses = [
       ...this.#uses.map((use) => ({ ...use, cost: use.cost + costUnder(use.counter, other.#uses) })),
       ...added,
@@ -206,13 +180,10 @@ class TakenUsage implements Usage {
       return cost === 0 ? [] : [{ ...use, cost }]
     })
     if (more.length === 0) return undefined
-    const taken = await takeAll(this.#limiter, more, this.#onShadow)
-    if (taken instanceof Refusal) {
-      await this.giveBack()
-      return taken
-    }
+    const taken = await takeAll(this.#limiter, more, this.#onShadow, this)
+    if (taken instanceof Refusal) return taken
     if (taken instanceof TakenUsage) {
-      this.#sawLater(taken)
+      this.#setStates(taken.states, taken.#at)
       this.#parts = [...this.#parts, ...taken.#parts]
     }
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
@@ -232,12 +203,14 @@ class TakenUsage implements Usage {
       return isFirst ? real : 0
     })
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
+    await this.#renew()
   }
 
   async giveBack(): Promise<void> {
     this.isOpen = false
     this.#isGivenBack = true
     await this.#giveBack(() => true)
+    await this.#renew()
   }
 
   async end(outcome: UsageOutcome): Promise<void> {
@@ -268,14 +241,30 @@ class TakenUsage implements Usage {
   }
 
   async endRequest(outcome: UsageOutcome): Promise<void> {
+    this.#onStates = undefined
     if (this.#isDetached) this.#requestEnded = outcome
     else await this.end(outcome)
   }
 
-  #sawLater({ states }: TakenUsage): void {
-    const all = [...this.#states, ...states]
-    this.#states = [...new Map(all.map((state) => [state.use.counter, state])).values()]
+  onStates(listener: () => void): void {
+    this.#onStates = listener
+  }
+
+  /** Reads how the limits stand, after what was taken has changed. */
+  async #renew(): Promise<void> {
+    try {
+      const { states, at } = await this.#limiter.peek(this.#uses)
+      this.#setStates(states, at)
+    } catch {
+      // The change is done. Of the old status and a failed request, the old status harms less.
+    }
+  }
+
+  #setStates(states: readonly LimitState[], at: number): void {
+    this.#states = laterStates(this.#states, states)
+    this.#at = at
     this.#headers = undefined
+    this.#onStates?.()
   }
 
   #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {
@@ -303,6 +292,11 @@ class TakenUsage implements Usage {
       )
     }
   }
+}
+
+/** The later status of each limit, in the order in which limits were first met. */
+function laterStates(earlier: readonly LimitState[], later: readonly LimitState[]): readonly LimitState[] {
+  return [...new Map([...earlier, ...later].map((state) => [state.use.counter, state])).values()]
 }
 
 function costUnder(counter: string, uses: readonly LimitUse[]): number {

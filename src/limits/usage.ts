@@ -7,7 +7,7 @@ export type UsageOutcome = 'answered' | 'aborted'
 
 /** What an admitted request has taken of its limits, until it has ended. */
 export interface Usage {
-  /** How each of the request's limits stood when something was last taken. */
+  /** How each of the request's limits stood when something was last taken, settled or given back. */
   readonly states: readonly LimitState[]
   /**
    * `RateLimit-Policy`, `RateLimit` and what OpenAI's clients read, by lower-case names; empty
@@ -36,6 +36,8 @@ export interface Usage {
    * measures that are named. It counts even beyond the limit.
    */
   readonly settle: (costs: Costs) => void | Promise<void>
+  /** Called when `states` and `headers` have changed; an adapter then sends the headers again. */
+  readonly onStates: (listener: () => void) => void
   /** Gives back all that the request took, because it is refused after all. */
   readonly giveBack: () => void | Promise<void>
   /**
@@ -65,6 +67,7 @@ export const noUsage: Usage = Object.freeze({
   counts: () => false,
   take: () => undefined,
   settle: () => {},
+  onStates: () => {},
   giveBack: () => {},
   end: () => {},
   endRequest: () => {},

@@ -3,6 +3,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../test/support/test-app.ts'
 import { Fault } from '../core/fault.ts'
+import { limitHeaderNames } from '../limits/limit-headers.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {
@@ -226,6 +227,8 @@ describe('CORS', () => {
     expect(allowed.headers['access-control-allow-headers']).toContain('X-API-Key')
     const refused = await app.inject({ ...predict({ origin }, text) })
     expect([refused.statusCode, refused.headers['access-control-allow-origin']]).toEqual([401, origin])
+    const exposed = String(refused.headers['access-control-expose-headers']).split(', ')
+    expect(exposed).toEqual(expect.arrayContaining([...limitHeaderNames, 'retry-after', 'x-request-id']))
     const other = await app.inject(predict({ ...asKey(keys.right), origin: 'https://evil.example' }, text))
     expect(other.headers['access-control-allow-origin']).toBeUndefined()
     expect((await app.inject({ method: 'OPTIONS', url: '/predict' })).statusCode).toBe(401)

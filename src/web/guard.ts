@@ -95,7 +95,7 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
       return recordRequest({ guard: found, request, address, route, onFault }, async (exchange) => {
         const verdict = await found.admit(exchange, demand)
         if (!verdict.admitted) throw verdict.refusal
-        return withUsage(request, verdict.usage, onFault, () => handler(request, verdict.caller, ...rest))
+        return withUsage(request, exchange, onFault, () => handler(request, verdict.caller, ...rest))
       })
     })
 }

@@ -73,18 +73,21 @@ async function recordError(exchange: Exchange, route: string | null): Promise<un
 }
 
 /**
- * Runs a handler, sends the client the status of its limits, and ends what is counted at once when
- * it has answered.
+ * Runs an admitted handler, sends the client the status of its limits, whatever it answers or
+ * throws, and ends what is counted at once when it has answered.
  */
 export async function withUsage(
   request: Request,
-  usage: Usage,
+  exchange: Exchange,
   onFault: (fault: Fault) => void,
   work: () => Response | Promise<Response>,
 ): Promise<Response> {
+  const { usage } = exchange
   if (usage === noUsage) return work()
   try {
-    return withStatus(await work(), usage)
+    const response = await answerThrown(request, onFault, async () => work(), exchange)
+    // A guard behind this one may have refused the request: it has then used nothing.
+    return exchange.isAdmitted ? withStatus(response, usage) : response
   } finally {
     if (usage.isOpen) await endUsage(usage, request.signal.aborted ? 'aborted' : 'answered', onFault)
   }

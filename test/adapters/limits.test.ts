@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
+import { Refusal } from '../../src/core/refusal.ts'
+import type { Demand } from '../../src/guard/demand.ts'
+import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import {
   createInProcessLimiter,
   type InProcessLimiter,
@@ -17,6 +20,12 @@ let finish: () => void
 let begun: PromiseWithResolvers<void>
 let settled: PromiseWithResolvers<void>
 
+const beta: Demand = {
+  check() {
+    throw new Refusal('forbidden', 'beta only')
+  },
+}
+
 const routes: readonly AppRoute[] = [
   { path: '/unthought', handle: () => 'in' },
   { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
@@ -29,6 +38,41 @@ const routes: readonly AppRoute[] = [
       return 'in'
     },
   },
+  {
+    path: '/costs-less-and-fails',
+    guard: { cost: { tokens: 600 } },
+    async handle(_readCaller, readUsage) {
+      await readUsage().settle({ tokens: 40 })
+      throw new Fault('model_failed', cause)
+    },
+  },
+  {
+    path: '/changes-its-mind',
+    async handle(_readCaller, readUsage) {
+      await readUsage().giveBack()
+      throw new Refusal('forbidden', 'closed on Sundays')
+    },
+  },
+  {
+    path: '/fails',
+    handle() {
+      throw new Fault('model_failed', cause)
+    },
+  },
+  {
+    path: '/refuses',
+    guard: { anyKey: true },
+    handle() {
+      throw new Refusal('not_found', 'no such model')
+    },
+  },
+  { path: '/scope', guard: { scope: 'write' }, handle: () => 'in' },
+  { path: '/any-scope', guard: { anyScope: ['write', 'admin'] }, handle: () => 'in' },
+  { path: '/needs', guard: { needs: [{ scope: 'write' }] }, handle: () => 'in' },
+  { path: '/needs-check', guard: { needs: [beta] }, handle: () => 'in' },
+  { path: '/check', guard: beta, handle: () => 'in' },
+  { path: '/breaks', guard: { check: () => Promise.reject(new Error(cause)) }, handle: () => 'in' },
+  { path: '/too-dear', guard: { limits: ['5 tokens/h'], cost: { tokens: 6 } }, handle: () => 'in' },
   { path: '/forgets', guard: { cost: { tokens: 600 } }, handle: () => 'in' },
   {
     path: '/slow',
@@ -95,6 +139,69 @@ describe.each([server, ...adapters])('$name', (adapter) => {
     ])
     expectProblem(await ask('/any', key), 429, 'rate_limited')
   })
+
+  test.each([
+    ['/scope', 403],
+    ['/any-scope', 403],
+    ['/needs', 403],
+    ['/needs-check', 403],
+    ['/check', 403],
+    ['/breaks', 500],
+    ['/too-dear', 422],
+  ])('what the guard of %s refuses has used nothing, and tells of no limit', async (path, status) => {
+    const key = await keyWith('10/min', '5/calendar day')
+    const answers = await Promise.all([ask(path, key), ask(path, key), ask(path, key)])
+    for (const answer of answers) {
+      expect(answer.status).toBe(status)
+      expect(answer.headers.has('ratelimit')).toBe(false)
+      expect(answer.headers.has('x-ratelimit-remaining-requests')).toBe(false)
+    }
+    const { headers } = await ask('/unthought', key)
+    expect(headers.get('ratelimit')?.[0]).toContain('"minute";r=9;t=60, "calendar-day";r=4')
+  })
+
+  test('strangers without a key, whom the guard of a route refuses, use up no limit of everyone', async () => {
+    const scheme = apiKeyHeader({ name: 'X-API-Key', autoError: false })
+    const open = await openTestWard({ schemes: [scheme], limitEveryone: ['1/min'] })
+    const other = await adapter.start({ ward: open, routes })
+    try {
+      const strange = (): Promise<RawAnswer> => other.ask({ method: 'GET', path: '/scope' })
+      for (let asked = 0; asked < 3; asked += 1) expect((await strange()).status).toBe(401)
+      const { text } = await open.keys.create({ name: 'k' })
+      const answer = await other.ask(requestOf('/unthought', text))
+      expect([answer.status, answer.headers.get('ratelimit')]).toEqual([200, ['"everyone-minute";r=0;t=60']])
+    } finally {
+      await other.close()
+    }
+  })
+
+  test.each([
+    ['/refuses', 404],
+    ['/fails', 502],
+  ])('what the handler of %s throws tells how the limits stand', async (path, status) => {
+    const answer = await ask(path, await keyWith('10/min'))
+    expect([answer.status, answer.headers.get('ratelimit')]).toEqual([status, ['"minute";r=9;t=60']])
+    expect(answer.headers.get('x-ratelimit-remaining-requests')).toEqual(['9'])
+  })
+
+  test('a limit of a route that refuses tells of all limits of the request', async () => {
+    const key = await keyWith('10/min')
+    await ask('/report', key)
+    const { headers } = await ask('/report', key)
+    expect(headers.get('ratelimit')).toEqual(['"minute";r=9;t=60, "route-hour";r=0;t=3600'])
+  })
+
+  test.each([
+    ['/tokens', 200, '"minute-tokens";r=960;t=61'],
+    ['/costs-less-and-fails', 502, '"minute-tokens";r=960;t=61'],
+    ['/changes-its-mind', 403, '"minute-tokens";r=1000;t=0'],
+  ])(
+    'after settling or giving back, the answer of %s tells the real figure',
+    async (path, status, ratelimit) => {
+      const answer = await ask(path, await keyWith('1000 tokens/min'))
+      expect([answer.status, answer.headers.get('ratelimit')]).toEqual([status, [ratelimit]])
+    },
+  )
 
   test('a limit of a route refuses there alone, each key by itself', async () => {
     const key = await keyWith('10/min')

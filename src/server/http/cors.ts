@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { limitHeaderNames } from '../../limits/limit-headers.ts'
 
 export interface CorsOptions {
   readonly corsOrigins: readonly string[]
@@ -30,6 +31,7 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
     exposedHeaders: [
       'x-request-id',
       'retry-after',
+      ...limitHeaderNames,
       'www-authenticate',
       'location',
       'allow',

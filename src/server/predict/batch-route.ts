@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { usageOf } from '../../fastify/guard.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { prefersAsync, readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
-import { askModel, type PredictDeps, takeRouteCharacters, writePrediction } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** Most inputs that are answered at once; more become a job. */
@@ -49,7 +50,7 @@ async function predictBatch(
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
-      await takeRouteCharacters(ward, inputs, request, reply)
+      await takeCharacters(usageOf(ward, request), inputs)
       const outputs = await askModel(model, inputs, reply.raw)
       const results = inputs.map((input, index) => writePrediction(model, input, outputs[index]))
       const headers = { 'content-type': jsonMediaType }

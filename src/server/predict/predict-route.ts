@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { defaultScope, modelScope } from '../../core/scope.ts'
+import { usageOf } from '../../fastify/guard.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
@@ -12,7 +13,7 @@ import {
   readWebhook,
   webhookWithoutJob,
 } from './predict-input.ts'
-import { type PredictDeps, predictOne, takeRouteCharacters } from './prediction.ts'
+import { type PredictDeps, predictOne, takeCharacters } from './prediction.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** What asking a model demands: the scope for all of them, or for this one. */
@@ -40,7 +41,7 @@ export function addPredictRoute(
       return submitPrediction(deps, { model, kind: 'single', inputs: [input], webhook }, request, reply)
     if (webhook !== undefined) throw webhookWithoutJob()
     if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
-    const taking = takeRouteCharacters(ward, [input], request, reply)
+    const taking = takeCharacters(usageOf(ward, request), [input])
     return taking === undefined
       ? predict(model, input, reply)
       : taking.then(() => predict(model, input, reply))
@@ -64,7 +65,7 @@ async function predictOnce(
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
-      await takeRouteCharacters(ward, [input], request, reply)
+      await takeCharacters(usageOf(ward, request), [input])
       const body = await predict(model, input, reply)
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },

@@ -1,7 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
-import { usageOf } from '../../fastify/guard.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
@@ -62,17 +60,6 @@ export function takeCharacters(usage: Usage, inputs: readonly unknown[]): Promis
     const refusal = await usage.take({ characters })
     if (refusal !== undefined) throw refusal
   }
-}
-
-/** The same on a route, whose answer then tells what is left. */
-export function takeRouteCharacters(
-  ward: PredictDeps['ward'],
-  inputs: readonly unknown[],
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> | undefined {
-  const usage = usageOf(ward, request)
-  return takeCharacters(usage, inputs)?.then(() => void reply.headers(usage.headers))
 }
 
 /** One prediction as it is answered; without a promise where the model answers at once. */

@@ -4,7 +4,7 @@ import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
 import { prefersAsync } from './predict-input.ts'
-import { clientGone, type PredictDeps, takeRouteCharacters } from './prediction.ts'
+import { clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
 
 /** A prediction that is to be answered later. */
 export interface LaterPrediction {
@@ -38,7 +38,7 @@ export async function submitPrediction(
     inputs,
     webhook: webhook ?? null,
     usage,
-    prepare: async () => takeRouteCharacters(ward, inputs, request, reply),
+    prepare: async () => takeCharacters(usageOf(ward, request), inputs),
     idempotency,
   })
   const { job, isReplayed } = await submitted.catch((thrown: unknown) => uncount(usage, thrown))
