@@ -25,7 +25,7 @@ export interface KeySettings {
   readonly limitOperational: string
 }
 
-const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}`
+const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}; or \`none\``
 
 /** These settings. */
 export const keySettings: Settings<KeySettings> = {
@@ -150,6 +150,7 @@ export const keySettings: Settings<KeySettings> = {
 function limits(): z.ZodType<readonly string[]> {
   return z
     .array(z.string())
+    .transform((texts) => (texts.length === 1 && texts[0]?.trim() === 'none' ? [] : texts))
     .refine((texts) => parseLimitSettings(texts).faults.length === 0)
     .transform((texts) => parseLimitSettings(texts).settings.map(({ text }) => text))
 }

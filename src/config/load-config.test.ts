@@ -57,7 +57,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   textMax: [1, 500],
   cachedKeysMax: [2, 20],
   limitDefault: [['10/min', 'shadow 1000/day'], []],
-  limitEveryone: [['5 concurrent'], ['200000 characters/hour']],
+  limitEveryone: [['5 concurrent'], ['none']],
   limitBadKeys: ['10/min', 'none'],
   limitOperational: ['1000/min', 'none'],
   model: [['/srv/a.ts', '/srv/b.js'], []],
@@ -199,7 +199,7 @@ describe('loadConfig', () => {
       flags: { limitDefault: ['10 / Minute, 1000/day', 'shadow 5 concurrent'] },
       environment: { MODELWARD_LIMIT_EVERYONE: '500000 characters/hour' },
     })
-    expect(config.limitDefault).toEqual(['10/min', '1000/d', 'shadow 5 concurrent'])
+    expect(config.limitDefault).toEqual(['10/min', '1000/day', 'shadow 5 concurrent'])
     expect(config.limitEveryone).toEqual(['500000 characters/h'])
     expect(inputs.limitDefault).toEqual(['10 / Minute', '1000/day', 'shadow 5 concurrent'])
     expect(load().config).toMatchObject({ limitDefault: ['60/min'], limitEveryone: [] })

@@ -77,7 +77,7 @@ describe('create', () => {
     const { record } = await ward.keys.create({ name: 'a', limits })
     expect((await ward.keys.get(record.id)).limits).toEqual([
       '10/min',
-      'shadow 1000/d',
+      'shadow 1000/day',
       '5000/calendar month',
       '5 concurrent',
     ])

@@ -11,7 +11,7 @@ describe('the limits of an owner', () => {
     expect(set).toEqual({
       owner: 'acme',
       version: 1,
-      limits: ['1000/d', 'shadow 10/min'],
+      limits: ['1000/day', 'shadow 10/min'],
       createdAt: ward.time.now,
       updatedAt: ward.time.now,
     })
@@ -87,7 +87,7 @@ describe('the limits of an owner', () => {
       keys: { alice: { owner: 'acme', limits: ['5/min'] } },
       owners: { acme: ['1000/day'] },
     })
-    expect((await ward.owners.get('acme')).limits).toEqual(['1000/d'])
+    expect((await ward.owners.get('acme')).limits).toEqual(['1000/day'])
     const { keys } = await ward.keys.list({ sort: 'id', descending: false, limit: 2 })
     expect(keys).toMatchObject([{ name: 'alice', limits: ['5/min'] }])
     await expect(createTestWard({ owners: { acme: ['often'] } })).rejects.toMatchObject({

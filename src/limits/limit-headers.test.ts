@@ -24,7 +24,7 @@ test('several limits have a name each, and the nearest to its end is the one for
     [
       stateOf('key:a', '10/min', 7, 1_000),
       stateOf('key:a', '200000 characters/h', 5, 1_000),
-      stateOf('owner:o', '1000/d', 2, 3_000),
+      stateOf('owner:o', '1000/day', 2, 3_000),
       stateOf('route:r:key:a', '20/10s', 9, 0),
       stateOf('everyone', '5 concurrent', 4, 0),
       stateOf('key:a', '100/calendar month', 50, 86_400_000),

@@ -9,7 +9,7 @@ describe('parseLimit', () => {
     ['20/10s', { kind: 'window', text: '20/10s', measure: 'requests', amount: 20, windowMs: 10_000 }],
     [
       '1000 requests/day',
-      { kind: 'window', text: '1000/d', measure: 'requests', amount: 1_000, windowMs: 86_400_000 },
+      { kind: 'window', text: '1000/day', measure: 'requests', amount: 1_000, windowMs: 86_400_000 },
     ],
     ['500 / 5min', { kind: 'window', text: '500/5min', measure: 'requests', amount: 500, windowMs: 300_000 }],
     [
@@ -110,7 +110,7 @@ describe('parseLimitSettings', () => {
       '2 concurrent',
     ])
     expect(faults).toEqual([])
-    expect(settings.map(({ text }) => text)).toEqual(['10/min', 'shadow 5/min', '1000/d', '2 concurrent'])
+    expect(settings.map(({ text }) => text)).toEqual(['10/min', 'shadow 5/min', '1000/day', '2 concurrent'])
     expect(settings.map(({ isShadow }) => isShadow)).toEqual([false, true, false, false])
   })
 

@@ -101,7 +101,8 @@ export function windowOf(limit: Limit | string): string | undefined {
   return typeof limit === 'string' ? undefined : limit.text.replace(/^\d+ ?/, '')
 }
 
-/** `1min` is written `min`. */
+/** `1min` is written `min`, and `1d` as people write it: `day`. */
 function formatWindow(ms: number): string {
-  return formatDuration(ms).replace(/^1(?=[a-z])/, '')
+  const text = formatDuration(ms)
+  return text === '1d' ? 'day' : text.replace(/^1(?=[a-z])/, '')
 }

@@ -410,19 +410,25 @@ describe('opening a memory', () => {
   test('of the version before, whose counters were named by the limit’s text, forgets nothing', async () => {
     const time = beginTime()
     const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
-    const uses = [useOf('key:a', '3/calendar month'), useOf('key:b', 'shadow 100 tokens/h', 40)]
+    const uses = [
+      useOf('key:a', '3/calendar month'),
+      useOf('key:b', 'shadow 100 tokens/h', 40),
+      useOf('key:c', '5/day'),
+    ]
     await limiter.take(uses)
     await stop()
     const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
-    for (const { counter, name } of uses)
-      database.exec(`UPDATE uses SET name = '${name}' WHERE name = '${counter}'`)
+    for (const { counter, name, limit } of uses) {
+      const [before, text] = [name, limit.text].map((said) => said.replace(/\/day$/, '/d'))
+      database.exec(`UPDATE uses SET name = '${before}', limit_text = '${text}' WHERE name = '${counter}'`)
+    }
     // Left by a former amount: what was used last goes on.
     database.exec(`INSERT INTO uses SELECT 'key:a 9/calendar month', '9/calendar month', at - 1, 0, NULL, begins_at, since, 9
       FROM uses WHERE name LIKE 'key:a %'; PRAGMA user_version = 1`)
     database.close()
     const next = startPersistentLimiter(folder, time)
     const { states } = await next.limiter.peek(uses)
-    expect(states.map(({ remaining }) => remaining)).toEqual([2, 60])
+    expect(states.map(({ remaining }) => remaining)).toEqual([2, 60, 4])
     expect(await takeAll(next.limiter, useOf('key:a', '5/calendar month'))).toBe(4)
   })
 

@@ -222,12 +222,12 @@ describe('limits explain', () => {
   test('says why a request would be refused and when it would pass, with and without a server', async () => {
     using folder = temporaryFolder()
     const data = ['--data', folder.path]
-    const create = ['keys', 'create', '--name', 'n', '--limit', '1/min', '--limit', '5/d', ...data]
+    const create = ['keys', 'create', '--name', 'n', '--limit', '1/min', '--limit', '5/day', ...data]
     const { id, key } = await runJson<{ id: string; key: string }>(create)
     expect(await runJson(['limits', 'explain', id, ...data])).toMatchObject({
       would_pass: true,
       counted_by: 'nobody',
-      limits: [{ limit: '1/min' }, { limit: '5/d' }],
+      limits: [{ limit: '1/min' }, { limit: '5/day' }],
     })
     await using server = await startServe(folder.path)
     expect((await predict(server.address, key)).status).toBe(200)

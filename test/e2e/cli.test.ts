@@ -200,9 +200,9 @@ describe('limits of keys', () => {
     using folder = temporaryFolder()
     const data = ['--data', folder.path]
     const { id, limits } = await create(folder.path, '--limit', '10/minute', '--limit', '1000/day')
-    expect(limits).toEqual(['10/min', '1000/d'])
+    expect(limits).toEqual(['10/min', '1000/day'])
     const run = (...args: readonly string[]): Promise<Created> => runJson(['keys', ...args, ...data])
-    expect((await run('update', id, '--owner', 'o')).limits).toEqual(['10/min', '1000/d'])
+    expect((await run('update', id, '--owner', 'o')).limits).toEqual(['10/min', '1000/day'])
     expect((await run('update', id, '--limit', '5 concurrent')).limits).toEqual(['5 concurrent'])
     const shown = await runCli(['keys', 'show', id, ...data])
     expect(shown.stdout).toMatch(/^limits +5 concurrent$/m)
@@ -232,7 +232,7 @@ describe('owners set, show, list', () => {
       ...['owners', 'set', 'acme', '--limit', '1000/day', '--limit', '200000 characters/hour'],
       ...data,
     ])
-    expect(set).toMatchObject({ owner: 'acme', limits: ['1000/d', '200000 characters/h'] })
+    expect(set).toMatchObject({ owner: 'acme', limits: ['1000/day', '200000 characters/h'] })
     expect(await runJson(['owners', 'show', 'acme', ...data])).toEqual(set)
     const shown = await runCli(['owners', 'show', 'acme', ...data])
     expect(shown.stdout).toMatch(/^limits +1000\/d, 200000 characters\/h$/m)

@@ -50,7 +50,7 @@ test('a key that is in use meets what `owners set` said within a second, and no 
     return performance.now() - startedAt
   }
   expect((await ask()).status).toBe(200)
-  expect((await runCli(['owners', 'set', 'acme', '--limit', '1/d', '--data', data])).code).toBe(0)
+  expect((await runCli(['owners', 'set', 'acme', '--limit', '1/day', '--data', data])).code).toBe(0)
   const setAfter = await msUntil(429)
   expectProblem(await ask(), 429, 'rate_limited')
   expect((await runCli(['owners', 'set', 'acme', '--limit', 'none', '--data', data])).code).toBe(0)

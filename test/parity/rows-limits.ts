@@ -66,7 +66,7 @@ export function describeLimitRows(start: StartTarget): void {
 
   test('37 a refused request consumes nothing: neither of the limit that refused nor of the others', async () => {
     await open({})
-    const key = await createKey(target, { limits: ['1/min', '3/d'] })
+    const key = await createKey(target, { limits: ['1/min', '3/day'] })
     expect((await ask(key)).status).toBe(200)
     for (let requests = 0; requests < 5; requests += 1) expectProblem(await ask(key), 429, 'rate_limited')
     for (const status of [200, 200]) {
@@ -74,7 +74,7 @@ export function describeLimitRows(start: StartTarget): void {
       expect((await ask(key)).status).toBe(status)
     }
     target.time.now += minuteMs
-    expect(expectProblem(await ask(key), 429, 'rate_limited').detail).toContain('3/d')
+    expect(expectProblem(await ask(key), 429, 'rate_limited').detail).toContain('3/day')
   })
 
   test('37 keys of one owner share the owner’s limits, and everyone shares everyone’s', async () => {

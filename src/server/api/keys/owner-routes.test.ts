@@ -38,7 +38,7 @@ describe('the admin API over owners', () => {
       200,
       {
         owner: 'acme',
-        limits: ['1000/d', '5 concurrent'],
+        limits: ['1000/day', '5 concurrent'],
         created_at: new Date(ward.time.now).toISOString(),
         updated_at: new Date(ward.time.now).toISOString(),
       },

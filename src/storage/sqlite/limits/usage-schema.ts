@@ -33,7 +33,8 @@ const steps: readonly string[] = [
     wall INTEGER NOT NULL
   ) STRICT;
   `,
-  // A counter was named by its limit's whole text, and is now by its subject, measure and window.
+  // A counter was named by its limit's whole text, and is now by its subject, measure and window;
+  // `/day` was written `/d`.
   // Of several amounts, the one that was used last goes on.
   `
   DROP INDEX uses_with_spare;
@@ -55,7 +56,8 @@ const steps: readonly string[] = [
     CHECK ((cells IS NULL) = (begins_at IS NOT NULL AND since IS NOT NULL AND used IS NOT NULL))
   ) STRICT, WITHOUT ROWID;
   INSERT OR REPLACE INTO uses
-    SELECT substr(name, 1, length(name) - length(limit_text)) || ltrim(limit_text, '0123456789 '),
+    SELECT substr(name, 1, length(name) - length(limit_text)) || ltrim(limit_text, '0123456789 ')
+      || CASE WHEN limit_text LIKE '%/d' THEN 'ay' ELSE '' END,
       limit_text, at, spare, cells, begins_at, since, used
     FROM uses_by_text WHERE substr(name, -length(limit_text)) = limit_text ORDER BY at;
   DROP TABLE uses_by_text;
