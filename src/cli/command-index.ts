@@ -84,6 +84,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./limits/limits-explain.ts')).defineLimitsExplain,
   },
   {
+    path: 'limits reset',
+    summary: 'Forget what a key has used of its limits',
+    load: async () => (await import('./limits/limits-reset.ts')).defineLimitsReset,
+  },
+  {
     path: 'ledger query',
     summary: 'Find records of the ledger',
     load: async () => (await import('./ledger/ledger-query.ts')).defineLedgerQuery,
@@ -164,7 +169,7 @@ export const commandIndex: readonly CommandEntry[] = [
 export const commandGroups: Readonly<Record<string, string>> = {
   keys: 'Create, list, show and change keys',
   owners: 'Limit what all keys of an owner use together',
-  limits: 'See how limits stand',
+  limits: 'See how limits stand, and reset them',
   ledger: 'Read and verify the record of every decision and every change',
   jobs: 'List, show, cancel and retry calls that are answered later',
   webhooks: 'Sign messages about ended jobs, and see what became of them',

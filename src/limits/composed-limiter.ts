@@ -87,10 +87,15 @@ export function createComposedLimiter({ windows, quotas }: ComposedLimiterOption
       ])
       for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason
     },
+    reset: (uses) => resetBoth({ windows, quotas }, partsOf(uses)),
     async close() {
       await Promise.all([windows.close(), quotas.close()])
     },
   }
+}
+
+async function resetBoth({ windows, quotas }: ComposedLimiterOptions, parts: Parts): Promise<void> {
+  await Promise.all([windows.reset(parts.windows), quotas.reset(parts.quotas)])
 }
 
 interface Parts {

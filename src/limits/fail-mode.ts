@@ -88,6 +88,10 @@ export function withFailMode(limiter: Limiter, options: FailModeOptions): Limite
       if (mark === uncounted || fail.mode !== 'share') return undefined
       return fail.local.settle(sharesOf(uses, mark * fractions), Math.floor(at), costs)
     },
+    async reset(uses) {
+      await ask(limiter.reset(uses))
+      if (fail.mode === 'share') await fail.local.reset(uses)
+    },
     async close() {
       await Promise.all([limiter.close(), fail.mode === 'share' ? fail.local.close() : undefined])
     },

@@ -87,6 +87,11 @@ export interface Limiter {
    * taken at once (`concurrent`). Costs are in the order of `uses`; 0 gives a use back.
    */
   readonly settle: (uses: readonly LimitUse[], at: number, costs: readonly number[]) => void | Promise<void>
+  /**
+   * Forgets what was used of these, stored usage included. What is under way at once (`concurrent`)
+   * stays counted, and what was taken before gives nothing back afterwards.
+   */
+  readonly reset: (uses: readonly LimitUse[]) => void | Promise<void>
   /** What `take` would give, without taking anything. */
   readonly peek: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
   /**

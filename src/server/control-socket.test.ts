@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../test/contract/temporary-folder.ts'
 import { askServer } from '../cli/limits/ask-server.ts'
+import { WebHead } from '../guard/web/web-head.ts'
 import { createTestWard } from '../ward/test-ward.ts'
 import { controlSocketOf, openControlSocket } from './control-socket.ts'
 import { createLog } from './http/log.ts'
@@ -22,6 +23,26 @@ test('tells every user who may open the folder how the limits of a key stand', a
   await close()
   expect(existsSync(controlSocketOf(folder))).toBe(false)
   expect(await askServer(folder, `/limits/${ward.ids.alice}`)).toBeUndefined()
+})
+
+test('resets what a key has used, and records that the command line did', async () => {
+  const ward = await createTestWard({ keys: { alice: { limits: ['3/min'] } } })
+  const folder = createTemporaryFolder()
+  const close = await openControlSocket(folder, ward, log)
+  const headers = { 'x-api-key': ward.testKeys.alice }
+  await ward.admit(new WebHead(new Request('http://localhost/', { headers }), '127.0.0.1'))
+  const left = async (method: 'GET' | 'POST') => askServer(folder, `/limits/${ward.ids.alice}`, method)
+  expect(await left('GET')).toMatchObject({ limits: [{ used: 1 }] })
+  expect(await left('POST')).toMatchObject({ limits: [{ used: 0 }] })
+  expect(await left('GET')).toMatchObject({ limits: [{ used: 0 }] })
+  expect(ward.records()).toContainEqual(
+    expect.objectContaining({
+      event: 'key.limits_reset',
+      keyId: ward.ids.alice,
+      detail: { by: 'cli', limits: ['3/min'] },
+    }),
+  )
+  await close()
 })
 
 test('takes the place of what a killed server left behind', async () => {

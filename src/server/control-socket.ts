@@ -19,8 +19,8 @@ export function controlSocketOf(folder: string): string {
 
 /**
  * Answers the command line about what only the running server knows, such as the status of short
- * limits: a Unix socket in the data folder, 0600, so that only users who may read the folder may
- * open it. Without one, as on Windows, the command line sees what is on the disk.
+ * limits, and resets them: a Unix socket in the data folder, 0600, so that only users who may read
+ * the folder may open it. Without one, as on Windows, the command line sees what is on the disk.
  *
  * @returns what closes it
  */
@@ -47,13 +47,16 @@ export async function openControlSocket(
   }
 }
 
+/** `GET /limits/ID` reads, `POST /limits/ID` resets. */
+const form = /^(GET|POST) \/limits\/([0-9A-Za-z]{12})$/
+
 function answerFrom({ limits }: Pick<Ward, 'limits'>): RequestListener {
   return async (request, response) => {
     response.setHeader('connection', 'close')
     try {
-      const [, id] = /^\/limits\/([0-9A-Za-z]{12})$/.exec(request.url ?? '') ?? []
-      if (request.method !== 'GET' || id === undefined) throw new Refusal('not_found')
-      const status = await limits.status(id)
+      const [, call, id = ''] = form.exec(`${request.method} ${request.url}`) ?? []
+      if (call === undefined) throw new Refusal('not_found')
+      const status = await (call === 'GET' ? limits.status(id) : limits.by('cli').reset(id))
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ limits: status }))
     } catch (thrown) {
       const { status, body } = problemOf(classify(thrown), 'control')

@@ -45,7 +45,7 @@ export interface Ward<Required extends boolean = boolean> {
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
   readonly owners: OwnerService
-  /** The status of a key's limits. */
+  /** The status of a key's limits, and how to reset them. */
   readonly limits: LimitStatus
   /** Calls that are answered later; undefined if the ward has none. */
   readonly jobs: JobService | undefined
@@ -176,7 +176,7 @@ export async function createWard<Required extends boolean>(
       (guard as Guard<Required>).admit(guard.find(head) ?? guard.open(head, head, undefined), demand),
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
-    limits: createLimitStatus(store, limiter, limits),
+    limits: createLimitStatus({ store, limiter, defaults: limits, changes }),
     jobs: wardJobs?.jobs,
     webhooks: wardJobs?.webhooks,
     store,

@@ -77,6 +77,31 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
       expect(await left(second)).toBe(Math.max(0, second.limit.amount - used))
     })
 
+    test.each(['3/min', '100/h', '3/calendar month'])(
+      'a reset of %s forgets what was used, and what was taken before gives nothing back',
+      async (text) => {
+        const use = useOf('key:a', text)
+        const other = useOf('key:b', text)
+        const before = await limiter.take([use, other])
+        await limiter.reset([use])
+        expect(await left(use)).toBe(use.limit.amount)
+        expect(await left(other)).toBe(use.limit.amount - 1)
+        expect(await takes(use)).toBe(true)
+        await limiter.settle([use, other], before.at, [0, 0])
+        expect(await left(use)).toBe(use.limit.amount - 1)
+        expect(await left(other)).toBe(use.limit.amount)
+      },
+    )
+
+    test('a reset leaves counted what is under way at once', async () => {
+      const use = useOf('key:a', '1 concurrent')
+      const { at } = await limiter.take([use])
+      await limiter.reset([use])
+      expect(await takes(use)).toBe(false)
+      await limiter.settle([use], at, [0])
+      expect(await takes(use)).toBe(true)
+    })
+
     test('takes all or nothing: a refused request consumes nothing of any limit', async () => {
       const wide = useOf('key:a', '10/min')
       const narrow = useOf('key:a', '1/h')

@@ -432,6 +432,19 @@ describe('opening a memory', () => {
     expect(await takeAll(next.limiter, useOf('key:a', '5/calendar month'))).toBe(4)
   })
 
+  test('after a reset and a crash nothing is used, whatever was reserved', async () => {
+    const time = beginTime()
+    const { limiter, crash } = startPersistentLimiter(createTemporaryFolder(), time)
+    const uses = [useOf('key:a', '3/h'), useOf('key:a', '640/calendar month'), useOf('key:b', '640/h')]
+    for (let taken = 0; taken < 3; taken += 1) await limiter.take(uses)
+    await limiter.flush()
+    await limiter.take(uses.slice(1))
+    await limiter.reset(uses)
+    const next = startPersistentLimiter(crash(), time)
+    const { states } = await next.limiter.peek(uses)
+    expect(states.map(({ remaining }) => remaining)).toEqual([3, 640, 640])
+  })
+
   test('what is over is let go, a few at a time, and what is not stays', async () => {
     const time = beginTime()
     const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)

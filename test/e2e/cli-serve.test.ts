@@ -218,6 +218,37 @@ describe('doctor', () => {
   })
 })
 
+describe('limits reset', () => {
+  test('reaches a running server, and is recorded; without a server it resets what is stored', async () => {
+    using folder = temporaryFolder()
+    const data = ['--data', folder.path]
+    const create = [
+      'keys',
+      'create',
+      '--name',
+      'n',
+      '--limit',
+      '1/min',
+      '--limit',
+      '2/calendar month',
+      ...data,
+    ]
+    const { id, key } = await runJson<{ id: string; key: string }>(create)
+    const reset = ['limits', 'reset', id, ...data]
+    {
+      await using server = await startServe(folder.path)
+      const ask = async (): Promise<number> => (await predict(server.address, key)).status
+      expect([await ask(), await ask()]).toEqual([200, 429])
+      expect(await runJson(reset)).toMatchObject({ id, limits: [{ used: 0 }, { used: 0 }] })
+      expect([await ask(), await ask()]).toEqual([200, 429])
+    }
+    expect(await runJson(reset)).toMatchObject({ limits: [{ used: 0 }, { used: 0 }] })
+    const record = { key_id: id, detail: { by: 'cli', limits: ['1/min', '2/calendar month'] } }
+    const query = ['ledger', 'query', '--event', 'key.limits_reset', ...data]
+    expect(await runJson(query)).toMatchObject({ records: [record, record] })
+  })
+})
+
 describe('limits explain', () => {
   test('says why a request would be refused and when it would pass, with and without a server', async () => {
     using folder = temporaryFolder()

@@ -22,9 +22,14 @@ const notListening: ReadonlySet<string> = new Set([
  *
  * @throws Refusal `not_found`; CliError `server_failed` if it does not answer, or not as expected
  */
-export async function askServer(folder: string, path: string): Promise<unknown> {
+export async function askServer(
+  folder: string,
+  path: string,
+  method: 'GET' | 'POST' = 'GET',
+): Promise<unknown> {
   const call = request({
     socketPath: controlSocketOf(folder),
+    method,
     path,
     signal: AbortSignal.timeout(answerMsMax),
   })

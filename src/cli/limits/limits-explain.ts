@@ -7,9 +7,10 @@ import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../comm
 import { addExamples, checkKeyId } from '../keys/key-options.ts'
 import { withKeys } from '../keys/open-keys.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
-import { type Column, formatTable } from '../terminal/table.ts'
+import { formatTable } from '../terminal/table.ts'
 import { terminalWidth } from '../terminal/terminal.ts'
 import { askServer } from './ask-server.ts'
+import { limitColumns, whenPasses } from './limit-columns.ts'
 
 /** Why a request of a key would be refused now, and when it would pass. */
 interface Explanation {
@@ -91,16 +92,8 @@ function latest(seconds: readonly (number | null)[]): number | null {
   )
 }
 
-const columns: readonly Column<LimitView>[] = [
-  { title: 'LIMIT', cell: ({ limit }) => limit },
-  { title: 'OF', cell: ({ of }) => of },
-  { title: 'USED', cell: ({ used }) => String(used) },
-  { title: 'LEFT', cell: ({ remaining }) => String(remaining) },
-  { title: 'PASSES', cell: (view) => whenPasses(view.passes_in) },
-]
-
 async function printExplanation(explanation: Explanation): Promise<void> {
-  await print(formatTable(explanation.limits, columns, terminalWidth()))
+  await print(formatTable(explanation.limits, limitColumns, terminalWidth()))
   tell(sentenceOf(explanation))
   if (explanation.counted_by === 'nobody')
     tell('No server runs on this data folder: only windows of an hour and more and quotas are known.')
@@ -111,9 +104,4 @@ function sentenceOf({ status, would_pass, passes_in, refused_by, limits }: Expla
   if (limits.length === 0) return 'Nothing limits this key.'
   if (would_pass) return 'A request would pass now.'
   return `A request would be refused by ${refused_by.join(' and ')}; it would pass ${whenPasses(passes_in)}.`
-}
-
-function whenPasses(seconds: number | null): string {
-  if (seconds === null) return 'when a request ends'
-  return seconds === 0 ? 'now' : `in ${seconds} s`
 }

@@ -25,6 +25,8 @@ export const ledgerEvents = {
   'key.disabled': 14,
   'key.enabled': 15,
   'key.revoked': 16,
+  /** What a key had used of its limits was forgotten; `detail.limits` says of which. */
+  'key.limits_reset': 17,
   'owner.limits_set': 20,
   /** A job was accepted; `detail.job` is its id, in every event of a job. */
   'job.accepted': 40,

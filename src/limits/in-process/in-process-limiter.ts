@@ -94,6 +94,14 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
         return Promise.reject(fault)
       }
     },
+    reset(uses) {
+      try {
+        const now = readClocks()
+        return resetAll(meet(uses, now), now, writer)
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    },
     size: meters.size,
     sweep,
     flush,
@@ -166,6 +174,16 @@ function settleAll(
       failure = { fault }
     }
   if (failure !== undefined) throw failure.fault
+}
+
+/** What is stored comes first: where that fails, nothing is reset. */
+function resetAll(met: readonly Meter[], now: Moment, writer: UsageWriter | undefined): void {
+  writer?.reset(
+    met.filter((meter) => meter instanceof PersistentMeter),
+    now,
+  )
+  for (const meter of met)
+    if (meter instanceof WindowMeter || meter instanceof CalendarMeter) meter.reset(now)
 }
 
 /**

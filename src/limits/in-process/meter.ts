@@ -14,7 +14,7 @@ import {
   usedIn,
   type WindowState,
 } from '../sliding-window.ts'
-import type { Moment, StoredCount, StoredWindow } from '../usage-store.ts'
+import type { Moment, StoredCount, StoredSpan, StoredWindow } from '../usage-store.ts'
 import { type CellPools, ownCells } from './cell-pool.ts'
 
 /** Counts one limit. Objects of classes: a million of them hold no functions of their own. */
@@ -39,6 +39,10 @@ export interface CountMeter extends Meter {
   /** What it would count with `cost` more. */
   readonly countWith: (now: Moment, cost: number) => StoredCount
   readonly restore: (count: StoredCount, now: Moment) => void
+  /** What it would count after `reset`. */
+  readonly countOfNone: (now: Moment) => StoredCount
+  /** Counts from 0 on: what was taken before gives nothing back any more. */
+  readonly reset: (now: Moment) => void
   /** Identifies the span where counting restarts from time to time: no two spans share a number. */
   readonly spanOf: (now: Moment) => number
 }
@@ -49,6 +53,8 @@ export class WindowMeter implements CountMeter, WindowState {
   offset: number
   capacity: number
   readonly #pools: CellPools
+  /** What was taken before is no longer counted. */
+  #since = 0
 
   constructor(limit: WindowLimit, pools: CellPools) {
     this.limit = limit
@@ -90,8 +96,8 @@ export class WindowMeter implements CountMeter, WindowState {
   }
 
   settle(now: Moment, at: number, taken: number, cost: number): void {
-    if (cost < taken) giveBackUse(this.limit, this, at, taken - cost)
-    else if (cost > taken) this.add(now, cost - taken)
+    if (cost > taken) this.add(now, cost - taken)
+    else if (cost < taken && at >= this.#since) giveBackUse(this.limit, this, at, taken - cost)
   }
 
   countWith(now: Moment, cost: number): StoredCount {
@@ -104,6 +110,15 @@ export class WindowMeter implements CountMeter, WindowState {
     this.#become(capacityOfSize(count.cells.length), now)
     this.cells.set(count.cells, this.offset)
     this.adopt(this.limit, now)
+  }
+
+  countOfNone(): StoredCount {
+    return { kind: 'window', cells: new Uint32Array(sizeOf(this.capacity)) }
+  }
+
+  reset(now: Moment): void {
+    this.restore(this.countOfNone(), now)
+    this.#since = now.steady + 1
   }
 
   #become(capacity: number, now: Moment): void {
@@ -189,7 +204,7 @@ export class CalendarMeter implements CountMeter {
     this.#used = Math.max(0, isOfThisSpan ? used - taken + cost : used + Math.max(0, cost - taken))
   }
 
-  countWith(now: Moment, cost: number): StoredCount {
+  countWith(now: Moment, cost: number): StoredSpan {
     const used = this.used(now) + cost
     return { kind: 'calendar', beginsAt: this.#span.beginsAt, since: this.#since, used }
   }
@@ -199,6 +214,14 @@ export class CalendarMeter implements CountMeter {
     this.#span = calendarSpanOf(this.limit.period, count.beginsAt)
     this.#since = count.since
     this.#used = count.used
+  }
+
+  countOfNone(now: Moment): StoredSpan {
+    return { ...this.countWith(now, 0), since: now.steady + 1, used: 0 }
+  }
+
+  reset(now: Moment): void {
+    this.restore(this.countOfNone(now))
   }
 
   spanOf(now: Moment): number {

@@ -63,6 +63,17 @@ export class PersistentMeter implements Meter {
     this.#givenBack += Math.max(0, taken - cost)
   }
 
+  /** What to store for a reset. */
+  storedReset(now: Moment): StoredUsage {
+    return { ...this.#stored(now, 0, 0), count: this.counted.countOfNone(now) }
+  }
+
+  /** To be called once that is stored. */
+  reset(now: Moment, stored: StoredUsage): void {
+    this.counted.reset(now)
+    this.written(now, stored)
+  }
+
   /** Whether something has to be written before `cost` more may be used. */
   lacks(now: Moment, cost: number): boolean {
     return cost > (this.#isOfThisSpan(now) ? this.#reserve : Math.min(0, this.#reserve))

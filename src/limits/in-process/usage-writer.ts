@@ -28,6 +28,12 @@ export interface UsageWriter {
    * must write it or is refused.
    */
   readonly settled: (meter: PersistentMeter, now: Moment) => void
+  /**
+   * Stores that nothing is used of these, and counts them so.
+   *
+   * @throws Fault `limiter_unavailable`, and nothing has changed
+   */
+  readonly reset: (meters: readonly PersistentMeter[], now: Moment) => void
   /** Writes what changed in the last second. Never rejects. */
   readonly flush: () => Promise<void>
   /** Writes all exactly and closes the store. */
@@ -70,6 +76,11 @@ export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
       if (!meter.isOff(now)) return
       const stored = meter.storedWith(now, 0)
       if (tryToWrite(store, [stored], () => false)) meter.written(now, stored)
+    },
+    reset(meters, now) {
+      const rows = meters.map((meter) => meter.storedReset(now))
+      if (rows.length > 0) store.write(rows)
+      for (const [index, meter] of meters.entries()) meter.reset(now, rows[index] as StoredUsage)
     },
     flush: dirty.flush,
     async close() {

@@ -22,6 +22,7 @@ import {
 export type KeyRoute =
   | 'self'
   | 'limits'
+  | 'resetLimits'
   | 'list'
   | 'import'
   | 'create'
@@ -56,6 +57,19 @@ export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSch
     tags,
     params,
     describes: { answers: { 200: { description: 'The limits.', schema: limitPageView } } },
+  },
+  resetLimits: {
+    operationId: 'resetKeyLimits',
+    summary: 'Forget what a key has used of its own limits',
+    description:
+      'Its owner’s, a route’s and everyone’s stay as they are, and so do requests that are under way.',
+    tags,
+    params,
+    body: noBody,
+    describes: {
+      bodyIsOptional: true,
+      answers: { 200: { description: 'The limits, as they stand now.', schema: limitPageView } },
+    },
   },
   list: {
     operationId: 'listKeys',

@@ -28,17 +28,22 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
     ...viewKey(await keys.get(caller.keyId), clock()),
     limits_left: await ward.limits.status(caller.keyId),
   }))
-  addLimitRoute(app, ward)
+  addLimitRoutes(app, ward)
   addCollectionRoutes(app, ward)
   addIssuingRoutes(app, ward)
   addChangeRoutes(app, ward)
 }
 
-function addLimitRoute(app: FastifyInstance, { limits }: Ward): void {
+function addLimitRoutes(app: FastifyInstance, { limits }: Ward): void {
   const config = { guard: adminDemand }
   app.get<OneKey>('/v1/keys/:id/limits', { config, schema: schemas.limits }, async ({ params }) => ({
     limits: await limits.status(params.id),
   }))
+  app.post<OneKey>(
+    '/v1/keys/:id/limits/reset',
+    { config, schema: schemas.resetLimits },
+    async ({ params, caller }) => ({ limits: await limits.by(caller.keyId).reset(params.id) }),
+  )
 }
 
 function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
