@@ -101,7 +101,7 @@ export function guard<Required extends boolean>(
     if (usage !== noUsage && outgoingOf(c) === undefined) await concludeUsage(c, usage)
     return undefined
   }
-  /** After the handler, where no event says when an answer is gone: its handler's end is the end. */
+  /** After the handler, as no event says when an answer is gone: its handler's end is the end. */
   const concludeUsage = async (c: Context, usage: Usage): Promise<void> => {
     if (ward.guard.find(c)?.isAdmitted === true)
       for (const [name, value] of Object.entries(usage.headers)) c.header(name, value)

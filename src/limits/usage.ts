@@ -7,7 +7,7 @@ export type UsageOutcome = 'answered' | 'aborted'
 
 /** What an admitted request has taken of its limits, until it has ended. */
 export interface Usage {
-  /** How each of the request's limits stood when something was last taken, settled or given back. */
+  /** How each limit of the request stood when something was last taken, settled or given back. */
   readonly states: readonly LimitState[]
   /**
    * `RateLimit-Policy`, `RateLimit` and what OpenAI's clients read, by lower-case names; empty
