@@ -4,6 +4,7 @@ import type {
   FastifyReply,
   FastifyRequest,
   HookHandlerDoneFunction,
+  RouteHandlerMethod,
 } from 'fastify'
 import plugin from 'fastify-plugin'
 import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/check-options.ts'
@@ -17,7 +18,7 @@ import type { Demand, GuardSetting } from '../guard/demand.ts'
 import { type Exchange, findExchange } from '../guard/exchange.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Verdict } from '../guard/verdict.ts'
-import { endWithAnswer } from '../limits/take-limits.ts'
+import { endWithAnswer, holdDuring } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
@@ -116,6 +117,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
     const { url, config } = route
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
     rememberRoute(route, guard, config?.guard ?? fallback ?? noDemand)
+    route.handler = holdingDuring(route.handler, guard)
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown
   // paths as well, and runs before any byte of the body is read.
@@ -218,7 +220,24 @@ function sendUsage(request: FastifyRequest, reply: FastifyReply, usage: Usage): 
   }
   send()
   usage.onStates(send)
-  endWithAnswer(reply.raw, usage, (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message))
+  endWithAnswer(reply.raw, usage, logTo(request))
+}
+
+function logTo(request: FastifyRequest): (fault: Fault) => void {
+  return (fault) => request.log.error({ err: fault.cause ?? fault }, fault.message)
+}
+
+/** A handler whose request is under way until the handler has settled, its answer gone or not. */
+function holdingDuring(handler: RouteHandlerMethod, guard: Guard): RouteHandlerMethod {
+  return function handleHeld(request, reply) {
+    const answer: unknown = handler.call(this, request, reply)
+    // A reply can be awaited too, and settles when it is sent: only a promise tells of work.
+    if (answer instanceof Promise) {
+      const usage = guard.find(request)?.usage
+      if (usage?.isOpen) holdDuring(usage, answer, logTo(request))
+    }
+    return answer
+  }
 }
 
 /**

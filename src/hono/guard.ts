@@ -9,7 +9,7 @@ import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import { recordNamed } from '../guard/node/recorded-response.ts'
-import { endUsage, endWithAnswer } from '../limits/take-limits.ts'
+import { endUsage, endWithAnswer, holdDuring } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
 import { holdContinue, openExchange, outgoingOf, sentPathOf } from './hono-head.ts'
@@ -96,7 +96,9 @@ export function guard<Required extends boolean>(
       if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
       throw thrown
     }
-    await next()
+    const working = next()
+    holdDuring(usage, working, onFault)
+    await working
     answerCaught(c, onFault)
     if (usage !== noUsage && outgoingOf(c) === undefined) await concludeUsage(c, usage)
     return undefined

@@ -18,7 +18,14 @@ function setUp(fail: (time: TestTime) => FailMode, remote: Partial<Limiter> = {}
   const time = createTestTime()
   const degraded: unknown[] = []
   const limiter = withFailMode(
-    { take: rejecting, peek: rejecting, settle: rejecting, reset: rejecting, close: async () => {}, ...remote },
+    {
+      take: rejecting,
+      peek: rejecting,
+      settle: rejecting,
+      reset: rejecting,
+      close: async () => {},
+      ...remote,
+    },
     {
       fail: fail(time),
       scheduler: time.scheduler,

@@ -1,6 +1,4 @@
-import type { ServerResponse } from 'node:http'
 import { after, type Maybe } from '../core/after.ts'
-import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
@@ -93,7 +91,9 @@ class TakenUsage implements Usage {
   #uncounted: Costs = {}
   #isGivenBack = false
   #isDetached = false
-  /** How the request ended while the usage was detached. */
+  /** Pieces of work that go on, whether or not the answer is gone. */
+  #holds = 0
+  /** How the request ended while the usage was held or detached. */
   #requestEnded: UsageOutcome | undefined
   /** The latest status of each limit, in the order in which they were first met. */
   #states: readonly LimitState[]
@@ -234,16 +234,29 @@ class TakenUsage implements Usage {
   }
 
   async attach(): Promise<void> {
-    const ended = this.#requestEnded
     this.#isDetached = false
-    this.#requestEnded = undefined
-    if (ended !== undefined) await this.end(ended)
+    await this.#endIfOver()
+  }
+
+  hold(): void {
+    this.#holds += 1
+  }
+
+  async release(): Promise<void> {
+    this.#holds -= 1
+    await this.#endIfOver()
   }
 
   async endRequest(outcome: UsageOutcome): Promise<void> {
     this.#onStates = undefined
-    if (this.#isDetached) this.#requestEnded = outcome
-    else await this.end(outcome)
+    this.#requestEnded = outcome
+    await this.#endIfOver()
+  }
+
+  /** A request is over when its answer is gone and no work on it goes on. */
+  async #endIfOver(): Promise<void> {
+    if (this.#isDetached || this.#holds > 0 || this.#requestEnded === undefined) return
+    await this.end(this.#requestEnded)
   }
 
   onStates(listener: () => void): void {
@@ -311,28 +324,4 @@ function checkCosts(where: string, costs: Costs): void {
   for (const [measure, cost] of Object.entries(costs))
     if (!Number.isSafeInteger(cost) || cost < 0)
       throw new TypeError(`usage.${where}: \`${measure}\`: expected a whole number from 0 on, got ${cost}`)
-}
-
-/** Reports a limit that could not be counted down when its request was over. */
-export type EndListener = (fault: Fault) => void
-
-/** Ends a request's usage when its answer is written, or its client has gone. */
-export function endWithAnswer(response: ServerResponse, usage: Usage, onFault: EndListener): void {
-  if (!usage.isOpen) return
-  const end = (): void => void endUsage(usage, response.writableFinished ? 'answered' : 'aborted', onFault)
-  if (response.closed) end()
-  else response.once('close', end)
-}
-
-/** Ends a request's usage. No answer waits for it, so a failure goes to `onFault`. */
-export async function endUsage(usage: Usage, outcome: UsageOutcome, onFault: EndListener): Promise<void> {
-  try {
-    await usage.endRequest(outcome)
-  } catch (thrown) {
-    onFault(
-      thrown instanceof Fault
-        ? thrown
-        : new Fault('limiter_unavailable', 'a limit could not be counted down', { cause: thrown }),
-    )
-  }
 }

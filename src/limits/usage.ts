@@ -48,6 +48,13 @@ export interface Usage {
   /** The request is over: ends its usage, unless that is detached. */
   readonly endRequest: (outcome: UsageOutcome) => void | Promise<void>
   /**
+   * Work on the request has begun that may go on when its answer is gone: until `release`, the
+   * request is not over. Undone once by each `release`.
+   */
+  readonly hold: () => void
+  /** That work has ended; ends the usage where the answer is gone already. */
+  readonly release: () => void | Promise<void>
+  /**
    * Transfers the usage to a job, which ends it later than its request does. False where there is
    * nothing to end, or the usage is detached already.
    */
@@ -71,6 +78,8 @@ export const noUsage: Usage = Object.freeze({
   giveBack: () => {},
   end: () => {},
   endRequest: () => {},
+  hold: () => {},
+  release: () => {},
   detach: () => false,
   attach: () => {},
   isDetached: false,

@@ -4,7 +4,7 @@ import { type Exchange, noteProblem } from '../guard/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { keepHeaders, problemResponse, recordResponse } from '../guard/web/recorded-response.ts'
 import { WebHead } from '../guard/web/web-head.ts'
-import { endUsage } from '../limits/take-limits.ts'
+import { endUsage } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 
 /** A request, and what is known of it beside itself. */

@@ -240,7 +240,7 @@ describe.each([server, ...adapters])('$name', (adapter) => {
   })
 
   test.runIf(hasSocket(adapter))(
-    'what is under way at once is free again when its client has gone',
+    'what is under way at once is free again when its client has gone and its work has ended',
     async () => {
       const key = await keyWith('1 concurrent')
       const connection = new RawConnection(target.port ?? 0)
@@ -248,9 +248,9 @@ describe.each([server, ...adapters])('$name', (adapter) => {
       await begun.promise
       expectProblem(await ask('/unthought', key), 429, 'concurrency_limited')
       connection.close()
+      finish()
       await settled.promise
       expect((await ask('/unthought', key)).status).toBe(200)
-      finish()
     },
   )
 })

@@ -19,6 +19,7 @@ export interface Order {
     | 'leak'
     | 'heed'
     | 'poll'
+    | 'ignore'
     | 'date'
     | 'proxy'
     | 'none'
@@ -89,6 +90,9 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
     case 'poll':
       while (!call.signal.aborted);
       return 'was told'
+    case 'ignore':
+      // Longer than the grace of an aborted batch.
+      return new Promise((resolve) => setTimeout(resolve, 400, 'done'))
     case 'date':
       return new Date(0)
     case 'proxy':

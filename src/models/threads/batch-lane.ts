@@ -7,8 +7,8 @@ export interface BatchLane {
 /** A batch under way. */
 export interface BatchRun {
   /**
-   * One output per input; rejects with a Fault or a Refusal. Settles within a short grace after
-   * `abort`, whatever the model does.
+   * One output per input; rejects with a Fault or a Refusal. Settles within the time that `abort`
+   * gives and a short grace, whatever the model does.
    */
   readonly answer: Promise<readonly unknown[]>
   /**
@@ -16,6 +16,9 @@ export interface BatchRun {
    * that died has been replaced. Never rejects.
    */
   readonly free: Promise<void>
-  /** Aborts the batch. Safe to call at any time. */
-  readonly abort: () => void
+  /**
+   * Asks the model to end the batch, and ends its thread where it has not done so `leftMs`
+   * milliseconds and a short grace later. Safe to call at any time; the earliest end holds.
+   */
+  readonly abort: (leftMs: number) => void
 }

@@ -70,7 +70,10 @@ export class BatchQueue {
       onLeave: (left) => this.#drop(left),
     })
     // The client may have gone before the call was queued.
-    if (call.isOver) return call.answer
+    if (call.isOver) {
+      call.giveUp()
+      return call.answer
+    }
     this.#waiting.add(call)
     this.#dispatch()
     return call.answer
@@ -90,15 +93,17 @@ export class BatchQueue {
     for (const calls of [this.#waiting, this.#suspects])
       for (const call of calls.takeUpTo(Number.POSITIVE_INFINITY)) call.reject(fault)
     for (const { calls } of this.#running) for (const call of calls) call.reject(fault)
-    for (const batch of this.#running) batch.abortIfUnwanted()
+    for (const batch of this.#running) batch.abortIfUnwanted(Number.POSITIVE_INFINITY)
   }
 
   #drop(call: WaitingCall): void {
     if (this.#waiting.delete(call) || this.#suspects.delete(call)) {
+      call.giveUp()
       if (this.#waiting.first === undefined) this.#cancelDelay()
       return
     }
-    for (const batch of this.#running) if (batch.calls.includes(call)) batch.abortIfUnwanted()
+    for (const batch of this.#running)
+      if (batch.calls.includes(call)) batch.abortIfUnwanted(this.#options.monotonic())
   }
 
   #dispatch(): void {
@@ -187,7 +192,10 @@ export class BatchQueue {
       )
       return
     }
-    for (const suspect of calls) if (!suspect.isOver) this.#suspects.add(suspect)
+    for (const suspect of calls) {
+      if (suspect.isOver) suspect.reject(reason)
+      else this.#suspects.add(suspect)
+    }
     this.#dispatch()
   }
 }

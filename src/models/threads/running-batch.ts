@@ -20,13 +20,18 @@ export class RunningBatch {
   limit(arm: (action: () => void) => () => void): void {
     this.#cancelTimer = arm(() => {
       this.isOutOfTime = true
-      this.#run.abort()
+      this.#run.abort(0)
     })
   }
 
-  /** Aborts the batch once all of its calls have left: one that leaves never harms another. */
-  abortIfUnwanted(): void {
-    if (this.calls.every((call) => call.isOver)) this.#run.abort()
+  /**
+   * Aborts the batch once all of its calls have left: one that leaves never harms another. It may
+   * use up the time that they had left: who hangs up costs no thread that would have ended in time.
+   */
+  abortIfUnwanted(now: number): void {
+    if (!this.calls.every((call) => call.isOver)) return
+    const left = Math.max(0, ...this.calls.map(({ dueAt }) => dueAt - now))
+    this.#run.abort(left < Number.POSITIVE_INFINITY ? left : 0)
   }
 
   end(): void {

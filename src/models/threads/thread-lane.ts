@@ -13,7 +13,7 @@ export interface ThreadLaneOptions {
   readonly file: string
   /** Longest that a thread may take to load and warm its model, in milliseconds. */
   readonly loadMs: number
-  /** How long an aborted batch may take to end before its thread is killed, in milliseconds. */
+  /** How long an aborted batch may go on beyond its time, in milliseconds; then its thread ends. */
   readonly graceMs: number
   /** Most memory of the thread's JavaScript heap in MiB; undefined leaves it to Node. */
   readonly heapMib: number | undefined
@@ -71,6 +71,7 @@ export class ThreadLane implements BatchLane {
     const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     const kill = new AbortController()
     let grace: NodeJS.Timeout | undefined
+    let killAt = Number.POSITIVE_INFINITY
     let hasEnded = false
     const running = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
       hasEnded = true
@@ -87,11 +88,15 @@ export class ThreadLane implements BatchLane {
         () => {},
         (cause) => this.#recover(cause),
       ),
-      abort: () => {
-        if (hasEnded || grace !== undefined) return
+      abort: (leftMs) => {
+        const graceMs = leftMs + this.#options.graceMs
+        const at = performance.now() + graceMs
+        if (hasEnded || at >= killAt) return
+        killAt = at
         Atomics.store(flag, 0, batchFlag.aborted)
         Atomics.notify(flag, 0)
-        grace = setTimeout(() => kill.abort(), this.#options.graceMs)
+        clearTimeout(grace)
+        grace = setTimeout(() => kill.abort(), graceMs)
       },
     }
   }

@@ -168,6 +168,17 @@ describe('a threaded model', () => {
     expect(events).toEqual([])
   })
 
+  test('a client that hangs up on a model that ignores it costs no thread: the next caller has it', async () => {
+    const model = await open()
+    const thread = await send(model, { do: 'thread' })
+    const listeners: (() => void)[] = []
+    const gone = send(model, { do: 'ignore' }, { onClientGone: (listener) => listeners.push(listener) })
+    for (const hangUp of listeners) hangUp()
+    const next = send(model, { do: 'thread' })
+    await expect(gone).rejects.toThrow('the client went away')
+    expect(await next).toBe(thread)
+  })
+
   test('a call whose client goes away is given up without harm to its thread', async () => {
     const events: OperationalEvent[] = []
     const model = await open({ onEvent: (event) => events.push(event) })

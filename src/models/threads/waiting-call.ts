@@ -24,6 +24,7 @@ export class WaitingCall {
   readonly dueAt: number
   readonly answer: Promise<readonly unknown[]>
   #isOver = false
+  #isGone = false
   readonly #settled = Promise.withResolvers<readonly unknown[]>()
   readonly #onLeave: WaitingCallOptions['onLeave']
 
@@ -37,8 +38,9 @@ export class WaitingCall {
     this.answer = withinDeadline(this.#settled.promise, {
       ...{ name: `model ${name}`, deadlineMs, scheduler, signal, onGiveUp },
     })
+    // Answered when its work has ended: until then its client's place is taken.
     onClientGone?.(() => {
-      this.#settled.reject(new Error('the client went away'))
+      this.#isGone = true
       this.#leave()
     })
   }
@@ -48,13 +50,21 @@ export class WaitingCall {
   }
 
   resolve(outputs: readonly unknown[]): void {
+    if (this.#isGone) this.giveUp()
     this.#isOver = true
     this.#settled.resolve(outputs)
   }
 
   reject(reason: unknown): void {
+    if (this.#isGone) this.giveUp()
     this.#isOver = true
     this.#settled.reject(reason)
+  }
+
+  /** No work on it goes on, and there is no client left to answer. */
+  giveUp(): void {
+    this.#isOver = true
+    this.#settled.reject(new Error('the client went away'))
   }
 
   #leave(): void {

@@ -10,7 +10,7 @@ import { faultAnswer } from '../../guard/fault-answer.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import type { Verdict } from '../../guard/verdict.ts'
-import { endWithAnswer } from '../../limits/take-limits.ts'
+import { endWithAnswer, holdDuring } from '../../limits/end-usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { answerHeaders } from '../http/answers.ts'
 import { classifyError } from '../http/classify-error.ts'
@@ -148,8 +148,10 @@ class DirectPrediction {
       const taking = takeCharacters(this.#exchange.usage, [input])
       const predict = (): Maybe<string> => predictOne(model, input, this.#response)
       const text = taking === undefined ? predict() : taking.then(predict)
-      if (text instanceof Promise) text.then(this.#succeed).catch(this.#fail)
-      else this.#succeed(text)
+      if (text instanceof Promise) {
+        holdDuring(this.#exchange.usage, text, this.#logFault)
+        text.then(this.#succeed).catch(this.#fail)
+      } else this.#succeed(text)
     } catch (thrown) {
       this.#fail(thrown)
     }
