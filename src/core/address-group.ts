@@ -1,15 +1,13 @@
 import { isIP } from 'node:net'
+import { readClientAddress, unknownAddress } from './client-address.ts'
 
 /**
- * Groups addresses that one client can hold: an IPv6 address counts as its /64 (RFC 6177), an
- * IPv4-mapped one as its IPv4 address.
+ * Groups addresses that one client can hold: an IPv6 address counts as its /64 (RFC 6177). What is
+ * no address is one group, `unknown`.
  */
 export function addressGroupOf(address: string | undefined): string {
-  if (address === undefined) return 'unknown'
-  const [bare = ''] = address.split('%')
+  const bare = readClientAddress(address) ?? unknownAddress
   if (isIP(bare) !== 6) return bare
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1]
-  if (mapped !== undefined) return mapped
   return `${firstFourGroups(bare).join(':')}::/64`
 }
 

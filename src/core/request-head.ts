@@ -13,6 +13,9 @@ export interface RequestHead {
   readonly joinsLines?: boolean
   /** Every value of a query parameter, decoded, in the order sent. */
   readonly queryValues: (name: string) => readonly string[]
-  /** The client's address, IPv4 or IPv6; undefined if it has none, as on a Unix socket. */
+  /**
+   * The client's address, IPv4 or IPv6, as `readClientAddress` gives it: `unknown` for a text that
+   * is no address; undefined without one, as on a Unix socket.
+   */
   readonly address: string | undefined
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { unknownAddress } from '../core/client-address.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
@@ -99,11 +100,19 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousOperationalUses: usesOf(operationalLimitsOf(options.limits, 'anonymous')),
   }
 
+  let hasToldAddress = false
+
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
+    if (head.address === unknownAddress) tellUnknownAddress()
     const exchange = new Exchange(exchangeDeps, head, method, id)
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
     return exchange
+  }
+
+  function tellUnknownAddress(): void {
+    if (!hasToldAddress) recorder.telemetry.event('guard.address_unknown', {})
+    hasToldAddress = true
   }
 
   async function signIn(exchange: Exchange, presented: string): Promise<SignIn> {

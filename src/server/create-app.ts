@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
+import { readClientAddress } from '../core/client-address.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
@@ -133,7 +134,7 @@ function logRequests(app: FastifyInstance, log: Log): void {
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         key_id: findCaller(request)?.keyId ?? null,
-        address: request.ip,
+        address: readClientAddress(request.ip),
       },
       'answered',
     )

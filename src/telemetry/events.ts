@@ -5,6 +5,7 @@ export type EventLevel = 'info' | 'warn' | 'error'
  * What an event carries beside its name: the fields of its log line, and later a metric's labels.
  */
 export interface EventFields {
+  readonly 'guard.address_unknown': NoFields
   readonly 'keys.sync_failed': NoFields
   readonly 'keys.sync_back': NoFields
   readonly 'keys.refresh_failed': NoFields
@@ -65,6 +66,13 @@ export interface EventRow<Name extends EventName = EventName> {
  * record. An outage is one event at its start and one at its end, never one a request.
  */
 export const events: { readonly [Name in EventName]: EventRow<Name> } = {
+  'guard.address_unknown': {
+    level: 'warn',
+    sentence: 'a client came from what is no address',
+    remedy:
+      'Said once for each process. All such clients count as one, `unknown`, and keys with an address list are refused. Let the proxy that is trusted send the address in `X-Forwarded-For`, with or without a port; an `address` option must return it.',
+    fields: {},
+  },
   'keys.sync_failed': {
     level: 'error',
     sentence: 'the key store cannot be asked for changes',

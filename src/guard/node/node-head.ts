@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { readClientAddress } from '../../core/client-address.ts'
 import type { RequestHead } from '../../core/request-head.ts'
 
 /**
@@ -15,7 +16,7 @@ export class NodeHead implements RequestHead {
    */
   constructor(raw: IncomingMessage, from: { readonly ip?: string | undefined }) {
     this.#raw = raw
-    this.address = from.ip
+    this.address = readClientAddress(from.ip)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { readClientAddress } from '../../core/client-address.ts'
 import type { RequestHead } from '../../core/request-head.ts'
 
 /**
@@ -17,7 +18,7 @@ export class WebHead implements RequestHead {
    */
   constructor(request: Request, address?: string) {
     this.#request = request
-    this.address = address
+    this.address = readClientAddress(address)
   }
 
   headerValues(name: string): readonly string[] {
