@@ -7,6 +7,7 @@ import {
   type OptionRule,
 } from '../core/check-options.ts'
 import { isScope } from '../core/scope.ts'
+import type { Costs } from '../limits/costs.ts'
 import { limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
 import type { Demand } from './demand.ts'
 
@@ -27,7 +28,7 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
     expected: '1 to 64 of a-z 0-9 . _ : / -, starting with a letter',
     accepts: (value) => typeof value === 'string' && isScope(value),
   },
-  cost: { expected: 'an object of whole numbers from 0 on, by measure', accepts: isCosts },
+  cost: { expected: 'an object of whole numbers from 0 on, by measure: `{ tokens: 500 }`', accepts: isPlain },
   anyKey: { expected: 'true or false', accepts: isBoolean },
   billable: { expected: 'true or false', accepts: isBoolean },
   session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
@@ -56,7 +57,8 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
   checkOptions(where, demand, rulesFor(demand))
-  const { scope, anyScope, anyKey, session, billable, needs = [], limits = [] } = demand as Demand
+  const { scope, anyScope, anyKey, session, billable, needs = [], limits = [], cost = {} } = demand as Demand
+  checkCosts(where, cost)
   const [fault] = parseLimitSettings(limits).faults
   if (fault !== undefined)
     throw new TypeError(
@@ -98,7 +100,14 @@ function areScopes(value: unknown): boolean {
   return value.every((scope) => typeof scope === 'string' && isScope(scope))
 }
 
-function isCosts(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every((cost) => Number.isSafeInteger(cost) && Number(cost) >= 0)
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function checkCosts(where: string, costs: Costs): void {
+  for (const [measure, cost] of Object.entries(costs) as [string, unknown][])
+    if (!Number.isSafeInteger(cost) || Number(cost) < 0)
+      throw new TypeError(
+        `${where}: \`cost.${measure}\`: expected a whole number from 0 on, got ${describeValue(cost)}`,
+      )
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { usesOf } from '../limits/limit-uses.ts'
+import { checkDemand } from './check-demand.ts'
 import { demandLimitsOf } from './request-limits.ts'
 
 test('a demand that two others need is counted once, and demands of one name share their limits', () => {
@@ -18,4 +19,15 @@ test('each key counts by itself, and a demand without a name shares with no othe
     ['a', 'b'].flatMap((key) => usesOf(demandLimitsOf(demand, key)).map(({ name }) => name)),
   )
   expect(new Set(names).size).toBe(4)
+})
+
+test.each([
+  [{ tokens: -1 }, 'guard: `cost.tokens`: expected a whole number from 0 on, got -1'],
+  [{ tokens: 5, characters: '7' }, 'guard: `cost.characters`: expected a whole number from 0 on, got "7"'],
+  [
+    [5],
+    'guard: `cost`: expected an object of whole numbers from 0 on, by measure: `{ tokens: 500 }`, got an array',
+  ],
+])('a wrong cost, %j, is named with what was expected', (cost, message) => {
+  expect(() => checkDemand('guard', { cost })).toThrow(message)
 })

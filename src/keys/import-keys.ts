@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
@@ -14,6 +15,9 @@ export interface NewImportedKey extends NewKey {
   /** SHA-256 of the whole key text: 64 hex characters, or 32 bytes in base64 or base64url. */
   readonly sha256: string
 }
+
+/** Of nothing and of one line's end: what a shell hashes where a variable is not set. */
+const emptyHashes: ReadonlySet<string> = new Set(['', '\n', '\r\n'].map((text) => hash('sha256', text)))
 
 /** What creates and changes keys. */
 export interface KeyServiceOptions {
@@ -44,8 +48,12 @@ export async function importKeys(
   const now = options.clock()
   const records = keys.map((key, index) => {
     const sha256 = parseSha256(key.sha256)
-    if (sha256 === undefined) {
-      const msg = 'expected the SHA-256 of the key: 64 hex characters, or 32 bytes in base64 or base64url'
+    if (sha256 === undefined || emptyHashes.has(sha256)) {
+      const expected = 'expected the SHA-256 of the key'
+      const msg =
+        sha256 === undefined
+          ? `${expected}: 64 hex characters, or 32 bytes in base64 or base64url`
+          : `${expected}, got that of an empty text: the variable that holds the key may not be set`
       throw new Refusal('input_invalid', undefined, {
         errors: [{ loc: ['body', index, 'sha256'], msg, type: 'sha256' }],
       })

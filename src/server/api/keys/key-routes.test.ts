@@ -73,7 +73,7 @@ describe('the admin API', () => {
     [{ name: 'a', expires_in: 'soon' }, ['body', 'expires_in']],
     [{ name: 'a', expires_at: 'tomorrow' }, ['body', 'expires_at']],
     [{ name: 'a', expires_at: '2001-01-01T00:00:00Z' }, ['body', 'expires_at']],
-    [{ name: 'a', expires_in: '0s' }, ['body', 'expires_at']],
+    [{ name: 'a', expires_in: '0s' }, ['body', 'expires_in']],
     [{ name: 'a', expires_at: '2027-01-01T00:00:00Z', expires_in: '1d' }, ['body', 'expires_in']],
     [{ name: 'a', scopes: 'predict' }, ['body', 'scopes']],
     [{ name: 'a', scopes: ['Not A Scope'] }, ['body', 'scopes', 0]],
@@ -201,6 +201,10 @@ describe('the admin API', () => {
     expect(twice.json()).toMatchObject({ status: 409 })
     const wrong = await call('POST', '/v1/keys/import', [list[0], { name: 'b', sha256: 'zz' }])
     expect(wrong.json()).toMatchObject({ status: 422, errors: [{ loc: ['body', 1, 'sha256'] }] })
+    for (const unset of ['', '\n', '\r\n']) {
+      const empty = await call('POST', '/v1/keys/import', [{ name: 'b', sha256: sha256(unset) }])
+      expect(empty.json()).toMatchObject({ status: 422, errors: [{ msg: expect.stringContaining('empty text') }] })
+    }
     await ward.refresh()
     const self = await app.inject({ url: '/v1/keys/self', headers: { 'x-api-key': 'legacy-key-1' } })
     expect(self.json()).toMatchObject({ name: 'old' })

@@ -72,7 +72,10 @@ const fields = {
     .meta({ examples: [['10/min', '1000/day']] }),
   not_before: time.nullable().exactOptional(),
   expires_at: time.nullable().exactOptional(),
-  expires_in: duration.exactOptional().describe('In place of `expires_at`.'),
+  expires_in: duration
+    .refine((text) => parseDuration(text) !== 0, { message: 'Expected a time in the future, longer than 0' })
+    .exactOptional()
+    .describe('In place of `expires_at`.'),
 }
 
 const oneExpiry = (key: { expires_at?: unknown; expires_in?: unknown }): boolean =>
