@@ -235,7 +235,7 @@ describe('owners set, show, list', () => {
     expect(set).toMatchObject({ owner: 'acme', limits: ['1000/day', '200000 characters/h'] })
     expect(await runJson(['owners', 'show', 'acme', ...data])).toEqual(set)
     const shown = await runCli(['owners', 'show', 'acme', ...data])
-    expect(shown.stdout).toMatch(/^limits +1000\/d, 200000 characters\/h$/m)
+    expect(shown.stdout).toMatch(/^limits +1000\/day, 200000 characters\/h$/m)
     expect(await runJson(['owners', 'set', 'acme', '--limit', 'none', ...data])).toMatchObject({ limits: [] })
   })
 

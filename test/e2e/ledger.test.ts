@@ -259,8 +259,10 @@ describe('usage', () => {
     const { stdout } = await runCli(['usage', '--data', opened.path])
     const day = new Date().toISOString().slice(0, 10)
     expect(linesOf(stdout)).toEqual([
-      expect.stringMatching(/^KEY +DAY +REQUESTS +ADMITTED +REFUSED +MEASURES +P50 MS +P95 MS +P99 MS$/),
-      expect.stringMatching(new RegExp(`^AAAAAAAAAAAA +${day} +6 +4 +rate_limited 2 +requests 6 +\\d`)),
+      expect.stringMatching(
+        /^KEY +DAY +REQUESTS +ADMITTED +OPERATIONAL +REFUSED +MEASURES +P50 MS +P95 MS +P99 MS$/,
+      ),
+      expect.stringMatching(new RegExp(`^AAAAAAAAAAAA +${day} +6 +4 +0 +rate_limited 2 +requests 6 +\\d`)),
       expect.stringMatching(/^BBBBBBBBBBBB/),
     ])
   })
