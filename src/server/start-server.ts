@@ -148,7 +148,11 @@ async function listen(app: FastifyInstance, { host, port }: ServerOptions): Prom
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
     if (inUse.has(code))
-      throw new SetupError('address_in_use', `${host}:${port}: another program listens there`, { cause })
+      throw new SetupError(
+        'address_in_use',
+        `${host}:${port}: another program listens there; stop it, or name another port: --port ${port === 65_535 ? 8_000 : port + 1}`,
+        { cause },
+      )
     if (unavailable.has(code))
       throw new SetupError('address_unavailable', `${host}:${port}: cannot listen there (${code})`, { cause })
     throw cause

@@ -208,7 +208,11 @@ describe('serve tells what stands in its way in one line, with its code and exit
     const { port } = holder.address() as AddressInfo
     const run = await runCli(['serve', '--data', data, '--port', String(port)])
     holder.close()
-    expectEnding(run, { code: 'address_in_use', exit: 3, says: /another program listens/ })
+    expectEnding(run, {
+      code: 'address_in_use',
+      exit: 3,
+      says: /another program listens there; stop it, or name another port: --port \d+/,
+    })
     expect(Object.keys(folderState(data))).not.toContain('first-keys.json')
     await using server = await startServe(data)
     const { demo } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as { demo: string }

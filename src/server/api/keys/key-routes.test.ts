@@ -203,7 +203,10 @@ describe('the admin API', () => {
     expect(wrong.json()).toMatchObject({ status: 422, errors: [{ loc: ['body', 1, 'sha256'] }] })
     for (const unset of ['', '\n', '\r\n']) {
       const empty = await call('POST', '/v1/keys/import', [{ name: 'b', sha256: sha256(unset) }])
-      expect(empty.json()).toMatchObject({ status: 422, errors: [{ msg: expect.stringContaining('empty text') }] })
+      expect(empty.json()).toMatchObject({
+        status: 422,
+        errors: [{ msg: expect.stringContaining('empty text') }],
+      })
     }
     await ward.refresh()
     const self = await app.inject({ url: '/v1/keys/self', headers: { 'x-api-key': 'legacy-key-1' } })
