@@ -70,12 +70,18 @@ test('24 no key, 50 MB bodies from 20 clients at once: each reads its 401', asyn
   await Promise.all(Array.from({ length: 20 }, () => upload(false)))
 })
 
-// What is thrown away is garbage until it is collected, so the first bodies do raise the peak; what
-// matters is that no more of them does, and that nothing stays.
-test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
-  const before = await measure()
+/** Twenty bodies, eight of them one after the other. */
+async function uploadGigabyte(): Promise<void> {
   for (let round = 0; round < 8; round += 1) await upload(round % 2 === 0)
   await Promise.all(Array.from({ length: 12 }, () => upload(false)))
+}
+
+// What is thrown away is garbage until it is collected, so the first bodies do raise the peak, the
+// more the slower the machine; what matters is that as many again do not, and that nothing stays.
+test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
+  await uploadGigabyte()
+  const before = await measure()
+  await uploadGigabyte()
   const after = await measure()
   const peakGrowth = after.peakBytes - before.peakBytes
   const keptGrowth = after.keptBytes - before.keptBytes

@@ -18,7 +18,7 @@ export interface ParityTarget {
   /** Every text the model was called with, in order. */
   readonly predicted: readonly string[]
   /** What the model does next. */
-  readonly model: { does: 'answer' | 'throw' | 'hang' }
+  readonly model: { does: 'answer' | 'throw' | 'hang' | 'work until aborted' }
   /** Everything logged so far, at the level `trace`. */
   readonly logText: () => string
   /** Everything recorded so far, the oldest first. */

@@ -16,10 +16,15 @@ export function createSpyModel(): Pick<ParityTarget, 'predicted' | 'model'> & {
       name: 'spy',
       version: real.version,
       runs: 'inline',
-      predict(texts) {
+      predict(texts, call) {
         predicted.push(...texts)
         if (model.does === 'throw') throw new Error('out of memory at layer 3')
-        return model.does === 'hang' ? new Promise(() => {}) : real.predict(texts)
+        if (model.does === 'hang') return new Promise(() => {})
+        if (model.does === 'work until aborted')
+          return new Promise((_resolve, reject) =>
+            call.signal.addEventListener('abort', () => reject(new Error('aborted'))),
+          )
+        return real.predict(texts)
       },
     },
   }
