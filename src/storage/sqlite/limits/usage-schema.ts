@@ -45,7 +45,7 @@ const steps: readonly string[] = [
     limit_text TEXT NOT NULL,
     -- When it was so, by the steady clock: see marks.
     at INTEGER NOT NULL,
-    -- How much more may have been used since: counted as used by whoever finds it.
+    -- How much more may have been used since: opening the file counts it as used.
     spare INTEGER NOT NULL CHECK (spare >= 0),
     -- Of a window: its state, numbers of 32 bits in this machine's order of bytes.
     cells BLOB CHECK (length(cells) BETWEEN 4 AND ${windowCells * 4} AND length(cells) % 4 = 0),
