@@ -45,8 +45,8 @@ export const commandIndex: readonly CommandEntry[] = [
   },
   {
     path: 'keys revoke',
-    summary: 'End a key for good',
-    load: async () => (await import('./keys/key-command.ts')).defineKeysRevoke,
+    summary: 'End a key for good, or all keys of an owner',
+    load: async () => (await import('./keys/keys-revoke.ts')).defineKeysRevoke,
   },
   {
     path: 'keys disable',

@@ -1,5 +1,5 @@
-import { Refusal } from '../core/refusal.ts'
 import type { KeyRecord } from '../keys/key-record.ts'
+import { unknownKey } from '../keys/key-service.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import { usesOf } from '../limits/limit-uses.ts'
@@ -46,7 +46,7 @@ export function createLimitStatus(options: LimitStatusOptions): LimitStatus {
     keyId: string,
   ): Promise<{ readonly record: KeyRecord; readonly uses: readonly LimitUse[] }> {
     const record = await store.findKey(keyId)
-    if (record === undefined) throw new Refusal('not_found', 'No key has this id.')
+    if (record === undefined) throw unknownKey()
     const owner = await store.findOwner(record.owner)
     return { record, uses: usesOf(limitsOf(record, owner?.limits ?? [], defaults)) }
   }

@@ -80,7 +80,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
 
   async function get(id: string): Promise<KeyRecord> {
     const record = await store.findKey(id)
-    if (record === undefined) throw new Refusal('not_found', 'No key has this id.')
+    if (record === undefined) throw unknownKey()
     return record
   }
 
@@ -142,6 +142,11 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
       )
     },
   }
+}
+
+/** The refusal for an id that no key has. */
+export function unknownKey(): Refusal {
+  return new Refusal('not_found', 'No key has this id; list the keys to find it.')
 }
 
 function refuseRevoked(record: KeyRecord): void {

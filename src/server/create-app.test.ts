@@ -102,6 +102,33 @@ describe('errors', () => {
     ).toBe(404)
   })
 
+  test('DELETE of a key is 405, with what is allowed and what to do instead', async () => {
+    const { app, keys } = await open()
+    const answer = await app.inject({
+      method: 'DELETE',
+      url: '/v1/keys/0123456789ab',
+      headers: asKey(keys.admin),
+    })
+    expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD, PATCH'])
+    expect(answer.json()).toMatchObject({
+      code: 'method_not_allowed',
+      detail: expect.stringContaining('POST /v1/keys/{id}/revoke'),
+    })
+    expect((await app.inject({ method: 'DELETE', url: '/v1/keys/0123456789ab' })).statusCode).toBe(401)
+    const other = await app.inject({ method: 'DELETE', url: '/v1/keys', headers: asKey(keys.admin) })
+    expect(other.json()).toMatchObject({ status: 405, detail: 'Method Not Allowed' })
+  })
+
+  test('an unknown key id is 404, and the detail says what to try', async () => {
+    const { app, keys } = await open()
+    const headers = asKey(keys.admin)
+    for (const url of ['/v1/keys/0123456789ab', '/v1/keys/0123456789ab/limits'])
+      expect((await app.inject({ url, headers })).json()).toMatchObject({
+        code: 'not_found',
+        detail: expect.stringContaining('list the keys'),
+      })
+  })
+
   test('the body of a request that no route answers is not read', async () => {
     const { app, keys } = await open({ bodyMax: 100 })
     const headers = { ...asKey(keys.right), 'content-type': 'application/json' }

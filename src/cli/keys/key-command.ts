@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type { KeyService } from '../../keys/key-service.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { addExamples, checkKeyId } from './key-options.ts'
+import { checkKey, findKey, keyArgument } from './find-key.ts'
+import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { printKey } from './print-key.ts'
 
@@ -12,13 +13,13 @@ export function defineKeyCommand<Options extends CommonOptions>(
   act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord>,
   ...examples: readonly string[]
 ): void {
-  command
-    .argument('<id>', 'The key’s id: 12 letters and digits')
-    .action(async (text: string, options: Options) => {
-      const id = checkKeyId(text)
-      const record = await withKeys(loadCommandConfig(options), false, ({ keys }) => act(keys, id, options))
-      await printKey(record, options.json === true)
-    })
+  command.argument('<key>', keyArgument).action(async (text: string, options: Options) => {
+    checkKey(text)
+    const record = await withKeys(loadCommandConfig(options), false, async ({ keys }) =>
+      act(keys, (await findKey(keys, text)).id, options),
+    )
+    await printKey(record, options.json === true)
+  })
   addCommonOptions(command)
   addExamples(command, ...examples)
 }
@@ -38,17 +39,4 @@ export function defineKeysDisable(command: Command): void {
 
 export function defineKeysEnable(command: Command): void {
   defineKeyCommand(command, (keys, id) => keys.enable(id), 'keys enable 7Qm2xT0bKc9Z')
-}
-
-interface RevokeOptions extends CommonOptions {
-  readonly reason?: string
-}
-
-export function defineKeysRevoke(command: Command): void {
-  command.option('--reason <text>', 'Why; the record shows it')
-  defineKeyCommand<RevokeOptions>(
-    command,
-    (keys, id, { reason }) => keys.revoke(id, reason),
-    'keys revoke 7Qm2xT0bKc9Z --reason "leaked in a log"',
-  )
 }

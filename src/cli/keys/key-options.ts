@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { findKeyId } from '../../core/key-shape.ts'
+import { findKeyId, looksLikeKey } from '../../core/key-shape.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import { isKeyId } from '../../keys/key-text.ts'
 import { usageError } from '../cli-error.ts'
@@ -68,18 +68,29 @@ export function addExamples(command: Command, ...lines: readonly string[]): Comm
 }
 
 /**
- * Checks the id of a key as typed. A whole key in its place is recognised and not repeated: it is
- * in the shell's history now.
+ * Checks the id of a key as typed.
  *
  * @param where the argument or flag that it was typed for
  * @throws CliError `usage_invalid`
  */
-export function checkKeyId(text: string, where = 'id'): string {
+export function checkKeyId(text: string, where: string): string {
   if (isKeyId(text)) return text
+  refuseWholeKey(text, where)
+  throw usageError(where, 'expected the 12 letters and digits of a key id')
+}
+
+/**
+ * Recognises a whole key in the place of an id or a name, and does not repeat it: it is in the
+ * shell's history now.
+ *
+ * @throws CliError `usage_invalid`
+ */
+export function refuseWholeKey(text: string, where: string): void {
+  if (!looksLikeKey(text)) return
   const id = findKeyId(text)
-  if (id === undefined) throw usageError(where, 'expected the 12 letters and digits of a key id')
+  const known = id === undefined ? '' : `; its id is ${id}`
   throw usageError(
     where,
-    `expected a key id, got a whole key; its id is ${id}, and as command lines are recorded, it should be rotated`,
+    `expected a key id, got a whole key${known}, and as command lines are recorded, it should be rotated`,
   )
 }

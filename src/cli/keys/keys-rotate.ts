@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { durationForms, parseDuration } from '../../core/time.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { addExamples, checkKeyId, idempotencyOf, idempotencyOption } from './key-options.ts'
+import { checkKey, findKey, keyArgument } from './find-key.ts'
+import { addExamples, idempotencyOf, idempotencyOption } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { printIssuedKey } from './print-issued-key.ts'
 
@@ -13,7 +14,7 @@ interface RotateOptions extends CommonOptions {
 
 export function defineKeysRotate(command: Command): void {
   command
-    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .argument('<key>', keyArgument)
     .option('--overlap <time>', 'How long the old secret works on, such as 24h (default: not at all)')
     .addOption(idempotencyOption())
     .action(rotateKey)
@@ -22,19 +23,21 @@ export function defineKeysRotate(command: Command): void {
 }
 
 async function rotateKey(text: string, options: RotateOptions): Promise<void> {
-  const id = checkKeyId(text)
+  checkKey(text)
   const overlapMs = parseOverlap(options.overlap)
-  const idempotency = idempotencyOf(options.idempotencyKey, ['keys rotate', id, overlapMs])
-  const issued = await withKeys(loadCommandConfig(options), false, ({ keys }) =>
-    keys.rotate(id, { overlapMs, ...idempotency }),
-  )
+  idempotencyOf(options.idempotencyKey, undefined)
+  const issued = await withKeys(loadCommandConfig(options), false, async ({ keys }) => {
+    const { id } = await findKey(keys, text)
+    const idempotency = idempotencyOf(options.idempotencyKey, ['keys rotate', id, overlapMs])
+    return keys.rotate(id, { overlapMs, ...idempotency })
+  })
   const end = issued.record.secrets[1]?.endsAt
   const old =
     overlapMs === 0 || typeof end !== 'number' ? 'has ended' : `works until ${new Date(end).toISOString()}`
   await printIssuedKey(
     issued,
     options.json === true,
-    `Key ${id} has a new secret; the old one ${old}. This is the only time it is shown: store it now.`,
+    `Key ${issued.record.id} has a new secret; the old one ${old}. This is the only time it is shown: store it now.`,
   )
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { Refusal } from '../../core/refusal.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
-import { checkOwner } from '../../keys/owner-service.ts'
+import { checkOwner, type OwnerService } from '../../keys/owner-service.ts'
 import { viewOwner } from '../../keys/views.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { print, printJson } from '../terminal/output.ts'
@@ -38,10 +39,20 @@ async function setOwner(owner: string, options: SetOptions): Promise<void> {
 
 export function defineOwnersShow(command: Command): void {
   command.action(async (owner: string, options: CommonOptions) => {
-    const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => owners.get(owner))
+    const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => findOwner(owners, owner))
     await printOwner(record, options.json === true)
   })
   addOwnerArgument(command, 'owners show acme', 'owners show acme --json')
+}
+
+async function findOwner(owners: Pick<OwnerService, 'get'>, owner: string): Promise<OwnerRecord> {
+  try {
+    return await owners.get(owner)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'not_found') throw error
+    const hint = '`modelward owners set` sets some, `modelward owners list` shows all.'
+    throw new Refusal('not_found', `${error.message} ${hint}`)
+  }
 }
 
 /** Adds what every command over one owner takes. */

@@ -4,7 +4,8 @@ import type { LoadedConfig } from '../../config/load-config.ts'
 import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
 import type { LimitView } from '../../limits/limit-view.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { addExamples, checkKeyId } from '../keys/key-options.ts'
+import { checkKey, findKey, keyArgument } from '../keys/find-key.ts'
+import { addExamples } from '../keys/key-options.ts'
 import { withKeys } from '../keys/open-keys.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
@@ -31,14 +32,14 @@ interface Explanation {
 
 export function defineLimitsExplain(command: Command): void {
   command
-    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .argument('<key>', keyArgument)
     .addHelpText(
       'after',
       '\nShows the limits that every request of the key meets: its own or the default, its owner’s, and everyone’s. A route of\n' +
         'your own app may have more. Asks the server that runs on the data folder; where none does, what is on the disk.',
     )
     .action(async (text: string, options: CommonOptions) => {
-      const explanation = await explain(loadCommandConfig(options), checkKeyId(text))
+      const explanation = await explain(loadCommandConfig(options), checkKey(text))
       if (options.json === true) await printJson(explanation)
       else await printExplanation(explanation)
     })
@@ -46,7 +47,8 @@ export function defineLimitsExplain(command: Command): void {
   addExamples(command, 'limits explain 7Qm2xT0bKc9Z', 'limits explain 7Qm2xT0bKc9Z --json')
 }
 
-async function explain(loaded: LoadedConfig, id: string): Promise<Explanation> {
+async function explain(loaded: LoadedConfig, text: string): Promise<Explanation> {
+  const { id } = await withKeys(loaded, false, ({ keys }) => findKey(keys, text))
   const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
   // Without a server this command reads the stored usage, and no server may count meanwhile.
   const stored = answer === undefined ? ({ storeUsage: 'if_free' } as const) : {}

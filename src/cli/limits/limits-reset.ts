@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
 import type { LimitView } from '../../limits/limit-view.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { addExamples, checkKeyId } from '../keys/key-options.ts'
+import { checkKey, findKey, keyArgument } from '../keys/find-key.ts'
+import { addExamples } from '../keys/key-options.ts'
 import { withKeys } from '../keys/open-keys.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
@@ -13,15 +14,17 @@ import { limitColumns } from './limit-columns.ts'
 
 export function defineLimitsReset(command: Command): void {
   command
-    .argument('<id>', 'The key’s id: 12 letters and digits')
+    .argument('<key>', keyArgument)
     .addHelpText(
       'after',
       '\nForgets what the key has used of its own limits, or of the default in their place. Limits of its owner and of everyone\n' +
         'stay as they are, and so do requests in progress. Asks the server that runs on the data folder, which applies it at once.',
     )
     .action(async (text: string, options: CommonOptions) => {
-      const id = checkKeyId(text)
-      const limits = await reset(loadCommandConfig(options), id)
+      checkKey(text)
+      const loaded = loadCommandConfig(options)
+      const { id } = await withKeys(loaded, false, ({ keys }) => findKey(keys, text))
+      const limits = await reset(loaded, id)
       if (options.json === true) await printJson({ id, limits })
       else await print(formatTable(limits, limitColumns, terminalWidth()))
     })
