@@ -7,6 +7,6 @@ export function addPredictRoute(app: FastifyInstance): void {
   const model = loadSentimentModel()
   app.post<{ Body: { text: string } }>('/predict', { schema: predictSchema }, async ({ body: { text } }) => {
     const [answer] = model.predict([text])
-    return { text, ...answer, model: model.version }
+    return { text, ...answer, model: model.name, model_version: model.version }
   })
 }

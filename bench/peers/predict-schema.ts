@@ -19,6 +19,7 @@ export const predictSchema = {
         confidence: score,
         scores: { type: 'object', properties: { positive: score, negative: score, neutral: score } },
         model: { type: 'string' },
+        model_version: { type: 'string' },
       },
     },
   },

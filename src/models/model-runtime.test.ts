@@ -132,7 +132,14 @@ describe('a module that is no model is told at the start, with what was expected
 
   test('is not there', async () => {
     const file = join(folder, 'absent.ts')
-    await expect(open({ models: [file] })).rejects.toMatchObject({ code: 'model_unreadable' })
+    await expect(open({ models: [file] })).rejects.toMatchObject({
+      code: 'model_unreadable',
+      message: `${file}: there is no such file`,
+    })
+    await expect(open({ models: [folder] })).rejects.toMatchObject({
+      code: 'model_unreadable',
+      message: `${folder}: expected a file, got a folder`,
+    })
   })
 
   test.each([

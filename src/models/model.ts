@@ -19,8 +19,7 @@ export interface Model<Input = string, Output = unknown> {
    */
   readonly name: string
   /**
-   * Shown in answers as the model's identity, e.g. `sentiment-1`; changes whenever an answer may
-   * change.
+   * Stands in answers beside the name, e.g. `sentiment-1`; changes whenever an answer may change.
    */
   readonly version: string
   /**

@@ -1,4 +1,5 @@
 import { SetupError } from '../core/setup-error.ts'
+import { checkPath } from './check-path.ts'
 import { importModel } from './import-model.ts'
 import type { Model, ServedModel } from './model.ts'
 import { type ServeInlineOptions, serveInline } from './serve-model.ts'
@@ -56,6 +57,7 @@ async function within(ms: number, work: unknown): Promise<void> {
  * @throws SetupError `model_unreadable`
  */
 export async function openModelFile(options: ThreadLaneOptions & ServeThreadedOptions): Promise<OpenedModel> {
+  checkPath(options.file, 'file', options.file)
   const lanes = [new ThreadLane(options)]
   try {
     const declaration = await lanes[0]?.prepare()

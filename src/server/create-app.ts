@@ -30,6 +30,7 @@ import { refuseConnection } from './http/refuse-connection.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
 import { createDirectListener, type DirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
+import { addModelsRoute } from './predict/models-route.ts'
 import type { ServerOptions } from './server-options.ts'
 
 export interface AppDeps {
@@ -76,6 +77,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   if (options.logRequests) logRequests(app, log)
   await describeApi(app, ward.guard.describe())
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
+  addModelsRoute(app, models)
   addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { checkOptions, isFunction, isText, type OptionRule } from '../../core/check-options.ts'
 import { SetupError } from '../../core/setup-error.ts'
+import { checkPath } from '../check-path.ts'
 import type { Model } from '../model.ts'
 import { type AdaptedModelOptions, adaptedSettings, once, pathOf } from './adapted-model.ts'
 import { loadPeer } from './load-peer.ts'
@@ -126,6 +127,7 @@ async function createSession({
   session,
 }: OnnxModelOptions<never, unknown>): Promise<LoadedSession> {
   const path = pathOf(file)
+  checkPath(path, 'file', `onnxModel: ${path}`)
   const runtime = ort ?? ((await loadPeer('onnxruntime-node', 'onnxModel')) as OnnxRuntime)
   try {
     const network = readFileSync(path)

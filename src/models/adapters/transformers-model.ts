@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { checkOptions, isFunction, isText, type OptionRule } from '../../core/check-options.ts'
 import { SetupError } from '../../core/setup-error.ts'
+import { checkPath } from '../check-path.ts'
 import type { Model } from '../model.ts'
 import { type AdaptedModelOptions, adaptedSettings, once, pathOf } from './adapted-model.ts'
 import { loadPeer } from './load-peer.ts'
@@ -101,9 +103,11 @@ async function createPipeline(
   options: TransformersModelOptions<never, unknown>,
 ): Promise<TransformersPipeline> {
   const { task, model, pipelineOptions } = options
+  const folder = pathOf(options.localModelPath)
+  const path = join(folder, model)
+  checkPath(path, 'folder', `transformersModel: ${path}`)
   const peer = options.transformers ?? (await loadPeer('@huggingface/transformers', 'transformersModel'))
   const { env, pipeline } = peer as TransformersModule
-  const folder = pathOf(options.localModelPath)
   env.allowRemoteModels = false
   env.allowLocalModels = true
   env.localModelPath = folder

@@ -119,15 +119,15 @@ describe('several models', () => {
     const url = '/models/items:count.v1/predict'
     for (const path of ['/predict', url]) {
       const answer = await ask('POST', path, { body: { input: [1, 2], text: 'a' } })
-      expect(answer.json()).toEqual({ items: 2, model: 'count-1' })
+      expect(answer.json()).toEqual({ items: 2, model: 'items:count.v1', model_version: 'count-1' })
     }
     const batch = await ask('POST', `${url}/batch`, { body: { inputs: [{}, { a: 1 }, null] } })
     expect(batch.json()).toEqual({
-      results: [0, 1, 0].map((items) => ({ items, model: 'count-1' })),
+      results: [0, 1, 0].map((items) => ({ items, model: 'items:count.v1', model_version: 'count-1' })),
     })
     const other = ask('POST', '/models/held/predict', { body: { text: 'abc' } })
     ;(await held.call(0)).answer()
-    expect((await other).json()).toEqual({ text: 'abc', output: 3, model: 'held-1' })
+    expect((await other).json()).toEqual({ text: 'abc', output: 3, model: 'held', model_version: 'held-1' })
     await app.ready()
     const { paths = {} } = app.swagger()
     const ids = Object.values(paths).flatMap((path) =>

@@ -9,24 +9,31 @@ type Described = FastifySchema & RouteSchema
 
 const score = z.number().min(0).max(1)
 
+/** Which model answered. */
+const identity = {
+  model: z.string().describe('Its name.'),
+  model_version: z.string().describe('Changes whenever an answer may change.'),
+}
+
 const sentiment = z.object({
   text: z.string(),
   sentiment: z.enum(['positive', 'negative', 'neutral']),
   confidence: score.describe('The score of that sentiment.'),
   scores: z.object({ positive: score, negative: score, neutral: score }).describe('Together 1.'),
-  model: z.string().describe('Changes whenever an answer may change.'),
+  ...identity,
 })
 const sentimentExample = {
   text: 'I love this great product',
   sentiment: 'positive',
   confidence: 0.98,
   scores: { positive: 0.98, negative: 0.01, neutral: 0.01 },
-  model: 'sentiment-1',
+  model: 'sentiment',
+  model_version: 'sentiment-1',
 }
 
 /** Of a model that says nothing of its outputs. */
 const anything = z
-  .looseObject({ model: z.string().describe('Changes whenever an answer may change.') })
+  .looseObject(identity)
   .describe('The fields of an output that is an object; any other stands under `output`.')
 
 const headers = z.object({
@@ -139,6 +146,7 @@ function textOf(lengthMax: number): z.ZodString {
 /** What a model answers. Of the built-in one it is known. */
 function answerOf({ input, version }: DescribedModel): RouteAnswer {
   const description = 'The prediction.'
-  if (version === sentimentExample.model) return { description, schema: sentiment, example: sentimentExample }
+  if (version === sentimentExample.model_version)
+    return { description, schema: sentiment, example: sentimentExample }
   return { description, schema: input === 'text' ? anything.extend({ text: z.string() }) : anything }
 }

@@ -29,7 +29,8 @@ describe('POST /predict', () => {
       sentiment: 'positive',
       confidence: 0.75,
       scores: { positive: 0.75, negative: 0.125, neutral: 0.125 },
-      model: 'constant-1',
+      model: 'constant',
+      model_version: 'constant-1',
     })
     const byQuery = await app.inject({
       method: 'POST',
@@ -180,7 +181,8 @@ describe('POST /predict', () => {
     ['an object', { ...sound, sentiment: 'a","admin":"' }, { ...sound, sentiment: 'a","admin":"' }],
     ['more than a sentiment', { ...sound, language: 'en' }, { ...sound, language: 'en' }],
     ['a text of its own', { text: 'rewritten' }, { text: 'rewritten' }],
-    ['a model of its own', { model: 'another' }, {}],
+    ['a model of its own', { model: 'another', model_version: '2' }, {}],
+    ['a version of its own', { version: '2' }, { version: '2' }],
     ['a number', 7, { output: 7 }],
     ['a list', [1, 2], { output: [1, 2] }],
     ['null', null, { output: null }],
@@ -188,7 +190,12 @@ describe('POST /predict', () => {
     const model = { name: 'm', version: '1', runs: 'inline' as const, predict: () => [output] }
     const { app, keys } = await open({ model })
     const answer = await app.inject(predict(asKey(keys.right), text))
-    expect(answer.json()).toEqual({ text: 'I love this great product', ...answered, model: '1' })
+    expect(answer.json()).toEqual({
+      text: 'I love this great product',
+      ...answered,
+      model: 'm',
+      model_version: '1',
+    })
   })
 
   test('the answer is JSON whatever the text and the model are called, at once or later', async () => {
@@ -200,7 +207,7 @@ describe('POST /predict', () => {
       const { app, keys } = await open({ model })
       const answer = await app.inject(predict(asKey(keys.right), JSON.stringify({ text: odd })))
       expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
-      expect(answer.json()).toEqual({ text: odd, ...answers, model: version })
+      expect(answer.json()).toEqual({ text: odd, ...answers, model: 'm', model_version: version })
     }
   })
 })

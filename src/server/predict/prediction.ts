@@ -75,20 +75,20 @@ export function predictOne(
 }
 
 /** What of a model stands in its answers. */
-export type AnsweringModel = Pick<ServedModel, 'input' | 'version'>
+export type AnsweringModel = Pick<ServedModel, 'input' | 'name' | 'version'>
 
 /**
  * A prediction as it is answered, and as it stands in a job's result: the text, the output and the
- * model's version. An output that is an object is spread between the two, and may have a `text` of
- * its own; any other stands under `output`. An input that is no text is not repeated.
+ * model's name and version. An output that is an object is spread between them, and may have a
+ * `text` of its own; any other stands under `output`. An input that is no text is not repeated.
  */
 export function predictionOf(
-  { input: kind, version }: AnsweringModel,
+  { input: kind, name, version }: AnsweringModel,
   input: unknown,
   output: unknown,
 ): Readonly<Record<string, unknown>> {
   const said = typeof output === 'object' && output !== null && !Array.isArray(output) ? output : { output }
-  return { ...(kind === 'text' && { text: input }), ...said, model: version }
+  return { ...(kind === 'text' && { text: input }), ...said, model: name, model_version: version }
 }
 
 /**
@@ -105,5 +105,5 @@ export function writePrediction(model: AnsweringModel, input: unknown, output: u
     return JSON.stringify(predictionOf(model, input, output))
   const { sentiment, confidence, scores } = output
   const { positive, negative, neutral } = scores
-  return `{"text":${JSON.stringify(input)},"sentiment":"${sentiment}","confidence":${confidence},"scores":{"positive":${positive},"negative":${negative},"neutral":${neutral}},"model":${JSON.stringify(model.version)}}`
+  return `{"text":${JSON.stringify(input)},"sentiment":"${sentiment}","confidence":${confidence},"scores":{"positive":${positive},"negative":${negative},"neutral":${neutral}},"model":${JSON.stringify(model.name)},"model_version":${JSON.stringify(model.version)}}`
 }
