@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Standard input. @default empty */
   readonly input?: string
+  /** A program that runs it, and its arguments, `strace` for one. @default none */
+  readonly under?: readonly string[]
 }
 
 export interface CliRun {
@@ -32,7 +34,8 @@ export function cleanEnvironment(env: CliOptions['env'] = {}): NodeJS.ProcessEnv
 
 /** Starts the real command line as a process of its own. */
 export function spawnCli(args: readonly string[], options: CliOptions = {}): ChildProcess {
-  const child = spawn(process.execPath, [cliFile, ...args], {
+  const [program = '', ...rest] = [...(options.under ?? []), process.execPath, cliFile, ...args]
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? tmpdir(),
     env: cleanEnvironment(options.env),
     stdio: 'pipe',
@@ -87,8 +90,12 @@ export interface ServeProcess extends AsyncDisposable {
 }
 
 /** Starts `serve` on a free port and waits for the line that says where it listens. */
-export async function startServe(data: string, args: readonly string[] = []): Promise<ServeProcess> {
-  const child = spawnCli(['serve', '--data', data, '--port', '0', '--json', ...args])
+export async function startServe(
+  data: string,
+  args: readonly string[] = [],
+  options: CliOptions = {},
+): Promise<ServeProcess> {
+  const child = spawnCli(['serve', '--data', data, '--port', '0', '--json', ...args], options)
   let log = ''
   child.stderr?.on('data', (piece) => {
     log += String(piece)

@@ -54,25 +54,37 @@ export async function killLedger(rounds: number, tell: (message: string) => void
   }
 }
 
-interface Keys {
+export interface Keys {
   readonly admin: string
   readonly demo: string
 }
 
-/**
- * Many requests at once: most are admitted; one in eight has an admin's key, which a model route
- * refuses.
- */
 async function askUntilKilled(
   server: ServeProcess,
   keys: Keys,
   saw: (requestId: string) => void,
 ): Promise<void> {
   const closed = once(server.child, 'close')
+  // A moment, not a wait: anywhere between the first answers and a busy ledger.
+  const kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
+  await askUntilClosed(server.address, keys, saw)
+  clearTimeout(kill)
+  await closed
+}
+
+/**
+ * Many requests at once, until the server is gone: most are admitted; one in eight has an admin's
+ * key, which a model route refuses. Throws at an answer of another kind.
+ */
+export async function askUntilClosed(
+  address: string,
+  keys: Keys,
+  saw: (requestId: string) => void,
+): Promise<void> {
   async function askOneAfterAnother(): Promise<void> {
     for (let turn = 0; ; turn += 1) {
       const isAdmin = turn % 8 === 7
-      const answer = await fetch(`${server.address}/predict`, {
+      const answer = await fetch(`${address}/predict`, {
         method: 'POST',
         headers: { 'x-api-key': isAdmin ? keys.admin : keys.demo, 'content-type': 'application/json' },
         body: '{"text":"I love this great product"}',
@@ -84,13 +96,8 @@ async function askUntilKilled(
       saw(requestId)
     }
   }
-  const asking = Array.from({ length: inFlight }, askOneAfterAnother)
-  // A moment, not a wait: anywhere between the first answers and a busy ledger.
-  const kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
-  const ends = await Promise.allSettled(asking)
-  clearTimeout(kill)
-  await closed
-  // Only the kill may have ended them.
+  const ends = await Promise.allSettled(Array.from({ length: inFlight }, askOneAfterAnother))
+  // Only the end of the server may have ended them.
   for (const end of ends)
     if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
 }
@@ -102,7 +109,7 @@ class UnexpectedAnswer extends Error {
 }
 
 /** How many records each request has, by the real export. */
-async function countRecords(data: string): Promise<ReadonlyMap<string, number>> {
+export async function countRecords(data: string): Promise<ReadonlyMap<string, number>> {
   const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
   if (child.stdout === null) throw new Error('the export has no standard output')
   child.stderr?.pipe(process.stderr)
