@@ -19,7 +19,8 @@ export function readClientAddress(text: string | undefined): string | undefined 
   const [, four, six] = /^(?:([\d.]+):[\w.-]+|\[([^\]]+)\](?::[\w.-]+)?)$/.exec(text.trim()) ?? []
   const [bare = ''] = (four ?? six ?? text.trim()).split('%')
   const family = isIP(bare)
-  if (family === 0 || (four !== undefined && family !== 4)) return unknownAddress
+  if (family === 0 || (four !== undefined && family !== 4) || (six !== undefined && family !== 6))
+    return unknownAddress
   return family === 6 && /^[0:]+:ffff:/i.test(bare) ? unmapped(bare) : bare
 }
 

@@ -3,7 +3,7 @@ import type { Express, NextFunction, Request, RequestHandler, Response } from 'e
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { Refusal } from '../core/refusal.ts'
 import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
@@ -33,8 +33,13 @@ export type GuardHandler<Required extends boolean = true> = (
   next: NextFunction,
 ) => void
 
-/** How a guard reports faults. */
+/** How a guard answers refusals and reports faults. */
 export interface ExpressGuardOptions {
+  /**
+   * Sees each refusal of the guard before it is answered; answers in its own way, a page for
+   * browsers for one, by sending the response and returning true.
+   */
+  readonly onRefused?: (request: Request, response: Response, refusal: Refusal) => boolean
   /**
    * Called for each fault of the guard's own, whose cause no client sees.
    * @default console.error
@@ -61,6 +66,7 @@ export interface ExpressAppOptions extends ExpressGuardOptions {
 }
 
 const rules: Readonly<Record<keyof ExpressGuardOptions, OptionRule>> = {
+  onRefused: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
 }
 const appRules: Readonly<Record<keyof ExpressAppOptions, OptionRule>> = { ...rules, ...guardAppRules }
@@ -84,7 +90,7 @@ export function guard<Required extends boolean>(
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { onFault = console.error } = options
+  const { onRefused, onFault = console.error } = options
   return (request, response, next) => {
     // Node's types in the signature leave a route's own parameters and body typed; Express hands
     // over its own.
@@ -103,6 +109,7 @@ export function guard<Required extends boolean>(
     const unsend = (): void => unsendLimits(reply, ward.guard.find(reply)?.usage ?? noUsage)
     const refuse = (refusal: Refusal | Fault): void => {
       unsend()
+      if (refusal instanceof Refusal && onRefused?.(received, reply, refusal) === true) return
       answerProblem(received, reply, refusal)
     }
     const fail = (thrown: unknown): void => {

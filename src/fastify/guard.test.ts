@@ -104,7 +104,7 @@ describe('modelward on a Fastify app', () => {
     const { app } = await guarded(() => {})
     const answer = await app.inject('/earlier')
     expect(answer.headers['content-type']).toBe('application/problem+json')
-    expect(answer.headers['www-authenticate']).toBe('ApiKey realm="modelward"')
+    expect(answer.headers['www-authenticate']).toBe('ApiKey realm="modelward", header="X-API-Key"')
     expect(answer.json()).toMatchObject({ status: 401, detail: 'Not authenticated', code: 'key_missing' })
   })
 

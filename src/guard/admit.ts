@@ -182,7 +182,7 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
   }
   // An anonymous caller has no scope and passes no check: a route that demands anything needs a
   // key.
-  if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing)
+  if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing(head))
   const isBillable = demand.billable !== false
   const uses = isBillable ? deps.anonymousUses : deps.anonymousOperationalUses
   const usage = await takeUses(deps, exchange, isBillable, uses)

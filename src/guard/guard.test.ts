@@ -40,7 +40,7 @@ describe('admit', () => {
         refusal: {
           code: 'key_missing',
           status: 401,
-          headers: { 'www-authenticate': 'ApiKey realm="house"' },
+          headers: { 'www-authenticate': 'ApiKey realm="house", header="X-API-Key"' },
         },
       })
     }
@@ -269,7 +269,7 @@ test('invalidKeyStatus: 401 answers a wrong key with 401 and a challenge, in the
       code: 'key_invalid',
       status: 401,
       message: 'Invalid API key',
-      headers: { 'www-authenticate': 'ApiKey realm="modelward"' },
+      headers: { 'www-authenticate': 'ApiKey realm="modelward", header="X-API-Key"' },
     },
   })
 })

@@ -3,13 +3,14 @@ import type { RequestHead } from '../core/request-head.ts'
 import type { InvalidKeyReason } from '../keys/verify-key.ts'
 import type { BadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import { secondsOf } from '../limits/limit-headers.ts'
-import type { Scheme } from './scheme.ts'
+import type { Scheme, SchemeDescription } from './scheme.ts'
 import { csrfHeader } from './session.ts'
 
 /** The refusals of a request whose key is missing or wrong. */
 export interface KeyRefusals {
   readonly ambiguous: Refusal
-  readonly missing: Refusal
+  /** Says where the key goes, to a caller who has sent one where no scheme reads it. */
+  readonly missing: (head: RequestHead) => Refusal
   readonly csrfMissing: Refusal
   /** Counts a wrong key against its address, which may be refused for that alone. */
   readonly invalid: (reason: InvalidKeyReason, head: RequestHead) => Refusal
@@ -27,7 +28,7 @@ export interface KeyRefusalsOptions {
 /** Makes them once: an attacker's flood then costs no stack traces. */
 export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
   const { schemes, badKeyLimiter, realm, invalidKeyStatus } = options
-  const challenges = [...new Set(schemes.map((scheme) => `${scheme.challenge} realm="${realm}"`))]
+  const challenges = [...new Set(schemes.map((scheme) => challengeOf(scheme, realm)))]
   const headers = { 'www-authenticate': challenges.join(', ') }
   const status = invalidKeyStatus === 401 ? ({ status: 401, headers } as const) : {}
   const invalid: Readonly<Record<InvalidKeyReason, Refusal>> = {
@@ -35,9 +36,14 @@ export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
     unknown: new Refusal('key_invalid', undefined, { reason: 'unknown', ...status }),
     wrong_secret: new Refusal('key_invalid', undefined, { reason: 'wrong_secret', ...status }),
   }
+  const missing = new Refusal('key_missing', undefined, { headers })
+  const places = [...new Set(schemes.map(({ description }) => placeOf(description)))].join(' or ')
+  const misplaced = new Refusal('key_missing', `Not authenticated. Send the API key in ${places}.`, {
+    headers,
+  })
   return {
     ambiguous: new Refusal('key_ambiguous'),
-    missing: new Refusal('key_missing', undefined, { headers }),
+    missing: (head) => (sentElsewhere(head) ? misplaced : missing),
     csrfMissing: new Refusal('forbidden', `A request by session cookie needs the header \`${csrfHeader}\`.`, {
       reason: 'csrf',
     }),
@@ -48,4 +54,30 @@ export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
       return new Refusal('too_many_bad_keys', undefined, { headers: retry, reason })
     },
   }
+}
+
+/** A challenge names the header, cookie or parameter that the key goes into. */
+function challengeOf({ challenge, description }: Scheme, realm: string): string {
+  const where = description.type === 'apiKey' ? `, ${description.in}="${encodeName(description.name)}"` : ''
+  return `${challenge} realm="${realm}"${where}`
+}
+
+/** A query parameter may have any name; a header field may not have every character in it. */
+function encodeName(name: string): string {
+  return name.replace(/[^\x21\x23-\x5b\x5d-\x7e]+/g, encodeURIComponent)
+}
+
+function placeOf(description: SchemeDescription): string {
+  if (description.type === 'http') return '`Authorization: Bearer`'
+  const kinds = { header: 'header', cookie: 'cookie', query: 'query parameter' }
+  return `the ${kinds[description.in]} \`${description.name}\``
+}
+
+/** What clients call a key in the query. */
+const queryNames = ['api_key', 'apikey', 'api-key', 'key', 'X-API-Key', 'x-api-key', 'access_token', 'token']
+
+/** Whether a request in which no scheme found a key has a bearer token, or a key in the query. */
+function sentElsewhere(head: RequestHead): boolean {
+  if (head.headerValues('authorization').some((line) => /^\s*bearer\s+\S/i.test(line))) return true
+  return queryNames.some((name) => head.queryValues(name).length > 0)
 }

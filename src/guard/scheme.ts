@@ -44,7 +44,10 @@ export interface NamedSchemeOptions<Required extends boolean> extends SchemeOpti
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const none: readonly string[] = []
 
-/** Reads the key from a request header, as FastAPI's `APIKeyHeader`. */
+/**
+ * Reads the key from a request header, as FastAPI's `APIKeyHeader`, or from `Authorization: ApiKey
+ * <key>`: what clients send that answer the challenge.
+ */
 export function apiKeyHeader<const Required extends boolean = true>(
   options: NamedSchemeOptions<Required>,
 ): Scheme<Required> {
@@ -55,7 +58,13 @@ export function apiKeyHeader<const Required extends boolean = true>(
     required: requiredOf(options),
     challenge: 'ApiKey',
     description: { type: 'apiKey', in: 'header', name: options.name },
-    read: (request) => presentValues(request.headerValues(name)),
+    read(request) {
+      const values = presentValues(request.headerValues(name))
+      const authorized = authorizationKeys(request, apiKeyAuthorization)
+      if (authorized.length === 0) return values
+      // Where the header is `Authorization` itself, both have read the same lines.
+      return values.length === 0 || name === 'authorization' ? authorized : [...values, ...authorized]
+    },
   }
 }
 
@@ -72,35 +81,49 @@ export function bearer<const Required extends boolean = true>(
     required: requiredOf(options),
     challenge: 'Bearer',
     description: { type: 'http', scheme: 'bearer' },
-    read(request) {
-      const lines = request.headerValues('authorization')
-      const only = lines[0]
-      if (only === undefined) return none
-      // Two lines are ambiguous whatever they say: a proxy may have read the other one.
-      if (lines.length > 1) return lines.map((line) => tokenOf(line) ?? line.trim())
-      if (request.joinsLines === true && isJoined(only)) return only.split(',')
-      const token = tokenOf(only)
-      return token === undefined ? none : [token]
-    },
+    read: (request) => authorizationKeys(request, bearerAuthorization),
   }
 }
 
-const laterToken = /,\s*bearer[ \t]+[^\s,]/i
+/** An authorization scheme that is followed by a key, at its start and after a comma. */
+interface Authorization {
+  readonly key: RegExp
+  readonly laterKey: RegExp
+}
+
+const bearerAuthorization = authorizationOf('bearer')
+const apiKeyAuthorization = authorizationOf('apikey')
+
+function authorizationOf(scheme: string): Authorization {
+  return {
+    key: new RegExp(`^${scheme}[ \\t]+(.*)$`, 'is'),
+    laterKey: new RegExp(`,\\s*${scheme}[ \\t]+[^\\s,]`, 'i'),
+  }
+}
+
+/** The key of `<scheme> <key>`; none for another authorization, and for the word alone. */
+function authorizationKeys(request: RequestHead, { key, laterKey }: Authorization): readonly string[] {
+  const lines = request.headerValues('authorization')
+  const only = lines[0]
+  if (only === undefined) return none
+  const keyOf = (line: string): string | undefined => key.exec(line.trim())?.[1]?.trim() || undefined
+  // Two lines are ambiguous whatever they say: a proxy may have read the other one.
+  if (lines.length > 1) return lines.map((line) => keyOf(line) ?? line.trim())
+  if (request.joinsLines === true && isJoined(only, laterKey)) return only.split(',')
+  const found = keyOf(only)
+  return found === undefined ? none : [found]
+}
+
 const parameter = /^\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=/
 
 /**
  * Whether an authorization was two lines before a comma joined them: after a comma, one
  * authorization has parameters alone (RFC 9110 §11.4). A token counts wherever it stands.
  */
-function isJoined(authorization: string): boolean {
+function isJoined(authorization: string, laterKey: RegExp): boolean {
   if (!authorization.includes(',')) return false
   const [, ...later] = authorization.replace(/"[^"]*"/g, '""').split(',')
-  return laterToken.test(authorization) || later.some((part) => !parameter.test(part))
-}
-
-/** The token of `Bearer <token>`; undefined for another authorization, and for the word alone. */
-function tokenOf(authorization: string): string | undefined {
-  return /^bearer[ \t]+(.*)$/is.exec(authorization.trim())?.[1]?.trim() || undefined
+  return laterKey.test(authorization) || later.some((part) => !parameter.test(part))
 }
 
 /**

@@ -1,23 +1,30 @@
 import type { Context } from 'hono'
+import type { StatusCode } from 'hono/utils/http-status'
 import { Fault } from '../core/fault.ts'
+import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
 import { findExchange, noteProblem } from '../guard/exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
-import { problemResponse } from '../guard/web/recorded-response.ts'
 import { incomingOf } from './hono-head.ts'
 
 /** Called for a fault, for a log. */
 export type FaultListener = (fault: Fault) => void
 
 /**
- * The answer to a refusal or a fault, as a problem, without waiting for an unread body. Two guards
- * around one handler answer the same problem, and report it once.
+ * The answer to a refusal or a fault, as a problem, without waiting for an unread body, and with
+ * the headers that middleware has set so far. Two guards around one handler answer the same
+ * problem, and report it once.
  */
 export function answerProblem(c: Context, thrown: Refusal | Fault, onFault: FaultListener): Response {
   const exchange = findExchange(c)
   if (thrown instanceof Fault && exchange?.problem !== thrown) onFault(thrown)
   noteProblem(c, thrown)
-  const response = problemResponse(thrown, exchange?.id ?? crypto.randomUUID())
+  const requestId = exchange?.id ?? crypto.randomUUID()
+  const { status, headers, body } = problemOf(thrown, requestId)
+  const text = JSON.stringify(body)
+  const init = { status: status as StatusCode, headers: { ...headers, 'x-request-id': requestId } }
+  // The headers of an answer that is there are about its own body too: `answerCaught` chooses.
+  const response = c.finalized ? new Response(text, init) : c.newResponse(text, init)
   const incoming = incomingOf(c)
   if (incoming !== undefined && lingerOverBody(incoming)) response.headers.set('connection', 'close')
   return response

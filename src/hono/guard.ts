@@ -1,4 +1,5 @@
 import type { Context, Env, Hono, MiddlewareHandler, Next, Schema } from 'hono'
+import type { Maybe } from '../core/after.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -21,7 +22,7 @@ export interface CallerVariables<Required extends boolean = true> {
   caller: CallerOf<Required>
 }
 
-/** How a guard finds the client's address, and how it reports faults. */
+/** How a guard finds the client's address, and how it answers refusals and reports faults. */
 export interface HonoGuardOptions {
   /**
    * The client's address, where it comes from a proxy or from another runtime than Node. While it
@@ -29,6 +30,11 @@ export interface HonoGuardOptions {
    * @default the connection's on Node, unknown elsewhere
    */
   readonly address?: (c: Context) => string | undefined
+  /**
+   * Sees each refusal of the guard before it is answered; what it returns is answered in place of
+   * the problem, a page for browsers for one.
+   */
+  readonly onRefused?: (c: Context, refusal: Refusal) => Maybe<Response | undefined>
   /** Called for each fault, whose cause no client sees. @default console.error */
   readonly onFault?: FaultListener
 }
@@ -58,6 +64,7 @@ type Middleware<Required extends boolean> = (
 
 const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
+  onRefused: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
 }
 const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = { ...rules, ...guardAppRules }
@@ -79,7 +86,7 @@ export function guard<Required extends boolean>(
   checkOptions('guard', { ward }, { ward: wardRule })
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const { address, onFault = console.error } = options
+  const { address, onRefused, onFault = console.error } = options
   const run: Middleware<Required> = async (c, next) => {
     let usage = noUsage
     try {
@@ -93,7 +100,9 @@ export function guard<Required extends boolean>(
     } catch (thrown) {
       const outgoing = outgoingOf(c)
       if (outgoing !== undefined) unsendLimits(outgoing, ward.guard.find(c)?.usage ?? noUsage)
-      if (thrown instanceof Fault || thrown instanceof Refusal) return answerProblem(c, thrown, onFault)
+      if (thrown instanceof Fault) return answerProblem(c, thrown, onFault)
+      if (thrown instanceof Refusal)
+        return (await onRefused?.(c, thrown)) ?? answerProblem(c, thrown, onFault)
       throw thrown
     }
     const working = next()

@@ -264,3 +264,15 @@ describe('CORS', () => {
     ).toBe(405)
   })
 })
+
+test.each(['203.0.113.7, 10.0.0.5:4711', '203.0.113.7:51234, [::ffff:10.0.0.5]:4711, 10.0.0.6'])(
+  'a trusted proxy of a chain is no client, with its port neither: %s',
+  async (forwarded) => {
+    const { app, ward } = await openTestApp({ trustProxy: ['127.0.0.0/8', '10.0.0.0/8'] })
+    const { text } = await ward.keys.create({ name: 'k', addresses: ['203.0.113.7'] })
+    const headers = { 'x-api-key': text, 'x-forwarded-for': forwarded }
+    const answer = await app.inject({ method: 'POST', url: '/predict', headers, payload: { text: 'fine' } })
+    expect(answer.statusCode).toBe(200)
+    await app.close()
+  },
+)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
+import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
@@ -104,7 +105,7 @@ function createFastify(
     bodyLimit: options.bodyMax,
     // An owner may be longer than Fastify's 100 characters; the route refuses what is too long.
     routerOptions: { maxParamLength: options.headersMax },
-    trustProxy: options.trustProxy.length === 0 ? false : [...options.trustProxy],
+    trustProxy: trustedProxies(options.trustProxy),
     genReqId: () => randomUUID(),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -123,6 +124,15 @@ function createFastify(
       return answerError(log, request, reply, await decideBadPath(ward.guard, request, error))
     },
   }) as FastifyInstance
+}
+
+/**
+ * Tells the proxies of an `X-Forwarded-For` chain from the client. A proxy may stand there with its
+ * port (RFC 7239 §6), which Fastify's own reader takes for a client.
+ */
+function trustedProxies(blocks: readonly string[]): false | ((address: string) => boolean) {
+  const proxies = createAddressList(blocks)
+  return proxies === undefined ? false : (address) => proxies.has(readClientAddress(address))
 }
 
 /** A line for each request. The route's pattern, never the path, which may hold keys and texts. */

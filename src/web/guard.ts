@@ -1,5 +1,7 @@
+import type { Maybe } from '../core/after.ts'
 import { checkOptions, isFunction, isText, type OptionRule } from '../core/check-options.ts'
 import type { Fault } from '../core/fault.ts'
+import type { Refusal } from '../core/refusal.ts'
 import { createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
@@ -25,7 +27,9 @@ export type GuardedHandler<C extends Caller | null, Rest extends readonly unknow
   ...rest: Rest
 ) => Response | Promise<Response>
 
-/** How a guard finds what a request does not say, and how it reports faults. */
+/**
+ * How a guard finds what a request does not say, and how it answers refusals and reports faults.
+ */
 export interface WebGuardOptions<Rest extends readonly unknown[]> {
   /**
    * The client's address, from where this runtime or its proxy gives it. While it is unknown, keys
@@ -35,6 +39,11 @@ export interface WebGuardOptions<Rest extends readonly unknown[]> {
   readonly address?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /** The route's pattern, such as `/jobs/:id`, for its records. @default not recorded */
   readonly route?: string | undefined
+  /**
+   * Sees each refusal of the guard before it is answered; what it returns is answered in place of
+   * the problem, a page for browsers for one.
+   */
+  readonly onRefused?: ((request: Request, refusal: Refusal) => Maybe<Response | undefined>) | undefined
   /** Called for each fault, whose cause no client sees. @default console.error */
   readonly onFault?: ((fault: Fault) => void) | undefined
 }
@@ -51,6 +60,7 @@ export interface WebAppOptions<Rest extends readonly unknown[]> extends WebGuard
 
 const rules: Readonly<Record<keyof WebGuardOptions<[]>, OptionRule>> = {
   address: { expected: 'a function', accepts: isFunction },
+  onRefused: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
   route: { expected: "a route's pattern, such as /jobs/:id", accepts: isText },
 }
@@ -87,14 +97,18 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const guardOf = openGuard(ward)
-  const { route = null, onFault = console.error } = options
+  const { route = null, onRefused, onFault = console.error } = options
   return (request, ...rest) =>
     answerThrown(request, onFault, async () => {
       const found = await guardOf()
       const address = (): string | undefined => options.address?.(request, ...rest)
       return recordRequest({ guard: found, request, address, route, onFault }, async (exchange) => {
         const verdict = await found.admit(exchange, demand)
-        if (!verdict.admitted) throw verdict.refusal
+        if (!verdict.admitted) {
+          const own = await onRefused?.(request, verdict.refusal)
+          if (own !== undefined) return own
+          throw verdict.refusal
+        }
         return withUsage(request, exchange, onFault, () => handler(request, verdict.caller, ...rest))
       })
     })
@@ -113,18 +127,18 @@ export function guardApp<Rest extends readonly unknown[] = []>(
   options: WebAppOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   checkOptions('guardApp', options, appRules)
-  const { ward, demand = {}, public: open = [], address, onFault, route } = options
+  const { ward, demand = {}, public: open = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
   const guarded = guard<boolean, Rest>(
     ward,
     demand,
     (request, _caller, ...rest) => handler(request, ...rest),
-    { address, onFault, route },
+    same,
   )
   return (request, ...rest) =>
     publicPaths.has(request.method, new URL(request.url).pathname)
-      ? answerThrown(request, onFault ?? console.error, async () => handler(request, ...rest))
+      ? answerThrown(request, same.onFault ?? console.error, async () => handler(request, ...rest))
       : guarded(request, ...rest)
 }
 

@@ -17,6 +17,8 @@ export interface AdapterApp {
   readonly ward: Ward
   /** What the app answers, beside `POST /predict` and `GET /health`. */
   readonly routes: readonly AppRoute[]
+  /** Whether it trusts a proxy on this machine to give the client's address. @default false */
+  readonly isBehindProxy?: boolean
 }
 
 export interface Adapter {

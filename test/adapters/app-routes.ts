@@ -20,6 +20,9 @@ export interface AppRoute {
   readonly handle: (readCaller: () => Caller | null, readUsage: () => Usage) => unknown
 }
 
+/** What middleware ahead of the guard has set. */
+export const early = { name: 'x-early', value: 'set ahead of the guard' }
+
 /** What no answer may show. */
 export const cause = 'a cause with a path /etc/passwd in it'
 
@@ -42,6 +45,8 @@ export const appRoutes: readonly AppRoute[] = [
   { path: '/unthought', handle: () => 'in' },
   { path: '/sub/inner', isInSubApp: true, handle: () => 'in' },
   { path: '/beta', guard: betaOnly, handle: () => 'in' },
+  { path: '/either', guard: { anyScope: ['train', 'tune'] }, handle: () => 'in' },
+  { path: '/needy', guard: { scope: 'read', needs: [betaOnly] }, handle: () => 'in' },
   { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
   { path: '/who', handle: (readCaller) => readCaller()?.owner ?? 'anonymous' },
   { path: '/open/who', guard: 'public', handle: (readCaller) => readCaller()?.owner ?? 'anonymous' },

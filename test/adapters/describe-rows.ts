@@ -19,12 +19,15 @@ export interface Saying {
   readonly detail?: string
   /** Of the body, where it is the app's own. The server answers `POST /predict` in its own way. */
   readonly body?: unknown
+  /** Headers that the answer has, beside those that every answer of its kind has. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Row {
   /** Begins with its numbers in `parity.md`, where it is there. */
   readonly name: string
-  readonly request: (ward: TableWard) => RawRequest | Promise<RawRequest>
+  /** Made anew for the server, which answers it too; `ask` sends requests ahead of it. */
+  readonly request: (ward: TableWard, ask: AdapterTarget['ask']) => RawRequest | Promise<RawRequest>
   readonly says: Saying
   /** Where a request's header lines arrive joined by commas. @default as `says` */
   readonly joinedSays?: Saying
@@ -41,30 +44,34 @@ export interface Row {
 }
 
 /** Runs every row against every adapter, and holds each answer against the server's. */
-export function describeRows(openWard: () => Promise<TableWard>, rows: readonly Row[]): void {
+export function describeRows(
+  openWard: () => Promise<TableWard>,
+  rows: readonly Row[],
+  app: { readonly isBehindProxy?: boolean } = {},
+): void {
   let ward: TableWard
   let reference: AdapterTarget
   beforeAll(async () => {
     ward = await openWard()
-    reference = await server.start({ ward, routes: appRoutes })
+    reference = await server.start({ ...app, ward, routes: appRoutes })
   })
   afterAll(() => reference.close())
 
   describe.each([server, ...adapters])('$name', (adapter) => {
     let target: AdapterTarget
     beforeAll(async () => {
-      target = await adapter.start({ ward, routes: appRoutes })
+      target = await adapter.start({ ...app, ward, routes: appRoutes })
     })
     afterAll(() => target.close())
 
     const mayAsk = ({ isRaw }: Row): boolean => isRaw !== true || hasSocket(adapter)
     test.each(rows.filter(mayAsk))('$name', async (row) => {
-      const request = await row.request(ward)
-      const answer = await target.ask(request)
+      const answerOf = async ({ ask }: AdapterTarget) => ask(await row.request(ward, ask))
+      const answer = await answerOf(target)
       const says = sayingFor(row, adapter)
       check(answer, says)
       if (says === sayingFor(row, server))
-        expect(comparable(answer)).toEqual(comparable(await reference.ask(request)))
+        expect(comparable(answer)).toEqual(comparable(await answerOf(reference)))
     })
   })
 }
@@ -80,7 +87,7 @@ function sayingFor({ says, joinedSays, routeSays, butSays = {} }: Row, adapter: 
   return routeSays !== undefined && adapter.opens === 'routes' ? routeSays : says
 }
 
-function check(answer: RawAnswer, { status, code, detail, body }: Saying): void {
+function check(answer: RawAnswer, { status, code, detail, body, headers = {} }: Saying): void {
   if (code === undefined) {
     expect({ status: answer.status, isProblem: isProblem(answer) }).toEqual({ status, isProblem: false })
   } else {
@@ -88,25 +95,23 @@ function check(answer: RawAnswer, { status, code, detail, body }: Saying): void 
     if (detail !== undefined) expect(problem.detail).toBe(detail)
   }
   if (body !== undefined) expect(JSON.parse(answer.body)).toEqual(body)
+  for (const [name, value] of Object.entries(headers)) expect(answer.headers.get(name), name).toEqual([value])
 }
 
-/** The headers that a problem comes with; the others are the framework's. */
-const ours = [
-  'content-type',
-  'www-authenticate',
-  'retry-after',
-  'x-hint',
-  'allow',
+/** What every guarded answer says of the key's limits. */
+const ofLimits = [
   'ratelimit-policy',
   'ratelimit',
   'x-ratelimit-limit-requests',
   'x-ratelimit-remaining-requests',
   'x-ratelimit-reset-requests',
 ]
+/** The headers that a problem comes with; the others are the framework's. */
+const ours = ['content-type', 'www-authenticate', 'retry-after', 'x-hint', 'allow', ...ofLimits]
 
-/** A problem without its request id; of an answer that is the app's, the status. */
+/** A problem without its request id; of an answer that is the app's, its status and limits. */
 function comparable({ status, headers, body }: RawAnswer): unknown {
-  if (!isProblem({ headers })) return { status }
+  if (!isProblem({ headers })) return { status, headers: ofLimits.map((name) => [name, headers.get(name)]) }
   const problem = { ...(JSON.parse(body) as object), request_id: 'of the request' }
   return {
     status,

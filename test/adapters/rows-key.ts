@@ -5,6 +5,10 @@ import type { Row, Saying } from './describe-rows.ts'
 export const admitted: Saying = { status: 200 }
 export const invalid: Saying = { status: 403, code: 'key_invalid', detail: 'Invalid API key' }
 export const missing: Saying = { status: 401, code: 'key_missing', detail: 'Not authenticated' }
+const misplaced: Saying = {
+  ...missing,
+  detail: 'Not authenticated. Send the API key in the header `X-API-Key`.',
+}
 const ambiguous: Saying = { status: 400, code: 'key_ambiguous' }
 
 type Headers = NonNullable<RawRequest['headers']>
@@ -132,7 +136,7 @@ export const keyRows: readonly Row[] = [
     name: '15 the key in the query only',
     request: (ward) =>
       predict([], { path: `/predict?key=${ward.testKeys.right}&X-API-Key=${ward.testKeys.right}` }),
-    says: missing,
+    says: misplaced,
   },
   {
     name: '15 the key in a cookie only',
@@ -142,8 +146,41 @@ export const keyRows: readonly Row[] = [
   {
     name: '16 the key as a bearer token, where that is off',
     request: right((key) => [['Authorization', `Bearer ${key}`]]),
+    says: misplaced,
+  },
+  {
+    name: '16 as the challenge has it',
+    request: right((key) => [['Authorization', `apiKEY  ${key} `]]),
+    says: admitted,
+  },
+  {
+    name: '16 a wrong key, as the challenge has it',
+    request: right(() => [['Authorization', 'ApiKey wrong']]),
+    says: invalid,
+  },
+  {
+    name: '16 the word of the challenge alone',
+    request: right(() => [['Authorization', 'ApiKey ']]),
     says: missing,
   },
+  {
+    name: '16 as the challenge has it, and by the header',
+    request: right((key) => [keyHeader(key), ['Authorization', `ApiKey ${key}`]]),
+    says: ambiguous,
+  },
+  ...(
+    [
+      ['another authorization, then the key', (key) => ['Basic abc', `ApiKey ${key}`]],
+      ['the key, then another authorization', (key) => [`ApiKey ${key}`, 'Bearer abc']],
+      ['a blank line, then the key', (key) => ['', `ApiKey ${key}`]],
+    ] as [string, (key: string) => string[]][]
+  ).map(
+    ([name, lines]): Row => ({
+      name: `16 as the challenge has it: ${name}`,
+      request: right((key) => lines(key).map((line) => ['Authorization', line] as const)),
+      says: ambiguous,
+    }),
+  ),
   {
     name: '16 a right key, and another bearer token, where that is off',
     request: right((key) => [keyHeader(key), ['Authorization', 'Bearer other']]),

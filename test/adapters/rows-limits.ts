@@ -1,5 +1,6 @@
 import type { NewKey } from '../../src/keys/new-key.ts'
 import { keyHeader } from '../parity/ask.ts'
+import type { RawRequest } from '../parity/raw-http.ts'
 import { headOf } from '../support/open-test-ward.ts'
 import type { Row, Saying, TableWard } from './describe-rows.ts'
 import { admitted, invalid, missing, predict } from './rows-key.ts'
@@ -81,6 +82,57 @@ export const limitRows: readonly Row[] = [
     butSays: { 'the server': { status: 403, code: 'scope_missing' } },
   },
 ]
+
+/**
+ * A request that would find its key's limit of one used up, had anything before it used it:
+ * refused three times over by the guard of `refusing`, for which the key lacks what it asks for.
+ */
+function usedNothing(refusing: RawRequest): Row['request'] {
+  return async (ward, ask) => {
+    const { text } = await ward.keys.create({ name: 'k', scopes: ['read'], limits: ['1/min'] })
+    const headers = [...(refusing.headers ?? []), keyHeader(text)]
+    for (let times = 0; times < 3; times += 1) {
+      const { status } = await ask({ ...refusing, headers })
+      if (status !== 403) throw new Error(`expected a refusal, got ${status}`)
+    }
+    return { method: 'GET', path: '/any', headers: [keyHeader(text)] }
+  }
+}
+
+/** The guard of the app has admitted what the guard of a route refuses. */
+export const twoGuardRows: readonly Row[] = (
+  [
+    ['its scope', predict([])],
+    ['one of its scopes', { method: 'GET', path: '/either' }],
+    ['its check', { method: 'GET', path: '/beta' }],
+    ['a demand that it needs', { method: 'GET', path: '/needy' }],
+  ] as [string, RawRequest][]
+).map(
+  ([name, refusing]): Row => ({
+    name: `what a route's guard refuses for ${name} has used nothing`,
+    request: usedNothing(refusing),
+    says: { status: 200, body: 'in' },
+  }),
+)
+
+/** Every guarded answer says what is left; they are held against the server's. */
+export const limitHeaderRows: readonly Row[] = (
+  [
+    ['a model', predict([]), { status: 200 }],
+    ['a route', { method: 'GET', path: '/any' }, { status: 200 }],
+    ['what a handler refuses', { method: 'GET', path: '/refuses' }, { status: 404, code: 'not_found' }],
+    ['what fails in a handler', { method: 'GET', path: '/fails' }, { status: 502, code: 'model_failed' }],
+  ] as [string, RawRequest, Saying][]
+).map(
+  ([name, request, says]): Row => ({
+    name: `what is left after ${name}`,
+    async request(ward) {
+      const text = await makeKey(ward, { limits: ['3/min', '5/calendar day'] })
+      return { ...request, headers: [...(request.headers ?? []), keyHeader(text)] }
+    },
+    says: { ...says, headers: { 'x-ratelimit-remaining-requests': '2' } },
+  }),
+)
 
 /** Presents wrong keys from the address that the table's requests come from. */
 async function guess(ward: TableWard, times: number): Promise<void> {

@@ -212,3 +212,35 @@ export const optionalRows: readonly Row[] = [
     ...lacksScope,
   },
 ]
+
+const denied: Saying = { status: 403, code: 'address_denied' }
+
+/** A request of a proxy's, with the address that it gives for its client. */
+const from =
+  (address: string): Row['request'] =>
+  (ward) =>
+    predict([keyHeader(ward.testKeys.elsewhere), ['X-Forwarded-For', address]])
+
+/** A key for 203.0.113.0/24 and 2001:db8::/32; what load balancers write, and what attackers do. */
+export const addressRows: readonly Row[] = [
+  ...[
+    '203.0.113.7',
+    '203.0.113.7:51234',
+    '::ffff:203.0.113.7',
+    '[::ffff:203.0.113.7]:443',
+    '2001:db8::1',
+    '[2001:db8::1]',
+    '[2001:db8::1]:443',
+  ].map((address): Row => ({ name: `from ${address}`, request: from(address), says: admitted })),
+  ...[
+    '198.51.100.1',
+    '198.51.100.1:51234',
+    '[2001:db9::1]:443',
+    'unknown',
+    '_hidden:1',
+    '203.0.113.7:1:2',
+    '203.0.113.7]:443',
+    '[203.0.113.7]:443',
+    '203.0.113.0/24',
+  ].map((address): Row => ({ name: `from ${address}`, request: from(address), says: denied })),
+]

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import { inspect } from 'node:util'
-import express, { type Express, type Response, type Router } from 'express'
+import express, { type Express, type RequestHandler, type Response, type Router } from 'express'
 import express4 from 'express-4'
 import { callerOf, guard, guardApp, problems, usageOf } from '../../src/express/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
-import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
+import { type AppRoute, early, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
 
 export function startExpress5(parts: AdapterApp): Promise<AdapterTarget> {
@@ -15,12 +15,22 @@ export function startExpress4(parts: AdapterApp): Promise<AdapterTarget> {
   return start(express4, parts)
 }
 
-async function start(create: typeof express, { ward, routes }: AdapterApp): Promise<AdapterTarget> {
+async function start(
+  create: typeof express,
+  { ward, routes, isBehindProxy }: AdapterApp,
+): Promise<AdapterTarget> {
   const told: unknown[] = []
   const onFault = (fault: unknown): void => void told.push(fault)
   const all = [...routes, predictRoute, healthRoute]
   const open = all.filter((route) => route.guard === 'public').map(({ path }) => `GET ${path}`)
-  const app: Express = guardApp(create(), { ward, public: open, onFault })
+  const before: RequestHandler[] = [
+    (_request, response, next) => {
+      response.set(early.name, early.value)
+      next()
+    },
+  ]
+  const app: Express = guardApp(create(), { ward, public: open, before, onFault })
+  if (isBehindProxy) app.set('trust proxy', 'loopback')
   for (const route of all) {
     if (route.isInSubApp !== true) {
       add(app, { ward, onFault }, route, route.path)

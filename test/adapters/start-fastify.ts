@@ -6,22 +6,37 @@ import { exchange, formatRequest } from '../parity/raw-http.ts'
 import { openAppParts } from '../support/app-parts.ts'
 import { appOptions, constantModel } from '../support/test-app.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
-import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
+import { type AppRoute, early, healthRoute, predictRoute } from './app-routes.ts'
 
 /** The server, with routes added to it. */
-export async function startServer({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
+export async function startServer({
+  ward,
+  routes,
+  isBehindProxy = false,
+}: AdapterApp): Promise<AdapterTarget> {
   const lines: string[] = []
   const logStream = { write: (line: string) => void lines.push(line) }
   const parts = await openAppParts(ward, { models: [constantModel] })
-  const app = await createApp(parts, { ...appOptions, logLevel: 'error', logStream })
+  const app = await createApp(parts, {
+    ...appOptions,
+    trustProxy: isBehindProxy ? ['127.0.0.0/8'] : [],
+    logLevel: 'error',
+    logStream,
+  })
   addRoutes(app, ward, routes)
   return listening(app, lines)
 }
 
 /** A user's own Fastify app, which has routes before the plugin and after it. */
-export async function startFastify({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
+export async function startFastify({
+  ward,
+  routes,
+  isBehindProxy = false,
+}: AdapterApp): Promise<AdapterTarget> {
   const lines: string[] = []
-  const app = fastify({ logger: { level: 'error', stream: { write: (line) => void lines.push(line) } } })
+  const logger = { level: 'error', stream: { write: (line: string) => void lines.push(line) } }
+  const app: FastifyInstance = fastify({ logger, trustProxy: isBehindProxy && '127.0.0.1' })
+  app.addHook('onRequest', async (_request, reply) => void reply.header(early.name, early.value))
   const [first, ...others] = [...routes, predictRoute, healthRoute]
   if (first !== undefined) addRoutes(app, ward, [first])
   await app.register(modelward, { ward })

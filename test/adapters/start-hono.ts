@@ -4,7 +4,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { type Handler, Hono } from 'hono'
 import { callerOf, guard, guardApp, usageOf } from '../../src/hono/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
-import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
+import { type AppRoute, early, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
 import { rawAnswerOf, webRequestOf } from './web-ask.ts'
 
@@ -20,7 +20,7 @@ export async function startHonoOnNode(parts: AdapterApp): Promise<AdapterTarget>
 /** Called by `app.request`, as in a runtime that has no Node request under it. */
 export async function startHonoRequest(parts: AdapterApp): Promise<AdapterTarget> {
   const told: unknown[] = []
-  const app = createHono(parts, told, () => '127.0.0.1')
+  const app = createHono(parts, told)
   return {
     port: undefined,
     ask: async (request) => rawAnswerOf(await app.request(webRequestOf(request))),
@@ -29,14 +29,20 @@ export async function startHonoRequest(parts: AdapterApp): Promise<AdapterTarget
   }
 }
 
-function createHono({ ward, routes }: AdapterApp, told: unknown[], address?: () => string): Hono {
+function createHono({ ward, routes, isBehindProxy }: AdapterApp, told: unknown[]): Hono {
   const onFault = (fault: unknown): void => void told.push(fault)
   const all = [...routes, predictRoute, healthRoute]
   const app = guardApp(new Hono(), {
     ward,
     public: all.filter((route) => route.guard === 'public').map(({ path }) => `GET ${path}`),
+    before: [
+      async (c, next) => {
+        c.header(early.name, early.value)
+        await next()
+      },
+    ],
+    address: (c) => (isBehindProxy && c.req.header('x-forwarded-for')) || '127.0.0.1',
     onFault,
-    ...(address && { address }),
   }) as unknown as Hono
   // Without this Hono prints every error that is not a refusal to the console.
   app.onError((error, c) => {

@@ -7,7 +7,7 @@ import { rawAnswerOf, webRequestOf } from './web-ask.ts'
 type Handler = (request: Request) => Response | Promise<Response>
 
 /** A handler of web-standard requests that finds its routes by their paths. */
-export async function startWeb({ ward, routes }: AdapterApp): Promise<AdapterTarget> {
+export async function startWeb({ ward, routes, isBehindProxy }: AdapterApp): Promise<AdapterTarget> {
   const told: unknown[] = []
   const onFault = (fault: unknown): void => void told.push(fault)
   const all = [...routes, predictRoute, healthRoute]
@@ -23,7 +23,7 @@ export async function startWeb({ ward, routes }: AdapterApp): Promise<AdapterTar
     {
       ward,
       public: all.filter((route) => route.guard === 'public').map(({ path }) => `GET ${path}`),
-      address: () => '127.0.0.1',
+      address: (request) => (isBehindProxy && request.headers.get('x-forwarded-for')) || '127.0.0.1',
       onFault,
     },
   )

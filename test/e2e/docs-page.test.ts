@@ -55,7 +55,7 @@ describe.skipIf(browserPath === undefined)('the documentation in a browser', () 
   test('31 /docs without a key is a 401 with a form to sign in', async () => {
     const answer = await page.goto(`${origin}/docs`)
     expect(answer?.status()).toBe(401)
-    expect(answer?.headers()['www-authenticate']).toBe('ApiKey realm="modelward"')
+    expect(answer?.headers()['www-authenticate']).toBe('ApiKey realm="modelward", header="X-API-Key"')
     const field = page.getByLabel('API key')
     await field.waitFor()
     expect(await field.getAttribute('type')).toBe('password')

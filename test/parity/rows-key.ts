@@ -56,7 +56,7 @@ export function describeKeyRows(start: StartTarget): void {
     try {
       const answer = await predict(strict, { headers: [keyHeader('wrong')] })
       expect(expectProblem(answer, 401, 'key_invalid').detail).toBe('Invalid API key')
-      expect(answer.headers.get('www-authenticate')).toEqual(['ApiKey realm="modelward"'])
+      expect(answer.headers.get('www-authenticate')).toEqual(['ApiKey realm="modelward", header="X-API-Key"'])
     } finally {
       await strict.close()
     }
@@ -65,7 +65,7 @@ export function describeKeyRows(start: StartTarget): void {
   test('3 no key: 401 Not authenticated with one challenge, and the model is never called', async () => {
     expect((await refused({}, 401, 'key_missing')).detail).toBe('Not authenticated')
     const { headers } = await predict(target)
-    expect(headers.get('www-authenticate')).toEqual(['ApiKey realm="modelward"'])
+    expect(headers.get('www-authenticate')).toEqual(['ApiKey realm="modelward", header="X-API-Key"'])
   })
 
   test.each(['', ' ', '\t \t'])('4 empty or blank key %j: as no key', async (blank) => {
@@ -210,7 +210,7 @@ export function describeBearerRows(start: StartTarget): void {
       const answer = await predict(target, { headers: [authorization(`Basic ${btoa(`user:${key}`)}`)] })
       expectProblem(answer, 401, 'key_missing')
       expect(answer.headers.get('www-authenticate')).toEqual([
-        'ApiKey realm="modelward", Bearer realm="modelward"',
+        'ApiKey realm="modelward", header="X-API-Key", Bearer realm="modelward"',
       ])
     })
   })
