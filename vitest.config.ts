@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'training/**/*.test.ts', 'test/**/*.test.ts'],
+    // `npm test -- --ecosystem`, with a configuration of its own.
+    exclude: ['**/node_modules/**', 'test/ecosystem/**'],
     // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
     testTimeout: 60_000,
     hookTimeout: 120_000,

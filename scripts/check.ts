@@ -1,6 +1,6 @@
 // `npm test`: every check of the project, one after the other, and a last line that any reader
 // knows: `N passed, N failed`. With arguments, `npm test -- src/core`, only the tests that they
-// name.
+// name; with `--ecosystem` only those of test/ecosystem, which all of the above leaves out.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,9 @@ interface Count {
   readonly failed: number
 }
 
-const named = process.argv.slice(2)
+const args = process.argv.slice(2)
+const named = args.filter((arg) => arg !== '--ecosystem')
+const isEcosystem = args.length > named.length
 
 function run(command: string, args: readonly string[]): boolean {
   process.stdout.write(`\n> ${command} ${args.join(' ')}\n`)
@@ -35,6 +37,7 @@ function countTests(): Count {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
+      ...(isEcosystem ? ['--config=test/ecosystem/vitest.config.ts'] : []),
       ...named,
     ])
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
@@ -53,12 +56,14 @@ function countTests(): Count {
 }
 
 const tools =
-  named.length > 0
+  args.length > 0
     ? []
     : [
         check('biome', 'ci', '--colors=off', '--error-on-warnings', '.'),
         check('tsc', '-p', 'tsconfig.json', '--noEmit'),
         check('tsc', '-p', 'tsconfig.check.json'),
+        // It imports as Next.js resolves, without extensions.
+        check('tsc', '-p', 'examples/next-handler'),
         check('knip', '--no-progress'),
       ]
 const counts = [...tools, countTests()]

@@ -12,6 +12,7 @@ export type SetupErrorCode =
   | 'pepper_unreadable'
   | 'pepper_mismatch'
   | 'model_unreadable'
+  | 'thread_missing'
   | 'address_in_use'
   | 'address_unavailable'
 

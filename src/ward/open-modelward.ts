@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   checkOptions,
   isBoolean,
@@ -19,7 +20,8 @@ import {
 } from '../telemetry/telemetry.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
-import type { WardFor } from './ward.ts'
+import { type SharedOptions, shareWard } from './shared-wards.ts'
+import type { Ward, WardFor } from './ward.ts'
 
 /** How a deployment is opened. */
 export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
@@ -125,6 +127,9 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * of processes may have it open, the command line and the server among them; each sees a
  * change by another within 200 ms. Close it with `ward.close()`.
  *
+ * In one process, opening a folder again gives the same ward, which closes with its last opening:
+ * two would each admit the full limit.
+ *
  * Each process counts limits by itself. The first that opens the folder stores the usage of windows
  * of an hour and more, and of quotas, across restarts and `kill -9`; any other counts in its own
  * memory, and reports that once as `limiter.not_shared`.
@@ -132,7 +137,8 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
  * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),
- * `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`
+ * `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`, `data_in_use` (this process has it open
+ * with other options), `thread_missing` (a bundler left the program of a thread behind)
  * @example
  * const scheme = apiKeyHeader({ name: 'X-API-Key' })
  * const ward = await openModelward({ data: './modelward-data', scheme })
@@ -142,8 +148,13 @@ export async function openModelward<
   Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
 >(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
   checkOptions('openModelward', options, rules)
-  const { scheme, keyPrefix = 'mw', environment = 'live', ledgerMode = 'before', ledgerKeep } = options
   if (options.jobs !== undefined) checkJobsOptions('openModelward: `jobs`', options.jobs)
+  const ward = await shareWard(options, sharedOptionsOf(options), () => openWardOf(options))
+  return ward as WardFor<Required, Jobs>
+}
+
+async function openWardOf<Required extends boolean>(options: OpenModelwardOptions<Required>): Promise<Ward> {
+  const { scheme, keyPrefix = 'mw', environment = 'live', ledgerMode = 'before', ledgerKeep } = options
   // Imported on demand: an app that only parses keys, or tests with a ward in memory, needs no
   // database.
   const { openWard } = await import('./open-ward.ts')
@@ -161,7 +172,20 @@ export async function openModelward<
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
   })
-  return ward as WardFor<Required, Jobs>
+  return ward
+}
+
+/**
+ * What a second opening in this process must agree with. Each call makes another scheme, which is
+ * known by what it says of itself and by its text; any other function is the same only if it is one.
+ */
+function sharedOptionsOf<Required extends boolean>(options: OpenModelwardOptions<Required>): SharedOptions {
+  const { data: _path, create: _onlyTheFirst, scheme, pepper, ...others } = options
+  return {
+    ...others,
+    scheme: schemesOf(scheme).map(({ read, ...said }) => ({ ...said, read: String(read) })),
+    pepper: pepper === undefined ? undefined : createHash('sha256').update(pepper).digest('hex'),
+  }
 }
 
 /** The schemes that options name, or the default. */

@@ -1,9 +1,15 @@
+import { type FolderIdentity, identifyFolder } from '../storage/sqlite/identify-folder.ts'
 import type { LedgerInspection, Storage, StorageInspection, StorageOptions } from '../storage/storage.ts'
 
 /** Where a deployment's storage is. */
 export interface StoragePlace {
   /** Path of a data folder. */
   readonly data: string
+}
+
+/** Tells storages apart, by whatever path they are named, before they are opened and after. */
+export function identifyStorage({ data }: StoragePlace): FolderIdentity {
+  return identifyFolder(data)
 }
 
 /** Opens a deployment's storage. @throws SetupError */

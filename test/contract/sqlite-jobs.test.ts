@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { JobChange } from '../../src/jobs/job-queue.ts'
 import { createCallQueue } from '../../src/storage/group-commit/call-queue.ts'
@@ -195,7 +196,8 @@ describe('jobs in SQLite in trouble', () => {
     const threads = watchThreads()
     let restarts = 0
     const thread = createRestartingThread<JobThreadCalls>({
-      program: '../jobs/job-thread',
+      startWorker: (options) =>
+        new Worker(new URL('../../src/storage/sqlite/jobs/job-thread.ts', import.meta.url), options),
       data: { role: 'writer', file },
       store: 'jobs',
       role: 'writer',

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModelward } from '../../src/index.ts'
+import { startProcess } from '../contract/child-process.ts'
 import { runError, runJson, type ServeProcess, startServe, temporaryFolder } from './run-cli.ts'
 
 async function predict({ address }: ServeProcess, key: string): Promise<Response> {
@@ -53,17 +54,10 @@ test('of several processes with one folder the first keeps limits; another count
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')
   const heard: string[] = []
-  const onEvent = ({ name }: { readonly name: string }) => {
-    if (name.startsWith('limiter.')) heard.push(name)
-  }
-  const first = await openModelward({ data, onEvent })
-  expect(heard).toEqual([])
-  const second = await openModelward({ data, onEvent })
-  expect(heard).toEqual(['limiter.not_shared'])
+  const first = await openModelward({ data, onEvent: ({ name }) => void heard.push(name) })
+  expect(await startProcess('open-ward', data).ended).toEqual(['limiter.not_shared', 'closed'])
   expect(existsSync(join(data, 'limits.db'))).toBe(true)
-  await second.close()
   await first.close()
-  const third = await openModelward({ data, onEvent })
-  await third.close()
-  expect(heard).toHaveLength(1)
+  expect(await startProcess('open-ward', data).ended).toEqual(['closed'])
+  expect(heard.filter((name) => name.startsWith('limiter.'))).toEqual([])
 })

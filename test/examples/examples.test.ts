@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -250,6 +250,16 @@ test('examples/hono lets a browser ask whether it may call, without a key', asyn
   })
   expect(answer.status).toBe(204)
   expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example')
+})
+
+test('examples/next-handler holds the files of its guide, word for word', () => {
+  const guide = readFileSync('docs/guides/nextjs.md', 'utf8')
+  const listings = [...guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)]
+  expect(listings.map(([, file]) => file).sort()).toEqual(
+    globSync('**/*.ts', { cwd: 'examples/next-handler' }).sort(),
+  )
+  for (const [, file = '', text] of listings)
+    expect(readFileSync(join('examples/next-handler', file), 'utf8')).toBe(text)
 })
 
 test('examples/next-handler guards the exported POST', async () => {

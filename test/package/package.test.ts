@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -55,6 +55,28 @@ describe('the package', () => {
         .map((path) => `${file}: ${path}`),
     )
     expect(missing).toEqual([])
+  })
+
+  test('names no source where a thread or a module begins: only what is in the package', () => {
+    const dist = join(project.folder, 'node_modules/modelward/dist')
+    const files = globSync('**/*.{js,d.ts}', { cwd: dist })
+    const left = files.filter((file) =>
+      readFileSync(join(dist, file), 'utf8')
+        .split('\n')
+        .some((line) => !/^ *(?:\*|\/\/)/.test(line) && /'\.{1,2}\/[^']*\.ts'/.test(line)),
+    )
+    expect(left).toEqual([])
+    const programs = files.flatMap((file) =>
+      [...readFileSync(join(dist, file), 'utf8').matchAll(/new URL\('(\.[^']+\.js)', import/g)].map(
+        ([, program = '']) => join(dirname(file), program),
+      ),
+    )
+    expect(programs.map((program) => basename(program)).sort()).toEqual([
+      'job-thread.js',
+      'ledger-thread.js',
+      'model-thread.js',
+    ])
+    expect(programs.filter((program) => !existsSync(join(dist, program)))).toEqual([])
   })
 
   test('carries its sources inside its source maps, for nothing else could be found there', () => {

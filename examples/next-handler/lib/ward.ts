@@ -1,9 +1,15 @@
 import { openModelward, type Ward } from 'modelward'
 
-let opening: Promise<Ward<true>> | undefined
+declare global {
+  var modelward: Promise<Ward<true>> | undefined
+}
 
-/** Opens the ward of all routes at the first request, so that `next build` opens nothing. */
 export function openWard(): Promise<Ward<true>> {
-  opening ??= openModelward({ data: './modelward-data' })
-  return opening
+  globalThis.modelward ??= openModelward({ data: './modelward-data' }).catch(openAgainLater)
+  return globalThis.modelward
+}
+
+function openAgainLater(error: unknown): never {
+  globalThis.modelward = undefined
+  throw error
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Fault } from '../../core/fault.ts'
 import { SetupError } from '../../core/setup-error.ts'
+import { threadMissingOf } from '../../core/thread-missing.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
@@ -24,13 +25,6 @@ export interface ThreadLaneOptions {
 /** Pauses between attempts to load a model that could be loaded before, in milliseconds. */
 const pauseMs = { first: 100, most: 30_000 } as const
 
-// Sources run as they are and as they are built: the thread's program is of the same kind as this
-// file.
-const program = new URL(
-  import.meta.url.endsWith('.ts') ? './model-thread.ts' : './model-thread.js',
-  import.meta.url,
-)
-
 /**
  * One thread with one model, and a pool of its own: Piscina replaces the thread when it dies, and
  * the batch queue alone decides which thread works on what, so that no batch ever waits inside a
@@ -44,12 +38,7 @@ export class ThreadLane implements BatchLane {
 
   constructor(options: ThreadLaneOptions) {
     this.#options = options
-    this.#pool = createThreadPool({
-      filename: fileURLToPath(program),
-      name: 'answerTask',
-      workerData: { file: options.file } satisfies ThreadData,
-      heapMib: options.heapMib,
-    })
+    this.#pool = startPool(options)
     // A thread that dies without a task. Piscina replaces it; the next batch loads the model.
     this.#pool.on('error', (error) => this.#report(error))
   }
@@ -57,7 +46,7 @@ export class ThreadLane implements BatchLane {
   /**
    * Loads and warms the model.
    *
-   * @throws SetupError `model_unreadable`
+   * @throws SetupError `model_unreadable`, `thread_missing`
    */
   async prepare(): Promise<ModelDeclaration> {
     const declaration = await this.#load()
@@ -118,6 +107,8 @@ export class ThreadLane implements BatchLane {
     try {
       answer = await this.#pool.run({ ask: 'prepare' }, { signal })
     } catch (cause) {
+      const missing = threadMissingOf(threadName, cause)
+      if (missing !== undefined) throw missing
       const why = signal.aborted
         ? `it was not ready within ${loadMs} ms`
         : `its thread died: ${String(cause)}`
@@ -149,6 +140,23 @@ export class ThreadLane implements BatchLane {
 
   #report(cause: unknown): void {
     this.#options.telemetry.event('model.thread_lost', { model: this.#options.file }, cause)
+  }
+}
+
+const threadName = "models: a model's thread"
+
+/** @throws SetupError `thread_missing` */
+function startPool({ file, heapMib }: ThreadLaneOptions): ThreadPool<ThreadTask, ThreadAnswer> {
+  try {
+    return createThreadPool({
+      // A literal, which bundlers and tracers of files look for.
+      filename: fileURLToPath(new URL('./model-thread.ts', import.meta.url)),
+      name: 'answerTask',
+      workerData: { file } satisfies ThreadData,
+      heapMib,
+    })
+  } catch (cause) {
+    throw threadMissingOf(threadName, cause) ?? cause
   }
 }
 

@@ -26,14 +26,13 @@ interface PiscinaModule {
   readonly Piscina: new <Task, Answer>(options: Readonly<Record<string, unknown>>) => ThreadPool<Task, Answer>
 }
 
-const require = createRequire(import.meta.url)
-
 /**
  * A pool of one thread, which Piscina starts, kills and replaces. Loaded on first use, so that a
  * server with inline models alone does not pay for it, and by its shape: its own declarations do
  * not compile under `exactOptionalPropertyTypes`.
  */
 export function createThreadPool<Task, Answer>(options: ThreadPoolOptions): ThreadPool<Task, Answer> {
+  const require = createRequire(import.meta.url)
   const { Piscina } = require('piscina') as PiscinaModule
   const { heapMib, ...poolOptions } = options
   return new Piscina<Task, Answer>({

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
+import { databaseName } from './identify-folder.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'
 import { lockForServer, type ServerLock } from './server-lock.ts'
 import { setupErrorOf } from './sqlite-error.ts'
@@ -51,8 +52,6 @@ export interface DataFolderOptions {
   /** Whether to create a missing folder, and its parents. */
   readonly create: boolean
 }
-
-const databaseName = 'modelward.db'
 
 /**
  * Opens a data folder and closes it to other users: 0700. An existing folder is closed too if that

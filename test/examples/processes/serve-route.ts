@@ -1,7 +1,14 @@
 // Serves the route of examples/next-handler, as Next.js would at its path.
 import { serve } from '@hono/node-server'
-import { POST } from '../../../examples/next-handler/app/api/predict/route.ts'
-import { openWard } from '../../../examples/next-handler/lib/ward.ts'
+import type { Ward } from '../../../src/index.ts'
+
+// By their URLs: its files import each other as Next.js resolves, which the types here do not.
+const { POST }: { readonly POST: (request: Request) => Promise<Response> } = await import(
+  new URL('../../../examples/next-handler/app/api/predict/route.ts', import.meta.url).href
+)
+const { openWard }: { readonly openWard: () => Promise<Ward> } = await import(
+  new URL('../../../examples/next-handler/lib/ward.ts', import.meta.url).href
+)
 
 async function route(request: Request): Promise<Response> {
   if (new URL(request.url).pathname !== '/api/predict') return new Response(null, { status: 404 })

@@ -1,3 +1,4 @@
+import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
@@ -85,9 +86,12 @@ function createJobThread(
   telemetry: Telemetry | undefined,
 ): RestartingThread<JobThreadCalls> {
   const { role } = data
-  const program = '../jobs/job-thread'
   const onRestart = (): void => telemetry?.event('jobs.thread_restarted', { thread: role })
-  return createRestartingThread({ program, data, store, role, faultCode, onRestart })
+  return createRestartingThread({ startWorker, data, store, role, faultCode, onRestart })
+}
+
+function startWorker(options: WorkerOptions): Worker {
+  return new Worker(new URL('./job-thread.ts', import.meta.url), options)
 }
 
 type CommitQueue = CallQueue<JobCall<keyof JobWrites>, unknown>

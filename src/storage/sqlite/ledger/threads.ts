@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
 import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
@@ -72,7 +73,7 @@ export type LedgerThread = RestartingThread<LedgerThreadCalls>
 /** @param onRestart called when a thread that died is replaced */
 export function createLedgerThread(data: LedgerThreadData, onRestart?: () => void): LedgerThread {
   return createRestartingThread({
-    program: '../ledger/ledger-thread',
+    startWorker: (options) => new Worker(new URL('./ledger-thread.ts', import.meta.url), options),
     data,
     store: 'ledger',
     role: data.role,

@@ -1,11 +1,15 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker, WorkerOptions } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../core/fault.ts'
 import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
+import { threadMissingOf } from '../../../core/thread-missing.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
 
 export interface RestartingThreadOptions {
-  /** Path of the thread's program from this file, without its extension. */
-  readonly program: string
+  /**
+   * `(options) => new Worker(new URL('./x-thread.ts', import.meta.url), options)`, written out:
+   * bundlers look for exactly this, and lose a program whose URL is put together in another way.
+   */
+  readonly startWorker: (options: WorkerOptions) => Worker
   /** Becomes the thread's `workerData`. */
   readonly data: object
   /** What messages call the store: `ledger`. */
@@ -22,7 +26,11 @@ export interface RestartingThreadOptions {
  * died. It keeps the process alive only while an answer is awaited. Calls are answered in order.
  */
 export interface RestartingThread<Calls extends CallTable<Calls>> {
-  /** The first call; the thread ends again if it fails. @throws SetupError, Fault; by rejecting */
+  /**
+   * The first call; the thread ends again if it fails.
+   *
+   * @throws SetupError, `thread_missing` among others; Fault; by rejecting
+   */
   readonly open: (argument: Parameters<Calls['open']>[0]) => Promise<ReturnType<Calls['open']>>
   /** @throws Fault with the thread's code, by rejecting */
   readonly ask: <Name extends keyof Calls & string>(
@@ -49,13 +57,10 @@ interface RunningThread {
   readonly pending: Map<number, PendingCall>
 }
 
-// Sources run both as they are and built: a thread's program has the same extension as this file.
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-
 export function createRestartingThread<Calls extends CallTable<Calls>>(
   options: RestartingThreadOptions,
 ): RestartingThread<Calls> {
-  const { store, faultCode, onRestart } = options
+  const { store, role, faultCode, onRestart } = options
   let running: RunningThread | undefined
   let hasDied = false
   let isOpen = true
@@ -93,7 +98,8 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
         return await ask('open', argument)
       } catch (error) {
         await running?.worker.terminate()
-        throw error
+        const { cause } = error as Error
+        throw threadMissingOf(`${store}: the ${role} thread`, cause) ?? error
       }
     },
     async close(argument) {
@@ -115,13 +121,20 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
 
 /** @param onEnd called before the calls that have no answer are rejected */
 function startThread(
-  { program, data, store, role, faultCode }: RestartingThreadOptions,
+  { startWorker, data, store, role, faultCode }: RestartingThreadOptions,
   onEnd: () => void,
 ): RunningThread {
-  const url = new URL(`./${program}.${extension}`, import.meta.url)
-  // Without this process's flags: under `--input-type`, for one, no file can be a program.
-  const worker = new Worker(url, { workerData: data, name: `${store}-${role}`, execArgv: [] })
+  const worker = start()
   const pending = new Map<number, PendingCall>()
+
+  function start(): Worker {
+    try {
+      // Without this process's flags: under `--input-type`, for one, no file can be a program.
+      return startWorker({ workerData: data, name: `${store}-${role}`, execArgv: [] })
+    } catch (cause) {
+      throw new Fault(faultCode, `${store}: the ${role} thread cannot start`, { cause })
+    }
+  }
 
   function settle(answer: ThreadAnswer): void {
     const call = pending.get(answer.id)

@@ -1,6 +1,6 @@
 import { Refusal } from 'modelward'
 import { guard } from 'modelward/web'
-import { openWard } from '../../../lib/ward.ts'
+import { openWard } from '../../../lib/ward'
 
 export const POST = guard(openWard, { scope: 'predict' }, async (request, caller) => {
   const { text } = (await request.json()) as { readonly text?: unknown }
