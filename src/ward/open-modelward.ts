@@ -177,7 +177,7 @@ async function openWardOf<Required extends boolean>(options: OpenModelwardOption
 
 /**
  * What a second opening in this process must agree with. Each call makes another scheme, which is
- * known by what it says of itself and by its text; any other function is the same only if it is one.
+ * known by what it says of itself and by its text; of other functions only the same one agrees.
  */
 function sharedOptionsOf<Required extends boolean>(options: OpenModelwardOptions<Required>): SharedOptions {
   const { data: _path, create: _onlyTheFirst, scheme, pepper, ...others } = options

@@ -6,7 +6,7 @@ import type { Ward } from './ward.ts'
 /** What a deployment is opened with, as far as two openings must agree. */
 export type SharedOptions = Readonly<Record<string, unknown>>
 
-/** A ward that this process has open, whoever opened it. */
+/** A ward that this process has open, once for all openings. */
 interface SharedWard {
   readonly path: string
   readonly options: SharedOptions

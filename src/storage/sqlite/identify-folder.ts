@@ -7,7 +7,7 @@ export const databaseName = 'modelward.db'
 export interface FolderIdentity {
   /** Absolute and without links: one text for every path to the folder, made or not. */
   readonly path: string
-  /** Of its database, which no other file has while that is open; undefined if there is none. */
+  /** Of its database, which no other file has while that is open; undefined before it is made. */
   readonly content: string | undefined
 }
 
