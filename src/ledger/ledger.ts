@@ -8,6 +8,8 @@ export interface LedgerFilter {
   readonly owner?: string | undefined
   readonly code?: string | undefined
   readonly event?: LedgerEvent | undefined
+  /** Any of these events. */
+  readonly events?: readonly LedgerEvent[] | undefined
   /** The route's pattern, letter by letter. */
   readonly route?: string | undefined
   readonly requestId?: string | undefined

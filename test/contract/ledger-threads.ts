@@ -22,7 +22,8 @@ export interface OpenedThreads {
 /** The work of the ledger's threads, without the threads. */
 export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
   const file = join(createTemporaryFolder(), 'ledger.db')
-  const writer = createStreamWriter({ role: 'writer', file, signingKey, checkpointRecords: 1e9 })
+  const data = { role: 'writer', file, signingKey, checkpointRecords: 1e9, signsOpening: true } as const
+  const writer = createStreamWriter(data)
   const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention })
   const search = createLedgerSearch({ role: 'reader', file })
   onTestFinished(() => {

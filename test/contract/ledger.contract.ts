@@ -105,6 +105,7 @@ const filters = fc.record(
     owner: fc.constantFrom('acme', 'acm'),
     code: fc.constantFrom('rate_limited', 'key_invalid'),
     event: fc.constantFrom(...events),
+    events: fc.subarray([...events]),
     route: fc.constantFrom('/predict', '/jobs/:id'),
     requestId: fc.constantFrom('r1', 'r2'),
     since: fc.integer({ min: ledgerBegin - 90_000, max: ledgerBegin + 90_000 }),
@@ -260,7 +261,8 @@ export function describeLedger(name: string, open: OpenLedger): void {
 
 /** Written anew: the store's own filter is what is tested. */
 function isWanted(record: LedgerRecord, filter: Partial<LedgerQuery>): boolean {
-  const { since, until, limit: _, order: __, after: ___, ...texts } = filter
+  const { since, until, limit: _, order: __, after: ___, events: any, ...texts } = filter
+  if (any !== undefined && !any.includes(record.event)) return false
   const isSame = Object.entries(texts).every(([name, value]) => record[name as keyof LedgerRecord] === value)
   return isSame && (since === undefined || record.at >= since) && (until === undefined || record.at < until)
 }

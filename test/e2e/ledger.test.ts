@@ -89,9 +89,48 @@ describe('ledger query', () => {
     expect(stderr).toMatch(/--after \d+\.\d+/)
   })
 
+  test('leaves out the ledger’s own records unless they are asked for, in pages that are full', async () => {
+    await using opened = await openLedger()
+    for (const requestId of ['a', 'b']) {
+      await opened.append({ requestId })
+      await opened.ledger.checkpoint()
+    }
+    const at = ['--data', opened.path]
+    const query = async (...args: readonly string[]) =>
+      (await runJson<Page>(['ledger', 'query', ...at, ...args])).records.map(({ event }) => event)
+    expect(await query('--limit', '2')).toEqual(['request.admitted', 'request.admitted'])
+    expect(await query('--event', 'ledger.*', '--limit', '1')).toEqual(['ledger.checkpoint'])
+    expect(await query('--event', 'ledger.opened')).toEqual(['ledger.opened'])
+    expect(await query('--event', 'request.*')).toHaveLength(2)
+    expect(await query('--event', '*')).toHaveLength(6)
+    const tail = async (...args: readonly string[]) =>
+      linesOf((await runCli(['ledger', 'tail', '--json', ...at, ...args])).stdout).map(
+        (line) => (JSON.parse(line) as LedgerRecordView).event,
+      )
+    expect(await tail('--lines', '2')).toEqual(['request.admitted', 'request.admitted'])
+    expect(await tail('--lines', '1', '--event', 'ledger.*')).toEqual(['ledger.checkpoint'])
+    const exported = await runCli(['ledger', 'export', '--format', 'jsonl', ...at])
+    expect(linesOf(exported.stdout)).toHaveLength(6)
+  })
+
+  test('a command that changes a key writes its record, a beginning, a signature and an end', async () => {
+    using folder = temporaryFolder()
+    const at = ['--data', folder.path]
+    const { id } = await runJson<{ readonly id: string }>(['keys', 'create', '--name', 'n', ...at])
+    await runJson(['keys', 'show', id, ...at])
+    await runJson(['keys', 'list', ...at])
+    const all = await runJson<Page>(['ledger', 'query', '--event', '*', '--oldest', ...at])
+    const own = ['ledger.checkpoint', 'ledger.closed']
+    expect(all.records.map(({ event }) => event)).toEqual(['ledger.opened', 'key.created', ...own])
+    expect((await runJson<Page>(['ledger', 'query', ...at])).records).toHaveLength(1)
+    const verified = await runJson(['ledger', 'verify', ...at])
+    expect(verified).toMatchObject({ ok: true, records: 4, checkpoints: 1 })
+  })
+
   test.each([
     ['--code', 'rate_limitd', 'did you mean rate_limited?'],
     ['--event', 'request.lost', 'expected one of request.admitted, request.refused'],
+    ['--event', 'lost.*', 'expected one of request.admitted, request.refused'],
     ['--since', 'yesterday', 'a duration ago'],
     ['--until', '2027-02-30', 'ISO 8601'],
     ['--key', 'acme', '12 letters and digits'],
@@ -115,7 +154,8 @@ describe('ledger tail', () => {
     const records = linesOf(stdout).map((line) => JSON.parse(line) as LedgerRecordView)
     expect([code, idsOf(records)]).toEqual([0, ['r3', 'r4']])
     expect(linesOf((await runCli(args)).stdout)).toEqual([
-      expect.stringMatching(/^\d{4}-.*Z {2}request\.refused {2}rate_limited {2}BBBBBBBBBBBB .* r3 {2}-$/),
+      expect.stringMatching(/^TIME {22}EVENT {13}CODE {10}KEY {11}OWNER .*DETAIL$/),
+      expect.stringMatching(/^\d{4}-.*Z {2}request\.refused {3}rate_limited {2}BBBBBBBBBBBB .* r3 +-$/),
       expect.stringContaining('r4'),
     ])
   })
@@ -221,7 +261,8 @@ describe('ledger checkpoint', () => {
     const { code, stdout } = await runCli(['ledger', 'checkpoint', '--data', opened.path])
     const checkpoints = linesOf(stdout).map((line) => JSON.parse(line) as LedgerCheckpoint)
     expect([code, checkpoints.length]).toEqual([0, 2])
-    const { records } = await runJson<Page>(['ledger', 'query', '--data', opened.path, '--limit', '1000'])
+    const all = ['--limit', '1000', '--event', '*']
+    const { records } = await runJson<Page>(['ledger', 'query', '--data', opened.path, ...all])
     for (const checkpoint of checkpoints) {
       expect(isSigned(checkpoint)).toBe(true)
       const newest = records.find(({ stream }) => stream === checkpoint.stream)

@@ -93,6 +93,7 @@ function isMatch(entry: LedgerEntry, filter: LedgerFilter): boolean {
     isWanted(entry.owner, filter.owner) &&
     isWanted(entry.code, filter.code) &&
     isWanted(entry.event, filter.event) &&
+    (filter.events === undefined || filter.events.includes(entry.event)) &&
     isWanted(entry.route, filter.route) &&
     isWanted(entry.requestId, filter.requestId)
   )

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { suggest } from '../../core/suggest.ts'
-import { isLedgerEvent, ledgerCodes, ledgerEvents } from '../../ledger/format/event.ts'
+import { isLedgerEvent, type LedgerEvent, ledgerCodes, ledgerEvents } from '../../ledger/format/event.ts'
 import { parsePosition } from '../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
@@ -39,7 +39,10 @@ export function addLedgerFilters(command: Command): Command {
     .option('--key <id>', 'Only records of this key')
     .option('--owner <owner>', 'Only records of this owner')
     .option('--code <code>', 'Only what was answered with this code, such as rate_limited')
-    .option('--event <event>', 'Only records of this event, such as request.refused')
+    .option(
+      '--event <event>',
+      'Only records of this event, such as request.refused, or of a group, such as key.*',
+    )
     .option('--route <pattern>', 'Only requests to this route, as the app declares it: /jobs/:id')
     .option('--request <id>', 'Only records of this request')
   return addSpan(command)
@@ -49,17 +52,40 @@ export function addLedgerFilters(command: Command): Command {
 export function readLedgerFilter(options: LedgerFilterOptions, now: number): LedgerFilter {
   const { key, owner, code, event, route, request } = options
   if (code !== undefined && !ledgerCodes.includes(code)) throw notOneOf('--code', code, ledgerCodes)
-  if (event !== undefined && !isLedgerEvent(event))
-    throw notOneOf('--event', event, Object.keys(ledgerEvents))
   return {
     keyId: key === undefined ? undefined : checkKeyId(key, '--key'),
     owner,
     code,
-    event,
+    events: event === undefined ? undefined : readEvents(event),
     route,
     requestId: request,
     ...readSpan(options, now),
   }
+}
+
+/**
+ * Reads them for people, who did not come for the ledger's own records: those are left out unless
+ * `--event` asks for them.
+ *
+ * @throws CliError `usage_invalid`
+ */
+export function readShownFilter(options: LedgerFilterOptions, now: number): LedgerFilter {
+  const filter = readLedgerFilter(options, now)
+  return { ...filter, events: filter.events ?? allEvents.filter((event) => !event.startsWith('ledger.')) }
+}
+
+/** What help says of it. */
+export const hiddenEvents =
+  "\nLeaves out the ledger’s own records, such as checkpoints: `--event 'ledger.*'` shows them, `--event '*'` all."
+
+const allEvents = Object.keys(ledgerEvents) as readonly LedgerEvent[]
+
+/** An event, or all that begin with what stands before the asterisk. */
+function readEvents(text: string): readonly LedgerEvent[] {
+  if (isLedgerEvent(text)) return [text]
+  const found = text.endsWith('*') ? allEvents.filter((event) => event.startsWith(text.slice(0, -1))) : []
+  if (found.length === 0) throw notOneOf('--event', text, allEvents)
+  return found
 }
 
 /** Reads `--since` and `--until`. @throws CliError `usage_invalid` */

@@ -1,5 +1,5 @@
 import type { LedgerRecordView } from '../../ledger/query/record-view.ts'
-import { printable } from '../terminal/display-width.ts'
+import { displayWidth, printable } from '../terminal/display-width.ts'
 import type { Column } from '../terminal/table.ts'
 
 interface LedgerColumn extends Column<LedgerRecordView> {
@@ -9,6 +9,8 @@ interface LedgerColumn extends Column<LedgerRecordView> {
    * @default false
    */
   readonly isForWide?: true
+  /** How wide it is at least where records are printed one by one. @default as the title */
+  readonly lineWidth?: number
 }
 
 const nothing = '-'
@@ -16,16 +18,22 @@ const nothing = '-'
 const wideFrom = 140
 
 const columns: readonly LedgerColumn[] = [
-  { title: 'TIME', cell: ({ time }) => time.replace(/\.\d+/, '') },
-  { title: 'EVENT', cell: ({ event }) => event, mayCut: true },
-  { title: 'CODE', cell: ({ code }) => code ?? nothing, mayCut: true },
-  { title: 'KEY', cell: (view) => view.key_id ?? nothing },
-  { title: 'OWNER', cell: ({ owner }) => owner ?? nothing, mayCut: true },
-  { title: 'ROUTE', cell: routeOf, mayCut: true },
+  { title: 'TIME', cell: ({ time }) => time.replace(/\.\d+/, ''), lineWidth: 24 },
+  { title: 'EVENT', cell: ({ event }) => event, mayCut: true, lineWidth: 16 },
+  { title: 'CODE', cell: ({ code }) => code ?? nothing, mayCut: true, lineWidth: 12 },
+  { title: 'KEY', cell: (view) => view.key_id ?? nothing, lineWidth: 12 },
+  { title: 'OWNER', cell: ({ owner }) => owner ?? nothing, mayCut: true, lineWidth: 12 },
+  { title: 'ROUTE', cell: routeOf, mayCut: true, lineWidth: 16 },
   { title: 'STATUS', cell: ({ status }) => String(status ?? nothing) },
-  { title: 'MS', cell: latencyOf },
-  { title: 'ADDRESS', cell: ({ address }) => address ?? nothing, mayCut: true, isForWide: true },
-  { title: 'REQUEST', cell: (view) => view.request_id ?? nothing, isForWide: true },
+  { title: 'MS', cell: latencyOf, lineWidth: 6 },
+  {
+    title: 'ADDRESS',
+    cell: ({ address }) => address ?? nothing,
+    mayCut: true,
+    isForWide: true,
+    lineWidth: 15,
+  },
+  { title: 'REQUEST', cell: (view) => view.request_id ?? nothing, isForWide: true, lineWidth: 36 },
   { title: 'DETAIL', cell: detailOf, mayCut: true },
 ]
 
@@ -45,11 +53,22 @@ export function ledgerColumnsFor(
 
 /**
  * A record on one line, for people who watch it come: every column, in its place, and the time to
- * the millisecond.
+ * the millisecond. A longer cell moves those after it, since nothing is cut.
  */
 export function formatLedgerLine(view: LedgerRecordView): string {
   const cells = columns.slice(1).map(({ cell }) => printable(cell(view)))
-  return [view.time, ...cells].join('  ')
+  return formatLine([view.time, ...cells])
+}
+
+/** The titles of the columns of such lines, as a line. */
+export const ledgerLineTitles: string = `${formatLine(columns.map(({ title }) => title))}\n`
+
+function formatLine(cells: readonly string[]): string {
+  const padded = cells.map((cell, index) => {
+    const { title, lineWidth = title.length } = columns[index] ?? { title: '' }
+    return cell + ' '.repeat(Math.max(0, lineWidth - displayWidth(cell)))
+  })
+  return padded.join('  ').trimEnd()
 }
 
 function routeOf({ method, route }: LedgerRecordView): string {

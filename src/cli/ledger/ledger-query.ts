@@ -10,8 +10,9 @@ import { terminalWidth } from '../terminal/terminal.ts'
 import {
   addLedgerFilters,
   checkPosition,
+  hiddenEvents,
   type LedgerFilterOptions,
-  readLedgerFilter,
+  readShownFilter,
   withLedger,
 } from './ledger-command.ts'
 import { ledgerColumnsFor } from './ledger-line.ts'
@@ -32,6 +33,7 @@ export function defineLedgerQuery(command: Command): void {
       await withLedger(options, async (ledger) => printPage(await ledger.query(query), options))
     })
   addCommonOptions(command)
+  command.addHelpText('after', hiddenEvents)
   addExamples(
     command,
     'ledger query --key 7Qm2xT0bKc9Z --since 24h',
@@ -41,7 +43,7 @@ export function defineLedgerQuery(command: Command): void {
 
 function readQuery(options: QueryOptions, now: number): LedgerQuery {
   return {
-    ...readLedgerFilter(options, now),
+    ...readShownFilter(options, now),
     limit: parsePageSize(options.limit),
     order: options.oldest === true ? 'oldest' : 'newest',
     after: options.after === undefined ? undefined : checkPosition('--after', options.after),

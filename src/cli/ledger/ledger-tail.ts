@@ -6,8 +6,14 @@ import { usageError } from '../cli-error.ts'
 import { addCommonOptions } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { print } from '../terminal/output.ts'
-import { addLedgerFilters, type LedgerFilterOptions, readLedgerFilter, withLedger } from './ledger-command.ts'
-import { formatLedgerLine } from './ledger-line.ts'
+import {
+  addLedgerFilters,
+  hiddenEvents,
+  type LedgerFilterOptions,
+  readShownFilter,
+  withLedger,
+} from './ledger-command.ts'
+import { formatLedgerLine, ledgerLineTitles } from './ledger-line.ts'
 import { followLedger } from './read-ledger.ts'
 
 interface TailOptions extends LedgerFilterOptions {
@@ -28,23 +34,30 @@ export function defineLedgerTail(command: Command): void {
     .option('-f, --follow', 'Go on with new records as they come, until it is interrupted')
     .option('--lines <n>', `How many to begin with, 0 to ${linesMax} (default: ${linesDefault})`)
   addLedgerFilters(command).action(async (options: TailOptions) => {
-    const filter = readLedgerFilter(options, Date.now())
+    const filter = readShownFilter(options, Date.now())
     const lines = parseLines(options.lines)
     const wait = options.follow === true ? untilInterrupted() : async () => false
     await withLedger(options, async (ledger) => {
-      for await (const records of followLedger({ ledger, filter, lines, wait }))
-        await printRecords(records, options.json === true)
+      // The titles come with the first record.
+      let above = options.json === true ? '' : ledgerLineTitles
+      for await (const records of followLedger({ ledger, filter, lines, wait })) {
+        if (records.length === 0) continue
+        await print(above + formatRecords(records, options.json === true))
+        above = ''
+      }
     })
   })
   addCommonOptions(command)
-  command.addHelpText('after', '\nWith --json each record is a JSON document on a line of its own.')
+  command.addHelpText(
+    'after',
+    `${hiddenEvents}\nWith --json each record is a JSON document on a line of its own.`,
+  )
   addExamples(command, 'ledger tail -f', 'ledger tail -f --event request.refused --json')
 }
 
-async function printRecords(records: readonly LedgerRecord[], asJson: boolean): Promise<void> {
+function formatRecords(records: readonly LedgerRecord[], asJson: boolean): string {
   const format = asJson ? JSON.stringify : formatLedgerLine
-  const lines = records.map((record) => `${format(viewLedgerRecord(record))}\n`)
-  if (lines.length > 0) await print(lines.join(''))
+  return records.map((record) => `${format(viewLedgerRecord(record))}\n`).join('')
 }
 
 function parseLines(text: string | undefined): number {

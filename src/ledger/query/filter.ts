@@ -16,6 +16,7 @@ const texts: readonly ViewedText[] = ['keyId', 'code', 'requestId', 'owner', 'ro
 export function createMatcher(filter: LedgerFilter): Matcher {
   const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter
   const event = filter.event === undefined ? undefined : ledgerEvents[filter.event]
+  const events = filter.events && new Set<number>(filter.events.map((name) => ledgerEvents[name]))
   const wanted = texts.flatMap((text) => {
     const value = filter[text]
     return value === undefined ? [] : [{ text, bytes: Buffer.from(value) }]
@@ -26,6 +27,7 @@ export function createMatcher(filter: LedgerFilter): Matcher {
       entry.at >= since &&
       entry.at < until &&
       (event === undefined || entry.event === event) &&
+      (events === undefined || events.has(entry.event)) &&
       wanted.every(({ text, bytes }) => entry.isText(text, bytes)),
   }
 }

@@ -94,6 +94,8 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
       file: folder.ledgerFile,
       signingKey: openSigningKey(folder, telemetry),
       retention: { ageMs: keepMs, bytes: bytesMax },
+      // A short process, which ends with a checkpoint.
+      signsOpening: !isLazy,
       clock,
       monotonic,
       scheduler,

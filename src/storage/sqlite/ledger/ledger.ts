@@ -25,6 +25,11 @@ export interface SqliteLedgerOptions {
   readonly scheduler?: Scheduler | undefined
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
+  /**
+   * Whether a checkpoint follows the stream's first record; a process that ends soon signs then.
+   * @default true
+   */
+  readonly signsOpening?: boolean
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
   readonly checkpointMs?: number
   /** When the oldest records are dropped. @default never */
@@ -100,9 +105,10 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 }
 
 function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
-  const { file, signingKey, checkpointRecords = 10_000, onCheckpoint, telemetry } = options
-  const { scheduler = processScheduler } = options
-  const thread = createLedgerThread({ role: 'writer', file, signingKey, checkpointRecords }, () =>
+  const { file, signingKey, checkpointRecords = 10_000, signsOpening = true } = options
+  const { onCheckpoint, telemetry, scheduler = processScheduler } = options
+  const data = { role: 'writer', file, signingKey, checkpointRecords, signsOpening } as const
+  const thread = createLedgerThread(data, () =>
     telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
   )
   let isOut = false

@@ -140,7 +140,7 @@ function emptyHead(stream: string): StreamHead {
   return { seq: 0, chainHash: firstChainHash(stream) }
 }
 
-/** Opens the file and begins a stream with its first record and a checkpoint. */
+/** Opens the file and begins a stream with its first record. */
 function openStream(data: WriterData, now: number): { stream: OpenStream; committed: Committed } {
   const database = openLedgerDatabase({ file: data.file, busyTimeoutMs })
   try {
@@ -156,7 +156,7 @@ function openStream(data: WriterData, now: number): { stream: OpenStream; commit
       const draft = blocks.begin(number, emptyHead(id))
       const detail = { version: '1', before, unclosed }
       draft.add(encodeEntry(ledgerEntry({ at: now, event: 'ledger.opened', detail })))
-      checkpoints.push(addCheckpoint(draft, id, now, data.signingKey))
+      if (data.signsOpening) checkpoints.push(addCheckpoint(draft, id, now, data.signingKey))
       return { number, head: draft.finish() }
     })
     const files = watchFiles(data.file)

@@ -21,6 +21,11 @@ export interface WriterData {
   readonly signingKey: KeyObject
   /** Records after which a checkpoint is written within the same commit. */
   readonly checkpointRecords: number
+  /**
+   * Whether a checkpoint follows the stream's first record. Without one the stream is signed at its
+   * end, and each minute.
+   */
+  readonly signsOpening: boolean
 }
 
 export interface MaintenanceData {
