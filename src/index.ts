@@ -90,6 +90,7 @@ export type {
   LedgerPage,
   LedgerQuery,
   LedgerReader,
+  UsageGroup,
   UsageQuery,
   UsageRow,
 } from './ledger/ledger.ts'

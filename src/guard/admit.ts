@@ -48,6 +48,7 @@ type Decision = Verdict<Caller | null>
 
 /** Decides about a request, and notes at its exchange what was decided. */
 export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand = {}): Maybe<Decision> {
+  if (demand.model !== undefined) exchange.model = demand.model
   try {
     const decision = decide(deps, exchange, demand)
     if (decision instanceof Promise) return noteLater(exchange, decision)

@@ -32,6 +32,10 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
   anyKey: { expected: 'true or false', accepts: isBoolean },
   billable: { expected: 'true or false', accepts: isBoolean },
   session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
+  model: {
+    expected: 'a text of 1 to 100 characters',
+    accepts: (value) => typeof value === 'string' && value.length > 0 && value.length <= 100,
+  },
   needs: { expected: 'an array of demands', accepts: Array.isArray },
   check: { expected: 'a function', accepts: isFunction },
 }

@@ -45,6 +45,13 @@ export interface Demand {
    */
   readonly billable?: boolean
   /**
+   * The model that the request asks for, 1 to 100 characters: its record has it as `detail.model`,
+   * and usage is summed up by it. Where several guards see one request, the last that names one
+   * decides.
+   * @default none
+   */
+  readonly model?: string
+  /**
    * Demands that come first, such as a check that several routes share. Whatever they ask is asked
    * too. In one request each demand is looked at once, however many others need it.
    */

@@ -73,6 +73,8 @@ export class Exchange {
   usage: Usage = noUsage
   /** Whether a customer is charged for it: as the last guard's demand says. */
   isBillable = true
+  /** The model that it asks for: as the last demand that names one says. */
+  model: string | undefined
   /** Checks that have begun. */
   readonly checks: BegunCheck[] = []
   /** The problem that it was answered with. */
@@ -180,7 +182,7 @@ export class Exchange {
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
-      .write({ ...entry, detail: { aborted: true } })
+      .write({ ...entry, detail: { ...entry.detail, aborted: true } })
       ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
   }
 
@@ -235,7 +237,7 @@ export class Exchange {
       latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
       measures: this.#measures(event),
       address: address.ofOne(head.address),
-      detail: null,
+      detail: this.model === undefined ? null : { model: this.model },
     }
   }
 }

@@ -7,6 +7,7 @@ import { shortenLimits } from '../limits/limit-setting.ts'
 import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey } from './import-keys.ts'
 import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
 import { checkKeyFields, isLabel, type KeyFields, labelLengthMax } from './key-fields.ts'
+import { findKeyNames } from './key-names.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { keyStatusAt } from './key-status.ts'
 import type { KeyPage, KeyQuery } from './key-store.ts'
@@ -57,6 +58,8 @@ export interface KeyService {
   /** The key that was imported by this SHA-256, in any encoding and with any status. */
   readonly findImported: (sha256: string) => Promise<KeyRecord | undefined>
   readonly get: (id: string) => Promise<KeyRecord>
+  /** Names of keys, by id; what is the id of no key is left out. */
+  readonly namesOf: (ids: Iterable<string>) => Promise<ReadonlyMap<string, string>>
   /** A page of keys. @default the newest 100 */
   readonly list: (query?: Partial<KeyQuery>) => Promise<KeyPage>
   readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>
@@ -112,6 +115,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     import: (keys) => importKeys(options, keys),
     findImported: (sha256) => findImported(options, sha256),
     get,
+    namesOf: (ids) => findKeyNames(store, ids),
     list: (query) => store.listKeys({ sort: 'created_at', descending: true, limit: 100, ...query }),
     update: (id, fields) =>
       change('key.updated', id, (record) => {

@@ -39,18 +39,27 @@ export interface LedgerPage {
   readonly next: string | undefined
 }
 
+/** What rows of usage can be grouped by; days and months are UTC. */
+export type UsageGroup = 'key' | 'owner' | 'route' | 'model' | 'day' | 'month'
+
 /** Which usage. */
 export interface UsageQuery extends Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
-  /** What rows are grouped by; days are UTC. */
-  readonly by: readonly ('key' | 'owner' | 'day')[]
+  /** What there is a row for. */
+  readonly by: readonly UsageGroup[]
 }
 
 /** Usage, summed up from request records. A field is null if rows are not grouped by it. */
 export interface UsageRow {
   readonly keyId: string | null
   readonly owner: string | null
+  /** The route's pattern; `other` for all beyond the first 500. */
+  readonly route: string | null
+  /** `detail.model` of the records; `other` for all beyond the first 500. */
+  readonly model: string | null
   /** `2026-11-24`. */
   readonly day: string | null
+  /** `2026-11`. */
+  readonly month: string | null
   /** Billable ones: the sum of `measures.requests`. */
   readonly requests: number
   /** Billable ones that were admitted. */
@@ -59,9 +68,12 @@ export interface UsageRow {
   readonly operational: number
   /** How many requests of either kind were refused or failed, by code. */
   readonly refused: Readonly<Record<string, number>>
+  /** Of billable requests. */
   readonly measures: Readonly<Record<string, number>>
   /** Of admitted billable requests, in milliseconds; null for none. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
+  /** When a request of either kind was admitted last, milliseconds since the epoch. */
+  readonly lastUsedAt: number | null
 }
 
 /** Reads records. Every method rejects with the fault `ledger_unavailable`. */

@@ -2,11 +2,14 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
-import type { LedgerPage, LedgerQuery } from '../../src/ledger/ledger.ts'
+import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../src/ledger/ledger.ts'
+import { openLedgerDatabaseToRead } from '../../src/storage/sqlite/ledger/ledger-database.ts'
 import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import { createLedgerSearch } from '../../src/storage/sqlite/ledger/search.ts'
 import { createStreamWriter } from '../../src/storage/sqlite/ledger/stream-writer.ts'
 import type { LedgerRetention, LedgerThreadCalls } from '../../src/storage/sqlite/ledger/threads.ts'
+import { fillUsage } from '../../src/storage/sqlite/ledger/usage/fill-usage.ts'
+import { openUsageDatabase } from '../../src/storage/sqlite/ledger/usage/usage-database.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -15,8 +18,13 @@ const signingKey = createSigningKey()
 export interface OpenedThreads {
   readonly file: string
   readonly write: (entries: readonly LedgerEntry[]) => void
+  /** Sums up all usage, however many turns that would take. */
+  readonly sumUp: () => void
   readonly maintain: (now?: number) => ReturnType<LedgerThreadCalls['maintain']>
   readonly query: (query: Partial<LedgerQuery>) => LedgerPage
+  readonly usage: (query: UsageQuery) => readonly UsageRow[]
+  /** Writes as another process does: a stream of its own. */
+  readonly writeBeside: (entries: readonly LedgerEntry[]) => void
 }
 
 /** The work of the ledger's threads, without the threads. */
@@ -25,17 +33,36 @@ export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
   const data = { role: 'writer', file, signingKey, checkpointRecords: 1e9, signsOpening: true } as const
   const writer = createStreamWriter(data)
   const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention })
+  const other = createStreamWriter(data)
   const search = createLedgerSearch({ role: 'reader', file })
   onTestFinished(() => {
-    for (const thread of [search, maintenance, writer]) thread.close({ now: ledgerBegin })
+    for (const thread of [search, maintenance, writer, other]) thread.close({ now: ledgerBegin })
   })
   writer.open({ now: ledgerBegin })
   return {
     file,
     write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
+    sumUp: () => sumUpAll(file),
     maintain: (now = ledgerBegin) => maintenance.maintain({ now }),
+    usage: (query) => search.usage(query),
+    writeBeside: (entries) => other.write({ entries: joined(entries), now: ledgerBegin }),
     query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
   }
+}
+
+function sumUpAll(file: string): void {
+  const ledger = openLedgerDatabaseToRead(file)
+  const usage = openUsageDatabase(file, 100)
+  while (fillUsage(usage, ledger));
+  usage.close()
+  ledger.close()
+}
+
+/** One turn of maintenance, by a process that opens the file anew. */
+export function maintainAnew(file: string): void {
+  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention: {} })
+  maintenance.maintain({ now: ledgerBegin })
+  maintenance.close({ now: ledgerBegin })
 }
 
 function joined(entries: readonly LedgerEntry[]): Uint8Array<ArrayBuffer> {

@@ -95,6 +95,7 @@ const entries = fc.array(
       requestId: textOf('r1', 'r2'),
       latencyUs: fc.option(fc.integer({ min: 0, max: 50 })),
       measures: fc.record({ requests: fc.nat(9), characters: fc.nat(99) }, { requiredKeys: [] }),
+      detail: fc.constantFrom(null, { model: 'sentiment' }, { model: 'é', aborted: true }, { cut: true }),
     })
     .map(requestOf),
   { maxLength: 40 },
@@ -211,9 +212,14 @@ export function describeLedger(name: string, open: OpenLedger): void {
       await fc.assert(
         fc.asyncProperty(
           entries,
-          fc.subarray(['key', 'owner', 'day'] as const),
+          fc.subarray(['key', 'owner', 'route', 'model', 'day', 'month'] as const),
           fc.record(
-            { keyId: fc.constantFrom('key_a'), since: fc.constant(ledgerBegin) },
+            {
+              keyId: fc.constantFrom('key_a'),
+              owner: fc.constantFrom('acme'),
+              since: fc.integer({ min: ledgerBegin - 90_000, max: ledgerBegin }),
+              until: fc.integer({ min: ledgerBegin, max: ledgerBegin + 90_000 }),
+            },
             { requiredKeys: [] },
           ),
           async (more, by, filter) => {
@@ -267,7 +273,8 @@ function isWanted(record: LedgerRecord, filter: Partial<LedgerQuery>): boolean {
   return isSame && (since === undefined || record.at >= since) && (until === undefined || record.at < until)
 }
 
-function addUp(all: readonly LedgerRecord[], { by, ...filter }: UsageQuery): unknown {
+/** Adds up records one by one: what usage must be. */
+export function addUp(all: readonly LedgerRecord[], { by, ...filter }: UsageQuery): unknown {
   const groups = new Map<string, LedgerRecord[]>()
   for (const record of all) {
     if (!record.event.startsWith('request') || !isWanted(record, filter)) continue
@@ -275,20 +282,27 @@ function addUp(all: readonly LedgerRecord[], { by, ...filter }: UsageQuery): unk
     const name = JSON.stringify([
       by.includes('key') ? record.keyId : null,
       by.includes('owner') ? record.owner : null,
+      by.includes('route') ? record.route : null,
+      by.includes('model') ? modelOf(record) : null,
       by.includes('day') ? day : null,
+      by.includes('month') ? day.slice(0, 7) : null,
     ])
     groups.set(name, [...(groups.get(name) ?? []), record])
   }
   return [...groups]
     .map(([name, records]) => {
-      const [keyId, owner, day] = JSON.parse(name) as (string | null)[]
-      return { keyId, owner, day, ...sumOf(records) }
+      const [keyId, owner, route, model, day, month] = JSON.parse(name) as (string | null)[]
+      return { keyId, owner, route, model, day, month, ...sumOf(records) }
     })
     .sort((one, other) => (sortText(one) < sortText(other) ? -1 : 1))
 }
 
-function sortText({ keyId, owner, day }: Record<string, unknown>): string {
-  return [keyId, owner, day].map((value) => value ?? '').join('\t')
+function modelOf({ detail }: LedgerRecord): unknown {
+  return Object.entries(detail ?? {}).find(([name]) => name === 'model')?.[1] ?? null
+}
+
+function sortText({ keyId, owner, route, model, day, month }: Record<string, unknown>): string {
+  return [keyId, owner, route, model, day, month].map((value) => value ?? '').join('\t')
 }
 
 function sumOf(records: readonly LedgerRecord[]): object {
@@ -298,7 +312,8 @@ function sumOf(records: readonly LedgerRecord[]): object {
   let requests = 0
   let admitted = 0
   let operational = 0
-  for (const { event, code, latencyUs, measures: used } of records) {
+  let lastUsedAt: number | null = null
+  for (const { at, event, code, latencyUs, measures: used } of records) {
     const add = (sums: Record<string, number>, name: string, amount: number): void => {
       sums[name] = (sums[name] ?? 0) + amount
     }
@@ -309,12 +324,16 @@ function sumOf(records: readonly LedgerRecord[]): object {
       add(refused, code ?? '', (own.get('refused') ?? 0) + (own.get('requests') ?? 0))
       continue
     }
-    for (const [measure, amount] of Object.entries(used)) add(measures, measure, amount)
+    const isDone = event === 'request.admitted' || event === 'request.finished'
+    if (isDone || event === 'request.started') lastUsedAt = Math.max(lastUsedAt ?? 0, at)
+    // No customer is charged for what an operational request used.
+    if (!isDone || own.has('requests'))
+      for (const [measure, amount] of Object.entries(used)) add(measures, measure, amount)
     if (event === 'request.refused' || event === 'request.failed') {
       add(refused, code ?? '', 1)
       requests += own.get('requests') ?? 1
     }
-    if (event !== 'request.admitted' && event !== 'request.finished') continue
+    if (!isDone) continue
     const billed = own.get('requests')
     if (billed === undefined) operational += 1
     else {
@@ -326,5 +345,5 @@ function sumOf(records: readonly LedgerRecord[]): object {
   latencies.sort((one, other) => one - other)
   const rank = (share: number): number => (latencies[Math.ceil(share * latencies.length) - 1] ?? 0) / 1_000
   const latencyMs = latencies.length === 0 ? null : { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99) }
-  return { requests, admitted, operational, refused, measures, latencyMs }
+  return { requests, admitted, operational, refused, measures, latencyMs, lastUsedAt }
 }

@@ -11,6 +11,7 @@ import { collectEvents } from '../support/collect-events.ts'
 import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { startProcess } from './child-process.ts'
 import {
+  addUp,
   checkChains,
   createSigningKey,
   describeLedger,
@@ -248,7 +249,9 @@ describe('a ledger in SQLite and several processes', () => {
     }
     const reader = await openSqliteLedgerReader({ file })
     const records = await readAll(reader)
+    const usage = await reader.usage({ by: ['key', 'day'] })
     await reader.close()
+    expect(usage).toEqual(addUp(records, { by: ['key', 'day'] }))
     checkChains(records)
     const ids = records.flatMap(({ requestId }) => requestId ?? [])
     expect(new Set(ids).size).toBe(ids.length)

@@ -292,7 +292,15 @@ describe('usage', () => {
     const { usage } = await runJson<{ readonly usage: readonly UsageView[] }>([
       ...['usage', '--data', opened.path, '--by', 'key', '--since', '1h'],
     ])
-    const row = { owner: null, day: null, requests: 6, admitted: 4, refused: { rate_limited: 2 } }
+    const row = {
+      key_name: null,
+      owner: null,
+      model: null,
+      day: null,
+      requests: 6,
+      admitted: 4,
+      refused: { rate_limited: 2 },
+    }
     expect(usage).toMatchObject([
       { ...row, key_id: 'AAAAAAAAAAAA' },
       { ...row, key_id: 'BBBBBBBBBBBB' },
@@ -301,17 +309,62 @@ describe('usage', () => {
     const day = new Date().toISOString().slice(0, 10)
     expect(linesOf(stdout)).toEqual([
       expect.stringMatching(
-        /^KEY +DAY +REQUESTS +ADMITTED +OPERATIONAL +REFUSED +MEASURES +P50 MS +P95 MS +P99 MS$/,
+        /^KEY +NAME +DAY +REQUESTS +ADMITTED +OPERATIONAL +REFUSED +MEASURES +P50 MS +P95 MS +P99 MS$/,
       ),
-      expect.stringMatching(new RegExp(`^AAAAAAAAAAAA +${day} +6 +4 +0 +rate_limited 2 +requests 6 +\\d`)),
+      expect.stringMatching(new RegExp(`^AAAAAAAAAAAA +- +${day} +6 +4 +0 +rate_limited 2 +requests 6 +\\d`)),
       expect.stringMatching(/^BBBBBBBBBBBB/),
     ])
+  })
+
+  test('names keys, shows no owner of a key that was given none, and sums up by model', async () => {
+    await using opened = await openLedger()
+    const at = ['--data', opened.path]
+    const create = (...options: string[]) =>
+      runJson<{ readonly id: string }>(['keys', 'create', '--name', 'Production', ...options, ...at])
+    const own = await create()
+    const acme = await create('--owner', 'acme')
+    for (const [keyId, owner] of [
+      [own.id, own.id],
+      [acme.id, 'acme'],
+    ] as const)
+      await opened.append({
+        event: 'request.admitted',
+        at: Date.now(),
+        keyId,
+        owner,
+        detail: { model: 'sentiment' },
+        measures: { requests: 1, characters: 20 },
+      })
+    const { stdout } = await runCli(['usage', '--by', 'key,owner,model', ...at])
+    const owners = new Map([
+      [own.id, '-'],
+      [acme.id, 'acme'],
+    ])
+    const rows = [...owners.keys()].toSorted()
+    expect(linesOf(stdout).slice(1)).toEqual(
+      rows.map((id) => expect.stringMatching(`^${id} +Production +${owners.get(id)} +sentiment +1 +1 +0 `)),
+    )
+    const csv = await runCli(['usage', '--by', 'key,owner,model,month', '--csv', ...at])
+    const month = new Date().toISOString().slice(0, 7)
+    expect(csv.stdout.split('\r\n')).toEqual([
+      'period,owner,key_id,key_name,route,model,requests,refused,characters',
+      ...rows.map((id) => {
+        const owner = id === acme.id ? 'acme' : id
+        return `${month},${owner},${id},Production,,sentiment,1,0,20`
+      }),
+      '',
+    ])
+    const { code } = await runError(['usage', '--csv', ...at])
+    expect(code).toBe(2)
   })
 
   test('refuses groups that it does not know', async () => {
     using folder = temporaryFolder()
     const { code, error } = await runError(['usage', '--data', folder.path, '--by', 'week'])
-    expect([code, error.message]).toEqual([2, expect.stringContaining('any of key, owner, day')])
+    expect([code, error.message]).toEqual([
+      2,
+      expect.stringContaining('any of key, owner, route, model, day, month'),
+    ])
   })
 })
 

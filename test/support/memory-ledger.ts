@@ -8,6 +8,7 @@ import { type LedgerEntry, type LedgerRecord, ledgerEntry } from '../../src/ledg
 import type { Ledger, LedgerFilter, LedgerPage, LedgerQuery } from '../../src/ledger/ledger.ts'
 import { ledgerPageOf } from '../../src/ledger/query/filter.ts'
 import { createUsageSum } from '../../src/ledger/query/usage.ts'
+import { usageEntryOf } from '../../src/ledger/query/usage-entry.ts'
 import { firstHash, nextHash } from './ledger-blocks.ts'
 
 export interface MemoryLedgerOptions {
@@ -63,7 +64,10 @@ export function createMemoryLedger({ signingKey, clock = Date.now }: MemoryLedge
     usage: (query) =>
       run(() => {
         const sum = createUsageSum(query)
-        for (const record of records) if (isMatch(record, query)) sum.add(record)
+        for (const record of records) {
+          const entry = isMatch(record, query) ? usageEntryOf(record) : undefined
+          if (entry !== undefined) sum.add(entry)
+        }
         return sum.rows()
       }),
     async close() {

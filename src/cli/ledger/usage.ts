@@ -1,14 +1,18 @@
-import type { Command } from 'commander'
-import type { LedgerReader, UsageQuery } from '../../ledger/ledger.ts'
+import { type Command, Option } from 'commander'
+import { findKeyNames } from '../../keys/key-names.ts'
+import type { UsageGroup, UsageQuery, UsageRow } from '../../ledger/ledger.ts'
+import { formatUsageCsv } from '../../ledger/query/usage-csv.ts'
 import {
+  keyIdsOf,
   parseUsageGroups,
   type UsageView,
   usageDefaults,
   usageGroups,
   viewUsage,
 } from '../../ledger/query/usage-view.ts'
+import { inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
-import { addCommonOptions, type CommonOptions } from '../common-options.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { addExamples, checkKeyId } from '../keys/key-options.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
 import { type Column, formatTable } from '../terminal/table.ts'
@@ -19,6 +23,7 @@ interface UsageOptions extends CommonOptions, SpanOptions {
   readonly key?: string
   readonly owner?: string
   readonly by?: string
+  readonly csv?: true
 }
 
 export function defineUsage(command: Command): void {
@@ -29,18 +34,27 @@ export function defineUsage(command: Command): void {
       '--by <groups>',
       `Columns that group the rows: any of ${usageGroups.join(', ')}, joined by commas (default: key,day)`,
     )
-  addSpan(command).action(async (options: UsageOptions) => {
-    const query = readQuery(options, Date.now())
-    await withLedger(options, (ledger) => printUsage(ledger, query, options.json === true))
-  })
+  addSpan(command)
+    .addOption(new Option('--csv', 'Print CSV, of what customers are charged for').conflicts('json'))
+    .action(async (options: UsageOptions) => {
+      const query = readQuery(options, Date.now())
+      const rows = await withLedger(options, (ledger) => ledger.usage(query))
+      const names = await readNames(options, rows)
+      await printUsage(
+        rows.map((row) => viewUsage(row, names)),
+        query,
+        options,
+      )
+    })
   addCommonOptions(command)
   command.addHelpText(
     'after',
-    '\nCounts the requests in the ledger; days are UTC. Without --since: today and the 29 days before it, or before --until.',
+    '\nCounts the requests in the ledger; days and months are UTC. OPERATIONAL counts requests that no customer is charged for,\nwhich REQUESTS, ADMITTED, MEASURES and latencies leave out. Without --since: today and the 29 days before it, or before --until.',
   )
   addExamples(
     command,
     'usage --by owner --since 2027-01-01 --until 2027-02-01',
+    'usage --by owner,model,month --csv --since 2027-01-01',
     'usage --key 7Qm2xT0bKc9Z --json',
   )
 }
@@ -66,21 +80,52 @@ function readGroups(text: string): UsageQuery['by'] {
   )
 }
 
-async function printUsage(ledger: LedgerReader, query: UsageQuery, asJson: boolean): Promise<void> {
-  const views = (await ledger.usage(query)).map(viewUsage)
-  if (asJson) return printJson({ usage: views })
+async function readNames(
+  options: CommonOptions,
+  rows: readonly UsageRow[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = keyIdsOf(rows)
+  if (ids.size === 0) return new Map()
+  const { openKeys } = await inspectStorage(loadCommandConfig(options).config)
+  const keys = await openKeys()
+  if (keys === undefined) return new Map()
+  try {
+    return await findKeyNames(keys, ids)
+  } finally {
+    await keys.close()
+  }
+}
+
+async function printUsage(
+  views: readonly UsageView[],
+  query: UsageQuery,
+  { json, csv }: UsageOptions,
+): Promise<void> {
+  if (json === true) return printJson({ usage: views })
+  if (csv === true) return print(formatUsageCsv(views))
   if (views.length === 0) tell('Nothing was used.')
   await print(formatTable(views, columnsFor(query.by), terminalWidth()))
 }
 
 function columnsFor(by: UsageQuery['by']): readonly Column<UsageView>[] {
-  return [...by.map((group) => groupColumns[group]), ...figureColumns]
+  return [...by.flatMap((group) => groupColumns[group]), ...figureColumns]
 }
 
-const groupColumns: Readonly<Record<UsageQuery['by'][number], Column<UsageView>>> = {
-  key: { title: 'KEY', cell: (view) => view.key_id ?? '-' },
-  owner: { title: 'OWNER', cell: ({ owner }) => owner ?? '-', mayCut: true },
-  day: { title: 'DAY', cell: ({ day }) => day ?? '-' },
+const groupColumns: Readonly<Record<UsageGroup, readonly Column<UsageView>[]>> = {
+  key: [
+    { title: 'KEY', cell: (view) => view.key_id ?? '-' },
+    { title: 'NAME', cell: (view) => view.key_name ?? '-', mayCut: true },
+  ],
+  owner: [{ title: 'OWNER', cell: ownerOf, mayCut: true }],
+  route: [{ title: 'ROUTE', cell: ({ route }) => route ?? '-', mayCut: true }],
+  model: [{ title: 'MODEL', cell: ({ model }) => model ?? '-', mayCut: true }],
+  day: [{ title: 'DAY', cell: ({ day }) => day ?? '-' }],
+  month: [{ title: 'MONTH', cell: ({ month }) => month ?? '-' }],
+}
+
+/** A key without an owner is its own. */
+function ownerOf(view: UsageView): string {
+  return view.owner === null || view.owner === view.key_id ? '-' : view.owner
 }
 
 const figureColumns: readonly Column<UsageView>[] = [

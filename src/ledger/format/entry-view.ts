@@ -19,6 +19,8 @@ export class EntryView {
   event = 0
   /** Milliseconds since the epoch. */
   at = 0
+  /** Where the texts that are read end, and the status begins. */
+  end = 0
   #body: Buffer = Buffer.alloc(0)
   readonly #varint = new VarintReader()
   readonly #starts = new Int32Array(textsRead)
@@ -39,6 +41,7 @@ export class EntryView {
       if (length > 0) next += length
     }
     if (!(next <= body.length)) throw new RangeError('ledger: an entry ends too early')
+    this.end = next
   }
 
   isText(text: ViewedText, wanted: Uint8Array): boolean {

@@ -34,10 +34,15 @@ export const ledgerCsvHeader: string = `${columns.join(',')}\r\n`
  * front (OWASP, CSV Injection); a reader removes one leading apostrophe.
  */
 export function formatLedgerCsvRow(view: LedgerRecordView): string {
-  return `${columns.map((column) => formatField(view[column])).join(',')}\r\n`
+  return formatCsvRow(columns.map((column) => view[column]))
 }
 
-function formatField(value: LedgerRecordView[keyof LedgerRecordView]): string {
+/** Values as one row, by the same rules. */
+export function formatCsvRow(values: readonly (string | number | object | null)[]): string {
+  return `${values.map(formatField).join(',')}\r\n`
+}
+
+function formatField(value: string | number | object | null): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
   const text = typeof value === 'string' ? value : JSON.stringify(value)

@@ -10,7 +10,7 @@ test('quantiles are those of the sorted list, to one percent', () => {
       const histogram = new LatencyHistogram()
       for (const value of values) histogram.add(value)
       const sorted = values.toSorted((one, other) => one - other)
-      for (const [index, found] of histogram.quantiles(shares).entries()) {
+      for (const [index, found] of (histogram.quantiles(shares) ?? []).entries()) {
         const exact = sorted[Math.ceil((shares[index] ?? 1) * sorted.length) - 1] ?? 0
         expect(Math.abs(found - exact)).toBeLessThanOrEqual(exact / 100)
       }
@@ -23,11 +23,45 @@ test('numbers around every power of two are counted in their place', () => {
     for (const value of [2 ** power - 1, 2 ** power, 2 ** power + 1]) {
       const histogram = new LatencyHistogram()
       histogram.add(value)
-      const [found = Number.NaN] = histogram.quantiles([0.5])
+      const [found = Number.NaN] = histogram.quantiles([0.5]) ?? []
       expect(Math.abs(found - value), `${value}`).toBeLessThanOrEqual(value < 128 ? 0 : value / 128)
     }
 })
 
-test('nothing that was counted gives zeros', () => {
-  expect(new LatencyHistogram().quantiles(shares)).toEqual([0, 0, 0, 0])
+test('nothing that was counted has no quantiles', () => {
+  expect(new LatencyHistogram().quantiles(shares)).toBeUndefined()
+})
+
+test('counted in parts, encoded or not, and added, is what counted at once is', () => {
+  const parts = fc.array(fc.tuple(fc.array(fc.nat(2 ** 40), { maxLength: 20 }), fc.boolean()), {
+    maxLength: 200,
+  })
+  fc.assert(
+    fc.property(parts, (all) => {
+      const [added, whole] = [new LatencyHistogram(), new LatencyHistogram()]
+      for (const [values, isEncoded] of all) {
+        const part = new LatencyHistogram()
+        for (const value of values) {
+          part.add(value)
+          whole.add(value)
+        }
+        if (isEncoded) added.addEncoded(part.encode())
+        else added.addAll(part)
+      }
+      expect(added.quantiles(shares)).toEqual(whole.quantiles(shares))
+      expect(added.encode()).toEqual(whole.encode())
+    }),
+  )
+})
+
+test('bytes that are no histogram are refused, and others stay right', () => {
+  for (const bytes of [[5], [0xff, 0xff, 0x7f, 1], [5, 0x80]]) {
+    const broken = new LatencyHistogram()
+    broken.add(7)
+    broken.addEncoded(Uint8Array.from(bytes))
+    expect(() => broken.quantiles(shares)).toThrow(RangeError)
+    const other = new LatencyHistogram()
+    other.add(3)
+    expect(other.quantiles([1])).toEqual([3])
+  }
 })

@@ -1,118 +1,108 @@
-import type { LedgerEntry } from '../format/record.ts'
-import type { UsageQuery, UsageRow } from '../ledger.ts'
-import { LatencyHistogram } from './latency-histogram.ts'
+import type { UsageGroup, UsageQuery, UsageRow } from '../ledger.ts'
+import { addCounts, addEntry, createUsageCounts, type UsageCounts } from './usage-counts.ts'
+import type { UsageEntry } from './usage-entry.ts'
 
-/** The fields of an entry that usage is summed up from. */
-export type UsageEntry = Pick<
-  LedgerEntry,
-  'at' | 'event' | 'code' | 'keyId' | 'owner' | 'latencyUs' | 'measures'
->
+/** Whose usage, and when: milliseconds since the epoch. */
+export type UsageSubject = Pick<UsageEntry, 'at' | 'keyId' | 'owner' | 'route' | 'model'>
 
 /** Sums up usage, entry by entry, in memory that grows with the rows and not with the entries. */
 export interface UsageSum {
   readonly add: (entry: UsageEntry) => void
-  /** In the order of key, owner and day. */
+  /** Adds what was summed up before, of one subject within one day. */
+  readonly addCounts: (subject: UsageSubject, counts: UsageCounts) => void
+  /** In the order of key, owner, route, model, day and month. */
   readonly rows: () => readonly UsageRow[]
 }
 
-interface Row extends Pick<UsageRow, 'keyId' | 'owner' | 'day'> {
-  requests: number
-  admitted: number
-  operational: number
-  readonly refused: Map<string, number>
-  readonly measures: Map<string, number>
-  readonly latenciesUs: LatencyHistogram
+type Fields = Pick<UsageRow, 'keyId' | 'owner' | 'route' | 'model' | 'day' | 'month'>
+
+interface Row extends Fields {
+  readonly counts: UsageCounts
 }
 
 const dayMs = 86_400_000
+/** The last day that has a date (ECMA-262, 21.4.1.1): a forged record may have a later time. */
+const lastDay = 100_000_000
 
-/**
- * Begins a sum. `requests` is the sum of `measures.requests`; a refusal of a version that recorded
- * none counts as one there. A streamed answer counts by its `finished` record, which has its
- * measures. An admitted request without `requests` is operational.
- */
+/** Begins a sum; what an entry counts for is in `addEntry`. */
 export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
   const rows = new Map<string, Row>()
-  const isBy = { key: by.includes('key'), owner: by.includes('owner'), day: by.includes('day') }
+  const isBy = (group: UsageGroup): boolean => by.includes(group)
+  const [isByKey, isByOwner, isByRoute, isByModel] = [
+    isBy('key'),
+    isBy('owner'),
+    isBy('route'),
+    isBy('model'),
+  ]
+  const dateLength = isBy('day') ? 10 : isBy('month') ? 7 : 0
+  const dates = new Map<number, string>()
+
+  function dateOf(at: number): string {
+    const day = Math.min(Math.floor(at / dayMs), lastDay)
+    let date = dates.get(day)
+    if (date === undefined) {
+      // A year beyond 9999 has a sign and six digits.
+      const [whole = ''] = new Date(day * dayMs).toISOString().split('T')
+      date = dateLength === 10 ? whole : whole.slice(0, -3)
+      dates.set(day, date)
+    }
+    return date
+  }
+
+  function countsOf(subject: UsageSubject): UsageCounts {
+    const keyId = isByKey ? subject.keyId : null
+    const owner = isByOwner ? subject.owner : null
+    const route = isByRoute ? subject.route : null
+    const model = isByModel ? subject.model : null
+    const date = dateLength === 0 ? null : dateOf(subject.at)
+    const name = nameOf(date, keyId, owner, route, model)
+    let row = rows.get(name)
+    if (row === undefined) {
+      const day = isBy('day') ? date : null
+      const month =
+        isBy('month') && date !== null ? date.slice(0, date.length - (day === null ? 0 : 3)) : null
+      row = { keyId, owner, route, model, day, month, counts: createUsageCounts() }
+      rows.set(name, row)
+    }
+    return row.counts
+  }
+
   return {
-    add(entry) {
-      if (!isOfUsage(entry)) return
-      const keyId = isBy.key ? entry.keyId : null
-      const owner = isBy.owner ? entry.owner : null
-      const day = isBy.day ? Math.floor(entry.at / dayMs) : null
-      // A length before the text, so that no two rows share a name.
-      const name = `${day} ${keyId?.length} ${keyId} ${owner === null} ${owner}`
-      let row = rows.get(name)
-      if (row === undefined) {
-        row = createRow(keyId, owner, day)
-        rows.set(name, row)
-      }
-      count(row, entry)
-    },
+    add: (entry) => addEntry(countsOf(entry), entry),
+    addCounts: (subject, counts) => addCounts(countsOf(subject), counts),
     rows: () => [...rows.values()].toSorted(compareRows).map(resultOf),
   }
 }
 
-function isOfUsage({ event }: UsageEntry): boolean {
-  return event.startsWith('request.') || event === 'requests.summarized'
+/** Texts as one. A length before each, so that no two of them share a name. */
+export function nameOf(...texts: readonly (string | null)[]): string {
+  let name = ''
+  for (const text of texts) name += text === null ? '-' : `${text.length} ${text}`
+  return name
 }
 
-function createRow(keyId: string | null, owner: string | null, day: number | null): Row {
+function resultOf({ counts, ...fields }: Row): UsageRow {
+  const { latenciesUs, refused, measures, lastUsedAt, ...numbers } = counts
+  const quantiles = latenciesUs.quantiles([0.5, 0.95, 0.99])
+  const [p50 = 0, p95 = 0, p99 = 0] = quantiles?.map((us) => us / 1_000) ?? []
   return {
-    keyId,
-    owner,
-    day: day === null ? null : new Date(day * dayMs).toISOString().slice(0, 10),
-    requests: 0,
-    admitted: 0,
-    operational: 0,
-    refused: new Map(),
-    measures: new Map(),
-    latenciesUs: new LatencyHistogram(),
-  }
-}
-
-function count(row: Row, { event, code, latencyUs, measures }: UsageEntry): void {
-  if (event === 'requests.summarized') {
-    // Older versions counted refusals as requests.
-    const { refused = 0, requests = 0 } = measures
-    row.requests += requests
-    addTo(row.refused, code ?? '', refused + requests)
-    return
-  }
-  if (event === 'request.refused' || event === 'request.failed') {
-    row.requests += measures['requests'] ?? 1
-    addTo(row.refused, code ?? '', 1)
-  }
-  if (event === 'request.admitted' || event === 'request.finished') countEnd(row, latencyUs, measures)
-  for (const [name, amount] of Object.entries(measures)) addTo(row.measures, name, amount)
-}
-
-function countEnd(row: Row, latencyUs: number | null, { requests }: UsageEntry['measures']): void {
-  if (requests === undefined) {
-    row.operational += 1
-    return
-  }
-  row.requests += requests
-  row.admitted += 1
-  if (latencyUs !== null) row.latenciesUs.add(latencyUs)
-}
-
-function addTo(sums: Map<string, number>, name: string, amount: number): void {
-  sums.set(name, (sums.get(name) ?? 0) + amount)
-}
-
-function resultOf({ latenciesUs, refused, measures, ...row }: Row): UsageRow {
-  const [p50 = 0, p95 = 0, p99 = 0] = latenciesUs.quantiles([0.5, 0.95, 0.99]).map((us) => us / 1_000)
-  return {
-    ...row,
+    ...fields,
+    ...numbers,
     refused: Object.fromEntries(refused),
     measures: Object.fromEntries(measures),
-    latencyMs: latenciesUs.total === 0 ? null : { p50, p95, p99 },
+    latencyMs: quantiles === undefined ? null : { p50, p95, p99 },
+    lastUsedAt: lastUsedAt === 0 ? null : lastUsedAt,
   }
 }
 
+const order = ['keyId', 'owner', 'route', 'model', 'day', 'month'] as const
+
 function compareRows(one: Row, other: Row): number {
-  return compare(one.keyId, other.keyId) || compare(one.owner, other.owner) || compare(one.day, other.day)
+  for (const field of order) {
+    const compared = compare(one[field], other[field])
+    if (compared !== 0) return compared
+  }
+  return 0
 }
 
 function compare(one: string | null, other: string | null): number {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { createFakeLedger } from '../../../test/adapters/fake-ledger.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
 import type { Sentiment } from '../../models/sentiment/sentiment-model.ts'
 
@@ -38,6 +39,22 @@ describe('POST /predict', () => {
       headers: asKey(keys.right),
     })
     expect(byQuery.json()).toMatchObject({ text: 'great stuff', sentiment: 'positive' })
+  })
+
+  test('the record of a prediction, and of one that was refused, names the model', async () => {
+    const ledger = createFakeLedger()
+    const { app, keys } = await open({ ward: { ledger } })
+    await app.inject(predict(asKey(keys.right), text))
+    await app.inject(predict(asKey(keys.right), '{"texts":["good"]}', '/models/constant/predict/batch'))
+    await app.inject(predict(asKey(keys.wrong), text))
+    await app.inject({ url: '/v1/keys/self', headers: asKey(keys.right) })
+    const requests = ledger.entries.filter(({ event }) => event.startsWith('request.'))
+    expect(requests.map(({ route, detail }) => [route, detail])).toEqual([
+      ['/predict', { model: 'constant' }],
+      ['/models/constant/predict/batch', { model: 'constant' }],
+      ['/predict', { model: 'constant' }],
+      ['/v1/keys/self', null],
+    ])
   })
 
   test('a wrong key, and none, are refused before the body is looked at, and the model is not called', async () => {

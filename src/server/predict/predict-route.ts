@@ -18,7 +18,7 @@ import { submitPrediction } from './submit-prediction.ts'
 
 /** What asking a model demands: the scope for all of them, or for this one. */
 export function predictDemand({ name }: Pick<ServedModel, 'name'>): Demand {
-  return { anyScope: [defaultScope, modelScope(name)] }
+  return { anyScope: [defaultScope, modelScope(name)], model: name }
 }
 
 /** One input in, its prediction out, at once or as a job. */

@@ -27,14 +27,19 @@ const recordExample = {
 
 const usageExample = {
   key_id: '7Qm2xT0bKc9Z',
+  key_name: 'production',
   owner: null,
+  route: null,
+  model: null,
   day: '2027-01-31',
+  month: null,
   requests: 1_190,
   admitted: 1_190,
   operational: 12,
   refused: { rate_limited: 14 },
   measures: { requests: 1_190, characters: 84_310 },
   latency_ms: { p50: 1.9, p95: 4.2, p99: 9.8 },
+  last_used_at: '2027-01-31T23:59:12.402Z',
 }
 
 /** What the routes over the ledger take, checked by Fastify, and what OpenAPI says of them. */
@@ -66,7 +71,8 @@ export const ledgerRouteSchemas: Readonly<Record<'query' | 'usage', FastifySchem
     describes: {
       answers: {
         200: {
-          description: 'A row for each key, owner or day, as asked; latencies are of admitted requests.',
+          description:
+            'A row for each key, owner, route, model, day or month, as asked; latencies are of billable requests that were admitted.',
           schema: usageView,
           example: { usage: [usageExample] },
         },

@@ -4,7 +4,7 @@ import { createMemoryLedger } from '../../../../test/support/memory-ledger.ts'
 import { openTestApp, type TestApp } from '../../../../test/support/test-app.ts'
 import { Fault } from '../../../core/fault.ts'
 import { type LedgerEntry, ledgerEntry } from '../../../ledger/format/record.ts'
-import type { Ledger, LedgerQuery } from '../../../ledger/ledger.ts'
+import type { Ledger, LedgerQuery, UsageRow } from '../../../ledger/ledger.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
 
 const { privateKey: signingKey } = generateKeyPairSync('ed25519')
@@ -163,8 +163,12 @@ describe('GET /v1/usage', () => {
       usage: [
         {
           key_id: null,
+          key_name: null,
           owner: 'acme',
+          route: null,
+          model: null,
           day: null,
+          month: null,
           requests: 10,
           admitted: 8,
           operational: 0,
@@ -175,10 +179,34 @@ describe('GET /v1/usage', () => {
             p95: expect.closeTo(1.5, 0),
             p99: expect.closeTo(1.5, 0),
           },
+          last_used_at: '2026-01-01T00:18:00.000Z',
         },
         expect.objectContaining({ owner: 'globex', requests: 10, admitted: 8 }),
       ],
     })
+  })
+
+  test('names keys, as JSON and as CSV', async () => {
+    const { get, ward } = await open({
+      usage: async () => [
+        { ...row, keyId: issued.record.id, owner: 'acme', model: 'sentiment', requests: 3, admitted: 3 },
+        { ...row, keyId: 'AAAAAAAAAAAA', operational: 2 },
+      ],
+    })
+    const issued = await ward.keys.create({ name: '=Production' })
+    const row: UsageRow = {
+      ...{ keyId: null, owner: null, route: null, model: null, day: null, month: '2026-01' },
+      ...{ requests: 0, admitted: 0, operational: 0, refused: {}, measures: { requests: 3, tokens: 50 } },
+      ...{ latencyMs: null, lastUsedAt: null },
+    }
+    const { usage } = (await get('/v1/usage?by=key,model,month')).json()
+    expect(usage).toMatchObject([{ key_name: '=Production' }, { key_name: null, operational: 2 }])
+    const answer = await get('/v1/usage?by=key,model,month&format=csv')
+    expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8')
+    expect(answer.body).toBe(
+      'period,owner,key_id,key_name,route,model,requests,refused,tokens\r\n' +
+        `2026-01,acme,${issued.record.id},'=Production,,sentiment,3,0,50\r\n`,
+    )
   })
 
   test('without words is by key and day, of today and the 29 days before it', async () => {
@@ -203,10 +231,13 @@ describe('GET /v1/usage', () => {
     ])
   })
 
-  test.each(['by=week', 'by=key,key', 'by=', 'code=rate_limited'])('refuses ?%s', async (query) => {
-    const { get } = await open()
-    expect((await get(`/v1/usage?${query}`)).json()).toMatchObject({ status: 422, code: 'input_invalid' })
-  })
+  test.each(['by=week', 'by=key,key', 'by=', 'code=rate_limited', 'format=xml'])(
+    'refuses ?%s',
+    async (query) => {
+      const { get } = await open()
+      expect((await get(`/v1/usage?${query}`)).json()).toMatchObject({ status: 422, code: 'input_invalid' })
+    },
+  )
 })
 
 test('a ledger that cannot be read is a 503, never an empty answer', async () => {

@@ -5,7 +5,8 @@ import { adminScope, ledgerReadScope, usageReadScope } from '../../../core/scope
 import type { Demand } from '../../../guard/demand.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
 import { viewLedgerRecord } from '../../../ledger/query/record-view.ts'
-import { viewUsage } from '../../../ledger/query/usage-view.ts'
+import { formatUsageCsv } from '../../../ledger/query/usage-csv.ts'
+import { keyIdsOf, viewUsage } from '../../../ledger/query/usage-view.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
 import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
@@ -23,9 +24,12 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
   app.get<{ Querystring: UsageRequest }>(
     '/v1/usage',
     { config: { guard: adminOrScope(usageReadScope) }, schema: schemas.usage },
-    async ({ query }) => {
+    async ({ query }, reply) => {
       const rows = await ledgerOf(ward).usage(readUsageQuery(query, ward.clock()))
-      return { usage: rows.map(viewUsage) }
+      const names = await ward.keys.namesOf(keyIdsOf(rows))
+      const views = rows.map((row) => viewUsage(row, names))
+      if (query.format !== 'csv') return { usage: views }
+      return reply.type('text/csv; charset=utf-8').send(formatUsageCsv(views))
     },
   )
 }

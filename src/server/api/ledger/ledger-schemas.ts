@@ -3,7 +3,12 @@ import { isLedgerEvent, type LedgerEvent, ledgerCodes, ledgerEvents } from '../.
 import { parsePosition } from '../../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
-import { parseUsageGroups, type UsageView, usageDefaults } from '../../../ledger/query/usage-view.ts'
+import {
+  parseUsageGroups,
+  type UsageView,
+  usageDefaults,
+  usageGroups,
+} from '../../../ledger/query/usage-view.ts'
 
 /** What `GET /v1/ledger` takes; times as they were sent. */
 export interface LedgerRequest {
@@ -23,6 +28,7 @@ export interface LedgerRequest {
 /** What `GET /v1/usage` takes. */
 export interface UsageRequest extends Pick<LedgerRequest, 'key_id' | 'owner' | 'since' | 'until'> {
   readonly by?: string
+  readonly format: 'json' | 'csv'
 }
 
 const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()])
@@ -90,11 +96,14 @@ const usageFields = z.strictObject({
   by: z
     .string()
     .refine((text) => parseUsageGroups(text) !== undefined, {
-      message: 'Expected any of key, owner, day, each once and joined by commas',
+      message: `Expected any of ${usageGroups.join(', ')}, each once and joined by commas`,
     })
     .exactOptional()
-    .describe('What there is a row for, joined by commas; `key,day` where it is left out. Days are UTC.')
+    .describe(
+      'What there is a row for, joined by commas; `key,day` where it is left out. Days and months are UTC.',
+    )
     .meta({ examples: ['owner,day'] }),
+  format: z.enum(['json', 'csv']).default('json').describe('CSV has what customers are charged for.'),
 })
 
 export const usageQuery: z.ZodType<UsageRequest> = usageFields.refine(isForward, forwardFault)
@@ -113,7 +122,9 @@ export function readUsageQuery(request: UsageRequest, now: number): UsageQuery {
   return { ...common, since: common.since ?? defaults.since, by: by ?? defaults.by }
 }
 
-function readCommon(request: UsageRequest): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
+function readCommon(
+  request: Pick<LedgerRequest, 'key_id' | 'owner' | 'since' | 'until'>,
+): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
   const { key_id: keyId, owner, since, until } = request
   return {
     keyId,
@@ -168,14 +179,19 @@ export const usageView: z.ZodType<{ readonly usage: readonly UsageView[] }> = z.
   usage: z.array(
     z.object({
       key_id: optionalText,
+      key_name: optionalText,
       owner: optionalText,
+      route: optionalText.describe('The route’s pattern; `other` for all beyond the first 500.'),
+      model: optionalText.describe('As records have it in `detail.model`; `other` as with routes.'),
       day: optionalText,
+      month: optionalText,
       requests: count,
       admitted: count,
       operational: count.describe('Requests that no customer is charged for.'),
       refused: counts.describe('By code.'),
-      measures: counts,
+      measures: counts.describe('Of requests that customers are charged for.'),
       latency_ms: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable(),
+      last_used_at: z.iso.datetime().nullable().describe('When a request was admitted last.'),
     }),
   ),
 })

@@ -5,21 +5,23 @@ import { fillIndex } from './index/postings.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
 import { dropOldest } from './retention.ts'
 import type { LedgerThreadCalls, MaintenanceData } from './threads.ts'
+import { createUsageKeeper } from './usage/usage-keeper.ts'
 
 /** From this size on the write-ahead log is copied into the file, while commits go on. */
 const logBytes = 4 * 2 ** 20
-/** Longest turn before the next call is looked at; no commit ever waits so long for it. */
+/** Longest turn of the index and retention, and of usage, before the next call. */
 const turnMs = 500
 /** Commits come first: what cannot be done now is done next time. */
 const busyTimeoutMs = 100
 
-/** Maintains a ledger's file, as a thread: shortens its log, fills the index, drops the oldest. */
+/** Maintains a ledger's file, as a thread: its log, the index, sums of usage, retention. */
 export function createMaintenance({
   file,
   signingKey,
   retention,
 }: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'close'> {
   const logBounds = logBoundsOf(retention.bytes)
+  const usage = createUsageKeeper(file)
   let open: SqliteDatabase | undefined
 
   function use(): SqliteDatabase {
@@ -36,12 +38,17 @@ export function createMaintenance({
   return {
     maintain({ now }) {
       const database = use()
-      const deadline = performance.now() + turnMs
       shortenLog(database, file, logBounds)
+      // First: retention drops only what it counts. No commit of the ledger waits for it.
+      usage.fill(database, performance.now() + turnMs)
+      const deadline = performance.now() + turnMs
       while (fillIndex(database) && performance.now() < deadline);
-      return { dropped: dropOldest({ database, now, retention, signingKey, deadline }) }
+      usage.dropOld(database, now)
+      const counted = (): number => usage.counted(database)
+      return { dropped: dropOldest({ database, now, retention, signingKey, counted, deadline }) }
     },
     close() {
+      usage.close()
       open?.close()
       open = undefined
       return undefined

@@ -12,6 +12,8 @@ export interface DropOptions {
   readonly now: number
   readonly retention: LedgerRetention
   readonly signingKey: KeyObject
+  /** The last block whose records usage counts, durably: those behind it stay. */
+  readonly counted: () => number
   /** When to leave the rest for the next time, by `performance.now()`. */
   readonly deadline: number
 }
@@ -30,19 +32,23 @@ interface OldBlock {
   readonly max_at: number
 }
 
-/** Drops the oldest blocks beyond the retention, and frees their space. The newest block stays. */
+/**
+ * Drops the oldest blocks beyond the retention, and frees their space. The newest block stays, and
+ * so does what usage does not count yet.
+ */
 export function dropOldest(options: DropOptions): Maintained['dropped'] {
   const { database, retention, deadline } = options
   if (retention.ageMs === undefined && retention.bytes === undefined) return undefined
+  const counted = findOld(options).length === 0 ? 0 : options.counted()
   let records = 0
   let until = 0
   try {
     while (performance.now() < deadline) {
       // Before the transaction: commits need not wait if there is nothing to drop.
-      if (findOld(options).length === 0) break
+      if (findOld(options, counted).length === 0) break
       const blocks = inTransaction(database, () => {
         // Once more: another process may have dropped them meanwhile.
-        const old = findOld(options)
+        const old = findOld(options, counted)
         drop(options, old)
         return old
       })
@@ -59,14 +65,17 @@ export function dropOldest(options: DropOptions): Maintained['dropped'] {
   return until === 0 ? undefined : { records, until }
 }
 
-function findOld({ database, retention, now }: DropOptions): OldBlock[] {
+function findOld(
+  { database, retention, now }: DropOptions,
+  counted: number = Number.MAX_SAFE_INTEGER,
+): OldBlock[] {
   const oldest = database
     .prepare<OldBlock>(
       `SELECT block.id AS id, stream, stream.id AS streamId, first_seq, count, max_at
        FROM block JOIN stream ON stream.number = block.stream
-       WHERE block.id < (SELECT max(id) FROM block) ORDER BY block.id LIMIT ${blocksAtOnce}`,
+       WHERE block.id < (SELECT max(id) FROM block) AND block.id <= ? ORDER BY block.id LIMIT ${blocksAtOnce}`,
     )
-    .all()
+    .all(counted)
   const { ageMs = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = retention
   if (usedBytes(database) > bytes) return oldest
   const timeOf = createBlockTimes(database, now)

@@ -11,36 +11,34 @@ import {
 import type { LedgerRecord } from '../../../ledger/format/record.ts'
 import type { LedgerQuery } from '../../../ledger/ledger.ts'
 import { createMatcher, ledgerPageOf, type Matcher } from '../../../ledger/query/filter.ts'
-import { createUsageSum } from '../../../ledger/query/usage.ts'
+import type { SqliteDatabase } from '../database.ts'
 import { type BlockSource, createBlockSource, type FoundBlock } from './index/block-source.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 import type { LedgerThreadCalls, ReaderData } from './threads.ts'
+import { sumUsage } from './usage/sum-usage.ts'
 
 /** Answers queries, as a thread. The file is opened with the first call. */
 export function createLedgerSearch({
   file,
 }: ReaderData): Pick<LedgerThreadCalls, 'query' | 'usage' | 'close'> {
-  let open: { readonly source: BlockSource; readonly close: () => void } | undefined
+  let open: { readonly source: BlockSource; readonly database: SqliteDatabase } | undefined
 
-  function use(): BlockSource {
+  function use(): NonNullable<typeof open> {
     if (open === undefined) {
       const database = openLedgerDatabaseToRead(file)
-      open = { source: createBlockSource(database), close: () => database.close() }
+      open = { source: createBlockSource(database), database }
     }
-    return open.source
+    return open
   }
 
   return {
-    query: (query) => ledgerPageOf(findRecords(use(), query), query),
+    query: (query) => ledgerPageOf(findRecords(use().source, query), query),
     usage(query) {
-      const sum = createUsageSum(query)
-      const matcher = createMatcher(query)
-      for (const block of use().find(query, 'oldest', undefined))
-        forMatches(block, matcher, (entry) => sum.add(decodeEntry(entry)))
-      return sum.rows()
+      const { database, source } = use()
+      return sumUsage({ file, ledger: database, blocks: source }, query)
     },
     close() {
-      open?.close()
+      open?.database.close()
       open = undefined
       return undefined
     },

@@ -12,11 +12,15 @@ export interface FoundBlock {
 
 /** Finds the blocks that may have matches of a filter. */
 export interface BlockSource {
-  /** @param from the first block to look at, in the order; undefined: where the order begins */
+  /**
+   * @param from the first block to look at, in the order; undefined: where the order begins
+   * @param until the last one; undefined: where the order ends
+   */
   readonly find: (
     filter: LedgerFilter,
     order: LedgerQuery['order'],
     from: number | undefined,
+    until?: number,
   ) => Iterable<FoundBlock>
 }
 
@@ -63,13 +67,16 @@ export function createBlockSource(database: SqliteDatabase): BlockSource {
   }
 
   return {
-    *find(filter, order, from) {
+    *find(filter, order, from, until) {
       const end = newest.get()?.id ?? 0
-      const [first, last] = order === 'oldest' ? [from ?? 1, end] : [1, Math.min(from ?? end, end)]
+      const [first, last] =
+        order === 'oldest'
+          ? [from ?? 1, Math.min(until ?? end, end)]
+          : [until ?? 1, Math.min(from ?? end, end)]
       const term = termOf(filter)
       if (term === undefined) return yield* scan(filter, order, first, last)
       const border = indexedUntil(database)
-      const indexed = look(filter, postings.find(term, border, order), first, last)
+      const indexed = first > border ? [] : look(filter, postings.find(term, border, order), first, last)
       const rest = scan(filter, order, Math.max(first, border + 1), last)
       if (order === 'newest') yield* rest
       yield* indexed

@@ -1,0 +1,90 @@
+import { LatencyHistogram } from './latency-histogram.ts'
+import type { UsageEntry } from './usage-entry.ts'
+
+/** What was used, summed up. */
+export interface UsageCounts {
+  requests: number
+  admitted: number
+  operational: number
+  /** When a request was admitted last; 0 for none. */
+  lastUsedAt: number
+  /** By code. */
+  readonly refused: Map<string, number>
+  readonly measures: Map<string, number>
+  readonly latenciesUs: LatencyHistogram
+}
+
+/** Measures of one row beyond so many are counted as `other`: apps make names of what they like. */
+const measuresMax = 100
+const otherMeasure = 'other'
+
+export function createUsageCounts(): UsageCounts {
+  return {
+    requests: 0,
+    admitted: 0,
+    operational: 0,
+    lastUsedAt: 0,
+    refused: new Map(),
+    measures: new Map(),
+    latenciesUs: new LatencyHistogram(),
+  }
+}
+
+/**
+ * Adds an entry. `requests` is the sum of `measures.requests`; a refusal of a version that recorded
+ * none counts as one there. A streamed answer counts by its `finished` record, which has its
+ * measures. An admitted request without `requests` is operational, and counts as nothing else.
+ */
+export function addEntry(counts: UsageCounts, entry: UsageEntry): void {
+  const { event, code, latencyUs, measures } = entry
+  const requests = amountOf(measures, 'requests')
+  switch (event) {
+    case 'requests.summarized':
+      // Older versions counted refusals as requests.
+      counts.requests += requests ?? 0
+      addTo(counts.refused, code ?? '', (amountOf(measures, 'refused') ?? 0) + (requests ?? 0))
+      return
+    case 'request.refused':
+    case 'request.failed':
+      counts.requests += requests ?? 1
+      addTo(counts.refused, code ?? '', 1)
+      break
+    case 'request.started':
+      counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)
+      break
+    default:
+      counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)
+      if (requests === undefined) {
+        counts.operational += 1
+        return
+      }
+      counts.requests += requests
+      counts.admitted += 1
+      if (latencyUs !== null) counts.latenciesUs.add(latencyUs)
+  }
+  for (const [name, amount] of measures) addMeasure(counts, name, amount)
+}
+
+function amountOf(measures: UsageEntry['measures'], wanted: string): number | undefined {
+  for (const [name, amount] of measures) if (name === wanted) return amount
+  return undefined
+}
+
+/** Adds what was summed up elsewhere. */
+export function addCounts(counts: UsageCounts, other: UsageCounts): void {
+  counts.requests += other.requests
+  counts.admitted += other.admitted
+  counts.operational += other.operational
+  counts.lastUsedAt = Math.max(counts.lastUsedAt, other.lastUsedAt)
+  for (const [code, count] of other.refused) addTo(counts.refused, code, count)
+  for (const [name, amount] of other.measures) addMeasure(counts, name, amount)
+  counts.latenciesUs.addAll(other.latenciesUs)
+}
+
+function addMeasure({ measures }: UsageCounts, name: string, amount: number): void {
+  addTo(measures, measures.size < measuresMax || measures.has(name) ? name : otherMeasure, amount)
+}
+
+function addTo(sums: Map<string, number>, name: string, amount: number): void {
+  sums.set(name, (sums.get(name) ?? 0) + amount)
+}
