@@ -33,7 +33,9 @@ export function measure(answers: readonly Sentiment[], labels: readonly Label[])
     ({ scores }, index) => scores.positive >= scores.negative === (polarLabels[index] === 2),
   )
   const sureness = polar.map(({ scores }) => {
-    const positive = scores.positive / (scores.positive + scores.negative)
+    const polarScore = scores.positive + scores.negative
+    // Neither is left among the four digits of a text that is all but certainly neutral.
+    const positive = polarScore === 0 ? 0.5 : scores.positive / polarScore
     return Math.max(positive, 1 - positive)
   })
   const measures = {

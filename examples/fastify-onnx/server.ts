@@ -30,7 +30,7 @@ app.post<{ Body: { text: string } }>(
     const positive = await predict(request.body.text)
     return {
       sentiment: positive >= 0.5 ? 'positive' : 'negative',
-      confidence: Math.round(100 * Math.max(positive, 1 - positive)) / 100,
+      confidence: Math.round(10_000 * Math.max(positive, 1 - positive)) / 10_000,
     }
   },
 )

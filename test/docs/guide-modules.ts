@@ -1,3 +1,5 @@
+import { type Block, fileOf, readBlocks } from './page-blocks.ts'
+
 /**
  * The snippets of a guide as modules that run.
  *
@@ -15,13 +17,6 @@ export interface GuideModules {
   readonly files: ReadonlyMap<string, string>
   /** How many results the page states. */
   readonly stated: number
-}
-
-interface Block {
-  readonly language: string
-  /** Index of the line after the opening fence. */
-  readonly start: number
-  readonly lines: readonly string[]
 }
 
 /** Languages of blocks that are shown and not run. Everything else must be `ts`. */
@@ -48,25 +43,6 @@ export function createGuideModules(name: string, text: string): GuideModules {
     runs.filter((block) => fileOf(block) === undefined),
   )
   return { files: files.set('page.ts', page.text), stated: page.stated }
-}
-
-function fileOf({ lines }: Block): string | undefined {
-  return /^\/\/ ([\w./-]+\.ts)$/.exec(lines[0] ?? '')?.[1]
-}
-
-function readBlocks(text: string): readonly Block[] {
-  const blocks: Block[] = []
-  let open: { language: string; start: number } | undefined
-  for (const [index, line] of text.split('\n').entries()) {
-    if (!line.trimStart().startsWith('```')) continue
-    if (open === undefined) open = { language: line.trim().slice(3), start: index + 1 }
-    else {
-      blocks.push({ ...open, lines: text.split('\n').slice(open.start, index) })
-      open = undefined
-    }
-  }
-  if (open !== undefined) throw new Error(`line ${open.start}: the block has no end`)
-  return blocks
 }
 
 /** One module of all blocks, each nested in the one before it, so that it may redeclare a name. */

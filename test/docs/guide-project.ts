@@ -20,8 +20,6 @@ const { PATH } = process.env
 /** A user's project in a temporary folder; its `modelward` is this repository's sources. */
 export interface GuideProject extends Disposable {
   readonly add: (guide: string, modules: GuideModules) => Promise<void>
-  /** Writes a file that a guide expects to exist. */
-  readonly write: (guide: string, file: string, bytes: Uint8Array) => void
   /** TypeScript's errors in all modules, in strict mode; empty without errors. */
   readonly typeCheck: () => Promise<string>
   /** Runs a module of a guide; its standard output. Rejects with its standard error if it fails. */
@@ -66,7 +64,6 @@ export function createGuideProject(): GuideProject {
         )
       }
     },
-    write: (guide, file, bytes) => writeFileSync(join(folder, guide, file), bytes),
     async typeCheck() {
       return run(resolve('node_modules/.bin/tsc'), ['-p', '.', '--pretty', 'false'], { cwd: folder }).then(
         () => '',
@@ -128,7 +125,7 @@ const tsconfig = {
 }
 
 /** Eleven free ports below the ephemeral range, so that no connection of another test takes one. */
-async function freePorts(): Promise<readonly number[]> {
+export async function freePorts(): Promise<readonly number[]> {
   const ports = new Set<number>()
   while (ports.size < 11) {
     const port = randomInt(10_000, 32_768)

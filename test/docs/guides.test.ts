@@ -2,14 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
-import { softmaxNetwork } from '../models/networks.ts'
-import { encodeOnnx } from '../models/onnx-file.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject, type GuideServer } from './guide-project.ts'
 
 const guides = [
-  ...['fastify', 'hono', 'express', 'web', 'from-fastapi', 'testing', 'openapi', 'limits', 'ledger'],
-  ...['jobs', 'webhooks', 'models', 'onnx'],
+  ...['fastify', 'hono', 'express', 'web', 'testing', 'openapi', 'limits', 'ledger'],
+  ...['jobs', 'webhooks', 'models', 'transformers'],
 ]
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
@@ -21,7 +19,6 @@ beforeAll(async () => {
     modules.set(guide, made)
     await project.add(guide, made)
   }
-  project.write('onnx', 'softmax.onnx', encodeOnnx(softmaxNetwork))
 })
 afterAll(() => project[Symbol.dispose]())
 

@@ -112,24 +112,28 @@ test('once the owner has taken the keys and deleted the file, no later start wri
   }
 })
 
-test('curl as the README writes it gets 403, 401 and the sentiment', async () => {
+test('curl as the README writes it gets the sentiment with the demo key, 403 with a wrong one, 401 with none', async () => {
   using folder = temporaryFolder()
   await using server = await npmStart('--data', folder.path, '--port', '0')
   const { demo } = JSON.parse(readFileSync(join(folder.path, 'first-keys.json'), 'utf8')) as { demo: string }
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const commands = readme.match(/^curl -i http:\/\/127\.0\.0\.1:8000\/predict .*$/gm) ?? []
-  expect(commands).toHaveLength(3)
-  const answers = commands.map((command) =>
-    execFileSync('sh', ['-c', command.replace(':8000', `:${server.port}`).replace('mw_live_…', demo)], {
+  const [command = ''] = /^curl http:\/\/127\.0\.0\.1:8000\/predict .*$/m.exec(readme) ?? []
+  const answers = [
+    { key: demo, text: command },
+    { key: 'wrong', text: command },
+    { key: '', text: command.replace(' -H "X-API-Key: $KEY"', '') },
+  ].map(({ key, text }) =>
+    execFileSync('sh', ['-c', text.replace('curl', 'curl -i').replace(':8000', `:${server.port}`)], {
       encoding: 'utf8',
+      env: { ...process.env, KEY: key },
       stdio: ['ignore', 'pipe', 'ignore'],
     }),
   )
   expect(answers.map((answer) => answer.slice(0, 12))).toEqual([
+    'HTTP/1.1 200',
     'HTTP/1.1 403',
     'HTTP/1.1 401',
-    'HTTP/1.1 200',
   ])
-  expect(answers[0]).toContain('Invalid API key')
-  expect(answers[2]).toContain('"sentiment":"positive"')
+  expect(answers[0]).toContain('"sentiment":"positive"')
+  expect(answers[1]).toContain('Invalid API key')
 })

@@ -12,9 +12,9 @@ export type SentimentClass = 'positive' | 'negative' | 'neutral'
 export interface Sentiment {
   /** The class with the highest score. */
   readonly sentiment: SentimentClass
-  /** The score of that class, 0…1. */
+  /** The score of that class, 0…1, with four digits. */
   readonly confidence: number
-  /** One probability per class, each 0…1; together 1. */
+  /** One probability per class, each 0…1 with four digits; together 1, to within 0.0001. */
   readonly scores: Readonly<Record<SentimentClass, number>>
 }
 
@@ -151,5 +151,18 @@ function toSentiment(positive: number, negative: number, neutral: number): Senti
     sentiment = 'negative'
     confidence = negative
   }
-  return { sentiment, confidence, scores: { positive, negative, neutral } }
+  return {
+    sentiment,
+    confidence: toFourDigits(confidence),
+    scores: {
+      positive: toFourDigits(positive),
+      negative: toFourDigits(negative),
+      neutral: toFourDigits(neutral),
+    },
+  }
+}
+
+/** More digits than these would claim a precision that no calibration has. */
+function toFourDigits(share: number): number {
+  return Math.round(share * 10_000) / 10_000
 }

@@ -18,15 +18,17 @@ const identity = {
 const sentiment = z.object({
   text: z.string(),
   sentiment: z.enum(['positive', 'negative', 'neutral']),
-  confidence: score.describe('The score of that sentiment.'),
-  scores: z.object({ positive: score, negative: score, neutral: score }).describe('Together 1.'),
+  confidence: score.describe('The score of that sentiment, with four digits.'),
+  scores: z
+    .object({ positive: score, negative: score, neutral: score })
+    .describe('Together 1, to within 0.0001.'),
   ...identity,
 })
 const sentimentExample = {
   text: 'I love this great product',
   sentiment: 'positive',
-  confidence: 0.98,
-  scores: { positive: 0.98, negative: 0.01, neutral: 0.01 },
+  confidence: 0.9998,
+  scores: { positive: 0.9998, negative: 0, neutral: 0.0002 },
   model: 'sentiment',
   model_version: 'sentiment-1',
 }
