@@ -2,6 +2,7 @@ import type { Bench, BenchResult, Target } from '../bench.ts'
 import { formatNumber, formatSpread, spreadOf } from '../statistics.ts'
 import { type Appended, measureAppend } from './measure-append.ts'
 import { measureQuery, type Queried } from './measure-query.ts'
+import { measureKeyUsage, measureMonthUsage, type Summed, usageRows } from './measure-usage.ts'
 
 /**
  * In flight at once: one, as many as a busy server has, and so many that a commit is never small.
@@ -13,6 +14,12 @@ const depths = [1, 64, 4_096] as const
  */
 const keyCounts = [100, 100_000] as const
 
+/** All records of one key; and what usage of a month is summed up by. */
+const keyRecords = 100_000
+const monthGroups = [['day'], ['owner'], ['key'], ['key', 'day']] as const
+
+/** Usage, by what it is of. */
+type Usages = ReadonlyMap<string, Summed>
 type Appends = ReadonlyMap<number, readonly Appended[]>
 type Queries = ReadonlyMap<number, Queried>
 
@@ -29,16 +36,28 @@ export const benchLedger: Bench = async ({ rounds = 3, seconds = 5, records = 1_
     tell(`${records.toLocaleString('en')} records of ${keys.toLocaleString('en')} keys`)
     queries.set(keys, await measureQuery(records, keys))
   }
-  return report(appends, queries, records)
+  return report(appends, queries, await measureUsages(tell), records)
 }
 
-function report(appends: Appends, queries: Queries, records: number): BenchResult {
+async function measureUsages(tell: Parameters<Bench>[1]): Promise<Usages> {
+  tell(`usage of a key with ${keyRecords.toLocaleString('en')} records`)
+  const ofKey = await measureKeyUsage(keyRecords)
+  tell(`usage of 30 days over ${usageRows.toLocaleString('en')} rows`)
+  const ofMonth = await measureMonthUsage(monthGroups)
+  const month = monthGroups.map((by, index) => [`30 days, by ${by.join()}`, ofMonth[index]] as const)
+  return new Map([
+    ['a key', ofKey],
+    ...month.flatMap(([name, summed]) => (summed ? [[name, summed] as const] : [])),
+  ])
+}
+
+function report(appends: Appends, queries: Queries, usages: Usages, records: number): BenchResult {
   const count = records.toLocaleString('en')
   const slowest = Math.max(...[...queries.values()].map(({ last100Ms }) => last100Ms.p50))
   const largest = Math.max(...[...queries.values()].map(({ bytesPerRecord }) => bytesPerRecord))
   return {
     name: 'ledger',
-    tables: [appendTable(appends), queryTable(queries, count)],
+    tables: [appendTable(appends), queryTable(queries, count), usageTable(usages)],
     targets: [
       rateTarget(appends, 64, 200_000),
       rateTarget(appends, 4_096, 400_000),
@@ -48,6 +67,8 @@ function report(appends: Appends, queries: Queries, records: number): BenchResul
         measured: `${slowest.toFixed(1)} ms`,
         isMet: slowest <= 20,
       },
+      usageTarget(usages, 'a key', 100),
+      usageTarget(usages, '30 days, by day', 300),
       {
         name: 'on the disk, a record',
         wanted: '≤ 250 bytes',
@@ -59,9 +80,14 @@ function report(appends: Appends, queries: Queries, records: number): BenchResul
       'An append is done once its commit is on the disk: with few in flight the disk decides.',
       'Appends are made, encoded, chained, committed, indexed and checkpointed in one process, threads included.',
       'Query times are those of a reader in another connection, its thread included, after one query that does not count.',
+      `Usage of a key: ${keyRecords.toLocaleString('en')} records, all of it. 30 days: ${usageRows.toLocaleString('en')} rows of 1,000 keys, an hour each, written as the roll-up writes them.`,
       'Bytes a record: all of the ledger’s files after a clean close, the index included, divided by the records.',
     ],
-    samples: { appends: Object.fromEntries(appends), queries: Object.fromEntries(queries) },
+    samples: {
+      appends: Object.fromEntries(appends),
+      queries: Object.fromEntries(queries),
+      usages: Object.fromEntries(usages),
+    },
   }
 }
 
@@ -72,6 +98,24 @@ function rateTarget(appends: Appends, depth: (typeof depths)[number], least: num
     wanted: `≥ ${formatNumber(least, 0)} records/s`,
     measured: formatSpread(rate, 0),
     isMet: rate.median >= least,
+  }
+}
+
+function usageTarget(usages: Usages, name: string, most: number): Target {
+  const { p50Ms = Number.NaN } = usages.get(name) ?? {}
+  return {
+    name: `usage of ${name} (p50)`,
+    wanted: `≤ ${most} ms`,
+    measured: `${p50Ms.toFixed(1)} ms`,
+    isMet: p50Ms <= most,
+  }
+}
+
+function usageTable(usages: Usages): BenchResult['tables'][number] {
+  return {
+    title: 'Usage',
+    columns: ['of', 'p50 ms', 'worst of 10, ms'],
+    rows: [...usages].map(([name, { p50Ms, maxMs }]) => [name, p50Ms.toFixed(1), maxMs.toFixed(1)]),
   }
 }
 

@@ -1,5 +1,3 @@
-import { VarintReader, writeVarint } from '../format/encoding.ts'
-
 /** Buckets to each doubling: the middle of one is at most 1/128 away from whatever lies in it. */
 const bucketsPerDoubling = 64
 const doublingBits = Math.log2(bucketsPerDoubling)
@@ -10,7 +8,10 @@ const encodedMax = 64
 
 /** Counts by bucket while they are added up; all 0 in between. One serves all histograms. */
 const table = new Float64Array(bucketsMax)
-const varint = new VarintReader()
+
+/** Digits of five bits, from this character on; those of the next 32 say that more follow. */
+const firstDigit = 0x30
+const separator = ' '
 
 /**
  * Counts whole numbers from 0 on in buckets that widen with the number, as HdrHistogram does:
@@ -19,23 +20,16 @@ const varint = new VarintReader()
  */
 export class LatencyHistogram {
   readonly #counts = new Map<number, number>()
-  readonly #encoded: Uint8Array[] = []
+  readonly #encoded: string[] = []
 
   add(value: number): void {
     const bucket = bucketOf(value)
     this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
   }
 
-  /** Adds all that another one counted. */
-  addAll(other: LatencyHistogram): void {
-    for (const [bucket, count] of other.#counts)
-      this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count)
-    for (const bytes of other.#encoded) this.addEncoded(bytes)
-  }
-
-  /** Adds what `encode` gave. */
-  addEncoded(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#encoded.push(bytes)
+  /** Adds what `encode` gave, once or several times, joined by spaces. */
+  addEncoded(text: string): void {
+    if (text !== '') this.#encoded.push(text)
     if (this.#encoded.length >= encodedMax)
       this.#addUp((low, high) => {
         for (let bucket = low; bucket <= high; bucket += 1) {
@@ -46,20 +40,19 @@ export class LatencyHistogram {
       })
   }
 
-  /** The buckets in use, rising, as varints: the distance from the one before, and the count. */
-  encode(): Uint8Array {
-    const bytes: number[] = []
-    this.#addUp((low, high) => {
+  /** The buckets in use, rising: the distance from the one before, and the count. */
+  encode(): string {
+    return this.#addUp((low, high) => {
+      let text = ''
       let before = 0
       for (let bucket = low; bucket <= high; bucket += 1) {
         const count = table[bucket] ?? 0
         if (count === 0) continue
-        writeVarint(bytes, bytes.length, bucket - before)
-        writeVarint(bytes, bytes.length, count)
+        text += digitsOf(bucket - before) + digitsOf(count)
         before = bucket
       }
+      return text
     })
-    return Uint8Array.from(bytes)
   }
 
   /**
@@ -85,33 +78,66 @@ export class LatencyHistogram {
 
   /** Has all counts in the table while `use` runs; it gets the first and the last bucket in use. */
   #addUp<T>(use: (low: number, high: number) => T): T {
-    let low = bucketsMax
-    let high = -1
-    const count = (bucket: number, times: number): void => {
-      if (!(bucket < bucketsMax)) throw new RangeError('ledger: a histogram has too large a number')
-      table[bucket] = (table[bucket] ?? 0) + times
-      if (bucket < low) low = bucket
-      if (bucket > high) high = bucket
-    }
+    const range = { low: bucketsMax, high: -1 }
     try {
-      for (const [bucket, times] of this.#counts) count(bucket, times)
-      for (const bytes of this.#encoded) readEncoded(bytes, count)
-      return use(low, high)
+      for (const [bucket, count] of this.#counts) addToTable(range, bucket, count)
+      for (const text of this.#encoded) addEncodedToTable(range, text)
+      return use(range.low, range.high)
     } finally {
-      table.fill(0, low, high + 1)
+      table.fill(0, range.low, range.high + 1)
     }
   }
 }
 
-function readEncoded(bytes: Uint8Array, count: (bucket: number, times: number) => void): void {
+interface Range {
+  low: number
+  high: number
+}
+
+function addToTable(range: Range, bucket: number, count: number): void {
+  if (!(bucket < bucketsMax)) throw new RangeError('ledger: a histogram has too large a number')
+  table[bucket] = (table[bucket] ?? 0) + count
+  if (bucket < range.low) range.low = bucket
+  if (bucket > range.high) range.high = bucket
+}
+
+function addEncodedToTable(range: Range, text: string): void {
   let bucket = 0
-  for (let at = 0; at < bytes.length; at = varint.at) {
-    const distance = varint.read(bytes, at, bytes.length)
-    const times = distance < 0 ? -1 : varint.read(bytes, varint.at, bytes.length)
-    if (times < 0) throw new RangeError('ledger: a histogram ends too early')
-    bucket += distance
-    count(bucket, times)
+  for (let at = 0; at < text.length; )
+    if (text[at] === separator) {
+      bucket = 0
+      at += 1
+    } else {
+      bucket += numberAt(text, at)
+      addToTable(range, bucket, numberAt(text, numberEnd))
+      at = numberEnd
+    }
+}
+
+/** Where the number that was read last ended: a second result, without an object for it. */
+let numberEnd = 0
+
+function numberAt(text: string, start: number): number {
+  let value = 0
+  let scale = 1
+  for (let at = start; at < text.length; scale *= 32) {
+    const digit = text.charCodeAt(at++) - firstDigit
+    if (!(digit >= 0 && digit < 64)) break
+    value += (digit % 32) * scale
+    if (digit < 32) {
+      numberEnd = at
+      return value
+    }
   }
+  throw new RangeError('ledger: a histogram is damaged')
+}
+
+function digitsOf(value: number): string {
+  let digits = ''
+  let rest = value
+  for (; rest >= 32; rest = Math.floor(rest / 32))
+    digits += String.fromCharCode(firstDigit + 32 + (rest % 32))
+  return digits + String.fromCharCode(firstDigit + rest)
 }
 
 function bucketOf(value: number): number {

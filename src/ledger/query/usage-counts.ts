@@ -42,12 +42,12 @@ export function addEntry(counts: UsageCounts, entry: UsageEntry): void {
     case 'requests.summarized':
       // Older versions counted refusals as requests.
       counts.requests += requests ?? 0
-      addTo(counts.refused, code ?? '', (amountOf(measures, 'refused') ?? 0) + (requests ?? 0))
+      addRefused(counts, code ?? '', (amountOf(measures, 'refused') ?? 0) + (requests ?? 0))
       return
     case 'request.refused':
     case 'request.failed':
       counts.requests += requests ?? 1
-      addTo(counts.refused, code ?? '', 1)
+      addRefused(counts, code ?? '', 1)
       break
     case 'request.started':
       counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)
@@ -70,21 +70,11 @@ function amountOf(measures: UsageEntry['measures'], wanted: string): number | un
   return undefined
 }
 
-/** Adds what was summed up elsewhere. */
-export function addCounts(counts: UsageCounts, other: UsageCounts): void {
-  counts.requests += other.requests
-  counts.admitted += other.admitted
-  counts.operational += other.operational
-  counts.lastUsedAt = Math.max(counts.lastUsedAt, other.lastUsedAt)
-  for (const [code, count] of other.refused) addTo(counts.refused, code, count)
-  for (const [name, amount] of other.measures) addMeasure(counts, name, amount)
-  counts.latenciesUs.addAll(other.latenciesUs)
+export function addRefused({ refused }: UsageCounts, code: string, count: number): void {
+  refused.set(code, (refused.get(code) ?? 0) + count)
 }
 
-function addMeasure({ measures }: UsageCounts, name: string, amount: number): void {
-  addTo(measures, measures.size < measuresMax || measures.has(name) ? name : otherMeasure, amount)
-}
-
-function addTo(sums: Map<string, number>, name: string, amount: number): void {
-  sums.set(name, (sums.get(name) ?? 0) + amount)
+export function addMeasure({ measures }: UsageCounts, measure: string, amount: number): void {
+  const name = measures.size < measuresMax || measures.has(measure) ? measure : otherMeasure
+  measures.set(name, (measures.get(name) ?? 0) + amount)
 }

@@ -1,5 +1,5 @@
 import type { UsageGroup, UsageQuery, UsageRow } from '../ledger.ts'
-import { addCounts, addEntry, createUsageCounts, type UsageCounts } from './usage-counts.ts'
+import { addEntry, createUsageCounts, type UsageCounts } from './usage-counts.ts'
 import type { UsageEntry } from './usage-entry.ts'
 
 /** Whose usage, and when: milliseconds since the epoch. */
@@ -8,8 +8,8 @@ export type UsageSubject = Pick<UsageEntry, 'at' | 'keyId' | 'owner' | 'route' |
 /** Sums up usage, entry by entry, in memory that grows with the rows and not with the entries. */
 export interface UsageSum {
   readonly add: (entry: UsageEntry) => void
-  /** Adds what was summed up before, of one subject within one day. */
-  readonly addCounts: (subject: UsageSubject, counts: UsageCounts) => void
+  /** Where to add what was summed up before, of one subject within one day. */
+  readonly countsOf: (subject: UsageSubject) => UsageCounts
   /** In the order of key, owner, route, model, day and month. */
   readonly rows: () => readonly UsageRow[]
 }
@@ -69,7 +69,7 @@ export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
 
   return {
     add: (entry) => addEntry(countsOf(entry), entry),
-    addCounts: (subject, counts) => addCounts(countsOf(subject), counts),
+    countsOf,
     rows: () => [...rows.values()].toSorted(compareRows).map(resultOf),
   }
 }

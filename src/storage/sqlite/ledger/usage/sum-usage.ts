@@ -5,7 +5,7 @@ import { inTransaction } from '../../transaction.ts'
 import type { BlockSource } from '../index/block-source.ts'
 import { forUsageEntries, isOf, oldestBlock } from './fill-usage.ts'
 import { openUsageDatabaseToRead, readFilled } from './usage-database.ts'
-import { readUsage, type UsageWidth, usageWidths } from './usage-table.ts'
+import { addUsage, type UsageWidth, usageWidths } from './usage-table.ts'
 
 const [hourMs, dayMs] = usageWidths
 
@@ -83,9 +83,7 @@ function addBuckets(
     `SELECT first_block AS first, last_block AS last FROM bucket WHERE width = ${hourMs} AND bucket = ?`,
   )
   const addSpan = (width: UsageWidth, span: Span): void => {
-    if (span.since >= span.until) return
-    for (const { subject, counts } of readUsage(usage, width, { ...query, ...span }))
-      sum.addCounts(subject, counts)
+    if (span.since < span.until) addUsage(usage, width, { ...query, ...span }, sum.countsOf)
   }
   const ranges: RecordRange[] = []
   const { parts, hours, days } = divide(query)

@@ -31,7 +31,7 @@ CREATE TABLE usage (
   last_used_at INTEGER NOT NULL,
   refused TEXT NOT NULL,
   measures TEXT NOT NULL,
-  latencies BLOB NOT NULL,
+  latencies TEXT NOT NULL,
   PRIMARY KEY (width, bucket, key_id, owner, route, model)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE bucket (

@@ -1,7 +1,7 @@
-import type { UsageQuery } from '../../../../ledger/ledger.ts'
+import type { UsageGroup, UsageQuery } from '../../../../ledger/ledger.ts'
 import type { UsageSubject } from '../../../../ledger/query/usage.ts'
-import { addCounts, createUsageCounts, type UsageCounts } from '../../../../ledger/query/usage-counts.ts'
-import { readValue, type SqliteDatabase, type SqlValue } from '../../database.ts'
+import { addMeasure, addRefused, type UsageCounts } from '../../../../ledger/query/usage-counts.ts'
+import { readValue, type SqliteDatabase } from '../../database.ts'
 
 /** Usage is kept by hour and by day (milliseconds), so that a sum of months reads few rows. */
 export const usageWidths = [3_600_000, 86_400_000] as const
@@ -31,16 +31,9 @@ type CountCells = readonly [
   lastUsedAt: number,
   refused: string,
   measures: string,
-  latencies: Uint8Array,
+  latencies: string,
 ]
-type RowCells = readonly [
-  bucket: number,
-  keyId: string,
-  owner: string,
-  route: string,
-  model: string,
-  ...counts: CountCells,
-]
+type RowCells = readonly [keyId: string, owner: string, route: string, model: string, ...counts: CountCells]
 
 const countColumns = 'requests, admitted, operational, last_used_at, refused, measures, latencies'
 
@@ -69,12 +62,9 @@ export function createUsageWriter(usage: SqliteDatabase): (group: UsageGroupCoun
       name = [other, other]
       stored = find.get(...key, owner, ...name)
     }
-    let sum = counts
-    if (stored !== undefined) {
-      sum = countsOf(stored)
-      addCounts(sum, counts)
-    }
-    put.run(...key, owner, ...name, ...cellsOf(sum))
+    // The counts are the caller's no longer: what was stored is added to them.
+    if (stored !== undefined) addCells(counts, stored)
+    put.run(...key, owner, ...name, ...cellsOf(counts))
   }
 }
 
@@ -92,35 +82,56 @@ function createNameBound(usage: SqliteDatabase, kind: 'route' | 'model'): (text:
   }
 }
 
-type UsageSpan = Pick<UsageQuery, 'keyId' | 'owner'> & { readonly since: number; readonly until: number }
+/** Rows added up: a row costs more to read than to add. Texts may be joined as they are. */
+const summedColumns = `
+  total(requests), total(admitted), total(operational), max(last_used_at),
+  coalesce(group_concat(nullif(refused, ''), ','), ''),
+  coalesce(group_concat(nullif(measures, ''), ','), ''),
+  group_concat(latencies, ' ')`
 
-/** What is stored of buckets that begin from `since` on and before `until`. */
-export function* readUsage(
+/** Adds what is stored of buckets that begin within the query's span. */
+export function addUsage(
   usage: SqliteDatabase,
   width: UsageWidth,
-  { since, until, keyId, owner }: UsageSpan,
-): Iterable<UsageGroupCounts> {
-  const wanted: SqlValue[] = [width, since, until]
-  let sql = `SELECT usage.bucket, key_id, owner, route, model, ${countColumns}
-    FROM bucket CROSS JOIN usage ON usage.width = bucket.width AND usage.bucket = bucket.bucket
-    WHERE bucket.width = ? AND bucket.bucket >= ? AND bucket.bucket < ?`
-  // Bucket by bucket: so a key's rows are found without an index of their own.
-  for (const [column, value] of [['key_id', keyId] as const, ['owner', owner] as const]) {
-    if (value === undefined) continue
-    sql += ` AND ${column} = ?`
-    wanted.push(value)
-  }
-  for (const row of usage.prepareCells<RowCells>(sql).all(...wanted)) {
-    const [at, ofKey, ofOwner, route, model, ...cells] = row
-    const subject = {
-      at,
-      keyId: ofKey || null,
-      owner: ofOwner || null,
-      route: route || null,
-      model: model || null,
+  { by, since, until, keyId, owner }: UsageQuery & { readonly since: number; readonly until: number },
+  countsOf: (subject: UsageSubject) => UsageCounts,
+): void {
+  const isBy = (group: UsageGroup): boolean => by.includes(group)
+  const texts = [
+    isBy('key') ? 'key_id' : "''",
+    isBy('owner') ? 'owner' : "''",
+    isBy('route') ? 'route' : "''",
+    isBy('model') ? 'model' : "''",
+  ]
+  const from = (buckets: string): string =>
+    `SELECT ${texts.join(', ')}, ${summedColumns} FROM usage WHERE width = ? AND ${buckets}
+     ${keyId === undefined ? '' : 'AND key_id = ?'} ${owner === undefined ? '' : 'AND owner = ?'}
+     GROUP BY 1, 2, 3, 4`
+  const wanted = [keyId, owner].filter((text) => text !== undefined)
+  const add = (at: number, rows: readonly RowCells[]): void => {
+    for (const [ofKey, ofOwner, route, model, ...cells] of rows) {
+      const subject = {
+        at,
+        keyId: ofKey || null,
+        owner: ofOwner || null,
+        route: route || null,
+        model: model || null,
+      }
+      addCells(countsOf(subject), cells)
     }
-    yield { width, subject, counts: countsOf(cells) }
   }
+  // At once only what is joined of one key each: texts of all keys have their bound in a bucket.
+  if (isBy('key') && !isBy('day') && !isBy('month') && keyId === undefined) {
+    const select = usage.prepareCells<RowCells>(from('bucket >= ? AND bucket < ?'))
+    add(since, select.all(width, since, until, ...wanted))
+    return
+  }
+  // Bucket by bucket: so a key's rows are found without an index of their own.
+  const buckets = usage.prepareCells<readonly [number]>(
+    'SELECT bucket FROM bucket WHERE width = ? AND bucket >= ? AND bucket < ?',
+  )
+  const select = usage.prepareCells<RowCells>(from('bucket = ?'))
+  for (const [at] of buckets.all(width, since, until)) add(at, select.all(width, at, ...wanted))
 }
 
 /**
@@ -151,18 +162,22 @@ function cellsOf(counts: UsageCounts): CountCells {
   ]
 }
 
-function countsOf(cells: CountCells): UsageCounts {
+function addCells(counts: UsageCounts, cells: CountCells): void {
   const [requests, admitted, operational, lastUsedAt, refused, measures, latencies] = cells
-  const sums = { refused: mapOf(refused), measures: mapOf(measures) }
-  const counts = { ...createUsageCounts(), requests, admitted, operational, lastUsedAt, ...sums }
+  counts.requests += requests
+  counts.admitted += admitted
+  counts.operational += operational
+  counts.lastUsedAt = Math.max(counts.lastUsedAt, lastUsedAt)
+  for (const [code, count] of pairsOf(refused)) addRefused(counts, code, count)
+  for (const [name, amount] of pairsOf(measures)) addMeasure(counts, name, amount)
   counts.latenciesUs.addEncoded(latencies)
-  return counts
 }
 
+/** Pairs as JSON, without the brackets around them. */
 function textOf(sums: ReadonlyMap<string, number>): string {
-  return sums.size === 0 ? '' : JSON.stringify([...sums])
+  return JSON.stringify([...sums]).slice(1, -1)
 }
 
-function mapOf(text: string): Map<string, number> {
-  return text === '' ? new Map() : new Map(JSON.parse(text) as [string, number][])
+function pairsOf(text: string): readonly (readonly [name: string, amount: number])[] {
+  return text === '' ? [] : JSON.parse(`[${text}]`)
 }
