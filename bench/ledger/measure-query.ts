@@ -14,8 +14,6 @@ export interface Queried {
    * and the worst of 50.
    */
   readonly last100Ms: { readonly p50: number; readonly max: number }
-  /** Usage of one key by day, milliseconds. */
-  readonly usageMs: number
 }
 
 const atOnce = 8_192
@@ -40,12 +38,9 @@ export async function measureQuery(records: number, keys: number): Promise<Queri
       if (page.records.length < expected)
         throw new Error(`expected ${expected} records of ${keyId}, got ${page.records.length}`)
     }
-    const begunAt = performance.now()
-    await reader.usage({ by: ['day'], keyId: keyIdOf(1) })
-    const usageMs = performance.now() - begunAt
     await reader.close()
     const last100Ms = { p50: percentileOf(times, 0.5), max: percentileOf(times, 1) }
-    return { bytesPerRecord, buildSeconds, last100Ms, usageMs }
+    return { bytesPerRecord, buildSeconds, last100Ms }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
