@@ -76,27 +76,27 @@ function fillMonth(ledgerFile: string): void {
   inTransaction(usage, () => {
     const write = createUsageWriter(usage)
     const putBucket = usage.prepare('INSERT OR IGNORE INTO bucket VALUES (?, ?, 1, 1)')
-    for (const width of usageWidths)
-      for (let at = begin; at < begin + days * dayMs; at += width) {
-        putBucket.run(width, at)
-        for (let key = 0; key < keys; key += 1) {
-          const subject = {
-            at,
-            keyId: keyIdOf(key),
-            owner: `owner-${key % 100}`,
-            route: '/predict',
-            model: null,
-          }
-          write({ width, subject, counts: countsOf((width / hourMs) * requestsAnHour, key) })
+    for (let at = begin; at < begin + days * dayMs; at += hourMs) {
+      putBucket.run(hourMs, at)
+      putBucket.run(dayMs, at - (at % dayMs))
+      for (let key = 0; key < keys; key += 1) {
+        const subject = {
+          at,
+          keyId: keyIdOf(key),
+          owner: `owner-${key % 100}`,
+          route: '/predict',
+          model: null,
         }
+        write({ subject, counts: countsOf(key + at / hourMs) })
       }
+    }
   })
   usage.close()
 }
 
-function countsOf(requests: number, key: number): ReturnType<typeof createUsageCounts> {
+function countsOf(seed: number): ReturnType<typeof createUsageCounts> {
   const counts = createUsageCounts()
-  for (let number = 0; number < requests; number += 1)
+  for (let number = 0; number < requestsAnHour; number += 1)
     addEntry(counts, {
       at: begin,
       event: number % 10 === 0 ? 'request.refused' : 'request.admitted',
@@ -105,7 +105,7 @@ function countsOf(requests: number, key: number): ReturnType<typeof createUsageC
       owner: null,
       route: null,
       model: null,
-      latencyUs: 900 + ((number * 31 + key * 7) % 4_000),
+      latencyUs: 900 + ((number * 31 + seed * 517) % 4_000),
       measures: [
         ['requests', number % 10 === 0 ? 0 : 1],
         ['characters', number % 1_000],

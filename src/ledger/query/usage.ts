@@ -75,7 +75,7 @@ export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
 }
 
 /** Texts as one. A length before each, so that no two of them share a name. */
-export function nameOf(...texts: readonly (string | null)[]): string {
+function nameOf(...texts: readonly (string | null)[]): string {
   let name = ''
   for (const text of texts) name += text === null ? '-' : `${text.length} ${text}`
   return name

@@ -1,12 +1,11 @@
 import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
 import { chainHashBytes } from '../../../../ledger/format/chain.ts'
-import { nameOf } from '../../../../ledger/query/usage.ts'
-import { addEntry, createUsageCounts } from '../../../../ledger/query/usage-counts.ts'
+import { addEntry, createUsageCounts, type UsageCounts } from '../../../../ledger/query/usage-counts.ts'
 import { type UsageEntry, UsageEntryReader } from '../../../../ledger/query/usage-entry.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import { emptyUsage, type Filled, readFilled, writeFilled } from './usage-database.ts'
-import { createUsageWriter, type UsageGroupCounts, type UsageWidth, usageWidths } from './usage-table.ts'
+import { createUsageWriter, type UsageGroupCounts, usageWidths } from './usage-table.ts'
 
 /**
  * What is summed up in memory before it is written: some ten megabytes. The fewer groups at once,
@@ -14,6 +13,7 @@ import { createUsageWriter, type UsageGroupCounts, type UsageWidth, usageWidths 
  */
 const groupsAtOnce = 8_192
 const blocksAtOnce = 1_024
+const [hourMs] = usageWidths
 
 interface StoredBlock {
   readonly id: number
@@ -33,13 +33,13 @@ export function fillUsage(usage: SqliteDatabase, ledger: SqliteDatabase): boolea
     emptyUsage(usage)
     return true
   }
-  const { filled, groups, buckets } = sumUp(ledger, from)
+  const { filled, groups, hours } = sumUp(ledger, from)
   if (filled === from) return false
   inTransaction(usage, () => {
     if (readFilled(usage).block !== from.block) return
     const write = createUsageWriter(usage)
-    for (const group of groups.values()) write(group)
-    putBuckets(usage, buckets)
+    for (const group of groups.all) write(group)
+    putBuckets(usage, hours)
     writeFilled(usage, filled)
   })
   return true
@@ -82,66 +82,70 @@ export function forUsageEntries(bytes: Uint8Array, use: (entry: UsageEntry) => v
   }
 }
 
-/** An hour or a day, and the blocks with its records. */
-interface Bucket {
-  readonly width: UsageWidth
-  readonly at: number
+/** An hour, and the blocks with its records. */
+interface Hour {
   readonly first: number
   last: number
 }
 
 interface SummedBlocks {
-  readonly groups: Map<string, UsageGroupCounts>
-  readonly buckets: Map<string, Bucket>
+  readonly groups: UsageGroups
+  /** By when they begin. */
+  readonly hours: ReadonlyMap<number, Hour>
   readonly filled: Filled
 }
 
 function sumUp(ledger: SqliteDatabase, from: Filled): SummedBlocks {
   const next = ledger.prepare<StoredBlock>('SELECT id, body FROM block WHERE id > ? ORDER BY id LIMIT 1')
-  const groups: SummedBlocks['groups'] = new Map()
-  const buckets: SummedBlocks['buckets'] = new Map()
+  const groups = new UsageGroups()
+  const hours = new Map<number, Hour>()
   let filled = from
-  for (let blocks = 0; blocks < blocksAtOnce && groups.size < groupsAtOnce; blocks += 1) {
+  function addToSum(entry: UsageEntry): void {
+    const at = entry.at - (entry.at % hourMs)
+    addEntry(groups.find(at, entry), entry)
+    const hour = hours.get(at)
+    if (hour === undefined) hours.set(at, { first: filled.block, last: filled.block })
+    else hour.last = filled.block
+  }
+  for (let blocks = 0; blocks < blocksAtOnce && groups.all.length < groupsAtOnce; blocks += 1) {
     const block = next.get(filled.block)
     if (block === undefined) break
     filled = { block: block.id, hash: hashOf(block.body) }
-    forUsageEntries(block.body, (entry) => {
-      for (const width of usageWidths) {
-        addEntry(groupOf(groups, width, entry).counts, entry)
-        noteBlock(buckets, width, entry.at, block.id)
-      }
-    })
+    forUsageEntries(block.body, addToSum)
   }
-  return { groups, buckets, filled }
+  return { groups, hours, filled }
 }
 
-function groupOf(
-  groups: SummedBlocks['groups'],
-  width: UsageWidth,
-  { at, keyId, owner, route, model }: UsageEntry,
-): UsageGroupCounts {
-  const bucket = at - (at % width)
-  const name = nameOf(`${width} ${bucket}`, keyId, owner, route, model)
-  let group = groups.get(name)
-  if (group === undefined) {
-    group = { width, subject: { at: bucket, keyId, owner, route, model }, counts: createUsageCounts() }
-    groups.set(name, group)
+/** Counts by hour, key, owner, route and model, found without making one text of them. */
+class UsageGroups {
+  readonly all: UsageGroupCounts[] = []
+  readonly #byKey = new Map<string | null, Map<string | null, UsageGroupCounts[]>>()
+
+  find(at: number, { keyId, owner, route, model }: UsageEntry): UsageCounts {
+    let byRoute = this.#byKey.get(keyId)
+    if (byRoute === undefined) {
+      byRoute = new Map()
+      this.#byKey.set(keyId, byRoute)
+    }
+    let groups = byRoute.get(route)
+    if (groups === undefined) {
+      groups = []
+      byRoute.set(route, groups)
+    }
+    for (const { subject, counts } of groups)
+      if (subject.at === at && subject.model === model && subject.owner === owner) return counts
+    const group = { subject: { at, keyId, owner, route, model }, counts: createUsageCounts() }
+    groups.push(group)
+    this.all.push(group)
+    return group.counts
   }
-  return group
 }
 
-function noteBlock(buckets: SummedBlocks['buckets'], width: UsageWidth, time: number, block: number): void {
-  const at = time - (time % width)
-  const name = `${width} ${at}`
-  const bucket = buckets.get(name)
-  if (bucket === undefined) buckets.set(name, { width, at, first: block, last: block })
-  else bucket.last = block
-}
-
-function putBuckets(usage: SqliteDatabase, buckets: SummedBlocks['buckets']): void {
+function putBuckets(usage: SqliteDatabase, hours: SummedBlocks['hours']): void {
   const put = usage.prepare(
     `INSERT INTO bucket VALUES (?, ?, ?, ?)
      ON CONFLICT (width, bucket) DO UPDATE SET last_block = max(last_block, excluded.last_block)`,
   )
-  for (const { width, at, first, last } of buckets.values()) put.run(width, at, first, last)
+  for (const [at, { first, last }] of hours)
+    for (const width of usageWidths) put.run(width, at - (at % width), first, last)
 }

@@ -1,6 +1,11 @@
 import type { UsageGroup, UsageQuery } from '../../../../ledger/ledger.ts'
 import type { UsageSubject } from '../../../../ledger/query/usage.ts'
-import { addMeasure, addRefused, type UsageCounts } from '../../../../ledger/query/usage-counts.ts'
+import {
+  addMeasure,
+  addRefused,
+  createUsageCounts,
+  type UsageCounts,
+} from '../../../../ledger/query/usage-counts.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 
 /** Usage is kept by hour and by day (milliseconds), so that a sum of months reads few rows. */
@@ -16,10 +21,9 @@ const namesMax = 500
 const rowsOfKeyMax = 1_000
 const other = 'other'
 
-/** Usage of one subject in one bucket. */
+/** Usage of one subject in one hour. */
 export interface UsageGroupCounts {
-  readonly width: UsageWidth
-  /** `at` is when the bucket begins. */
+  /** `at` is when the hour begins. */
   readonly subject: UsageSubject
   readonly counts: UsageCounts
 }
@@ -37,7 +41,7 @@ type RowCells = readonly [keyId: string, owner: string, route: string, model: st
 
 const countColumns = 'requests, admitted, operational, last_used_at, refused, measures, latencies'
 
-/** Adds to what is stored, within a transaction of the caller's. */
+/** Adds to what is stored of the hour and its day, within a transaction of the caller's. */
 export function createUsageWriter(usage: SqliteDatabase): (group: UsageGroupCounts) => void {
   const find = usage.prepareCells<CountCells>(
     `SELECT ${countColumns} FROM usage
@@ -53,19 +57,28 @@ export function createUsageWriter(usage: SqliteDatabase): (group: UsageGroupCoun
   const boundRoute = createNameBound(usage, 'route')
   const boundModel = createNameBound(usage, 'model')
 
-  return ({ width, subject, counts }) => {
-    const key = [width, subject.at, subject.keyId ?? ''] as const
-    const owner = subject.owner ?? ''
-    let name = [boundRoute(subject.route ?? ''), boundModel(subject.model ?? '')] as const
-    let stored = find.get(...key, owner, ...name)
+  function add(width: UsageWidth, { at, keyId, owner, route, model }: UsageSubject, cells: CountCells): void {
+    const key = [width, at - (at % width), keyId ?? ''] as const
+    let name = [owner ?? '', boundRoute(route ?? ''), boundModel(model ?? '')] as const
+    let stored = find.get(...key, ...name)
     if (stored === undefined && (countOfKey.get(...key)?.[0] ?? 0) >= rowsOfKeyMax) {
-      name = [other, other]
-      stored = find.get(...key, owner, ...name)
+      name = [name[0], other, other]
+      stored = find.get(...key, ...name)
     }
-    // The counts are the caller's no longer: what was stored is added to them.
-    if (stored !== undefined) addCells(counts, stored)
-    put.run(...key, owner, ...name, ...cellsOf(counts))
+    put.run(...key, ...name, ...(stored === undefined ? cells : sumOf(stored, cells)))
   }
+
+  return ({ subject, counts }) => {
+    const cells = cellsOf(counts)
+    for (const width of usageWidths) add(width, subject, cells)
+  }
+}
+
+function sumOf(one: CountCells, other: CountCells): CountCells {
+  const sum = createUsageCounts()
+  addCells(sum, one)
+  addCells(sum, other)
+  return cellsOf(sum)
 }
 
 /** Gives each text its place among the first of its kind, and `other` to those behind them. */
