@@ -96,7 +96,7 @@ test('usage is the plain sum of the records, whatever is summed up already, of t
 test('an end in the middle of summing up counts nothing twice, and loses nothing', () => {
   const threads = openThreads()
   threads.write(manyOf(3_000))
-  threads.maintain()
+  threads.sumUp()
   threads.write(manyOf(500, 3_000))
   const whole = threads.usage(everything)
   const { usage, ledger } = openFiles(threads)
@@ -105,18 +105,18 @@ test('an end in the middle of summing up counts nothing twice, and loses nothing
   })
   expect(() => fillUsage(dying, ledger)).toThrow('killed')
   expect(threads.usage(everything)).toEqual(whole)
-  threads.maintain()
+  threads.sumUp()
   expect(threads.usage(everything)).toEqual(whole)
 })
 
 test('of two processes that sum up the same records, one counts', () => {
   const threads = openThreads()
-  threads.maintain()
+  threads.sumUp()
   threads.write(manyOf(500))
   const whole = threads.usage(everything)
   const { usage, ledger } = openFiles(threads)
   fillUsage(
-    interrupted(usage, 'BEGIN IMMEDIATE', () => threads.maintain()),
+    interrupted(usage, 'BEGIN IMMEDIATE', () => threads.sumUp()),
     ledger,
   )
   expect(threads.usage(everything)).toEqual(whole)

@@ -44,7 +44,7 @@ export function createMaintenance({
       const deadline = performance.now() + turnMs
       while (fillIndex(database) && performance.now() < deadline);
       usage.dropOld(database, now)
-      const counted = (): number => usage.counted(database)
+      const counted = (): number => usage.counted(database, deadline)
       return { dropped: dropOldest({ database, now, retention, signingKey, counted, deadline }) }
     },
     close() {

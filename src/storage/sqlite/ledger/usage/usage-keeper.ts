@@ -6,25 +6,38 @@ import { dropOldUsage } from './usage-table.ts'
 
 /** Keeps the roll-up beside a ledger's file up to date, for its maintenance. */
 export interface UsageKeeper {
-  /** @param deadline when to leave the rest for the next time, by `performance.now()` */
+  /**
+   * Sums up what is new, if that is much or the last time is long ago.
+   *
+   * @param deadline when to leave the rest for the next time, by `performance.now()`
+   */
   readonly fill: (ledger: SqliteDatabase, deadline: number) => void
-  /** The last block that is summed up, durably. */
-  readonly counted: (ledger: SqliteDatabase) => number
+  /** Sums up what is new; gives the last block that is summed up, durably. */
+  readonly counted: (ledger: SqliteDatabase, deadline: number) => number
   /** @param now milliseconds since the epoch */
   readonly dropOld: (ledger: SqliteDatabase, now: number) => void
   readonly close: () => void
 }
 
 const busyTimeoutMs = 100
+/**
+ * Records from which on usage is summed up, and milliseconds after which it is in any case. Writing
+ * rows costs most: the fewer records at once, the more often the same are written. But all that is
+ * not summed up is read by each query of usage.
+ */
+const recordsWaiting = 16_384
+const waitingMs = 10_000
 /** How long rows are kept beyond the oldest record. */
 const keptBeyondMs = 400 * 86_400_000
 
 export function createUsageKeeper(ledgerFile: string): UsageKeeper {
+  let filledAt = Number.NEGATIVE_INFINITY
   let open: { readonly usage: SqliteDatabase; readonly files: WatchedFiles } | undefined
 
   function close(): void {
     open?.usage.close()
     open = undefined
+    filledAt = Number.NEGATIVE_INFINITY
   }
 
   function use(): SqliteDatabase {
@@ -41,13 +54,21 @@ export function createUsageKeeper(ledgerFile: string): UsageKeeper {
     return open.usage
   }
 
+  function fill(ledger: SqliteDatabase, deadline: number): SqliteDatabase {
+    const usage = use()
+    while (fillUsage(usage, ledger) && performance.now() < deadline);
+    filledAt = performance.now()
+    return usage
+  }
+
   return {
     fill(ledger, deadline) {
-      const usage = use()
-      while (fillUsage(usage, ledger) && performance.now() < deadline);
+      const { block } = readFilled(use())
+      const isDue = performance.now() - filledAt >= waitingMs
+      if (isDue || recordsBehind(ledger, block) >= recordsWaiting) fill(ledger, deadline)
     },
-    counted(ledger) {
-      const usage = use()
+    counted(ledger, deadline) {
+      const usage = fill(ledger, deadline)
       makeDurable(usage)
       const filled = readFilled(usage)
       return isOf(ledger, filled) ? filled.block : 0
@@ -59,4 +80,9 @@ export function createUsageKeeper(ledgerFile: string): UsageKeeper {
     },
     close,
   }
+}
+
+function recordsBehind(ledger: SqliteDatabase, block: number): number {
+  const count = ledger.prepareCells<readonly [number | null]>('SELECT sum(count) FROM block WHERE id > ?')
+  return count.get(block)?.[0] ?? 0
 }
