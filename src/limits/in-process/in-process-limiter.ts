@@ -59,7 +59,9 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
 
   function meet(uses: readonly LimitUse[], now: Moment): readonly Meter[] {
     if (closed !== undefined) throw new Fault('limiter_unavailable', 'the limiter is closed')
-    return uses.map((use) => meters.meterOf(use, now))
+    const met: Meter[] = []
+    for (const use of uses) met.push(meters.meterOf(use, now))
+    return met
   }
 
   const sweep = (): number => meters.sweep(readClocks())
