@@ -82,7 +82,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
-  addKeyRoutes(app, ward)
+  addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
   addHealthRoutes(app, { ward, isClosing: () => closing.aborted })

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
 import { withoutUndefined } from '../../core/without-undefined.ts'
+import { warnOfKey } from '../../keys/key-warnings.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
@@ -17,6 +18,7 @@ import {
 import { limitOption, readKeyLimits } from './limit-option.ts'
 import { withKeys } from './open-keys.ts'
 import { printIssuedKey } from './print-issued-key.ts'
+import { tellWarnings } from './tell-warnings.ts'
 
 interface CreateOptions extends CommonOptions {
   readonly name: string
@@ -76,6 +78,7 @@ async function createKey(options: CreateOptions): Promise<void> {
     json === true,
     `Key ${record.id} (${record.name}) is made. This is the only time it is shown: store it now.`,
   )
+  tellWarnings(warnOfKey(record, undefined))
 }
 
 function readNewKey(options: CreateOptions, { config }: LoadedConfig, now: number): NewKey {

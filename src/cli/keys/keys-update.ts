@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander'
 import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { KeyFields } from '../../keys/key-fields.ts'
+import { warnOfKey } from '../../keys/key-warnings.ts'
 import { CliError } from '../cli-error.ts'
 import type { CommonOptions } from '../common-options.ts'
 import { parseWhen } from '../terminal/parse-when.ts'
 import { defineKeyCommand } from './key-command.ts'
 import { addressOption, parseMetadata, scopeOption } from './key-options.ts'
 import { limitOption, readKeyLimits } from './limit-option.ts'
+import { tellWarnings } from './tell-warnings.ts'
 
 interface UpdateOptions extends CommonOptions {
   readonly name?: string
@@ -43,7 +45,12 @@ export function defineKeysUpdate(command: Command): void {
     .option('--metadata <json>', 'A JSON object, in place of the one the key has')
   defineKeyCommand<UpdateOptions>(
     command,
-    (keys, id, options) => keys.update(id, readChanges(options, Date.now())),
+    async (keys, id, options) => {
+      const changes = readChanges(options, Date.now())
+      const record = await keys.update(id, changes)
+      if ((changes.scopes ?? changes.limits) != null) tellWarnings(warnOfKey(record, undefined))
+      return record
+    },
     'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
     'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',
     'keys update 7Qm2xT0bKc9Z --limit 10/min --limit "5 concurrent"',

@@ -1,4 +1,7 @@
 import { Option } from 'commander'
+import { describeValue } from '../../core/check-options.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { parseLimitSettings } from '../../limits/limit-setting.ts'
 import { usageError } from '../cli-error.ts'
 import { collect } from '../common-options.ts'
 
@@ -9,7 +12,7 @@ export function limitOption(describes: string): Option {
 
 /**
  * Reads the limits of a key: `none` for no limits, `default` for those of the deployment, which is
- * null. What a limit is, is checked where keys are made.
+ * null.
  *
  * @throws CliError `usage_invalid` where either stands beside another
  */
@@ -22,12 +25,24 @@ export function readKeyLimits(texts: readonly string[]): readonly string[] | nul
 /**
  * Reads the limits of an owner: `none` for no limits.
  *
- * @throws CliError `usage_invalid` where it stands beside another
+ * @throws CliError `usage_invalid` where it stands beside another; Refusal `input_invalid` with each
+ *   text that is no limit
  */
 export function readOwnerLimits(texts: readonly string[]): readonly string[] {
-  if (!isWord(texts, 'none')) return texts
+  if (!isWord(texts, 'none')) return checked(texts)
   refuseBeside(texts, 'none')
   return []
+}
+
+/** Repeats what was typed, which an import, whose lines may hold secrets, does not. */
+function checked(texts: readonly string[]): readonly string[] {
+  const errors = parseLimitSettings(texts).faults.map(({ index, message }) => ({
+    loc: ['body', 'limits', index],
+    msg: `${message}, got ${describeValue(texts[index])}`,
+    type: 'limit',
+  }))
+  if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
+  return texts
 }
 
 function isWord(texts: readonly string[], word: string): boolean {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { Refusal } from '../../core/refusal.ts'
+import { warnOfLimits } from '../../keys/key-warnings.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
 import { checkOwner, type OwnerService } from '../../keys/owner-service.ts'
 import { viewOwner } from '../../keys/views.ts'
@@ -10,6 +11,7 @@ import { addExamples } from './key-options.ts'
 import { limitOption, readOwnerLimits } from './limit-option.ts'
 import { withKeys } from './open-keys.ts'
 import { list } from './print-key.ts'
+import { tellWarnings } from './tell-warnings.ts'
 
 interface SetOptions extends CommonOptions {
   readonly limit: readonly string[]
@@ -35,6 +37,7 @@ async function setOwner(owner: string, options: SetOptions): Promise<void> {
   checkOwner(owner, limits)
   const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => owners.set(owner, limits))
   await printOwner(record, options.json === true)
+  tellWarnings(warnOfLimits(limits))
 }
 
 export function defineOwnersShow(command: Command): void {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { RouteAnswer, RouteSchema } from '../../docs/route-schema.ts'
 import { idempotencyHeaders } from '../idempotency-key.ts'
 import {
+  changedKeyView,
   importBody,
   issuedKeyView,
   keyChangesBody,
@@ -122,7 +123,7 @@ export const keyRouteSchemas: Readonly<Record<KeyRoute, FastifySchema & RouteSch
     tags,
     params,
     body: keyChangesBody,
-    describes: { answers: { 200: shown }, faults: [409] },
+    describes: { answers: { 200: { ...shown, schema: changedKeyView } }, faults: [409] },
   },
   revoke: {
     operationId: 'revokeKey',

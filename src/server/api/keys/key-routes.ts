@@ -1,10 +1,11 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { adminScope } from '../../../core/scope.ts'
 import { parseDuration } from '../../../core/time.ts'
 import type { Demand } from '../../../guard/demand.ts'
 import { formatKeyCursor } from '../../../keys/cursors.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { IssuedKey } from '../../../keys/key-service.ts'
+import { warnOfKey, withWarnings } from '../../../keys/key-warnings.ts'
 import { type KeyView, viewKey } from '../../../keys/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import { readIdempotency } from '../idempotency-key.ts'
@@ -21,7 +22,7 @@ interface OneKey {
 }
 
 /** The admin API over keys, and what a key may read of itself. */
-export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
+export function addKeyRoutes(app: FastifyInstance, ward: Ward, models: readonly string[]): void {
   const { keys, clock } = ward
   const config = { guard: selfDemand }
   app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) => ({
@@ -30,8 +31,8 @@ export function addKeyRoutes(app: FastifyInstance, ward: Ward): void {
   }))
   addLimitRoutes(app, ward)
   addCollectionRoutes(app, ward)
-  addIssuingRoutes(app, ward)
-  addChangeRoutes(app, ward)
+  addIssuingRoutes(app, ward, models)
+  addChangeRoutes(app, ward, models)
 }
 
 function addLimitRoutes(app: FastifyInstance, { limits }: Ward): void {
@@ -70,19 +71,19 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
 }
 
 /** Routes whose answer holds a key's text, this once. */
-function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward, models: readonly string[]): void {
   const config = { guard: adminDemand }
   app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
     const idempotency = readIdempotency(request, 'create')
     const made = keys.by(request.caller.keyId)
     const issued = await made.create(readNewKey(request.body, clock()), idempotency && { idempotency })
     reply.header('location', `/v1/keys/${issued.record.id}`)
-    return sendIssued(reply.code(201), issued, clock())
+    return reply.code(201).send(withWarnings(viewIssued(issued, clock()), warnOfKey(issued.record, models)))
   })
   app.post<OneKey & { Body: { readonly overlap?: string } | null }>(
     '/v1/keys/:id/rotate',
     { config, schema: schemas.rotate },
-    async (request, reply) => {
+    async (request) => {
       const { id } = request.params
       const idempotency = readIdempotency(request, `rotate ${id}`)
       const overlap = request.body?.overlap
@@ -90,12 +91,12 @@ function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
         overlapMs: overlap === undefined ? undefined : (parseDuration(overlap) ?? 0),
         idempotency,
       })
-      return sendIssued(reply, issued, clock())
+      return viewIssued(issued, clock())
     },
   )
 }
 
-function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
+function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward, models: readonly string[]): void {
   const config = { guard: adminDemand }
   const view = (record: KeyRecord): KeyView => viewKey(record, clock())
   app.get<OneKey>('/v1/keys/:id', { config, schema: schemas.show }, async ({ params }) =>
@@ -104,8 +105,10 @@ function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   app.patch<OneKey & { Body: KeyChangesBody }>(
     '/v1/keys/:id',
     { config, schema: schemas.update },
-    async ({ params, body, caller }) =>
-      view(await keys.by(caller.keyId).update(params.id, readFields(body, clock()))),
+    async ({ params, body, caller }) => {
+      const record = await keys.by(caller.keyId).update(params.id, readFields(body, clock()))
+      return withWarnings(view(record), warnOfKey(record, models))
+    },
   )
   app.post<OneKey & { Body: { readonly reason?: string } | null }>(
     '/v1/keys/:id/revoke',
@@ -120,6 +123,6 @@ function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
   )
 }
 
-function sendIssued(reply: FastifyReply, { record, text }: IssuedKey, now: number): FastifyReply {
-  return reply.send({ ...viewKey(record, now), key: text })
+function viewIssued({ record, text }: IssuedKey, now: number): KeyView & { readonly key: string } {
+  return { ...viewKey(record, now), key: text }
 }

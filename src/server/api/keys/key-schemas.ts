@@ -150,8 +150,26 @@ const shownKey = z.object({
 /** A key as it is shown, for OpenAPI. */
 export const keyView: z.ZodType<KeyView> = shownKey
 
+const warnings = z
+  .array(
+    z.discriminatedUnion('code', [
+      z.object({
+        code: z.literal('scope_unknown'),
+        scope: z.string(),
+        did_you_mean: z.string().nullable(),
+      }),
+      z.object({ code: z.literal('limit_unreachable'), limit: z.string(), reached_first: z.string() }),
+    ]),
+  )
+  .optional()
+  .describe('What was probably not meant. Absent where there is nothing to say.')
+
+/** What a change of a key is answered with. */
+export const changedKeyView: z.ZodType<KeyView> = shownKey.extend({ warnings })
+
 export const issuedKeyView: z.ZodType<KeyView & { readonly key: string }> = shownKey.extend({
   key: z.string().describe('Shown this once.'),
+  warnings,
 })
 
 export const keyPageView: z.ZodType<{

@@ -5,6 +5,7 @@ import { adminScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
 import { formatOwnerCursor, parseOwnerCursor } from '../../../keys/cursors.ts'
 import type { OwnerQuery } from '../../../keys/key-store.ts'
+import { warnOfLimits, withWarnings } from '../../../keys/key-warnings.ts'
 import { type OwnerView, viewOwner } from '../../../keys/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import type { RouteAnswer, RouteSchema } from '../../docs/route-schema.ts'
@@ -108,7 +109,10 @@ export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
     '/v1/owners/:owner',
     { config, schema: ownerRouteSchemas.set },
     async ({ params, body, caller }) =>
-      viewOwner(await owners.by(caller.keyId).set(params.owner, body.limits)),
+      withWarnings(
+        viewOwner(await owners.by(caller.keyId).set(params.owner, body.limits)),
+        warnOfLimits(body.limits),
+      ),
   )
 }
 
