@@ -115,6 +115,11 @@ describe('a module that is no model is told at the start, with what was expected
     ['exports a function', 'export default () => 1', 'expected a model, got a function'],
     ['does not parse', 'export default {', 'expected a module that can be imported, got: '],
     ['throws', "throw new Error('no disk')", 'expected a module that can be imported, got: no disk'],
+    [
+      'lacks a module, and dies of it unawaited',
+      "import('./absent.mjs'); await new Promise(() => {})",
+      'expected a model that can be loaded, but its thread died: Error',
+    ],
     ['ends its thread', 'process.exit(3)', 'expected a model that can be loaded, but its thread died'],
   ])('%s', async (_what, text, message) => {
     const file = write(text)

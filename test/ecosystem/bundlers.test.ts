@@ -60,6 +60,14 @@ describe('esbuild', () => {
     expect(await failureOf(bundled)).toContain('thread_missing')
   })
 
+  test('a single file with a threaded model says the same of its thread', async () => {
+    const app =
+      "import { createModelRuntime } from 'modelward/models'\ncreateModelRuntime({ models: ['./m.mjs'] })\n"
+    await write({ 'app.mjs': app })
+    await esbuild()
+    expect(await failureOf(bundled)).toMatch(advice)
+  })
+
   test('a single CommonJS file, which knows no URL of itself, says the same', async () => {
     await write({
       'app.mjs': "import { openModelward } from 'modelward'\nopenModelward({ data: './data' })\n",

@@ -107,7 +107,7 @@ export class ThreadLane implements BatchLane {
     try {
       answer = await this.#pool.run({ ask: 'prepare' }, { signal })
     } catch (cause) {
-      const missing = threadMissingOf(threadName, cause)
+      const missing = programMissingOf(cause)
       if (missing !== undefined) throw missing
       const why = signal.aborted
         ? `it was not ready within ${loadMs} ms`
@@ -145,12 +145,22 @@ export class ThreadLane implements BatchLane {
 
 const threadName = "models: a model's thread"
 
+/** A literal, which bundlers and tracers of files look for. */
+function programFile(): string {
+  return fileURLToPath(new URL('./model-thread.ts', import.meta.url))
+}
+
+/** Undefined where a model's own module lacks something: what Node says then names other files. */
+function programMissingOf(cause: unknown): SetupError | undefined {
+  const isOurs = cause instanceof Error && cause.stack?.includes(programFile())
+  return isOurs ? threadMissingOf(threadName, cause) : undefined
+}
+
 /** @throws SetupError `thread_missing` */
 function startPool({ file, heapMib }: ThreadLaneOptions): ThreadPool<ThreadTask, ThreadAnswer> {
   try {
     return createThreadPool({
-      // A literal, which bundlers and tracers of files look for.
-      filename: fileURLToPath(new URL('./model-thread.ts', import.meta.url)),
+      filename: programFile(),
       name: 'answerTask',
       workerData: { file } satisfies ThreadData,
       heapMib,
