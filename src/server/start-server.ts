@@ -48,7 +48,8 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const { models } = runtime
   const { ward, storage } = await openWard(wardOptions(options, models, log))
   opened.push(() => ward.close())
-  opened.push(await storage.startServing())
+  const serving = await storage.startServing()
+  opened.push(serving.end)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
@@ -60,6 +61,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
     await Promise.all([closeApp(app, connections, graceMs), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
+  serving.announce(address)
   opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
   await reportFirstKeys({ ward, storage }, options, address)

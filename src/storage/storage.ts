@@ -28,13 +28,20 @@ export interface Storage {
   readonly secrets: StorageSecrets
   readonly inspect: StorageInspection
   /**
-   * Registers this process as a server of the deployment; resolves to what ends that.
+   * Registers this process as a server of the deployment.
    *
    * @throws SetupError `data_in_use` if only one server is allowed and there is one
    */
-  readonly startServing: () => Promise<() => Promise<void>>
+  readonly startServing: () => Promise<Serving>
   /** Closes every store above. The second call does nothing. */
   readonly close: () => Promise<void>
+}
+
+/** A server of a deployment, as long as it is one. */
+export interface Serving {
+  /** Tells where it listens, for the messages of others. */
+  readonly announce: (address: string) => void
+  readonly end: () => Promise<void>
 }
 
 export type OwnerStore = Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>

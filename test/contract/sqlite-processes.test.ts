@@ -72,7 +72,8 @@ describe('several processes on one data folder', () => {
     const data = openDataFolder(folder, { create: false })
     const child = startProcess('hold-server-lock', folder)
     await child.waitForLines(1)
-    expect(() => data.lockForServer()).toThrow(expect.objectContaining({ code: 'data_in_use' }))
+    const inUse = { code: 'data_in_use', message: expect.stringContaining('in use by another process') }
+    expect(() => data.lockForServer()).toThrow(expect.objectContaining(inUse))
     const store = openSqliteKeyStore({ file: data.databaseFile })
     expect(await store.addKeys([keyOf(idOf(1))])).toEqual({ outcome: 'added' })
     await store.close()

@@ -47,7 +47,9 @@ test('a server that is stopped, or killed with -9, in the middle of the hour doe
   expect(answer.status).toBe(429)
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(3_000)
   expect(statSync(join(data, 'limits.db')).mode & 0o777).toBe(0o600)
-  expect((await runError(['serve', '--data', data, '--port', '0'])).error.code).toBe('data_in_use')
+  const { error } = await runError(['serve', '--data', data, '--port', '0'])
+  expect(error.code).toBe('data_in_use')
+  expect(error.message).toContain(`in use by process ${server.child.pid}, ${server.address};`)
 })
 
 test('of several processes with one folder the first keeps limits; another counts by itself and says so once', async () => {
@@ -57,6 +59,15 @@ test('of several processes with one folder the first keeps limits; another count
   const first = await openModelward({ data, onEvent: ({ name }) => void heard.push(name) })
   expect(await startProcess('open-ward', data).ended).toEqual(['limiter.not_shared', 'closed'])
   expect(existsSync(join(data, 'limits.db'))).toBe(true)
+  const { record } = await first.keys.create({ name: 'n' })
+  for (const command of [
+    ['serve', '--port', '0'],
+    ['limits', 'reset', record.id],
+  ]) {
+    const { error } = await runError([...command, '--data', data])
+    expect(error.code).toBe('data_in_use')
+    expect(error.message).toContain(`in use by process ${process.pid};`)
+  }
   await first.close()
   expect(await startProcess('open-ward', data).ended).toEqual(['closed'])
   expect(heard.filter((name) => name.startsWith('limiter.'))).toEqual([])

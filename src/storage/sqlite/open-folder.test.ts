@@ -1,4 +1,4 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
@@ -46,7 +46,8 @@ test('one server at a time; a second process counts in memory, or is refused', a
   const data = join(createTemporaryFolder(), 'data')
   const { telemetry, names } = collectEvents()
   const storage = await openFolder(data, create)
-  const stop = await storage.startServing()
+  const serving = await storage.startServing()
+  serving.announce('http://127.0.0.1:8000')
   const other = await openFolder(data, {
     create: false,
     storeUsage: 'if_free',
@@ -55,11 +56,17 @@ test('one server at a time; a second process counts in memory, or is refused', a
   })
   expect(other).toMatchObject({ ledger: undefined, jobs: undefined })
   expect(names).toEqual(['limiter.not_shared'])
-  await expect(other.startServing()).rejects.toMatchObject({ code: 'data_in_use' })
-  await stop()
-  await (await other.startServing())()
+  const inUse = {
+    code: 'data_in_use',
+    message: `${data}: in use by this process, http://127.0.0.1:8000; end that first, or name another data folder`,
+  }
+  await expect(other.startServing()).rejects.toMatchObject(inUse)
+  await expect(openFolder(data, create)).rejects.toMatchObject(inUse)
+  await serving.end()
+  await (await other.startServing()).end()
   await expect(openFolder(data, create)).rejects.toMatchObject({ code: 'data_in_use' })
   await Promise.all([storage.close(), other.close()])
+  expect(existsSync(join(data, 'holder.json'))).toBe(false)
 })
 
 test('a text that is handed over is for its owner alone', async () => {

@@ -12,6 +12,7 @@ import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { Storage, StorageOptions } from '../storage.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openSqliteKeyStore } from './keys/key-store.ts'
 import { openSqliteLedger } from './ledger/ledger.ts'
@@ -41,7 +42,16 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     const keys = closing(openSqliteKeyStore({ file: folder.databaseFile, clock }))
     // Before anything more is created in the folder.
     const peppers = await openCheckedPeppers(folder, keys, options.pepper, pepperText)
-    const limiter = closing(openLimiter(folder, options))
+    const usage = openUsage(folder, options)
+    let isHolder = usage !== undefined
+    if (isHolder) noteHolder(folder.path, null)
+    // Before the locks are given back, as closing runs in this order.
+    closing({
+      async close() {
+        if (isHolder) clearHolder(folder.path)
+      },
+    })
+    const limiter = closing(openLimiter(usage, options))
     const ledger = closing(await openLedger(folder, options))
     const jobs = closing(await openJobStore(folder, options))
     return {
@@ -60,7 +70,12 @@ export async function openFolder(path: string, options: StorageOptions): Promise
       inspect: inspectFolder(folder.path),
       startServing: async () => {
         const lock = folder.lockForServer()
-        return async () => lock.release()
+        isHolder = true
+        noteHolder(folder.path, null)
+        return {
+          announce: (address) => noteHolder(folder.path, address),
+          end: async () => lock.release(),
+        }
       },
       close,
     }
@@ -115,9 +130,8 @@ async function openJobStore(
   return openSqliteJobStore({ file: jobsFile, telemetry })
 }
 
-function openLimiter(folder: DataFolder, options: StorageOptions): Limiter {
+function openLimiter(store: UsageStore | undefined, options: StorageOptions): Limiter {
   const { clock, monotonic, scheduler = processScheduler, telemetry } = options
-  const store = openUsage(folder, options)
   return createInProcessLimiter({ scheduler, store, clock, monotonic, telemetry })
 }
 
@@ -131,12 +145,7 @@ function openUsage(
     return openSqliteUsageStore({ file: limitsFile, clock })
   } catch (error) {
     if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
-    if (storeUsage === 'always')
-      throw new SetupError(
-        'data_in_use',
-        `${path}: another server, or an app with its own guard, keeps its limits in this data folder`,
-        { cause: error },
-      )
+    if (storeUsage === 'always') throw dataInUse(path, error)
     telemetry?.event('limiter.not_shared', {}, error)
     return undefined
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { SetupError } from '../../core/setup-error.ts'
 import type { SqliteDatabase } from './database.ts'
 import { openDatabase } from './driver.ts'
+import { dataInUse } from './holder-file.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
 /** The lock of the one server of a data folder. */
@@ -46,8 +47,6 @@ function openLocked(file: string, folder: string): SqliteDatabase {
     database?.close()
     const reason = setupErrorOf(error, file)
     if (!(reason instanceof SetupError) || reason.code !== 'data_locked') throw reason
-    throw new SetupError('data_in_use', `${folder}: another server is running on this data folder`, {
-      cause: error,
-    })
+    throw dataInUse(folder, error)
   }
 }
