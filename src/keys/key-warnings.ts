@@ -52,7 +52,7 @@ export function formatWarning(warning: KeyWarning): string {
   return `No route of the server asks for the scope \`${warning.scope}\`${meant || '.'}`
 }
 
-/** A view with its warnings; without the member where there are none. */
+/** Adds `warnings` to a view, unless they are empty. */
 export function withWarnings<View extends object>(
   view: View,
   warnings: readonly KeyWarning[],

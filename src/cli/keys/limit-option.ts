@@ -25,8 +25,8 @@ export function readKeyLimits(texts: readonly string[]): readonly string[] | nul
 /**
  * Reads the limits of an owner: `none` for no limits.
  *
- * @throws CliError `usage_invalid` where it stands beside another; Refusal `input_invalid` with each
- *   text that is no limit
+ * @throws CliError `usage_invalid` where it stands beside another; Refusal `input_invalid` with
+ *   each text that is no limit
  */
 export function readOwnerLimits(texts: readonly string[]): readonly string[] {
   if (!isWord(texts, 'none')) return checked(texts)
