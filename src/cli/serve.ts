@@ -42,7 +42,10 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
     onCheckpoint: process.stdout.isTTY ? undefined : checkpoints.print,
   })
   const closed = closeOnSignal(server)
-  await announce(startMessage({ config: loaded.config, address: server.address, firstKeys }, asJson))
+  // npm tells its scripts by which of them they run.
+  const program = process.env['npm_lifecycle_event'] === 'start' ? 'npm run -s modelward --' : 'npx modelward'
+  const report = { config: loaded.config, address: server.address, firstKeys, program }
+  await announce(startMessage(report, asJson))
   checkpoints.begin()
   process.exitCode = await closed
 }

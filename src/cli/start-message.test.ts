@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { defaultOptions } from '../config/load-config.ts'
 import { startMessage } from './start-message.ts'
 
+const program = 'npx modelward'
 const keys = { admin: 'mw_live_admin', demo: 'mw_live_demo' }
 const curlLines = (text: string): readonly string[] =>
   text.split('\n').filter((line) => line.startsWith('curl '))
@@ -10,15 +11,18 @@ const curlLines = (text: string): readonly string[] =>
 describe('startMessage', () => {
   test('shows keys only where they were reported, with exactly three commands', () => {
     const address = 'http://127.0.0.1:1'
-    const shown = startMessage({ config: defaultOptions(), address, firstKeys: { address, keys } }, false)
+    const shown = startMessage(
+      { config: defaultOptions(), address, firstKeys: { address, keys }, program },
+      false,
+    )
     expect(curlLines(shown)).toHaveLength(3)
     const file = startMessage(
-      { config: defaultOptions(), address, firstKeys: { address, file: '/d/first-keys.json' } },
+      { config: defaultOptions(), address, firstKeys: { address, file: '/d/first-keys.json' }, program },
       false,
     )
     expect(curlLines(file)).toHaveLength(0)
     expect(file).toContain('/d/first-keys.json')
-    const later = startMessage({ config: defaultOptions(), address, firstKeys: undefined }, false)
+    const later = startMessage({ config: defaultOptions(), address, firstKeys: undefined, program }, false)
     expect(later.split('\n')).toHaveLength(1)
   })
 
@@ -27,14 +31,18 @@ describe('startMessage', () => {
     ['http://[::]:8000', 'http://[::1]:8000/predict'],
     ['http://10.0.0.5:8000', 'http://10.0.0.5:8000/predict'],
   ])('a server on %s is called at %s', (address, target) => {
-    const shown = startMessage({ config: defaultOptions(), address, firstKeys: { address, keys } }, false)
+    const shown = startMessage(
+      { config: defaultOptions(), address, firstKeys: { address, keys }, program },
+      false,
+    )
     for (const line of curlLines(shown)) expect(line).toContain(` ${target} `)
   })
 
   test('a shell takes each command as it is, whatever the header is called', () => {
     const config = { ...defaultOptions(), keyHeader: "X'`$-Key" }
     const address = 'http://127.0.0.1:1'
-    const line = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))[2] ?? ''
+    const line =
+      curlLines(startMessage({ config, address, firstKeys: { address, keys }, program }, false))[2] ?? ''
     const said = execFileSync('/bin/sh', ['-c', line.replace('curl', "printf '%s\\n'")]).toString()
     expect(said.split('\n')).toContain("X'`$-Key: mw_live_demo")
   })
@@ -42,7 +50,15 @@ describe('startMessage', () => {
   test('where the key travels as a bearer token, so it does in the commands', () => {
     const config = { ...defaultOptions(), scheme: ['bearer'] as const }
     const address = 'http://127.0.0.1:1'
-    const [wrong] = curlLines(startMessage({ config, address, firstKeys: { address, keys } }, false))
+    const [wrong] = curlLines(startMessage({ config, address, firstKeys: { address, keys }, program }, false))
     expect(wrong).toContain("-H 'Authorization: Bearer wrong'")
+  })
+
+  test('a first start says where the documentation is, and how another key is made', () => {
+    const config = { ...defaultOptions(), data: "/var/it's" }
+    const address = 'http://0.0.0.0:8000'
+    const shown = startMessage({ config, address, firstKeys: { address, keys }, program }, false)
+    expect(shown).toContain('http://127.0.0.1:8000/docs; sign in there with a key')
+    expect(shown).toContain(`npx modelward keys create --name "My app" --data '/var/it'\\''s'`)
   })
 })

@@ -7,10 +7,13 @@ export interface StartReport {
   readonly address: string
   /** Undefined where the data folder had keys before. */
   readonly firstKeys: FirstKeysReport | undefined
+  /** What runs a command here: `npm run -s modelward --` in a clone, else `npx modelward`. */
+  readonly program: string
 }
 
 /** What a server prints when it listens. Holds keys only if `firstKeys` does. */
-export function startMessage({ config, address, firstKeys }: StartReport, asJson: boolean): string {
+export function startMessage(report: StartReport, asJson: boolean): string {
+  const { config, address, firstKeys } = report
   const file = firstKeys !== undefined && 'file' in firstKeys ? firstKeys.file : undefined
   if (asJson) return JSON.stringify({ listening: address, first_keys_file: file ?? null })
   const lines = [`Modelward listens on ${address} (${config.environment} keys, data in ${config.data})`]
@@ -18,6 +21,7 @@ export function startMessage({ config, address, firstKeys }: StartReport, asJson
     lines.push(`First start: an admin key and a demo key are in ${file}; keep them elsewhere and delete it.`)
   if (firstKeys !== undefined && 'keys' in firstKeys)
     lines.push('', ...showKeys(config, address, firstKeys.keys))
+  if (firstKeys !== undefined) lines.push(...showNext(report))
   return lines.join('\n')
 }
 
@@ -39,14 +43,30 @@ function showKeys(
   ]
 }
 
+/** Where to go from a first start. */
+function showNext({ config, address, program }: StartReport): readonly string[] {
+  const signIn = config.docs === 'open' ? '' : '; sign in there with a key'
+  return [
+    `Documentation: ${calledAt(address)}/docs${signIn}`,
+    `Another key:   ${program} keys create --name "My app" --data ${quote(config.data)}`,
+  ]
+}
+
+/** An address that stands for all of the machine's cannot be called. */
+function calledAt(address: string): string {
+  return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+}
+
 /** A command that any POSIX shell takes as it is. */
 function curl(config: DeploymentOptions, address: string, key?: string): string {
-  // An address that stands for all of the machine's cannot be called.
-  const target = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   const header = config.scheme.includes('header')
     ? `${config.keyHeader}: ${key}`
     : `Authorization: Bearer ${key}`
-  const parts = ['curl -i', `${target}/predict`, ...(key === undefined ? [] : [`-H ${quote(header)}`])]
+  const parts = [
+    'curl -i',
+    `${calledAt(address)}/predict`,
+    ...(key === undefined ? [] : [`-H ${quote(header)}`]),
+  ]
   return [...parts, "-H 'Content-Type: application/json'", `-d '{"text":"I love this product"}'`].join(' ')
 }
 

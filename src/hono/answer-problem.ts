@@ -1,10 +1,9 @@
 import type { Context } from 'hono'
-import type { StatusCode } from 'hono/utils/http-status'
 import { Fault } from '../core/fault.ts'
-import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
 import { findExchange, noteProblem } from '../guard/exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
+import { problemResponse } from '../guard/web/recorded-response.ts'
 import { incomingOf } from './hono-head.ts'
 
 /** Called for a fault, for a log. */
@@ -19,12 +18,9 @@ export function answerProblem(c: Context, thrown: Refusal | Fault, onFault: Faul
   const exchange = findExchange(c)
   if (thrown instanceof Fault && exchange?.problem !== thrown) onFault(thrown)
   noteProblem(c, thrown)
-  const requestId = exchange?.id ?? crypto.randomUUID()
-  const { status, headers, body } = problemOf(thrown, requestId)
-  const text = JSON.stringify(body)
-  const init = { status: status as StatusCode, headers: { ...headers, 'x-request-id': requestId } }
-  // The headers of an answer that is there are about its own body too: `answerCaught` chooses.
-  const response = c.finalized ? new Response(text, init) : c.newResponse(text, init)
+  const response = problemResponse(thrown, exchange?.id ?? crypto.randomUUID())
+  // Those of an answer that is there are `answerCaught`'s.
+  if (!c.finalized) addHeaders(response, c.newResponse(null).headers)
   const incoming = incomingOf(c)
   if (incoming !== undefined && lingerOverBody(incoming)) response.headers.set('connection', 'close')
   return response
@@ -41,10 +37,15 @@ export function answerCaught(c: Context, onFault: FaultListener): void {
   const { error } = c
   if (!(error instanceof Refusal || error instanceof Fault)) return
   const response = answerProblem(c, error, onFault)
-  const answeredWith = new Set(response.headers.keys())
-  for (const [name, value] of c.res.headers)
-    if (!answeredWith.has(name) && !ofBody.includes(name)) response.headers.append(name, value)
+  addHeaders(response, c.res.headers)
   replaceResponse(c, response)
+}
+
+/** Adds headers that the response has not, each as often as it is there. */
+function addHeaders(response: Response, headers: Headers): void {
+  const before = new Set(response.headers.keys())
+  for (const [name, value] of headers)
+    if (!before.has(name) && !ofBody.includes(name)) response.headers.append(name, value)
 }
 
 /** Unset first: Hono would lay the headers of the response that was there over the other's. */

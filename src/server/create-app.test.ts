@@ -276,3 +276,12 @@ test.each(['203.0.113.7, 10.0.0.5:4711', '203.0.113.7:51234, [::ffff:10.0.0.5]:4
     await app.close()
   },
 )
+
+test('a proxy that nothing trusts is said once', async () => {
+  const { app, keys, lines } = await open({ logLevel: 'warn' })
+  const headers = { ...asKey(keys.right), 'x-forwarded-for': '203.0.113.7' }
+  for (let times = 0; times < 3; times += 1)
+    await app.inject({ method: 'POST', url: '/predict', headers, payload: { text: 'fine' } })
+  const told = lines.filter((line) => line.includes('server.proxy_untrusted'))
+  expect(told).toHaveLength(1)
+})

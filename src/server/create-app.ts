@@ -5,6 +5,7 @@ import { readClientAddress } from '../core/client-address.ts'
 import { findCaller, modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import type { Ward } from '../ward/ward.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { addAdminJobRoutes } from './api/jobs/admin-job-routes.ts'
@@ -26,7 +27,7 @@ import { allowOrigins } from './http/cors.ts'
 import { answerError, handleErrors, logProblem, placeOf } from './http/handle-errors.ts'
 import { checkFraming, createHttpServer } from './http/http-server.ts'
 import { acceptJson } from './http/json-body.ts'
-import { createLog, type Log } from './http/log.ts'
+import { createLog, type Log, logEvents } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
 import { createDirectListener, type DirectListener } from './predict/direct-predict.ts'
@@ -61,6 +62,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     setAnswerHeaders(request, reply)
     done(checkFraming(request.raw))
   })
+  if (options.trustProxy.length === 0) warnOfProxy(app, log)
   await allowOrigins(app, options)
   await app.register(modelward, {
     ward,
@@ -133,6 +135,19 @@ function createFastify(
 function trustedProxies(blocks: readonly string[]): false | ((address: string) => boolean) {
   const proxies = createAddressList(blocks)
   return proxies === undefined ? false : (address) => proxies.has(readClientAddress(address))
+}
+
+/** Tells once that a proxy names clients which nothing believes: all of them count as the proxy. */
+function warnOfProxy(app: FastifyInstance, log: Log): void {
+  const { event } = createTelemetry([logEvents(log)])
+  let hasWarned = false
+  app.addHook('onRequest', function noticeProxy(request, _reply, done) {
+    if (!hasWarned && request.headers['x-forwarded-for'] !== undefined) {
+      hasWarned = true
+      event('server.proxy_untrusted', {})
+    }
+    done()
+  })
 }
 
 /** A line for each request. The route's pattern, never the path, which may hold keys and texts. */

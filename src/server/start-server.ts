@@ -4,14 +4,14 @@ import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
-import { createTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import type { WardJobsOptions } from '../ward/jobs-options.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
 import { closeApp, trackConnections } from './http/close-app.ts'
-import type { Log } from './http/log.ts'
+import { type Log, logEvents } from './http/log.ts'
 import { jobModelsOf } from './predict/job-models.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 
@@ -79,13 +79,6 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
     waitingMax: options.queueMax,
     threads: options.modelThreads === 'auto' ? undefined : options.modelThreads,
     onEvent: logEvents(log),
-  }
-}
-
-/** The log as a listener of operational events: one line each. */
-function logEvents(log: Log): OperationalEventListener {
-  return ({ name, level, message, fields, cause }) => {
-    log[level]({ event: name, ...fields, ...(cause !== undefined && { err: cause }) }, message)
   }
 }
 

@@ -231,7 +231,8 @@ describe('serve tells what stands in its way in one line, with its code and exit
     await using server = await startServe(data)
     const target = { port: Number(new URL(server.address).port) }
     const run = await runCli(['serve', '--data', data, '--port', '0'])
-    expectEnding(run, { code: 'data_in_use', exit: 3, says: /another server/ })
+    const holder = new RegExp(`in use by process ${server.child.pid}, ${server.address};`)
+    expectEnding(run, { code: 'data_in_use', exit: 3, says: holder })
     expect((await get(target, '/v1/keys/self', [keyHeader(soundKey)])).status).toBe(200)
   })
 

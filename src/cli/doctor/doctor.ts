@@ -42,6 +42,7 @@ async function checkAll(options: DoctorOptions): Promise<readonly StorageFinding
     checkNode(process.versions.node),
     ...results,
     ...findings.map(redactFinding),
+    checkProxy(config),
     await checkPort(config),
   ]
 }
@@ -83,6 +84,20 @@ function checkNode(version: string): StorageFinding {
   return isEnough
     ? ok('node', version)
     : fail('node', version, `install Node ${leastNode.join('.')} or newer`)
+}
+
+/** Whether a block of trusted proxies is so large that clients stand in it too. */
+function checkProxy({ trustProxy }: DeploymentOptions): StorageFinding {
+  const list = trustProxy.join(', ')
+  if (trustProxy.length === 0) return ok('trust-proxy', 'none: a client’s address is the connection’s')
+  const widest = trustProxy.find((block) => /\/[0-7]$/.test(block))
+  if (widest === undefined) return ok('trust-proxy', list)
+  return {
+    check: 'trust-proxy',
+    status: 'warn',
+    message: `${widest} trusts everybody: each client chooses the address that allow lists check`,
+    todo: 'name your own proxies alone with --trust-proxy',
+  }
 }
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const

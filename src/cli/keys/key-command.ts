@@ -1,24 +1,32 @@
 import type { Command } from 'commander'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type { KeyService } from '../../keys/key-service.ts'
+import type { KeyWarning } from '../../keys/key-warnings.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { checkKey, findKey, keyArgument } from './find-key.ts'
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { printKey } from './print-key.ts'
 
+/** A key that was changed, and what to tell of the change. */
+interface WarnedKey {
+  readonly record: KeyRecord
+  readonly warnings: readonly KeyWarning[]
+}
+
 /** Defines a command that does one thing to a key and prints the result. */
 export function defineKeyCommand<Options extends CommonOptions>(
   command: Command,
-  act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord>,
+  act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord | WarnedKey>,
   ...examples: readonly string[]
 ): void {
   command.argument('<key>', keyArgument).action(async (text: string, options: Options) => {
     checkKey(text)
-    const record = await withKeys(loadCommandConfig(options), false, async ({ keys }) =>
+    const done = await withKeys(loadCommandConfig(options), false, async ({ keys }) =>
       act(keys, (await findKey(keys, text)).id, options),
     )
-    await printKey(record, options.json === true)
+    const { record, warnings } = 'record' in done ? done : { record: done, warnings: [] }
+    await printKey(record, options.json === true, warnings)
   })
   addCommonOptions(command)
   addExamples(command, ...examples)

@@ -15,10 +15,9 @@ import {
   parseMetadata,
   scopeOption,
 } from './key-options.ts'
-import { limitOption, readKeyLimits } from './limit-option.ts'
+import { limitOption, readKeyLimits, repeatingLimits } from './limit-option.ts'
 import { withKeys } from './open-keys.ts'
 import { printIssuedKey } from './print-issued-key.ts'
-import { tellWarnings } from './tell-warnings.ts'
 
 interface CreateOptions extends CommonOptions {
   readonly name: string
@@ -68,7 +67,7 @@ export function defineKeysCreate(command: Command): void {
 async function createKey(options: CreateOptions): Promise<void> {
   const loaded = loadCommandConfig(options)
   const key = readNewKey(options, loaded, Date.now())
-  checkNewKey(key)
+  await repeatingLimits(options.limit, () => checkNewKey(key))
   const { json, data, config, idempotencyKey, ...request } = options
   const idempotency = idempotencyOf(idempotencyKey, ['keys create', request, key.environment])
   const issued = await withKeys(loaded, true, (ward) => ward.keys.create(key, idempotency))
@@ -77,8 +76,8 @@ async function createKey(options: CreateOptions): Promise<void> {
     issued,
     json === true,
     `Key ${record.id} (${record.name}) is made. This is the only time it is shown: store it now.`,
+    warnOfKey(record, undefined),
   )
-  tellWarnings(warnOfKey(record, undefined))
 }
 
 function readNewKey(options: CreateOptions, { config }: LoadedConfig, now: number): NewKey {

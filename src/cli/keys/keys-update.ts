@@ -7,8 +7,7 @@ import type { CommonOptions } from '../common-options.ts'
 import { parseWhen } from '../terminal/parse-when.ts'
 import { defineKeyCommand } from './key-command.ts'
 import { addressOption, parseMetadata, scopeOption } from './key-options.ts'
-import { limitOption, readKeyLimits } from './limit-option.ts'
-import { tellWarnings } from './tell-warnings.ts'
+import { limitOption, readKeyLimits, repeatingLimits } from './limit-option.ts'
 
 interface UpdateOptions extends CommonOptions {
   readonly name?: string
@@ -47,9 +46,8 @@ export function defineKeysUpdate(command: Command): void {
     command,
     async (keys, id, options) => {
       const changes = readChanges(options, Date.now())
-      const record = await keys.update(id, changes)
-      if ((changes.scopes ?? changes.limits) != null) tellWarnings(warnOfKey(record, undefined))
-      return record
+      const record = await repeatingLimits(options.limit, () => keys.update(id, changes))
+      return { record, warnings: warnOfKey(record, undefined) }
     },
     'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
     'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',

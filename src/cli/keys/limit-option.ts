@@ -1,7 +1,6 @@
 import { Option } from 'commander'
 import { describeValue } from '../../core/check-options.ts'
 import { Refusal } from '../../core/refusal.ts'
-import { parseLimitSettings } from '../../limits/limit-setting.ts'
 import { usageError } from '../cli-error.ts'
 import { collect } from '../common-options.ts'
 
@@ -12,7 +11,7 @@ export function limitOption(describes: string): Option {
 
 /**
  * Reads the limits of a key: `none` for no limits, `default` for those of the deployment, which is
- * null.
+ * null. What a limit is, is checked where keys are made.
  *
  * @throws CliError `usage_invalid` where either stands beside another
  */
@@ -25,24 +24,33 @@ export function readKeyLimits(texts: readonly string[]): readonly string[] | nul
 /**
  * Reads the limits of an owner: `none` for no limits.
  *
- * @throws CliError `usage_invalid` where it stands beside another; Refusal `input_invalid` with
- *   each text that is no limit
+ * @throws CliError `usage_invalid` where it stands beside another
  */
 export function readOwnerLimits(texts: readonly string[]): readonly string[] {
-  if (!isWord(texts, 'none')) return checked(texts)
+  if (!isWord(texts, 'none')) return texts
   refuseBeside(texts, 'none')
   return []
 }
 
-/** Repeats what was typed, which an import, whose lines may hold secrets, does not. */
-function checked(texts: readonly string[]): readonly string[] {
-  const errors = parseLimitSettings(texts).faults.map(({ index, message }) => ({
-    loc: ['body', 'limits', index],
-    msg: `${message}, got ${describeValue(texts[index])}`,
-    type: 'limit',
-  }))
-  if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
-  return texts
+/**
+ * Repeats what was typed in each fault of a limit, which an import, whose lines may hold secrets,
+ * does not.
+ */
+export async function repeatingLimits<T>(
+  texts: readonly string[] | undefined,
+  work: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (!(thrown instanceof Refusal) || thrown.errors === undefined) throw thrown
+    const errors = thrown.errors.map((error) => {
+      const [place, index] = error.loc.slice(-2)
+      const text = place === 'limits' ? texts?.[Number(index)] : undefined
+      return text === undefined ? error : { ...error, msg: `${error.msg}, got ${describeValue(text)}` }
+    })
+    throw new Refusal(thrown.code, thrown.message, { errors })
+  }
 }
 
 function isWord(texts: readonly string[], word: string): boolean {

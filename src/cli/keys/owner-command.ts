@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Refusal } from '../../core/refusal.ts'
-import { warnOfLimits } from '../../keys/key-warnings.ts'
+import { type KeyWarning, warnOfLimits, withWarnings } from '../../keys/key-warnings.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
 import { checkOwner, type OwnerService } from '../../keys/owner-service.ts'
 import { viewOwner } from '../../keys/views.ts'
@@ -8,7 +8,7 @@ import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../comm
 import { print, printJson } from '../terminal/output.ts'
 import { formatFields } from '../terminal/table.ts'
 import { addExamples } from './key-options.ts'
-import { limitOption, readOwnerLimits } from './limit-option.ts'
+import { limitOption, readOwnerLimits, repeatingLimits } from './limit-option.ts'
 import { withKeys } from './open-keys.ts'
 import { list } from './print-key.ts'
 import { tellWarnings } from './tell-warnings.ts'
@@ -34,10 +34,9 @@ export function defineOwnersSet(command: Command): void {
 
 async function setOwner(owner: string, options: SetOptions): Promise<void> {
   const limits = readOwnerLimits(options.limit)
-  checkOwner(owner, limits)
+  await repeatingLimits(options.limit, () => checkOwner(owner, limits))
   const record = await withKeys(loadCommandConfig(options), false, ({ owners }) => owners.set(owner, limits))
-  await printOwner(record, options.json === true)
-  tellWarnings(warnOfLimits(limits))
+  await printOwner(record, options.json === true, warnOfLimits(limits))
 }
 
 export function defineOwnersShow(command: Command): void {
@@ -66,9 +65,13 @@ function addOwnerArgument(command: Command, ...examples: readonly string[]): voi
 }
 
 /** Prints the stored record of one owner. */
-async function printOwner(record: OwnerRecord, asJson: boolean): Promise<void> {
+async function printOwner(
+  record: OwnerRecord,
+  asJson: boolean,
+  warnings: readonly KeyWarning[] = [],
+): Promise<void> {
   const view = viewOwner(record)
-  if (asJson) return printJson(view)
+  if (asJson) return printJson(withWarnings(view, warnings))
   await print(
     formatFields([
       ['owner', view.owner],
@@ -77,4 +80,5 @@ async function printOwner(record: OwnerRecord, asJson: boolean): Promise<void> {
       ['updated', view.updated_at],
     ]),
   )
+  tellWarnings(warnings)
 }

@@ -1,7 +1,9 @@
 import type { IssuedKey } from '../../keys/key-service.ts'
+import { type KeyWarning, withWarnings } from '../../keys/key-warnings.ts'
 import { viewKey } from '../../keys/views.ts'
 import { CliError, OutputClosed } from '../cli-error.ts'
 import { print, tell } from '../terminal/output.ts'
+import { tellWarnings } from './tell-warnings.ts'
 
 /** The id and the key first: they are what the line is read for. */
 function viewIssuedKey({ record, text }: IssuedKey): { readonly id: string; readonly key: string } {
@@ -13,9 +15,14 @@ function viewIssuedKey({ record, text }: IssuedKey): { readonly id: string; read
  * Prints a key that was just made, the one time that it is known: as one line of JSON, or as the
  * bare key with what people should know beside it on standard error. The key is durable by now.
  */
-export async function printIssuedKey(issued: IssuedKey, asJson: boolean, note: string): Promise<void> {
+export async function printIssuedKey(
+  issued: IssuedKey,
+  asJson: boolean,
+  note: string,
+  warnings: readonly KeyWarning[] = [],
+): Promise<void> {
   const { record, text } = issued
-  const line = asJson ? JSON.stringify(viewIssuedKey(issued)) : text
+  const line = asJson ? JSON.stringify(withWarnings(viewIssuedKey(issued), warnings)) : text
   try {
     await print(`${line}\n`)
   } catch (error) {
@@ -26,5 +33,7 @@ export async function printIssuedKey(issued: IssuedKey, asJson: boolean, note: s
       `${error.message}: key ${record.id} exists and could not be printed; rotate or revoke it`,
     )
   }
-  if (!asJson) tell(note)
+  if (asJson) return
+  tell(note)
+  tellWarnings(warnings)
 }

@@ -1,13 +1,20 @@
 import type { KeyRecord } from '../../keys/key-record.ts'
+import { type KeyWarning, withWarnings } from '../../keys/key-warnings.ts'
 import { type KeyView, viewKey } from '../../keys/views.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { type Column, formatFields } from '../terminal/table.ts'
+import { tellWarnings } from './tell-warnings.ts'
 
 /** Prints one key, without any secret. */
-export async function printKey(record: KeyRecord, asJson: boolean): Promise<void> {
+export async function printKey(
+  record: KeyRecord,
+  asJson: boolean,
+  warnings: readonly KeyWarning[] = [],
+): Promise<void> {
   const view = viewKey(record, Date.now())
-  if (asJson) await printJson(view)
-  else await print(formatFields(keyFields(view)))
+  if (asJson) return printJson(withWarnings(view, warnings))
+  await print(formatFields(keyFields(view)))
+  tellWarnings(warnings)
 }
 
 function keyFields(view: KeyView): readonly (readonly [string, string])[] {

@@ -25,15 +25,31 @@ export function acceptJson(app: FastifyInstance): void {
  * Reads a body. `__proto__` and `constructor.prototype` are refused, so that no later code can trip
  * over them. An empty body is undefined.
  *
- * @throws Refusal `input_invalid` for text that is not JSON, or not UTF-8; it is not repeated
+ * @throws Refusal `input_invalid` for text that is not JSON, or not UTF-8, or has such a member; it
+ *   is not repeated
  */
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) return undefined
   if (!isUtf8(body)) throw invalidBody('The body is not UTF-8 text', 'unicode_invalid')
+  const text = body.toString('utf8')
   try {
-    return parse(body.toString('utf8'), { protoAction: 'error', constructorAction: 'error' })
+    return parse(text, { protoAction: 'error', constructorAction: 'error' })
   } catch {
-    throw invalidBody('The body is not valid JSON', 'json_invalid')
+    throw isJson(text)
+      ? invalidBody(
+          'No member may be called `__proto__`, or `prototype` in a `constructor`',
+          'name_forbidden',
+        )
+      : invalidBody('The body is not valid JSON', 'json_invalid')
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { replaceKeys } from '../../core/key-shape.ts'
+import type { OperationalEventListener } from '../../telemetry/telemetry.ts'
 import { openLogOutput } from './log-output.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
@@ -41,4 +42,11 @@ export function createLog({ level, keyHeader, stream }: LogOptions): Log {
     },
     stream ?? openLogOutput(2),
   )
+}
+
+/** The log as a listener of operational events: one line each. */
+export function logEvents(log: Log): OperationalEventListener {
+  return ({ name, level, message, fields, cause }) => {
+    log[level]({ event: name, ...fields, ...(cause !== undefined && { err: cause }) }, message)
+  }
 }
