@@ -34,6 +34,9 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Longest that a page may take: it starts servers, and makes a clone's first build. */
+const pageMs = 180_000
+
 function stepsOf(page: string): readonly Step[] {
   return readSteps(page, readFileSync(page, 'utf8'))
 }
@@ -46,6 +49,7 @@ describe.each(pages)('$page', ({ page, inClone }) => {
       expect(steps.some(({ kind }) => kind === 'serve')).toBe(true)
       await followPage(steps, inClone, { clone, python })
     },
+    pageMs,
   )
 })
 
