@@ -46,6 +46,7 @@ const sendSameHeaders: RequestHandler = (_request, response, next) => {
 const guards: readonly RequestHandler[] = [
   ...(guard === 'headers' ? [sendSameHeaders] : []),
   ...(guard === 'empty' ? [(_request: unknown, _response: unknown, next: () => void) => next()] : []),
+  // It reads nothing of a route's types, which the list cannot tell.
   ...(guard === 'modelward'
     ? [guardRoute(await openWard(), { scope: 'predict' }) as unknown as RequestHandler]
     : []),

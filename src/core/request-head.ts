@@ -13,6 +13,8 @@ export interface RequestHead {
   readonly joinsLines?: boolean
   /** Every value of a query parameter, decoded, in the order sent. */
   readonly queryValues: (name: string) => readonly string[]
+  /** The query as it was sent, without its question mark. @default not told */
+  readonly query?: string
   /**
    * The client's address, IPv4 or IPv6, as `readClientAddress` gives it: `unknown` for a text that
    * is no address; undefined without one, as on a Unix socket.

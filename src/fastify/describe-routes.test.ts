@@ -39,6 +39,7 @@ async function documented(
   await app.register(swagger, { openapi, transform: describeRoutes(ward, described), ...options })
   await declare(app, ward)
   await app.ready()
+  // The plugin's type is of every version of OpenAPI; the tests read one.
   return { app, ward, document: app.swagger() as unknown as Document }
 }
 

@@ -5,6 +5,7 @@ import { openTestWard } from '../../test/support/open-test-ward.ts'
 import { createTestWard } from '../ward/test-ward.ts'
 import { NodeHead } from './node/node-head.ts'
 
+// All of a request that a head reads.
 const headOf = (key: string, ip: string) =>
   new NodeHead({ rawHeaders: ['X-API-Key', key], headers: {} } as unknown as IncomingMessage, { ip })
 

@@ -6,6 +6,7 @@ import { createSessions, sessionCookie, sessionMs } from './session.ts'
 
 const secret: SecretRecord = { digest: Buffer.alloc(32, 1), pepperVersion: 1, createdAt: 0, endsAt: null }
 const other: SecretRecord = { ...secret, digest: Buffer.alloc(32, 2) }
+// All of a record that a session reads.
 const record = { id: '7Qm2xT0bKc9Z', secrets: [secret, other] } as unknown as KeyRecord
 const sessions = createSessions(createSecretKey(Buffer.alloc(32, 9)))
 

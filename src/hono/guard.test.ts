@@ -57,6 +57,7 @@ describe('a whole Hono app', () => {
   })
 
   test('guards mounted apps, sub-apps, base paths, all methods, whenever they were declared', async () => {
+    // Mounting takes an app of any variables; its type asks for one without.
     const app = guardApp(new Hono(), { ward }) as unknown as Hono
     app.mount('/mounted', () => new Response('in'))
     app.route(

@@ -139,6 +139,11 @@ export const keyRows: readonly Row[] = [
     says: misplaced,
   },
   {
+    name: '15 the key at the end of a long query: a stranger has no more of it looked at',
+    request: (ward) => predict([], { path: `/predict?${'a&'.repeat(600)}key=${ward.testKeys.right}` }),
+    says: missing,
+  },
+  {
     name: '15 the key in a cookie only',
     request: right((key) => [['Cookie', `key=${key}; X-API-Key=${key}; modelward_session=${key}`]]),
     says: missing,

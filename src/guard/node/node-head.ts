@@ -36,8 +36,12 @@ export class NodeHead implements RequestHead {
     return values
   }
 
+  get query(): string {
+    return queryOf(this.#raw.url ?? '')
+  }
+
   queryValues(name: string): readonly string[] {
-    this.#query ??= new URLSearchParams(queryOf(this.#raw.url ?? ''))
+    this.#query ??= new URLSearchParams(this.query)
     return this.#query.getAll(name)
   }
 }

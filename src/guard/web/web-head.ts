@@ -26,6 +26,10 @@ export class WebHead implements RequestHead {
     return value === null ? [] : [value]
   }
 
+  get query(): string {
+    return new URL(this.#request.url).search.slice(1)
+  }
+
   queryValues(name: string): readonly string[] {
     this.#query ??= new URL(this.#request.url).searchParams
     return this.#query.getAll(name)

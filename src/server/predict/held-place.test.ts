@@ -33,6 +33,7 @@ test.each(ways)('%s: who hangs up keeps the place until the model has ended', as
   expect(await statusOfNext()).toBe(429)
   expect(calls).toHaveLength(1)
   held.answer()
+  // The place is given back in the turn after the model's end.
   await setImmediate()
   const last = statusOfNext()
   ;(await call(1)).answer()
