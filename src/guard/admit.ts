@@ -17,7 +17,7 @@ import { allScopes, anyScopes, type Demand, demandsNothing } from './demand.ts'
 import type { Exchange } from './exchange.ts'
 import { createVerifiedKey, type KeyCache, type VerifiedKey } from './key-cache.ts'
 import type { KeyRefusals } from './key-refusals.ts'
-import { type LimitDefaults, limitsOf, operationalLimitsOf } from './request-limits.ts'
+import { type AnonymousUses, type LimitDefaults, limitsOf, operationalLimitsOf } from './request-limits.ts'
 import { ambiguous, readKey, type Scheme } from './scheme.ts'
 import { hasCsrfHeader, type Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
@@ -38,10 +38,7 @@ export interface AdmitDeps {
   readonly takeLimits: TakeLimits
   /** Whether a scheme lets a request without a key pass. */
   readonly mayLackKey: boolean
-  /** What an anonymous request uses of limits. */
-  readonly anonymousUses: readonly LimitUse[]
-  /** The same, where it is operational. */
-  readonly anonymousOperationalUses: readonly LimitUse[]
+  readonly anonymousUses: AnonymousUses
 }
 
 type Decision = Verdict<Caller | null>
@@ -185,7 +182,7 @@ async function admitWithoutKey(deps: AdmitDeps, exchange: Exchange, demand: Dema
   // key.
   if (!deps.mayLackKey || !demandsNothing(demand)) return refused(deps.refusals.missing(head))
   const isBillable = demand.billable !== false
-  const uses = isBillable ? deps.anonymousUses : deps.anonymousOperationalUses
+  const uses = deps.anonymousUses(head.address, isBillable)
   const usage = await takeUses(deps, exchange, isBillable, uses)
   return usage instanceof Refusal ? refused(usage) : { admitted: true, caller: null, usage }
 }

@@ -6,7 +6,6 @@ import type { Clock } from '../core/time.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { KeyFormat } from '../keys/key-text.ts'
 import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify-key.ts'
-import { usesOf } from '../limits/limit-uses.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import { type AdmitDeps, admit, checkAddress, checkScope, checkStatus, takeUses, verify } from './admit.ts'
@@ -17,7 +16,7 @@ import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchan
 import type { KeyCache } from './key-cache.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
-import { everyoneLimitsOf, type LimitDefaults, operationalLimitsOf } from './request-limits.ts'
+import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
 import type { Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -96,8 +95,7 @@ export function createGuard(options: GuardDeps): Guard {
     refusals: createKeyRefusals(options),
     pepperVersion: options.peppers.current,
     mayLackKey: schemes.some((scheme) => !scheme.required),
-    anonymousUses: usesOf(everyoneLimitsOf(options.limits)),
-    anonymousOperationalUses: usesOf(operationalLimitsOf(options.limits, 'anonymous')),
+    anonymousUses: createAnonymousUses(options.limits),
   }
 
   let hasToldAddress = false

@@ -1,6 +1,8 @@
+import { addressGroupOf } from '../core/address-group.ts'
 import type { KeyRecord } from '../keys/key-record.ts'
 import { type LimitSetting, parseLimitSettings } from '../limits/limit-setting.ts'
-import { type NamedLimit, namedLimits } from '../limits/limit-uses.ts'
+import { type NamedLimit, namedLimits, usesOf } from '../limits/limit-uses.ts'
+import type { LimitUse } from '../limits/limiter.ts'
 import type { Demand } from './demand.ts'
 
 /**
@@ -21,14 +23,12 @@ export function limitsOf(
 }
 
 /** The limits that all billable requests share, those of anonymous callers too. */
-export function everyoneLimitsOf({
-  limitEveryone,
-}: Pick<LimitDefaults, 'limitEveryone'>): readonly NamedLimit[] {
+function everyoneLimitsOf({ limitEveryone }: Pick<LimitDefaults, 'limitEveryone'>): readonly NamedLimit[] {
   return namedLimits('everyone', 'everyone', limitEveryone)
 }
 
 /** Whose operational requests are counted together: one flood stops no other subject. */
-export type OperationalSubject = `key:${string}` | `session:${string}` | 'anonymous'
+export type OperationalSubject = `key:${string}` | `session:${string}` | `address:${string}`
 
 /** What an operational request takes, in the place of every other limit. */
 export function operationalLimitsOf(
@@ -38,13 +38,34 @@ export function operationalLimitsOf(
   return namedLimits('operational', `operational:${subject}`, limitOperational)
 }
 
+/**
+ * What a request without a key uses of limits: those of its client's address (IPv6: its /64), and
+ * those that all requests share.
+ */
+export type AnonymousUses = (address: string | undefined, isBillable: boolean) => readonly LimitUse[]
+
+export function createAnonymousUses(limits: LimitDefaults): AnonymousUses {
+  const shared = usesOf(everyoneLimitsOf(limits))
+  return function anonymousUses(address, isBillable) {
+    if (isBillable && limits.limitAnonymous.length === 0) return shared
+    const subject = `address:${addressGroupOf(address)}` as const
+    const own = isBillable
+      ? namedLimits('address', subject, limits.limitAnonymous)
+      : operationalLimitsOf(limits, subject)
+    const uses = usesOf(own.map((limit) => ({ ...limit, isOfAddress: true })))
+    return isBillable ? [...uses, ...shared] : uses
+  }
+}
+
 /** The limits of a deployment, which belong to no key, owner or route. */
 export interface LimitDefaults {
   /** Of every key that has none of its own. */
   readonly limitDefault: readonly LimitSetting[]
   /** Shared by all billable requests of the deployment. */
   readonly limitEveryone: readonly LimitSetting[]
-  /** Of operational requests, for each key, and for its sessions apart. */
+  /** Of billable requests without a key, for each client address. */
+  readonly limitAnonymous: readonly LimitSetting[]
+  /** Of operational requests: for each key, its sessions apart, and each stranger's address. */
   readonly limitOperational: readonly LimitSetting[]
 }
 

@@ -1,5 +1,6 @@
 import { addressGroupOf } from '../core/address-group.ts'
 import type { Clock } from '../core/time.ts'
+import { createGenerations } from './generations.ts'
 import type { WindowLimit } from './limit.ts'
 import { takeUse, windowCells } from './sliding-window.ts'
 
@@ -21,28 +22,16 @@ const addressesMax = 32_768
 
 export function createBadKeyLimiter(limit: WindowLimit | undefined, clock: Clock): BadKeyLimiter {
   if (limit === undefined) return { count: () => undefined, size: () => 0 }
-  let young = new Map<string, Uint32Array>()
-  let old = new Map<string, Uint32Array>()
+  const seen = createGenerations<Uint32Array>(addressesMax)
   let latest = 0
-
-  function cellsOf(group: string): Uint32Array {
-    const known = young.get(group) ?? old.get(group) ?? new Uint32Array(windowCells)
-    if (young.size >= addressesMax / 2 && !young.has(group)) {
-      old = young
-      young = new Map()
-    }
-    old.delete(group)
-    young.set(group, known)
-    return known
-  }
 
   return {
     count(address) {
       latest = Math.max(latest, Math.floor(clock()))
-      const state = { cells: cellsOf(addressGroupOf(address)), offset: 0 }
-      const room = takeUse(limit, state, latest, 1)
+      const cells = seen.get(addressGroupOf(address), () => new Uint32Array(windowCells))
+      const room = takeUse(limit, { cells, offset: 0 }, latest, 1)
       return room.fits ? undefined : room.freesInMs
     },
-    size: () => young.size + old.size,
+    size: seen.size,
   }
 }

@@ -15,6 +15,7 @@ const owners: Readonly<Record<LimitScope, string>> = {
   route: 'this route',
   everyone: 'everyone',
   operational: 'operational requests',
+  address: 'this address',
 }
 
 /** The refusal of the limit that passes last, with how all of the request's limits stand. */

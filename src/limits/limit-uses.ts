@@ -10,6 +10,8 @@ export interface NamedLimit {
   readonly scope: LimitScope
   /** Unique across all scopes: `key:7Qm2xT0bKc9Z`, `owner:acme`, `everyone`. */
   readonly subject: string
+  /** Whether the subject is a client's address. @default false */
+  readonly isOfAddress?: boolean
 }
 
 /**
@@ -31,6 +33,7 @@ export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readon
         setting: { limit, text, isShadow },
         scope,
         subject,
+        isOfAddress = false,
       },
     ]) => {
       const policy = policyOf(scope, limit)
@@ -43,6 +46,7 @@ export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readon
         fields: limitFieldsOf(policy, limit),
         limit,
         isShadow,
+        isOfAddress,
         cost: costOf(limit.measure, costs),
       }
     },

@@ -1,7 +1,7 @@
 import type { Limit } from './limit.ts'
 
 /** Whose limit it is, as headers and messages call it. */
-export type LimitScope = 'key' | 'owner' | 'route' | 'everyone' | 'operational'
+export type LimitScope = 'key' | 'owner' | 'route' | 'everyone' | 'operational' | 'address'
 
 /** One limit that a request meets, and what the request uses of it. */
 export interface LimitUse {
@@ -22,6 +22,11 @@ export interface LimitUse {
   readonly cost: number
   /** Whether it only reports what it would have refused. */
   readonly isShadow: boolean
+  /**
+   * Whether it counts what an address sends. Strangers have any number of addresses: a limiter
+   * counts them in bounded memory, the last ones seen, and stores nothing of them.
+   */
+  readonly isOfAddress: boolean
 }
 
 /** The parts of a limit's headers that no request changes: see `limit-headers.ts`. */

@@ -8,10 +8,13 @@ import type { Moment, StoredUsage } from './usage-store.ts'
 /** Shortest window whose use outlives the process: a lost shorter one soon stops mattering. */
 const storedWindowMsMin = 3_600_000
 
-/** Whether usage of a limit is stored: windows of an hour and more, and the calendar's spans. */
-export function isStored({ limit, counter }: LimitUse): boolean {
+/**
+ * Whether usage of a limit is stored: windows of an hour and more, and the calendar's spans. Not an
+ * address's: strangers would fill the disk.
+ */
+export function isStored({ limit, counter, isOfAddress }: LimitUse): boolean {
   // A demand without a name has another one in the next process.
-  if (counter.startsWith('route:~')) return false
+  if (isOfAddress || counter.startsWith('route:~')) return false
   return limit.kind === 'calendar' || (limit.kind === 'window' && limit.windowMs >= storedWindowMsMin)
 }
 

@@ -16,13 +16,18 @@ export interface LimitOptions {
   /** Limits that all requests share. @default none */
   readonly limitEveryone?: readonly string[]
   /**
+   * Limits of each client address (IPv6: one /64) that sends no key, where a scheme with
+   * `autoError: false` lets it pass. Counted in memory. @default none
+   */
+  readonly limitAnonymous?: readonly string[]
+  /**
    * How many wrong keys may come from one address (IPv6: one /64): a window of requests, or `none`.
    * @default '30/min'
    */
   readonly limitBadKeys?: string
   /**
-   * How many operational requests (`billable: false`) each key may send, and its sessions apart: a
-   * window of requests, or `none`.
+   * How many operational requests (`billable: false`) each key may send, and its sessions apart;
+   * without a key, each address. A window of requests, or `none`.
    * @default '600/min'
    */
   readonly limitOperational?: string
@@ -38,6 +43,7 @@ const areLimits: OptionRule = {
 export const limitRules: Readonly<Record<keyof LimitOptions, OptionRule>> = {
   limitDefault: areLimits,
   limitEveryone: areLimits,
+  limitAnonymous: areLimits,
   limitBadKeys: requestWindow('30/min'),
   limitOperational: requestWindow('600/min'),
   onShadow: { expected: 'a function', accepts: isFunction },
@@ -66,14 +72,22 @@ export interface WardLimits extends LimitDefaults {
  * @throws TypeError with every fault of the first option that has one
  */
 export function readWardLimits(options: {
+  readonly schemes: readonly { readonly required: boolean }[]
   readonly limitDefault?: readonly string[] | undefined
   readonly limitEveryone?: readonly string[] | undefined
+  readonly limitAnonymous?: readonly string[] | undefined
   readonly limitBadKeys?: string | undefined
   readonly limitOperational?: string | undefined
 }): WardLimits {
+  const limitAnonymous = settingsOf('limitAnonymous', options.limitAnonymous ?? [])
+  if (limitAnonymous.length > 0 && options.schemes.every(({ required }) => required))
+    throw new TypeError(
+      '`limitAnonymous`: no scheme lets a request without a key pass; give one `autoError: false`',
+    )
   return {
     limitDefault: settingsOf('limitDefault', options.limitDefault ?? []),
     limitEveryone: settingsOf('limitEveryone', options.limitEveryone ?? []),
+    limitAnonymous,
     limitBadKeys: badKeyLimitOf(options.limitBadKeys),
     limitOperational: requestWindowOf('limitOperational', options.limitOperational ?? '600/min'),
   }

@@ -98,6 +98,8 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly limitDefault?: readonly string[] | undefined
   /** Limits that all billable requests share. @default none */
   readonly limitEveryone?: readonly string[] | undefined
+  /** Limits of each client address that sends no key, where a scheme lets it pass. @default none */
+  readonly limitAnonymous?: readonly string[] | undefined
   /** How many wrong keys an address may present: one sliding window, `30/min`. @default 'none' */
   readonly limitBadKeys?: string | undefined
   /** How many operational requests a key may send: one window, or `none`. @default '600/min' */

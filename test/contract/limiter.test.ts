@@ -57,3 +57,27 @@ test('memory: limits of which nothing is used any more are let go, and their mem
   for (let key = 0; key < 3_000; key += 1)
     expect((await limiter.take([useOf(`key:${key}`, '1000/min')])).states).toMatchObject([{ remaining: 999 }])
 })
+
+test('counts of addresses are bounded, and neither a busy one nor a key among them is forgotten', async () => {
+  const { limiter } = openMemory()
+  const ofAddress = (address: string) => ({ ...useOf(`address:${address}`, '3/day'), isOfAddress: true })
+  const [busy, key] = [ofAddress('192.0.2.1'), useOf('key:k', '3/day')]
+  for (let taken = 0; taken < 3; taken += 1) await limiter.take([busy, key])
+  for (let number = 0; number < 100_000; number += 1) {
+    await limiter.take([ofAddress(`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`)])
+    if (number % 10_000 === 0) expect((await limiter.take([busy])).refusal?.use).toBe(busy)
+  }
+  expect(limiter.size()).toBeLessThanOrEqual(32_768 + 1)
+  expect((await limiter.take([key])).refusal?.use).toBe(key)
+})
+
+test('counts of addresses are not stored: strangers have any number of them', async () => {
+  const time = beginTime()
+  const use = { ...useOf('address:192.0.2.1', '1/day'), isOfAddress: true }
+  const first = startPersistentLimiter(createTemporaryFolder(), time)
+  await first.limiter.take([use])
+  expect((await first.limiter.take([use])).refusal).toBeDefined()
+  await first.stop()
+  const second = startPersistentLimiter(first.folder, time)
+  expect((await second.limiter.take([use])).refusal).toBeUndefined()
+})

@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import { every, type Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
+import { createGenerations } from '../generations.ts'
 import type { Limit } from '../limit.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from '../limiter.ts'
 import type { Room } from '../sliding-window.ts'
@@ -240,12 +241,16 @@ interface MeterTable {
   readonly sweep: (now: Moment) => number
 }
 
+/** Most meters of addresses. */
+const addressMetersMax = 32_768
+
 /** Meters looked at in one sweep: a few milliseconds. */
 const sweptMax = 5_000
 
 function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   const meters = new Map<string, Meter>()
   const pools = createCellPools()
+  const ofAddresses = createGenerations<Meter>(addressMetersMax, release)
   let sweeping = meters.entries()
 
   function createFor(use: LimitUse, now: Moment): Meter {
@@ -262,6 +267,7 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
 
   return {
     meterOf(use, now) {
+      if (use.isOfAddress) return ofAddresses.get(use.counter, () => createMeter(use.limit, pools))
       const known = meters.get(use.counter)
       if (known !== undefined) {
         if (known.limit.amount !== use.limit.amount) known.adopt(use.limit, now)
@@ -277,7 +283,7 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
         throw fault
       }
     },
-    size: () => meters.size,
+    size: () => meters.size + ofAddresses.size(),
     sweep(now) {
       const before = meters.size
       for (let looked = 0; looked < sweptMax; looked += 1) {
