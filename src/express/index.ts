@@ -1,4 +1,6 @@
 /** The guard for Express 5, and 4. */
+import '../core/require-node.ts'
+
 export { answerProblem, type FaultListener, problems } from './answer-problem.ts'
 export {
   type CallerLocals,

@@ -1,4 +1,6 @@
 /** The guard for Fastify 5: a plugin for a whole app, or for a scope of one. */
+import '../core/require-node.ts'
+
 export { answerProblem } from './answer-problem.ts'
 export {
   type DescribeRoutesOptions,

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { after, type Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
+import { hash } from '../core/hash.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'

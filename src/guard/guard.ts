@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import { unknownAddress } from '../core/client-address.ts'
+import { hash } from '../core/hash.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'

@@ -1,4 +1,5 @@
-import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { hash } from '../core/hash.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { KeyRecord, SecretRecord } from '../keys/key-record.ts'
 import { cookieValues } from './scheme.ts'

@@ -1,4 +1,5 @@
 /** The guard for Hono 4, on every runtime. */
+import '../core/require-node.ts'
 
 export type { FaultListener } from './answer-problem.ts'
 export {

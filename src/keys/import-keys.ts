@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash } from '../core/hash.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'

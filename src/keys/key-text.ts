@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import { formatBase62 } from '../core/base62.ts'
+import { crc32 } from '../core/crc32.ts'
 
 /** `live` keys work on live servers, `test` keys on test servers, never the other way round. */
 export type KeyEnvironment = 'live' | 'test'

@@ -1,6 +1,7 @@
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { drawBase62 } from '../core/base62.ts'
 import { Fault } from '../core/fault.ts'
+import { hash } from '../core/hash.ts'
 import { defaultScope } from '../core/scope.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import type { Peppers } from '../secrets/peppers.ts'

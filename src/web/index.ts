@@ -2,6 +2,8 @@
  * The guard for web-standard handlers, `(request: Request) => Response`: Next.js, Bun, Deno,
  * Workers and whatever is like them.
  */
+import '../core/require-node.ts'
+
 export {
   callerOf,
   type GuardedHandler,

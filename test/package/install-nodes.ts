@@ -5,6 +5,9 @@ import { createProject, type Project } from './create-project.ts'
 /** The oldest Node that `engines` promises, and the newest of each later line that is supported. */
 export const nodeVersions = [oldestVersion(), '24', '26'] as const
 
+/** Too old: the last before the oldest that will do, and lines that systems still come with. */
+export const oldNodeVersions = ['22.18', '20', '18'] as const
+
 export interface Nodes extends Pick<Project, 'remove'> {
   readonly programOf: (version: string) => string
 }
@@ -18,7 +21,10 @@ export async function installNodes(): Promise<Nodes> {
   const name = (version: string) => `node-${version}`
   const project = await createProject(
     Object.fromEntries(
-      nodeVersions.map((version) => [name(version), `npm:node-${platform}-${arch}@${version}`]),
+      [...nodeVersions, ...oldNodeVersions].map((version) => [
+        name(version),
+        `npm:node-${platform}-${arch}@${version}`,
+      ]),
     ),
   )
   return {

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createProject, type Project } from './create-project.ts'
-import { installNodes, type Nodes, nodeVersions } from './install-nodes.ts'
+import { installNodes, type Nodes, nodeVersions, oldNodeVersions } from './install-nodes.ts'
 import { type Packed, packPackage } from './pack-package.ts'
 import { startApp } from './start-app.ts'
 
@@ -61,6 +62,33 @@ describe.each(nodeVersions)('under Node %s', (version) => {
 
   test.each(apps)('guards a route of $app beside $beside', async ({ app, beside }) => {
     await expectGuarded(version, projects.get(beside), app)
+  })
+})
+
+describe.each(oldNodeVersions)('under Node %s, which is too old,', (version) => {
+  const sentence = new RegExp(`^modelward needs Node\\.js 22\\.19 or newer, and this is ${version}\\.`)
+  const installed = () => projects.get(apps[0].beside)?.folder ?? ''
+
+  test('every entry says so, with both versions, in place of whatever is missing there', async () => {
+    const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly exports: object }
+    const entries = Object.keys(exports).filter((path) => !path.endsWith('.json'))
+    expect(entries.length).toBeGreaterThan(5)
+    for (const entry of entries) {
+      const name = entry.replace('.', 'modelward')
+      // What Node warns of itself, and of what else an entry imports, is no matter here.
+      const program = `import('${name}').then(() => console.log('loaded'), ({ message }) => console.log(message))`
+      const { stdout } = await execute(nodes.programOf(version), ['-e', program], { cwd: installed() })
+      expect([name, stdout]).toEqual([name, expect.stringMatching(sentence)])
+    }
+  })
+
+  test('the command line says so and ends with status 3', async () => {
+    const main = 'node_modules/modelward/dist/cli/main.js'
+    const ended = await execute(nodes.programOf(version), [main, 'serve'], { cwd: installed() }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(ended).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(sentence) })
   })
 })
 

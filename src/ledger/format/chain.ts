@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash } from '../../core/hash.ts'
 import { ledgerEntryBytesMax } from './encoding.ts'
 
 /** Bytes of a chain hash: a SHA-256. */

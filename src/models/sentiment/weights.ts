@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../core/crc32.ts'
 import { bucketBits } from './features.ts'
 
 /** One hashed linear model: logit = (bias + scale · Σ value·weight / √features) · temperature. */

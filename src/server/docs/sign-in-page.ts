@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { hash } from '../../core/hash.ts'
 import type { Refusal, RefusalCode } from '../../core/refusal.ts'
 import { closeOverBody } from '../../fastify/answer-problem.ts'
 import { sendPage } from '../http/answers.ts'
