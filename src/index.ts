@@ -66,7 +66,7 @@ export type { JobModel, JobModels } from './jobs/worker/run-attempt.ts'
 export type { NewImportedKey } from './keys/import-keys.ts'
 export type { KeyFields } from './keys/key-fields.ts'
 export type { KeyRecord, SecretRecord } from './keys/key-record.ts'
-export type { IssuedKey, KeyService, RotateOptions } from './keys/key-service.ts'
+export type { IssuedKey, KeyListQuery, KeyService, RotateOptions } from './keys/key-service.ts'
 export type { KeyStatus } from './keys/key-status.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/key-store.ts'
 export {

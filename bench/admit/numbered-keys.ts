@@ -56,5 +56,6 @@ function recordOf(id: string, text: string, format: KeyFormat, peppers: Peppers)
     disabledAt: null,
     revokedAt: null,
     revokedReason: null,
+    lastUsedAt: null,
   }
 }

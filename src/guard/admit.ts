@@ -36,6 +36,8 @@ export interface AdmitDeps {
   readonly upgradeSecret: (found: FoundKey, digest: string) => Promise<void>
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
+  /** Notes that a key's secret was proven, at this moment. */
+  readonly noteUse: (keyId: string, at: number) => void
   /** Whether a scheme lets a request without a key pass. */
   readonly mayLackKey: boolean
   readonly anonymousUses: AnonymousUses
@@ -125,8 +127,9 @@ export async function verify(
 /** From here on the caller has proven the secret, and may learn what is wrong. */
 function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: VerifiedKey): Maybe<Verdict> {
   const { caller } = key
-  const refusal =
-    checkStatus(key, deps.clock()) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
+  const now = deps.clock()
+  deps.noteUse(caller.keyId, now)
+  const refusal = checkStatus(key, now) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
   if (refusal !== undefined) return refused(refusal, caller)
   const isBillable = demand.billable !== false
   const taking = takeUses(

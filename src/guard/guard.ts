@@ -81,6 +81,8 @@ export interface GuardDeps extends KeyRefusalsOptions {
   /** Of the deployment, beside those that keys and owners have. */
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
+  /** Notes that a key's secret was proven, at this moment. */
+  readonly noteUse: (keyId: string, at: number) => void
   readonly recorder: Recorder
 }
 
@@ -131,6 +133,7 @@ export function createGuard(options: GuardDeps): Guard {
         : await verify(deps, head, presented, hash('sha256', presented))
     if (key instanceof Refusal) return { admitted: false, refusal: key }
     const { caller, record, secret } = key
+    deps.noteUse(record.id, clock())
     const refusal = checkStatus(key, clock()) ?? checkAddress(key, head) ?? checkScope(key, anyKey)
     if (refusal !== undefined) return { admitted: false, refusal, caller }
     const taken = await takeUses(deps, exchange, false, key.operationalUses())

@@ -9,6 +9,7 @@ const sortValues: Readonly<Record<KeySort, (key: KeyRecord) => KeyCursor['value'
   created_at: (key) => key.createdAt,
   updated_at: (key) => key.updatedAt,
   expires_at: (key) => key.expiresAt,
+  last_used_at: (key) => key.lastUsedAt,
   name: (key) => key.name,
   id: (key) => key.id,
 }
@@ -34,7 +35,8 @@ export function parseKeyCursor(text: string, sort: KeySort): KeyCursor | undefin
   if (!Array.isArray(parsed) || parsed.length !== 3 || parsed[0] !== sort) return undefined
   const [, value, id] = parsed as readonly unknown[]
   const isText = sort === 'name' || sort === 'id'
-  const fits = typeof value === (isText ? 'string' : 'number') || (sort === 'expires_at' && value === null)
+  const mayBeNull = sort === 'expires_at' || sort === 'last_used_at'
+  const fits = typeof value === (isText ? 'string' : 'number') || (mayBeNull && value === null)
   if (!fits || typeof id !== 'string' || !isKeyId(id)) return undefined
   return { value: value as KeyCursor['value'], id }
 }

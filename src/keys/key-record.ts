@@ -44,4 +44,9 @@ export interface KeyRecord {
   readonly disabledAt: number | null
   readonly revokedAt: number | null
   readonly revokedReason: string | null
+  /**
+   * When its secret was proven last, to the minute. Kept by `KeyStore.noteUses`, and by no change:
+   * a key that is added was never used, and one that is replaced keeps what is stored.
+   */
+  readonly lastUsedAt: number | null
 }

@@ -1,5 +1,6 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
+import { durationForms, parseDuration } from '../core/time.ts'
 import { createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
 import { type CommitOutcome, commitOnce } from '../idempotency/commit-once.ts'
 import type { StoredAnswer } from '../idempotency/idempotency-store.ts'
@@ -26,6 +27,15 @@ export interface RotateOptions {
    */
   readonly overlapMs?: number | undefined
   readonly idempotency?: Idempotency | undefined
+}
+
+/** Which keys to list. */
+export interface KeyListQuery extends Partial<KeyQuery> {
+  /**
+   * Only keys that were not used for so long, and were made before: `90d`, or milliseconds. In
+   * place of `unusedSince`.
+   */
+  readonly unused?: string | number | undefined
 }
 
 /**
@@ -61,7 +71,7 @@ export interface KeyService {
   /** Names of keys, by id; what is the id of no key is left out. */
   readonly namesOf: (ids: Iterable<string>) => Promise<ReadonlyMap<string, string>>
   /** A page of keys. @default the newest 100 */
-  readonly list: (query?: Partial<KeyQuery>) => Promise<KeyPage>
+  readonly list: (query?: KeyListQuery) => Promise<KeyPage>
   readonly update: (id: string, changes: Partial<KeyFields>) => Promise<KeyRecord>
   readonly disable: (id: string) => Promise<KeyRecord>
   readonly enable: (id: string) => Promise<KeyRecord>
@@ -116,7 +126,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     findImported: (sha256) => findImported(options, sha256),
     get,
     namesOf: (ids) => findKeyNames(store, ids),
-    list: (query) => store.listKeys({ sort: 'created_at', descending: true, limit: 100, ...query }),
+    list: async (query) => store.listKeys(readListQuery(query, clock())),
     update: (id, fields) =>
       change('key.updated', id, (record) => {
         refuseRevoked(record)
@@ -146,6 +156,18 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
       )
     },
   }
+}
+
+function readListQuery({ unused, ...query }: KeyListQuery = {}, now: number): KeyQuery {
+  const whole = { sort: 'created_at' as const, descending: true, limit: 100, ...query }
+  if (unused === undefined) return whole
+  const unusedMs = typeof unused === 'number' ? unused : parseDuration(unused)
+  if (unusedMs !== undefined && unusedMs >= 0) return { ...whole, unusedSince: now - unusedMs }
+  throw new Refusal('input_invalid', undefined, {
+    errors: [
+      { loc: ['query', 'unused'], msg: `expected milliseconds or ${durationForms}`, type: 'duration' },
+    ],
+  })
 }
 
 /** The refusal for an id that no key has. */

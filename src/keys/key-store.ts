@@ -23,6 +23,12 @@ export interface KeyStore extends StoredAnswers {
   readonly addKeys: (records: readonly KeyRecord[], answer?: StoredAnswer) => Promise<AddOutcome>
   /** Replaces a key if its stored version is `record.version - 1`. */
   readonly replaceKey: (record: KeyRecord, answer?: StoredAnswer) => Promise<ReplaceOutcome>
+  /**
+   * Notes when keys were used last, at most `keyUsesMax` at once; of several times of a key the
+   * latest stays. It is no change: `readChanges` and versions do not know of it. A power cut may
+   * lose it. Ids of no key are left out.
+   */
+  readonly noteUses: (uses: readonly KeyUse[]) => Promise<void>
   readonly findOwner: (owner: string) => Promise<OwnerRecord | undefined>
   /** Replaces an owner if the stored version is `record.version - 1`; version 1 adds it. */
   readonly replaceOwner: (record: OwnerRecord) => Promise<ReplaceOwnerOutcome>
@@ -74,16 +80,32 @@ export type ReplaceOwnerOutcome =
   /** Another request changed the owner in between: read it again. */
   | { readonly outcome: 'stale' }
 
-/** What a list of keys may be sorted by. */
-export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'name' | 'id'
+/** When a key was used, milliseconds since the epoch. */
+export interface KeyUse {
+  readonly keyId: string
+  readonly at: number
+}
 
-export const keySorts: readonly KeySort[] = ['created_at', 'updated_at', 'expires_at', 'name', 'id']
+/** A store may note them in the thread that answers requests: so many block it for 2 to 5 ms. */
+export const keyUsesMax = 256
+
+/** What a list of keys may be sorted by. */
+export type KeySort = 'created_at' | 'updated_at' | 'expires_at' | 'last_used_at' | 'name' | 'id'
+
+export const keySorts: readonly KeySort[] = [
+  'created_at',
+  'updated_at',
+  'expires_at',
+  'last_used_at',
+  'name',
+  'id',
+]
 
 /** Which keys to list, in which order, and where to continue. */
 export interface KeyQuery {
   /**
-   * Ties are broken by id, in the same direction. Under `expires_at`, keys that never expire come
-   * last in either direction.
+   * Ties are broken by id, in the same direction. Keys that never expire, or were never used, come
+   * last under `expires_at` or `last_used_at`, in either direction.
    */
   readonly sort: KeySort
   readonly descending: boolean
@@ -98,6 +120,10 @@ export interface KeyQuery {
   readonly status?: { readonly is: KeyStatus; readonly now: number } | undefined
   /** Keys whose name contains this, letters in any case (ASCII). */
   readonly nameContains?: string | undefined
+  /**
+   * Keys that were not used from this moment on, milliseconds since the epoch, and made before it.
+   */
+  readonly unusedSince?: number | undefined
 }
 
 /** A page of a list of keys. */

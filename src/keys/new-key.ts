@@ -69,5 +69,6 @@ export function newKeyRecord(
     disabledAt: null,
     revokedAt: null,
     revokedReason: null,
+    lastUsedAt: null,
   }
 }

@@ -25,6 +25,8 @@ export interface KeyView {
   readonly disabled_at: string | null
   readonly revoked_at: string | null
   readonly revoked_reason: string | null
+  /** When its secret was proven last, to the minute. */
+  readonly last_used_at: string | null
   /** The live secrets, newest first: when each was made and, after a rotation, when it ends. */
   readonly secrets: readonly { readonly created_at: string; readonly ends_at: string | null }[]
 }
@@ -49,6 +51,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
     disabled_at: isoTimeOrNull(record.disabledAt),
     revoked_at: isoTimeOrNull(record.revokedAt),
     revoked_reason: record.revokedReason,
+    last_used_at: isoTimeOrNull(record.lastUsedAt),
     secrets: record.secrets
       .filter(({ endsAt }) => endsAt === null || now < endsAt)
       .map(({ createdAt, endsAt }) => ({ created_at: isoTime(createdAt), ends_at: isoTimeOrNull(endsAt) })),

@@ -72,7 +72,10 @@ export interface UsageRow {
   readonly measures: Readonly<Record<string, number>>
   /** Of admitted billable requests, in milliseconds; null for none. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
-  /** When a request of either kind was admitted last, milliseconds since the epoch. */
+  /**
+   * When a request of either kind was admitted, or refused to a key whose secret was proven, last:
+   * milliseconds since the epoch.
+   */
   readonly lastUsedAt: number | null
 }
 

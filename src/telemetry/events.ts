@@ -11,6 +11,8 @@ export interface EventFields {
   readonly 'keys.sync_back': NoFields
   readonly 'keys.refresh_failed': NoFields
   readonly 'keys.upgrade_failed': NoFields
+  readonly 'keys.uses_not_written': NoFields
+  readonly 'keys.uses_written': NoFields
   readonly 'limiter.not_persisted': NoFields
   readonly 'limiter.persisted_again': NoFields
   readonly 'limiter.not_shared': NoFields
@@ -104,6 +106,19 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'an imported key could not be upgraded to our digest',
     remedy: 'The key works; its next use tries again.',
+    fields: {},
+  },
+  'keys.uses_not_written': {
+    level: 'warn',
+    sentence: 'when keys were used last cannot be written',
+    remedy:
+      'No request waits for it. `last_used_at` of keys stays behind until `keys.uses_written`; the next minute tries again. The key store or the ledger is out: see their own events.',
+    fields: {},
+  },
+  'keys.uses_written': {
+    level: 'info',
+    sentence: 'when keys were used last is written again',
+    remedy: 'Nothing to do.',
     fields: {},
   },
   'limiter.not_persisted': {

@@ -15,6 +15,7 @@ import type { JobService } from '../jobs/job-service.ts'
 import { createKeyService, type KeyService } from '../keys/key-service.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { KeyFormat } from '../keys/key-text.ts'
+import { createKeyUses } from '../keys/key-uses.ts'
 import { createOwnerService, type OwnerService } from '../keys/owner-service.ts'
 import { refreshOnChange } from '../keys/refresh-on-change.ts'
 import { createSecretUpgrade } from '../keys/upgrade-secret.ts'
@@ -152,6 +153,9 @@ export async function createWard<Required extends boolean>(
   const deriveKey = () => peppers.derive('ledger addresses v1')
   const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey })
   const { writer, changes } = recorder
+  // Without schemes it guards no request, and is of one command: that looks for no others' uses.
+  const isGuarding = options.schemes.length > 0
+  const uses = createKeyUses({ ...deps, store, ledger: isGuarding ? ledger : undefined })
   const wardJobs = await openJobs(storage.jobs, options.jobs, { ...deps, writer, changes, ledger })
   const guard = createGuard({
     schemes: options.schemes,
@@ -164,6 +168,7 @@ export async function createWard<Required extends boolean>(
     hasImportedKeys: sync.hasImportedKeys,
     upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
+    noteUse: uses.note,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
     badKeyLimiter: createBadKeyLimiter(limits.limitBadKeys, monotonic),
     recorder,
@@ -190,7 +195,7 @@ export async function createWard<Required extends boolean>(
     close() {
       sync.stop()
       cache.close()
-      closed ??= closeAll([wardJobs, recorder, storage])
+      closed ??= closeAll([wardJobs, recorder, uses, storage])
       return closed
     },
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { StoredAnswer } from '../../src/idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { KeyPage, KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyPage, KeyQuery, KeyStore, KeyUse } from '../../src/keys/key-store.ts'
 import type { OwnerRecord } from '../../src/keys/owner-record.ts'
 
 /** A key id that stands for a number: 12 base62 characters. */
@@ -35,6 +35,7 @@ export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
     disabledAt: null,
     revokedAt: null,
     revokedReason: null,
+    lastUsedAt: null,
     ...fields,
   }
 }
@@ -47,6 +48,13 @@ export function ownerOf(owner: string, fields: Partial<OwnerRecord> = {}): Owner
 /** A plain answer with these fields. */
 export function answerOf(id: string, fields: Partial<StoredAnswer> = {}): StoredAnswer {
   return { id, requestDigest: 'digest', sealed: new Uint8Array([1, 2, 3]), expiresAt: 10_000, ...fields }
+}
+
+/** Adds keys, used when their records say. */
+export async function addUsedKeys(store: KeyStore, keys: readonly KeyRecord[]): Promise<void> {
+  await store.addKeys(keys)
+  const uses = keys.map(({ id, lastUsedAt }) => ({ keyId: id, at: lastUsedAt }))
+  await store.noteUses(uses.filter((use): use is KeyUse => use.at !== null))
 }
 
 /** Ids of all pages, as a client that follows `after` gets them. */
@@ -72,6 +80,8 @@ export function sortValue(key: KeyRecord, sort: KeyQuery['sort']): string | numb
       return key.updatedAt
     case 'expires_at':
       return key.expiresAt
+    case 'last_used_at':
+      return key.lastUsedAt
     case 'name':
       return key.name
     case 'id':

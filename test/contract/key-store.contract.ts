@@ -14,6 +14,7 @@ import {
   ownerOf,
   plain,
 } from './key-fixtures.ts'
+import { testKeyUses } from './key-uses.contract.ts'
 import { testListing } from './listing.contract.ts'
 import { testOwners } from './owners.contract.ts'
 import { testSequences } from './sequences.contract.ts'
@@ -38,6 +39,7 @@ export function describeKeyStore(name: string, open: OpenStore): void {
     })
     describe('keys', () => testKeys(get))
     describe('imported keys', () => testImportedKeys(get))
+    describe('uses of keys', () => testKeyUses(get))
     describe('owners', () => testOwners(get, open))
     describe('stored answers', () => testAnswers(get))
     describe('changes', () => testChanges(get))
@@ -53,6 +55,7 @@ export function describeKeyStore(name: string, open: OpenStore): void {
         () => store.listKeys(query),
         () => store.addKeys([keyOf(idOf(1))]),
         () => store.replaceKey(keyOf(idOf(1))),
+        () => store.noteUses([{ keyId: idOf(1), at: 0 }]),
         () => store.findOwner('a'),
         () => store.replaceOwner(ownerOf('a')),
         () => store.listOwners({ limit: 10 }),

@@ -313,7 +313,7 @@ function sumOf(records: readonly LedgerRecord[]): object {
   let admitted = 0
   let operational = 0
   let lastUsedAt: number | null = null
-  for (const { at, event, code, latencyUs, measures: used } of records) {
+  for (const { at, event, keyId, code, latencyUs, measures: used } of records) {
     const add = (sums: Record<string, number>, name: string, amount: number): void => {
       sums[name] = (sums[name] ?? 0) + amount
     }
@@ -325,7 +325,8 @@ function sumOf(records: readonly LedgerRecord[]): object {
       continue
     }
     const isDone = event === 'request.admitted' || event === 'request.finished'
-    if (isDone || event === 'request.started') lastUsedAt = Math.max(lastUsedAt ?? 0, at)
+    const isOfProvenKey = event === 'request.refused' && keyId !== null
+    if (isDone || event === 'request.started' || isOfProvenKey) lastUsedAt = Math.max(lastUsedAt ?? 0, at)
     // No customer is charged for what an operational request used.
     if (!isDone || own.has('requests'))
       for (const [measure, amount] of Object.entries(used)) add(measures, measure, amount)

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
 import { type KeyStatus, keyStatusAt, keyStatuses } from '../../src/keys/key-status.ts'
 import { type KeyQuery, keySorts } from '../../src/keys/key-store.ts'
-import { type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
+import { addUsedKeys, type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 
 /** Listings are those of a sorted and filtered array. */
 export function testListing(get: Get, open: OpenStore): void {
@@ -40,9 +40,10 @@ export function testListing(get: Get, open: OpenStore): void {
         scopes: number % 400 === 0 ? ['rare'] : [],
         createdAt: number % 5,
         expiresAt: number % 3 === 0 ? number % 50 : null,
+        lastUsedAt: number % 3 === 0 ? number % 50 : null,
       }),
     )
-    await store.addKeys(keys)
+    await addUsedKeys(store, keys)
     for (const sort of keySorts)
       for (const descending of [true, false]) {
         const query = { sort, descending, limit: 4, scope: 'rare' }
@@ -59,7 +60,7 @@ export function testListing(get: Get, open: OpenStore): void {
         const { store, dispose } = await open(() => 0)
         try {
           const keys = rows.map((row, index) => keyOf(idOf((index * 7) % 31), row))
-          if (keys.length > 0) await store.addKeys(keys)
+          if (keys.length > 0) await addUsedKeys(store, keys)
           expect(await listAllIds(store, query)).toEqual(modelIds(keys, query))
         } finally {
           await dispose()
@@ -99,6 +100,7 @@ const fields: fc.Arbitrary<Partial<KeyRecord>> = fc.record({
   expiresAt: maybeTime,
   disabledAt: maybeTime,
   revokedAt: fc.option(time, { nil: null, freq: 1 }),
+  lastUsedAt: maybeTime,
 })
 const queries: fc.Arbitrary<Omit<KeyQuery, 'after'>> = fc.record(
   {
@@ -110,6 +112,7 @@ const queries: fc.Arbitrary<Omit<KeyQuery, 'after'>> = fc.record(
     environment: fc.constantFrom('live' as const, 'test' as const),
     status: fc.record({ is: fc.constantFrom<KeyStatus>(...keyStatuses), now: time }),
     nameContains: someName,
+    unusedSince: time,
   },
   { requiredKeys: ['sort', 'descending', 'limit'] },
 )
@@ -123,6 +126,7 @@ function modelIds(keys: readonly KeyRecord[], query: Omit<KeyQuery, 'after'>): s
       (query.scope === undefined || key.scopes.includes(query.scope)) &&
       (query.environment === undefined || key.environment === query.environment) &&
       (query.status === undefined || keyStatusAt(key, query.status.now) === query.status.is) &&
+      (query.unusedSince === undefined || (key.lastUsedAt ?? key.createdAt) < query.unusedSince) &&
       (query.nameContains === undefined || lower(key.name).includes(lower(query.nameContains))),
   )
   const isNull = (key: KeyRecord): boolean => sortValue(key, query.sort) === null

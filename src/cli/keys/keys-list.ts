@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { durationForms, parseDuration } from '../../core/time.ts'
 import { formatKeyCursor, parseKeyCursor } from '../../keys/cursors.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import { type KeyStatus, keyStatuses } from '../../keys/key-status.ts'
@@ -21,6 +22,7 @@ interface ListOptions extends CommonOptions {
   readonly environment?: 'live' | 'test'
   readonly status?: KeyStatus
   readonly name?: string
+  readonly unused?: string
   readonly sort: string
   readonly limit?: string
   readonly cursor?: string
@@ -34,6 +36,7 @@ export function defineKeysList(command: Command): void {
     .addOption(new Option('--environment <name>', 'Only keys of this environment').choices(['live', 'test']))
     .addOption(new Option('--status <status>', 'Only keys with this status now').choices(keyStatuses))
     .option('--name <text>', 'Only keys whose name contains this, in small letters or capitals')
+    .option('--unused <duration>', 'Only keys that were not used for so long, such as 90d, and made before')
     .addOption(
       new Option('--sort <field>', 'What to sort by; with a minus in front, the greatest first')
         .choices(keySorts.flatMap((sort) => [sort, `-${sort}`]))
@@ -49,7 +52,12 @@ export function defineKeysList(command: Command): void {
       )
     })
   addCommonOptions(command)
-  addExamples(command, 'keys list --status expired', 'keys list --owner acme --sort name --all --json')
+  addExamples(
+    command,
+    'keys list --status expired',
+    'keys list --owner acme --sort name --all --json',
+    'keys list --unused 90d --sort last_used_at',
+  )
 }
 
 function readQuery(options: ListOptions, now: number): KeyQuery {
@@ -64,7 +72,16 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
     environment: options.environment,
     status: options.status && { is: options.status, now },
     nameContains: options.name,
+    unusedSince: readUnused(options.unused, now),
   }
+}
+
+function readUnused(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined
+  const unusedMs = parseDuration(text)
+  if (unusedMs === undefined)
+    throw usageError('--unused', `expected a duration, ${durationForms}, got ${JSON.stringify(text)}`)
+  return now - unusedMs
 }
 
 function readCursor(text: string | undefined, sort: KeySort): KeyQuery['after'] {

@@ -31,6 +31,7 @@ function keyFields(view: KeyView): readonly (readonly [string, string])[] {
     ['imported', view.imported ? 'yes' : 'no'],
     ['created', view.created_at],
     ['updated', view.updated_at],
+    ['last used', view.last_used_at ?? 'never'],
     ['not before', view.not_before ?? '-'],
     ['expires', view.expires_at ?? 'never'],
     ['disabled', view.disabled_at ?? '-'],
@@ -61,5 +62,6 @@ export const keyColumns: readonly Column<KeyView>[] = [
   { title: 'STATUS', cell: (view) => view.status },
   { title: 'SCOPES', cell: (view) => list(view.scopes), mayCut: true },
   { title: 'LIMITS', cell: limitsOf, mayCut: true },
+  { title: 'LAST USED', cell: (view) => view.last_used_at?.slice(0, 16) ?? 'never', mayCut: true },
   { title: 'EXPIRES', cell: (view) => view.expires_at?.slice(0, 16) ?? 'never', mayCut: true },
 ]

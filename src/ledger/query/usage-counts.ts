@@ -6,7 +6,7 @@ export interface UsageCounts {
   requests: number
   admitted: number
   operational: number
-  /** When a request was admitted last; 0 for none. */
+  /** When a request was admitted, or a key's secret was proven, last; 0 for none. */
   lastUsedAt: number
   /** By code. */
   readonly refused: Map<string, number>
@@ -48,6 +48,8 @@ export function addEntry(counts: UsageCounts, entry: UsageEntry): void {
     case 'request.failed':
       counts.requests += requests ?? 1
       addRefused(counts, code ?? '', 1)
+      // Its secret was proven: no other refusal names a key.
+      if (entry.keyId !== null) counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)
       break
     case 'request.started':
       counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)

@@ -40,11 +40,13 @@ function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-function matches(key: KeyRecord, { owner, environment, scope, status, nameContains }: KeyQuery): boolean {
+function matches(key: KeyRecord, query: KeyQuery): boolean {
+  const { owner, environment, scope, status, nameContains, unusedSince } = query
   if (owner !== undefined && key.owner !== owner.toWellFormed()) return false
   if (environment !== undefined && key.environment !== environment) return false
   if (scope !== undefined && !key.scopes.includes(scope)) return false
   if (status !== undefined && keyStatusAt(key, status.now) !== status.is) return false
+  if (unusedSince !== undefined && (key.lastUsedAt ?? key.createdAt) >= unusedSince) return false
   return nameContains === undefined || foldAscii(key.name).includes(foldAscii(nameContains))
 }
 

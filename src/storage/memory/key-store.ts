@@ -2,7 +2,14 @@ import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import type { StoredAnswer } from '../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
-import type { AddOutcome, ChangeCursor, Changes, KeyStore, ReplaceOutcome } from '../../keys/key-store.ts'
+import type {
+  AddOutcome,
+  ChangeCursor,
+  Changes,
+  KeyStore,
+  KeyUse,
+  ReplaceOutcome,
+} from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
 import { parseFrozen } from '../parse-frozen.ts'
 import { selectKeys, selectOwners } from './key-query.ts'
@@ -55,6 +62,7 @@ export function createMemoryKeyStore({ clock = Date.now }: MemoryKeyStoreOptions
       }),
     addKeys: (records, answer) => run(() => change(answer, () => state.add(records))),
     replaceKey: (record, answer) => run(() => change(answer, () => state.replace(record))),
+    noteUses: (uses) => run(() => state.noteUses(uses)),
     findOwner: (owner) => run(() => owners.get(owner.toWellFormed())),
     replaceOwner: (record) =>
       run(() => {
@@ -108,7 +116,7 @@ class MemoryKeys {
     const names = records.flatMap((record) => [record.id, ...digestsOf(record)])
     const isTaken = names.some((name) => this.keys.has(name) || this.#idsByDigest.has(name))
     if (isTaken || new Set(names).size < names.length) return { outcome: 'taken' }
-    for (const stored of records.map(storedKey)) this.#put(stored)
+    for (const record of records) this.#put(storedKey(record, null))
     return { outcome: 'added' }
   }
 
@@ -120,10 +128,18 @@ class MemoryKeys {
       if (holder !== record.id)
         throw new Fault('internal', `key ${record.id}: the imported key ${holder} has the same secret`)
     }
-    const stored = storedKey(record)
+    const stored = storedKey(record, earlier.lastUsedAt)
     for (const digest of digestsOf(earlier)) this.#idsByDigest.delete(digest)
     this.#put(stored)
     return { outcome: 'replaced' }
+  }
+
+  noteUses(uses: readonly KeyUse[]): void {
+    for (const { keyId, at } of uses) {
+      const key = this.keys.get(keyId)
+      if (key !== undefined && at > (key.lastUsedAt ?? Number.NEGATIVE_INFINITY))
+        this.keys.set(keyId, Object.freeze({ ...key, lastUsedAt: at }))
+    }
   }
 
   /** A change of an owner changes each of its keys. */
@@ -160,7 +176,7 @@ class MemoryKeys {
 }
 
 /** A copy, normalised as JSON and UTF-8 would, so that this store differs from no other. */
-function storedKey(key: KeyRecord): KeyRecord {
+function storedKey(key: KeyRecord, lastUsedAt: KeyRecord['lastUsedAt']): KeyRecord {
   const { scopes, metadata, addresses, limits } = key
   return copyKey({
     ...key,
@@ -170,6 +186,7 @@ function storedKey(key: KeyRecord): KeyRecord {
     name: key.name.toWellFormed(),
     owner: key.owner.toWellFormed(),
     revokedReason: key.revokedReason?.toWellFormed() ?? null,
+    lastUsedAt,
   })
 }
 

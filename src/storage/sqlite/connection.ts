@@ -19,8 +19,14 @@ export interface Connection {
    *
    * @throws Fault `store_unavailable` also when the lock is not free in time
    */
-  readonly write: <T>(work: () => T) => Promise<T>
+  readonly write: <T>(work: () => T, options?: WriteOptions) => Promise<T>
   readonly close: () => void
+}
+
+/** How a transaction is written. */
+export interface WriteOptions {
+  /** Whether it survives a power cut: the thread then waits for the disk. @default true */
+  readonly isDurable?: boolean
 }
 
 /** How long a statement may block the thread for a lock. Reads under WAL hardly ever meet one. */
@@ -47,9 +53,13 @@ export function createConnection(
   }
 
   /** One attempt, synchronous: no other call of this process comes between lock and commit. */
-  function tryToWrite<T>(work: () => T): { readonly result: T } | { readonly busy: unknown } {
+  function tryToWrite<T>(
+    work: () => T,
+    isDurable: boolean,
+  ): { readonly result: T } | { readonly busy: unknown } {
     let hasLock = false
     try {
+      if (!isDurable) database.exec('PRAGMA synchronous = NORMAL')
       const result = inTransaction(database, () => {
         hasLock = true
         files.check()
@@ -59,14 +69,16 @@ export function createConnection(
     } catch (error) {
       if (!hasLock && isBusy(error)) return { busy: error }
       throw error
+    } finally {
+      if (!isDurable) database.exec('PRAGMA synchronous = FULL')
     }
   }
 
   /** Pauses on a timer: waiting inside SQLite would stop every request of the process. */
-  async function write<T>(work: () => T): Promise<T> {
+  async function write<T>(work: () => T, { isDurable = true }: WriteOptions = {}): Promise<T> {
     const deadline = performance.now() + lockTimeoutMs
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
-      const attempt = run(() => tryToWrite(work))
+      const attempt = run(() => tryToWrite(work, isDurable))
       if ('result' in attempt) return attempt.result
       if (performance.now() + pauseMs > deadline) throw faultOf(attempt.busy)
       await new Promise((resolve) => setTimeout(resolve, pauseMs))

@@ -36,7 +36,7 @@ export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields
 
 /** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
 export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
-  const { limit, cursor, sort: order, status, name, owner, scope, environment } = query
+  const { limit, cursor, sort: order, status, name, owner, scope, environment, unused } = query
   const descending = order.startsWith('-')
   const sort = (descending ? order.slice(1) : order) as KeySort
   const after = cursor === undefined ? undefined : parseKeyCursor(cursor, sort)
@@ -56,6 +56,7 @@ export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
     environment,
     status: status && { is: status, now },
     nameContains: name,
+    unusedSince: unused === undefined ? undefined : now - (parseDuration(unused) ?? 0),
   }
 }
 

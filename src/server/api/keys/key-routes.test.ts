@@ -249,6 +249,49 @@ describe('the list of keys', () => {
     expect((await call('GET', '/v1/keys?owner=acme&scope=predict')).json().keys).toEqual([])
   })
 
+  test('finds keys that were not used for long, the longest first, and those never used last', async () => {
+    const { call, create, ward } = await open()
+    const day = 86_400_000
+    const begin = ward.time.now
+    for (const name of ['new', 'old', 'unused', 'lively', 'unused too']) await create({ name, owner: 'acme' })
+    const { keys } = await ward.keys.list({ owner: 'acme' })
+    const idOf = (name: string): string => keys.find((key) => key.name === name)?.id ?? ''
+    ward.time.now += 100 * day
+    await ward.store.noteUses([
+      { keyId: idOf('lively'), at: ward.time.now - 3 * day },
+      { keyId: idOf('old'), at: begin + 5 * day },
+      { keyId: idOf('new'), at: begin + 6 * day },
+    ])
+    await create({ name: 'made today', owner: 'acme' })
+    interface Shown {
+      readonly name: string
+      readonly last_used_at: string | null
+    }
+    const list = async (query: string): Promise<readonly Shown[]> => {
+      const found: Shown[] = []
+      let cursor: string | null = ''
+      while (cursor !== null) {
+        const url: string = `/v1/keys?owner=acme&limit=1&${query}${cursor && `&cursor=${cursor}`}`
+        const page: { keys: Shown[]; next_cursor: string | null } = (await call('GET', url)).json()
+        found.push(...page.keys)
+        cursor = page.next_cursor
+      }
+      return found
+    }
+    const unused = await list('sort=last_used_at&unused=90d')
+    expect(unused.map(({ name }) => name).slice(0, 2)).toEqual(['old', 'new'])
+    expect(new Set(unused.slice(2).map(({ name }) => name))).toEqual(new Set(['unused', 'unused too']))
+    expect(unused[0]?.last_used_at).toBe(new Date(begin + 5 * day).toISOString())
+    expect(unused.at(-1)?.last_used_at).toBeNull()
+    const latest = await list('sort=-last_used_at')
+    expect(latest.map(({ name }) => name).slice(0, 3)).toEqual(['lively', 'new', 'old'])
+    expect(latest.slice(3).every((key) => key.last_used_at === null)).toBe(true)
+    expect(latest).toHaveLength(6)
+    const named = (await ward.keys.list({ owner: 'acme', unused: '96d' })).keys.map(({ name }) => name)
+    expect(named.toSorted()).toEqual(['unused', 'unused too'])
+    await expect(ward.keys.list({ unused: '3 months' })).rejects.toMatchObject({ code: 'input_invalid' })
+  })
+
   test.each([
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
@@ -256,6 +299,7 @@ describe('the list of keys', () => {
     ['sort=secret', 'sort'],
     ['status=dead', 'status'],
     ['cursor=nonsense', 'cursor'],
+    ['unused=long', 'unused'],
     ['color=red', 'color'],
   ])('refuses ?%s at %s', async (query, field) => {
     const { call } = await open()

@@ -38,6 +38,7 @@ export interface ListQuery {
   readonly environment?: KeyEnvironment
   readonly status?: KeyStatus
   readonly name?: string
+  readonly unused?: string
 }
 
 const label = z.string().min(1).max(labelLengthMax)
@@ -122,6 +123,10 @@ export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   environment: environment.exactOptional(),
   status: z.enum(keyStatuses).exactOptional(),
   name: z.string().min(1).exactOptional().describe('Part of the name, in any case.'),
+  unused: duration
+    .exactOptional()
+    .describe('Only keys that were not used for so long, and made before.')
+    .meta({ examples: ['90d'] }),
 })
 
 const shownTime = z.iso.datetime().nullable()
@@ -144,6 +149,7 @@ const shownKey = z.object({
   disabled_at: shownTime,
   revoked_at: shownTime,
   revoked_reason: z.string().nullable(),
+  last_used_at: shownTime.describe('When its secret was proven last, to the minute.'),
   secrets: z.array(z.object({ created_at: z.iso.datetime(), ends_at: shownTime })),
 })
 

@@ -191,7 +191,10 @@ export const usageView: z.ZodType<{ readonly usage: readonly UsageView[] }> = z.
       refused: counts.describe('By code.'),
       measures: counts.describe('Of requests that customers are charged for.'),
       latency_ms: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable(),
-      last_used_at: z.iso.datetime().nullable().describe('When a request was admitted last.'),
+      last_used_at: z.iso
+        .datetime()
+        .nullable()
+        .describe('When a request was admitted, or a key’s secret was proven, last.'),
     }),
   ),
 })

@@ -1,7 +1,7 @@
 import type { KeyStatus } from '../../../keys/key-status.ts'
 import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
 import type { SqlValue } from '../database.ts'
-import { keyColumns } from './key-row.ts'
+import { readColumns } from './key-row.ts'
 
 /** A statement and its values. The text consists of constants alone; callers' values are bound. */
 export interface Selection {
@@ -30,22 +30,24 @@ const sortColumns: Readonly<Record<KeySort, string>> = {
   created_at: 'created_at',
   updated_at: 'updated_at',
   expires_at: 'expires_at',
+  last_used_at: 'last_used_at',
   name: 'name',
   id: 'id',
 }
 
 /**
- * The walks of a listing, one after another. `expires_at` has two, the dated keys and then those
- * that never expire: so both directions walk one index.
+ * The walks of a listing, one after another. A time that may be null has two, the dated keys and
+ * then the others: so both directions walk one index.
  */
 export function walksOf(query: KeyQuery): readonly Walk[] {
   const { sort, after } = query
   const column = sortColumns[sort]
   if (sort === 'id') return [createWalk(query, 'TRUE', undefined, after)]
-  if (sort !== 'expires_at') return [createWalk(query, 'TRUE', column, after)]
-  const dated = createWalk(query, 'expires_at IS NOT NULL', column, after)
-  if (after?.value === null) return [createWalk(query, 'expires_at IS NULL', undefined, after)]
-  return [dated, createWalk(query, 'expires_at IS NULL', undefined, undefined)]
+  if (sort !== 'expires_at' && sort !== 'last_used_at') return [createWalk(query, 'TRUE', column, after)]
+  const dated = createWalk(query, `${column} IS NOT NULL`, column, after)
+  const undated = `${column} IS NULL`
+  if (after?.value === null) return [createWalk(query, undated, undefined, after)]
+  return [dated, createWalk(query, undated, undefined, undefined)]
 }
 
 /**
@@ -53,8 +55,9 @@ export function walksOf(query: KeyQuery): readonly Walk[] {
  * have an index of their own, and are sorted after they were found.
  */
 export function mayMatchFew(query: KeyQuery): boolean {
-  const { owner, environment, scope, status, nameContains } = query
-  return owner === undefined && [environment, scope, status, nameContains].some((part) => part !== undefined)
+  const { owner, environment, scope, status, nameContains, unusedSince } = query
+  const filters = [environment, scope, status, nameContains, unusedSince]
+  return owner === undefined && filters.some((part) => part !== undefined)
 }
 
 /** @param column what to walk along, before the id; undefined for the id alone */
@@ -88,7 +91,7 @@ function createWalk(
     selectKeys: (from, end) => {
       const { sql, values } = whereOf([within, ...bound(beyond, from), ...bound(upTo, end), ...filters])
       return {
-        sql: `SELECT ${keyColumns.join(', ')} FROM keys WHERE ${sql} ORDER BY ${order} LIMIT ?`,
+        sql: `SELECT ${readColumns.join(', ')} FROM keys WHERE ${sql} ORDER BY ${order} LIMIT ?`,
         values,
       }
     },
@@ -119,6 +122,8 @@ function filtersOf(query: KeyQuery): Condition[] {
       values: [JSON.stringify(query.scope), query.scope],
     })
   if (query.status !== undefined) conditions.push(statusCondition(query.status.is, query.status.now))
+  if (query.unusedSince !== undefined)
+    conditions.push({ sql: 'coalesce(last_used_at, created_at) < ?', values: [query.unusedSince] })
   // lower() folds ASCII alone, and instr() knows no wildcards.
   if (query.nameContains !== undefined)
     conditions.push({ sql: 'instr(lower(name), lower(?)) > 0', values: [query.nameContains] })

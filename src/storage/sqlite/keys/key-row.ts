@@ -2,8 +2,8 @@ import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord, SecretRecord } from '../../../keys/key-record.ts'
 import { parseFrozen } from '../../parse-frozen.ts'
 
-/** The cells of a key, in the order of `keyColumns`. */
-export type KeyCells = readonly [
+/** The cells of a key that a change writes, in the order of `keyColumns`. */
+export type ChangedCells = readonly [
   version: number,
   name: string,
   owner: string,
@@ -24,7 +24,10 @@ export type KeyCells = readonly [
   id: string,
 ]
 
-/** The columns of a key; the id comes last, as UPDATE needs it. */
+/** The cells of a key, in the order of `readColumns`. */
+export type KeyCells = readonly [...ChangedCells, lastUsedAt: number | null]
+
+/** The columns that a change writes; the id comes last, as UPDATE needs it. */
 export const keyColumns: readonly string[] = [
   'version',
   'name',
@@ -46,8 +49,11 @@ export const keyColumns: readonly string[] = [
   'id',
 ]
 
-/** A key as its cells. */
-export function encodeKey(key: KeyRecord): KeyCells {
+/** All columns of a key. */
+export const readColumns: readonly string[] = [...keyColumns, 'last_used_at']
+
+/** A key as the cells that a change writes. */
+export function encodeKey(key: KeyRecord): ChangedCells {
   return [
     key.version,
     key.name,
@@ -96,6 +102,7 @@ export function decodeKey(cells: KeyCells): KeyRecord {
       disabledAt: cells[13],
       revokedAt: cells[14],
       revokedReason: cells[15],
+      lastUsedAt: cells[18],
     })
   } catch (error) {
     throw new Fault('store_unavailable', `key ${cells[17]}: its row cannot be read`, { cause: error })

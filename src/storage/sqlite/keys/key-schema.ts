@@ -70,6 +70,11 @@ const steps: readonly string[] = [
     change INTEGER NOT NULL UNIQUE
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Written beside the changes of a key: it raises neither its version nor the column change.
+  ALTER TABLE keys ADD COLUMN last_used_at INTEGER;
+  CREATE INDEX keys_by_last_used_at ON keys (last_used_at, id);
+  `,
 ]
 
 /** SQL: the number of the latest change of any key or owner, 0 if none. Reads two index ends. */

@@ -92,6 +92,13 @@ export function createSqliteKeyStore(deps: SqliteKeyStoreDeps): KeyStore {
     listKeys: (query) => listKeys(connection, database, query),
     addKeys: (records, answer) => change(() => addKeys(keys, records), answer),
     replaceKey: (record, answer) => change(() => replaceKey(keys, record), answer),
+    noteUses: (uses) =>
+      connection.write(
+        () => {
+          for (const use of uses) keys.noteUse(use)
+        },
+        { isDurable: false },
+      ),
     findOwner: async (owner) => connection.read(() => owners.find(owner)),
     replaceOwner: async (record) => {
       const isReplaced = await connection.write(() => owners.replace(record))

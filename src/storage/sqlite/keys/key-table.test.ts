@@ -39,7 +39,7 @@ test('looking a key up by its id reads one tree, and each sort walks an index', 
   expect(planOf("SELECT name FROM keys WHERE place BETWEEN 1 AND 2 AND +id = 'a'")).toBe(
     'SEARCH keys USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
   )
-  for (const column of ['created_at', 'updated_at', 'expires_at', 'name'])
+  for (const column of ['created_at', 'updated_at', 'expires_at', 'last_used_at', 'name'])
     for (const [direction, beyond] of [
       ['ASC', '>'],
       ['DESC', '<'],

@@ -1,7 +1,8 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyUse } from '../../../keys/key-store.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { decodeKey, encodeKey, type KeyCells, keyColumns } from './key-row.ts'
+import { decodeKey, encodeKey, type KeyCells, keyColumns, readColumns } from './key-row.ts'
 import { nextChange } from './key-schema.ts'
 
 /** Keys, and the digests of imported ones. The caller brings the transaction. */
@@ -14,6 +15,7 @@ export interface KeyTable {
   readonly add: (key: KeyRecord) => void
   /** Replaces the key if its version is the one before; returns whether it did. */
   readonly replace: (key: KeyRecord) => boolean
+  readonly noteUse: (use: KeyUse) => void
 }
 
 export function createKeyTable(database: SqliteDatabase): KeyTable {
@@ -22,13 +24,17 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
   const assignments = keyColumns.slice(0, -1).map((column) => `${column} = ?`)
   // The plus hides the index on ids from SQLite: see `placeOf`.
   const select = database.prepareCells<KeyCells>(
-    `SELECT ${columns} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
+    `SELECT ${readColumns.join(', ')} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
   )
   const insert = database.prepare(
     `INSERT INTO keys (${columns}, place, change) VALUES (${marks}, ?, ${nextChange})`,
   )
   const update = database.prepare(
     `UPDATE keys SET ${assignments.join(', ')}, change = ${nextChange} WHERE id = ? AND version = ?`,
+  )
+  const updateUse = database.prepare(
+    `UPDATE keys SET last_used_at = ? WHERE place BETWEEN ? AND ? AND +id = ?
+      AND coalesce(last_used_at < ?, TRUE)`,
   )
   const findFreePlace = createPlaceFinder(database)
   const digests = createImportedDigestTable(database)
@@ -59,6 +65,10 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
       if (Number(update.run(...encodeKey(key), key.version - 1).changes) === 0) return false
       digests.put(key)
       return true
+    },
+    noteUse: ({ keyId, at }) => {
+      const place = placeOf(keyId)
+      updateUse.run(at, place, place + neighboursMax - 1, keyId, at)
     },
   }
 }
