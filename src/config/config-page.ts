@@ -34,6 +34,7 @@ const fileTypes = {
   text: 'a string',
   integer: 'a number',
   boolean: '`true` or `false`',
+  automatic: '`true`, `false` or `"auto"`',
   size: 'a string with a unit, or a number of bytes',
   list: 'an array of strings',
 }

@@ -62,6 +62,7 @@ export function parseSettingText(name: SettingName, text: string): unknown {
     case 'text':
       return text
     case 'boolean':
+    case 'automatic':
       return text === 'true' ? true : text === 'false' ? false : text
     case 'integer':
     case 'size':

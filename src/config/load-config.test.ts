@@ -80,7 +80,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   docs: ['open', 'guarded'],
   corsOrigins: [['https://a.example', 'http://localhost:3000'], []],
   logLevel: ['debug', 'silent'],
-  logRequests: [true, false],
+  logRequests: [true, 'auto'],
 }
 
 const wrong: Readonly<Record<SettingName, string>> = {

@@ -33,7 +33,7 @@ export interface ServerSettings {
   readonly docs: 'guarded' | 'open'
   readonly corsOrigins: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
-  readonly logRequests: boolean
+  readonly logRequests: boolean | 'auto'
 }
 
 /** These settings. */
@@ -149,14 +149,15 @@ export const serverSettings: Settings<ServerSettings> = {
     empty: isFault,
   },
   logRequests: {
-    schema: z.boolean(),
-    kind: 'boolean',
-    // Off: a line costs more than the guard does, and a flood of bad keys would fill the disk with
-    // them.
-    default: false,
-    placeholder: 'BOOLEAN',
-    describes: 'Whether the server logs every request; it always logs faults.',
-    expected: '`true` or `false`',
+    schema: z.union([z.literal('auto'), z.boolean()]),
+    kind: 'automatic',
+    // Not in a file of the log: a line costs more than the guard does, and a flood of bad keys
+    // would fill the disk with them.
+    default: 'auto',
+    placeholder: 'WHEN',
+    describes:
+      'Whether the server logs every request. `auto`: where standard error is a terminal. Lines are text on a terminal and JSON elsewhere; where their reader is slow, lines are lost and counted. Faults are always logged.',
+    expected: '`auto`, `true` or `false`',
     empty: isFault,
   },
 }

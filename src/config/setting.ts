@@ -4,7 +4,7 @@ import { parseDuration } from '../core/time.ts'
 import { parseSize } from './size.ts'
 
 /** How the text of a flag or variable is read, and so which JSON type the setting has in a file. */
-export type SettingKind = 'text' | 'integer' | 'boolean' | 'size' | 'list'
+export type SettingKind = 'text' | 'integer' | 'boolean' | 'automatic' | 'size' | 'list'
 
 /** A setting as a configuration file holds it; the text of a flag or variable is read to this. */
 export type SettingInput = string | number | boolean | readonly string[]

@@ -113,6 +113,11 @@ export class Exchange {
     return this.#decided !== undefined && !this.isOver
   }
 
+  /** Whose key it was, admitted or refused; null where none was proven. */
+  get known(): Caller | null {
+    return this.#known
+  }
+
   /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
   get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
-import { findCaller, modelward } from '../fastify/guard.ts'
+import { modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
@@ -29,6 +29,7 @@ import { checkFraming, createHttpServer } from './http/http-server.ts'
 import { acceptJson } from './http/json-body.ts'
 import { createLog, type Log, logEvents } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
+import { createRequestLog, type RequestLog } from './http/request-log.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
 import { createDirectListener, type DirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
@@ -53,7 +54,12 @@ export interface AppDeps {
 export async function createApp(deps: AppDeps, options: ServerOptions): Promise<FastifyInstance> {
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
-  const direct = createDirectListener({ ward, textMax: options.textMax, log, closing }, models, options)
+  const requestLog = createRequestLog(options)
+  const direct = createDirectListener(
+    { ward, textMax: options.textMax, log, requestLog, closing },
+    models,
+    options,
+  )
   const app = createFastify(options, log, ward, direct)
   acceptJson(app)
   handleErrors(app, log)
@@ -77,7 +83,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
   })
-  if (options.logRequests) logRequests(app, log)
+  if (requestLog !== undefined) logRequests(app, ward, requestLog)
   await describeApi(app, ward.guard.describe())
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
   addModelsRoute(app, models)
@@ -150,21 +156,17 @@ function warnOfProxy(app: FastifyInstance, log: Log): void {
   })
 }
 
-/** A line for each request. The route's pattern, never the path, which may hold keys and texts. */
-function logRequests(app: FastifyInstance, log: Log): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    log.info(
-      {
-        request_id: request.id,
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        key_id: findCaller(request)?.keyId ?? null,
-        address: readClientAddress(request.ip),
-      },
-      'answered',
-    )
+function logRequests(app: FastifyInstance, ward: Ward, tell: RequestLog): void {
+  app.addHook('onResponse', function logRequest(request, reply, done) {
+    tell({
+      id: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      ms: reply.elapsedTime,
+      caller: ward.guard.find(request)?.known ?? null,
+      address: readClientAddress(request.ip),
+    })
     done()
   })
 }

@@ -7,6 +7,7 @@ export type EventLevel = 'info' | 'warn' | 'error'
 export interface EventFields {
   readonly 'guard.address_unknown': NoFields
   readonly 'server.proxy_untrusted': NoFields
+  readonly 'server.requests_not_logged': { readonly lines: number }
   readonly 'keys.sync_failed': NoFields
   readonly 'keys.sync_back': NoFields
   readonly 'keys.refresh_failed': NoFields
@@ -82,6 +83,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy:
       'Said once for each process. The address of a client is the connection’s. Behind a proxy all clients then have one address, for allow lists, wrong keys and records: name the proxy, and nothing else, with `--trust-proxy`. Without a proxy a client has sent the header itself, and nothing believes it.',
     fields: {},
+  },
+  'server.requests_not_logged': {
+    level: 'warn',
+    sentence: 'lines about requests were lost: the reader of standard error was slow',
+    remedy:
+      'Said at most once a second. Requests were answered and recorded as ever. Read standard error faster, or turn the lines off with `--log-requests false`: the ledger has every request.',
+    fields: { lines: 'how many' },
   },
   'keys.sync_failed': {
     level: 'error',

@@ -18,6 +18,7 @@ import { type LogPlace, logProblem } from '../http/handle-errors.ts'
 import { checkFraming } from '../http/http-server.ts'
 import { jsonMediaType, parseJsonBody } from '../http/json-body.ts'
 import type { Log } from '../http/log.ts'
+import type { RequestLog } from '../http/request-log.ts'
 import type { ServerOptions } from '../server-options.ts'
 import { type ModelPath, modelPaths } from './model-routes.ts'
 import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
@@ -35,22 +36,34 @@ interface PredictEndpoint extends Pick<ModelPath, 'route' | 'model'> {
 /**
  * Takes the hottest request past the framework (docs/performance.md says what that is worth): one
  * text for a model, in the plainest form. Undefined where the app must see every request: pages of
- * other origins need its headers, and it writes the lines of the log.
+ * other origins need its headers.
  */
 export function createDirectListener(
   deps: DirectDeps,
   models: ReadonlyMap<string, ServedModel>,
-  { bodyMax, corsOrigins, logRequests }: Pick<ServerOptions, 'bodyMax' | 'corsOrigins' | 'logRequests'>,
+  { bodyMax, corsOrigins }: Pick<ServerOptions, 'bodyMax' | 'corsOrigins'>,
 ): DirectListener | undefined {
-  if (corsOrigins.length > 0 || logRequests) return undefined
+  if (corsOrigins.length > 0) return undefined
   const endpoints = new Map<string, PredictEndpoint>()
   for (const { path, route, model } of modelPaths(models))
     if (model.input === 'text') endpoints.set(path, { route, model, demand: predictDemand(model) })
   return function takeDirect(request, response) {
     const endpoint = request.method === 'POST' ? endpoints.get(request.url ?? '') : undefined
     if (endpoint === undefined || deps.closing.aborted || !isPlain(request, bodyMax)) return false
-    new DirectPrediction(deps, endpoint, request, response).begin()
-    return true
+    const prediction = openPrediction(deps, endpoint, request, response)
+    prediction?.begin()
+    return prediction !== undefined
+  }
+}
+
+/** Undefined where that breaks: the request is then the app's, which answers what breaks in it. */
+function openPrediction(
+  ...args: ConstructorParameters<typeof DirectPrediction>
+): DirectPrediction | undefined {
+  try {
+    return new DirectPrediction(...args)
+  } catch {
+    return undefined
   }
 }
 
@@ -78,6 +91,8 @@ function isPlain(request: IncomingMessage, bodyMax: number): boolean {
 
 interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
   readonly log: Log
+  /** Undefined: requests are not logged. */
+  readonly requestLog: RequestLog | undefined
   readonly closing: AbortSignal
 }
 
@@ -109,6 +124,7 @@ class DirectPrediction {
     this.#response = response
     const head = new NodeHead(request, { ip: request.socket.remoteAddress })
     this.#exchange = deps.ward.guard.open(request, head, 'POST', this.#id)
+    if (deps.requestLog !== undefined) this.#logWhenGone(deps.requestLog, head.address)
   }
 
   /** Admits or refuses, before any byte of the body is read. */
@@ -130,6 +146,21 @@ class DirectPrediction {
       if (this.#response.closed) this.#fail(clientGone())
       else this.#read()
     }
+  }
+
+  #logWhenGone(tell: RequestLog, address: string | undefined): void {
+    const begunAt = performance.now()
+    this.#response.once('close', () =>
+      tell({
+        id: this.#id,
+        method: 'POST',
+        route: this.#endpoint.route,
+        status: this.#response.statusCode,
+        ms: performance.now() - begunAt,
+        caller: this.#exchange.known,
+        address,
+      }),
+    )
   }
 
   #read(): void {
