@@ -8,7 +8,7 @@ export interface LossyOutput {
 }
 
 export interface LossyOutputOptions {
-  /** Writes what it can without waiting; gives how many bytes, and throws where that is none. */
+  /** Writes what fits without waiting and gives how many bytes; throws where nothing fits. */
   readonly writeSome: (bytes: Uint8Array) => number
   /** The line that tells how many were lost: written once a second, as soon as there is room. */
   readonly tellLost: (lines: number) => string
