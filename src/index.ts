@@ -19,7 +19,7 @@ export {
 } from './core/refusal.ts'
 export type { RequestHead } from './core/request-head.ts'
 export { SetupError, type SetupErrorCode } from './core/setup-error.ts'
-export type { Clock } from './core/time.ts'
+export type { Clock, TimeInput } from './core/time.ts'
 export type { Caller, CallerOf } from './guard/caller.ts'
 export type { Demand, GuardSetting } from './guard/demand.ts'
 export { describeGuard } from './guard/describe-guard.ts'
@@ -78,6 +78,7 @@ export {
   type ParsedKey,
   parseKey,
 } from './keys/key-text.ts'
+export type { KeyTimes } from './keys/key-times.ts'
 export type { NewKey } from './keys/new-key.ts'
 export type { OwnerRecord } from './keys/owner-record.ts'
 export type { OwnerService } from './keys/owner-service.ts'

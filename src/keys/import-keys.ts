@@ -1,10 +1,10 @@
 import { hash } from '../core/hash.ts'
-import { Refusal } from '../core/refusal.ts'
+import { type InputError, Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import { keyChange } from './key-change.ts'
-import { checkKeyFields } from './key-fields.ts'
+import { refuseErrors } from './key-fields.ts'
 import type { KeyRecord } from './key-record.ts'
 import type { KeyStore } from './key-store.ts'
 import type { KeyFormat } from './key-text.ts'
@@ -46,23 +46,14 @@ export async function importKeys(
 ): Promise<readonly KeyRecord[]> {
   await options.changes.ensureWritable()
   const now = options.clock()
-  const records = keys.map((key, index) => {
-    const sha256 = parseSha256(key.sha256)
-    if (sha256 === undefined || emptyHashes.has(sha256)) {
-      const expected = 'expected the SHA-256 of the key'
-      const msg =
-        sha256 === undefined
-          ? `${expected}: 64 hex characters, or 32 bytes in base64 or base64url`
-          : `${expected}, got that of an empty text: the variable that holds the key may not be set`
-      throw new Refusal('input_invalid', undefined, {
-        errors: [{ loc: ['body', index, 'sha256'], msg, type: 'sha256' }],
-      })
-    }
-    const secret = createSecretRecord(sha256, options.peppers, now)
-    const record = newKeyRecord(options.format, drawKeyId(), key, secret, true)
-    checkKeyFields(record, ['body', index])
-    return record
-  })
+  const drawn = keys.map((key) => drawImportedKey(options, key, now))
+  refuseErrors(
+    drawn.flatMap(({ errors }, index) =>
+      errors.map(({ loc, ...error }) => ({ loc: [index, ...loc], ...error })),
+    ),
+    ['body'],
+  )
+  const records = drawn.map(({ record }) => record)
   // The store recognises a hash only under the same pepper.
   let isTaken = false
   for (const { sha256 } of keys) isTaken ||= (await findImported(options, sha256)) !== undefined
@@ -70,6 +61,29 @@ export async function importKeys(
     throw new Refusal('key_conflict', 'One of these keys has been imported before, or is there twice.')
   await options.changes.record(records.map((record) => keyChange('key.imported', record)))
   return records
+}
+
+/** The key's record, not in the store yet, and every fault of the key. */
+function drawImportedKey(
+  { format, peppers }: KeyServiceOptions,
+  key: NewImportedKey,
+  now: number,
+): ReturnType<typeof newKeyRecord> {
+  const sha256 = parseSha256(key.sha256)
+  // That of a wrong hash is refused before it is stored.
+  const secret = createSecretRecord(sha256 ?? '', peppers, now)
+  const { record, errors } = newKeyRecord(format, drawKeyId(), key, secret, true)
+  return { record, errors: [...sha256Errors(sha256), ...errors] }
+}
+
+function sha256Errors(sha256: string | undefined): readonly InputError[] {
+  if (sha256 !== undefined && !emptyHashes.has(sha256)) return []
+  const expected = 'expected the SHA-256 of the key'
+  const msg =
+    sha256 === undefined
+      ? `${expected}: 64 hex characters, or 32 bytes in base64 or base64url`
+      : `${expected}, got that of an empty text: the variable that holds the key may not be set`
+  return [{ loc: ['sha256'], msg, type: 'sha256' }]
 }
 
 /**

@@ -3,15 +3,12 @@ import { type InputError, Refusal } from '../core/refusal.ts'
 import { adminScope, isScope } from '../core/scope.ts'
 import { limitErrors } from '../limits/limit-setting.ts'
 import type { KeyRecord } from './key-record.ts'
+import { type KeyTimes, keyTimeErrors } from './key-times.ts'
 
-/**
- * The fields of a key that users set. Times are milliseconds since the epoch, UTC; null means
- * never.
- */
-export type KeyFields = Pick<
-  KeyRecord,
-  'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'limits' | 'notBefore' | 'expiresAt'
->
+/** The fields of a key that users set. */
+export interface KeyFields
+  extends Pick<KeyRecord, 'name' | 'owner' | 'scopes' | 'metadata' | 'addresses' | 'limits'>,
+    KeyTimes {}
 
 /** Most UTF-16 units of a name, an owner or a reason. */
 export const labelLengthMax = 128
@@ -30,25 +27,31 @@ const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u
 const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /**
- * Refuses invalid fields with `input_invalid`, all faults at once.
+ * Every fault of the fields.
  *
- * @param where start of each fault's `loc`, such as `['body']`
  * @param issuedAt when a new key is issued, milliseconds since the epoch: it must expire later
  */
-export function checkKeyFields(
-  fields: KeyFields,
-  where: readonly (string | number)[],
+export function keyFieldErrors(
+  fields: Pick<KeyRecord, keyof KeyFields>,
   issuedAt: number = Number.NEGATIVE_INFINITY,
-): void {
-  const errors = [
+): readonly InputError[] {
+  return [
     ...labelErrors('name', fields.name),
     ...labelErrors('owner', fields.owner),
     ...scopeErrors(fields.scopes),
     ...addressErrors(fields.addresses),
     ...limitErrors(fields.limits ?? []),
     ...metadataErrors(fields.metadata),
-    ...timeErrors(fields, issuedAt),
+    ...keyTimeErrors(fields, issuedAt),
   ]
+}
+
+/**
+ * Refuses with `input_invalid` if there is a fault.
+ *
+ * @param where start of each fault's `loc`, such as `['body']`
+ */
+export function refuseErrors(errors: readonly InputError[], where: readonly (string | number)[]): void {
   if (errors.length === 0) return
   throw new Refusal('input_invalid', undefined, {
     errors: errors.map(({ loc, ...error }) => ({ loc: [...where, ...loc], ...error })),
@@ -121,13 +124,6 @@ function findUnfit(metadata: unknown): string | undefined {
     )
   }
   return undefined
-}
-
-function timeErrors({ notBefore, expiresAt }: KeyFields, issuedAt: number): readonly InputError[] {
-  if (expiresAt !== null && expiresAt <= issuedAt)
-    return [fault(['expires_at'], 'expected a time to come', 'time_past')]
-  if (notBefore === null || expiresAt === null || notBefore < expiresAt) return []
-  return [fault(['expires_at'], 'expected a time after not_before', 'time_order')]
 }
 
 function fault(loc: readonly (string | number)[], msg: string, type: string): InputError {

@@ -50,8 +50,8 @@ describe('create', () => {
       addresses: ['10.0.0.0/33'],
       limits: ['10/min', '0/min', 'often', '20/minute'],
       metadata: { note: 'x'.repeat(5_000) },
-      notBefore: 20,
-      expiresAt: 10,
+      notBefore: ward.time.now + 20,
+      expiresAt: ward.time.now + 10,
     })
     const error = await faulty.catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'input_invalid' })

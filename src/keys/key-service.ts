@@ -1,17 +1,19 @@
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { durationForms, parseDuration } from '../core/time.ts'
+import { durationForms, durationMsMax, parseDuration } from '../core/time.ts'
+import { withoutUndefined } from '../core/without-undefined.ts'
 import { createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
 import { type CommitOutcome, commitOnce } from '../idempotency/commit-once.ts'
 import type { StoredAnswer } from '../idempotency/idempotency-store.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey } from './import-keys.ts'
 import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
-import { checkKeyFields, isLabel, type KeyFields, labelLengthMax } from './key-fields.ts'
+import { isLabel, type KeyFields, keyFieldErrors, labelLengthMax, refuseErrors } from './key-fields.ts'
 import { findKeyNames } from './key-names.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { keyStatusAt } from './key-status.ts'
 import type { KeyPage, KeyQuery } from './key-store.ts'
+import { readKeyTimes } from './key-times.ts'
 import { drawKey, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
 
 /** A key that was just created or rotated: the only time that its text is known. */
@@ -127,13 +129,16 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     get,
     namesOf: (ids) => findKeyNames(store, ids),
     list: async (query) => store.listKeys(readListQuery(query, clock())),
-    update: (id, fields) =>
-      change('key.updated', id, (record) => {
+    update: (id, fields) => {
+      const { times, errors } = readKeyTimes(fields, clock())
+      return change('key.updated', id, (record) => {
         refuseRevoked(record)
-        const changed = { ...record, ...fields }
-        checkKeyFields(changed, ['body'])
+        const { notBefore, expiresAt } = record
+        const changed = { ...record, ...withoutUndefined(fields), notBefore, expiresAt, ...times }
+        refuseErrors([...keyFieldErrors(changed), ...errors], ['body'])
         return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
-      }),
+      })
+    },
     disable: (id) =>
       change('key.disabled', id, (record) => {
         refuseRevoked(record)
@@ -185,8 +190,8 @@ function drawIssuedKey(options: KeyServiceOptions, key: NewKey): IssuedKey {
   const format = { ...options.format, environment: key.environment ?? options.format.environment }
   const now = options.clock()
   const { text, secret } = drawKey(format, id, options.peppers, now)
-  const record = newKeyRecord(options.format, id, key, secret, false)
-  checkKeyFields(record, ['body'], now)
+  const { record, errors } = newKeyRecord(options.format, id, key, secret, false)
+  refuseErrors(errors, ['body'])
   return { record, text }
 }
 
@@ -248,12 +253,20 @@ function createKey(
   })
 }
 
-function rotateKey(
+/** Another number would be stored as an end that no clock reaches: the old secret would work on. */
+function checkOverlap(overlapMs: number): void {
+  if (Number.isSafeInteger(overlapMs) && overlapMs >= 0 && overlapMs <= durationMsMax) return
+  const msg = 'expected milliseconds from 0 on, at most a hundred years'
+  refuseErrors([{ loc: ['overlap'], msg, type: 'duration' }], ['body'])
+}
+
+async function rotateKey(
   options: KeyServiceOptions,
   id: string,
   { overlapMs = 0, idempotency }: RotateOptions,
   get: KeyService['get'],
 ): Promise<IssuedKey> {
+  checkOverlap(overlapMs)
   return issueOnce(options, 'key.rotated', idempotency, async (sealAnswer) => {
     for (let tries = 0; tries < changeTriesMax; tries += 1) {
       const issued = drawRotatedKey(options, await get(id), overlapMs)

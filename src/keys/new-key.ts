@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { drawBase62 } from '../core/base62.ts'
 import { Fault } from '../core/fault.ts'
 import { hash } from '../core/hash.ts'
+import type { InputError } from '../core/refusal.ts'
 import { defaultScope } from '../core/scope.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import type { KeyFields } from './key-fields.ts'
+import { type KeyFields, keyFieldErrors } from './key-fields.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from './key-text.ts'
+import { readKeyTimes } from './key-times.ts'
 
 /** A key to be created; what is left out has a default. */
 export interface NewKey extends Partial<Omit<KeyFields, 'name'>> {
@@ -42,15 +44,19 @@ export function createSecretRecord(sha256: string, peppers: Peppers, createdAt: 
   return { digest, pepperVersion: peppers.current, createdAt, endsAt: null }
 }
 
-/** A new record, with defaults. A key without an owner is its own owner. */
+/**
+ * A new record, with defaults, and every fault of the key. A key without an owner is its own owner.
+ * An imported one may have ended before.
+ */
 export function newKeyRecord(
   format: KeyFormat,
   id: string,
   key: NewKey,
   secret: SecretRecord,
   imported: boolean,
-): KeyRecord {
-  return {
+): { readonly record: KeyRecord; readonly errors: readonly InputError[] } {
+  const { times, errors } = readKeyTimes(key, secret.createdAt)
+  const record: KeyRecord = {
     id,
     version: 1,
     name: key.name,
@@ -64,11 +70,13 @@ export function newKeyRecord(
     imported,
     createdAt: secret.createdAt,
     updatedAt: secret.createdAt,
-    notBefore: key.notBefore ?? null,
-    expiresAt: key.expiresAt ?? null,
+    notBefore: times.notBefore ?? null,
+    expiresAt: times.expiresAt ?? null,
     disabledAt: null,
     revokedAt: null,
     revokedReason: null,
     lastUsedAt: null,
   }
+  const issuedAt = imported ? undefined : secret.createdAt
+  return { record, errors: [...keyFieldErrors(record, issuedAt), ...errors] }
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { durationForms, parseDuration } from '../../core/time.ts'
-import { CliError, OutputClosed, usageError } from '../cli-error.ts'
+import { CliError, OutputClosed } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { print, tell } from '../terminal/output.ts'
+import { parseHowLong } from '../terminal/parse-when.ts'
 import { withJobs } from './open-jobs.ts'
 
 interface SecretOptions extends CommonOptions {
@@ -24,18 +24,11 @@ export function defineWebhooksSecret(command: Command): void {
 }
 
 async function rotateSecret(owner: string, options: SecretOptions): Promise<void> {
-  const overlapMs = options.overlap === undefined ? undefined : parseOverlap(options.overlap)
+  const overlapMs = options.overlap === undefined ? undefined : parseHowLong('--overlap', options.overlap)
   const secret = await withJobs(options, ({ webhooks }) =>
     webhooks.rotateSecret(owner, overlapMs === undefined ? {} : { overlapMs }),
   )
   await printSecret(owner, secret, options.json === true)
-}
-
-function parseOverlap(text: string): number {
-  const overlapMs = parseDuration(text)
-  if (overlapMs === undefined)
-    throw usageError('--overlap', `expected a duration, ${durationForms}, got ${JSON.stringify(text)}`)
-  return overlapMs
 }
 
 /** The one time that it is known. It is durable by now. */

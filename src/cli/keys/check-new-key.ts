@@ -1,16 +1,20 @@
-import { checkKeyFields } from '../../keys/key-fields.ts'
+import { keyFieldErrors, refuseErrors } from '../../keys/key-fields.ts'
+import { readKeyTimes } from '../../keys/key-times.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 
 /**
  * Checks a key before the data folder is opened, so that a typing error leaves no new folder
  * behind.
  *
+ * @param now milliseconds since the epoch
  * @throws Refusal `input_invalid` with every fault
  */
-export function checkNewKey(key: NewKey): void {
+export function checkNewKey(key: NewKey, now: number): void {
   const { name, scopes = [], metadata = {}, addresses = [], limits = null } = key
-  const { notBefore = null, expiresAt = null } = key
+  const { times, errors } = readKeyTimes(key, now)
+  const { notBefore = null, expiresAt = null } = times
   // A key without an owner is its own, and an id is an owner's name.
   const owner = key.owner ?? 'itself'
-  checkKeyFields({ name, owner, scopes, metadata, addresses, limits, notBefore, expiresAt }, ['key'])
+  const fields = { name, owner, scopes, metadata, addresses, limits, notBefore, expiresAt }
+  refuseErrors([...keyFieldErrors(fields), ...errors], ['key'])
 }

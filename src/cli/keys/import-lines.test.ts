@@ -19,7 +19,7 @@ describe('readImportedLines', () => {
     expect(lines.lines[0]?.key).toMatchObject({ limits: ['10/min', '5 concurrent'] })
     expect(lines.lines[1]?.key).toMatchObject({
       environment: 'test',
-      expiresAt: Date.UTC(2027, 0, 31),
+      expiresAt: '2027-01-31T00:00:00Z',
       notBefore: null,
     })
   })

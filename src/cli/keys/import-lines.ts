@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { Refusal } from '../../core/refusal.ts'
+import { durationForms, parseDuration, parseTime, timeForms } from '../../core/time.ts'
 import { type NewImportedKey, parseSha256 } from '../../keys/import-keys.ts'
 import type { KeyEnvironment } from '../../keys/key-text.ts'
 import type { ErrorPart } from '../cli-error.ts'
-import { parseTime } from '../terminal/parse-when.ts'
 import { checkNewKey } from './check-new-key.ts'
 
 /** A key to import, and where in the file it stands: `line 3` or `item 3`. */
@@ -17,41 +17,49 @@ export interface ImportedLines {
   readonly faults: readonly ErrorPart[]
 }
 
-const timeExpected = 'expected a time such as 2027-01-31T12:00:00Z, or null'
+const timeExpected = `expected ${timeForms}, or null`
 const time = z
   .string(timeExpected)
-  .transform((text, context) => {
-    const ms = parseTime(text)
-    if (ms === undefined) context.addIssue(timeExpected)
-    return ms ?? null
-  })
+  .refine((text) => parseTime(text) !== undefined, timeExpected)
   .nullable()
   .exactOptional()
+const durationExpected = `expected a duration, ${durationForms}`
 
 const textExpected = 'expected a text'
 const textsExpected = 'expected an array of texts'
 const limitsExpected = 'expected an array of limits, or null'
 
 /** A line as it may be written: the fields of the admin API, and the digest. */
-const lineSchema = z.strictObject(
-  {
-    sha256: z
-      .string('expected the SHA-256 of the whole key')
-      .refine((text) => parseSha256(text) !== undefined, {
-        error: 'expected the SHA-256 of the whole key: 64 hex characters, or 32 bytes in base64 or base64url',
-      }),
-    name: z.string(textExpected),
-    owner: z.string(textExpected).exactOptional(),
-    environment: z.enum(['live', 'test'], 'expected `live` or `test`').exactOptional(),
-    scopes: z.array(z.string(textExpected), textsExpected).exactOptional(),
-    addresses: z.array(z.string(textExpected), textsExpected).exactOptional(),
-    limits: z.array(z.string(textExpected), limitsExpected).nullable().exactOptional(),
-    metadata: z.record(z.string(), z.unknown(), 'expected an object').exactOptional(),
-    not_before: time,
-    expires_at: time,
-  },
-  { error: describeUnknown },
-)
+const lineSchema = z
+  .strictObject(
+    {
+      sha256: z
+        .string('expected the SHA-256 of the whole key')
+        .refine((text) => parseSha256(text) !== undefined, {
+          error:
+            'expected the SHA-256 of the whole key: 64 hex characters, or 32 bytes in base64 or base64url',
+        }),
+      name: z.string(textExpected),
+      owner: z.string(textExpected).exactOptional(),
+      environment: z.enum(['live', 'test'], 'expected `live` or `test`').exactOptional(),
+      scopes: z.array(z.string(textExpected), textsExpected).exactOptional(),
+      addresses: z.array(z.string(textExpected), textsExpected).exactOptional(),
+      limits: z.array(z.string(textExpected), limitsExpected).nullable().exactOptional(),
+      metadata: z.record(z.string(), z.unknown(), 'expected an object').exactOptional(),
+      not_before: time,
+      expires_at: time,
+      expires_in: z
+        .string(durationExpected)
+        .refine((text) => parseDuration(text) !== undefined, durationExpected)
+        .refine((text) => parseDuration(text) !== 0, 'expected a time to come')
+        .exactOptional(),
+    },
+    { error: describeUnknown },
+  )
+  .refine((line) => line.expires_at === undefined || line.expires_in === undefined, {
+    path: ['expires_in'],
+    error: 'expected expires_at or expires_in, not both',
+  })
 
 /**
  * Reads keys to import: JSON Lines, or one JSON array. Every faulty line is named, with all that is
@@ -112,16 +120,24 @@ function readLine(item: unknown, where: string, environment: KeyEnvironment): Ne
       message: path.length === 0 ? message : `${path.join('.')}: ${message}`,
     }))
   }
-  const { not_before: notBefore = null, expires_at: expiresAt = null, ...rest } = result.data
-  const key: NewImportedKey = { environment, ...rest, notBefore, expiresAt }
+  const {
+    not_before: notBefore = null,
+    expires_at: endsAt = null,
+    expires_in: expiresIn,
+    ...rest
+  } = result.data
+  const key: NewImportedKey = { environment, ...rest, notBefore, expiresAt: expiresIn ?? endsAt }
+  // The end of a key has two fields, of which a line has one.
+  const nameOf = (loc: readonly (string | number)[]): string =>
+    expiresIn !== undefined && loc[0] === 'expires_at' ? 'expires_in' : loc.join('.')
   try {
-    checkNewKey(key)
+    checkNewKey(key, Date.now())
     return key
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return (error.errors ?? []).map(({ loc, msg }) => ({
       where,
-      message: `${loc.slice(1).join('.')}: ${msg}`,
+      message: `${nameOf(loc.slice(1))}: ${msg}`,
     }))
   }
 }

@@ -5,7 +5,7 @@ import { warnOfKey } from '../../keys/key-warnings.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
-import { parseWhen } from '../terminal/parse-when.ts'
+import { parseExpiry, parseWhen } from '../terminal/parse-when.ts'
 import { checkNewKey } from './check-new-key.ts'
 import {
   addExamples,
@@ -66,8 +66,9 @@ export function defineKeysCreate(command: Command): void {
 
 async function createKey(options: CreateOptions): Promise<void> {
   const loaded = loadCommandConfig(options)
-  const key = readNewKey(options, loaded, Date.now())
-  await repeatingLimits(options.limit, () => checkNewKey(key))
+  const now = Date.now()
+  const key = readNewKey(options, loaded, now)
+  await repeatingLimits(options.limit, () => checkNewKey(key, now))
   const { json, data, config, idempotencyKey, ...request } = options
   const idempotency = idempotencyOf(idempotencyKey, ['keys create', request, key.environment])
   const issued = await withKeys(loaded, true, (ward) => ward.keys.create(key, idempotency))
@@ -81,8 +82,8 @@ async function createKey(options: CreateOptions): Promise<void> {
 }
 
 function readNewKey(options: CreateOptions, { config }: LoadedConfig, now: number): NewKey {
-  const expiresAt = options.expires === undefined ? null : parseWhen('--expires', options.expires, now)
-  if (expiresAt !== null && expiresAt <= now)
+  const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires, now)
+  if (expiresAt !== null && expiresAt.getTime() <= now)
     throw usageError('--expires', 'expected a time to come: the key would never work')
   return {
     name: options.name,

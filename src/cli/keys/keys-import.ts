@@ -19,7 +19,7 @@ export function defineKeysImport(command: Command): void {
     .addHelpText(
       'after',
       '\nA line is {"sha256":…,"name":…} with owner, environment, scopes, addresses, limits, metadata, not_before and\n' +
-        'expires_at where wanted. `sha256` is that of the whole key: 64 hex characters, or 32 bytes in base64 or base64url.\n' +
+        'expires_at or expires_in where wanted. `sha256` is that of the whole key: 64 hex characters, or 32 bytes in base64 or base64url.\n' +
         'All keys are imported or, where any line is faulty, none.',
     )
     .action(importKeys)

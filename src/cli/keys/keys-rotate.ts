@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import { durationForms, parseDuration } from '../../core/time.ts'
-import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { parseHowLong } from '../terminal/parse-when.ts'
 import { checkKey, findKey, keyArgument } from './find-key.ts'
 import { addExamples, idempotencyOf, idempotencyOption } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
@@ -24,7 +23,7 @@ export function defineKeysRotate(command: Command): void {
 
 async function rotateKey(text: string, options: RotateOptions): Promise<void> {
   checkKey(text)
-  const overlapMs = parseOverlap(options.overlap)
+  const overlapMs = options.overlap === undefined ? 0 : parseHowLong('--overlap', options.overlap)
   idempotencyOf(options.idempotencyKey, undefined)
   const issued = await withKeys(loadCommandConfig(options), false, async ({ keys }) => {
     const { id } = await findKey(keys, text)
@@ -39,12 +38,4 @@ async function rotateKey(text: string, options: RotateOptions): Promise<void> {
     options.json === true,
     `Key ${issued.record.id} has a new secret; the old one ${old}. This is the only time it is shown: store it now.`,
   )
-}
-
-function parseOverlap(text: string | undefined): number {
-  if (text === undefined) return 0
-  const overlapMs = parseDuration(text)
-  if (overlapMs === undefined)
-    throw usageError('--overlap', `expected a duration, ${durationForms}, got ${JSON.stringify(text)}`)
-  return overlapMs
 }

@@ -4,7 +4,7 @@ import type { KeyFields } from '../../keys/key-fields.ts'
 import { warnOfKey } from '../../keys/key-warnings.ts'
 import { CliError } from '../cli-error.ts'
 import type { CommonOptions } from '../common-options.ts'
-import { parseWhen } from '../terminal/parse-when.ts'
+import { parseExpiry, parseWhen } from '../terminal/parse-when.ts'
 import { defineKeyCommand } from './key-command.ts'
 import { addressOption, parseMetadata, scopeOption } from './key-options.ts'
 import { limitOption, readKeyLimits, repeatingLimits } from './limit-option.ts'
@@ -72,12 +72,12 @@ function readChanges(options: UpdateOptions, now: number): Partial<KeyFields> {
   return changes
 }
 
-function readExpiry({ expires, expiry }: UpdateOptions, now: number): number | null | undefined {
-  if (expires !== undefined) return parseWhen('--expires', expires, now)
+function readExpiry({ expires, expiry }: UpdateOptions, now: number): Date | null | undefined {
+  if (expires !== undefined) return parseExpiry(expires, now)
   return expiry === false ? null : undefined
 }
 
-function readNotBefore(notBefore: string | false | undefined, now: number): number | null | undefined {
+function readNotBefore(notBefore: string | false | undefined, now: number): Date | null | undefined {
   if (notBefore === undefined) return undefined
   return notBefore === false ? null : parseWhen('--not-before', notBefore, now)
 }

@@ -1,49 +1,51 @@
-import { durationForms, parseDuration } from '../../core/time.ts'
+import { durationForms, parseDuration, parseMoment, parseMomentAgo, timeForms } from '../../core/time.ts'
 import { usageError } from '../cli-error.ts'
 
-const timeForms = 'a time in ISO 8601 with its zone, such as `2027-01-31` (UTC) or `2027-01-31T12:00:00Z`'
-
-const timePattern = /^(\d{4})-(\d{2})-(\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
-
 /**
- * Reads a time in ISO 8601; milliseconds since the epoch, or undefined. A time of day needs a zone.
- */
-export function parseTime(text: string): number | undefined {
-  const [, year, month, day] = timePattern.exec(text) ?? []
-  const time = Date.parse(text)
-  if (day === undefined || Number.isNaN(time)) return undefined
-  // `Date.parse` takes the 31st of a month of 30 days for the 1st of the next.
-  const daysInMonth = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  return Number(day) <= daysInMonth ? time : undefined
-}
-
-/**
- * Reads a moment as people give it to a flag, from now on or as a time.
+ * Reads a moment as people give it to a flag: a duration from now, or a time.
  *
  * @throws CliError `usage_invalid`
  */
-export function parseWhen(flag: string, text: string, now: number): number {
-  const duration = parseDuration(text)
-  const time = duration === undefined ? parseTime(text) : now + duration
-  if (time === undefined) throw notWhen(flag, 'from now', text)
-  return time
+export function parseWhen(flag: string, text: string, now: number): Date {
+  const ms = parseMoment(text, now)
+  if (ms === undefined) throw notThis(flag, `a duration from now, ${durationForms}, or ${timeForms}`, text)
+  return new Date(ms)
 }
 
 /**
- * Reads a moment that lies behind: a duration ago, or a time.
+ * Reads when a key ends, which is not now. A time that has passed is for the key service to judge.
  *
+ * @throws CliError `usage_invalid`
+ */
+export function parseExpiry(text: string, now: number): Date {
+  if (parseDuration(text) === 0) throw usageError('--expires', 'expected a time to come')
+  return parseWhen('--expires', text, now)
+}
+
+/**
+ * Reads a moment that lies behind: a duration ago, a time, or milliseconds since the epoch.
+ *
+ * @returns milliseconds since the epoch
  * @throws CliError `usage_invalid`
  */
 export function parseWhenAgo(flag: string, text: string, now: number): number {
-  const duration = parseDuration(text)
-  const time = duration === undefined ? parseTime(text) : now - duration
-  if (time === undefined) throw notWhen(flag, 'ago', text)
-  return time
+  const ms = parseMomentAgo(text, now)
+  if (ms === undefined) throw notThis(flag, `a duration ago, ${durationForms}, or ${timeForms}`, text)
+  return ms
 }
 
-function notWhen(flag: string, direction: 'from now' | 'ago', text: string): Error {
-  return usageError(
-    flag,
-    `expected a duration ${direction}, ${durationForms}, or ${timeForms}, got ${JSON.stringify(text)}`,
-  )
+/**
+ * Reads how long something goes on.
+ *
+ * @returns milliseconds
+ * @throws CliError `usage_invalid`
+ */
+export function parseHowLong(flag: string, text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw notThis(flag, `a duration, ${durationForms}`, text)
+  return ms
+}
+
+function notThis(flag: string, expected: string, text: string): Error {
+  return usageError(flag, `expected ${expected}, got ${JSON.stringify(text)}`)
 }

@@ -9,17 +9,17 @@ import type { NewKey } from '../../../keys/new-key.ts'
 import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** A new key's body, as the service takes it. */
-export function readNewKey(body: NewKeyBody, now: number): NewKey {
+export function readNewKey(body: NewKeyBody): NewKey {
   const { name, environment } = body
-  return { ...readFields(body, now), name, ...withoutUndefined({ environment }) }
+  return { ...readFields(body), name, ...withoutUndefined({ environment }) }
 }
 
-export function readImportedKeys(body: readonly ImportedKeyBody[], now: number): readonly NewImportedKey[] {
-  return body.map((key) => ({ ...readNewKey(key, now), sha256: key.sha256 }))
+export function readImportedKeys(body: readonly ImportedKeyBody[]): readonly NewImportedKey[] {
+  return body.map((key) => ({ ...readNewKey(key), sha256: key.sha256 }))
 }
 
 /** The fields that were sent; the others are not there. */
-export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields> {
+export function readFields(body: KeyChangesBody): Partial<KeyFields> {
   const { not_before: notBefore, expires_at: expiresAt, expires_in: expiresIn, ...same } = body
   const { name, owner, scopes, metadata, addresses, limits } = same
   return withoutUndefined({
@@ -29,9 +29,30 @@ export function readFields(body: KeyChangesBody, now: number): Partial<KeyFields
     metadata,
     addresses,
     limits,
-    notBefore: readTime(notBefore),
-    expiresAt: expiresIn === undefined ? readTime(expiresAt) : now + (parseDuration(expiresIn) ?? 0),
+    notBefore,
+    expiresAt: expiresIn ?? expiresAt,
   })
+}
+
+/**
+ * Does the work, and places what is wrong with the end of a key at the field that was sent for it.
+ */
+export async function blamingSent<T>(
+  sent: KeyChangesBody | readonly KeyChangesBody[],
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (!(thrown instanceof Refusal) || thrown.errors === undefined) throw thrown
+    const errors = thrown.errors.map((error) => {
+      const [, index] = error.loc
+      const key = typeof index === 'number' ? [sent].flat()[index] : [sent].flat()[0]
+      const isIn = error.loc.at(-1) === 'expires_at' && key?.expires_in !== undefined
+      return isIn ? { ...error, loc: error.loc.with(-1, 'expires_in') } : error
+    })
+    throw new Refusal(thrown.code, thrown.message, { errors })
+  }
 }
 
 /** What a list asks the store. @throws Refusal `input_invalid` for a cursor of another order */
@@ -58,8 +79,4 @@ export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
     nameContains: name,
     unusedSince: unused === undefined ? undefined : now - (parseDuration(unused) ?? 0),
   }
-}
-
-function readTime(text: string | null | undefined): number | null | undefined {
-  return typeof text === 'string' ? Date.parse(text) : text
 }

@@ -10,7 +10,7 @@ import { type KeyView, viewKey } from '../../../keys/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import { readIdempotency } from '../idempotency-key.ts'
 import { keyRouteSchemas as schemas } from './describe-key-routes.ts'
-import { readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-input.ts'
+import { blamingSent, readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-input.ts'
 import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
@@ -63,7 +63,7 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
     '/v1/keys/import',
     { config, schema: schemas.import },
     async ({ body, caller }, reply) => {
-      const records = await keys.by(caller.keyId).import(readImportedKeys(body, clock()))
+      const records = await blamingSent(body, () => keys.by(caller.keyId).import(readImportedKeys(body)))
       reply.code(201)
       return { keys: records.map((record) => viewKey(record, clock())) }
     },
@@ -76,7 +76,9 @@ function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward, models: r
   app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
     const idempotency = readIdempotency(request, 'create')
     const made = keys.by(request.caller.keyId)
-    const issued = await made.create(readNewKey(request.body, clock()), idempotency && { idempotency })
+    const issued = await blamingSent(request.body, () =>
+      made.create(readNewKey(request.body), idempotency && { idempotency }),
+    )
     reply.header('location', `/v1/keys/${issued.record.id}`)
     return reply.code(201).send(withWarnings(viewIssued(issued, clock()), warnOfKey(issued.record, models)))
   })
@@ -106,7 +108,7 @@ function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward, models: re
     '/v1/keys/:id',
     { config, schema: schemas.update },
     async ({ params, body, caller }) => {
-      const record = await keys.by(caller.keyId).update(params.id, readFields(body, clock()))
+      const record = await blamingSent(body, () => keys.by(caller.keyId).update(params.id, readFields(body)))
       return withWarnings(view(record), warnOfKey(record, models))
     },
   )

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { durationForms, parseDuration } from '../../../core/time.ts'
+import { durationForms, parseDuration, parseTime, timeForms } from '../../../core/time.ts'
 import { labelLengthMax } from '../../../keys/key-fields.ts'
 import { type KeyStatus, keyStatuses } from '../../../keys/key-status.ts'
 import { type KeySort, keySorts } from '../../../keys/key-store.ts'
@@ -7,7 +7,7 @@ import type { KeyEnvironment } from '../../../keys/key-text.ts'
 import type { KeyView } from '../../../keys/views.ts'
 import type { LimitView } from '../../../limits/limit-view.ts'
 
-/** The body of a change to a key; times are ISO 8601, and null clears one. */
+/** The body of a change to a key; times are as `parseTime` reads them, and null clears one. */
 export interface KeyChangesBody {
   readonly name?: string
   readonly owner?: string
@@ -43,7 +43,10 @@ export interface ListQuery {
 
 const label = z.string().min(1).max(labelLengthMax)
 const environment = z.enum(['live', 'test'])
-const time = z.iso.datetime({ offset: true, message: 'Expected a time such as 2027-01-31T12:00:00Z' })
+const time = z
+  .string()
+  .refine((text) => parseTime(text) !== undefined, { message: `Expected ${timeForms}` })
+  .meta({ examples: ['2027-01-31T12:00:00Z', '2027-01-31'] })
 /** A duration as people write it. */
 export const duration: z.ZodType<string> = z
   .string()
@@ -71,12 +74,18 @@ const fields = {
     .exactOptional()
     .describe('The key’s own limits; empty: none, null: the deployment’s default.')
     .meta({ examples: [['10/min', '1000/day']] }),
-  not_before: time.nullable().exactOptional(),
-  expires_at: time.nullable().exactOptional(),
+  not_before: time
+    .nullable()
+    .exactOptional()
+    .describe('From when on it works: ISO 8601, a time with its zone, or a date from 00:00 UTC on.'),
+  expires_at: time
+    .nullable()
+    .exactOptional()
+    .describe('When it ends: ISO 8601, a time with its zone, or a date for its 00:00 UTC; null: never.'),
   expires_in: duration
     .refine((text) => parseDuration(text) !== 0, { message: 'Expected a time in the future, longer than 0' })
     .exactOptional()
-    .describe('In place of `expires_at`.'),
+    .describe('How long it works from now on, in place of `expires_at`.'),
 }
 
 const oneExpiry = (key: { expires_at?: unknown; expires_in?: unknown }): boolean =>

@@ -17,7 +17,7 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
     '/v1/ledger',
     { config: { guard: adminOrScope(ledgerReadScope) }, schema: schemas.query },
     async ({ query }) => {
-      const { records, next } = await ledgerOf(ward).query(readLedgerQuery(query))
+      const { records, next } = await ledgerOf(ward).query(readLedgerQuery(query, ward.clock()))
       return { records: records.map(viewLedgerRecord), next: next ?? null }
     },
   )

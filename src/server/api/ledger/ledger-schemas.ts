@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { Refusal } from '../../../core/refusal.ts'
+import { durationForms, parseMomentAgo, timeForms } from '../../../core/time.ts'
 import { isLedgerEvent, type LedgerEvent, ledgerCodes, ledgerEvents } from '../../../ledger/format/event.ts'
 import { parsePosition } from '../../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
@@ -31,35 +33,24 @@ export interface UsageRequest extends Pick<LedgerRequest, 'key_id' | 'owner' | '
   readonly format: 'json' | 'csv'
 }
 
-const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()])
 const moment = z
   .string()
-  .refine((text) => /^\d{1,15}$/.test(text) || isoTime.safeParse(text).success, {
-    message: 'Expected a time such as 2027-01-31T12:00:00Z, 2027-01-31 (UTC) or 1801396800000 (milliseconds)',
+  .refine((text) => parseMomentAgo(text, 0) !== undefined, {
+    message: `Expected a duration ago, ${durationForms}, ${timeForms}, or milliseconds since the epoch`,
   })
-  .meta({ examples: ['2027-01-31T12:00:00Z'] })
+  .meta({ examples: ['2027-01-31T12:00:00Z', '2027-01-31', '24h'] })
 const since = moment
   .exactOptional()
-  .describe('From this moment on: ISO 8601, or milliseconds since the epoch.')
+  .describe('From this moment on: a duration ago, ISO 8601, or milliseconds since the epoch.')
 const until = moment.exactOptional().describe('Before this moment.')
 const keyId = z
   .string()
   .exactOptional()
   .meta({ examples: ['7Qm2xT0bKc9Z'] })
 
-/** Asking for a span that ends before it begins finds nothing, and was not meant. */
-const isForward = ({
-  since: from,
-  until: to,
-}: {
-  readonly since?: string
-  readonly until?: string
-}): boolean => from === undefined || to === undefined || readMoment(from) < readMoment(to)
-const forwardFault = { path: ['until'], message: 'Expected a moment after that of since' }
-
 const events = Object.keys(ledgerEvents).filter(isLedgerEvent)
 
-const ledgerFields = z.strictObject({
+export const ledgerQuery: z.ZodType<LedgerRequest> = z.strictObject({
   key_id: keyId,
   owner: z.string().exactOptional(),
   code: z.enum(ledgerCodes).exactOptional().describe('What was answered.'),
@@ -86,9 +77,7 @@ const ledgerFields = z.strictObject({
     .describe('The newest first, or as they were written.'),
 })
 
-export const ledgerQuery: z.ZodType<LedgerRequest> = ledgerFields.refine(isForward, forwardFault)
-
-const usageFields = z.strictObject({
+export const usageQuery: z.ZodType<UsageRequest> = z.strictObject({
   key_id: keyId,
   owner: z.string().exactOptional(),
   since: since.describe('Without it: the start, UTC, of the day 29 days before `until` or now.'),
@@ -106,17 +95,23 @@ const usageFields = z.strictObject({
   format: z.enum(['json', 'csv']).default('json').describe('CSV has what customers are charged for.'),
 })
 
-export const usageQuery: z.ZodType<UsageRequest> = usageFields.refine(isForward, forwardFault)
-
-/** A request's query, as the ledger takes it. */
-export function readLedgerQuery(request: LedgerRequest): LedgerQuery {
+/**
+ * A request's query, as the ledger takes it.
+ *
+ * @param now milliseconds since the epoch, from where durations count
+ * @throws Refusal `input_invalid` for a span that ends before it begins
+ */
+export function readLedgerQuery(request: LedgerRequest, now: number): LedgerQuery {
   const { limit, order, after, code, event, route, request_id: requestId } = request
-  return { ...readCommon(request), limit, order, after, code, event, route, requestId }
+  return { ...readCommon(request, now), limit, order, after, code, event, route, requestId }
 }
 
-/** @param now milliseconds since the epoch, where the default span ends */
+/**
+ * @param now milliseconds since the epoch: where the default span ends, and durations begin
+ * @throws Refusal `input_invalid` for a span that ends before it begins
+ */
 export function readUsageQuery(request: UsageRequest, now: number): UsageQuery {
-  const common = readCommon(request)
+  const common = readCommon(request, now)
   const defaults = usageDefaults(common.until ?? now)
   const by = request.by === undefined ? undefined : parseUsageGroups(request.by)
   return { ...common, since: common.since ?? defaults.since, by: by ?? defaults.by }
@@ -124,18 +119,19 @@ export function readUsageQuery(request: UsageRequest, now: number): UsageQuery {
 
 function readCommon(
   request: Pick<LedgerRequest, 'key_id' | 'owner' | 'since' | 'until'>,
+  now: number,
 ): Pick<LedgerFilter, 'keyId' | 'owner' | 'since' | 'until'> {
-  const { key_id: keyId, owner, since, until } = request
-  return {
-    keyId,
-    owner,
-    since: since === undefined ? undefined : readMoment(since),
-    until: until === undefined ? undefined : readMoment(until),
+  const { key_id: keyId, owner } = request
+  const since = request.since === undefined ? undefined : parseMomentAgo(request.since, now)
+  const until = request.until === undefined ? undefined : parseMomentAgo(request.until, now)
+  // It would find nothing, which was not meant.
+  if (since !== undefined && until !== undefined && since >= until) {
+    const msg = 'Expected a moment after that of since'
+    throw new Refusal('input_invalid', undefined, {
+      errors: [{ loc: ['query', 'until'], msg, type: 'time_order' }],
+    })
   }
-}
-
-function readMoment(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+  return { keyId, owner, since, until }
 }
 
 const count = z.number().int()
