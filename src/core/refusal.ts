@@ -54,7 +54,11 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
   scope_missing: row(403, 'Scope missing', 'This API key lacks a scope that this route asks for.'),
   forbidden: row(403, 'Forbidden', 'Forbidden'),
   not_found: row(404, 'Not found', 'Not Found'),
-  job_not_found: row(404, 'Job not found', 'There is no such job, or it has expired.'),
+  job_not_found: row(
+    404,
+    'Job not found',
+    'No job has this id: it is mistyped, has expired with its result, or belongs to another owner; list the jobs to find it.',
+  ),
   method_not_allowed: row(405, 'Method not allowed', 'Method Not Allowed'),
   request_timeout: row(408, 'Request timeout', 'The request did not arrive in time.'),
   key_conflict: row(409, 'Conflict', 'The key is not in a state that allows this change.'),

@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { durationForms, parseDuration } from '../../core/time.ts'
 import { formatKeyCursor, parseKeyCursor } from '../../keys/cursors.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import { type KeyStatus, keyStatuses } from '../../keys/key-status.ts'
@@ -10,6 +9,7 @@ import { usageError } from '../cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { pageSize, pageSizeMax, parsePageSize } from '../page-size.ts'
 import { print, tell } from '../terminal/output.ts'
+import { parseHowLong } from '../terminal/parse-when.ts'
 import { formatTable } from '../terminal/table.ts'
 import { terminalWidth } from '../terminal/terminal.ts'
 import { addExamples } from './key-options.ts'
@@ -78,10 +78,7 @@ function readQuery(options: ListOptions, now: number): KeyQuery {
 
 function readUnused(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined
-  const unusedMs = parseDuration(text)
-  if (unusedMs === undefined)
-    throw usageError('--unused', `expected a duration, ${durationForms}, got ${JSON.stringify(text)}`)
-  return now - unusedMs
+  return now - parseHowLong('--unused', text)
 }
 
 function readCursor(text: string | undefined, sort: KeySort): KeyQuery['after'] {

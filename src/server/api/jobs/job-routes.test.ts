@@ -117,6 +117,7 @@ describe('whose a job is', () => {
       const nobodys = await ask(method, `/jobs/job_${'0'.repeat(22)}${path}`, { key: stranger })
       expect(others.json()).toMatchObject({ status: 404, code: 'job_not_found' })
       expect(withoutId(others)).toEqual(withoutId(nobodys))
+      expect(others.json().detail).toMatch(/has expired with its result, .* another owner; list the jobs/)
       expect(others.headers['content-type']).toBe(nobodys.headers['content-type'])
     }
     expect((await ask('GET', '/jobs', { key: stranger })).json().jobs).toEqual([])
