@@ -32,7 +32,7 @@ export interface EndedAttempt {
   readonly code?: string | null
   /** From its beginning to its end, in microseconds; null if unknown. */
   readonly latencyUs: number | null
-  /** What the job has used of its limits; empty where that is not known. */
+  /** What the job and its request have used of limits; empty where that is not known. */
   readonly measures: Readonly<Record<string, number>>
 }
 
@@ -71,12 +71,14 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
       write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
     started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
     ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
+      // The request that submitted the job has a record of its own, which counts it.
+      const { requests: _, ...ofJob } = measures
       const isFinished = job.status === 'succeeded'
       const outcome = job.status === 'queued' ? 'retry' : job.status
       return write(isFinished ? 'job.finished' : 'job.failed', job, {
         code,
         latencyUs,
-        measures: Object.fromEntries(Object.entries(measures).slice(0, ledgerMeasuresMax)),
+        measures: Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax)),
         detail: { attempt: job.attempts, ...(!isFinished && { outcome }), ...late },
       })
     },

@@ -43,7 +43,7 @@ export interface SubmitJobOptions {
 export function createSubmitJob(options: SubmitJobOptions): JobService['submit'] {
   return async (request) => {
     checkRequest(request)
-    if (!options.models.has(request.model)) throw new Refusal('not_found', 'There is no such model.')
+    if (!options.models.has(request.model)) throw noSuchModel(options.models.keys())
     return holdUsage(request.usage ?? noUsage, options.telemetry, async () => {
       if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
       return { job: await accept(options, request, request.sealAnswer), isReplayed: false }
@@ -200,4 +200,13 @@ function newJob(request: JobRequest, { clock, attemptsMax }: SubmitJobOptions): 
     webhook: request.webhook ?? null,
     createdAt: clock(),
   }
+}
+
+/** Most models that a refusal names. */
+const namedMax = 8
+
+function noSuchModel(models: Iterable<string>): Refusal {
+  const names = [...models].slice(0, namedMax).map((name) => `\`${name}\``)
+  const others = names.length === 0 ? 'none takes jobs here' : `there are ${names.join(', ')}`
+  return new Refusal('not_found', `There is no such model; ${others}.`)
 }
