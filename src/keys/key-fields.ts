@@ -1,6 +1,7 @@
 import { isAddressBlock } from '../core/address-list.ts'
 import { type InputError, Refusal } from '../core/refusal.ts'
 import { adminScope, isScope } from '../core/scope.ts'
+import { suggest } from '../core/suggest.ts'
 import { limitErrors } from '../limits/limit-setting.ts'
 import type { KeyRecord } from './key-record.ts'
 import { type KeyTimes, keyTimeErrors } from './key-times.ts'
@@ -44,6 +45,36 @@ export function keyFieldErrors(
     ...metadataErrors(fields.metadata),
     ...keyTimeErrors(fields, issuedAt),
   ]
+}
+
+const fieldNames: readonly (keyof KeyFields)[] = [
+  'name',
+  'owner',
+  'scopes',
+  'metadata',
+  'addresses',
+  'limits',
+  'notBefore',
+  'expiresAt',
+]
+
+/**
+ * A fault for each field of another name. Ignored, a mistyped `expiresAt` would be a key that never
+ * ends; stored, the body of a request that an app passes on would set what only the service sets
+ * (mass assignment, OWASP API3:2023).
+ *
+ * @param more names that are fields too
+ */
+export function unknownFieldErrors(fields: object, more: readonly string[] = []): readonly InputError[] {
+  const known = [...fieldNames, ...more]
+  const unknown = Object.entries(fields).filter(
+    ([name, value]) => value !== undefined && !known.includes(name),
+  )
+  return unknown.map(([name]) => {
+    const meant = suggest(name.slice(0, labelLengthMax), known)
+    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+    return fault([name.slice(0, labelLengthMax)], `a key has no such field${hint}`, 'unknown_field')
+  })
 }
 
 /**

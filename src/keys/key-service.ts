@@ -8,7 +8,14 @@ import type { StoredAnswer } from '../idempotency/idempotency-store.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import { findImported, importKeys, type KeyServiceOptions, type NewImportedKey } from './import-keys.ts'
 import { detailOf, type KeyChangeEvent, keyChange } from './key-change.ts'
-import { isLabel, type KeyFields, keyFieldErrors, labelLengthMax, refuseErrors } from './key-fields.ts'
+import {
+  isLabel,
+  type KeyFields,
+  keyFieldErrors,
+  labelLengthMax,
+  refuseErrors,
+  unknownFieldErrors,
+} from './key-fields.ts'
 import { findKeyNames } from './key-names.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { keyStatusAt } from './key-status.ts'
@@ -135,7 +142,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
         refuseRevoked(record)
         const { notBefore, expiresAt } = record
         const changed = { ...record, ...withoutUndefined(fields), notBefore, expiresAt, ...times }
-        refuseErrors([...keyFieldErrors(changed), ...errors], ['body'])
+        refuseErrors([...unknownFieldErrors(fields), ...keyFieldErrors(changed), ...errors], ['body'])
         return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
       })
     },

@@ -129,3 +129,21 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, Number.MAX_SAFE_INTEGE
     expect((await ward.keys.get(record.id)).secrets).toHaveLength(1)
   },
 )
+
+describe.each(Object.entries(calls))('keys.%s', (_, call) => {
+  // A body of a request that was passed on as it came, or a name that was mistyped.
+  test.each([
+    [{ revokedAt: null }, ['revokedAt']],
+    [{ id: 'x', version: 7, secrets: [], imported: true }, ['id', 'version', 'secrets', 'imported']],
+    [{ expireAt: '90d' }, ['expireAt']],
+  ])('refuses fields that no caller may set: %o', async (fields, names) => {
+    const ward = await openTestWard()
+    const asked = call(ward, fields as Partial<KeyTimes>)
+    expect(await errorsOf(asked)).toEqual(names.map((name) => [name, 'unknown_field']))
+    await asked.catch(({ errors }) => {
+      if (names[0] === 'expireAt') expect(errors[0].msg).toContain('did you mean `expiresAt`?')
+    })
+    const { keys } = await ward.keys.list()
+    expect(keys.map(({ version }) => version)).toEqual(keys.map(() => 1))
+  })
+})

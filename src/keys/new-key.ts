@@ -6,7 +6,7 @@ import type { InputError } from '../core/refusal.ts'
 import { defaultScope } from '../core/scope.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import { type KeyFields, keyFieldErrors } from './key-fields.ts'
+import { type KeyFields, keyFieldErrors, unknownFieldErrors } from './key-fields.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from './key-text.ts'
 import { readKeyTimes } from './key-times.ts'
@@ -78,5 +78,15 @@ export function newKeyRecord(
     lastUsedAt: null,
   }
   const issuedAt = imported ? undefined : secret.createdAt
-  return { record, errors: [...keyFieldErrors(record, issuedAt), ...errors] }
+  const unknown = unknownFieldErrors(key, imported ? ['environment', 'sha256'] : ['environment'])
+  return {
+    record,
+    errors: [...unknown, ...environmentErrors(record), ...keyFieldErrors(record, issuedAt), ...errors],
+  }
+}
+
+/** Another word would stand in the key's text, and no guard of this deployment reads such a key. */
+function environmentErrors({ environment }: KeyRecord): readonly InputError[] {
+  const isKnown = environment === 'live' || environment === 'test'
+  return isKnown ? [] : [{ loc: ['environment'], msg: 'expected `live` or `test`', type: 'environment' }]
 }
