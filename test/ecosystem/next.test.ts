@@ -3,23 +3,27 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createGuideModules } from '../docs/guide-modules.ts'
+import { isAsSaid, readRequests } from '../docs/page-requests.ts'
 import { folder, run, runLine, type Server, startNext, write } from './programs.ts'
 
 const guide = readFileSync('docs/guides/nextjs.md', 'utf8')
 const { files } = createGuideModules('docs/guides/nextjs.md', guide)
 const listings = Object.fromEntries([...files].filter(([name]) => name !== 'page.ts'))
 const route = 'app/api/predict/route.ts'
+const config = 'next.config.ts'
+/** The app without its configuration, which leaves the package out of the bundle. */
+const { [config]: leavesOut = '', ...app } = listings
 
 /** The command of the guide that makes a key, and its requests with the answers that it states. */
 const [createKeyLine = ''] = /^npx modelward keys create .*$/m.exec(guide) ?? []
-const requests = [...guide.matchAll(/^(curl .*?) +# (\d{3})(?: (\w+))?$/gm)]
+const requests = readRequests(guide)
 
 /** Removed before each test, so that none finds what another has built. */
 const built = ['.next', 'modelward-data', 'next-env.d.ts', 'tsconfig.json', ...Object.keys(listings)]
 
 beforeEach(async () => {
   for (const path of built) await rm(join(folder, path), { recursive: true, force: true })
-  await write(listings)
+  await write(app)
 })
 
 async function createKey(...args: readonly string[]): Promise<string> {
@@ -28,11 +32,12 @@ async function createKey(...args: readonly string[]): Promise<string> {
 }
 
 async function expectAsSaid(server: Server, key: string): Promise<void> {
-  expect(requests.map(([, , status]) => status)).toEqual(['200', '403', '401'])
-  for (const [, command = '', status, code = '"length":5'] of requests) {
-    const line = command.replace('http://127.0.0.1:3000', server.address)
+  expect(requests.map(({ said }) => said)).toEqual(['200', '403 key_invalid', '401 key_missing'])
+  for (const request of requests) {
+    const line = request.command.replace('http://127.0.0.1:3000', server.address)
     const answer = await runLine(`${line} -s -w '\\n%{http_code}'`, { KEY: key })
-    expect([line, answer]).toEqual([line, expect.stringMatching(new RegExp(`${code}.*\\n${status}$`, 's'))])
+    const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
+    expect([line, answer, isAsSaid(request, status, body)]).toEqual([line, answer, true])
   }
 }
 
@@ -47,7 +52,15 @@ function predict(server: Server, key: string): Promise<Response> {
   return fetch(`${server.address}/api/predict`, { method: 'POST', headers, body: '{"text":"hello"}' })
 }
 
-describe.each([{ bundler: '--turbopack' }, { bundler: '--webpack' }])('next $bundler', ({ bundler }) => {
+/** With each bundler, what the guide tells to write, and what works or says what to write. */
+const bundlers = [
+  { bundler: '--turbopack', told: {}, other: leavesOut },
+  { bundler: '--webpack', told: { [config]: leavesOut }, other: 'export default {}\n' },
+] as const
+
+describe.each(bundlers)('next $bundler', ({ bundler, told, other }) => {
+  beforeEach(() => write(told))
+
   test('builds and serves the guide as it stands: 200, 403, 401, and a ledger that verifies', async () => {
     const key = await createKey()
     await run('next', 'build', bundler)
@@ -83,8 +96,8 @@ describe.each([{ bundler: '--turbopack' }, { bundler: '--webpack' }])('next $bun
     for (let asked = 0; asked < 5; asked += 1) expect(await ask()).toBe(2)
   })
 
-  test('without `serverExternalPackages` it works, or its log says what to write there', async () => {
-    await write({ 'next.config.ts': 'export default {}\n' })
+  test('with and without `serverExternalPackages` it works, or its log says what to write there', async () => {
+    await write({ [config]: other })
     const key = await createKey()
     await run('next', 'build', bundler)
     await using server = await startNext('start')

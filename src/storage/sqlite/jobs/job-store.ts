@@ -1,4 +1,4 @@
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
@@ -6,7 +6,12 @@ import { createJobWatch } from '../../../jobs/job-watch.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
 import type { JobStore } from '../../job-store.ts'
-import { createRestartingThread, faultOf, type RestartingThread } from '../threads/restarting-thread.ts'
+import {
+  createRestartingThread,
+  faultOf,
+  type RestartingThread,
+  type ThreadStart,
+} from '../threads/restarting-thread.ts'
 import { createCommitPoll } from './commit-poll.ts'
 import {
   forwardCalls,
@@ -90,8 +95,8 @@ function createJobThread(
   return createRestartingThread({ startWorker, data, store, role, faultCode, onRestart })
 }
 
-function startWorker(options: WorkerOptions): Worker {
-  return new Worker(new URL('./job-thread.ts', import.meta.url), options)
+function startWorker({ workerData, name, execArgv }: ThreadStart): Worker {
+  return new Worker(new URL('./job-thread.ts', import.meta.url), { workerData, name, execArgv })
 }
 
 type CommitQueue = CallQueue<JobCall<keyof JobWrites>, unknown>

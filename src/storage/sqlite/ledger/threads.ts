@@ -78,7 +78,8 @@ export type LedgerThread = RestartingThread<LedgerThreadCalls>
 /** @param onRestart called when a thread that died is replaced */
 export function createLedgerThread(data: LedgerThreadData, onRestart?: () => void): LedgerThread {
   return createRestartingThread({
-    startWorker: (options) => new Worker(new URL('./ledger-thread.ts', import.meta.url), options),
+    startWorker: ({ workerData, name, execArgv }) =>
+      new Worker(new URL('./ledger-thread.ts', import.meta.url), { workerData, name, execArgv }),
     data,
     store: 'ledger',
     role: data.role,

@@ -4,12 +4,17 @@ import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
 import { threadMissingOf } from '../../../core/thread-missing.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
 
+/** The options of a thread's worker. */
+export type ThreadStart = Required<Pick<WorkerOptions, 'workerData' | 'name' | 'execArgv'>>
+
 export interface RestartingThreadOptions {
   /**
-   * `(options) => new Worker(new URL('./x-thread.ts', import.meta.url), options)`, written out:
-   * bundlers look for exactly this, and lose a program whose URL is put together in another way.
+   * `new Worker(new URL('./x-thread.ts', import.meta.url), { workerData, name, execArgv })`, written
+   * out where the program stands: bundlers look for exactly this. They lose a program whose URL is
+   * put together in another way, and Turbopack one whose options are not an object literal, because
+   * `eval` may be among them: it copies the file, and leaves behind what that imports.
    */
-  readonly startWorker: (options: WorkerOptions) => Worker
+  readonly startWorker: (start: ThreadStart) => Worker
   /** Becomes the thread's `workerData`. */
   readonly data: object
   /** What messages call the store: `ledger`. */
