@@ -167,6 +167,9 @@ describe.each([server, ...adapters])('$name: records', (adapter) => {
       ask(`/${key}`, keyHeader(key)),
       ask(`/unthought?key=${key}`, keyHeader(key), ['X-Request-Id', key]),
       ask('/unthought', keyHeader(key), ['X-Request-Id', `a-${key}-b`]),
+      ask('/unthought', keyHeader(key), ['X-Request-Id', key.slice(-62)]),
+      // What is recorded of it ends within the key.
+      ask('/unthought', keyHeader(key), ['X-Request-Id', `${'a'.repeat(90)}.${key}`]),
       ask('/unthought', keyHeader(key), ['X-Request-Id', 'I love this great product']),
       ask('/unthought', keyHeader('a-key-of-elsewhere'), ['X-Request-Id', 'a-key-of-elsewhere']),
       ask('/unthought', keyHeader(key), ['X-Request-Id', 'trace-7']),
