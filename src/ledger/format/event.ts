@@ -2,7 +2,8 @@ import { faults } from '../../core/fault.ts'
 import { refusals } from '../../core/refusal.ts'
 
 /**
- * The closed set of recorded events. Their numbers are stored, and never reused.
+ * The closed set of recorded events. Their numbers are stored, and never reused; the test beside
+ * this file keeps some for events to come.
  * `docs/reference/ledger.md` maps events to OWASP's logging vocabulary and OCSF.
  */
 export const ledgerEvents = {
@@ -26,7 +27,7 @@ export const ledgerEvents = {
   'key.enabled': 15,
   'key.revoked': 16,
   /** What a key had used of its limits was forgotten; `detail.limits` says of which. */
-  'key.limits_reset': 17,
+  'key.limits_reset': 18,
   'owner.limits_set': 20,
   /** A job was accepted; `detail.job` is its id, in every event of a job. */
   'job.accepted': 40,
