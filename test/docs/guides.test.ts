@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject, type GuideServer } from './guide-project.ts'
+import { isAsSaid, type PageRequest, readRequests } from './page-requests.ts'
 
 const guides = [
   ...['fastify', 'hono', 'express', 'web', 'testing', 'openapi', 'limits', 'ledger'],
@@ -31,12 +32,15 @@ function serverFlagsOf(guide: string): readonly string[] | undefined {
   return /^npx modelward serve\b(.*)$/m.exec(readGuide(guide))?.[1]?.split(' ').filter(Boolean)
 }
 
-/** Runs a page's `curl` against its server; the status of the answer. */
-function curl(command: string, { address, keys }: GuideServer): string {
-  const request = command
+/** Sends a page's request to its server. */
+function expectAsSaid(request: PageRequest, { address, keys }: GuideServer): void {
+  const command = request.command
     .replace('http://127.0.0.1:8000', address)
-    .replace(/^curl /, "curl -s -o /dev/null -w '%{http_code}' ")
-  return execFileSync('/bin/sh', ['-c', request], { env: { ...process.env, ...keys }, encoding: 'utf8' })
+    .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
+  const env = { ...process.env, ...keys }
+  const printed = execFileSync('/bin/sh', ['-c', command], { env, encoding: 'utf8' })
+  const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(printed) ?? []
+  expect({ ...request, status, isAsSaid: isAsSaid(request, status, body) }).toMatchObject({ isAsSaid: true })
 }
 
 function modulesOf(guide: string): GuideModules {
@@ -61,9 +65,10 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     await using server = serverFlags && (await project.serve(guide, serverFlags))
     const run = project.run(guide, 'page.ts', flags, server?.keys)
     expect(await run).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
-    const curls = [...readGuide(guide).matchAll(/^(curl .*?) +# (\d{3})\b.*$/gm)]
-    for (const [, command = '', status] of curls)
-      expect([command, server && curl(command, server)]).toEqual([command, status])
+    for (const request of readRequests(readGuide(guide))) {
+      if (server === undefined) throw new Error(`${guide}: no server for ${request.command}`)
+      expectAsSaid(request, server)
+    }
   })
 
   test('its tests pass, and each of its other files is imported', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readBlocks } from './page-blocks.ts'
 
 const pages = globSync('**/*.md', { exclude: ['**/node_modules/**', 'dist/**', 'modelward-data/**'] })
 
@@ -17,6 +18,12 @@ function filesNamedIn(page: string): readonly string[] {
 describe.each(pages)('%s', (page) => {
   test('links only to files that exist', () => {
     expect(filesNamedIn(page).filter((path) => !existsSync(path))).toEqual([])
+  })
+
+  test('has no comment among its commands, which the shell of macOS would run', () => {
+    const commands = readBlocks(readFileSync(page, 'utf8')).filter(({ language }) => language === 'sh')
+    const lines = commands.flatMap((block) => block.lines)
+    expect(lines.filter((line) => /(?:^|\s)#/.test(line))).toEqual([])
   })
 })
 

@@ -72,14 +72,6 @@ test('the README gives no command twice', () => {
   for (const all of [commands, ofModelward]) expect(all).toEqual([...new Set(all)])
 })
 
-test.each(pages)(
-  '$page has no comment among its commands, which the shell of macOS would run',
-  ({ page }) => {
-    const lines = stepsOf(page).flatMap((step) => (step.kind === 'save' ? [] : step.commands.split('\n')))
-    expect(lines.filter((line) => /(?:^|\s)#/.test(line))).toEqual([])
-  },
-)
-
 describe('a page that a reader follows', () => {
   const page = (...lines: readonly string[]): Promise<void> =>
     followPage(readSteps('page.md', lines.join('\n')), false, { clone, python: undefined })
