@@ -1,3 +1,5 @@
+import { type Copied, knowCopies } from './copies.ts'
+
 /** One row of the closed table of faults. */
 export interface FaultRow {
   readonly status: number
@@ -36,6 +38,10 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
  * Something broke. Message and cause are for the log; the client gets the table's fixed sentence.
  */
 export class Fault extends Error {
+  static {
+    knowCopies(Fault, 'fault', couldFail)
+  }
+
   readonly code: FaultCode
   readonly status: number
 
@@ -45,6 +51,16 @@ export class Fault extends Error {
     this.code = code
     this.status = faults[code].status
   }
+}
+
+/** Whether a fault has these properties. */
+function couldFail({ message, code, status }: Copied): boolean {
+  return (
+    typeof message === 'string' &&
+    typeof code === 'string' &&
+    Object.hasOwn(faults, code) &&
+    status === faults[code as FaultCode].status
+  )
 }
 
 function row(status: number, title: string, detail: string, retryAfterSeconds: number | null): FaultRow {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Fault, type FaultCode, faults } from './fault.ts'
 import { classify, problemOf } from './problem.ts'
 import { Refusal, type RefusalCode, refusals } from './refusal.ts'
@@ -49,4 +49,82 @@ test('whatever else is thrown is an internal fault that keeps its cause for the 
   expect(classify('text')).toMatchObject({ code: 'internal', cause: 'text' })
   const refusal = new Refusal('forbidden')
   expect(classify(refusal)).toBe(refusal)
+})
+
+describe('another copy of this package', () => {
+  const ours = { Refusal, Fault }
+  let other: typeof ours
+
+  beforeAll(async () => {
+    vi.resetModules()
+    other = { ...(await import('./refusal.ts')), ...(await import('./fault.ts')) }
+    expect(other.Refusal).not.toBe(Refusal)
+  })
+
+  test('has its refusals and faults answered as ours are, and ours by it', () => {
+    const headers = { 'www-authenticate': 'ApiKey' }
+    const options = { headers, status: 401, errors: [], reason: 'why' } as const
+    for (const [there, here] of [
+      [other, ours],
+      [ours, other],
+    ] as const) {
+      const refusal = new there.Refusal('key_invalid', 'no', options)
+      const fault = new there.Fault('ledger_unavailable', 'gone')
+      expect([refusal instanceof here.Refusal, refusal instanceof here.Fault]).toEqual([true, false])
+      expect([fault instanceof here.Refusal, fault instanceof here.Fault]).toEqual([false, true])
+    }
+    const refusal = new other.Refusal('key_invalid', 'no', options)
+    expect(classify(refusal)).toBe(refusal)
+    expect(problemOf(refusal, 'r1')).toEqual(problemOf(new Refusal('key_invalid', 'no', options), 'r1'))
+    const fault = new other.Fault('ledger_unavailable', 'gone')
+    expect(problemOf(classify(fault), 'r1')).toEqual(problemOf(new Fault('ledger_unavailable', 'gone'), 'r1'))
+  })
+
+  test('has none of its errors taken for one of a subclass', () => {
+    class Closed extends Refusal {}
+    expect(new Closed('forbidden') instanceof Closed).toBe(true)
+    expect(new Refusal('forbidden') instanceof Closed).toBe(false)
+    expect(new other.Refusal('forbidden') instanceof Closed).toBe(false)
+  })
+
+  const changes = [
+    { code: 'of_a_newer_version' },
+    { code: 'constructor' },
+    { code: '__proto__' },
+    { status: 200 },
+    { status: 302 },
+    { status: 500 },
+    { status: '403' },
+    { headers: { location: 1 } },
+    { headers: null },
+    { errors: 'all of it' },
+    { message: { toString: () => 'text' } },
+    { reason: {} },
+  ]
+  test.each(changes)('gains nothing by a refusal with %j, which no copy makes', (change) => {
+    const made = Object.assign(new other.Refusal('forbidden'), change)
+    expect(made instanceof Refusal).toBe(false)
+    expect(problemOf(classify(made), 'r1')).toMatchObject({ status: 500, body: { code: 'internal' } })
+  })
+
+  test.each([{ code: 'ok' }, { status: 200 }, { status: 401 }, { message: undefined }])(
+    'gains nothing by a fault with %j, which no copy makes',
+    (change) => {
+      const made = Object.assign(new other.Fault('store_unavailable', 'gone'), change)
+      expect(made instanceof Fault).toBe(false)
+      expect(classify(made).code).toBe('internal')
+    },
+  )
+
+  test('is not what has the same fields without its mark, as JSON has', () => {
+    const { code, status, headers, message } = new other.Refusal('forbidden')
+    const lookalikes = [
+      { code, status, headers, message },
+      Object.assign(new Error(message), { code, status, headers, name: 'Refusal' }),
+      'modelward.refusal',
+      null,
+      undefined,
+    ]
+    for (const value of lookalikes) expect(value instanceof Refusal).toBe(false)
+  })
 })

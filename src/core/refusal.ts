@@ -1,3 +1,4 @@
+import { type Copied, knowCopies } from './copies.ts'
 import type { FaultCode } from './fault.ts'
 
 /** One row of the closed table of refusals. */
@@ -117,6 +118,10 @@ export interface RefusalOptions {
  * `throw new Refusal('forbidden', 'beta only')`. The client reads `detail`.
  */
 export class Refusal extends Error {
+  static {
+    knowCopies(Refusal, 'refusal', couldRefuse)
+  }
+
   readonly code: RefusalCode
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -146,6 +151,27 @@ export class Refusal extends Error {
     const headers = { ...this.headers, 'content-type': problemMediaType, 'x-request-id': id }
     return new Response(JSON.stringify(body), { status, headers })
   }
+}
+
+/** Whether a refusal has these properties: nothing but the code's status or 401, and no other type. */
+function couldRefuse({ message, code, status, headers, errors, reason }: Copied): boolean {
+  return (
+    typeof message === 'string' &&
+    typeof code === 'string' &&
+    Object.hasOwn(refusals, code) &&
+    (status === refusals[code as RefusalCode].status || status === 401) &&
+    isRecordOfTexts(headers) &&
+    (errors === undefined || Array.isArray(errors)) &&
+    (reason === undefined || typeof reason === 'string')
+  )
+}
+
+function isRecordOfTexts(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((text) => typeof text === 'string')
+  )
 }
 
 function row(status: number, title: string, detail: string): RefusalRow {

@@ -3,6 +3,7 @@ import { Refusal } from '../../src/core/refusal.ts'
 import type { Caller } from '../../src/guard/caller.ts'
 import type { Demand } from '../../src/guard/demand.ts'
 import type { Usage } from '../../src/limits/usage.ts'
+import { OtherFault, OtherRefusal } from './other-copy.ts'
 
 /** A route that every app under test has, in its framework's own way. */
 export interface AppRoute {
@@ -32,6 +33,12 @@ const betaOnly: Demand = {
   },
 }
 
+const betaOfAnotherCopy: Demand = {
+  check() {
+    throw new OtherRefusal('forbidden', 'beta only')
+  },
+}
+
 export const predictRoute: AppRoute = {
   method: 'POST',
   path: '/predict',
@@ -45,6 +52,7 @@ export const appRoutes: readonly AppRoute[] = [
   { path: '/unthought', handle: () => 'in' },
   { path: '/sub/inner', isInSubApp: true, handle: () => 'in' },
   { path: '/beta', guard: betaOnly, handle: () => 'in' },
+  { path: '/beta-of-a-copy', guard: betaOfAnotherCopy, handle: () => 'in' },
   { path: '/either', guard: { anyScope: ['train', 'tune'] }, handle: () => 'in' },
   { path: '/needy', guard: { scope: 'read', needs: [betaOnly] }, handle: () => 'in' },
   { path: '/any', guard: { anyKey: true }, handle: () => 'in' },
@@ -54,6 +62,18 @@ export const appRoutes: readonly AppRoute[] = [
     path: '/refuses',
     handle() {
       throw new Refusal('not_found', 'no such model', { headers: { 'x-hint': 'sentiment' } })
+    },
+  },
+  {
+    path: '/refuses-by-a-copy',
+    handle() {
+      throw new OtherRefusal('not_found', 'no such model', { headers: { 'x-hint': 'sentiment' } })
+    },
+  },
+  {
+    path: '/fails-by-a-copy',
+    handle() {
+      throw new OtherFault('model_failed', cause, { cause: new Error(cause) })
     },
   },
   {

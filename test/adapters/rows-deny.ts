@@ -146,6 +146,16 @@ const thrown: readonly Row[] = [
     says: { status: 502, code: 'model_failed', detail: 'The model failed on this input.' },
   },
   {
+    name: '43 a refusal by a handler, of another copy of the package',
+    request: keyed('/refuses-by-a-copy'),
+    says: { status: 404, code: 'not_found', detail: 'no such model', headers: { 'x-hint': 'sentiment' } },
+  },
+  {
+    name: '43 a fault in a handler, of another copy of the package',
+    request: keyed('/fails-by-a-copy'),
+    says: { status: 502, code: 'model_failed', detail: 'The model failed on this input.' },
+  },
+  {
     name: '43 a refusal by the handler of a public path',
     request: () => get('/open/refuses'),
     says: { status: 403, code: 'forbidden', detail: 'closed on Sundays' },
@@ -158,6 +168,11 @@ const thrown: readonly Row[] = [
   {
     name: 'a refusal by a route’s own check',
     request: keyed('/beta'),
+    says: { status: 403, code: 'forbidden', detail: 'beta only' },
+  },
+  {
+    name: 'a refusal by a route’s own check, of another copy of the package',
+    request: keyed('/beta-of-a-copy'),
     says: { status: 403, code: 'forbidden', detail: 'beta only' },
   },
   {
