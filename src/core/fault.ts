@@ -53,7 +53,7 @@ export class Fault extends Error {
   }
 }
 
-/** Whether a fault has these properties. */
+/** Whether a fault may have these properties. */
 function couldFail({ message, code, status }: Copied): boolean {
   return (
     typeof message === 'string' &&

@@ -102,7 +102,7 @@ describe('another copy of this package', () => {
     { reason: {} },
   ]
   test.each(changes)('gains nothing by a refusal with %j, which no copy makes', (change) => {
-    const made = Object.assign(new other.Refusal('forbidden'), change)
+    const made: unknown = Object.assign(new other.Refusal('forbidden'), change)
     expect(made instanceof Refusal).toBe(false)
     expect(problemOf(classify(made), 'r1')).toMatchObject({ status: 500, body: { code: 'internal' } })
   })
@@ -110,7 +110,7 @@ describe('another copy of this package', () => {
   test.each([{ code: 'ok' }, { status: 200 }, { status: 401 }, { message: undefined }])(
     'gains nothing by a fault with %j, which no copy makes',
     (change) => {
-      const made = Object.assign(new other.Fault('store_unavailable', 'gone'), change)
+      const made: unknown = Object.assign(new other.Fault('store_unavailable', 'gone'), change)
       expect(made instanceof Fault).toBe(false)
       expect(classify(made).code).toBe('internal')
     },
@@ -118,7 +118,7 @@ describe('another copy of this package', () => {
 
   test('is not what has the same fields without its mark, as JSON has', () => {
     const { code, status, headers, message } = new other.Refusal('forbidden')
-    const lookalikes = [
+    const lookalikes: readonly unknown[] = [
       { code, status, headers, message },
       Object.assign(new Error(message), { code, status, headers, name: 'Refusal' }),
       'modelward.refusal',

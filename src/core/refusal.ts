@@ -153,7 +153,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Whether a refusal has these properties: nothing but the code's status or 401, and no other type. */
+/** Whether a refusal may have these properties; its status is the code's, or 401. */
 function couldRefuse({ message, code, status, headers, errors, reason }: Copied): boolean {
   return (
     typeof message === 'string' &&

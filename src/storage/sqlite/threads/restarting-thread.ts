@@ -9,10 +9,10 @@ export type ThreadStart = Required<Pick<WorkerOptions, 'workerData' | 'name' | '
 
 export interface RestartingThreadOptions {
   /**
-   * `new Worker(new URL('./x-thread.ts', import.meta.url), { workerData, name, execArgv })`, written
-   * out where the program stands: bundlers look for exactly this. They lose a program whose URL is
-   * put together in another way, and Turbopack one whose options are not an object literal, because
-   * `eval` may be among them: it copies the file, and leaves behind what that imports.
+   * `new Worker(new URL('./x-thread.ts', import.meta.url), { workerData, name, execArgv })`,
+   * written out where the program stands: bundlers look for exactly this. They lose a program whose
+   * URL is put together in another way, and Turbopack one whose options are not an object literal,
+   * because `eval` may be among them: it copies the file, and leaves behind what that imports.
    */
   readonly startWorker: (start: ThreadStart) => Worker
   /** Becomes the thread's `workerData`. */
