@@ -101,6 +101,16 @@ describe('a page that a reader follows', () => {
     )
   })
 
+  test.fails('can take no longer than its test', { timeout: 3_000 }, async () => {
+    const listing = ['```ts', '// app.ts', 'setInterval(() => {}, 1_000)', '```']
+    await page(...listing, ...sh(`echo $$ > '${join(folder, 'pid')}'`, 'node app.ts'))
+  })
+
+  test('has left no process behind then', () => {
+    const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+
   test('has one file of the listings that continue each other', async () => {
     const steps = readSteps(
       'page.md',

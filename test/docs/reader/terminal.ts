@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { onTestFinished } from 'vitest'
 
 /** A terminal into which blocks are pasted, one after the other; what they export stays. */
 export interface Terminal extends AsyncDisposable {
@@ -43,8 +44,8 @@ while IFS= read -r -u 3 script; do
 done 3<&0`
 
 export function openTerminal({ folder, env, scratch }: TerminalOptions): Terminal {
-  const child = spawn('bash', ['-c', loop], { cwd: folder, env, stdio: 'pipe' })
-  const closed = once(child, 'close')
+  const child = spawn('bash', ['-c', loop], { cwd: folder, env, stdio: 'pipe', detached: true })
+  const { closed } = groupOf(child)
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   let errors = ''
   child.stderr.on('data', (piece) => {
@@ -90,13 +91,9 @@ export async function startServer(
     cwd: folder,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, which is what a Ctrl-C reaches.
     detached: true,
   })
-  let isClosed = false
-  const closed = once(child, 'close').then(() => {
-    isClosed = true
-  })
+  const { closed, signal } = groupOf(child)
   let output = ''
   const listening = new Promise<void>((resolve) => {
     for (const stream of [child.stdout, child.stderr])
@@ -112,8 +109,30 @@ export async function startServer(
   ended.catch(() => {})
   return {
     async [Symbol.asyncDispose]() {
-      if (child.pid !== undefined && !isClosed) process.kill(-child.pid, 'SIGINT')
+      signal('SIGINT')
       await closed
     },
   }
+}
+
+/** A process and those that it starts, which a Ctrl-C reaches together. */
+interface ProcessGroup {
+  readonly closed: Promise<void>
+  readonly signal: (name: NodeJS.Signals) => void
+}
+
+/** Ends the processes with the test: one that runs out of time goes no further by itself. */
+function groupOf(child: ChildProcess): ProcessGroup {
+  let isClosed = false
+  const closed = once(child, 'close').then(() => {
+    isClosed = true
+  })
+  function signal(name: NodeJS.Signals): void {
+    if (child.pid !== undefined && !isClosed) process.kill(-child.pid, name)
+  }
+  onTestFinished(async () => {
+    signal('SIGKILL')
+    await closed
+  })
+  return { closed, signal }
 }
