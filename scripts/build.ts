@@ -10,7 +10,7 @@ execFileSync('tsc', ['-p', 'tsconfig.json', ...process.argv.slice(2)], { stdio: 
 // `tsc` rewrites what the code imports and leaves two kinds of `./file.ts`, which is not in the
 // package. Declarations: TypeScript finds them all the same, other readers of them (Deno, API
 // extractors, bundlers of declarations) may not.
-rewrite('dist/**/*.d.ts', /((?:from |import\()'\.{1,2}\/[^']+)\.ts'/g)
+rewrite('dist/**/*.d.ts', /((?:from |import |import\()'\.{1,2}\/[^']+)\.ts'/g)
 // And the programs of threads, whose URLs are literals, for bundlers to find.
 rewrite('dist/**/*.js', /(new URL\('\.{1,2}\/[^']+)\.ts'(?=, import\.meta\.url\))/g)
 

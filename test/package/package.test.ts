@@ -48,7 +48,7 @@ describe('the package', () => {
   test('holds every file that its code and its declarations import', () => {
     const dist = join(project.folder, 'node_modules/modelward/dist')
     const missing = globSync('**/*.{js,d.ts}', { cwd: dist }).flatMap((file) =>
-      [...readFileSync(join(dist, file), 'utf8').matchAll(/(?:from |import\()'(\.[^']+)'/g)]
+      [...readFileSync(join(dist, file), 'utf8').matchAll(/(?:from |import |import\()'(\.[^']+)'/g)]
         .map(([, path = '']) => join(dirname(file), path))
         .map((path) => (file.endsWith('.d.ts') ? path.replace(/\.js$/, '.d.ts') : path))
         .filter((path) => !existsSync(join(dist, path)))
