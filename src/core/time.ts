@@ -99,22 +99,29 @@ export function parseMomentAgo(text: string, now: number): number | undefined {
 }
 
 /**
- * Reads a moment as the library's caller gives it.
+ * Reads a moment to come as the library's caller gives it.
  *
  * @returns milliseconds since the epoch, or what is wrong, as the end of a sentence that begins
  *   with where it stood
  */
 export function readTime(value: unknown, now: number): number | string {
-  const ms = readAny(value, now)
-  if (ms !== undefined) return ms
-  const expected = `expected a Date, milliseconds since the epoch, a duration from now such as ${durationForms}, or ${timeForms}`
+  return readAny(value, now, parseMoment) ?? expectation(value, 'from now')
+}
+
+/** The same for a moment that lies behind: a duration ends now. */
+export function readTimeAgo(value: unknown, now: number): number | string {
+  return readAny(value, now, parseMomentAgo) ?? expectation(value, 'before now')
+}
+
+function expectation(value: unknown, direction: 'from now' | 'before now'): string {
+  const expected = `expected a Date, milliseconds since the epoch, a duration ${direction} such as ${durationForms}, or ${timeForms}`
   return typeof value === 'number' && value > 0 && value < momentMsMin
     ? `${expected}; a number this small is one of seconds, or a duration`
     : expected
 }
 
-function readAny(value: unknown, now: number): number | undefined {
-  if (typeof value === 'string') return parseMoment(value, now)
+function readAny(value: unknown, now: number, parse: typeof parseMoment): number | undefined {
+  if (typeof value === 'string') return parse(value, now)
   if (typeof value === 'number') return readNumber(value, now)
   // Not `instanceof`: test runners and `node:vm` have a `Date` of their own.
   if (Object.prototype.toString.call(value) !== '[object Date]') return undefined

@@ -19,7 +19,7 @@ import { createKeyUses } from '../keys/key-uses.ts'
 import { createOwnerService, type OwnerService } from '../keys/owner-service.ts'
 import { refreshOnChange } from '../keys/refresh-on-change.ts'
 import { createSecretUpgrade } from '../keys/upgrade-secret.ts'
-import type { LedgerReader } from '../ledger/ledger.ts'
+import { createWardLedger, type WardLedger } from '../ledger/query/ward-ledger.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { createBadKeyLimiter } from '../limits/bad-key-limiter.ts'
@@ -54,7 +54,7 @@ export interface Ward<Required extends boolean = boolean> {
   readonly webhooks: WebhookService | undefined
   readonly store: KeyStore
   /** Reads what was decided and changed; undefined if nothing is recorded. */
-  readonly ledger: LedgerReader | undefined
+  readonly ledger: WardLedger | undefined
   readonly format: KeyFormat
   readonly clock: Clock
   /** Polls the store for changes now. Rejects with `store_unavailable`. */
@@ -187,7 +187,7 @@ export async function createWard<Required extends boolean>(
     jobs: wardJobs?.jobs,
     webhooks: wardJobs?.webhooks,
     store,
-    ledger,
+    ledger: ledger && createWardLedger(ledger, clock),
     format,
     clock,
     refresh: sync.refresh,

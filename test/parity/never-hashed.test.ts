@@ -9,7 +9,7 @@ const hashed = vi.hoisted(() => [] as string[])
 
 vi.mock('node:crypto', async (original) => {
   const crypto = await original<typeof Crypto>()
-  return {
+  const watched = {
     ...crypto,
     hash: (...[algorithm, data, ...rest]: Parameters<typeof crypto.hash>) => {
       hashed.push(String(data))
@@ -26,6 +26,8 @@ vi.mock('node:crypto', async (original) => {
       })
     },
   }
+  // Its functions are imported by name, and as members of the whole.
+  return { ...watched, default: watched }
 })
 
 let target: ParityTarget

@@ -1,5 +1,4 @@
 import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
-import type { Ledger } from '../../src/ledger/ledger.ts'
 import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/model-runtime.ts'
@@ -13,7 +12,7 @@ import type { Ward } from '../../src/ward/ward.ts'
 import { createWebhookSecretSeal } from '../../src/webhooks/secret.ts'
 import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
 import { createWebhookService } from '../../src/webhooks/webhook-service.ts'
-import { testPepper } from './open-test-ward.ts'
+import { testPepper, writtenLedgerOf } from './open-test-ward.ts'
 
 export interface AppPartsOptions {
   readonly models?: NonNullable<ModelRuntimeOptions['models']>
@@ -44,7 +43,7 @@ export async function openAppParts(
   const { models } = runtime
   const { clock } = ward
   const writer = createEntryWriter({
-    ledger: ward.ledger as Ledger | undefined,
+    ledger: writtenLedgerOf(ward),
     mode: 'before',
     sinks: undefined,
     telemetry: noTelemetry,

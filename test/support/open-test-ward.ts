@@ -68,7 +68,16 @@ export async function openTestWard({
     scheduler: stillScheduler,
     ...options,
   })
-  return { ...ward, time, calls, outage }
+  const opened = { ...ward, time, calls, outage }
+  ledgers.set(opened, ledger)
+  return opened
+}
+
+const ledgers = new WeakMap<Ward, Ledger | undefined>()
+
+/** The ledger that a test ward writes to; undefined for another ward, and where it has none. */
+export function writtenLedgerOf(ward: Ward): Ledger | undefined {
+  return ledgers.get(ward)
 }
 
 function watched(store: KeyStore, calls: TestWard['calls'], outage: TestWard['outage']): KeyStore {
