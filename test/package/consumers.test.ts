@@ -53,7 +53,8 @@ describe.each(compilers)('TypeScript $typescript', ({ typescript, isOfToday, res
       const complaints = await compile(typescript, [
         ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
         ...['--target', 'es2022', '--types', 'node', '--module', module],
-        ...['--moduleResolution', moduleResolution],
+        // What the other two imply, and Express's own declarations need.
+        ...['--moduleResolution', moduleResolution, '--esModuleInterop'],
       ])
       // An old compiler cannot read all of what others declare today; what is ours, and the
       // consumer, must be free of faults.
