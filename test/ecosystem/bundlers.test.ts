@@ -63,7 +63,7 @@ describe('esbuild', () => {
   test('a single file with a threaded model says the same of its thread', async () => {
     const app =
       "import { createModelRuntime } from 'modelward/models'\ncreateModelRuntime({ models: ['./m.mjs'] })\n"
-    await write({ 'app.mjs': app })
+    await write({ 'app.mjs': app, 'm.mjs': '// The thread that would load it cannot start.' })
     await esbuild()
     expect(await failureOf(bundled)).toMatch(advice)
   })
