@@ -325,12 +325,13 @@ function sumOf(records: readonly LedgerRecord[]): object {
       continue
     }
     const isDone = event === 'request.admitted' || event === 'request.finished'
-    const isOfProvenKey = event === 'request.refused' && keyId !== null
+    const isUnanswered = event === 'request.refused' || event === 'request.failed'
+    const isOfProvenKey = isUnanswered && keyId !== null
     if (isDone || event === 'request.started' || isOfProvenKey) lastUsedAt = Math.max(lastUsedAt ?? 0, at)
     // No customer is charged for what an operational request used.
     if (!isDone || own.has('requests'))
       for (const [measure, amount] of Object.entries(used)) add(measures, measure, amount)
-    if (event === 'request.refused' || event === 'request.failed') {
+    if (isUnanswered) {
       add(refused, code ?? '', 1)
       requests += own.get('requests') ?? 1
     }

@@ -27,10 +27,12 @@ function modelOf(detail: unknown): string | null {
 }
 
 /** What was read last of one kind, and from which bytes: consecutive entries are often alike. */
-interface Last {
+interface Last<T = string | null> {
   readonly bytes: Buffer
-  readonly text: string | null
+  readonly text: T
 }
+
+const measuresRemembered = 8
 
 const nothing: Last = { bytes: Buffer.alloc(0), text: null }
 
@@ -39,6 +41,8 @@ export class UsageEntryReader {
   readonly #view = new EntryView()
   readonly #varint = new VarintReader()
   readonly #lasts: Partial<Record<ViewedText, Last>> = {}
+  /** By their place in the entry. */
+  readonly #lastMeasures: Last<string>[] = []
   #lastDetail = nothing
   #body: Buffer = nothing.bytes
   #end = 0
@@ -61,9 +65,9 @@ export class UsageEntryReader {
     this.#number() // The status.
     const latency = this.#number()
     const measures: [string, number][] = []
-    for (let left = this.#number(); left > 0; left -= 1)
-      measures.push([this.#bytes().toString(), this.#number()])
-    this.#bytes() // The address.
+    const count = this.#number()
+    for (let place = 0; place < count; place += 1) measures.push([this.#measure(place), this.#number()])
+    this.#skip() // The address.
     return {
       at: view.at,
       event,
@@ -71,7 +75,7 @@ export class UsageEntryReader {
       keyId: this.#text('keyId'),
       owner: this.#text('owner'),
       route: this.#text('route'),
-      model: this.#model(this.#bytes()),
+      model: this.#model(),
       latencyUs: latency === 0 ? null : latency - 1,
       measures,
     }
@@ -85,13 +89,36 @@ export class UsageEntryReader {
     return value
   }
 
-  /** The bytes of the text that comes next; none of one that is null. */
-  #bytes(): Buffer {
+  /** Goes behind the text that comes next, or one that is null; gives where its bytes begin. */
+  #skip(): number {
     const length = Math.max(0, this.#number() - 1)
     const start = this.#at
     this.#at += length
     if (this.#at > this.#end) throw new RangeError('ledger: an entry ends too early')
-    return this.#body.subarray(start, this.#at)
+    return start
+  }
+
+  /** Whether bytes are those from `start` up to where the reader is, without an object for them. */
+  #isSince(start: number, bytes: Buffer): boolean {
+    if (this.#at - start !== bytes.length) return false
+    for (let index = 0; index < bytes.length; index += 1)
+      if (this.#body[start + index] !== bytes[index]) return false
+    return true
+  }
+
+  /** Copied: the body is not held for it. */
+  #copySince(start: number): Buffer {
+    return Buffer.from(this.#body.subarray(start, this.#at))
+  }
+
+  #measure(place: number): string {
+    const start = this.#skip()
+    const last = this.#lastMeasures[place]
+    if (last !== undefined && this.#isSince(start, last.bytes)) return last.text
+    const bytes = this.#copySince(start)
+    const text = bytes.toString()
+    if (place < measuresRemembered) this.#lastMeasures[place] = { bytes, text }
+    return text
   }
 
   #text(text: ViewedText): string | null {
@@ -103,10 +130,13 @@ export class UsageEntryReader {
     return value
   }
 
-  #model(detail: Buffer): string | null {
-    if (detail.length === 0) return null
-    if (!this.#lastDetail.bytes.equals(detail))
-      this.#lastDetail = { bytes: Buffer.from(detail), text: modelOf(parse(detail)) }
+  #model(): string | null {
+    const start = this.#skip()
+    if (this.#at === start) return null
+    if (!this.#isSince(start, this.#lastDetail.bytes)) {
+      const bytes = this.#copySince(start)
+      this.#lastDetail = { bytes, text: modelOf(parse(bytes)) }
+    }
     return this.#lastDetail.text
   }
 }

@@ -8,15 +8,18 @@ import { emptyUsage, type Filled, readFilled, writeFilled } from './usage-databa
 import { createUsageWriter, type UsageGroupCounts, usageWidths } from './usage-table.ts'
 
 /**
- * What is summed up in memory before it is written: some ten megabytes. The fewer groups at once,
- * the more often the same rows are written.
+ * What is summed up in memory before it is written: some ten megabytes. The fewer at once, the more
+ * often the same rows are written.
  */
 const groupsAtOnce = 8_192
-const blocksAtOnce = 1_024
+const recordsAtOnce = 131_072
+/** Most per statement: each has a cost of its own, and a long one keeps blocks in memory. */
+const blocksAtOnce = 64
 const [hourMs] = usageWidths
 
 interface StoredBlock {
   readonly id: number
+  readonly count: number
   readonly body: Uint8Array
 }
 
@@ -96,7 +99,9 @@ interface SummedBlocks {
 }
 
 function sumUp(ledger: SqliteDatabase, from: Filled): SummedBlocks {
-  const next = ledger.prepare<StoredBlock>('SELECT id, body FROM block WHERE id > ? ORDER BY id LIMIT 1')
+  const next = ledger.prepare<StoredBlock>(
+    `SELECT id, count, body FROM block WHERE id > ? ORDER BY id LIMIT ${blocksAtOnce}`,
+  )
   const groups = new UsageGroups()
   const hours = new Map<number, Hour>()
   let filled = from
@@ -107,11 +112,14 @@ function sumUp(ledger: SqliteDatabase, from: Filled): SummedBlocks {
     if (hour === undefined) hours.set(at, { first: filled.block, last: filled.block })
     else hour.last = filled.block
   }
-  for (let blocks = 0; blocks < blocksAtOnce && groups.all.length < groupsAtOnce; blocks += 1) {
-    const block = next.get(filled.block)
-    if (block === undefined) break
-    filled = { block: block.id, hash: hashOf(block.body) }
-    forUsageEntries(block.body, addToSum)
+  for (let records = 0; records < recordsAtOnce && groups.all.length < groupsAtOnce; ) {
+    const blocks = next.all(filled.block)
+    if (blocks.length === 0) break
+    for (const block of blocks) {
+      records += block.count
+      filled = { block: block.id, hash: hashOf(block.body) }
+      forUsageEntries(block.body, addToSum)
+    }
   }
   return { groups, hours, filled }
 }

@@ -25,8 +25,8 @@ const busyTimeoutMs = 100
  * rows costs most: the fewer records at once, the more often the same are written. But all that is
  * not summed up is read by each query of usage.
  */
-const recordsWaiting = 16_384
-const waitingMs = 10_000
+const recordsWaiting = 32_768
+const waitingMs = 30_000
 /** How long rows are kept beyond the oldest record. */
 const keptBeyondMs = 400 * 86_400_000
 
