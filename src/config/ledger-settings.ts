@@ -9,6 +9,8 @@ export interface LedgerSettings {
   readonly ledgerKeep: number | 'forever'
   /** Bytes, or as many as there are. */
   readonly ledgerMax: number | 'unlimited'
+  /** Milliseconds, or without end. */
+  readonly usageKeep: number | 'forever'
 }
 
 /** These settings. */
@@ -51,6 +53,16 @@ export const ledgerSettings: Settings<LedgerSettings> = {
     describes:
       'How large the ledger may grow before its oldest records are dropped. `unlimited`: as large as the disk.',
     expected: 'a size from 16MiB on, as `10GiB`, or `unlimited`',
+    empty: isFault,
+  },
+  usageKeep: {
+    schema: z.union([z.literal('forever'), duration(86_400_000, 100 * 365 * 86_400_000)]),
+    kind: 'text',
+    default: '400d',
+    placeholder: 'TIME',
+    describes:
+      'How long sums of usage outlive the records that they were made from, for `usage` and statements. `forever`: the server drops none.',
+    expected: 'a duration from 1d on, as `400d`, or `forever`',
     empty: isFault,
   },
 }

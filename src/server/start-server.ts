@@ -98,9 +98,10 @@ function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log
 }
 
 function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
-  const { ledgerKeep, ledgerMax, onCheckpoint } = options
+  const { ledgerKeep, ledgerMax, usageKeep, onCheckpoint } = options
   return {
     keepMs: ledgerKeep === 'forever' ? undefined : ledgerKeep,
+    usageKeepMs: usageKeep === 'forever' ? undefined : usageKeep,
     bytesMax: ledgerMax === 'unlimited' ? undefined : ledgerMax,
     onCheckpoint,
   }

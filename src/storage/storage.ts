@@ -83,6 +83,8 @@ export interface StorageOptions {
 export interface LedgerStorageOptions {
   /** Milliseconds after which records are dropped. @default never */
   readonly keepMs?: number | undefined
+  /** Milliseconds that sums of usage outlive their records by. @default for ever */
+  readonly usageKeepMs?: number | undefined
   /** Stored bytes above which the oldest records are dropped. @default never */
   readonly bytesMax?: number | undefined
   /** Whether to begin the stream at the first record, if any comes. @default false */

@@ -64,6 +64,8 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly ledgerAddresses?: LedgerAddresses
   /** How long records are kept, such as `90d`, an hour at least. @default for ever */
   readonly ledgerKeep?: string
+  /** How long sums of usage outlive their records, a day at least. @default '400d' */
+  readonly usageKeep?: string
   /**
    * Calls that are answered later: `ward.jobs`. They run in this process and in every other that
    * opens the folder with these models.
@@ -112,6 +114,10 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
     expected: 'a duration from 1h on, such as `90d`',
     accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 3_600_000,
   },
+  usageKeep: {
+    expected: 'a duration from 1d on, such as `400d`',
+    accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) >= 86_400_000,
+  },
   jobs: { expected: 'an object of options', accepts: (value) => typeof value === 'object' && value !== null },
   sinks: {
     expected: 'an array of functions',
@@ -154,7 +160,7 @@ export async function openModelward<
 }
 
 async function openWardOf<Required extends boolean>(options: OpenModelwardOptions<Required>): Promise<Ward> {
-  const { scheme, keyPrefix = 'mw', environment = 'live', ledgerMode = 'before', ledgerKeep } = options
+  const { scheme, keyPrefix = 'mw', environment = 'live', ledgerMode = 'before' } = options
   // Imported on demand: an app that only parses keys, or tests with a ward in memory, needs no
   // database.
   const { openWard } = await import('./open-ward.ts')
@@ -168,11 +174,16 @@ async function openWardOf<Required extends boolean>(options: OpenModelwardOption
     ledger:
       ledgerMode === 'none'
         ? 'none'
-        : { keepMs: ledgerKeep === undefined ? undefined : parseDuration(ledgerKeep) },
+        : { keepMs: durationOf(options.ledgerKeep), usageKeepMs: durationOf(options.usageKeep ?? '400d') },
     schemes: schemesOf(scheme),
     format: { prefix: keyPrefix, environment },
   })
   return ward
+}
+
+/** An option that was checked. */
+function durationOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDuration(text)
 }
 
 /**

@@ -200,8 +200,8 @@ test('a key has at most 1,000 rows and one more in an hour, and none of its usag
   expect(rows.find(({ route }) => route === 'other')).toMatchObject({ model: 'other', requests: 200 })
 })
 
-test('usage outlives the records it was summed up from, by 400 days', () => {
-  const threads = openThreads({ ageMs: 10_000 })
+test('usage outlives the records it was summed up from, by as long as it shall', () => {
+  const threads = openThreads({ ageMs: 10_000, usageMs: 400 * dayMs })
   threads.write(manyOf(4_000))
   const whole = threads.usage(everything)
   const { dropped } = threads.maintain(ledgerBegin + 1e6)
@@ -213,6 +213,15 @@ test('usage outlives the records it was summed up from, by 400 days', () => {
   expect(threads.usage(everything)).toHaveLength(whole.length + 2)
   for (let turns = 0; turns < 4; turns += 1) threads.maintain(ledgerBegin + 402 * dayMs)
   expect(threads.usage(everything)).toHaveLength(2)
+})
+
+test('usage that shall be kept for ever is', () => {
+  const threads = openThreads({ ageMs: 10_000 })
+  threads.write(manyOf(4_000))
+  threads.write([requestOf({ at: ledgerBegin + 4_000 * dayMs })])
+  const whole = threads.usage(everything)
+  for (let turns = 0; turns < 4; turns += 1) threads.maintain(ledgerBegin + 4_000 * dayMs)
+  expect(threads.usage(everything)).toEqual(whole)
 })
 
 test('records that no usage counts yet are not dropped', () => {

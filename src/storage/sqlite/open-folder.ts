@@ -103,12 +103,12 @@ async function openCheckedPeppers(
 async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
   const { ledger = {}, clock, monotonic, scheduler, telemetry = noTelemetry } = options
   if (ledger === 'none') return undefined
-  const { keepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
+  const { keepMs, usageKeepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
   const open = async (): Promise<Ledger> =>
     openSqliteLedger({
       file: folder.ledgerFile,
       signingKey: openSigningKey(folder, telemetry),
-      retention: { ageMs: keepMs, bytes: bytesMax },
+      retention: { ageMs: keepMs, usageMs: usageKeepMs, bytes: bytesMax },
       // A short process, which ends with a checkpoint.
       signsOpening: !isLazy,
       clock,

@@ -21,7 +21,7 @@ export function createMaintenance({
   retention,
 }: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'close'> {
   const logBounds = logBoundsOf(retention.bytes)
-  const usage = createUsageKeeper(file)
+  const usage = createUsageKeeper(file, retention.usageMs)
   let open: SqliteDatabase | undefined
 
   function use(): SqliteDatabase {

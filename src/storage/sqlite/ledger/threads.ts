@@ -8,6 +8,8 @@ import { createRestartingThread, type RestartingThread } from '../threads/restar
 export interface LedgerRetention {
   /** Milliseconds. */
   readonly ageMs?: number | undefined
+  /** Milliseconds that usage outlives the records by. @default for ever */
+  readonly usageMs?: number | undefined
   /** Of the database file, without its write-ahead log. */
   readonly bytes?: number | undefined
 }

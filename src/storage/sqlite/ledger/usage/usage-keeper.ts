@@ -27,10 +27,8 @@ const busyTimeoutMs = 100
  */
 const recordsWaiting = 32_768
 const waitingMs = 30_000
-/** How long rows are kept beyond the oldest record. */
-const keptBeyondMs = 400 * 86_400_000
-
-export function createUsageKeeper(ledgerFile: string): UsageKeeper {
+/** @param keepMs milliseconds that rows are kept beyond the oldest record; undefined: for ever */
+export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKeeper {
   let filledAt = Number.NEGATIVE_INFINITY
   let open: { readonly usage: SqliteDatabase; readonly files: WatchedFiles } | undefined
 
@@ -74,9 +72,10 @@ export function createUsageKeeper(ledgerFile: string): UsageKeeper {
       return isOf(ledger, filled) ? filled.block : 0
     },
     dropOld(ledger, now) {
+      if (keepMs === undefined) return
       const oldest = readValue(ledger, 'SELECT min_at FROM block ORDER BY id LIMIT 1')
       // A clock that had leapt ahead may have written the oldest record.
-      dropOldUsage(use(), Math.min(Number(oldest ?? now), now) - keptBeyondMs)
+      dropOldUsage(use(), Math.min(Number(oldest ?? now), now) - keepMs)
     },
     close,
   }
