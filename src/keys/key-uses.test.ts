@@ -120,6 +120,22 @@ test('what a process did not come to write before it was killed is written soon 
   expect(await killed.lastUse(next)).toBe(begin)
 })
 
+test('a deployment without older keys does not read its ledger', async () => {
+  const ledger = createMemoryLedger({ signingKey: generateKeyPairSync('ed25519').privateKey })
+  let reads = 0
+  const usage: typeof ledger.usage = (query) => {
+    reads += 1
+    return ledger.usage(query)
+  }
+  const time = createTestTime()
+  const deps = { clock: time.clock, monotonic: time.clock, scheduler: time.scheduler }
+  const ward = await openTestWard({ ...deps, ledger: { ...ledger, usage } })
+  await time.pass(1)
+  await ward.keys.create({ name: 'first' })
+  await time.pass(10 * minute)
+  expect(reads).toBe(0)
+})
+
 test('a ledger that cannot be read does not keep uses of this process from being written', async () => {
   const ledger = createMemoryLedger({ signingKey: generateKeyPairSync('ed25519').privateKey })
   const usage = () => Promise.reject(new Fault('ledger_unavailable', 'out'))

@@ -41,6 +41,7 @@ export interface KeyUses {
  */
 export function createKeyUses(options: KeyUsesOptions): KeyUses {
   const { ledger, clock, monotonic, scheduler, telemetry } = options
+  const openedAt = clock()
   let unwritten = new Map<string, number>()
   /** From when on the ledger may know more than the store; undefined until the store has told. */
   let unsure: { readonly since: number | undefined } | undefined
@@ -59,7 +60,10 @@ export function createKeyUses(options: KeyUsesOptions): KeyUses {
     const uses = unwritten
     unwritten = new Map()
     try {
-      if (ledger !== undefined) unsure ??= { since: await readUnsure(options) }
+      if (ledger !== undefined && unsure === undefined) {
+        if (await isNewSince(options, openedAt)) caughtUpAt = monotonic()
+        unsure = { since: await readUnsure(options) }
+      }
       const noted = [...uses].map(([keyId, at]) => ({ keyId, at }))
       await writeUses(options, noted)
       await catchUp()
@@ -80,10 +84,8 @@ export function createKeyUses(options: KeyUsesOptions): KeyUses {
     caughtUpAt = monotonic()
     try {
       const rows = await ledger.usage({ by: ['key'], since: unsure?.since })
-      await writeUses(
-        options,
-        rows.flatMap(({ keyId, lastUsedAt }) => useOf(keyId, lastUsedAt)),
-      )
+      const uses = rows.flatMap(({ keyId, lastUsedAt }) => useOf(keyId, lastUsedAt))
+      await writeUses(options, uses)
       unsure = { since: unsureBefore(now) }
     } catch (fault) {
       caughtUpAt = Number.NEGATIVE_INFINITY
@@ -117,6 +119,15 @@ async function readUnsure({ store, clock }: KeyUsesOptions): Promise<number | un
   const last = keys[0]?.lastUsedAt ?? undefined
   // A clock that had leapt ahead may have written it.
   return last === undefined ? undefined : unsureBefore(Math.min(last, clock()))
+}
+
+/**
+ * Whether no key is older than this process, so that another has left no use unwritten. The
+ * ledger's reader is a thread of some 20 MiB: a new deployment does without it.
+ */
+async function isNewSince({ store }: KeyUsesOptions, openedAt: number): Promise<boolean> {
+  const { keys } = await store.listKeys({ sort: 'created_at', descending: false, limit: 1 })
+  return keys.every(({ createdAt }) => createdAt > openedAt)
 }
 
 /** In slices: other work of this process gets its turn between them. */
