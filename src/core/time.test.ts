@@ -88,7 +88,7 @@ describe('times', () => {
     ['1800000000', 'a number'],
     ['tomorrow', 'a word'],
     ['', 'nothing'],
-  ])('%j is none: %s', (text) => {
+  ])('%j is not read as a time: %s', (text) => {
     expect(parseTime(text)).toBeUndefined()
   })
 
@@ -184,7 +184,7 @@ describe('a moment as the library takes it', () => {
     { [Symbol.toStringTag]: 'Date' },
     [now],
     undefined,
-  ])('%o is none, and every form is named', (value) => {
+  ])('%o is refused, and every form is named', (value) => {
     const said = readTime(value, now)
     for (const form of ['Date', 'milliseconds', '`30d`', '`2027-01-31`', '`2027-01-31T12:00:00Z`'])
       expect(said).toContain(form)

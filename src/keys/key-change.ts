@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Change, withoutKeys } from '../ledger/write/change-recorder.ts'
+import { keyFieldNames } from './key-fields.ts'
 import type { KeyRecord } from './key-record.ts'
 
 export type KeyChangeEvent = Extract<Change['event'], `key.${string}`>
@@ -13,21 +14,10 @@ export function keyChange(
   return { event, keyId: id, owner, ...(detail && { detail }) }
 }
 
-const fields = [
-  'name',
-  'owner',
-  'scopes',
-  'metadata',
-  'addresses',
-  'limits',
-  'notBefore',
-  'expiresAt',
-] as const
-
 /** Details of a change: the names of changed fields without their values, or the reason. */
 export function detailOf(event: KeyChangeEvent, before: KeyRecord, after: KeyRecord): Change['detail'] {
   if (event === 'key.revoked')
     return after.revokedReason === null ? undefined : { reason: withoutKeys(after.revokedReason) }
   if (event !== 'key.updated') return undefined
-  return { fields: fields.filter((field) => !isDeepStrictEqual(before[field], after[field])) }
+  return { fields: keyFieldNames.filter((field) => !isDeepStrictEqual(before[field], after[field])) }
 }

@@ -47,7 +47,8 @@ export function keyFieldErrors(
   ]
 }
 
-const fieldNames: readonly (keyof KeyFields)[] = [
+/** The names of these fields. */
+export const keyFieldNames: readonly (keyof KeyFields)[] = [
   'name',
   'owner',
   'scopes',
@@ -66,7 +67,7 @@ const fieldNames: readonly (keyof KeyFields)[] = [
  * @param more names that are fields too
  */
 export function unknownFieldErrors(fields: object, more: readonly string[] = []): readonly InputError[] {
-  const known = [...fieldNames, ...more]
+  const known = [...keyFieldNames, ...more]
   const unknown = Object.entries(fields).filter(
     ([name, value]) => value !== undefined && !known.includes(name),
   )
