@@ -24,10 +24,13 @@ export interface CliRun {
   readonly stderr: string
 }
 
+/** By these Node decides whether a terminal has colours, whatever the terminal is. */
+const colourVariables = ['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'CI', 'TEAMCITY_VERSION']
+
 /** The environment of this process, without settings that would change what a test sees. */
 export function cleanEnvironment(env: CliOptions['env'] = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('MODELWARD_') && name !== 'NO_COLOR',
+    ([name]) => !name.startsWith('MODELWARD_') && !colourVariables.includes(name),
   )
   return { ...Object.fromEntries(kept), ...env }
 }
