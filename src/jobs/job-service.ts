@@ -46,8 +46,8 @@ export interface JobRequest {
   readonly webhook?: string | null
   /**
    * What the request has taken of its limits. The job has it, a slot of those at once among it, and
-   * the end of the request leaves it alone: it ends with the job, and is given back where the job
-   * failed, or was cancelled before it began. Where no job is accepted it is the request's again.
+   * the end of the request leaves it alone: it ends with the job, as aborted where the job did not
+   * succeed. Where no job is accepted it is the request's again.
    * In memory: after a restart a job counts towards no limit.
    * @default no limits
    */

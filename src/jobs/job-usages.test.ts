@@ -12,7 +12,11 @@ describe('what a request took of its limits', () => {
     (job: ReturnType<typeof openTestJobs>, id: string) => unknown,
   ])[] = [
     ['is ended with the job', ['answered'], ({ calls }) => calls[0]?.answer()],
-    ['is given back where the job failed', ['given back'], ({ calls }) => calls[0]?.fail(new Error('broke'))],
+    [
+      'is ended as aborted where the job failed',
+      ['aborted'],
+      ({ calls }) => calls[0]?.fail(new Error('broke')),
+    ],
     [
       'is ended as aborted where the job was cancelled on the way',
       ['aborted'],
@@ -108,13 +112,13 @@ describe('what a request took of its limits', () => {
     expect(said).toEqual(['answered'])
   })
 
-  test('is given back where the job was cancelled before it began', async () => {
+  test('is ended as aborted where the job was cancelled before it began', async () => {
     const said: string[] = []
     const { submit, jobs, time } = openTestJobs({ concurrency: 0 })
     const { id } = await submit({ usage: usageThat(said) })
     await jobs.cancel('acme', id)
     await time.settle()
-    expect(said).toEqual(['given back'])
+    expect(said).toEqual(['aborted'])
   })
 
   test('is ended within seconds where another process ended the job', async () => {

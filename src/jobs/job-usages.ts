@@ -12,7 +12,10 @@ export interface JobUsages {
   readonly drop: (id: string) => void
   /** What a job has used; empty where that is not known. */
   readonly used: (id: string) => Readonly<Record<string, number>>
-  /** Ends the usage of a job that has ended; gives it back where the job failed or never began. */
+  /**
+   * Ends the usage of a job that has ended. Its request counts whatever came of it, as any admitted
+   * request does: the ledger has counted it, and jobs that fail would else pass every limit.
+   */
   readonly settle: (job: JobRecord) => void
   /**
    * Up to `max` jobs with a usage, in turn: for checking whether another process has ended them.
@@ -46,10 +49,7 @@ export function createJobUsages(telemetry: Telemetry): JobUsages {
     drop: (id) => void usages.delete(id),
     used: (id) => usages.get(id)?.used ?? {},
     settle(job) {
-      if (job.status === 'succeeded') end(job.id, (usage) => usage.end('answered'))
-      else if (job.status === 'cancelled' && job.startedAt !== null)
-        end(job.id, (usage) => usage.end('aborted'))
-      else end(job.id, (usage) => usage.giveBack())
+      end(job.id, (usage) => usage.end(job.status === 'succeeded' ? 'answered' : 'aborted'))
     },
     next(max) {
       const ids = [...usages].slice(0, max)

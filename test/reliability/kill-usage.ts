@@ -110,6 +110,13 @@ function kindsOf(keys: AskingKeys): readonly ((address: string) => Promise<Respo
     post('/predict', busy, text, { 'x-forwarded-for': '192.0.2.1' }),
     post('/predict/batch', busy, texts),
     post('/predict', busy, text, { prefer: 'respond-async' }),
+    async (address) => {
+      const accepted = await post('/predict', busy, text, { prefer: 'respond-async' })(address)
+      const job = accepted.headers.get('location')
+      if (job === null) return accepted
+      await accepted.arrayBuffer()
+      return fetch(`${address}${job}`, { method: 'DELETE', headers: { 'x-api-key': busy ?? '' } })
+    },
     post('/predict', busy, '{"text":1}'),
     post('/predict', limited, text),
     post('/predict', keys.admin, text),
