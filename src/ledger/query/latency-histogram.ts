@@ -5,6 +5,8 @@ const doublingBits = Math.log2(bucketsPerDoubling)
 const bucketsMax = bucketsPerDoubling * 49
 /** Encoded counts that wait to be added at once, in a table: a map of them would cost ten times. */
 const encodedMax = 64
+/** Buckets that wait to be counted: most histograms have few, and a list is shorter than a map. */
+const bucketsWaitingMax = 64
 
 /** Counts by bucket while they are added up; all 0 in between. One serves all histograms. */
 const table = new Float64Array(bucketsMax)
@@ -19,12 +21,17 @@ const separator = ' '
  * which only those in use exist.
  */
 export class LatencyHistogram {
-  readonly #counts = new Map<number, number>()
+  readonly #buckets: number[] = []
   readonly #encoded: string[] = []
+  /** By bucket, of those that wait no longer. */
+  readonly #counts = new Map<number, number>()
 
   add(value: number): void {
-    const bucket = bucketOf(value)
-    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
+    const buckets = this.#buckets
+    buckets.push(bucketOf(value))
+    if (buckets.length < bucketsWaitingMax) return
+    for (const bucket of buckets) this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
+    buckets.length = 0
   }
 
   /** Adds what `encode` gave, once or several times, joined by spaces. */
@@ -36,6 +43,7 @@ export class LatencyHistogram {
           const count = table[bucket] ?? 0
           if (count > 0) this.#counts.set(bucket, count)
         }
+        this.#buckets.length = 0
         this.#encoded.length = 0
       })
   }
@@ -81,6 +89,7 @@ export class LatencyHistogram {
     const range = { low: bucketsMax, high: -1 }
     try {
       for (const [bucket, count] of this.#counts) addToTable(range, bucket, count)
+      for (const bucket of this.#buckets) addToTable(range, bucket, 1)
       for (const text of this.#encoded) addEncodedToTable(range, text)
       return use(range.low, range.high)
     } finally {
@@ -142,7 +151,8 @@ function digitsOf(value: number): string {
 
 function bucketOf(value: number): number {
   if (value < bucketsPerDoubling) return value
-  const doublings = Math.floor(Math.log2(value)) - doublingBits
+  const high = value < 2 ** 31 ? 31 - Math.clz32(value) : Math.floor(Math.log2(value))
+  const doublings = high - doublingBits
   return doublings * bucketsPerDoubling + Math.floor(value / 2 ** doublings)
 }
 

@@ -72,11 +72,23 @@ function amountOf(measures: UsageEntry['measures'], wanted: string): number | un
   return undefined
 }
 
+/** Adds what was summed up elsewhere. */
+export function addCounts(sum: UsageCounts, counts: UsageCounts): void {
+  sum.requests += counts.requests
+  sum.admitted += counts.admitted
+  sum.operational += counts.operational
+  sum.lastUsedAt = Math.max(sum.lastUsedAt, counts.lastUsedAt)
+  for (const [code, count] of counts.refused) addRefused(sum, code, count)
+  for (const [name, amount] of counts.measures) addMeasure(sum, name, amount)
+  sum.latenciesUs.addEncoded(counts.latenciesUs.encode())
+}
+
 export function addRefused({ refused }: UsageCounts, code: string, count: number): void {
   refused.set(code, (refused.get(code) ?? 0) + count)
 }
 
 export function addMeasure({ measures }: UsageCounts, measure: string, amount: number): void {
-  const name = measures.size < measuresMax || measures.has(measure) ? measure : otherMeasure
-  measures.set(name, (measures.get(name) ?? 0) + amount)
+  const before = measures.get(measure)
+  if (before !== undefined || measures.size < measuresMax) measures.set(measure, (before ?? 0) + amount)
+  else measures.set(otherMeasure, (measures.get(otherMeasure) ?? 0) + amount)
 }

@@ -1,7 +1,8 @@
 import { VarintReader } from '../format/encoding.ts'
-import { EntryView, type ViewedText } from '../format/entry-view.ts'
+import { EntryView, type ViewedText, viewedTexts } from '../format/entry-view.ts'
 import { ledgerEventOf } from '../format/event.ts'
 import type { LedgerEntry } from '../format/record.ts'
+import { TextTable } from '../format/text-table.ts'
 
 /** What usage is summed up from: the entry of a request, or of several. */
 export interface UsageEntry
@@ -26,30 +27,43 @@ function modelOf(detail: unknown): string | null {
   return typeof model === 'string' ? model : null
 }
 
-/** What was read last of one kind, and from which bytes: consecutive entries are often alike. */
-interface Last<T = string | null> {
-  readonly bytes: Buffer
-  readonly text: T
-}
+const nothing = {
+  at: 0,
+  event: 'request.admitted',
+  code: null,
+  keyId: null,
+  owner: null,
+  route: null,
+  model: null,
+  latencyUs: null,
+} as const
 
-const measuresRemembered = 8
+/** The kind of a measure's name is its place, behind those of other texts. */
+const firstMeasure = 7
 
-const nothing: Last = { bytes: Buffer.alloc(0), text: null }
+/** An entry as its reader gives it, which sets it anew for the next. */
+type Reused<T> = { -readonly [Field in keyof T]: T[Field] }
 
-/** Reads of encoded entries what usage needs: a third of the work of decoding them whole. */
+/**
+ * Reads of encoded entries what usage needs: a small part of the work of decoding them whole, and
+ * nothing new is made for an entry whose texts were met before.
+ */
 export class UsageEntryReader {
   readonly #view = new EntryView()
   readonly #varint = new VarintReader()
-  readonly #lasts: Partial<Record<ViewedText, Last>> = {}
-  /** By their place in the entry. */
-  readonly #lastMeasures: Last<string>[] = []
-  #lastDetail = nothing
-  #body: Buffer = nothing.bytes
+  readonly #texts = new TextTable()
+  readonly #measures: [name: string, amount: number][] = []
+  readonly #entry: Reused<UsageEntry> = { ...nothing, measures: this.#measures }
+  /** Consecutive details are often alike. */
+  #lastDetail = Buffer.alloc(0)
+  #lastModel: string | null = null
+  #body: Buffer = this.#lastDetail
   #end = 0
   #at = 0
 
   /**
-   * The entry from `start` to `end` of a body; undefined for one that is of no request.
+   * The entry from `start` to `end` of a body, up to the next call; undefined for one that is of no
+   * request.
    *
    * @throws RangeError for bytes that are no entry
    */
@@ -58,26 +72,40 @@ export class UsageEntryReader {
     if (event === undefined) throw new RangeError('ledger: an event that is not known here')
     if (!isOfUsage(event)) return undefined
     const view = this.#view
+    const entry = this.#entry
     view.read(body, start)
     this.#body = body
     this.#end = end
     this.#at = view.end
     this.#number() // The status.
     const latency = this.#number()
-    const measures: [string, number][] = []
-    const count = this.#number()
-    for (let place = 0; place < count; place += 1) measures.push([this.#measure(place), this.#number()])
+    this.#readMeasures()
     this.#skip() // The address.
-    return {
-      at: view.at,
-      event,
-      code: this.#text('code'),
-      keyId: this.#text('keyId'),
-      owner: this.#text('owner'),
-      route: this.#text('route'),
-      model: this.#model(),
-      latencyUs: latency === 0 ? null : latency - 1,
-      measures,
+    entry.at = view.at
+    entry.event = event
+    entry.code = this.#text('code')
+    entry.keyId = this.#text('keyId')
+    entry.owner = this.#text('owner')
+    entry.route = this.#text('route')
+    entry.model = this.#model()
+    entry.latencyUs = latency === 0 ? null : latency - 1
+    return entry
+  }
+
+  #readMeasures(): void {
+    const measures = this.#measures
+    const count = this.#number()
+    if (measures.length > count) measures.length = count
+    for (let place = 0; place < count; place += 1) {
+      const start = this.#skip()
+      const name = this.#texts.find(firstMeasure + place, this.#body, start, this.#at)
+      const amount = this.#number()
+      const measure = measures[place]
+      if (measure === undefined) measures.push([name, amount])
+      else {
+        measure[0] = name
+        measure[1] = amount
+      }
     }
   }
 
@@ -98,46 +126,31 @@ export class UsageEntryReader {
     return start
   }
 
-  /** Whether bytes are those from `start` up to where the reader is, without an object for them. */
-  #isSince(start: number, bytes: Buffer): boolean {
-    if (this.#at - start !== bytes.length) return false
-    for (let index = 0; index < bytes.length; index += 1)
-      if (this.#body[start + index] !== bytes[index]) return false
-    return true
-  }
-
-  /** Copied: the body is not held for it. */
-  #copySince(start: number): Buffer {
-    return Buffer.from(this.#body.subarray(start, this.#at))
-  }
-
-  #measure(place: number): string {
-    const start = this.#skip()
-    const last = this.#lastMeasures[place]
-    if (last !== undefined && this.#isSince(start, last.bytes)) return last.text
-    const bytes = this.#copySince(start)
-    const text = bytes.toString()
-    if (place < measuresRemembered) this.#lastMeasures[place] = { bytes, text }
-    return text
-  }
-
   #text(text: ViewedText): string | null {
-    const last = this.#lasts[text]
-    if (last !== undefined && this.#view.isText(text, last.bytes)) return last.text
-    const value = this.#view.text(text)
-    // Copied: the body is not held for it.
-    if (value !== null) this.#lasts[text] = { bytes: Buffer.from(value), text: value }
-    return value
+    const place = viewedTexts[text]
+    const length = this.#view.lengthAt(place)
+    if (length < 0) return null
+    const start = this.#view.startAt(place)
+    return this.#texts.find(place, this.#body, start, start + length)
   }
 
   #model(): string | null {
     const start = this.#skip()
     if (this.#at === start) return null
-    if (!this.#isSince(start, this.#lastDetail.bytes)) {
-      const bytes = this.#copySince(start)
-      this.#lastDetail = { bytes, text: modelOf(parse(bytes)) }
+    if (!this.#isLastDetail(start)) {
+      // Copied: the body is not held for it.
+      this.#lastDetail = Buffer.from(this.#body.subarray(start, this.#at))
+      this.#lastModel = modelOf(parse(this.#lastDetail))
     }
-    return this.#lastDetail.text
+    return this.#lastModel
+  }
+
+  #isLastDetail(start: number): boolean {
+    const bytes = this.#lastDetail
+    if (this.#at - start !== bytes.length) return false
+    for (let index = 0; index < bytes.length; index += 1)
+      if (this.#body[start + index] !== bytes[index]) return false
+    return true
   }
 }
 

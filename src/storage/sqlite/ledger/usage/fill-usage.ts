@@ -1,27 +1,22 @@
 import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
 import { chainHashBytes } from '../../../../ledger/format/chain.ts'
-import { addEntry, createUsageCounts, type UsageCounts } from '../../../../ledger/query/usage-counts.ts'
 import { type UsageEntry, UsageEntryReader } from '../../../../ledger/query/usage-entry.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import { emptyUsage, type Filled, readFilled, writeFilled } from './usage-database.ts'
-import { createUsageWriter, type UsageGroupCounts, usageWidths } from './usage-table.ts'
+import { UsageGroups } from './usage-groups.ts'
+import { createUsageWriter, usageWidths } from './usage-table.ts'
 
 /**
  * What is summed up in memory before it is written: some ten megabytes. The fewer at once, the more
  * often the same rows are written.
  */
-const groupsAtOnce = 8_192
+export const groupsAtOnce = 8_192
 const recordsAtOnce = 131_072
 /** Most per statement: each has a cost of its own, and a long one keeps blocks in memory. */
 const blocksAtOnce = 64
-const [hourMs] = usageWidths
 
-interface StoredBlock {
-  readonly id: number
-  readonly count: number
-  readonly body: Uint8Array
-}
+type StoredBlock = readonly [id: number, count: number, body: Uint8Array]
 
 /**
  * Sums up the next blocks of a ledger. Their usage and the position behind them are written in one
@@ -36,13 +31,13 @@ export function fillUsage(usage: SqliteDatabase, ledger: SqliteDatabase): boolea
     emptyUsage(usage)
     return true
   }
-  const { filled, groups, hours } = sumUp(ledger, from)
+  const { filled, groups } = sumUp(ledger, from)
   if (filled === from) return false
   inTransaction(usage, () => {
     if (readFilled(usage).block !== from.block) return
     const write = createUsageWriter(usage)
     for (const group of groups.all) write(group)
-    putBuckets(usage, hours)
+    putBuckets(usage, groups.hours)
     writeFilled(usage, filled)
   })
   return true
@@ -85,75 +80,36 @@ export function forUsageEntries(bytes: Uint8Array, use: (entry: UsageEntry) => v
   }
 }
 
-/** An hour, and the blocks with its records. */
-interface Hour {
-  readonly first: number
-  last: number
-}
-
 interface SummedBlocks {
   readonly groups: UsageGroups
-  /** By when they begin. */
-  readonly hours: ReadonlyMap<number, Hour>
   readonly filled: Filled
 }
 
 function sumUp(ledger: SqliteDatabase, from: Filled): SummedBlocks {
-  const next = ledger.prepare<StoredBlock>(
+  const next = ledger.prepareCells<StoredBlock>(
     `SELECT id, count, body FROM block WHERE id > ? ORDER BY id LIMIT ${blocksAtOnce}`,
   )
   const groups = new UsageGroups()
-  const hours = new Map<number, Hour>()
-  let filled = from
-  function addToSum(entry: UsageEntry): void {
-    const at = entry.at - (entry.at % hourMs)
-    addEntry(groups.find(at, entry), entry)
-    const hour = hours.get(at)
-    if (hour === undefined) hours.set(at, { first: filled.block, last: filled.block })
-    else hour.last = filled.block
-  }
+  let [last, lastBody]: [number, Uint8Array | undefined] = [from.block, undefined]
+  const add = (entry: UsageEntry): void => groups.add(entry, last)
   for (let records = 0; records < recordsAtOnce && groups.all.length < groupsAtOnce; ) {
-    const blocks = next.all(filled.block)
+    const blocks = next.all(last)
     if (blocks.length === 0) break
-    for (const block of blocks) {
-      records += block.count
-      filled = { block: block.id, hash: hashOf(block.body) }
-      forUsageEntries(block.body, addToSum)
+    for (const [id, count, body] of blocks) {
+      last = id
+      lastBody = body
+      records += count
+      forUsageEntries(body, add)
     }
   }
-  return { groups, hours, filled }
+  return { groups, filled: lastBody === undefined ? from : { block: last, hash: hashOf(lastBody) } }
 }
 
-/** Counts by hour, key, owner, route and model, found without making one text of them. */
-class UsageGroups {
-  readonly all: UsageGroupCounts[] = []
-  readonly #byKey = new Map<string | null, Map<string | null, UsageGroupCounts[]>>()
-
-  find(at: number, { keyId, owner, route, model }: UsageEntry): UsageCounts {
-    let byRoute = this.#byKey.get(keyId)
-    if (byRoute === undefined) {
-      byRoute = new Map()
-      this.#byKey.set(keyId, byRoute)
-    }
-    let groups = byRoute.get(route)
-    if (groups === undefined) {
-      groups = []
-      byRoute.set(route, groups)
-    }
-    for (const { subject, counts } of groups)
-      if (subject.at === at && subject.model === model && subject.owner === owner) return counts
-    const group = { subject: { at, keyId, owner, route, model }, counts: createUsageCounts() }
-    groups.push(group)
-    this.all.push(group)
-    return group.counts
-  }
-}
-
-function putBuckets(usage: SqliteDatabase, hours: SummedBlocks['hours']): void {
+function putBuckets(usage: SqliteDatabase, hours: UsageGroups['hours']): void {
   const put = usage.prepare(
     `INSERT INTO bucket VALUES (?, ?, ?, ?)
      ON CONFLICT (width, bucket) DO UPDATE SET last_block = max(last_block, excluded.last_block)`,
   )
-  for (const [at, { first, last }] of hours)
+  for (const { at, first, last } of hours.values())
     for (const width of usageWidths) put.run(width, at - (at % width), first, last)
 }

@@ -1,10 +1,12 @@
 import type { UsageQuery, UsageRow } from '../../../../ledger/ledger.ts'
 import { createUsageSum, type UsageSum } from '../../../../ledger/query/usage.ts'
+import { addCounts } from '../../../../ledger/query/usage-counts.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import type { BlockSource } from '../index/block-source.ts'
-import { forUsageEntries, isOf, oldestBlock } from './fill-usage.ts'
+import { forUsageEntries, groupsAtOnce, isOf, oldestBlock } from './fill-usage.ts'
 import { openUsageDatabaseToRead, readFilled } from './usage-database.ts'
+import { UsageGroups } from './usage-groups.ts'
 import { addUsage, type UsageWidth, usageWidths } from './usage-table.ts'
 
 const [hourMs, dayMs] = usageWidths
@@ -130,10 +132,20 @@ function wholeOf({ since, until }: Span, width: UsageWidth): readonly [begin: nu
 
 function addRecords(blocks: BlockSource, { query, first, last }: RecordRange, sum: UsageSum): void {
   const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY, keyId, owner } = query
-  for (const { body } of blocks.find(query, 'oldest', first, last))
+  let groups = new UsageGroups()
+  for (const { id, body } of blocks.find(query, 'oldest', first, last)) {
     forUsageEntries(body, (entry) => {
       const isInSpan = entry.at >= since && entry.at < until
       const isOfAsked = (keyId ?? entry.keyId) === entry.keyId && (owner ?? entry.owner) === entry.owner
-      if (isInSpan && isOfAsked) sum.add(entry)
+      if (isInSpan && isOfAsked) groups.add(entry, id)
     })
+    if (groups.all.length < groupsAtOnce) continue
+    addGroups(groups, sum)
+    groups = new UsageGroups()
+  }
+  addGroups(groups, sum)
+}
+
+function addGroups({ all }: UsageGroups, sum: UsageSum): void {
+  for (const { subject, counts } of all) addCounts(sum.countsOf(subject), counts)
 }
