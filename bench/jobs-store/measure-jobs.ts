@@ -25,7 +25,12 @@ export interface MeasuredJobs {
 
 /** How many jobs of one owner wait while another's is claimed. */
 export const waitingJobs = 100_000
-const bounds = { jobsMax: 10_000_000, ownerJobsMax: 10_000_000 }
+const bounds = {
+  jobsMax: 10_000_000,
+  ownerJobsMax: 10_000_000,
+  bytesMax: 2 ** 40,
+  ownerBytesMax: 2 ** 40,
+}
 const leaseMs = 60_000
 const keepMs = 86_400_000
 
@@ -83,7 +88,7 @@ async function workOnSome(store: JobStore): Promise<number> {
   const expiresAt = now + keepMs
   const result = '{"label":"positive","score":0.98}'
   const ends = claimed.map(({ id, lease }) => ({ id, lease, end: 'succeeded' as const, result, expiresAt }))
-  const { settled } = await store.settle(ends, now)
+  const { settled } = await store.settle(ends, now, bounds)
   return settled.length
 }
 

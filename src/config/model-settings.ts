@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   addressBlocks,
+  bytes,
   count,
   duration,
   integer,
@@ -20,6 +21,10 @@ export interface ModelSettings {
   readonly modelThreads: number | 'auto'
   readonly queueMax: number
   readonly queueOwnerMax: number
+  /** Bytes. */
+  readonly jobsMaxBytes: number
+  /** Bytes. */
+  readonly jobsOwnerBytes: number
   readonly jobWorkers: number | 'auto'
   readonly jobAttempts: number
   /** Milliseconds. */
@@ -80,6 +85,26 @@ export const modelSettings: Settings<ModelSettings> = {
     placeholder: 'N',
     describes: 'Most jobs of one owner that wait or run, so that one owner cannot fill the queue alone.',
     expected: 'an integer from 1 to 10000000',
+    empty: isFault,
+  },
+  jobsMaxBytes: {
+    schema: bytes(1_048_576, 2 ** 50),
+    kind: 'text',
+    default: '8GiB',
+    placeholder: 'SIZE',
+    describes:
+      'Most bytes that jobs take up, in all: inputs, results, webhooks, answers stored for an `Idempotency-Key`, and 1 KiB each for their rows. Beyond it the server answers 503 `overloaded`; results of accepted jobs may take a quarter more.',
+    expected: 'a size from 1MiB on, as `8GiB`',
+    empty: isFault,
+  },
+  jobsOwnerBytes: {
+    schema: bytes(1_048_576, 2 ** 50),
+    kind: 'text',
+    default: '1GiB',
+    placeholder: 'SIZE',
+    describes:
+      'Most bytes that the jobs of one owner take up, counted likewise. Beyond it the server answers 429 `storage_exhausted`. The default has room for a key that submits 60 jobs of 12 KiB a minute for a day.',
+    expected: 'a size from 1MiB on, as `1GiB`',
     empty: isFault,
   },
   jobWorkers: {

@@ -35,6 +35,7 @@ export type RefusalCode =
   | 'rate_limited'
   | 'quota_exhausted'
   | 'concurrency_limited'
+  | 'storage_exhausted'
   | 'too_many_bad_keys'
   | 'headers_too_large'
 
@@ -82,6 +83,11 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
     429,
     'Too many at once',
     'This API key has as many requests under way as it may have.',
+  ),
+  storage_exhausted: row(
+    429,
+    'Storage exhausted',
+    'The jobs, results and stored answers of this owner take up as many bytes as they may.',
   ),
   too_many_bad_keys: row(429, 'Too many bad keys', 'Too many wrong API keys came from this address.'),
   headers_too_large: row(

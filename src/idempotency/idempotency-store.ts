@@ -1,3 +1,5 @@
+import type { StoredBytesBounds, StoredBytesFull } from './stored-bytes.ts'
+
 /**
  * An answer that is stored for retries of its request, in the same commit as what the request
  * changed. Whether the store is that of keys or of jobs, this is what it stores.
@@ -21,6 +23,8 @@ export interface ReservedAnswer extends StoredAnswer {
 
 /** Reserves an idempotency key for one request while it runs. */
 export interface ReservationRecord extends Pick<StoredAnswer, 'id' | 'requestDigest'> {
+  /** Whose bytes the reservation and its answer count as. */
+  readonly owner: string
   /** Identifies this request: random. */
   readonly holder: string
   /** When the reservation ends, milliseconds since the epoch. */
@@ -44,13 +48,18 @@ export interface IdempotencyStore {
   /**
    * Reserves an idempotency key for a request that is about to run. `in_flight`: another request
    * holds it. That one's process may have died, so a reservation ends by itself at `until`.
-   * `answered`: its answer is stored.
+   * `answered`: its answer is stored. `bytes_full`, `owner_bytes_full`: as many bytes are stored as
+   * `bounds` allows, so no answer would find room; one whose request runs always does.
    *
    * A request holds its reservation until its answer is stored, it releases it, or, once `until`
    * has passed (`until <= now`), another request reserves the key or the store deletes the
    * reservation. An expired answer counts as absent.
    */
-  readonly reserve: (reservation: ReservationRecord, now: number) => Promise<ReserveOutcome>
+  readonly reserve: (
+    reservation: ReservationRecord,
+    now: number,
+    bounds: StoredBytesBounds,
+  ) => Promise<ReserveOutcome>
   /** Stores the answer durably; resolves to false if its request no longer holds the key. */
   readonly storeAnswer: (answer: ReservedAnswer) => Promise<boolean>
   /**
@@ -61,6 +70,6 @@ export interface IdempotencyStore {
 }
 
 export type ReserveOutcome =
-  | { readonly outcome: 'reserved' }
+  | { readonly outcome: 'reserved' | StoredBytesFull }
   | { readonly outcome: 'in_flight'; readonly requestDigest: string }
   | { readonly outcome: 'answered'; readonly requestDigest: string; readonly sealed: Uint8Array }

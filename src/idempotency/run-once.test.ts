@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { wide } from '../../test/contract/job-fixtures.ts'
 import { testPepper } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -20,7 +21,7 @@ function open() {
   const clock = () => time.now
   const seal = createAnswerSeal(parsePeppers(testPepper, 'the test'), clock, 'idempotent predictions v1')
   let done = 0
-  const runOnce = createRunOnce({ store, seal, clock, telemetry: noTelemetry })
+  const runOnce = createRunOnce({ store, seal, bounds: wide, clock, telemetry: noTelemetry })
   const idempotency = (request: unknown = { text: 'a' }, owner = 'acme') => ({ owner, key: 'k', request })
   const ask = (change: Partial<PlainAnswer> | Error = {}, request = idempotency()) =>
     runOnce(request, async () => {

@@ -4,6 +4,7 @@ import type { Clock } from '../core/time.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { AnswerSeal, Idempotency } from './answer-seal.ts'
 import type { IdempotencyStore, ReservationRecord, ReservedAnswer } from './idempotency-store.ts'
+import { type StoredBytesBounds, storedBytesError } from './stored-bytes.ts'
 
 /** An answer as it can be stored. */
 export interface PlainAnswer {
@@ -31,7 +32,9 @@ export interface Reservation {
  * `reserveMs`, which should be a little more than the work may take.
  *
  * @throws Refusal `idempotency_mismatch` if the idempotency key was used for another request;
- *   `idempotency_in_flight`, with `Retry-After`, while the same request runs
+ *   `idempotency_in_flight`, with `Retry-After`, while the same request runs; `storage_exhausted`
+ *   where the owner stores as many bytes as they may
+ * @throws Fault `overloaded` where all owners together do
  * @throws Fault `store_unavailable`: an answer that cannot be stored is not given either
  */
 export type RunOnce = (
@@ -43,6 +46,7 @@ export type RunOnce = (
 export interface RunOnceOptions {
   readonly store: IdempotencyStore
   readonly seal: AnswerSeal
+  readonly bounds: StoredBytesBounds
   readonly clock: Clock
   readonly telemetry: Telemetry
 }
@@ -75,18 +79,20 @@ export function inFlight(): Refusal {
 type Reserved = { readonly reservation: ReservationRecord } | { readonly replayed: PlainAnswer }
 
 async function reserve(
-  { store, seal, clock }: RunOnceOptions,
+  { store, seal, bounds, clock }: RunOnceOptions,
   idempotency: Idempotency,
   reserveMs: number,
 ): Promise<Reserved> {
   const now = clock()
   const id = seal.idOf(idempotency)
   const requestDigest = seal.digestOf(idempotency)
-  const reservation = { id, requestDigest, holder: randomUUID(), until: now + reserveMs }
-  const reserved = await store.reserve(reservation, now)
+  const { owner } = idempotency
+  const reservation = { id, owner, requestDigest, holder: randomUUID(), until: now + reserveMs }
+  const reserved = await store.reserve(reservation, now, bounds)
   if (reserved.outcome === 'reserved') return { reservation }
   if (reserved.outcome === 'answered')
     return { replayed: replayOf(seal.open({ ...reserved, id }, idempotency)) }
+  if (reserved.outcome !== 'in_flight') throw storedBytesError(reserved.outcome, bounds)
   seal.checkRequest(reserved.requestDigest, idempotency)
   throw inFlight()
 }

@@ -44,6 +44,13 @@ export interface JobServiceOptions {
   readonly jobsMax?: number
   /** The same of one owner. @default 1,000 */
   readonly ownerJobsMax?: number
+  /**
+   * Most bytes that jobs take up, in all: inputs, results, webhooks and answers stored for an
+   * `Idempotency-Key`, and 1 KiB each for their rows. @default 8 GiB
+   */
+  readonly bytesMax?: number
+  /** The same of one owner. @default 1 GiB */
+  readonly ownerBytesMax?: number
   /** Attempts after which a job is dead. @default 3 */
   readonly attemptsMax?: number
   /** How long ended jobs can be read, in milliseconds. @default 24 hours */
@@ -133,7 +140,13 @@ function createDeps(options: JobServiceOptions): Deps {
   const usages = createJobUsages(telemetry)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
-  const shared = { store, models, clock, monotonic, scheduler, keepMs, records, telemetry }
+  const bounds = {
+    jobsMax: options.jobsMax ?? 10_000,
+    ownerJobsMax: options.ownerJobsMax ?? 1_000,
+    bytesMax: options.bytesMax ?? 8 * 2 ** 30,
+    ownerBytesMax: options.ownerBytesMax ?? 2 ** 30,
+  }
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, bounds, records, telemetry }
   const workerOptions = {
     ...shared,
     concurrency,
@@ -149,9 +162,8 @@ function createDeps(options: JobServiceOptions): Deps {
     usages,
     accepting,
     attemptsMax: options.attemptsMax ?? 3,
-    bounds: { jobsMax: options.jobsMax ?? 10_000, ownerJobsMax: options.ownerJobsMax ?? 1_000 },
     changes: createJobChanges(scheduler),
-    runOnce: createRunOnce({ store, seal, clock, telemetry }),
+    runOnce: createRunOnce({ store, seal, bounds, clock, telemetry }),
     worker: concurrency === 0 ? undefined : new JobWorker(workerOptions),
   }
 }

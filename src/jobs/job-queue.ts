@@ -1,4 +1,5 @@
 import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
+import type { StoredBytesBounds, StoredBytesFull } from '../idempotency/stored-bytes.ts'
 import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
 
 /**
@@ -14,7 +15,9 @@ export interface JobQueue {
    * Accepts jobs, all of them or none, in one commit together with the answer that is stored for
    * retries.
    *
-   * `full`: with them more jobs would wait or run than `bounds` allows. `unreserved`: the answer's
+   * `full`: with them more jobs would wait or run than `bounds` allows. `bytes_full`,
+   * `owner_bytes_full`: they would take up more bytes, inputs, results, webhooks and stored answers
+   * together. `unreserved`: the answer's
    * reservation has run out, so another request may have run in this one's place. Rejects with a
    * Fault where a job of this id is there already.
    */
@@ -42,10 +45,14 @@ export interface JobQueue {
    * `settled` are the jobs that did, as they are now, without results. A job that has ended, here
    * or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
    * same commit.
+   *
+   * A result may take its owner, and all owners together, a quarter beyond `bounds`; one that would
+   * go further is not stored, and its job has failed for that.
    */
   readonly settle: (
     ends: readonly AttemptEnd[],
     now: number,
+    bounds: StoredBytesBounds,
   ) => Promise<{ readonly settled: readonly JobRecord[] }>
   /**
    * Cancels a job that has not ended, waiting or running; it expires after `keepMs`. Gives how it
@@ -101,12 +108,17 @@ export interface JobSubmission {
   readonly jobs: readonly NewJob[]
   /** Written in the same commit, under a reservation that `IdempotencyStore.reserve` gave. */
   readonly answer?: ReservedAnswer | undefined
-  /** Most jobs that may wait or run, in all and of one owner. */
-  readonly bounds: { readonly jobsMax: number; readonly ownerJobsMax: number }
+  /** Most jobs that may wait or run, and bytes that may be stored, in all and of one owner. */
+  readonly bounds: JobBounds
+}
+
+export interface JobBounds extends StoredBytesBounds {
+  readonly jobsMax: number
+  readonly ownerJobsMax: number
 }
 
 export interface SubmitOutcome {
-  readonly outcome: 'accepted' | 'full' | 'unreserved'
+  readonly outcome: 'accepted' | 'full' | 'unreserved' | StoredBytesFull
 }
 
 export interface JobClaim {

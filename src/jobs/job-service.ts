@@ -134,8 +134,10 @@ export interface JobService {
    * Accepts a job.
    *
    * @throws Refusal `not_found` for a model that is not there; `idempotency_mismatch`,
-   *   `idempotency_in_flight`
-   * @throws Fault `overloaded` where as many jobs wait as may, in all or of this owner
+   *   `idempotency_in_flight`; `storage_exhausted` where this owner stores as many bytes as they
+   *   may
+   * @throws Fault `overloaded` where as many jobs wait as may, in all or of this owner, or all
+   *   owners together store as many bytes as they may
    * @throws Fault `ledger_unavailable` where it could not be recorded: the job is cancelled, or,
    *   under an `Idempotency-Key`, given to a repeated request
    */

@@ -45,6 +45,18 @@ export const jobLost: JobError = Object.freeze({
   detail: 'The work on this job was interrupted too often.',
 })
 
+/** Of a job whose result would take its owner too far beyond the bytes that they may store. */
+export const resultUnstored: JobError = Object.freeze({
+  code: 'storage_exhausted',
+  detail: 'The result found no room: this owner stores as many bytes of jobs as they may.',
+})
+
+/** Of one whose result would take all owners together too far. */
+export const resultUnstoredByAll: JobError = Object.freeze({
+  code: 'overloaded',
+  detail: 'The result found no room: the server stores as many bytes of jobs as it may.',
+})
+
 /** A call that is to be answered later, as it is accepted. */
 export interface NewJob {
   /** `job_` and 22 base62 characters from the CSPRNG. */

@@ -11,6 +11,7 @@ import {
   settle,
   startJob,
   submit,
+  wide,
 } from '../../test/contract/job-fixtures.ts'
 import { createSigningKey, readAll } from '../../test/contract/ledger.contract.ts'
 import { createMemoryLedger } from '../../test/support/memory-ledger.ts'
@@ -117,7 +118,7 @@ test('however many there are, each gets one', async () => {
   const ends = claimed.map(
     ({ id, lease }) => ({ id, lease, end: 'succeeded', result: '1', expiresAt: jobBegin + keepMs }) as const,
   )
-  const { settled } = await store.settle(ends, jobBegin)
+  const { settled } = await store.settle(ends, jobBegin, wide)
   for (const job of settled.filter((_, index) => index % 2 === 0)) await records.ended(job, attempt)
   expect(await begin()).toBe(many / 2)
   for (const number of [0, 1, many - 1]) expect(await eventsOf(jobId(number))).toHaveLength(1)

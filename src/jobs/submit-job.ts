@@ -5,10 +5,11 @@ import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import { inFlight, type PlainAnswer, type RunOnce } from '../idempotency/run-once.ts'
+import { storedBytesError } from '../idempotency/stored-bytes.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
-import type { JobQueue, JobSubmission } from './job-queue.ts'
+import type { JobBounds, JobQueue, SubmitOutcome } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
 import type { JobUsages } from './job-usages.ts'
@@ -21,7 +22,7 @@ export interface SubmitJobOptions {
   readonly clock: Clock
   readonly keepMs: number
   readonly attemptsMax: number
-  readonly bounds: JobSubmission['bounds']
+  readonly bounds: JobBounds
   readonly models: JobModels
   readonly records: JobRecords
   readonly usages: JobUsages
@@ -148,7 +149,7 @@ async function accept(
   try {
     const answer = sealAnswer?.(view)
     const { outcome } = await store.submit({ jobs: [job], bounds, answer })
-    refuseUnless(outcome)
+    refuseUnless(outcome, bounds)
     await recordOrWithdraw(options, job, answer !== undefined)
     isAccepted = true
   } finally {
@@ -159,10 +160,12 @@ async function accept(
   return view
 }
 
-function refuseUnless(outcome: Awaited<ReturnType<JobQueue['submit']>>['outcome']): void {
+function refuseUnless(outcome: SubmitOutcome['outcome'], bounds: JobBounds): void {
+  if (outcome === 'accepted') return
   if (outcome === 'full') throw new Fault('overloaded', 'as many jobs wait or run as may')
   // Another request may have run under the idempotency key: the next one finds its answer.
   if (outcome === 'unreserved') throw inFlight()
+  throw storedBytesError(outcome, bounds)
 }
 
 async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, hasAnswer: boolean): Promise<void> {

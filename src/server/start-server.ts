@@ -113,6 +113,8 @@ function jobOptions(options: ServerOptions, models: ModelRuntime['models']): War
     concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,
     ownerJobsMax: options.queueOwnerMax,
+    bytesMax: options.jobsMaxBytes,
+    ownerBytesMax: options.jobsOwnerBytes,
     attemptsMax: options.jobAttempts,
     keepMs: options.jobKeep,
     leaseMs: options.jobLease,

@@ -18,6 +18,8 @@ export interface WardJobsOptions
     | 'concurrency'
     | 'jobsMax'
     | 'ownerJobsMax'
+    | 'bytesMax'
+    | 'ownerBytesMax'
     | 'attemptsMax'
     | 'keepMs'
     | 'leaseMs'
@@ -71,6 +73,8 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   concurrency: { expected: 'a whole number from 0 to 1,000', accepts: isWholeFrom(0, 1_000) },
   jobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
   ownerJobsMax: { expected: 'a whole number from 1 on', accepts: isWholeFrom(1) },
+  bytesMax: { expected: 'bytes, 1,048,576 or more', accepts: isWholeFrom(2 ** 20) },
+  ownerBytesMax: { expected: 'bytes, 1,048,576 or more', accepts: isWholeFrom(2 ** 20) },
   attemptsMax: { expected: 'a whole number from 1 to 100', accepts: isWholeFrom(1, 100) },
   keepMs: {
     expected: 'milliseconds, 1,000 to 31,622,400,000',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { wide } from '../../test/contract/job-fixtures.ts'
 import { endedJob } from '../../test/support/ended-job.ts'
 import { testPepper } from '../../test/support/open-test-ward.ts'
 import { anyOwner } from '../jobs/job-service.ts'
@@ -148,7 +149,7 @@ describe('a list of deliveries', () => {
       const id = `job_${owner.padEnd(22, '0')}`
       const webhook = `https://hooks.example/in?token=${owner}`
       const { status: _, version: _version, ...made } = endedJob({ id, owner, webhook })
-      await outbox.submit({ jobs: [{ ...made, inputs: '["a"]' }], bounds: { jobsMax: 9, ownerJobsMax: 9 } })
+      await outbox.submit({ jobs: [{ ...made, inputs: '["a"]' }], bounds: wide })
       await outbox.cancel({ id }, time.now, hourMs)
     }
     return opened.service

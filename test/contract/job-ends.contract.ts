@@ -17,6 +17,7 @@ import {
   startJob,
   submit,
   succeeded,
+  wide,
 } from './job-fixtures.ts'
 
 /** An attempt ends once, a job that has not ended can be cancelled, and a failed one retried. */
@@ -116,7 +117,7 @@ function testSettling(get: GetStore): void {
     expect(ends.filter((settled) => settled !== undefined)).toHaveLength(1)
     const { id, lease } = await startJob(get(), jobOf(2))
     const end = { id, lease, end: 'failed', error: lateness, expiresAt: jobBegin + keepMs } as const
-    expect((await get().settle([end, end], jobBegin)).settled).toHaveLength(1)
+    expect((await get().settle([end, end], jobBegin, wide)).settled).toHaveLength(1)
   })
 
   test('a lease ends its own job alone', async () => {
@@ -134,9 +135,9 @@ function testSettling(get: GetStore): void {
     const jobs = await claim(get())
     await get().cancel({ id: jobId(2) }, jobBegin, keepMs)
     const ends = jobs.toReversed().map(({ id, lease }) => ({ id, lease, end: 'released' }) as const)
-    const { settled } = await get().settle(ends, jobBegin)
+    const { settled } = await get().settle(ends, jobBegin, wide)
     expect(settled.map(({ id }) => id)).toEqual([jobId(3), jobId(1)])
-    expect((await get().settle([], jobBegin)).settled).toEqual([])
+    expect((await get().settle([], jobBegin, wide)).settled).toEqual([])
   })
 }
 

@@ -4,10 +4,10 @@ import type { JobError, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type {
   AttemptEnd,
   ClaimedJob,
+  JobBounds,
   JobChange,
   JobClaim,
   JobQuery,
-  JobSubmission,
 } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 
@@ -70,7 +70,12 @@ export function acceptedOf({ inputs: _, ...job }: NewJob): JobRecord {
   }
 }
 
-export const wide: JobSubmission['bounds'] = { jobsMax: 1_000_000, ownerJobsMax: 1_000_000 }
+export const wide: JobBounds = {
+  jobsMax: 1_000_000,
+  ownerJobsMax: 1_000_000,
+  bytesMax: 2 ** 40,
+  ownerBytesMax: 2 ** 40,
+}
 
 /** Has jobs accepted. */
 export async function submit(store: JobStore, ...jobs: readonly NewJob[]): Promise<void> {
@@ -114,7 +119,7 @@ export async function settle(
   end: End,
   now: number = jobBegin,
 ): Promise<JobRecord | undefined> {
-  const { settled } = await store.settle([{ id, lease, ...end } as AttemptEnd], now)
+  const { settled } = await store.settle([{ id, lease, ...end } as AttemptEnd], now, wide)
   expect(settled.length).toBeLessThanOrEqual(1)
   return settled[0]
 }
@@ -154,7 +159,8 @@ export async function listIds(store: JobStore, query: Partial<JobQuery> = {}): P
 }
 
 export function reservationOf(fields: Partial<ReservationRecord> = {}): ReservationRecord {
-  return { id: 'key', requestDigest: 'request', holder: 'one', until: jobBegin + leaseMs, ...fields }
+  const until = jobBegin + leaseMs
+  return { id: 'key', owner: 'acme', requestDigest: 'request', holder: 'one', until, ...fields }
 }
 
 export function reservedAnswerOf(fields: Partial<ReservedAnswer> = {}): ReservedAnswer {

@@ -22,6 +22,7 @@ import {
   startJob,
   submit,
   succeeded,
+  wide,
 } from './job-fixtures.ts'
 
 const expired = jobBegin + keepMs
@@ -184,16 +185,16 @@ function testForgetting(get: GetStore): void {
   })
 
   test('expired answers and ended reservations go, and count', async () => {
-    await get().reserve(reservationOf({ id: 'kept' }), jobBegin)
+    await get().reserve(reservationOf({ id: 'kept' }), jobBegin, wide)
     await get().storeAnswer(reservedAnswerOf({ id: 'kept', expiresAt: jobBegin + 10 }))
-    await get().reserve(reservationOf({ id: 'left', until: jobBegin + 10 }), jobBegin)
-    await get().reserve(reservationOf({ id: 'held', until: jobBegin + leaseMs }), jobBegin)
+    await get().reserve(reservationOf({ id: 'left', until: jobBegin + 10 }), jobBegin, wide)
+    await get().reserve(reservationOf({ id: 'held', until: jobBegin + leaseMs }), jobBegin, wide)
     expect(await get().forgetExpired(jobBegin + 9, 10)).toBe(0)
     expect(await get().forgetExpired(jobBegin + 10, 1)).toBe(1)
     expect(await get().forgetExpired(jobBegin + 10, 10)).toBe(1)
     expect(await get().storeAnswer(reservedAnswerOf({ id: 'left' })), 'held no more').toBe(false)
     expect(await get().storeAnswer(reservedAnswerOf({ id: 'held' }))).toBe(true)
-    const again = await get().reserve(reservationOf({ id: 'kept', holder: 'two' }), jobBegin)
+    const again = await get().reserve(reservationOf({ id: 'kept', holder: 'two' }), jobBegin, wide)
     expect(again).toEqual({ outcome: 'reserved' })
   })
 }

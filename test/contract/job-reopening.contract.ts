@@ -57,10 +57,10 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
 
   test('a job and the answer that names it, an end and its delivery, and secrets are there', async (context) => {
     const { store, reopen } = reopening(context)
-    await store.reserve(reservationOf(), jobBegin)
+    await store.reserve(reservationOf(), jobBegin, wide)
     const job = jobOf(1, { webhook: 'https://example.com/hook' })
     await store.submit({ jobs: [job], answer: reservedAnswerOf(), bounds: wide })
-    await store.reserve(reservationOf({ id: 'held' }), jobBegin)
+    await store.reserve(reservationOf({ id: 'held' }), jobBegin, wide)
     await store.cancel({ id: job.id }, jobBegin, keepMs)
     const secret = { owner: 'acme', sealed: new Uint8Array([1]), createdAt: jobBegin, signsUntil: null }
     await store.addWebhookSecret(secret, jobBegin)
@@ -73,8 +73,10 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
     const again = await reopen()
     expect(await find(again, 1)).toMatchObject({ status: 'cancelled' })
     const other = reservationOf({ holder: 'two' })
-    expect(await again.reserve(other, jobBegin)).toMatchObject({ outcome: 'answered' })
-    expect(await again.reserve({ ...other, id: 'held' }, jobBegin)).toMatchObject({ outcome: 'in_flight' })
+    expect(await again.reserve(other, jobBegin, wide)).toMatchObject({ outcome: 'answered' })
+    expect(await again.reserve({ ...other, id: 'held' }, jobBegin, wide)).toMatchObject({
+      outcome: 'in_flight',
+    })
     expect(await again.listDeliveries({ limit: 10 })).toEqual([{ ...delivery, lease: null }])
     expect(await again.findWebhookSecrets('acme', jobBegin)).toHaveLength(1)
   })

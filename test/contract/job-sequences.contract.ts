@@ -13,13 +13,14 @@ import {
   leaseMs,
   type OpenedJobStore,
   type OpenJobStore,
+  wide,
 } from './job-fixtures.ts'
 import { JobModel } from './job-model.ts'
 
 const owners = ['acme', 'globex', 'initech'] as const
 /** One worker has both models, the other one of them. */
 const workers = [['a', 'b'], ['a']] as const
-const bounds = { jobsMax: 14, ownerJobsMax: 8 }
+const bounds = { ...wide, jobsMax: 14, ownerJobsMax: 8 }
 
 const pick = fc.nat(999)
 const owner = fc.constantFrom(...owners)
@@ -177,7 +178,7 @@ class Run {
       return leased === undefined ? [] : [{ ...leased, ...fieldsOf(end, rest) }]
     })
     const expected = ends.flatMap((attempt) => this.#model.settle(attempt, this.#now)?.record ?? [])
-    const { settled } = await this.#store.settle(ends, this.#now)
+    const { settled } = await this.#store.settle(ends, this.#now, wide)
     expect(settled.map(withoutResult)).toEqual(expected.map(withoutResult))
   }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { testIdempotencyStore } from './idempotency-store.contract.ts'
+import { testJobBytes } from './job-bytes.contract.ts'
 import { testJobClaims } from './job-claims.contract.ts'
 import { testJobEnds } from './job-ends.contract.ts'
 import {
@@ -40,6 +41,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
     const get: GetStore = () => store
 
     describe('submitting', () => testJobSubmission(get))
+    describe('bytes', () => testJobBytes(get))
     describe('claiming and extending', () => testJobClaims(get))
     describe('ending', () => testJobEnds(get))
     describe('finding, listing and forgetting', () => testJobListing(get))
@@ -59,14 +61,14 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
         () => store.submit({ jobs: [jobOf(1)], bounds: wide }),
         () => store.claim(askOf()),
         () => store.extend([], jobBegin),
-        () => store.settle([], jobBegin),
+        () => store.settle([], jobBegin, wide),
         () => store.cancel(address, jobBegin, keepMs),
         () => store.retry(address, jobBegin),
         () => store.findJob(address, jobBegin),
         () => store.listJobs({ limit: 1, now: jobBegin }),
         () => store.forgetExpired(jobBegin, 1),
         () => store.countJobs(),
-        () => store.reserve(reservationOf(), jobBegin),
+        () => store.reserve(reservationOf(), jobBegin, wide),
         () => store.storeAnswer(reservedAnswerOf()),
         () => store.release(reservationOf()),
         () => store.claimDeliveries({ max: 1, ownerMax: 1, now: jobBegin, until: jobBegin }),

@@ -51,7 +51,7 @@ export function testJobSubmission(get: GetStore): void {
   })
 
   test('as many jobs wait or run as the bound in all allows, and the one more is refused', async () => {
-    const bounds = { jobsMax: 3, ownerJobsMax: 100 }
+    const bounds = { ...wide, jobsMax: 3, ownerJobsMax: 100 }
     const jobs = [jobOf(1), jobOf(2, { owner: 'globex' })]
     expect(await get().submit({ jobs, bounds })).toEqual({ outcome: 'accepted' })
     await claim(get(), { max: 1 })
@@ -63,7 +63,7 @@ export function testJobSubmission(get: GetStore): void {
   })
 
   test('the bound of one owner refuses that owner alone', async () => {
-    const bounds = { jobsMax: 100, ownerJobsMax: 2 }
+    const bounds = { ...wide, jobsMax: 100, ownerJobsMax: 2 }
     await submit(get(), jobOf(1), jobOf(2))
     await claim(get(), { max: 1 })
     expect(await get().submit({ jobs: [jobOf(3)], bounds })).toEqual({ outcome: 'full' })
@@ -75,7 +75,7 @@ export function testJobSubmission(get: GetStore): void {
   })
 
   test('jobs that have ended make room', async () => {
-    const bounds = { jobsMax: 1, ownerJobsMax: 1 }
+    const bounds = { ...wide, jobsMax: 1, ownerJobsMax: 1 }
     await endJob(get(), jobOf(1))
     expect(await get().submit({ jobs: [jobOf(2)], bounds })).toEqual({ outcome: 'accepted' })
     await get().cancel({ id: jobOf(2).id }, jobBegin, 1)
@@ -94,31 +94,31 @@ export function testJobSubmission(get: GetStore): void {
   })
 
   test('jobs and the answer that names them are kept together', async () => {
-    await get().reserve(reservationOf(), jobBegin)
+    await get().reserve(reservationOf(), jobBegin, wide)
     expect(await get().submit({ jobs: [jobOf(1)], answer: reservedAnswerOf(), bounds: wide })).toEqual({
       outcome: 'accepted',
     })
-    const again = await get().reserve(reservationOf({ holder: 'two' }), jobBegin)
+    const again = await get().reserve(reservationOf({ holder: 'two' }), jobBegin, wide)
     expect(again).toMatchObject({ outcome: 'answered', requestDigest: 'request' })
   })
 
   test('jobs that are refused or cannot be added keep no answer, and the reservation is still held', async () => {
-    await get().reserve(reservationOf(), jobBegin)
+    await get().reserve(reservationOf(), jobBegin, wide)
     await submit(get(), jobOf(1))
     const answer = reservedAnswerOf()
-    const bounds = { jobsMax: 1, ownerJobsMax: 1 }
+    const bounds = { ...wide, jobsMax: 1, ownerJobsMax: 1 }
     expect(await get().submit({ jobs: [jobOf(2)], answer, bounds })).toEqual({ outcome: 'full' })
     const twice = { jobs: [jobOf(2), jobOf(1)], answer, bounds: wide }
     await expect(get().submit(twice)).rejects.toMatchObject({ name: 'Fault' })
     const other = reservationOf({ holder: 'two' })
-    expect(await get().reserve(other, jobBegin)).toMatchObject({ outcome: 'in_flight' })
+    expect(await get().reserve(other, jobBegin, wide)).toMatchObject({ outcome: 'in_flight' })
     expect(await get().storeAnswer(answer)).toBe(true)
   })
 
   test('an answer whose reservation is held no more accepts no job: another request was carried out in its place', async () => {
-    await get().reserve(reservationOf(), jobBegin)
+    await get().reserve(reservationOf(), jobBegin, wide)
     const later = jobBegin + leaseMs
-    await get().reserve(reservationOf({ holder: 'two', until: later + leaseMs }), later)
+    await get().reserve(reservationOf({ holder: 'two', until: later + leaseMs }), later, wide)
     const late = { jobs: [jobOf(1)], answer: reservedAnswerOf(), bounds: wide }
     expect(await get().submit(late)).toEqual({ outcome: 'unreserved' })
     const unknown = { jobs: [jobOf(2)], answer: reservedAnswerOf({ id: 'never reserved' }), bounds: wide }

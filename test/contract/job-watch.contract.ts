@@ -17,6 +17,7 @@ import {
   startJob,
   submit,
   succeeded,
+  wide,
 } from './job-fixtures.ts'
 
 /** A listener gets each change that is made through the store, once and in order. */
@@ -92,7 +93,7 @@ export function testJobWatch(get: GetStore): void {
     await get().cancel({ id: job.id }, jobBegin, keepMs)
     await get().retry({ id: job.id }, jobBegin)
     await get().extend([job], jobBegin)
-    await get().submit({ jobs: [jobOf(2)], bounds: { jobsMax: 0, ownerJobsMax: 0 } })
+    await get().submit({ jobs: [jobOf(2)], bounds: { ...wide, jobsMax: 0, ownerJobsMax: 0 } })
     await claim(get())
     await submit(get(), jobOf(3))
     await listening.heard(1)

@@ -11,8 +11,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import type { JobStore } from '../../src/storage/job-store.ts'
+import { openJobDatabaseToRead } from '../../src/storage/sqlite/jobs/job-database.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
+import { wide } from '../contract/job-fixtures.ts'
+import { compareStoredBytes } from '../support/stored-bytes.ts'
 
 export interface KilledJobStore {
   readonly rounds: number
@@ -28,6 +32,8 @@ export interface KilledJobStore {
   readonly changed: readonly string[]
   /** Jobs left over that could not be claimed and ended once more. */
   readonly stuck: number
+  /** Whether the bytes that are kept are those that a scan counts, of each owner and in all. */
+  readonly isCounted: boolean
 }
 
 /** No result is like this. */
@@ -50,7 +56,7 @@ export async function killJobStore(rounds: number, tell: (message: string) => vo
     }
     const store = await openSqliteJobStore({ file })
     try {
-      const found = await check(store, submitted, settled)
+      const found = { ...(await check(store, submitted, settled)), isCounted: isCounted(file) }
       const stuck = await workOnRest(store)
       return { rounds, submitted: submitted.size, settled: settled.size, ...found, stuck }
     } finally {
@@ -103,6 +109,16 @@ async function check(
   return { lost, changed }
 }
 
+function isCounted(file: string): boolean {
+  const database = openJobDatabaseToRead(file)
+  try {
+    const { kept, counted } = compareStoredBytes(database)
+    return isDeepStrictEqual(kept, counted)
+  } finally {
+    database.close()
+  }
+}
+
 /**
  * What was under way at a kill is claimed once its lease has ended, and ends.
  * @returns how many still have not
@@ -122,7 +138,7 @@ async function workOnRest(store: JobStore): Promise<number> {
       result: '1',
       expiresAt,
     }))
-    await store.settle(ends, now)
+    await store.settle(ends, now, wide)
   }
   const { queued, running } = await store.countJobs()
   return queued + running
@@ -131,6 +147,6 @@ async function workOnRest(store: JobStore): Promise<number> {
 if (import.meta.main) {
   const outcome = await killJobStore(Number(process.argv[2] ?? 50), (message) => console.error(message))
   console.log(JSON.stringify(outcome))
-  const { lost, changed, stuck } = outcome
-  process.exitCode = lost.length === 0 && changed.length === 0 && stuck === 0 ? 0 : 1
+  const { lost, changed, stuck, isCounted } = outcome
+  process.exitCode = lost.length === 0 && changed.length === 0 && stuck === 0 && isCounted ? 0 : 1
 }

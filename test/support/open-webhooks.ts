@@ -10,6 +10,7 @@ import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
 import { createWebhookService } from '../../src/webhooks/webhook-service.ts'
 import { startWebhookWorker, type WebhookWorkerOptions } from '../../src/webhooks/webhook-worker.ts'
 import { createFakeLedger } from '../adapters/fake-ledger.ts'
+import { wide } from '../contract/job-fixtures.ts'
 import { collectEvents } from './collect-events.ts'
 import { testPepper } from './open-test-ward.ts'
 
@@ -140,7 +141,7 @@ export async function openWebhooks(
       } as const
       await store.submit({
         jobs: [{ ...job, priority: 0, attemptsMax: 1, webhook, createdAt: time.now }],
-        bounds: { jobsMax: 1_000, ownerJobsMax: 1_000 },
+        bounds: wide,
       })
       const claim = { max: 1, now: time.now, until: time.now + 60_000, models: ['m'], keepMs: 3_600_000 }
       const [claimed] = (await store.claim(claim)).claimed
@@ -152,7 +153,7 @@ export async function openWebhooks(
         result: '"secret result"',
         expiresAt,
       } as const
-      await store.settle([end], time.now)
+      await store.settle([end], time.now, wide)
       return id
     },
   }

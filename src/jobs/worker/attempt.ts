@@ -2,7 +2,7 @@ import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobRecord } from '../job.ts'
-import type { AttemptEnd, ClaimedJob, JobProgress, JobQueue } from '../job-queue.ts'
+import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
 import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
 import {
@@ -23,6 +23,7 @@ export interface AttemptDeps extends AttemptOptions {
   readonly retryDelay: RetryDelay
   /** How long after its end a job expires, in milliseconds. */
   readonly keepMs: number
+  readonly bounds: JobBounds
   /** Resolves once the job's acceptance has been recorded, or to false where it could not be. */
   readonly isAccepted: (id: string) => Promise<boolean>
   /** What a job has used of its limits. */
@@ -130,7 +131,8 @@ export class Attempt {
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
-    const code = outcome.end === 'succeeded' ? null : outcome.error.code
+    // A result that found no room is a failure, though the model answered.
+    const code = (outcome.end === 'retry' ? outcome.error : settled.error)?.code ?? null
     await this.#retryUntilDone('job.not_recorded', () =>
       records.ended(settled, { code, latencyUs, measures }),
     )
@@ -151,7 +153,7 @@ export class Attempt {
   async #settle(end: AttemptEnd): Promise<JobRecord | undefined> {
     this.#hasLease = false
     try {
-      const { settled } = await this.#deps.store.settle([end], this.#deps.clock())
+      const { settled } = await this.#deps.store.settle([end], this.#deps.clock(), this.#deps.bounds)
       return settled[0]
     } catch (fault) {
       this.#hasLease = true

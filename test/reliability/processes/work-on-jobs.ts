@@ -31,7 +31,7 @@ async function workOn(): Promise<void> {
         result: JSON.stringify(lease),
         expiresAt: now + keepMs,
       } as const
-      const { settled } = await store.settle([end], now)
+      const { settled } = await store.settle([end], now, wide)
       if (settled.length > 0) sayLine(`settled ${id} ${lease}`)
     }
   }

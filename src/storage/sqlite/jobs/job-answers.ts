@@ -1,5 +1,6 @@
 import type { IdempotencyStore, ReservationRecord } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
+import { bytesOfAnswer, createJobBytes } from './job-bytes.ts'
 import type { SyncCalls } from './job-calls.ts'
 
 interface AnswerRow {
@@ -18,10 +19,14 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
     'SELECT request_digest, sealed FROM answers WHERE id = ? AND expires_at > ?',
   )
   const reserve = database.prepare(
-    `INSERT OR REPLACE INTO answers (id, request_digest, holder, sealed, expires_at) VALUES (?, ?, ?, NULL, ?)`,
+    `INSERT INTO answers (id, request_digest, holder, sealed, expires_at, owner, bytes)
+      VALUES (?, ?, ?, NULL, ?, ?, ?)`,
   )
+  const removeExpired = database.prepare('DELETE FROM answers WHERE id = ?')
+  const bytes = createJobBytes(database)
   const storeAnswer = database.prepare(
-    'UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ? WHERE id = ? AND holder = ? AND sealed IS NULL',
+    `UPDATE answers SET request_digest = ?, sealed = ?, expires_at = ?, bytes = ?
+      WHERE id = ? AND holder = ? AND sealed IS NULL`,
   )
   const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
   const findReserved = database.prepare(
@@ -29,10 +34,15 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
   )
   return {
     isReserved: ({ id, holder }) => findReserved.get(id, holder) !== undefined,
-    reserve({ id, requestDigest, holder, until }, now) {
+    reserve({ id, owner, requestDigest, holder, until }, now, bounds) {
       const found = find.get(id, now)
       if (found === undefined) {
-        reserve.run(id, requestDigest, holder, until)
+        // Before it is looked whether there is room: it takes some up.
+        removeExpired.run(id)
+        const size = bytesOfAnswer(null)
+        const outcome = bytes.findFull([[owner, size]], bounds)
+        if (outcome !== undefined) return { outcome }
+        reserve.run(id, requestDigest, holder, until, owner, size)
         return { outcome: 'reserved' }
       }
       const { request_digest, sealed } = found
@@ -40,7 +50,10 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
       return { outcome: 'answered', requestDigest: request_digest, sealed }
     },
     storeAnswer({ id, requestDigest, holder, sealed, expiresAt }) {
-      return Number(storeAnswer.run(requestDigest, sealed, expiresAt, id, holder).changes) > 0
+      return (
+        Number(storeAnswer.run(requestDigest, sealed, expiresAt, bytesOfAnswer(sealed), id, holder).changes) >
+        0
+      )
     },
     release({ id, holder }) {
       release.run(id, holder)

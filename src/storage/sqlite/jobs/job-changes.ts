@@ -1,8 +1,16 @@
-import { hasEnded, type JobRecord, withoutResult } from '../../../jobs/job.ts'
-import type { JobProgress, JobSubmission } from '../../../jobs/job-queue.ts'
+import type { StoredBytesBounds } from '../../../idempotency/stored-bytes.ts'
+import {
+  hasEnded,
+  type JobRecord,
+  resultUnstored,
+  resultUnstoredByAll,
+  withoutResult,
+} from '../../../jobs/job.ts'
+import type { AttemptEnd, JobProgress, JobSubmission, SubmitOutcome } from '../../../jobs/job-queue.ts'
 import { cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobAnswers } from './job-answers.ts'
+import { bytesOfNew, createJobBytes } from './job-bytes.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-table.ts'
@@ -20,19 +28,24 @@ export function createJobSubmit(
     'SELECT queued + running AS count FROM owners WHERE owner = ?',
   )
 
-  function isFull({ jobs: added, bounds }: JobSubmission): boolean {
-    if ((countAll.get()?.count ?? 0) + added.length > bounds.jobsMax) return true
+  const bytes = createJobBytes(database)
+
+  function findFull({ jobs: added, bounds }: JobSubmission): SubmitOutcome | undefined {
+    if ((countAll.get()?.count ?? 0) + added.length > bounds.jobsMax) return { outcome: 'full' }
     const owners = Map.groupBy(added, ({ owner }) => owner)
     for (const [owner, { length }] of owners)
-      if ((countOwned.get(owner)?.count ?? 0) + length > bounds.ownerJobsMax) return true
-    return false
+      if ((countOwned.get(owner)?.count ?? 0) + length > bounds.ownerJobsMax) return { outcome: 'full' }
+    const sizes = [...owners].map(([owner, jobs]) => [owner, bytesOfNew(jobs)] as const)
+    const outcome = bytes.findFull(sizes, bounds)
+    return outcome === undefined ? undefined : { outcome }
   }
 
   return (submission) => {
     const { answer } = submission
     // Another process may have taken the request over: these jobs would be a second set for it.
     if (answer !== undefined && !answers.isReserved(answer)) return { outcome: 'unreserved' }
-    if (isFull(submission)) return { outcome: 'full' }
+    const full = findFull(submission)
+    if (full !== undefined) return full
     for (const added of submission.jobs) {
       changes.note(jobs.add(added))
       turns.noteReady(added.owner, added.model)
@@ -44,11 +57,12 @@ export function createJobSubmit(
 }
 
 /** Changes jobs by their lease. */
-export function createAttemptChanges({
-  jobs,
-  changes,
-  end,
-}: JobParts): Pick<SyncCalls<JobWrites>, 'extend' | 'settle'> {
+export function createAttemptChanges(
+  database: SqliteDatabase,
+  { jobs, changes, end }: JobParts,
+): Pick<SyncCalls<JobWrites>, 'extend' | 'settle'> {
+  const bytes = createJobBytes(database)
+
   function findLeased(id: string, lease: string): StoredJob | undefined {
     const found = jobs.find(id)
     return found?.lease === lease ? found : undefined
@@ -64,14 +78,24 @@ export function createAttemptChanges({
     return true
   }
 
+  /** Fails the job in place of a result that would go too far beyond the bounds. */
+  function fitting({ place }: StoredJob, attempt: AttemptEnd, bounds: StoredBytesBounds): AttemptEnd {
+    if (attempt.end !== 'succeeded') return attempt
+    const full = bytes.findFullWithResult(place, attempt.result, bounds)
+    if (full === undefined) return attempt
+    const { id, lease, expiresAt } = attempt
+    const error = full === 'bytes_full' ? resultUnstoredByAll : resultUnstored
+    return { id, lease, end: 'failed', error, expiresAt }
+  }
+
   return {
     extend: (leases, until) => leases.filter((lease) => !extendOne(lease, until)).map(({ id }) => id),
-    settle(ends, now) {
+    settle(ends, now, bounds) {
       const settled: JobRecord[] = []
       for (const attempt of ends) {
         const leased = findLeased(attempt.id, attempt.lease)
         if (leased === undefined) continue
-        const transition = endAttempt(leased.job, attempt, now)
+        const transition = endAttempt(leased.job, fitting(leased, attempt, bounds), now)
         end(leased, transition, now)
         settled.push(withoutResult(transition.job))
       }

@@ -9,7 +9,6 @@ const pagesAtOnce = 256
 
 interface ForgottenRow {
   readonly id: string
-  readonly owner: string
   readonly webhook: string | null
 }
 
@@ -20,22 +19,16 @@ export function createJobExpiry(
 ): SyncCalls<JobWrites>['forgetExpired'] {
   const removeJobs = database.prepare<ForgottenRow>(
     `DELETE FROM jobs WHERE place IN
-      (SELECT place FROM jobs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING id, owner, webhook`,
+      (SELECT place FROM jobs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING id, webhook`,
   )
   const removeAnswers = database.prepare(
     `DELETE FROM answers WHERE rowid IN
       (SELECT rowid FROM answers WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
   )
-  const removeOwner = database.prepare(
-    'DELETE FROM owners WHERE owner = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE owner = ?1)',
-  )
-  const removeTurns = database.prepare('DELETE FROM turns WHERE owner = ?')
 
   return (now, max) => {
     const jobs = removeJobs.all(now, max)
     for (const { id, webhook } of jobs) if (webhook !== null) outbox.forgetJob(id)
-    for (const owner of new Set(jobs.map((job) => job.owner)))
-      if (Number(removeOwner.run(owner).changes) > 0) removeTurns.run(owner)
     const answers = Number(removeAnswers.run(now, max - jobs.length).changes)
     if (Number(readValue(database, 'PRAGMA freelist_count')) > pagesFree)
       database.exec(`PRAGMA incremental_vacuum(${pagesAtOnce})`)

@@ -77,6 +77,65 @@ const jobTriggers = `
     WHERE id = 1;
   END;`
 
+const webhookBytes = 'octet_length(new.job) + octet_length(new.url) + 1024'
+
+/**
+ * Bytes as the triggers keep them. Each row counts 1 KiB beside its texts, so that an owner who
+ * stores nothing is one without bytes.
+ */
+const byteTriggers = `
+  DROP TRIGGER jobs_added;
+  DROP TRIGGER jobs_changed;
+  CREATE TRIGGER jobs_added AFTER INSERT ON jobs BEGIN
+    INSERT INTO owners (owner, queued, running, bytes) VALUES (new.owner, 1, 0, new.bytes)
+      ON CONFLICT (owner) DO UPDATE SET queued = queued + 1, bytes = bytes + new.bytes;
+    UPDATE totals SET queued = queued + 1, bytes = bytes + new.bytes WHERE id = 1;
+  END;
+  CREATE TRIGGER jobs_changed AFTER UPDATE OF status, bytes ON jobs
+    WHEN new.status <> old.status OR new.bytes <> old.bytes BEGIN
+    UPDATE owners SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running'),
+      bytes = bytes + new.bytes - old.bytes
+    WHERE owner = new.owner;
+    UPDATE totals SET
+      queued = queued + (new.status = 'queued') - (old.status = 'queued'),
+      running = running + (new.status = 'running') - (old.status = 'running'),
+      bytes = bytes + new.bytes - old.bytes
+    WHERE id = 1;
+  END;
+  CREATE TRIGGER jobs_removed AFTER DELETE ON jobs BEGIN
+    UPDATE owners SET bytes = bytes - old.bytes WHERE owner = old.owner;
+    UPDATE totals SET bytes = bytes - old.bytes WHERE id = 1;
+  END;
+  CREATE TRIGGER answers_added AFTER INSERT ON answers BEGIN
+    INSERT INTO owners (owner, queued, running, bytes) SELECT new.owner, 0, 0, new.bytes
+      WHERE new.owner IS NOT NULL
+      ON CONFLICT (owner) DO UPDATE SET bytes = bytes + new.bytes;
+    UPDATE totals SET bytes = bytes + new.bytes WHERE id = 1;
+  END;
+  CREATE TRIGGER answers_changed AFTER UPDATE OF bytes ON answers BEGIN
+    UPDATE owners SET bytes = bytes + new.bytes - old.bytes WHERE owner = new.owner;
+    UPDATE totals SET bytes = bytes + new.bytes - old.bytes WHERE id = 1;
+  END;
+  CREATE TRIGGER answers_removed AFTER DELETE ON answers BEGIN
+    UPDATE owners SET bytes = bytes - old.bytes WHERE owner = old.owner;
+    UPDATE totals SET bytes = bytes - old.bytes WHERE id = 1;
+  END;
+  CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN
+    INSERT INTO owners (owner, queued, running, bytes) VALUES (new.owner, 0, 0, ${webhookBytes})
+      ON CONFLICT (owner) DO UPDATE SET bytes = bytes + ${webhookBytes};
+    UPDATE totals SET bytes = bytes + ${webhookBytes} WHERE id = 1;
+  END;
+  CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries BEGIN
+    UPDATE owners SET bytes = bytes - (${webhookBytes.replaceAll('new.', 'old.')}) WHERE owner = old.owner;
+    UPDATE totals SET bytes = bytes - (${webhookBytes.replaceAll('new.', 'old.')}) WHERE id = 1;
+  END;
+  CREATE TRIGGER owners_emptied AFTER UPDATE OF bytes ON owners WHEN new.bytes = 0 BEGIN
+    DELETE FROM owners WHERE owner = new.owner;
+    DELETE FROM turns WHERE owner = new.owner;
+  END;`
+
 /** The steps from an empty database to this program's. A released step is never changed. */
 export const jobSteps: readonly string[] = [
   `${jobsTable('jobs', 'parked')}
@@ -185,5 +244,29 @@ ${jobTriggers}
   ${jobIndexes}
   ${jobTriggers}
   UPDATE deliveries SET job = json_set(job, '$.status', 'dead') WHERE json_extract(job, '$.status') = 'parked';
+  `,
+  // How many bytes are stored. Whose an older answer is, its row does not say: it counts in all.
+  `
+  ALTER TABLE jobs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0);
+  ALTER TABLE answers ADD COLUMN owner TEXT;
+  ALTER TABLE answers ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0);
+  ALTER TABLE owners ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0);
+  ALTER TABLE totals ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0);
+  UPDATE jobs SET bytes = 1024
+    + coalesce((SELECT octet_length(inputs) FROM job_inputs WHERE job_inputs.place = jobs.place), 0)
+    + coalesce((SELECT octet_length(result) FROM job_results WHERE job_results.place = jobs.place), 0);
+  UPDATE answers SET bytes = 1024 + coalesce(length(sealed), 0);
+  CREATE TEMP TABLE stored AS
+    SELECT owner, bytes FROM jobs
+    UNION ALL SELECT new.owner, ${webhookBytes} FROM deliveries AS new;
+  INSERT OR IGNORE INTO owners (owner, queued, running) SELECT DISTINCT owner, 0, 0 FROM stored;
+  UPDATE owners SET bytes = stored.bytes
+    FROM (SELECT owner, sum(bytes) AS bytes FROM stored GROUP BY owner) AS stored
+    WHERE stored.owner = owners.owner;
+  DELETE FROM owners WHERE bytes = 0;
+  UPDATE totals SET bytes = coalesce((SELECT sum(bytes) FROM stored), 0)
+    + coalesce((SELECT sum(bytes) FROM answers), 0);
+  DROP TABLE stored;
+${byteTriggers}
   `,
 ]

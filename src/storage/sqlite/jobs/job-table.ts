@@ -8,6 +8,7 @@ import {
 import type { JobAddress } from '../../../jobs/job-queue.ts'
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
+import { bytesOfNew, bytesWithResult } from './job-bytes.ts'
 
 /** Jobs with their inputs and results. The caller brings the transaction. */
 export interface JobTable {
@@ -31,14 +32,16 @@ export interface ChangedJob extends StoredJob {
 export function createJobTable(database: SqliteDatabase): JobTable {
   const insert = database.prepare(
     `INSERT INTO jobs (id, owner, key_id, request_id, model, kind, total, priority, attempts_max, webhook, created_at,
-      status, version, done, attempts, is_ready) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
+      bytes, status, version, done, attempts, is_ready)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
   )
   const insertInputs = database.prepare('INSERT INTO job_inputs VALUES (last_insert_rowid(), ?)')
   const insertResult = database.prepare('INSERT INTO job_results VALUES (?, ?)')
   const removeInputs = database.prepare('DELETE FROM job_inputs WHERE place = ?')
   const update = database.prepare(
     `UPDATE jobs SET lease = ?, status = ?, version = ?, done = ?, attempts = ?, error_code = ?, error_detail = ?,
-      started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ? WHERE place = ?`,
+      started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ?, bytes = coalesce(?, bytes)
+      WHERE place = ?`,
   )
   const prolong = database.prepare(
     'UPDATE jobs SET done = ?, version = ?, is_ready = 0, due_at = ? WHERE place = ?',
@@ -51,7 +54,7 @@ export function createJobTable(database: SqliteDatabase): JobTable {
       const { id, owner, keyId, requestId, model, kind, total, priority } = job
       const { attemptsMax, webhook, createdAt } = job
       const cells = [id, owner, keyId, requestId, model, kind, total, priority]
-      insert.run(...cells, attemptsMax, webhook, createdAt)
+      insert.run(...cells, attemptsMax, webhook, createdAt, bytesOfNew([job]))
       insertInputs.run(job.inputs)
       return acceptJob(job)
     },
@@ -67,14 +70,20 @@ export function createJobTable(database: SqliteDatabase): JobTable {
       const { status, version, done, attempts, error, startedAt, finishedAt, expiresAt } = job
       const isReady = !hasEnded(status) && dueAt === null ? 1 : 0
       const state = [lease, status, version, done, attempts, error?.code ?? null, error?.detail ?? null]
-      update.run(...state, startedAt, finishedAt, expiresAt, isReady, dueAt, place)
+      const bytes = needsInputs(status) ? null : bytesWithResult(job.result)
+      update.run(...state, startedAt, finishedAt, expiresAt, isReady, dueAt, bytes, place)
       if (job.result !== null) insertResult.run(place, job.result)
-      if (status === 'succeeded' || status === 'cancelled') removeInputs.run(place)
+      if (!needsInputs(status)) removeInputs.run(place)
     },
     extend(place, done, version, until) {
       prolong.run(done, version, until, place)
     },
   }
+}
+
+/** Whether another attempt may follow, by an administrator's retry too. */
+function needsInputs(status: JobStatus): boolean {
+  return status !== 'succeeded' && status !== 'cancelled'
 }
 
 /** Finds jobs by their ids. */

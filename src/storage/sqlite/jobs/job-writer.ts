@@ -51,7 +51,7 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
   const { reserve, storeAnswer, release, ...answers } = createJobAnswers(database)
   const { claimDeliveries, settleDelivery } = parts.outbox
   return {
-    ...createAttemptChanges(parts),
+    ...createAttemptChanges(database, parts),
     ...createOwnerChanges(parts),
     submit: createJobSubmit(database, parts, { storeAnswer, ...answers }),
     claim: createJobClaims(database, parts),

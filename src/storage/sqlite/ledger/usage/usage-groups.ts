@@ -25,7 +25,7 @@ interface KeyGroups {
 export class UsageGroups {
   readonly all: UsageGroupCounts[] = []
   /** By when they begin. */
-  readonly hours = new Map<number, UsageHour>()
+  readonly hours: Map<number, UsageHour> = new Map()
   readonly #byKey = new Map<string | null, KeyGroups>()
   /** Consecutive entries are often of the same. */
   #lastHour: UsageHour | undefined

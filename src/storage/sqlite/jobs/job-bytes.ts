@@ -1,0 +1,70 @@
+import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
+import type { NewJob } from '../../../jobs/job.ts'
+import type { SqliteDatabase } from '../database.ts'
+
+/** What a row with its entries in the indexes takes up at most; the triggers say the same. */
+const rowBytes = 1_024
+
+/** What new jobs count as. */
+export function bytesOfNew(jobs: readonly Pick<NewJob, 'inputs'>[]): number {
+  let bytes = 0
+  for (const { inputs } of jobs) bytes += rowBytes + Buffer.byteLength(inputs)
+  return bytes
+}
+
+/** What a job counts as whose inputs are gone. */
+export function bytesWithResult(result: string | null): number {
+  return rowBytes + (result === null ? 0 : Buffer.byteLength(result))
+}
+
+/** What a stored answer counts as; null for the reservation of one. */
+export function bytesOfAnswer(sealed: Uint8Array | null): number {
+  return rowBytes + (sealed?.byteLength ?? 0)
+}
+
+/**
+ * Whether there is room, by the counts that the triggers keep: exact after any crash, for they
+ * change in the commit of what they count.
+ */
+export interface JobBytes {
+  /** @param added what is to be stored, by owner */
+  readonly findFull: (
+    added: readonly (readonly [owner: string, bytes: number])[],
+    bounds: StoredBytesBounds,
+  ) => StoredBytesFull | undefined
+  /**
+   * For a result in place of its job's inputs. The job was accepted, so it may go a quarter beyond
+   * the bounds: without that, whatever was accepted last could not end.
+   */
+  readonly findFullWithResult: (
+    place: number,
+    result: string,
+    bounds: StoredBytesBounds,
+  ) => StoredBytesFull | undefined
+}
+
+export function createJobBytes(database: SqliteDatabase): JobBytes {
+  const countAll = database.prepare<{ bytes: number }>('SELECT bytes FROM totals WHERE id = 1')
+  const countOwned = database.prepare<{ bytes: number }>('SELECT bytes FROM owners WHERE owner = ?')
+  const countOthers = database.prepare<{ all_others: number; owned_others: number }>(
+    `SELECT totals.bytes - jobs.bytes AS all_others, owners.bytes - jobs.bytes AS owned_others
+      FROM jobs JOIN owners ON owners.owner = jobs.owner JOIN totals ON totals.id = 1 WHERE place = ?`,
+  )
+  return {
+    findFull(added, { bytesMax, ownerBytesMax }) {
+      let all = countAll.get()?.bytes ?? 0
+      for (const [owner, bytes] of added) {
+        all += bytes
+        if ((countOwned.get(owner)?.bytes ?? 0) + bytes > ownerBytesMax) return 'owner_bytes_full'
+      }
+      return all > bytesMax ? 'bytes_full' : undefined
+    },
+    findFullWithResult(place, result, { bytesMax, ownerBytesMax }) {
+      const counted = countOthers.get(place)
+      if (counted === undefined) throw new Error(`the job at ${place} is counted nowhere`)
+      const bytes = bytesWithResult(result)
+      if (counted.owned_others + bytes > 1.25 * ownerBytesMax) return 'owner_bytes_full'
+      return counted.all_others + bytes > 1.25 * bytesMax ? 'bytes_full' : undefined
+    },
+  }
+}
