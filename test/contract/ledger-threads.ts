@@ -9,6 +9,7 @@ import { createLedgerSearch } from '../../src/storage/sqlite/ledger/search.ts'
 import { createStreamWriter } from '../../src/storage/sqlite/ledger/stream-writer.ts'
 import type { LedgerRetention, LedgerThreadCalls } from '../../src/storage/sqlite/ledger/threads.ts'
 import { fillUsage } from '../../src/storage/sqlite/ledger/usage/fill-usage.ts'
+import type { HeldRows } from '../../src/storage/sqlite/ledger/usage/held-usage.ts'
 import { openUsageDatabase } from '../../src/storage/sqlite/ledger/usage/usage-database.ts'
 import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
@@ -21,8 +22,13 @@ export interface OpenedThreads {
   /** Sums up all usage, however many turns that would take. */
   readonly sumUp: () => void
   readonly maintain: (now?: number) => ReturnType<LedgerThreadCalls['maintain']>
+  readonly heldUsage: LedgerThreadCalls['heldUsage']
+  readonly endMaintenance: () => void
   readonly query: (query: Partial<LedgerQuery>) => LedgerPage
-  readonly usage: (query: UsageQuery) => readonly UsageRow[]
+  /** As a process reads it that has summed up no more than what is given. */
+  readonly usage: (query: UsageQuery, held?: HeldRows) => readonly UsageRow[]
+  /** As the process reads it that sums up usage. */
+  readonly usageBeside: (query: UsageQuery) => readonly UsageRow[]
   /** Writes as another process does: a stream of its own. */
   readonly writeBeside: (entries: readonly LedgerEntry[]) => void
 }
@@ -44,7 +50,10 @@ export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
     write: (entries) => writer.write({ entries: joined(entries), now: ledgerBegin }),
     sumUp: () => sumUpAll(file),
     maintain: (now = ledgerBegin) => maintenance.maintain({ now }),
-    usage: (query) => search.usage(query),
+    heldUsage: (query) => maintenance.heldUsage(query),
+    endMaintenance: () => maintenance.close({ now: ledgerBegin }),
+    usage: (query, held) => search.usage({ query, held }),
+    usageBeside: (query) => search.usage({ query, held: maintenance.heldUsage(query) }),
     writeBeside: (entries) => other.write({ entries: joined(entries), now: ledgerBegin }),
     query: (query) => search.query({ limit: 1_000, order: 'newest', ...query }),
   }

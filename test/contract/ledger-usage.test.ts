@@ -52,9 +52,14 @@ const queries: fc.Arbitrary<UsageQuery> = fc.record(
   { requiredKeys: ['by'] },
 )
 
-const steps = fc.array(fc.record({ entries, by: fc.constantFrom('one', 'other'), sumUp: fc.boolean() }), {
-  maxLength: 6,
-})
+const steps = fc.array(
+  fc.record({
+    entries,
+    by: fc.constantFrom('one', 'other'),
+    sumsUp: fc.constantFrom('none', 'maintenance', 'another process'),
+  }),
+  { maxLength: 8 },
+)
 
 function openFiles({ file }: OpenedThreads): Record<'usage' | 'ledger', SqliteDatabase> {
   const usage = openUsageDatabase(file, 0)
@@ -77,16 +82,21 @@ function interrupted(database: SqliteDatabase, sql: string, happens: () => void)
   }
 }
 
-test('usage is the plain sum of the records, whatever is summed up already, of two writers', () => {
+test('usage is the plain sum of the records, whatever is summed up, written or held, by whom', () => {
   fc.assert(
     fc.property(steps, fc.array(queries, { minLength: 1, maxLength: 5 }), (all, asked) => {
       const threads = openThreads()
-      for (const { entries: some, by, sumUp } of all) {
+      for (const { entries: some, by, sumsUp } of all) {
         if (by === 'one') threads.write(some)
         else threads.writeBeside(some)
-        if (sumUp) threads.sumUp()
+        if (sumsUp === 'maintenance') threads.maintain()
+        if (sumsUp === 'another process') threads.sumUp()
         const { records } = threads.query({ order: 'oldest' })
-        for (const query of asked) expect(threads.usage(query)).toEqual(addUp(records, query))
+        for (const query of asked) {
+          const sum = addUp(records, query)
+          expect(threads.usage(query)).toEqual(sum)
+          expect(threads.usageBeside(query)).toEqual(sum)
+        }
       }
     }),
     { numRuns: 40 },
@@ -120,6 +130,40 @@ test('of two processes that sum up the same records, one counts', () => {
     ledger,
   )
   expect(threads.usage(everything)).toEqual(whole)
+})
+
+test('what one process holds counts for nothing once another has written it', () => {
+  const threads = openThreads()
+  threads.maintain()
+  threads.write(manyOf(500))
+  threads.maintain()
+  const held = threads.heldUsage(everything)
+  expect(held?.rows).not.toHaveLength(0)
+  threads.sumUp()
+  expect(threads.usage(everything, held)).toEqual(threads.usage(everything))
+})
+
+test('what is held is not read from the records again, and is written at the end', () => {
+  const threads = openThreads()
+  threads.maintain()
+  for (let block = 0; block < 10; block += 1) threads.write(manyOf(100, 100 * block))
+  threads.maintain()
+  const whole = threads.usage(everything)
+  openFiles(threads).ledger.exec('DELETE FROM block WHERE id < (SELECT max(id) FROM block)')
+  expect(threads.usage(everything)).not.toEqual(whole)
+  expect(threads.usageBeside(everything)).toEqual(whole)
+  threads.endMaintenance()
+  expect(threads.usage(everything)).toEqual(whole)
+})
+
+test('however many keys are used, a bounded number of rows is held', () => {
+  const threads = openThreads()
+  threads.maintain()
+  const each = Array.from({ length: 40_000 }, (_, number) => requestOf({ keyId: `key_${number}` }))
+  threads.write(each)
+  threads.maintain()
+  expect(threads.heldUsage(everything)?.rows.length ?? 0).toBeLessThan(32_768)
+  expect(threads.usageBeside({ by: ['key'] })).toHaveLength(each.length)
 })
 
 test('no commit of the ledger waits while usage is written', () => {

@@ -61,7 +61,6 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
   const now = (): number => Math.floor((options.clock ?? Date.now)())
   const appends = createLedgerAppends(options, now)
   await appends.open()
-  const reader = createLedgerReader(file)
   const maintenance = scheduleMaintenance({
     thread: createLedgerThread({ role: 'maintenance', file, signingKey, retention }),
     now,
@@ -69,6 +68,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     append: appends.append,
     telemetry,
   })
+  const reader = createLedgerReader(file, maintenance.heldUsage)
   const timer = setInterval(() => {
     if (appends.isCheckpointDue())
       appends.checkpoint().catch((fault) => telemetry?.event('ledger.checkpoint_failed', {}, fault))

@@ -19,7 +19,7 @@ export function createMaintenance({
   file,
   signingKey,
   retention,
-}: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'close'> {
+}: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'heldUsage' | 'close'> {
   const logBounds = logBoundsOf(retention.bytes)
   const usage = createUsageKeeper(file, retention.usageMs)
   let open: SqliteDatabase | undefined
@@ -47,6 +47,7 @@ export function createMaintenance({
       const counted = (): number => usage.counted(database, deadline)
       return { dropped: dropOldest({ database, now, retention, signingKey, counted, deadline }) }
     },
+    heldUsage: (query) => usage.held(query),
     close() {
       usage.close()
       open?.close()

@@ -1,7 +1,8 @@
 import { readPosition } from '../../../ledger/format/position.ts'
-import type { LedgerReader } from '../../../ledger/ledger.ts'
+import type { LedgerReader, UsageQuery } from '../../../ledger/ledger.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 import { createLedgerThread, type LedgerThread } from './threads.ts'
+import type { HeldRows } from './usage/held-usage.ts'
 
 export interface SqliteLedgerReaderOptions {
   /** The database file, which must exist. */
@@ -18,8 +19,15 @@ export async function openSqliteLedgerReader({ file }: SqliteLedgerReaderOptions
   return createLedgerReader(file)
 }
 
-/** Summing up usage can take long, and no query waits for it: each has a thread. */
-export function createLedgerReader(file: string): LedgerReader {
+/**
+ * Summing up usage can take long, and no query waits for it: each has a thread.
+ *
+ * @param heldUsage what this process has summed up and not written yet, if that is known
+ */
+export function createLedgerReader(
+  file: string,
+  heldUsage: (query: UsageQuery) => Promise<HeldRows | undefined> = async () => undefined,
+): LedgerReader {
   const queries = createLedgerThread({ role: 'reader', file })
   const sums = createLedgerThread({ role: 'reader', file })
   return {
@@ -27,7 +35,7 @@ export function createLedgerReader(file: string): LedgerReader {
       if (query.after !== undefined) readPosition(query.after)
       return queries.ask('query', query)
     },
-    usage: (query) => sums.ask('usage', query),
+    usage: async (query) => sums.ask('usage', { query, held: await heldUsage(query) }),
     async close() {
       await Promise.all([endReading(queries), endReading(sums)])
     },

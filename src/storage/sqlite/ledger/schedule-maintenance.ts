@@ -1,9 +1,10 @@
 import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
-import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Ledger, UsageQuery } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createRetentionClock } from './retention-clock.ts'
 import type { LedgerThread, Maintained } from './threads.ts'
+import type { HeldRows } from './usage/held-usage.ts'
 
 export interface MaintenanceScheduleOptions {
   /** With the role `maintenance`. */
@@ -19,15 +20,23 @@ export interface MaintenanceScheduleOptions {
 
 const intervalMs = 1_000
 
+export interface ScheduledMaintenance {
+  /**
+   * What the thread has summed up for a query and not written yet; undefined if that is not known,
+   * as before its first turn: a reader reads the records then.
+   */
+  readonly heldUsage: (query: UsageQuery) => Promise<HeldRows | undefined>
+  readonly close: () => Promise<void>
+}
+
 /**
  * Has a thread maintain the ledger's file every second, unless the last turn still runs. The thread
  * starts with the first turn: an opening ledger is in a hurry, and nothing is to be done yet.
  */
-export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
-  readonly close: () => Promise<void>
-} {
+export function scheduleMaintenance(options: MaintenanceScheduleOptions): ScheduledMaintenance {
   const { thread, now, monotonic, append, telemetry } = options
   let turn: Promise<void> | undefined
+  let hasBegun = false
   /** An obstacle is reported once, not every second. */
   let reported: string | undefined
   /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
@@ -60,11 +69,15 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): {
   }
 
   const timer = setInterval(() => {
+    hasBegun = true
     turn ??= maintain().finally(() => {
       turn = undefined
     })
   }, intervalMs).unref()
   return {
+    async heldUsage(query) {
+      return hasBegun ? thread.ask('heldUsage', query).catch(() => undefined) : undefined
+    },
     async close() {
       clearInterval(timer)
       await turn

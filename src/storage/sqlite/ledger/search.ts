@@ -33,9 +33,9 @@ export function createLedgerSearch({
 
   return {
     query: (query) => ledgerPageOf(findRecords(use().source, query), query),
-    usage(query) {
+    usage({ query, held }) {
       const { database, source } = use()
-      return sumUsage({ file, ledger: database, blocks: source }, query)
+      return sumUsage({ file, ledger: database, blocks: source, held }, query)
     },
     close() {
       open?.database.close()

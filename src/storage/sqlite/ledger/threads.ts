@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
 import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
+import type { HeldRows } from './usage/held-usage.ts'
 
 /** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
 export interface LedgerRetention {
@@ -62,6 +63,12 @@ interface Timed {
   readonly now: number
 }
 
+/** A query of usage, and what another thread holds that is not written yet. */
+interface UsageCall {
+  readonly query: UsageQuery
+  readonly held: HeldRows | undefined
+}
+
 /** The calls of the ledger's threads. */
 export interface LedgerThreadCalls {
   readonly open: (call: Timed) => Committed
@@ -70,7 +77,9 @@ export interface LedgerThreadCalls {
   readonly checkpoint: (call: Timed) => Committed
   readonly maintain: (call: Timed) => Maintained
   readonly query: (call: LedgerQuery) => LedgerPage
-  readonly usage: (call: UsageQuery) => readonly UsageRow[]
+  /** What maintenance holds of usage that a query asks for. */
+  readonly heldUsage: (call: UsageQuery) => HeldRows | undefined
+  readonly usage: (call: UsageCall) => readonly UsageRow[]
   /** Ends the thread's work; a writer ends its stream. */
   readonly close: (call: Timed) => Committed | undefined
 }

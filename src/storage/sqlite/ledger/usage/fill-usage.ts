@@ -8,31 +8,75 @@ import { UsageGroups } from './usage-groups.ts'
 import { createUsageWriter, usageWidths } from './usage-table.ts'
 
 /**
- * What is summed up in memory before it is written: some ten megabytes. The fewer at once, the more
- * often the same rows are written.
+ * Most that is held in memory, but for the blocks read last: some thirty megabytes. The fewer at
+ * once, the more often the same rows are written; but a reader of another process reads as many
+ * records itself.
  */
-export const groupsAtOnce = 8_192
-const recordsAtOnce = 131_072
+export const groupsMax = 32_768
+const recordsMax = 131_072
 /** Most per statement: each has a cost of its own, and a long one keeps blocks in memory. */
 const blocksAtOnce = 64
+
+/** Usage of consecutive blocks that is summed up, and not written yet. */
+export interface HeldUsage {
+  /** Up to where usage was written. */
+  readonly from: Filled
+  /** Up to where it is summed up. */
+  filled: Filled
+  records: number
+  readonly groups: UsageGroups
+}
 
 type StoredBlock = readonly [id: number, count: number, body: Uint8Array]
 
 /**
- * Sums up the next blocks of a ledger. Their usage and the position behind them are written in one
- * transaction, so that each record counts once whatever ends the process. Several processes may do
- * so at once: the first counts, and the others write nothing.
+ * Sums up the next blocks of a ledger, and writes their usage.
  *
  * @returns whether there may be more
  */
 export function fillUsage(usage: SqliteDatabase, ledger: SqliteDatabase): boolean {
+  const held = beginUsage(usage, ledger)
+  while (!isFull(held) && addBlocks(held, ledger));
+  if (held.records === 0) return false
+  writeUsage(usage, held)
+  return true
+}
+
+/** Holds nothing yet, of the blocks behind those whose usage is written. */
+export function beginUsage(usage: SqliteDatabase, ledger: SqliteDatabase): HeldUsage {
+  if (!isOf(ledger, readFilled(usage))) emptyUsage(usage)
   const from = readFilled(usage)
-  if (!isOf(ledger, from)) {
-    emptyUsage(usage)
-    return true
+  return { from, filled: from, records: 0, groups: new UsageGroups() }
+}
+
+export function isFull({ records, groups }: HeldUsage): boolean {
+  return records >= recordsMax || groups.all.length >= groupsMax
+}
+
+/** Sums up the next few blocks; false without one. */
+export function addBlocks(held: HeldUsage, ledger: SqliteDatabase): boolean {
+  const { groups } = held
+  const next = ledger.prepareCells<StoredBlock>(
+    `SELECT id, count, body FROM block WHERE id > ? ORDER BY id LIMIT ${blocksAtOnce}`,
+  )
+  const blocks = next.all(held.filled.block)
+  for (const [id, count, body] of blocks) {
+    forUsageEntries(body, (entry) => groups.add(entry, id))
+    held.records += count
   }
-  const { filled, groups } = sumUp(ledger, from)
-  if (filled === from) return false
+  const last = blocks.at(-1)
+  if (last === undefined) return false
+  // A copy: else the block would be held for it.
+  held.filled = { block: last[0], hash: Uint8Array.from(hashOf(last[2])) }
+  return true
+}
+
+/**
+ * Writes what is held and the position up to which it counts in one transaction, so that each
+ * record counts once whatever ends the process. Several processes may do so at once: the first
+ * counts, and the others write nothing.
+ */
+export function writeUsage(usage: SqliteDatabase, { from, filled, groups }: HeldUsage): void {
   inTransaction(usage, () => {
     if (readFilled(usage).block !== from.block) return
     const write = createUsageWriter(usage)
@@ -40,7 +84,6 @@ export function fillUsage(usage: SqliteDatabase, ledger: SqliteDatabase): boolea
     putBuckets(usage, groups.hours)
     writeFilled(usage, filled)
   })
-  return true
 }
 
 /** Whether a roll-up with this position is of the ledger. */
@@ -78,31 +121,6 @@ export function forUsageEntries(bytes: Uint8Array, use: (entry: UsageEntry) => v
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
   }
-}
-
-interface SummedBlocks {
-  readonly groups: UsageGroups
-  readonly filled: Filled
-}
-
-function sumUp(ledger: SqliteDatabase, from: Filled): SummedBlocks {
-  const next = ledger.prepareCells<StoredBlock>(
-    `SELECT id, count, body FROM block WHERE id > ? ORDER BY id LIMIT ${blocksAtOnce}`,
-  )
-  const groups = new UsageGroups()
-  let [last, lastBody]: [number, Uint8Array | undefined] = [from.block, undefined]
-  const add = (entry: UsageEntry): void => groups.add(entry, last)
-  for (let records = 0; records < recordsAtOnce && groups.all.length < groupsAtOnce; ) {
-    const blocks = next.all(last)
-    if (blocks.length === 0) break
-    for (const [id, count, body] of blocks) {
-      last = id
-      lastBody = body
-      records += count
-      forUsageEntries(body, add)
-    }
-  }
-  return { groups, filled: lastBody === undefined ? from : { block: last, hash: hashOf(lastBody) } }
 }
 
 function putBuckets(usage: SqliteDatabase, hours: UsageGroups['hours']): void {

@@ -4,7 +4,8 @@ import { addCounts } from '../../../../ledger/query/usage-counts.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import type { BlockSource } from '../index/block-source.ts'
-import { forUsageEntries, groupsAtOnce, isOf, oldestBlock } from './fill-usage.ts'
+import { forUsageEntries, groupsMax, isOf, oldestBlock } from './fill-usage.ts'
+import { addHeld, type HeldRows } from './held-usage.ts'
 import { openUsageDatabaseToRead, readFilled } from './usage-database.ts'
 import { UsageGroups } from './usage-groups.ts'
 import { addUsage, type UsageWidth, usageWidths } from './usage-table.ts'
@@ -16,12 +17,14 @@ export interface UsageSources {
   readonly file: string
   readonly ledger: SqliteDatabase
   readonly blocks: BlockSource
+  /** What this process has summed up and not written, if that is known. */
+  readonly held: HeldRows | undefined
 }
 
 /**
- * Sums up usage: whole days and hours from the roll-up, the parts of hours at both ends of the
- * span, and what is not summed up yet, from the records; each record counts once. An hour whose
- * records are dropped, in part or all, counts as a whole.
+ * Sums up usage: whole days and hours from the roll-up and from what is held beside it, the parts
+ * of hours at both ends of the span, and what is not summed up yet, from the records; each record
+ * counts once. An hour whose records are dropped, in part or all, counts as a whole.
  */
 export function sumUsage(sources: UsageSources, query: UsageQuery): readonly UsageRow[] {
   for (;;) {
@@ -48,9 +51,9 @@ interface RecordRange {
   readonly last: number | undefined
 }
 
-/** Adds what the roll-up has; gives what is left to be read from records. */
+/** Adds what the roll-up has, and what is held; gives what is left to be read from records. */
 function addStored(
-  { file, ledger }: UsageSources,
+  { file, ledger, held }: UsageSources,
   query: UsageQuery,
   oldest: number,
   sum: UsageSum,
@@ -63,10 +66,12 @@ function addStored(
       usage,
       () => {
         const filled = readFilled(usage)
-        if (filled.block === 0 || !isOf(ledger, filled)) return all
-        const parts = addBuckets(usage, query, oldest, sum)
-        const behind = { query, first: Math.max(oldest, filled.block + 1), last: undefined }
-        return [...parts, behind]
+        if (!isOf(ledger, filled)) return all
+        // Not if it was written meanwhile, by whichever process.
+        const fitting = held?.from.block === filled.block && isOf(ledger, held.filled) ? held : undefined
+        const parts = addBuckets(usage, fitting, query, oldest, sum)
+        const { block } = fitting?.filled ?? filled
+        return [...parts, { query, first: Math.max(oldest, block + 1), last: undefined }]
       },
       'DEFERRED',
     )
@@ -77,15 +82,15 @@ function addStored(
 
 function addBuckets(
   usage: SqliteDatabase,
+  held: HeldRows | undefined,
   query: UsageQuery,
   oldest: number,
   sum: UsageSum,
 ): readonly RecordRange[] {
-  const hour = usage.prepare<{ first: number; last: number }>(
-    `SELECT first_block AS first, last_block AS last FROM bucket WHERE width = ${hourMs} AND bucket = ?`,
-  )
   const addSpan = (width: UsageWidth, span: Span): void => {
-    if (span.since < span.until) addUsage(usage, width, { ...query, ...span }, sum.countsOf)
+    if (span.since >= span.until) return
+    addUsage(usage, width, { ...query, ...span }, sum.countsOf)
+    if (held !== undefined) addHeld(held, span, sum)
   }
   const ranges: RecordRange[] = []
   const { parts, hours, days } = divide(query)
@@ -93,12 +98,27 @@ function addBuckets(
   for (const span of hours) addSpan(hourMs, span)
   for (const part of parts) {
     const bucket = part.since - (part.since % hourMs)
-    const blocks = hour.get(bucket)
+    const blocks = blocksOf(usage, held, bucket)
     if (blocks === undefined) continue
     if (blocks.first < oldest) addSpan(hourMs, { since: bucket, until: bucket + hourMs })
     else ranges.push({ query: { ...query, ...part }, ...blocks })
   }
   return ranges
+}
+
+/** The blocks with records of an hour that are summed up. */
+function blocksOf(
+  usage: SqliteDatabase,
+  held: HeldRows | undefined,
+  hour: number,
+): { readonly first: number; readonly last: number } | undefined {
+  const stored = usage
+    .prepare<{ first: number; last: number }>(
+      `SELECT first_block AS first, last_block AS last FROM bucket WHERE width = ${hourMs} AND bucket = ?`,
+    )
+    .get(hour)
+  const later = held?.hours.get(hour)
+  return later === undefined ? stored : { first: stored?.first ?? later.first, last: later.last }
 }
 
 /** Divides a span into whole days, whole hours beside them, and parts of hours at its ends. */
@@ -139,7 +159,7 @@ function addRecords(blocks: BlockSource, { query, first, last }: RecordRange, su
       const isOfAsked = (keyId ?? entry.keyId) === entry.keyId && (owner ?? entry.owner) === entry.owner
       if (isInSpan && isOfAsked) groups.add(entry, id)
     })
-    if (groups.all.length < groupsAtOnce) continue
+    if (groups.all.length < groupsMax) continue
     addGroups(groups, sum)
     groups = new UsageGroups()
   }

@@ -1,3 +1,4 @@
+import type { UsageSubject } from '../../../../ledger/query/usage.ts'
 import { addEntry, createUsageCounts } from '../../../../ledger/query/usage-counts.ts'
 import type { UsageEntry } from '../../../../ledger/query/usage-entry.ts'
 import { type UsageGroupCounts, usageWidths } from './usage-table.ts'
@@ -35,8 +36,13 @@ export class UsageGroups {
   add(entry: UsageEntry, block: number): void {
     const { at } = this.#hourOf(entry.at, block)
     const key = this.#keyOf(entry.keyId)
-    if (key.last === undefined || !isOf(key.last, at, entry)) key.last = this.#find(key, at, entry)
+    if (key.last === undefined || !isOf(key.last, at, entry)) key.last = groupOf(this.all, key, at, entry)
     addEntry(key.last.counts, entry)
+  }
+
+  /** The group of a subject whose `at` is when an hour begins. */
+  find(subject: UsageSubject): UsageGroupCounts {
+    return groupOf(this.all, this.#keyOf(subject.keyId), subject.at, subject)
   }
 
   #hourOf(at: number, block: number): UsageHour {
@@ -66,23 +72,29 @@ export class UsageGroups {
     }
     return key
   }
-
-  #find({ byRoute }: KeyGroups, at: number, entry: UsageEntry): UsageGroupCounts {
-    const { keyId, owner, route, model } = entry
-    let groups = byRoute.get(route)
-    if (groups === undefined) {
-      groups = []
-      byRoute.set(route, groups)
-    }
-    for (const group of groups) if (isOf(group, at, entry)) return group
-    const group = { subject: { at, keyId, owner, route, model }, counts: createUsageCounts() }
-    groups.push(group)
-    this.all.push(group)
-    return group
-  }
 }
 
-/** Whether a group of the entry's key is the entry's. */
-function isOf({ subject }: UsageGroupCounts, at: number, { owner, route, model }: UsageEntry): boolean {
+/** Finds a key's group, or adds one to the list of all. */
+function groupOf(
+  all: UsageGroupCounts[],
+  { id, byRoute }: KeyGroups,
+  at: number,
+  subject: UsageSubject,
+): UsageGroupCounts {
+  const { owner, route, model } = subject
+  let groups = byRoute.get(route)
+  if (groups === undefined) {
+    groups = []
+    byRoute.set(route, groups)
+  }
+  for (const group of groups) if (isOf(group, at, subject)) return group
+  const group = { subject: { at, keyId: id, owner, route, model }, counts: createUsageCounts() }
+  groups.push(group)
+  all.push(group)
+  return group
+}
+
+/** Whether a group of the subject's key is the subject's. */
+function isOf({ subject }: UsageGroupCounts, at: number, { owner, route, model }: UsageSubject): boolean {
   return subject.at === at && subject.route === route && subject.model === model && subject.owner === owner
 }

@@ -1,13 +1,15 @@
+import type { UsageQuery } from '../../../../ledger/ledger.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 import { type WatchedFiles, watchFiles } from '../../watched-files.ts'
-import { fillUsage, isOf } from './fill-usage.ts'
+import { addBlocks, beginUsage, type HeldUsage, isFull, isOf, writeUsage } from './fill-usage.ts'
+import { type HeldRows, heldRowsOf } from './held-usage.ts'
 import { makeDurable, openUsageDatabase, readFilled, usageFileOf } from './usage-database.ts'
 import { dropOldUsage } from './usage-table.ts'
 
 /** Keeps the roll-up beside a ledger's file up to date, for its maintenance. */
 export interface UsageKeeper {
   /**
-   * Sums up what is new, if that is much or the last time is long ago.
+   * Sums up what is new, and writes it if it is much or the last time is long ago.
    *
    * @param deadline when to leave the rest for the next time, by `performance.now()`
    */
@@ -16,26 +18,28 @@ export interface UsageKeeper {
   readonly counted: (ledger: SqliteDatabase, deadline: number) => number
   /** @param now milliseconds since the epoch */
   readonly dropOld: (ledger: SqliteDatabase, now: number) => void
+  /** What a query asks of that which is summed up and not written. */
+  readonly held: (query: UsageQuery) => HeldRows | undefined
+  /** Writes what is held. */
   readonly close: () => void
 }
 
 const busyTimeoutMs = 100
-/**
- * Records from which on usage is summed up, and milliseconds after which it is in any case. Writing
- * rows costs most: the fewer records at once, the more often the same are written. But all that is
- * not summed up is read by each query of usage.
- */
-const recordsWaiting = 32_768
-const waitingMs = 30_000
+/** Milliseconds after which what is held is written, however little it is. */
+const waitingMs = 300_000
+
 /** @param keepMs milliseconds that rows are kept beyond the oldest record; undefined: for ever */
 export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKeeper {
-  let filledAt = Number.NEGATIVE_INFINITY
+  /** Of the first turn all is written: nothing is known of what an earlier process has left. */
+  let writtenAt = Number.NEGATIVE_INFINITY
   let open: { readonly usage: SqliteDatabase; readonly files: WatchedFiles } | undefined
+  let held: HeldUsage | undefined
 
-  function close(): void {
+  function forget(): void {
     open?.usage.close()
     open = undefined
-    filledAt = Number.NEGATIVE_INFINITY
+    held = undefined
+    writtenAt = Number.NEGATIVE_INFINITY
   }
 
   function use(): SqliteDatabase {
@@ -43,7 +47,7 @@ export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKee
       open?.files.check()
     } catch {
       // Deleted, it is made anew: what is written to the open file would be lost.
-      close()
+      forget()
     }
     if (open === undefined) {
       const usage = openUsageDatabase(ledgerFile, busyTimeoutMs)
@@ -52,21 +56,32 @@ export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKee
     return open.usage
   }
 
-  function fill(ledger: SqliteDatabase, deadline: number): SqliteDatabase {
+  function write(usage: SqliteDatabase): void {
+    if (held !== undefined && held.records > 0) writeUsage(usage, held)
+    held = undefined
+    writtenAt = performance.now()
+  }
+
+  /** Sums up what is new, and gives the roll-up. */
+  function hold(ledger: SqliteDatabase, deadline: number): SqliteDatabase {
     const usage = use()
-    while (fillUsage(usage, ledger) && performance.now() < deadline);
-    filledAt = performance.now()
+    if (held !== undefined && !isCurrent(held, usage, ledger)) held = undefined
+    do {
+      held ??= beginUsage(usage, ledger)
+      if (isFull(held)) write(usage)
+      else if (!addBlocks(held, ledger)) break
+    } while (performance.now() < deadline)
     return usage
   }
 
   return {
     fill(ledger, deadline) {
-      const { block } = readFilled(use())
-      const isDue = performance.now() - filledAt >= waitingMs
-      if (isDue || recordsBehind(ledger, block) >= recordsWaiting) fill(ledger, deadline)
+      const usage = hold(ledger, deadline)
+      if (performance.now() - writtenAt >= waitingMs) write(usage)
     },
     counted(ledger, deadline) {
-      const usage = fill(ledger, deadline)
+      const usage = hold(ledger, deadline)
+      write(usage)
       makeDurable(usage)
       const filled = readFilled(usage)
       return isOf(ledger, filled) ? filled.block : 0
@@ -77,11 +92,21 @@ export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKee
       // A clock that had leapt ahead may have written the oldest record.
       dropOldUsage(use(), Math.min(Number(oldest ?? now), now) - keepMs)
     },
-    close,
+    held: (query) => (held === undefined ? undefined : heldRowsOf(held, query)),
+    close() {
+      try {
+        open?.files.check()
+        if (open !== undefined) write(open.usage)
+      } catch {
+        // The next process sums it up again.
+      } finally {
+        forget()
+      }
+    },
   }
 }
 
-function recordsBehind(ledger: SqliteDatabase, block: number): number {
-  const count = ledger.prepareCells<readonly [number | null]>('SELECT sum(count) FROM block WHERE id > ?')
-  return count.get(block)?.[0] ?? 0
+/** Whether no other process wrote usage meanwhile, and the ledger is the one that was read. */
+function isCurrent({ from, filled }: HeldUsage, usage: SqliteDatabase, ledger: SqliteDatabase): boolean {
+  return readFilled(usage).block === from.block && isOf(ledger, filled)
 }

@@ -28,7 +28,8 @@ export interface UsageGroupCounts {
   readonly counts: UsageCounts
 }
 
-type CountCells = readonly [
+/** Usage of a row as it is stored. */
+export type CountCells = readonly [
   requests: number,
   admitted: number,
   operational: number,
@@ -163,7 +164,7 @@ export function dropOldUsage(usage: SqliteDatabase, before: number): void {
 /** A forged record may count for more than an integer of SQLite's that can be read again. */
 const countOf = (value: number): number => Math.min(value, Number.MAX_SAFE_INTEGER)
 
-function cellsOf(counts: UsageCounts): CountCells {
+export function cellsOf(counts: UsageCounts): CountCells {
   return [
     countOf(counts.requests),
     countOf(counts.admitted),
@@ -175,7 +176,7 @@ function cellsOf(counts: UsageCounts): CountCells {
   ]
 }
 
-function addCells(counts: UsageCounts, cells: CountCells): void {
+export function addCells(counts: UsageCounts, cells: CountCells): void {
   const [requests, admitted, operational, lastUsedAt, refused, measures, latencies] = cells
   counts.requests += requests
   counts.admitted += admitted
