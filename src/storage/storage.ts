@@ -87,7 +87,10 @@ export interface LedgerStorageOptions {
   readonly usageKeepMs?: number | undefined
   /** Stored bytes above which the oldest records are dropped. @default never */
   readonly bytesMax?: number | undefined
-  /** Whether to begin the stream at the first record, if any comes. @default false */
+  /**
+   * For a process that records little and ends soon, if it records at all: nothing is opened before
+   * the first record, and each commit is a stream of its own, with a signed end. @default false
+   */
   readonly isLazy?: boolean
   /** Called with every signed checkpoint once it is durable. */
   readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined

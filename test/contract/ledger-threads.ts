@@ -36,7 +36,7 @@ export interface OpenedThreads {
 /** The work of the ledger's threads, without the threads. */
 export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
   const file = join(createTemporaryFolder(), 'ledger.db')
-  const data = { role: 'writer', file, signingKey, checkpointRecords: 1e9, signsOpening: true } as const
+  const data = { role: 'writer', file, signingKey, checkpointRecords: 1e9, streamPerCommit: false } as const
   const writer = createStreamWriter(data)
   const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention })
   const other = createStreamWriter(data)

@@ -6,7 +6,9 @@ import { firstChainHash, formatChainHash, nextChainHash } from '../../src/ledger
 import {
   isSigned,
   type LedgerCheckpoint,
+  type StreamEnd,
   signCheckpoint,
+  signStreamEnd,
   signTruncationPoint,
   type TruncationPoint,
 } from '../../src/ledger/format/checkpoint.ts'
@@ -81,6 +83,15 @@ describe('docs/reference/ledger.md', () => {
     expect(checkpoint).toMatchObject({ stream: stream?.[1], seq: vectors.length, hash: vectors.at(-1)?.link })
     expect(isSigned(checkpoint)).toBe(true)
     expect(signCheckpoint(checkpoint, rfc8032Key())).toEqual(checkpoint)
+  })
+
+  test('has an end behind the same record that is signed as the code does', () => {
+    const [, json = ''] = /```json\n(\{"type":"modelward-end.*\})\n```/.exec(section('## Test vectors')) ?? []
+    const end = JSON.parse(json) as StreamEnd
+    expect(end).toMatchObject({ stream: stream?.[1], seq: vectors.length, hash: vectors.at(-1)?.link })
+    expect([end.before.length, end.unclosed.length]).toEqual([1, 1])
+    expect(isSigned(end)).toBe(true)
+    expect(signStreamEnd(end, rfc8032Key())).toEqual(end)
   })
 
   test('has a base of the same record that is signed as the code does', () => {

@@ -113,18 +113,27 @@ describe('ledger query', () => {
     expect(linesOf(exported.stdout)).toHaveLength(6)
   })
 
-  test('a command that changes a key writes its record, a beginning, a signature and an end', async () => {
+  test('a command that changes a key writes its record and one of the ledger’s own: the signed end', async () => {
     using folder = temporaryFolder()
     const at = ['--data', folder.path]
     const { id } = await runJson<{ readonly id: string }>(['keys', 'create', '--name', 'n', ...at])
     await runJson(['keys', 'show', id, ...at])
     await runJson(['keys', 'list', ...at])
+    await runJson(['keys', 'revoke', id, ...at])
     const all = await runJson<Page>(['ledger', 'query', '--event', '*', '--oldest', ...at])
-    const own = ['ledger.checkpoint', 'ledger.closed']
-    expect(all.records.map(({ event }) => event)).toEqual(['ledger.opened', 'key.created', ...own])
-    expect((await runJson<Page>(['ledger', 'query', ...at])).records).toHaveLength(1)
+    expect(all.records.map(({ event }) => event)).toEqual([
+      ...['key.created', 'ledger.closed'],
+      ...['key.revoked', 'ledger.closed'],
+    ])
+    expect((await runJson<Page>(['ledger', 'query', ...at])).records).toHaveLength(2)
     const verified = await runJson(['ledger', 'verify', ...at])
-    expect(verified).toMatchObject({ ok: true, records: 4, checkpoints: 1 })
+    expect(verified).toMatchObject({ ok: true, records: 4, streams: 2, checkpoints: 2, notes: [] })
+    const tail = await runCli(['ledger', 'tail', '--event', 'ledger.*', ...at])
+    expect(linesOf(tail.stdout)).toEqual([
+      expect.stringMatching(/^TIME .*DETAIL$/),
+      expect.stringMatching(/ ledger\.closed .* up to 1$/),
+      expect.stringMatching(/ ledger\.closed .* up to 1$/),
+    ])
   })
 
   test.each([

@@ -88,5 +88,6 @@ function detailOf({ event, detail, measures }: LedgerRecordView): string {
   if (event === 'requests.summarized') return `${refused ?? requests} requests`
   if (detail === null) return nothing
   const { seq } = detail
-  return event === 'ledger.checkpoint' ? `up to ${seq}` : JSON.stringify(detail)
+  const isSigned = event === 'ledger.checkpoint' || event === 'ledger.closed'
+  return isSigned ? `up to ${seq}` : JSON.stringify(detail)
 }

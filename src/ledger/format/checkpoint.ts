@@ -31,15 +31,44 @@ export interface TruncationPoint extends Omit<LedgerCheckpoint, 'type'> {
   readonly type: typeof truncationPointType
 }
 
+/** What a stream states of those before it. */
+export interface PriorHeads {
+  /**
+   * The heads of the streams written last, each `stream:seq:hash`: one that is cut off later is
+   * missed.
+   */
+  readonly before: readonly string[]
+  /** Those of them without an end: their process was killed, or still runs. */
+  readonly unclosed: readonly string[]
+}
+
+/**
+ * A signed statement, in the record that ends a stream, of how far the stream has come before it,
+ * and how far others had. The latter is signed too, since no later record covers it. A type of its
+ * own: a checkpoint, which is public, must not end a stream where it suits an attacker.
+ */
+export interface StreamEnd extends Omit<LedgerCheckpoint, 'type'>, PriorHeads {
+  /** Always `modelward-end-1`. */
+  readonly type: typeof streamEndType
+}
+
 export const checkpointType = 'modelward-checkpoint-1'
 export const truncationPointType = 'modelward-base-1'
+export const streamEndType = 'modelward-end-1'
+
+/** Any of them. */
+export type SignedStatement = LedgerCheckpoint | TruncationPoint | StreamEnd
 
 /** What is signed, besides the type. */
 export type SignedHead = Pick<LedgerCheckpoint, 'stream' | 'seq' | 'hash' | 'at'>
 
-/** What is signed: five lines of ASCII, each ended by a line feed. */
-function checkpointText(type: string, { stream, seq, hash, at }: SignedHead): string {
-  return `${type}\n${stream}\n${seq}\n${hash}\n${at}\n`
+/**
+ * What is signed: five lines of ASCII, each ended by a line feed. Those of a stream's end are
+ * followed by one for each text of `before`, and then of `unclosed`, which look different.
+ */
+function checkpointText(type: string, { stream, seq, hash, at }: SignedHead, prior?: PriorHeads): string {
+  const more = prior === undefined ? [] : [...prior.before, ...prior.unclosed]
+  return [type, stream, seq, hash, at, ...more, ''].join('\n')
 }
 
 /** Signs a checkpoint with an Ed25519 private key. */
@@ -52,19 +81,32 @@ export function signTruncationPoint(stated: SignedHead, privateKey: KeyObject): 
   return signAs(truncationPointType, stated, privateKey)
 }
 
-function signAs<Type extends string>(type: Type, stated: SignedHead, privateKey: KeyObject) {
+/** Signs the end of a stream with an Ed25519 private key. */
+export function signStreamEnd(stated: SignedHead & PriorHeads, privateKey: KeyObject): StreamEnd {
+  const { before, unclosed } = stated
+  return { ...signAs(streamEndType, stated, privateKey, stated), before, unclosed }
+}
+
+function signAs<Type extends string>(
+  type: Type,
+  stated: SignedHead,
+  privateKey: KeyObject,
+  prior?: PriorHeads,
+) {
   const { stream, seq, hash, at } = stated
-  const signature = sign(null, Buffer.from(checkpointText(type, stated)), privateKey).toString('base64url')
+  const text = Buffer.from(checkpointText(type, stated, prior))
+  const signature = sign(null, text, privateKey).toString('base64url')
   return { type, stream, seq, hash, at, key: publicKeyOf(privateKey), signature }
 }
 
 /**
  * Whether the signature fits the key and the type that are named; false too for a malformed one.
  */
-export function isSigned(signed: LedgerCheckpoint | TruncationPoint): boolean {
+export function isSigned(signed: SignedStatement): boolean {
   try {
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: signed.key }, format: 'jwk' })
-    const text = Buffer.from(checkpointText(signed.type, signed))
+    const prior = signed.type === streamEndType ? signed : undefined
+    const text = Buffer.from(checkpointText(signed.type, signed, prior))
     return verify(null, text, key, Buffer.from(signed.signature, 'base64url'))
   } catch {
     return false

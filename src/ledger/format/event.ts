@@ -46,7 +46,7 @@ export const ledgerEvents = {
   'webhook.ended': 51,
   /** A writer begins a stream of its own. */
   'ledger.opened': 30,
-  /** A writer ends its stream in good order. */
+  /** A writer ends its stream in good order; where the stream is one commit, with a signature. */
   'ledger.closed': 31,
   /** A signed statement of how far the stream has come. */
   'ledger.checkpoint': 32,

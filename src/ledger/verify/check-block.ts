@@ -34,7 +34,7 @@ export function checkBlock(
   const end = walkBlock(body, seqBefore, state.chainHash, (record) => {
     recent.push(record.chainHash)
     if (finding !== undefined) return
-    if (state.awaited[0]?.seq === record.seq || !isQuiet(body, record)) {
+    if (state.isEnded || state.awaited[0]?.seq === record.seq || !isQuiet(body, record)) {
       const position = formatPosition({ block: block.id, index: record.index })
       finding = look(body, record, { seq: record.seq, position, state, recent }, statements)
     }
@@ -50,13 +50,18 @@ export function checkBlock(
   return wrong === undefined ? { records } : { records, finding: wrong }
 }
 
-/** Whether the record states nothing of a chain and has a known version and event, as most do. */
-function isQuiet(body: Buffer, { start }: WalkedRecord): boolean {
+/**
+ * Whether the record is in the middle of its stream, states nothing of a chain and has a known
+ * version and event, as most do.
+ */
+function isQuiet(body: Buffer, { start, seq }: WalkedRecord): boolean {
   const event = body[start + 1] ?? 0
   return (
+    seq !== 1 &&
     body[start] === 1 &&
     event !== ledgerEvents['ledger.checkpoint'] &&
     event !== ledgerEvents['ledger.opened'] &&
+    event !== ledgerEvents['ledger.closed'] &&
     ledgerEventOf(event) !== undefined
   )
 }
@@ -73,13 +78,34 @@ function look(
     if (awaited !== undefined && chainHashOf(awaited.hash) !== chainHash)
       return checkpointMismatch(awaited, position)
   }
+  if (state.isEnded) {
+    const message = `a record was inserted behind the end of the stream: record ${seq - 1} ended it, and its writer wrote none after that`
+    return { kind: 'record_inserted', stream: state.id, seq, position, message }
+  }
   const entry = decode(body.subarray(start, end))
   if (entry === undefined) {
     const message = `record ${seq} fits its link and cannot be read: it is of a version or an event that is not known here`
     return { kind: 'undecodable', stream: state.id, seq, position, message }
   }
-  if (entry.event === 'ledger.checkpoint') return statements.checkpoint(entry, record)
-  return entry.event === 'ledger.opened' ? statements.opening(entry, record) : undefined
+  if (seq === 1) state.needsEnd = isOfOneCommit(entry)
+  switch (entry.event) {
+    case 'ledger.checkpoint':
+      return statements.checkpoint(entry, record)
+    case 'ledger.opened':
+      return statements.opening(entry, record)
+    case 'ledger.closed':
+      return statements.ending(entry, record)
+    default:
+      return undefined
+  }
+}
+
+/**
+ * Whether a stream that begins with this record was written in one commit with its signed end, as
+ * commands do. Only they begin one without `ledger.opened`, and they record no requests.
+ */
+function isOfOneCommit({ event }: LedgerEntry): boolean {
+  return event !== 'ledger.opened' && !event.startsWith('request')
 }
 
 function decode(bytes: Uint8Array): LedgerEntry | undefined {

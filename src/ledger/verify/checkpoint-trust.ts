@@ -2,12 +2,16 @@ import {
   checkpointType,
   isSigned,
   type LedgerCheckpoint,
+  type SignedStatement,
+  type StreamEnd,
+  streamEndType,
   type TruncationPoint,
   truncationPointType,
 } from '../format/checkpoint.ts'
 import { timeMax } from '../query/record-view.ts'
+import { parsePriorHead } from './prior-heads.ts'
 
-/** What is wrong with a checkpoint or a truncation point itself, whatever the chain says. */
+/** What is wrong with a signed statement itself, whatever the chain says. */
 export interface CheckpointFault {
   readonly kind: 'checkpoint_invalid' | 'key_untrusted'
   readonly message: string
@@ -15,7 +19,7 @@ export interface CheckpointFault {
 
 /** Checks signatures, and remembers who made them. */
 export interface CheckpointTrust {
-  readonly faultOf: (signed: LedgerCheckpoint | TruncationPoint) => CheckpointFault | undefined
+  readonly faultOf: (signed: SignedStatement) => CheckpointFault | undefined
   /** The public keys that signed, each once, in the order in which they came. */
   readonly keys: () => readonly string[]
 }
@@ -46,6 +50,20 @@ export function parseCheckpoint(value: unknown): LedgerCheckpoint | undefined {
 /** Reads a truncation point from parsed JSON; undefined for anything else, such as a checkpoint. */
 export function parseTruncationPoint(value: unknown): TruncationPoint | undefined {
   return parseAs(truncationPointType, value)
+}
+
+/**
+ * Reads the end of a stream from parsed JSON; undefined for anything else. Each text that is signed
+ * has one form only, so that a signature fits one statement only.
+ */
+export function parseStreamEnd(value: unknown): StreamEnd | undefined {
+  const stated = parseAs(streamEndType, value)
+  const { before, unclosed } = (value ?? {}) as Readonly<Record<string, unknown>>
+  if (stated === undefined || !Array.isArray(before) || !Array.isArray(unclosed)) return undefined
+  const areRead =
+    before.every((text) => parsePriorHead(text) !== undefined) &&
+    unclosed.every((id) => typeof id === 'string' && /^[0-9a-f]{32}$/.test(id))
+  return areRead ? { ...stated, before, unclosed } : undefined
 }
 
 function parseAs<Type extends string>(

@@ -1,8 +1,8 @@
-import type { LedgerCheckpoint } from '../format/checkpoint.ts'
+import type { LedgerCheckpoint, StreamEnd } from '../format/checkpoint.ts'
 import type { LedgerEntry } from '../format/record.ts'
 import { type LedgerFinding, numbered } from './finding.ts'
 
-/** How far another stream had come when one was opened. */
+/** How far another stream had come when one was opened, or ended. */
 export interface PriorHead {
   readonly stream: string
   readonly seq: number
@@ -11,16 +11,20 @@ export interface PriorHead {
 }
 
 /**
- * The heads that `ledger.opened` states in `before`: `stream:seq:hash`, one or a list. Anything
- * else states nothing.
+ * The heads that `ledger.opened` and a signed end state in `before`: `stream:seq:hash`, one or a
+ * list. Anything else states nothing.
  */
 export function priorHeadsOf(detail: LedgerEntry['detail']): readonly PriorHead[] {
   const { before } = detail ?? { before: null }
   const texts = typeof before === 'string' ? [before] : Array.isArray(before) ? before : []
-  return texts.flatMap((text) => {
-    const [, stream, seq, hash] = /^([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})$/.exec(String(text)) ?? []
-    return stream === undefined || hash === undefined ? [] : [{ stream, seq: Number(seq), hash }]
-  })
+  return texts.flatMap((text) => parsePriorHead(text) ?? [])
+}
+
+/** Reads `stream:seq:hash`; undefined for anything else. */
+export function parsePriorHead(text: unknown): PriorHead | undefined {
+  if (typeof text !== 'string') return undefined
+  const [, stream, seq, hash] = /^([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? []
+  return stream === undefined || hash === undefined ? undefined : { stream, seq: Number(seq), hash }
 }
 
 /** Records that something vouches for are missing. */
@@ -41,7 +45,7 @@ export function historyRewritten(
 }
 
 export function checkpointMismatch(
-  { stream, seq, at }: LedgerCheckpoint,
+  { stream, seq, at }: LedgerCheckpoint | StreamEnd,
   position: string | null,
 ): LedgerFinding {
   return historyRewritten(stream, seq, `the checkpoint of ${new Date(at).toISOString()}`, position)

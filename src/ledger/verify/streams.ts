@@ -12,6 +12,10 @@ export interface StreamState {
   isStart: boolean
   /** Number of the last record that a checkpoint in the ledger vouches for; 0 for none. */
   signedSeq: number
+  /** Whether its end has been met: no record comes after it. */
+  isEnded: boolean
+  /** Whether its first record was written in one commit with a signed end, which is to come. */
+  needsEnd: boolean
   /** Given checkpoints that have not been reached yet, by number. */
   readonly awaited: LedgerCheckpoint[]
 }
@@ -48,6 +52,8 @@ export function createLedgerStreams(
       chainHash: point === undefined ? firstChainHash(id) : chainHashOf(point.hash),
       isStart: point === undefined,
       signedSeq: seq,
+      isEnded: false,
+      needsEnd: false,
       awaited: awaited
         .filter((checkpoint) => checkpoint.stream === id && checkpoint.seq > seq)
         .toSorted((one, other) => one.seq - other.seq),

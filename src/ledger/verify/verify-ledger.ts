@@ -1,5 +1,5 @@
 import type { LedgerBlock } from '../format/block.ts'
-import type { LedgerCheckpoint, TruncationPoint } from '../format/checkpoint.ts'
+import type { LedgerCheckpoint, StreamEnd, TruncationPoint } from '../format/checkpoint.ts'
 import { checkBlock } from './check-block.ts'
 import { createCheckpointTrust } from './checkpoint-trust.ts'
 import { diagnoseMisfit } from './explain-break.ts'
@@ -39,9 +39,9 @@ export interface LedgerVerification {
   readonly records: number
   readonly blocks: number
   readonly streams: number
-  /** Valid checkpoints in the ledger, and the last of them. */
+  /** Valid checkpoints in the ledger, signed ends among them, and the last of them. */
   readonly checkpoints: number
-  readonly lastCheckpoint: LedgerCheckpoint | undefined
+  readonly lastCheckpoint: LedgerCheckpoint | StreamEnd | undefined
   /** Public keys that signed them and the truncation points. */
   readonly keys: readonly string[]
   readonly firstBroken: LedgerFinding | undefined
@@ -94,6 +94,7 @@ export function verifyLedger(
     follow() ??
     findCutTail(streams, checkpoints) ??
     findEmptied(streams, opened) ??
+    findUnended(streams) ??
     index?.end()
   const { checkpoints: signed, lastCheckpoint } = statements.sums()
   const notes = [
@@ -125,8 +126,8 @@ function describeDropped({ stream, seq }: LedgerCheckpoint): string {
 }
 
 /**
- * A stream ends where its writer did: only a checkpoint stored elsewhere shows that more is
- * missing.
+ * A stream that was opened ends where its writer did: only a checkpoint stored elsewhere shows that
+ * more is missing.
  */
 function findCutTail(
   streams: LedgerStreams,
@@ -147,6 +148,16 @@ function findEmptied(streams: LedgerStreams, opened: readonly string[]): LedgerF
   const message =
     'all records of the stream are missing, and there is no base for records dropped by retention'
   return { kind: 'tail_missing', stream, seq: 1, position: null, message }
+}
+
+/** A stream that was written in one commit has its signed end. */
+function findUnended(streams: LedgerStreams): LedgerFinding | undefined {
+  for (const { id, seq, needsEnd } of streams.all()) {
+    if (!needsEnd) continue
+    const message = `the end of the stream was cut off: record 1 was written in one commit with a signed end, which is missing behind record ${seq}`
+    return { kind: 'tail_missing', stream: id, seq: seq + 1, position: null, message }
+  }
+  return undefined
 }
 
 function describeUnsigned(streams: LedgerStreams): readonly string[] {

@@ -96,7 +96,7 @@ test('an inspection reads what there is, and creates nothing', async () => {
   expect((await reader.query({ limit: 1, order: 'newest' })).records).toHaveLength(1)
   await reader.close()
   expect(await ledger.publicKey()).toBe(key)
-  expect(await ledger.readHeads()).toMatchObject([{ event: 'ledger.checkpoint' }])
+  expect(await ledger.readHeads()).toMatchObject([{ event: 'ledger.closed' }])
   await storage.close()
   const { firstBroken, keys } = await ledger.verify({ trustedKeys: [key ?? ''] })
   expect({ firstBroken, keys }).toEqual({ firstBroken: undefined, keys: [key] })

@@ -109,8 +109,8 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
       file: folder.ledgerFile,
       signingKey: openSigningKey(folder, telemetry),
       retention: { ageMs: keepMs, usageMs: usageKeepMs, bytes: bytesMax },
-      // A short process, which ends with a checkpoint.
-      signsOpening: !isLazy,
+      // A command: what it did and its signed end are one commit.
+      streamPerCommit: isLazy,
       clock,
       monotonic,
       scheduler,

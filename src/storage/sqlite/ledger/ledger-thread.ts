@@ -5,13 +5,14 @@ import { createMaintenance } from './maintenance.ts'
 import { createLedgerSearch } from './search.ts'
 import { createStreamWriter } from './stream-writer.ts'
 import type { LedgerThreadCalls, LedgerThreadData } from './threads.ts'
+import { createWholeStreamWriter } from './whole-stream-writer.ts'
 
 serveCalls({ ...createHandlers(workerData as LedgerThreadData) })
 
 function createHandlers(data: LedgerThreadData): Partial<LedgerThreadCalls> {
   switch (data.role) {
     case 'writer':
-      return createStreamWriter(data)
+      return data.streamPerCommit ? createWholeStreamWriter(data) : createStreamWriter(data)
     case 'maintenance':
       return createMaintenance(data)
     case 'reader':

@@ -26,10 +26,10 @@ export interface SqliteLedgerOptions {
   /** A checkpoint after so many records. @default 10_000 */
   readonly checkpointRecords?: number
   /**
-   * Whether a checkpoint follows the stream's first record; a process that ends soon signs then.
-   * @default true
+   * Whether each commit is a stream of its own, with a signed end: for a process that records
+   * little and ends soon. @default false
    */
-  readonly signsOpening?: boolean
+  readonly streamPerCommit?: boolean
   /** And after so many milliseconds in which something was recorded. @default 60_000 */
   readonly checkpointMs?: number
   /** When the oldest records are dropped. @default never */
@@ -105,9 +105,9 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 }
 
 function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
-  const { file, signingKey, checkpointRecords = 10_000, signsOpening = true } = options
+  const { file, signingKey, checkpointRecords = 10_000, streamPerCommit = false } = options
   const { onCheckpoint, telemetry, scheduler = processScheduler } = options
-  const data = { role: 'writer', file, signingKey, checkpointRecords, signsOpening } as const
+  const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
   const thread = createLedgerThread(data, () =>
     telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
   )
@@ -158,7 +158,8 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   return {
     append: queue.append,
     async open() {
-      report(await thread.open({ now: now() }))
+      const committed = await thread.open({ now: now() })
+      if (committed !== undefined) report(committed)
     },
     async checkpoint() {
       const { checkpoints } = await reportCommit(thread.ask('checkpoint', { now: now() }))

@@ -1,22 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { firstChainHash, formatChainHash } from '../../../ledger/format/chain.ts'
+import { formatChainHash } from '../../../ledger/format/chain.ts'
 import { type LedgerCheckpoint, signCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import { encodeEntry } from '../../../ledger/format/encoding.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
-import type { SqliteDatabase } from '../database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
-import { type WatchedFiles, watchFiles } from '../watched-files.ts'
-import { type BlockTable, createBlockTable, type StreamDraft, type StreamHead } from './block-table.ts'
-import { openLedgerDatabase } from './ledger-database.ts'
+import type { StreamDraft, StreamHead } from './block-table.ts'
+import { addEntries, emptyHead, type LedgerFile, openLedgerFile } from './ledger-file.ts'
 import { priorHeadsOf } from './prior-heads.ts'
 import type { Committed, LedgerThreadCalls, WriterData } from './threads.ts'
 
 /** An open file, and the stream that this thread writes there. */
-interface OpenStream {
-  readonly database: SqliteDatabase
-  readonly blocks: BlockTable
-  readonly files: WatchedFiles
+interface OpenStream extends LedgerFile {
   readonly number: number
   readonly id: string
   head: StreamHead
@@ -24,8 +18,6 @@ interface OpenStream {
   isSure: boolean
   sinceCheckpoint: number
 }
-
-const busyTimeoutMs = 1_000
 
 /**
  * Writes one stream of a ledger, as a thread. A call is one transaction, on the disk when it
@@ -55,19 +47,8 @@ export function createStreamWriter(
   }
 
   return {
-    open({ now }) {
-      const { stream, opened } = use(now)
-      return opened ?? { seq: stream.head.seq, checkpoints: [], unclosed: [] }
-    },
-    write: ({ entries, now }) =>
-      commit(now, (draft) => {
-        const view = new DataView(entries.buffer, entries.byteOffset, entries.byteLength)
-        for (let at = 0; at < entries.length; ) {
-          const end = at + 4 + view.getUint32(at, true)
-          draft.add(entries.subarray(at + 4, end))
-          at = end
-        }
-      }),
+    open: ({ now }) => use(now).opened,
+    write: ({ entries, now }) => commit(now, (draft) => addEntries(entries, draft.add)),
     checkpoint: ({ now }) => commit(now, (draft) => draft.checkpoint()),
     close({ now }) {
       if (open === undefined) return undefined
@@ -75,7 +56,7 @@ export function createStreamWriter(
       try {
         return commit(now, (draft) => {
           draft.checkpoint()
-          draft.add(encodeEntry(ledgerEntry({ at: now, event: 'ledger.closed' })))
+          draft.end(encodeEntry(ledgerEntry({ at: now, event: 'ledger.closed' })))
         })
       } finally {
         open = undefined
@@ -88,6 +69,8 @@ export function createStreamWriter(
 interface Draft {
   readonly add: (entry: Uint8Array) => void
   readonly checkpoint: () => void
+  /** Adds the last record: no checkpoint comes after it. */
+  readonly end: (entry: Uint8Array) => void
 }
 
 /** One transaction. */
@@ -114,7 +97,7 @@ function commitRecords(
       since += 1
       if (since >= checkpointRecords) checkpoint()
     }
-    work({ add, checkpoint })
+    work({ add, checkpoint, end: draft.add })
     return draft.finish()
   })
   stream.head = head
@@ -136,34 +119,25 @@ function addCheckpoint(
   return checkpoint
 }
 
-function emptyHead(stream: string): StreamHead {
-  return { seq: 0, chainHash: firstChainHash(stream) }
-}
-
-/** Opens the file and begins a stream with its first record. */
-function openStream(data: WriterData, now: number): { stream: OpenStream; committed: Committed } {
-  const database = openLedgerDatabase({ file: data.file, busyTimeoutMs })
+/** Opens the file and begins a stream with its first record, and a checkpoint. */
+function openStream(
+  { file, signingKey }: WriterData,
+  now: number,
+): { stream: OpenStream; committed: Committed } {
+  const opened = openLedgerFile(file)
+  const { database, blocks, begin } = opened
   try {
-    const id = randomBytes(16).toString('hex')
-    const blocks = createBlockTable(database)
     const { before, unclosed } = priorHeadsOf(database, blocks)
-    const checkpoints: LedgerCheckpoint[] = []
-    const insert = database.prepare<{ number: number }>(
-      'INSERT INTO stream (id, opened_at) VALUES (?, ?) RETURNING number',
-    )
-    const { number, head } = inTransaction(database, () => {
-      const number = insert.get(id, now)?.number ?? 0
-      const draft = blocks.begin(number, emptyHead(id))
+    const { id, number, checkpoint, head } = inTransaction(database, () => {
+      const { id, number, draft } = begin(now)
       const detail = { version: '1', before, unclosed }
       draft.add(encodeEntry(ledgerEntry({ at: now, event: 'ledger.opened', detail })))
-      if (data.signsOpening) checkpoints.push(addCheckpoint(draft, id, now, data.signingKey))
-      return { number, head: draft.finish() }
+      return { id, number, checkpoint: addCheckpoint(draft, id, now, signingKey), head: draft.finish() }
     })
-    const files = watchFiles(data.file)
-    const stream = { database, blocks, files, number, id, head, isSure: true, sinceCheckpoint: 0 }
-    return { stream, committed: { seq: head.seq, checkpoints, unclosed } }
+    const stream = { ...opened, number, id, head, isSure: true, sinceCheckpoint: 0 }
+    return { stream, committed: { seq: head.seq, checkpoints: [checkpoint], unclosed } }
   } catch (error) {
     database.close()
-    throw setupErrorOf(error, data.file)
+    throw setupErrorOf(error, file)
   }
 }

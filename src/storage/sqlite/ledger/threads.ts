@@ -24,11 +24,8 @@ export interface WriterData {
   readonly signingKey: KeyObject
   /** Records after which a checkpoint is written within the same commit. */
   readonly checkpointRecords: number
-  /**
-   * Whether a checkpoint follows the stream's first record. Without one the stream is signed at its
-   * end, and each minute.
-   */
-  readonly signsOpening: boolean
+  /** Whether each commit is a stream of its own, with a signed end. */
+  readonly streamPerCommit: boolean
 }
 
 export interface MaintenanceData {
@@ -48,7 +45,7 @@ export interface Committed {
   /** The stream's last record. */
   readonly seq: number
   readonly checkpoints: readonly LedgerCheckpoint[]
-  /** Other streams that have no end; only in the commit that opened this stream. */
+  /** Other streams that have no end; only in the first commit of the writer. */
   readonly unclosed: readonly string[]
 }
 
@@ -71,7 +68,8 @@ interface UsageCall {
 
 /** The calls of the ledger's threads. */
 export interface LedgerThreadCalls {
-  readonly open: (call: Timed) => Committed
+  /** Undefined if nothing was committed. */
+  readonly open: (call: Timed) => Committed | undefined
   /** Encoded entries, each behind its length in four bytes, the lowest first. */
   readonly write: (call: Timed & { readonly entries: Uint8Array<ArrayBuffer> }) => Committed
   readonly checkpoint: (call: Timed) => Committed
