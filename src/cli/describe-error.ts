@@ -88,6 +88,9 @@ function describeUsage(error: CommanderError): ErrorReport {
   const message = error.message
     .replace(/^error: /, '')
     .replace(/^(unknown option '[^'=]*)=[\s\S]*?'(?=\n|$)/, "$1'")
-    .replaceAll(/\s*\n\s*/g, ' ')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ')
   return { code: 'usage_invalid', message, parts: [], exitCode: exitCodes.usage }
 }

@@ -91,7 +91,7 @@ function findRepeatedKeys(text: string): readonly string[] {
   const seen = new Set<string>()
   const repeated = new Set<string>()
   let depth = 0
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"?(?:\s*:)?|[{}[\]]/g)) {
     if (token === '{' || token === '[') depth += 1
     else if (token === '}' || token === ']') depth -= 1
     else if (depth === 1 && token.endsWith(':')) {

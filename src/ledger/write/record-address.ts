@@ -54,7 +54,7 @@ function plain(address: string): string {
 
 function truncate(address: string): string {
   const group = addressGroupOf(address)
-  if (isIP(group) === 4) return group.replace(/\d+$/, '0/24')
+  if (isIP(group) === 4) return `${group.slice(0, group.lastIndexOf('.'))}.0/24`
   const [first, second, third] = group.split(':')
   return `${first}:${second}:${third}::/48`
 }

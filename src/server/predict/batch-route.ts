@@ -4,9 +4,10 @@ import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
-import { prefersAsync, readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
+import { readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
 import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** Most inputs that are answered at once; more become a job. */

@@ -6,14 +6,9 @@ import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
-import {
-  type PredictQuery,
-  prefersAsync,
-  readPredictInput,
-  readWebhook,
-  webhookWithoutJob,
-} from './predict-input.ts'
+import { type PredictQuery, readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { type PredictDeps, predictOne, takeCharacters } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
 /** What asking a model demands: the scope for all of them, or for this one. */

@@ -3,8 +3,8 @@ import { usageOf } from '../../fastify/guard.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
-import { prefersAsync } from './predict-input.ts'
 import { clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
+import { prefersAsync } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
 export interface LaterPrediction {
