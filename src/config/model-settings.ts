@@ -25,6 +25,8 @@ export interface ModelSettings {
   readonly jobsMaxBytes: number
   /** Bytes. */
   readonly jobsOwnerBytes: number
+  /** Bytes. */
+  readonly diskReserve: number
   readonly jobWorkers: number | 'auto'
   readonly jobAttempts: number
   /** Milliseconds. */
@@ -105,6 +107,16 @@ export const modelSettings: Settings<ModelSettings> = {
     describes:
       'Most bytes that the jobs of one owner take up, counted likewise. Beyond it the server answers 429 `storage_exhausted`. The default has room for a key that submits 60 jobs of 12 KiB a minute for a day.',
     expected: 'a size from 1MiB on, as `1GiB`',
+    empty: isFault,
+  },
+  diskReserve: {
+    schema: bytes(0, 2 ** 40),
+    kind: 'text',
+    default: '64MiB',
+    placeholder: 'SIZE',
+    describes:
+      'How much of the disk stays free for records and changes of keys: with less, the server answers new jobs with 503 `overloaded`, and goes on with all else. `0` turns this off.',
+    expected: 'a size from 0 on, as `64MiB`',
     empty: isFault,
   },
   jobWorkers: {

@@ -234,6 +234,14 @@ describe('health', () => {
   })
 })
 
+test('/ready names what cannot be served though all else can', async () => {
+  let degraded: readonly string[] = ['jobs']
+  const { app } = await open({ degraded: () => degraded })
+  expect((await app.inject('/ready')).json()).toEqual({ status: 'ok', degraded: ['jobs'] })
+  degraded = []
+  expect((await app.inject('/ready')).json()).toEqual({ status: 'ok' })
+})
+
 describe('CORS', () => {
   const origin = 'https://app.example.com'
   const preflight = {

@@ -46,6 +46,8 @@ export interface AppDeps {
   readonly log?: Log
   /** Aborts when the server is on its way down. @default never */
   readonly closing?: AbortSignal
+  /** What cannot be served just now though all else can. @default nothing */
+  readonly degraded?: () => readonly string[]
   /** How many may follow jobs at once. @default as `createJobFollowers` has it */
   readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
@@ -93,7 +95,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
-  addHealthRoutes(app, { ward, isClosing: () => closing.aborted })
+  addHealthRoutes(app, { ward, isClosing: () => closing.aborted, degraded: deps.degraded ?? (() => []) })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.guard)
   return app

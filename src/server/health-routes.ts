@@ -6,15 +6,26 @@ import type { Ward } from '../ward/ward.ts'
 export interface HealthRouteOptions {
   readonly ward: Pick<Ward, 'refresh'>
   readonly isClosing: () => boolean
+  /** What cannot be served just now though all else can. */
+  readonly degraded: () => readonly string[]
 }
 
 /** Longest wait of `/ready` for the store, in milliseconds. */
 const pollMsMax = 1_000
 
 const status = z.object({ status: z.literal('ok') })
+const readiness = status.extend({
+  degraded: z
+    .array(z.string())
+    .optional()
+    .describe('What cannot be served just now: `jobs` while the disk fills. Absent: nothing.'),
+})
 
 /** `/health`: this process answers. `/ready`: it can also decide about keys, and wants requests. */
-export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: HealthRouteOptions): void {
+export function addHealthRoutes(
+  app: FastifyInstance,
+  { ward, isClosing, degraded }: HealthRouteOptions,
+): void {
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
   let polling: Promise<void> | undefined
@@ -48,13 +59,14 @@ export function addHealthRoutes(app: FastifyInstance, { ward, isClosing }: Healt
         operationId: 'ready',
         summary: 'Whether requests may be sent here',
         tags: ['health'],
-        describes: { answers, faults: [503] },
+        describes: { answers: { 200: { ...answers[200], schema: readiness } }, faults: [503] },
       },
     },
     async () => {
       if (isClosing()) throw new Fault('store_unavailable', 'the server is closing')
       await poll()
-      return { status: 'ok' }
+      const missing = degraded()
+      return missing.length === 0 ? { status: 'ok' } : { status: 'ok', degraded: missing }
     },
   )
 }

@@ -53,7 +53,11 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
-  const app = await createApp({ ward, models, jobs, webhooks, log, closing: closing.signal }, options)
+  const { degraded } = storage
+  const app = await createApp(
+    { ward, models, jobs, webhooks, log, closing: closing.signal, degraded },
+    options,
+  )
   const connections = trackConnections(app.server)
   opened.push(async () => {
     closing.abort()
@@ -88,6 +92,7 @@ function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log
     ...options,
     create: true,
     storeUsage: 'always',
+    diskReserveBytes: options.diskReserve,
     schemes: options.scheme.map((name) => schemeOf(name, options.keyHeader)),
     format: { prefix: options.keyPrefix, environment: options.environment },
     ledger: ledgerOptions(options),

@@ -33,6 +33,8 @@ export interface Storage {
    * @throws SetupError `data_in_use` if only one server is allowed and there is one
    */
   readonly startServing: () => Promise<Serving>
+  /** What cannot be served just now though all else can, such as `jobs` on a disk that fills. */
+  readonly degraded: () => readonly string[]
   /** Closes every store above. The second call does nothing. */
   readonly close: () => Promise<void>
 }
@@ -63,6 +65,11 @@ export interface StorageOptions {
   readonly ledger?: LedgerStorageOptions | 'none' | undefined
   /** Whether to open the jobs. @default false */
   readonly jobs?: boolean
+  /**
+   * Bytes of the disk that jobs leave free, for records and changes of keys.
+   * @default none, and nothing watches the disk
+   */
+  readonly diskReserveBytes?: number | undefined
   /**
    * Whether windows of an hour and more, and quotas, outlive this process. Where only one process
    * can store them, `always` fails with `data_in_use` if another does, and `if_free` then counts in

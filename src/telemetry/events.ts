@@ -1,55 +1,7 @@
+import type { EventFields } from './event-fields.ts'
+
 /** How bad an event is: nothing to do, look when you can, or look now. */
 export type EventLevel = 'info' | 'warn' | 'error'
-
-/**
- * What an event carries beside its name: the fields of its log line, and later a metric's labels.
- */
-export interface EventFields {
-  readonly 'guard.address_unknown': NoFields
-  readonly 'server.proxy_untrusted': NoFields
-  readonly 'server.requests_not_logged': { readonly lines: number }
-  readonly 'keys.sync_failed': NoFields
-  readonly 'keys.sync_back': NoFields
-  readonly 'keys.refresh_failed': NoFields
-  readonly 'keys.upgrade_failed': NoFields
-  readonly 'keys.uses_not_written': NoFields
-  readonly 'keys.uses_written': NoFields
-  readonly 'limiter.not_persisted': NoFields
-  readonly 'limiter.persisted_again': NoFields
-  readonly 'limiter.not_shared': NoFields
-  readonly 'limiter.settle_failed': NoFields
-  readonly 'limiter.shadow_refused': { readonly limit: string }
-  readonly 'ledger.unreachable': NoFields
-  readonly 'ledger.back': NoFields
-  readonly 'ledger.record_lost': NoFields
-  readonly 'ledger.summary_late': { readonly requests: number }
-  readonly 'ledger.sink_failed': NoFields
-  readonly 'ledger.thread_restarted': { readonly thread: string }
-  readonly 'ledger.unclean_start': { readonly streams: readonly string[] }
-  readonly 'ledger.signing_key_new': { readonly public_key: string }
-  readonly 'ledger.checkpoint_failed': NoFields
-  readonly 'ledger.maintenance_failed': NoFields
-  readonly 'ledger.clock_jumped': { readonly seconds: number }
-  readonly 'jobs.thread_restarted': { readonly thread: string }
-  readonly 'jobs.unclaimable': NoFields
-  readonly 'jobs.leases_not_renewed': NoFields
-  readonly 'jobs.sweep_failed': { readonly task: string }
-  readonly 'jobs.ends_unknown': NoFields
-  readonly 'job.attempt_failed': { readonly job: string; readonly attempt: number }
-  readonly 'job.not_begun': { readonly job: string }
-  readonly 'job.not_ended': { readonly job: string }
-  readonly 'job.not_recorded': { readonly job: string }
-  readonly 'job.not_cancelled': { readonly job: string }
-  readonly 'job.handback_failed': { readonly job: string }
-  readonly 'webhook.secret_unreadable': NoFields
-  readonly 'webhook.outbox_unreadable': NoFields
-  readonly 'webhook.not_settled': NoFields
-  readonly 'webhook.not_recorded': NoFields
-  readonly 'idempotency.release_failed': NoFields
-  readonly 'model.thread_lost': { readonly model: string }
-}
-
-type NoFields = Readonly<Record<never, never>>
 
 /** The name of an event: `subject.what_happened`. */
 export type EventName = keyof EventFields
@@ -231,6 +183,26 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'the clock jumped ahead: retention drops nothing for that unless the clock stays there for a day',
     remedy: 'Check the time source of the machine.',
     fields: { seconds: 'how far' },
+  },
+  'disk.low': {
+    level: 'warn',
+    sentence: 'the disk is filling: its reserve is touched',
+    remedy:
+      'New jobs and new idempotency keys answer 503 `overloaded`, and jobs wait once half of the reserve is gone; predictions, records and changes of keys go on. Free space, or cancel jobs. Ends with `disk.back`.',
+    fields: { free_bytes: 'bytes that are free' },
+  },
+  'disk.full': {
+    level: 'error',
+    sentence: 'the disk is full: the file `ballast` was given up, and expired jobs are deleted',
+    remedy:
+      'Records and changes of keys, revocations among them, go on in what the file held, an eighth of the reserve. Free space now. The file is made again when there is room.',
+    fields: { free_bytes: 'bytes that were free' },
+  },
+  'disk.back': {
+    level: 'info',
+    sentence: 'the disk has room again',
+    remedy: 'Nothing to do.',
+    fields: { free_bytes: 'bytes that are free' },
   },
   'jobs.thread_restarted': {
     level: 'warn',

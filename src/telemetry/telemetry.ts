@@ -1,4 +1,5 @@
-import { type EventFields, type EventLevel, type EventName, events } from './events.ts'
+import type { EventFields } from './event-fields.ts'
+import { type EventLevel, type EventName, events } from './events.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
 export type OperationalEvent = {

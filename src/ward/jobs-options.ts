@@ -31,6 +31,12 @@ export interface WardJobsOptions
    */
   readonly webhooks?: WardWebhooksOptions
   /**
+   * Bytes of the disk that stay free for records and changes of keys: with less, no job is
+   * accepted, which is `overloaded`. 0 turns this off.
+   * @default 64 MiB
+   */
+  readonly diskReserveBytes?: number
+  /**
    * Milliseconds that jobs and webhooks under way get when the ward closes; the next process takes
    * up what is left.
    * @default 10,000
@@ -82,6 +88,7 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
   },
   leaseMs: { expected: 'milliseconds, 5,000 to 3,600,000', accepts: isWholeFrom(5_000, hourMs) },
   resultBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
+  diskReserveBytes: { expected: 'bytes, 0 or more', accepts: isWholeFrom(0) },
   graceMs: { expected: 'milliseconds, 0 to 86,400,000', accepts: isWholeFrom(0, 24 * hourMs) },
   webhooks: {
     expected: 'an object of options',

@@ -170,6 +170,7 @@ async function openWardOf<Required extends boolean>(options: OpenModelwardOption
     limitBadKeys: options.limitBadKeys ?? '30/min',
     telemetry: createTelemetry([options.onEvent ?? emitWarning]),
     storeUsage: 'if_free',
+    diskReserveBytes: options.jobs?.diskReserveBytes ?? 64 * 2 ** 20,
     ledgerMode: ledgerMode === 'none' ? undefined : ledgerMode,
     ledger:
       ledgerMode === 'none'

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
 
-/** Mounts a disk of 1 MiB on a folder for one test. False where that is not allowed. */
-export function mountSmallDisk(folder: string): boolean {
+/** Mounts a disk of so many MiB on a folder for one test. False where that is not allowed. */
+export function mountSmallDisk(folder: string, mebibytes = 1): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'ignore' })
   } catch {
     return false
   }
@@ -18,9 +18,12 @@ export function mountSmallDisk(folder: string): boolean {
 
 /** Fills the disk of a file. */
 export function fillDisk(file: string): void {
+  const opened = openSync(file, 'w')
   try {
-    writeFileSync(file, Buffer.alloc(4_000_000))
+    for (;;) writeSync(opened, Buffer.alloc(65_536))
   } catch {
     // That it fails is the point: nothing is left.
+  } finally {
+    closeSync(opened)
   }
 }

@@ -22,6 +22,7 @@ export interface TestAppOptions extends Partial<Omit<ServerOptions, 'model'>> {
   readonly model?: Model<never>
   readonly parts?: AppPartsOptions
   readonly closing?: AbortSignal
+  readonly degraded?: () => readonly string[]
   readonly followersMax?: number
   readonly ownerFollowersMax?: number
 }
@@ -49,6 +50,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     model = constantModel,
     modelDeadline,
     closing,
+    degraded = () => [],
     parts: partOptions,
     followersMax = 2_000,
     ownerFollowersMax = 200,
@@ -63,7 +65,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     ...partOptions,
   })
   const app = await createApp(
-    { ...parts, ...(closing && { closing }), followers: { followersMax, ownerFollowersMax } },
+    { ...parts, ...(closing && { closing }), degraded, followers: { followersMax, ownerFollowersMax } },
     { ...appOptions, logStream, ...changed },
   )
   app.addHook('onClose', () => parts.close())

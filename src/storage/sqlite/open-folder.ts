@@ -12,6 +12,8 @@ import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { Storage, StorageOptions } from '../storage.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { leaveReserve } from './disk/leave-reserve.ts'
+import { type DiskWatch, watchDisk } from './disk/watch-disk.ts'
 import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openSqliteKeyStore } from './keys/key-store.ts'
@@ -53,7 +55,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     })
     const limiter = closing(openLimiter(usage, options))
     const ledger = closing(await openLedger(folder, options))
-    const jobs = closing(await openJobStore(folder, options))
+    const { jobs, disk } = await openJobs(folder, options, closing)
     return {
       keys,
       owners: keys,
@@ -68,6 +70,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
         },
       },
       inspect: inspectFolder(folder.path),
+      degraded: () => (disk?.isLow() ? ['jobs'] : []),
       startServing: async () => {
         const lock = folder.lockForServer()
         isHolder = true
@@ -119,6 +122,32 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
     })
   return isLazy ? createLazyLedger(open) : open()
 }
+
+interface OpenedJobs {
+  readonly jobs: JobStore | undefined
+  /** Undefined where no reserve is left to others. */
+  readonly disk?: DiskWatch
+}
+
+/** The jobs, which leave the disk's reserve alone. */
+async function openJobs(
+  folder: DataFolder,
+  options: StorageOptions,
+  closing: <Store extends { readonly close: () => Promise<void> } | undefined>(store: Store) => Store,
+): Promise<OpenedJobs> {
+  const store = closing(await openJobStore(folder, options))
+  const { diskReserveBytes: reserveBytes = 0, scheduler = processScheduler, telemetry } = options
+  if (store === undefined || reserveBytes === 0) return { jobs: store }
+  const { clock = Date.now } = options
+  const onFull = async (): Promise<void> => {
+    while ((await store.forgetExpired(clock(), forgottenAtOnce)) === forgottenAtOnce);
+  }
+  const disk = closing(await watchDisk({ folder: folder.path, reserveBytes, onFull, scheduler, telemetry }))
+  return { jobs: leaveReserve(store, disk), disk }
+}
+
+/** Deleted in one commit: others wait for it. */
+const forgottenAtOnce = 500
 
 /** Imported on demand: most processes that open a folder have no jobs. */
 async function openJobStore(

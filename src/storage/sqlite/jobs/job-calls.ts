@@ -88,5 +88,7 @@ export interface JobThreadCalls {
   readonly read: (call: JobCall<keyof JobReads>) => unknown
   /** The writer's: differs after another connection has committed, and never by its own commits. */
   readonly readDataVersion: (call: undefined) => number
+  /** The writer's: gives space that is no longer used back to the disk, for a tenth of a second. */
+  readonly giveBack: (call: undefined) => void
   readonly close: (call: undefined) => void
 }

@@ -1,18 +1,13 @@
-import { readValue, type SqliteDatabase } from '../database.ts'
+import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobOutbox } from './job-outbox.ts'
-
-/** Pages that stay free for new jobs, which is faster than asking the disk for them. 8 MiB. */
-const pagesFree = 2_048
-/** Pages returned to the disk at once: the commit waits for it. */
-const pagesAtOnce = 256
 
 interface ForgottenRow {
   readonly id: string
   readonly webhook: string | null
 }
 
-/** Deletes expired jobs and answers, and returns their space to the disk bit by bit. */
+/** Deletes expired jobs and answers. */
 export function createJobExpiry(
   database: SqliteDatabase,
   outbox: JobOutbox,
@@ -30,8 +25,6 @@ export function createJobExpiry(
     const jobs = removeJobs.all(now, max)
     for (const { id, webhook } of jobs) if (webhook !== null) outbox.forgetJob(id)
     const answers = Number(removeAnswers.run(now, max - jobs.length).changes)
-    if (Number(readValue(database, 'PRAGMA freelist_count')) > pagesFree)
-      database.exec(`PRAGMA incremental_vacuum(${pagesAtOnce})`)
     return jobs.length + answers
   }
 }

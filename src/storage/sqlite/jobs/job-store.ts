@@ -20,6 +20,7 @@ import {
   type JobThreadData,
   type JobWrites,
 } from './job-calls.ts'
+import { repeatGivingBack } from './repeat-giving-back.ts'
 
 export interface SqliteJobStoreOptions {
   /**
@@ -59,6 +60,7 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
     onCommit: () => watching.notify({ jobs: [], isDue: true }),
     scheduler,
   })
+  const givingBack = repeatGivingBack(() => writer.ask('giveBack', undefined), scheduler)
   const queue = createCommitQueue(writer, watching)
   let isOpen = true
   return {
@@ -72,14 +74,18 @@ export async function openSqliteJobStore(options: SqliteJobStoreOptions): Promis
     watch(listener) {
       const stop = watching.watch(listener)
       others.start()
+      givingBack.start()
       return () => {
         stop()
-        if (!watching.isWatched()) others.stop()
+        if (watching.isWatched()) return
+        others.stop()
+        givingBack.stop()
       }
     },
     async close() {
       isOpen = false
       others.stop()
+      givingBack.stop()
       await queue.settled()
       await Promise.all([writer, reader].map((thread) => thread.close(undefined).catch(() => undefined)))
     },

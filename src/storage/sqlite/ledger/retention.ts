@@ -3,6 +3,7 @@ import { bufferOf } from '../../../ledger/format/block.ts'
 import { chainHashBytes } from '../../../ledger/format/chain.ts'
 import { signTruncationPoint } from '../../../ledger/format/checkpoint.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
+import { giveBackPages } from '../give-back-pages.ts'
 import { inTransaction } from '../transaction.ts'
 import type { LedgerRetention, Maintained } from './threads.ts'
 
@@ -21,7 +22,6 @@ export interface DropOptions {
 /** Most per transaction: commits wait meanwhile. */
 const blocksAtOnce = 64
 const postingsAtOnce = 512
-const pagesAtOnce = 256
 
 interface OldBlock {
   readonly id: number
@@ -129,6 +129,5 @@ function giveBack(database: SqliteDatabase, deadline: number): void {
       SELECT until, term FROM posting WHERE until < (SELECT min(id) FROM block) LIMIT ${postingsAtOnce}
     )`)
   while (performance.now() < deadline && Number(gone.run().changes) > 0);
-  while (performance.now() < deadline && Number(readValue(database, 'PRAGMA freelist_count')) > 0)
-    database.exec(`PRAGMA incremental_vacuum(${pagesAtOnce})`)
+  giveBackPages(database, 0, deadline)
 }
