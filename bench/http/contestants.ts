@@ -71,7 +71,13 @@ function findServers(against: string | undefined): readonly Contestant[] {
     const { describes, ...other } = serverOf(variant, resolve(against))
     return [
       { ...own, before },
-      { ...other, name: before, describes: `${describes}, of ${basename(resolve(against))}` },
+      // Its answer may be that of another version.
+      {
+        ...other,
+        name: before,
+        describes: `${describes}, of ${basename(resolve(against))}`,
+        hasSameModel: false,
+      },
     ]
   })
 }
