@@ -128,7 +128,10 @@ export interface LedgerInspection {
   readonly signingKey: (telemetry: Telemetry) => Promise<KeyObject>
   /** The public half, base64url; undefined if there is no key. */
   readonly publicKey: () => Promise<string | undefined>
-  /** Verifies every block, base and stream, and the index. Retention may drop records meanwhile. */
+  /**
+   * Verifies every block, base and stream, the index, and the sums of usage, as far as their
+   * records are kept. Retention may drop records meanwhile.
+   */
   readonly verify: (options: LedgerTrust) => Promise<LedgerVerification>
 }
 

@@ -247,6 +247,7 @@ describe('modelward ledger verify', () => {
       notes: [
         expect.stringContaining('whose keys those are is not known'),
         expect.stringContaining('3 records come after the last checkpoint'),
+        expect.stringContaining('-usage.db: usage is read from the records'),
       ],
     })
   })

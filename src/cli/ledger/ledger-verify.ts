@@ -35,7 +35,8 @@ export function defineLedgerVerify(command: Command): void {
     )
     .addHelpText(
       'after',
-      '\nNeeds no server, and changes nothing. Exit code 0: in order. 1: broken, and where first. 2: it cannot be read.\n' +
+      '\nNeeds no server, and changes nothing. Compares the sums of usage beside the file with its records, too.\n' +
+        'Exit code 0: in order. 1: broken, and where first. 2: it cannot be read.\n' +
         'Trusts the signing key of the data folder, the keys of --public-key and those of --checkpoint.',
     )
     .action(async (file: string | undefined, options: LedgerVerifyCommandOptions) => {

@@ -15,7 +15,7 @@ export interface UsageCounts {
 }
 
 /** Measures of one row beyond so many are counted as `other`: apps make names of what they like. */
-const measuresMax = 100
+export const measuresMax = 100
 const otherMeasure = 'other'
 
 export function createUsageCounts(): UsageCounts {

@@ -15,6 +15,7 @@ export type LedgerBreak =
   | 'undecodable'
   | 'block_changed'
   | 'index_changed'
+  | 'usage_changed'
 
 /** The first thing that is wrong with a ledger. */
 export interface LedgerFinding {

@@ -72,6 +72,16 @@ export function openInProcess(): SqliteDatabase {
   return databaseOf(new Database(':memory:', settings))
 }
 
+/**
+ * A database of this connection alone. What its cache cannot hold goes to a file without a name,
+ * which goes with the connection (https://sqlite.org/inmemorydb.html#temp_db).
+ */
+export function openTemporary(cacheKiB: number): SqliteDatabase {
+  const connection = new Database('', settings)
+  connection.exec(`PRAGMA journal_mode = MEMORY; PRAGMA cache_size = -${Math.trunc(cacheKiB)}`)
+  return databaseOf(connection)
+}
+
 function databaseOf(connection: DatabaseSync): SqliteDatabase {
   return {
     prepare: <Row extends object>(sql: string) => connection.prepare(sql) as unknown as SqliteStatement<Row>,

@@ -32,7 +32,7 @@ export function inspectFolder(data: string): StorageInspection {
 
 /** Reads a ledger's file, or a copy of one, which may lie where nothing can be written. */
 export function inspectLedgerFile(file: string): Pick<LedgerInspection, 'name' | 'verify'> {
-  return { name: file, verify: async (trust) => verifyLedgerFile(file, trust) }
+  return { name: file, verify: (trust) => verifyLedgerFile(file, trust) }
 }
 
 /** How long another process may take to create a ledger, in milliseconds. */

@@ -4,11 +4,34 @@ import type { LedgerBlock } from '../../ledger/format/block.ts'
 import { type LedgerVerification, verifyLedger } from '../../ledger/verify/verify-ledger.ts'
 import type { LedgerTrust } from '../storage.ts'
 import { openLedgerBlocks } from './ledger/stored-blocks.ts'
+import { createLedgerThread } from './ledger/threads.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
-/** @throws SetupError as `openLedgerBlocks` */
-export function verifyLedgerFile(file: string, { onProgress, ...trust }: LedgerTrust): LedgerVerification {
+/**
+ * Verifies a ledger's file, and then the sums of usage beside it. Those are summed up once more in
+ * a thread of their own while this one verifies: it takes as long.
+ *
+ * @throws SetupError as `openLedgerBlocks`; Fault `ledger_unavailable` for sums that cannot be read
+ */
+export async function verifyLedgerFile(file: string, trust: LedgerTrust): Promise<LedgerVerification> {
   if (!existsSync(file)) throw new SetupError('data_missing', `${file}: there is no such file`)
+  const stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+  const thread = createLedgerThread({ role: 'usage-check', file, stop })
+  const usage = thread.ask('checkUsage', undefined)
+  // Its failure counts only where the records are in order.
+  usage.catch(() => undefined)
+  try {
+    const result = verifyRecords(file, trust)
+    if (result.firstBroken !== undefined) return result
+    const { finding, notes } = await usage
+    return { ...result, firstBroken: finding, notes: [...result.notes, ...notes] }
+  } finally {
+    Atomics.store(new Int32Array(stop), 0, 1)
+    await thread.close({ now: 0 }).catch(() => undefined)
+  }
+}
+
+function verifyRecords(file: string, { onProgress, ...trust }: LedgerTrust): LedgerVerification {
   const ledger = openLedgerBlocks(file)
   const blocks = onProgress === undefined ? ledger.blocks : () => withProgress(ledger.blocks(), onProgress)
   try {

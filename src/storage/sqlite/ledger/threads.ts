@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
 import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
+import type { CheckedUsage } from './usage/check-usage.ts'
 import type { HeldRows } from './usage/held-usage.ts'
 
 /** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
@@ -16,7 +17,7 @@ export interface LedgerRetention {
 }
 
 /** What a thread is started with; its role decides which calls it answers. */
-export type LedgerThreadData = WriterData | MaintenanceData | ReaderData
+export type LedgerThreadData = WriterData | MaintenanceData | ReaderData | UsageCheckData
 
 export interface WriterData {
   readonly role: 'writer'
@@ -38,6 +39,13 @@ export interface MaintenanceData {
 export interface ReaderData {
   readonly role: 'reader'
   readonly file: string
+}
+
+export interface UsageCheckData {
+  readonly role: 'usage-check'
+  readonly file: string
+  /** Four bytes: not 0 once the answer is not wanted any more. */
+  readonly stop: SharedArrayBuffer
 }
 
 /** What a writer has committed. */
@@ -78,6 +86,7 @@ export interface LedgerThreadCalls {
   /** What maintenance holds of usage that a query asks for. */
   readonly heldUsage: (call: UsageQuery) => HeldRows | undefined
   readonly usage: (call: UsageCall) => readonly UsageRow[]
+  readonly checkUsage: () => CheckedUsage
   /** Ends the thread's work; a writer ends its stream. */
   readonly close: (call: Timed) => Committed | undefined
 }

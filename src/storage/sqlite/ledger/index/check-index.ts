@@ -4,7 +4,8 @@ import { formatPosition } from '../../../../ledger/format/position.ts'
 import type { LedgerFinding } from '../../../../ledger/verify/finding.ts'
 import type { LedgerIndexCheck } from '../../../../ledger/verify/verify-ledger.ts'
 import type { SqliteDatabase } from '../../database.ts'
-import { hasLedgerSchema } from './check-schema.ts'
+import { hasSchema } from '../check-schema.ts'
+import { ledgerSchema } from '../ledger-schema.ts'
 import { indexedTexts, indexedUntil, segmentRowsMax } from './postings.ts'
 import { type PostingCells, SegmentTerms } from './segment-terms.ts'
 
@@ -24,7 +25,7 @@ interface IndexSegment {
  * harmless: queries look at the records. One segment is in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
-  if (!hasLedgerSchema(database)) return otherTables
+  if (!hasSchema(database, ledgerSchema)) return otherTables
   const border = indexedUntil(database)
   const nextUntil = database.prepare<{ until: number | null }>(
     'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',

@@ -13,7 +13,7 @@ import { createUsageWriter, usageWidths } from './usage-table.ts'
  * records itself.
  */
 export const groupsMax = 32_768
-const recordsMax = 131_072
+export const recordsMax = 131_072
 /** Most per statement: each has a cost of its own, and a long one keeps blocks in memory. */
 const blocksAtOnce = 64
 
@@ -53,13 +53,17 @@ export function isFull({ records, groups }: HeldUsage): boolean {
   return records >= recordsMax || groups.all.length >= groupsMax
 }
 
-/** Sums up the next few blocks; false without one. */
-export function addBlocks(held: HeldUsage, ledger: SqliteDatabase): boolean {
+/** Sums up the next few blocks, up to one that is the last; false without one. */
+export function addBlocks(
+  held: HeldUsage,
+  ledger: SqliteDatabase,
+  until: number = Number.MAX_SAFE_INTEGER,
+): boolean {
   const { groups } = held
   const next = ledger.prepareCells<StoredBlock>(
-    `SELECT id, count, body FROM block WHERE id > ? ORDER BY id LIMIT ${blocksAtOnce}`,
+    `SELECT id, count, body FROM block WHERE id > ? AND id <= ? ORDER BY id LIMIT ${blocksAtOnce}`,
   )
-  const blocks = next.all(held.filled.block)
+  const blocks = next.all(held.filled.block, until)
   for (const [id, count, body] of blocks) {
     forUsageEntries(body, (entry) => groups.add(entry, id))
     held.records += count

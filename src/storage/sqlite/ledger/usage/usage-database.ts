@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { SqliteDatabase } from '../../database.ts'
-import { openDatabase, openDatabaseToRead } from '../../driver.ts'
+import { openDatabase, openDatabaseToRead, openTemporary } from '../../driver.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../../prepare-database.ts'
 import { setupErrorOf } from '../../sqlite-error.ts'
 import { inTransaction } from '../../transaction.ts'
@@ -17,7 +17,7 @@ const applicationId = 0x4d577573
  * `bucket` has each hour and day (its width, milliseconds) with records, and which blocks they are
  * in. In `usage` a text that is null is ''. `name` has the routes and models that have rows.
  */
-const schema = `
+export const usageSchema = `
 CREATE TABLE usage (
   width INTEGER NOT NULL,
   bucket INTEGER NOT NULL,
@@ -72,7 +72,7 @@ export function openUsageDatabase(ledgerFile: string, busyTimeoutMs: number): Sq
   try {
     if (checkVersion(database, file, kind) === 0) {
       useWriteAheadLog(database, file, performance.now() + busyTimeoutMs)
-      takeSteps(database, file, kind, [schema])
+      takeSteps(database, file, kind, [usageSchema])
     }
     // A power cut loses nothing that cannot be done again: see `makeDurable`.
     database.exec('PRAGMA synchronous = NORMAL')
@@ -83,11 +83,15 @@ export function openUsageDatabase(ledgerFile: string, busyTimeoutMs: number): Sq
   }
 }
 
-/** Opens the roll-up of a ledger to read it; undefined where none was made yet. */
-export function openUsageDatabaseToRead(ledgerFile: string): SqliteDatabase | undefined {
+/**
+ * Opens the roll-up of a ledger to read it; undefined where none was made yet.
+ *
+ * @param isAlone whether it has neither writers nor a log, so that not even a lock file is needed
+ */
+export function openUsageDatabaseToRead(ledgerFile: string, isAlone = false): SqliteDatabase | undefined {
   const file = usageFileOf(ledgerFile)
   if (!existsSync(file)) return undefined
-  const database = openDatabaseToRead(file, { isAlone: false })
+  const database = openDatabaseToRead(file, { isAlone })
   try {
     if (checkVersion(database, file, kind) === kind.knownVersion) return database
     // Another process is making it.
@@ -99,6 +103,21 @@ export function openUsageDatabaseToRead(ledgerFile: string): SqliteDatabase | un
   }
 }
 
+/**
+ * An empty roll-up of this connection alone, with the routes and models that another has rows of:
+ * which names those are, records decided that may be dropped by now.
+ */
+export function createTemporaryUsage(other: SqliteDatabase, cacheKiB: number): SqliteDatabase {
+  const database = openTemporary(cacheKiB)
+  database.exec(usageSchema)
+  const learn = database.prepare('INSERT INTO name VALUES (?, ?)')
+  const names = other.prepareCells<readonly [kind: string, text: string]>('SELECT kind, text FROM name')
+  inTransaction(database, () => {
+    for (const name of names.all()) learn.run(...name)
+  })
+  return database
+}
+
 /** Up to where a roll-up goes: the last block that it counts, 0 for none, and its chain hash. */
 export interface Filled {
   readonly block: number
@@ -106,7 +125,7 @@ export interface Filled {
 }
 
 export function readFilled(usage: SqliteDatabase): Filled {
-  const filled = usage.prepare<Filled>('SELECT block, hash FROM filled').get()
+  const filled = usage.prepare<Filled>('SELECT block, hash FROM filled WHERE only = 1').get()
   if (filled === undefined) throw new RangeError('usage: the file is damaged; remove it')
   return filled
 }

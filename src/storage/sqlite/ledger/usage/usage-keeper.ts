@@ -1,7 +1,7 @@
 import type { UsageQuery } from '../../../../ledger/ledger.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 import { type WatchedFiles, watchFiles } from '../../watched-files.ts'
-import { addBlocks, beginUsage, type HeldUsage, isFull, isOf, writeUsage } from './fill-usage.ts'
+import { addBlocks, beginUsage, type HeldUsage, isFull, isOf, oldestBlock, writeUsage } from './fill-usage.ts'
 import { type HeldRows, heldRowsOf } from './held-usage.ts'
 import { makeDurable, openUsageDatabase, readFilled, usageFileOf } from './usage-database.ts'
 import { dropOldUsage } from './usage-table.ts'
@@ -88,9 +88,9 @@ export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKee
     },
     dropOld(ledger, now) {
       if (keepMs === undefined) return
-      const oldest = readValue(ledger, 'SELECT min_at FROM block ORDER BY id LIMIT 1')
+      const begin = readValue(ledger, 'SELECT min_at FROM block ORDER BY id LIMIT 1')
       // A clock that had leapt ahead may have written the oldest record.
-      dropOldUsage(use(), Math.min(Number(oldest ?? now), now) - keepMs)
+      dropOldUsage(use(), Math.min(Number(begin ?? now), now) - keepMs, oldestBlock(ledger))
     },
     held: (query) => (held === undefined ? undefined : heldRowsOf(held, query)),
     close() {

@@ -6,7 +6,7 @@ import {
   createUsageCounts,
   type UsageCounts,
 } from '../../../../ledger/query/usage-counts.ts'
-import { readValue, type SqliteDatabase } from '../../database.ts'
+import type { SqliteDatabase } from '../../database.ts'
 
 /** Usage is kept by hour and by day (milliseconds), so that a sum of months reads few rows. */
 export const usageWidths = [3_600_000, 86_400_000] as const
@@ -18,7 +18,7 @@ const namesMax = 500
  * And all routes and models of a key, in an hour or a day, beyond so many rows. A key has one
  * owner, unless an administrator changes it: with the number of keys, rows have a bound.
  */
-const rowsOfKeyMax = 1_000
+export const rowsOfKeyMax = 1_000
 const other = 'other'
 
 /** Usage of one subject in one hour. */
@@ -38,9 +38,15 @@ export type CountCells = readonly [
   measures: string,
   latencies: string,
 ]
-type RowCells = readonly [keyId: string, owner: string, route: string, model: string, ...counts: CountCells]
+export type RowCells = readonly [
+  keyId: string,
+  owner: string,
+  route: string,
+  model: string,
+  ...counts: CountCells,
+]
 
-const countColumns = 'requests, admitted, operational, last_used_at, refused, measures, latencies'
+export const countColumns = 'requests, admitted, operational, last_used_at, refused, measures, latencies'
 
 /** Adds to what is stored of the hour and its day, within a transaction of the caller's. */
 export function createUsageWriter(usage: SqliteDatabase): (group: UsageGroupCounts) => void {
@@ -149,15 +155,21 @@ export function addUsage(
 }
 
 /**
- * Removes the oldest hour and the oldest day that are over before a moment, if there are any: rows
- * are kept longer than the records, but not for ever.
+ * Removes the oldest hour and the oldest day that are over before a moment and have no record any
+ * more, if there are any: rows are kept longer than the records, but not for ever.
+ *
+ * @param oldest the ledger's oldest block: behind a clock that was set back are later records of
+ *   earlier hours
  */
-export function dropOldUsage(usage: SqliteDatabase, before: number): void {
+export function dropOldUsage(usage: SqliteDatabase, before: number, oldest: number): void {
+  const find = usage.prepareCells<readonly [number | null]>(
+    'SELECT min(bucket) FROM bucket WHERE width = ? AND bucket <= ? AND last_block < ?',
+  )
   for (const width of usageWidths) {
-    const oldest = readValue(usage, `SELECT min(bucket) FROM bucket WHERE width = ${width}`)
-    if (typeof oldest !== 'number' || oldest + width > before) continue
+    const [bucket = null] = find.get(width, before - width, oldest) ?? []
+    if (bucket === null) continue
     for (const table of ['usage', 'bucket'])
-      usage.prepare(`DELETE FROM ${table} WHERE width = ? AND bucket = ?`).run(width, oldest)
+      usage.prepare(`DELETE FROM ${table} WHERE width = ? AND bucket = ?`).run(width, bucket)
   }
 }
 
@@ -192,6 +204,6 @@ function textOf(sums: ReadonlyMap<string, number>): string {
   return JSON.stringify([...sums]).slice(1, -1)
 }
 
-function pairsOf(text: string): readonly (readonly [name: string, amount: number])[] {
+export function pairsOf(text: string): readonly (readonly [name: string, amount: number])[] {
   return text === '' ? [] : JSON.parse(`[${text}]`)
 }
