@@ -48,7 +48,7 @@ function isListed(entries: readonly string[], asked: string, at: string): boolea
     const steps = at.slice(prefix.length).split('/')
     return (
       steps.every((step) => step !== '' && step !== '.' && step !== '..') &&
-      !/[%\\]/.test(at.slice(prefix.length))
+      !/[%\\;]/.test(at.slice(prefix.length))
     )
   })
 }
@@ -84,6 +84,11 @@ describe('public paths', () => {
       '\\',
       '..\\',
       'a\\..\\b',
+      // Servlet containers drop what follows a semicolon, and then walk up.
+      '..;',
+      '..;v=1',
+      ';',
+      'a;b',
     )
     const plain = array(stringMatching(/^[a-z]{1,5}$/), { maxLength: 3 })
     fc.assert(

@@ -73,7 +73,7 @@ function parsePublicPath(entry: unknown): PublicPath | undefined {
 }
 
 /** What a server or a router may resolve to another path than the listed one. */
-const unsettled = /\/\.{0,2}(?:\/|$)|%|\\/
+const unsettled = /\/\.{0,2}(?:\/|$)|[%\\;]/
 
 function matches({ method, path: named, isPrefix }: PublicPath, sent: string, path: string): boolean {
   const wanted = sent === 'HEAD' && method === 'GET' ? 'GET' : sent

@@ -95,6 +95,25 @@ export function isLabel(text: string): boolean {
   return visible.test(text) && text.length <= labelLengthMax && !unprintable.test(text)
 }
 
+/**
+ * Characters that are not seen or turn the reading order, and spaces other than the plain one: two
+ * owners would look alike, and the limits and jobs of one be taken for the other's (Unicode
+ * Technical Report 36, §2).
+ */
+const hidden = /[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cf}]|(?! )\p{Zs}/u
+
+/**
+ * Faults of an owner that is named for the first time. Keys that have an owner keep it, whatever it
+ * looks like: it was taken before.
+ */
+export function namedOwnerErrors(owner: string | undefined): readonly InputError[] {
+  if (owner === undefined || !isLabel(owner)) return []
+  const isPlain = !hidden.test(owner) && owner === owner.normalize('NFC') && owner === owner.trim()
+  if (isPlain) return []
+  const msg = 'expected no character that is not seen, no space around, and NFC: it looks like another owner'
+  return [fault(['owner'], msg, 'look_alike')]
+}
+
 function labelErrors(field: string, text: string): readonly InputError[] {
   if (isLabel(text)) return []
   return [fault([field], `expected 1 to ${labelLengthMax} printable characters`, 'label')]

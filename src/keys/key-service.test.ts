@@ -41,6 +41,38 @@ describe('create', () => {
     expect(stored).not.toContain(hash('sha256', text, 'hex').slice(0, 16))
   })
 
+  test.each([
+    ['a zero-width space', 'ac\u200bme'],
+    ['a zero-width joiner', 'acme\u200d'],
+    ['an Arabic letter mark', 'acme\u061c'],
+    ['a word joiner', '\u2060acme'],
+    ['a soft hyphen', 'ac\u00adme'],
+    ['a Hangul filler', 'acme\u3164'],
+    ['a variation selector', 'acme\ufe0f'],
+    ['a tag', 'acme\u{e0041}'],
+    ['a letter and its mark apart', 'cafe\u0301'],
+    ['a no-break space', 'acme\u00a0inc'],
+    ['a space behind it', 'acme '],
+  ])('refuses an owner with %s, at every door; who has one keeps it', async (_what, owner) => {
+    const ward = await openTestWard()
+    const refusal = { code: 'input_invalid', errors: [{ loc: ['body', 'owner'], type: 'look_alike' }] }
+    await expect(ward.keys.create({ name: 'a', owner })).rejects.toMatchObject(refusal)
+    const { record } = await ward.keys.create({ name: 'a', owner: 'acme' })
+    await expect(ward.keys.update(record.id, { owner })).rejects.toMatchObject(refusal)
+    const sha256 = hash('sha256', 'key of another system')
+    await expect(ward.keys.import([{ name: 'a', owner, sha256 }])).rejects.toMatchObject({
+      errors: [{ type: 'look_alike' }],
+    })
+    await ward.store.replaceKey({ ...record, owner, version: record.version + 1 })
+    expect(await ward.keys.update(record.id, { name: 'b', owner })).toMatchObject({ name: 'b', owner })
+  })
+
+  test('takes an owner in any script', async () => {
+    const ward = await openTestWard()
+    for (const owner of ['acme inc', 'café', '株式会社', 'Ærø–42', 'שלום', 'नमस्ते'])
+      expect((await ward.keys.create({ name: 'a', owner })).record.owner).toBe(owner)
+  })
+
   test('names every fault of the fields at once, by place, and adds nothing', async () => {
     const ward = await openTestWard()
     const faulty = ward.keys.create({

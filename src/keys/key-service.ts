@@ -1,5 +1,5 @@
 import { Fault } from '../core/fault.ts'
-import { Refusal } from '../core/refusal.ts'
+import { type InputError, Refusal } from '../core/refusal.ts'
 import { durationForms, durationMsMax, parseDuration } from '../core/time.ts'
 import { withoutUndefined } from '../core/without-undefined.ts'
 import { createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
@@ -13,6 +13,7 @@ import {
   type KeyFields,
   keyFieldErrors,
   labelLengthMax,
+  namedOwnerErrors,
   refuseErrors,
   unknownFieldErrors,
 } from './key-fields.ts'
@@ -140,10 +141,9 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
       const { times, errors } = readKeyTimes(fields, clock())
       return change('key.updated', id, (record) => {
         refuseRevoked(record)
-        const { notBefore, expiresAt } = record
-        const changed = { ...record, ...withoutUndefined(fields), notBefore, expiresAt, ...times }
-        refuseErrors([...unknownFieldErrors(fields), ...keyFieldErrors(changed), ...errors], ['body'])
-        return { ...changed, limits: changed.limits && shortenLimits(changed.limits) }
+        const { changed, faults } = changeFields(record, fields, times)
+        refuseErrors([...faults, ...errors], ['body'])
+        return changed
       })
     },
     disable: (id) =>
@@ -167,6 +167,21 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
         record.revokedAt === null ? { ...record, revokedAt: clock(), revokedReason: reason ?? null } : record,
       )
     },
+  }
+}
+
+/** The record with these fields, and every fault of them. An owner that stays is not looked at. */
+function changeFields(
+  record: KeyRecord,
+  fields: Partial<KeyFields>,
+  times: Partial<Pick<KeyRecord, 'notBefore' | 'expiresAt'>>,
+): { readonly changed: KeyRecord; readonly faults: readonly InputError[] } {
+  const { notBefore, expiresAt } = record
+  const changed = { ...record, ...withoutUndefined(fields), notBefore, expiresAt, ...times }
+  const owner = changed.owner === record.owner ? undefined : changed.owner
+  return {
+    changed: { ...changed, limits: changed.limits && shortenLimits(changed.limits) },
+    faults: [...unknownFieldErrors(fields), ...keyFieldErrors(changed), ...namedOwnerErrors(owner)],
   }
 }
 

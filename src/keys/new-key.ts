@@ -6,7 +6,7 @@ import type { InputError } from '../core/refusal.ts'
 import { defaultScope } from '../core/scope.ts'
 import { shortenLimits } from '../limits/limit-setting.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import { type KeyFields, keyFieldErrors, unknownFieldErrors } from './key-fields.ts'
+import { type KeyFields, keyFieldErrors, namedOwnerErrors, unknownFieldErrors } from './key-fields.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from './key-text.ts'
 import { readKeyTimes } from './key-times.ts'
@@ -81,7 +81,13 @@ export function newKeyRecord(
   const unknown = unknownFieldErrors(key, imported ? ['environment', 'sha256'] : ['environment'])
   return {
     record,
-    errors: [...unknown, ...environmentErrors(record), ...keyFieldErrors(record, issuedAt), ...errors],
+    errors: [
+      ...unknown,
+      ...environmentErrors(record),
+      ...keyFieldErrors(record, issuedAt),
+      ...namedOwnerErrors(key.owner),
+      ...errors,
+    ],
   }
 }
 

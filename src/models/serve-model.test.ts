@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { Fault } from '../core/fault.ts'
 import type { Model, ModelCall } from './model.ts'
@@ -121,10 +122,11 @@ describe('callModel', () => {
     )
   })
 
-  test('what the model threw is the cause, for the log', async () => {
-    const cause = new Error('boom')
-    const model = modelOf(() => Promise.reject(cause))
-    const call = async () => callModel(model, ['a'], { deadlineMs: 1_000, isOutput })
-    await expect(call()).rejects.toMatchObject({ cause })
+  test('what the model threw is the cause, for the log, without a message that may hold the input', async () => {
+    const model = modelOf(([input = '']) => JSON.parse(input))
+    const call = async () => callModel(model, ['my diagnosis'], { deadlineMs: 1_000, isOutput })
+    const thrown = await call().catch((error: unknown) => error)
+    expect(thrown).toMatchObject({ cause: { message: expect.stringMatching(/^SyntaxError; /) } })
+    expect(inspect(thrown)).not.toContain('diagnosis')
   })
 })

@@ -6,6 +6,7 @@ import { declarationOf } from './check-model.ts'
 import { inputRefusalOf } from './input-refusal.ts'
 import { isJsonValue } from './json-value.ts'
 import type { Model, ModelCall, PredictOptions, ServedModel } from './model.ts'
+import { withoutMessage } from './without-message.ts'
 
 type Outputs = readonly unknown[]
 
@@ -152,7 +153,10 @@ export function callModel<Input, Output>(
 
 function modelFault({ name }: Model<never, unknown>, thrown: unknown): Error {
   if (thrown instanceof Fault) return thrown
-  return inputRefusalOf(thrown) ?? new Fault('model_failed', `model ${name} failed`, { cause: thrown })
+  return (
+    inputRefusalOf(thrown) ??
+    new Fault('model_failed', `model ${name} failed`, { cause: withoutMessage(thrown) })
+  )
 }
 
 function checkOutputs<Input, Output>(
@@ -166,7 +170,7 @@ function checkOutputs<Input, Output>(
     if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
   } catch (cause) {
     // Looking at an output may run the model's own code, such as a getter.
-    throw new Fault('model_failed', message, { cause })
+    throw new Fault('model_failed', message, { cause: withoutMessage(cause) })
   }
   throw new Fault('model_failed', message)
 }

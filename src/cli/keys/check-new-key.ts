@@ -1,4 +1,4 @@
-import { keyFieldErrors, refuseErrors } from '../../keys/key-fields.ts'
+import { keyFieldErrors, namedOwnerErrors, refuseErrors } from '../../keys/key-fields.ts'
 import { readKeyTimes } from '../../keys/key-times.ts'
 import type { NewKey } from '../../keys/new-key.ts'
 
@@ -16,5 +16,5 @@ export function checkNewKey(key: NewKey, now: number): void {
   // A key without an owner is its own, and an id is an owner's name.
   const owner = key.owner ?? 'itself'
   const fields = { name, owner, scopes, metadata, addresses, limits, notBefore, expiresAt }
-  refuseErrors([...keyFieldErrors(fields), ...errors], ['key'])
+  refuseErrors([...keyFieldErrors(fields), ...namedOwnerErrors(key.owner), ...errors], ['key'])
 }

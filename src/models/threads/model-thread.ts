@@ -8,6 +8,7 @@ import { importModel } from '../import-model.ts'
 import { inputRefusalOf } from '../input-refusal.ts'
 import { isJsonValue } from '../json-value.ts'
 import type { Model, ModelCall } from '../model.ts'
+import { withoutMessage } from '../without-message.ts'
 import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
 
 let loading: Promise<Model<unknown>> | undefined
@@ -77,12 +78,8 @@ function failureOf(thrown: unknown): ThreadAnswer {
   const refusal = inputRefusalOf(thrown)
   if (refusal !== undefined) return { outcome: 'refused', detail: refusal.message, errors: errorsOf(refusal) }
   if (thrown instanceof SetupError) return { outcome: 'unreadable', message: thrown.message }
-  const stack = thrown instanceof Error ? thrown.stack : undefined
-  return {
-    outcome: 'failed',
-    message: messageOf(thrown),
-    stack: stack === undefined ? undefined : String(stack),
-  }
+  const { message, stack } = withoutMessage(thrown)
+  return { outcome: 'failed', message, stack }
 }
 
 /** As data that can cross: whatever a user put there is written out and read again. */

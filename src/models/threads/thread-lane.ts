@@ -5,6 +5,7 @@ import { threadMissingOf } from '../../core/thread-missing.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
+import { withoutMessage } from '../without-message.ts'
 import type { BatchLane, BatchRun } from './batch-lane.ts'
 import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
 import { createThreadPool, type ThreadPool } from './thread-pool.ts'
@@ -70,12 +71,14 @@ export class ThreadLane implements BatchLane {
       answer: running.then(
         (answer) => outputsOf(answer),
         (cause) => {
-          throw new Fault('model_failed', `${this.#options.file}: the thread died`, { cause })
+          throw new Fault('model_failed', `${this.#options.file}: the thread died`, {
+            cause: withoutMessage(cause),
+          })
         },
       ),
       free: running.then(
         () => {},
-        (cause) => this.#recover(cause),
+        (cause) => this.#recover(withoutMessage(cause)),
       ),
       abort: (leftMs) => {
         const graceMs = leftMs + this.#options.graceMs

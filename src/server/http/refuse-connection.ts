@@ -20,18 +20,31 @@ const refused = new WeakSet<Duplex>()
 
 /**
  * Answers what never became a request, because the HTTP parser refused it, with a problem; then
- * closes the connection.
+ * closes the connection. Requests that came before it on the connection are answered first (RFC
+ * 9112 §9.3.2): a client takes the first answer for that of its first request.
  */
 export function refuseConnection(error: { readonly code?: string }, socket: Duplex): void {
   // What still comes in after the refusal fails to parse again.
   if (refused.has(socket)) return
   refused.add(socket)
-  // A second head in the middle of an answer would be read as part of it.
-  if (error.code === 'ECONNRESET' || !socket.writable || currentAnswer(socket)?.headersSent === true) {
-    socket.destroy()
+  if (error.code === 'ECONNRESET') socket.destroy()
+  else refuseInTurn(new Refusal(codes[error.code ?? ''] ?? 'request_malformed'), socket)
+}
+
+function refuseInTurn(refusal: Refusal, socket: Duplex): void {
+  const answer = currentAnswer(socket)
+  if (answer?.req.complete === true && socket.writable) {
+    // Node hands the connection to the next answer once this one is done with.
+    answer.once('close', () => setImmediate(refuseInTurn, refusal, socket))
     return
   }
-  socket.end(formatAnswer(new Refusal(codes[error.code ?? ''] ?? 'request_malformed')))
+  // A second head in the middle of an answer would be read as part of it.
+  if (!socket.writable || answer?.headersSent === true) socket.destroy()
+  else endWith(refusal, socket)
+}
+
+function endWith(refusal: Refusal, socket: Duplex): void {
+  socket.end(formatAnswer(refusal))
   // Cutting it now would reset the connection, and a client busy sending would lose the answer (RFC
   // 9112 §9.6).
   const cut = setTimeout(() => socket.destroy(), lingerMs)
