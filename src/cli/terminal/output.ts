@@ -1,3 +1,4 @@
+import { replaceKeys } from '../../core/key-shape.ts'
 import { CliError, OutputClosed } from '../cli-error.ts'
 
 // Each write reports its own failure to its caller; without a listener Node would end the process
@@ -26,9 +27,12 @@ export function printJson(value: unknown): Promise<void> {
   return printLine(JSON.stringify(value))
 }
 
-/** What people should know and scripts need not read goes to standard error. */
+/**
+ * What people should know and scripts need not read goes to standard error, without keys: one may
+ * have been typed in the place of a name or an owner.
+ */
 export function tell(text: string): void {
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${replaceKeys(text, (known) => `${known}_…`)}\n`)
 }
 
 function outputErrorOf(error: Error): Error {

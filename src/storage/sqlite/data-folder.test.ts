@@ -29,6 +29,24 @@ test('a new folder is made with mode 0700, and all that is put in it has 0600', 
   lock.release()
 })
 
+test.each(['pepper', 'modelward.db', 'ledger.db-wal', 'jobs.db'])(
+  'a link in the place of %s is not followed, wherever it leads; the folder may be one',
+  (name) => {
+    const above = createTemporaryFolder()
+    const path = join(above, 'data')
+    openDataFolder(path, { create: true })
+    const link = join(above, 'link')
+    symlinkSync(path, link)
+    expect(openDataFolder(link, { create: false }).path).toBe(link)
+    symlinkSync(join(above, 'elsewhere'), join(path, 'node_modules'))
+    expect(openDataFolder(path, { create: false }).path).toBe(path)
+    symlinkSync(join(above, 'elsewhere'), join(path, name))
+    expect(() => openDataFolder(path, { create: true })).toThrow(`${join(path, name)}: is a symbolic link`)
+    writeFileSync(join(above, 'elsewhere'), 'of another program')
+    expect(() => openDataFolder(link, { create: false })).toThrow(/links in the data folder are not followed/)
+  },
+)
+
 test('an empty folder that others may enter is closed to them, and so is one that holds our database', async () => {
   const path = join(createTemporaryFolder(), 'data')
   mkdirSync(path)

@@ -68,6 +68,7 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
     const found = statFolder(folder)
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
     closeToOthers(folder, found)
+    refuseLinks(folder)
   } catch (error) {
     throw setupErrorOf(error, folder)
   }
@@ -103,6 +104,24 @@ function createFolder(folder: string): void {
       cause: error,
     })
   }
+}
+
+/** What this program puts in the folder; anything else there is not touched. */
+const ours =
+  /^(?:[a-z-]+\.db(?:-.*)?|pepper|signing-key|server\.lock|holder\.json|first-keys\.json|control\.sock)$/
+
+/**
+ * A link in the place of a file may lead to a file of another program, or of another deployment. The folder
+ * itself may be a link, and a file may be mounted: neither is decided by what stands in the folder.
+ */
+function refuseLinks(folder: string): void {
+  const entries = readdirSync(folder, { withFileTypes: true })
+  const link = entries.find((entry) => entry.isSymbolicLink() && ours.test(entry.name))
+  if (link === undefined) return
+  throw new SetupError(
+    'config_invalid',
+    `${join(folder, link.name)}: is a symbolic link, and links in the data folder are not followed; put the file itself there, or name a pepper elsewhere by MODELWARD_PEPPER_FILE`,
+  )
 }
 
 function statFolder(folder: string): Stats {
