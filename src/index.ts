@@ -5,7 +5,7 @@
  */
 import './core/require-node.ts'
 
-export { Fault, type FaultCode, type FaultRow, faults } from './core/fault.ts'
+export { Fault, type FaultCode, type FaultOptions, type FaultRow, faults } from './core/fault.ts'
 export { type ProblemAnswer, problemOf } from './core/problem.ts'
 export {
   type InputError,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Sentiment } from '../src/models/sentiment/sentiment-model.ts'
+import type { Sentiment } from '../src/models/sentiment/sentiment.ts'
 import { expectedCalibrationError, measure } from './measures.ts'
 
 const sure = (sentiment: Sentiment['sentiment']): Sentiment => ({

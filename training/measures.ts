@@ -1,4 +1,4 @@
-import type { Sentiment, SentimentClass } from '../src/models/sentiment/sentiment-model.ts'
+import type { Sentiment, SentimentClass } from '../src/models/sentiment/sentiment.ts'
 import type { Label } from './read-corpus.ts'
 
 /** The measurements on one corpus; shares from 0 to 1. */

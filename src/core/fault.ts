@@ -4,7 +4,7 @@ import { type Copied, knowCopies } from './copies.ts'
 export interface FaultRow {
   readonly status: number
   readonly title: string
-  /** All that the client sees; what happened is only in the log. */
+  /** What the client sees; what happened is only in the log. */
   readonly detail: string
   /** Seconds after which to try again; null if that makes no sense. */
   readonly retryAfterSeconds: number | null
@@ -34,8 +34,18 @@ export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
 }
 
+/** What a fault may say beside its message. */
+export interface FaultOptions extends ErrorOptions {
+  /**
+   * A sentence for the client in place of the table's. Only where the same request would fail in
+   * the same way again, such as at a bound, which it names: a job is not retried then.
+   */
+  readonly detail?: string
+}
+
 /**
- * Something broke. Message and cause are for the log; the client gets the table's fixed sentence.
+ * Something broke. Message and cause are for the log; the client gets the table's fixed sentence,
+ * or the fault's own `detail`.
  */
 export class Fault extends Error {
   static {
@@ -44,19 +54,22 @@ export class Fault extends Error {
 
   readonly code: FaultCode
   readonly status: number
+  declare readonly detail?: string
 
-  constructor(code: FaultCode, message: string, options?: ErrorOptions) {
+  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, options)
     this.name = 'Fault'
     this.code = code
     this.status = faults[code].status
+    if (options.detail !== undefined) this.detail = options.detail
   }
 }
 
 /** Whether a fault may have these properties. */
-function couldFail({ message, code, status }: Copied): boolean {
+function couldFail({ message, code, status, detail = '' }: Copied): boolean {
   return (
     typeof message === 'string' &&
+    typeof detail === 'string' &&
     typeof code === 'string' &&
     Object.hasOwn(faults, code) &&
     status === faults[code as FaultCode].status

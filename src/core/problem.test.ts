@@ -28,6 +28,12 @@ test.each(Object.keys(faults) as FaultCode[])(
   },
 )
 
+test('a fault may have a sentence of its own for the client, beside its message', () => {
+  const fault = new Fault('model_failed', 'password=hunter2', { detail: 'Too large.' })
+  expect(problemOf(fault, 'r1').body).toMatchObject({ status: 502, detail: 'Too large.' })
+  expect(JSON.stringify(problemOf(fault, 'r1'))).not.toContain('hunter2')
+})
+
 test('a 503 says when to come back', () => {
   expect(problemOf(new Fault('store_unavailable', 'gone'), 'r1').headers['retry-after']).toBe('1')
 })

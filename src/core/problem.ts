@@ -9,10 +9,12 @@ export interface ProblemAnswer {
   readonly body: Problem
 }
 
-/**
- * The answer to a refusal or a fault. A fault's message is not in it: the client reads a fixed
- * sentence.
- */
+/** What the client reads of a fault: never its message. */
+export function sentenceOf({ code, detail }: Fault): string {
+  return detail ?? faults[code].detail
+}
+
+/** The answer to a refusal or a fault. A fault's message is not in it. */
 export function problemOf(thrown: Refusal | Fault, requestId: string): ProblemAnswer {
   const { code, status } = thrown
   const isRefusal = thrown instanceof Refusal
@@ -20,7 +22,7 @@ export function problemOf(thrown: Refusal | Fault, requestId: string): ProblemAn
     code,
     title: isRefusal ? refusals[thrown.code].title : faults[thrown.code].title,
     status,
-    detail: isRefusal ? thrown.message : faults[thrown.code].detail,
+    detail: isRefusal ? thrown.message : sentenceOf(thrown),
     errors: isRefusal ? thrown.errors : undefined,
     request_id: requestId,
   })

@@ -1,5 +1,6 @@
 import { processScheduler, type Scheduler, stayAlive } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
+import { answerBytesMax } from '../core/written-json.ts'
 import { createAnswerSeal } from '../idempotency/answer-seal.ts'
 import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
 import { createRunOnce } from '../idempotency/run-once.ts'
@@ -153,7 +154,7 @@ function createDeps(options: JobServiceOptions): Deps {
     retryDelay,
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
-    resultBytesMax: options.resultBytesMax ?? 16 * 1_048_576,
+    resultBytesMax: options.resultBytesMax ?? answerBytesMax,
     isAccepted: async (id: string) => (await accepting.get(id)) ?? true,
     usedBy: usages.used,
   }

@@ -2,11 +2,13 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
 import { SetupError } from '../core/setup-error.ts'
+import { answerBytesMax as defaultAnswerBytesMax } from '../core/written-json.ts'
 import { createTelemetry, noTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
 import type { Model, ServedModel } from './model.ts'
 import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
-import { isSentiment, loadSentimentModel } from './sentiment/sentiment-model.ts'
+import { isSentiment } from './sentiment/sentiment.ts'
+import { loadSentimentModel } from './sentiment/sentiment-model.ts'
 
 /** Models that are loaded and ready, by name. The first is the default. */
 export interface ModelRuntime {
@@ -40,6 +42,11 @@ export interface ModelRuntimeOptions {
   readonly waitingMax?: number
   /** Longest that a model may take to load and warm up. @default 120,000 ms */
   readonly loadMs?: number
+  /**
+   * Longest answer to one call, in bytes of JSON; a longer one is `model_failed`.
+   * @default 16 MiB
+   */
+  readonly answerBytesMax?: number
   /** Most memory of each model thread's JavaScript heap in MiB. @default Node's own */
   readonly threadHeapMib?: number
   /**
@@ -56,6 +63,7 @@ const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
   threads: { expected: 'a number of threads, 1 to 64', accepts: isWholeFrom(1, 64) },
   waitingMax: { expected: 'a number of inputs, 1 or more', accepts: isWholeFrom(1) },
   loadMs: { expected: 'milliseconds, 1 to 3,600,000', accepts: isWholeFrom(1, 3_600_000) },
+  answerBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
   threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
   onEvent: { expected: 'a function', accepts: isFunction },
 }
@@ -109,12 +117,14 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
     deadlineMs = 5_000,
     waitingMax = 1_000,
     loadMs = 120_000,
+    answerBytesMax = defaultAnswerBytesMax,
     threads,
     threadHeapMib,
     onEvent,
   } = options
+  const inline = { deadlineMs, loadMs, answerBytesMax }
   if (source === undefined)
-    return openInline(loadSentimentModel(), { deadlineMs, loadMs, isOutput: isSentiment }, 'sentiment')
+    return openInline(loadSentimentModel(), { ...inline, isOutput: isSentiment }, 'sentiment')
   if (typeof source === 'string' || source instanceof URL) {
     const file = typeof source === 'string' ? resolve(source) : fileURLToPath(source)
     return openModelFile({
@@ -123,13 +133,14 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
       threads,
       waitingMax,
       loadMs,
+      answerBytesMax,
       graceMs,
       heapMib: threadHeapMib,
       telemetry: onEvent === undefined ? noTelemetry : createTelemetry([onEvent]),
     })
   }
   const model = checkModel(source, 'models')
-  if (model.runs === 'inline') return openInline(model, { deadlineMs, loadMs }, 'models')
+  if (model.runs === 'inline') return openInline(model, inline, 'models')
   throw new SetupError(
     'model_unreadable',
     `models: expected the path of the module of \`${model.name}\`, got the model itself; a threaded model is imported by its thread`,

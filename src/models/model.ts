@@ -104,13 +104,22 @@ export interface ServedModel {
    * answered at once, and throws at once.
    *
    * @throws Fault `model_timeout` past the deadline, `model_failed` when the model or its thread
-   *   fails, `overloaded` when too much waits; Refusal `input_invalid` where the model refuses an
-   *   input
+   *   fails or its answer is too large, `overloaded` when too much waits; Refusal `input_invalid`
+   *   where the model refuses an input
    */
   readonly predict: (
     inputs: readonly unknown[],
     options?: PredictOptions,
   ) => readonly unknown[] | Promise<readonly unknown[]>
+  /**
+   * The same as the JSON that `/predict` answers, one object per input with commas between them:
+   * the text, the output, the model's name and version. Written where the model runs; by a thread
+   * in UTF-8, which is sent as it is.
+   */
+  readonly predictJson: (
+    inputs: readonly unknown[],
+    options?: PredictOptions,
+  ) => string | Uint8Array | Promise<string | Uint8Array>
   readonly load: () => ModelLoad
 }
 

@@ -4,6 +4,7 @@ import { Fault } from '../core/fault.ts'
 import type { Model, ModelCall } from './model.ts'
 import { callModel } from './serve-model.ts'
 
+const answerBytesMax = 100
 const isOutput = (output: unknown): output is string => typeof output === 'string'
 
 function modelOf(predict: (inputs: readonly string[], call: ModelCall) => unknown): Model<string, unknown> {
@@ -21,7 +22,7 @@ async function faultOf(call: () => unknown): Promise<string> {
 
 describe('callModel', () => {
   test('gives the outputs of a model that answers at once, and of one that takes its time', async () => {
-    const options = { deadlineMs: 1_000, isOutput }
+    const options = { deadlineMs: 1_000, isOutput, answerBytesMax }
     expect(
       await callModel(
         modelOf((inputs) => inputs),
@@ -47,7 +48,7 @@ describe('callModel', () => {
       },
     ])
     const looking = (output: unknown): output is string => (output as { label: string }).label === 'a'
-    const options = { deadlineMs: 1_000, isOutput: looking }
+    const options = { deadlineMs: 1_000, isOutput: looking, answerBytesMax }
     expect(await faultOf(() => callModel(failing, ['a'], options))).toBe('model_failed')
   })
 
@@ -56,7 +57,7 @@ describe('callModel', () => {
     await callModel(
       modelOf((inputs) => inputs),
       ['a'],
-      { deadlineMs: 1_000, isOutput },
+      { deadlineMs: 1_000, isOutput, answerBytesMax },
     )
     expect(timer).not.toHaveBeenCalled()
     timer.mockRestore()
@@ -68,7 +69,9 @@ describe('callModel', () => {
       signal = call.signal
       return new Promise(() => {})
     })
-    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
+    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput, answerBytesMax }))).toBe(
+      'model_timeout',
+    )
     expect(signal?.aborted).toBe(true)
   })
 
@@ -77,7 +80,9 @@ describe('callModel', () => {
       (_inputs, { signal }) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     )
-    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput }))).toBe('model_timeout')
+    expect(await faultOf(() => callModel(model, ['a'], { deadlineMs: 5, isOutput, answerBytesMax }))).toBe(
+      'model_timeout',
+    )
   })
 
   test('the signal aborts when the client goes away, and only a model that looks at it is told', async () => {
@@ -85,6 +90,7 @@ describe('callModel', () => {
     const options = {
       deadlineMs: 1_000,
       isOutput,
+      answerBytesMax,
       onClientGone: (listener: () => void) => void listeners.push(listener),
     }
     await callModel(
@@ -117,14 +123,17 @@ describe('callModel', () => {
     ['answers no list', () => 'a'],
     ['answers nothing', () => undefined],
   ])('a model that %s is model_failed', async (_what, predict) => {
-    expect(await faultOf(() => callModel(modelOf(predict), ['a'], { deadlineMs: 1_000, isOutput }))).toBe(
-      'model_failed',
-    )
+    expect(
+      await faultOf(() =>
+        callModel(modelOf(predict), ['a'], { deadlineMs: 1_000, isOutput, answerBytesMax }),
+      ),
+    ).toBe('model_failed')
   })
 
   test('what the model threw is the cause, for the log, without a message that may hold the input', async () => {
     const model = modelOf(([input = '']) => JSON.parse(input))
-    const call = async () => callModel(model, ['my diagnosis'], { deadlineMs: 1_000, isOutput })
+    const call = async () =>
+      callModel(model, ['my diagnosis'], { deadlineMs: 1_000, isOutput, answerBytesMax })
     const thrown = await call().catch((error: unknown) => error)
     expect(thrown).toMatchObject({ cause: { message: expect.stringMatching(/^SyntaxError; /) } })
     expect(inspect(thrown)).not.toContain('diagnosis')

@@ -1,11 +1,14 @@
+import type { Maybe } from '../core/after.ts'
 import { withinDeadline } from '../core/deadline.ts'
 import { Fault } from '../core/fault.ts'
 import { awaitedScheduler } from '../core/scheduler.ts'
-import { slicesOf } from '../core/slices.ts'
+import { answerTooLarge } from './answer-too-large.ts'
 import { declarationOf } from './check-model.ts'
 import { inputRefusalOf } from './input-refusal.ts'
-import { isJsonValue } from './json-value.ts'
-import type { Model, ModelCall, PredictOptions, ServedModel } from './model.ts'
+import { fitOf, type JsonFit } from './json-value.ts'
+import type { Model, ModelCall, ServedModel } from './model.ts'
+import { predictInSlices, type SliceOptions, slicedJson, slicedOutputs } from './predict-in-slices.ts'
+import { writePredictions } from './prediction.ts'
 import { withoutMessage } from './without-message.ts'
 
 type Outputs = readonly unknown[]
@@ -13,8 +16,13 @@ type Outputs = readonly unknown[]
 export interface ServeInlineOptions {
   /** For a model that names none, in milliseconds. */
   readonly deadlineMs: number
-  /** Whether an output may be written as it is. @default any JSON value */
-  readonly isOutput?: (output: unknown) => output is unknown
+  /** Longest answer to one call, in bytes of JSON. */
+  readonly answerBytesMax: number
+  /**
+   * Whether an output may be written as it is, which is known to be short then.
+   * @default any JSON value within `answerBytesMax`
+   */
+  readonly isOutput?: ((output: unknown) => boolean) | undefined
 }
 
 const idle = { waiting: 0, running: 0 } as const
@@ -26,84 +34,42 @@ const idle = { waiting: 0, running: 0 } as const
 export function serveInline<Input>(model: Model<Input, unknown>, options: ServeInlineOptions): ServedModel {
   const declared = declarationOf(model as Model<never>)
   const { name, version, runs, input, batchMax, deadlineMs = options.deadlineMs } = declared
-  const isOutput = options.isOutput ?? ((output: unknown): output is unknown => isJsonValue(output))
-  const predict = predictInSlices({ batchMax, deadlineMs }, function predictSlice(slice, sliceOptions) {
+  const { isOutput, answerBytesMax } = options
+  const bounds = { name, batchMax, deadlineMs, answerBytesMax }
+
+  function predictSlice(slice: readonly unknown[], sliceOptions: SliceOptions): Maybe<Outputs> {
     sliceOptions.signal?.throwIfAborted()
-    return callModel(model as Model<unknown, unknown>, slice, { ...sliceOptions, isOutput })
-  })
-  return { name, version, input, runs, batchMax, deadlineMs, predict, load: () => idle }
-}
+    return callModel(model as Model<unknown, unknown>, slice, { ...sliceOptions, answerBytesMax, isOutput })
+  }
 
-/** The options of one slice: `deadlineMs` is what is left of the call's deadline. */
-export type SliceOptions = PredictOptions & { readonly deadlineMs: number }
+  function writeSlice(slice: readonly unknown[], outputs: Outputs): string {
+    const json = writePredictions(declared, slice, outputs)
+    // Most are so short that their bytes need not be counted: a unit of UTF-16 takes 3 at most.
+    if (json.length * 3 > answerBytesMax && Buffer.byteLength(json) > answerBytesMax)
+      throw answerTooLarge(name, answerBytesMax)
+    return json
+  }
 
-/**
- * Makes a `predict` that passes on at most `batchMax` inputs at a time, one slice after the other
- * within one deadline; it answers at once where each slice does.
- *
- * @param predictSlice answers one slice, which is never empty
- */
-export function predictInSlices(
-  { batchMax, deadlineMs }: Pick<ServedModel, 'batchMax' | 'deadlineMs'>,
-  predictSlice: (slice: readonly unknown[], options: SliceOptions) => Outputs | Promise<Outputs>,
-): ServedModel['predict'] {
-  return function predict(inputs, callOptions = {}) {
-    const options = { ...callOptions, deadlineMs: callOptions.deadlineMs ?? deadlineMs }
-    if (inputs.length === 0) return []
-    if (inputs.length <= batchMax) return predictSlice(inputs, options)
-    const { signal, stop } = joinSignals(callOptions)
-    const dueAt = performance.now() + options.deadlineMs
-    const answer = predictEach(slicesOf(inputs, batchMax), (slice) =>
-      predictSlice(slice, {
-        ...(signal && { signal }),
-        deadlineMs: Math.max(0, dueAt - performance.now()),
-      }),
-    )
-    if (answer instanceof Promise) return answer.finally(stop)
-    stop()
-    return answer
+  return {
+    ...{ name, version, input, runs, batchMax, deadlineMs },
+    predict: predictInSlices(bounds, predictSlice, slicedOutputs),
+    predictJson: predictInSlices(
+      bounds,
+      function predictSliceJson(slice, sliceOptions) {
+        const outputs = predictSlice(slice, sliceOptions)
+        return outputs instanceof Promise
+          ? outputs.then((later) => writeSlice(slice, later))
+          : writeSlice(slice, outputs)
+      },
+      slicedJson,
+    ),
+    load: () => idle,
   }
 }
 
-function predictEach(
-  slices: Iterator<readonly unknown[], void>,
-  predictSlice: (slice: readonly unknown[]) => Outputs | Promise<Outputs>,
-): Outputs | Promise<Outputs> {
-  const outputs: unknown[] = []
-  for (let next = slices.next(); next.value !== undefined; next = slices.next()) {
-    const answer = predictSlice(next.value)
-    if (answer instanceof Promise) return finishLater(answer)
-    outputs.push(...answer)
-  }
-  return outputs
-
-  async function finishLater(first: Promise<Outputs>): Promise<Outputs> {
-    outputs.push(...(await first))
-    for (let next = slices.next(); next.value !== undefined; next = slices.next())
-      outputs.push(...(await predictSlice(next.value)))
-    return outputs
-  }
-}
-
-/** One signal for all slices: if each slice listened to the client, each would leave a listener. */
-function joinSignals({ signal, onClientGone }: PredictOptions): {
-  readonly signal: AbortSignal | undefined
-  readonly stop: () => void
-} {
-  if (onClientGone === undefined) return { signal, stop: () => {} }
-  const controller = new AbortController()
-  onClientGone(() => controller.abort(new Error('the client went away')))
-  const abort = () => controller.abort(signal?.reason)
-  if (signal?.aborted) abort()
-  signal?.addEventListener('abort', abort, { once: true })
-  return { signal: controller.signal, stop: () => signal?.removeEventListener('abort', abort) }
-}
-
-export interface CallModelOptions<Output> {
+export interface CallModelOptions extends Pick<ServeInlineOptions, 'isOutput' | 'answerBytesMax'> {
   /** How long the model may take, in milliseconds. */
   readonly deadlineMs: number
-  /** Whether an output has the shape it should have. */
-  readonly isOutput: (output: unknown) => output is Output
   /**
    * Registers a listener for the client going away. Only called for a model that looks at its
    * signal.
@@ -120,14 +86,15 @@ export interface CallModelOptions<Output> {
  * one that never looks at its signal no controller.
  *
  * @throws Fault `model_timeout` past the deadline; `model_failed` when the model throws or its
- *   answer is not one output per input, each of the right shape; Refusal `input_invalid` where the
- *   model refuses an input. Thrown at once by a model that answers at once.
+ *   answer is not one output per input, each of the right shape, and all within their bound;
+ *   Refusal `input_invalid` where the model refuses an input. Thrown at once by a model that
+ *   answers at once.
  */
-export function callModel<Input, Output>(
+export function callModel<Input>(
   model: Model<Input, unknown>,
   inputs: readonly Input[],
-  options: CallModelOptions<Output>,
-): readonly Output[] | Promise<readonly Output[]> {
+  options: CallModelOptions,
+): Maybe<Outputs> {
   const call = new RunningCall(options)
   let answer: unknown
   try {
@@ -159,20 +126,28 @@ function modelFault({ name }: Model<never, unknown>, thrown: unknown): Error {
   )
 }
 
-function checkOutputs<Input, Output>(
+function checkOutputs(
   { name }: Model<never, unknown>,
-  inputs: readonly Input[],
+  inputs: readonly unknown[],
   outputs: unknown,
-  { isOutput }: CallModelOptions<Output>,
-): readonly Output[] {
+  options: CallModelOptions,
+): Outputs {
   const message = `model ${name}: expected one output of its own shape per input`
+  let fit: JsonFit = 'not JSON'
   try {
-    if (Array.isArray(outputs) && outputs.length === inputs.length && outputs.every(isOutput)) return outputs
+    if (Array.isArray(outputs) && outputs.length === inputs.length) fit = fitOfOutputs(outputs, options)
   } catch (cause) {
     // Looking at an output may run the model's own code, such as a getter.
     throw new Fault('model_failed', message, { cause: withoutMessage(cause) })
   }
-  throw new Fault('model_failed', message)
+  if (fit === 'too large') throw answerTooLarge(name, options.answerBytesMax)
+  if (fit === 'not JSON') throw new Fault('model_failed', message)
+  return outputs as Outputs
+}
+
+function fitOfOutputs(outputs: Outputs, { isOutput, answerBytesMax }: CallModelOptions): JsonFit {
+  if (isOutput === undefined) return fitOf(outputs, answerBytesMax)
+  return outputs.every(isOutput) ? 'fits' : 'not JSON'
 }
 
 function isPromise(answer: unknown): answer is PromiseLike<unknown> {
@@ -183,9 +158,9 @@ function isPromise(answer: unknown): answer is PromiseLike<unknown> {
 class RunningCall implements ModelCall {
   #controller: AbortController | undefined
   #abortedWith: { readonly reason: unknown } | undefined
-  readonly #onClientGone: CallModelOptions<unknown>['onClientGone']
+  readonly #onClientGone: CallModelOptions['onClientGone']
 
-  constructor({ onClientGone }: Pick<CallModelOptions<unknown>, 'onClientGone'>) {
+  constructor({ onClientGone }: Pick<CallModelOptions, 'onClientGone'>) {
     this.#onClientGone = onClientGone
   }
 

@@ -21,7 +21,8 @@ export interface Order {
     | 'poll'
     | 'ignore'
     | 'date'
-    | 'proxy'
+    | 'numbers'
+    | 'getter'
     | 'none'
   readonly say?: unknown
 }
@@ -95,8 +96,14 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       return new Promise((resolve) => setTimeout(resolve, 400, 'done'))
     case 'date':
       return new Date(0)
-    case 'proxy':
-      return new Proxy({}, {})
+    case 'numbers':
+      return new Array(Number(order.say)).fill(0.5)
+    case 'getter':
+      return {
+        get label() {
+          throw new Error('as ordered')
+        },
+      }
     default:
       return undefined
   }

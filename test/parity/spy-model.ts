@@ -1,5 +1,6 @@
 import type { Model } from '../../src/models/model.ts'
-import { loadSentimentModel, type Sentiment } from '../../src/models/sentiment/sentiment-model.ts'
+import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
+import { loadSentimentModel } from '../../src/models/sentiment/sentiment-model.ts'
 import type { ParityTarget } from './parity-target.ts'
 
 /** The built-in model, remembering what it was asked, and made to fail at will. */

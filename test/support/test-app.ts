@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { defaultOptions } from '../../src/config/load-config.ts'
 import type { Model } from '../../src/models/model.ts'
-import type { Sentiment } from '../../src/models/sentiment/sentiment-model.ts'
+import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { type AppPartsOptions, openAppParts } from './app-parts.ts'

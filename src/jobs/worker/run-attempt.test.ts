@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts'
+import { Fault } from '../../core/fault.ts'
+import type { JobView } from '../view-job.ts'
 import type { JobModel } from './run-attempt.ts'
 
 /** Never answers, and does not look at its signal either. */
@@ -57,4 +59,29 @@ test('a model that says nothing of a deadline has five minutes, so that no slot 
   expect(signals).toHaveLength(1)
   await time.pass(1)
   expect(signals).toHaveLength(2)
+})
+
+/** How a job with three inputs ends, two of which fit into a slice. */
+async function endOf(predict: JobModel['predict'], resultBytesMax = 1_000): Promise<JobView> {
+  const models = new Map([['written', { batchMax: 2, predict }]])
+  const { submit, ended } = openTestJobs({ models, attemptsMax: 1, resultBytesMax })
+  return ended((await submit({ model: 'written', kind: 'batch', inputs: [1, 2, 3] })).id)
+}
+
+test('what a model has written stands in the result as it is, and its bytes are bounded', async () => {
+  const predict: JobModel['predict'] = (inputs) => JSON.stringify(inputs)
+  expect(await endOf(predict)).toMatchObject({ status: 'succeeded', result: [1, 2, 3] })
+  expect(await endOf(predict, 6)).toMatchObject({ status: 'succeeded', result: [1, 2, 3] })
+  expect(await endOf(predict, 5)).toMatchObject({ status: 'failed', error: { code: 'model_failed' } })
+})
+
+test('a text that is no array is no answer', async () => {
+  expect(await endOf(() => 'one, two')).toMatchObject({ status: 'dead', error: { code: 'model_failed' } })
+})
+
+test('a job whose model fails in a way that comes again is not tried again', async () => {
+  const end = await endOf(() => {
+    throw new Fault('model_failed', 'for the log', { detail: 'Too large.' })
+  })
+  expect(end).toMatchObject({ status: 'failed', error: { code: 'model_failed', detail: 'Too large.' } })
 })

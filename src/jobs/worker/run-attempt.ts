@@ -1,6 +1,7 @@
+import type { Maybe } from '../../core/after.ts'
 import { withinDeadline } from '../../core/deadline.ts'
-import { Fault, faults } from '../../core/fault.ts'
-import { classify } from '../../core/problem.ts'
+import { Fault } from '../../core/fault.ts'
+import { classify, sentenceOf } from '../../core/problem.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { orAbort, pause, type Scheduler } from '../../core/scheduler.ts'
 import { slicesOf } from '../../core/slices.ts'
@@ -26,16 +27,19 @@ export interface JobModel {
   readonly concurrency?: number | undefined
   /**
    * One answer per input, in order, each as it is to stand in the job's result: what JSON can
-   * write.
+   * write. Or the text of a JSON array of them, which is taken as it is.
    *
    * @throws Refusal `input_invalid` where an input does not fit; the job has failed then
-   * @throws Fault `overloaded`: asked again in a while; any other: the job is tried again
+   * @throws Fault `overloaded`: asked again in a while; with a `detail` of its own: the job has
+   *   failed; any other: the job is tried again
    */
   readonly predict: (
     inputs: readonly unknown[],
     call: { readonly signal: AbortSignal },
-  ) => readonly unknown[] | Promise<readonly unknown[]>
+  ) => readonly unknown[] | string | Promise<readonly unknown[] | string>
 }
+
+type Answers = readonly unknown[] | string
 
 /** The models that jobs may ask, by name. */
 export type JobModels = ReadonlyMap<string, JobModel>
@@ -78,25 +82,26 @@ export async function runAttempt(
 ): Promise<AttemptOutcome> {
   const inputs = JSON.parse(job.inputs) as readonly unknown[]
   const semaphore = options.semaphoreOf(job.model, model)
-  const answers: string[] = []
-  let bytes = 0
+  const { resultBytesMax } = options
+  const written: string[] = []
+  let room = resultBytesMax
+  let done = 0
   try {
     for (const slice of slicesOf(inputs, model.batchMax)) {
-      const ask = (): Promise<readonly unknown[]> => askInTurn(model, slice, call.signal, options)
-      for (const answer of await semaphore.run(slice.length, call.signal, ask)) {
-        const text = answerText(answer)
-        bytes += Buffer.byteLength(text) + 1
-        if (bytes > options.resultBytesMax) return resultTooLarge(options.resultBytesMax)
-        answers.push(text)
-      }
+      const ask = (): Promise<Answers> => askInTurn(model, slice, call.signal, options)
+      const text = writeAnswers(await semaphore.run(slice.length, call.signal, ask), room)
+      if (text === undefined) return resultTooLarge(resultBytesMax)
+      room -= Buffer.byteLength(text) + 1
+      written.push(text)
+      done += slice.length
       // The end says by itself that all are done.
-      if (answers.length < inputs.length) call.onProgress(answers.length)
+      if (done < inputs.length) call.onProgress(done)
     }
   } catch (thrown) {
     call.signal.throwIfAborted()
     return outcomeOf(thrown)
   }
-  return { end: 'succeeded', result: job.kind === 'single' ? (answers[0] ?? 'null') : `[${answers.join()}]` }
+  return { end: 'succeeded', result: job.kind === 'single' ? (written[0] ?? 'null') : `[${written.join()}]` }
 }
 
 /**
@@ -108,7 +113,7 @@ async function askInTurn(
   slice: readonly unknown[],
   signal: AbortSignal,
   options: AttemptOptions,
-): Promise<readonly unknown[]> {
+): Promise<Answers> {
   const answers = await askModel(model, slice, signal, options)
   if (slice.length > 1) await orAbort(() => options.scheduler.yieldTurn(), signal)
   return answers
@@ -122,12 +127,12 @@ async function askModel(
   slice: readonly unknown[],
   signal: AbortSignal,
   { scheduler, random }: AttemptOptions,
-): Promise<readonly unknown[]> {
+): Promise<Answers> {
   for (let refusals = 1; ; refusals += 1) {
     try {
       signal.throwIfAborted()
       const answers = await askOnce(model, slice, signal, scheduler)
-      if (answers.length === slice.length) return answers
+      if (isAnswerTo(slice, answers)) return answers
       throw new Fault('model_failed', 'expected one answer per input')
     } catch (thrown) {
       if (signal.aborted) throw thrown
@@ -144,7 +149,7 @@ function askOnce(
   slice: readonly unknown[],
   signal: AbortSignal,
   scheduler: Scheduler,
-): readonly unknown[] | Promise<readonly unknown[]> {
+): Maybe<Answers> {
   const { deadlineMs = 300_000 } = model
   const call = new AbortController()
   const answers = model.predict(slice, { signal: call.signal })
@@ -165,9 +170,26 @@ function modelFaultOf(thrown: unknown): Fault | Refusal {
   return new Fault('model_failed', 'the model of a job threw', { cause: thrown })
 }
 
-/** What JSON has no word for is null, as within an array. */
-function answerText(answer: unknown): string {
-  return JSON.stringify(answer) ?? 'null'
+/** The answers within a text are not counted: that would be to read it. */
+function isAnswerTo(slice: readonly unknown[], answers: Answers): boolean {
+  if (typeof answers === 'string') return answers.startsWith('[') && answers.endsWith(']')
+  return answers.length === slice.length
+}
+
+/** Answers as JSON, commas between them; undefined where that is longer. */
+function writeAnswers(answers: Answers, bytesMax: number): string | undefined {
+  if (typeof answers === 'string')
+    return Buffer.byteLength(answers) - 2 < bytesMax ? answers.slice(1, -1) : undefined
+  const texts: string[] = []
+  let bytes = 0
+  for (const answer of answers) {
+    // What JSON has no word for is null, as within an array.
+    const text = JSON.stringify(answer) ?? 'null'
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > bytesMax) return undefined
+    texts.push(text)
+  }
+  return texts.join()
 }
 
 function resultTooLarge(bytesMax: number): AttemptOutcome {
@@ -177,10 +199,13 @@ function resultTooLarge(bytesMax: number): AttemptOutcome {
   }
 }
 
-/** A refusal is about the input, which stays as it is; all else may pass. */
+/**
+ * A refusal is about the input, which stays as it is, and a fault with a sentence of its own would
+ * come again; all else may pass.
+ */
 export function outcomeOf(thrown: unknown): AttemptOutcome {
   const known = classify(thrown)
-  return known instanceof Refusal
-    ? { end: 'failed', error: { code: known.code, detail: known.message } }
-    : { end: 'retry', error: { code: known.code, detail: faults[known.code].detail }, fault: thrown }
+  if (known instanceof Refusal) return { end: 'failed', error: { code: known.code, detail: known.message } }
+  const error = { code: known.code, detail: sentenceOf(known) }
+  return known.detail === undefined ? { end: 'retry', error, fault: thrown } : { end: 'failed', error }
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { loadSentimentModel, type Sentiment } from './sentiment-model.ts'
+import type { Sentiment } from './sentiment.ts'
+import { loadSentimentModel } from './sentiment-model.ts'
 
 const model = loadSentimentModel()
 

@@ -3,16 +3,25 @@ import { describe, expect, test } from 'vitest'
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
+import { textOfJson } from '../../core/written-json.ts'
 import type { PredictOptions } from '../model.ts'
-import type { BatchLane } from './batch-lane.ts'
+import type { BatchLane, CallAnswer } from './batch-lane.ts'
 import { BatchQueue, type BatchQueueOptions } from './batch-queue.ts'
+
+/** What a call comes to, by its first input and its place in the batch. */
+type AnswerTo = (input: unknown, at: number) => CallAnswer | undefined
 
 interface StartedBatch {
   readonly inputs: readonly unknown[]
   readonly at: number
   isAborted: boolean
-  readonly succeed: () => void
+  /** Answers each call with its own inputs, or as it is told. */
+  readonly succeed: (answerTo?: AnswerTo) => void
   readonly fail: (reason?: unknown) => void
+}
+
+function jsonOf(inputs: readonly unknown[]): Uint8Array {
+  return Buffer.from(JSON.stringify(inputs).slice(1, -1))
 }
 
 /** A thread that ends its batches when told. Answers each input with itself. */
@@ -26,24 +35,25 @@ class FakeLane implements BatchLane {
     this.#clock = clock
   }
 
-  readonly start: BatchLane['start'] = (inputs) => {
+  readonly start: BatchLane['start'] = (calls) => {
     if (this.isBusy) throw new Error('a lane was given two batches at once')
     this.isBusy = true
-    const { promise: answer, resolve, reject } = Promise.withResolvers<readonly unknown[]>()
+    const { promise: answers, resolve, reject } = Promise.withResolvers<readonly CallAnswer[]>()
     const isFree = () => {
       this.isBusy = false
     }
     const batch: StartedBatch = {
-      inputs,
+      inputs: calls.flatMap(({ inputs }) => inputs),
       at: this.#clock(),
       isAborted: false,
-      succeed: () => resolve(inputs),
+      succeed: (answerTo) =>
+        resolve(calls.map(({ inputs }, at) => answerTo?.(inputs[0], at) ?? jsonOf(inputs))),
       fail: (reason = new Fault('model_failed', 'failed')) => reject(reason),
     }
     this.#started.push(batch)
     return {
-      answer,
-      free: answer.then(isFree, isFree),
+      answers,
+      free: answers.then(isFree, isFree),
       abort: () => {
         batch.isAborted = true
         batch.fail()
@@ -68,18 +78,20 @@ function setUp(options: Partial<BatchQueueOptions> & { readonly threads?: number
     batchMax: 4,
     batchDelayMs: 0,
     waitingMax: 100,
+    answerBytesMax: 1_000,
     scheduler: time.scheduler,
     monotonic: time.clock,
     ...given,
   })
   const ask = (inputs: readonly unknown[], call: PredictOptions & { readonly deadlineMs?: number } = {}) =>
-    outcomeOf(queue.predict(inputs, { deadlineMs: 1_000, ...call }))
+    outcomeOf(queue.predict({ inputs, writes: 'outputs' }, { deadlineMs: 1_000, ...call }))
   return { queue, time, started, ask, inputsOf: () => started.map(({ inputs }) => inputs) }
 }
 
-async function outcomeOf(answer: Promise<unknown>): Promise<unknown> {
+/** The outputs of a call, or the code of its fault. */
+async function outcomeOf(answer: Promise<Uint8Array>): Promise<unknown> {
   try {
-    return await answer
+    return JSON.parse(`[${textOfJson(await answer)}]`)
   } catch (error) {
     return error instanceof Fault ? error.code : (error as Error).message
   }
@@ -153,6 +165,34 @@ describe('the batch queue', () => {
     }
     expect(await Promise.all(answers)).toEqual([['a'], 'model_failed', ['b']])
     expect(inputsOf().slice(1)).toEqual([['a', 'poison', 'b'], ['a'], ['poison'], ['b']])
+  })
+
+  test('a call whose answer is too large fails alone, without another run', async () => {
+    const { ask, inputsOf, started, queue } = setUp()
+    void ask(['first'])
+    const answers = ['a', 'huge', 'b'].map((input) => ask([input]))
+    started[0]?.succeed()
+    await settled()
+    started[1]?.succeed((input) => (input === 'huge' ? 'too large' : undefined))
+    expect(await Promise.all(answers)).toEqual([['a'], 'model_failed', ['b']])
+    await settled()
+    expect(inputsOf()).toEqual([['first'], ['a', 'huge', 'b']])
+    expect(queue.load()).toEqual({ waiting: 0, running: 0 })
+  })
+
+  test('calls whose answers have no room beside the others are run again, each by itself', async () => {
+    const { ask, inputsOf, started } = setUp()
+    void ask(['first'])
+    const answers = ['a', 'large', 'b', 'larger'].map((input) => ask([input]))
+    started[0]?.succeed()
+    await settled()
+    started[1]?.succeed((input) => (String(input).startsWith('large') ? 'no room' : undefined))
+    await settled()
+    started[2]?.succeed()
+    await settled()
+    started[3]?.succeed()
+    expect(await Promise.all(answers)).toEqual([['a'], ['large'], ['b'], ['larger']])
+    expect(inputsOf().slice(2)).toEqual([['large'], ['larger']])
   })
 
   test('an input that never ends leaves the others of its batch the time to be answered', async () => {
@@ -234,8 +274,24 @@ describe('the batch queue', () => {
   })
 })
 
+/**
+ * What comes of such a call: its answer; the end of its batch; no room beside others; an answer
+ * that is too large.
+ */
+const kinds = ['input', 'poison', 'large', 'huge'] as const
+
+const answerByKind: AnswerTo = (input, at) => {
+  if (String(input).startsWith('huge')) return 'too large'
+  return String(input).startsWith('large') && at > 0 ? 'no room' : undefined
+}
+
 type Step =
-  | { readonly step: 'ask'; readonly size: number; readonly deadlineMs: number; readonly isPoison: boolean }
+  | {
+      readonly step: 'ask'
+      readonly size: number
+      readonly deadlineMs: number
+      readonly kind: (typeof kinds)[number]
+    }
   | { readonly step: 'pass'; readonly ms: number }
   | { readonly step: 'end'; readonly batch: number }
   | { readonly step: 'leave'; readonly call: number }
@@ -248,7 +304,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
         step: fc.constant('ask' as const),
         size: fc.integer({ min: 1, max: 4 }),
         deadlineMs: fc.constantFrom(50, 1_000, 100_000),
-        isPoison: fc.boolean(),
+        kind: fc.constantFrom(...kinds),
       }),
     },
     {
@@ -278,7 +334,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
         const end = (batch: StartedBatch): void => {
           ended.add(batch)
           if (batch.inputs.some((input) => String(input).startsWith('poison'))) batch.fail()
-          else batch.succeed()
+          else batch.succeed(answerByKind)
         }
         for (const step of history) {
           if (step.step === 'pass') await time.pass(step.ms)
@@ -290,10 +346,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
             await settled()
           }
           if (step.step === 'ask') {
-            const inputs = Array.from(
-              { length: step.size },
-              (_, at) => `${step.isPoison ? 'poison' : 'input'} ${calls.length} ${at}`,
-            )
+            const inputs = Array.from({ length: step.size }, (_, at) => `${step.kind} ${calls.length} ${at}`)
             const leave = new AbortController()
             calls.push({
               inputs,
@@ -318,7 +371,7 @@ test('whatever comes, in whatever order: every call is answered, with its own ou
               'model_timeout',
               'overloaded',
               'left',
-              ...(inputs[0]?.startsWith('poison') ? ['model_failed'] : []),
+              ...(/^(poison|huge)/.test(inputs[0] ?? '') ? ['model_failed'] : []),
             ])
         }
         for (const { inputs } of started) expect(inputs.length).toBeLessThanOrEqual(4)

@@ -1,8 +1,9 @@
 import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import { answerTooLarge } from '../answer-too-large.ts'
 import type { ModelLoad, PredictOptions } from '../model.ts'
-import type { BatchLane } from './batch-lane.ts'
+import type { BatchCall, BatchLane, CallAnswer } from './batch-lane.ts'
 import { CallSet } from './call-set.ts'
 import { RunningBatch } from './running-batch.ts'
 import { WaitingCall } from './waiting-call.ts'
@@ -17,6 +18,8 @@ export interface BatchQueueOptions {
   readonly batchDelayMs: number
   /** Most inputs that wait. */
   readonly waitingMax: number
+  /** Longest answer to one call, in bytes; the lanes know. */
+  readonly answerBytesMax: number
   readonly scheduler: Scheduler
   /** Never jumps, in milliseconds. */
   readonly monotonic: Clock
@@ -27,11 +30,13 @@ export interface BatchQueueOptions {
  *
  * Calls of one batch are strangers to each other: one must not suffer for another. When a batch of
  * several fails, each is run again by itself: an input that crashes a thread then crashes it under
- * its own call alone. An input that never ends would use up the time of all; therefore a batch of
- * several is aborted after half of the time that its most urgent call has left, and a call that is
- * run again while others are to be, after a quarter of the time that these have: alone, it should
- * need less than the batch did, and a lost thread takes time to replace. A model whose honest
- * batches take more than half its deadline wants a smaller `batchMax` or a longer deadline.
+ * its own call alone. So is a call whose answer had no room beside those of the others, while one
+ * that is too large by itself fails at once. An input that never ends would use up the time of all;
+ * therefore a batch of several is aborted after half of the time that its most urgent call has
+ * left, and a call that is run again while others are to be, after a quarter of the time that these
+ * have: alone, it should need less than the batch did, and a lost thread takes time to replace. A
+ * model whose honest batches take more than half its deadline wants a smaller `batchMax` or a
+ * longer deadline.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions
@@ -50,21 +55,23 @@ export class BatchQueue {
   }
 
   /**
-   * Answers up to `batchMax` inputs of one caller.
+   * Answers up to `batchMax` inputs of one caller, as JSON in UTF-8 with commas between them.
    *
    * @throws Fault, Refusal; by rejecting
    */
   predict(
-    inputs: readonly unknown[],
+    { inputs, writes }: BatchCall,
     options: PredictOptions & { readonly deadlineMs: number },
-  ): Promise<readonly unknown[]> {
+  ): Promise<Uint8Array> {
     const { name, scheduler, monotonic, waitingMax } = this.#options
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
     if (this.#waiting.inputCount + inputs.length > waitingMax)
       return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
-    const call = new WaitingCall(name, inputs, {
+    const call = new WaitingCall(name, {
       ...options,
+      inputs,
+      writes,
       scheduler,
       enteredAt: monotonic(),
       onLeave: (left) => this.#drop(left),
@@ -150,7 +157,7 @@ export class BatchQueue {
   }
 
   #start(lane: BatchLane, calls: readonly WaitingCall[]): void {
-    const run = lane.start(calls.flatMap(({ inputs }) => inputs))
+    const run = lane.start(calls)
     const batch = new RunningBatch(calls, run)
     this.#running.add(batch)
     const share =
@@ -161,10 +168,10 @@ export class BatchQueue {
       batch.end()
       this.#running.delete(batch)
     }
-    void run.answer.then(
-      (outputs) => {
+    void run.answers.then(
+      (answers) => {
         end()
-        batch.deliver(outputs)
+        this.#deliver(batch, answers)
       },
       (reason) => {
         end()
@@ -183,6 +190,17 @@ export class BatchQueue {
     return Math.max(0, dueAt - this.#options.monotonic())
   }
 
+  #deliver({ calls }: RunningBatch, answers: readonly (CallAnswer | undefined)[]): void {
+    const { name, answerBytesMax } = this.#options
+    calls.forEach((call, at) => {
+      const answer = answers[at]
+      if (answer instanceof Uint8Array) call.resolve(answer)
+      else if (answer === 'no room') this.#runAgain(call, new Fault('overloaded', `model ${name}: no room`))
+      else call.reject(answerTooLarge(name, answerBytesMax))
+    })
+    if (this.#suspects.first !== undefined) this.#dispatch()
+  }
+
   #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {
     const [call] = calls
     if (calls.length === 1) {
@@ -192,10 +210,13 @@ export class BatchQueue {
       )
       return
     }
-    for (const suspect of calls) {
-      if (suspect.isOver) suspect.reject(reason)
-      else this.#suspects.add(suspect)
-    }
+    for (const suspect of calls) this.#runAgain(suspect, reason)
     this.#dispatch()
+  }
+
+  /** By itself; unless its caller has left. */
+  #runAgain(call: WaitingCall, reason: unknown): void {
+    if (call.isOver) call.reject(reason)
+    else this.#suspects.add(call)
   }
 }

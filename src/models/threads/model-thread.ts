@@ -6,10 +6,11 @@ import { SetupError } from '../../core/setup-error.ts'
 import { declarationOf } from '../check-model.ts'
 import { importModel } from '../import-model.ts'
 import { inputRefusalOf } from '../input-refusal.ts'
-import { isJsonValue } from '../json-value.ts'
 import type { Model, ModelCall } from '../model.ts'
 import { withoutMessage } from '../without-message.ts'
+import type { BatchCall, CallAnswer } from './batch-lane.ts'
 import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
+import { writeAnswers } from './write-answers.ts'
 
 let loading: Promise<Model<unknown>> | undefined
 
@@ -29,7 +30,7 @@ async function answer(task: ThreadTask): Promise<ThreadAnswer> {
     case 'prepare':
       return { outcome: 'ready', declaration: declarationOf(model) }
     case 'predict':
-      return { outcome: 'outputs', outputs: await predict(model, task.inputs, task.flag) }
+      return { outcome: 'answered', answers: await predict(model, task.calls, task.flag) }
     case 'close':
       if (model.runs === 'threaded') await model.close?.()
       return { outcome: 'closed' }
@@ -63,12 +64,15 @@ async function load(): Promise<Model<unknown>> {
 
 async function predict(
   model: Model<unknown>,
-  inputs: readonly unknown[],
+  calls: readonly BatchCall[],
   flag: Int32Array,
-): Promise<readonly unknown[]> {
+): Promise<readonly CallAnswer[]> {
+  const { answerBytesMax } = workerData as ThreadData
+  const inputs = calls.flatMap((each) => each.inputs)
   const call = new ThreadCall(flag)
   try {
-    return checkOutputs(model.name, inputs.length, await model.predict(inputs, call))
+    const outputs = checkOutputs(model.name, inputs.length, await model.predict(inputs, call))
+    return writeAnswers(declarationOf(model), calls, outputs, answerBytesMax)
   } finally {
     call.end()
   }
@@ -92,7 +96,7 @@ function messageOf(thrown: unknown): string {
 }
 
 /**
- * Gives the outputs of a model where there is one per input, each a JSON value.
+ * Gives the outputs of a model where there is one per input.
  *
  * @throws Fault `model_failed`
  */
@@ -100,8 +104,6 @@ function checkOutputs(name: string, inputCount: number, outputs: unknown): reado
   if (!Array.isArray(outputs)) throw wrong(name, `expected an array of outputs, got ${typeof outputs}`)
   if (outputs.length !== inputCount)
     throw wrong(name, `expected one output per input, got ${outputs.length} for ${inputCount}`)
-  const at = outputs.findIndex((output) => !isJsonValue(output))
-  if (at !== -1) throw wrong(name, `expected outputs that are JSON values, got another at ${at}`)
   return outputs
 }
 

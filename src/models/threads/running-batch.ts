@@ -37,12 +37,4 @@ export class RunningBatch {
   end(): void {
     this.#cancelTimer()
   }
-
-  deliver(outputs: readonly unknown[]): void {
-    let from = 0
-    for (const call of this.calls) {
-      call.resolve(outputs.slice(from, from + call.inputs.length))
-      from += call.inputs.length
-    }
-  }
 }

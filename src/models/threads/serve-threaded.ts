@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { awaitedScheduler } from '../../core/scheduler.ts'
+import { textOfJson } from '../../core/written-json.ts'
 import type { ModelDeclaration, ServedModel } from '../model.ts'
-import { predictInSlices } from '../serve-model.ts'
+import { predictInSlices, slicedJson, slicedOutputs } from '../predict-in-slices.ts'
 import { BatchQueue } from './batch-queue.ts'
 import type { ThreadLane } from './thread-lane.ts'
 
@@ -12,6 +13,8 @@ export interface ServeThreadedOptions {
   readonly threads: number | undefined
   /** Most inputs that wait. */
   readonly waitingMax: number
+  /** Longest answer to one call, in bytes of JSON. */
+  readonly answerBytesMax: number
 }
 
 export interface ThreadedModel {
@@ -39,21 +42,31 @@ export function serveThreaded(
   const { name, version, runs, input, batchMax, batchDelayMs, deadlineMs = options.deadlineMs } = declared
   // A bound below one batch would refuse a single caller on an idle machine.
   const waitingMax = Math.max(options.waitingMax, batchMax)
+  const { answerBytesMax } = options
   const queue = new BatchQueue({
     name,
     lanes,
     batchMax,
     batchDelayMs,
     waitingMax,
+    answerBytesMax,
     scheduler: awaitedScheduler,
     monotonic: () => performance.now(),
   })
-  const predict = predictInSlices({ batchMax, deadlineMs }, (slice, sliceOptions) =>
-    queue.predict(slice, sliceOptions),
-  )
+  const bounds = { name, batchMax, deadlineMs, answerBytesMax }
   return {
     served: {
-      ...{ name, version, input, runs, batchMax, deadlineMs, predict },
+      ...{ name, version, input, runs, batchMax, deadlineMs },
+      predict: predictInSlices(
+        bounds,
+        async (inputs, call) => parseOutputs(await queue.predict({ inputs, writes: 'outputs' }, call)),
+        slicedOutputs,
+      ),
+      predictJson: predictInSlices(
+        bounds,
+        (inputs, call) => queue.predict({ inputs, writes: 'predictions' }, call),
+        slicedJson,
+      ),
       concurrency: lanes.length * batchMax,
       load: () => queue.load(),
     },
@@ -62,4 +75,8 @@ export function serveThreaded(
       await Promise.all(lanes.map((lane) => lane.close()))
     },
   }
+}
+
+function parseOutputs(json: Uint8Array): readonly unknown[] {
+  return JSON.parse(`[${textOfJson(json)}]`)
 }

@@ -6,7 +6,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
 import { withoutMessage } from '../without-message.ts'
-import type { BatchLane, BatchRun } from './batch-lane.ts'
+import type { BatchCall, BatchLane, BatchRun, CallAnswer } from './batch-lane.ts'
 import { batchFlag, type ThreadAnswer, type ThreadData, type ThreadTask } from './thread-messages.ts'
 import { createThreadPool, type ThreadPool } from './thread-pool.ts'
 
@@ -15,6 +15,8 @@ export interface ThreadLaneOptions {
   readonly file: string
   /** Longest that a thread may take to load and warm its model, in milliseconds. */
   readonly loadMs: number
+  /** Longest answer to one call, and to all calls of a batch together, in bytes of JSON. */
+  readonly answerBytesMax: number
   /** How long an aborted batch may go on beyond its time, in milliseconds; then its thread ends. */
   readonly graceMs: number
   /** Most memory of the thread's JavaScript heap in MiB; undefined leaves it to Node. */
@@ -57,19 +59,20 @@ export class ThreadLane implements BatchLane {
     return declaration
   }
 
-  start(inputs: readonly unknown[]): BatchRun {
+  start(batch: readonly BatchCall[]): BatchRun {
+    const calls = batch.map(({ inputs, writes }) => ({ inputs, writes }))
     const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     const kill = new AbortController()
     let grace: NodeJS.Timeout | undefined
     let killAt = Number.POSITIVE_INFINITY
     let hasEnded = false
-    const running = this.#pool.run({ ask: 'predict', inputs, flag }, { signal: kill.signal }).finally(() => {
+    const running = this.#pool.run({ ask: 'predict', calls, flag }, { signal: kill.signal }).finally(() => {
       hasEnded = true
       clearTimeout(grace)
     })
     return {
-      answer: running.then(
-        (answer) => outputsOf(answer),
+      answers: running.then(
+        (answer) => answersOf(answer),
         (cause) => {
           throw new Fault('model_failed', `${this.#options.file}: the thread died`, {
             cause: withoutMessage(cause),
@@ -160,12 +163,16 @@ function programMissingOf(cause: unknown): SetupError | undefined {
 }
 
 /** @throws SetupError `thread_missing` */
-function startPool({ file, heapMib }: ThreadLaneOptions): ThreadPool<ThreadTask, ThreadAnswer> {
+function startPool({
+  file,
+  answerBytesMax,
+  heapMib,
+}: ThreadLaneOptions): ThreadPool<ThreadTask, ThreadAnswer> {
   try {
     return createThreadPool({
       filename: programFile(),
       name: 'answerTask',
-      workerData: { file } satisfies ThreadData,
+      workerData: { file, answerBytesMax } satisfies ThreadData,
       heapMib,
     })
   } catch (cause) {
@@ -173,8 +180,8 @@ function startPool({ file, heapMib }: ThreadLaneOptions): ThreadPool<ThreadTask,
   }
 }
 
-function outputsOf(answer: ThreadAnswer): readonly unknown[] {
-  if (answer.outcome === 'outputs') return answer.outputs
+function answersOf(answer: ThreadAnswer): readonly CallAnswer[] {
+  if (answer.outcome === 'answered') return answer.answers
   if (answer.outcome === 'refused') throw createInputRefusal(answer.detail, answer.errors)
   const cause = new Error('message' in answer ? answer.message : answer.outcome)
   if ('stack' in answer && answer.stack !== undefined) cause.stack = answer.stack

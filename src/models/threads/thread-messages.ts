@@ -1,16 +1,19 @@
 import type { InputError } from '../../core/refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
+import type { BatchCall, CallAnswer } from './batch-lane.ts'
 
 /** What a model's thread is started with. */
 export interface ThreadData {
   /** Absolute path of the module that exports the model. */
   readonly file: string
+  /** Longest answer to one call, and to all calls of a batch together, in bytes. */
+  readonly answerBytesMax: number
 }
 
 /** A task of a thread: get ready, answer a batch, close the model. */
 export type ThreadTask =
   | { readonly ask: 'prepare' }
-  | { readonly ask: 'predict'; readonly inputs: readonly unknown[]; readonly flag: Int32Array }
+  | { readonly ask: 'predict'; readonly calls: readonly BatchCall[]; readonly flag: Int32Array }
   | { readonly ask: 'close' }
 
 /**
@@ -19,7 +22,7 @@ export type ThreadTask =
  */
 export type ThreadAnswer =
   | { readonly outcome: 'ready'; readonly declaration: ModelDeclaration }
-  | { readonly outcome: 'outputs'; readonly outputs: readonly unknown[] }
+  | { readonly outcome: 'answered'; readonly answers: readonly CallAnswer[] }
   | { readonly outcome: 'closed' }
   | {
       readonly outcome: 'refused'

@@ -1,8 +1,9 @@
 import { withinDeadline } from '../../core/deadline.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { PredictOptions } from '../model.ts'
+import type { BatchCall } from './batch-lane.ts'
 
-export interface WaitingCallOptions extends PredictOptions {
+export interface WaitingCallOptions extends PredictOptions, BatchCall {
   readonly deadlineMs: number
   readonly scheduler: Scheduler
   /** By the queue's clock, in milliseconds. */
@@ -18,19 +19,21 @@ export interface WaitingCallOptions extends PredictOptions {
  * One call, from its entry into the queue to its answer. Answered exactly once; later outcomes are
  * ignored.
  */
-export class WaitingCall {
+export class WaitingCall implements BatchCall {
   readonly inputs: readonly unknown[]
+  readonly writes: BatchCall['writes']
   readonly enteredAt: number
   readonly dueAt: number
-  readonly answer: Promise<readonly unknown[]>
+  readonly answer: Promise<Uint8Array>
   #isOver = false
   #isGone = false
-  readonly #settled = Promise.withResolvers<readonly unknown[]>()
+  readonly #settled = Promise.withResolvers<Uint8Array>()
   readonly #onLeave: WaitingCallOptions['onLeave']
 
-  constructor(name: string, inputs: readonly unknown[], options: WaitingCallOptions) {
+  constructor(name: string, options: WaitingCallOptions) {
     const { scheduler, deadlineMs, signal, enteredAt, onClientGone, onLeave } = options
-    this.inputs = inputs
+    this.inputs = options.inputs
+    this.writes = options.writes
     this.enteredAt = enteredAt
     this.dueAt = enteredAt + deadlineMs
     this.#onLeave = onLeave
@@ -49,10 +52,10 @@ export class WaitingCall {
     return this.#isOver
   }
 
-  resolve(outputs: readonly unknown[]): void {
+  resolve(json: Uint8Array): void {
     if (this.#isGone) this.giveUp()
     this.#isOver = true
-    this.#settled.resolve(outputs)
+    this.#settled.resolve(json)
   }
 
   reject(reason: unknown): void {

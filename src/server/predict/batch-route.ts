@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { concatJson, textOfJson, type WrittenJson } from '../../core/written-json.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
@@ -6,7 +7,7 @@ import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
-import { askModel, type PredictDeps, takeCharacters, writePrediction } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
@@ -48,15 +49,15 @@ async function predictBatch(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const idempotency = readIdempotency(request, `batch prediction of ${model.name}`, inputs)
+  const headers = { 'content-type': jsonMediaType }
+  const predict = async (): Promise<WrittenJson> => {
+    await takeCharacters(usageOf(ward, request), inputs)
+    return concatJson(['{"results":[', await askModel(model, inputs, reply.raw), ']}'])
+  }
+  if (idempotency === undefined) return reply.headers(headers).send(await predict())
   const answer = await jobs.runOnce(
     idempotency,
-    async () => {
-      await takeCharacters(usageOf(ward, request), inputs)
-      const outputs = await askModel(model, inputs, reply.raw)
-      const results = inputs.map((input, index) => writePrediction(model, input, outputs[index]))
-      const headers = { 'content-type': jsonMediaType }
-      return { status: 200, headers, body: `{"results":[${results.join()}]}` }
-    },
+    async () => ({ status: 200, headers, body: textOfJson(await predict()) }),
     { reserveMs: reserveMsOf(model) },
   )
   return sendStored(reply, answer)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Maybe } from '../../core/after.ts'
 import type { Fault } from '../../core/fault.ts'
 import { problemOf } from '../../core/problem.ts'
+import type { WrittenJson } from '../../core/written-json.ts'
 import type { Caller } from '../../guard/caller.ts'
 import type { Demand } from '../../guard/demand.ts'
 import { type Exchange, noteProblem } from '../../guard/exchange.ts'
@@ -23,7 +24,7 @@ import type { ServerOptions } from '../server-options.ts'
 import { type ModelPath, modelPaths } from './model-routes.ts'
 import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand } from './predict-route.ts'
-import { clientGone, type PredictDeps, predictOne, takeCharacters } from './prediction.ts'
+import { askModel, clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
 
 /** Answers a request that it fully understands; false: the request is untouched, and the app's. */
 export type DirectListener = (request: IncomingMessage, response: ServerResponse) => boolean
@@ -177,22 +178,22 @@ class DirectPrediction {
       const input = readPredictInput(body, noQuery, { kind: 'text', textMax: this.#deps.textMax })
       if (readWebhook(body) !== undefined) throw webhookWithoutJob()
       const taking = takeCharacters(this.#exchange.usage, [input])
-      const predict = (): Maybe<string> => predictOne(model, input, this.#response)
-      const text = taking === undefined ? predict() : taking.then(predict)
-      if (text instanceof Promise) {
-        holdDuring(this.#exchange.usage, text, this.#logFault)
-        text.then(this.#succeed).catch(this.#fail)
-      } else this.#succeed(text)
+      const predict = (): Maybe<WrittenJson> => askModel(model, [input], this.#response)
+      const prediction = taking === undefined ? predict() : taking.then(predict)
+      if (prediction instanceof Promise) {
+        holdDuring(this.#exchange.usage, prediction, this.#logFault)
+        prediction.then(this.#succeed).catch(this.#fail)
+      } else this.#succeed(prediction)
     } catch (thrown) {
       this.#fail(thrown)
     }
   }
 
-  readonly #succeed = (text: string): void => {
+  readonly #succeed = (prediction: WrittenJson): void => {
     const lines = [...success]
     const { headers } = this.#exchange.usage
     for (const name in headers) lines.push(name, headers[name] as string)
-    this.#answer(200, lines, text)
+    this.#answer(200, lines, prediction)
   }
 
   readonly #fail = (error: unknown): void => {
@@ -206,13 +207,13 @@ class DirectPrediction {
   }
 
   /** Sends an answer once its record is durable, or the fault in its place. */
-  #answer(status: number, lines: string[], text: string): void {
+  #answer(status: number, lines: string[], body: WrittenJson): void {
     // A request may fail twice: its client goes, and then its model.
     if (this.#isAnswered) return
     this.#isAnswered = true
-    lines.push('x-request-id', this.#id, 'content-length', `${Buffer.byteLength(text)}`)
+    lines.push('x-request-id', this.#id, 'content-length', `${Buffer.byteLength(body)}`)
     const waiting = this.#exchange.answer({ status, route: this.#endpoint.route, requestId: this.#id })
-    const send = (): void => this.#write(status, lines, text)
+    const send = (): void => this.#write(status, lines, body)
     if (waiting === undefined) send()
     else waiting.then(send, this.#failUnrecorded)
   }
@@ -226,10 +227,10 @@ class DirectPrediction {
     this.#write(status, Object.entries(headers).flat(), text)
   }
 
-  #write(status: number, lines: (string | number)[], text: string): void {
+  #write(status: number, lines: (string | number)[], body: WrittenJson): void {
     if (this.#response.closed) return
     try {
-      this.#response.writeHead(status, lines).end(text)
+      this.#response.writeHead(status, lines).end(body)
     } catch (thrown) {
       // The stack is empty: uncaught, it would end the process.
       this.#deps.log.error({ ...this.#place, err: thrown }, 'an answer could not be written')

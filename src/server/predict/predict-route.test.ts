@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../../test/adapters/fake-ledger.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
-import type { Sentiment } from '../../models/sentiment/sentiment-model.ts'
+import type { Sentiment } from '../../models/sentiment/sentiment.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {

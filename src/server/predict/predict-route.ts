@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Maybe } from '../../core/after.ts'
 import { defaultScope, modelScope } from '../../core/scope.ts'
+import { textOfJson, type WrittenJson } from '../../core/written-json.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { ServedModel } from '../../models/model.ts'
@@ -7,7 +9,7 @@ import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
 import { type PredictQuery, readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
-import { type PredictDeps, predictOne, takeCharacters } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
@@ -43,9 +45,9 @@ export function addPredictRoute(
   })
 }
 
-function predict(model: ServedModel, input: unknown, reply: FastifyReply): string | Promise<string> {
+function predict(model: ServedModel, input: unknown, reply: FastifyReply): Maybe<WrittenJson> {
   reply.header('content-type', jsonMediaType)
-  return predictOne(model, input, reply.raw)
+  return askModel(model, [input], reply.raw)
 }
 
 /** Answers a repeated request as the first one. */
@@ -61,7 +63,7 @@ async function predictOnce(
     idempotency,
     async () => {
       await takeCharacters(usageOf(ward, request), [input])
-      const body = await predict(model, input, reply)
+      const body = textOfJson(await predict(model, input, reply))
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },
     { reserveMs: reserveMsOf(model) },
