@@ -111,7 +111,7 @@ const ours =
   /^(?:[a-z-]+\.db(?:-.*)?|pepper|signing-key|server\.lock|holder\.json|first-keys\.json|control\.sock)$/
 
 /**
- * A link in the place of a file may lead to a file of another program, or of another deployment. The
+ * A link in the place of a file may lead to one of another program, or of another deployment. The
  * folder itself may be a link, and a file may be mounted: neither is decided by what stands in the
  * folder.
  */
