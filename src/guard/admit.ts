@@ -129,7 +129,7 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   const { caller } = key
   const now = deps.clock()
   deps.noteUse(caller.keyId, now)
-  const refusal = checkStatus(key, now) ?? checkAddress(key, exchange.head) ?? checkScope(key, demand)
+  const refusal = checkKey(deps, key, exchange.head, demand, now)
   if (refusal !== undefined) return refused(refusal, caller)
   const isBillable = demand.billable !== false
   const taking = takeUses(
@@ -141,6 +141,19 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   return taking instanceof Promise
     ? taking.then((taken) => admitWith(exchange, demand, caller, taken))
     : admitWith(exchange, demand, caller, taking)
+}
+
+/** Status, address and scopes of a key, in this order. */
+export function checkKey(
+  { refusals }: Pick<AdmitDeps, 'refusals'>,
+  key: VerifiedKey,
+  head: RequestHead,
+  demand: Demand,
+  now: number,
+): Refusal | undefined {
+  const inactive = checkStatus(key, now)
+  if (inactive !== undefined) return refusals.inactive(inactive, head)
+  return checkAddress(key, head) ?? checkScope(key, demand)
 }
 
 /** Takes a request's limits; those of the other kind, which an outer guard took, it gives back. */
@@ -211,7 +224,7 @@ const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {
 }
 
 /** Refuses a key that is not active now, and a secret whose overlap after a rotation has ended. */
-export function checkStatus({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
+function checkStatus({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
   const status = keyStatusAt(record, now)
   if (status !== 'active') return new Refusal(codeOf[status])
   if (secret.endsAt !== null && now >= secret.endsAt)
@@ -220,7 +233,7 @@ export function checkStatus({ record, secret }: VerifiedKey, now: number): Refus
 }
 
 /** Refuses a client outside the key's addresses, and an unknown one where the key has any. */
-export function checkAddress({ addresses }: VerifiedKey, head: RequestHead): Refusal | undefined {
+function checkAddress({ addresses }: VerifiedKey, head: RequestHead): Refusal | undefined {
   return addresses === undefined || addresses.has(head.address) ? undefined : new Refusal('address_denied')
 }
 
@@ -228,7 +241,7 @@ export function checkAddress({ addresses }: VerifiedKey, head: RequestHead): Ref
  * Refuses a key without the scopes that the demand asks for, and an admin key where it asks for
  * none.
  */
-export function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
+function checkScope({ record, isAdmin }: VerifiedKey, demand: Demand): Refusal | undefined {
   const missing = findMissing(demand, record.scopes)
   // The same words whichever guard comes first, the whole app's or the route's.
   if (isAdmin && (missing !== undefined || isForModels(demand)))

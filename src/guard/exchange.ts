@@ -155,11 +155,7 @@ export class Exchange {
     if (this.#decided === undefined || this.isOver) return undefined
     this.isOver = true
     if (this.#started !== undefined) return this.#write('request.finished', answer)
-    if (this.#decided === 'request.refused' && this.#known === null) {
-      const { refusals } = this.deps.records as RecordDeps
-      if (!refusals.shouldRecord(this.head.address, this.#code ?? '')) return undefined
-    }
-    return this.#write(this.#decided, answer)
+    return this.#isCounted(this.deps.records as RecordDeps) ? undefined : this.#write(this.#decided, answer)
   }
 
   /** The first piece of an answer is about to leave. Undefined: no need to wait. */
@@ -184,11 +180,22 @@ export class Exchange {
     this.#gone = known
     if (this.#decided === undefined) return
     this.isOver = true
+    if (this.#isCounted(records)) return
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
       .write({ ...entry, detail: { ...entry.detail, aborted: true } })
       ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
+  }
+
+  /** Whether this refusal is one of so many that it has no record of its own. */
+  #isCounted({ refusals }: RecordDeps): boolean {
+    if (this.#decided !== 'request.refused') return false
+    return !refusals.shouldRecord({
+      address: this.head.address,
+      code: this.#code ?? '',
+      known: this.#known,
+    })
   }
 
   #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {

@@ -18,6 +18,32 @@ const codeOf = (verdict: Verdict<Caller | null>): string =>
 const signIn = (ward: TestWard, text: string) =>
   ward.guard.signIn(ward.guard.open({}, headOf(), 'POST'), text)
 
+describe('wrong keys by address', () => {
+  test('a revoked and an expired key count as wrong ones; a right key, a disabled one and one without a scope never do', async () => {
+    const ward = await openTestWard({ limitBadKeys: '3/min' })
+    const made = async (name: string) => ward.keys.create({ name })
+    const [right, disabled, revoked] = [await made('right'), await made('disabled'), await made('revoked')]
+    const expired = await ward.keys.create({ name: 'expired', expiresAt: ward.time.now + 1_000 })
+    await ward.keys.disable(disabled.record.id)
+    await ward.keys.revoke(revoked.record.id)
+    ward.time.now += 2_000
+    const ask = async (text: string, scope?: string) =>
+      codeOf(await ward.admit(withKey(text), scope === undefined ? {} : { scope }))
+    for (let asked = 0; asked < 5; asked += 1) {
+      expect(await ask(disabled.text)).toBe('key_disabled')
+      expect(await ask(right.text, 'reports')).toBe('scope_missing')
+    }
+    expect(await ask(revoked.text)).toBe('key_revoked')
+    expect(await ask(expired.text)).toBe('key_expired')
+    expect(await ask(revoked.text)).toBe('key_revoked')
+    expect(await ask(revoked.text)).toBe('too_many_bad_keys')
+    expect(await ask(expired.text)).toBe('too_many_bad_keys')
+    expect(await signIn(ward, revoked.text)).toMatchObject({ refusal: { code: 'too_many_bad_keys' } })
+    expect(await ask(right.text)).toBe('admitted')
+    expect(codeOf(await ward.admit(withKey(revoked.text, '192.0.2.1')))).toBe('key_revoked')
+  })
+})
+
 describe('admit', () => {
   test('a right key is admitted, with a caller that holds no secret', async () => {
     const ward = await openTestWard()

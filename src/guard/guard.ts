@@ -8,7 +8,7 @@ import type { KeyFormat } from '../keys/key-text.ts'
 import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify-key.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import { type AdmitDeps, admit, checkAddress, checkScope, checkStatus, takeUses, verify } from './admit.ts'
+import { type AdmitDeps, admit, checkKey, takeUses, verify } from './admit.ts'
 import type { Caller, CallerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
@@ -134,7 +134,7 @@ export function createGuard(options: GuardDeps): Guard {
     if (key instanceof Refusal) return { admitted: false, refusal: key }
     const { caller, record, secret } = key
     deps.noteUse(record.id, clock())
-    const refusal = checkStatus(key, clock()) ?? checkAddress(key, head) ?? checkScope(key, anyKey)
+    const refusal = checkKey(deps, key, head, anyKey, clock())
     if (refusal !== undefined) return { admitted: false, refusal, caller }
     const taken = await takeUses(deps, exchange, false, key.operationalUses())
     if (taken instanceof Refusal) return { admitted: false, refusal: taken, caller }

@@ -14,6 +14,11 @@ export interface KeyRefusals {
   readonly csrfMissing: Refusal
   /** Counts a wrong key against its address, which may be refused for that alone. */
   readonly invalid: (reason: InvalidKeyReason, head: RequestHead) => Refusal
+  /**
+   * Why a key whose secret was proven is not active. One that is revoked or has expired for good
+   * counts as a wrong key.
+   */
+  readonly inactive: (refusal: Refusal, head: RequestHead) => Refusal
 }
 
 export interface KeyRefusalsOptions {
@@ -41,20 +46,28 @@ export function createKeyRefusals(options: KeyRefusalsOptions): KeyRefusals {
   const misplaced = new Refusal('key_missing', `Not authenticated. Send the API key in ${places}.`, {
     headers,
   })
+  /** Counts a wrong key; the refusal of an address that sent too many. */
+  function tooMany(reason: string, head: RequestHead): Refusal | undefined {
+    const waitMs = badKeyLimiter.count(head.address)
+    if (waitMs === undefined) return undefined
+    const retry = { 'retry-after': `${secondsOf(waitMs)}` }
+    return new Refusal('too_many_bad_keys', undefined, { headers: retry, reason })
+  }
+
   return {
     ambiguous: new Refusal('key_ambiguous'),
     missing: (head) => (sentElsewhere(head) ? misplaced : missing),
     csrfMissing: new Refusal('forbidden', `A request by session cookie needs the header \`${csrfHeader}\`.`, {
       reason: 'csrf',
     }),
-    invalid(reason, head) {
-      const waitMs = badKeyLimiter.count(head.address)
-      if (waitMs === undefined) return invalid[reason]
-      const retry = { 'retry-after': `${secondsOf(waitMs)}` }
-      return new Refusal('too_many_bad_keys', undefined, { headers: retry, reason })
-    },
+    invalid: (reason, head) => tooMany(reason, head) ?? invalid[reason],
+    inactive: (refusal, head) =>
+      endedCodes.has(refusal.code) ? (tooMany(refusal.code, head) ?? refusal) : refusal,
   }
 }
+
+/** Of keys that no administrator's `enable` and no passing time makes right. */
+const endedCodes: ReadonlySet<string> = new Set(['key_revoked', 'key_expired'])
 
 /** A challenge names the header, cookie or parameter that the key goes into. */
 function challengeOf({ challenge, description }: Scheme, realm: string): string {

@@ -1,11 +1,27 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
 import { collectEvents } from '../../test/support/collect-events.ts'
-import { headOf, openTestWard, type TestWardOptions } from '../../test/support/open-test-ward.ts'
+import {
+  headOf,
+  openTestWard,
+  type TestWard,
+  type TestWardOptions,
+} from '../../test/support/open-test-ward.ts'
+import { createTestTime } from '../../test/support/test-time.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
+import { addEntry, createUsageCounts } from '../ledger/query/usage-counts.ts'
+import { usageEntryOf } from '../ledger/query/usage-entry.ts'
+import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import { stdoutSink } from '../ledger/write/stdout-sink.ts'
 
 const answer = { status: 200, route: '/', requestId: undefined }
+
+/** Asks for a scope that the key lacks. */
+async function askForScope(ward: TestWard, text: string): Promise<void> {
+  const exchange = ward.guard.open({}, headOf({ 'x-api-key': text }), 'GET')
+  await ward.guard.admit(exchange, { scope: 'reports' })
+  await exchange.answer(answer)
+}
 
 /** A ward, and a way to ask it as an adapter would. */
 async function open(options: TestWardOptions = {}) {
@@ -121,6 +137,77 @@ describe('a flood', () => {
     const counted = counts.reduce((sum, { measures }) => sum + (measures['refused'] ?? 0), 0)
     expect(counted + own.length).toBe(10_008)
     expect(counts.some(({ address }) => address === null)).toBe(true)
+  })
+
+  test('of a caller who proved a secret: of each key and code five a minute are recorded, the rest counted, and usage is exact', async () => {
+    const ledger = createFakeLedger()
+    const { ward, ask } = await open({ ledger })
+    const revoked = await ward.keys.create({ name: 'revoked', owner: 'acme' })
+    const other = await ward.keys.create({ name: 'other', owner: 'globex', scopes: ['predict'] })
+    await ward.keys.revoke(revoked.record.id)
+    ledger.entries.length = 0
+    for (let asked = 0; asked < 20; asked += 1) await ask({ 'x-api-key': revoked.text }, `203.0.113.${asked}`)
+    for (let asked = 0; asked < 7; asked += 1) await askForScope(ward, other.text)
+    expect(ledger.entries).toHaveLength(10)
+    const lastAt = ward.time.now
+    ward.time.now += 30_000
+    ward.time.monotonic += 60_000
+    await ask()
+    await ward.close()
+    const counts = ledger.entries.filter(({ event }) => event === 'requests.summarized')
+    expect(counts).toMatchObject([
+      { keyId: revoked.record.id, owner: 'acme', code: 'key_revoked', at: lastAt, measures: { refused: 15 } },
+      {
+        keyId: other.record.id,
+        owner: 'globex',
+        code: 'scope_missing',
+        at: lastAt,
+        measures: { refused: 2 },
+      },
+    ])
+    const usage = createUsageCounts()
+    for (const entry of ledger.entries.filter(({ keyId }) => keyId === revoked.record.id)) {
+      const of = usageEntryOf(entry)
+      if (of !== undefined) addEntry(usage, of)
+    }
+    expect(usage).toMatchObject({ requests: 0, refused: new Map([['key_revoked', 20]]), lastUsedAt: lastAt })
+  })
+
+  test('a caller who hangs up before the answer is counted as others are', async () => {
+    const ledger = createFakeLedger()
+    const { ward } = await open({ ledger })
+    const { record, text } = await ward.keys.create({ name: 'a' })
+    await ward.keys.revoke(record.id)
+    ledger.entries.length = 0
+    for (let asked = 0; asked < 20; asked += 1) {
+      const exchange = ward.guard.open({}, headOf({ 'x-api-key': text }, `203.0.113.${asked}`), 'GET')
+      await ward.guard.admit(exchange)
+      exchange.abort()
+    }
+    expect(ledger.entries).toHaveLength(5)
+    await ward.close()
+    expect(ledger.entries.at(-1)).toMatchObject({ keyId: record.id, measures: { refused: 15 } })
+  })
+
+  test('so many keys are counted in a minute, and each refusal of more has its record', async () => {
+    const written: LedgerEntry[] = []
+    const { telemetry } = collectEvents()
+    const time = createTestTime()
+    const summary = new RefusalSummary({
+      write: async (entry) => void written.push(entry),
+      formatAddress: (address) => address ?? null,
+      clock: time.clock,
+      monotonic: time.clock,
+      scheduler: time.scheduler,
+      telemetry,
+    })
+    const ask = (number: number): boolean =>
+      summary.shouldRecord({ address: undefined, code: 'x', known: { keyId: `key_${number}`, owner: 'a' } })
+    for (let number = 0; number < 8_192; number += 1) expect(ask(number)).toBe(true)
+    for (let asked = 0; asked < 50; asked += 1) expect(ask(8_192)).toBe(true)
+    for (let asked = 0; asked < 50; asked += 1) ask(0)
+    await summary.close()
+    expect(written).toMatchObject([{ keyId: 'key_0', measures: { refused: 46 } }])
   })
 
   test('counts that cannot be written are written later', async () => {

@@ -43,6 +43,7 @@ export function addEntry(counts: UsageCounts, entry: UsageEntry): void {
       // Older versions counted refusals as requests.
       counts.requests += requests ?? 0
       addRefused(counts, code ?? '', (amountOf(measures, 'refused') ?? 0) + (requests ?? 0))
+      if (entry.keyId !== null) counts.lastUsedAt = Math.max(counts.lastUsedAt, entry.at)
       return
     case 'request.refused':
     case 'request.failed':

@@ -4,12 +4,14 @@ import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
 
-/** How many requests without a known key get a record each, by address and minute. */
+/** How many refusals a minute get a record each: of a stranger's address, or of a key and code. */
 const recordedMax = 5
 /**
  * Most addresses that a minute distinguishes: some 4 MiB. All others count as one, without address.
  */
 const addressesMax = 8_192
+/** Most keys that it counts: each refusal of another has its record, for a key is never guessed. */
+const keysMax = 8_192
 const minuteMs = 60_000
 
 export interface RefusalSummaryOptions {
@@ -24,26 +26,42 @@ export interface RefusalSummaryOptions {
   readonly telemetry: Telemetry
 }
 
+/** A refused request. */
+export interface RefusedRequest {
+  readonly address: string | undefined
+  readonly code: string
+  /** Whose key it was; null where no secret was proven. */
+  readonly known: { readonly keyId: string; readonly owner: string } | null
+}
+
+/** What a summary says of its requests: the address of strangers, or the key. */
+type Named = Pick<LedgerEntry, 'address' | 'keyId' | 'owner'>
+
 interface Sender {
-  readonly address: string | null
-  recorded: number
+  readonly named: Named
+  /** A stranger's of all codes; a key's by code, so that a flood of one hides none of another. */
+  readonly recorded: Map<string, number>
   readonly counted: Map<string, Count>
 }
 
 interface Count {
   requests: number
-  /** When the first of them came, milliseconds since the epoch. */
+  /** When the first and the last of them came, milliseconds since the epoch. */
   since: number
+  until: number
 }
 
+const allCodes = ''
+
 /**
- * Keeps an attacker with wrong keys from filling the disk. Of refused requests without a known key,
- * each address gets a few records a minute, and the rest are counted. Counts are in memory until
- * the minute is over: a process that is killed loses them.
+ * Keeps refused clients from filling the disk: strangers with wrong keys, and holders of a key that
+ * is revoked or over its limit. Each gets a few records a minute, and the rest are
+ * counted. Counts are in memory until the minute is over: a process that is killed loses them.
  */
 export class RefusalSummary {
   readonly #options: RefusalSummaryOptions
-  #senders = new Map<string, Sender>()
+  #strangers = new Map<string, Sender>()
+  #keys = new Map<string, Sender>()
   #beganAt = 0
   #cancelTimer: () => void = () => {}
   #flushing: Promise<void> = Promise.resolve()
@@ -54,24 +72,29 @@ export class RefusalSummary {
   }
 
   /** Whether this request gets a record of its own; if not, it has been counted. */
-  shouldRecord(address: string | undefined, code: string): boolean {
+  shouldRecord({ address, code, known }: RefusedRequest): boolean {
     this.#begin()
-    const sender = this.#senderOf(address)
-    if (sender.recorded < recordedMax) {
-      sender.recorded += 1
+    const sender = known === null ? this.#strangerAt(address) : this.#holderOf(known)
+    if (sender === undefined) return true
+    const of = known === null ? allCodes : code
+    const recorded = sender.recorded.get(of) ?? 0
+    if (recorded < recordedMax) {
+      sender.recorded.set(of, recorded + 1)
       return true
     }
-    addCount(sender, code, { requests: 1, since: this.#options.clock() })
+    const now = this.#options.clock()
+    addCount(sender, code, { requests: 1, since: now, until: now })
     return false
   }
 
   /** Writes the counts. A count that cannot be written joins those of the next minute. */
   flush(): Promise<void> {
     this.#cancelTimer()
-    const over = [...this.#senders.values()]
-    this.#senders = new Map()
-    const writing = over.flatMap(({ address, counted }) =>
-      [...counted].map(([code, count]) => this.#write(address, code, count)),
+    const over = [...this.#strangers.values(), ...this.#keys.values()]
+    this.#strangers = new Map()
+    this.#keys = new Map()
+    const writing = over.flatMap(({ named, counted }) =>
+      [...counted].map(([code, count]) => this.#write(named, code, count)),
     )
     this.#flushing = Promise.all([this.#flushing, ...writing]).then(() => {})
     return this.#flushing
@@ -87,54 +110,75 @@ export class RefusalSummary {
   #begin(): void {
     const { monotonic, scheduler } = this.#options
     const now = monotonic()
-    if (this.#senders.size > 0 && now - this.#beganAt < minuteMs) return
-    if (this.#senders.size > 0) void this.flush()
+    const hasBegun = this.#strangers.size + this.#keys.size > 0
+    if (hasBegun && now - this.#beganAt < minuteMs) return
+    if (hasBegun) void this.flush()
     this.#beganAt = now
     if (this.#isClosed) return
     this.#cancelTimer()
     this.#cancelTimer = scheduler.after(minuteMs, () => void this.flush())
   }
 
-  #senderOf(address: string | undefined): Sender {
+  #strangerAt(address: string | undefined): Sender {
     const group = addressGroupOf(address)
-    const known = this.#senders.get(group)
+    const known = this.#strangers.get(group)
     if (known !== undefined) return known
-    const isFull = this.#senders.size >= addressesMax
+    const isFull = this.#strangers.size >= addressesMax
     const formatted = isFull ? null : this.#options.formatAddress(address)
-    return this.#senderNamed(isFull ? '' : group, formatted, 0)
+    return senderIn(this.#strangers, isFull ? '' : group, strangerOf(formatted))
   }
 
-  #senderNamed(name: string, address: string | null, recorded: number): Sender {
-    const sender = this.#senders.get(name) ?? { address, recorded, counted: new Map() }
-    this.#senders.set(name, sender)
-    return sender
+  #holderOf({ keyId, owner }: NonNullable<RefusedRequest['known']>): Sender | undefined {
+    const isFull = this.#keys.size >= keysMax && !this.#keys.has(keyId)
+    return isFull ? undefined : senderIn(this.#keys, keyId, { address: null, keyId, owner })
   }
 
-  async #write(address: string | null, code: string, count: Count): Promise<void> {
-    const { write, clock, telemetry } = this.#options
+  async #write(named: Named, code: string, count: Count): Promise<void> {
+    const { write, telemetry } = this.#options
     const detail = { since: new Date(count.since).toISOString() }
     const measures = { refused: count.requests }
+    // Of the last of them, so that usage knows when the key was used.
+    const at = count.until
     try {
-      await write(ledgerEntry({ at: clock(), event: 'requests.summarized', code, address, measures, detail }))
+      await write(ledgerEntry({ at, event: 'requests.summarized', code, ...named, measures, detail }))
     } catch (fault) {
       telemetry.event('ledger.summary_late', { requests: count.requests }, fault)
-      this.#countAgain(address, code, count)
+      this.#countAgain(named, code, count)
     }
   }
 
   /** Adds a count that could not be written to the current minute. */
-  #countAgain(address: string | null, code: string, count: Count): void {
+  #countAgain(named: Named, code: string, count: Count): void {
     this.#begin()
-    const known = this.#senders.size < 2 * addressesMax ? address : null
-    addCount(this.#senderNamed(`unwritten ${known}`, known, recordedMax), code, count)
+    const { address, keyId } = named
+    // Twice as many keys at most: those of a minute, and these, beyond which none is added.
+    if (keyId !== null) addCount(senderIn(this.#keys, keyId, named), code, count)
+    else {
+      const known = this.#strangers.size < 2 * addressesMax ? address : null
+      addCount(senderIn(this.#strangers, `unwritten ${known}`, strangerOf(known)), code, count)
+    }
   }
 }
 
-function addCount({ counted }: Sender, code: string, { requests, since }: Count): void {
+function strangerOf(address: string | null): Named {
+  return { address, keyId: null, owner: null }
+}
+
+function senderIn(senders: Map<string, Sender>, name: string, named: Named): Sender {
+  let sender = senders.get(name)
+  if (sender === undefined) {
+    sender = { named, recorded: new Map(), counted: new Map() }
+    senders.set(name, sender)
+  }
+  return sender
+}
+
+function addCount({ counted }: Sender, code: string, { requests, since, until }: Count): void {
   const count = counted.get(code)
-  if (count === undefined) counted.set(code, { requests, since })
+  if (count === undefined) counted.set(code, { requests, since, until })
   else {
     count.requests += requests
     count.since = Math.min(count.since, since)
+    count.until = Math.max(count.until, until)
   }
 }

@@ -22,8 +22,10 @@ export function ballastIn(folder: string, bytes: number): Ballast {
       ),
     async create() {
       try {
-        // Random, because a file system may store zeros in no space.
-        await writeFile(file, randomBytes(bytes), { mode: 0o600, flush: true })
+        await giveUp()
+        // Random, because a file system may store zeros in no space. A new file: a link in its
+        // place is not followed.
+        await writeFile(file, randomBytes(bytes), { flag: 'wx', mode: 0o600, flush: true })
       } catch (fault) {
         await giveUp()
         throw fault
