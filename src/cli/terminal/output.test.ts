@@ -10,5 +10,9 @@ test('what is told of a command shows no key that was typed in the place of a na
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0)
   const secret = 's'.repeat(49)
   tell(`Created key Qm2xT0bKc9Za (mw_live_Qm2xT0bKc9Za_${secret}), owner acme.`)
-  expect(written).toEqual(['Created key Qm2xT0bKc9Za (mw_live_Qm2xT0bKc9Za_…), owner acme.\n'])
+  tell("unknown command 'mw_live_Qm2xT0bKc9Za_…'")
+  expect(written).toEqual([
+    'Created key Qm2xT0bKc9Za (mw_live_Qm2xT0bKc9Za_…), owner acme.\n',
+    "unknown command 'mw_live_Qm2xT0bKc9Za_…'\n",
+  ])
 })

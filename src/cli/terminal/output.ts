@@ -32,7 +32,9 @@ export function printJson(value: unknown): Promise<void> {
  * have been typed in the place of a name or an owner.
  */
 export function tell(text: string): void {
-  process.stderr.write(`${replaceKeys(text, (known) => `${known}_…`)}\n`)
+  // What is hidden already still begins as a key does.
+  const pieces = text.split('_…').map((piece) => replaceKeys(piece, (known) => `${known}_…`))
+  process.stderr.write(`${pieces.join('_…')}\n`)
 }
 
 function outputErrorOf(error: Error): Error {
