@@ -23,6 +23,8 @@ export interface ServerSettings {
   /** Bytes. */
   readonly batchBodyMax: number
   /** Bytes. */
+  readonly inFlightMax: number | 'auto'
+  /** Bytes. */
   readonly headersMax: number
   /** Characters. */
   readonly textMax: number
@@ -82,6 +84,16 @@ export const serverSettings: Settings<ServerSettings> = {
     placeholder: 'SIZE',
     describes: 'Largest request body of a batch; the server answers a larger one with 413.',
     expected: 'a size from 1B to 1GiB, as `8MiB` or bytes',
+    empty: isFault,
+  },
+  inFlightMax: {
+    schema: z.union([z.literal('auto'), size(1_048_576, 1_099_511_627_776)]),
+    kind: 'size',
+    default: 'auto',
+    placeholder: 'SIZE',
+    describes:
+      'Most memory for bodies and large answers under way; the server answers what does not fit with 503 `overloaded`. An owner may hold as much of it as is free. `auto`: a quarter of the heap that Node may use.',
+    expected: '`auto`, or a size from 1MiB to 1TiB, as `256MiB` or bytes',
     empty: isFault,
   },
   headersMax: {

@@ -2,7 +2,7 @@
  * Deepest that a value may be nested: deeper ones, and those that hold themselves, are refused
  * before a writer meets them.
  */
-const depthMax = 64
+export const jsonDepthMax = 64
 
 /**
  * Whether a value survives being written as JSON and read again: null, texts, booleans, finite
@@ -82,7 +82,7 @@ class JsonWalk {
         return Number.isFinite(value) && this.take(this.#sizes.number(value))
       case 'object':
         if (value === null) return this.take(4)
-        if (depth === depthMax) return false
+        if (depth === jsonDepthMax) return false
         return Array.isArray(value) ? this.#visitArray(value, depth + 1) : this.#visitObject(value, depth + 1)
       default:
         return false

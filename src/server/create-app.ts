@@ -22,6 +22,8 @@ import { answerWithSignIn } from './docs/sign-in-page.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { coalesceAnswers, setAnswerHeaders } from './http/answers.ts'
 import { decideBadPath } from './http/bad-path.ts'
+import { ByteBudget, defaultBudget } from './http/byte-budget.ts'
+import { boundBytesInFlight } from './http/bytes-in-flight.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerError, handleErrors, logProblem, placeOf } from './http/handle-errors.ts'
@@ -57,14 +59,16 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
   const requestLog = createRequestLog(options)
+  const budget = new ByteBudget(options.inFlightMax === 'auto' ? defaultBudget() : options.inFlightMax)
   const direct = createDirectListener(
-    { ward, textMax: options.textMax, log, requestLog, closing },
+    { ...options, ward, log, requestLog, budget, closing },
     models,
-    options,
+    options.corsOrigins,
   )
   const app = createFastify(options, log, ward, direct)
   acceptJson(app)
   handleErrors(app, log)
+  boundBytesInFlight(app, budget, (request) => ward.guard.find(request)?.known?.owner ?? request.ip)
   coalesceAnswers(app, log)
   app.addHook('onRequest', function checkHead(request, reply, done) {
     setAnswerHeaders(request, reply)

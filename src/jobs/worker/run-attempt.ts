@@ -4,9 +4,9 @@ import { Fault } from '../../core/fault.ts'
 import { classify, sentenceOf } from '../../core/problem.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { orAbort, pause, type Scheduler } from '../../core/scheduler.ts'
-import { slicesOf } from '../../core/slices.ts'
 import type { JobError } from '../job.ts'
 import type { ClaimedJob } from '../job-queue.ts'
+import { inputSlices } from './input-slices.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { Semaphore } from './semaphore.ts'
 
@@ -80,14 +80,13 @@ export async function runAttempt(
   call: { readonly signal: AbortSignal; readonly onProgress: (done: number) => void },
   options: AttemptOptions,
 ): Promise<AttemptOutcome> {
-  const inputs = JSON.parse(job.inputs) as readonly unknown[]
   const semaphore = options.semaphoreOf(job.model, model)
   const { resultBytesMax } = options
   const written: string[] = []
   let room = resultBytesMax
   let done = 0
   try {
-    for (const slice of slicesOf(inputs, model.batchMax)) {
+    for (const slice of inputSlices(job.inputs, model.batchMax)) {
       const ask = (): Promise<Answers> => askInTurn(model, slice, call.signal, options)
       const text = writeAnswers(await semaphore.run(slice.length, call.signal, ask), room)
       if (text === undefined) return resultTooLarge(resultBytesMax)
@@ -95,7 +94,7 @@ export async function runAttempt(
       written.push(text)
       done += slice.length
       // The end says by itself that all are done.
-      if (done < inputs.length) call.onProgress(done)
+      if (done < job.total) call.onProgress(done)
     }
   } catch (thrown) {
     call.signal.throwIfAborted()

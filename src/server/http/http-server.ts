@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { Refusal } from '../../core/refusal.ts'
+import { boundPipelines } from './pipeline.ts'
 import { refuseConnection } from './refuse-connection.ts'
 
 export interface HttpServerOptions {
@@ -36,10 +37,10 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
       requireHostHeader: false,
       keepAliveTimeout: 72_000,
     },
-    function serve(request, response) {
+    boundPipelines(function serve(request, response) {
       response.setTimeout(stallTimeoutMs, cutOffStalled)
       if (direct?.(request, response) !== true) handler(request, response)
-    },
+    }),
   )
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head
   // bounds them anyway.

@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { parse } from 'secure-json-parse'
 import { Refusal } from '../../core/refusal.ts'
+import { jsonDepthMax } from '../../models/json-value.ts'
+import { holdParsed } from './bytes-in-flight.ts'
+import { type JsonShape, scanJson } from './scan-json.ts'
 
 export const jsonMediaType = 'application/json; charset=utf-8'
 
@@ -11,14 +15,47 @@ export function acceptJson(app: FastifyInstance): void {
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    function parseBody(_request, body: Buffer, done) {
+    function parseBody({ raw, routeOptions }, body: Buffer, done) {
       try {
-        done(null, parseJsonBody(body))
-      } catch (refusal) {
-        done(refusal as Refusal)
+        done(null, readJsonBody(raw, body, routeOptions.bodyLimit ?? body.length))
+      } catch (thrown) {
+        done(thrown as Error)
       }
     },
   )
+}
+
+/** Deepest that a body may be nested: an input in a list in an object. */
+const depthMax = jsonDepthMax + 2
+/** A body may have one value for so many bytes of the largest one, and in any case so many. */
+const bytesForValue = 8
+const valuesLeast = 1_024
+/** What V8 holds of a value, beside its text: of `{}` and of a member's name the most. */
+const bytesPerValue = 40
+
+/**
+ * Reads the body of a request, whose bytes in flight are from then on what it became.
+ *
+ * @param bytesMax bytes of the largest body
+ * @throws Refusal `input_invalid`; Fault `overloaded` where it does not fit the budget
+ */
+export function readJsonBody(request: IncomingMessage, body: Buffer, bytesMax: number): unknown {
+  const { values } = checkShape(body, bytesMax)
+  holdParsed(request, body.length + values * bytesPerValue)
+  return parseJsonBody(body)
+}
+
+/**
+ * Refuses what would become many times its size, or deeper than what walks through it may go,
+ * before a parser makes anything of it.
+ */
+function checkShape(body: Buffer, bytesMax: number): JsonShape {
+  const max = { depth: depthMax, values: Math.max(valuesLeast, Math.floor(bytesMax / bytesForValue)) }
+  const shape = scanJson(body, max)
+  if (shape.depth > max.depth) throw invalidBody('The body is nested too deeply', 'recursion')
+  if (shape.values > max.values)
+    throw invalidBody(`The body should have at most ${max.values} values`, 'too_many_values')
+  return shape
 }
 
 /**

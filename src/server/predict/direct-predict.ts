@@ -14,10 +14,12 @@ import type { Verdict } from '../../guard/verdict.ts'
 import { endWithAnswer, holdDuring } from '../../limits/end-usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { answerHeaders } from '../http/answers.ts'
+import type { ByteBudget } from '../http/byte-budget.ts'
+import { type BytesHolder, holdAnswer, holdBody } from '../http/bytes-in-flight.ts'
 import { classifyError } from '../http/classify-error.ts'
 import { type LogPlace, logProblem } from '../http/handle-errors.ts'
 import { checkFraming } from '../http/http-server.ts'
-import { jsonMediaType, parseJsonBody } from '../http/json-body.ts'
+import { jsonMediaType, readJsonBody } from '../http/json-body.ts'
 import type { Log } from '../http/log.ts'
 import type { RequestLog } from '../http/request-log.ts'
 import type { ServerOptions } from '../server-options.ts'
@@ -42,9 +44,10 @@ interface PredictEndpoint extends Pick<ModelPath, 'route' | 'model'> {
 export function createDirectListener(
   deps: DirectDeps,
   models: ReadonlyMap<string, ServedModel>,
-  { bodyMax, corsOrigins }: Pick<ServerOptions, 'bodyMax' | 'corsOrigins'>,
+  corsOrigins: ServerOptions['corsOrigins'],
 ): DirectListener | undefined {
   if (corsOrigins.length > 0) return undefined
+  const { bodyMax } = deps
   const endpoints = new Map<string, PredictEndpoint>()
   for (const { path, route, model } of modelPaths(models))
     if (model.input === 'text') endpoints.set(path, { route, model, demand: predictDemand(model) })
@@ -92,6 +95,8 @@ function isPlain(request: IncomingMessage, bodyMax: number): boolean {
 
 interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
   readonly log: Log
+  readonly budget: ByteBudget
+  readonly bodyMax: number
   /** Undefined: requests are not logged. */
   readonly requestLog: RequestLog | undefined
   readonly closing: AbortSignal
@@ -164,7 +169,13 @@ class DirectPrediction {
     )
   }
 
+  get #holder(): BytesHolder {
+    const owner = this.#exchange.known?.owner ?? this.#request.socket.remoteAddress ?? ''
+    return { request: this.#request, response: this.#response, owner }
+  }
+
   #read(): void {
+    holdBody(this.#deps.budget, Number(this.#request.headers['content-length']), this.#holder)
     const chunks: Buffer[] = []
     const gather = (chunk: Buffer): void => void chunks.push(chunk)
     const predict = (): void => this.#predict(chunks)
@@ -174,7 +185,8 @@ class DirectPrediction {
   #predict(chunks: readonly [Buffer] | readonly Buffer[]): void {
     const { model } = this.#endpoint
     try {
-      const body = parseJsonBody(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+      const sent = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+      const body = readJsonBody(this.#request, sent, this.#deps.bodyMax)
       const input = readPredictInput(body, noQuery, { kind: 'text', textMax: this.#deps.textMax })
       if (readWebhook(body) !== undefined) throw webhookWithoutJob()
       const taking = takeCharacters(this.#exchange.usage, [input])
@@ -190,6 +202,7 @@ class DirectPrediction {
   }
 
   readonly #succeed = (prediction: WrittenJson): void => {
+    holdAnswer(this.#deps.budget, prediction, this.#holder)
     const lines = [...success]
     const { headers } = this.#exchange.usage
     for (const name in headers) lines.push(name, headers[name] as string)

@@ -36,6 +36,8 @@ export function addAdminJobRoutes(app: FastifyInstance, jobs: JobService): void 
   )
 }
 
+/** Not spread, which would read the result, and so parse it. */
 function withoutResult(job: JobView): JobView {
-  return { ...job, result: null }
+  const members = Object.getOwnPropertyDescriptors(job)
+  return Object.defineProperties({} as JobView, { ...members, result: { value: null, enumerable: true } })
 }

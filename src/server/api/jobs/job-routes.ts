@@ -1,9 +1,11 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { defaultScope, modelScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
 import { formatJobCursor } from '../../../jobs/job-cursor.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
+import { type JobView, writeJob } from '../../../jobs/view-job.ts'
 import { clientEnd } from '../../http/client-end.ts'
+import { jsonMediaType } from '../../http/json-body.ts'
 import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
 import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
 import { type JobListRequest, readJobQuery } from './job-schemas.ts'
@@ -12,6 +14,10 @@ export interface JobRouteOptions extends JobFollowersOptions {
   readonly jobs: JobService
   /** Names of the models that are served. */
   readonly models: Iterable<string>
+}
+
+function sendJob(reply: FastifyReply, job: JobView): FastifyReply {
+  return reply.header('content-type', jsonMediaType).send(writeJob(job))
 }
 
 interface OneJob {
@@ -40,13 +46,13 @@ export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): vo
     '/jobs/:id',
     { config, schema: schemas.show },
     async ({ caller, params, query }, reply) => {
-      if (query.wait === 0) return jobs.get(caller.owner, params.id)
-      const signal = clientEnd(reply, closing)
-      return jobs.get(caller.owner, params.id, { waitMs: query.wait * 1_000, signal })
+      const waitMs = query.wait * 1_000
+      const wait = waitMs === 0 ? {} : { waitMs, signal: clientEnd(reply, closing) }
+      return sendJob(reply, await jobs.get(caller.owner, params.id, wait))
     },
   )
-  app.delete<OneJob>('/jobs/:id', { config, schema: schemas.cancel }, async ({ caller, params, id }) =>
-    jobs.cancel(caller.owner, params.id, { by: caller.keyId, requestId: id }),
+  app.delete<OneJob>('/jobs/:id', { config, schema: schemas.cancel }, async ({ caller, params, id }, reply) =>
+    sendJob(reply, await jobs.cancel(caller.owner, params.id, { by: caller.keyId, requestId: id })),
   )
   app.get<OneJob>(
     '/jobs/:id/events',

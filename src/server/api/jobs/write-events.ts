@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../../core/scheduler.ts'
 import type { JobSnapshot } from '../../../jobs/job-service.ts'
+import { writeJob } from '../../../jobs/view-job.ts'
 
 /**
  * How long a stream is silent at most, in milliseconds: proxies cut off what says nothing for a
@@ -33,7 +34,7 @@ export async function* writeEvents(
       }
       if (settled.done === true) return
       const { version, job } = settled.value
-      yield `id: ${version}\nevent: status\ndata: ${JSON.stringify(job)}\n\n`
+      yield `id: ${version}\nevent: status\ndata: ${writeJob(job)}\n\n`
       next = iterator.next()
     }
   } finally {
