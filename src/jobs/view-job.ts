@@ -39,7 +39,7 @@ export function viewOwnedJob(record: JobRecord): JobView {
   return view(record, { owner: record.owner, key_id: record.keyId })
 }
 
-/** A job as JSON. Its result may be 16 MiB, which parsed would be twenty times as much: it is not. */
+/** A job as JSON. Its result is not parsed: 16 MiB would become twenty times as much. */
 export function writeJob(job: JobView): string {
   const text = resultTexts.get(job)
   if (text === undefined) return JSON.stringify(job)

@@ -22,7 +22,7 @@ const bounds: readonly Bound[] = page
     })
   })
 
-/** Bounds of what no client chooses: of our own work, of time, of an administrator, of a program. */
+/** Bounds of what no client chooses: our own work, time, what an administrator or a program says. */
 const ofNoClient = new Set([
   'core/check-options.ts shownLengthMax',
   'core/scheduler.ts timerMsMax',
