@@ -22,7 +22,7 @@ const bounds: readonly Bound[] = page
     })
   })
 
-/** Bounds of what no client chooses: our own work, time, what an administrator or a program says. */
+/** Bounds of what no client chooses: our own work, time, an administrator, a program. */
 const ofNoClient = new Set([
   'core/check-options.ts shownLengthMax',
   'core/scheduler.ts timerMsMax',
@@ -72,7 +72,7 @@ describe('docs/reference/bounds.md', () => {
   })
 
   test('names every setting that is a bound', () => {
-    const named = Object.keys(settings).filter((each) => each.endsWith('Max') && each !== 'ledgerMax')
+    const named = Object.keys(settings).filter((each) => /(?:Max|Bytes)$/.test(each) && each !== 'ledgerMax')
     expect(named.map(flagOf).filter((flag) => !page.includes(`\`${flag}\``))).toEqual([])
   })
 
