@@ -60,12 +60,12 @@ describe.each(ways)('%s: bodies under way', (_way, more) => {
   })
 })
 
-/** Answers every text with one of 16 MiB: more than what the machine's own buffers take. */
+/** Answers every text with one of 15 MiB: more than what the machine's own buffers take. */
 const large: Model<string> = {
   name: 'large',
   version: 'large-1',
   runs: 'inline',
-  predict: (texts) => texts.map(() => 'x'.repeat(16 * mebibyte)),
+  predict: (texts) => texts.map(() => 'x'.repeat(15 * mebibyte)),
 }
 
 describe('large answers', () => {
@@ -77,7 +77,7 @@ describe('large answers', () => {
       const key = await server.createKey({ owner: 'one' })
       const unread: Socket[] = []
       const statuses: number[] = []
-      // Of 32 MiB each in memory: four fit, for an owner holds as much as is free.
+      // Of 30 MiB each in memory: four fit, for an owner holds as much as is free.
       for (let index = 0; index < 8; index += 1) {
         const client = connect(port, '127.0.0.1')
         unread.push(client)
