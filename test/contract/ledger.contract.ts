@@ -322,6 +322,7 @@ function sumOf(records: readonly LedgerRecord[]): object {
       // The version before wrote `requests`, and counted refusals as such.
       requests += own.get('requests') ?? 0
       add(refused, code ?? '', (own.get('refused') ?? 0) + (own.get('requests') ?? 0))
+      if (keyId !== null) lastUsedAt = Math.max(lastUsedAt ?? 0, at)
       continue
     }
     const isDone = event === 'request.admitted' || event === 'request.finished'

@@ -73,10 +73,11 @@ describe('jobs in SQLite', () => {
     onTestFinished(() => store.close())
     const changes: JobChange[] = []
     const stop = store.watch((change) => void changes.push(change))
+    // One timer gives space back, and a second is there between two looks.
     const polled = async (): Promise<void> => {
-      while (time.timers() === 0) await time.settle()
+      while (time.timers() === 1) await time.settle()
       await time.pass(200)
-      while (time.timers() === 0) await time.settle()
+      while (time.timers() === 1) await time.settle()
     }
     await polled()
     await submit(store, jobOf(2))
