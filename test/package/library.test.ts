@@ -36,7 +36,7 @@ beforeAll(async () => {
     if (name !== 'modelward') await rm(join(alone.folder, 'node_modules', name), { recursive: true })
   for (const { beside } of apps) projects.set(beside, await createProject({ ...dependencies, ...beside }))
   nodes = await installNodes()
-})
+}, 240_000)
 
 afterAll(async () => {
   await Promise.all([packed, nodes, alone, ...projects.values()].map((made) => made?.remove()))

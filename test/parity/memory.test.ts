@@ -1,6 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { expectProblem, json } from './ask.ts'
 import { formatRequest, RawConnection } from './raw-http.ts'
 
@@ -17,25 +17,37 @@ interface Measure {
   readonly keptBytes: number
 }
 
-let child: ChildProcess
-let port: number
-let cold: Measure
-beforeAll(async () => {
-  child = fork(new URL('./serve-child.ts', import.meta.url), { execArgv: ['--expose-gc'], stdio: 'inherit' })
-  const [{ port: childPort }] = (await once(child, 'message')) as [{ port: number }]
-  port = childPort
-  cold = await measure()
-})
-afterAll(async () => {
-  child.disconnect()
-  await once(child, 'exit')
-})
+/** A server in a process of its own. */
+class MeasuredServer {
+  readonly #child = fork(new URL('./serve-child.ts', import.meta.url), {
+    execArgv: ['--expose-gc'],
+    stdio: 'inherit',
+  })
 
-async function measure(): Promise<Measure> {
-  const answered = once(child, 'message') as Promise<[Measure]>
-  child.send('measure')
-  return (await answered)[0]
+  async start(): Promise<number> {
+    const [{ port }] = (await once(this.#child, 'message')) as [{ port: number }]
+    return port
+  }
+
+  async measure(): Promise<Measure> {
+    const answered = once(this.#child, 'message') as Promise<[Measure]>
+    this.#child.send('measure')
+    return (await answered)[0]
+  }
+
+  async stop(): Promise<void> {
+    this.#child.disconnect()
+    await once(this.#child, 'exit')
+  }
 }
+
+let server: MeasuredServer
+let port: number
+beforeEach(async () => {
+  server = new MeasuredServer()
+  port = await server.start()
+})
+afterEach(() => server.stop())
 
 /** Streams the whole body, as fast as the server takes it, or until it cuts the connection. */
 async function stream(connection: RawConnection, isChunked: boolean): Promise<void> {
@@ -79,22 +91,52 @@ async function uploadGigabyte(): Promise<void> {
   await Promise.all(Array.from({ length: 12 }, () => upload(false)))
 }
 
-// What is thrown away is garbage until it is collected, so the first bodies do raise the peak, the
-// more the slower the machine: never by what FastAPI takes for one. What matters is that it comes
-// to rest, so that a gigabyte more does not raise it, and that nothing stays.
-test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
-  let before = await measure()
-  let after = before
+/** How much the peak has grown since the start, and by the last gigabyte; and what that has left. */
+interface Growth {
+  readonly peak: number
+  readonly lastPeak: number
+  readonly lastKept: number
+}
+
+async function grow(): Promise<Growth> {
+  const cold = await server.measure()
+  let before = cold
+  let after = cold
   for (let gigabyte = 1; gigabyte <= 4; gigabyte += 1) {
     before = after
     await uploadGigabyte()
-    after = await measure()
+    after = await server.measure()
     if (after.peakBytes - before.peakBytes < growthBytesMax) break
   }
-  const peakGrowth = after.peakBytes - before.peakBytes
-  const keptGrowth = after.keptBytes - before.keptBytes
-  expect(after.peakBytes - cold.peakBytes).toBeLessThan(fastApiGrowthBytes)
-  process.stdout.write(`24: a gigabyte refused: peak +${peakGrowth} bytes, kept +${keptGrowth} bytes\n`)
-  expect(peakGrowth).toBeLessThan(growthBytesMax)
-  expect(keptGrowth).toBeLessThan(growthBytesMax / 10)
+  return {
+    peak: after.peakBytes - cold.peakBytes,
+    lastPeak: after.peakBytes - before.peakBytes,
+    lastKept: after.keptBytes - before.keptBytes,
+  }
+}
+
+const processes = 3
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN
+}
+
+// What is thrown away is garbage until it is collected, so the first bodies do raise the peak, by
+// an amount that differs from process to process: in the middle one of three, not by what FastAPI
+// takes for one. What matters is that it comes to rest, so that a gigabyte more does not raise it,
+// and that nothing stays: in each of them.
+test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
+  const growths = [await grow()]
+  while (growths.length < processes) {
+    await server.stop()
+    server = new MeasuredServer()
+    port = await server.start()
+    growths.push(await grow())
+  }
+  process.stdout.write(`24: gigabytes refused by ${processes} processes: ${JSON.stringify(growths)}\n`)
+  for (const { lastPeak, lastKept } of growths) {
+    expect(lastPeak).toBeLessThan(growthBytesMax)
+    expect(lastKept).toBeLessThan(growthBytesMax / 10)
+  }
+  expect(median(growths.map(({ peak }) => peak))).toBeLessThan(fastApiGrowthBytes)
 })

@@ -12,17 +12,18 @@ const underWayMax = 16
  * their order: what one read of the socket has brought, and then it is read no more.
  */
 export function boundPipelines(serve: Serve): Serve {
-  const pipelines = new WeakMap<Socket, Pipeline>()
   return function serveInTurn(request, response) {
-    const { socket } = request
-    let pipeline = pipelines.get(socket)
-    if (pipeline === undefined) {
-      pipeline = new Pipeline(socket, serve)
-      pipelines.set(socket, pipeline)
-    }
-    pipeline.add(request, response)
+    const socket: PipelinedSocket = request.socket
+    socket[ofSocket] ??= new Pipeline(socket, serve)
+    socket[ofSocket].add(request, response)
   }
 }
+
+// On the socket itself: as the value of a weak map, what a pipeline holds outlives its connection
+// until a full garbage collection.
+const ofSocket = Symbol('pipeline')
+
+type PipelinedSocket = Socket & { [ofSocket]?: Pipeline }
 
 class Pipeline {
   readonly #socket: Socket
