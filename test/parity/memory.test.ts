@@ -91,7 +91,7 @@ async function uploadGigabyte(): Promise<void> {
   await Promise.all(Array.from({ length: 12 }, () => upload(false)))
 }
 
-/** How much the peak has grown since the start, and by the last gigabyte; and what that has left. */
+/** How much the peak grew since the start, and by the last gigabyte; and what that has left. */
 interface Growth {
   readonly peak: number
   readonly lastPeak: number
