@@ -221,9 +221,13 @@ describe('sums that are not those of the records', () => {
     expect(check(threads).finding).toMatchObject({ kind: 'usage_changed' })
   })
 
-  test('a table that was replaced is found', () => {
+  test.each([
+    ['a table that was replaced', 'CREATE TRIGGER t AFTER UPDATE ON usage BEGIN DELETE FROM usage; END'],
+    ['a column of another name', 'ALTER TABLE filled RENAME COLUMN block TO flock'],
+    ['a table of another name', 'ALTER TABLE filled RENAME TO killed'],
+  ])('%s is found', (_what, change) => {
     const threads = summedUp()
-    openUsage(threads).exec('CREATE TRIGGER t AFTER UPDATE ON usage BEGIN DELETE FROM usage; END')
+    openUsage(threads).exec(change)
     expect(check(threads).finding?.message).toContain('its tables are not those')
   })
 

@@ -110,6 +110,11 @@ interface Snapshot extends Pick<BucketCheck, 'usage' | 'ledger' | 'isStopped' | 
 /** @returns notes */
 function checkSnapshot({ oldest, ...files }: Snapshot): readonly string[] {
   const { usage, ledger, differences } = files
+  // First: of another schema not even the position can be read.
+  if (!hasSchema(usage, usageSchema)) {
+    differences.tell('its tables are not those that it is made with')
+    return []
+  }
   const filled = readFilled(usage)
   const wrong = wrongWhole(usage, ledger, filled, oldest)
   if (wrong !== undefined) {
@@ -132,7 +137,6 @@ function wrongWhole(
   filled: Filled,
   oldest: number,
 ): string | undefined {
-  if (!hasSchema(usage, usageSchema)) return 'its tables are not those that it is made with'
   const check = readValue(usage, 'PRAGMA quick_check(1)')
   if (check !== 'ok') return `its file is damaged: ${check}`
   const goesTo = `it goes up to block ${filled.block}`
