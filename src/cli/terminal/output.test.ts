@@ -5,7 +5,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('what is told of a command shows no key that was typed in the place of a name', () => {
+test('output of a command hides a key that was typed in place of a name', () => {
   const written: string[] = []
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0)
   const secret = 's'.repeat(49)

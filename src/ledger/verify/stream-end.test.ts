@@ -205,7 +205,7 @@ describe('an end that was not signed as it stands', () => {
   test.each<readonly [string, readonly LedgerEntry[]]>([
     ['is missing', []],
     ['is missing behind more than one record', [change, change]],
-    ['was replaced by one that nobody signed', [closed(null)]],
+    ['was replaced by an unsigned one', [closed(null)]],
   ])('is found where it %s', (_, entries) => {
     expect(verify(ending(...entries)).firstBroken).toMatchObject({
       kind: 'tail_missing',
