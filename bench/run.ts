@@ -4,6 +4,7 @@ import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
 import { benchBatching } from './batching/bench-batching.ts'
 import type { Bench, BenchOptions, BenchResult, Target } from './bench.ts'
+import { benchGoodput } from './goodput/bench-goodput.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
 import { benchJobs } from './jobs/bench-jobs.ts'
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, Bench>> = {
   jobs: benchJobs,
   'jobs-http': benchJobsHttp,
   saturated: benchSaturated,
+  goodput: benchGoodput,
   start: benchStart,
   import: benchImport,
   path: benchPath,
@@ -41,11 +43,11 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3)
+--seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3; goodput: default 10)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
 --jobs     jobs of each phase (jobs); default 20000
---only     contestants, separated by commas (http, adapters, jobs-http, saturated; what they are measured against always runs)
+--only     contestants, separated by commas (http, adapters, jobs-http, saturated, goodput; what they are measured against always runs)
 --load     what the load generator's core does between answers: blocking (it goes idle), spinning (it is kept awake), or both in turns (http, adapters; default both)
 --against  another checkout, whose server is measured in the same rounds (http)
 --quick    fewer rows and shorter rounds, under two minutes (http)

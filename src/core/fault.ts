@@ -41,6 +41,8 @@ export interface FaultOptions extends ErrorOptions {
    * the same way again, such as at a bound, which it names: a job is not retried then.
    */
   readonly detail?: string
+  /** Whole seconds after which to try again, in place of the table's; where the wait is known. */
+  readonly retryAfterSeconds?: number
 }
 
 /**
@@ -55,6 +57,7 @@ export class Fault extends Error {
   readonly code: FaultCode
   readonly status: number
   declare readonly detail?: string
+  declare readonly retryAfterSeconds?: number
 
   constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, options)
@@ -62,14 +65,16 @@ export class Fault extends Error {
     this.code = code
     this.status = faults[code].status
     if (options.detail !== undefined) this.detail = options.detail
+    if (options.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 
 /** Whether a fault may have these properties. */
-function couldFail({ message, code, status, detail = '' }: Copied): boolean {
+function couldFail({ message, code, status, detail = '', retryAfterSeconds = 1 }: Copied): boolean {
   return (
     typeof message === 'string' &&
     typeof detail === 'string' &&
+    typeof retryAfterSeconds === 'number' &&
     typeof code === 'string' &&
     Object.hasOwn(faults, code) &&
     status === faults[code as FaultCode].status

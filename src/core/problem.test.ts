@@ -36,6 +36,8 @@ test('a fault may have a sentence of its own for the client, beside its message'
 
 test('a 503 says when to come back', () => {
   expect(problemOf(new Fault('store_unavailable', 'gone'), 'r1').headers['retry-after']).toBe('1')
+  const known = new Fault('overloaded', 'full', { retryAfterSeconds: 7 })
+  expect(problemOf(known, 'r1').headers['retry-after']).toBe('7')
 })
 
 test('no fault is a 401 or a 403, and no refusal a 5xx', () => {

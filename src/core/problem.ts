@@ -32,7 +32,7 @@ export function problemOf(thrown: Refusal | Fault, requestId: string): ProblemAn
 function headersOf(thrown: Refusal | Fault): Readonly<Record<string, string>> {
   const contentType = { 'content-type': problemMediaType }
   if (thrown instanceof Refusal) return { ...thrown.headers, ...contentType }
-  const seconds = faults[thrown.code].retryAfterSeconds
+  const seconds = thrown.retryAfterSeconds ?? faults[thrown.code].retryAfterSeconds
   return seconds === null ? contentType : { 'retry-after': String(seconds), ...contentType }
 }
 

@@ -103,9 +103,10 @@ export interface ServedModel {
    * One output per input, in order, each a JSON value. An inline model that answers at once is
    * answered at once, and throws at once.
    *
-   * @throws Fault `model_timeout` past the deadline, `model_failed` when the model or its thread
-   *   fails or its answer is too large, `overloaded` when too much waits; Refusal `input_invalid`
-   *   where the model refuses an input
+   * @throws Fault `model_timeout` past the deadline, or at once where less is left than the model
+   *   usually takes; `overloaded`, with `retryAfterSeconds`, when too much waits or the call would
+   *   wait past its deadline; `model_failed` when the model or its thread fails or its answer is
+   *   too large; Refusal `input_invalid` where the model refuses an input
    */
   readonly predict: (
     inputs: readonly unknown[],
@@ -130,7 +131,10 @@ export interface PredictOptions {
    * with the signal's reason.
    */
   readonly signal?: AbortSignal
-  /** Milliseconds from now, waiting included. @default the model's own */
+  /**
+   * Milliseconds from now, waiting included; infinite: it is never refused for its wait.
+   * @default the model's own
+   */
   readonly deadlineMs?: number
   /**
    * Registers a listener for the client going away: as `signal`, for callers that would pay for a

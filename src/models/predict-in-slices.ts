@@ -15,8 +15,13 @@ export interface CallBounds {
   readonly answerBytesMax: number
 }
 
-/** The options of one slice: `deadlineMs` is what is left of the call's deadline. */
-export type SliceOptions = PredictOptions & { readonly deadlineMs: number }
+/** The options of one slice. */
+export interface SliceOptions extends PredictOptions {
+  /** What is left of the call's deadline, in milliseconds. */
+  readonly deadlineMs: number
+  /** How many slices are to be answered by then, this one included. @default 1 */
+  readonly slicesLeft?: number
+}
 
 /** How the answers to slices become the answer to a call. */
 export interface SlicedAnswer<Answer> {
@@ -56,12 +61,12 @@ export function predictInSlices<Answer>(
     const { signal, stop } = joinSignals(callOptions)
     const dueAt = performance.now() + options.deadlineMs
     const gathered = new GatheredSlices(bounds, sliced)
-    const answer = predictEach(slicesOf(inputs, batchMax), gathered, (slice) =>
-      predictSlice(slice, {
-        ...(signal && { signal }),
-        deadlineMs: Math.max(0, dueAt - performance.now()),
-      }),
-    )
+    let slicesLeft = Math.ceil(inputs.length / batchMax) + 1
+    const answer = predictEach(slicesOf(inputs, batchMax), gathered, (slice) => {
+      slicesLeft -= 1
+      const leftMs = Math.max(0, dueAt - performance.now())
+      return predictSlice(slice, { ...(signal && { signal }), deadlineMs: leftMs, slicesLeft })
+    })
     if (answer instanceof Promise) return answer.finally(stop)
     stop()
     return answer

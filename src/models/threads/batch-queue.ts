@@ -2,10 +2,14 @@ import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { answerTooLarge } from '../answer-too-large.ts'
-import type { ModelLoad, PredictOptions } from '../model.ts'
+import type { ModelLoad } from '../model.ts'
+import type { SliceOptions } from '../predict-in-slices.ts'
+import { costOf, latenessOf, overloaded, tooLate } from './admission.ts'
 import type { BatchCall, BatchLane, CallAnswer } from './batch-lane.ts'
 import { CallSet } from './call-set.ts'
+import { gatherBatch, isTooLate } from './gather-batch.ts'
 import { RunningBatch } from './running-batch.ts'
+import { UsualTimes } from './usual-times.ts'
 import { WaitingCall } from './waiting-call.ts'
 
 export interface BatchQueueOptions {
@@ -34,9 +38,13 @@ export interface BatchQueueOptions {
  * that is too large by itself fails at once. An input that never ends would use up the time of all;
  * therefore a batch of several is aborted after half of the time that its most urgent call has
  * left, and a call that is run again while others are to be, after a quarter of the time that these
- * have: alone, it should need less than the batch did, and a lost thread takes time to replace. A
- * model whose honest batches take more than half its deadline wants a smaller `batchMax` or a
- * longer deadline.
+ * have: alone, it should need less than the batch did, and a lost thread takes time to replace. No
+ * batch is aborted before it has taken twice as long as it usually does.
+ *
+ * Under more load than the model can do, only what can be answered in time is worth doing: a call
+ * that would wait past its deadline is refused as it comes, and one that has less time left than
+ * the model usually takes is not started. A call that finds a free lane is always tried: else a
+ * model that was slow once would be taken to be slow for ever.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions
@@ -44,6 +52,7 @@ export class BatchQueue {
   readonly #waiting = new CallSet()
   readonly #suspects = new CallSet()
   readonly #running = new Set<RunningBatch>()
+  readonly #times = new UsualTimes()
   #cancelDelay = (): void => {}
   /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
   #ripe: WaitingCall | undefined
@@ -59,21 +68,26 @@ export class BatchQueue {
    *
    * @throws Fault, Refusal; by rejecting
    */
-  predict(
-    { inputs, writes }: BatchCall,
-    options: PredictOptions & { readonly deadlineMs: number },
-  ): Promise<Uint8Array> {
-    const { name, scheduler, monotonic, waitingMax } = this.#options
+  predict({ inputs, writes }: BatchCall, options: SliceOptions): Promise<Uint8Array> {
+    const { name, batchMax, waitingMax, scheduler, monotonic } = this.#options
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
+    const enteredAt = monotonic()
+    const waitMs = this.#waitMs(enteredAt)
     if (this.#waiting.inputCount + inputs.length > waitingMax)
-      return Promise.reject(new Fault('overloaded', `model ${name}: ${waitingMax} inputs wait already`))
+      return Promise.reject(overloaded(`model ${name}: ${waitingMax} inputs wait already`, waitMs))
+    const cost = costOf(inputs, { batchMax, times: this.#times, now: enteredAt })
+    const isFirst = this.#idle.length > 0
+    const late = isFirst ? undefined : latenessOf(name, cost, { ...options, waitMs })
+    if (late !== undefined) return Promise.reject(late)
     const call = new WaitingCall(name, {
       ...options,
       inputs,
       writes,
+      cost,
       scheduler,
-      enteredAt: monotonic(),
+      enteredAt,
+      isFirst,
       onLeave: (left) => this.#drop(left),
     })
     // The client may have gone before the call was queued.
@@ -98,7 +112,7 @@ export class BatchQueue {
     this.#cancelDelay()
     const fault = new Fault('overloaded', `model ${this.#options.name} is closing`)
     for (const calls of [this.#waiting, this.#suspects])
-      for (const call of calls.takeUpTo(Number.POSITIVE_INFINITY)) call.reject(fault)
+      for (const call of calls.takeAll()) call.reject(fault)
     for (const { calls } of this.#running) for (const call of calls) call.reject(fault)
     for (const batch of this.#running) batch.abortIfUnwanted(Number.POSITIVE_INFINITY)
   }
@@ -125,16 +139,26 @@ export class BatchQueue {
     if (this.#idle.length > 0) this.#awaitDelay()
   }
 
+  /** Milliseconds until what runs and waits has been answered. */
+  #waitMs(now: number): number {
+    let ms = this.#waiting.ms + this.#suspects.ms
+    for (const batch of this.#running) ms += batch.leftMs(now)
+    return ms / this.#options.lanes.length
+  }
+
   /** Suspects first, and alone: they have waited longest. */
   #takeBatch(): readonly WaitingCall[] | undefined {
-    const suspect = this.#suspects.first
-    if (suspect !== undefined) {
+    const { name, batchMax, monotonic } = this.#options
+    const now = monotonic()
+    for (const suspect of this.#suspects) {
       this.#suspects.delete(suspect)
-      return [suspect]
+      if (!isTooLate(suspect, this.#times, now)) return [suspect]
+      suspect.reject(tooLate(name, suspect.dueAt - now))
     }
     const oldest = this.#waiting.first
     if (oldest === undefined || !this.#isDue(oldest)) return undefined
-    return this.#waiting.takeUpTo(this.#options.batchMax)
+    const batch = gatherBatch(this.#waiting, { name, batchMax, times: this.#times, now })
+    return batch.length > 0 ? batch : undefined
   }
 
   #isDue(oldest: WaitingCall): boolean {
@@ -157,24 +181,22 @@ export class BatchQueue {
   }
 
   #start(lane: BatchLane, calls: readonly WaitingCall[]): void {
+    const startedAt = this.#options.monotonic()
+    const size = calls.reduce((sum, { cost }) => sum + cost.size, 0)
+    const usualMs = this.#times.of(size, startedAt)
     const run = lane.start(calls)
-    const batch = new RunningBatch(calls, run)
+    const batch = new RunningBatch(calls, run, { startedAt, size, usualMs })
     this.#running.add(batch)
-    const share =
-      calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects.toArray()) / 4
+    const share = calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects) / 4
     if (share < Number.POSITIVE_INFINITY)
-      batch.limit((giveUp) => this.#options.scheduler.after(share, giveUp))
-    const end = (): void => {
-      batch.end()
-      this.#running.delete(batch)
-    }
+      batch.limit((giveUp) => this.#options.scheduler.after(Math.max(share, 2 * usualMs), giveUp))
     void run.answers.then(
       (answers) => {
-        end()
+        this.#end(batch, !batch.isAborted)
         this.#deliver(batch, answers)
       },
       (reason) => {
-        end()
+        this.#end(batch, false)
         this.#fail(batch, reason)
       },
     )
@@ -184,9 +206,20 @@ export class BatchQueue {
     })
   }
 
+  /** @param isWhole whether the model took this time; for any other batch it is the least */
+  #end(batch: RunningBatch, isWhole: boolean): void {
+    batch.end()
+    this.#running.delete(batch)
+    const now = this.#options.monotonic()
+    const ms = now - batch.startedAt
+    if (isWhole || (batch.isAborted && ms > this.#times.of(batch.size, now)))
+      this.#times.learn(batch.size, ms, now)
+  }
+
   /** Milliseconds that the most urgent of these calls has left; infinite without any. */
-  #timeLeftOf(calls: readonly WaitingCall[]): number {
-    const dueAt = Math.min(...calls.map((call) => call.dueAt))
+  #timeLeftOf(calls: Iterable<WaitingCall>): number {
+    let dueAt = Number.POSITIVE_INFINITY
+    for (const call of calls) dueAt = Math.min(dueAt, call.dueAt)
     return Math.max(0, dueAt - this.#options.monotonic())
   }
 

@@ -1,12 +1,18 @@
 import type { WaitingCall } from './waiting-call.ts'
 
-/** Calls in the order in which they came, and how many inputs they have together. */
+/** Calls in the order in which they came, with their inputs and their time summed up. */
 export class CallSet {
   readonly #calls = new Set<WaitingCall>()
   #inputCount = 0
+  #ms = 0
 
   get inputCount(): number {
     return this.#inputCount
+  }
+
+  /** How long they are expected to keep a lane, one after the other, in milliseconds. */
+  get ms(): number {
+    return this.#ms
   }
 
   /** The one that came first. */
@@ -17,29 +23,26 @@ export class CallSet {
   add(call: WaitingCall): void {
     this.#calls.add(call)
     this.#inputCount += call.inputs.length
+    this.#ms += call.cost.shareMs
   }
 
   /** Whether it was there. */
   delete(call: WaitingCall): boolean {
     if (!this.#calls.delete(call)) return false
     this.#inputCount -= call.inputs.length
+    // Sums of fractions drift.
+    this.#ms = this.#calls.size === 0 ? 0 : this.#ms - call.cost.shareMs
     return true
   }
 
-  /** The calls that came first, all of which have room together; none where the first has not. */
-  takeUpTo(inputsMax: number): readonly WaitingCall[] {
-    const taken: WaitingCall[] = []
-    let room = inputsMax
-    for (const call of this.#calls) {
-      room -= call.inputs.length
-      if (room < 0) break
-      taken.push(call)
-      this.delete(call)
-    }
+  takeAll(): readonly WaitingCall[] {
+    const taken = [...this.#calls]
+    for (const call of taken) this.delete(call)
     return taken
   }
 
-  toArray(): readonly WaitingCall[] {
-    return [...this.#calls]
+  /** May be deleted from meanwhile. */
+  [Symbol.iterator](): Iterator<WaitingCall> {
+    return this.#calls.values()
   }
 }

@@ -1,18 +1,34 @@
 import type { BatchRun } from './batch-lane.ts'
 import type { WaitingCall } from './waiting-call.ts'
 
+export interface RunningBatchOptions {
+  /** By the queue's clock, in milliseconds. */
+  readonly startedAt: number
+  /** See `input-size.ts`. */
+  readonly size: number
+  /** How long it is expected to take, in milliseconds; 0 where that is not known. */
+  readonly usualMs: number
+}
+
 /** Calls that a lane works on together. */
-export class RunningBatch {
+export class RunningBatch implements RunningBatchOptions {
   readonly calls: readonly WaitingCall[]
   readonly inputCount: number
+  readonly startedAt: number
+  readonly size: number
+  readonly usualMs: number
   /** Whether it was aborted because it took more than its share of its calls' time. */
   isOutOfTime = false
+  isAborted = false
   readonly #run: BatchRun
   #cancelTimer = (): void => {}
 
-  constructor(calls: readonly WaitingCall[], run: BatchRun) {
+  constructor(calls: readonly WaitingCall[], run: BatchRun, options: RunningBatchOptions) {
     this.calls = calls
     this.inputCount = calls.reduce((sum, { inputs }) => sum + inputs.length, 0)
+    this.startedAt = options.startedAt
+    this.size = options.size
+    this.usualMs = options.usualMs
     this.#run = run
   }
 
@@ -20,7 +36,7 @@ export class RunningBatch {
   limit(arm: (action: () => void) => () => void): void {
     this.#cancelTimer = arm(() => {
       this.isOutOfTime = true
-      this.#run.abort(0)
+      this.#abort(0)
     })
   }
 
@@ -31,10 +47,20 @@ export class RunningBatch {
   abortIfUnwanted(now: number): void {
     if (!this.calls.every((call) => call.isOver)) return
     const left = Math.max(0, ...this.calls.map(({ dueAt }) => dueAt - now))
-    this.#run.abort(left < Number.POSITIVE_INFINITY ? left : 0)
+    this.#abort(left < Number.POSITIVE_INFINITY ? left : 0)
+  }
+
+  /** Milliseconds until it is expected to end. */
+  leftMs(now: number): number {
+    return Math.max(0, this.startedAt + this.usualMs - now)
   }
 
   end(): void {
     this.#cancelTimer()
+  }
+
+  #abort(leftMs: number): void {
+    this.isAborted = true
+    this.#run.abort(leftMs)
   }
 }

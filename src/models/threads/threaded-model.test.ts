@@ -201,6 +201,28 @@ describe('a threaded model', () => {
     expect(await Promise.all(answers)).toEqual([0, 1, 2, 3, 4, 'overloaded'])
   })
 
+  test('what cannot be answered in time is refused at once, and says when there is room', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'modelward-steady-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'steady.mjs')
+    writeFileSync(
+      file,
+      `export const model = { name: 'steady', version: 'steady-1', runs: 'threaded', threads: 1, batchMax: 1,
+         predict: (inputs) => (Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100), inputs) }`,
+    )
+    const model = await open({ models: [file], deadlineMs: 2_000 })
+    await model.predict(['warm'])
+    const asked = Array.from({ length: 40 }, () =>
+      Promise.resolve(model.predict(['a'])).catch((fault: Fault) => fault),
+    )
+    const outcomes = await Promise.all(asked)
+    const refused = outcomes.filter((outcome) => outcome instanceof Fault && outcome.code === 'overloaded')
+    expect(outcomes.filter(Array.isArray)).not.toHaveLength(0)
+    // No more than twenty have the time, however fast the machine is.
+    expect(refused.length).toBeGreaterThanOrEqual(20)
+    for (const fault of refused) expect((fault as Fault).retryAfterSeconds).toBeOneOf([1, 2])
+  })
+
   test('closing answers what waits and runs, and leaves nothing behind', async () => {
     const model = await open()
     const answers = [outcomeOf(send(model, { do: 'loop' })), outcomeOf(send(model, echo('a')))]

@@ -1,6 +1,7 @@
 import { withinDeadline } from '../../core/deadline.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { PredictOptions } from '../model.ts'
+import type { CallCost } from './admission.ts'
 import type { BatchCall } from './batch-lane.ts'
 
 export interface WaitingCallOptions extends PredictOptions, BatchCall {
@@ -8,6 +9,12 @@ export interface WaitingCallOptions extends PredictOptions, BatchCall {
   readonly scheduler: Scheduler
   /** By the queue's clock, in milliseconds. */
   readonly enteredAt: number
+  readonly cost: CallCost
+  /**
+   * Whether a lane was free when it came: it is started however long it may take, for this is how
+   * the model's time is found out.
+   */
+  readonly isFirst: boolean
   /**
    * Called once if the caller is answered before the model has: past the deadline, or because the
    * client has gone.
@@ -24,6 +31,8 @@ export class WaitingCall implements BatchCall {
   readonly writes: BatchCall['writes']
   readonly enteredAt: number
   readonly dueAt: number
+  readonly cost: CallCost
+  readonly isFirst: boolean
   readonly answer: Promise<Uint8Array>
   #isOver = false
   #isGone = false
@@ -36,6 +45,8 @@ export class WaitingCall implements BatchCall {
     this.writes = options.writes
     this.enteredAt = enteredAt
     this.dueAt = enteredAt + deadlineMs
+    this.cost = options.cost
+    this.isFirst = options.isFirst
     this.#onLeave = onLeave
     const onGiveUp = (): void => this.#leave()
     this.answer = withinDeadline(this.#settled.promise, {
