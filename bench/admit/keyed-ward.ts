@@ -5,7 +5,7 @@ import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import type { KeyFormat } from '../../src/keys/key-text.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { drawPepper, type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
-import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 import { gatherStorage } from '../../src/ward/test-ward.ts'
 import { createWard, type Ward } from '../../src/ward/ward.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
@@ -54,7 +54,7 @@ async function openCounted(
   cachedKeysMax: number,
   limitDefault: readonly string[],
 ): Promise<CountedWard> {
-  const store = openSqliteKeyStore({ file })
+  const store = openSqliteKeyStore({ peppers, file })
   let lookUps = 0
   const counted: typeof store = {
     ...store,

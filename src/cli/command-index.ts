@@ -64,6 +64,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./keys/keys-import.ts')).defineKeysImport,
   },
   {
+    path: 'keys restored',
+    summary: 'Accept keys that were restored from a backup, and end again what was ended since',
+    load: async () => (await import('./keys/keys-restored.ts')).defineKeysRestored,
+  },
+  {
     path: 'owners set',
     summary: 'Set the limits that all keys of an owner share',
     load: async () => (await import('./keys/owner-command.ts')).defineOwnersSet,

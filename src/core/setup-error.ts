@@ -7,6 +7,7 @@ export type SetupErrorCode =
   | 'data_in_use'
   | 'data_locked'
   | 'data_newer'
+  | 'data_older'
   | 'data_corrupt'
   | 'pepper_missing'
   | 'pepper_unreadable'

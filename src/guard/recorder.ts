@@ -24,6 +24,8 @@ export interface RecorderOptions {
   readonly sinks?: readonly LedgerSink[] | undefined
   /** The author of changes that name none: `cli`. */
   readonly changedBy?: string | undefined
+  /** How far the changes of the keys' store have come. */
+  readonly latestChange: () => Promise<number>
   readonly schemes: readonly Scheme[]
   readonly clock: Clock
   readonly monotonic: Clock
@@ -48,7 +50,7 @@ export interface Recorder {
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { ledger, schemes, clock, monotonic, scheduler, telemetry, changedBy } = options
+  const { ledger, schemes, clock, monotonic, scheduler, telemetry, changedBy, latestChange } = options
   const writer = createEntryWriter({ ledger, mode: options.ledgerMode, sinks: options.sinks, telemetry })
   const address = createRecordAddress(options.ledgerAddresses ?? 'whole', options.deriveKey)
   const refusals = new RefusalSummary({
@@ -62,7 +64,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let closed: Promise<void> | undefined
   return {
     records: writer.isOn ? { writer, refusals, address, schemes, clock, monotonic } : undefined,
-    changes: createChangeRecorder({ writer, clock, by: changedBy ?? null }),
+    changes: createChangeRecorder({ writer, clock, by: changedBy ?? null, latestChange }),
     writer,
     telemetry,
     close() {

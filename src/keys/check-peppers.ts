@@ -8,7 +8,10 @@ import type { KeyStore } from './key-store.ts'
  *
  * @throws SetupError `pepper_missing`, `pepper_mismatch`
  */
-export async function checkPeppers(store: KeyStore, peppers: Peppers): Promise<void> {
+export async function checkPeppers(
+  store: Pick<KeyStore, 'findSetting' | 'addSetting'>,
+  peppers: Peppers,
+): Promise<void> {
   for (const version of peppers.versions) {
     const checkValue = peppers.checkValue(version)
     if ((await store.addSetting(`pepper.${version}`, checkValue)) !== checkValue) {

@@ -33,8 +33,18 @@ export interface Storage {
    * @throws SetupError `data_in_use` if only one server is allowed and there is one
    */
   readonly startServing: () => Promise<Serving>
-  /** What cannot be served just now though all else can, such as `jobs` on a disk that fills. */
+  /**
+   * What cannot be served just now though all else can: `jobs` on a disk that fills, `keys` after a
+   * row was found that is not the one that was written.
+   */
   readonly degraded: () => readonly string[]
+  /** For keys that were restored from a backup: see `StorageOptions.isRestored`. */
+  readonly restored: {
+    /** The latest change that the ledger's records know of; 0 if they know of none. */
+    readonly recordedChange: number
+    /** Lets the keys be opened again from here on, as they are. */
+    readonly accept: () => Promise<void>
+  }
   /** Closes every store above. The second call does nothing. */
   readonly close: () => Promise<void>
 }
@@ -61,6 +71,8 @@ export interface StorageOptions {
   readonly create: boolean
   /** Peppers from the environment. @default the storage's own */
   readonly pepper?: string | undefined
+  /** Whether to open keys that are older than the ledger; others refuse them. @default false */
+  readonly isRestored?: boolean | undefined
   /** @default opened, and its stream begun at once */
   readonly ledger?: LedgerStorageOptions | 'none' | undefined
   /** Whether to open the jobs. @default false */
@@ -111,7 +123,9 @@ export interface StorageInspection {
   /** What is in order and what is not. Never rejects for a fault that it can report. */
   readonly findings: (options: { readonly pepper: string | undefined }) => Promise<readonly StorageFinding[]>
   /** The keys, to look some up; undefined if the deployment does not exist. */
-  readonly openKeys: () => Promise<Pick<KeyStore, 'findKey' | 'close'> | undefined>
+  readonly openKeys: (options: {
+    readonly pepper: string | undefined
+  }) => Promise<Pick<KeyStore, 'findKey' | 'close'> | undefined>
   readonly ledger: LedgerInspection
 }
 

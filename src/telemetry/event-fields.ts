@@ -9,6 +9,7 @@ export interface EventFields {
   readonly 'keys.sync_back': NoFields
   readonly 'keys.refresh_failed': NoFields
   readonly 'keys.upgrade_failed': NoFields
+  readonly 'keys.row_damaged': { readonly row: string }
   readonly 'keys.uses_not_written': NoFields
   readonly 'keys.uses_written': NoFields
   readonly 'limiter.not_persisted': NoFields

@@ -68,6 +68,14 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'The key works; its next use tries again.',
     fields: {},
   },
+  'keys.row_damaged': {
+    level: 'error',
+    sentence:
+      'a row of `modelward.db` is not the one that was written: the disk or another program changed it',
+    remedy:
+      'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore `modelward.db` from a backup, or make the owner of the key a new one.',
+    fields: { row: 'which row: `key` and its id, `owner` and its name, `answer`, or `changes`' },
+  },
   'keys.uses_not_written': {
     level: 'warn',
     sentence: 'when keys were used last cannot be written',

@@ -151,7 +151,8 @@ export async function createWard<Required extends boolean>(
   const { cache, sync } = await openKeyCache(store, options, deps)
   const announced = refreshAfterChanges(store, sync, telemetry)
   const deriveKey = () => peppers.derive('ledger addresses v1')
-  const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey })
+  const latestChange = async (): Promise<number> => (await store.readChanges(undefined)).cursor
+  const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey, latestChange })
   const { writer, changes } = recorder
   // Without schemes it guards no request, and is of one command: that looks for no others' uses.
   const isGuarding = options.schemes.length > 0

@@ -27,7 +27,7 @@ function open() {
     seal,
     rules: { addresses: createTargetAddresses([]), allowHttp: false },
     clock,
-    changes: createChangeRecorder({ writer, clock, by: 'cli' }),
+    changes: createChangeRecorder({ writer, clock, by: 'cli', latestChange: async () => 1 }),
   })
   /** The texts that sign now, the newest first. */
   async function signing(owner: string): Promise<readonly string[]> {

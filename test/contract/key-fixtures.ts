@@ -3,6 +3,10 @@ import type { StoredAnswer } from '../../src/idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
 import type { KeyPage, KeyQuery, KeyStore, KeyUse } from '../../src/keys/key-store.ts'
 import type { OwnerRecord } from '../../src/keys/owner-record.ts'
+import { parsePeppers } from '../../src/secrets/peppers.ts'
+
+/** The peppers of stores in tests: version 1, 32 times the byte 7. */
+export const peppers = parsePeppers(`1:${Buffer.alloc(32, 7).toString('base64url')}`, 'the test')
 
 /** A key id that stands for a number: 12 base62 characters. */
 export function idOf(number: number): string {

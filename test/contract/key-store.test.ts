@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
-import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 import type { OpenStore } from './key-fixtures.ts'
+import { peppers } from './key-fixtures.ts'
 import { describeKeyStore } from './key-store.contract.ts'
 
 const stores: Readonly<Record<string, OpenStore>> = {
@@ -13,7 +14,7 @@ const stores: Readonly<Record<string, OpenStore>> = {
   },
   sqlite: async (clock) => {
     const folder = await mkdtemp(join(tmpdir(), 'modelward-store-'))
-    const store = openSqliteKeyStore({ file: join(folder, 'keys.db'), clock })
+    const store = openSqliteKeyStore({ peppers, file: join(folder, 'keys.db'), clock })
     return {
       store,
       dispose: async () => {

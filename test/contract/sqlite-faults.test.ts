@@ -3,11 +3,15 @@ import { existsSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync 
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { KeyStore } from '../../src/keys/key-store.ts'
+import { createRowMacs } from '../../src/secrets/row-macs.ts'
 import type { SqliteDatabase } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
-import { migrateDatabase } from '../../src/storage/sqlite/keys/key-schema.ts'
-import { createSqliteKeyStore, openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
-import { digestOf, idOf, keyOf, ownerOf } from './key-fixtures.ts'
+import { createBelievedRows } from '../../src/storage/sqlite/keys/believed-rows.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
+import { migrateDatabase, prepareKeys } from '../../src/storage/sqlite/keys/key-schema.ts'
+import { createSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { noTelemetry } from '../../src/telemetry/telemetry.ts'
+import { digestOf, idOf, keyOf, ownerOf, peppers } from './key-fixtures.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -96,10 +100,10 @@ describe('an SQLite store in trouble', () => {
   test('pages overwritten under the store are faults or right answers, never wrong ones', async () => {
     const folder = createTemporaryFolder()
     const file = join(folder, 'keys.db')
-    const before = openSqliteKeyStore({ file })
+    const before = openSqliteKeyStore({ peppers, file })
     await before.addKeys(Array.from({ length: 2_000 }, (_, number) => keyOf(idOf(number))))
     await before.close()
-    const store = openSqliteKeyStore({ file, cacheKiB: 16 })
+    const store = openSqliteKeyStore({ peppers, file, cacheKiB: 16 })
     // Another process does it: this one must not open and close a file that SQLite holds locks on.
     execFileSync('dd', [
       'if=/dev/urandom',
@@ -127,8 +131,10 @@ describe('an SQLite store in trouble', () => {
   test('a full database refuses a write whole, and takes it once there is room', async () => {
     const file = join(createTemporaryFolder(), 'keys.db')
     const database = openDatabase({ file, busyTimeoutMs: 1_000, cacheKiB: 1_024 })
-    migrateDatabase(database, file, Number.POSITIVE_INFINITY)
-    const store = createSqliteKeyStore({ database, file, clock: () => 0, lockTimeoutMs: 0 })
+    const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
+    prepareKeys(database, file, Number.POSITIVE_INFINITY)
+    migrateDatabase(database, file, rows)
+    const store = createSqliteKeyStore({ database, file, rows, clock: () => 0, lockTimeoutMs: 0 })
     const many = Array.from({ length: 1_000 }, (_, number) => keyOf(idOf(number)))
     database.exec('PRAGMA max_page_count = 30')
     await expect(store.addKeys(many)).rejects.toMatchObject(storeFault)
@@ -145,7 +151,7 @@ describe('an SQLite store in trouble', () => {
     const folder = createTemporaryFolder()
     if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
     const file = join(folder, 'keys.db')
-    const store = openSqliteKeyStore({ file })
+    const store = openSqliteKeyStore({ peppers, file })
     await store.addKeys([keyOf(idOf(0))])
     const filler = join(folder, 'filler')
     fillDisk(filler)
@@ -162,7 +168,7 @@ describe('an SQLite store in trouble', () => {
     const { file, store } = openStore()
     await store.addKeys([keyOf(idOf(1))])
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(`${file}${suffix}`)) rmSync(`${file}${suffix}`)
-    const restored = openSqliteKeyStore({ file })
+    const restored = openSqliteKeyStore({ peppers, file })
     await restored.addKeys([keyOf(idOf(2))])
     await store.close()
     expect(await restored.findKey(idOf(2))).toBeDefined()
@@ -174,7 +180,7 @@ describe('an SQLite store in trouble', () => {
 describe('opening an SQLite store', () => {
   const codeOf = (file: string): unknown => {
     try {
-      openSqliteKeyStore({ file, lockTimeoutMs: 20 })
+      openSqliteKeyStore({ peppers, file, lockTimeoutMs: 20 })
       return 'opened'
     } catch (error) {
       return (error as { code?: unknown }).code
@@ -182,7 +188,7 @@ describe('opening an SQLite store', () => {
   }
   const createClosed = async (): Promise<string> => {
     const file = join(createTemporaryFolder(), 'keys.db')
-    const store = openSqliteKeyStore({ file })
+    const store = openSqliteKeyStore({ peppers, file })
     await store.addKeys(Array.from({ length: 100 }, (_, number) => keyOf(idOf(number))))
     await store.close()
     return file
@@ -230,7 +236,7 @@ describe('opening an SQLite store', () => {
 
 function openStore(options: { lockTimeoutMs?: number } = {}): { file: string; store: KeyStore } {
   const file = join(createTemporaryFolder(), 'keys.db')
-  const store = openSqliteKeyStore({ file, ...options })
+  const store = openSqliteKeyStore({ peppers, file, ...options })
   onTestFinished(() => store.close())
   return { file, store }
 }

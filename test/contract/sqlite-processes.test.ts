@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { openDataFolder } from '../../src/storage/sqlite/data-folder.ts'
 import { readValue } from '../../src/storage/sqlite/database.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
-import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 import { startProcess } from './child-process.ts'
-import { digestOf, idOf, keyOf } from './key-fixtures.ts'
+import { digestOf, idOf, keyOf, peppers } from './key-fixtures.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 describe('several processes on one data folder', () => {
@@ -18,7 +18,7 @@ describe('several processes on one data folder', () => {
       await child.waitForLines(count)
       promised = [...promised, ...(await child.kill())]
     }
-    const store = openSqliteKeyStore({ file })
+    const store = openSqliteKeyStore({ peppers, file })
     for (const id of promised) {
       const number = Number(id.slice(1))
       const found = await store.findKey(id)
@@ -38,14 +38,14 @@ describe('several processes on one data folder', () => {
     await Promise.all(children.map((child) => child.waitForLines(1)))
     for (const child of children) child.tell('go')
     for (const child of children) expect(await child.ended).toEqual(['ready', 'added'])
-    const store = openSqliteKeyStore({ file })
+    const store = openSqliteKeyStore({ peppers, file })
     for (const number of [1, 2, 3, 4]) expect(await store.findKey(idOf(number))).toBeDefined()
     await store.close()
   })
 
   test('a change by another process shows in the next reading of changes', async () => {
     const file = join(createTemporaryFolder(), 'keys.db')
-    const store = openSqliteKeyStore({ file })
+    const store = openSqliteKeyStore({ peppers, file })
     const { cursor } = await store.readChanges(undefined)
     const child = startProcess('open-store', file, '5')
     child.tell('go')
@@ -74,7 +74,7 @@ describe('several processes on one data folder', () => {
     await child.waitForLines(1)
     const inUse = { code: 'data_in_use', message: expect.stringContaining('in use by another process') }
     expect(() => data.lockForServer()).toThrow(expect.objectContaining(inUse))
-    const store = openSqliteKeyStore({ file: data.databaseFile })
+    const store = openSqliteKeyStore({ peppers, file: data.databaseFile })
     expect(await store.addKeys([keyOf(idOf(1))])).toEqual({ outcome: 'added' })
     await store.close()
     await child.kill()

@@ -7,17 +7,18 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { createKeyVerifier } from '../../src/keys/verify-key.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
-import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 import { cleanEnvironment, cliFile, runCli, runJson, spawnCli, temporaryFolder } from './run-cli.ts'
 
 /** Which of these keys the data folder does not know to be right. */
 async function findUnverified(data: string, keys: readonly string[]): Promise<readonly string[]> {
-  const store = openSqliteKeyStore({ file: join(data, 'modelward.db') })
+  const peppers = parsePeppers(readFileSync(join(data, 'pepper'), 'utf8'), 'the test')
+  const store = openSqliteKeyStore({ peppers, file: join(data, 'modelward.db') })
   try {
     const verifier = createKeyVerifier({
       store,
       format: { prefix: 'mw', environment: 'live' },
-      peppers: parsePeppers(readFileSync(join(data, 'pepper'), 'utf8'), 'the test'),
+      peppers,
       hasImportedKeys: () => false,
     })
     const wrong: string[] = []

@@ -25,8 +25,10 @@ interface TestLedger extends AsyncDisposable {
 }
 
 /** A data folder whose ledger is open, as under a server. */
-async function openLedger(): Promise<TestLedger> {
+/** @param before what is done in the folder before it has a ledger, such as making keys */
+async function openLedger(before = async (_path: string): Promise<void> => {}): Promise<TestLedger> {
   const folder = temporaryFolder()
+  await before(folder.path)
   const ledger = await openFolderLedger(openDataFolder(folder.path, { create: true }))
   return {
     path: folder.path,
@@ -326,12 +328,22 @@ describe('usage', () => {
   })
 
   test('names keys, shows no owner of a key that was given none, and sums up by model', async () => {
-    await using opened = await openLedger()
+    let [own, acme] = [{ id: '' }, { id: '' }]
+    await using opened = await openLedger(async (path) => {
+      const create = (...options: string[]) =>
+        runJson<{ readonly id: string }>([
+          'keys',
+          'create',
+          '--name',
+          'Production',
+          '--data',
+          path,
+          ...options,
+        ])
+      own = await create()
+      acme = await create('--owner', 'acme')
+    })
     const at = ['--data', opened.path]
-    const create = (...options: string[]) =>
-      runJson<{ readonly id: string }>(['keys', 'create', '--name', 'Production', ...options, ...at])
-    const own = await create()
-    const acme = await create('--owner', 'acme')
     for (const [keyId, owner] of [
       [own.id, own.id],
       [acme.id, 'acme'],

@@ -6,7 +6,7 @@ import type { KeyFormat } from '../../src/keys/key-text.ts'
 import { drawKey, drawKeyId, newKeyRecord } from '../../src/keys/new-key.ts'
 import { createKeyVerifier } from '../../src/keys/verify-key.ts'
 import { drawPepper, parsePeppers } from '../../src/secrets/peppers.ts'
-import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-store.ts'
+import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 
 /**
  * Says whether time tells strangers apart: how far the times to refuse two wrong keys lie from one
@@ -16,7 +16,7 @@ const samples = Number(process.argv[2] ?? 20_000)
 const format: KeyFormat = { prefix: 'mw', environment: 'live' }
 const peppers = parsePeppers(drawPepper(1), 'this program')
 const folder = mkdtempSync(join(tmpdir(), 'modelward-times-'))
-const store = openSqliteKeyStore({ file: join(folder, 'modelward.db') })
+const store = openSqliteKeyStore({ peppers, file: join(folder, 'modelward.db') })
 const verifier = createKeyVerifier({ store, format, peppers, hasImportedKeys: () => false })
 const ids = Array.from({ length: 1_000 }, drawKeyId)
 

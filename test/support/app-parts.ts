@@ -48,7 +48,7 @@ export async function openAppParts(
     sinks: undefined,
     telemetry: noTelemetry,
   })
-  const changes = createChangeRecorder({ writer, clock, by: null })
+  const changes = createChangeRecorder({ writer, clock, by: null, latestChange: async () => 1 })
   const jobs = createJobService({
     store,
     peppers,

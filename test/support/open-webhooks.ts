@@ -62,7 +62,7 @@ export async function openWebhooks(
   const writer = createEntryWriter({ ledger, telemetry })
   const seal = createWebhookSecretSeal(parsePeppers(testPepper, 'the test'))
   const rules = { addresses: createTargetAddresses(['127.0.0.1']), allowHttp: true }
-  const changes = createChangeRecorder({ writer, clock, by: null })
+  const changes = createChangeRecorder({ writer, clock, by: null, latestChange: async () => 1 })
   const service = createWebhookService({ outbox: store, seal, rules, clock, changes })
   const timers = new Set<{ readonly at: number; readonly run: () => void }>()
   let ended = 0

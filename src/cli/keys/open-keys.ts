@@ -2,20 +2,10 @@ import type { LoadedConfig } from '../../config/load-config.ts'
 import { type OpenWardOptions, openWard } from '../../ward/open-ward.ts'
 import type { Ward } from '../../ward/ward.ts'
 
-/**
- * Opens the deployment for one command, and closes it when the command is done.
- *
- * @param create whether to create a missing one; otherwise a missing one is `data_missing`
- */
-export async function withKeys<T>(
-  { config, pepper }: LoadedConfig,
-  create: boolean,
-  use: (ward: Ward) => Promise<T>,
-  options: Pick<OpenWardOptions, 'storeUsage' | 'jobs'> = {},
-): Promise<T> {
-  const { ward } = await openWard({
+/** How a command opens its deployment. */
+export function commandWard({ config, pepper }: LoadedConfig): Omit<OpenWardOptions<true>, 'create'> {
+  return {
     ...config,
-    create,
     pepper,
     schemes: [],
     format: { prefix: config.keyPrefix, environment: config.environment },
@@ -24,8 +14,21 @@ export async function withKeys<T>(
     ledgerMode: 'before',
     // Most commands record nothing, and need no stream of their own.
     ledger: { isLazy: true },
-    ...options,
-  })
+  }
+}
+
+/**
+ * Opens the deployment for one command, and closes it when the command is done.
+ *
+ * @param create whether to create a missing one; otherwise a missing one is `data_missing`
+ */
+export async function withKeys<T>(
+  loaded: LoadedConfig,
+  create: boolean,
+  use: (ward: Ward) => Promise<T>,
+  options: Pick<OpenWardOptions, 'storeUsage' | 'jobs'> = {},
+): Promise<T> {
+  const { ward } = await openWard({ ...commandWard(loaded), create, ...options })
   try {
     return await use(ward)
   } finally {

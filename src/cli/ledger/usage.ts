@@ -86,8 +86,8 @@ async function readNames(
 ): Promise<ReadonlyMap<string, string>> {
   const ids = keyIdsOf(rows)
   if (ids.size === 0) return new Map()
-  const { openKeys } = await inspectStorage(loadCommandConfig(options).config)
-  const keys = await openKeys()
+  const { config, pepper } = loadCommandConfig(options)
+  const keys = await (await inspectStorage(config)).openKeys({ pepper })
   if (keys === undefined) return new Map()
   try {
     return await findKeyNames(keys, ids)

@@ -108,11 +108,11 @@ function scanFiles(paths: readonly string[], prefix: string): ScanResult {
 /** Adds names and statuses. A deployment that cannot be opened must not hide what was found. */
 async function identify(
   found: ScanResult['findings'],
-  { config }: LoadedConfig,
+  { config, pepper }: LoadedConfig,
 ): Promise<readonly Finding[]> {
   let keys: Awaited<ReturnType<StorageInspection['openKeys']>>
   try {
-    if (found.length > 0) keys = await (await inspectStorage(config)).openKeys()
+    if (found.length > 0) keys = await (await inspectStorage(config)).openKeys({ pepper })
     const findings: Finding[] = []
     for (const key of found) {
       const record = await keys?.findKey(key.id)

@@ -29,6 +29,8 @@ export const ledgerEvents = {
   /** What a key had used of its limits was forgotten; `detail.limits` says of which. */
   'key.limits_reset': 18,
   'owner.limits_set': 20,
+  /** Keys were restored from a backup, on purpose; `detail.before` is how far they had come. */
+  'keys.restored': 19,
   /** A job was accepted; `detail.job` is its id, in every event of a job. */
   'job.accepted': 40,
   /** An attempt at a job began. */
@@ -65,6 +67,14 @@ const names: ReadonlyMap<number, LedgerEvent> = new Map(
 export function ledgerEventOf(number: number): LedgerEvent | undefined {
   return names.get(number)
 }
+
+/**
+ * Events that are changes of the deployment. Their `detail.change` is how far the changes of the
+ * keys' store had come when the record was written: the store never is behind that again.
+ */
+export const changeEvents: readonly LedgerEvent[] = Object.keys(ledgerEvents)
+  .filter(isLedgerEvent)
+  .filter((name) => /^(?:keys?|owner)\./.test(name) || name === 'webhook.secret_rotated')
 
 /** Whether the text names an event. */
 export function isLedgerEvent(text: string): text is LedgerEvent {

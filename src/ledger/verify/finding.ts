@@ -16,6 +16,7 @@ export type LedgerBreak =
   | 'block_changed'
   | 'index_changed'
   | 'usage_changed'
+  | 'keys_older'
 
 /** The first thing that is wrong with a ledger. */
 export interface LedgerFinding {

@@ -10,7 +10,7 @@ async function open() {
 }
 
 describe('changes', () => {
-  test('each is one record, with who made it, and names of fields without what they hold', async () => {
+  test('each is one record, with who made it, how far changes have come, and names of fields without what they hold', async () => {
     const { ward, said } = await open()
     const { record } = await ward.keys.create({ name: 'a' })
     await ward.keys.by('k').update(record.id, { name: 'b', metadata: { plan: 'pro' } })
@@ -24,14 +24,14 @@ describe('changes', () => {
     await ward.owners.set('acme', ['5/min'])
     await ward.owners.set('acme', ['5/min'])
     expect(said()).toEqual([
-      ['key.created', { by: 'cli' }],
-      ['key.updated', { by: 'k', fields: ['name', 'metadata'] }],
-      ['key.disabled', { by: 'cli' }],
-      ['key.enabled', { by: 'cli' }],
-      ['key.rotated', { by: 'cli', overlap_ms: 1_000 }],
-      ['key.revoked', { by: 'cli', reason: 'leaked' }],
-      ['key.imported', { by: 'cli' }],
-      ['owner.limits_set', { by: 'cli', limits: ['5/min'] }],
+      ['key.created', { by: 'cli', change: 1 }],
+      ['key.updated', { by: 'k', change: 2, fields: ['name', 'metadata'] }],
+      ['key.disabled', { by: 'cli', change: 3 }],
+      ['key.enabled', { by: 'cli', change: 4 }],
+      ['key.rotated', { by: 'cli', change: 5, overlap_ms: 1_000 }],
+      ['key.revoked', { by: 'cli', change: 6, reason: 'leaked' }],
+      ['key.imported', { by: 'cli', change: 7 }],
+      ['owner.limits_set', { by: 'cli', change: 7, limits: ['5/min'] }],
     ])
   })
 
@@ -68,6 +68,6 @@ describe('changes', () => {
     })
     ledger.fault = undefined
     await ward.keys.create({ name: 'a' }, { idempotency })
-    expect(said()).toEqual([['key.created', { by: 'cli', repeated: true }]])
+    expect(said()).toEqual([['key.created', { by: 'cli', change: 1, repeated: true }]])
   })
 })

@@ -7,7 +7,10 @@ import type { EntryWriter } from './entry-writer.ts'
 
 /** A change that was made. */
 export interface Change {
-  readonly event: Extract<LedgerEvent, `key.${string}` | `owner.${string}` | 'webhook.secret_rotated'>
+  readonly event: Extract<
+    LedgerEvent,
+    `key.${string}` | `keys.${string}` | `owner.${string}` | 'webhook.secret_rotated'
+  >
   readonly keyId: string | null
   readonly owner: string
   /** Anything else: names of fields, a reason. Never a secret. */
@@ -42,23 +45,27 @@ export function createChangeRecorder(options: {
   readonly writer: EntryWriter
   readonly clock: Clock
   readonly by: string | null
+  /** How far the changes of the keys' store have come, which includes what is to be recorded. */
+  readonly latestChange: () => Promise<number>
 }): ChangeRecorder {
-  const { writer, clock, by } = options
+  const { writer, clock, by, latestChange } = options
   return {
     ensureWritable: writer.ensureWritable,
     async record(changes) {
       if (!writer.isOn) return
+      const number = await latestChange().catch(unrecorded)
       const written = changes.map(({ detail, ...change }) =>
-        writer.write(ledgerEntry({ ...change, at: clock(), detail: { by, ...detail } })),
+        writer.write(ledgerEntry({ ...change, at: clock(), detail: { by, ...detail, change: number } })),
       )
       const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected')
-      if (failed?.status !== 'rejected') return
-      throw new Fault('ledger_unavailable', 'the change was made, and could not be recorded', {
-        cause: failed.reason,
-      })
+      if (failed?.status === 'rejected') unrecorded(failed.reason)
     },
     by: (who) => createChangeRecorder({ ...options, by: who }),
   }
+}
+
+function unrecorded(cause: unknown): never {
+  throw new Fault('ledger_unavailable', 'the change was made, and could not be recorded', { cause })
 }
 
 /** An administrator's text, such as a reason, without keys that were pasted into it. */

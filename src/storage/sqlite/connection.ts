@@ -1,6 +1,6 @@
 import { Fault } from '../../core/fault.ts'
 import type { SqliteDatabase } from './database.ts'
-import { faultOf, isBusy } from './sqlite-error.ts'
+import { faultOf, isBusy, isFull } from './sqlite-error.ts'
 import { inTransaction } from './transaction.ts'
 import type { WatchedFiles } from './watched-files.ts'
 
@@ -20,6 +20,11 @@ export interface Connection {
    * @throws Fault `store_unavailable` also when the lock is not free in time
    */
   readonly write: <T>(work: () => T, options?: WriteOptions) => Promise<T>
+  /**
+   * Copies the log into the file if the last durable write could not, because another process was
+   * reading. @throws Fault `store_unavailable`
+   */
+  readonly settle: () => void
   readonly close: () => void
 }
 
@@ -42,6 +47,7 @@ export function createConnection(
 ): Connection {
   let isOpen = true
   database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
+  const log = createLogCopy(database)
 
   function run<T>(work: () => T): T {
     if (!isOpen) throw new Fault('store_unavailable', 'the key store is closed')
@@ -62,7 +68,7 @@ export function createConnection(
       if (!isDurable) database.exec('PRAGMA synchronous = NORMAL')
       const result = inTransaction(database, () => {
         hasLock = true
-        files.check()
+        files.checkNames()
         return work()
       })
       return { result }
@@ -78,8 +84,14 @@ export function createConnection(
   async function write<T>(work: () => T, { isDurable = true }: WriteOptions = {}): Promise<T> {
     const deadline = performance.now() + lockTimeoutMs
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
-      const attempt = run(() => tryToWrite(work, isDurable))
-      if ('result' in attempt) return attempt.result
+      const attempt = run(() => {
+        files.check()
+        return tryToWrite(work, isDurable)
+      })
+      if ('result' in attempt) {
+        if (isDurable) log.copy()
+        return attempt.result
+      }
       if (performance.now() + pauseMs > deadline) throw faultOf(attempt.busy)
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
@@ -98,9 +110,36 @@ export function createConnection(
         return inTransaction(database, work, 'DEFERRED')
       }),
     write,
+    settle() {
+      if (log.isLeft()) run(log.copy)
+    },
     close: () => {
       if (isOpen) database.close()
       isOpen = false
+    },
+  }
+}
+
+/**
+ * Empties the write-ahead log into the file. At rest nothing is in the log alone: of a log, SQLite
+ * believes the frames up to the first damaged one, and drops what came behind without a word.
+ */
+function createLogCopy(database: SqliteDatabase): {
+  readonly copy: () => void
+  /** Whether the last copy could not be made: another process was reading, or the disk is full. */
+  readonly isLeft: () => boolean
+} {
+  let isLeft = false
+  return {
+    isLeft: () => isLeft,
+    copy() {
+      isLeft = true
+      try {
+        isLeft = database.prepare<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0
+      } catch (error) {
+        // The write itself is durable, and the log keeps it until there is room.
+        if (!isBusy(error) && !isFull(error)) throw faultOf(error)
+      }
     },
   }
 }

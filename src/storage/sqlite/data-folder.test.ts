@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { peppers } from '../../../test/contract/key-fixtures.ts'
 import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
 import { openDataFolder } from './data-folder.ts'
-import { openSqliteKeyStore } from './keys/key-store.ts'
+import { openSqliteKeyStore } from './keys/key-file.ts'
 
 test('a new folder is made with mode 0700, and all that is put in it has 0600', async () => {
   const path = join(createTemporaryFolder(), 'a', 'b')
@@ -12,7 +13,7 @@ test('a new folder is made with mode 0700, and all that is put in it has 0600', 
   folder.createSecretFile('pepper', 'secret')
   folder.replaceSecretFile('key', 'secret')
   const lock = folder.lockForServer()
-  const store = openSqliteKeyStore({ file: folder.databaseFile })
+  const store = openSqliteKeyStore({ peppers, file: folder.databaseFile })
   await store.addSetting('a', 'b')
   expect(modeOf(path)).toBe('700')
   const names = readdirSync(path)
@@ -53,12 +54,12 @@ test('an empty folder that others may enter is closed to them, and so is one tha
   chmodSync(path, 0o755)
   const { databaseFile } = openDataFolder(path, { create: false })
   expect(modeOf(path)).toBe('700')
-  await openSqliteKeyStore({ file: databaseFile }).close()
+  await openSqliteKeyStore({ peppers, file: databaseFile }).close()
   writeFileSync(join(path, 'first-keys.json'), '{}')
   chmodSync(path, 0o750)
   chmodSync(databaseFile, 0o644)
   openDataFolder(path, { create: true })
-  await openSqliteKeyStore({ file: databaseFile }).close()
+  await openSqliteKeyStore({ peppers, file: databaseFile }).close()
   expect([modeOf(path), modeOf(databaseFile)]).toEqual(['700', '600'])
 })
 

@@ -26,8 +26,6 @@ export interface DataFolder {
   /** Jobs, for `openSqliteJobStore`. */
   readonly jobsFile: string
   readonly ledgerFile: string
-  /** Whether the database file exists and is empty: cut off, or never filled. */
-  readonly hasEmptyDatabase: () => boolean
   /** The text of a secret file; undefined if missing. @throws SetupError with the given code */
   readonly readSecretFile: (name: string, unreadable: SetupErrorCode) => string | undefined
   /**
@@ -78,7 +76,6 @@ export function openDataFolder(path: string, options: DataFolderOptions): DataFo
     limitsFile: join(folder, 'limits.db'),
     jobsFile: join(folder, 'jobs.db'),
     ledgerFile: join(folder, 'ledger.db'),
-    hasEmptyDatabase: () => statSync(join(folder, databaseName), { throwIfNoEntry: false })?.size === 0,
     readSecretFile: (name, unreadable) => readSecretFile(folder, name, unreadable),
     createSecretFile: (name, text) => createSecretFile(folder, name, text),
     replaceSecretFile: (name, text) => replaceSecretFile(folder, name, text),

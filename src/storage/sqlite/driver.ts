@@ -54,14 +54,18 @@ export function openDatabase(options: OpenDatabaseOptions): SqliteDatabase {
  * Opens a database to read it. Creates and changes nothing.
  *
  * @param isAlone whether no other process has it open, so that no lock is needed
+ * @param waitMs how long to block the thread for a lock of another process, in milliseconds
  * @throws SetupError as `openDatabase`
  */
-export function openDatabaseToRead(file: string, { isAlone }: { readonly isAlone: boolean }): SqliteDatabase {
+export function openDatabaseToRead(
+  file: string,
+  { isAlone, waitMs = 5_000 }: { readonly isAlone: boolean; readonly waitMs?: number },
+): SqliteDatabase {
   try {
     statSync(file)
     const url = pathToFileURL(file)
     if (isAlone) url.searchParams.set('immutable', '1')
-    return databaseOf(new Database(url, { readOnly: true, allowExtension: false, timeout: 5_000 }))
+    return databaseOf(new Database(url, { readOnly: true, allowExtension: false, timeout: waitMs }))
   } catch (error) {
     throw setupErrorOf(error, file)
   }

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
 import { SetupError } from '../../core/setup-error.ts'
+import type { Peppers } from '../../secrets/peppers.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
 import { openDatabaseToRead } from './driver.ts'
 import { jobApplicationId, jobSteps } from './jobs/job-schema.ts'
+import { inspectRows, type RowsInspection } from './keys/inspect-rows.ts'
 import { applicationId, knownVersion } from './keys/key-schema.ts'
+import { readStoredChange } from './keys/stored-change.ts'
 import type { DatabaseKind } from './prepare-database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
@@ -22,6 +25,10 @@ export interface DatabaseInspection extends FileInspection {
   readonly changedAt: number | null
   /** The check values of the peppers in use, by version. */
   readonly pepperChecks: ReadonlyMap<number, string>
+  /** The number of the latest change; undefined in a file of an older version. */
+  readonly latestChange: number | undefined
+  /** Undefined in a file of an older version, and without the peppers. */
+  readonly rows: RowsInspection | undefined
 }
 
 /** What the jobs' database shows. */
@@ -34,20 +41,30 @@ export interface JobsInspection extends FileInspection {
 /**
  * Inspects the keys' database. Changes nothing: no version, no journal, no mode.
  *
+ * @param findPeppers the right peppers by their check values, if they are known
  * @throws SetupError `data_missing`, `data_locked`, `data_corrupt` (also: another program's
  *   database), `data_unreadable`
  */
-export function inspectDatabase(file: string): DatabaseInspection {
-  const empty = { keys: 0, changedAt: null, pepperChecks: new Map<number, string>() }
+export function inspectDatabase(
+  file: string,
+  findPeppers: (checks: ReadonlyMap<number, string>) => Peppers | undefined,
+): DatabaseInspection {
+  const pepperChecks = new Map<number, string>()
+  const empty = { keys: 0, changedAt: null, pepperChecks, latestChange: undefined, rows: undefined }
   return inspect(file, { applicationId, knownVersion }, empty, (database) => {
     const settings = database
       .prepare<{ name: string; value: string }>("SELECT name, value FROM settings WHERE name LIKE 'pepper.%'")
       .all()
     const changed = database.prepare<{ at: number | null }>('SELECT max(updated_at) AS at FROM keys').get()
+    for (const { name, value } of settings) pepperChecks.set(Number(name.slice('pepper.'.length)), value)
+    const latestChange = readStoredChange(database)
+    const peppers = latestChange === undefined ? undefined : findPeppers(pepperChecks)
     return {
       keys: Number(readValue(database, 'SELECT count(*) FROM keys')),
       changedAt: changed?.at ?? null,
-      pepperChecks: new Map(settings.map(({ name, value }) => [Number(name.slice('pepper.'.length)), value])),
+      pepperChecks,
+      latestChange,
+      rows: peppers && inspectRows(database, peppers),
     }
   })
 }
@@ -63,14 +80,29 @@ export function inspectJobDatabase(file: string): JobsInspection {
   }))
 }
 
-function inspect<Found extends object>(
+interface InspectOptions {
+  /** How closely its pages are looked at; `quick` leaves the indexes out. @default 'whole' */
+  readonly pages?: 'whole' | 'quick' | 'none'
+  /** How long to wait for another process's lock, in milliseconds. @default 5000 */
+  readonly waitMs?: number
+}
+
+const checks = { whole: 'integrity_check', quick: 'quick_check', none: undefined } as const
+
+function complaintsOf(database: SqliteDatabase, check: string): readonly string[] {
+  const rows = database.prepareCells<[string]>(`PRAGMA ${check}(10)`).all()
+  return rows.map(([complaint]) => complaint).filter((complaint) => complaint !== 'ok')
+}
+
+export function inspect<Found extends object>(
   file: string,
   kind: Omit<DatabaseKind, 'name'>,
   empty: Found,
   read: (database: SqliteDatabase) => Found,
+  { pages = 'whole', waitMs = 5_000 }: InspectOptions = {},
 ): FileInspection & Found {
   // Without a write-ahead log no process has it open, and it can be read without a lock file.
-  const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`) })
+  const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`), waitMs })
   try {
     const { knownVersion } = kind
     const version = Number(readValue(database, 'PRAGMA user_version'))
@@ -79,12 +111,9 @@ function inspect<Found extends object>(
       return { version, knownVersion, complaints: [], ...empty }
     if (readValue(database, 'PRAGMA application_id') !== kind.applicationId)
       throw new SetupError('data_corrupt', `${file}: this is another program's database`)
-    const complaints = database
-      .prepare<{ integrity_check: string }>('PRAGMA integrity_check(10)')
-      .all()
-      .map((row) => row.integrity_check)
-      .filter((complaint) => complaint !== 'ok')
-    return { version, knownVersion, complaints, ...read(database) }
+    const complaints = checks[pages] === undefined ? [] : complaintsOf(database, checks[pages])
+    // What is read of a damaged file may fail, and is not needed then.
+    return { version, knownVersion, complaints, ...(complaints.length > 0 ? empty : read(database)) }
   } catch (error) {
     throw setupErrorOf(error, file)
   } finally {

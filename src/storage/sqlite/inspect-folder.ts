@@ -3,10 +3,10 @@ import { join, resolve } from 'node:path'
 import type { LedgerReader } from '../../ledger/ledger.ts'
 import type { LedgerInspection, StorageInspection } from '../storage.ts'
 import { openDataFolder } from './data-folder.ts'
-import { findingsOf } from './folder-findings.ts'
-import { openSqliteKeyStore } from './keys/key-store.ts'
+import { findingsOf } from './findings/folder-findings.ts'
 import { readLedgerHeads } from './ledger/heads.ts'
 import { openSqliteLedgerReader } from './ledger/reader.ts'
+import { openKeys } from './open-keys.ts'
 import { openSigningKey, readPublicKey } from './signing-key.ts'
 import { verifyLedgerFile } from './verify-ledger-file.ts'
 
@@ -18,9 +18,10 @@ export function inspectFolder(data: string): StorageInspection {
   const open = () => openDataFolder(path, { create: false })
   return {
     findings: async ({ pepper }) => findingsOf(data, pepper),
-    openKeys: async () => (existsSync(keysFile) ? openSqliteKeyStore({ file: keysFile }) : undefined),
+    openKeys: async ({ pepper }) =>
+      existsSync(keysFile) ? (await openKeys(open(), { pepper })).keys : undefined,
     ledger: {
-      ...inspectLedgerFile(file),
+      ...inspectLedgerFile(file, keysFile),
       exists: async () => existsSync(open().ledgerFile),
       openReader: async () => readWhenThere(open().ledgerFile),
       readHeads: async () => (existsSync(file) ? readLedgerHeads(file) : []),
@@ -30,9 +31,16 @@ export function inspectFolder(data: string): StorageInspection {
   }
 }
 
-/** Reads a ledger's file, or a copy of one, which may lie where nothing can be written. */
-export function inspectLedgerFile(file: string): Pick<LedgerInspection, 'name' | 'verify'> {
-  return { name: file, verify: (trust) => verifyLedgerFile(file, trust) }
+/**
+ * Reads a ledger's file, or a copy of one, which may lie where nothing can be written.
+ *
+ * @param keysFile the keys whose changes it records
+ */
+export function inspectLedgerFile(
+  file: string,
+  keysFile?: string,
+): Pick<LedgerInspection, 'name' | 'verify'> {
+  return { name: file, verify: (trust) => verifyLedgerFile(file, trust, keysFile) }
 }
 
 /** How long another process may take to create a ledger, in milliseconds. */

@@ -1,12 +1,9 @@
 import { processScheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
-import { checkPeppers } from '../../keys/check-peppers.ts'
-import type { KeyStore } from '../../keys/key-store.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { createInProcessLimiter } from '../../limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../limits/limiter.ts'
 import type { UsageStore } from '../../limits/usage-store.ts'
-import { type Peppers, parsePeppers } from '../../secrets/peppers.ts'
 import { noTelemetry } from '../../telemetry/telemetry.ts'
 import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
@@ -16,10 +13,9 @@ import { leaveReserve } from './disk/leave-reserve.ts'
 import { type DiskWatch, watchDisk } from './disk/watch-disk.ts'
 import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
 import { inspectFolder } from './inspect-folder.ts'
-import { openSqliteKeyStore } from './keys/key-store.ts'
 import { openSqliteLedger } from './ledger/ledger.ts'
 import { openSqliteUsageStore } from './limits/usage-store.ts'
-import { openPeppers, readPepperFile } from './pepper-file.ts'
+import { openKeys } from './open-keys.ts'
 import { openSigningKey } from './signing-key.ts'
 
 /**
@@ -29,8 +25,6 @@ import { openSigningKey } from './signing-key.ts'
  */
 export async function openFolder(path: string, options: StorageOptions): Promise<Storage> {
   const folder = openDataFolder(path, { create: options.create })
-  // Before the database is opened, which creates a missing one.
-  const pepperText = options.pepper === undefined ? readPepperFile(folder) : undefined
   const opened: { readonly close: () => Promise<void> }[] = []
   const close = async (): Promise<void> => {
     await Promise.all(opened.splice(0).map((store) => store.close()))
@@ -40,10 +34,9 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     return store
   }
   try {
-    const { clock } = options
-    const keys = closing(openSqliteKeyStore({ file: folder.databaseFile, clock }))
     // Before anything more is created in the folder.
-    const peppers = await openCheckedPeppers(folder, keys, options.pepper, pepperText)
+    const { keys, peppers, recordedChange } = await openKeys(folder, options)
+    closing(keys)
     const usage = openUsage(folder, options)
     let isHolder = usage !== undefined
     if (isHolder) noteHolder(folder.path, null)
@@ -70,7 +63,8 @@ export async function openFolder(path: string, options: StorageOptions): Promise
         },
       },
       inspect: inspectFolder(folder.path),
-      degraded: () => (disk?.isLow() ? ['jobs'] : []),
+      degraded: () => [...(keys.hasDamage() ? ['keys'] : []), ...(disk?.isLow() ? ['jobs'] : [])],
+      restored: { recordedChange, accept: () => keys.raiseChanges(recordedChange) },
       startServing: async () => {
         const lock = folder.lockForServer()
         isHolder = true
@@ -86,21 +80,6 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     await close()
     throw error
   }
-}
-
-async function openCheckedPeppers(
-  folder: DataFolder,
-  keys: KeyStore,
-  fromEnvironment: string | undefined,
-  fromFile: string | undefined,
-): Promise<Peppers> {
-  const { hasKeys } = await keys.readChanges(undefined)
-  const peppers =
-    fromEnvironment === undefined
-      ? openPeppers(folder, fromFile, hasKeys)
-      : parsePeppers(fromEnvironment, 'the environment')
-  await checkPeppers(keys, peppers)
-  return peppers
 }
 
 async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {

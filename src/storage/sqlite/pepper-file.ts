@@ -4,15 +4,9 @@ import type { DataFolder } from './data-folder.ts'
 
 const pepperFile = 'pepper'
 
-/** @throws SetupError `pepper_unreadable`; `data_corrupt` if the database beside it is empty */
+/** @throws SetupError `pepper_unreadable` */
 export function readPepperFile(folder: DataFolder): string | undefined {
-  const text = folder.readSecretFile(pepperFile, 'pepper_unreadable')
-  if (text === undefined || !folder.hasEmptyDatabase()) return text
-  // The pepper is created after the database was filled.
-  throw new SetupError(
-    'data_corrupt',
-    `${folder.databaseFile}: the file is empty, and the pepper beside it says that it was not; restore it from your backup, or remove both to begin anew`,
-  )
+  return folder.readSecretFile(pepperFile, 'pepper_unreadable')
 }
 
 /**

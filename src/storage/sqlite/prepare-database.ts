@@ -56,6 +56,9 @@ export function useWriteAheadLog(database: SqliteDatabase, file: string, deadlin
   }
 }
 
+/** SQL, or what makes the next version of a database, within a transaction of the caller's. */
+export type SchemaStep = string | ((database: SqliteDatabase) => void)
+
 /**
  * Applies the missing steps, each whole or not at all. Always takes the write lock: a read-only
  * file is found now.
@@ -66,7 +69,7 @@ export function takeSteps(
   database: SqliteDatabase,
   file: string,
   kind: DatabaseKind,
-  steps: readonly string[],
+  steps: readonly SchemaStep[],
 ): void {
   while (!takeOneStep(database, file, kind, steps));
 }
@@ -76,15 +79,16 @@ function takeOneStep(
   database: SqliteDatabase,
   file: string,
   kind: DatabaseKind,
-  steps: readonly string[],
+  steps: readonly SchemaStep[],
 ): boolean {
   return inTransaction(database, () => {
     const version = checkVersion(database, file, kind)
     const step = steps[version]
-    if (step !== undefined)
-      database.exec(
-        `${step}; PRAGMA application_id = ${kind.applicationId}; PRAGMA user_version = ${version + 1}`,
-      )
+    if (step !== undefined) {
+      if (typeof step === 'string') database.exec(step)
+      else step(database)
+      database.exec(`PRAGMA application_id = ${kind.applicationId}; PRAGMA user_version = ${version + 1}`)
+    }
     return version + 1 >= steps.length
   })
 }

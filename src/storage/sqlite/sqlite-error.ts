@@ -32,6 +32,11 @@ export function isBusy(error: unknown): boolean {
   return primary === resultCodes.busy || primary === resultCodes.locked
 }
 
+/** Whether the disk has no room. */
+export function isFull(error: unknown): boolean {
+  return ((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.full
+}
+
 /**
  * A failure while running, for the callers of a store. Errors that are not SQLite's are bugs and
  * pass unchanged.

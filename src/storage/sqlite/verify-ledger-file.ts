@@ -3,6 +3,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import type { LedgerBlock } from '../../ledger/format/block.ts'
 import { type LedgerVerification, verifyLedger } from '../../ledger/verify/verify-ledger.ts'
 import type { LedgerTrust } from '../storage.ts'
+import { checkChanges } from './ledger/check-changes.ts'
 import { openLedgerBlocks } from './ledger/stored-blocks.ts'
 import { createLedgerThread } from './ledger/threads.ts'
 import { setupErrorOf } from './sqlite-error.ts'
@@ -11,9 +12,14 @@ import { setupErrorOf } from './sqlite-error.ts'
  * Verifies a ledger's file, and then the sums of usage beside it. Those are summed up once more in
  * a thread of their own while this one verifies: it takes as long.
  *
+ * @param keysFile the keys whose changes the ledger records; a copy of a ledger has none beside it
  * @throws SetupError as `openLedgerBlocks`; Fault `ledger_unavailable` for sums that cannot be read
  */
-export async function verifyLedgerFile(file: string, trust: LedgerTrust): Promise<LedgerVerification> {
+export async function verifyLedgerFile(
+  file: string,
+  trust: LedgerTrust,
+  keysFile?: string,
+): Promise<LedgerVerification> {
   if (!existsSync(file)) throw new SetupError('data_missing', `${file}: there is no such file`)
   const stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const thread = createLedgerThread({ role: 'usage-check', file, stop })
@@ -21,7 +27,7 @@ export async function verifyLedgerFile(file: string, trust: LedgerTrust): Promis
   // Its failure counts only where the records are in order.
   usage.catch(() => undefined)
   try {
-    const result = verifyRecords(file, trust)
+    const result = verifyRecords(file, trust, keysFile)
     if (result.firstBroken !== undefined) return result
     const { finding, notes } = await usage
     return { ...result, firstBroken: finding, notes: [...result.notes, ...notes] }
@@ -31,7 +37,11 @@ export async function verifyLedgerFile(file: string, trust: LedgerTrust): Promis
   }
 }
 
-function verifyRecords(file: string, { onProgress, ...trust }: LedgerTrust): LedgerVerification {
+function verifyRecords(
+  file: string,
+  { onProgress, ...trust }: LedgerTrust,
+  keysFile: string | undefined,
+): LedgerVerification {
   const ledger = openLedgerBlocks(file)
   const blocks = onProgress === undefined ? ledger.blocks : () => withProgress(ledger.blocks(), onProgress)
   try {
@@ -42,7 +52,7 @@ function verifyRecords(file: string, { onProgress, ...trust }: LedgerTrust): Led
           ...trust,
           truncationPoints: ledger.truncationPoints(),
           streams: ledger.streams().map(({ id }) => id),
-          index: ledger.checkIndex(),
+          index: checkChanges(ledger.checkIndex(), ledger.latestChange, keysFile),
         }),
     })
   } catch (error) {

@@ -73,17 +73,21 @@ export interface LazyDatabase<Parts> {
   readonly close: () => void
 }
 
-/** @param prepare what the calls need of the open database */
+/**
+ * @param prepare what the calls need of the open database
+ * @param isWriter whether it writes: only then can it compare the log with what it holds
+ */
 export function createLazyDatabase<Parts>(
   file: string,
   open: (file: string) => SqliteDatabase,
   prepare: (database: SqliteDatabase) => Parts,
+  isWriter = false,
 ): LazyDatabase<Parts> {
   let opened: ReturnType<LazyDatabase<Parts>['use']> | undefined
   function openNow(): ReturnType<LazyDatabase<Parts>['use']> {
     const database = open(file)
     try {
-      return { ...prepare(database), database, files: watchFiles(file) }
+      return { ...prepare(database), database, files: watchFiles(file, isWriter ? database : undefined) }
     } catch (error) {
       database.close()
       throw error

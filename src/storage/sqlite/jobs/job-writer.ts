@@ -30,10 +30,12 @@ const turnMs = 100
  * at the next call.
  */
 export function createJobWriter({ file }: JobThreadData): Omit<JobThreadCalls, 'read'> {
-  const jobs = createLazyDatabase(file, openJobDatabase, (database) => {
+  function prepare(database: SqliteDatabase): { readonly notes: ChangeNotes; readonly execute: CallRunner } {
     const notes = createChangeNotes()
     return { notes, execute: createCallRunner(database, createJobWrites(database, notes), notes) }
-  })
+  }
+
+  const jobs = createLazyDatabase(file, openJobDatabase, prepare, true)
 
   return {
     open: () => void jobs.use(),
@@ -75,12 +77,14 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
   }
 }
 
+type CallRunner = (call: JobCall<keyof JobWrites>) => Committed['outcomes'][number]
+
 /** Runs a call within a group's transaction, so that a failure undoes this call alone. */
 function createCallRunner(
   database: SqliteDatabase,
   writes: SyncCalls<JobWrites>,
   notes: ChangeNotes,
-): (call: JobCall<keyof JobWrites>) => Committed['outcomes'][number] {
+): CallRunner {
   const begin = database.prepare('SAVEPOINT call')
   const undo = database.prepare('ROLLBACK TO call')
   const end = database.prepare('RELEASE call')

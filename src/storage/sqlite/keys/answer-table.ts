@@ -1,5 +1,6 @@
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { SqliteDatabase } from '../database.ts'
+import type { BelievedRows } from './believed-rows.ts'
 
 /** Answers removed at once: a write pays for it, and must not wait for all of them. */
 const purgedMax = 1_000
@@ -13,19 +14,17 @@ export interface AnswerTable {
   readonly purge: (now: number) => void
 }
 
-interface AnswerRow {
-  readonly id: string
-  readonly request_digest: string
-  readonly sealed: Uint8Array
-  readonly expires_at: number
-}
+/** The columns that the MAC of an answer is of, in the order of `AnswerCells`. */
+export const answerColumns = 'id, request_digest, sealed, expires_at'
 
-export function createAnswerTable(database: SqliteDatabase): AnswerTable {
-  const find = database.prepare<AnswerRow>(
-    'SELECT id, request_digest, sealed, expires_at FROM answers WHERE id = ? AND expires_at > ?',
+export type AnswerCells = readonly [id: string, requestDigest: string, sealed: Uint8Array, expiresAt: number]
+
+export function createAnswerTable(database: SqliteDatabase, rows: BelievedRows): AnswerTable {
+  const find = database.prepareCells<[...AnswerCells, mac: Uint8Array | null]>(
+    `SELECT ${answerColumns}, mac FROM answers WHERE id = ?`,
   )
   const put = database.prepare(
-    'INSERT OR REPLACE INTO answers (id, request_digest, sealed, expires_at) VALUES (?, ?, ?, ?)',
+    `INSERT OR REPLACE INTO answers (${answerColumns}, mac) VALUES (?, ?, ?, ?, ?)`,
   )
   const purge = database.prepare(
     `DELETE FROM answers WHERE rowid IN
@@ -33,17 +32,15 @@ export function createAnswerTable(database: SqliteDatabase): AnswerTable {
   )
   return {
     find: (id, now) => {
-      const row = find.get(id, now)
-      if (row === undefined) return undefined
-      return Object.freeze({
-        id: row.id,
-        requestDigest: row.request_digest,
-        sealed: row.sealed,
-        expiresAt: row.expires_at,
-      })
+      const found = find.get(id)
+      if (found === undefined) return undefined
+      const [, requestDigest, sealed, expiresAt, mac] = found
+      rows.check('answer', id, [id, requestDigest, sealed, expiresAt], mac)
+      return expiresAt <= now ? undefined : Object.freeze({ id, requestDigest, sealed, expiresAt })
     },
-    put: (answer) => {
-      put.run(answer.id, answer.requestDigest, answer.sealed, answer.expiresAt)
+    put({ id, requestDigest, sealed, expiresAt }) {
+      const cells = [id, requestDigest, sealed, expiresAt] as const
+      put.run(...cells, rows.macOf('answer', cells))
     },
     purge: (now) => {
       purge.run(now)

@@ -1,10 +1,16 @@
 import type { ChangeCursor, Changes } from '../../../keys/key-store.ts'
 import type { Connection } from '../connection.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
-import { latestChange } from './key-schema.ts'
+import type { ChangeCounter } from './change-counter.ts'
 
 /** More changed keys than this are `all`: dropping a cache is cheaper than reading them. */
 const listedMax = 1_000
+
+/** SQL: whether there are any, by two trees each: none must look empty because of one bit. */
+export const hasKeys =
+  'SELECT EXISTS (SELECT 1 FROM keys NOT INDEXED) OR EXISTS (SELECT 1 FROM keys INDEXED BY sqlite_autoindex_keys_1)'
+const hasImportedKeys =
+  'SELECT EXISTS (SELECT 1 FROM imported_digests NOT INDEXED) OR EXISTS (SELECT 1 FROM imported_digests INDEXED BY imported_digests_again)'
 
 /** What the database contained when it was last read. */
 interface Seen {
@@ -23,7 +29,11 @@ export interface ChangeReader {
   readonly forget: () => void
 }
 
-export function createChangeReader(connection: Connection, database: SqliteDatabase): ChangeReader {
+export function createChangeReader(
+  connection: Connection,
+  database: SqliteDatabase,
+  counter: Pick<ChangeCounter, 'read'>,
+): ChangeReader {
   const findDataVersion = database.prepare<{ data_version: number }>('PRAGMA data_version')
   const selectIds = database.prepare<{ id: string }>(
     // Node 22.19 cannot bind a numbered parameter twice. Each half has its own limit: an owner may
@@ -43,9 +53,9 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
     if (seen?.dataVersion !== dataVersion) {
       seen = {
         dataVersion,
-        cursor: Number(readValue(database, `SELECT ${latestChange}`)),
-        hasKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM keys)') === 1,
-        hasImportedKeys: readValue(database, 'SELECT EXISTS (SELECT 1 FROM imported_digests)') === 1,
+        cursor: counter.read().latest,
+        hasKeys: readValue(database, hasKeys) === 1,
+        hasImportedKeys: readValue(database, hasImportedKeys) === 1,
       }
     }
     return seen
@@ -61,6 +71,7 @@ export function createChangeReader(connection: Connection, database: SqliteDatab
 
   return {
     read: (since) => {
+      connection.settle()
       return connection.read(() => {
         const { cursor, hasImportedKeys, hasKeys } = readState()
         return { cursor, keyIds: idsBetween(since ?? cursor, cursor), hasImportedKeys, hasKeys }

@@ -2,6 +2,7 @@ import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyPage, KeyQuery } from '../../../keys/key-store.ts'
 import type { Connection } from '../connection.ts'
 import type { SqliteDatabase } from '../database.ts'
+import type { BelievedRows } from './believed-rows.ts'
 import { mayMatchFew, type Place, type Walk, walksOf } from './key-query.ts'
 import { decodeKey, type KeyCells } from './key-row.ts'
 
@@ -18,6 +19,7 @@ const sliceLength = 500
 export async function listKeys(
   connection: Connection,
   database: SqliteDatabase,
+  rows: BelievedRows,
   query: KeyQuery,
 ): Promise<KeyPage> {
   const found: KeyRecord[] = []
@@ -31,7 +33,7 @@ export async function listKeys(
         const { sql, values } = walk.selectKeys(start, end)
         return { end, cells: database.prepareCells<KeyCells>(sql).all(...values, wanted - found.length) }
       })
-      found.push(...slice.cells.map(decodeKey))
+      found.push(...slice.cells.map((cells) => decodeKey(rows, cells)))
       if (found.length === wanted) return { keys: found.slice(0, query.limit), hasMore: true }
       start = slice.end
       if (start !== undefined) await new Promise((resolve) => setImmediate(resolve))

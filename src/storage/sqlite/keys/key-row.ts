@@ -1,6 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord, SecretRecord } from '../../../keys/key-record.ts'
 import { parseFrozen } from '../../parse-frozen.ts'
+import type { BelievedRows } from './believed-rows.ts'
 
 /** The cells of a key that a change writes, in the order of `keyColumns`. */
 export type ChangedCells = readonly [
@@ -25,7 +26,12 @@ export type ChangedCells = readonly [
 ]
 
 /** The cells of a key, in the order of `readColumns`. */
-export type KeyCells = readonly [...ChangedCells, lastUsedAt: number | null]
+export type KeyCells = readonly [
+  ...ChangedCells,
+  lastUsedAt: number | null,
+  change: number,
+  mac: Uint8Array | null,
+]
 
 /** The columns that a change writes; the id comes last, as UPDATE needs it. */
 export const keyColumns: readonly string[] = [
@@ -50,7 +56,12 @@ export const keyColumns: readonly string[] = [
 ]
 
 /** All columns of a key. */
-export const readColumns: readonly string[] = [...keyColumns, 'last_used_at']
+export const readColumns: readonly string[] = [...keyColumns, 'last_used_at', 'change', 'mac']
+
+/** The MAC of a key's row: of all that a change writes, and of the change's number. */
+export function macOfKey(rows: BelievedRows, cells: ChangedCells, change: number): Uint8Array {
+  return rows.macOf('key', [...cells, change])
+}
 
 /** A key as the cells that a change writes. */
 export function encodeKey(key: KeyRecord): ChangedCells {
@@ -81,7 +92,8 @@ export function encodeKey(key: KeyRecord): ChangedCells {
  *
  * @throws Fault `store_unavailable` for a row that this program did not write
  */
-export function decodeKey(cells: KeyCells): KeyRecord {
+export function decodeKey(rows: BelievedRows, cells: KeyCells): KeyRecord {
+  rows.check('key', cells[17], [...cells.slice(0, keyColumns.length), cells[19]], cells[20])
   try {
     return Object.freeze({
       id: cells[17],

@@ -7,21 +7,27 @@ import {
   idOf,
   keyOf,
   ownerOf,
+  peppers,
   plain,
 } from '../../../../test/contract/key-fixtures.ts'
 import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
+import { createRowMacs } from '../../../secrets/row-macs.ts'
+import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import { readValue } from '../database.ts'
 import { openDatabase } from '../driver.ts'
-import { knownVersion, migrateDatabase } from './key-schema.ts'
-import { openSqliteKeyStore } from './key-store.ts'
+import { createBelievedRows } from './believed-rows.ts'
+import { openSqliteKeyStore } from './key-file.ts'
+import { knownVersion, migrateDatabase, prepareKeys } from './key-schema.ts'
+
+const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
 
 test('a database of a newer version is refused by both numbers, and not a byte of it is touched', async () => {
   const file = join(createTemporaryFolder(), 'keys.db')
-  await openSqliteKeyStore({ file }).close()
+  await openSqliteKeyStore({ peppers, file }).close()
   change(file, `PRAGMA user_version = ${knownVersion + 3}`)
   const before = digestOf(file)
-  expect(() => openSqliteKeyStore({ file })).toThrow(expect.objectContaining({ code: 'data_newer' }))
-  expect(() => openSqliteKeyStore({ file })).toThrow(
+  expect(() => openSqliteKeyStore({ peppers, file })).toThrow(expect.objectContaining({ code: 'data_newer' }))
+  expect(() => openSqliteKeyStore({ peppers, file })).toThrow(
     `version ${knownVersion + 3}, and this program knows versions up to ${knownVersion}`,
   )
   expect(digestOf(file)).toBe(before)
@@ -31,14 +37,19 @@ test("another program's database is refused, and not a byte of it is touched", (
   const file = join(createTemporaryFolder(), 'keys.db')
   change(file, 'CREATE TABLE photos (id INTEGER)')
   const before = digestOf(file)
-  expect(() => openSqliteKeyStore({ file })).toThrow(expect.objectContaining({ code: 'data_corrupt' }))
+  expect(() => openSqliteKeyStore({ peppers, file })).toThrow(
+    expect.objectContaining({ code: 'data_corrupt' }),
+  )
   expect(digestOf(file)).toBe(before)
 })
 
 test('migrating twice does nothing the second time, and the file is in WAL mode with full syncs', () => {
   const file = join(createTemporaryFolder(), 'keys.db')
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
-  for (let round = 0; round < 2; round += 1) migrateDatabase(database, file, 0)
+  for (let round = 0; round < 2; round += 1) {
+    prepareKeys(database, file, 0)
+    migrateDatabase(database, file, rows)
+  }
   expect(readValue(database, 'PRAGMA user_version')).toBe(knownVersion)
   expect(readValue(database, 'PRAGMA journal_mode')).toBe('wal')
   expect(readValue(database, 'PRAGMA synchronous')).toBe(2)
@@ -55,7 +66,7 @@ describe('a database of version 1', () => {
   }
 
   test('keeps its keys, without limits of their own, its answers and its settings', async () => {
-    const store = openSqliteKeyStore({ file: createVersion1() })
+    const store = openSqliteKeyStore({ peppers, file: createVersion1() })
     const imported = {
       imported: true,
       metadata: { plan: 'pro' },
@@ -77,7 +88,7 @@ describe('a database of version 1', () => {
   })
 
   test('takes limits of keys and owners from then on, and counts its changes on', async () => {
-    const store = openSqliteKeyStore({ file: createVersion1() })
+    const store = openSqliteKeyStore({ peppers, file: createVersion1() })
     const { cursor, hasKeys, hasImportedKeys } = await store.readChanges(undefined)
     expect([hasKeys, hasImportedKeys]).toEqual([true, true])
     await store.replaceOwner(ownerOf('acme', { limits: ['10/min'] }))
@@ -93,7 +104,8 @@ describe('a database of version 1', () => {
     const made = join(createTemporaryFolder(), 'keys.db')
     const [first, second] = [migrated, made].map((file) => {
       const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
-      migrateDatabase(database, file, 0)
+      prepareKeys(database, file, 0)
+      migrateDatabase(database, file, rows)
       const schema = database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all()
       const version = readValue(database, 'PRAGMA user_version')
       database.close()

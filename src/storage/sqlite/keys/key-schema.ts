@@ -1,6 +1,10 @@
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
+import { type AnswerCells, answerColumns } from './answer-table.ts'
+import type { BelievedRows } from './believed-rows.ts'
+import { type ChangedCells, keyColumns } from './key-row.ts'
+import { believedCells, type OwnerRow } from './owner-table.ts'
 
 /** `MWkd` in ASCII, in the file's header: tells our databases from other programs'. */
 export const applicationId = 0x4d576b64
@@ -77,32 +81,103 @@ const steps: readonly string[] = [
   `,
 ]
 
-/** SQL: the number of the latest change of any key or owner, 0 if none. Reads two index ends. */
-export const latestChange =
-  '(SELECT max(coalesce((SELECT max(change) FROM keys), 0), coalesce((SELECT max(change) FROM owners), 0)))'
+/**
+ * Every row that decides has a MAC from here on, and the counter of changes too; of each tree by
+ * which a row is found, a second one tells a row that is lost from one that never was.
+ */
+const believedStep = `
+  ALTER TABLE keys ADD COLUMN mac BLOB;
+  ALTER TABLE owners ADD COLUMN mac BLOB;
+  ALTER TABLE answers ADD COLUMN mac BLOB;
+  CREATE INDEX owners_again ON owners (owner);
+  CREATE INDEX imported_digests_again ON imported_digests (digest, key_id);
+  CREATE TABLE changes (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- The number of the latest change of any key or owner; 0 if there was none.
+    latest INTEGER NOT NULL CHECK (latest >= 0),
+    -- The sum of the column change of all rows.
+    total INTEGER NOT NULL CHECK (total >= 0),
+    mac BLOB NOT NULL
+  ) STRICT;
+`
 
-/** SQL: the number of the next change. */
-export const nextChange: string = `(${latestChange} + 1)`
+/** The version from which on rows are believed by their MAC. */
+const believedVersion: number = steps.length + 1
 
 /** The version of the database that this program writes. */
-export const knownVersion: number = steps.length
+export const knownVersion: number = believedVersion
 
 const kind: DatabaseKind = { applicationId, knownVersion, name: 'database' }
 
 /**
- * Brings a database up to this program's version, each step whole or not at all. Several processes
- * may do it at once.
+ * Brings a database to the last version whose rows have no MAC, unless it is a newer one: the
+ * peppers are not known yet. Several processes may do it at once.
  *
  * @param deadline when to stop waiting for another process, milliseconds by `performance.now()`
+ * @returns whether its rows have MACs
  * @throws SetupError `data_newer` and `data_corrupt` (another program's database) with nothing
  *   touched; `data_locked`, `data_unwritable`, `data_unreadable`
  */
-export function migrateDatabase(database: SqliteDatabase, file: string, deadline: number): void {
+export function prepareKeys(database: SqliteDatabase, file: string, deadline: number): boolean {
   try {
     checkVersion(database, file, kind)
     useWriteAheadLog(database, file, deadline)
+    if (checkVersion(database, file, kind) >= believedVersion) return true
     takeSteps(database, file, kind, steps)
+    return false
   } catch (error) {
     throw setupErrorOf(error, file)
+  }
+}
+
+/**
+ * Brings it up to this program's version: gives each row the MAC that it has from then on, once.
+ *
+ * @throws SetupError as `prepareKeys`
+ */
+export function migrateDatabase(database: SqliteDatabase, file: string, rows: BelievedRows): void {
+  try {
+    takeSteps(database, file, kind, [...steps, (open) => believeRows(open, rows)])
+  } catch (error) {
+    throw setupErrorOf(error, file)
+  }
+}
+
+function believeRows(database: SqliteDatabase, rows: BelievedRows): void {
+  database.exec(believedStep)
+  sealKeys(database, rows)
+  const owners = database.prepare<OwnerRow>('SELECT * FROM owners').all()
+  const putOwner = database.prepare('UPDATE owners SET mac = ? WHERE owner = ?')
+  for (const row of owners) putOwner.run(rows.macOf('owner', believedCells(row)), row.owner)
+  const answers = database.prepareCells<AnswerCells>(`SELECT ${answerColumns} FROM answers`).all()
+  const putAnswer = database.prepare('UPDATE answers SET mac = ? WHERE id = ?')
+  for (const cells of answers) putAnswer.run(rows.macOf('answer', cells), cells[0])
+  const numbers = database
+    .prepare<{ latest: number; total: number }>(
+      `SELECT coalesce(max(change), 0) AS latest, coalesce(sum(change), 0) AS total
+        FROM (SELECT change FROM keys UNION ALL SELECT change FROM owners)`,
+    )
+    .get() ?? { latest: 0, total: 0 }
+  const { latest, total } = numbers
+  database
+    .prepare('INSERT INTO changes VALUES (1, ?, ?, ?)')
+    .run(latest, total, rows.macOf('changes', [latest, total]))
+}
+
+/** Keys that are in memory at once. */
+const sealedAtOnce = 500
+
+function sealKeys(database: SqliteDatabase, rows: BelievedRows): void {
+  const select = database.prepareCells<[...ChangedCells, change: number, place: number]>(
+    `SELECT ${keyColumns.join(', ')}, change, place FROM keys WHERE place > ? ORDER BY place LIMIT ${sealedAtOnce}`,
+  )
+  const put = database.prepare('UPDATE keys SET mac = ? WHERE place = ?')
+  let last = Number.MIN_SAFE_INTEGER
+  for (let found = select.all(last); found.length > 0; found = select.all(last)) {
+    for (const cells of found) {
+      const place = cells[19]
+      put.run(rows.macOf('key', cells.slice(0, 19)), place)
+      last = place
+    }
   }
 }

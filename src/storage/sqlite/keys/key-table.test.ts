@@ -1,35 +1,47 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { idOf, keyOf } from '../../../../test/contract/key-fixtures.ts'
+import { idOf, keyOf, peppers } from '../../../../test/contract/key-fixtures.ts'
 import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
+import { createRowMacs } from '../../../secrets/row-macs.ts'
+import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import { openDatabase } from '../driver.ts'
-import { migrateDatabase } from './key-schema.ts'
+import { createBelievedRows } from './believed-rows.ts'
+import { migrateDatabase, prepareKeys } from './key-schema.ts'
 import { createKeyTable, neighboursMax, placeOf } from './key-table.ts'
+
+const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
 
 test('ids that hash alike are found beside each other, and too many of them are refused, not mixed up', () => {
   const file = join(createTemporaryFolder(), 'keys.db')
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
-  migrateDatabase(database, file, 0)
-  const table = createKeyTable(database)
+  prepareKeys(database, file, 0)
+  migrateDatabase(database, file, rows)
+  const table = createKeyTable(database, rows)
+  let change = 0
+  const next = (): number => {
+    change += 1
+    return change
+  }
   const put = database.prepare('UPDATE keys SET place = ? WHERE id = ?')
   for (let number = 1; number < neighboursMax; number += 1) {
-    table.add(keyOf(idOf(number)))
+    table.add(keyOf(idOf(number)), next)
     put.run(placeOf(idOf(0)) + number - 1, idOf(number))
   }
   expect(table.find(idOf(0))).toBeUndefined()
-  table.add(keyOf(idOf(0)))
+  table.add(keyOf(idOf(0)), next)
   expect(table.find(idOf(0))?.id).toBe(idOf(0))
   put.run(placeOf(idOf(99)), idOf(0))
-  table.add(keyOf(idOf(98)))
+  table.add(keyOf(idOf(98)), next)
   put.run(placeOf(idOf(0)) + neighboursMax - 1, idOf(98))
-  expect(() => table.add(keyOf(idOf(0), { name: 'again' }))).toThrow(/hash alike/)
+  expect(() => table.add(keyOf(idOf(0), { name: 'again' }), next)).toThrow(/hash alike/)
   database.close()
 })
 
 test('looking a key up by its id reads one tree, and each sort walks an index', () => {
   const file = join(createTemporaryFolder(), 'keys.db')
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
-  migrateDatabase(database, file, 0)
+  prepareKeys(database, file, 0)
+  migrateDatabase(database, file, rows)
   const planOf = (sql: string): string =>
     database
       .prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)

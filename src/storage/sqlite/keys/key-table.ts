@@ -2,8 +2,9 @@ import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyUse } from '../../../keys/key-store.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { decodeKey, encodeKey, type KeyCells, keyColumns, readColumns } from './key-row.ts'
-import { nextChange } from './key-schema.ts'
+import type { BelievedRows } from './believed-rows.ts'
+import type { NextChange } from './change-counter.ts'
+import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from './key-row.ts'
 
 /** Keys, and the digests of imported ones. The caller brings the transaction. */
 export interface KeyTable {
@@ -12,37 +13,33 @@ export interface KeyTable {
   readonly findImported: (digests: readonly Uint8Array[]) => KeyRecord | undefined
   /** Whether the key's id, or the digest of an imported key, exists. */
   readonly isTaken: (key: KeyRecord) => boolean
-  readonly add: (key: KeyRecord) => void
+  readonly add: (key: KeyRecord, next: NextChange) => void
   /** Replaces the key if its version is the one before; returns whether it did. */
-  readonly replace: (key: KeyRecord) => boolean
+  readonly replace: (key: KeyRecord, next: NextChange) => boolean
   readonly noteUse: (use: KeyUse) => void
 }
 
-export function createKeyTable(database: SqliteDatabase): KeyTable {
+export function createKeyTable(database: SqliteDatabase, rows: BelievedRows): KeyTable {
   const columns = keyColumns.join(', ')
   const marks = keyColumns.map(() => '?').join(', ')
   const assignments = keyColumns.slice(0, -1).map((column) => `${column} = ?`)
-  // The plus hides the index on ids from SQLite: see `placeOf`.
-  const select = database.prepareCells<KeyCells>(
-    `SELECT ${readColumns.join(', ')} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
-  )
   const insert = database.prepare(
-    `INSERT INTO keys (${columns}, place, change) VALUES (${marks}, ?, ${nextChange})`,
+    `INSERT INTO keys (${columns}, place, change, mac) VALUES (${marks}, ?, ?, ?)`,
   )
   const update = database.prepare(
-    `UPDATE keys SET ${assignments.join(', ')}, change = ${nextChange} WHERE id = ? AND version = ?`,
+    `UPDATE keys SET ${assignments.join(', ')}, change = ?, mac = ? WHERE id = ?`,
   )
   const updateUse = database.prepare(
     `UPDATE keys SET last_used_at = ? WHERE place BETWEEN ? AND ? AND +id = ?
       AND coalesce(last_used_at < ?, TRUE)`,
   )
+  const findCells = createCellFinder(database, rows)
   const findFreePlace = createPlaceFinder(database)
-  const digests = createImportedDigestTable(database)
+  const digests = createImportedDigestTable(database, rows)
 
   function find(id: string): KeyRecord | undefined {
-    const place = placeOf(id)
-    const cells = select.get(place, place + neighboursMax - 1, id)
-    return cells === undefined ? undefined : decodeKey(cells)
+    const cells = findCells(id)
+    return cells === undefined ? undefined : decodeKey(rows, cells)
   }
 
   return {
@@ -50,19 +47,30 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
     findImported: (candidates) => {
       for (const digest of candidates) {
         const id = digests.findKeyId(digest)
-        if (id !== undefined) return find(id)
+        if (id === undefined) continue
+        const key = find(id)
+        // The digest has no MAC of its own: its key has it, or the row is another's.
+        if (key?.secrets.some((secret) => Buffer.compare(secret.digest, digest) === 0) === true) return key
+        rows.reportLost('key', id)
       }
       return undefined
     },
     isTaken: (key) =>
       find(key.id) !== undefined ||
       (key.imported && key.secrets.some(({ digest }) => digests.findKeyId(digest) !== undefined)),
-    add: (key) => {
-      insert.run(...encodeKey(key), findFreePlace(key.id))
+    add(key, next) {
+      const cells = encodeKey(key)
+      const change = next(0)
+      insert.run(...cells, findFreePlace(key.id), change, macOfKey(rows, cells, change))
       digests.put(key)
     },
-    replace: (key) => {
-      if (Number(update.run(...encodeKey(key), key.version - 1).changes) === 0) return false
+    replace(key, next) {
+      const before = findCells(key.id)
+      if (before === undefined) return false
+      if (decodeKey(rows, before).version !== key.version - 1) return false
+      const cells = encodeKey(key)
+      const change = next(before[19])
+      update.run(...cells.slice(0, -1), change, macOfKey(rows, cells, change), key.id)
       digests.put(key)
       return true
     },
@@ -70,6 +78,25 @@ export function createKeyTable(database: SqliteDatabase): KeyTable {
       const place = placeOf(keyId)
       updateUse.run(at, place, place + neighboursMax - 1, keyId, at)
     },
+  }
+}
+
+/** No damage makes a key unknown, which clients would throw away: both trees must say so. */
+function createCellFinder(
+  database: SqliteDatabase,
+  rows: BelievedRows,
+): (id: string) => KeyCells | undefined {
+  // The plus hides the index on ids from SQLite: see `placeOf`.
+  const select = database.prepareCells<KeyCells>(
+    `SELECT ${readColumns.join(', ')} FROM keys WHERE place BETWEEN ? AND ? AND +id = ?`,
+  )
+  // The other tree that has every id.
+  const selectAgain = database.prepare('SELECT 1 FROM keys INDEXED BY sqlite_autoindex_keys_1 WHERE id = ?')
+  return (id) => {
+    const place = placeOf(id)
+    const cells = select.get(place, place + neighboursMax - 1, id)
+    if (cells === undefined && selectAgain.get(id) !== undefined) rows.reportLost('key', id)
+    return cells
   }
 }
 
@@ -91,11 +118,23 @@ interface ImportedDigestTable {
   readonly put: (key: KeyRecord) => void
 }
 
-function createImportedDigestTable(database: SqliteDatabase): ImportedDigestTable {
-  const select = database.prepare<{ key_id: string }>('SELECT key_id FROM imported_digests WHERE digest = ?')
+function createImportedDigestTable(database: SqliteDatabase, rows: BelievedRows): ImportedDigestTable {
+  const select = database.prepare<{ key_id: string }>(
+    'SELECT key_id FROM imported_digests NOT INDEXED WHERE digest = ?',
+  )
+  const selectAgain = database.prepare<{ key_id: string }>(
+    'SELECT key_id FROM imported_digests INDEXED BY imported_digests_again WHERE digest = ?',
+  )
   const insert = database.prepare('INSERT INTO imported_digests (digest, key_id) VALUES (?, ?)')
   const remove = database.prepare('DELETE FROM imported_digests WHERE key_id = ?')
-  const findKeyId = (digest: Uint8Array): string | undefined => select.get(digest)?.key_id
+  function findKeyId(digest: Uint8Array): string | undefined {
+    const found = select.get(digest)?.key_id
+    if (found !== undefined) return found
+    const again = selectAgain.get(digest)?.key_id
+    if (again !== undefined) rows.reportLost('key', again)
+    return undefined
+  }
+
   return {
     findKeyId,
     put: (key) => {

@@ -1,58 +1,80 @@
 import { Fault } from '../../../core/fault.ts'
 import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
 import type { OwnerRecord } from '../../../keys/owner-record.ts'
+import type { Cell } from '../../../secrets/row-macs.ts'
 import { parseFrozen } from '../../parse-frozen.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { nextChange } from './key-schema.ts'
+import type { BelievedRows } from './believed-rows.ts'
+import type { NextChange } from './change-counter.ts'
 
 /** Records of owners. The caller brings the transaction. */
 export interface OwnerTable {
   readonly find: (owner: string) => OwnerRecord | undefined
   /** Replaces the record of the version before, or adds version 1; returns whether it did. */
-  readonly replace: (record: OwnerRecord) => boolean
+  readonly replace: (record: OwnerRecord, next: NextChange) => boolean
   readonly list: (query: OwnerQuery) => OwnerPage
 }
 
-interface OwnerRow {
+export interface OwnerRow {
   readonly owner: string
   readonly version: number
   readonly limits: string
   readonly created_at: number
   readonly updated_at: number
+  readonly change: number
+  readonly mac: Uint8Array | null
 }
 
-export function createOwnerTable(database: SqliteDatabase): OwnerTable {
-  const select = 'SELECT owner, version, limits, created_at, updated_at FROM owners'
-  const find = database.prepare<OwnerRow>(`${select} WHERE owner = ?`)
+export function createOwnerTable(database: SqliteDatabase, rows: BelievedRows): OwnerTable {
+  const select = 'SELECT owner, version, limits, created_at, updated_at, change, mac FROM owners'
+  const selectOne = database.prepare<OwnerRow>(`${select} NOT INDEXED WHERE owner = ?`)
+  // The other tree that has every owner.
+  const selectAgain = database.prepare('SELECT 1 FROM owners INDEXED BY owners_again WHERE owner = ?')
   const listFirst = database.prepare<OwnerRow>(`${select} ORDER BY owner LIMIT ?`)
   const listAfter = database.prepare<OwnerRow>(`${select} WHERE owner > ? ORDER BY owner LIMIT ?`)
   const insert = database.prepare(
-    `INSERT INTO owners (owner, version, limits, created_at, updated_at, change) VALUES (?, 1, ?, ?, ?, ${nextChange})
-      ON CONFLICT (owner) DO NOTHING`,
+    `INSERT INTO owners (version, limits, created_at, updated_at, change, mac, owner) VALUES (?, ?, ?, ?, ?, ?, ?)`,
   )
   const update = database.prepare(
-    `UPDATE owners SET version = ?, limits = ?, created_at = ?, updated_at = ?, change = ${nextChange}
-      WHERE owner = ? AND version = ?`,
+    `UPDATE owners SET version = ?, limits = ?, created_at = ?, updated_at = ?, change = ?, mac = ? WHERE owner = ?`,
   )
+
+  /** No damage makes an owner one without limits: both trees must say so. */
+  function find(owner: string): OwnerRow | undefined {
+    const row = selectOne.get(owner)
+    if (row === undefined && selectAgain.get(owner) !== undefined) rows.reportLost('owner', owner)
+    if (row !== undefined) rows.check('owner', owner, believedCells(row), row.mac)
+    return row
+  }
+
   return {
     find(owner) {
-      const row = find.get(owner)
+      const row = find(owner)
       return row && decodeOwner(row)
     },
-    replace({ owner, version, limits, createdAt, updatedAt }) {
-      const text = JSON.stringify(limits)
-      const { changes } =
-        version === 1
-          ? insert.run(owner, text, createdAt, updatedAt)
-          : update.run(version, text, createdAt, updatedAt, owner, version - 1)
-      return Number(changes) > 0
+    replace({ owner, version, limits, createdAt, updatedAt }, next) {
+      const before = find(owner)
+      if ((before?.version ?? 0) !== version - 1) return false
+      const change = next(before?.change ?? 0)
+      const row = { owner, version, limits: JSON.stringify(limits), change }
+      const cells = believedCells({ ...row, created_at: createdAt, updated_at: updatedAt })
+      const written = [version, row.limits, createdAt, updatedAt, change, rows.macOf('owner', cells), owner]
+      if (before === undefined) insert.run(...written)
+      else update.run(...written)
+      return true
     },
     list({ limit, after }) {
       // One more than the limit tells whether another page follows.
-      const rows = after === undefined ? listFirst.all(limit + 1) : listAfter.all(after, limit + 1)
-      return { owners: rows.slice(0, limit).map(decodeOwner), hasMore: rows.length > limit }
+      const found = after === undefined ? listFirst.all(limit + 1) : listAfter.all(after, limit + 1)
+      for (const row of found) rows.check('owner', row.owner, believedCells(row), row.mac)
+      return { owners: found.slice(0, limit).map(decodeOwner), hasMore: found.length > limit }
     },
   }
+}
+
+/** What the MAC of an owner's row is of. */
+export function believedCells(row: Omit<OwnerRow, 'mac'>): readonly Cell[] {
+  return [row.owner, row.version, row.limits, row.created_at, row.updated_at, row.change]
 }
 
 function decodeOwner(row: OwnerRow): OwnerRecord {

@@ -8,6 +8,7 @@ import {
 import { type ChainHash, nextChainHash, readChainHash } from '../../../ledger/format/chain.ts'
 import { entryTime } from '../../../ledger/format/entry-view.ts'
 import type { SqliteDatabase } from '../database.ts'
+import { createChangeNote } from './latest-change.ts'
 
 /** How far a stream has come: its last record's number, and the chain up to it. */
 export interface StreamHead {
@@ -35,6 +36,7 @@ export interface BlockTable {
 }
 
 export function createBlockTable(database: SqliteDatabase): BlockTable {
+  const noteChange = createChangeNote(database)
   const insert = database.prepare(
     'INSERT INTO block (stream, first_seq, count, min_at, max_at, body) VALUES (?, ?, ?, ?, ?, ?)',
   )
@@ -43,8 +45,10 @@ export function createBlockTable(database: SqliteDatabase): BlockTable {
   )
   return {
     begin: (stream, from) =>
-      createDraft(from, (firstSeq, count, minAt, maxAt, body) =>
-        insert.run(stream, firstSeq, count, minAt, maxAt, body),
+      createDraft(
+        from,
+        (firstSeq, count, minAt, maxAt, body) => insert.run(stream, firstSeq, count, minAt, maxAt, body),
+        noteChange,
       ),
     findHead(stream) {
       const found = newest.get(stream)
@@ -65,7 +69,11 @@ type WriteBlock = (firstSeq: number, count: number, minAt: number, maxAt: number
 /** Blocks are written one after the other, and SQLite copies their bytes: one buffer serves all. */
 let reusedBody: Buffer | undefined
 
-function createDraft(from: StreamHead, write: WriteBlock): StreamDraft {
+function createDraft(
+  from: StreamHead,
+  write: WriteBlock,
+  noteChange: (entry: Uint8Array) => void,
+): StreamDraft {
   reusedBody ??= Buffer.allocUnsafeSlow(blockRecordsMax * recordBytesMax)
   const body = reusedBody
   let { seq, chainHash } = from
@@ -87,6 +95,7 @@ function createDraft(from: StreamHead, write: WriteBlock): StreamDraft {
 
   return {
     add(entry) {
+      noteChange(entry)
       seq += 1
       count += 1
       const entryEnd = writeFramed(body, end, entry)

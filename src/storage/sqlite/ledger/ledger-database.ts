@@ -3,12 +3,11 @@ import type { SqliteDatabase } from '../database.ts'
 import { openDatabase, openDatabaseToRead } from '../driver.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
-import { ledgerSchema } from './ledger-schema.ts'
+import { ledgerSteps } from './ledger-schema.ts'
 
 /** In the file's header, to tell it from other programs' databases: `MWld` in ASCII. */
 const applicationId = 0x4d576c64
-const knownVersion = 1
-const ledgerKind: DatabaseKind = { applicationId, knownVersion, name: 'ledger' }
+export const ledgerKind: DatabaseKind = { applicationId, knownVersion: ledgerSteps.length, name: 'ledger' }
 
 export interface OpenLedgerDatabaseOptions {
   readonly file: string
@@ -26,7 +25,9 @@ export interface OpenLedgerDatabaseOptions {
 export function openLedgerDatabase({ file, busyTimeoutMs }: OpenLedgerDatabaseOptions): SqliteDatabase {
   const database = openDatabase({ file, busyTimeoutMs, cacheKiB: 8_192 })
   try {
-    if (checkVersion(database, file, ledgerKind) === 0) create(database, file, performance.now() + 5_000)
+    const version = checkVersion(database, file, ledgerKind)
+    if (version === 0) create(database, file, performance.now() + 5_000)
+    else if (version < ledgerKind.knownVersion) takeSteps(database, file, ledgerKind, ledgerSteps)
     // A checkpoint of the log waits for the disk: maintenance does it, beside the commits.
     database.exec('PRAGMA wal_autocheckpoint = 0')
     return database
@@ -60,5 +61,5 @@ function create(database: SqliteDatabase, file: string, deadline: number): void 
   // Before the first table: it cannot be changed afterwards. Retention gives space back through it.
   database.exec('PRAGMA auto_vacuum = INCREMENTAL')
   useWriteAheadLog(database, file, deadline)
-  takeSteps(database, file, ledgerKind, [ledgerSchema])
+  takeSteps(database, file, ledgerKind, ledgerSteps)
 }

@@ -35,7 +35,7 @@ export function openLedgerFile(file: string): LedgerFile {
     return {
       database,
       blocks,
-      files: watchFiles(file),
+      files: watchFiles(file, database),
       begin(now) {
         const id = randomBytes(16).toString('hex')
         const number = insert.get(id, now)?.number ?? 0

@@ -1,5 +1,5 @@
 /**
- * `ledger.db`, version 1. A block has the records that one commit wrote of one stream. `base` has,
+ * `ledger.db`. A block has the records that one commit wrote of one stream. `base` has,
  * for each stream that retention truncated, the signed statement of the last record dropped
  * (`TruncationPoint`), from which the rest is verified.
  *
@@ -9,7 +9,7 @@
  * with the term first, each row of a segment with as many keys as records would touch a page of its
  * own.
  */
-export const ledgerSchema = `
+const ledgerSchema = `
 CREATE TABLE stream (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -41,3 +41,18 @@ CREATE TABLE indexed (
 ) STRICT;
 INSERT INTO indexed VALUES (1, 0);
 `
+
+/**
+ * How far the changes of the keys' store had come by the records, those that retention dropped
+ * among them: the start compares it with the store, and must not read the whole ledger for that.
+ */
+const changeSchema = `
+CREATE TABLE latest_change (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  change INTEGER NOT NULL
+) STRICT;
+INSERT INTO latest_change VALUES (1, 0);
+`
+
+/** The steps from an empty file to this program's. A released step is never changed. */
+export const ledgerSteps: readonly string[] = [ledgerSchema, changeSchema]

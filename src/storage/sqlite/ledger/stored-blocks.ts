@@ -3,6 +3,7 @@ import type { LedgerBlock } from '../../../ledger/format/block.ts'
 import type { StoredTruncationPoint } from '../../../ledger/verify/truncation-point.ts'
 import type { LedgerIndexCheck } from '../../../ledger/verify/verify-ledger.ts'
 import { createIndexCheck } from './index/check-index.ts'
+import { readLatestChange } from './latest-change.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 
 /** The ledger's file as it is written, for verification. */
@@ -15,6 +16,8 @@ export interface LedgerBlocks {
   readonly streams: () => readonly LedgerStream[]
   /** Begins a check of the index, for blocks from the first on. */
   readonly checkIndex: () => LedgerIndexCheck
+  /** The latest change of keys that the file keeps beside its records; 0 for none. */
+  readonly latestChange: () => number
   readonly close: () => void
 }
 
@@ -57,6 +60,7 @@ export function openLedgerBlocks(file: string): LedgerBlocks {
     streams: () =>
       database.prepare<LedgerStream>('SELECT id, opened_at AS openedAt FROM stream ORDER BY number').all(),
     checkIndex: () => createIndexCheck(database),
+    latestChange: () => readLatestChange(database),
     close: () => database.close(),
   }
 }

@@ -65,7 +65,7 @@ const steps: readonly string[] = [
   `,
 ]
 
-const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }
+export const limitsKind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }
 
 /**
  * Locks a database for this process alone and brings it up to this program's version.
@@ -76,11 +76,11 @@ const kind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'd
 export function prepareUsageDatabase(database: SqliteDatabase, file: string): void {
   // From the first read on. The lock ends with the process, `kill -9` included, and needs no file.
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
-  checkVersion(database, file, kind)
+  checkVersion(database, file, limitsKind)
   // A commit must outlive the process, not a power cut; a request waits for it.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
   // A checkpoint waits for the disk: usage-store.ts runs it outside requests; SQLite does within
   // one only if that fails.
   database.exec('PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 16777216')
-  takeSteps(database, file, kind, steps)
+  takeSteps(database, file, limitsKind, steps)
 }

@@ -42,7 +42,7 @@ export function openSqliteUsageStore(options: SqliteUsageStoreOptions): UsageSto
     prepareUsageDatabase(database, file)
     const table = createUsageTable(database)
     const beginsAt = beginTime(database, table, Math.floor(clock()))
-    return createUsageStore(database, table, watchFiles(file), beginsAt)
+    return createUsageStore(database, table, watchFiles(file, database), beginsAt)
   } catch (error) {
     database?.close()
     throw openingError(error, file)

@@ -3,9 +3,9 @@ import { EntryView, viewedTexts } from '../../../../ledger/format/entry-view.ts'
 import { formatPosition } from '../../../../ledger/format/position.ts'
 import type { LedgerFinding } from '../../../../ledger/verify/finding.ts'
 import type { LedgerIndexCheck } from '../../../../ledger/verify/verify-ledger.ts'
-import type { SqliteDatabase } from '../../database.ts'
+import { readValue, type SqliteDatabase } from '../../database.ts'
 import { hasSchema } from '../check-schema.ts'
-import { ledgerSchema } from '../ledger-schema.ts'
+import { ledgerSteps } from '../ledger-schema.ts'
 import { indexedTexts, indexedUntil, segmentRowsMax } from './postings.ts'
 import { type PostingCells, SegmentTerms } from './segment-terms.ts'
 
@@ -25,7 +25,9 @@ interface IndexSegment {
  * harmless: queries look at the records. One segment is in memory at a time.
  */
 export function createIndexCheck(database: SqliteDatabase): LedgerIndexCheck {
-  if (!hasSchema(database, ledgerSchema)) return otherTables
+  // A copy may be of an older version.
+  const version = Number(readValue(database, 'PRAGMA user_version'))
+  if (!hasSchema(database, ledgerSteps.slice(0, version).join(''))) return otherTables
   const border = indexedUntil(database)
   const nextUntil = database.prepare<{ until: number | null }>(
     'SELECT min(until) AS until FROM posting WHERE until > ? AND until <= ?',

@@ -54,7 +54,7 @@ CREATE TABLE filled (
 INSERT INTO filled VALUES (1, 0, x'');
 `
 
-const kind: DatabaseKind = { applicationId, knownVersion: 1, name: 'usage' }
+export const rollUpKind: DatabaseKind = { applicationId, knownVersion: 1, name: 'usage' }
 
 /** The file beside a ledger's: `ledger-usage.db`. */
 export function usageFileOf(ledgerFile: string): string {
@@ -70,9 +70,9 @@ export function openUsageDatabase(ledgerFile: string, busyTimeoutMs: number): Sq
   const file = usageFileOf(ledgerFile)
   const database = openDatabase({ file, busyTimeoutMs, cacheKiB: 8_192 })
   try {
-    if (checkVersion(database, file, kind) === 0) {
+    if (checkVersion(database, file, rollUpKind) === 0) {
       useWriteAheadLog(database, file, performance.now() + busyTimeoutMs)
-      takeSteps(database, file, kind, [usageSchema])
+      takeSteps(database, file, rollUpKind, [usageSchema])
     }
     // A power cut loses nothing that cannot be done again: see `makeDurable`.
     database.exec('PRAGMA synchronous = NORMAL')
@@ -93,7 +93,7 @@ export function openUsageDatabaseToRead(ledgerFile: string, isAlone = false): Sq
   if (!existsSync(file)) return undefined
   const database = openDatabaseToRead(file, { isAlone })
   try {
-    if (checkVersion(database, file, kind) === kind.knownVersion) return database
+    if (checkVersion(database, file, rollUpKind) === rollUpKind.knownVersion) return database
     // Another process is making it.
     database.close()
     return undefined

@@ -1,0 +1,47 @@
+import { Fault } from '../../../core/fault.ts'
+import type { Cell, RowMacs } from '../../../secrets/row-macs.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
+
+/** Tables whose rows have a MAC. */
+export type BelievedTable = 'key' | 'owner' | 'answer' | 'changes'
+
+/** Rows as they are believed: each has a MAC, and one that does not fit it is an outage. */
+export interface BelievedRows {
+  readonly macOf: (table: BelievedTable, cells: readonly Cell[]) => Uint8Array
+  /**
+   * @param name of the row, for people: a key's id
+   * @throws Fault `store_unavailable` for a row that this deployment did not write as it stands
+   */
+  readonly check: (table: BelievedTable, name: string, cells: readonly Cell[], mac: Uint8Array | null) => void
+  /** Reports a row that one index has and another has not. @throws Fault `store_unavailable` */
+  readonly reportLost: (table: BelievedTable, name: string) => never
+  /** Whether a row was found that is not believed, and has not been found in order since. */
+  readonly hasDamage: () => boolean
+}
+
+/** Rows that are remembered, so that each is reported once. */
+const reportedMax = 1_000
+
+export function createBelievedRows(macs: RowMacs, telemetry: Telemetry): BelievedRows {
+  const damaged = new Set<string>()
+
+  function report(table: BelievedTable, name: string, what: string): never {
+    const row = `${table} ${name}`
+    const fault = new Fault('store_unavailable', `modelward.db: the row of ${row} ${what}`)
+    if (!damaged.has(row) && damaged.size < reportedMax) {
+      damaged.add(row)
+      telemetry.event('keys.row_damaged', { row }, fault)
+    }
+    throw fault
+  }
+
+  return {
+    macOf: macs.of,
+    check(table, name, cells, mac) {
+      if (!macs.isOf(table, cells, mac)) report(table, name, 'is not the one that was written')
+      if (damaged.size > 0) damaged.delete(`${table} ${name}`)
+    },
+    reportLost: (table, name) => report(table, name, 'is in one index and not in its table'),
+    hasDamage: () => damaged.size > 0,
+  }
+}

@@ -1,0 +1,296 @@
+import { cpSync, existsSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { KeyRecord } from '../../src/keys/key-record.ts'
+import { openDatabase } from '../../src/storage/sqlite/driver.ts'
+import { inspectFolder } from '../../src/storage/sqlite/inspect-folder.ts'
+import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { type OpenWard, openWard } from '../../src/ward/open-ward.ts'
+import { runJson } from '../e2e/run-cli.ts'
+import { collectEvents } from '../support/collect-events.ts'
+import { createTemporaryFolder } from './temporary-folder.ts'
+
+const fault = { name: 'Fault', code: 'store_unavailable' }
+
+function open(data: string, options: Partial<Parameters<typeof openWard>[0]> = {}): Promise<OpenWard> {
+  return openWard({
+    data,
+    create: true,
+    schemes: [],
+    format: { prefix: 'mw', environment: 'live' },
+    ledger: { isLazy: true },
+    ...options,
+  })
+}
+
+/** A new folder, with what is done to it while it is open. */
+async function folderWith(work: (opened: OpenWard) => Promise<void>): Promise<string> {
+  const data = join(createTemporaryFolder(), 'data')
+  const opened = await open(data)
+  await work(opened)
+  await opened.ward.close()
+  return data
+}
+
+/** Changes the file as another program would. */
+function change(data: string, sql: string): void {
+  const database = openDatabase({ file: join(data, 'modelward.db'), busyTimeoutMs: 1_000, cacheKiB: 64 })
+  database.exec(sql)
+  database.close()
+}
+
+async function databaseFinding(data: string) {
+  const findings = await inspectFolder(data).findings({ pepper: undefined })
+  return findings.find(({ check }) => check === 'database')
+}
+
+describe('a row that another program or the disk changed', () => {
+  test('is believed in nothing: an outage, one event, and a finding of doctor', async () => {
+    const changes = [
+      `scopes = '["admin"]'`,
+      "owner = 'other'",
+      'expires_at = NULL',
+      'revoked_at = NULL, revoked_reason = NULL',
+      "limits = '[]'",
+      "addresses = '[]'",
+      'secrets = zeroblob(length(secrets))',
+      'version = version + 1',
+      'mac = NULL',
+    ]
+    const ids: string[] = []
+    const data = await folderWith(async ({ ward }) => {
+      const fields = { owner: 'acme', expiresAt: Date.now() + 1e9, limits: ['1/min'], addresses: ['::1/128'] }
+      for (const name of changes) {
+        const { record } = await ward.keys.create({ name, ...fields })
+        await ward.keys.revoke(record.id, 'leaked')
+        ids.push(record.id)
+      }
+    })
+    change(data, changes.map((cells, at) => `UPDATE keys SET ${cells} WHERE id = '${ids[at]}'`).join(';'))
+    const { telemetry, names } = collectEvents()
+    const { ward, storage } = await open(data, { telemetry })
+    expect(storage.degraded()).toEqual([])
+    for (const id of [...ids, ...ids]) await expect(ward.store.findKey(id)).rejects.toMatchObject(fault)
+    await expect(ward.keys.list()).rejects.toMatchObject(fault)
+    await expect(ward.keys.update(ids[0] ?? '', { name: 'b' })).rejects.toMatchObject(fault)
+    expect(names).toEqual(ids.map(() => 'keys.row_damaged'))
+    expect(storage.degraded()).toEqual(['keys'])
+    await ward.close()
+    const finding = await databaseFinding(data)
+    expect(finding?.status).toBe('fail')
+    for (const id of ids) expect(finding?.message).toContain(`key ${id}`)
+  })
+
+  test('limits of an owner are never loosened, and its keys are no keys of an owner without limits', async () => {
+    const data = await folderWith(async ({ ward }) => {
+      await ward.owners.set('acme', ['1/day'])
+    })
+    change(data, "UPDATE owners SET limits = '[]'")
+    const { ward } = await open(data)
+    await expect(ward.store.findOwner('acme')).rejects.toMatchObject(fault)
+    await expect(ward.owners.set('acme', ['2/day'])).rejects.toMatchObject(fault)
+    await ward.close()
+    expect(await databaseFinding(data)).toMatchObject({ status: 'fail' })
+  })
+
+  test('a row that only one of its two trees has is an outage, and no unknown key', async () => {
+    let id = ''
+    const data = await folderWith(async ({ ward }) => {
+      id = (await ward.keys.create({ name: 'a', owner: 'acme' })).record.id
+      await ward.owners.set('acme', ['1/day'])
+    })
+    change(data, 'UPDATE keys SET place = place + 100')
+    const { ward } = await open(data)
+    await expect(ward.store.findKey(id)).rejects.toMatchObject(fault)
+    await ward.close()
+  })
+
+  test.each([
+    ['a row that is missing', () => 'DELETE FROM keys', 'rows are missing'],
+    ['a counter of changes that was set back', () => 'UPDATE changes SET latest = 1', 'not as they were'],
+  ])('%s keeps the folder from opening, and doctor says so', async (_what, sql, says) => {
+    const data = await folderWith(async ({ ward }) => {
+      for (const name of ['a', 'b']) await ward.keys.create({ name })
+    })
+    change(data, sql())
+    await expect(open(data)).rejects.toThrow()
+    expect(await databaseFinding(data)).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining(says),
+    })
+  })
+
+  test('a revoked key whose row is put back as it was keeps the folder from opening', async () => {
+    const data = join(createTemporaryFolder(), 'data')
+    let { ward } = await open(data)
+    const { record } = await ward.keys.create({ name: 'a' })
+    await ward.close()
+    change(data, 'CREATE TABLE before AS SELECT * FROM keys')
+    ;({ ward } = await open(data))
+    await ward.keys.revoke(record.id)
+    await ward.keys.create({ name: 'b' })
+    await ward.close()
+    change(
+      data,
+      `DELETE FROM keys WHERE id = '${record.id}'; INSERT INTO keys SELECT * FROM before; DROP TABLE before`,
+    )
+    await expect(open(data)).rejects.toMatchObject({ code: 'data_corrupt' })
+    expect(await databaseFinding(data)).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('stand as they were before a later change'),
+    })
+  })
+
+  test('rows stay readable after a rotation of the pepper, and are under the new one once they change', async () => {
+    let id = ''
+    const data = await folderWith(async ({ ward }) => {
+      id = (await ward.keys.create({ name: 'a' })).record.id
+    })
+    const pepper = join(data, 'pepper')
+    writeFileSync(pepper, `${readFileSync(pepper, 'utf8')}2:${Buffer.alloc(32, 9).toString('base64url')}\n`)
+    const { ward } = await open(data)
+    expect((await ward.keys.get(id)).name).toBe('a')
+    expect((await ward.keys.update(id, { name: 'b' })).name).toBe('b')
+    expect((await ward.keys.get(id)).name).toBe('b')
+    await ward.close()
+    expect(await databaseFinding(data)).toMatchObject({ status: 'ok' })
+  })
+})
+
+describe('keys that are older than the ledger', () => {
+  /** A folder whose keys are those of before their revocation, beside the ledger of after it. */
+  async function setBack(): Promise<{ readonly data: string; readonly keys: readonly KeyRecord[] }> {
+    const data = join(createTemporaryFolder(), 'data')
+    const backup = join(createTemporaryFolder(), 'modelward.db')
+    const first = await open(data)
+    const keys: KeyRecord[] = []
+    for (const name of ['a', 'b', 'c']) keys.push((await first.ward.keys.create({ name })).record)
+    await first.ward.close()
+    cpSync(join(data, 'modelward.db'), backup)
+    const { ward } = await open(data)
+    await ward.keys.revoke(keys[0]?.id ?? '', 'leaked')
+    await ward.keys.disable(keys[1]?.id ?? '')
+    await ward.keys.update(keys[2]?.id ?? '', { scopes: ['other'] })
+    await ward.keys.create({ name: 'd' })
+    await ward.close()
+    cpSync(backup, join(data, 'modelward.db'))
+    return { data, keys }
+  }
+
+  test('are refused at every start, and found by doctor and by ledger verify', async () => {
+    const { data } = await setBack()
+    const refusal = { code: 'data_older', message: expect.stringContaining('modelward keys restored --data') }
+    for (let tries = 0; tries < 2; tries += 1) await expect(open(data)).rejects.toMatchObject(refusal)
+    expect(await databaseFinding(data)).toMatchObject({
+      status: 'fail',
+      message:
+        'older than the ledger: its last change is number 3, and the ledger has records up to number 7',
+    })
+    const { firstBroken } = await inspectFolder(data).ledger.verify({})
+    expect(firstBroken).toMatchObject({ kind: 'keys_older' })
+  })
+
+  test('are taken by `keys restored`, which ends again what was ended, and says what is missing', async () => {
+    const { data, keys } = await setBack()
+    const [a = '', b = '', c = ''] = keys.map(({ id }) => id)
+    const restored = await runJson<Record<string, unknown>>(['keys', 'restored', '--data', data])
+    expect(restored).toMatchObject({ older: true, revoked: [a], disabled: [b], undone: [`key ${c}`] })
+    expect(restored['created']).toHaveLength(1)
+    const { ward, storage } = await open(data)
+    expect(await ward.keys.get(a)).toMatchObject({ revokedReason: 'revoked before the keys were restored' })
+    expect((await ward.keys.get(b)).disabledAt).not.toBeNull()
+    const { records = [] } =
+      (await storage.ledger?.query({ limit: 1, order: 'newest', event: 'keys.restored' })) ?? {}
+    expect(records).toMatchObject([{ detail: { by: 'cli', before: 3 } }])
+    await ward.close()
+    expect(await databaseFinding(data)).toMatchObject({ status: 'ok' })
+    expect((await inspectFolder(data).ledger.verify({})).firstBroken).toBeUndefined()
+    expect(await runJson(['keys', 'restored', '--data', data])).toMatchObject({ older: false, revoked: [] })
+  })
+
+  test('an older version of the file, whose rows have no MACs, is refused where they had them', async () => {
+    const data = await folderWith(async ({ ward }) => {
+      await ward.keys.create({ name: 'a' })
+    })
+    change(
+      data,
+      `DROP INDEX owners_again; DROP INDEX imported_digests_again; DROP TABLE changes;
+        ALTER TABLE keys DROP COLUMN mac; ALTER TABLE owners DROP COLUMN mac; ALTER TABLE answers DROP COLUMN mac;
+        UPDATE keys SET scopes = '["admin"]'; PRAGMA user_version = 3`,
+    )
+    await expect(open(data)).rejects.toMatchObject({ code: 'data_corrupt' })
+  })
+
+  test('no keys are made where a pepper or a ledger says that there were some', async () => {
+    for (const left of ['pepper', 'ledger.db']) {
+      const data = await folderWith(async ({ ward }) => {
+        await ward.keys.create({ name: 'a' })
+      })
+      unlinkSync(join(data, 'modelward.db'))
+      rmSync(join(data, left === 'pepper' ? 'ledger.db' : 'pepper'))
+      await expect(open(data)).rejects.toMatchObject({ code: 'data_corrupt' })
+      expect(existsSync(join(data, 'modelward.db'))).toBe(false)
+    }
+  })
+})
+
+describe('the write-ahead log of the keys', () => {
+  test('holds nothing after a change, so that no damage to it undoes one', async () => {
+    const data = join(createTemporaryFolder(), 'data')
+    const { ward } = await open(data)
+    const { record } = await ward.keys.create({ name: 'a' })
+    await ward.keys.revoke(record.id)
+    expect(readFileSync(join(data, 'modelward.db-wal'))).toHaveLength(0)
+    await ward.close()
+  })
+
+  test.each<readonly [string, (file: string) => void]>([
+    ['a deleted log', (file) => unlinkSync(`${file}-wal`)],
+    ['a deleted index of the log', (file) => unlinkSync(`${file}-shm`)],
+    ['a log that was cut', (file) => truncateSync(`${file}-wal`, 32)],
+  ])('%s is an outage at once', async (_what, harm) => {
+    const data = join(createTemporaryFolder(), 'data')
+    const { ward } = await open(data)
+    const { record } = await ward.keys.create({ name: 'a' })
+    // Not copied into the file at once: nobody waits for it.
+    await ward.store.noteUses([{ keyId: record.id, at: 60_000 }])
+    await ward.refresh()
+    harm(join(data, 'modelward.db'))
+    await expect(ward.refresh()).rejects.toMatchObject(fault)
+    await expect(ward.store.findKey(record.id)).rejects.toMatchObject(fault)
+    await expect(ward.keys.revoke(record.id)).rejects.toMatchObject(fault)
+    await ward.close().catch(() => undefined)
+  })
+})
+
+describe('the write-ahead logs of ledger, limits and jobs', () => {
+  const cut = (file: string): void => truncateSync(`${file}-wal`, 32)
+  const remove = (file: string): void => unlinkSync(`${file}-shm`)
+  const append = ({ ledger }: Storage) => ledger?.checkpoint()
+  const count = ({ jobs }: Storage) => jobs?.forgetExpired(0, 1)
+
+  test.each([
+    ['ledger.db', 'cut', cut, append, 'ledger_unavailable'],
+    ['ledger.db', 'without its index', remove, append, 'ledger_unavailable'],
+    ['jobs.db', 'cut', cut, count, 'store_unavailable'],
+    ['jobs.db', 'without its index', remove, count, 'store_unavailable'],
+  ] as const)('that of %s, %s, is an outage at once', async (name, _how, harm, use, code) => {
+    const data = join(createTemporaryFolder(), 'data')
+    const { ward, storage } = await open(data, { ledger: {}, jobs: { models: [] } } as never)
+    await use(storage)
+    harm(join(data, name))
+    await expect(use(storage)).rejects.toMatchObject({ code })
+    await ward.close().catch(() => undefined)
+  })
+
+  test('that of limits.db, cut, is an outage at once', () => {
+    const file = join(createTemporaryFolder(), 'limits.db')
+    const store = openSqliteUsageStore({ file })
+    store.mark({ steady: 1, wall: 1 })
+    cut(file)
+    expect(() => store.mark({ steady: 2, wall: 2 })).toThrow(
+      expect.objectContaining({ code: 'limiter_unavailable' }),
+    )
+  })
+})
