@@ -96,8 +96,18 @@ function closeOnSignal(server: RunningServer): Promise<number> {
       if (isClosing) process.exit(128 + number)
       isClosing = true
       if (process.stderr.isTTY) tell('Closing; once more ends it at once.')
-      server.close().then(() => resolve(exitCodes.ok), reject)
+      server.close().then(() => {
+        // A thread that waits for the disk cannot be ended, and Node waits for its threads: only
+        // the signal itself still ends this process.
+        if (server.isStalled()) endBySignal(signal as NodeJS.Signals)
+        resolve(exitCodes.ok)
+      }, reject)
     })
   }
   return promise
+}
+
+function endBySignal(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }

@@ -49,6 +49,9 @@ type Decision = Verdict<Caller | null>
 export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand = {}): Maybe<Decision> {
   if (demand.model !== undefined) exchange.model = demand.model
   try {
+    // At once, before limits are taken and a model works for an answer that could not leave.
+    if (exchange.deps.records?.writer.isStalled())
+      throw new Fault('ledger_unavailable', 'the disk of the ledger does not answer')
     const decision = decide(deps, exchange, demand)
     if (decision instanceof Promise) return noteLater(exchange, decision)
     return decision.admitted || !hasTaken(exchange)

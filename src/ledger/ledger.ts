@@ -100,6 +100,13 @@ export interface Ledger extends LedgerReader {
   readonly append: (entry: LedgerEntry) => Promise<void>
   /** Writes a signed checkpoint. */
   readonly checkpoint: () => Promise<LedgerCheckpoint>
-  /** Ends the stream with a checkpoint. */
+  /**
+   * Whether its disk has stopped answering: each entry is refused at once, until it answers again.
+   * @default never
+   */
+  readonly isStalled?: () => boolean
+  /**
+   * Ends the stream with a checkpoint. Where the disk does not answer, it gives up after seconds.
+   */
   readonly close: () => Promise<void>
 }

@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openTestApp, type TestApp, type TestAppOptions } from '../../test/support/test-app.ts'
+import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { constantModel, openTestApp, type TestApp, type TestAppOptions } from '../../test/support/test-app.ts'
 import { Fault } from '../core/fault.ts'
 import { limitHeaderNames } from '../limits/limit-headers.ts'
 
@@ -240,6 +241,39 @@ test('/ready names what cannot be served though all else can', async () => {
   expect((await app.inject('/ready')).json()).toEqual({ status: 'ok', degraded: ['jobs'] })
   degraded = []
   expect((await app.inject('/ready')).json()).toEqual({ status: 'ok' })
+})
+
+test('while the disk of the ledger does not answer, /ready and every guarded request are 503 at once', async () => {
+  let isStalled = true
+  const ledger = { ...createFakeLedger(), isStalled: () => isStalled }
+  let asked = 0
+  const predict: typeof constantModel.predict = (...args) => {
+    asked += 1
+    return constantModel.predict(...args)
+  }
+  const { app, keys } = await open({
+    ward: { ledger },
+    model: { ...constantModel, predict },
+    isStalled: () => isStalled,
+  })
+  const ask = async (headers: Readonly<Record<string, string>>) => {
+    const { statusCode, body } = await app.inject({
+      method: 'POST',
+      url: '/predict',
+      headers,
+      payload: { text: 'a' },
+    })
+    return [statusCode, JSON.parse(body).code]
+  }
+  const key = { 'x-api-key': keys.right }
+  expect((await app.inject('/ready')).json()).toMatchObject({ status: 503, code: 'ledger_unavailable' })
+  expect(await ask(key)).toEqual([503, 'ledger_unavailable'])
+  expect(await ask({})).toEqual([503, 'ledger_unavailable'])
+  expect(asked).toBe(0)
+  expect((await app.inject('/health')).statusCode).toBe(200)
+  isStalled = false
+  expect((await ask(key))[0]).toBe(200)
+  expect((await app.inject('/ready')).statusCode).toBe(200)
 })
 
 describe('CORS', () => {

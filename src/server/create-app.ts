@@ -50,6 +50,8 @@ export interface AppDeps {
   readonly closing?: AbortSignal
   /** What cannot be served just now though all else can. @default nothing */
   readonly degraded?: () => readonly string[]
+  /** Whether the disk has stopped answering. @default it has not */
+  readonly isStalled?: () => boolean
   /** How many may follow jobs at once. @default as `createJobFollowers` has it */
   readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
@@ -99,7 +101,8 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
-  addHealthRoutes(app, { ward, isClosing: () => closing.aborted, degraded: deps.degraded ?? (() => []) })
+  const { degraded = () => [], isStalled = () => false } = deps
+  addHealthRoutes(app, { ward, isClosing: () => closing.aborted, degraded, isStalled })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.guard)
   return app

@@ -8,6 +8,8 @@ export interface HealthRouteOptions {
   readonly isClosing: () => boolean
   /** What cannot be served just now though all else can. */
   readonly degraded: () => readonly string[]
+  /** Whether nothing can be recorded, because the disk has stopped answering. */
+  readonly isStalled: () => boolean
 }
 
 /** Longest wait of `/ready` for the store, in milliseconds. */
@@ -24,7 +26,7 @@ const readiness = status.extend({
 /** `/health`: this process answers. `/ready`: it can also decide about keys, and wants requests. */
 export function addHealthRoutes(
   app: FastifyInstance,
-  { ward, isClosing, degraded }: HealthRouteOptions,
+  { ward, isClosing, degraded, isStalled }: HealthRouteOptions,
 ): void {
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
@@ -64,6 +66,7 @@ export function addHealthRoutes(
     },
     async () => {
       if (isClosing()) throw new Fault('store_unavailable', 'the server is closing')
+      if (isStalled()) throw new Fault('ledger_unavailable', 'the disk does not answer')
       await poll()
       const missing = degraded()
       return missing.length === 0 ? { status: 'ok' } : { status: 'ok', degraded: missing }

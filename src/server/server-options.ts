@@ -39,8 +39,10 @@ export interface RunningServer {
   /**
    * Answers `/ready` with 503, accepts no more connections and starts no more jobs. Requests and
    * jobs under way may finish within the grace; then requests are cut off and jobs handed back.
-   * Closes the storage and the models. Resolves when all is closed; a second call waits for the
-   * same.
+   * Closes the storage and the models. Resolves when all is closed, or a disk that does not answer
+   * was given up; a second call waits for the same.
    */
   readonly close: () => Promise<void>
+  /** Whether the disk has stopped answering: this process then cannot end by itself. */
+  readonly isStalled: () => boolean
 }

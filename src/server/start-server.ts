@@ -23,10 +23,11 @@ import type { RunningServer, ServerOptions } from './server-options.ts'
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
   try {
-    const address = await open(options, opened)
+    const { address, isStalled } = await open(options, opened)
     let closed: Promise<void> | undefined
     return {
       address,
+      isStalled,
       close() {
         closed ??= closeAll(opened)
         return closed
@@ -41,7 +42,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 type Close = () => Promise<void> | void
 
 /** Opens one after the other; `opened` gets how to close each, in reverse. */
-async function open(options: ServerOptions, opened: Close[]): Promise<string> {
+async function open(
+  options: ServerOptions,
+  opened: Close[],
+): Promise<Pick<RunningServer, 'address' | 'isStalled'>> {
   const log = createAppLog(options)
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
@@ -53,9 +57,9 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
-  const { degraded } = storage
+  const { degraded, isStalled } = storage
   const app = await createApp(
-    { ward, models, jobs, webhooks, log, closing: closing.signal, degraded },
+    { ward, models, jobs, webhooks, log, closing: closing.signal, degraded, isStalled },
     options,
   )
   const connections = trackConnections(app.server)
@@ -69,7 +73,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<string> {
   opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
   await reportFirstKeys({ ward, storage }, options, address)
-  return address
+  return { address, isStalled }
 }
 
 async function closeAll(opened: readonly Close[]): Promise<void> {

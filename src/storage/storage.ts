@@ -45,7 +45,12 @@ export interface Storage {
     /** Lets the keys be opened again from here on, as they are. */
     readonly accept: () => Promise<void>
   }
-  /** Closes every store above. The second call does nothing. */
+  /** Whether the disk has stopped answering: nothing can be recorded until it does. */
+  readonly isStalled: () => boolean
+  /**
+   * Closes every store above. A store whose disk does not answer is given up after seconds.
+   * The second call does nothing.
+   */
   readonly close: () => Promise<void>
 }
 

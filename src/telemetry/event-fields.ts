@@ -19,6 +19,7 @@ export interface EventFields {
   readonly 'limiter.shadow_refused': { readonly limit: string }
   readonly 'ledger.unreachable': NoFields
   readonly 'ledger.back': NoFields
+  readonly 'ledger.not_closed': { readonly records: number }
   readonly 'ledger.record_lost': NoFields
   readonly 'ledger.summary_late': { readonly requests: number }
   readonly 'ledger.sink_failed': NoFields

@@ -134,6 +134,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Nothing to do.',
     fields: {},
   },
+  'ledger.not_closed': {
+    level: 'error',
+    sentence: 'the ledger could not be closed: the disk does not answer, or an error came',
+    remedy:
+      'Its stream has no end. The records counted here may be missing: their requests answered 503 `ledger_unavailable`. `modelward ledger verify` shows how far the stream goes.',
+    fields: { records: 'records since the last commit that the disk has answered' },
+  },
   'ledger.record_lost': {
     level: 'error',
     sentence: 'a record could not be written',

@@ -23,6 +23,7 @@ export interface TestAppOptions extends Partial<Omit<ServerOptions, 'model'>> {
   readonly parts?: AppPartsOptions
   readonly closing?: AbortSignal
   readonly degraded?: () => readonly string[]
+  readonly isStalled?: () => boolean
   readonly followersMax?: number
   readonly ownerFollowersMax?: number
 }
@@ -51,6 +52,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     modelDeadline,
     closing,
     degraded = () => [],
+    isStalled = () => false,
     parts: partOptions,
     followersMax = 2_000,
     ownerFollowersMax = 200,
@@ -65,7 +67,13 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     ...partOptions,
   })
   const app = await createApp(
-    { ...parts, ...(closing && { closing }), degraded, followers: { followersMax, ownerFollowersMax } },
+    {
+      ...parts,
+      ...(closing && { closing }),
+      degraded,
+      isStalled,
+      followers: { followersMax, ownerFollowersMax },
+    },
     { ...appOptions, logStream, ...changed },
   )
   app.addHook('onClose', () => parts.close())

@@ -29,6 +29,8 @@ export interface EntryWriter {
    * @throws Fault `ledger_unavailable`, by rejecting
    */
   readonly ensureWritable: () => Promise<void>
+  /** Whether the ledger refuses all that answers would wait for, because its disk has stopped. */
+  readonly isStalled: () => boolean
 }
 
 export interface EntryWriterOptions {
@@ -86,6 +88,7 @@ export function createEntryWriter({
       written.catch((thrown: unknown) => telemetry.event('ledger.record_lost', {}, ledgerFault(thrown)))
       return undefined
     },
+    isStalled: () => mode === 'before' && ledger?.isStalled?.() === true,
     async ensureWritable() {
       if (ledger === undefined || mode === 'after' || !hasFailed) return
       // A checkpoint can always be written: it states nothing but what the stream has.

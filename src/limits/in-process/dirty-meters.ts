@@ -18,6 +18,11 @@ export interface DirtyMetersOptions {
   readonly store: UsageStore
   readonly readClocks: () => Moment
   readonly telemetry: Telemetry
+  /**
+   * Resolves if the store can be expected to answer at once.
+   * @default it can
+   */
+  readonly ensureAnswers?: (() => Promise<void>) | undefined
 }
 
 /** Meters written in one go: one or two milliseconds. */
@@ -25,7 +30,8 @@ const metersPerPiece = 64
 /** How far the clocks may move against each other before that is written down. */
 const driftMsMax = 1_000
 
-export function createDirtyMeters({ store, readClocks, telemetry }: DirtyMetersOptions): DirtyMeters {
+export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
+  const { store, readClocks, telemetry, ensureAnswers } = options
   let dirty: PersistentMeter[] = []
   let markedDrift: number | undefined
   let isFailing = false
@@ -68,6 +74,7 @@ export function createDirtyMeters({ store, readClocks, telemetry }: DirtyMetersO
 
   async function tryTo(work: () => Promise<void>): Promise<void> {
     try {
+      if (ensureAnswers !== undefined && dirty.length > 0) await ensureAnswers()
       mark(readClocks())
       await work()
       if (isFailing) telemetry.event('limiter.persisted_again', {})

@@ -27,6 +27,8 @@ export interface InProcessLimiterOptions {
    * given back in the two seconds before. Closed with the limiter. @default nothing is stored
    */
   readonly store?: UsageStore | undefined
+  /** Resolves if the store can be expected to answer at once. @default it can */
+  readonly ensureAnswers?: (() => Promise<void>) | undefined
   /** Sweeps and flushes. @default only when called */
   readonly scheduler?: Scheduler | undefined
   /** How often, in milliseconds. @default 1,000 */
@@ -54,7 +56,7 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
   const origin = (store?.beginsAt ?? clock()) - monotonic()
   const readClocks = (): Moment => ({ steady: Math.floor(origin + monotonic()), wall: Math.floor(clock()) })
   const writer =
-    store && createUsageWriter({ store, readClocks, telemetry: options.telemetry ?? noTelemetry })
+    store && createUsageWriter({ ...options, store, readClocks, telemetry: options.telemetry ?? noTelemetry })
   const meters = createMeterTable(writer)
   let closed: Promise<void> | undefined
 

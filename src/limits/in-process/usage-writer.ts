@@ -41,7 +41,7 @@ export interface UsageWriter {
 }
 
 export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
-  const { store } = options
+  const { store, ensureAnswers = async () => {} } = options
   const dirty = createDirtyMeters(options)
   return {
     restore(counter, meter, now) {
@@ -85,7 +85,8 @@ export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
     flush: dirty.flush,
     async close() {
       await dirty.finish()
-      store.close()
+      // To close a database is to write: one whose disk does not answer is left open.
+      await ensureAnswers().then(store.close, () => {})
     },
   }
 }

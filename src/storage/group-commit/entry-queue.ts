@@ -8,7 +8,7 @@ export interface EntryQueueOptions {
    * Makes encoded entries durable, each behind its length in four bytes, the lowest first. Called
    * again only once it has settled.
    */
-  readonly send: (entries: Uint8Array<ArrayBuffer>) => Promise<unknown>
+  readonly send: (entries: Uint8Array<ArrayBuffer>, count: number) => Promise<unknown>
   /** Most entries that wait: more are refused at once. */
   readonly entriesMax: number
 }
@@ -23,8 +23,6 @@ export interface EntryQueue {
    *   TypeError for an entry that cannot be encoded; all by rejecting
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
-  /** Refuses the entries that wait, and those that come; undefined: takes them again. */
-  readonly refuse: (fault: Fault | undefined) => void
   /** Takes no more entries. Resolves once those appended so far have settled. */
   readonly close: () => Promise<void>
 }
@@ -50,7 +48,6 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   let waiting = 0
   let unused: Buffer | undefined
   let isOpen = true
-  let refused: Fault | undefined
 
   function beginBatch(): Batch {
     const bytes = unused ?? Buffer.allocUnsafeSlow(firstBytes)
@@ -70,7 +67,7 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
     const entries = new Uint8Array(bytes.subarray(0, end))
     if (bytes.length <= reusedBytesMax) unused = bytes
     try {
-      await send(entries)
+      await send(entries, count)
       outcome.resolve()
     } catch (error) {
       outcome.reject(error)
@@ -86,7 +83,6 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   return {
     append(entry) {
       if (!isOpen) return Promise.reject(new Fault('ledger_unavailable', 'ledger: it is closed'))
-      if (refused !== undefined) return Promise.reject(refused)
       if (waiting >= entriesMax)
         return Promise.reject(new Fault('ledger_unavailable', `ledger: ${entriesMax} entries are waiting`))
       const last = batches.at(-1)
@@ -99,13 +95,6 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
       waiting += 1
       commits.begin()
       return batch.outcome.promise
-    },
-    refuse(fault) {
-      refused = fault
-      if (fault === undefined) return
-      for (const { outcome } of batches) outcome.reject(fault)
-      batches = []
-      waiting = 0
     },
     close() {
       isOpen = false

@@ -9,6 +9,8 @@ import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { Storage, StorageOptions } from '../storage.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { type AnsweringDisk, askDisk } from './disk/answering-disk.ts'
+import { askDiskFirst } from './disk/ask-disk-first.ts'
 import { leaveReserve } from './disk/leave-reserve.ts'
 import { type DiskWatch, watchDisk } from './disk/watch-disk.ts'
 import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
@@ -26,8 +28,10 @@ import { openSigningKey } from './signing-key.ts'
 export async function openFolder(path: string, options: StorageOptions): Promise<Storage> {
   const folder = openDataFolder(path, { create: options.create })
   const opened: { readonly close: () => Promise<void> }[] = []
+  const asked = openAnsweringDisk(folder, options)
   const close = async (): Promise<void> => {
     await Promise.all(opened.splice(0).map((store) => store.close()))
+    await asked?.close()
   }
   function closing<Store extends (typeof opened)[number] | undefined>(store: Store): Store {
     if (store !== undefined) opened.push(store)
@@ -35,8 +39,8 @@ export async function openFolder(path: string, options: StorageOptions): Promise
   }
   try {
     // Before anything more is created in the folder.
-    const { keys, peppers, recordedChange } = await openKeys(folder, options)
-    closing(keys)
+    const { keys: stored, peppers, recordedChange } = await openKeys(folder, options)
+    const keys = closing(asked === undefined ? stored : askDiskFirst(stored, asked))
     const usage = openUsage(folder, options)
     let isHolder = usage !== undefined
     if (isHolder) noteHolder(folder.path, null)
@@ -46,7 +50,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
         if (isHolder) clearHolder(folder.path)
       },
     })
-    const limiter = closing(openLimiter(usage, options))
+    const limiter = closing(openLimiter(usage, asked, options))
     const ledger = closing(await openLedger(folder, options))
     const { jobs, disk } = await openJobs(folder, options, closing)
     return {
@@ -65,6 +69,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
       inspect: inspectFolder(folder.path),
       degraded: () => [...(keys.hasDamage() ? ['keys'] : []), ...(disk?.isLow() ? ['jobs'] : [])],
       restored: { recordedChange, accept: () => keys.raiseChanges(recordedChange) },
+      isStalled: () => ledger?.isStalled?.() === true || asked?.isStalled() === true,
       startServing: async () => {
         const lock = folder.lockForServer()
         isHolder = true
@@ -80,6 +85,13 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     await close()
     throw error
   }
+}
+
+/** Undefined in a command, which holds nothing up while it waits. */
+function openAnsweringDisk({ path }: DataFolder, options: StorageOptions): AnsweringDisk | undefined {
+  const { storeUsage = 'never', scheduler = processScheduler } = options
+  const { monotonic = () => performance.now() } = options
+  return storeUsage === 'never' ? undefined : askDisk({ folder: path, scheduler, monotonic })
 }
 
 async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
@@ -138,9 +150,14 @@ async function openJobStore(
   return openSqliteJobStore({ file: jobsFile, telemetry })
 }
 
-function openLimiter(store: UsageStore | undefined, options: StorageOptions): Limiter {
+function openLimiter(
+  store: UsageStore | undefined,
+  disk: AnsweringDisk | undefined,
+  options: StorageOptions,
+): Limiter {
   const { clock, monotonic, scheduler = processScheduler, telemetry } = options
-  return createInProcessLimiter({ scheduler, store, clock, monotonic, telemetry })
+  const ensureAnswers = disk?.ensureAnswers
+  return createInProcessLimiter({ scheduler, store, ensureAnswers, clock, monotonic, telemetry })
 }
 
 /** Undefined if usage is not stored, or another process stores it. */

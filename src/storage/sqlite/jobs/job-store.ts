@@ -35,6 +35,8 @@ export interface SqliteJobStoreOptions {
 
 const store = 'jobs'
 const faultCode = 'store_unavailable'
+/** A call that the disk has not answered by then is given up, with all that waits behind it. */
+const stallMs = 10_000
 /** Weight of a commit, so that no call waits long for others: jobs, or KiB of their texts. */
 const groupMax = 2_048
 /** Weight of all that waits for a commit; 64 MiB of texts. */
@@ -98,7 +100,7 @@ function createJobThread(
 ): RestartingThread<JobThreadCalls> {
   const { role } = data
   const onRestart = (): void => telemetry?.event('jobs.thread_restarted', { thread: role })
-  return createRestartingThread({ startWorker, data, store, role, faultCode, onRestart })
+  return createRestartingThread({ startWorker, data, store, role, faultCode, onRestart, stallMs })
 }
 
 function startWorker({ workerData, name, execArgv }: ThreadStart): Worker {

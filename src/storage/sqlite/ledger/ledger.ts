@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '../../../core/fault.ts'
-import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
+import type { Scheduler } from '../../../core/scheduler.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
@@ -45,7 +45,10 @@ export interface SqliteLedgerOptions {
 
 /** Most entries that wait; some ten megabytes. */
 const entriesMax = 65_536
-/** A commit that the disk has not answered by then is given up, with all that waits behind it. */
+/**
+ * A commit that the disk has not answered by then is given up, with all that waits behind it. A
+ * record may have waited as long for the commit before: an answer waits 10 s at most.
+ */
 const stallMs = 5_000
 
 /**
@@ -87,6 +90,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     query: reader.query,
     usage: reader.usage,
     checkpoint: appends.checkpoint,
+    isStalled: appends.isStalled,
     close() {
       closed ??= close()
       return closed
@@ -96,6 +100,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
 
 /** The writing side of a ledger: entries → group commit → thread. */
 interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
+  readonly isStalled: () => boolean
   /** Begins a stream. @throws SetupError by rejecting */
   readonly open: () => Promise<void>
   /** Whether something was recorded since the last checkpoint. */
@@ -106,12 +111,13 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 
 function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
   const { file, signingKey, checkpointRecords = 10_000, streamPerCommit = false } = options
-  const { onCheckpoint, telemetry, scheduler = processScheduler } = options
+  const { onCheckpoint, telemetry, scheduler } = options
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
-  const thread = createLedgerThread(data, () =>
-    telemetry?.event('ledger.thread_restarted', { thread: 'writer' }),
-  )
+  const onRestart = (): void => telemetry?.event('ledger.thread_restarted', { thread: 'writer' })
+  const thread = createLedgerThread(data, { onRestart, stallMs, scheduler })
   let isOut = false
+  /** Entries since the last commit that was answered. */
+  let unwritten = 0
   let isCheckpointDue = false
 
   function report({ seq, checkpoints, unclosed }: Committed): void {
@@ -124,35 +130,25 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   /** Reports an outage once when it begins and once when it is over, however many commits fail. */
   async function reportCommit(committing: Promise<Committed>): Promise<Committed> {
     let committed: Committed
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const cancel = scheduler.after(stallMs, function giveUp() {
-      stall(committing)
-      reject(stalled())
-    })
     try {
-      committed = await Promise.race([committing, late])
+      committed = await committing
     } catch (reason) {
       if (!isOut) telemetry?.event('ledger.unreachable', {}, reason)
       isOut = true
       throw reason
-    } finally {
-      cancel()
     }
     if (isOut) telemetry?.event('ledger.back', {})
     isOut = false
+    unwritten = 0
     report(committed)
     return committed
   }
 
-  /** Until the disk answers, everything else would only wait behind what is late. */
-  function stall(committing: Promise<Committed>): void {
-    const goOn = (): void => queue.refuse(undefined)
-    queue.refuse(stalled())
-    committing.then(goOn, goOn)
-  }
-
   const queue = createEntryQueue({
-    send: (entries) => reportCommit(thread.ask('write', { entries, now: now() }, entries.buffer)),
+    async send(entries, count) {
+      unwritten += count
+      await reportCommit(thread.ask('write', { entries, now: now() }, entries.buffer))
+    },
     entriesMax,
   })
   return {
@@ -168,14 +164,15 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
       return checkpoint
     },
     isCheckpointDue: () => isCheckpointDue,
+    isStalled: thread.isStalled,
     async close() {
       await queue.close()
-      const committed = await thread.close({ now: now() })
-      if (committed !== undefined) report(committed)
+      try {
+        const committed = await thread.close({ now: now() })
+        if (committed !== undefined) report(committed)
+      } catch (fault) {
+        telemetry?.event('ledger.not_closed', { records: unwritten }, fault)
+      }
     },
   }
-}
-
-function stalled(): Fault {
-  return new Fault('ledger_unavailable', `ledger: the disk has not answered for ${stallMs / 1_000} s`)
 }

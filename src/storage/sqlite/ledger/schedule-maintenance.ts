@@ -80,8 +80,11 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): Schedu
     },
     async close() {
       clearInterval(timer)
-      await turn
-      await thread.close({ now: now() }).catch(() => undefined)
+      // Behind the turn that runs; where the disk does not answer, neither is waited for.
+      try {
+        await thread.close({ now: now() })
+        await turn
+      } catch {}
     },
   }
 }

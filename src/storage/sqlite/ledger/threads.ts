@@ -2,7 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { LedgerPage, LedgerQuery, UsageQuery, UsageRow } from '../../../ledger/ledger.ts'
-import { createRestartingThread, type RestartingThread } from '../threads/restarting-thread.ts'
+import {
+  createRestartingThread,
+  type RestartingThread,
+  type RestartingThreadOptions,
+} from '../threads/restarting-thread.ts'
 import type { CheckedUsage } from './usage/check-usage.ts'
 import type { HeldRows } from './usage/held-usage.ts'
 
@@ -93,15 +97,17 @@ export interface LedgerThreadCalls {
 
 export type LedgerThread = RestartingThread<LedgerThreadCalls>
 
-/** @param onRestart called when a thread that died is replaced */
-export function createLedgerThread(data: LedgerThreadData, onRestart?: () => void): LedgerThread {
+export function createLedgerThread(
+  data: LedgerThreadData,
+  options: Pick<RestartingThreadOptions, 'onRestart' | 'stallMs' | 'scheduler'> = {},
+): LedgerThread {
   return createRestartingThread({
+    ...options,
     startWorker: ({ workerData, name, execArgv }) =>
       new Worker(new URL('./ledger-thread.ts', import.meta.url), { workerData, name, execArgv }),
     data,
     store: 'ledger',
     role: data.role,
     faultCode: 'ledger_unavailable',
-    onRestart,
   })
 }

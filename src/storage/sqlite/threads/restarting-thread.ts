@@ -1,5 +1,6 @@
 import type { Worker, WorkerOptions } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../core/fault.ts'
+import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
 import { threadMissingOf } from '../../../core/thread-missing.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
@@ -24,11 +25,23 @@ export interface RestartingThreadOptions {
   readonly faultCode: FaultCode
   /** Called when a thread that died is replaced. */
   readonly onRestart?: (() => void) | undefined
+  /**
+   * Milliseconds after which a call that has no answer is given up, with all behind it: the disk
+   * does not answer. Until it does, every other call fails at once.
+   * @default never: the calls of this thread may take long
+   */
+  readonly stallMs?: number | undefined
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler | undefined
 }
+
+/** How long closing waits for a thread whose calls may take long, in milliseconds. */
+const closeMs = 10_000
 
 /**
  * A thread of a store. It starts with its first call, and again with the next call after it has
  * died. It keeps the process alive only while an answer is awaited. Calls are answered in order.
+ * What was given up may still be done later, once the disk answers.
  */
 export interface RestartingThread<Calls extends CallTable<Calls>> {
   /**
@@ -43,10 +56,12 @@ export interface RestartingThread<Calls extends CallTable<Calls>> {
     argument: Parameters<Calls[Name]>[0],
     transfer?: ArrayBuffer,
   ) => Promise<ReturnType<Calls[Name]>>
+  /** Whether a call was given up, and the thread has not answered since. */
+  readonly isStalled: () => boolean
   /**
    * Ends the thread after the call `close`; resolves with undefined if no thread runs.
    *
-   * @throws Fault if that call failed, by rejecting
+   * @throws Fault if that call failed or was given up, by rejecting
    */
   readonly close: (argument: Parameters<Calls['close']>[0]) => Promise<ReturnType<Calls['close']> | undefined>
 }
@@ -55,17 +70,19 @@ interface PendingCall {
   readonly name: string
   readonly resolve: (value: never) => void
   readonly reject: (reason: unknown) => void
+  cancel: () => void
 }
 
 interface RunningThread {
   readonly worker: Worker
   readonly pending: Map<number, PendingCall>
+  isStalled: boolean
 }
 
 export function createRestartingThread<Calls extends CallTable<Calls>>(
   options: RestartingThreadOptions,
 ): RestartingThread<Calls> {
-  const { store, role, faultCode, onRestart } = options
+  const { store, role, faultCode, onRestart, stallMs, scheduler = processScheduler } = options
   let running: RunningThread | undefined
   let hasDied = false
   let isOpen = true
@@ -80,11 +97,18 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
     return started
   }
 
-  const ask: RestartingThread<Calls>['ask'] = async function ask(name, argument, transfer) {
+  async function askWithin<Name extends keyof Calls & string>(
+    ms: number | undefined,
+    name: Name,
+    argument: Parameters<Calls[Name]>[0],
+    transfer?: ArrayBuffer,
+  ): Promise<ReturnType<Calls[Name]>> {
     if (!isOpen) throw new Fault(faultCode, `${store}: it is closed`)
     running ??= start()
-    const { worker, pending } = running
-    const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Calls[typeof name]>>()
+    const thread = running
+    if (thread.isStalled) throw stalledFault(options, ms)
+    const { worker, pending } = thread
+    const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Calls[Name]>>()
     calls += 1
     // First: an argument that cannot be cloned throws here, and no answer will come.
     worker.postMessage(
@@ -92,15 +116,22 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
       transfer === undefined ? undefined : [transfer],
     )
     if (pending.size === 0) worker.ref()
-    pending.set(calls, { name, resolve, reject })
+    const call: PendingCall = { name, resolve, reject, cancel: () => {} }
+    pending.set(calls, call)
+    if (ms !== undefined) call.cancel = scheduler.after(ms, () => giveUp(thread, stalledFault(options, ms)))
     return promise
   }
 
+  const ask: RestartingThread<Calls>['ask'] = (name, argument, transfer) =>
+    askWithin(stallMs, name, argument, transfer)
+
   return {
     ask,
+    isStalled: () => running?.isStalled === true,
     async open(argument) {
       try {
-        return await ask('open', argument)
+        // An opening may take long: it waits for locks, and brings a file up to date.
+        return await askWithin(undefined, 'open', argument)
       } catch (error) {
         await running?.worker.terminate()
         const { cause } = error as Error
@@ -112,16 +143,33 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
         isOpen = false
         return undefined
       }
-      const { worker } = running
-      const last = ask('close', argument)
+      const thread = running
+      const last = askWithin(stallMs ?? closeMs, 'close', argument)
       isOpen = false
       try {
         return await last
       } finally {
-        await worker.terminate()
+        // It ends only once the disk answers.
+        const ended = thread.worker.terminate()
+        if (!thread.isStalled) await ended
       }
     },
   }
+}
+
+/** Everything behind the call would only wait for what is late. */
+function giveUp(thread: RunningThread, fault: Fault): void {
+  thread.isStalled = true
+  for (const { reject, cancel } of thread.pending.values()) {
+    cancel()
+    reject(fault)
+  }
+  thread.pending.clear()
+  thread.worker.unref()
+}
+
+function stalledFault({ store, faultCode }: RestartingThreadOptions, ms: number = closeMs): Fault {
+  return new Fault(faultCode, `${store}: the disk has not answered for ${ms / 1_000} s`)
 }
 
 /** @param onEnd called before the calls that have no answer are rejected */
@@ -131,6 +179,7 @@ function startThread(
 ): RunningThread {
   const worker = start()
   const pending = new Map<number, PendingCall>()
+  const thread: RunningThread = { worker, pending, isStalled: false }
 
   function start(): Worker {
     try {
@@ -142,7 +191,9 @@ function startThread(
   }
 
   function settle(answer: ThreadAnswer): void {
+    thread.isStalled = false
     const call = pending.get(answer.id)
+    call?.cancel()
     pending.delete(answer.id)
     if (pending.size === 0) worker.unref()
     if (call === undefined) return
@@ -154,7 +205,10 @@ function startThread(
   function leave(cause: unknown): void {
     onEnd()
     const fault = new Fault(faultCode, `${store}: the ${role} thread has ended`, { cause })
-    for (const { reject } of pending.values()) reject(fault)
+    for (const { reject, cancel } of pending.values()) {
+      cancel()
+      reject(fault)
+    }
     pending.clear()
   }
 
@@ -162,7 +216,7 @@ function startThread(
   worker.on('error', leave)
   worker.on('exit', (code) => leave(new Error(`exit code ${code}`)))
   worker.on('message', settle)
-  return { worker, pending }
+  return thread
 }
 
 /** A thread's error as a fault. Only of the call `open`, an obstacle to opening is a SetupError. */

@@ -1,0 +1,97 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withinDeadline } from '../../../core/deadline.ts'
+import { Fault } from '../../../core/fault.ts'
+import type { Scheduler } from '../../../core/scheduler.ts'
+import type { Clock } from '../../../core/time.ts'
+
+/** Whether a folder's disk answers, found out without this thread waiting for it. */
+export interface AnsweringDisk {
+  /**
+   * Resolves once the disk has stored something, or had done so a moment ago.
+   *
+   * @throws Fault `store_unavailable` where it does not answer for 10 s, and from then on at once
+   *   until it does; by rejecting
+   */
+  readonly ensureAnswers: () => Promise<void>
+  /** Whether it was asked and has not answered in time, nor since. */
+  readonly isStalled: () => boolean
+  readonly close: () => Promise<void>
+}
+
+export interface AnsweringDiskOptions {
+  readonly folder: string
+  readonly scheduler: Scheduler
+  /** Never jumps, in milliseconds. */
+  readonly monotonic: Clock
+  /** Stores something. @default a byte of the file `probe` */
+  readonly store?: () => Promise<void>
+}
+
+const deadlineMs = 10_000
+/** An answer holds for so long: what comes together asks once. */
+const freshMs = 250
+
+/**
+ * SQLite writes where it is called. A thread that waits for a disk which hangs answers nothing
+ * else, so what writes on the main thread asks the disk first, by a byte that a thread of libuv
+ * stores. A disk that hangs in between still holds this thread up; one that hung before does not.
+ */
+export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
+  const { folder, scheduler, monotonic } = options
+  const probe = probeIn(folder)
+  const { store = probe.store } = options
+  let answeredAt = Number.NEGATIVE_INFINITY
+  let asking: Promise<void> | undefined
+  let isStalled = false
+
+  /** An error is an answer, too: what is written next meets it, and says it better. */
+  async function ask(): Promise<void> {
+    await store().catch(() => {})
+    answeredAt = monotonic()
+    isStalled = false
+    asking = undefined
+  }
+
+  return {
+    async ensureAnswers() {
+      if (monotonic() - answeredAt < freshMs) return
+      if (isStalled) throw new Fault('store_unavailable', 'the disk does not answer')
+      asking ??= ask()
+      await withinDeadline(asking, {
+        ...{ name: 'the disk', code: 'store_unavailable', deadlineMs, scheduler },
+        onGiveUp: () => {
+          isStalled = true
+        },
+      })
+    },
+    isStalled: () => isStalled,
+    // A probe that hangs has the file.
+    close: async () => (asking === undefined ? probe.close() : undefined),
+  }
+}
+
+function probeIn(folder: string): {
+  readonly store: () => Promise<void>
+  readonly close: () => Promise<void>
+} {
+  let file: Promise<FileHandle> | undefined
+  return {
+    async store() {
+      file ??= open(
+        join(folder, 'probe'),
+        // A link in its place is not followed.
+        constants.O_CREAT | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0),
+        0o600,
+      )
+      const handle = await file
+      await handle.write('.', 0)
+      await handle.datasync()
+    },
+    async close() {
+      const handle = await file?.catch(() => undefined)
+      await handle?.close()
+    },
+  }
+}
