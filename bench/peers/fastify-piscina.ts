@@ -1,14 +1,26 @@
 // Fastify with a pool of one thread and a deadline, and nothing that refuses.
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { fastify } from 'fastify'
-import { createThreadPool } from '../../src/models/threads/thread-pool.ts'
+
+/** By its shape: its declarations do not compile under `exactOptionalPropertyTypes`. */
+interface PiscinaModule {
+  readonly Piscina: new (
+    options: Readonly<Record<string, unknown>>,
+  ) => {
+    readonly run: (texts: readonly string[], options: { readonly signal: AbortSignal }) => Promise<unknown>
+  }
+}
 
 const { BENCH_PORT, BENCH_DEADLINE_MS } = process.env
-const pool = createThreadPool<readonly string[], readonly string[]>({
+const { Piscina } = createRequire(import.meta.url)('piscina') as PiscinaModule
+const pool = new Piscina({
   filename: fileURLToPath(new URL('./steady-model.ts', import.meta.url)),
   name: 'answer',
-  workerData: undefined,
-  heapMib: undefined,
+  minThreads: 1,
+  maxThreads: 1,
+  idleTimeout: Number.POSITIVE_INFINITY,
+  atomics: 'disabled',
 })
 const app = fastify()
 app.get('/health', async () => ({ status: 'ok' }))

@@ -15,7 +15,11 @@ const rules: Readonly<Record<string, OptionRule>> = {
     accepts: (value) => typeof value === 'string' && /^[\x21-\x7e]{1,100}$/.test(value),
     isRequired: true,
   },
-  runs: { expected: '"inline" or "threaded"', accepts: isOneOf('inline', 'threaded'), isRequired: true },
+  runs: {
+    expected: '"inline", "threaded" or "process"',
+    accepts: isOneOf('inline', 'threaded', 'process'),
+    isRequired: true,
+  },
   predict: { expected: 'a function', accepts: isFunction, isRequired: true },
   input: { expected: '"text" or "json"', accepts: isOneOf('text', 'json') },
   batchMax: wholeNumber(1, 10_000),

@@ -153,7 +153,7 @@ describe('a module that is no model is told at the start, with what was expected
     ["name: 'a/b'", '`name`: expected'],
     ["name: 'a'.repeat(57)", '`name`: expected'],
     ["version: ''", '`version`: expected a version of'],
-    ["runs: 'fast'", '`runs`: expected "inline" or "threaded", got "fast"'],
+    ["runs: 'fast'", '`runs`: expected "inline", "threaded" or "process", got "fast"'],
     ["input: 'image'", '`input`: expected "text" or "json", got "image"'],
     ['batchMax: 0', '`batchMax`: expected a whole number from 1 to 10,000, got 0'],
     ['batchDelayMs: 1.5', '`batchDelayMs`: expected a whole number from 0 to 10,000, got 1.5'],

@@ -143,6 +143,6 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
   if (model.runs === 'inline') return openInline(model, inline, 'models')
   throw new SetupError(
     'model_unreadable',
-    `models: expected the path of the module of \`${model.name}\`, got the model itself; a threaded model is imported by its thread`,
+    `models: expected the path of the module of \`${model.name}\`, got the model itself; a model that does not run inline is imported where it runs`,
   )
 }

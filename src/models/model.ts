@@ -24,9 +24,10 @@ export interface Model<Input = string, Output = unknown> {
   readonly version: string
   /**
    * `inline` answers within microseconds on the calling thread; `threaded` would hold up other
-   * requests there and needs a worker.
+   * requests there and needs a thread; `process` loads native code or much memory, and needs a
+   * process that may be killed without harm to this one.
    */
-  readonly runs: 'inline' | 'threaded'
+  readonly runs: 'inline' | 'threaded' | 'process'
   /** What an input is: a text, or any JSON value. @default 'text' */
   readonly input?: 'text' | 'json'
   /** Most inputs of one `predict`, 1 to 10,000. @default 32 */
@@ -43,7 +44,8 @@ export interface Model<Input = string, Output = unknown> {
    */
   readonly deadlineMs?: number
   /**
-   * Threads of a threaded model, 1 to 64; each loads a model of its own.
+   * Threads of a threaded model, or processes of one that runs in a process, 1 to 64; each loads a
+   * model of its own.
    * @default the machine's cores less one, at most 4
    */
   readonly threads?: number
@@ -71,7 +73,7 @@ export interface Model<Input = string, Output = unknown> {
 export interface ModelDeclaration {
   readonly name: string
   readonly version: string
-  readonly runs: 'inline' | 'threaded'
+  readonly runs: 'inline' | 'threaded' | 'process'
   readonly input: 'text' | 'json'
   readonly batchMax: number
   readonly batchDelayMs: number
@@ -89,7 +91,7 @@ export interface ServedModel {
   readonly name: string
   readonly version: string
   readonly input: 'text' | 'json'
-  readonly runs: 'inline' | 'threaded'
+  readonly runs: 'inline' | 'threaded' | 'process'
   /** Most inputs that one call of the model takes; `predict` takes more, in slices. */
   readonly batchMax: number
   /**

@@ -1,10 +1,10 @@
 import { SetupError } from '../core/setup-error.ts'
 import { checkPath } from './check-path.ts'
 import { importModel } from './import-model.ts'
-import type { Model, ServedModel } from './model.ts'
+import type { Model, ModelDeclaration, ServedModel } from './model.ts'
 import { type ServeInlineOptions, serveInline } from './serve-model.ts'
+import { ModelLane, type ModelLaneOptions } from './threads/model-lane.ts'
 import { type ServeThreadedOptions, serveThreaded, threadCountOf } from './threads/serve-threaded.ts'
-import { ThreadLane, type ThreadLaneOptions } from './threads/thread-lane.ts'
 
 export interface OpenedModel {
   readonly served: ServedModel
@@ -19,7 +19,7 @@ export interface OpenedModel {
  */
 export async function openInline(
   model: Model<never>,
-  options: ServeInlineOptions & Pick<ThreadLaneOptions, 'loadMs'>,
+  options: ServeInlineOptions & Pick<ModelLaneOptions, 'loadMs'>,
   where: string,
 ): Promise<OpenedModel> {
   try {
@@ -40,42 +40,73 @@ export async function openInline(
  * Its timer keeps the process alive, too: a promise that is never settled would end it without a
  * word.
  */
-async function within(ms: number, work: unknown): Promise<void> {
+async function within<T>(ms: number, work: T): Promise<Awaited<T>> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`it was not ready within ${ms} ms`)), ms)
   try {
-    await Promise.race([work, late.promise])
+    return await Promise.race([work, late.promise])
   } finally {
     clearTimeout(timer)
   }
 }
 
 /**
- * Loads a module's model where it is to run. A thread reads the declaration first, so that a
- * threaded model is never imported by this thread.
+ * Loads a module's model where it is to run, and never in this thread if that is elsewhere.
  *
- * @throws SetupError `model_unreadable`
+ * @throws SetupError `model_unreadable`, `thread_missing`
  */
-export async function openModelFile(options: ThreadLaneOptions & ServeThreadedOptions): Promise<OpenedModel> {
+export async function openModelFile(options: ModelLaneOptions & ServeThreadedOptions): Promise<OpenedModel> {
   checkPath(options.file, 'file', options.file)
-  const lanes = [new ThreadLane(options)]
+  const { lane, declaration } = await look(options)
+  const { runs } = declaration
+  if (runs === 'inline') {
+    await lane.close()
+    return openInline(await within(options.loadMs, importModel(options.file)), options, options.file)
+  }
+  const isThere = lane.kind === runs
+  if (!isThere) await lane.close()
+  const count = threadCountOf(declaration, options.threads)
+  const more = Array.from({ length: isThere ? count - 1 : count }, () => new ModelLane(runs, options))
+  const lanes = isThere ? [lane, ...more] : more
   try {
-    const declaration = await lanes[0]?.prepare()
-    if (declaration?.runs === 'threaded') {
-      const count = threadCountOf(declaration, options.threads)
-      const more = Array.from({ length: count - 1 }, () => new ThreadLane(options))
-      lanes.push(...more)
-      await Promise.all(more.map((lane) => lane.prepare()))
-      return serveThreaded(declaration, lanes, options)
-    }
+    await Promise.all(more.map((each) => each.prepare()))
   } catch (error) {
     await closeAll(lanes)
     throw error
   }
-  await closeAll(lanes)
-  return openInline(await importModel(options.file), options, options.file)
+  return serveThreaded(declaration, lanes, options)
 }
 
-async function closeAll(lanes: readonly ThreadLane[]): Promise<void> {
+interface FirstLook {
+  readonly lane: ModelLane
+  readonly declaration: ModelDeclaration
+}
+
+/**
+ * What a module says of its model. A thread reads it, and loads no native code for that: where the
+ * module wants some, a process reads it again, so that none comes into this one unasked.
+ */
+async function look(options: ModelLaneOptions): Promise<FirstLook> {
+  const thread = new ModelLane('threaded', options)
+  try {
+    const declaration = await thread.prepare(true)
+    if (!thread.refusedNativeCode()) return { lane: thread, declaration }
+  } catch (error) {
+    if (!thread.refusedNativeCode()) {
+      await thread.close()
+      throw error
+    }
+  }
+  await thread.close()
+  const lane = new ModelLane('process', options)
+  try {
+    return { lane, declaration: await lane.prepare() }
+  } catch (error) {
+    await lane.close()
+    throw error
+  }
+}
+
+async function closeAll(lanes: readonly ModelLane[]): Promise<void> {
   await Promise.all(lanes.map((lane) => lane.close()))
 }

@@ -49,6 +49,8 @@ export interface EventFields {
   readonly 'webhook.not_recorded': NoFields
   readonly 'idempotency.release_failed': NoFields
   readonly 'model.thread_lost': { readonly model: string }
+  readonly 'model.process_lost': { readonly model: string }
+  readonly 'model.call_stuck': { readonly model: string }
 }
 
 type NoFields = Readonly<Record<never, never>>

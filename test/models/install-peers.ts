@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -17,10 +26,22 @@ export async function installPeers(): Promise<void> {
     .update(readFileSync(join(project, 'package-lock.json')))
     .digest('hex')
   const stamp = join(project, 'node_modules/.installed')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  if (isInstalled(stamp, lock)) return
   const args = ['ci', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  await promisify(execFile)('npm', args, { cwd: project })
-  writeFileSync(stamp, lock)
+  // Beside it, and moved in whole: other test files may load what is there, or install it too.
+  const fresh = mkdtempSync(join(project, 'install-'))
+  for (const file of ['package.json', 'package-lock.json']) cpSync(join(project, file), join(fresh, file))
+  await promisify(execFile)('npm', args, { cwd: fresh })
+  writeFileSync(join(fresh, 'node_modules/.installed'), lock)
+  if (!isInstalled(stamp, lock)) {
+    rmSync(join(project, 'node_modules'), { recursive: true, force: true })
+    renameSync(join(fresh, 'node_modules'), join(project, 'node_modules'))
+  }
+  rmSync(fresh, { recursive: true })
+}
+
+function isInstalled(stamp: string, lock: string): boolean {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
 }
 
 export interface ModelFolder {

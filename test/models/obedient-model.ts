@@ -1,4 +1,4 @@
-// A threaded model that does what its inputs say, so that a test can have every fault.
+// A model of a thread that does what its inputs say, so that a test can have every fault.
 import { threadId } from 'node:worker_threads'
 import { Refusal } from '../../src/core/refusal.ts'
 import type { Model, ModelCall } from '../../src/models/model.ts'
@@ -8,7 +8,7 @@ export interface Order {
   readonly do:
     | 'echo'
     | 'size'
-    | 'thread'
+    | 'place'
     | 'environment'
     | 'throw'
     | 'refuse'
@@ -56,8 +56,8 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       return order.say
     case 'size':
       return size
-    case 'thread':
-      return threadId
+    case 'place':
+      return `${process.pid} ${threadId}`
     case 'environment':
       return Object.keys(process.env)
     case 'throw':

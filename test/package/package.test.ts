@@ -74,7 +74,9 @@ describe('the package', () => {
     expect(programs.map((program) => basename(program)).sort()).toEqual([
       'job-thread.js',
       'ledger-thread.js',
+      'model-process.js',
       'model-thread.js',
+      'process-watch.js',
     ])
     expect(programs.filter((program) => !existsSync(join(dist, program)))).toEqual([])
   })

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Model } from '../model.ts'
 
-/** What every adapted model has. Most are slow, so `runs` is `threaded` by default. */
+/** What every adapted model has. Most load native code, so `runs` is `process` by default. */
 export type AdaptedModelOptions = Pick<Model, 'name' | 'version'> &
   Partial<Pick<Model, 'runs' | 'input' | 'batchMax' | 'batchDelayMs' | 'deadlineMs' | 'threads'>>
 
@@ -24,7 +24,7 @@ export function once<Loaded>(load: () => Promise<Loaded>): () => Promise<Loaded>
 export function adaptedSettings(
   options: AdaptedModelOptions,
 ): Omit<Model<never>, 'predict' | 'warmUp' | 'close'> {
-  const { name, version, runs = 'threaded', input, batchMax, batchDelayMs, deadlineMs, threads } = options
+  const { name, version, runs = 'process', input, batchMax, batchDelayMs, deadlineMs, threads } = options
   return {
     name,
     version,

@@ -4,7 +4,7 @@ import { textOfJson } from '../../core/written-json.ts'
 import type { ModelDeclaration, ServedModel } from '../model.ts'
 import { predictInSlices, slicedJson, slicedOutputs } from '../predict-in-slices.ts'
 import { BatchQueue } from './batch-queue.ts'
-import type { ThreadLane } from './thread-lane.ts'
+import type { ModelLane } from './model-lane.ts'
 
 export interface ServeThreadedOptions {
   /** For a model that names none, in milliseconds. */
@@ -36,7 +36,7 @@ export function threadCountOf({ threads }: ModelDeclaration, defaultCount: numbe
 /** A model behind its queue and its threads, all of which are ready. */
 export function serveThreaded(
   declared: ModelDeclaration,
-  lanes: readonly ThreadLane[],
+  lanes: readonly ModelLane[],
   options: ServeThreadedOptions,
 ): ThreadedModel {
   const { name, version, runs, input, batchMax, batchDelayMs, deadlineMs = options.deadlineMs } = declared

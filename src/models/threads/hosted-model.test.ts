@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { threadId } from 'node:worker_threads'
+import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Order } from '../../../test/models/obedient-model.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
@@ -9,7 +10,12 @@ import type { OperationalEvent } from '../../telemetry/telemetry.ts'
 import type { PredictOptions, ServedModel } from '../model.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../model-runtime.ts'
 
-const obedient = new URL('../../../test/models/obedient-model.ts', import.meta.url)
+const files = {
+  threaded: new URL('../../../test/models/obedient-model.ts', import.meta.url),
+  process: new URL('../../../test/models/obedient-process.ts', import.meta.url),
+  inline: new URL('../../../test/models/obedient-inline.ts', import.meta.url),
+} as const
+const lostEvents = { threaded: 'model.thread_lost', process: 'model.process_lost' } as const
 
 let runtime: ModelRuntime | undefined
 afterEach(async () => {
@@ -17,9 +23,13 @@ afterEach(async () => {
   runtime = undefined
 })
 
-async function open(options: ModelRuntimeOptions = {}): Promise<ServedModel> {
-  runtime = await createModelRuntime({ models: [obedient], ...options })
-  const [model] = runtime.models.values()
+async function openFile(file: string | URL, options: ModelRuntimeOptions = {}): Promise<ServedModel> {
+  runtime = await createModelRuntime({ models: [file], ...options })
+  return onlyModelOf(runtime)
+}
+
+function onlyModelOf({ models }: ModelRuntime): ServedModel {
+  const [model] = models.values()
   if (model === undefined) throw new Error('there is no model')
   return model
 }
@@ -41,12 +51,58 @@ async function outcomeOf(answer: Promise<unknown>): Promise<unknown> {
 
 const echo = (say: unknown): Order => ({ do: 'echo', say })
 
-describe('a threaded model', () => {
-  test('is loaded and warmed in its thread, and answers each input in order', async () => {
+/** What holds wherever a model runs. */
+const failures: readonly [string, Order, string][] = [
+  ['throws', { do: 'throw' }, 'model_failed'],
+  ['answers what JSON has no word for', { do: 'date' }, 'model_failed'],
+  ['answers what fails while it is looked at', { do: 'getter' }, 'model_failed'],
+  ['answers more than may be sent', { do: 'numbers', say: 9_000_000 }, 'model_failed'],
+  ['answers too few', { do: 'none' }, 'model_failed'],
+  ['answers nothing for an input', { do: 'echo' }, 'model_failed'],
+  ['never answers, and heeds its signal', { do: 'heed' }, 'model_timeout'],
+  ['refuses the input', { do: 'refuse' }, 'input_invalid'],
+]
+
+describe('a model that runs: inline', () => {
+  test.each(failures)(
+    'one that %s fails its own call alone, and answers the next',
+    async (_what, order, code) => {
+      const model = await openFile(files.inline)
+      const deadlineMs = order.do === 'heed' ? 400 : 20_000
+      expect(await outcomeOf(send(model, order, { deadlineMs }))).toBe(code)
+      expect(await send(model, echo('still here'))).toBe('still here')
+    },
+  )
+
+  test('takes more inputs than a batch holds, in slices, in order', async () => {
+    const says = Array.from({ length: 11 }, (_, index) => index)
+    expect(await (await openFile(files.inline)).predict(says.map(echo))).toEqual(says)
+  })
+
+  test('a call is cancelled by its signal', async () => {
+    const controller = new AbortController()
+    const given = send(await openFile(files.inline), { do: 'heed' }, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(given).rejects.toThrow('enough')
+  })
+})
+
+describe.each(['threaded', 'process'] as const)('a model that runs: %s', (runs) => {
+  let shared: Promise<ModelRuntime> | undefined
+  afterAll(async () => (await shared)?.close())
+
+  /** Without options, the one that the tests share: each leaves it as it was. */
+  async function open(options?: ModelRuntimeOptions): Promise<ServedModel> {
+    if (options !== undefined) return openFile(files[runs], options)
+    shared ??= createModelRuntime({ models: [files[runs]] })
+    return onlyModelOf(await shared)
+  }
+
+  test('is loaded and warmed where it runs, and answers each input in order', async () => {
     const model = await open()
     expect(await model.predict([echo('a'), echo('b')])).toEqual(['a', 'b'])
-    expect(model).toMatchObject({ name: 'obedient', version: 'obedient-1', runs: 'threaded', input: 'json' })
-    expect(await send(model, { do: 'thread' })).toBeGreaterThan(0)
+    expect(model).toMatchObject({ name: 'obedient', version: 'obedient-1', runs, input: 'json' })
+    expect(await send(model, { do: 'place' })).not.toBe(`${process.pid} ${threadId}`)
   })
 
   test('has the environment, without the settings and secrets of the server', async () => {
@@ -55,7 +111,7 @@ describe('a threaded model', () => {
     onTestFinished(() => {
       vi.unstubAllEnvs()
     })
-    const names = await send(await open(), { do: 'environment' })
+    const names = await send(await open({}), { do: 'environment' })
     expect(names).toContain('OTHER')
     expect(names).not.toContain('MODELWARD_PEPPER')
   })
@@ -67,24 +123,17 @@ describe('a threaded model', () => {
     expect(await model.predict([])).toEqual([])
   })
 
-  test('calls that come while the thread works share a batch', async () => {
+  test('calls that come while it works share a batch', async () => {
     const model = await open()
     const sizes = await Promise.all(Array.from({ length: 5 }, () => send(model, { do: 'size' })))
     expect(sizes).toEqual([1, 4, 4, 4, 4])
   })
 
   test.each<[string, Order, string]>([
-    ['throws', { do: 'throw' }, 'model_failed'],
-    ['ends its thread', { do: 'exit' }, 'model_failed'],
-    ['crashes its thread from outside the call', { do: 'crash' }, 'model_failed'],
-    ['answers what JSON has no word for', { do: 'date' }, 'model_failed'],
-    ['answers what fails while it is looked at', { do: 'getter' }, 'model_failed'],
-    ['answers more than may be sent', { do: 'numbers', say: 9_000_000 }, 'model_failed'],
-    ['answers too few', { do: 'none' }, 'model_failed'],
-    ['answers nothing for an input', { do: 'echo' }, 'model_failed'],
+    ...failures,
+    ['ends where it runs', { do: 'exit' }, 'model_failed'],
+    ['crashes where it runs from outside the call', { do: 'crash' }, 'model_failed'],
     ['loops for ever', { do: 'loop' }, 'model_timeout'],
-    ['never answers, and heeds its signal', { do: 'heed' }, 'model_timeout'],
-    ['refuses the input', { do: 'refuse' }, 'input_invalid'],
   ])('one that %s fails its own call alone, and answers the next', async (_what, order, code) => {
     const model = await open()
     const deadlineMs = order.do === 'loop' || order.do === 'heed' ? 400 : 20_000
@@ -93,11 +142,15 @@ describe('a threaded model', () => {
     expect(model.load()).toEqual({ waiting: 0, running: 0 })
   })
 
-  test('a thread that dies after its answer is replaced before anyone waits for it', async () => {
+  test('one that dies after its answer is replaced before anyone waits for it', async () => {
     const { promise: lost, resolve: onEvent } = Promise.withResolvers<OperationalEvent>()
     const model = await open({ onEvent })
     expect(await send(model, { do: 'crash later' })).toBe('answered')
-    expect(String((await lost).cause)).toContain('out of any call')
+    const { name, cause } = await lost
+    expect([name, String(cause)]).toEqual([
+      lostEvents[runs],
+      expect.stringMatching(/^Error: Error; its message may/),
+    ])
     expect(await send(model, echo('still here'))).toBe('still here')
   })
 
@@ -110,7 +163,7 @@ describe('a threaded model', () => {
       file,
       `import { readFileSync } from 'node:fs'
        export const model = {
-         name: 'fragile', version: 'fragile-1', runs: 'threaded', threads: 1,
+         name: 'fragile', version: 'fragile-1', runs: '${runs}', threads: 1,
          warmUp: () => readFileSync(${JSON.stringify(weights)}),
          predict: (inputs) => inputs.map((input) => input === 'die' ? process.exit() : input),
        }`,
@@ -121,18 +174,18 @@ describe('a threaded model', () => {
       events.push(event)
       if (String(event.cause).includes('warmUp failed')) resolve()
     }
-    const model = await open({ models: [file], onEvent })
+    const model = await openFile(file, { onEvent })
     rmSync(weights)
     expect(await outcomeOf(Promise.resolve(model.predict(['die'])))).toBe('model_failed')
     await failedAgain
     expect(await outcomeOf(Promise.resolve(model.predict(['a'], { deadlineMs: 50 })))).toBe('model_timeout')
     writeFileSync(weights, 'here again')
     expect(await model.predict(['a'], { deadlineMs: 50_000 })).toEqual(['a'])
-    expect(events[0]).toMatchObject({ name: 'model.thread_lost', fields: { model: file } })
+    expect(events[0]).toMatchObject({ name: lostEvents[runs], fields: { model: file } })
     rmSync(folder, { recursive: true })
   })
 
-  test('one that runs out of memory loses its thread alone', async () => {
+  test('one that runs out of memory loses its own place alone', async () => {
     const events: OperationalEvent[] = []
     const model = await open({ threadHeapMib: 32, onEvent: (event) => events.push(event) })
     expect(await outcomeOf(send(model, { do: 'leak' }, { deadlineMs: 50_000 }))).toBe('model_failed')
@@ -169,18 +222,18 @@ describe('a threaded model', () => {
     expect(events).toEqual([])
   })
 
-  test('a client that hangs up on a model that ignores it costs no thread: the next caller has it', async () => {
+  test('a client that hangs up on a model that ignores it costs nothing: the next caller has its place', async () => {
     const model = await open()
-    const thread = await send(model, { do: 'thread' })
+    const thread = await send(model, { do: 'place' })
     const listeners: (() => void)[] = []
     const gone = send(model, { do: 'ignore' }, { onClientGone: (listener) => listeners.push(listener) })
     for (const hangUp of listeners) hangUp()
-    const next = send(model, { do: 'thread' })
+    const next = send(model, { do: 'place' })
     await expect(gone).rejects.toThrow('the client went away')
     expect(await next).toBe(thread)
   })
 
-  test('a call whose client goes away is given up without harm to its thread', async () => {
+  test('a call whose client goes away is given up without harm to its place', async () => {
     const events: OperationalEvent[] = []
     const model = await open({ onEvent: (event) => events.push(event) })
     const listeners: (() => void)[] = []
@@ -207,7 +260,7 @@ describe('a threaded model', () => {
     const file = join(folder, 'steady.mjs')
     writeFileSync(
       file,
-      `export const model = { name: 'steady', version: 'steady-1', runs: 'threaded', threads: 1, batchMax: 1,
+      `export const model = { name: 'steady', version: 'steady-1', runs: '${runs}', threads: 1, batchMax: 1,
          predict: (inputs) => (Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100), inputs) }`,
     )
     const model = await open({ models: [file], deadlineMs: 2_000 })
@@ -224,7 +277,7 @@ describe('a threaded model', () => {
   })
 
   test('closing answers what waits and runs, and leaves nothing behind', async () => {
-    const model = await open()
+    const model = await open({})
     const answers = [outcomeOf(send(model, { do: 'loop' })), outcomeOf(send(model, echo('a')))]
     await runtime?.close()
     expect(await Promise.all(answers)).toEqual(['overloaded', 'overloaded'])

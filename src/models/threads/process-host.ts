@@ -1,0 +1,93 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import type { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { threadMissingOf } from '../../core/thread-missing.ts'
+import { HostEnded, type HostOptions, type HostReply, type ModelHost } from './host.ts'
+import { modelEnvironment } from './model-environment.ts'
+import { PendingAnswers } from './pending-answers.ts'
+
+/** The child's last word where an error that nothing caught ends it. */
+export interface ProcessFailure {
+  readonly failed: { readonly message: string; readonly stack: string | undefined }
+}
+
+/** How long an end may wait for what the child has said before it. */
+const lastWordMs = 1_000
+
+/**
+ * Starts a process. It has this process's environment without our settings, and of its files only
+ * standard error, on which its standard output goes too, and two channels: one for tasks, and one
+ * that a thread of its own reads, for aborts. When that one ends, the process kills itself,
+ * whatever it is doing: it never outlives this one.
+ *
+ * @throws SetupError `thread_missing`
+ */
+export function startProcessHost({ heapMib }: HostOptions): ModelHost {
+  const child = startChild(heapMib)
+  const aborts = child.stdio[4] as Writable & { readonly unref: () => void }
+  const ended = Promise.withResolvers<unknown>()
+  let cause: unknown
+  const pending = new PendingAnswers({
+    // A failure to send is the child's end, which is heard of.
+    send: (request) => child.send(request, () => {}),
+    onAwaited(isAwaited) {
+      const change = isAwaited ? 'ref' : 'unref'
+      child[change]()
+      child.channel?.[change]()
+    },
+  })
+
+  function end(why: unknown): void {
+    cause ??= why
+    pending.end(cause)
+    ended.resolve(cause)
+  }
+
+  child.unref()
+  child.channel?.unref()
+  aborts.unref()
+  // It says no more than that the child has ended.
+  aborts.on('error', () => {})
+  child.on('message', (message: HostReply | ProcessFailure) => {
+    if ('failed' in message) cause ??= Object.assign(new HostEnded(message.failed.message), message.failed)
+    else pending.settle(message)
+  })
+  child.on('error', end)
+  child.on('disconnect', () => child.kill('SIGKILL'))
+  child.on('exit', (code, signal) => {
+    const why = new HostEnded(`its process ended with ${signal ?? `exit code ${code}`}`)
+    if (!child.connected) return end(why)
+    const timer = setTimeout(end, lastWordMs, why)
+    child.once('disconnect', () => {
+      clearTimeout(timer)
+      end(why)
+    })
+  })
+  return {
+    ask: (task) => pending.ask(task),
+    abort: (batch) => void aborts.write(Uint8Array.of(batch)),
+    kill(why) {
+      cause ??= new HostEnded(why)
+      child.kill('SIGKILL')
+      return true
+    },
+    refusedNativeCode: () => false,
+    ended: ended.promise,
+  }
+}
+
+function startChild(heapMib: number | undefined): ChildProcess {
+  const program = new URL('./model-process.ts', import.meta.url)
+  if (!existsSync(program))
+    throw threadMissingOf(
+      "models: a model's process",
+      Object.assign(new Error(`there is no ${fileURLToPath(program)}`), { code: 'MODULE_NOT_FOUND' }),
+    )
+  return fork(program, {
+    serialization: 'advanced',
+    stdio: ['ignore', 2, 2, 'ipc', 'pipe'],
+    execArgv: heapMib === undefined ? [] : [`--max-old-space-size=${heapMib}`],
+    env: modelEnvironment(),
+  })
+}
