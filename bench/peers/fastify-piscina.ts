@@ -13,7 +13,8 @@ interface PiscinaModule {
 }
 
 const { BENCH_PORT, BENCH_DEADLINE_MS } = process.env
-const { Piscina } = createRequire(import.meta.url)('piscina') as PiscinaModule
+const require = createRequire(import.meta.url)
+const { Piscina } = require('piscina') as PiscinaModule
 const pool = new Piscina({
   filename: fileURLToPath(new URL('./steady-model.ts', import.meta.url)),
   name: 'answer',
