@@ -25,7 +25,7 @@ function createClone(folder: string, port: number): () => Setup {
   return () => {
     const child = spawn(process.execPath, ['scripts/setup.mjs'], {
       cwd: folder,
-      env: { PATH: process.env.PATH, npm_execpath: npm },
+      env: { PATH: process.env['PATH'], npm_execpath: npm },
       stdio: ['ignore', 'inherit', 'pipe'],
     })
     const exit = once(child, 'close').then(([code]) => code as number | null)
