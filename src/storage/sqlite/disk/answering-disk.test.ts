@@ -48,6 +48,20 @@ test('one that does not is given up after 10 s, and from then on at once, until 
   await disk.ensureAnswers()
 })
 
+test('changes of keys one after the other ask it once', async () => {
+  const { disk, time, asked, answer } = openDisk()
+  const store = askDiskFirst(createMemoryKeyStore(), disk)
+  const first = store.addKeys([])
+  await time.settle()
+  answer()
+  await first
+  for (let at = 0; at < 5; at += 1) {
+    await time.pass(200)
+    await store.addKeys([])
+  }
+  expect(asked).toHaveLength(0)
+})
+
 test('keys are changed and closed only on a disk that answers, and read on any', async () => {
   const { disk, time } = openDisk()
   const calls: string[] = []

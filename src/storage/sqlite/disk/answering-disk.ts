@@ -15,6 +15,8 @@ export interface AnsweringDisk {
    *   until it does; by rejecting
    */
   readonly ensureAnswers: () => Promise<void>
+  /** Tells that the disk has stored something else just now. */
+  readonly noteAnswer: () => void
   /** Whether it was asked and has not answered in time, nor since. */
   readonly isStalled: () => boolean
   readonly close: () => Promise<void>
@@ -65,6 +67,9 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
           isStalled = true
         },
       })
+    },
+    noteAnswer() {
+      answeredAt = monotonic()
     },
     isStalled: () => isStalled,
     // A probe that hangs has the file.
