@@ -45,12 +45,7 @@ function faultOf(name: SettingName, input: unknown, origin: string): ConfigFault
 }
 
 function hintOf(input: unknown): { readonly hint?: string } {
-  if (input === '') return { hint: 'leave it unset for the default' }
-  // Kubernetes describes every Service to every container in such variables; one named `modelward`
-  // takes our names.
-  if (typeof input === 'string' && /^(tcp|udp):\/\//.test(input))
-    return { hint: 'Kubernetes sets this for a Service of that name; set `enableServiceLinks: false`' }
-  return {}
+  return input === '' ? { hint: 'leave it unset for the default' } : {}
 }
 
 /**

@@ -228,12 +228,30 @@ describe('loadConfig', () => {
     ])
   })
 
-  test('what Kubernetes sets for a Service of our name is told apart', () => {
-    const faults = faultsOf({
-      environment: { MODELWARD_PORT: 'tcp://10.0.0.1:80', MODELWARD_SERVICE_HOST: '10.0.0.1' },
+  test('what Kubernetes sets for Services whose names begin with ours is ignored', () => {
+    const links = (name: string) => ({
+      [`${name}_SERVICE_HOST`]: '10.0.0.1',
+      [`${name}_SERVICE_PORT`]: '80',
+      [`${name}_SERVICE_PORT_HTTP`]: '80',
+      [`${name}_PORT`]: 'tcp://10.0.0.1:80',
+      [`${name}_PORT_80_TCP`]: 'tcp://10.0.0.1:80',
+      [`${name}_PORT_80_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_80_TCP_PORT`]: '80',
+      [`${name}_PORT_80_TCP_ADDR`]: '10.0.0.1',
+      [`${name}_PORT_53_UDP_ADDR`]: '10.0.0.1',
     })
-    expect(faults).toHaveLength(2)
-    for (const fault of faults) expect(fault).toContain('enableServiceLinks')
+    const environment = { ...links('MODELWARD'), ...links('MODELWARD_API'), ...links('MODELWARD_ADMIN_PORT') }
+    expect(faultsOf({ environment })).toEqual([])
+  })
+
+  test.each([
+    ['MODELWARD_PORT', '10.0.0.1:80'],
+    ['MODELWARD_API_PORT', '8000'],
+    ['MODELWARD_PORT_TCP', 'tcp'],
+    ['MODELWARD_SERVICE', 'x'],
+    ['MODELWARD_HOST', 'tcp://10.0.0.1:80'],
+  ])('%s=%s is not of Kubernetes, and a fault', (name, text) => {
+    expect(faultsOf({ environment: { [name]: text } })).toHaveLength(1)
   })
 
   test('a flag given twice is a fault unless it is a list', () => {

@@ -93,7 +93,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   })
   if (requestLog !== undefined) logRequests(app, ward, requestLog)
   await describeApi(app, ward.guard.describe())
-  addModelRoutes(app, models, { ...options, ward, jobs, webhooks })
+  addModelRoutes(app, models, { ...options, ward, jobs, webhooks, closing })
   addModelsRoute(app, models)
   addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)

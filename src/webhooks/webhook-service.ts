@@ -27,6 +27,14 @@ export interface WebhookService {
    * @throws Refusal `input_invalid` at `body.webhook`, saying what is allowed
    */
   readonly checkTarget: (url: string) => void
+  /**
+   * Refuses a webhook of an owner who has no secret to sign it with: it could never be sent, and
+   * nothing but the list of deliveries would say so.
+   *
+   * @throws Refusal `input_invalid` at `body.webhook`, by rejecting
+   * @throws Fault `store_unavailable`, by rejecting
+   */
+  readonly checkSecret: (owner: string) => Promise<void>
   /** Deliveries of an owner's jobs with what became of their last attempt, newest first. */
   readonly listDeliveries: (owner: JobOwner, query?: DeliveryListQuery) => Promise<readonly DeliveryView[]>
   /** The same, for changes by another: a key's id, or a name such as `cli`. */
@@ -79,6 +87,12 @@ export function createWebhookService(options: WebhookServiceOptions): WebhookSer
     checkTarget(url) {
       const parsed = parseTarget(url, rules)
       if ('fault' in parsed) throw invalid(['body', 'webhook'], parsed.fault, 'webhook_url')
+    },
+    async checkSecret(owner) {
+      const secrets = await outbox.findWebhookSecrets(owner, clock())
+      if (secrets.length > 0) return
+      const msg = 'There is no secret to sign it with: make one first, by `POST /webhooks/secret`'
+      throw invalid(['body', 'webhook'], msg, 'webhook_secret_missing')
     },
     async rotateSecret(owner, { overlapMs = dayMs } = {}) {
       checkRotation(owner, overlapMs)

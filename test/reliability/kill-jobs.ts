@@ -193,7 +193,7 @@ async function findUnanswered(
   const left = [...jobs]
   async function lookOneAfterAnother(): Promise<void> {
     for (let job = left.pop(); job !== undefined; job = left.pop()) {
-      const answer = await fetch(`${address}/jobs/${job.id}?wait=60`, { headers: { 'x-api-key': key } })
+      const answer = await fetch(`${address}/jobs/${job.id}?wait=55`, { headers: { 'x-api-key': key } })
       if (!hasOwnResult((await answer.json()) as Job, job.texts)) unanswered.push(job.id)
     }
   }

@@ -43,7 +43,7 @@ describe('POST /predict/batch', () => {
       errors: [{ loc: ['body', 'texts'], type: 'too_long' }],
     })
     const { id } = (await submit(10_000)).json()
-    expect((await ask('GET', `/jobs/${id}?wait=60`)).json().result).toHaveLength(10_000)
+    expect((await ask('GET', `/jobs/${id}?wait=55`)).json().result).toHaveLength(10_000)
   })
 
   test.each([

@@ -43,7 +43,9 @@ const headers = z.object({
     .string()
     .optional()
     // No example: tools that fill forms in would ask for a job each time.
-    .describe('`respond-async`: answered 202 with a job. Other preferences are ignored (RFC 7240).'),
+    .describe(
+      '`respond-async`: answered 202 with a job; with `wait=10` beside it once that has ended, after 10 s at the latest. Other preferences are ignored (RFC 7240).',
+    ),
   'Idempotency-Key': z
     .string()
     .optional()
@@ -60,7 +62,7 @@ const accepted: RouteAnswer = {
   example: jobExample,
   headers: {
     Location: 'Where the job is read.',
-    'Preference-Applied': '`respond-async`, where the request preferred it.',
+    'Preference-Applied': '`respond-async`, where the request preferred it, with its `wait`.',
   },
 }
 

@@ -13,7 +13,9 @@ import { countInput } from './predict-input.ts'
 export interface PredictDeps {
   readonly ward: Pick<Ward, 'guard'>
   readonly jobs: JobService
-  readonly webhooks: Pick<WebhookService, 'checkTarget'>
+  readonly webhooks: Pick<WebhookService, 'checkTarget' | 'checkSecret'>
+  /** Aborts when the server begins to close, and ends every wait for a job. */
+  readonly closing: AbortSignal
   readonly textMax: number
   readonly batchBodyMax: number
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { prefersAsync } from './prefer.ts'
+import { prefersAsync, readPreferences } from './prefer.ts'
 
 test.each([
   'respond-async',
@@ -31,6 +31,21 @@ test.each([
   ',,,',
 ])('Prefer: %s does not', (header) => {
   expect(prefersAsync(header)).toBe(false)
+})
+
+test.each([
+  ['respond-async, wait=10', 10],
+  ['WAIT = 10', 10],
+  ['wait=10; x=1, wait=20', 10],
+  ['wait=0', 0],
+  ['wait=-1, wait=7', 7],
+  ['wait', undefined],
+  ['wait=1.5', undefined],
+  ['wait="10"', undefined],
+  ['wait=1000000000', undefined],
+  ['x="wait=10"', undefined],
+])('Prefer: %s waits %s seconds', (header, seconds) => {
+  expect(readPreferences(header).waitSeconds).toBe(seconds)
 })
 
 test('one pass says what the grammar says', () => {

@@ -16,7 +16,7 @@ export interface JobRouteOptions extends JobFollowersOptions {
   readonly models: Iterable<string>
 }
 
-function sendJob(reply: FastifyReply, job: JobView): FastifyReply {
+export function sendJob(reply: FastifyReply, job: JobView): FastifyReply {
   return reply.header('content-type', jsonMediaType).send(writeJob(job))
 }
 

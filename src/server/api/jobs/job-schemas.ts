@@ -14,8 +14,8 @@ export interface JobListRequest {
   readonly owner?: string
 }
 
-/** Longest that `GET /jobs/{id}` waits, in seconds: less than proxies hold an idle answer. */
-const waitSecondsMax = 60
+/** Longest that a request waits for a job, in seconds: proxies give up at 60 (nginx, AWS ALB). */
+export const waitSecondsMax = 55
 
 export const jobParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
 
