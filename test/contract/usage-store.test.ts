@@ -42,6 +42,28 @@ async function takeTimes(limiter: InProcessLimiter, use: LimitUse, times: number
   for (let taken = 0; taken < times; taken += 1) expect((await limiter.take([use])).refusal).toBeUndefined()
 }
 
+test.each([
+  'used = 0',
+  "cells = x'00000000', begins_at = NULL, since = NULL, used = NULL",
+  'since = since + 1',
+  'checksum = NULL',
+])(
+  'a count that the disk or another program changed is an outage, and no other count: %s',
+  async (changed) => {
+    const time = beginTime()
+    const use = useOf('key:a', '640/calendar month')
+    const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
+    await limiter.take([use])
+    await stop()
+    const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
+    database.exec(`UPDATE uses SET ${changed}`)
+    database.close()
+    const next = startPersistentLimiter(folder, time)
+    await expect(next.limiter.take([use])).rejects.toMatchObject(limiterFault)
+    await next.stop()
+  },
+)
+
 describe('a restart', () => {
   test('in the middle of the hour does not give the hour back, and each use leaves when it would have', async () => {
     const time = beginTime()
@@ -418,6 +440,8 @@ describe('opening a memory', () => {
     await limiter.take(uses)
     await stop()
     const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
+    database.exec(`DROP INDEX uses_again; ALTER TABLE uses DROP COLUMN checksum;
+      ALTER TABLE marks DROP COLUMN checksum`)
     for (const { counter, name, limit } of uses) {
       const [before, text] = [name, limit.text].map((said) => said.replace(/\/day$/, '/d'))
       database.exec(`UPDATE uses SET name = '${before}', limit_text = '${text}' WHERE name = '${counter}'`)

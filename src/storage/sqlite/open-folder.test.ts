@@ -107,6 +107,9 @@ test('an inspection reads what there is, and creates nothing', async () => {
     'database',
     'pepper',
     'clock',
+    'ledger',
+    'usage',
+    'limits',
     'jobs',
     'disk',
   ])

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
+import { Fault } from '../../core/fault.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Clock } from '../../core/time.ts'
 import { checkPeppers } from '../../keys/check-peppers.ts'
@@ -54,8 +55,14 @@ export async function openKeys(
     return { keys, peppers, recordedChange }
   } catch (error) {
     file.close()
-    throw error
+    throw error instanceof Fault ? unreadable(folder, error) : error
   }
+}
+
+/** What is an outage later is no start. */
+function unreadable({ databaseFile }: DataFolder, fault: Fault): SetupError {
+  const says = `${databaseFile}: it is damaged (${fault.message}); restore a backup`
+  return new SetupError('data_corrupt', says, { cause: fault })
 }
 
 /** The pepper and the ledger are created after the database. */

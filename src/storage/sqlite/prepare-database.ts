@@ -16,7 +16,7 @@ export interface DatabaseKind {
 /**
  * The version of a database; 0 for an empty one. Touches nothing.
  *
- * @throws SetupError `data_corrupt` (another program's database), `data_newer`
+ * @throws SetupError `data_corrupt` (another program's database, or damaged), `data_newer`
  */
 export function checkVersion(
   database: SqliteDatabase,
@@ -27,6 +27,12 @@ export function checkVersion(
   const version = Number(readValue(database, 'PRAGMA user_version'))
   if (!isEmpty && readValue(database, 'PRAGMA application_id') !== applicationId)
     throw new SetupError('data_corrupt', `${file}: this is another program's database`)
+  // No step leads from there to a version.
+  if (version < 0)
+    throw new SetupError(
+      'data_corrupt',
+      `${file}: the ${name} is damaged, its version is ${version}; restore a backup`,
+    )
   if (version > knownVersion)
     throw new SetupError(
       'data_newer',

@@ -6,11 +6,14 @@ import type { ChangeCounter } from './change-counter.ts'
 /** More changed keys than this are `all`: dropping a cache is cheaper than reading them. */
 const listedMax = 1_000
 
-/** SQL: whether there are any, by two trees each: none must look empty because of one bit. */
+/**
+ * SQL: whether there are any, by two trees each: none must look empty because of one bit. The
+ * conditions keep SQLite from reading one tree twice.
+ */
 export const hasKeys =
-  'SELECT EXISTS (SELECT 1 FROM keys NOT INDEXED) OR EXISTS (SELECT 1 FROM keys INDEXED BY sqlite_autoindex_keys_1)'
-const hasImportedKeys =
-  'SELECT EXISTS (SELECT 1 FROM imported_digests NOT INDEXED) OR EXISTS (SELECT 1 FROM imported_digests INDEXED BY imported_digests_again)'
+  "SELECT EXISTS (SELECT 1 FROM keys WHERE place >= 0) OR EXISTS (SELECT 1 FROM keys WHERE id >= '')"
+const hasImportedKeys = `SELECT EXISTS (SELECT 1 FROM imported_digests INDEXED BY imported_digests_by_key WHERE key_id >= '')
+  OR EXISTS (SELECT 1 FROM imported_digests INDEXED BY imported_digests_again WHERE digest >= x'')`
 
 /** What the database contained when it was last read. */
 interface Seen {

@@ -33,6 +33,15 @@ test('a database of a newer version is refused by both numbers, and not a byte o
   expect(digestOf(file)).toBe(before)
 })
 
+test('a version below zero, which one flipped bit makes, is refused as damage', async () => {
+  const file = join(createTemporaryFolder(), 'keys.db')
+  await openSqliteKeyStore({ peppers, file }).close()
+  change(file, 'PRAGMA user_version = -2147483644')
+  expect(() => openSqliteKeyStore({ peppers, file })).toThrow(
+    expect.objectContaining({ code: 'data_corrupt' }),
+  )
+})
+
 test("another program's database is refused, and not a byte of it is touched", () => {
   const file = join(createTemporaryFolder(), 'keys.db')
   change(file, 'CREATE TABLE photos (id INTEGER)')

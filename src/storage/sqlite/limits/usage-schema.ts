@@ -1,12 +1,13 @@
 import { windowCells } from '../../../limits/sliding-window.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { checkVersion, type DatabaseKind, takeSteps } from '../prepare-database.ts'
+import { checkVersion, type DatabaseKind, type SchemaStep, takeSteps } from '../prepare-database.ts'
+import { addChecksums } from './usage-table.ts'
 
 /** `MWlm` in ASCII, in the file's header: tells our databases from other programs'. */
 const applicationId = 0x4d576c6d
 
 /** The steps from an empty database to this program's. A released step is never changed. */
-const steps: readonly string[] = [
+const steps: readonly SchemaStep[] = [
   `
   CREATE TABLE uses (
     name TEXT NOT NULL PRIMARY KEY,
@@ -63,6 +64,7 @@ const steps: readonly string[] = [
   DROP TABLE uses_by_text;
   CREATE INDEX uses_with_spare ON uses (name) WHERE spare > 0;
   `,
+  addChecksums,
 ]
 
 export const limitsKind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }

@@ -1,3 +1,4 @@
+import { crc32 } from '../../../core/crc32.ts'
 import { Fault } from '../../../core/fault.ts'
 import type { Moment, StoredCount, StoredUsage } from '../../../limits/usage-store.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
@@ -27,41 +28,74 @@ type UseCells = readonly [
 ]
 
 const columns = ['name', 'limit_text', 'at', 'spare', 'cells', 'begins_at', 'since', 'used']
+const markColumns = ['steady', 'wall']
+
+/** The checksum of a row, beside it: a damaged count is an outage, and no other count. */
+const checksumOf = (cells: readonly SqlValue[]): number =>
+  crc32(cells.map((cell) => (cell instanceof Uint8Array ? Buffer.from(cell).toString('hex') : cell)).join())
+
+/** Gives each row the checksum that it has from then on, once. */
+export function addChecksums(database: SqliteDatabase): void {
+  database.exec(`
+    ALTER TABLE uses ADD COLUMN checksum INTEGER;
+    ALTER TABLE marks ADD COLUMN checksum INTEGER;
+    -- The other tree that has every name, for a row that the first has lost.
+    CREATE INDEX uses_again ON uses (name);
+  `)
+  const uses = database.prepareCells<UseCells>(`SELECT ${columns.join(', ')} FROM uses`).all()
+  const putUse = database.prepare('UPDATE uses SET checksum = ? WHERE name = ?')
+  for (const cells of uses) putUse.run(checksumOf(cells), cells[0])
+  const mark = database.prepareCells<MarkCells>(`SELECT ${markColumns.join(', ')} FROM marks`).get()
+  if (mark !== undefined) database.prepare('UPDATE marks SET checksum = ?').run(checksumOf(mark))
+}
+
+type MarkCells = readonly [steady: number, wall: number]
 
 export function createUsageTable(database: SqliteDatabase): UsageTable {
-  const list = columns.join(', ')
-  const select = (rest: string) => database.prepareCells<UseCells>(`SELECT ${list} FROM uses ${rest}`)
-  const find = select('WHERE name = ?')
+  const list = [...columns, 'checksum'].join(', ')
+  const select = (rest: string) => database.prepareCells<CheckedCells>(`SELECT ${list} FROM uses ${rest}`)
+  const find = select('NOT INDEXED WHERE name = ?')
+  const findAgain = database.prepare('SELECT 1 FROM uses INDEXED BY uses_again WHERE name = ?')
   const findWithReserve = select('WHERE spare > 0')
   const findAfter = select('WHERE name > ? ORDER BY name LIMIT ?')
-  const updates = columns.slice(1).map((column) => `${column} = excluded.${column}`)
+  const updates = [...columns.slice(1), 'checksum'].map((column) => `${column} = excluded.${column}`)
   const put = database.prepare(
-    `INSERT INTO uses (${list}) VALUES (${columns.map(() => '?').join(', ')})
+    `INSERT INTO uses (${list}) VALUES (${columns.map(() => '?').join(', ')}, ?)
       ON CONFLICT (name) DO UPDATE SET ${updates.join(', ')}`,
   )
   const remove = database.prepare('DELETE FROM uses WHERE name = ?')
-  const findMark = database.prepareCells<readonly [steady: number, wall: number]>(
-    'SELECT steady, wall FROM marks',
+  const findMark = database.prepareCells<[...MarkCells, checksum: number | null]>(
+    'SELECT steady, wall, checksum FROM marks',
   )
   const putMark = database.prepare(
-    `INSERT INTO marks (id, steady, wall) VALUES (1, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET steady = excluded.steady, wall = excluded.wall`,
+    'INSERT OR REPLACE INTO marks (id, steady, wall, checksum) VALUES (1, ?, ?, ?)',
   )
   return {
     find(name) {
       const cells = find.get(name)
+      if (cells === undefined && findAgain.get(name) !== undefined) throw damaged(name)
       return cells && decodeUse(cells)
     },
-    put: (use) => void put.run(...encodeUse(use)),
+    put(use) {
+      const cells = encodeUse(use)
+      put.run(...cells, checksumOf(cells))
+    },
     remove: (name) => void remove.run(name),
     listWithReserve: () => findWithReserve.all().map(decodeUse),
     listAfter: (name, limit) => findAfter.all(name, limit).map(decodeUse),
     findMark() {
       const mark = findMark.get()
-      return mark && { steady: mark[0], wall: mark[1] }
+      if (mark === undefined) return undefined
+      const [steady, wall, checksum] = mark
+      if (checksum !== checksumOf([steady, wall])) throw damaged('the time')
+      return { steady, wall }
     },
-    putMark: ({ steady, wall }) => void putMark.run(steady, wall),
+    putMark: ({ steady, wall }) => void putMark.run(steady, wall, checksumOf([steady, wall])),
   }
+}
+
+function damaged(name: string): Fault {
+  return new Fault('limiter_unavailable', `${name}: its row is not the one that was written`)
 }
 
 function encodeUse({ name, limit, at, reserve, count }: StoredUsage): readonly SqlValue[] {
@@ -71,7 +105,11 @@ function encodeUse({ name, limit, at, reserve, count }: StoredUsage): readonly S
   return [...common, new Uint8Array(buffer, byteOffset, byteLength), null, null, null]
 }
 
-function decodeUse([name, limit, at, reserve, cells, beginsAt, since, used]: UseCells): StoredUsage {
+type CheckedCells = readonly [...UseCells, checksum: number | null]
+
+function decodeUse(checked: CheckedCells): StoredUsage {
+  const [name, limit, at, reserve, cells, beginsAt, since, used, checksum] = checked
+  if (checksum !== checksumOf(checked.slice(0, columns.length))) throw damaged(name)
   return { name, limit, at, reserve, count: decodeCount(name, cells, beginsAt, since, used) }
 }
 
