@@ -63,10 +63,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
     for (let from = 0; from < meters.length; from += metersPerPiece) {
       if (from > 0) await new Promise((resolve) => setImmediate(resolve))
       const now = readClocks()
-      const rows = meters.slice(from, from + metersPerPiece).flatMap((meter) => {
-        const stored = storedOf(meter, now)
-        return stored === undefined ? [] : [{ meter, stored }]
-      })
+      const rows = rowsOf(meters.slice(from, from + metersPerPiece), (meter) => storedOf(meter, now))
       if (rows.length > 0) store.write(rows.map(({ stored }) => stored))
       for (const { meter, stored } of rows) meter.written(now, stored)
     }
@@ -111,4 +108,19 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
       await tryTo(() => writeAll((meter, now) => meter.storedLast(now)))
     },
   }
+}
+
+interface MeterRow {
+  readonly meter: PersistentMeter
+  readonly stored: StoredUsage
+}
+
+function rowsOf(
+  meters: readonly PersistentMeter[],
+  storedOf: (meter: PersistentMeter) => StoredUsage | undefined,
+): readonly MeterRow[] {
+  return meters.flatMap((meter) => {
+    const stored = storedOf(meter)
+    return stored === undefined ? [] : [{ meter, stored }]
+  })
 }

@@ -122,11 +122,8 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
     return promise
   }
 
-  const ask: RestartingThread<Calls>['ask'] = (name, argument, transfer) =>
-    askWithin(stallMs, name, argument, transfer)
-
   return {
-    ask,
+    ask: (name, argument, transfer) => askWithin(stallMs, name, argument, transfer),
     isStalled: () => running?.isStalled === true,
     async open(argument) {
       try {
