@@ -20,7 +20,9 @@ const readiness = status.extend({
   degraded: z
     .array(z.string())
     .optional()
-    .describe('What cannot be served just now: `jobs` while the disk fills. Absent: nothing.'),
+    .describe(
+      'What cannot be served just now: `jobs` while the disk fills, `keys` of which a row was damaged. Absent: nothing.',
+    ),
 })
 
 /** `/health`: this process answers. `/ready`: it can also decide about keys, and wants requests. */
