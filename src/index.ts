@@ -62,7 +62,7 @@ export {
   type SubmittedJob,
 } from './jobs/job-service.ts'
 export type { JobView } from './jobs/view-job.ts'
-export type { JobModel, JobModels } from './jobs/worker/run-attempt.ts'
+export type { JobModel, JobModels } from './jobs/worker/ask-model.ts'
 export type { NewImportedKey } from './keys/import-keys.ts'
 export type { KeyFields } from './keys/key-fields.ts'
 export type { KeyRecord, SecretRecord } from './keys/key-record.ts'

@@ -86,8 +86,9 @@ async function workOnSome(store: JobStore): Promise<number> {
   const { claimed } = await claimSome(store, claimMax)
   const now = Date.now()
   const expiresAt = now + keepMs
-  const result = '{"label":"positive","score":0.98}'
-  const ends = claimed.map(({ id, lease }) => ({ id, lease, end: 'succeeded' as const, result, expiresAt }))
+  const text = '{"label":"positive","score":0.98}'
+  const answers = [{ from: 0, inputs: 1, errors: 0, text }]
+  const ends = claimed.map(({ id, lease }) => ({ id, lease, end: 'succeeded' as const, answers, expiresAt }))
   const { settled } = await store.settle(ends, now, bounds)
   return settled.length
 }

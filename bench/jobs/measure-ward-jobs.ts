@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
+import type { JobModel } from '../../src/jobs/worker/ask-model.ts'
 import { createModelRuntime } from '../../src/models/model-runtime.ts'
 import { openModelward } from '../../src/ward/open-modelward.ts'
 import { createTemporaryFolder } from '../leftovers.ts'

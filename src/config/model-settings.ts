@@ -32,6 +32,8 @@ export interface ModelSettings {
   /** Milliseconds. */
   readonly jobKeep: number
   /** Milliseconds. */
+  readonly jobDeadline: number
+  /** Milliseconds. */
   readonly jobLease: number
   /** Addresses and CIDR blocks. */
   readonly webhooksAllow: readonly string[]
@@ -145,6 +147,16 @@ export const modelSettings: Settings<ModelSettings> = {
     placeholder: 'TIME',
     describes: 'How long the server stores a job that has ended, with its result.',
     expected: 'a duration from 1min to 366d, as `1h` or `7d`',
+    empty: isFault,
+  },
+  jobDeadline: {
+    schema: duration(1, 86_400_000),
+    kind: 'text',
+    default: '5min',
+    placeholder: 'TIME',
+    describes:
+      'How long a model may take for one call of a job, from the moment it begins with it; its own deadline if that is longer. Waiting for the model does not count. Then the job is tried again.',
+    expected: 'a duration from 1ms to 24h, as `5min`',
     empty: isFault,
   },
   jobLease: {

@@ -17,9 +17,9 @@ import type { JobService } from './job-service.ts'
 import { createJobUsages } from './job-usages.ts'
 import { recordEnds } from './record-missed-ends.ts'
 import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
+import type { JobModels } from './worker/ask-model.ts'
 import { type ExpireJobsOptions, expireJobs } from './worker/expire-jobs.ts'
 import { JobWorker } from './worker/job-worker.ts'
-import type { JobModels } from './worker/run-attempt.ts'
 
 export interface JobServiceOptions {
   /** Not closed with the service. */
@@ -63,6 +63,12 @@ export interface JobServiceOptions {
    * @default 30,000
    */
   readonly leaseMs?: number
+  /**
+   * How long a model may take for one call of a job, from where it begins with it, in milliseconds;
+   * a model's own `deadlineMs` where that is longer. Then the call is aborted, and the job is tried
+   * again. @default 300,000
+   */
+  readonly deadlineMs?: number
   /** Longest result, in bytes of JSON. @default 16 MiB */
   readonly resultBytesMax?: number
   /** @default Date.now */
@@ -154,6 +160,7 @@ function createDeps(options: JobServiceOptions): Deps {
     retryDelay,
     random: options.random ?? Math.random,
     leaseMs: options.leaseMs ?? 30_000,
+    deadlineMs: options.deadlineMs ?? 300_000,
     resultBytesMax: options.resultBytesMax ?? answerBytesMax,
     isAccepted: async (id: string) => (await accepting.get(id)) ?? true,
     usedBy: usages.used,

@@ -97,6 +97,7 @@ test('a job is shown with its times in ISO 8601', async () => {
     model: 'slow',
     kind: 'single',
     progress: { done: 1, total: 1 },
+    errors: 0,
     result: ['a'],
     error: null,
     attempts: 1,

@@ -1,6 +1,6 @@
 import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
 import type { StoredBytesBounds, StoredBytesFull } from '../idempotency/stored-bytes.ts'
-import type { JobError, JobRecord, JobStatus, NewJob } from './job.ts'
+import type { JobAnswers, JobError, JobRecord, JobStatus, NewJob } from './job.ts'
 
 /**
  * Where jobs wait, are worked on and are remembered: the port that every store implements and
@@ -32,22 +32,28 @@ export interface JobQueue {
    *
    * Running jobs whose lease has ended with their attempts used up become `dead` instead, with
    * `jobLost` as their error: all of them, whatever their model, not counted in `max`.
+   *
+   * With a `max` of 0 no job is leased, and `giveWay` says whose running jobs hold places that
+   * owners with fewer wait for.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
-   * Makes leases last until `until`, and notes how far the jobs have come. Gives back the ids of
-   * those whose lease is lost: ended, cancelled, or taken by another. A lease that has run out is
+   * Makes leases last until `until`, and stores the answers so far. A lease that has run out is
    * lost only once another worker claims the job, or the job is dead.
    */
-  readonly extend: (leases: readonly JobProgress[], until: number) => Promise<readonly string[]>
+  readonly extend: (
+    leases: readonly JobProgress[],
+    until: number,
+    bounds: StoredBytesBounds,
+  ) => Promise<ExtendOutcome>
   /**
-   * Ends attempts. One whose lease is lost changes nothing, so that no result is ever overwritten;
-   * `settled` are the jobs that did, as they are now, without results. A job that has ended, here
-   * or by `cancel` or `claim`, and names a webhook puts its delivery into the outbox within the
-   * same commit.
+   * Ends attempts, and stores their last answers. One whose lease is lost changes nothing, so that
+   * no result is ever overwritten; `settled` are the jobs that did, as they are now, without
+   * results. A job that has ended, here or by `cancel` or `claim`, and names a webhook puts its
+   * delivery into the outbox within the same commit.
    *
-   * A result may take its owner, and all owners together, a quarter beyond `bounds`; one that would
-   * go further is not stored, and its job has failed for that.
+   * Answers may take their owner, and all owners together, a quarter beyond `bounds`; those that
+   * would go further are not stored, and a job that was to succeed with them has failed for that.
    */
   readonly settle: (
     ends: readonly AttemptEnd[],
@@ -64,8 +70,9 @@ export interface JobQueue {
     keepMs: number,
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
   /**
-   * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds.
-   * Undefined where there is no such job; another status leaves it as it is.
+   * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds: it
+   * goes on behind what is done, or begins anew where all is. Undefined where there is no such job;
+   * another status leaves it as it is.
    */
   readonly retry: (
     id: JobAddress,
@@ -141,6 +148,15 @@ export interface ClaimOutcome {
   readonly claimed: readonly ClaimedJob[]
   /** Jobs that became dead with this claim, as they are now. */
   readonly dead: readonly JobRecord[]
+  /** Empty unless `max` is 0. */
+  readonly giveWay: readonly GiveWay[]
+}
+
+/** So many running jobs of an owner hold places in a model that other owners wait for. */
+export interface GiveWay {
+  readonly owner: string
+  readonly model: string
+  readonly jobs: number
 }
 
 /** A leased job. */
@@ -149,25 +165,40 @@ export interface ClaimedJob extends JobRecord {
   readonly inputs: string
   /** Names this attempt: only its holder may end it. */
   readonly lease: string
+  /** Bytes of the answers that are stored. */
+  readonly answerBytes: number
 }
 
 export interface JobProgress {
   readonly id: string
   readonly lease: string
-  /** How many inputs have been answered. */
-  readonly done: number
+  /** What may not be stored yet, in its order. @default nothing */
+  readonly answers?: readonly JobAnswers[]
 }
 
-/** How an attempt ended. */
-export type AttemptEnd = { readonly id: string; readonly lease: string } & (
-  | { readonly end: 'succeeded'; readonly result: string; readonly expiresAt: number }
-  /** For good, without another attempt. */
-  | { readonly end: 'failed'; readonly error: JobError; readonly expiresAt: number }
-  /** Tried again at `retryAt`, or dead with this error where attempts are used up. */
-  | { readonly end: 'retry'; readonly error: JobError; readonly retryAt: number; readonly expiresAt: number }
-  /** Handed back unharmed, as on a shutdown: the attempt does not count. */
-  | { readonly end: 'released' }
-)
+export interface ExtendOutcome {
+  /** Ids of jobs whose lease is lost: they have ended, were cancelled, or are another's. */
+  readonly lost: readonly string[]
+  /** Those whose answers found no room and are not stored. */
+  readonly unstored: readonly { readonly id: string; readonly full: StoredBytesFull }[]
+}
+
+/** How an attempt ended, with what may not be stored yet. */
+export type AttemptEnd = JobProgress &
+  (
+    | { readonly end: 'succeeded'; readonly expiresAt: number }
+    /** For good, without another attempt. */
+    | { readonly end: 'failed'; readonly error: JobError; readonly expiresAt: number }
+    /** Tried again at `retryAt`, or dead with this error where attempts are used up. */
+    | {
+        readonly end: 'retry'
+        readonly error: JobError
+        readonly retryAt: number
+        readonly expiresAt: number
+      }
+    /** Handed back unharmed, on a shutdown or to give way: the attempt does not count. */
+    | { readonly end: 'released' }
+  )
 
 export interface JobQuery {
   readonly owner?: string | undefined

@@ -69,7 +69,10 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     ensureWritable: writer.ensureWritable,
     accepted: (job, again) =>
       write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
-    started: (job) => write('job.started', job, { detail: { attempt: job.attempts } }),
+    started: (job) =>
+      write('job.started', job, {
+        detail: { attempt: job.attempts, ...(job.done > 0 && { from: job.done }) },
+      }),
     ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
       // The request that submitted the job has a record of its own, which counts it.
       const { requests: _, ...ofJob } = measures
@@ -79,7 +82,12 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
         code,
         latencyUs,
         measures: Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax)),
-        detail: { attempt: job.attempts, ...(!isFinished && { outcome }), ...late },
+        detail: {
+          attempt: job.attempts,
+          ...(!isFinished && { outcome }),
+          ...(job.errors > 0 && { errors: job.errors }),
+          ...late,
+        },
       })
     },
     cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),

@@ -1,5 +1,6 @@
 import type { FaultCode } from '../core/fault.ts'
-import type { RefusalCode } from '../core/refusal.ts'
+import type { Problem, RefusalCode } from '../core/refusal.ts'
+import type { StoredBytesFull } from '../idempotency/stored-bytes.ts'
 
 /**
  * How a job stands. `failed`: trying again cannot help. `dead`: every attempt failed; it stays,
@@ -45,17 +46,36 @@ export const jobLost: JobError = Object.freeze({
   detail: 'The work on this job was interrupted too often.',
 })
 
-/** Of a job whose result would take its owner too far beyond the bytes that they may store. */
-export const resultUnstored: JobError = Object.freeze({
+/** Of a job whose answers would go too far beyond the bytes that may be stored. */
+export function unstoredError(full: StoredBytesFull): JobError {
+  return full === 'bytes_full' ? resultUnstoredByAll : resultUnstored
+}
+
+const resultUnstored: JobError = Object.freeze({
   code: 'storage_exhausted',
   detail: 'The result found no room: this owner stores as many bytes of jobs as they may.',
 })
 
-/** Of one whose result would take all owners together too far. */
-export const resultUnstoredByAll: JobError = Object.freeze({
+const resultUnstoredByAll: JobError = Object.freeze({
   code: 'overloaded',
   detail: 'The result found no room: the server stores as many bytes of jobs as it may.',
 })
+
+/** What stands in a batch's result in the place of an input that has no answer. */
+export type InputProblem = Omit<Problem, 'request_id'>
+
+/**
+ * Answers to the next inputs of a job, in their order; of an input without one, its `InputProblem`.
+ */
+export interface JobAnswers {
+  /** Which input is the first, from 0 on: answers that are stored already are not stored again. */
+  readonly from: number
+  readonly inputs: number
+  /** How many of them have a problem in place of an answer. */
+  readonly errors: number
+  /** What stands between the brackets of a JSON array of them. */
+  readonly text: string
+}
 
 /** A call that is to be answered later, as it is accepted. */
 export interface NewJob {
@@ -68,7 +88,10 @@ export interface NewJob {
   readonly requestId: string | null
   /** Name of the model. */
   readonly model: string
-  /** `single`: one input, the result is that prediction. `batch`: the result is a list of them. */
+  /**
+   * `single`: one input, the result is that prediction. `batch`: the result is a list of them, and
+   * of problems.
+   */
   readonly kind: 'single' | 'batch'
   /** The inputs as JSON, a list. */
   readonly inputs: string
@@ -93,13 +116,15 @@ export interface JobRecord extends Omit<NewJob, 'inputs'> {
    */
   readonly version: number
   /**
-   * How many inputs the last attempt has answered; 0 again when another begins or is waited for,
-   * `total` once it has succeeded.
+   * How many inputs have their answer or their problem, stored: the next attempt goes on behind
+   * them. `total` once it has succeeded.
    */
   readonly done: number
+  /** How many of those have a problem. */
+  readonly errors: number
   /** How often it was begun, attempts that were handed back unharmed not counted. */
   readonly attempts: number
-  /** The result as JSON; null until it has succeeded. */
+  /** What is done, as JSON: null until it has ended, and where nothing is. */
   readonly result: string | null
   /** Null unless it has failed or is dead. */
   readonly error: JobError | null

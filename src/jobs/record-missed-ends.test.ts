@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import {
+  answered,
   claim,
   endJob,
   failed,
@@ -104,7 +105,7 @@ test('jobs that wait, run, or have ended since this process began are left to th
   await settle(
     store,
     running,
-    { end: 'succeeded', result: '1', expiresAt: jobBegin + keepMs },
+    { end: 'succeeded', answers: answered('1'), expiresAt: jobBegin + keepMs },
     jobBegin + 1_000,
   )
   expect(await begin()).toBe(0)
@@ -116,7 +117,8 @@ test('however many there are, each gets one', async () => {
   await submit(store, ...Array.from({ length: many }, (_, number) => jobOf(number)))
   const claimed = await claim(store, { max: many })
   const ends = claimed.map(
-    ({ id, lease }) => ({ id, lease, end: 'succeeded', result: '1', expiresAt: jobBegin + keepMs }) as const,
+    ({ id, lease }) =>
+      ({ id, lease, end: 'succeeded', answers: answered('1'), expiresAt: jobBegin + keepMs }) as const,
   )
   const { settled } = await store.settle(ends, jobBegin, wide)
   for (const job of settled.filter((_, index) => index % 2 === 0)) await records.ended(job, attempt)

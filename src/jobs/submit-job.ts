@@ -15,7 +15,7 @@ import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
 import type { JobUsages } from './job-usages.ts'
 import { acceptJob } from './transitions.ts'
 import { type JobView, viewJob } from './view-job.ts'
-import type { JobModels } from './worker/run-attempt.ts'
+import type { JobModels } from './worker/ask-model.ts'
 
 export interface SubmitJobOptions {
   readonly store: JobQueue

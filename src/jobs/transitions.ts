@@ -1,4 +1,4 @@
-import { type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
+import { type JobAnswers, type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
 import type { AttemptEnd } from './job-queue.ts'
 
 /**
@@ -17,6 +17,7 @@ export function acceptJob({ inputs: _, ...job }: NewJob): JobRecord {
     status: 'queued',
     version: 1,
     done: 0,
+    errors: 0,
     attempts: 0,
     result: null,
     error: null,
@@ -32,22 +33,35 @@ export function beginAttempt(job: JobRecord, now: number): JobRecord {
     ...job,
     status: 'running',
     version: job.version + 1,
-    done: 0,
     attempts: job.attempts + 1,
     startedAt: now,
   }
+}
+
+/**
+ * The answers that are not stored yet, and the job with them. The same answers may come twice:
+ * where the outcome of a commit was not heard, they are sent again.
+ */
+export function addAnswers(
+  job: JobRecord,
+  answers: readonly JobAnswers[] = [],
+): { readonly job: JobRecord; readonly added: readonly JobAnswers[] } {
+  let { done, errors } = job
+  const added = answers.filter(({ from }) => from >= done)
+  for (const answer of added) {
+    if (answer.from !== done || done + answer.inputs > job.total)
+      throw new Error(`${job.id}: expected answers from input ${done} on, got ${answer.from}`)
+    done += answer.inputs
+    errors += answer.errors
+  }
+  return { job: { ...job, done, errors }, added }
 }
 
 /** The job as an attempt ends. */
 export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTransition {
   switch (end.end) {
     case 'succeeded':
-      return finish(
-        { ...job, done: job.total, result: end.result, error: null },
-        'succeeded',
-        now,
-        end.expiresAt,
-      )
+      return finish({ ...job, done: job.total, error: null }, 'succeeded', now, end.expiresAt)
     case 'failed':
       return finish({ ...job, error: end.error }, 'failed', now, end.expiresAt)
     case 'retry':
@@ -68,9 +82,13 @@ export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTr
   return finish(job, 'cancelled', now, expiresAt)
 }
 
-/** A job that has ended, with all of its attempts before it again. */
+/**
+ * A job that has ended, with all of its attempts before it again. Where every input has a problem,
+ * nothing is left to go on with: it begins anew.
+ */
 export function retryJob(job: JobRecord): JobTransition {
-  return { job: wait({ ...job, attempts: 0, error: null }), dueAt: null }
+  const begun = job.done === job.total ? { done: 0, errors: 0 } : {}
+  return { job: wait({ ...job, ...begun, attempts: 0, error: null }), dueAt: null }
 }
 
 function finish(job: JobRecord, status: JobStatus, finishedAt: number, expiresAt: number): JobTransition {
@@ -82,7 +100,6 @@ function wait(job: JobRecord): JobRecord {
     ...job,
     status: 'queued',
     version: job.version + 1,
-    done: 0,
     finishedAt: null,
     expiresAt: null,
   }

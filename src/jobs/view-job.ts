@@ -12,7 +12,12 @@ export interface JobView {
   readonly kind: 'single' | 'batch'
   /** How many inputs have been answered, and how many there are. */
   readonly progress: { readonly done: number; readonly total: number }
-  /** Null until it has succeeded, and in lists. */
+  /** How many inputs have a problem in the place of their answer. */
+  readonly errors: number
+  /**
+   * What is done, once it has ended: of a batch a list, in the order of the inputs, of which the
+   * last are missing where it was cancelled or is dead. Null before, and in lists.
+   */
   readonly result: unknown
   readonly error: JobError | null
   /** How often it was begun. */
@@ -59,6 +64,7 @@ function view(record: JobRecord, whose: Pick<JobView, 'owner' | 'key_id'> = {}):
     model: record.model,
     kind: record.kind,
     progress: { done: record.done, total: record.total },
+    errors: record.errors,
     get result() {
       return text === null ? null : JSON.parse(text)
     },

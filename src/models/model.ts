@@ -139,6 +139,12 @@ export interface PredictOptions {
    */
   readonly deadlineMs?: number
   /**
+   * For a call that may wait for as long as it takes, such as a job's: it is never refused for its
+   * wait, and `deadlineMs` runs from each time that the model begins with it. Called when a
+   * threaded model has queued it, before `predict` returns.
+   */
+  readonly onQueued?: () => void
+  /**
    * Registers a listener for the client going away: as `signal`, for callers that would pay for a
    * signal.
    */

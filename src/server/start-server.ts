@@ -127,6 +127,7 @@ function jobOptions(options: ServerOptions, models: ModelRuntime['models']): War
     attemptsMax: options.jobAttempts,
     keepMs: options.jobKeep,
     leaseMs: options.jobLease,
+    deadlineMs: options.jobDeadline,
     webhooks: { allow: options.webhooksAllow, allowHttp: options.webhooksAllowHttp },
     // Of what is left then, which is webhooks under way.
     graceMs: Math.min(options.shutdownGrace, 2_000),

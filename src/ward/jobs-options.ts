@@ -8,7 +8,7 @@ import {
   type OptionRule,
 } from '../core/check-options.ts'
 import type { JobServiceOptions } from '../jobs/create-job-service.ts'
-import type { JobModel } from '../jobs/worker/run-attempt.ts'
+import type { JobModel } from '../jobs/worker/ask-model.ts'
 
 /** Which models jobs may call, and how many jobs there may be. */
 export interface WardJobsOptions
@@ -23,6 +23,7 @@ export interface WardJobsOptions
     | 'attemptsMax'
     | 'keepMs'
     | 'leaseMs'
+    | 'deadlineMs'
     | 'resultBytesMax'
   > {
   /**
@@ -87,6 +88,7 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
     accepts: isWholeFrom(1_000, 366 * 24 * hourMs),
   },
   leaseMs: { expected: 'milliseconds, 5,000 to 3,600,000', accepts: isWholeFrom(5_000, hourMs) },
+  deadlineMs: { expected: 'milliseconds, 1 to 86,400,000', accepts: isWholeFrom(1, 24 * hourMs) },
   resultBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
   diskReserveBytes: { expected: 'bytes, 0 or more', accepts: isWholeFrom(0) },
   graceMs: { expected: 'milliseconds, 0 to 86,400,000', accepts: isWholeFrom(0, 24 * hourMs) },

@@ -18,6 +18,7 @@ test('the body tells what ended, when, and how the job stands; neither inputs no
       model: 'sentiment',
       kind: 'single',
       progress: { done: 3, total: 3 },
+      errors: 0,
       error: null,
       attempts: 1,
       version: 3,

@@ -3,6 +3,7 @@ import type { StoredBytesBounds } from '../../src/idempotency/stored-bytes.ts'
 import type { NewJob } from '../../src/jobs/job.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import {
+  answered,
   claim,
   find,
   type GetStore,
@@ -71,7 +72,11 @@ export function testJobBytes(get: GetStore): void {
     const running = await startJob(get(), jobWith(1, 8))
     await submit(get(), jobWith(2, 8))
     expect(await countBytes(get())).toBe(2 * row + 16 * KiB)
-    await settle(get(), running, { end: 'succeeded', result: `"${'a'.repeat(98)}"`, expiresAt: jobBegin + 1 })
+    await settle(get(), running, {
+      end: 'succeeded',
+      answers: answered('a'.repeat(100)),
+      expiresAt: jobBegin + 1,
+    })
     expect(await countBytes(get())).toBe(2 * row + 100 + 8 * KiB)
     await get().cancel({ id: jobId(2) }, jobBegin, 1)
     expect(await countBytes(get())).toBe(2 * row + 100)
@@ -82,7 +87,7 @@ export function testJobBytes(get: GetStore): void {
   test('webhooks count until they are gone, also beyond their jobs', async () => {
     const webhook = 'https://example.com/hook'
     const running = await startJob(get(), jobWith(1, 1, { webhook }))
-    await settle(get(), running, { end: 'succeeded', result: '1', expiresAt: jobBegin + 1 })
+    await settle(get(), running, { end: 'succeeded', answers: answered('1'), expiresAt: jobBegin + 1 })
     await get().forgetExpired(jobBegin + 1, 10)
     expect(await countBytes(get())).toBeGreaterThan(row)
     const ask = { max: 1, ownerMax: 1, now: jobBegin, until: jobBegin + 1 }
@@ -129,7 +134,7 @@ export function testJobBytes(get: GetStore): void {
         id: job.id,
         lease: job.lease,
         end: 'succeeded',
-        result: 'a'.repeat(bytes),
+        answers: answered('a'.repeat(bytes)),
         expiresAt,
       } as const
       return (await get().settle([end], jobBegin, within)).settled[0]

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { jobLost } from '../../src/jobs/job.ts'
 import {
+  answered,
   askOf,
   claim,
+  extend,
   find,
   type GetStore,
   idsOf,
@@ -43,7 +45,12 @@ function testLeases(get: GetStore): void {
       done: 0,
     })
     expect(claimed?.lease).toEqual(expect.stringMatching(/./))
-    const { inputs: _, lease: __, ...record } = claimed ?? { inputs: '', lease: '' }
+    const {
+      inputs: _,
+      lease: __,
+      answerBytes: ___,
+      ...record
+    } = claimed ?? { inputs: '', lease: '', answerBytes: 0 }
     expect(await find(get(), 1)).toEqual(record)
     expect(await claim(get(), { now: jobBegin + 6 })).toEqual([])
   })
@@ -176,7 +183,7 @@ function testOrder(get: GetStore): void {
       const [job] = await claim(get(), { max: 1 })
       if (job === undefined) throw new Error('not claimed')
       served.push(job.owner)
-      await settle(get(), job, { end: 'succeeded', result: '1', expiresAt: jobBegin })
+      await settle(get(), job, { end: 'succeeded', answers: answered('1'), expiresAt: jobBegin })
       await get().forgetExpired(jobBegin, 10)
       if (job.owner === 'one') await submit(get(), jobOf(100 + round, { owner: 'one' }))
     }
@@ -192,15 +199,17 @@ function testOrder(get: GetStore): void {
 }
 
 function testLostLeases(get: GetStore): void {
-  test('a job whose worker died is another’s once its lease has ended, as another attempt from the start', async () => {
+  test('a job whose worker died is another’s once its lease has ended, as another attempt behind what is stored', async () => {
     const job = await startJob(get(), jobOf(1, { total: 4 }))
-    await get().extend([{ ...job, done: 3 }], jobBegin + leaseMs)
+    await extend(get(), [{ ...job, answers: answered('1,2,3', 3) }], jobBegin + leaseMs)
     expect(await claim(get(), { now: jobBegin + leaseMs - 1 })).toEqual([])
     const [again] = await claim(get(), { now: jobBegin + leaseMs })
-    expect(again).toMatchObject({ id: job.id, attempts: 2, done: 0, startedAt: jobBegin + leaseMs })
+    expect(again).toMatchObject({ id: job.id, attempts: 2, done: 3, startedAt: jobBegin + leaseMs })
+    expect(again?.answerBytes).toBe(5)
     expect(again?.lease).not.toBe(job.lease)
     expect(await settle(get(), job, succeeded), 'the dead worker comes back').toBeUndefined()
-    expect(await get().extend([{ ...job, done: 1 }], jobBegin + 9 * leaseMs)).toEqual([job.id])
+    const late = { ...job, answers: answered('4', 1, 3) }
+    expect((await extend(get(), [late], jobBegin + 9 * leaseMs)).lost).toEqual([job.id])
     expect(await find(get(), 1)).toMatchObject({ status: 'running', attempts: 2, result: null })
   })
 
@@ -221,7 +230,7 @@ function testLostLeases(get: GetStore): void {
       },
     ])
     expect(await settle(get(), job, succeeded, now), 'the lease is held no more').toBeUndefined()
-    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({ claimed: [], dead: [] })
+    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({ claimed: [], dead: [], giveWay: [] })
   })
 
   test('what must end as dead is, beside `max` and whatever the worker’s models', async () => {
@@ -250,7 +259,7 @@ function testLostLeases(get: GetStore): void {
 function testExtending(get: GetStore): void {
   test('an extended lease keeps its job past its first end, and no longer than its new one', async () => {
     const job = await startJob(get())
-    expect(await get().extend([{ ...job, done: 0 }], jobBegin + 2 * leaseMs)).toEqual([])
+    expect(await extend(get(), [job], jobBegin + 2 * leaseMs)).toEqual({ lost: [], unstored: [] })
     expect(await claim(get(), { now: jobBegin + 2 * leaseMs - 1 })).toEqual([])
     expect(idsOf(await claim(get(), { now: jobBegin + 2 * leaseMs }))).toEqual([1])
   })
@@ -258,9 +267,10 @@ function testExtending(get: GetStore): void {
   test('progress is seen, and is a new version; without progress there is no new version', async () => {
     const job = await startJob(get(), jobOf(1, { total: 10 }))
     const until = jobBegin + leaseMs
-    await get().extend([{ ...job, done: 4 }], until)
-    expect(await find(get(), 1)).toMatchObject({ done: 4, version: 3, status: 'running' })
-    await get().extend([{ ...job, done: 4 }], until)
+    const progress = { ...job, answers: answered('1,2,3,4', 4) }
+    await extend(get(), [progress], until)
+    expect(await find(get(), 1)).toMatchObject({ done: 4, version: 3, status: 'running', result: null })
+    await extend(get(), [progress], until)
     expect(await find(get(), 1)).toMatchObject({ done: 4, version: 3 })
   })
 
@@ -272,8 +282,8 @@ function testExtending(get: GetStore): void {
     await get().cancel({ id: two.id }, jobBegin, keepMs)
     await settle(get(), three, succeeded)
     const wrong = { ...four, lease: one.lease }
-    const unknown = { id: jobId(9), lease: one.lease, done: 0 }
-    const lost = await get().extend([one, two, three, wrong, unknown], jobBegin + 5 * leaseMs)
+    const unknown = { id: jobId(9), lease: one.lease }
+    const { lost } = await extend(get(), [one, two, three, wrong, unknown], jobBegin + 5 * leaseMs)
     expect(lost.toSorted()).toEqual([jobId(2), jobId(3), jobId(4), jobId(9)])
     expect(idsOf(await claim(get(), { now: jobBegin + leaseMs }))).toEqual([4])
     expect(await find(get(), 3)).toMatchObject({ status: 'succeeded' })
@@ -282,7 +292,7 @@ function testExtending(get: GetStore): void {
   test('a lease that has run out stays until another worker takes the job: a slow worker loses nothing needlessly', async () => {
     const job = await startJob(get())
     expect(await claim(get(), { now: jobBegin + leaseMs, models: ['another'] })).toEqual([])
-    expect(await get().extend([{ ...job, done: 0 }], jobBegin + 3 * leaseMs)).toEqual([])
+    expect((await extend(get(), [job], jobBegin + 3 * leaseMs)).lost).toEqual([])
     expect(await claim(get(), { now: jobBegin + 2 * leaseMs })).toEqual([])
     expect(await settle(get(), job, succeeded, jobBegin + 4 * leaseMs)).toMatchObject({ status: 'succeeded' })
     expect(await listIds(get(), { status: 'succeeded' })).toEqual([1])

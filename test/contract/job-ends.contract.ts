@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import type { JobStatus } from '../../src/jobs/job.ts'
 import {
+  answered,
   claim,
   endJob,
+  extend,
   failed,
   find,
   type GetStore,
@@ -31,10 +33,11 @@ function testSettling(get: GetStore): void {
   test('a job that succeeded has its result, all of it done, until it expires', async () => {
     const job = await startJob(get(), jobOf(1, { kind: 'batch', total: 3 }))
     const result = JSON.stringify([{ text: 'é\0\u{1F511}' }, 1, null])
+    const answers = answered(result.slice(1, -1), 3)
     const settled = await settle(
       get(),
       job,
-      { end: 'succeeded', result, expiresAt: jobBegin + 9 },
+      { end: 'succeeded', answers, expiresAt: jobBegin + 9 },
       jobBegin + 2,
     )
     const found = await find(get(), 1)
@@ -64,14 +67,14 @@ function testSettling(get: GetStore): void {
     expect(await claim(get(), { now: jobBegin + keepMs / 2 })).toEqual([])
   })
 
-  test('an attempt to be tried again puts the job back, with nothing done and no error to show', async () => {
+  test('an attempt to be tried again puts the job back, with what is done and no error to show', async () => {
     const job = await startJob(get(), jobOf(1, { total: 5 }))
-    await get().extend([{ ...job, done: 2 }], jobBegin + 1)
+    await extend(get(), [{ ...job, answers: answered('1,2', 2) }], jobBegin + 1)
     expect(await settle(get(), job, retryAt(jobBegin + 10))).toMatchObject({ status: 'queued' })
     expect(await find(get(), 1)).toMatchObject({
       status: 'queued',
       attempts: 1,
-      done: 0,
+      done: 2,
       error: null,
       finishedAt: null,
       expiresAt: null,
@@ -162,7 +165,7 @@ function testCancelling(get: GetStore): void {
   test('a running job that is cancelled stays so, whatever its worker says', async () => {
     const job = await startJob(get())
     expect(await get().cancel({ id: job.id }, jobBegin, keepMs)).toMatchObject({ cancelled: true })
-    expect(await get().extend([job], jobBegin + 1)).toEqual([job.id])
+    expect((await extend(get(), [job], jobBegin + 1)).lost).toEqual([job.id])
     expect(await settle(get(), job, succeeded)).toBeUndefined()
     expect(await find(get(), 1)).toMatchObject({ status: 'cancelled', result: null, attempts: 1 })
   })

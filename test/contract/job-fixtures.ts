@@ -1,12 +1,14 @@
 import { expect } from 'vitest'
 import type { ReservationRecord, ReservedAnswer } from '../../src/idempotency/idempotency-store.ts'
-import type { JobError, JobRecord, NewJob } from '../../src/jobs/job.ts'
+import type { JobAnswers, JobError, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type {
   AttemptEnd,
   ClaimedJob,
+  ExtendOutcome,
   JobBounds,
   JobChange,
   JobClaim,
+  JobProgress,
   JobQuery,
 } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
@@ -61,6 +63,7 @@ export function acceptedOf({ inputs: _, ...job }: NewJob): JobRecord {
     status: 'queued',
     version: 1,
     done: 0,
+    errors: 0,
     attempts: 0,
     result: null,
     error: null,
@@ -102,10 +105,28 @@ export async function startJob(store: JobStore, job: NewJob = jobOf(1)): Promise
   return found
 }
 
+/** Answers of a worker, none of them a problem. */
+export function answered(text: string, inputs = 1, from = 0): readonly JobAnswers[] {
+  return [{ from, inputs, errors: 0, text }]
+}
+
+/** Keeps leases, with the answers so far. */
+export function extend(
+  store: JobStore,
+  leases: readonly JobProgress[],
+  until: number,
+): Promise<ExtendOutcome> {
+  return store.extend(leases, until, wide)
+}
+
 type End = AttemptEnd extends infer E ? (E extends unknown ? Omit<E, 'id' | 'lease'> : never) : never
 
 export const lateness: JobError = { code: 'model_timeout', detail: 'The model did not answer in time.' }
-export const succeeded: End = { end: 'succeeded', result: '{"label":"good"}', expiresAt: jobBegin + keepMs }
+export const succeeded: End = {
+  end: 'succeeded',
+  answers: answered('{"label":"good"}'),
+  expiresAt: jobBegin + keepMs,
+}
 export const failed: End = { end: 'failed', error: lateness, expiresAt: jobBegin + keepMs }
 export const released: End = { end: 'released' }
 export function retryAt(at: number): End {

@@ -8,6 +8,8 @@ export interface ModelJob {
   record: JobRecord
   readonly inputs: string
   readonly order: number
+  /** Of the first inputs, as they are stored. */
+  answers: string[]
   /** When it may be taken; null: at once. */
   dueAt: number | null
   /** Whether a claim has seen it due: it may stay so, though the clock is set back. */
@@ -42,7 +44,7 @@ export class JobModel {
     for (const job of jobs) {
       this.#order += 1
       const { inputs } = job
-      const stand = { dueAt: null, wasDue: true, lease: null }
+      const stand = { dueAt: null, wasDue: true, lease: null, answers: [] }
       this.jobs.push({ record: acceptedOf(job), inputs, order: this.#order, ...stand })
     }
   }
@@ -61,7 +63,9 @@ export class JobModel {
   }
 
   change(job: ModelJob, fields: Partial<JobRecord>, stand: Partial<ModelJob> = {}): void {
-    job.record = { ...job.record, ...fields, version: job.record.version + 1 }
+    const record = { ...job.record, ...fields, version: job.record.version + 1 }
+    const isShown = hasEnded(record.status) && job.answers.length > 0
+    job.record = { ...record, result: isShown ? resultOf(record, job.answers) : null }
     Object.assign(job, { dueAt: null, wasDue: true, lease: null, ...stand })
     if (hasEnded(job.record.status) && job.record.webhook !== null)
       this.delivered.push({ ...job.record, result: null })
@@ -86,7 +90,8 @@ export class JobModel {
       this.change(job, { status: 'dead', error: jobLost, finishedAt: now, expiresAt })
     }
     const byId = (one: JobRecord, other: JobRecord): number => (one.id < other.id ? -1 : 1)
-    expect(dead.toSorted(byId)).toEqual(lost.map(({ record }) => record).toSorted(byId))
+    const expected = lost.map(({ record }) => ({ ...record, result: null }))
+    expect(dead.toSorted(byId)).toEqual(expected.toSorted(byId))
   }
 
   #take(ask: JobClaim, claimedJob: ClaimedJob): void {
@@ -102,8 +107,8 @@ export class JobModel {
     const before = job.lease
     const attempts = record.attempts + 1
     const { until: dueAt, now: startedAt } = ask
-    const { inputs, lease, ...rest } = claimedJob
-    this.change(job, { status: 'running', attempts, done: 0, startedAt }, { dueAt, wasDue: false, lease })
+    const { inputs, lease, answerBytes: _, ...rest } = claimedJob
+    this.change(job, { status: 'running', attempts, startedAt }, { dueAt, wasDue: false, lease })
     expect(rest).toEqual(job.record)
     expect(rest.attempts).toBeLessThanOrEqual(rest.attemptsMax)
     expect(inputs).toBe(job.inputs)
@@ -133,17 +138,31 @@ export class JobModel {
     const job = this.leased(attempt.id, attempt.lease)
     if (job === undefined) return undefined
     const { attempts, attemptsMax, total } = job.record
-    if (attempt.end === 'released') this.change(job, { status: 'queued', done: 0, attempts: attempts - 1 })
+    this.answer(job, attempt)
+    if (attempt.end === 'released') this.change(job, { status: 'queued', attempts: attempts - 1 })
     else if (attempt.end === 'succeeded') {
-      const { result, expiresAt } = attempt
-      this.change(job, { status: 'succeeded', done: total, result, finishedAt: now, expiresAt })
+      const { expiresAt } = attempt
+      this.change(job, { status: 'succeeded', done: total, finishedAt: now, expiresAt })
     } else if (attempt.end === 'failed' || attempts >= attemptsMax) {
       const { error, expiresAt } = attempt
       const status = attempt.end === 'failed' ? 'failed' : 'dead'
       this.change(job, { status, error, finishedAt: now, expiresAt })
-    } else this.change(job, { status: 'queued', done: 0 }, { dueAt: attempt.retryAt, wasDue: false })
+    } else this.change(job, { status: 'queued' }, { dueAt: attempt.retryAt, wasDue: false })
     return job
   }
+
+  /** Takes the answers that are new; whether there are any. */
+  answer(job: ModelJob, { answers = [] }: Pick<AttemptEnd, 'answers'>): boolean {
+    const before = job.answers.length
+    for (const { from, inputs, text } of answers)
+      if (from >= job.answers.length) job.answers.push(...text.split(',').slice(0, inputs))
+    job.record = { ...job.record, done: job.answers.length }
+    return job.answers.length > before
+  }
+}
+
+function resultOf({ kind }: JobRecord, answers: readonly string[]): string {
+  return kind === 'batch' ? `[${answers.join()}]` : answers.join()
 }
 
 function isDue({ record, dueAt }: ModelJob, now: number): boolean {

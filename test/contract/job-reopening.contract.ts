@@ -1,8 +1,10 @@
 import { expect, type TestContext, test } from 'vitest'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import {
+  answered,
   claim,
   endJob,
+  extend,
   failed,
   find,
   jobBegin,
@@ -31,7 +33,7 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
   test('jobs of every status are as they were, and leases still held', async (context) => {
     const { store, reopen } = reopening(context)
     const running = await startJob(store, jobOf(1, { total: 3 }))
-    await store.extend([{ ...running, done: 2 }], jobBegin + 2 * leaseMs)
+    await extend(store, [{ ...running, answers: answered('1,2', 2) }], jobBegin + 2 * leaseMs)
     await endJob(store, jobOf(2))
     await endJob(store, jobOf(3), failed)
     await settle(store, await startJob(store, jobOf(4)), retryAt(jobBegin + 5))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { JobRecord, NewJob } from '../../src/jobs/job.ts'
+import type { JobAnswers, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import {
@@ -57,7 +57,7 @@ const steps = fc.array(
         end: fc.constantFrom('succeeded' as const, 'failed' as const, 'retry' as const, 'released' as const),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('extend' as const), pick, done: fc.nat(3) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('extend' as const), pick, inputs: fc.nat(3) }) },
     {
       weight: 1,
       arbitrary: fc.record({ kind: fc.constant('cancel' as const), pick, owner: fc.option(owner) }),
@@ -136,7 +136,7 @@ class Run {
       case 'settle':
         return this.#settle(step.picks, step.end)
       case 'extend':
-        return this.#extend(step.pick, step.done)
+        return this.#extend(step.pick, step.inputs)
       case 'cancel':
         return this.#cancel(step.pick, step.owner)
       case 'retry':
@@ -172,28 +172,43 @@ class Run {
 
   async #settle(picks: readonly number[], end: AttemptEnd['end']): Promise<void> {
     const expiresAt = this.#now + keepMs
-    const rest = { result: '[1]', error: lateness, retryAt: this.#now + 1_000, expiresAt }
+    const rest = { error: lateness, retryAt: this.#now + 1_000, expiresAt }
     const ends = picks.flatMap((pick) => {
       const leased = this.#leases.at(-1 - (pick % (this.#leases.length || 1)))
-      return leased === undefined ? [] : [{ ...leased, ...fieldsOf(end, rest) }]
+      if (leased === undefined) return []
+      const answers = this.#nextAnswers(leased, end === 'succeeded' ? 5 : pick % 3)
+      return [{ ...leased, ...fieldsOf(end, rest), answers }]
     })
     const expected = ends.flatMap((attempt) => this.#model.settle(attempt, this.#now)?.record ?? [])
     const { settled } = await this.#store.settle(ends, this.#now, wide)
     expect(settled.map(withoutResult)).toEqual(expected.map(withoutResult))
   }
 
-  async #extend(pick: number, done: number): Promise<void> {
+  /** The next answers of a job, and those of before again. */
+  #nextAnswers({ id, lease }: { readonly id: string; readonly lease: string }, inputs: number): JobAnswers[] {
+    const job = this.#model.leased(id, lease)
+    if (job === undefined) return []
+    const { done, total } = job.record
+    const count = Math.min(inputs, total - done)
+    const text = (from: number, to: number): string =>
+      [...Array(to - from).keys()].map((at) => from + at).join()
+    const next = { from: done, inputs: count, errors: 0, text: text(done, done + count) }
+    const before = { from: 0, inputs: done, errors: 0, text: text(0, done) }
+    return [before, next].filter((answers) => answers.inputs > 0)
+  }
+
+  async #extend(pick: number, inputs: number): Promise<void> {
     const leased = this.#leases.at(-1 - (pick % (this.#leases.length || 1)))
     if (leased === undefined) return
     const until = this.#now + leaseMs
     const job = this.#model.leased(leased.id, leased.lease)
-    expect(await this.#store.extend([{ ...leased, done }], until)).toEqual(
-      job === undefined ? [leased.id] : [],
-    )
+    const answers = this.#nextAnswers(leased, inputs)
+    const { lost } = await this.#store.extend([{ ...leased, answers }], until, wide)
+    expect(lost).toEqual(job === undefined ? [leased.id] : [])
     if (job === undefined) return
     const stand = { dueAt: until, wasDue: false, lease: leased.lease }
-    if (job.record.done === done) Object.assign(job, stand)
-    else this.#model.change(job, { done }, stand)
+    if (this.#model.answer(job, { answers })) this.#model.change(job, {}, stand)
+    else Object.assign(job, stand)
   }
 
   async #cancel(pick: number, owner: string | null): Promise<void> {
@@ -210,8 +225,11 @@ class Run {
     const address = { id: jobId(pick % (this.#jobs + 1)), ...(owner === null ? {} : { owner }) }
     const job = this.#model.find(address.id, this.#now, address.owner)
     const retried = job?.record.status === 'dead' || job?.record.status === 'failed'
-    const fresh = { attempts: 0, done: 0, error: null, finishedAt: null, expiresAt: null }
-    if (job !== undefined && retried) this.#model.change(job, { status: 'queued', ...fresh })
+    const fresh = { attempts: 0, error: null, finishedAt: null, expiresAt: null }
+    if (job !== undefined && retried) {
+      if (job.record.done === job.record.total) job.answers = []
+      this.#model.change(job, { status: 'queued', done: job.answers.length, ...fresh })
+    }
     const outcome = await this.#store.retry(address, this.#now)
     expect(outcome).toEqual(job === undefined ? undefined : { job: job.record, retried })
   }
@@ -264,12 +282,12 @@ class Run {
 
 function fieldsOf(
   end: AttemptEnd['end'],
-  rest: { result: string; error: JobRecord['error'] & object; retryAt: number; expiresAt: number },
+  rest: { error: JobRecord['error'] & object; retryAt: number; expiresAt: number },
 ) {
-  const { result, error, retryAt, expiresAt } = rest
+  const { error, retryAt, expiresAt } = rest
   switch (end) {
     case 'succeeded':
-      return { end, result, expiresAt }
+      return { end, expiresAt }
     case 'failed':
       return { end, error, expiresAt }
     case 'retry':

@@ -60,7 +60,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
       const calls: readonly (() => Promise<unknown>)[] = [
         () => store.submit({ jobs: [jobOf(1)], bounds: wide }),
         () => store.claim(askOf()),
-        () => store.extend([], jobBegin),
+        () => store.extend([], jobBegin, wide),
         () => store.settle([], jobBegin, wide),
         () => store.cancel(address, jobBegin, keepMs),
         () => store.retry(address, jobBegin),

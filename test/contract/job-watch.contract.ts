@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import type { JobRecord } from '../../src/jobs/job.ts'
 import {
+  answered,
   askOf,
   claim,
+  extend,
   failed,
   find,
   type GetStore,
@@ -34,7 +36,7 @@ export function testJobWatch(get: GetStore): void {
     const [first] = await claim(get())
     await look()
     if (first === undefined) throw new Error('not claimed')
-    await get().extend([{ ...first, done: 2 }], jobBegin + leaseMs)
+    await extend(get(), [{ ...first, answers: answered('1,2', 2) }], jobBegin + leaseMs)
     await look()
     await settle(get(), first, released)
     await look()
@@ -92,7 +94,7 @@ export function testJobWatch(get: GetStore): void {
     await settle(get(), job, failed)
     await get().cancel({ id: job.id }, jobBegin, keepMs)
     await get().retry({ id: job.id }, jobBegin)
-    await get().extend([job], jobBegin)
+    await extend(get(), [job], jobBegin)
     await get().submit({ jobs: [jobOf(2)], bounds: { ...wide, jobsMax: 0, ownerJobsMax: 0 } })
     await claim(get())
     await submit(get(), jobOf(3))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
+import type { JobModel } from '../../src/jobs/worker/ask-model.ts'
 import { openModelward } from '../../src/ward/open-modelward.ts'
 import { startProcess } from '../contract/child-process.ts'
 import { createTemporaryFolder } from '../contract/temporary-folder.ts'

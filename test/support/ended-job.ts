@@ -17,6 +17,7 @@ export function endedJob(fields: Partial<JobRecord> = {}): JobRecord {
     status: 'succeeded',
     version: 3,
     done: 1,
+    errors: 0,
     attempts: 1,
     result: null,
     error: null,

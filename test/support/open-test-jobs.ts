@@ -1,7 +1,7 @@
 import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
 import type { JobRequest, JobService } from '../../src/jobs/job-service.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
-import type { JobModel } from '../../src/jobs/worker/run-attempt.ts'
+import type { JobModel } from '../../src/jobs/worker/ask-model.ts'
 import { createEntryWriter, type LedgerMode } from '../../src/ledger/write/entry-writer.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'

@@ -10,7 +10,7 @@ import { createTargetAddresses } from '../../src/webhooks/target-address.ts'
 import { createWebhookService } from '../../src/webhooks/webhook-service.ts'
 import { startWebhookWorker, type WebhookWorkerOptions } from '../../src/webhooks/webhook-worker.ts'
 import { createFakeLedger } from '../adapters/fake-ledger.ts'
-import { wide } from '../contract/job-fixtures.ts'
+import { answered, wide } from '../contract/job-fixtures.ts'
 import { collectEvents } from './collect-events.ts'
 import { testPepper } from './open-test-ward.ts'
 
@@ -150,7 +150,7 @@ export async function openWebhooks(
         id,
         lease: claimed?.lease ?? '',
         end: 'succeeded',
-        result: '"secret result"',
+        answers: answered('"secret result"'),
         expiresAt,
       } as const
       await store.settle([end], time.now, wide)

@@ -16,8 +16,9 @@ export function compareStoredBytes(database: SqliteDatabase): {
   )
   const counted = database.prepare<OwnerCount>(`
     WITH stored (owner, bytes) AS (
-      SELECT owner, 1024 + coalesce(octet_length(inputs), 0) + coalesce(octet_length(result), 0)
-        FROM jobs LEFT JOIN job_inputs USING (place) LEFT JOIN job_results USING (place)
+      SELECT owner, 1024 + coalesce(octet_length(inputs), 0)
+          + coalesce((SELECT sum(octet_length(answers)) FROM job_answers WHERE place = jobs.place), 0)
+        FROM jobs LEFT JOIN job_inputs USING (place)
       UNION ALL SELECT owner, 1024 + coalesce(length(sealed), 0) FROM answers
       UNION ALL SELECT owner, 1024 + octet_length(job) + octet_length(url) FROM deliveries
     )

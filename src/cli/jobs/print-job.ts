@@ -17,13 +17,14 @@ function jobFields(job: JobView): readonly (readonly [string, string])[] {
     ['model', job.model],
     ['kind', job.kind],
     ['progress', progressOf(job)],
+    ['errors', String(job.errors)],
     ['attempts', String(job.attempts)],
     ['error', job.error === null ? '-' : `${job.error.code}: ${job.error.detail}`],
     ['created', job.created_at],
     ['started', job.started_at ?? '-'],
     ['finished', job.finished_at ?? '-'],
     ['kept until', job.expires_at ?? '-'],
-    ['result', job.status === 'succeeded' ? JSON.stringify(job.result) : '-'],
+    ['result', job.result === null ? '-' : JSON.stringify(job.result)],
   ]
 }
 

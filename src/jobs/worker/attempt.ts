@@ -1,17 +1,15 @@
 import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
+import type { JobModels } from './ask-model.ts'
+import { HeldAnswers } from './held-answers.ts'
 import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
-import {
-  type AttemptOptions,
-  type AttemptOutcome,
-  type JobModels,
-  outcomeOf,
-  runAttempt,
-} from './run-attempt.ts'
+import { type AttemptOptions, type AttemptOutcome, outcomeOf, runAttempt } from './run-attempt.ts'
+import { RunTurn } from './run-turn.ts'
 
 export interface AttemptDeps extends AttemptOptions {
   readonly store: Pick<JobQueue, 'settle'>
@@ -60,7 +58,9 @@ export class Attempt {
   readonly #listeners: AttemptListeners
   readonly #stop = new AbortController()
   readonly #begunAt: number
-  #done = 0
+  readonly #held: HeldAnswers
+  /** How long the job has its place in the model. */
+  readonly turn: RunTurn
   /** Whether the lease is this attempt's to keep. */
   #hasLease = true
 
@@ -69,12 +69,27 @@ export class Attempt {
     this.#deps = deps
     this.#listeners = listeners
     this.#begunAt = deps.monotonic()
+    this.#held = new HeldAnswers(job.done)
+    this.turn = new RunTurn(deps.monotonic)
   }
 
-  /** The lease and how far it has come; empty once it is being ended, or lost. */
-  progress(): readonly JobProgress[] {
-    const isLost = this.#stop.signal.reason === 'lost'
-    return this.#hasLease && !isLost ? [{ id: this.#job.id, lease: this.#job.lease, done: this.#done }] : []
+  /** The lease and what it has come to; undefined once it is being ended, or lost. */
+  progress(withAnswers: boolean): JobProgress | undefined {
+    if (!this.#hasLease || this.#stop.signal.reason === 'lost') return undefined
+    const { id, lease } = this.#job
+    return withAnswers && this.#held.full === undefined
+      ? { id, lease, answers: this.#held.send() }
+      : { id, lease }
+  }
+
+  /** What `progress` gave is stored. */
+  stored({ answers = [] }: JobProgress): void {
+    this.#held.stored(answers)
+  }
+
+  /** Its answers found no room: the job ends for that. */
+  unstored(full: StoredBytesFull): void {
+    this.#held.full = full
   }
 
   /** Ends the work. An attempt whose end is committed already goes on recording it. */
@@ -108,12 +123,10 @@ export class Attempt {
     signal.throwIfAborted()
     const model = models.get(this.#job.model)
     if (model === undefined) return void (await this.#release())
-    const onProgress = (done: number): void => {
-      this.#done = done
-      this.#listeners.onProgress()
-    }
+    const { onProgress } = this.#listeners
     try {
-      return await runAttempt(this.#job, model, { signal, onProgress }, this.#deps)
+      const call = { signal, turn: this.turn, held: this.#held, onProgress }
+      return await runAttempt(this.#job, model, call, this.#deps)
     } catch (thrown) {
       if (signal.aborted) throw thrown
       return outcomeOf(thrown)
@@ -121,6 +134,7 @@ export class Attempt {
   }
 
   async #end(outcome: AttemptOutcome): Promise<void> {
+    if (outcome.end === 'released') return this.#release()
     const { records, clock, usedBy, monotonic, telemetry } = this.#deps
     if (outcome.end === 'retry')
       telemetry.event('job.attempt_failed', { job: this.#job.id, attempt: this.#job.attempts }, outcome.fault)
@@ -138,15 +152,15 @@ export class Attempt {
     )
   }
 
-  #endOf(outcome: AttemptOutcome, now: number): AttemptEnd {
+  #endOf(outcome: Exclude<AttemptOutcome, { readonly end: 'released' }>, now: number): AttemptEnd {
     const { keepMs, retryDelay, random } = this.#deps
     const { id, lease, attempts } = this.#job
-    const expiresAt = now + keepMs
-    if (outcome.end === 'succeeded') return { id, lease, end: 'succeeded', result: outcome.result, expiresAt }
+    const attempt = { id, lease, answers: this.#held.send(), expiresAt: now + keepMs }
+    if (outcome.end === 'succeeded') return { ...attempt, end: 'succeeded' }
     const { error } = outcome
-    if (outcome.end === 'failed') return { id, lease, end: 'failed', error, expiresAt }
+    if (outcome.end === 'failed') return { ...attempt, end: 'failed', error }
     const retryAt = now + retryDelayMs(attempts, retryDelay, random)
-    return { id, lease, end: 'retry', error, retryAt, expiresAt }
+    return { ...attempt, end: 'retry', error, retryAt }
   }
 
   /** How the job stands then; undefined where the lease was lost, and nothing has changed. */
@@ -184,7 +198,7 @@ export class Attempt {
   async #release(): Promise<void> {
     const { id, lease } = this.#job
     try {
-      await this.#settle({ id, lease, end: 'released' })
+      await this.#settle({ id, lease, answers: this.#held.send(), end: 'released' })
     } catch (fault) {
       this.#deps.telemetry.event('job.handback_failed', { job: id }, fault)
     }

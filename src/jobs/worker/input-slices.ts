@@ -1,12 +1,16 @@
 /**
- * The inputs of a job from their JSON, at most `max` at a time and in their order. Only those are
+ * The inputs of a job from their JSON, at most `max` at a time and in their order. Only these are
  * parsed: a whole batch would be ten times its text in memory for as long as the job runs.
  *
  * @param text a JSON array
+ * @param from how many are passed over
  */
-export function* inputSlices(text: string, max: number): Generator<readonly unknown[], void> {
+export function* inputSlices(text: string, max: number, from = 0): Generator<readonly unknown[], void> {
   let slice: unknown[] = []
+  let passed = 0
   for (const item of itemsOf(text)) {
+    passed += 1
+    if (passed <= from) continue
     slice.push(JSON.parse(item))
     if (slice.length < max) continue
     yield slice

@@ -61,13 +61,14 @@ describe('a job', () => {
     expect(new Set(written).size).toBeGreaterThan(3)
   })
 
-  test('whose result is too large has failed', async () => {
+  test('whose result is too large has failed, with the answers that fit', async () => {
     const { jobs, ended } = openTestJobs({ resultBytesMax: 20 })
     const { job } = await jobs.submit(requestOf(...inputs(10)))
     expect(await ended(job.id)).toMatchObject({
       status: 'failed',
       error: { code: 'model_failed' },
-      result: null,
+      progress: { done: 2, total: 10 },
+      result: [['0'], ['1']],
     })
   })
 
@@ -162,7 +163,7 @@ describe('a lease', () => {
     const { id } = await submit({ model: 'slow' })
     await time.pass(300_000)
     const ask = { max: 1, now: time.clock(), until: time.clock() + 1, models: ['slow'], keepMs: 1 }
-    expect(await store.claim(ask)).toEqual({ claimed: [], dead: [] })
+    expect(await store.claim(ask)).toEqual({ claimed: [], dead: [], giveWay: [] })
     calls[0]?.answer()
     await time.settle()
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 1 })

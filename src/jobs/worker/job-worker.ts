@@ -1,7 +1,7 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { JobRecord } from '../job.ts'
-import type { ClaimedJob, JobQueue } from '../job-queue.ts'
+import type { ClaimedJob, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { LeaseHeartbeat } from './lease-heartbeat.ts'
@@ -27,6 +27,9 @@ interface Running {
 /** Jobs by other processes, and those whose worker died, are found by looking: so often. */
 const lookMs = 1_000
 
+/** Characters of answers in one commit, with which it takes no more jobs': others wait for it. */
+const answerCharactersMax = 4 * 1_048_576
+
 /**
  * Takes up jobs that are due, so many of each model at once, and works on them until it is closed.
  */
@@ -38,6 +41,8 @@ export class JobWorker {
   readonly #heartbeat: LeaseHeartbeat
   #isClosing = false
   #isLooking = false
+  /** Whether to look for owners that wait for a slot, too. */
+  #isLookDue = false
   #looking: Promise<void> = Promise.resolve()
   #cancel: (() => void) | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -48,17 +53,10 @@ export class JobWorker {
     this.#options = options
     this.#slots = new ModelSlots(options.models, options.concurrency)
     this.#deps = { ...options, semaphoreOf: (name, model) => this.#slots.semaphoreOf(name, model) }
-    const { store, clock, scheduler, leaseMs, telemetry } = options
     this.#heartbeat = new LeaseHeartbeat({
-      store,
-      clock,
-      scheduler,
-      leaseMs,
-      telemetry,
-      leases: () => [...this.#running].flatMap(({ attempt }) => attempt.progress()),
-      onLost: (ids) => {
-        for (const id of ids) this.#stop(id)
-      },
+      ...options,
+      leases: () => this.#leases(),
+      onExtended: (leases, outcome) => this.#onExtended(leases, outcome),
     })
   }
 
@@ -91,6 +89,32 @@ export class JobWorker {
     this.#heartbeat.stop()
   }
 
+  /** All leases; answers of as many jobs as one commit takes, those that waited longest first. */
+  #leases(): readonly JobProgress[] {
+    let characters = 0
+    return [...this.#running].flatMap((running) => {
+      const progress = running.attempt.progress(characters < answerCharactersMax)
+      if (progress?.answers !== undefined && progress.answers.length > 0) {
+        for (const { text } of progress.answers) characters += text.length
+        this.#running.delete(running)
+        this.#running.add(running)
+      }
+      return progress ?? []
+    })
+  }
+
+  #onExtended(leases: readonly JobProgress[], { lost, unstored }: ExtendOutcome): void {
+    for (const id of lost) this.#stop(id)
+    const full = new Map(unstored.map((job) => [job.id, job.full]))
+    const byLease = new Map(leases.map((progress) => [progress.lease, progress]))
+    for (const { job, attempt } of this.#running) {
+      const progress = byLease.get(job.lease)
+      const isFull = full.get(job.id)
+      if (isFull !== undefined) attempt.unstored(isFull)
+      else if (progress !== undefined) attempt.stored(progress)
+    }
+  }
+
   /** Fills free slots, one claim after the other: what ends meanwhile shares the next. */
   #take(): void {
     if (this.#isLooking || this.#isClosing) return
@@ -100,7 +124,7 @@ export class JobWorker {
 
   async #look(): Promise<void> {
     try {
-      for (let ask = this.#nextAsk(); ask !== undefined; ask = this.#nextAsk()) await this.#claim(ask)
+      for (let act = this.#nextAct(); act !== undefined; act = this.#nextAct()) await act()
     } catch (fault) {
       if (!this.#isFailing) this.#options.telemetry.event('jobs.unclaimable', {}, fault)
       this.#isFailing = true
@@ -110,9 +134,14 @@ export class JobWorker {
     }
   }
 
-  #nextAsk(): SlotAsk | undefined {
-    const mayAsk = !this.#isClosing && this.#options.monotonic() >= this.#pausedUntil
-    return mayAsk ? this.#slots.next() : undefined
+  /** A claim for slots that are free; else a look for others that wait for those that are not. */
+  #nextAct(): (() => Promise<void>) | undefined {
+    if (this.#isClosing || this.#options.monotonic() < this.#pausedUntil) return undefined
+    const ask = this.#slots.next()
+    if (ask !== undefined) return () => this.#claim(ask)
+    const models = this.#isLookDue ? this.#slots.full() : []
+    this.#isLookDue = false
+    return models.length > 0 ? () => this.#makeWay(models) : undefined
   }
 
   async #claim(ask: SlotAsk): Promise<void> {
@@ -125,6 +154,27 @@ export class JobWorker {
     for (const job of claimed) this.#start(job)
     this.#slots.claimed(ask, claimed)
     for (const job of dead) await this.#recordDead(job)
+  }
+
+  /** Of models whose slots are all taken, those that others wait for are left soon. */
+  async #makeWay(models: readonly string[]): Promise<void> {
+    const { store, clock, records, leaseMs, keepMs } = this.#options
+    await records.ensureWritable()
+    const now = clock()
+    const { dead, giveWay } = await store.claim({ models, max: 0, now, until: now + leaseMs, keepMs })
+    for (const each of giveWay) this.#giveWay(each)
+    for (const job of dead) await this.#recordDead(job)
+  }
+
+  /** Those first that wait for room in the model, for they leave at once; then the oldest. */
+  #giveWay({ owner, model, jobs }: GiveWay): void {
+    const own = [...this.#running].filter(({ job }) => job.owner === owner && job.model === model)
+    const asked = own.filter(({ attempt }) => attempt.turn.isAsked).length
+    const others = own
+      .filter(({ attempt }) => !attempt.turn.isAsked)
+      .toSorted((one, other) => Number(other.attempt.turn.isWaiting) - Number(one.attempt.turn.isWaiting))
+    // The only one goes on for a slice at least, or owners with one place each would get nowhere.
+    for (const { attempt } of others.slice(0, Math.max(0, jobs - asked))) attempt.turn.giveWay(own.length > 1)
   }
 
   /** Recorded here, because the worker that should have is dead. */
@@ -178,6 +228,7 @@ export class JobWorker {
   #planLook(): void {
     this.#cancel ??= this.#options.scheduler.after(lookMs, () => {
       this.#cancel = undefined
+      this.#isLookDue = true
       this.wake()
     })
   }

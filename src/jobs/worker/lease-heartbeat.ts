@@ -1,7 +1,7 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
-import type { JobProgress, JobQueue } from '../job-queue.ts'
+import type { ExtendOutcome, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 
 export interface LeaseHeartbeatOptions {
   readonly store: Pick<JobQueue, 'extend'>
@@ -9,10 +9,10 @@ export interface LeaseHeartbeatOptions {
   readonly scheduler: Scheduler
   /** How long a lease lasts from each beat on, in milliseconds. */
   readonly leaseMs: number
-  /** The current leases, and how far their jobs have come. */
+  readonly bounds: JobBounds
+  /** The current leases, and what their jobs have come to. */
   readonly leases: () => readonly JobProgress[]
-  /** Called with the jobs whose leases were lost. */
-  readonly onLost: (ids: readonly string[]) => void
+  readonly onExtended: (leases: readonly JobProgress[], outcome: ExtendOutcome) => void
   readonly telemetry: Telemetry
 }
 
@@ -28,7 +28,7 @@ const beatMs = 1_000
  */
 const progressMs = 250
 
-/** Keeps the leases of running jobs, and writes their progress. */
+/** Keeps the leases of running jobs, and has their answers stored. */
 export class LeaseHeartbeat {
   readonly #options: LeaseHeartbeatOptions
   #cancel: (() => void) | undefined
@@ -68,7 +68,7 @@ export class LeaseHeartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, onLost, telemetry } = this.#options
+    const { store, clock, leaseMs, bounds, onExtended, telemetry } = this.#options
     this.#cancel = undefined
     const leases = this.#options.leases()
     if (leases.length === 0) return
@@ -76,9 +76,9 @@ export class LeaseHeartbeat {
     this.#hasProgress = false
     this.#beatAt = clock()
     try {
-      const lost = await store.extend(leases, this.#beatAt + leaseMs)
+      const outcome = await store.extend(leases, this.#beatAt + leaseMs, bounds)
       this.#isFailing = false
-      if (lost.length > 0) onLost(lost)
+      onExtended(leases, outcome)
     } catch (fault) {
       // The lease runs on; where it ends, another worker takes the job, and what this one comes to
       // is refused.

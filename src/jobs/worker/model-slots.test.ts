@@ -4,7 +4,7 @@ import { createTestTime } from '../../../test/support/test-time.ts'
 import { Refusal } from '../../core/refusal.ts'
 import type { JobStore } from '../../storage/job-store.ts'
 import { createInProcessJobStore } from '../../storage/sqlite/jobs/in-process-job-store.ts'
-import type { JobModel } from './run-attempt.ts'
+import type { JobModel } from './ask-model.ts'
 
 const inputs = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${index}`)
 

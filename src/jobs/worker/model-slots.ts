@@ -1,5 +1,5 @@
 import type { ClaimedJob } from '../job-queue.ts'
-import type { JobModel, JobModels } from './run-attempt.ts'
+import type { JobModel, JobModels } from './ask-model.ts'
 import { Semaphore } from './semaphore.ts'
 
 /** What to claim: so many jobs of any of these models. */
@@ -68,7 +68,7 @@ export class ModelSlots {
     let picked: [string, Slots][] = []
     for (const [name, model] of this.#models) {
       const slots = this.#slotsOf(name, model)
-      const free = slots.inputCharacters < inputCharactersMax ? slots.max - slots.taken : 0
+      const free = freeOf(slots)
       if (!slots.mayBeDue || free < Math.max(1, max)) continue
       if (free > max) {
         picked = []
@@ -81,6 +81,14 @@ export class ModelSlots {
     if (picked.length === 0) return undefined
     for (const [, slots] of picked) slots.mayBeDue = false
     return { models: picked.map(([name]) => name), max, inputCharactersMax: charactersLeft }
+  }
+
+  /** Models that take no more jobs before one leaves. */
+  full(): readonly string[] {
+    return [...this.#models.keys()].filter((name) => {
+      const slots = this.#slots.get(name)
+      return slots !== undefined && slots.taken > 0 && freeOf(slots) === 0
+    })
   }
 
   /** A claim brought these jobs; if it reached its maximum, there may be more. */
@@ -121,4 +129,8 @@ export class ModelSlots {
     this.#slots.set(name, slots)
     return slots
   }
+}
+
+function freeOf({ inputCharacters, max, taken }: Slots): number {
+  return inputCharacters < inputCharactersMax ? max - taken : 0
 }

@@ -2,14 +2,13 @@ import { expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts'
 import { Fault } from '../../core/fault.ts'
 import type { JobView } from '../view-job.ts'
-import type { JobModel } from './run-attempt.ts'
+import type { JobModel } from './ask-model.ts'
 
 /** Never answers, and does not look at its signal either. */
-function stuckModel(deadlineMs?: number): { readonly model: JobModel; readonly signals: AbortSignal[] } {
+function stuckModel(): { readonly model: JobModel; readonly signals: AbortSignal[] } {
   const signals: AbortSignal[] = []
   const model: JobModel = {
     batchMax: 1,
-    ...(deadlineMs !== undefined && { deadlineMs }),
     predict(_inputs, { signal }) {
       signals.push(signal)
       return new Promise(() => {})
@@ -31,9 +30,9 @@ test('of jobs with large inputs no more run at once than memory has room for, an
 })
 
 test('a model that never answers is aborted at its deadline, and its job is tried again, dead in the end', async () => {
-  const { model, signals } = stuckModel(5_000)
+  const { model, signals } = stuckModel()
   const models = new Map([['stuck', model]])
-  const { submit, jobs, time } = openTestJobs({ models, concurrency: 1, attemptsMax: 2 })
+  const { submit, jobs, time } = openTestJobs({ models, deadlineMs: 5_000, concurrency: 1, attemptsMax: 2 })
   const { id } = await submit({ model: 'stuck' })
   await time.pass(4_999)
   expect(signals.map(({ aborted }) => aborted)).toEqual([false])
@@ -46,7 +45,7 @@ test('a model that never answers is aborted at its deadline, and its job is trie
   })
 })
 
-test('a model that says nothing of a deadline has five minutes, so that no slot is lost for good', async () => {
+test('where nothing is said of a deadline a model has five minutes, so that no slot is lost for good', async () => {
   const { model, signals } = stuckModel()
   const { submit, time } = openTestJobs({
     models: new Map([['stuck', model]]),
@@ -84,4 +83,44 @@ test('a job whose model fails in a way that comes again is not tried again', asy
     throw new Fault('model_failed', 'for the log', { detail: 'Too large.' })
   })
   expect(end).toMatchObject({ status: 'failed', error: { code: 'model_failed', detail: 'Too large.' } })
+})
+
+test('waiting for a place in the model is no attempt, and uses none of the deadline up', async () => {
+  let answer = (): void => {}
+  const model: JobModel = {
+    batchMax: 1,
+    predict(_inputs, { onQueued }) {
+      onQueued()
+      return new Promise((resolve) => {
+        answer = () => resolve(['late'])
+      })
+    },
+  }
+  const { submit, jobs, time } = openTestJobs({ models: new Map([['busy', model]]), deadlineMs: 5_000 })
+  const { id } = await submit({ model: 'busy' })
+  await time.pass(1_200_000)
+  expect(await jobs.get('acme', id)).toMatchObject({ status: 'running', attempts: 1 })
+  answer()
+  await time.settle()
+  expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', result: 'late', attempts: 1 })
+})
+
+test('a model that answers requests within 5 s has as long as jobs have, and longer where it says so', async () => {
+  const asked: number[] = []
+  const modelOf = (deadlineMs: number): JobModel => ({
+    batchMax: 1,
+    deadlineMs,
+    predict(inputs, call) {
+      asked.push(call.deadlineMs)
+      return inputs
+    },
+  })
+  const models = new Map([
+    ['short', modelOf(5_000)],
+    ['long', modelOf(900_000)],
+  ])
+  const { submit } = openTestJobs({ models })
+  await submit({ model: 'short' })
+  await submit({ model: 'long' })
+  expect(asked).toEqual([300_000, 900_000])
 })

@@ -78,7 +78,8 @@ export class BatchQueue {
       return Promise.reject(overloaded(`model ${name}: ${waitingMax} inputs wait already`, waitMs))
     const cost = costOf(inputs, { batchMax, times: this.#times, now: enteredAt })
     const isFirst = this.#idle.length > 0
-    const late = isFirst ? undefined : latenessOf(name, cost, { ...options, waitMs })
+    const mayPass = isFirst || options.onQueued !== undefined
+    const late = mayPass ? undefined : latenessOf(name, cost, { ...options, waitMs })
     if (late !== undefined) return Promise.reject(late)
     const call = new WaitingCall(name, {
       ...options,
@@ -96,6 +97,7 @@ export class BatchQueue {
       return call.answer
     }
     this.#waiting.add(call)
+    options.onQueued?.()
     this.#dispatch()
     return call.answer
   }
@@ -146,11 +148,11 @@ export class BatchQueue {
     return ms / this.#options.lanes.length
   }
 
-  /** Suspects first, and alone: they have waited longest. */
+  /** Suspects first, and alone, for they have waited longest; of these the urgent ones first. */
   #takeBatch(): readonly WaitingCall[] | undefined {
     const { name, batchMax, monotonic } = this.#options
     const now = monotonic()
-    for (const suspect of this.#suspects) {
+    for (const suspect of this.#suspects.urgentFirst()) {
       this.#suspects.delete(suspect)
       if (!isTooLate(suspect, this.#times, now)) return [suspect]
       suspect.reject(tooLate(name, suspect.dueAt - now))
@@ -184,10 +186,11 @@ export class BatchQueue {
     const startedAt = this.#options.monotonic()
     const size = calls.reduce((sum, { cost }) => sum + cost.size, 0)
     const usualMs = this.#times.of(size, startedAt)
+    for (const call of calls) call.begin(startedAt)
     const run = lane.start(calls)
     const batch = new RunningBatch(calls, run, { startedAt, size, usualMs })
     this.#running.add(batch)
-    const share = calls.length > 1 ? this.#timeLeftOf(calls) / 2 : this.#timeLeftOf(this.#suspects) / 4
+    const share = this.#shareOf(calls)
     if (share < Number.POSITIVE_INFINITY)
       batch.limit((giveUp) => this.#options.scheduler.after(Math.max(share, 2 * usualMs), giveUp))
     void run.answers.then(
@@ -214,6 +217,13 @@ export class BatchQueue {
     const ms = now - batch.startedAt
     if (isWhole || (batch.isAborted && ms > this.#times.of(batch.size, now)))
       this.#times.learn(batch.size, ms, now)
+  }
+
+  /** How long a batch may take for the sake of others, in milliseconds; infinite if for none. */
+  #shareOf(calls: readonly WaitingCall[]): number {
+    if (calls.length > 1) return this.#timeLeftOf(calls) / 2
+    // Calls with a deadline of their own went first: the work of a job is not lost for others.
+    return calls[0]?.mayWait ? Number.POSITIVE_INFINITY : this.#timeLeftOf(this.#suspects) / 4
   }
 
   /** Milliseconds that the most urgent of these calls has left; infinite without any. */
@@ -250,6 +260,9 @@ export class BatchQueue {
   /** By itself; unless its caller has left. */
   #runAgain(call: WaitingCall, reason: unknown): void {
     if (call.isOver) call.reject(reason)
-    else this.#suspects.add(call)
+    else {
+      call.waitAgain()
+      this.#suspects.add(call)
+    }
   }
 }

@@ -35,6 +35,12 @@ export class CallSet {
     return true
   }
 
+  /** Those whose deadline runs, then those that may wait. */
+  *urgentFirst(): Generator<WaitingCall, void> {
+    for (const mayWait of [false, true])
+      for (const call of this.#calls) if (call.mayWait === mayWait) yield call
+  }
+
   takeAll(): readonly WaitingCall[] {
     const taken = [...this.#calls]
     for (const call of taken) this.delete(call)

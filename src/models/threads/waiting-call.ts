@@ -1,4 +1,5 @@
 import { withinDeadline } from '../../core/deadline.ts'
+import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { PredictOptions } from '../model.ts'
 import type { CallCost } from './admission.ts'
@@ -30,21 +31,32 @@ export class WaitingCall implements BatchCall {
   readonly inputs: readonly unknown[]
   readonly writes: BatchCall['writes']
   readonly enteredAt: number
-  readonly dueAt: number
   readonly cost: CallCost
   readonly isFirst: boolean
+  /** Whether its deadline runs only while the model is at it. */
+  readonly mayWait: boolean
   readonly answer: Promise<Uint8Array>
   #isOver = false
   #isGone = false
   readonly #settled = Promise.withResolvers<Uint8Array>()
   readonly #onLeave: WaitingCallOptions['onLeave']
+  readonly #name: string
+  readonly #scheduler: Scheduler
+  readonly #deadlineMs: number
+  #dueAt: number
+  #cancelRun = (): void => {}
 
   constructor(name: string, options: WaitingCallOptions) {
-    const { scheduler, deadlineMs, signal, enteredAt, onClientGone, onLeave } = options
+    const { scheduler, signal, enteredAt, onClientGone, onLeave, onQueued } = options
+    this.#name = name
+    this.#scheduler = scheduler
+    this.#deadlineMs = options.deadlineMs
+    this.mayWait = onQueued !== undefined
+    const deadlineMs = this.mayWait ? Number.POSITIVE_INFINITY : options.deadlineMs
     this.inputs = options.inputs
     this.writes = options.writes
     this.enteredAt = enteredAt
-    this.dueAt = enteredAt + deadlineMs
+    this.#dueAt = enteredAt + deadlineMs
     this.cost = options.cost
     this.isFirst = options.isFirst
     this.#onLeave = onLeave
@@ -63,13 +75,34 @@ export class WaitingCall implements BatchCall {
     return this.#isOver
   }
 
+  /** By the queue's clock, in milliseconds; infinite while a call that may wait does. */
+  get dueAt(): number {
+    return this.#dueAt
+  }
+
+  /** The model begins with it. */
+  begin(now: number): void {
+    if (!this.mayWait) return
+    this.#dueAt = now + this.#deadlineMs
+    this.#cancelRun = this.#scheduler.after(this.#deadlineMs, () => this.#timeOut())
+  }
+
+  /** It waits for the model to begin with it once more. */
+  waitAgain(): void {
+    if (!this.mayWait) return
+    this.#cancelRun()
+    this.#dueAt = Number.POSITIVE_INFINITY
+  }
+
   resolve(json: Uint8Array): void {
+    this.#cancelRun()
     if (this.#isGone) this.giveUp()
     this.#isOver = true
     this.#settled.resolve(json)
   }
 
   reject(reason: unknown): void {
+    this.#cancelRun()
     if (this.#isGone) this.giveUp()
     this.#isOver = true
     this.#settled.reject(reason)
@@ -81,8 +114,15 @@ export class WaitingCall implements BatchCall {
     this.#settled.reject(new Error('the client went away'))
   }
 
+  #timeOut(): void {
+    const fault = new Fault('model_timeout', `model ${this.#name} took longer than ${this.#deadlineMs} ms`)
+    this.#settled.reject(fault)
+    this.#leave()
+  }
+
   #leave(): void {
     if (this.#isOver) return
+    this.#cancelRun()
     this.#isOver = true
     this.#onLeave(this)
   }

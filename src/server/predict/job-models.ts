@@ -1,5 +1,5 @@
 import { textOfJson, type WrittenJson } from '../../core/written-json.ts'
-import type { JobModel, JobModels } from '../../jobs/worker/run-attempt.ts'
+import type { JobModel, JobModels } from '../../jobs/worker/ask-model.ts'
 import type { ServedModel } from '../../models/model.ts'
 
 /**
@@ -11,15 +11,14 @@ export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels
 }
 
 function jobModelOf(model: ServedModel): JobModel {
-  const { batchMax, concurrency } = model
+  const { batchMax, concurrency, deadlineMs } = model
   return {
     batchMax,
-    // The served model keeps its own.
-    deadlineMs: Number.POSITIVE_INFINITY,
     concurrency,
+    deadlineMs,
     // At once where the model answers at once.
-    predict(inputs, { signal }) {
-      const predictions = model.predictJson(inputs, { signal })
+    predict(inputs, call) {
+      const predictions = model.predictJson(inputs, call)
       return predictions instanceof Promise ? predictions.then(arrayOf) : arrayOf(predictions)
     },
   }

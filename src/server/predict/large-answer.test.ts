@@ -83,15 +83,16 @@ describe('an answer of 30 million numbers', () => {
     expect(batch?.json()).toMatchObject({ status: 502, code: 'model_failed', detail })
   })
 
-  test('ends a job, which is not tried again', async () => {
+  test('is a problem in a job’s result, in its place beside the other answers, and not tried again', async () => {
     const { ask } = await open()
     const body = { inputs: [echo('a'), thirtyMillion] }
     const accepted = await ask('POST', '/predict/batch', { body, headers: later })
     const ended = await ask('GET', `${accepted.headers.location}?wait=50`)
     expect(ended.json()).toMatchObject({
-      status: 'failed',
+      status: 'succeeded',
       attempts: 1,
-      error: { code: 'model_failed', detail },
+      errors: 1,
+      result: [{ output: 'a' }, { code: 'model_failed', detail }],
     })
   })
 

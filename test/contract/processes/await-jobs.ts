@@ -1,4 +1,4 @@
-import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
+import type { JobModel } from '../../../src/jobs/worker/ask-model.ts'
 import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobModel } from '../../../src/jobs/worker/run-attempt.ts'
+import type { JobModel } from '../../../src/jobs/worker/ask-model.ts'
 import { openModelward } from '../../../src/ward/open-modelward.ts'
 import { sayLine } from './say-line.ts'
 

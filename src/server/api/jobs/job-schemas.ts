@@ -51,15 +51,16 @@ const shownJob = z.object({
   status: z
     .enum(jobStatuses)
     .describe(
-      '`failed`: trying again cannot help. `dead`: every attempt failed; an administrator may have it tried again.',
+      '`succeeded`: every input has its answer, or a problem in its place (`errors`). `failed`: no input has an answer, and trying again cannot help. `dead`: every attempt failed; an administrator may have it tried again.',
     ),
   model: z.string(),
   kind: z.enum(['single', 'batch']),
   progress: z.object({ done: z.int(), total: z.int() }).describe('In inputs.'),
+  errors: z.int().describe('How many inputs of a batch have a problem in the place of their answer.'),
   result: z
     .unknown()
     .describe(
-      'What the request would have been answered at once; of a batch, a list of them. Null until it has succeeded, and in lists.',
+      'What the request would have been answered at once. Of a batch, a list in the order of its inputs: of each its answer, or a problem with `code` and `detail`; of one that was cancelled or is dead, of the first `progress.done`. Null until it has ended, and in lists.',
     ),
   error: z
     .object({ code: jobErrorCode, detail: z.string() })
@@ -97,6 +98,7 @@ export const jobExample: JobView = {
   model: 'sentiment',
   kind: 'batch',
   progress: { done: 0, total: 500 },
+  errors: 0,
   result: null,
   error: null,
   attempts: 0,

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
+  answered,
   askOf,
   jobBegin,
   jobId,
@@ -12,7 +13,7 @@ import {
   wide,
 } from '../../../../test/contract/job-fixtures.ts'
 import { compareStoredBytes } from '../../../../test/support/stored-bytes.ts'
-import type { AttemptEnd, ClaimedJob } from '../../../jobs/job-queue.ts'
+import type { AttemptEnd, ClaimedJob, JobProgress } from '../../../jobs/job-queue.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openInProcess } from '../driver.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
@@ -42,6 +43,7 @@ const step = fc.oneof(
     end: fc.constantFrom('succeeded', 'failed', 'retry', 'released'),
     text,
   }),
+  fc.record({ kind: fc.constant('extend' as const), text }),
   fc.record({ kind: fc.constantFrom('cancel' as const, 'retry' as const), number: fc.nat(8) }),
   fc.record({ kind: fc.constant('answer' as const), owner, text, isStored: fc.boolean() }),
   fc.record({ kind: fc.constant('deliver' as const) }),
@@ -53,6 +55,12 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
+/** Of three inputs, the next one or the rest. */
+function held({ id, lease, done, total }: ClaimedJob, text: string): JobProgress {
+  const inputs = text.length % 2 === 0 ? total - done : 1
+  return { id, lease, answers: done < total ? answered(text, inputs, done) : [] }
+}
+
 /** Plays steps; results find room only under small bounds now and then. */
 function createPlayer(writes: Writes): (step: Step) => void {
   let submitted = 0
@@ -60,12 +68,11 @@ function createPlayer(writes: Writes): (step: Step) => void {
   let claimed: ClaimedJob | undefined
   const bounds = { ...wide, ownerBytesMax: 2_000 }
   function endOf(job: ClaimedJob, end: string, result: string): AttemptEnd {
-    const { id, lease } = job
-    const expiresAt = now + keepMs
-    if (end === 'succeeded') return { id, lease, end, result, expiresAt }
-    if (end === 'failed') return { id, lease, end, error: lateness, expiresAt }
-    if (end === 'retry') return { id, lease, end, error: lateness, retryAt: now, expiresAt }
-    return { id, lease, end: 'released' }
+    const attempt = { ...held(job, result), expiresAt: now + keepMs }
+    if (end === 'succeeded') return { ...attempt, end }
+    if (end === 'failed') return { ...attempt, end, error: lateness }
+    if (end === 'retry') return { ...attempt, end, error: lateness, retryAt: now }
+    return { ...attempt, end: 'released' }
   }
   return (step) => {
     now += 1
@@ -73,12 +80,17 @@ function createPlayer(writes: Writes): (step: Step) => void {
       case 'submit': {
         submitted += 1
         const { owner, webhook, text: inputs } = step
-        writes.submit({ jobs: [jobOf(submitted, { owner, webhook, inputs })], bounds: wide })
+        const fields = { owner, webhook, inputs, total: 3, kind: 'batch' } as const
+        writes.submit({ jobs: [jobOf(submitted, fields)], bounds: wide })
         return
       }
       case 'settle':
         claimed = writes.claim(askOf({ max: 1, now })).claimed[0] ?? claimed
         if (claimed !== undefined) writes.settle([endOf(claimed, step.end, step.text)], now, bounds)
+        return
+      case 'extend':
+        claimed = writes.claim(askOf({ max: 1, now })).claimed[0] ?? claimed
+        if (claimed !== undefined) writes.extend([held(claimed, step.text)], now + 1, bounds)
         return
       case 'cancel':
         writes.cancel({ id: jobId(step.number) }, now, keepMs)
@@ -137,7 +149,7 @@ test('a file of an earlier version is counted as it is opened; answers without a
     INSERT INTO answers VALUES ('x', 'y', 'z', x'0102', 9);
     INSERT INTO deliveries (id, job_id, owner, url, job, status, attempts, created_at, is_job_forgotten)
       VALUES ('d', 'gone', 'globex', 'https://u', '{}', 'delivered', 1, 0, 0);`)
-  database.exec(jobSteps[2] ?? '')
+  for (const step of jobSteps.slice(2)) database.exec(step)
   const { kept, counted } = compareStoredBytes(database)
   expect(kept).toEqual(counted)
   expect(kept).toEqual([

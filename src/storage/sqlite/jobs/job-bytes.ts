@@ -1,9 +1,9 @@
 import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
-import type { NewJob } from '../../../jobs/job.ts'
+import type { JobAnswers, NewJob } from '../../../jobs/job.ts'
 import type { SqliteDatabase } from '../database.ts'
 
 /** What a row with its entries in the indexes takes up at most; the triggers say the same. */
-const rowBytes = 1_024
+export const rowBytes = 1_024
 
 /** What new jobs count as. */
 export function bytesOfNew(jobs: readonly Pick<NewJob, 'inputs'>[]): number {
@@ -12,9 +12,11 @@ export function bytesOfNew(jobs: readonly Pick<NewJob, 'inputs'>[]): number {
   return bytes
 }
 
-/** What a job counts as whose inputs are gone. */
-export function bytesWithResult(result: string | null): number {
-  return rowBytes + (result === null ? 0 : Buffer.byteLength(result))
+/** What answers count as: their rows are some within that of their job. */
+export function bytesOfAnswers(answers: readonly JobAnswers[]): number {
+  let bytes = 0
+  for (const { text } of answers) bytes += Buffer.byteLength(text)
+  return bytes
 }
 
 /** What a stored answer counts as; null for the reservation of one. */
@@ -33,12 +35,15 @@ export interface JobBytes {
     bounds: StoredBytesBounds,
   ) => StoredBytesFull | undefined
   /**
-   * For a result in place of its job's inputs. The job was accepted, so it may go a quarter beyond
-   * the bounds: without that, whatever was accepted last could not end.
+   * For answers to a job's inputs. The job was accepted, so they may go a quarter beyond the
+   * bounds: without that, whatever was accepted last could not end.
+   *
+   * @param isWhole whether they are the last, and stand in the place of the inputs
    */
-  readonly findFullWithResult: (
-    place: number,
-    result: string,
+  readonly findFullWithAnswers: (
+    stored: { readonly place: number; readonly answerBytes: number },
+    added: readonly JobAnswers[],
+    isWhole: boolean,
     bounds: StoredBytesBounds,
   ) => StoredBytesFull | undefined
 }
@@ -46,8 +51,8 @@ export interface JobBytes {
 export function createJobBytes(database: SqliteDatabase): JobBytes {
   const countAll = database.prepare<{ bytes: number }>('SELECT bytes FROM totals WHERE id = 1')
   const countOwned = database.prepare<{ bytes: number }>('SELECT bytes FROM owners WHERE owner = ?')
-  const countOthers = database.prepare<{ all_others: number; owned_others: number }>(
-    `SELECT totals.bytes - jobs.bytes AS all_others, owners.bytes - jobs.bytes AS owned_others
+  const countOthers = database.prepare<{ bytes: number; all_others: number; owned_others: number }>(
+    `SELECT jobs.bytes, totals.bytes - jobs.bytes AS all_others, owners.bytes - jobs.bytes AS owned_others
       FROM jobs JOIN owners ON owners.owner = jobs.owner JOIN totals ON totals.id = 1 WHERE place = ?`,
   )
   return {
@@ -59,10 +64,10 @@ export function createJobBytes(database: SqliteDatabase): JobBytes {
       }
       return all > bytesMax ? 'bytes_full' : undefined
     },
-    findFullWithResult(place, result, { bytesMax, ownerBytesMax }) {
+    findFullWithAnswers({ place, answerBytes }, added, isWhole, { bytesMax, ownerBytesMax }) {
       const counted = countOthers.get(place)
       if (counted === undefined) throw new Error(`the job at ${place} is counted nowhere`)
-      const bytes = bytesWithResult(result)
+      const bytes = bytesOfAnswers(added) + (isWhole ? rowBytes + answerBytes : counted.bytes)
       if (counted.owned_others + bytes > 1.25 * ownerBytesMax) return 'owner_bytes_full'
       return counted.all_others + bytes > 1.25 * bytesMax ? 'bytes_full' : undefined
     },

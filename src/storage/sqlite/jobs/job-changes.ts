@@ -1,13 +1,7 @@
-import type { StoredBytesBounds } from '../../../idempotency/stored-bytes.ts'
-import {
-  hasEnded,
-  type JobRecord,
-  resultUnstored,
-  resultUnstoredByAll,
-  withoutResult,
-} from '../../../jobs/job.ts'
+import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
+import { hasEnded, type JobRecord, unstoredError, withoutResult } from '../../../jobs/job.ts'
 import type { AttemptEnd, JobProgress, JobSubmission, SubmitOutcome } from '../../../jobs/job-queue.ts'
-import { cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
+import { addAnswers, cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobAnswers } from './job-answers.ts'
 import { bytesOfNew, createJobBytes } from './job-bytes.ts'
@@ -68,35 +62,60 @@ export function createAttemptChanges(
     return found?.lease === lease ? found : undefined
   }
 
-  function extendOne({ id, lease, done }: JobProgress, until: number): boolean {
-    const leased = findLeased(id, lease)
-    if (leased === undefined) return false
-    const { place, job } = leased
-    const version = done === job.done ? job.version : job.version + 1
-    jobs.extend(place, done, version, until)
-    if (done !== job.done) changes.note({ ...job, done, version })
-    return true
+  /** The job with its new answers, unless they would go too far beyond the bounds. */
+  function storeAnswers(
+    leased: StoredJob,
+    { answers, ...attempt }: JobProgress & { readonly end?: AttemptEnd['end'] },
+    bounds: StoredBytesBounds,
+  ): { readonly stored: StoredJob; readonly full: StoredBytesFull | undefined } {
+    const { job, added } = addAnswers(leased.job, answers)
+    if (added.length === 0) return { stored: leased, full: undefined }
+    const full = bytes.findFullWithAnswers(leased, added, attempt.end === 'succeeded', bounds)
+    if (full !== undefined) return { stored: leased, full }
+    return { stored: { ...jobs.addAnswers(leased, added), job }, full }
   }
 
-  /** Fails the job in place of a result that would go too far beyond the bounds. */
-  function fitting({ place }: StoredJob, attempt: AttemptEnd, bounds: StoredBytesBounds): AttemptEnd {
-    if (attempt.end !== 'succeeded') return attempt
-    const full = bytes.findFullWithResult(place, attempt.result, bounds)
-    if (full === undefined) return attempt
+  /** Fails a job that was to succeed with answers that have no room. */
+  function fitting(attempt: AttemptEnd, full: StoredBytesFull | undefined): AttemptEnd {
+    if (attempt.end !== 'succeeded' || full === undefined) return attempt
     const { id, lease, expiresAt } = attempt
-    const error = full === 'bytes_full' ? resultUnstoredByAll : resultUnstored
-    return { id, lease, end: 'failed', error, expiresAt }
+    return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
+  }
+
+  function extendOne(
+    progress: JobProgress,
+    until: number,
+    bounds: StoredBytesBounds,
+  ): 'lost' | StoredBytesFull | undefined {
+    const leased = findLeased(progress.id, progress.lease)
+    if (leased === undefined) return 'lost'
+    const { stored, full } = storeAnswers(leased, progress, bounds)
+    const { job } = stored
+    const extended = job.done === leased.job.done ? job : { ...job, version: job.version + 1 }
+    jobs.extend({ ...stored, job: extended }, until)
+    if (extended !== job) changes.note(extended)
+    return full
   }
 
   return {
-    extend: (leases, until) => leases.filter((lease) => !extendOne(lease, until)).map(({ id }) => id),
+    extend(leases, until, bounds) {
+      const lost: string[] = []
+      const unstored: { id: string; full: StoredBytesFull }[] = []
+      for (const progress of leases) {
+        const outcome = extendOne(progress, until, bounds)
+        if (outcome === 'lost') lost.push(progress.id)
+        else if (outcome !== undefined) unstored.push({ id: progress.id, full: outcome })
+      }
+      return { lost, unstored }
+    },
     settle(ends, now, bounds) {
       const settled: JobRecord[] = []
       for (const attempt of ends) {
         const leased = findLeased(attempt.id, attempt.lease)
         if (leased === undefined) continue
-        const transition = endAttempt(leased.job, fitting(leased, attempt, bounds), now)
-        end(leased, transition, now)
+        const { stored, full } = storeAnswers(leased, attempt, bounds)
+        const transition = endAttempt(stored.job, fitting(attempt, full), now)
+        end(stored, transition, now)
         settled.push(withoutResult(transition.job))
       }
       return { settled }
@@ -106,26 +125,26 @@ export function createAttemptChanges(
 
 /** Changes jobs for their owner. */
 export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobWrites>, 'cancel' | 'retry'> {
-  function findResult({ place, job }: StoredJob): JobRecord {
-    return job.status === 'succeeded' ? { ...job, result: jobs.findResult(place) } : job
+  function withResult(stored: StoredJob): JobRecord {
+    return { ...stored.job, result: jobs.findResult(stored) }
   }
 
   return {
     cancel(address, now, keepMs) {
       const found = jobs.findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
-      if (hasEnded(found.job.status)) return { job: findResult(found), cancelled: false }
+      if (hasEnded(found.job.status)) return { job: withResult(found), cancelled: false }
       const transition = cancelJob(found.job, now, now + keepMs)
       end(found, transition, now)
-      return { job: transition.job, cancelled: true }
+      return { job: withResult({ ...found, job: transition.job }), cancelled: true }
     },
     retry(address, now) {
       const found = jobs.findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
       if (found.job.status !== 'dead' && found.job.status !== 'failed')
-        return { job: findResult(found), retried: false }
+        return { job: withResult(found), retried: false }
       const transition = retryJob(found.job)
-      end(found, transition, now)
+      end(transition.job.done === 0 ? jobs.dropAnswers(found) : found, transition, now)
       return { job: transition.job, retried: true }
     },
   }

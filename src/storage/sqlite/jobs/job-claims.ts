@@ -4,6 +4,7 @@ import type { ClaimedJob } from '../../../jobs/job-queue.ts'
 import { beginAttempt, endLost } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
+import { createGiveWayFinder } from './job-give-way.ts'
 import type { JobParts } from './job-parts.ts'
 import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
 
@@ -16,6 +17,7 @@ const dueMax = 10_000
 /** Leases jobs. */
 export function createJobClaims(database: SqliteDatabase, parts: JobParts): SyncCalls<JobWrites>['claim'] {
   const { jobs, turns, changes } = parts
+  const findGiveWay = createGiveWayFinder(database)
   const selectDue = database.prepareCells<JobCells>(
     `SELECT ${jobColumns} FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ${dueMax}`,
   )
@@ -42,12 +44,12 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
     return dead
   }
 
-  function leaseJob({ place, job }: StoredJob, now: number, until: number): ClaimedJob {
+  function leaseJob({ place, job, answerBytes }: StoredJob, now: number, until: number): ClaimedJob {
     const begun = beginAttempt(job, now)
     const lease = randomUUID()
-    jobs.put({ place, job: begun, lease, dueAt: until })
+    jobs.put({ place, job: begun, lease, dueAt: until, answerBytes })
     changes.note(begun)
-    return { ...begun, inputs: jobs.findInputs(place), lease }
+    return { ...begun, inputs: jobs.findInputs(place), lease, answerBytes }
   }
 
   return ({ max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
@@ -61,6 +63,6 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
       inputCharacters += job.inputs.length
       claimed.push(job)
     }
-    return { claimed, dead }
+    return { claimed, dead, giveWay: max === 0 ? findGiveWay(models) : [] }
   }
 }

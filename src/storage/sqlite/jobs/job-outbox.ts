@@ -117,7 +117,8 @@ export function decodeDelivery(cells: DeliveryCells): WebhookDelivery {
     jobId,
     owner,
     url,
-    job: JSON.parse(job) as JobRecord,
+    // One of a version before has no count of them.
+    job: Object.assign({ errors: 0 }, JSON.parse(job) as JobRecord),
     status: status as WebhookDelivery['status'],
     attempts,
     dueAt,

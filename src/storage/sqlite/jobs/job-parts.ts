@@ -25,8 +25,8 @@ export function createJobParts(database: SqliteDatabase, changes: JobChanges): J
     turns,
     outbox,
     changes,
-    end({ place }, { job, dueAt }, now) {
-      jobs.put({ place, job, lease: null, dueAt })
+    end({ place, answerBytes }, { job, dueAt }, now) {
+      jobs.put({ place, job, lease: null, dueAt, answerBytes })
       changes.note(job)
       if (job.finishedAt !== null) outbox.add(job, now)
       else if (dueAt === null) {

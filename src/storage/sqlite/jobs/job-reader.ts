@@ -39,7 +39,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
     findJob(address, now) {
       const found = findOwned(address)
       if (found === undefined || isExpired(found, now)) return undefined
-      return { ...found.job, result: findResult(found.place) }
+      return { ...found.job, result: findResult(found) }
     },
     listJobs: createJobList(database),
     listEnded: createEndedList(database),

@@ -269,4 +269,25 @@ ${jobTriggers}
   DROP TABLE stored;
 ${byteTriggers}
   `,
+  // Answers are stored as they come, in the place of whole results.
+  `
+  CREATE TABLE job_answers (
+    place INTEGER NOT NULL REFERENCES jobs (place) ON DELETE CASCADE,
+    -- Which input the first of them answers, from 0 on.
+    from_input INTEGER NOT NULL CHECK (from_input >= 0),
+    -- What stands between the brackets of a JSON array of them.
+    answers TEXT NOT NULL,
+    PRIMARY KEY (place, from_input)
+  ) STRICT;
+  ALTER TABLE jobs ADD COLUMN errors INTEGER NOT NULL DEFAULT 0 CHECK (errors >= 0);
+  ALTER TABLE jobs ADD COLUMN answer_bytes INTEGER NOT NULL DEFAULT 0 CHECK (answer_bytes >= 0);
+  INSERT INTO job_answers SELECT place, 0,
+    CASE kind WHEN 'batch' THEN substr(result, 2, length(result) - 2) ELSE result END
+    FROM job_results JOIN jobs USING (place);
+  DROP TABLE job_results;
+  UPDATE jobs SET answer_bytes = octet_length(answers), bytes = 1024 + octet_length(answers)
+    FROM job_answers WHERE job_answers.place = jobs.place;
+  -- What an attempt had done was stored nowhere.
+  UPDATE jobs SET done = 0 WHERE status <> 'succeeded';
+  `,
 ]

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
-import type { AttemptEnd, JobChange, JobSubmission } from '../../../jobs/job-queue.ts'
+import type { JobChange, JobProgress, JobSubmission } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
@@ -141,9 +141,13 @@ function weighCall({ name, values }: JobCall<keyof JobWrites>): number {
     case 'submit':
       return weighTexts((first as JobSubmission).jobs.map(({ inputs }) => inputs))
     case 'settle':
-      return weighTexts((first as readonly AttemptEnd[]).map((end) => ('result' in end ? end.result : '')))
     case 'extend':
-      return (first as readonly unknown[]).length
+      return weighTexts(
+        (first as readonly JobProgress[]).flatMap(({ answers = [] }) => [
+          '',
+          ...answers.map(({ text }) => text),
+        ]),
+      )
     case 'claim':
       return Math.min((first as { readonly max: number }).max, askedMax)
     case 'forgetExpired':

@@ -1,5 +1,6 @@
 import {
   hasEnded,
+  type JobAnswers,
   type JobErrorCode,
   type JobRecord,
   type JobStatus,
@@ -8,20 +9,25 @@ import {
 import type { JobAddress } from '../../../jobs/job-queue.ts'
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { bytesOfNew, bytesWithResult } from './job-bytes.ts'
+import { bytesOfAnswers, bytesOfNew, rowBytes } from './job-bytes.ts'
 
-/** Jobs with their inputs and results. The caller brings the transaction. */
+/** Jobs with their inputs and answers. The caller brings the transaction. */
 export interface JobTable {
   readonly add: (job: NewJob) => JobRecord
   readonly find: (id: string) => StoredJob | undefined
   /** The same, unless it is another owner's. */
   readonly findOwned: (address: JobAddress) => StoredJob | undefined
   readonly findInputs: (place: number) => string
-  readonly findResult: (place: number) => string | null
-  /** Writes the columns that may change, and a result. Deletes inputs that no attempt can need. */
+  /** What is done of a job that has ended; null where nothing is. */
+  readonly findResult: (stored: StoredJob) => string | null
+  /** Stores answers, and gives the row with their bytes counted: to be put by the caller. */
+  readonly addAnswers: (stored: StoredJob, added: readonly JobAnswers[]) => StoredJob
+  /** Deletes all answers of a job, and gives the row without them. */
+  readonly dropAnswers: (stored: StoredJob) => StoredJob
+  /** Writes the columns that may change. Deletes inputs that no attempt can need. */
   readonly put: (changed: ChangedJob) => void
   /** Writes progress and extends a lease. */
-  readonly extend: (place: number, done: number, version: number, until: number) => void
+  readonly extend: (stored: StoredJob, until: number) => void
 }
 
 export interface ChangedJob extends StoredJob {
@@ -36,15 +42,16 @@ export function createJobTable(database: SqliteDatabase): JobTable {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
   )
   const insertInputs = database.prepare('INSERT INTO job_inputs VALUES (last_insert_rowid(), ?)')
-  const insertResult = database.prepare('INSERT INTO job_results VALUES (?, ?)')
   const removeInputs = database.prepare('DELETE FROM job_inputs WHERE place = ?')
   const update = database.prepare(
     `UPDATE jobs SET lease = ?, status = ?, version = ?, done = ?, attempts = ?, error_code = ?, error_detail = ?,
-      started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ?, bytes = coalesce(?, bytes)
+      started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ?, errors = ?,
+      bytes = ? + coalesce(?, bytes - answer_bytes), answer_bytes = ?
       WHERE place = ?`,
   )
   const prolong = database.prepare(
-    'UPDATE jobs SET done = ?, version = ?, is_ready = 0, due_at = ? WHERE place = ?',
+    `UPDATE jobs SET done = ?1, version = ?2, is_ready = 0, due_at = ?3, errors = ?4,
+      bytes = bytes - answer_bytes + ?5, answer_bytes = ?5 WHERE place = ?6`,
   )
   const { find, findOwned, findResult } = createJobFinder(database)
   const selectInputs = database.prepare<{ inputs: string }>('SELECT inputs FROM job_inputs WHERE place = ?')
@@ -61,22 +68,38 @@ export function createJobTable(database: SqliteDatabase): JobTable {
     find,
     findOwned,
     findResult,
+    ...createAnswerTable(database),
     findInputs(place) {
       const row = selectInputs.get(place)
       if (row === undefined) throw new Error(`the inputs of the job at ${place} are missing`)
       return row.inputs
     },
-    put({ place, job, lease, dueAt }) {
-      const { status, version, done, attempts, error, startedAt, finishedAt, expiresAt } = job
+    put({ place, job, lease, dueAt, answerBytes }) {
+      const { status, version, done, attempts, error, startedAt, finishedAt, expiresAt, errors } = job
       const isReady = !hasEnded(status) && dueAt === null ? 1 : 0
       const state = [lease, status, version, done, attempts, error?.code ?? null, error?.detail ?? null]
-      const bytes = needsInputs(status) ? null : bytesWithResult(job.result)
-      update.run(...state, startedAt, finishedAt, expiresAt, isReady, dueAt, bytes, place)
-      if (job.result !== null) insertResult.run(place, job.result)
+      const times = [startedAt, finishedAt, expiresAt, isReady, dueAt]
+      const bytes = needsInputs(status) ? null : rowBytes
+      update.run(...state, ...times, errors, answerBytes, bytes, answerBytes, place)
       if (!needsInputs(status)) removeInputs.run(place)
     },
-    extend(place, done, version, until) {
-      prolong.run(done, version, until, place)
+    extend({ place, job, answerBytes }, until) {
+      prolong.run(job.done, job.version, until, job.errors, answerBytes, place)
+    },
+  }
+}
+
+function createAnswerTable(database: SqliteDatabase): Pick<JobTable, 'addAnswers' | 'dropAnswers'> {
+  const insert = database.prepare('INSERT INTO job_answers VALUES (?, ?, ?)')
+  const remove = database.prepare('DELETE FROM job_answers WHERE place = ?')
+  return {
+    addAnswers(stored, added) {
+      for (const { from, text } of added) insert.run(stored.place, from, text)
+      return { ...stored, answerBytes: stored.answerBytes + bytesOfAnswers(added) }
+    },
+    dropAnswers(stored) {
+      remove.run(stored.place)
+      return { ...stored, answerBytes: 0 }
     },
   }
 }
@@ -91,7 +114,9 @@ export function createJobFinder(
   database: SqliteDatabase,
 ): Pick<JobTable, 'find' | 'findOwned' | 'findResult'> {
   const select = database.prepareCells<JobCells>(`SELECT ${jobColumns} FROM jobs WHERE id = ?`)
-  const selectResult = database.prepare<{ result: string }>('SELECT result FROM job_results WHERE place = ?')
+  const selectAnswers = database.prepare<{ answers: string }>(
+    'SELECT answers FROM job_answers WHERE place = ? ORDER BY from_input',
+  )
 
   function find(id: string): StoredJob | undefined {
     const cells = select.get(id)
@@ -104,15 +129,25 @@ export function createJobFinder(
       const found = find(id)
       return owner === undefined || found?.job.owner === owner ? found : undefined
     },
-    findResult: (place) => selectResult.get(place)?.result ?? null,
+    findResult({ place, job }) {
+      if (!hasEnded(job.status) || job.done === 0) return null
+      const text = selectAnswers
+        .all(place)
+        .map(({ answers }) => answers)
+        .join()
+      if (text === '') return null
+      return job.kind === 'batch' ? `[${text}]` : text
+    },
   }
 }
 
-/** A job's row; its inputs and its result have tables of their own. */
+/** A job's row; its inputs and its answers have tables of their own. */
 export interface StoredJob {
   readonly place: number
   readonly job: JobRecord
   readonly lease: string | null
+  /** Bytes of the answers that are stored. */
+  readonly answerBytes: number
 }
 
 /** Columns of `jobs` in the order of `JobCells`. */
@@ -120,6 +155,7 @@ export const jobColumns: string = [
   ...['place', 'lease', 'id', 'owner', 'key_id', 'request_id', 'model', 'kind', 'total', 'priority'],
   ...['attempts_max', 'webhook', 'created_at', 'status', 'version', 'done', 'attempts'],
   ...['error_code', 'error_detail', 'started_at', 'finished_at', 'expires_at'],
+  ...['errors', 'answer_bytes'],
 ].join(', ')
 
 export type JobCells = readonly [
@@ -145,6 +181,8 @@ export type JobCells = readonly [
   startedAt: number | null,
   finishedAt: number | null,
   expiresAt: number | null,
+  errors: number,
+  answerBytes: number,
 ]
 
 /** STRICT tables and checks guarantee these types unless the file is damaged. */
@@ -165,6 +203,7 @@ export function decodeJob(cells: JobCells): StoredJob {
     status: cells[13] as JobStatus,
     version: cells[14],
     done: cells[15],
+    errors: cells[22],
     attempts: cells[16],
     result: null,
     error:
@@ -175,5 +214,5 @@ export function decodeJob(cells: JobCells): StoredJob {
     finishedAt: cells[20],
     expiresAt: cells[21],
   }
-  return { place: cells[0], lease: cells[1], job }
+  return { place: cells[0], lease: cells[1], job, answerBytes: cells[23] }
 }
