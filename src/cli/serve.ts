@@ -1,14 +1,17 @@
 import type { Command } from 'commander'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
+import { createAppLog } from '../server/create-app.ts'
+import { logEvents } from '../server/http/log.ts'
 import type { RunningServer } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import { OutputClosed } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
-import { exitCodes } from './exit-code.ts'
 import { addExamples } from './keys/key-options.ts'
+import { runServer } from './run-server.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
-import { printLine, tell } from './terminal/output.ts'
+import { printLine } from './terminal/output.ts'
 
 export function defineServe(command: Command): void {
   command.action(serve)
@@ -32,22 +35,29 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
   // A person has no use for checkpoints; a program that stores standard output keeps them out of
   // reach of the folder's users.
   const checkpoints = createCheckpointPrinter()
-  const server = await startServer({
-    ...loaded.config,
-    pepper: loaded.pepper,
-    firstKeys: isWatched ? 'report' : 'file',
-    onFirstKeys: (report) => {
-      firstKeys = report
+  const { config } = loaded
+  const start = (): Promise<RunningServer> =>
+    startServer({
+      ...config,
+      pepper: loaded.pepper,
+      firstKeys: isWatched ? 'report' : 'file',
+      onFirstKeys: (report) => {
+        firstKeys = report
+      },
+      onCheckpoint: process.stdout.isTTY ? undefined : checkpoints.print,
+    })
+  process.exitCode = await runServer({
+    start,
+    async onStart({ address }) {
+      // npm tells its scripts by which of them they run.
+      const isScript = process.env['npm_lifecycle_event'] === 'start'
+      const program = isScript ? 'npm run -s modelward --' : 'npx modelward'
+      await announce(startMessage({ config, address, firstKeys, program }, asJson))
+      checkpoints.begin()
     },
-    onCheckpoint: process.stdout.isTTY ? undefined : checkpoints.print,
+    telemetry: createTelemetry([logEvents(createAppLog(config))]),
+    graceMs: config.shutdownGrace,
   })
-  const closed = closeOnSignal(server)
-  // npm tells its scripts by which of them they run.
-  const program = process.env['npm_lifecycle_event'] === 'start' ? 'npm run -s modelward --' : 'npx modelward'
-  const report = { config: loaded.config, address: server.address, firstKeys, program }
-  await announce(startMessage(report, asJson))
-  checkpoints.begin()
-  process.exitCode = await closed
 }
 
 /**
@@ -80,34 +90,4 @@ async function announce(message: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error
   }
-}
-
-const signals = { SIGINT: 2, SIGTERM: 15 } as const
-
-/**
- * Closes the server at the first signal, once the requests under way are answered; the second ends
- * the process at once.
- */
-function closeOnSignal(server: RunningServer): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  let isClosing = false
-  for (const [signal, number] of Object.entries(signals)) {
-    process.on(signal, () => {
-      if (isClosing) process.exit(128 + number)
-      isClosing = true
-      if (process.stderr.isTTY) tell('Closing; once more ends it at once.')
-      server.close().then(() => {
-        // A thread that waits for the disk cannot be ended, and Node waits for its threads: only
-        // the signal itself still ends this process.
-        if (server.isStalled()) endBySignal(signal as NodeJS.Signals)
-        resolve(exitCodes.ok)
-      }, reject)
-    })
-  }
-  return promise
-}
-
-function endBySignal(signal: NodeJS.Signals): void {
-  process.removeAllListeners(signal)
-  process.kill(process.pid, signal)
 }

@@ -61,7 +61,7 @@ export async function openModelFile(options: ModelLaneOptions & ServeThreadedOpt
   const { runs } = declaration
   if (runs === 'inline') {
     await lane.close()
-    return openInline(await within(options.loadMs, importModel(options.file)), options, options.file)
+    return openInline(await importInTime(options), options, options.file)
   }
   const isThere = lane.kind === runs
   if (!isThere) await lane.close()
@@ -75,6 +75,15 @@ export async function openModelFile(options: ModelLaneOptions & ServeThreadedOpt
     throw error
   }
   return serveThreaded(declaration, lanes, options)
+}
+
+async function importInTime({ file, loadMs }: Pick<ModelLaneOptions, 'file' | 'loadMs'>) {
+  try {
+    return await within(loadMs, importModel(file))
+  } catch (cause) {
+    if (cause instanceof SetupError) throw cause
+    throw new SetupError('model_unreadable', `${file}: ${String(cause)}`, { cause })
+  }
 }
 
 interface FirstLook {

@@ -1,7 +1,7 @@
 import type { EventFields } from './event-fields.ts'
 
-/** How bad an event is: nothing to do, look when you can, or look now. */
-export type EventLevel = 'info' | 'warn' | 'error'
+/** How bad an event is: nothing to do, look when you can, look now, or the server ends of it. */
+export type EventLevel = 'info' | 'warn' | 'error' | 'fatal'
 
 /** The name of an event: `subject.what_happened`. */
 export type EventName = keyof EventFields
@@ -34,6 +34,19 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'a request names its client in `X-Forwarded-For`, and no proxy is trusted',
     remedy:
       'Said once for each process. The address of a client is the connection’s. Behind a proxy all clients then have one address, for allow lists, wrong keys and records: name the proxy, and nothing else, with `--trust-proxy`. Without a proxy a client has sent the header itself, and nothing believes it.',
+    fields: {},
+  },
+  'server.failed': {
+    level: 'fatal',
+    sentence: 'an error that nothing caught, or a call of `process.exit`, ends the server',
+    remedy:
+      "It answers what is under way, hands jobs back, and ends with 1 within `--shutdown-grace` and 10 s. Look at the cause, most likely an inline model: one in a process of its own (`runs: 'process'`) harms only its own call. Let a service manager start the server again.",
+    fields: {},
+  },
+  'server.runner_gone': {
+    level: 'info',
+    sentence: 'the npm that started the server has ended; the server closes as after SIGTERM',
+    remedy: 'Nothing to do. Start `modelward serve` by `node` or `exec` where it shall outlive npm.',
     fields: {},
   },
   'server.requests_not_logged': {
