@@ -1,4 +1,5 @@
-import { type EventRow, events } from '../src/telemetry/events.ts'
+import type { EventRow } from '../src/telemetry/event-row.ts'
+import { events } from '../src/telemetry/events.ts'
 
 /** `docs/reference/events.md`, from the closed table of operational events. */
 export function formatEventsPage(): string {

@@ -1,21 +1,5 @@
-import type { EventFields } from './event-fields.ts'
-
-/** How bad an event is: nothing to do, look when you can, look now, or the server ends of it. */
-export type EventLevel = 'info' | 'warn' | 'error' | 'fatal'
-
-/** The name of an event: `subject.what_happened`. */
-export type EventName = keyof EventFields
-
-/** A row of the closed table of operational events. */
-export interface EventRow<Name extends EventName = EventName> {
-  readonly level: EventLevel
-  /** What happened, as the log says it. */
-  readonly sentence: string
-  /** What it means for requests, and the operator's way out. */
-  readonly remedy: string
-  /** The meaning of each field. */
-  readonly fields: Readonly<Record<keyof EventFields[Name], string>>
-}
+import type { EventName, EventRow } from './event-row.ts'
+import { modelEvents } from './model-events.ts'
 
 /**
  * Every operational event. They are for the operator: a request's own fault is its answer and its
@@ -328,25 +312,5 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Repeated requests answer 409 until its lease ends.',
     fields: {},
   },
-  'model.thread_lost': {
-    level: 'error',
-    sentence: 'a thread of a model ended and is started again',
-    remedy:
-      'Its inputs are tried on a new thread, or fail with 502 `model_failed`. Look at the cause: memory, native code.',
-    fields: { model: 'the file of the model' },
-  },
-  'model.process_lost': {
-    level: 'error',
-    sentence: 'a process of a model ended and is started again',
-    remedy:
-      'Its inputs are tried in a new process, or fail with 502 `model_failed`. Look at the cause: memory, native code. A process that cannot load its model is tried again after 100 ms to 30 s.',
-    fields: { model: 'the file of the model' },
-  },
-  'model.call_stuck': {
-    level: 'error',
-    sentence: 'native code in a thread goes on beyond its time, and cannot be ended',
-    remedy:
-      "Its callers have their 504; its thread takes no other call until the code returns. A model with `runs: 'process'` is ended in time.",
-    fields: { model: 'the file of the model' },
-  },
+  ...modelEvents,
 }

@@ -1,5 +1,6 @@
 import type { EventFields } from './event-fields.ts'
-import { type EventLevel, type EventName, events } from './events.ts'
+import type { EventLevel, EventName } from './event-row.ts'
+import { events } from './events.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
 export type OperationalEvent = {

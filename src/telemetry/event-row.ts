@@ -1,0 +1,18 @@
+import type { EventFields } from './event-fields.ts'
+
+/** How bad an event is: nothing to do, look when you can, look now, or the server ends of it. */
+export type EventLevel = 'info' | 'warn' | 'error' | 'fatal'
+
+/** The name of an event: `subject.what_happened`. */
+export type EventName = keyof EventFields
+
+/** A row of the closed table of operational events. */
+export interface EventRow<Name extends EventName = EventName> {
+  readonly level: EventLevel
+  /** What happened, as the log says it. */
+  readonly sentence: string
+  /** What it means for requests, and the operator's way out. */
+  readonly remedy: string
+  /** The meaning of each field. */
+  readonly fields: Readonly<Record<keyof EventFields[Name], string>>
+}
