@@ -10,7 +10,7 @@ export interface RunServerOptions {
   /** Called when the server listens. */
   readonly onStart: (server: RunningServer) => Promise<void>
   readonly telemetry: Telemetry
-  /** How long requests and jobs under way have when the server closes, in milliseconds. */
+  /** How long the server serves on, and requests and jobs under way have, in milliseconds. */
   readonly graceMs: number
 }
 

@@ -56,7 +56,7 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
       checkpoints.begin()
     },
     telemetry: createTelemetry([logEvents(createAppLog(config))]),
-    graceMs: config.shutdownGrace,
+    graceMs: config.shutdownDelay + config.shutdownGrace,
   })
 }
 

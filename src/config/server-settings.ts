@@ -31,6 +31,8 @@ export interface ServerSettings {
   /** Milliseconds. */
   readonly requestTimeout: number
   /** Milliseconds. */
+  readonly shutdownDelay: number
+  /** Milliseconds. */
   readonly shutdownGrace: number
   readonly docs: 'guarded' | 'open'
   readonly corsOrigins: readonly string[]
@@ -123,13 +125,23 @@ export const serverSettings: Settings<ServerSettings> = {
     expected: 'a duration from 1ms to 24d, as `500ms`, `30s` or `2min`',
     empty: isFault,
   },
+  shutdownDelay: {
+    schema: duration(0),
+    kind: 'text',
+    default: '0s',
+    placeholder: 'TIME',
+    describes:
+      'How long everything is still served after SIGTERM, with `/ready` 503, before the server closes: until load balancers have heard of it.',
+    expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
+    empty: isFault,
+  },
   shutdownGrace: {
     schema: duration(0),
     kind: 'text',
     default: '10s',
     placeholder: 'TIME',
     describes:
-      'How long requests and jobs under way may go on after SIGTERM. Then the server cuts requests off, and hands jobs back for the next start.',
+      'How long requests and jobs under way may go on after SIGTERM and `--shutdown-delay`. Then the server cuts requests off, and hands jobs back for the next start.',
     expected: 'a duration from 0s to 24d, as `500ms`, `10s` or `2min`',
     empty: isFault,
   },

@@ -100,6 +100,11 @@ export interface Limiter {
   /** What `take` would give, without taking anything. */
   readonly peek: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
   /**
+   * Whether what it has to store cannot be stored at present: requests that use more than is stored
+   * already are then `limiter_unavailable`. @default never
+   */
+  readonly isOut?: () => boolean
+  /**
    * Lets go of what it holds open. From then on nothing can be taken: that is
    * `limiter_unavailable`.
    */

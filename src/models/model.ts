@@ -124,6 +124,11 @@ export interface ServedModel {
     options?: PredictOptions,
   ) => string | Uint8Array | Promise<string | Uint8Array>
   readonly load: () => ModelLoad
+  /**
+   * Whether it cannot answer: each of its threads or processes has ended, and the next could not
+   * load it. It is tried again all the time. @default never
+   */
+  readonly isOut?: () => boolean
 }
 
 /** How one call is answered, and when it is cancelled. */

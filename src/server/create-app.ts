@@ -48,6 +48,8 @@ export interface AppDeps {
   readonly log?: Log
   /** Aborts when the server is on its way down. @default never */
   readonly closing?: AbortSignal
+  /** Whether all is still served, and the server closes soon. @default it does not */
+  readonly isDraining?: () => boolean
   /** What cannot be served just now though all else can. @default nothing */
   readonly degraded?: () => readonly string[]
   /** Whether the disk has stopped answering. @default it has not */
@@ -101,8 +103,9 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
-  const { degraded = () => [], isStalled = () => false } = deps
-  addHealthRoutes(app, { ward, isClosing: () => closing.aborted, degraded, isStalled })
+  const { degraded = () => [], isStalled = () => false, isDraining = () => false } = deps
+  const isClosing = (): boolean => closing.aborted || isDraining()
+  addHealthRoutes(app, { ward, jobs, models, isClosing, degraded, isStalled })
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.guard)
   return app

@@ -1,10 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
+import type { JobService } from '../jobs/job-service.ts'
+import type { ServedModel } from '../models/model.ts'
 import type { Ward } from '../ward/ward.ts'
 
 export interface HealthRouteOptions {
-  readonly ward: Pick<Ward, 'refresh'>
+  readonly ward: Pick<Ward, 'ready'>
+  readonly jobs: Pick<JobService, 'counts'>
+  readonly models: ReadonlyMap<string, Pick<ServedModel, 'isOut'>>
   readonly isClosing: () => boolean
   /** What cannot be served just now though all else can. */
   readonly degraded: () => readonly string[]
@@ -12,8 +16,8 @@ export interface HealthRouteOptions {
   readonly isStalled: () => boolean
 }
 
-/** Longest wait of `/ready` for the store, in milliseconds. */
-const pollMsMax = 1_000
+/** Longest wait of `/ready` for a store, in milliseconds. */
+const measureMsMax = 1_000
 
 const status = z.object({ status: z.literal('ok') })
 const readiness = status.extend({
@@ -21,25 +25,26 @@ const readiness = status.extend({
     .array(z.string())
     .optional()
     .describe(
-      'What cannot be served just now: `jobs` while the disk fills, `keys` of which a row was damaged. Absent: nothing.',
+      'What cannot be served just now though all else can: `jobs`, `limits`, `keys`, `model:NAME`. Absent: nothing.',
     ),
 })
 
-/** `/health`: this process answers. `/ready`: it can also decide about keys, and wants requests. */
-export function addHealthRoutes(
-  app: FastifyInstance,
-  { ward, isClosing, degraded, isStalled }: HealthRouteOptions,
-): void {
+/**
+ * `/health`: this process answers. `/ready`: it can also decide about keys, record it and ask a
+ * model, and wants requests.
+ */
+export function addHealthRoutes(app: FastifyInstance, options: HealthRouteOptions): void {
+  const { isClosing, isStalled } = options
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
-  let polling: Promise<void> | undefined
+  let measuring: Promise<readonly string[]> | undefined
 
-  /** One poll for all requests at the same time: these routes are public. */
-  function poll(): Promise<void> {
-    polling ??= withinMs(ward.refresh(), pollMsMax).finally(() => {
-      polling = undefined
+  /** One measurement for all requests at the same time: the route is public. */
+  function measure(): Promise<readonly string[]> {
+    measuring ??= measureNow(options).finally(() => {
+      measuring = undefined
     })
-    return polling
+    return measuring
   }
 
   app.get(
@@ -63,17 +68,35 @@ export function addHealthRoutes(
         operationId: 'ready',
         summary: 'Whether requests may be sent here',
         tags: ['health'],
-        describes: { answers: { 200: { ...answers[200], schema: readiness } }, faults: [503] },
+        describes: { answers: { 200: { ...answers[200], schema: readiness } }, faults: [502, 503] },
       },
     },
     async () => {
       if (isClosing()) throw new Fault('store_unavailable', 'the server is closing')
       if (isStalled()) throw new Fault('ledger_unavailable', 'the disk does not answer')
-      await poll()
-      const missing = degraded()
-      return missing.length === 0 ? { status: 'ok' } : { status: 'ok', degraded: missing }
+      const degraded = await measure()
+      return degraded.length === 0 ? { status: 'ok' } : { status: 'ok', degraded }
     },
   )
+}
+
+/**
+ * What cannot be served just now though all else can.
+ *
+ * @throws Fault that requests would get, by rejecting
+ */
+async function measureNow({ ward, jobs, models, degraded }: HealthRouteOptions): Promise<readonly string[]> {
+  const [hasJobs] = await Promise.all([
+    withinMs(jobs.counts(), measureMsMax).then(
+      () => true,
+      () => false,
+    ),
+    withinMs(ward.ready(), measureMsMax),
+  ])
+  const out = [...models].filter(([, model]) => model.isOut?.() === true).map(([name]) => `model:${name}`)
+  if (out.length === models.size && out.length > 0)
+    throw new Fault('model_failed', 'no model can be loaded again')
+  return [...new Set([...degraded(), ...(hasJobs ? [] : ['jobs']), ...out])]
 }
 
 async function withinMs<T>(work: Promise<T>, ms: number): Promise<T> {

@@ -7,6 +7,7 @@ import { text as readText } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { appOptions, constantModel } from '../../test/support/test-app.ts'
 import { Fault } from '../core/fault.ts'
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import { openWard } from '../ward/open-ward.ts'
 import { type FirstKeysReport, issueFirstKeys } from './first-keys.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
@@ -174,6 +175,26 @@ describe('close', () => {
     await closed
     expect(unused.destroyed || (await readText(unused)) === '').toBe(true)
     await start()
+  })
+
+  test('with a delay, serves everything with /ready 503 until it is over', async () => {
+    const delay = Promise.withResolvers<() => void>()
+    const scheduler: Scheduler = {
+      ...processScheduler,
+      after(ms, run) {
+        if (ms !== 54_321) return processScheduler.after(ms, run)
+        delay.resolve(run)
+        return () => {}
+      },
+    }
+    const { server, reports } = await start({ shutdownDelay: 54_321, scheduler, firstKeys: 'report' })
+    const closed = server.close()
+    const end = await delay.promise
+    expect((await fetch(`${server.address}/ready`)).status).toBe(503)
+    expect((await predict(server, keysOf(reports).demo)).status).toBe(200)
+    end()
+    await closed
+    await expect(fetch(`${server.address}/health`)).rejects.toThrow()
   })
 
   test('does not wait for a connection that was opened ahead of need', async () => {

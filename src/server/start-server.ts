@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { awaitedScheduler } from '../core/scheduler.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
@@ -23,13 +24,13 @@ import type { RunningServer, ServerOptions } from './server-options.ts'
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
   try {
-    const { address, isStalled } = await open(options, opened)
+    const { address, isStalled, drain } = await open(options, opened)
     let closed: Promise<void> | undefined
     return {
       address,
       isStalled,
       close() {
-        closed ??= closeAll(opened)
+        closed ??= drain().then(() => closeAll(opened))
         return closed
       },
     }
@@ -45,7 +46,7 @@ type Close = () => Promise<void> | void
 async function open(
   options: ServerOptions,
   opened: Close[],
-): Promise<Pick<RunningServer, 'address' | 'isStalled'>> {
+): Promise<Pick<RunningServer, 'address' | 'isStalled'> & { readonly drain: () => Promise<void> }> {
   const log = createAppLog(options)
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
@@ -58,8 +59,19 @@ async function open(
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
   const { degraded, isStalled } = storage
+  let isDraining = false
   const app = await createApp(
-    { ward, models, jobs, webhooks, log, closing: closing.signal, degraded, isStalled },
+    {
+      ward,
+      models,
+      jobs,
+      webhooks,
+      log,
+      closing: closing.signal,
+      degraded,
+      isStalled,
+      isDraining: () => isDraining,
+    },
     options,
   )
   const connections = trackConnections(app.server)
@@ -73,7 +85,15 @@ async function open(
   opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
   await reportFirstKeys({ ward, storage }, options, address)
-  return { address, isStalled }
+  return {
+    address,
+    isStalled,
+    async drain() {
+      isDraining = true
+      const { shutdownDelay: delayMs, scheduler = awaitedScheduler } = options
+      if (delayMs > 0) await new Promise<void>((resolve) => scheduler.after(delayMs, resolve))
+    },
+  }
 }
 
 async function closeAll(opened: readonly Close[]): Promise<void> {

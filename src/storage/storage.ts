@@ -34,8 +34,9 @@ export interface Storage {
    */
   readonly startServing: () => Promise<Serving>
   /**
-   * What cannot be served just now though all else can: `jobs` on a disk that fills, `keys` after a
-   * row was found that is not the one that was written.
+   * What cannot be served just now though all else can: `jobs` on a disk that fills, `limits` where
+   * what they have to store cannot be, `keys` after a row was found that is not the one that was
+   * written.
    */
   readonly degraded: () => readonly string[]
   /** For keys that were restored from a backup: see `StorageOptions.isRestored`. */
@@ -47,6 +48,12 @@ export interface Storage {
   }
   /** Whether the disk has stopped answering: nothing can be recorded until it does. */
   readonly isStalled: () => boolean
+  /**
+   * Stores something, to see whether it can.
+   *
+   * @throws Fault `ledger_unavailable`, by rejecting
+   */
+  readonly ensureWritable: () => Promise<void>
   /**
    * Closes every store above. A store whose disk does not answer is given up after seconds.
    * The second call does nothing.

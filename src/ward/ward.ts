@@ -59,6 +59,11 @@ export interface Ward<Required extends boolean = boolean> {
   readonly clock: Clock
   /** Polls the store for changes now. Rejects with `store_unavailable`. */
   readonly refresh: () => Promise<void>
+  /**
+   * Whether requests can be decided and recorded now, measured when asked: for a health check.
+   * Rejects with the fault that they would get, `store_unavailable` or `ledger_unavailable`.
+   */
+  readonly ready: () => Promise<void>
   /** Keys held in memory. */
   readonly cachedKeys: () => number
   /**
@@ -83,6 +88,8 @@ export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
 export type WardStorage = Pick<Storage, 'keys' | 'ledger' | 'jobs' | 'limiter' | 'close'> & {
   /** The stored keys were made with these peppers: the storage has checked it. */
   readonly secrets: Pick<Storage['secrets'], 'peppers'>
+  /** @default it can always be written */
+  readonly ensureWritable?: Storage['ensureWritable']
 }
 
 /** How a ward works. Settings of a deployment have the names that configuration gives them. */
@@ -192,6 +199,9 @@ export async function createWard<Required extends boolean>(
     format,
     clock,
     refresh: sync.refresh,
+    async ready() {
+      await Promise.all([sync.refresh(), changes.ensureWritable(), storage.ensureWritable?.()])
+    },
     cachedKeys: cache.size,
     close() {
       sync.stop()

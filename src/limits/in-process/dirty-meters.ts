@@ -5,6 +5,8 @@ import type { PersistentMeter } from './persistent-meter.ts'
 /** Meters that changed since they were last written in full. */
 export interface DirtyMeters {
   readonly add: (meter: PersistentMeter) => void
+  /** Whether the last writing failed. */
+  readonly isFailing: () => boolean
   /**
    * Writes those that changed in the last second, in pieces that let requests in between. Never
    * rejects.
@@ -46,8 +48,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
   /** Marks the time where something changed since, or a clock was set. */
   function mark(now: Moment): void {
     const drift = now.wall - now.steady
-    const isSet = markedDrift === undefined || Math.abs(drift - markedDrift) > driftMsMax
-    if (dirty.length === 0 && !isSet) return
+    if (dirty.length === 0 && !isClockSet(markedDrift, drift)) return
     store.mark(now)
     markedDrift = drift
   }
@@ -97,6 +98,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
 
   return {
     add,
+    isFailing: () => isFailing,
     flush() {
       flushing ??= flush().finally(() => {
         flushing = undefined
@@ -123,4 +125,8 @@ function rowsOf(
     const stored = storedOf(meter)
     return stored === undefined ? [] : [{ meter, stored }]
   })
+}
+
+function isClockSet(before: number | undefined, drift: number): boolean {
+  return before === undefined || Math.abs(drift - before) > driftMsMax
 }

@@ -76,6 +76,7 @@ export function createInProcessLimiter(options: InProcessLimiterOptions = {}): I
   }
 
   return {
+    isOut: () => writer?.isFailing() === true,
     take(uses) {
       try {
         const now = readClocks()

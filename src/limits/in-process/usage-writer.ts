@@ -34,6 +34,8 @@ export interface UsageWriter {
    * @throws Fault `limiter_unavailable`, and nothing has changed
    */
   readonly reset: (meters: readonly PersistentMeter[], now: Moment) => void
+  /** Whether the last of them failed; each second it is tried again. */
+  readonly isFailing: () => boolean
   /** Writes what changed in the last second. Never rejects. */
   readonly flush: () => Promise<void>
   /** Writes all exactly and closes the store. */
@@ -82,6 +84,7 @@ export function createUsageWriter(options: DirtyMetersOptions): UsageWriter {
       if (rows.length > 0) store.write(rows)
       for (const [index, meter] of meters.entries()) meter.reset(now, rows[index] as StoredUsage)
     },
+    isFailing: dirty.isFailing,
     flush: dirty.flush,
     async close() {
       await dirty.finish()

@@ -51,6 +51,7 @@ export class ModelLane implements BatchLane {
   #batch = 0
   /** Failures since the last answer: of a load, or of a host without a batch. */
   #failures = 0
+  #isOut = false
 
   constructor(kind: HostKind, options: ModelLaneOptions) {
     this.kind = kind
@@ -68,6 +69,11 @@ export class ModelLane implements BatchLane {
     this.#ready = this.#start(isProbe)
     await this.#ready
     return this.#declaration as ModelDeclaration
+  }
+
+  /** Whether its host has ended, and the next could not load the model. */
+  isOut(): boolean {
+    return this.#isOut
   }
 
   /** Whether the module wanted native code, and got none. */
@@ -214,9 +220,12 @@ export class ModelLane implements BatchLane {
       this.#closing.signal.throwIfAborted()
       this.#failures += 1
       try {
-        return await this.#start(false)
+        const host = await this.#start(false)
+        this.#isOut = false
+        return host
       } catch (error) {
         if (this.#closing.signal.aborted) throw error
+        this.#isOut = true
         this.#report(error)
       }
     }

@@ -69,6 +69,7 @@ export function serveThreaded(
       ),
       concurrency: lanes.length * batchMax,
       load: () => queue.load(),
+      isOut: () => lanes.every((lane) => lane.isOut()),
     },
     async close() {
       queue.close()

@@ -67,7 +67,12 @@ export async function openFolder(path: string, options: StorageOptions): Promise
         },
       },
       inspect: inspectFolder(folder.path),
-      degraded: () => [...(keys.hasDamage() ? ['keys'] : []), ...(disk?.isLow() ? ['jobs'] : [])],
+      degraded: () => [
+        ...(keys.hasDamage() ? ['keys'] : []),
+        ...(limiter.isOut?.() ? ['limits'] : []),
+        ...(disk?.isLow() ? ['jobs'] : []),
+      ],
+      ensureWritable: async () => asked?.ensureStores(),
       restored: { recordedChange, accept: () => keys.raiseChanges(recordedChange) },
       isStalled: () => ledger?.isStalled?.() === true || asked?.isStalled() === true,
       startServing: async () => {

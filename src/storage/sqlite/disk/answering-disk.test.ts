@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -46,6 +46,29 @@ test('one that does not is given up after 10 s, and from then on at once, until 
   await time.settle()
   expect(disk.isStalled()).toBe(false)
   await disk.ensureAnswers()
+})
+
+test('a disk that stores nothing is told apart from one that answers', async () => {
+  const time = createTestTime()
+  const outcomes = [Promise.reject(new Error('EROFS')), new Promise<void>(() => {})]
+  const store = () => outcomes.shift() ?? Promise.resolve()
+  const disk = askDisk({ folder: '/nowhere', scheduler: time.scheduler, monotonic: time.clock, store })
+  await expect(disk.ensureStores()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  const late = expect(disk.ensureStores()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  await time.pass(1_000)
+  await late
+})
+
+test('a folder that is gone is seen, and seen again when it is back', async () => {
+  const parent = mkdtempSync(join(tmpdir(), 'modelward-disk-'))
+  onTestFinished(() => rmSync(parent, { recursive: true }))
+  const folder = join(parent, 'data')
+  const { scheduler, clock: monotonic } = createTestTime()
+  const disk = askDisk({ folder, scheduler, monotonic })
+  await expect(disk.ensureStores()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  mkdirSync(folder)
+  await disk.ensureStores()
+  await disk.close()
 })
 
 test('changes of keys one after the other ask it once', async () => {

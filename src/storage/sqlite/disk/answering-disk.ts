@@ -15,6 +15,12 @@ export interface AnsweringDisk {
    *   until it does; by rejecting
    */
   readonly ensureAnswers: () => Promise<void>
+  /**
+   * Stores something, and tells what came of it; or had done so a moment ago.
+   *
+   * @throws Fault `ledger_unavailable`, by rejecting, where it fails or takes more than a second
+   */
+  readonly ensureStores: () => Promise<void>
   /** Tells that the disk has stored something else just now. */
   readonly noteAnswer: () => void
   /** Whether it was asked and has not answered in time, nor since. */
@@ -32,6 +38,7 @@ export interface AnsweringDiskOptions {
 }
 
 const deadlineMs = 10_000
+const ensureStoresMs = 1_000
 /** An answer holds for so long: what comes together asks once. */
 const freshMs = 250
 
@@ -46,6 +53,8 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
   const { store = probe.store } = options
   let answeredAt = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
+  let storing: Promise<void> | undefined
+  let storedAt = Number.NEGATIVE_INFINITY
   let isStalled = false
 
   /** An error is an answer, too: what is written next meets it, and says it better. */
@@ -68,12 +77,29 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
         },
       })
     },
+    async ensureStores() {
+      if (isStalled) throw new Fault('ledger_unavailable', 'the disk does not answer')
+      if (monotonic() - storedAt < freshMs) return
+      storing ??= store()
+        .then(() => {
+          storedAt = monotonic()
+        })
+        .finally(() => {
+          storing = undefined
+        })
+      const stored = storing.catch((cause: unknown) => {
+        throw new Fault('ledger_unavailable', 'the disk stores nothing', { cause })
+      })
+      await withinDeadline(stored, {
+        ...{ name: 'the disk', code: 'ledger_unavailable', deadlineMs: ensureStoresMs, scheduler },
+      })
+    },
     noteAnswer() {
       answeredAt = monotonic()
     },
     isStalled: () => isStalled,
     // A probe that hangs has the file.
-    close: async () => (asking === undefined ? probe.close() : undefined),
+    close: async () => (asking === undefined && storing === undefined ? probe.close() : undefined),
   }
 }
 
@@ -90,7 +116,11 @@ function probeIn(folder: string): {
         constants.O_CREAT | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0),
         0o600,
       )
-      const handle = await file
+      const handle = await file.catch((error: unknown) => {
+        // The next asks again.
+        file = undefined
+        throw error
+      })
       await handle.write('.', 0)
       await handle.datasync()
     },
