@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { packedVariable, packPackage } from '../test/package/pack-package.ts'
 
 interface Count {
   readonly passed: number
@@ -66,7 +67,11 @@ const tools =
         check('tsc', '-p', 'examples/next-handler'),
         check('knip', '--no-progress'),
       ]
+// Three files of tests install it. Where it cannot be packed, each of them says why.
+const packed = args.length > 0 ? undefined : await packPackage().catch(() => undefined)
+if (packed !== undefined) process.env[packedVariable] = JSON.stringify(packed)
 const counts = [...tools, countTests()]
+await packed?.remove()
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)

@@ -67,6 +67,12 @@ export interface IdempotencyStore {
    * if the request does not hold it, as when its answer is stored.
    */
   readonly release: (reservation: Pick<ReservationRecord, 'id' | 'holder'>) => Promise<void>
+  /**
+   * Frees what a process left reserved that was killed, for the one that takes its place.
+   *
+   * @param reserver of which there is one at a time: see `RunOnceOptions.reserver`
+   */
+  readonly releaseLeft: (reserver: string) => Promise<void>
 }
 
 export type ReserveOutcome =

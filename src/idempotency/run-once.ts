@@ -49,6 +49,12 @@ export interface RunOnceOptions {
   readonly bounds: StoredBytesBounds
   readonly clock: Clock
   readonly telemetry: Telemetry
+  /**
+   * Letters: names this process in its reservations, so that the next of that name can free those
+   * that it leaves when it is killed.
+   * @default they end by themselves, after `reserveMs`
+   */
+  readonly reserver?: string | undefined
 }
 
 /** Headers of the answer itself. Others belong to one request, such as its id and its limits. */
@@ -79,7 +85,7 @@ export function inFlight(): Refusal {
 type Reserved = { readonly reservation: ReservationRecord } | { readonly replayed: PlainAnswer }
 
 async function reserve(
-  { store, seal, bounds, clock }: RunOnceOptions,
+  { store, seal, bounds, clock, reserver }: RunOnceOptions,
   idempotency: Idempotency,
   reserveMs: number,
 ): Promise<Reserved> {
@@ -87,7 +93,8 @@ async function reserve(
   const id = seal.idOf(idempotency)
   const requestDigest = seal.digestOf(idempotency)
   const { owner } = idempotency
-  const reservation = { id, owner, requestDigest, holder: randomUUID(), until: now + reserveMs }
+  const holder = reserver === undefined ? randomUUID() : `${reserver}:${randomUUID()}`
+  const reservation = { id, owner, requestDigest, holder, until: now + reserveMs }
   const reserved = await store.reserve(reservation, now, bounds)
   if (reserved.outcome === 'reserved') return { reservation }
   if (reserved.outcome === 'answered')

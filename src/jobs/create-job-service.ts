@@ -79,6 +79,8 @@ export interface JobServiceOptions {
   readonly scheduler?: Scheduler
   /** From 0 on and below 1. @default Math.random */
   readonly random?: () => number
+  /** Names this process: see `RunOnceOptions.reserver`. @default it has no name */
+  readonly reserver?: string | undefined
   /** Called with background faults, which reach no caller. @default no listener */
   readonly telemetry?: Telemetry | undefined
 }
@@ -171,7 +173,7 @@ function createDeps(options: JobServiceOptions): Deps {
     accepting,
     attemptsMax: options.attemptsMax ?? 3,
     changes: createJobChanges(scheduler),
-    runOnce: createRunOnce({ store, seal, bounds, clock, telemetry }),
+    runOnce: createRunOnce({ store, seal, bounds, clock, telemetry, reserver: options.reserver }),
     worker: concurrency === 0 ? undefined : new JobWorker(workerOptions),
   }
 }

@@ -39,7 +39,7 @@ test('resets what a key has used, and records that the command line did', async 
     expect.objectContaining({
       event: 'key.limits_reset',
       keyId: ward.ids.alice,
-      detail: { by: 'cli', limits: ['3/min'] },
+      detail: expect.objectContaining({ by: 'cli', limits: ['3/min'] }),
     }),
   )
   await close()
@@ -59,5 +59,17 @@ test('a path that is too long for a socket is no reason not to serve', async () 
   const folder = join(createTemporaryFolder(), 'x'.repeat(120))
   const close = await openControlSocket(folder, await createTestWard(), log)
   expect(await askServer(folder, '/limits/NobodysKey00')).toBeUndefined()
+  await close()
+})
+
+test('a folder that takes no socket is no reason not to serve', async () => {
+  const lines: string[] = []
+  const told = createLog({
+    level: 'info',
+    keyHeader: 'X-API-Key',
+    stream: { write: (line: string) => void lines.push(line) },
+  })
+  const close = await openControlSocket('/proc', await createTestWard(), told)
+  expect(lines.join('')).toContain('no control socket: ')
   await close()
 })

@@ -34,12 +34,19 @@ export async function openControlSocket(
     log.info('no control socket: this system has none, or the data folder’s path is too long for one')
     return async () => {}
   }
-  // Left by a server that was killed: this process holds the folder's lock.
-  rmSync(path, { force: true })
   const server = createServer(answerFrom(ward))
-  server.listen(path)
-  await once(server, 'listening')
-  chmodSync(path, 0o600)
+  try {
+    // Left by a server that was killed: this process holds the folder's lock.
+    rmSync(path, { force: true })
+    server.listen(path)
+    await once(server, 'listening')
+    chmodSync(path, 0o600)
+  } catch (error) {
+    // A file system without sockets or modes: a volume of Docker Desktop, SMB, exFAT.
+    server.close()
+    log.info(`no control socket: ${String(error)}`)
+    return async () => {}
+  }
   return async () => {
     server.close()
     server.closeAllConnections()

@@ -37,10 +37,11 @@ export interface RunningServer {
   /** `http://127.0.0.1:8000`, with the port it really has. */
   readonly address: string
   /**
-   * Answers `/ready` with 503 and serves all else until the delay is over. Then accepts no more connections and starts no more jobs. Requests and
-   * jobs under way may finish within the grace; then requests are cut off and jobs handed back.
-   * Closes the storage and the models. Resolves when all is closed, or a disk that does not answer
-   * was given up; a second call waits for the same.
+   * Answers `/ready` with 503 and serves all else until the delay is over. Then accepts no more
+   * connections and starts no more jobs. Requests and jobs under way may finish within the grace;
+   * then requests are cut off and jobs handed back. Closes the storage and the models. Resolves
+   * when all is closed, or a disk that does not answer was given up; a second call waits for the
+   * same.
    */
   readonly close: () => Promise<void>
   /** Whether the disk has stopped answering: this process then cannot end by itself. */

@@ -1,14 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { wide } from '../../test/contract/job-fixtures.ts'
 import { serverDefaults } from '../../test/parity/start-server-target.ts'
 import { createHeldModel } from '../../test/support/held-model.ts'
 import { closeWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { constantModel } from '../../test/support/test-app.ts'
 import { processScheduler, type Scheduler } from '../core/scheduler.ts'
+import { createAnswerSeal } from '../idempotency/answer-seal.ts'
+import { parsePeppers } from '../secrets/peppers.ts'
+import { openSqliteJobStore } from '../storage/sqlite/jobs/job-store.ts'
 import { openWard } from '../ward/open-ward.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { startServer } from './start-server.ts'
@@ -96,6 +100,32 @@ describe('what was accepted outlives the server', () => {
     )
   })
 
+  test('a request that the server before was killed in can be repeated at once under its key', async () => {
+    const first = await start()
+    const { owner } = (await first.ask('GET', '/v1/keys/self')).json
+    await first.server.close()
+    const pepper = await readFile(join(data, 'pepper'), 'utf8')
+    const seal = createAnswerSeal(
+      parsePeppers(pepper.trim(), 'the folder'),
+      Date.now,
+      'idempotent predictions v1',
+    )
+    const store = await openSqliteJobStore({ file: join(data, 'jobs.db') })
+    const until = Date.now() + 3_600_000
+    for (const holder of ['server:before', 'app'])
+      await store.reserve(
+        { id: seal.idOf({ owner, key: holder, request: null }), owner, requestDigest: 'x', holder, until },
+        Date.now(),
+        wide,
+      )
+    await store.close()
+    const { ask } = await start()
+    const repeat = (idempotencyKey: string) =>
+      ask('POST', '/predict', { text: 'a' }, { 'idempotency-key': idempotencyKey })
+    expect((await repeat('server:before')).status).toBe(200)
+    expect((await repeat('app')).json.code).toBe('idempotency_mismatch')
+  })
+
   test('on closing, a job that ends within the grace ends; one that does not is handed back, uncounted', async () => {
     const held = createHeldModel()
     const grace = heldTimer(54_321)
@@ -159,7 +189,7 @@ describe('a model in a thread', () => {
     const begun = heard('begun 50000')
     const going = fetch(`${server.address}/predict`, {
       method: 'POST',
-      headers: { 'x-api-key': own, 'content-type': 'application/json', ...once },
+      headers: { 'x-api-key': own, 'content-type': 'application/json' },
       body: '{"text":"50000"}',
       signal: controller.signal,
     })
@@ -168,11 +198,8 @@ describe('a model in a thread', () => {
     controller.abort()
     await expect(going).rejects.toThrow()
     await calledOff
-    // The one thread is free, and so is the name of the request, once the thread has answered.
-    const again = () => ask('POST', '/predict', { text: '0' }, once)
-    let answer = await again()
-    while (answer.json.code === 'idempotency_in_flight') answer = await again()
-    expect(answer.json).toMatchObject({ output: 0 })
+    // The one thread is free.
+    expect((await ask('POST', '/predict', { text: '0' })).json).toMatchObject({ output: 0 })
     expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([])
   })
 

@@ -6,8 +6,8 @@ import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
-import type { WardJobsOptions } from '../ward/jobs-options.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
+import type { JobsOptions } from '../ward/ward-jobs.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
@@ -40,6 +40,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** The one server of a folder, in what it reserves. */
+const reserver = 'server'
+
 type Close = () => Promise<void> | void
 
 /** Opens one after the other; `opened` gets how to close each, in reverse. */
@@ -55,6 +58,7 @@ async function open(
   opened.push(() => ward.close())
   const serving = await storage.startServing()
   opened.push(serving.end)
+  await storage.jobs?.releaseLeft(reserver)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
@@ -136,8 +140,9 @@ function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
   }
 }
 
-function jobOptions(options: ServerOptions, models: ModelRuntime['models']): WardJobsOptions {
+function jobOptions(options: ServerOptions, models: ModelRuntime['models']): JobsOptions {
   return {
+    reserver,
     models: jobModelsOf(models),
     concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,

@@ -30,6 +30,7 @@ export interface EventFields {
   readonly 'ledger.signing_key_new': { readonly public_key: string }
   readonly 'ledger.checkpoint_failed': NoFields
   readonly 'ledger.maintenance_failed': NoFields
+  readonly 'ledger.log_held': { readonly bytes: number }
   readonly 'ledger.clock_jumped': { readonly seconds: number }
   readonly 'disk.low': { readonly free_bytes: number }
   readonly 'disk.full': { readonly free_bytes: number }

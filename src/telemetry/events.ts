@@ -189,6 +189,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'Records are still written. It is tried again every second, and reported again when the cause changes.',
     fields: {},
   },
+  'ledger.log_held': {
+    level: 'warn',
+    sentence:
+      'the write-ahead log of the ledger is more than twice as large as it should be: another program reads the file and does not end',
+    remedy: 'Find it with `lsof ledger.db` and end it; the log shrinks within seconds.',
+    fields: { bytes: 'its size' },
+  },
   'ledger.clock_jumped': {
     level: 'warn',
     sentence:

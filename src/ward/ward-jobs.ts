@@ -17,6 +17,8 @@ import type { WardJobsOptions, WardWebhooksOptions } from './jobs-options.ts'
 export interface JobsOptions extends WardJobsOptions {
   /** Whether this process sends webhooks. @default whether `webhooks` is there */
   readonly isSending?: boolean
+  /** Names this process: see `RunOnceOptions.reserver`. @default it has no name */
+  readonly reserver?: string
 }
 
 export interface WardJobs {

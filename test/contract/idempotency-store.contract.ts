@@ -89,6 +89,22 @@ export function testIdempotencyStore(get: GetStore): void {
     expect(await get().reserve(two, jobBegin, wide)).toEqual(reserved)
   })
 
+  test('what a killed process left reserved is freed for the next of its name alone', async () => {
+    await get().reserve(reservationOf({ holder: 'server:one' }), jobBegin, wide)
+    await get().reserve(reservationOf({ id: 'other', holder: 'servers:one' }), jobBegin, wide)
+    await get().reserve(reservationOf({ id: 'stored', holder: 'server:two' }), jobBegin, wide)
+    await get().storeAnswer(reservedAnswerOf({ id: 'stored', holder: 'server:two' }))
+    await get().releaseLeft('server')
+    expect(await get().reserve(two, jobBegin, wide)).toEqual(reserved)
+    for (const [id, outcome] of [
+      ['other', 'in_flight'],
+      ['stored', 'answered'],
+    ] as const)
+      expect(await get().reserve(reservationOf({ id, holder: 'two' }), jobBegin, wide)).toMatchObject({
+        outcome,
+      })
+  })
+
   test('releasing what is not held changes nothing: another’s key, a stored answer, no reservation', async () => {
     await get().reserve(reservationOf(), jobBegin, wide)
     await get().release({ id: 'key', holder: 'two' })

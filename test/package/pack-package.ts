@@ -17,11 +17,17 @@ const execute = promisify(execFile)
 /** What a fresh clone does not have either. */
 const left = new Set(['.git', 'node_modules', 'dist', 'coverage', 'modelward-data'])
 
+/** Where `npm test` leaves the package that it has packed once for all files of tests. */
+export const packedVariable = 'PACKED_MODELWARD'
+
 /**
  * Builds and packs a copy of the working tree by `npm pack`, whose `prepack` would replace a `dist`
  * that others are reading.
  */
 export async function packPackage(): Promise<Packed> {
+  const shared = process.env[packedVariable]
+  if (shared !== undefined)
+    return { ...(JSON.parse(shared) as Pick<Packed, 'tarball' | 'paths'>), remove: async () => {} }
   const folder = await mkdtemp(join(tmpdir(), 'modelward-packed-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {

@@ -104,12 +104,13 @@ describe('large answers', () => {
     expect(shown.headers['content-type']).toBe('application/json; charset=utf-8')
     expect(shown.json()).toMatchObject({ id, status: 'succeeded', error: null, attempts: 1 })
     expect(shown.json().result).toEqual({ ...answer, model: 'large', model_version: 'large-1' })
-    expect(Object.keys(shown.json()).slice(0, 6)).toEqual([
+    expect(Object.keys(shown.json()).slice(0, 7)).toEqual([
       'id',
       'status',
       'model',
       'kind',
       'progress',
+      'errors',
       'result',
     ])
   })

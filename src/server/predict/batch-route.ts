@@ -1,13 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Maybe } from '../../core/after.ts'
 import { concatJson, textOfJson, type WrittenJson } from '../../core/written-json.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { ServedModel } from '../../models/model.ts'
-import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
+import { sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
 import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
+import { readPredictionKey } from './prediction-key.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
@@ -48,16 +50,22 @@ async function predictBatch(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const idempotency = readIdempotency(request, `batch prediction of ${model.name}`, inputs)
+  const idempotency = readPredictionKey(request, { model, kind: 'batch', inputs })
   const headers = { 'content-type': jsonMediaType }
-  const predict = async (): Promise<WrittenJson> => {
+  const predict = async (ask: () => Maybe<WrittenJson>): Promise<WrittenJson> => {
     await takeCharacters(usageOf(ward, request), inputs)
-    return concatJson(['{"results":[', await askModel(model, inputs, reply.raw), ']}'])
+    return concatJson(['{"results":[', await ask(), ']}'])
   }
-  if (idempotency === undefined) return reply.headers(headers).send(await predict())
+  if (idempotency === undefined)
+    return reply.headers(headers).send(await predict(() => askModel(model, inputs, reply.raw)))
   const answer = await jobs.runOnce(
     idempotency,
-    async () => ({ status: 200, headers, body: textOfJson(await predict()) }),
+    // Where the client hangs up the model goes on: its answer is kept for the retry.
+    async () => ({
+      status: 200,
+      headers,
+      body: textOfJson(await predict(() => model.predictJson(inputs))),
+    }),
     { reserveMs: reserveMsOf(model) },
   )
   return sendStored(reply, answer)

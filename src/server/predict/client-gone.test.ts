@@ -43,6 +43,38 @@ test('a stream of events whose client had gone before it began leaves its place 
   expect((await opened.ask('GET', `/jobs/${id}/events`)).statusCode).toBe(200)
 })
 
+test.each([
+  ['/predict', '{"text":"abc"}', { output: 3 }],
+  ['/predict/batch', '{"texts":["abc"]}', { results: [{ output: 3 }] }],
+] as const)(
+  'work of %s under an Idempotency-Key goes on without its client, and is kept',
+  async (url, body, kept) => {
+    const held = createHeldModel()
+    const { app, keys, ask } = await open({ model: held.model })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const headers = {
+      'x-api-key': keys.right,
+      'idempotency-key': 'order-1',
+      'content-type': 'application/json',
+    }
+    const sent = request({ port, method: 'POST', path: url, headers })
+    sent.on('error', () => {})
+    const closed = Promise.withResolvers<void>()
+    app.server.once('request', (_request, response) => response.once('close', closed.resolve))
+    sent.end(body)
+    const call = await held.call(0)
+    sent.destroy()
+    await closed.promise
+    expect(call.signal.aborted).toBe(false)
+    call.answer()
+    const repeat = () =>
+      ask('POST', url, { body: JSON.parse(body), headers: { 'idempotency-key': 'order-1' } })
+    await expect.poll(async () => (await repeat()).json()).toMatchObject(kept)
+    expect(held.calls).toHaveLength(1)
+  },
+)
+
 test('a job whose client had gone before it was submitted is not made', async () => {
   const opened = await open({ model: createHeldModel().model })
   await askAndLeave(opened, 'POST', '/predict', '{"text":"a"}')

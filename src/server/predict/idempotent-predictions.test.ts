@@ -93,7 +93,7 @@ describe('an Idempotency-Key', () => {
     expect((await shorter).statusCode).toBe(200)
   })
 
-  test('of a prediction is not one of a job, of a batch or of another model', async () => {
+  test('of a prediction is not one of a batch or of another model', async () => {
     const { ask, createKey } = await open({
       parts: {
         models: ['a', 'b'].map((name) => ({
@@ -107,7 +107,6 @@ describe('an Idempotency-Key', () => {
     const key = await createKey({ scopes: ['predict', 'webhooks'] })
     await ask('POST', '/predict', { key, body: { text: 'x' }, headers: once })
     for (const [url, body, headers] of [
-      ['/predict', { text: 'x' }, { ...once, ...later }],
       ['/predict/batch', { texts: ['x'] }, once],
       ['/models/b/predict', { text: 'x' }, once],
       ['/webhooks/secret', undefined, once],
@@ -116,6 +115,28 @@ describe('an Idempotency-Key', () => {
     const same = await ask('POST', '/models/a/predict?text=x', { key, headers: once })
     expect(same.headers['idempotency-replayed']).toBe('true')
   })
+
+  test.each([
+    ['/predict', { text: 'a' }],
+    ['/predict/batch', { texts: ['a', 'b'] }],
+  ] as const)(
+    'of %s repeats the first answer, however the retry prefers to be answered',
+    async (url, body) => {
+      for (const [first, second, status] of [
+        [{}, later, 200],
+        [later, {}, 202],
+      ] as const) {
+        const { counter, model } = createCounter()
+        const { ask } = await open({ model })
+        const answer = await ask('POST', url, { body, headers: { ...once, ...first } })
+        if (status === 202) await ask('GET', `${answer.headers.location}?wait=30`)
+        const again = await ask('POST', url, { body, headers: { ...once, ...second } })
+        expect([again.statusCode, again.body]).toEqual([status, answer.body])
+        expect(again.headers['idempotency-replayed']).toBe('true')
+        expect(counter.calls).toBe(1)
+      }
+    },
+  )
 
   test.each(['', '"', '"a', 'a b', 'é', 'a'.repeat(256)])('%j is 422', async (key) => {
     const { ask } = await open()

@@ -5,11 +5,12 @@ import { textOfJson, type WrittenJson } from '../../core/written-json.ts'
 import { usageOf } from '../../fastify/guard.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { ServedModel } from '../../models/model.ts'
-import { readIdempotency, sendStored } from '../api/idempotency-key.ts'
+import { sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
 import { type PredictQuery, readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
+import { readPredictionKey } from './prediction-key.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
 
@@ -50,7 +51,10 @@ function predict(model: ServedModel, input: unknown, reply: FastifyReply): Maybe
   return askModel(model, [input], reply.raw)
 }
 
-/** Answers a repeated request as the first one. */
+/**
+ * Answers a repeated request as the first one. The model goes on where the client hangs up: its
+ * answer is kept for the retry that is to come.
+ */
 async function predictOnce(
   { ward, jobs }: PredictDeps,
   model: ServedModel,
@@ -58,12 +62,12 @@ async function predictOnce(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const idempotency = readIdempotency(request, `single prediction of ${model.name}`, input)
+  const idempotency = readPredictionKey(request, { model, kind: 'single', inputs: [input] })
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
       await takeCharacters(usageOf(ward, request), [input])
-      const body = textOfJson(await predict(model, input, reply))
+      const body = textOfJson(await model.predictJson([input]))
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },
     { reserveMs: reserveMsOf(model) },

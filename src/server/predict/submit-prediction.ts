@@ -1,12 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal } from '../../core/refusal.ts'
 import { usageOf } from '../../fastify/guard.ts'
+import type { Idempotency } from '../../idempotency/answer-seal.ts'
+import type { PlainAnswer } from '../../idempotency/run-once.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
-import { readIdempotency } from '../api/idempotency-key.ts'
+import { sendStored } from '../api/idempotency-key.ts'
 import { sendJob } from '../api/jobs/job-routes.ts'
 import { waitSecondsMax } from '../api/jobs/job-schemas.ts'
 import { clientEnd } from '../http/client-end.ts'
 import { clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
+import { readPredictionKey } from './prediction-key.ts'
 import { readPreferences } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
@@ -23,11 +27,12 @@ export interface LaterPrediction {
  * job.
  */
 export async function submitPrediction(
-  { ward, jobs, webhooks, closing }: PredictDeps,
+  deps: PredictDeps,
   { model, kind, inputs, webhook }: LaterPrediction,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { ward, jobs, webhooks, closing } = deps
   // The guard has already returned what this request took of its limits.
   if (reply.raw.closed) throw clientGone()
   const { owner, keyId } = request.caller
@@ -35,7 +40,7 @@ export async function submitPrediction(
     webhooks.checkTarget(webhook)
     await webhooks.checkSecret(owner)
   }
-  const idempotency = readIdempotency(request, `${kind} job of ${model.name}`, [inputs, webhook ?? null])
+  const idempotency = readPredictionKey(request, { model, kind, inputs, webhook })
   const usage = usageOf(ward, request)
   const submitted = jobs.submit({
     owner,
@@ -49,7 +54,11 @@ export async function submitPrediction(
     prepare: async () => takeCharacters(usageOf(ward, request), inputs),
     idempotency,
   })
-  const { job, isReplayed } = await submitted.catch((thrown: unknown) => uncount(usage, thrown))
+  const outcome = await submitted
+    .catch((thrown: unknown) => uncount(usage, thrown))
+    .catch(createRepeatAtOnce(deps, idempotency))
+  if ('status' in outcome) return sendStored(reply, outcome)
+  const { job, isReplayed } = outcome
   reply.code(202).header('location', `/jobs/${job.id}`)
   if (isReplayed) reply.header('idempotency-replayed', 'true')
   const { isAsync, waitSeconds = 0 } = readPreferences(request.headers['prefer'])
@@ -61,6 +70,18 @@ export async function submitPrediction(
   if (!isAsync || waitSeconds === 0) return reply.send(job)
   const waitMs = Math.min(waitSeconds, waitSecondsMax) * 1_000
   return sendJob(reply, await jobs.get(owner, job.id, { waitMs, signal: clientEnd(reply, closing) }))
+}
+
+/** The answer of a first request that asked the same and was answered at once. */
+function createRepeatAtOnce(
+  { jobs }: PredictDeps,
+  idempotency: Idempotency | undefined,
+): (thrown: unknown) => Promise<PlainAnswer> {
+  return async (thrown) => {
+    if (idempotency === undefined || !(thrown instanceof Refusal) || thrown.code !== 'idempotency_mismatch')
+      throw thrown
+    return jobs.runOnce(idempotency, () => Promise.reject(thrown))
+  }
 }
 
 /** Gives the characters back: a full queue must not cost the client a day's characters. */

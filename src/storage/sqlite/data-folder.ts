@@ -145,7 +145,9 @@ function closeToOthers(folder: string, found: Stats): void {
     )
   try {
     chmodSync(folder, 0o700)
+    refuseWithoutModes(folder)
   } catch (error) {
+    if (error instanceof SetupError) throw error
     // A volume of another user that is shared with our group, as orchestrators mount them, is as
     // closed as its owner wants it. Its files are 0600 all the same.
     if ((found.mode & 0o007) === 0) return
@@ -155,4 +157,13 @@ function closeToOthers(folder: string, found: Stats): void {
       { cause: error },
     )
   }
+}
+
+/** Some mounts take any mode and keep their own. */
+function refuseWithoutModes(folder: string): void {
+  if ((statSync(folder).mode & 0o077) === 0) return
+  throw new SetupError(
+    'config_invalid',
+    `${folder}: other users may enter this folder, and its file system keeps no modes (exFAT, SMB); mount it with umask=077, or name a folder on another disk`,
+  )
 }

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -42,14 +45,7 @@ export function readSecretFile(folder: string, name: string, unreadable: SetupEr
 export function createSecretFile(folder: string, name: string, text: string): string {
   const path = pathOf(folder, name)
   try {
-    withTemporaryFile(folder, name, text, (temporary) => {
-      try {
-        // A link: a rename would replace what another process has just created and may use.
-        linkSync(temporary, path)
-      } catch (error) {
-        if (!isErrno(error, 'EEXIST')) throw error
-      }
-    })
+    withTemporaryFile(folder, name, text, (temporary) => giveName(temporary, path))
     syncFolder(folder)
   } catch (error) {
     throw setupErrorOf(error, path)
@@ -73,6 +69,48 @@ export function replaceSecretFile(folder: string, name: string, text: string): v
     syncFolder(folder)
   } catch (error) {
     throw setupErrorOf(error, path)
+  }
+}
+
+/** Of file systems without hard links: exFAT, SMB, some of those that containers mount. */
+const linkless = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+
+/** Names a file, unless there is one of that name. */
+function giveName(temporary: string, path: string): void {
+  try {
+    // A link: a rename would replace what another process has just created and may use.
+    linkSync(temporary, path)
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return
+    if (!linkless.some((code) => isErrno(error, code))) throw error
+    giveNameInTurn(temporary, path)
+  }
+}
+
+const turnMs = 20
+const turnsMax = 250
+
+/** The same by a rename. Of several processes the one that makes a folder has its turn. */
+function giveNameInTurn(temporary: string, path: string): void {
+  const turn = `${path}.turn`
+  for (let tries = 0; !existsSync(path); tries += 1) {
+    if (tries === turnsMax)
+      throw new SetupError(
+        'data_unwritable',
+        `${turn}: a process that was creating ${path} has ended; delete this folder, and start again`,
+      )
+    try {
+      mkdirSync(turn)
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, turnMs)
+      continue
+    }
+    try {
+      if (!existsSync(path)) renameSync(temporary, path)
+    } finally {
+      rmdirSync(turn)
+    }
   }
 }
 

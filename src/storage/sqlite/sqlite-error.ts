@@ -100,6 +100,10 @@ function fileReasonOf(error: Error, file: string): Reason | undefined {
     case 'EROFS':
     case 'ENOSPC':
     case 'EDQUOT':
+    case 'EIO':
+    case 'ENOTSUP':
+    case 'EOPNOTSUPP':
+    case 'ENOSYS':
     case 'ENOTDIR':
       return { code: 'data_unwritable', says: 'the file cannot be written' }
     default:

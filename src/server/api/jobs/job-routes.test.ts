@@ -109,7 +109,7 @@ describe('whose a job is', () => {
     const withoutId = (answer: Response) => ({ ...answer.json(), request_id: '' })
     for (const [method, path] of [
       ['GET', ''],
-      ['GET', '?wait=60'],
+      ['GET', '?wait=55'],
       ['DELETE', ''],
       ['GET', '/events'],
     ] as const) {
@@ -209,7 +209,7 @@ describe('looking after jobs', () => {
     expect((await ask('GET', `/jobs${query}`)).json()).toMatchObject({ status: 422, code: 'input_invalid' })
   })
 
-  test.each(['-1', '61', '1.5', 'x', ''])('waiting for %s s is refused, or no waiting', async (wait) => {
+  test.each(['-1', '56', '1.5', 'x', ''])('waiting for %s s is refused, or no waiting', async (wait) => {
     const { ask, submit } = await open()
     const { id } = await submit()
     expect((await ask('GET', `/jobs/${id}?wait=${wait}`)).statusCode).toBe(wait === '' ? 200 : 422)
@@ -232,12 +232,12 @@ describe('looking after jobs', () => {
     const closing = new AbortController()
     const { ask, submit } = await open({ model: held.model, closing: closing.signal })
     const first = await submit()
-    const waiting = ask('GET', `/jobs/${first.id}?wait=60`)
+    const waiting = ask('GET', `/jobs/${first.id}?wait=55`)
     ;(await held.call(0)).answer()
     expect((await waiting).json()).toMatchObject({ status: 'succeeded', result: { output: 11 } })
     const second = await submit()
     await held.call(1)
-    const closed = ask('GET', `/jobs/${second.id}?wait=60`)
+    const closed = ask('GET', `/jobs/${second.id}?wait=55`)
     closing.abort()
     expect((await closed).json().status).toBe('running')
     expect((await ask('GET', `/jobs/${second.id}/events`)).statusCode).toBe(200)

@@ -29,6 +29,7 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
       WHERE id = ? AND holder = ? AND sealed IS NULL`,
   )
   const release = database.prepare('DELETE FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL')
+  const releaseLeft = database.prepare("DELETE FROM answers WHERE sealed IS NULL AND holder LIKE ? || ':%'")
   const findReserved = database.prepare(
     'SELECT 1 FROM answers WHERE id = ? AND holder = ? AND sealed IS NULL',
   )
@@ -57,6 +58,9 @@ export function createJobAnswers(database: SqliteDatabase): JobAnswers {
     },
     release({ id, holder }) {
       release.run(id, holder)
+    },
+    releaseLeft(reserver) {
+      releaseLeft.run(reserver)
     },
   }
 }

@@ -27,6 +27,7 @@ const sides: { readonly [Name in CallName]: Name extends ReadName ? 'read' : 'wr
   reserve: 'write',
   storeAnswer: 'write',
   release: 'write',
+  releaseLeft: 'write',
   claimDeliveries: 'write',
   settleDelivery: 'write',
   addWebhookSecret: 'write',

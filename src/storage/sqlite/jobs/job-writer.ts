@@ -60,7 +60,7 @@ export function createJobWriter({ file }: JobThreadData): Omit<JobThreadCalls, '
 /** All writes, on an open database and within the caller's transaction. */
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
-  const { reserve, storeAnswer, release, ...answers } = createJobAnswers(database)
+  const { reserve, storeAnswer, release, releaseLeft, ...answers } = createJobAnswers(database)
   const { claimDeliveries, settleDelivery } = parts.outbox
   return {
     ...createAttemptChanges(database, parts),
@@ -71,6 +71,7 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
     reserve,
     storeAnswer,
     release,
+    releaseLeft,
     claimDeliveries,
     settleDelivery,
     addWebhookSecret: createSecretWriter(database),

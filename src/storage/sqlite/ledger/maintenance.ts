@@ -38,14 +38,15 @@ export function createMaintenance({
   return {
     maintain({ now }) {
       const database = use()
-      shortenLog(database, file, logBounds)
+      const heldLogBytes = shortenLog(database, file, logBounds)
       // First: retention drops only what it counts. No commit of the ledger waits for it.
       usage.fill(database, performance.now() + turnMs)
       const deadline = performance.now() + turnMs
       while (fillIndex(database) && performance.now() < deadline);
       usage.dropOld(database, now)
       const counted = (): number => usage.counted(database, deadline)
-      return { dropped: dropOldest({ database, now, retention, signingKey, counted, deadline }) }
+      const dropped = dropOldest({ database, now, retention, signingKey, counted, deadline })
+      return { dropped, heldLogBytes }
     },
     heldUsage: (query) => usage.held(query),
     close() {
@@ -57,14 +58,22 @@ export function createMaintenance({
   }
 }
 
-function shortenLog(database: SqliteDatabase, file: string, { framesMax, bytesMax }: LogBounds): void {
-  const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
-  if (size < logBytes) return
+/** @returns the log's bytes where it is beyond twice its bound all the same */
+export function shortenLog(
+  database: SqliteDatabase,
+  file: string,
+  { framesMax, bytesMax }: LogBounds,
+): number | undefined {
+  const sizeNow = (): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  const size = sizeNow()
+  if (size < logBytes) return undefined
   const checkpoint = database.prepare<{ log: number }>('PRAGMA wal_checkpoint(PASSIVE)')
   const frames = checkpoint.get()?.log ?? 0
   // These hold up commits, but little is left to do by now.
   if (size >= bytesMax) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   else if (frames >= framesMax) database.exec('PRAGMA wal_checkpoint(RESTART)')
+  const left = sizeNow()
+  return left > 2 * bytesMax ? left : undefined
 }
 
 /** How large the write-ahead log of a ledger may become. */

@@ -41,9 +41,37 @@ test('what was dropped while no record could be written is recorded with the nex
   expect(names).toEqual(['ledger.maintenance_failed'])
 })
 
-function threadThat(maintain: () => Maintained['dropped']): Pick<LedgerThread, 'ask' | 'close'> {
+test('a log that a reader holds is told once, and again the next time', async () => {
+  const sizes = [undefined, 9, 10, undefined, 11]
+  const { telemetry, events } = collectEvents()
+  vi.useFakeTimers()
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  const maintenance = scheduleMaintenance({
+    thread: threadThat(
+      () => undefined,
+      () => sizes.shift(),
+    ),
+    now: () => 0,
+    monotonic: () => 0,
+    append: async () => {},
+    telemetry,
+  })
+  await vi.advanceTimersByTimeAsync(5 * turnMs)
+  await maintenance.close()
+  expect(events.map(({ name, fields }) => [name, fields])).toEqual([
+    ['ledger.log_held', { bytes: 9 }],
+    ['ledger.log_held', { bytes: 11 }],
+  ])
+})
+
+function threadThat(
+  maintain: () => Maintained['dropped'],
+  heldLogBytes: () => number | undefined = () => undefined,
+): Pick<LedgerThread, 'ask' | 'close'> {
   const handlers: Partial<LedgerThreadCalls> = {
-    maintain: () => ({ dropped: maintain() }),
+    maintain: () => ({ dropped: maintain(), heldLogBytes: heldLogBytes() }),
   }
   return {
     ask: async (name, argument) => handlers[name]?.(argument as never) as never,

@@ -39,6 +39,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): Schedu
   let hasBegun = false
   /** An obstacle is reported once, not every second. */
   let reported: string | undefined
+  let isLogHeld = false
   /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
   let unrecorded: Maintained['dropped']
   const retentionTime = createRetentionClock({
@@ -50,7 +51,10 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): Schedu
 
   async function maintain(): Promise<void> {
     try {
-      const { dropped } = await thread.ask('maintain', { now: retentionTime() })
+      const { dropped, heldLogBytes } = await thread.ask('maintain', { now: retentionTime() })
+      if (heldLogBytes !== undefined && !isLogHeld)
+        telemetry?.event('ledger.log_held', { bytes: heldLogBytes })
+      isLogHeld = heldLogBytes !== undefined
       if (dropped !== undefined)
         unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
       await recordDropped()

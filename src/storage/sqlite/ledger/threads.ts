@@ -65,6 +65,8 @@ export interface Committed {
 export interface Maintained {
   /** Records that were dropped, and the last block among them; undefined if none were. */
   readonly dropped: { readonly records: number; readonly until: number } | undefined
+  /** Bytes of the log where it is beyond twice its bound: a reader holds it. */
+  readonly heldLogBytes?: number | undefined
 }
 
 /** A clock cannot be handed to a thread: milliseconds since the epoch, whole. */
