@@ -36,10 +36,7 @@ export async function submitPrediction(
   // The guard has already returned what this request took of its limits.
   if (reply.raw.closed) throw clientGone()
   const { owner, keyId } = request.caller
-  if (webhook !== undefined) {
-    webhooks.checkTarget(webhook)
-    await webhooks.checkSecret(owner)
-  }
+  if (webhook !== undefined) webhooks.checkTarget(webhook)
   const idempotency = readPredictionKey(request, { model, kind, inputs, webhook })
   const usage = usageOf(ward, request)
   const submitted = jobs.submit({
@@ -51,7 +48,11 @@ export async function submitPrediction(
     inputs,
     webhook: webhook ?? null,
     usage,
-    prepare: async () => takeCharacters(usageOf(ward, request), inputs),
+    // Not for a retry: its job has been accepted.
+    prepare: async () => {
+      if (webhook !== undefined) await webhooks.checkSecret(owner)
+      await takeCharacters(usageOf(ward, request), inputs)
+    },
     idempotency,
   })
   const outcome = await submitted
@@ -69,7 +70,9 @@ export async function submitPrediction(
     )
   if (!isAsync || waitSeconds === 0) return reply.send(job)
   const waitMs = Math.min(waitSeconds, waitSecondsMax) * 1_000
-  return sendJob(reply, await jobs.get(owner, job.id, { waitMs, signal: clientEnd(reply, closing) }))
+  const wait = { waitMs, signal: clientEnd(reply, closing) }
+  // The job is accepted, whatever becomes of the wait.
+  return sendJob(reply, await jobs.get(owner, job.id, wait).catch(() => job))
 }
 
 /** The answer of a first request that asked the same and was answered at once. */
