@@ -8,7 +8,7 @@ export interface CallCost {
   readonly size: number
   /** How long it takes by itself, in milliseconds. */
   readonly aloneMs: number
-  /** How long a batch takes that is full of its like. */
+  /** How long the batch takes that it would be in, with what waits already. */
   readonly batchMs: number
   /** And its share of that. */
   readonly shareMs: number
@@ -16,12 +16,33 @@ export interface CallCost {
 
 export function costOf(
   inputs: readonly unknown[],
-  { batchMax, times, now }: { readonly batchMax: number; readonly times: UsualTimes; readonly now: number },
+  { batchMax, waitingSize, times, now }: CostOptions,
 ): CallCost {
   const size = sizeOf(inputs)
   const count = Math.max(1, Math.floor(batchMax / inputs.length))
-  const batchMs = times.of(size * count, now)
-  return { size, aloneMs: times.of(size, now), batchMs, shareMs: batchMs / count }
+  const aloneMs = times.of(size, now)
+  const together = Math.min(count, 1 + waitingSize / size)
+  return {
+    size,
+    aloneMs,
+    batchMs: batchMsOf(together),
+    shareMs: batchMsOf(count) / count,
+  }
+
+  /**
+   * What was once a slow batch, of a job for one, makes none slower than its calls are one by one.
+   */
+  function batchMsOf(calls: number): number {
+    return Math.min(times.of(size * calls, now), aloneMs * calls)
+  }
+}
+
+interface CostOptions {
+  readonly batchMax: number
+  /** Of all calls that wait before it; see `input-size.ts`. */
+  readonly waitingSize: number
+  readonly times: UsualTimes
+  readonly now: number
 }
 
 /**

@@ -76,7 +76,12 @@ export class BatchQueue {
     const waitMs = this.#waitMs(enteredAt)
     if (this.#waiting.inputCount + inputs.length > waitingMax)
       return Promise.reject(overloaded(`model ${name}: ${waitingMax} inputs wait already`, waitMs))
-    const cost = costOf(inputs, { batchMax, times: this.#times, now: enteredAt })
+    const cost = costOf(inputs, {
+      batchMax,
+      waitingSize: this.#waiting.size,
+      times: this.#times,
+      now: enteredAt,
+    })
     const isFirst = this.#idle.length > 0
     const mayPass = isFirst || options.onQueued !== undefined
     const late = mayPass ? undefined : latenessOf(name, cost, { ...options, waitMs })
@@ -190,9 +195,9 @@ export class BatchQueue {
     const run = lane.start(calls)
     const batch = new RunningBatch(calls, run, { startedAt, size, usualMs })
     this.#running.add(batch)
-    const share = this.#shareOf(calls)
-    if (share < Number.POSITIVE_INFINITY)
-      batch.limit((giveUp) => this.#options.scheduler.after(Math.max(share, 2 * usualMs), giveUp))
+    const limit = this.#limitOf(calls, usualMs)
+    if (limit < Number.POSITIVE_INFINITY)
+      batch.limit((giveUp) => this.#options.scheduler.after(limit, giveUp))
     void run.answers.then(
       (answers) => {
         this.#end(batch, !batch.isAborted)
@@ -220,10 +225,13 @@ export class BatchQueue {
   }
 
   /** How long a batch may take for the sake of others, in milliseconds; infinite if for none. */
-  #shareOf(calls: readonly WaitingCall[]): number {
-    if (calls.length > 1) return this.#timeLeftOf(calls) / 2
+  #limitOf(calls: readonly WaitingCall[], usualMs: number): number {
+    const isShared = calls.length > 1
     // Calls with a deadline of their own went first: the work of a job is not lost for others.
-    return calls[0]?.mayWait ? Number.POSITIVE_INFINITY : this.#timeLeftOf(this.#suspects) / 4
+    if (!isShared && calls[0]?.mayWait) return Number.POSITIVE_INFINITY
+    const left = this.#timeLeftOf(isShared ? calls : this.#suspects)
+    // Never past their deadline, however slow such a batch was once.
+    return Math.min(left, Math.max(left / (isShared ? 2 : 4), 2 * usualMs))
   }
 
   /** Milliseconds that the most urgent of these calls has left; infinite without any. */

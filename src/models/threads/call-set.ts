@@ -5,6 +5,7 @@ export class CallSet {
   readonly #calls = new Set<WaitingCall>()
   #inputCount = 0
   #ms = 0
+  #size = 0
 
   get inputCount(): number {
     return this.#inputCount
@@ -13,6 +14,11 @@ export class CallSet {
   /** How long they are expected to keep a lane, one after the other, in milliseconds. */
   get ms(): number {
     return this.#ms
+  }
+
+  /** See `input-size.ts`. */
+  get size(): number {
+    return this.#size
   }
 
   /** The one that came first. */
@@ -24,12 +30,14 @@ export class CallSet {
     this.#calls.add(call)
     this.#inputCount += call.inputs.length
     this.#ms += call.cost.shareMs
+    this.#size += call.cost.size
   }
 
   /** Whether it was there. */
   delete(call: WaitingCall): boolean {
     if (!this.#calls.delete(call)) return false
     this.#inputCount -= call.inputs.length
+    this.#size -= call.cost.size
     // Sums of fractions drift.
     this.#ms = this.#calls.size === 0 ? 0 : this.#ms - call.cost.shareMs
     return true

@@ -25,7 +25,7 @@ export function gatherBatch(waiting: CallSet, options: GatherOptions): readonly 
   const first = pick(waiting, options, 0)
   let taken = first.calls
   if (first.left !== undefined) {
-    const { batchMs } = costOf(first.left.inputs, { batchMax, times, now })
+    const { batchMs } = costOf(first.left.inputs, { batchMax, waitingSize: waiting.size, times, now })
     const patient = pick(waiting, options, batchMs)
     if (patient.calls.length > taken.length) taken = patient.calls
   }

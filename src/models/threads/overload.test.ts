@@ -73,6 +73,9 @@ function setUp({ threads = 1, batchMax = 1, msOf = (() => usualMs) as Times } = 
       return outcome(code, retryAfterSeconds)
     }
   }
+  /** As a job does: a slice of inputs that may wait. */
+  const askBatch = (inputs: readonly string[]) =>
+    queue.predict({ inputs, writes: 'outputs' }, { deadlineMs: 300_000, onQueued: () => {} })
   /** What a call comes to without any time passing; `waits` where it needs some. */
   async function askNow(input: unknown, leftMs = deadlineMs): Promise<Outcome | 'waits'> {
     const asked = ask(input, leftMs)
@@ -98,7 +101,7 @@ function setUp({ threads = 1, batchMax = 1, msOf = (() => usualMs) as Times } = 
     await time.pass(deadlineMs)
     return Promise.all(asked)
   }
-  return { time, ask, askNow, keepAsking, arrive, started }
+  return { time, ask, askBatch, askNow, keepAsking, arrive, started }
 }
 
 const answeredOf = (outcomes: readonly Outcome[]): number =>
@@ -276,6 +279,22 @@ describe('what a model usually takes', () => {
     await time.pass(deadlineMs)
     await Promise.all(busy)
   })
+
+  test.each([6_400, 290_000])(
+    'after a full batch of a job that took %i ms refuses no calls that there is time for',
+    async (fullMs) => {
+      const msOf: Times = (inputs) => (inputs.length === 32 ? fullMs : inputs.length * usualMs)
+      const { time, ask, askBatch } = setUp({ batchMax: 32, msOf })
+      const job = askBatch(Array.from({ length: 32 }, () => 'a'))
+      await time.pass(fullMs)
+      await job
+      for (let burst = 0; burst < 5; burst += 1) {
+        const calls = Array.from({ length: 4 }, () => ask('a'))
+        await time.pass(deadlineMs)
+        expect(answeredOf(await Promise.all(calls))).toBe(4)
+      }
+    },
+  )
 
   test('refuses no call without a deadline, such as one of a job', async () => {
     const { time, ask, arrive } = setUp()

@@ -46,8 +46,9 @@ export class RunningBatch implements RunningBatchOptions {
    */
   abortIfUnwanted(now: number): void {
     if (!this.calls.every((call) => call.isOver)) return
-    const left = Math.max(0, ...this.calls.map(({ dueAt }) => dueAt - now))
-    this.#abort(left < Number.POSITIVE_INFINITY ? left : 0)
+    // The deadline of a job is long, and none of its owner's places is taken while it runs on.
+    const left = this.calls.map(({ dueAt, mayWait }) => (mayWait ? 0 : dueAt - now))
+    this.#abort(Math.max(0, ...left))
   }
 
   /** Milliseconds until it is expected to end. */

@@ -1,7 +1,8 @@
 /** Batches of a size that count: a few slow ones are outliers, and a few new ones tell. */
 const batchesKept = 16
-/** What was not measured for ten times as long as it took, and for so long, is forgotten. */
+/** What was not measured for ten times as long as it took is forgotten, within these bounds. */
 const forgetMsMin = 10_000
+const forgetMsMax = 60_000
 const forgetTimes = 10
 
 /**
@@ -54,7 +55,8 @@ class MeasuredTimes {
   }
 
   isForgotten(now: number): boolean {
-    return now - this.#learntAt > Math.max(forgetMsMin, forgetTimes * this.usualMs)
+    const afterMs = Math.min(forgetMsMax, Math.max(forgetMsMin, forgetTimes * this.usualMs))
+    return now - this.#learntAt > afterMs
   }
 }
 
