@@ -27,7 +27,7 @@ const failedCode = 1
 const startGraceMs = 2_000
 
 /** How long closing may take beyond the grace of what is under way. */
-const closeGraceMs = 10_000
+const closeGraceMs = 20_000
 
 /**
  * Starts a server, and closes it at the first signal, once the requests under way are answered; the
@@ -35,37 +35,51 @@ const closeGraceMs = 10_000
  * container gets no signal that it does not listen to.
  *
  * What nothing caught, such as a rejection in an inline model, closes the server too, and so does a
- * call of `process.exit`: jobs are handed back, and the process ends with 1.
+ * call of `process.exit`: jobs are handed back, and the process ends with 1, also where the server
+ * was closing already.
  *
  * @returns what to exit with
  */
 export async function runServer(options: RunServerOptions): Promise<number> {
   const exit = process.exit.bind(process)
-  const ended = watchForEnd(options.telemetry, exit)
+  const watch = watchForEnd(options.telemetry, exit)
+  const closeMs = options.graceMs + closeGraceMs
   const starting = options.start()
-  const started = await Promise.race([starting, ended])
+  const started = await Promise.race([starting, watch.ended]).catch((error: unknown) => {
+    watch.stop()
+    // Once the error is told: what an inline model has left running would keep the process.
+    setTimeout(() => exit(), startGraceMs).unref()
+    throw error
+  })
   if (isEnd(started)) {
-    const closed = starting.then((server) => server.close())
-    await Promise.race([closed.catch(() => {}), pause(startGraceMs)])
-    return exit(typeof started === 'object' ? 128 + signals[started.signal] : failedCode)
+    const server = await within(startGraceMs, starting.catch(noop))
+    await within(closeMs, server?.close({ drain: false }).catch(noop))
+    return exit(
+      typeof started === 'object' && !watch.hasFailed() ? 128 + signals[started.signal] : failedCode,
+    )
   }
   await options.onStart(started)
-  const end = await ended
-  const closed = started.close()
-  if (end === 'failed') {
-    await Promise.race([closed.catch(() => {}), pause(options.graceMs + closeGraceMs)])
-    return exit(failedCode)
-  }
-  await closed
+  const end = await watch.ended
+  const closed = started.close().then(() => true)
+  const isClosed = await within(closeMs, end === 'failed' ? closed.catch(noop) : closed)
   // A thread that waits for the disk cannot be ended, and Node waits for its threads: only the
   // signal itself still ends this process.
   if (started.isStalled()) endBySignal(typeof end === 'object' ? end.signal : 'SIGTERM')
-  return exitCodes.ok
+  return isClosed && !watch.hasFailed() ? exitCodes.ok : exit(failedCode)
 }
 
-function watchForEnd(telemetry: Telemetry, exit: (code: number) => never): Promise<End> {
+interface EndWatch {
+  readonly ended: Promise<End>
+  /** Whether anything was not caught, before the end or after it. */
+  readonly hasFailed: () => boolean
+  /** Leaves signals, errors and `process.exit` to Node again. */
+  readonly stop: () => void
+}
+
+function watchForEnd(telemetry: Telemetry, exit: typeof process.exit): EndWatch {
   const { promise, resolve } = Promise.withResolvers<End>()
   let isEnding = false
+  let hasFailed = false
   const end = (how: End): boolean => {
     if (isEnding) return false
     isEnding = true
@@ -73,14 +87,22 @@ function watchForEnd(telemetry: Telemetry, exit: (code: number) => never): Promi
     return true
   }
   const fail = (cause: unknown): void => {
-    if (end('failed')) telemetry.event('server.failed', {}, cause)
+    // One line: a server may serve on for a while, and each request could bring another.
+    if (!hasFailed) telemetry.event('server.failed', {}, cause)
+    hasFailed = true
+    process.exitCode = failedCode
+    end('failed')
   }
-  for (const [signal, number] of Object.entries(signals))
-    process.on(signal, () => {
+  const failUncaught = (thrown: unknown): void => fail(withoutMessage(thrown))
+  const listeners = Object.entries(signals).map(([signal, number]) => {
+    const onSignal = (): void => {
       if (!end({ signal: signal as Signal })) exit(128 + number)
       else if (process.stderr.isTTY) tell('Closing; once more ends it at once.')
-    })
-  process.on('uncaughtException', (thrown) => fail(withoutMessage(thrown)))
+    }
+    process.on(signal, onSignal)
+    return [signal, onSignal] as const
+  })
+  process.on('uncaughtException', failUncaught)
   process.exit = (code) => {
     const cause = new Error(`process.exit(${code ?? ''}) was called, by a model or a package that it uses`)
     fail(cause)
@@ -89,18 +111,33 @@ function watchForEnd(telemetry: Telemetry, exit: (code: number) => never): Promi
   watchRunner(() => {
     if (end('runner gone')) telemetry.event('server.runner_gone', {})
   })
-  return promise
+  return {
+    ended: promise,
+    hasFailed: () => hasFailed,
+    stop() {
+      isEnding = true
+      for (const [signal, onSignal] of listeners) process.off(signal, onSignal)
+      process.off('uncaughtException', failUncaught)
+      process.exit = exit
+    },
+  }
 }
 
 function isEnd(value: RunningServer | End): value is End {
   return typeof value === 'string' || 'signal' in value
 }
 
-/** Keeps the process alive meanwhile: a closing server may wait for nothing else. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
+function noop(): undefined {}
+
+/** Undefined where the work takes longer. Keeps the process alive meanwhile. */
+async function within<Result>(ms: number, work: Promise<Result> | undefined): Promise<Result | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(late.resolve, ms, undefined)
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function endBySignal(signal: NodeJS.Signals): void {

@@ -42,8 +42,10 @@ export interface RunningServer {
    * then requests are cut off and jobs handed back. Closes the storage and the models. Resolves
    * when all is closed, or a disk that does not answer was given up; a second call waits for the
    * same.
+   *
+   * @param options `drain: false` skips the delay, for a server that no balancer knows yet
    */
-  readonly close: () => Promise<void>
+  readonly close: (options?: { readonly drain?: boolean }) => Promise<void>
   /** Whether the disk has stopped answering: this process then cannot end by itself. */
   readonly isStalled: () => boolean
 }

@@ -197,6 +197,16 @@ describe('close', () => {
     await expect(fetch(`${server.address}/health`)).rejects.toThrow()
   })
 
+  test('with a delay, closes without it where no balancer knows it yet', async () => {
+    const scheduler: Scheduler = {
+      ...processScheduler,
+      after: (ms, run) => (ms === 54_321 ? () => {} : processScheduler.after(ms, run)),
+    }
+    const { server } = await start({ shutdownDelay: 54_321, scheduler })
+    await server.close({ drain: false })
+    await expect(fetch(`${server.address}/health`)).rejects.toThrow()
+  })
+
   test('does not wait for a connection that was opened ahead of need', async () => {
     const { server } = await start({ shutdownGrace: 600_000 })
     const unused = await open(server)

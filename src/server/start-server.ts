@@ -29,8 +29,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       address,
       isStalled,
-      close() {
-        closed ??= drain().then(() => closeAll(opened))
+      close({ drain: drains = true } = {}) {
+        closed ??= (drains ? drain() : Promise.resolve()).then(() => closeAll(opened))
         return closed
       },
     }

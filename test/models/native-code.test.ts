@@ -92,6 +92,24 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the process of a model', () => {
   })
 })
 
+const noFiles = fileURLToPath(new URL('./processes/no-files.ts', import.meta.url))
+
+test.skipIf(process.platform === 'win32')(
+  'a process that ends while no file can be opened is replaced once one can',
+  async () => {
+    const child = spawn('sh', ['-c', `ulimit -n 128; exec '${process.execPath}' '${noFiles}'`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const closed = once(child, 'close')
+    let said = ''
+    child.stdout.on('data', (text) => {
+      said += String(text)
+    })
+    expect(await closed).toEqual([0, null])
+    expect(said).toBe('model_failed answered\n')
+  },
+)
+
 function startRuntime(file: string): ChildProcess {
   return spawn(process.execPath, [program, file, String(long)], {
     stdio: ['pipe', 'ignore', 'pipe'],

@@ -1,5 +1,5 @@
 // A model of a thread that does what its inputs say, so that a test can have every fault.
-import { threadId } from 'node:worker_threads'
+import { parentPort, threadId } from 'node:worker_threads'
 import { Refusal } from '../../src/core/refusal.ts'
 import type { Model, ModelCall } from '../../src/models/model.ts'
 
@@ -13,6 +13,7 @@ export interface Order {
     | 'throw'
     | 'refuse'
     | 'exit'
+    | 'stray messages'
     | 'crash'
     | 'crash later'
     | 'loop'
@@ -66,6 +67,11 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       throw new Refusal('input_invalid', 'not this one', {
         errors: [{ loc: ['body', 'say'], msg: 'no', type: 'value_error' }],
       })
+    case 'stray messages':
+      for (const message of ['ready', 1, null, { failed: null }, { id: 1 }, { id: 1, answer: null }])
+        if (process.send === undefined) parentPort?.postMessage(message)
+        else process.send(message)
+      return 'answered'
     case 'exit':
       return process.exit(0)
     case 'crash':

@@ -19,6 +19,8 @@ export interface ModelHost {
    * be running in a thread. Nothing has happened then, and it may be asked again.
    */
   readonly kill: (why: string) => boolean
+  /** Lets this process end though an answer is awaited: of a host that cannot be ended now. */
+  readonly leave: () => void
   /** Whether the module wanted native code before it had said where its model runs. */
   readonly refusedNativeCode: () => boolean
   /** What ended it. Never rejects. */

@@ -142,6 +142,14 @@ describe.each(['threaded', 'process'] as const)('a model that runs: %s', (runs) 
     expect(model.load()).toEqual({ waiting: 0, running: 0 })
   })
 
+  test('one whose packages send messages of their own goes on as before', async () => {
+    const model = await open()
+    expect(await send(model, { do: 'stray messages' })).toBe('answered')
+    const place = await send(model, { do: 'place' })
+    expect(await send(model, { do: 'stray messages' })).toBe('answered')
+    expect(await send(model, { do: 'place' })).toBe(place)
+  })
+
   test('one that dies after its answer is replaced before anyone waits for it', async () => {
     const { promise: lost, resolve: onEvent } = Promise.withResolvers<OperationalEvent>()
     const model = await open({ onEvent })

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Fault } from '../../core/fault.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
@@ -5,8 +6,16 @@ import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
 import { withoutMessage } from '../without-message.ts'
 import type { BatchCall, BatchLane, BatchRun, CallAnswer } from './batch-lane.ts'
-import { batchAfter, HostEnded, type HostKind, type ModelAnswer, type ModelHost } from './host.ts'
+import {
+  batchAfter,
+  HostEnded,
+  type HostKind,
+  type HostOptions,
+  type ModelAnswer,
+  type ModelHost,
+} from './host.ts'
 import { startProcessHost } from './process-host.ts'
+import { ReplacementPauses } from './replacement-pauses.ts'
 import { startThreadHost } from './thread-host.ts'
 
 export interface ModelLaneOptions {
@@ -23,9 +32,6 @@ export interface ModelLaneOptions {
   /** Called if the host was lost, or its replacement could not load the model. For the log. */
   readonly telemetry: Telemetry
 }
-
-/** Pauses before a host that ended by itself, or could not load, is replaced, in milliseconds. */
-const pauseMs = { first: 100, most: 30_000 } as const
 
 /** How long a closing lane waits for native code in a thread to return, in milliseconds. */
 const nativeGraceMs = 5_000
@@ -49,8 +55,8 @@ export class ModelLane implements BatchLane {
   #ready: Promise<ModelHost> = Promise.reject(new Error('it was not prepared'))
   #working: Promise<unknown> = Promise.resolve()
   #batch = 0
-  /** Failures since the last answer: of a load, or of a host without a batch. */
-  #failures = 0
+  readonly #pauses = new ReplacementPauses()
+  #isWorking = false
   #isOut = false
 
   constructor(kind: HostKind, options: ModelLaneOptions) {
@@ -96,10 +102,12 @@ export class ModelLane implements BatchLane {
         if (hasEnded) throw new Error('it was given up before it began')
         host = ready
         if (isAborted) host.abort(number)
+        this.#isWorking = true
         return ready.ask({ ask: 'predict', calls, batch: number })
       })
       .finally(() => {
         hasEnded = true
+        this.#isWorking = false
         clearTimeout(grace)
       })
     this.#working = running.catch(() => {})
@@ -111,7 +119,7 @@ export class ModelLane implements BatchLane {
     }
     const answers = running.then(
       (answer) => {
-        this.#failures = 0
+        this.#pauses.reset()
         return answersOf(answer)
       },
       (cause) => {
@@ -151,14 +159,14 @@ export class ModelLane implements BatchLane {
     // process ends without it.
     if (!host.kill('it was closed')) {
       await within(nativeGraceMs, Promise.all([this.#working, closed]))
-      if (!host.kill('it was closed')) return
+      if (!host.kill('it was closed')) return host.leave()
     }
     await within(graceMs, host.ended)
   }
 
   async #start(isProbe: boolean): Promise<ModelHost> {
     const { heapMib } = this.#options
-    const host = hosts[this.kind]({ heapMib, isProbe })
+    const host = this.#startHost({ heapMib, isProbe })
     this.#host = host
     let isLoaded = false
     // First of those who wait for its end, so that they find the next one.
@@ -173,6 +181,15 @@ export class ModelLane implements BatchLane {
     }
     isLoaded = true
     return host
+  }
+
+  #startHost(options: HostOptions): ModelHost {
+    try {
+      return hosts[this.kind](options)
+    } catch (cause) {
+      if (cause instanceof SetupError) throw cause
+      throw unreadable(this.#options.file, `${this.#place()} did not start: ${String(cause)}`, cause)
+    }
   }
 
   async #load(host: ModelHost): Promise<ModelDeclaration> {
@@ -204,7 +221,8 @@ export class ModelLane implements BatchLane {
 
   #replace(cause: unknown): void {
     if (this.#closing.signal.aborted) return
-    const ready = this.#recover(cause)
+    const pauseMs = this.#isWorking ? this.#pauses.afterBatch() : this.#pauses.afterEnd()
+    const ready = this.#recover(cause, pauseMs)
     ready.catch(noop)
     this.#ready = ready
   }
@@ -213,12 +231,10 @@ export class ModelLane implements BatchLane {
    * Until a new host has loaded the model: what made the last one fail, such as a disk, may be over
    * in a while.
    */
-  async #recover(cause: unknown): Promise<ModelHost> {
+  async #recover(cause: unknown, firstPauseMs: number): Promise<ModelHost> {
     this.#report(cause)
-    for (;;) {
-      await this.#pause()
-      this.#closing.signal.throwIfAborted()
-      this.#failures += 1
+    for (let pauseMs = firstPauseMs; ; pauseMs = this.#pauses.afterLoad()) {
+      await this.#pause(pauseMs)
       try {
         const host = await this.#start(false)
         this.#isOut = false
@@ -231,17 +247,11 @@ export class ModelLane implements BatchLane {
     }
   }
 
-  /** None after an answer: an input that ends a host costs the others no time. */
-  async #pause(): Promise<void> {
-    if (this.#failures === 0) return
-    const ms = Math.min(pauseMs.first * 2 ** (this.#failures - 1), pauseMs.most)
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms).unref()
-      this.#closing.signal.addEventListener('abort', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+  /** @throws what aborts it, once the lane is closing */
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#closing
+    if (ms > 0) await pause(ms, undefined, { signal, ref: false })
+    signal.throwIfAborted()
   }
 
   #place(): string {

@@ -33,7 +33,10 @@ export class PendingAnswers {
     return answer.promise
   }
 
-  settle({ id, answer }: HostReply): void {
+  /** Ignores what is no reply: a model, or a package that it uses, may send messages of its own. */
+  settle(message: unknown): void {
+    const { id, answer } = (message ?? {}) as Partial<HostReply>
+    if (id === undefined || typeof answer !== 'object' || answer === null) return
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     this.#pending.delete(id)

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { threadMissingOf } from '../../core/thread-missing.ts'
-import { HostEnded, type HostOptions, type HostReply, type ModelHost } from './host.ts'
+import { HostEnded, type HostOptions, type ModelHost } from './host.ts'
 import { modelEnvironment } from './model-environment.ts'
 import { PendingAnswers } from './pending-answers.ts'
 
@@ -22,6 +22,7 @@ const lastWordMs = 1_000
  * whatever it is doing: it never outlives this one.
  *
  * @throws SetupError `thread_missing`
+ * @throws HostEnded where this process, or the machine, has too many files open
  */
 export function startProcessHost({ heapMib }: HostOptions): ModelHost {
   const child = startChild(heapMib)
@@ -49,9 +50,10 @@ export function startProcessHost({ heapMib }: HostOptions): ModelHost {
   aborts.unref()
   // It says no more than that the child has ended.
   aborts.on('error', () => {})
-  child.on('message', (message: HostReply | ProcessFailure) => {
-    if ('failed' in message) cause ??= Object.assign(new HostEnded(message.failed.message), message.failed)
-    else pending.settle(message)
+  child.on('message', (message: unknown) => {
+    const failure = failureOf(message)
+    if (failure === undefined) pending.settle(message)
+    else cause ??= Object.assign(new HostEnded(failure.message), { stack: failure.stack })
   })
   child.on('error', end)
   child.on('disconnect', () => child.kill('SIGKILL'))
@@ -72,9 +74,19 @@ export function startProcessHost({ heapMib }: HostOptions): ModelHost {
       child.kill('SIGKILL')
       return true
     },
+    leave() {
+      child.unref()
+      child.channel?.unref()
+    },
     refusedNativeCode: () => false,
     ended: ended.promise,
   }
+}
+
+/** Undefined for any other message: a package that the model imports may send what it likes. */
+function failureOf(message: unknown): ProcessFailure['failed'] | undefined {
+  const { failed } = (message ?? {}) as Partial<ProcessFailure>
+  return typeof failed?.message === 'string' ? failed : undefined
 }
 
 function startChild(heapMib: number | undefined): ChildProcess {
@@ -84,10 +96,14 @@ function startChild(heapMib: number | undefined): ChildProcess {
       "models: a model's process",
       Object.assign(new Error(`there is no ${fileURLToPath(program)}`), { code: 'MODULE_NOT_FOUND' }),
     )
-  return fork(program, {
+  const child = fork(program, {
     serialization: 'advanced',
     stdio: ['ignore', 2, 2, 'ipc', 'pipe'],
     execArgv: heapMib === undefined ? [] : [`--max-old-space-size=${heapMib}`],
     env: modelEnvironment(),
   })
+  // Without a file to open, `fork` returns half a child, and says why on the next tick.
+  if ((child.stdio as ChildProcess['stdio'] | undefined)?.[4]) return child
+  child.on('error', () => {})
+  throw new HostEnded('its process could not be started: too many files are open')
 }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { threadMissingOf } from '../../core/thread-missing.ts'
-import { HostEnded, type HostOptions, type HostReply, type ModelHost } from './host.ts'
+import { HostEnded, type HostOptions, type ModelHost } from './host.ts'
 import { modelEnvironment } from './model-environment.ts'
 import { nativeCode } from './native-code.ts'
 import { PendingAnswers } from './pending-answers.ts'
@@ -56,11 +56,12 @@ export function startThreadHost({ heapMib, isProbe }: HostOptions): ModelHost {
       void worker.terminate()
       return true
     },
+    leave: () => worker.unref(),
     refusedNativeCode: () => Atomics.load(native, 1) === 1,
     ended: ended.promise,
   }
   worker.unref()
-  worker.on('message', (reply: HostReply) => pending.settle(reply))
+  worker.on('message', (message: unknown) => pending.settle(message))
   worker.on('error', (error) => {
     cause ??= programMissingOf(error) ?? error
   })
