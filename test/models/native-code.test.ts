@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import type { ServedModel } from '../../src/models/model.ts'
 import { createModelRuntime, type ModelRuntime } from '../../src/models/model-runtime.ts'
@@ -17,7 +17,7 @@ const short = 1
 const folder = createModelFolder()
 beforeAll(async () => {
   await installPeers()
-  folder.write('dense.onnx', denseBytes)
+  folder.write('dense.onnx', denseBytes())
 })
 afterAll(() => folder.remove())
 
@@ -73,22 +73,42 @@ describe('native code that runs beyond its time', () => {
     child.stdin?.write('end\n')
     expect([await closed, errors]).toEqual([[null, 'SIGKILL'], []])
   })
+
+  test('in a thread does not keep a closed process alive', async () => {
+    folder.write('dense.onnx', denseBytes(64))
+    onTestFinished(() => void folder.write('dense.onnx', denseBytes()))
+    const file = folder.write('closed.ts', denseModule('dense', "runs: 'threaded',"))
+    // A quarter of a minute: closing waits 5 s.
+    const child = startRuntime(file, 2 * long)
+    const exited = once(child, 'exit')
+    expect(await firstError(child)).toBe('begun')
+    child.stdin?.write('close\n')
+    expect(await exited).toEqual([null, 'SIGKILL'])
+  })
 })
 
 describe.skipIf(!existsSync('/proc/self/fd'))('the process of a model', () => {
-  test('has no file and no socket of the server, and ends with it, while native code runs too', async () => {
+  test('has no file and no socket of the server, and ends with it, while native code runs too', async ({
+    signal,
+  }) => {
     const file = folder.write('orphan.ts', denseModule('dense', ''))
     const parent = startRuntime(file)
     const exited = once(parent, 'exit')
     expect(await firstError(parent)).toBe('begun')
     const [child = 0] = childrenOf(parent.pid)
+    onTestFinished(() => {
+      if (isAlive(child)) process.kill(child, 'SIGKILL')
+    })
     const links = readdirSync(`/proc/${child}/fd`).map((fd) => linkOf(`/proc/${child}/fd/${fd}`))
     expect(links).not.toContain(file)
     // Standard error, the channel for tasks and that for aborts.
     expect(new Set(links.filter((link) => link.startsWith('socket:'))).size).toBe(3)
     parent.kill('SIGKILL')
     await exited
-    while (isAlive(child)) await new Promise((resolve) => setImmediate(resolve))
+    while (isAlive(child)) {
+      signal.throwIfAborted()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   })
 })
 
@@ -110,11 +130,14 @@ test.skipIf(process.platform === 'win32')(
   },
 )
 
-function startRuntime(file: string): ChildProcess {
-  return spawn(process.execPath, [program, file, String(long)], {
+/** A process that ends with the test, however that ends. */
+function startRuntime(file: string, rows = long): ChildProcess {
+  const child = spawn(process.execPath, [program, file, String(rows)], {
     stdio: ['pipe', 'ignore', 'pipe'],
     env: { ...process.env, SAY_BEGUN: '1' },
   })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return child
 }
 
 async function firstError({ stderr }: ChildProcess): Promise<string> {

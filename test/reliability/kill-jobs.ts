@@ -229,7 +229,7 @@ async function repeatSome(
 }
 
 /** How often each job has finished by the ledger, by the real export. */
-async function countFinished(data: string): Promise<ReadonlyMap<string, number>> {
+export async function countFinished(data: string): Promise<ReadonlyMap<string, number>> {
   const args = ['ledger', 'export', '--event', 'job.finished', '--format', 'jsonl', '--data', data]
   const child = spawnCli(args)
   if (child.stdout === null) throw new Error('the export has no standard output')

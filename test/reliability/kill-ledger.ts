@@ -109,20 +109,21 @@ class UnexpectedAnswer extends Error {
   }
 }
 
-/** How many records each request has, by the real export. */
-export async function countRecords(data: string): Promise<ReadonlyMap<string, number>> {
+/** How many records each request has, by the real export; by our id, or by the client's own. */
+export async function countRecords(
+  data: string,
+  by: 'request_id' | 'client_request_id' = 'request_id',
+): Promise<ReadonlyMap<string, number>> {
   const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
   if (child.stdout === null) throw new Error('the export has no standard output')
   child.stderr?.pipe(process.stderr)
   const closed = once(child, 'close')
   const counts = new Map<string, number>()
   for await (const line of createInterface(child.stdout)) {
-    const { event, request_id: requestId } = JSON.parse(line) as {
+    const { event, [by]: id } = JSON.parse(line) as Record<typeof by, string | null> & {
       readonly event: string
-      readonly request_id: string | null
     }
-    if (event.startsWith('request.') && requestId !== null)
-      counts.set(requestId, (counts.get(requestId) ?? 0) + 1)
+    if (event.startsWith('request.') && id !== null) counts.set(id, (counts.get(id) ?? 0) + 1)
   }
   const [code] = await closed
   if (code !== 0) throw new Error(`ledger export ended with ${code}`)

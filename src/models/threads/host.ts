@@ -7,7 +7,7 @@ export type HostKind = 'threaded' | 'process'
 
 /**
  * A thread or a process with one model. It lives once: a lane starts another when it has ended. It
- * keeps this process alive only while an answer is awaited.
+ * keeps this process alive only while an answer is awaited and it has not been left.
  */
 export interface ModelHost {
   /** Rejects when the host ends before it has answered. */

@@ -39,14 +39,18 @@ export function startProcessHost({ heapMib }: HostOptions): ModelHost {
     },
   })
 
+  function leave(): void {
+    child.unref()
+    child.channel?.unref()
+  }
+
   function end(why: unknown): void {
     cause ??= why
     pending.end(cause)
     ended.resolve(cause)
   }
 
-  child.unref()
-  child.channel?.unref()
+  leave()
   aborts.unref()
   // It says no more than that the child has ended.
   aborts.on('error', () => {})
@@ -74,10 +78,7 @@ export function startProcessHost({ heapMib }: HostOptions): ModelHost {
       child.kill('SIGKILL')
       return true
     },
-    leave() {
-      child.unref()
-      child.channel?.unref()
-    },
+    leave,
     refusedNativeCode: () => false,
     ended: ended.promise,
   }
