@@ -9,7 +9,11 @@ export type Cell = string | number | Uint8Array | null
  * disk may damage. A pepper stays good for the rows that were written under it.
  */
 export interface RowMacs {
-  /** The MAC of a row under the current pepper: the version, 4 bytes, and HMAC-SHA-256, 32. */
+  /**
+   * The MAC of a row: the version of the pepper, 4 bytes, and HMAC-SHA-256, 32. Under the first
+   * pepper, which is kept for the keys made under it: a process that was started before a rotation
+   * reads what is written after it.
+   */
   readonly of: (table: string, cells: readonly Cell[]) => Uint8Array
   /** Whether the MAC is that of this row, in constant time; false too for a missing one. */
   readonly isOf: (table: string, cells: readonly Cell[], mac: Uint8Array | null) => boolean
@@ -25,6 +29,8 @@ export function createRowMacs(peppers: Peppers): RowMacs {
     peppers.versions.map((version) => [version, peppers.derive(purpose, version)]),
   )
 
+  const first = Math.min(...peppers.versions)
+
   function macOf(key: KeyObject, version: number, table: string, cells: readonly Cell[]): Buffer {
     const mac = Buffer.allocUnsafe(macBytes)
     mac.writeUInt32BE(version)
@@ -34,9 +40,9 @@ export function createRowMacs(peppers: Peppers): RowMacs {
 
   return {
     of(table, cells) {
-      const key = keys.get(peppers.current)
-      if (key === undefined) throw new RangeError(`no pepper has version ${peppers.current}`)
-      return macOf(key, peppers.current, table, cells)
+      const key = keys.get(first)
+      if (key === undefined) throw new RangeError(`no pepper has version ${first}`)
+      return macOf(key, first, table, cells)
     },
     isOf(table, cells, mac) {
       if (mac === null || mac.length !== macBytes) return false

@@ -89,7 +89,7 @@ export function createConnection(
         return tryToWrite(work, isDurable)
       })
       if ('result' in attempt) {
-        if (isDurable) log.copy()
+        if (isDurable) log.tryToCopy()
         return attempt.result
       }
       if (performance.now() + pauseMs > deadline) throw faultOf(attempt.busy)
@@ -126,19 +126,38 @@ export function createConnection(
  */
 function createLogCopy(database: SqliteDatabase): {
   readonly copy: () => void
+  /**
+   * The same after a commit, which is durable whatever becomes of the copy: the next poll makes it,
+   * or reports why it cannot.
+   */
+  readonly tryToCopy: () => void
   /** Whether the last copy could not be made: another process was reading, or the disk is full. */
   readonly isLeft: () => boolean
 } {
   let isLeft = false
+
+  function copy(): void {
+    isLeft = true
+    // A reader elsewhere holds the log for as long as it reads, and this thread is not to wait.
+    database.exec('PRAGMA busy_timeout = 0')
+    try {
+      isLeft = database.prepare<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0
+    } catch (error) {
+      // The write itself is durable, and the log keeps it until there is room.
+      if (!isBusy(error) && !isFull(error)) throw faultOf(error)
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
+    }
+  }
+
   return {
     isLeft: () => isLeft,
-    copy() {
-      isLeft = true
+    copy,
+    tryToCopy() {
       try {
-        isLeft = database.prepare<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0
-      } catch (error) {
-        // The write itself is durable, and the log keeps it until there is room.
-        if (!isBusy(error) && !isFull(error)) throw faultOf(error)
+        copy()
+      } catch {
+        // `isLeft` says so.
       }
     },
   }

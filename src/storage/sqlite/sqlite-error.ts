@@ -32,6 +32,11 @@ export function isBusy(error: unknown): boolean {
   return primary === resultCodes.busy || primary === resultCodes.locked
 }
 
+/** Whether a file is shorter than what SQLite wrote: IOERR_SHORT_READ. */
+export function isShortRead(error: unknown): boolean {
+  return resultCodeOf(error) === resultCodes.ioerr + 2 * 256
+}
+
 /** Whether the disk has no room. */
 export function isFull(error: unknown): boolean {
   return ((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.full

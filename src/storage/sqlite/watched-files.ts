@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs'
 import { Fault } from '../../core/fault.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
-import { isBusy } from './sqlite-error.ts'
+import { isShortRead } from './sqlite-error.ts'
 
 /**
  * Notices if files of an open database are deleted, replaced or cut: what was written to them is
@@ -118,7 +118,7 @@ function countFrames(database: SqliteDatabase): number | undefined {
     const found = database.prepare<{ busy: number; log: number }>('PRAGMA wal_checkpoint(PASSIVE)').get()
     return found === undefined || found.busy !== 0 ? undefined : Math.max(found.log, 0)
   } catch (error) {
-    return isBusy(error) ? undefined : Number.MAX_SAFE_INTEGER
+    return isShortRead(error) ? Number.MAX_SAFE_INTEGER : undefined
   }
 }
 

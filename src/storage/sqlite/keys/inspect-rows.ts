@@ -3,6 +3,7 @@ import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import type { SqliteDatabase } from '../database.ts'
+import { inTransaction } from '../transaction.ts'
 import { type AnswerCells, answerColumns } from './answer-table.ts'
 import { type BelievedRows, createBelievedRows } from './believed-rows.ts'
 import { createChangeCounter, hasAllRows } from './change-counter.ts'
@@ -51,7 +52,12 @@ export function inspectRows(database: SqliteDatabase, peppers: Peppers): RowsIns
     look(`answer ${id}`, () => rows.check('answer', id, [id, digest, sealed, expiresAt], mac))
   let isWhole: boolean | undefined
   look('changes counter', () => {
-    isWhole = hasAllRows(database, createChangeCounter(database, rows).read())
+    // Of one moment: another process may be changing keys.
+    isWhole = inTransaction(
+      database,
+      () => hasAllRows(database, createChangeCounter(database, rows).read()),
+      'DEFERRED',
+    )
   })
   return { damaged, damagedCount, isWhole, unchecked }
 }

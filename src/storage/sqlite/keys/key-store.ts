@@ -46,7 +46,7 @@ export function createSqliteKeyStore(deps: SqliteKeyStoreDeps): SqliteKeyStore {
     work: (next: NextChange) => T,
     answer: StoredAnswer | undefined,
   ): Promise<T | { outcome: 'answered'; answer: StoredAnswer }> {
-    const outcome = await connection.write(() => {
+    const writing = connection.write(() => {
       const now = clock()
       answers.purge(now)
       const earlier = answer === undefined ? undefined : answers.find(answer.id, now)
@@ -55,8 +55,8 @@ export function createSqliteKeyStore(deps: SqliteKeyStoreDeps): SqliteKeyStore {
       if (answer !== undefined && isDone(result)) answers.put(answer)
       return result
     })
-    changes.forget()
-    return outcome
+    // Where it failed too: what this process has written must be seen by its next poll.
+    return writing.finally(changes.forget)
   }
 
   return {
