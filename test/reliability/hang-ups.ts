@@ -271,7 +271,7 @@ function findWrongEnds({ runs }: Part, ends: readonly End[]): readonly string[] 
   ])
 }
 
-/** Jobs that did not end as they should: with their own result, or cancelled where a client asked. */
+/** Jobs that did not end right: with their own result, or cancelled where a client asked. */
 async function findLost(clients: HangingClients, part: Part, seen: Seen): Promise<readonly string[]> {
   const lost: string[] = []
   for (const [id, { inputs, cancelled }] of seen.jobs) {

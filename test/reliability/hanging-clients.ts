@@ -71,7 +71,7 @@ export class HangingClients {
     await this.#kinds[randomInt(this.#kinds.length)]?.()
   }
 
-  /** A job of one input each, `ms` long; a batch where there are many. Undefined if it is refused. */
+  /** A job of one input each, `ms` long; a batch of many. Undefined if it is refused. */
   async submit(ms: number, count = 1): Promise<string | undefined> {
     const inputs = Array.from({ length: count }, () => this.#model.inputFor(ms))
     const { field } = this.#model
