@@ -104,7 +104,8 @@ describe('jobs in SQLite', () => {
     // `MERGE` and `SCAN … subquery` read sorted rows; all deliveries are listed from their end.
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
-    expect(scans.filter((scan) => !isWholeList(scan))).toEqual([])
+    const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* holder LIKE/.test(sql)
+    expect(scans.filter((scan) => !isWholeList(scan) && !isAtStart(scan))).toEqual([])
   })
 
   test('a file of version 1 is brought up: what was `parked` is dead, with its inputs and its deliveries', async () => {

@@ -47,7 +47,7 @@ export function createConnection(
 ): Connection {
   let isOpen = true
   database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
-  const log = createLogCopy(database)
+  const log = createLogCopy(database, () => isOpen)
 
   function run<T>(work: () => T): T {
     if (!isOpen) throw new Fault('store_unavailable', 'the key store is closed')
@@ -89,7 +89,7 @@ export function createConnection(
         return tryToWrite(work, isDurable)
       })
       if ('result' in attempt) {
-        if (isDurable) log.tryToCopy()
+        if (isDurable) log.copySoon()
         return attempt.result
       }
       if (performance.now() + pauseMs > deadline) throw faultOf(attempt.busy)
@@ -124,17 +124,21 @@ export function createConnection(
  * Empties the write-ahead log into the file. At rest nothing is in the log alone: of a log, SQLite
  * believes the frames up to the first damaged one, and drops what came behind without a word.
  */
-function createLogCopy(database: SqliteDatabase): {
+function createLogCopy(
+  database: SqliteDatabase,
+  isOpen: () => boolean,
+): {
   readonly copy: () => void
   /**
-   * The same after a commit, which is durable whatever becomes of the copy: the next poll makes it,
-   * or reports why it cannot.
+   * The same once for all commits of this turn of the event loop. They are durable whatever becomes
+   * of the copy: the next poll makes it, or reports why it cannot.
    */
-  readonly tryToCopy: () => void
+  readonly copySoon: () => void
   /** Whether the last copy could not be made: another process was reading, or the disk is full. */
   readonly isLeft: () => boolean
 } {
   let isLeft = false
+  let planned: NodeJS.Immediate | undefined
 
   function copy(): void {
     isLeft = true
@@ -151,14 +155,17 @@ function createLogCopy(database: SqliteDatabase): {
   }
 
   return {
-    isLeft: () => isLeft,
+    isLeft: () => isLeft && planned === undefined,
     copy,
-    tryToCopy() {
-      try {
-        copy()
-      } catch {
-        // `isLeft` says so.
-      }
+    copySoon() {
+      planned ??= setImmediate(() => {
+        planned = undefined
+        try {
+          if (isOpen()) copy()
+        } catch {
+          // `isLeft` says so.
+        }
+      })
     },
   }
 }
