@@ -45,6 +45,7 @@ const ofNoClient = new Set([
   'models/model.ts defaultBatchMax',
   'models/sentiment/features.ts pieceLengthMax',
   'models/threads/serve-threaded.ts defaultThreadsMax',
+  'models/threads/usual-times.ts forgetMsMax',
   'server/control-socket.ts pathBytesMax',
   'server/health-routes.ts measureMsMax',
   'server/http/http-server.ts timeoutCheckMsMax',
