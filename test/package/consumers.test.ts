@@ -48,7 +48,7 @@ afterAll(async () => {
 })
 
 describe.each(compilers)('TypeScript $typescript', ({ typescript, isOfToday, resolutions }) => {
-  test.each(resolutions)(
+  test.each([...resolutions])(
     'compiles a strict consumer of every entry point under `$moduleResolution`',
     async ({ moduleResolution, module }) => {
       const complaints = await compile(typescript, [
