@@ -70,8 +70,13 @@ const tools =
 // Three files of tests install it. Where it cannot be packed, each of them says why.
 const packed = args.length > 0 ? undefined : await packPackage().catch(() => undefined)
 if (packed !== undefined) process.env[packedVariable] = JSON.stringify(packed)
+// The tests start the server and the command line a thousand times: each reads what the one before
+// has compiled, and all of it takes a third less of the processor.
+const compiled = mkdtempSync(join(tmpdir(), 'modelward-compiled-'))
+process.env['NODE_COMPILE_CACHE'] = compiled
 const counts = [...tools, countTests()]
 await packed?.remove()
+rmSync(compiled, { recursive: true, force: true })
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)

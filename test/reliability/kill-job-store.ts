@@ -38,8 +38,10 @@ export interface KilledJobStore {
 
 /** No result is like this. */
 const endedTwice = 'twice'
-const killFromMs = 20
-const killUntilMs = 400
+/** A kill comes after so many lines of a worker, and a moment: however slow the machine. */
+const killFromLines = 20
+const killUntilLines = 200
+const killWithinMs = 20
 const program = fileURLToPath(new URL('./processes/work-on-jobs.ts', import.meta.url))
 
 /** Plays the rounds on one file. */
@@ -79,10 +81,11 @@ async function workUntilKilled(
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const closed = once(child, 'close')
+  let left = randomInt(killFromLines, killUntilLines)
   let kill: NodeJS.Timeout | undefined
   for await (const line of createInterface(child.stdout)) {
-    // A moment, not a wait: anywhere between the first acknowledgement and a busy store.
-    kill ??= setTimeout(() => child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
+    left -= 1
+    if (left === 0) kill = setTimeout(() => child.kill('SIGKILL'), randomInt(killWithinMs))
     const [what, id = '', lease = ''] = line.split(' ')
     if (what === 'submitted') submitted.add(id)
     else settled.set(id, settled.has(id) ? endedTwice : JSON.stringify(lease))

@@ -1,5 +1,5 @@
 // `node test/reliability/kill-jobs.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment
-// after its first 202, again and again: half of the rounds with the built-in model, half with a
+// after its first 202s, again and again: half of the rounds with the built-in model, half with a
 // slow one of a file. Every job that was accepted then ends with its own result, once, and the
 // chain verifies. Exits with 1 where that is not so.
 import { randomInt, randomUUID } from 'node:crypto'
@@ -35,8 +35,10 @@ interface AcceptedJob {
 }
 
 const inFlight = 32
-/** Milliseconds after the first 202. */
-const killWithinMs = 500
+/** A kill comes after so many 202s of its round, and a moment: however slow the machine. */
+const killFrom202s = 15
+const killUntil202s = 50
+const killWithinMs = 50
 /** As short as it may be: so long a job waits that was under way at the kill. */
 const jobLease = '5s'
 /** Every so many accepted jobs, one request is sent again after the last kill. */
@@ -134,6 +136,7 @@ async function submitUntilKilled(
   saw: (job: AcceptedJob) => void,
 ): Promise<void> {
   const closed = once(server.child, 'close')
+  let left = randomInt(killFrom202s, killUntil202s)
   let kill: ReturnType<typeof setTimeout> | undefined
   async function submitOneAfterAnother(): Promise<void> {
     for (let turn = 1; ; turn += 1) {
@@ -141,8 +144,8 @@ async function submitUntilKilled(
       const idempotencyKey = randomUUID()
       const id = await submit(server.address, key, { texts, idempotencyKey })
       saw({ id, texts, idempotencyKey })
-      // A moment, not a wait: anywhere between the first 202 and a long queue.
-      kill ??= setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
+      left -= 1
+      if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
     }
   }
   const ends = await Promise.allSettled(Array.from({ length: inFlight }, submitOneAfterAnother))

@@ -24,8 +24,10 @@ export interface KillOutcome {
 }
 
 const inFlight = 32
-const killFromMs = 50
-const killUntilMs = 700
+/** A kill comes after so many answers of its round, and a moment: however slow the machine. */
+const killFromAnswers = 30
+const killUntilAnswers = 150
+const killWithinMs = 20
 
 /**
  * Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an
@@ -65,9 +67,13 @@ async function askUntilKilled(
   saw: (requestId: string) => void,
 ): Promise<void> {
   const closed = once(server.child, 'close')
-  // A moment, not a wait: anywhere between the first answers and a busy ledger.
-  const kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killFromMs, killUntilMs))
-  await askUntilClosed(server.address, keys, saw)
+  let left = randomInt(killFromAnswers, killUntilAnswers)
+  let kill: NodeJS.Timeout | undefined
+  await askUntilClosed(server.address, keys, (requestId) => {
+    saw(requestId)
+    left -= 1
+    if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
+  })
   clearTimeout(kill)
   await closed
 }
