@@ -2,6 +2,7 @@ import { cpSync, existsSync, readFileSync, rmSync, truncateSync, unlinkSync, wri
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/keys/key-record.ts'
+import { parsePeppers } from '../../src/secrets/peppers.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { inspectFolder } from '../../src/storage/sqlite/inspect-folder.ts'
 import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
@@ -25,9 +26,12 @@ function open(data: string, options: Partial<Parameters<typeof openWard>[0]> = {
 }
 
 /** A new folder, with what is done to it while it is open. */
-async function folderWith(work: (opened: OpenWard) => Promise<void>): Promise<string> {
+async function folderWith(
+  work: (opened: OpenWard) => Promise<void>,
+  options: Parameters<typeof open>[1] = {},
+): Promise<string> {
   const data = join(createTemporaryFolder(), 'data')
-  const opened = await open(data)
+  const opened = await open(data, options)
   await work(opened)
   await opened.ward.close()
   return data
@@ -38,6 +42,17 @@ function change(data: string, sql: string): void {
   const database = openDatabase({ file: join(data, 'modelward.db'), busyTimeoutMs: 1_000, cacheKiB: 64 })
   database.exec(sql)
   database.close()
+}
+
+/** Makes a file of the last version without MACs of one that has them. */
+const withoutMacs = `DROP INDEX owners_again; DROP INDEX imported_digests_again; DROP TABLE changes;
+  ALTER TABLE keys DROP COLUMN mac; ALTER TABLE owners DROP COLUMN mac; ALTER TABLE answers DROP COLUMN mac;
+  PRAGMA user_version = 3;`
+
+/** As `modelward.db` kept the check value of a folder's pepper while its rows had no MACs. */
+function withOldCheck(data: string): string {
+  const peppers = parsePeppers(readFileSync(join(data, 'pepper'), 'utf8'), 'the test')
+  return `UPDATE settings SET value = '${peppers.checkValueWithoutMacs(1)}' WHERE name = 'pepper.1';`
 }
 
 async function databaseFinding(data: string) {
@@ -163,6 +178,58 @@ describe('a row that another program or the disk changed', () => {
   })
 })
 
+describe('rows without MACs', () => {
+  const oneKey = async ({ ward }: OpenWard): Promise<void> => {
+    await ward.keys.create({ name: 'a' })
+    await ward.owners.set('acme', ['1/day'])
+  }
+  const unrecorded = { ledger: 'none' } as const
+
+  test.each([
+    ['as they are', ''],
+    ['without the check value of the pepper', 'DELETE FROM settings'],
+    ['with owners alone', 'DELETE FROM keys'],
+  ])('are refused where they had them, %s, with no ledger to say so', async (_how, sql) => {
+    const data = await folderWith(oneKey, unrecorded)
+    change(data, `${withoutMacs} UPDATE keys SET scopes = '["admin"]'; ${sql}`)
+    for (let tries = 0; tries < 2; tries += 1)
+      await expect(open(data, unrecorded)).rejects.toMatchObject({ code: 'data_corrupt' })
+    await expect(open(data, { ...unrecorded, isRestored: true })).rejects.toMatchObject({
+      code: 'data_corrupt',
+    })
+    expect(await databaseFinding(data)).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('no MACs'),
+    })
+  })
+
+  test.each([3, 4])(
+    'a folder of version %i is brought up by one start, and refused afterwards',
+    async (from) => {
+      const data = await folderWith(oneKey, unrecorded)
+      const toOld = `${from === 3 ? withoutMacs : 'PRAGMA user_version = 4;'} ${withOldCheck(data)}`
+      change(data, toOld)
+      expect(await databaseFinding(data)).toMatchObject({ status: 'warn' })
+      const { ward } = await open(data, unrecorded)
+      expect((await ward.keys.list()).keys).toMatchObject([{ name: 'a' }])
+      expect((await ward.owners.get('acme')).limits).toEqual(['1/day'])
+      await ward.close()
+      expect(await databaseFinding(data)).toMatchObject({ status: 'ok' })
+      change(data, withoutMacs)
+      await expect(open(data, unrecorded)).rejects.toMatchObject({ code: 'data_corrupt' })
+    },
+  )
+
+  test('another pepper is refused as another pepper, not as damage', async () => {
+    const data = await folderWith(oneKey, unrecorded)
+    change(data, `${withoutMacs} ${withOldCheck(data)}`)
+    writeFileSync(join(data, 'pepper'), `1:${Buffer.alloc(32, 9).toString('base64url')}\n`)
+    await expect(open(data, unrecorded)).rejects.toMatchObject({ code: 'pepper_mismatch' })
+    writeFileSync(join(data, 'pepper'), `2:${Buffer.alloc(32, 9).toString('base64url')}\n`)
+    await expect(open(data, unrecorded)).rejects.toMatchObject({ code: 'pepper_missing' })
+  })
+})
+
 describe('keys that are older than the ledger', () => {
   /** A folder whose keys are those of before their revocation, beside the ledger of after it. */
   async function setBack(): Promise<{ readonly data: string; readonly keys: readonly KeyRecord[] }> {
@@ -218,13 +285,11 @@ describe('keys that are older than the ledger', () => {
     const data = await folderWith(async ({ ward }) => {
       await ward.keys.create({ name: 'a' })
     })
-    change(
-      data,
-      `DROP INDEX owners_again; DROP INDEX imported_digests_again; DROP TABLE changes;
-        ALTER TABLE keys DROP COLUMN mac; ALTER TABLE owners DROP COLUMN mac; ALTER TABLE answers DROP COLUMN mac;
-        UPDATE keys SET scopes = '["admin"]'; PRAGMA user_version = 3`,
-    )
+    change(data, `${withoutMacs} UPDATE keys SET scopes = '["admin"]'; ${withOldCheck(data)}`)
     await expect(open(data)).rejects.toMatchObject({ code: 'data_corrupt' })
+    // A backup of before the upgrade, which an operator restored on purpose.
+    expect(await runJson(['keys', 'restored', '--data', data])).toMatchObject({ older: false })
+    await (await open(data)).ward.close()
   })
 
   test('no keys are made where a pepper or a ledger says that there were some', async () => {

@@ -133,7 +133,7 @@ describe('an SQLite store in trouble', () => {
     const database = openDatabase({ file, busyTimeoutMs: 1_000, cacheKiB: 1_024 })
     const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
     prepareKeys(database, file, Number.POSITIVE_INFINITY)
-    migrateDatabase(database, file, rows)
+    migrateDatabase(database, file, peppers)
     const store = createSqliteKeyStore({ database, file, rows, clock: () => 0, lockTimeoutMs: 0 })
     const many = Array.from({ length: 1_000 }, (_, number) => keyOf(idOf(number)))
     database.exec('PRAGMA max_page_count = 30')

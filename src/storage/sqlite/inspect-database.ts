@@ -6,6 +6,7 @@ import { openDatabaseToRead } from './driver.ts'
 import { jobApplicationId, jobSteps } from './jobs/job-schema.ts'
 import { inspectRows, type RowsInspection } from './keys/inspect-rows.ts'
 import { applicationId, knownVersion } from './keys/key-schema.ts'
+import { areMacsTaken, type PepperChecks, readPepperChecks } from './keys/pepper-checks.ts'
 import { readStoredChange } from './keys/stored-change.ts'
 import type { DatabaseKind } from './prepare-database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
@@ -23,10 +24,11 @@ export interface DatabaseInspection extends FileInspection {
   readonly keys: number
   /** When a key was last changed, milliseconds since the epoch; null without keys. */
   readonly changedAt: number | null
-  /** The check values of the peppers in use, by version. */
-  readonly pepperChecks: ReadonlyMap<number, string>
+  readonly pepperChecks: PepperChecks
   /** The number of the latest change; undefined in a file of an older version. */
   readonly latestChange: number | undefined
+  /** Whether its rows have no MACs though they had; no start takes it. */
+  readonly areMacsTaken: boolean
   /** Undefined in a file of an older version, and without the peppers. */
   readonly rows: RowsInspection | undefined
 }
@@ -47,24 +49,29 @@ export interface JobsInspection extends FileInspection {
  */
 export function inspectDatabase(
   file: string,
-  findPeppers: (checks: ReadonlyMap<number, string>) => Peppers | undefined,
+  findPeppers: (checks: PepperChecks) => Peppers | undefined,
 ): DatabaseInspection {
-  const pepperChecks = new Map<number, string>()
-  const empty = { keys: 0, changedAt: null, pepperChecks, latestChange: undefined, rows: undefined }
+  const empty: Omit<DatabaseInspection, keyof FileInspection> = {
+    keys: 0,
+    changedAt: null,
+    pepperChecks: new Map(),
+    latestChange: undefined,
+    areMacsTaken: false,
+    rows: undefined,
+  }
   return inspect(file, { applicationId, knownVersion }, empty, (database) => {
-    const settings = database
-      .prepare<{ name: string; value: string }>("SELECT name, value FROM settings WHERE name LIKE 'pepper.%'")
-      .all()
+    const pepperChecks = readPepperChecks(database)
     const changed = database.prepare<{ at: number | null }>('SELECT max(updated_at) AS at FROM keys').get()
-    for (const { name, value } of settings) pepperChecks.set(Number(name.slice('pepper.'.length)), value)
     const latestChange = readStoredChange(database)
-    const peppers = latestChange === undefined ? undefined : findPeppers(pepperChecks)
+    const hasMacs = latestChange !== undefined
+    const peppers = findPeppers(pepperChecks)
     return {
       keys: Number(readValue(database, 'SELECT count(*) FROM keys')),
       changedAt: changed?.at ?? null,
       pepperChecks,
       latestChange,
-      rows: peppers && inspectRows(database, peppers),
+      areMacsTaken: peppers !== undefined && !hasMacs && areMacsTaken(database, pepperChecks, peppers),
+      rows: peppers && hasMacs ? inspectRows(database, peppers) : undefined,
     }
   })
 }

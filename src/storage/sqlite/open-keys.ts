@@ -44,11 +44,12 @@ export async function openKeys(
   const recordedChange = findLatestChange(folder.ledgerFile)
   const file = openSqliteKeyFile({ file: folder.databaseFile, clock })
   try {
-    refuseUnbelieved(folder, file, recordedChange)
+    if (!isRestored) refuseUnbelieved(folder, file, recordedChange)
     const peppers =
       pepper === undefined
         ? openPeppers(folder, pepperText, file.hasKeys())
         : parsePeppers(pepper, 'the environment')
+    file.upgrade(peppers)
     await checkPeppers(file.settings, peppers)
     const keys = file.openStore(peppers, telemetry)
     if (!isRestored) await refuseOlder(folder, keys, recordedChange)
@@ -77,11 +78,15 @@ function refuseLostKeys({ databaseFile, ledgerFile }: DataFolder, hasPepper: boo
 }
 
 /** A file of an older version has no MACs yet; where its changes were counted, it had. */
-function refuseUnbelieved({ databaseFile }: DataFolder, file: SqliteKeyFile, recordedChange: number): void {
+function refuseUnbelieved(
+  { path, databaseFile }: DataFolder,
+  file: SqliteKeyFile,
+  recordedChange: number,
+): void {
   if (file.isBelieved || recordedChange === 0) return
   throw new SetupError(
     'data_corrupt',
-    `${databaseFile}: its rows have no MACs, and the ledger says that they had; restore it from your backup`,
+    `${databaseFile}: its rows have no MACs, and the ledger says that they had; put the newer file back, or, if it is a backup of an older version that you restored, run modelward keys restored --data ${path}`,
   )
 }
 

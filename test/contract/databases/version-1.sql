@@ -63,4 +63,4 @@ INSERT INTO answers (id, request_digest, sealed, expires_at)
   VALUES ('retry', 'digest', X'010203', 10000);
 
 INSERT INTO settings (name, value)
-  VALUES ('pepper.1', 'check-value');
+  VALUES ('pepper.1', '0CCgrBGIqjmMEJnClAYfqKJgGwJD4dFExOdumXzT7uQ');

@@ -30,14 +30,20 @@ export interface SqliteKeyFileOptions {
 
 /** The keys' file, open and not believed yet: that takes the peppers. */
 export interface SqliteKeyFile {
-  /** Whether its rows have MACs; those of an older version get them with `openStore`. */
+  /** Whether its rows have MACs; those of an older version get them with `upgrade`. */
   readonly isBelieved: boolean
   readonly hasKeys: () => boolean
   /** The check values of the peppers are among them. */
   readonly settings: Pick<KeyStore, 'findSetting' | 'addSetting'>
   /**
-   * The keys under the peppers that they were made with: `checkPeppers` first. Closing the store
-   * closes the file.
+   * Brings it up to this program's version, under the peppers that its keys were made with.
+   *
+   * @throws SetupError `data_corrupt` if MACs of rows were taken away; `pepper_*`
+   */
+  readonly upgrade: (peppers: Peppers) => void
+  /**
+   * The keys under the peppers that they were made with: `upgrade` and `checkPeppers` first.
+   * Closing the store closes the file.
    *
    * @throws SetupError `data_corrupt` if a row is missing or was put back as it was before
    */
@@ -75,6 +81,7 @@ export function openSqliteKeyStore({
 }): SqliteKeyStore {
   const opened = openSqliteKeyFile(options)
   try {
+    opened.upgrade(peppers)
     return opened.openStore(peppers, telemetry)
   } catch (error) {
     opened.close()
@@ -109,10 +116,10 @@ function createKeyFile(
       addSetting: async (name, value) =>
         opening(() => setting.find(name) ?? inTransaction(database, () => setting.add(name, value))),
     },
+    upgrade: (peppers) => migrateDatabase(database, file, peppers),
     openStore: (peppers, telemetry = noTelemetry) =>
       opening(() => {
         const rows = createBelievedRows(createRowMacs(peppers), telemetry)
-        migrateDatabase(database, file, rows)
         checkChanges(database, file, rows)
         return createSqliteKeyStore({ database, file, rows, clock, lockTimeoutMs })
       }),

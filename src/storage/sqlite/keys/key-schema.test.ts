@@ -11,15 +11,10 @@ import {
   plain,
 } from '../../../../test/contract/key-fixtures.ts'
 import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
-import { createRowMacs } from '../../../secrets/row-macs.ts'
-import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import { readValue } from '../database.ts'
 import { openDatabase } from '../driver.ts'
-import { createBelievedRows } from './believed-rows.ts'
 import { openSqliteKeyStore } from './key-file.ts'
 import { knownVersion, migrateDatabase, prepareKeys } from './key-schema.ts'
-
-const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
 
 test('a database of a newer version is refused by both numbers, and not a byte of it is touched', async () => {
   const file = join(createTemporaryFolder(), 'keys.db')
@@ -57,7 +52,7 @@ test('migrating twice does nothing the second time, and the file is in WAL mode 
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   for (let round = 0; round < 2; round += 1) {
     prepareKeys(database, file, 0)
-    migrateDatabase(database, file, rows)
+    migrateDatabase(database, file, peppers)
   }
   expect(readValue(database, 'PRAGMA user_version')).toBe(knownVersion)
   expect(readValue(database, 'PRAGMA journal_mode')).toBe('wal')
@@ -92,7 +87,7 @@ describe('a database of version 1', () => {
     for (const key of expected) expect(plain(await store.findKey(key.id))).toEqual(plain(key))
     expect((await store.findImportedKey([digestOfText(idOf(2))]))?.id).toBe(idOf(2))
     expect((await store.findAnswer('retry', 5_000))?.requestDigest).toBe('digest')
-    expect(await store.findSetting('pepper.1')).toBe('check-value')
+    expect(await store.findSetting('pepper.1')).toBe(peppers.checkValue(1))
     await store.close()
   })
 
@@ -114,7 +109,7 @@ describe('a database of version 1', () => {
     const [first, second] = [migrated, made].map((file) => {
       const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
       prepareKeys(database, file, 0)
-      migrateDatabase(database, file, rows)
+      migrateDatabase(database, file, peppers)
       const schema = database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all()
       const version = readValue(database, 'PRAGMA user_version')
       database.close()

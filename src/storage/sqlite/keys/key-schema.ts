@@ -1,10 +1,12 @@
+import type { Peppers } from '../../../secrets/peppers.ts'
+import { createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { type AnswerCells, answerColumns } from './answer-table.ts'
-import type { BelievedRows } from './believed-rows.ts'
 import { type ChangedCells, keyColumns } from './key-row.ts'
 import { believedCells, type OwnerRow } from './owner-table.ts'
+import { refuseTakenMacs, renewPepperChecks } from './pepper-checks.ts'
 
 /** `MWkd` in ASCII, in the file's header: tells our databases from other programs'. */
 export const applicationId = 0x4d576b64
@@ -104,8 +106,8 @@ const believedStep = `
 /** The version from which on rows are believed by their MAC. */
 const believedVersion: number = steps.length + 1
 
-/** The version of the database that this program writes. */
-export const knownVersion: number = believedVersion
+/** The version of the database that this program writes: the check values of peppers say so too. */
+export const knownVersion: number = believedVersion + 1
 
 const kind: DatabaseKind = { applicationId, knownVersion, name: 'database' }
 
@@ -131,27 +133,36 @@ export function prepareKeys(database: SqliteDatabase, file: string, deadline: nu
 }
 
 /**
- * Brings it up to this program's version: gives each row the MAC that it has from then on, once.
+ * Brings it up to this program's version: gives each row the MAC that it has from then on, once, if
+ * the pepper says that it never had one.
  *
- * @throws SetupError as `prepareKeys`
+ * @throws SetupError as `prepareKeys`; `data_corrupt` for rows whose MACs were taken away,
+ *   `pepper_missing`, `pepper_mismatch`
  */
-export function migrateDatabase(database: SqliteDatabase, file: string, rows: BelievedRows): void {
+export function migrateDatabase(database: SqliteDatabase, file: string, peppers: Peppers): void {
   try {
-    takeSteps(database, file, kind, [...steps, (open) => believeRows(open, rows)])
+    takeSteps(database, file, kind, [
+      ...steps,
+      (open) => {
+        refuseTakenMacs(open, file, peppers)
+        believeRows(open, createRowMacs(peppers))
+      },
+      (open) => renewPepperChecks(open, peppers),
+    ])
   } catch (error) {
     throw setupErrorOf(error, file)
   }
 }
 
-function believeRows(database: SqliteDatabase, rows: BelievedRows): void {
+function believeRows(database: SqliteDatabase, macs: RowMacs): void {
   database.exec(believedStep)
-  sealKeys(database, rows)
+  sealKeys(database, macs)
   const owners = database.prepare<OwnerRow>('SELECT * FROM owners').all()
   const putOwner = database.prepare('UPDATE owners SET mac = ? WHERE owner = ?')
-  for (const row of owners) putOwner.run(rows.macOf('owner', believedCells(row)), row.owner)
+  for (const row of owners) putOwner.run(macs.of('owner', believedCells(row)), row.owner)
   const answers = database.prepareCells<AnswerCells>(`SELECT ${answerColumns} FROM answers`).all()
   const putAnswer = database.prepare('UPDATE answers SET mac = ? WHERE id = ?')
-  for (const cells of answers) putAnswer.run(rows.macOf('answer', cells), cells[0])
+  for (const cells of answers) putAnswer.run(macs.of('answer', cells), cells[0])
   const numbers = database
     .prepare<{ latest: number; total: number }>(
       `SELECT coalesce(max(change), 0) AS latest, coalesce(sum(change), 0) AS total
@@ -161,13 +172,13 @@ function believeRows(database: SqliteDatabase, rows: BelievedRows): void {
   const { latest, total } = numbers
   database
     .prepare('INSERT INTO changes VALUES (1, ?, ?, ?)')
-    .run(latest, total, rows.macOf('changes', [latest, total]))
+    .run(latest, total, macs.of('changes', [latest, total]))
 }
 
 /** Keys that are in memory at once. */
 const sealedAtOnce = 500
 
-function sealKeys(database: SqliteDatabase, rows: BelievedRows): void {
+function sealKeys(database: SqliteDatabase, macs: RowMacs): void {
   const select = database.prepareCells<[...ChangedCells, change: number, place: number]>(
     `SELECT ${keyColumns.join(', ')}, change, place FROM keys WHERE place > ? ORDER BY place LIMIT ${sealedAtOnce}`,
   )
@@ -176,7 +187,7 @@ function sealKeys(database: SqliteDatabase, rows: BelievedRows): void {
   for (let found = select.all(last); found.length > 0; found = select.all(last)) {
     for (const cells of found) {
       const place = cells[19]
-      put.run(rows.macOf('key', cells.slice(0, 19)), place)
+      put.run(macs.of('key', cells.slice(0, 19)), place)
       last = place
     }
   }

@@ -15,7 +15,7 @@ test('ids that hash alike are found beside each other, and too many of them are 
   const file = join(createTemporaryFolder(), 'keys.db')
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   prepareKeys(database, file, 0)
-  migrateDatabase(database, file, rows)
+  migrateDatabase(database, file, peppers)
   const table = createKeyTable(database, rows)
   let change = 0
   const next = (): number => {
@@ -41,7 +41,7 @@ test('looking a key up by its id reads one tree, and each sort walks an index', 
   const file = join(createTemporaryFolder(), 'keys.db')
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   prepareKeys(database, file, 0)
-  migrateDatabase(database, file, rows)
+  migrateDatabase(database, file, peppers)
   const planOf = (sql: string): string =>
     database
       .prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
