@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { pause, type Scheduler } from '../../core/scheduler.ts'
 import { retryDelayMs } from './retry-delay.ts'
+import type { RunTurn } from './run-turn.ts'
 
 /** A model as jobs ask it. */
 export interface JobModel {
@@ -62,18 +63,19 @@ export interface AskOptions {
 }
 
 /**
- * Waits of a job whose model is overloaded, which holds its lease and its slot meanwhile: the load
- * passes on to the queue, where it is bounded.
+ * Waits of a job whose model is overloaded, which holds its lease meanwhile, and its slot until
+ * another owner waits for it: the load passes on to the queue, where it is bounded.
  */
 const overloadDelay = { baseMs: 500, capMs: 5_000 }
 
 /**
  * Asks for one slice, and again where the model has too much to do: that is no failing of the job.
+ * Rejects with the signal's reason, or that of the turn where the job leaves while it waits.
  */
 export async function askModel(
   model: JobModel,
   slice: readonly unknown[],
-  signal: AbortSignal,
+  { signal, turn }: { readonly signal: AbortSignal; readonly turn: RunTurn },
   options: AskOptions,
 ): Promise<JobModelAnswers> {
   for (let refusals = 1; ; refusals += 1) {
@@ -86,7 +88,8 @@ export async function askModel(
       if (signal.aborted) throw thrown
       const known = modelFaultOf(thrown)
       if (known.code !== 'overloaded') throw known
-      await pause(options.scheduler, retryDelayMs(refusals, overloadDelay, options.random), signal)
+      const delayMs = retryDelayMs(refusals, overloadDelay, options.random)
+      await turn.wait((leaving) => pause(options.scheduler, delayMs, AbortSignal.any([signal, leaving])))
     }
   }
 }

@@ -6,9 +6,10 @@ import type { JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
+import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts'
 import { HeldAnswers } from './held-answers.ts'
 import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
-import { type AttemptOptions, type AttemptOutcome, outcomeOf, runAttempt } from './run-attempt.ts'
+import { type AttemptOptions, runAttempt } from './run-attempt.ts'
 import { RunTurn } from './run-turn.ts'
 
 export interface AttemptDeps extends AttemptOptions {

@@ -1,5 +1,5 @@
 import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
-import type { InputProblem, JobAnswers } from '../job.ts'
+import type { JobAnswers } from '../job.ts'
 
 /** Answers to a slice of a job's inputs. */
 export type SliceAnswers = Omit<JobAnswers, 'from'>
@@ -50,9 +50,4 @@ export class HeldAnswers {
   stored(answers: readonly JobAnswers[]): void {
     for (const answer of answers) if (this.#sent[0] === answer) this.#sent.shift()
   }
-}
-
-/** A problem in the place of an input's answer. */
-export function problemAnswer(problem: InputProblem): SliceAnswers {
-  return { text: JSON.stringify(problem), inputs: 1, errors: 1 }
 }

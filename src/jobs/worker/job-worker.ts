@@ -37,6 +37,7 @@ export class JobWorker {
   readonly #options: JobWorkerOptions
   readonly #deps: AttemptDeps
   readonly #slots: ModelSlots
+  /** Those whose answers were sent latest come last. */
   readonly #running = new Set<Running>()
   readonly #heartbeat: LeaseHeartbeat
   #isClosing = false
@@ -168,13 +169,17 @@ export class JobWorker {
 
   /** Those first that wait for room in the model, for they leave at once; then the oldest. */
   #giveWay({ owner, model, jobs }: GiveWay): void {
-    const own = [...this.#running].filter(({ job }) => job.owner === owner && job.model === model)
-    const asked = own.filter(({ attempt }) => attempt.turn.isAsked).length
-    const others = own
-      .filter(({ attempt }) => !attempt.turn.isAsked)
-      .toSorted((one, other) => Number(other.attempt.turn.isWaiting) - Number(one.attempt.turn.isWaiting))
+    const turns = [...this.#running]
+      .filter(({ job }) => job.owner === owner && job.model === model)
+      .map(({ attempt }) => attempt.turn)
+    const asked = turns.filter(({ isAsked }) => isAsked).length
+    const others = turns
+      .filter(({ isAsked }) => !isAsked)
+      .toSorted(
+        (one, other) => Number(other.isWaiting) - Number(one.isWaiting) || one.begunAt - other.begunAt,
+      )
     // The only one goes on for a slice at least, or owners with one place each would get nowhere.
-    for (const { attempt } of others.slice(0, Math.max(0, jobs - asked))) attempt.turn.giveWay(own.length > 1)
+    for (const turn of others.slice(0, Math.max(0, jobs - asked))) turn.giveWay(turns.length > 1)
   }
 
   /** Recorded here, because the worker that should have is dead. */

@@ -74,18 +74,21 @@ describe('a batch', () => {
     const { id } = await submit({ model: 'slow', kind: 'batch', inputs: range(6) })
     calls[0]?.answer()
     await time.settle()
-    calls[1]?.fail(new Fault('model_timeout', 'late'))
-    await time.settle()
+    // Both of a slice, and the first of the next: three in a row.
+    for (const call of [1, 2, 3, 4, 5]) {
+      calls[call]?.fail(new Fault('model_timeout', 'late'))
+      await time.settle()
+    }
     const progress = { done: 2, total: 6 }
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'dead', result: [[0], [1]], progress })
     await jobs.retry(anyOwner, id)
     expect(await jobs.get('acme', id)).toMatchObject({ result: null, progress, attempts: 1 })
     await time.settle()
-    for (const call of [2, 3]) {
+    for (const call of [6, 7]) {
       calls[call]?.answer()
       await time.settle()
     }
-    expect(calls.slice(2).map(({ inputs }) => inputs)).toEqual([
+    expect(calls.slice(6).map(({ inputs }) => inputs)).toEqual([
       [2, 3],
       [4, 5],
     ])
@@ -215,6 +218,35 @@ describe('the slots of a model', () => {
       expect(asked.length).toBeGreaterThan(50)
       expect(asked).toEqual(range(asked.length).map((at) => `${owner}${at}`))
     }
+  })
+
+  test('are given up by the job that has run longest, whichever has stored answers last', async () => {
+    const { submit, calls, time, events } = openTestJobs({ concurrency: 2 })
+    const first = await submit({ model: 'slow', kind: 'batch', inputs: range(10) })
+    await time.pass(10)
+    const second = await submit({ model: 'slow', kind: 'batch', inputs: range(10) })
+    calls[0]?.answer()
+    await time.pass(300)
+    await submit({ owner: 'b', model: 'slow' })
+    await time.pass(1_000)
+    for (const call of [1, 2]) calls[call]?.answer()
+    await time.settle()
+    const startsOf = (id: string) => events(id).filter((event) => event === 'job.started').length
+    expect([startsOf(first.id), startsOf(second.id)]).toEqual([2, 1])
+  })
+
+  test('are given up while the model is overloaded', async () => {
+    const { submit, calls, time, jobs } = openTestJobs({ concurrency: 1 })
+    const { id } = await submit({ model: 'slow', kind: 'batch', inputs: range(4) })
+    await submit({ owner: 'b', model: 'slow', inputs: ['urgent'] })
+    let answered = 0
+    for (let seconds = 0; seconds < 20; seconds += 1) {
+      for (; answered < calls.length; answered += 1)
+        if (calls[answered]?.inputs[0] !== 'urgent') calls[answered]?.fail(new Fault('overloaded', 'full'))
+      await time.pass(1_000)
+    }
+    expect(calls.map(({ inputs }) => inputs[0])).toContain('urgent')
+    expect(await jobs.get('acme', id)).toMatchObject({ attempts: 0, progress: { done: 0 } })
   })
 
   test('stay with an owner for whom no other waits', async () => {

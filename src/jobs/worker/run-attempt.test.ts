@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts'
+import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import type { JobView } from '../view-job.ts'
 import type { JobModel } from './ask-model.ts'
@@ -83,6 +84,33 @@ test('a job whose model fails in a way that comes again is not tried again', asy
     throw new Fault('model_failed', 'for the log', { detail: 'Too large.' })
   })
   expect(end).toMatchObject({ status: 'failed', error: { code: 'model_failed', detail: 'Too large.' } })
+})
+
+test('a job that goes on behind megabytes of inputs lets others have their turn on the way', async () => {
+  const time = createTestTime()
+  let yields = 0
+  const yieldTurn = (): Promise<void> => {
+    yields += 1
+    return time.scheduler.yieldTurn()
+  }
+  let calls = 0
+  const model: JobModel = {
+    batchMax: 1_000,
+    predict(inputs) {
+      calls += 1
+      if (calls === 2) throw new Error('broke')
+      return inputs
+    },
+  }
+  const models = new Map([['large', model]])
+  const { submit, jobs } = openTestJobs({ models, time, scheduler: { ...time.scheduler, yieldTurn } })
+  const inputs = Array.from({ length: 1_500 }, () => 'a'.repeat(1_000))
+  const { id } = await submit({ model: 'large', kind: 'batch', inputs })
+  const before = yields
+  await time.pass(1_000)
+  expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
+  expect(calls).toBe(3)
+  expect(yields - before).toBeGreaterThanOrEqual(15)
 })
 
 test('waiting for a place in the model is no attempt, and uses none of the deadline up', async () => {

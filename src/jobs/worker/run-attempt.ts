@@ -1,29 +1,20 @@
-import { classify, sentenceOf } from '../../core/problem.ts'
-import { Refusal } from '../../core/refusal.ts'
-import { type JobError, unstoredError } from '../job.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import { unstoredError } from '../job.ts'
 import type { ClaimedJob } from '../job-queue.ts'
-import { answerSlice, comesAgain } from './answer-slice.ts'
-import type { AskOptions, JobModel } from './ask-model.ts'
-import type { HeldAnswers, SliceAnswers } from './held-answers.ts'
-import { inputSlices } from './input-slices.ts'
+import type { JobModel } from './ask-model.ts'
+import { askForSlice, isLate, type SliceOptions } from './ask-slice.ts'
+import { AttemptAnswers } from './attempt-answers.ts'
+import { type AttemptOutcome, comesAgain, outcomeOf } from './attempt-outcome.ts'
+import type { HeldAnswers } from './held-answers.ts'
+import { InputReader } from './input-reader.ts'
+import { LeftInputs } from './left-inputs.ts'
 import type { RunTurn } from './run-turn.ts'
-import type { Semaphore } from './semaphore.ts'
 
-export interface AttemptOptions extends AskOptions {
-  /** Where inputs wait for room in a model. */
-  readonly semaphoreOf: (name: string, model: JobModel) => Semaphore
+export interface AttemptOptions extends SliceOptions {
   /** Longest result, in bytes of JSON. */
   readonly resultBytesMax: number
 }
-
-/** What an attempt came to. */
-export type AttemptOutcome =
-  | { readonly end: 'succeeded' }
-  | { readonly end: 'failed'; readonly error: JobError }
-  /** The fault is for the log; the error is shown to the job's owner. */
-  | { readonly end: 'retry'; readonly error: JobError; readonly fault: unknown }
-  /** It gives way to another owner's job. */
-  | { readonly end: 'released' }
 
 /** One attempt under way. */
 export interface AttemptCall {
@@ -39,6 +30,11 @@ export interface AttemptCall {
  * else in this process has its turn, so that a model which answers at once does not hold up ten
  * thousand inputs' worth of other requests.
  *
+ * A model refuses a slice as a whole: its halves are asked for, and theirs, until what is refused
+ * is one input, which has that problem in its place. A failure may pass, so the job is tried again;
+ * in the last attempt the slice is halved likewise. Each half is a slice like any other: the job
+ * can be cancelled before it, and gives way.
+ *
  * Rejects with the signal's reason, and with nothing else.
  */
 export async function runAttempt(
@@ -47,75 +43,60 @@ export async function runAttempt(
   call: AttemptCall,
   options: AttemptOptions,
 ): Promise<AttemptOutcome> {
-  const { signal, turn, held } = call
-  let room = options.resultBytesMax - job.answerBytes
-  let { errors } = job
-  let lastProblem: string | undefined
+  const { signal } = call
   try {
-    for (const slice of inputSlices(job.inputs, model.batchMax, job.done)) {
-      if (turn.isOver()) return { end: 'released' }
-      const answers = await answerInTurn(job, model, slice, call, options)
-      if (answers === undefined) return { end: 'released' }
-      for (const answer of answers) {
-        room -= Buffer.byteLength(answer.text) + 1
-        if (room < 0) return resultTooLarge(options.resultBytesMax)
-        held.add(answer)
-        errors += answer.errors
-        if (answer.errors > 0) lastProblem = answer.text
-      }
-      if (held.full !== undefined) return { end: 'failed', error: unstoredError(held.full) }
-      // The end says by itself that all are done.
-      if (held.done < job.total) call.onProgress()
-    }
+    const reader = new InputReader(job.inputs)
+    await reader.skip(job.done, async () => {
+      await options.scheduler.yieldTurn()
+      signal.throwIfAborted()
+    })
+    return await askForAll(job, model, new LeftInputs(reader, model.batchMax), call, options)
   } catch (thrown) {
     signal.throwIfAborted()
     return outcomeOf(thrown)
   }
-  return errors === job.total && lastProblem !== undefined
-    ? nothingAnswered(lastProblem)
-    : { end: 'succeeded' }
 }
 
-/** Undefined where the job gives way before the model has room for it. */
-async function answerInTurn(
+async function askForAll(
   job: ClaimedJob,
   model: JobModel,
-  slice: readonly unknown[],
-  { signal, turn }: AttemptCall,
+  left: LeftInputs,
+  call: AttemptCall,
   options: AttemptOptions,
-): Promise<readonly SliceAnswers[] | undefined> {
-  const semaphore = options.semaphoreOf(job.model, model)
-  turn.beginWaiting()
-  try {
-    return await semaphore.run(slice.length, AbortSignal.any([signal, turn.leaving]), () => {
-      turn.endWaiting()
-      return answerSlice(job, model, slice, signal, options)
-    })
-  } catch (thrown) {
-    if (turn.leaving.aborted && !signal.aborted) return undefined
-    throw thrown
-  } finally {
-    turn.endWaiting()
+): Promise<AttemptOutcome> {
+  const { turn, held, onProgress } = call
+  const answers = new AttemptAnswers(job, held, options.resultBytesMax)
+  for (let slice = left.take(); slice !== undefined; slice = left.take()) {
+    // Not before something is done: a job whose beginning takes a turn would get nowhere.
+    if (held.done > job.done && turn.isOver()) return { end: 'released' }
+    const { done } = held
+    const outcome = await askForSlice(job, model, slice, call, options)
+    if (outcome === 'left') return { end: 'released' }
+    const end =
+      'text' in outcome
+        ? answers.add({ text: outcome.text, inputs: slice.length, errors: 0 })
+        : notAnswered(slice, outcome.thrown, left, answers)
+    if (end !== undefined) return end
+    if (held.full !== undefined) return { end: 'failed', error: unstoredError(held.full) }
+    // The end says by itself that all are done.
+    if (held.done > done && held.done < job.total) onProgress()
   }
+  return answers.end()
 }
 
-function resultTooLarge(bytesMax: number): AttemptOutcome {
-  return {
-    end: 'failed',
-    error: { code: 'model_failed', detail: `The result is larger than ${bytesMax} bytes.` },
+/** Halves what is more than one input. Gives the attempt's end where the model is at fault. */
+function notAnswered(
+  slice: readonly unknown[],
+  thrown: Refusal | Fault,
+  left: LeftInputs,
+  answers: AttemptAnswers,
+): AttemptOutcome | undefined {
+  const tookTooLong = isLate(thrown)
+  if (slice.length > 1) {
+    if (tookTooLong) left.shorten(slice)
+    else left.halve(slice)
+    return undefined
   }
-}
-
-/** A batch without a single answer has failed; what its last input says stands for all. */
-function nothingAnswered(problem: string): AttemptOutcome {
-  const { code, detail } = JSON.parse(problem) as JobError
-  return { end: 'failed', error: { code, detail } }
-}
-
-/** What would come again ends the job; all else may pass. */
-export function outcomeOf(thrown: unknown): AttemptOutcome {
-  const known = classify(thrown)
-  const detail = known instanceof Refusal ? known.message : sentenceOf(known)
-  const error = { code: known.code, detail }
-  return comesAgain(known) ? { end: 'failed', error } : { end: 'retry', error, fault: thrown }
+  if (tookTooLong) left.lengthen()
+  return comesAgain(thrown) ? answers.addRefusal(thrown) : answers.addFailure(thrown)
 }

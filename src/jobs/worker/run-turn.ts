@@ -20,6 +20,11 @@ export class RunTurn {
     this.#begunAt = monotonic()
   }
 
+  /** When it began, by the same clock. */
+  get begunAt(): number {
+    return this.#begunAt
+  }
+
   /** Aborts when the job is to leave the place where it waits for its model. */
   get leaving(): AbortSignal {
     return this.#leaving.signal
@@ -46,6 +51,17 @@ export class RunTurn {
 
   endWaiting(): void {
     this.#isWaiting = false
+  }
+
+  /** Waits for the model, which may end with the turn. */
+  async wait(act: (leaving: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.isOver()) this.#leaving.abort()
+    this.beginWaiting()
+    try {
+      await act(this.leaving)
+    } finally {
+      this.endWaiting()
+    }
   }
 
   /** Whether the job leaves after what it has just done. */
