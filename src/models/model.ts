@@ -125,8 +125,8 @@ export interface ServedModel {
   ) => string | Uint8Array | Promise<string | Uint8Array>
   readonly load: () => ModelLoad
   /**
-   * Whether it cannot answer: each of its threads or processes has ended, and the next could not
-   * load it. It is tried again all the time. @default never
+   * Whether it cannot answer now: each of its threads or processes has ended and the next could not
+   * load it, which is tried all the time, or native code does not return. @default never
    */
   readonly isOut?: () => boolean
 }

@@ -58,18 +58,18 @@ export function predictInSlices<Answer>(
     const options = { ...callOptions, deadlineMs: callOptions.deadlineMs ?? deadlineMs }
     if (inputs.length === 0) return sliced.join([])
     if (inputs.length <= batchMax) return predictSlice(inputs, options)
-    const { signal, stop } = joinSignals(callOptions)
+    const { signal } = callOptions
+    const client = new SlicesClient(callOptions.onClientGone)
     const dueAt = performance.now() + options.deadlineMs
     const gathered = new GatheredSlices(bounds, sliced)
     let slicesLeft = Math.ceil(inputs.length / batchMax) + 1
-    const answer = predictEach(slicesOf(inputs, batchMax), gathered, (slice) => {
+    return predictEach(slicesOf(inputs, batchMax), gathered, (slice) => {
+      client.expectThere()
       slicesLeft -= 1
       const leftMs = Math.max(0, dueAt - performance.now())
-      return predictSlice(slice, { ...(signal && { signal }), deadlineMs: leftMs, slicesLeft })
+      const { onClientGone } = client
+      return predictSlice(slice, { ...(signal && { signal }), onClientGone, deadlineMs: leftMs, slicesLeft })
     })
-    if (answer instanceof Promise) return answer.finally(stop)
-    stop()
-    return answer
   }
 }
 
@@ -119,16 +119,27 @@ class GatheredSlices<Answer> {
   }
 }
 
-/** One signal for all slices: if each slice listened to the client, each would leave a listener. */
-function joinSignals({ signal, onClientGone }: PredictOptions): {
-  readonly signal: AbortSignal | undefined
-  readonly stop: () => void
-} {
-  if (onClientGone === undefined) return { signal, stop: () => {} }
-  const controller = new AbortController()
-  onClientGone(() => controller.abort(new Error('the client went away')))
-  const abort = () => controller.abort(signal?.reason)
-  if (signal?.aborted) abort()
-  signal?.addEventListener('abort', abort, { once: true })
-  return { signal: controller.signal, stop: () => signal?.removeEventListener('abort', abort) }
+/**
+ * Tells the slice at hand that the client has gone: if each slice listened to the client, each
+ * would leave a listener. Its work goes on until it ends, as that of a single slice does.
+ */
+class SlicesClient {
+  #isGone = false
+  #tellSlice = (): void => {}
+
+  constructor(onClientGone: PredictOptions['onClientGone']) {
+    onClientGone?.(() => {
+      this.#isGone = true
+      this.#tellSlice()
+    })
+  }
+
+  readonly onClientGone = (listener: () => void): void => {
+    this.#tellSlice = listener
+  }
+
+  /** @throws Error once it has gone */
+  expectThere(): void {
+    if (this.#isGone) throw new Error('the client went away')
+  }
 }

@@ -52,10 +52,17 @@ describe('native code that runs beyond its time', () => {
   test('in a thread is never ended: its caller is answered in time, the next waits until it returns', async () => {
     const events: OperationalEvent[] = []
     const file = folder.write('thread.ts', denseModule('dense', "runs: 'threaded',"))
-    const runtime = await createModelRuntime({ models: [file], onEvent: (event) => events.push(event) })
+    const stuck = Promise.withResolvers<boolean | undefined>()
+    const onEvent = (event: OperationalEvent): void => {
+      events.push(event)
+      stuck.resolve(model.isOut?.())
+    }
+    const runtime = await createModelRuntime({ models: [file], onEvent })
     const model = only(runtime)
     expect(await codeOf(model.predict([long], { deadlineMs: 100 }))).toBe('model_timeout')
+    expect(await stuck.promise).toBe(true)
     expect(await model.predict([short], { deadlineMs: 50_000 })).toEqual([short])
+    expect(model.isOut?.()).toBe(false)
     expect(events.map(({ name }) => name)).toEqual(['model.call_stuck'])
     // Closing waits for it, and ends the thread afterwards.
     const last = codeOf(model.predict([long], { deadlineMs: 50_000 }))

@@ -52,6 +52,8 @@ export class BatchQueue {
   readonly #waiting = new CallSet()
   readonly #suspects = new CallSet()
   readonly #running = new Set<RunningBatch>()
+  /** Ended, but their lanes are not free: a host is being replaced, or native code goes on. */
+  readonly #away = new Set<RunningBatch>()
   readonly #times = new UsualTimes()
   #cancelDelay = (): void => {}
   /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
@@ -146,11 +148,26 @@ export class BatchQueue {
     if (this.#idle.length > 0) this.#awaitDelay()
   }
 
-  /** Milliseconds until what runs and waits has been answered. */
+  /** Milliseconds until what waits has been started, by the lanes that are free by then. */
   #waitMs(now: number): number {
+    let waitMs = Number.POSITIVE_INFINITY
+    for (let next = this.#waitMsWithin(waitMs, now); next < waitMs; next = this.#waitMsWithin(next, now))
+      waitMs = next
+    return waitMs
+  }
+
+  /** The same, by the lanes that are free within so many milliseconds. */
+  #waitMsWithin(withinMs: number, now: number): number {
     let ms = this.#waiting.ms + this.#suspects.ms
-    for (const batch of this.#running) ms += batch.leftMs(now)
-    return ms / this.#options.lanes.length
+    let lanes = this.#idle.length
+    for (const batches of [this.#running, this.#away])
+      for (const batch of batches) {
+        const leftMs = batch.leftMs(now)
+        if (leftMs > withinMs) continue
+        ms += leftMs
+        lanes += 1
+      }
+    return lanes === 0 ? withinMs : ms / lanes
   }
 
   /** Suspects first, and alone, for they have waited longest; of these the urgent ones first. */
@@ -200,7 +217,7 @@ export class BatchQueue {
       batch.limit((giveUp) => this.#options.scheduler.after(limit, giveUp))
     void run.answers.then(
       (answers) => {
-        this.#end(batch, !batch.isAborted)
+        this.#end(batch, true)
         this.#deliver(batch, answers)
       },
       (reason) => {
@@ -209,6 +226,8 @@ export class BatchQueue {
       },
     )
     void run.free.then(() => {
+      batch.isFree = true
+      this.#away.delete(batch)
       this.#idle.push(lane)
       this.#dispatch()
     })
@@ -216,9 +235,10 @@ export class BatchQueue {
 
   /** @param isWhole whether the model took this time; for any other batch it is the least */
   #end(batch: RunningBatch, isWhole: boolean): void {
-    batch.end()
-    this.#running.delete(batch)
     const now = this.#options.monotonic()
+    batch.end(now)
+    this.#running.delete(batch)
+    if (!batch.isFree) this.#away.add(batch)
     const ms = now - batch.startedAt
     if (isWhole || (batch.isAborted && ms > this.#times.of(batch.size, now)))
       this.#times.learn(batch.size, ms, now)

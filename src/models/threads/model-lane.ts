@@ -58,6 +58,8 @@ export class ModelLane implements BatchLane {
   readonly #pauses = new ReplacementPauses()
   #isWorking = false
   #isOut = false
+  /** Whether native code goes on in its thread, beyond its time. */
+  #isStuck = false
 
   constructor(kind: HostKind, options: ModelLaneOptions) {
     this.kind = kind
@@ -77,9 +79,9 @@ export class ModelLane implements BatchLane {
     return this.#declaration as ModelDeclaration
   }
 
-  /** Whether its host has ended, and the next could not load the model. */
+  /** Whether its host has ended and the next could not load the model, or does not return. */
   isOut(): boolean {
-    return this.#isOut
+    return this.#isOut || this.#isStuck
   }
 
   /** Whether the module wanted native code, and got none. */
@@ -108,14 +110,17 @@ export class ModelLane implements BatchLane {
       .finally(() => {
         hasEnded = true
         this.#isWorking = false
+        this.#isStuck = false
         clearTimeout(grace)
       })
     this.#working = running.catch(() => {})
     const giveUp = (): void => {
       givenUp.reject(this.#fault('a batch did not end within its time'))
       if (host === undefined) hasEnded = true
-      else if (!host.kill('it was ended: a batch did not end within its time'))
+      else if (!host.kill('it was ended: a batch did not end within its time')) {
+        this.#isStuck = true
         this.#options.telemetry.event('model.call_stuck', { model: this.#options.file })
+      }
     }
     const answers = running.then(
       (answer) => {

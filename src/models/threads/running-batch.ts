@@ -20,6 +20,9 @@ export class RunningBatch implements RunningBatchOptions {
   /** Whether it was aborted because it took more than its share of its calls' time. */
   isOutOfTime = false
   isAborted = false
+  /** Whether its lane may have another; mostly so before it has ended here. */
+  isFree = false
+  #endedAt: number | undefined
   readonly #run: BatchRun
   #cancelTimer = (): void => {}
 
@@ -51,12 +54,17 @@ export class RunningBatch implements RunningBatchOptions {
     this.#abort(Math.max(0, ...left))
   }
 
-  /** Milliseconds until it is expected to end. */
+  /**
+   * Milliseconds until its lane is expected to be free. How long a lane is away after a batch is
+   * not known: it is taken to be half over.
+   */
   leftMs(now: number): number {
+    if (this.#endedAt !== undefined) return now - this.#endedAt
     return Math.max(0, this.startedAt + this.usualMs - now)
   }
 
-  end(): void {
+  end(now: number): void {
+    this.#endedAt = now
     this.#cancelTimer()
   }
 
