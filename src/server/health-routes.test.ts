@@ -77,7 +77,7 @@ describe('/ready', () => {
     expect(await ask()).toEqual([200, { status: 'ok', degraded: ['limits', 'jobs', 'model:b'] }])
   })
 
-  test('is no 200 where no model can be loaded again', async () => {
+  test('is no 200 where no model answers', async () => {
     const { state, ask } = open()
     state.out.add('a').add('b')
     expect(await ask()).toEqual([502, { code: 'model_failed' }])

@@ -94,8 +94,7 @@ async function measureNow({ ward, jobs, models, degraded }: HealthRouteOptions):
     withinMs(ward.ready(), measureMsMax),
   ])
   const out = [...models].filter(([, model]) => model.isOut?.() === true).map(([name]) => `model:${name}`)
-  if (out.length === models.size && out.length > 0)
-    throw new Fault('model_failed', 'no model can be loaded again')
+  if (out.length === models.size && out.length > 0) throw new Fault('model_failed', 'no model answers')
   return [...new Set([...degraded(), ...(hasJobs ? [] : ['jobs']), ...out])]
 }
 
