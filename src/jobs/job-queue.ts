@@ -53,7 +53,8 @@ export interface JobQueue {
    * delivery into the outbox within the same commit.
    *
    * Answers may take their owner, and all owners together, a quarter beyond `bounds`; those that
-   * would go further are not stored, and a job that was to succeed with them has failed for that.
+   * would go further are not stored, and their job has failed for that: it would come to them
+   * again.
    */
   readonly settle: (
     ends: readonly AttemptEnd[],
@@ -183,7 +184,10 @@ export interface ExtendOutcome {
   readonly unstored: readonly { readonly id: string; readonly full: StoredBytesFull }[]
 }
 
-/** How an attempt ended, with what may not be stored yet. */
+/**
+ * How an attempt ended, with what may not be stored yet. Where that ends the job, it expires at
+ * `expiresAt`: it may have found no room, whatever else was to become of it.
+ */
 export type AttemptEnd = JobProgress &
   (
     | { readonly end: 'succeeded'; readonly expiresAt: number }
@@ -197,7 +201,7 @@ export type AttemptEnd = JobProgress &
         readonly expiresAt: number
       }
     /** Handed back unharmed, on a shutdown or to give way: the attempt does not count. */
-    | { readonly end: 'released' }
+    | { readonly end: 'released'; readonly expiresAt: number }
   )
 
 export interface JobQuery {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { StoredBytesBounds } from '../../src/idempotency/stored-bytes.ts'
 import type { NewJob } from '../../src/jobs/job.ts'
+import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import {
   answered,
@@ -11,8 +12,10 @@ import {
   jobId,
   jobOf,
   keepMs,
+  released,
   reservationOf,
   reservedAnswerOf,
+  retryAt,
   settle,
   startJob,
   submit,
@@ -152,5 +155,20 @@ export function testJobBytes(get: GetStore): void {
       status: 'failed',
       error: { code: 'overloaded' },
     })
+  })
+
+  test('an attempt whose answers have no room has failed, though it would give way or be tried again', async () => {
+    const bounds = { ...wide, ownerBytesMax: 8 * KiB }
+    for (const [number, end] of [released, retryAt(jobBegin)].entries()) {
+      const running = await startJob(get(), jobWith(number, 1, { total: 2 }))
+      const attempt = { ...end, id: running.id, lease: running.lease } as AttemptEnd
+      const large = { ...attempt, answers: answered('a'.repeat(9 * KiB)) }
+      const { settled } = await get().settle([large], jobBegin, bounds)
+      const error = { code: 'storage_exhausted' }
+      const expiresAt = jobBegin + keepMs
+      expect(settled).toMatchObject([{ status: 'failed', error, expiresAt, done: 0 }])
+      expect(await claim(get())).toEqual([])
+      await get().forgetExpired(expiresAt, 10)
+    }
   })
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JobStatus } from '../../src/jobs/job.ts'
+import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
 import {
   answered,
   claim,
@@ -137,7 +138,7 @@ function testSettling(get: GetStore): void {
     await submit(get(), jobOf(1), jobOf(2), jobOf(3))
     const jobs = await claim(get())
     await get().cancel({ id: jobId(2) }, jobBegin, keepMs)
-    const ends = jobs.toReversed().map(({ id, lease }) => ({ id, lease, end: 'released' }) as const)
+    const ends = jobs.toReversed().map(({ id, lease }) => ({ id, lease, ...released }) as AttemptEnd)
     const { settled } = await get().settle(ends, jobBegin, wide)
     expect(settled.map(({ id }) => id)).toEqual([jobId(3), jobId(1)])
     expect((await get().settle([], jobBegin, wide)).settled).toEqual([])

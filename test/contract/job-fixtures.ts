@@ -128,7 +128,7 @@ export const succeeded: End = {
   expiresAt: jobBegin + keepMs,
 }
 export const failed: End = { end: 'failed', error: lateness, expiresAt: jobBegin + keepMs }
-export const released: End = { end: 'released' }
+export const released: End = { end: 'released', expiresAt: jobBegin + keepMs }
 export function retryAt(at: number): End {
   return { end: 'retry', error: lateness, retryAt: at, expiresAt: jobBegin + keepMs }
 }

@@ -13,6 +13,7 @@ import {
   keepMs,
   leaseMs,
   type OpenedJobStore,
+  released,
   reservationOf,
   reservedAnswerOf,
   retryAt,
@@ -44,7 +45,7 @@ export function testJobReopening(getOpened: () => OpenedJobStore): void {
     expect(await again.countJobs()).toEqual({ queued: 2, running: 1 })
     expect((await claim(again, { now: jobBegin + 4 })).map(({ id }) => id)).toEqual([jobId(5)])
     expect((await claim(again, { now: jobBegin + 5 })).map(({ id }) => id)).toEqual([jobId(4)])
-    expect(await settle(again, running, { end: 'released' })).toMatchObject({ status: 'queued' })
+    expect(await settle(again, running, released)).toMatchObject({ status: 'queued' })
   })
 
   test('owners keep their turns', async (context) => {

@@ -293,7 +293,7 @@ function fieldsOf(
     case 'retry':
       return { end, error, retryAt, expiresAt }
     case 'released':
-      return { end }
+      return { end, expiresAt }
   }
 }
 

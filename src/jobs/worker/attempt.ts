@@ -4,7 +4,7 @@ import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
-import type { JobRecords } from '../job-records.ts'
+import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
 import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts'
 import { HeldAnswers } from './held-answers.ts'
@@ -136,21 +136,26 @@ export class Attempt {
 
   async #end(outcome: AttemptOutcome): Promise<void> {
     if (outcome.end === 'released') return this.#release()
-    const { records, clock, usedBy, monotonic, telemetry } = this.#deps
+    const { records, clock, telemetry } = this.#deps
     if (outcome.end === 'retry')
       telemetry.event('job.attempt_failed', { job: this.#job.id, attempt: this.#job.attempts }, outcome.fault)
-    const latencyUs = Math.round((monotonic() - this.#begunAt) * 1_000)
+    const latencyUs = this.#latencyUs()
     await this.#retryUntilDone('job.not_recorded', () => records.ensureWritable())
-    const measures = usedBy(this.#job.id)
+    const measures = this.#deps.usedBy(this.#job.id)
     const end = this.#endOf(outcome, clock())
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
-    // A result that found no room is a failure, though the model answered.
-    const code = (outcome.end === 'retry' ? outcome.error : settled.error)?.code ?? null
-    await this.#retryUntilDone('job.not_recorded', () =>
-      records.ended(settled, { code, latencyUs, measures }),
-    )
+    const code = settled.error?.code ?? (outcome.end === 'retry' ? outcome.error.code : null)
+    await this.#record(settled, { code, latencyUs, measures })
+  }
+
+  #latencyUs(): number {
+    return Math.round((this.#deps.monotonic() - this.#begunAt) * 1_000)
+  }
+
+  async #record(ended: JobRecord, attempt: EndedAttempt): Promise<void> {
+    await this.#retryUntilDone('job.not_recorded', () => this.#deps.records.ended(ended, attempt))
   }
 
   #endOf(outcome: Exclude<AttemptOutcome, { readonly end: 'released' }>, now: number): AttemptEnd {
@@ -195,13 +200,27 @@ export class Attempt {
     if (this.#hasLease && this.#stop.signal.reason === 'closing') await this.#release()
   }
 
-  /** Hands the job back unharmed. Where that cannot be written, its lease ends by itself. */
+  /**
+   * Hands the job back unharmed. Where that cannot be written, its lease ends by itself; where its
+   * answers find no room, it has failed.
+   */
   async #release(): Promise<void> {
+    const { clock, keepMs, telemetry, usedBy } = this.#deps
     const { id, lease } = this.#job
-    try {
-      await this.#settle({ id, lease, answers: this.#held.send(), end: 'released' })
-    } catch (fault) {
-      this.#deps.telemetry.event('job.handback_failed', { job: id }, fault)
-    }
+    const latencyUs = this.#latencyUs()
+    const measures = usedBy(id)
+    const end = {
+      id,
+      lease,
+      answers: this.#held.send(),
+      expiresAt: clock() + keepMs,
+      end: 'released',
+    } as const
+    const settled = await this.#settle(end).catch((fault: unknown) => {
+      telemetry.event('job.handback_failed', { job: id }, fault)
+    })
+    // A process that ends before it can record this leaves it to the next.
+    if (settled?.status === 'failed')
+      await this.#record(settled, { latencyUs, measures }).catch(() => undefined)
   }
 }

@@ -175,6 +175,24 @@ describe('a batch', () => {
   })
 })
 
+test('a batch that gives way with answers that find no room ends for that, and is recorded', async () => {
+  const time = createTestTime()
+  const model: JobModel = {
+    batchMax: 1,
+    predict: ([length]) =>
+      new Promise((resolve) => void time.scheduler.after(2_000, () => resolve(['a'.repeat(Number(length))]))),
+  }
+  const { submit, jobs, events } = openTestJobs({
+    ...{ models: new Map([['large', model]]), time, concurrency: 1, ownerBytesMax: 1_500 },
+  })
+  const { id } = await submit({ model: 'large', kind: 'batch', inputs: [2_000, 2_000] })
+  await submit({ owner: 'b', model: 'large', kind: 'batch', inputs: range(100) })
+  await time.pass(20_000)
+  const error = { code: 'storage_exhausted' }
+  expect(await jobs.get('acme', id)).toMatchObject({ status: 'failed', error, result: null })
+  expect(events(id).at(-1)).toBe('job.failed')
+})
+
 describe('the slots of a model', () => {
   test('are shared: forty batches of one owner do not hold up the single job of another, and lose nothing', async () => {
     const { jobs, submit, calls, time } = openTestJobs({ concurrency: 2 })

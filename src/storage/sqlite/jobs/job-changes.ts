@@ -75,9 +75,9 @@ export function createAttemptChanges(
     return { stored: { ...jobs.addAnswers(leased, added), job }, full }
   }
 
-  /** Fails a job that was to succeed with answers that have no room. */
+  /** Fails a job whose answers have no room: they would be asked for again and again. */
   function fitting(attempt: AttemptEnd, full: StoredBytesFull | undefined): AttemptEnd {
-    if (attempt.end !== 'succeeded' || full === undefined) return attempt
+    if (attempt.end === 'failed' || full === undefined) return attempt
     const { id, lease, expiresAt } = attempt
     return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
   }
