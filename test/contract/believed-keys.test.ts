@@ -267,7 +267,13 @@ describe('keys that are older than the ledger', () => {
     const { data, keys } = await setBack()
     const [a = '', b = '', c = ''] = keys.map(({ id }) => id)
     const restored = await runJson<Record<string, unknown>>(['keys', 'restored', '--data', data])
-    expect(restored).toMatchObject({ older: true, revoked: [a], disabled: [b], undone: [`key ${c}`] })
+    expect(restored).toMatchObject({
+      older: true,
+      revoked: [a],
+      disabled: [b],
+      undone: [`key ${c}`],
+      not_known: null,
+    })
     expect(restored['created']).toHaveLength(1)
     const { ward, storage } = await open(data)
     expect(await ward.keys.get(a)).toMatchObject({ revokedReason: 'revoked before the keys were restored' })

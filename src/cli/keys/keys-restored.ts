@@ -1,10 +1,8 @@
 import type { Command } from 'commander'
-import { Refusal } from '../../core/refusal.ts'
-import { findMissingChanges, type MissingChanges } from '../../keys/missing-changes.ts'
+import type { ChangeRange } from '../../keys/missing-changes.ts'
+import { type RestoredKeys, restoreKeys } from '../../keys/restore-keys.ts'
 import { ledgerEntry } from '../../ledger/format/record.ts'
-import type { Storage } from '../../storage/storage.ts'
 import { type OpenWard, openWard } from '../../ward/open-ward.ts'
-import type { Ward } from '../../ward/ward.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { printable } from '../terminal/display-width.ts'
 import { printJson, printLine } from '../terminal/output.ts'
@@ -16,11 +14,6 @@ interface RestoredOptions extends CommonOptions {
   readonly asIs?: boolean
 }
 
-/** What was done: ids of keys, and what is as it was before. */
-interface Restored extends MissingChanges {
-  readonly isOlder: boolean
-}
-
 export function defineKeysRestored(command: Command): void {
   command
     .option('--as-is', 'Do not revoke and disable again what the ledger says was')
@@ -28,13 +21,15 @@ export function defineKeysRestored(command: Command): void {
       'after',
       '\nAfter modelward.db was restored from a backup beside the ledger as it is: a server does not start with keys that are\n' +
         'older than the ledger, for revocations would be undone. Says what the ledger knows and the keys do not, revokes and\n' +
-        'disables again what was, and records that. No server may be running.',
+        'disables again what was, and records that; and which changes are not known, where their records were dropped or\n' +
+        'never written. No server may be running. If it is stopped half-way, run it again.',
     )
     .action(async (options: RestoredOptions) => {
       const loaded = loadCommandConfig(options)
       const opened = await openWard({ ...commandWard(loaded), create: false, isRestored: true })
       try {
-        await printRestored(await acceptRestored(opened, options.asIs === true), options.json === true)
+        const restored = await acceptRestored(opened, options.asIs === true)
+        await printRestored(restored, options.json === true)
       } finally {
         await opened.ward.close()
       }
@@ -43,52 +38,24 @@ export function defineKeysRestored(command: Command): void {
   addExamples(command, 'keys restored --data /var/lib/modelward', 'keys restored --as-is --json')
 }
 
-async function acceptRestored({ ward, storage }: OpenWard, isAsIs: boolean): Promise<Restored> {
-  const before = (await ward.store.readChanges(undefined)).cursor
+async function acceptRestored({ ward, storage }: OpenWard, isAsIs: boolean): Promise<RestoredKeys> {
   const { ledger, restored } = storage
-  const none = { isOlder: false, revoked: [], disabled: [], created: [], undone: [] }
-  if (ledger === undefined || before >= restored.recordedChange) return none
-  const missing = await findMissingChanges(ledger, before)
-  const again = isAsIs ? { revoked: [], disabled: [] } : await endAgain(ward, missing)
-  // Last: until then every start is refused.
-  await restored.accept()
-  await record(ledger, ward, before)
-  return { ...missing, ...again, isOlder: true }
+  return restoreKeys({
+    store: ward.store,
+    keys: ward.keys,
+    ledger,
+    ...restored,
+    async record(change) {
+      const detail = { by: 'cli', ...change }
+      await ledger?.append(ledgerEntry({ at: ward.clock(), event: 'keys.restored', detail }))
+    },
+    isAsIs,
+  })
 }
 
-/** Ends the keys again that were ended; one that was made after the backup is not there. */
-async function endAgain(
-  { keys, store }: Ward,
-  missing: MissingChanges,
-): Promise<Pick<MissingChanges, 'revoked' | 'disabled'>> {
-  const revoked: string[] = []
-  const disabled: string[] = []
-  for (const id of missing.revoked) {
-    if ((await store.findKey(id)) === undefined) continue
-    await keys.revoke(id, 'revoked before the keys were restored')
-    revoked.push(id)
-  }
-  for (const id of missing.disabled) {
-    if ((await store.findKey(id)) === undefined) continue
-    await keys.disable(id).catch(unlessRevoked)
-    disabled.push(id)
-  }
-  return { revoked, disabled }
-}
-
-function unlessRevoked(thrown: unknown): void {
-  if (!(thrown instanceof Refusal)) throw thrown
-}
-
-async function record(ledger: NonNullable<Storage['ledger']>, ward: Ward, before: number): Promise<void> {
-  const { cursor } = await ward.store.readChanges(undefined)
-  const detail = { by: 'cli', before, change: cursor }
-  await ledger.append(ledgerEntry({ at: ward.clock(), event: 'keys.restored', detail }))
-}
-
-async function printRestored(restored: Restored, asJson: boolean): Promise<void> {
-  const { isOlder, revoked, disabled, created, undone } = restored
-  if (asJson) return printJson({ older: isOlder, revoked, disabled, created, undone })
+async function printRestored(restored: RestoredKeys, asJson: boolean): Promise<void> {
+  const { isOlder, revoked, disabled, created, undone, notKnown = null } = restored
+  if (asJson) return printJson({ older: isOlder, revoked, disabled, created, undone, not_known: notKnown })
   if (!isOlder) return printLine('The keys are as new as the ledger: there is nothing to do.')
   const list = (names: readonly string[]): string => printable(names.join(', ')) || 'none'
   await printLine(
@@ -97,6 +64,12 @@ async function printRestored(restored: Restored, asJson: boolean): Promise<void>
       ['disabled again', list(disabled)],
       ['made after the backup, and gone', list(created)],
       ['as they were before', list(undone)],
+      ['not known', notKnown === null ? 'none' : describeUnknown(notKnown)],
     ]).trimEnd(),
   )
+}
+
+function describeUnknown({ from, to }: ChangeRange): string {
+  const changes = from === to ? `change number ${from}` : `changes number ${from} to ${to}`
+  return `${changes}: the ledger has no record, so see whether a key was revoked then`
 }
