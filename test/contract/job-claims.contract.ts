@@ -29,6 +29,7 @@ import {
 export function testJobClaims(get: GetStore): void {
   testLeases(get)
   testOrder(get)
+  testGivingWay(get)
   testLostLeases(get)
   testExtending(get)
 }
@@ -195,6 +196,30 @@ function testOrder(get: GetStore): void {
     await submit(get(), jobOf(3, { owner: 'b', model: 'y' }))
     expect(idsOf(await claim(get(), { max: 1, models: ['x'] }))).toEqual([1])
     expect(idsOf(await claim(get(), { max: 2, models: ['x', 'y'] }))).toEqual([3, 2])
+  })
+}
+
+function testGivingWay(get: GetStore): void {
+  test('an owner with no place is served by the one who has most, however many owners have nothing left to do', async () => {
+    await submit(get(), jobOf(1), jobOf(2))
+    await claim(get())
+    const gone = [...Array(100).keys()].map((number) => jobOf(100 + number, { owner: `gone ${number}` }))
+    await submit(get(), ...gone)
+    await Promise.all(gone.map(({ id }) => get().cancel({ id }, jobBegin, keepMs)))
+    const look = async () => (await get().claim(askOf({ max: 0 }))).giveWay
+    expect(await look()).toEqual([])
+    await submit(get(), jobOf(3, { owner: 'globex' }))
+    expect(await look()).toEqual([{ owner: 'acme', model: 'sentiment', jobs: 1 }])
+  })
+
+  test('an owner with no place is served before those who have one, however many of them wait for another', async () => {
+    const owners = [...Array(100).keys()].map((number) => `owner ${number}`)
+    const jobs = [...owners, ...owners].map((owner, number) => jobOf(100 + number, { owner }))
+    await submit(get(), ...jobs)
+    expect(await claim(get(), { max: 100 })).toHaveLength(100)
+    await submit(get(), jobOf(2, { owner: 'late' }))
+    const { giveWay } = await get().claim(askOf({ max: 0 }))
+    expect(giveWay).toEqual([{ owner: expect.stringMatching(/^owner /), model: 'sentiment', jobs: 1 }])
   })
 }
 
