@@ -129,6 +129,11 @@ export interface KeyQuery {
 /** A page of a list of keys. */
 export interface KeyPage {
   readonly keys: readonly KeyRecord[]
+  /**
+   * Ids of keys that are stored here and cannot be believed, such as after damage to the disk: they
+   * are not among `keys`. Absent where every key can be. More than a hundred are a fault.
+   */
+  readonly damaged?: readonly string[]
   /** Whether another page follows. */
   readonly hasMore: boolean
 }
@@ -144,6 +149,8 @@ export interface OwnerQuery {
 /** A page of a list of owners. */
 export interface OwnerPage {
   readonly owners: readonly OwnerRecord[]
+  /** Owners that are stored here and cannot be believed, as in `KeyPage`. */
+  readonly damaged?: readonly string[]
   /** Whether another page follows. */
   readonly hasMore: boolean
 }

@@ -126,8 +126,8 @@ async function readUnsure({ store, clock }: KeyUsesOptions): Promise<number | un
  * ledger's reader is a thread of some 20 MiB: a new deployment does without it.
  */
 async function isNewSince({ store }: KeyUsesOptions, openedAt: number): Promise<boolean> {
-  const { keys } = await store.listKeys({ sort: 'created_at', descending: false, limit: 1 })
-  return keys.every(({ createdAt }) => createdAt > openedAt)
+  const { keys, damaged } = await store.listKeys({ sort: 'created_at', descending: false, limit: 1 })
+  return damaged === undefined && keys.every(({ createdAt }) => createdAt > openedAt)
 }
 
 /** In slices: other work of this process gets its turn between them. */

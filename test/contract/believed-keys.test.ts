@@ -8,7 +8,7 @@ import { inspectFolder } from '../../src/storage/sqlite/inspect-folder.ts'
 import { openSqliteUsageStore } from '../../src/storage/sqlite/limits/usage-store.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { type OpenWard, openWard } from '../../src/ward/open-ward.ts'
-import { runJson } from '../e2e/run-cli.ts'
+import { runCli, runJson } from '../e2e/run-cli.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -87,7 +87,8 @@ describe('a row that another program or the disk changed', () => {
     const { ward, storage } = await open(data, { telemetry })
     expect(storage.degraded()).toEqual([])
     for (const id of [...ids, ...ids]) await expect(ward.store.findKey(id)).rejects.toMatchObject(fault)
-    await expect(ward.keys.list()).rejects.toMatchObject(fault)
+    const { keys, damaged = [] } = await ward.keys.list()
+    expect([keys, [...damaged].sort()]).toEqual([[], [...ids].sort()])
     await expect(ward.keys.update(ids[0] ?? '', { name: 'b' })).rejects.toMatchObject(fault)
     expect(names).toEqual(ids.map(() => 'keys.row_damaged'))
     expect(storage.degraded()).toEqual(['keys'])
@@ -95,6 +96,48 @@ describe('a row that another program or the disk changed', () => {
     const finding = await databaseFinding(data)
     expect(finding?.status).toBe('fail')
     for (const id of ids) expect(finding?.message).toContain(`key ${id}`)
+  })
+
+  test('hides no other: lists have the good rows and name the damaged, and an owner’s good keys are revoked', async () => {
+    const ids: string[] = []
+    const data = await folderWith(async ({ ward }) => {
+      const made = await ward.keys.createAll(
+        Array.from({ length: 6 }, (_, at) => ({ name: `n${at}`, owner: 'acme' })),
+      )
+      for (const { record } of made) ids.push(record.id)
+      for (const owner of ['a', 'b', 'c']) await ward.owners.set(owner, ['1/day'])
+    })
+    const [bad = '', ...good] = ids
+    change(
+      data,
+      `UPDATE keys SET scopes = '["admin"]' WHERE id = '${bad}'; UPDATE owners SET limits = '[]' WHERE owner = 'b'`,
+    )
+    const { ward } = await open(data)
+    for (const sort of ['id', 'name', 'created_at', 'expires_at'] as const) {
+      const { keys, damaged } = await ward.keys.list({ sort })
+      expect([keys.map(({ id }) => id).sort(), damaged]).toEqual([[...good].sort(), [bad]])
+    }
+    const seen: string[] = []
+    for (let after: { value: string; id: string } | undefined; ; ) {
+      const page = await ward.keys.list({ sort: 'id', descending: false, limit: 2, after })
+      seen.push(...page.keys.map(({ id }) => id))
+      const last = page.keys.at(-1)
+      if (!page.hasMore || last === undefined) break
+      after = { value: last.id, id: last.id }
+    }
+    expect(seen).toEqual([...good].sort())
+    expect(await ward.owners.list({ limit: 2 })).toMatchObject({
+      owners: [{ owner: 'a' }, { owner: 'c' }],
+      damaged: ['b'],
+      hasMore: false,
+    })
+    await ward.close()
+    const listed = await runCli(['keys', 'list', '--json', '--data', data])
+    expect([listed.code, JSON.parse(listed.stdout).keys.length]).toEqual([3, 5])
+    expect(listed.stderr).toContain(`key ${bad}`)
+    const revoked = await runCli(['keys', 'revoke', '--owner', 'acme', '--json', '--data', data])
+    expect([revoked.code, JSON.parse(revoked.stdout).revoked]).toEqual([3, 5])
+    expect(revoked.stderr).toContain(`key ${bad}`)
   })
 
   test('limits of an owner are never loosened, and its keys are no keys of an owner without limits', async () => {

@@ -6,6 +6,7 @@ import { keyStatusAt } from '../../keys/key-status.ts'
 import { isKeyId } from '../../keys/key-text.ts'
 import { usageError } from '../cli-error.ts'
 import { refuseWholeKey } from './key-options.ts'
+import { refuseDamaged } from './refuse-damaged.ts'
 
 /** What help says of a key as an argument. */
 export const keyArgument = 'The key’s id, or its name where no other key has it'
@@ -38,6 +39,8 @@ export async function findKey(keys: Pick<KeyService, 'get' | 'list'>, text: stri
   const after = { value: text, id: '' }
   const page = await keys.list({ sort: 'name', descending: false, limit: listedMax + 1, after })
   const [found, ...others] = page.keys.filter(({ name }) => name === text)
+  // It may have this name.
+  if (found === undefined) refuseDamaged(new Set(page.damaged?.map((id) => `key ${id}`)))
   if (found === undefined)
     throw new Refusal('not_found', 'No key has this id or name; `modelward keys list` shows all.')
   if (others.length === 0) return found

@@ -15,6 +15,7 @@ import { terminalWidth } from '../terminal/terminal.ts'
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { keyColumns } from './print-key.ts'
+import { refuseDamaged } from './refuse-damaged.ts'
 
 interface ListOptions extends CommonOptions {
   readonly owner?: string
@@ -106,25 +107,30 @@ function nextCursor({ keys, hasMore }: KeyPage, { sort }: KeyQuery): string | nu
 
 /** One JSON document, written as the pages come. */
 async function printPagesAsJson(ward: Ward, query: KeyQuery, all: boolean): Promise<void> {
+  const damaged = new Set<string>()
   let before = '{"keys":['
   let cursor: string | null = null
   for await (const page of readPages(ward, query, all)) {
+    for (const id of page.damaged ?? []) damaged.add(`key ${id}`)
     const views = page.keys.map((key) => JSON.stringify(viewKey(key, Date.now())))
     await print(before + views.join(','))
     before = ','
     cursor = nextCursor(page, query)
   }
   await print(`],"next_cursor":${JSON.stringify(cursor)}}\n`)
+  refuseDamaged(damaged)
 }
 
 async function printPages(ward: Ward, query: KeyQuery, all: boolean): Promise<void> {
   const keys: KeyRecord[] = []
+  const damaged = new Set<string>()
   let cursor: string | null = null
   for await (const page of readPages(ward, query, all)) {
+    for (const id of page.damaged ?? []) damaged.add(`key ${id}`)
     keys.push(...page.keys)
     cursor = nextCursor(page, query)
   }
-  if (keys.length === 0) tell('No keys.')
+  if (keys.length === 0 && damaged.size === 0) tell('No keys.')
   const now = Date.now()
   await print(
     formatTable(
@@ -134,4 +140,5 @@ async function printPages(ward: Ward, query: KeyQuery, all: boolean): Promise<vo
     ),
   )
   if (cursor !== null) tell(`More follow: --cursor ${cursor}, or --all.`)
+  refuseDamaged(damaged)
 }

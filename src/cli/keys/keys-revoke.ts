@@ -11,6 +11,7 @@ import { checkKey, findKey, keyArgument } from './find-key.ts'
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { keyColumns, printKey } from './print-key.ts'
+import { refuseDamaged } from './refuse-damaged.ts'
 
 interface RevokeOptions extends CommonOptions {
   readonly reason?: string
@@ -51,16 +52,20 @@ async function revokeOne(text: string, options: RevokeOptions): Promise<void> {
 }
 
 async function revokeAll(owner: string, options: RevokeOptions): Promise<void> {
+  const damaged = new Set<string>()
   const records = await withKeys(loadCommandConfig(options), false, async ({ keys }) => {
-    const { keys: some } = await keys.list({ owner, limit: 1 })
+    const some = await keys.list({ owner, limit: 1 })
     // A mistyped owner must not look like one whose keys are all revoked.
-    if (some.length === 0)
+    if (some.keys.length === 0 && some.damaged === undefined)
       throw new Refusal('not_found', 'No key has this owner; `modelward keys list` shows owners.')
-    return revokeOwner(keys, owner, options.reason)
+    return revokeOwner(keys, owner, options.reason, (id) => damaged.add(`key ${id}`))
   })
   const now = Date.now()
   const views = records.map((record) => viewKey(record, now))
-  if (options.json === true) return printJson({ revoked: views.length, keys: views })
-  await print(formatTable(views, keyColumns, terminalWidth()))
-  if (views.length === 0) tell('No key was left to revoke.')
+  if (options.json === true) await printJson({ revoked: views.length, keys: views })
+  else {
+    await print(formatTable(views, keyColumns, terminalWidth()))
+    if (views.length === 0) tell('No key was left to revoke.')
+  }
+  refuseDamaged(damaged)
 }

@@ -13,6 +13,7 @@ import { terminalWidth } from '../terminal/terminal.ts'
 import { addExamples } from './key-options.ts'
 import { withKeys } from './open-keys.ts'
 import { list } from './print-key.ts'
+import { refuseDamaged } from './refuse-damaged.ts'
 
 interface ListOptions extends CommonOptions {
   readonly limit?: string
@@ -60,14 +61,17 @@ function nextCursor({ owners, hasMore }: OwnerPage): string | null {
 
 /** One JSON document, written as the pages come. */
 async function printPagesAsJson(owners: OwnerService, query: OwnerQuery, all: boolean): Promise<void> {
+  const damaged = new Set<string>()
   let before = '{"owners":['
   let cursor: string | null = null
   for await (const page of readPages(owners, query, all)) {
+    for (const owner of page.damaged ?? []) damaged.add(`owner ${owner}`)
     await print(before + page.owners.map((record) => JSON.stringify(viewOwner(record))).join(','))
     before = ','
     cursor = nextCursor(page)
   }
   await print(`],"next_cursor":${JSON.stringify(cursor)}}\n`)
+  refuseDamaged(damaged)
 }
 
 const columns: readonly Column<OwnerView>[] = [
@@ -78,12 +82,15 @@ const columns: readonly Column<OwnerView>[] = [
 
 async function printPages(owners: OwnerService, query: OwnerQuery, all: boolean): Promise<void> {
   const records: OwnerRecord[] = []
+  const damaged = new Set<string>()
   let cursor: string | null = null
   for await (const page of readPages(owners, query, all)) {
+    for (const owner of page.damaged ?? []) damaged.add(`owner ${owner}`)
     records.push(...page.owners)
     cursor = nextCursor(page)
   }
-  if (records.length === 0) tell('No owner has limits.')
+  if (records.length === 0 && damaged.size === 0) tell('No owner has limits.')
   await print(formatTable(records.map(viewOwner), columns, terminalWidth()))
   if (cursor !== null) tell(`More follow: --cursor ${cursor}, or --all.`)
+  refuseDamaged(damaged)
 }

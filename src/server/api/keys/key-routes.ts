@@ -57,6 +57,7 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
     return {
       keys: page.keys.map((record) => viewKey(record, now)),
       next_cursor: last === undefined ? null : formatKeyCursor(last, keyQuery.sort),
+      ...(page.damaged && { damaged: page.damaged }),
     }
   })
   app.post<{ Body: readonly ImportedKeyBody[] }>(

@@ -190,7 +190,15 @@ export const issuedKeyView: z.ZodType<KeyView & { readonly key: string }> = show
 export const keyPageView: z.ZodType<{
   readonly keys: readonly KeyView[]
   readonly next_cursor: string | null
-}> = z.object({ keys: z.array(keyView), next_cursor: z.string().nullable() })
+  readonly damaged?: readonly string[]
+}> = z.object({
+  keys: z.array(keyView),
+  next_cursor: z.string().nullable(),
+  damaged: z
+    .array(z.string())
+    .exactOptional()
+    .describe('Ids of keys that are stored and cannot be believed: they are left out, and admitted nowhere.'),
+})
 
 const shownLimit: z.ZodType<LimitView> = z.object({
   limit: z.string().meta({ examples: ['60/min'] }),

@@ -43,7 +43,15 @@ const ownerView: z.ZodType<OwnerView> = z.object({
 const ownerPageView: z.ZodType<{
   readonly owners: readonly OwnerView[]
   readonly next_cursor: string | null
-}> = z.object({ owners: z.array(ownerView), next_cursor: z.string().nullable() })
+  readonly damaged?: readonly string[]
+}> = z.object({
+  owners: z.array(ownerView),
+  next_cursor: z.string().nullable(),
+  damaged: z
+    .array(z.string())
+    .exactOptional()
+    .describe('Owners whose stored limits cannot be believed, and are left out.'),
+})
 
 const tags = ['owners']
 const shown: RouteAnswer = { description: 'The owner’s limits, as they are stored.', schema: ownerView }
@@ -99,6 +107,7 @@ export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
       return {
         owners: page.owners.map(viewOwner),
         next_cursor: last === undefined ? null : formatOwnerCursor(last.owner),
+        ...(page.damaged && { damaged: page.damaged }),
       }
     },
   )

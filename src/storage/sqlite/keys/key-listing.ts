@@ -5,6 +5,7 @@ import type { SqliteDatabase } from '../database.ts'
 import type { BelievedRows } from './believed-rows.ts'
 import { mayMatchFew, type Place, type Walk, walksOf } from './key-query.ts'
 import { decodeKey, type KeyCells } from './key-row.ts'
+import { namingDamaged, readBelieved } from './read-believed.ts'
 
 /**
  * Keys read before other work gets its turn. Among a million keys a filter without matches takes
@@ -23,6 +24,7 @@ export async function listKeys(
   query: KeyQuery,
 ): Promise<KeyPage> {
   const found: KeyRecord[] = []
+  const damaged: string[] = []
   // One more than the limit tells whether another page follows.
   const wanted = query.limit + 1
   for (const walk of walksOf(query)) {
@@ -31,15 +33,24 @@ export async function listKeys(
       const slice = connection.readTogether(() => {
         const end = mayMatchFew(query) ? findEnd(database, walk, start) : undefined
         const { sql, values } = walk.selectKeys(start, end)
-        return { end, cells: database.prepareCells<KeyCells>(sql).all(...values, wanted - found.length) }
+        const select = database.prepareCells<KeyCells>(sql)
+        const read = readBelieved(
+          wanted - found.length,
+          (limit) => select.all(...values, limit),
+          (cells) => decodeKey(rows, cells),
+          (cells) => cells[17],
+        )
+        return { end, ...read }
       })
-      found.push(...slice.cells.map((cells) => decodeKey(rows, cells)))
-      if (found.length === wanted) return { keys: found.slice(0, query.limit), hasMore: true }
+      found.push(...slice.records)
+      damaged.push(...slice.damaged)
+      if (found.length === wanted)
+        return { keys: found.slice(0, query.limit), hasMore: true, ...namingDamaged(damaged) }
       start = slice.end
       if (start !== undefined) await new Promise((resolve) => setImmediate(resolve))
     } while (start !== undefined)
   }
-  return { keys: found, hasMore: false }
+  return { keys: found, hasMore: false, ...namingDamaged(damaged) }
 }
 
 function findEnd(database: SqliteDatabase, walk: Walk, start: Place | undefined): Place | undefined {

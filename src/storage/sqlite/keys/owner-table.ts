@@ -6,6 +6,7 @@ import { parseFrozen } from '../../parse-frozen.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { BelievedRows } from './believed-rows.ts'
 import type { NextChange } from './change-counter.ts'
+import { namingDamaged, readBelieved } from './read-believed.ts'
 
 /** Records of owners. The caller brings the transaction. */
 export interface OwnerTable {
@@ -64,10 +65,18 @@ export function createOwnerTable(database: SqliteDatabase, rows: BelievedRows): 
       return true
     },
     list({ limit, after }) {
-      // One more than the limit tells whether another page follows.
-      const found = after === undefined ? listFirst.all(limit + 1) : listAfter.all(after, limit + 1)
-      for (const row of found) rows.check('owner', row.owner, believedCells(row), row.mac)
-      return { owners: found.slice(0, limit).map(decodeOwner), hasMore: found.length > limit }
+      const { records, damaged } = readBelieved(
+        // One more than the limit tells whether another page follows.
+        limit + 1,
+        (most) => (after === undefined ? listFirst.all(most) : listAfter.all(after, most)),
+        (row) => {
+          rows.check('owner', row.owner, believedCells(row), row.mac)
+          return decodeOwner(row)
+        },
+        (row) => row.owner,
+      )
+      const hasMore = records.length > limit
+      return { owners: records.slice(0, limit), hasMore, ...namingDamaged(damaged) }
     },
   }
 }
