@@ -71,7 +71,9 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'a row of `modelward.db` is not the one that was written: the disk or another program changed it',
     remedy:
       'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore `modelward.db` from a backup, or make the owner of the key a new one.',
-    fields: { row: 'which row: `key` and its id, `owner` and its name, `answer`, or `changes`' },
+    fields: {
+      row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`',
+    },
   },
   'keys.uses_not_written': {
     level: 'warn',

@@ -140,6 +140,24 @@ describe('a row that another program or the disk changed', () => {
     expect(revoked.stderr).toContain(`key ${bad}`)
   })
 
+  test('an answer stored for a retry that looks expired is no second key', async () => {
+    const idempotency = { owner: 'acme', key: 'retry', request: { name: 'a' } }
+    const data = await folderWith(async ({ ward }) => {
+      await ward.keys.create({ name: 'a' }, { idempotency })
+    })
+    change(data, 'UPDATE answers SET expires_at = 1')
+    const { ward } = await open(data)
+    await ward.keys.create({ name: 'other' })
+    for (let tries = 0; tries < 2; tries += 1)
+      await expect(ward.keys.create({ name: 'a' }, { idempotency })).rejects.toMatchObject(fault)
+    expect((await ward.keys.list()).keys).toHaveLength(2)
+    await ward.close()
+    expect(await databaseFinding(data)).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('answer'),
+    })
+  })
+
   test('limits of an owner are never loosened, and its keys are no keys of an owner without limits', async () => {
     const data = await folderWith(async ({ ward }) => {
       await ward.owners.set('acme', ['1/day'])

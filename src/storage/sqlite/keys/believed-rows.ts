@@ -5,6 +5,9 @@ import type { Telemetry } from '../../../telemetry/telemetry.ts'
 /** Tables whose rows have a MAC. */
 export type BelievedTable = 'key' | 'owner' | 'answer' | 'changes'
 
+/** What is reported as damaged; the digest of an imported key has no MAC of its own. */
+type ReportedTable = BelievedTable | 'digest'
+
 /** Rows as they are believed: each has a MAC, and one that does not fit it is an outage. */
 export interface BelievedRows {
   readonly macOf: (table: BelievedTable, cells: readonly Cell[]) => Uint8Array
@@ -14,7 +17,9 @@ export interface BelievedRows {
    */
   readonly check: (table: BelievedTable, name: string, cells: readonly Cell[], mac: Uint8Array | null) => void
   /** Reports a row that one index has and another has not. @throws Fault `store_unavailable` */
-  readonly reportLost: (table: BelievedTable, name: string) => never
+  readonly reportLost: (table: ReportedTable, name: string) => never
+  /** Says that a row without a MAC was found in order. */
+  readonly confirm: (table: ReportedTable, name: string) => void
   /** Whether a row was found that is not believed, and has not been found in order since. */
   readonly hasDamage: () => boolean
 }
@@ -25,7 +30,7 @@ const reportedMax = 1_000
 export function createBelievedRows(macs: RowMacs, telemetry: Telemetry): BelievedRows {
   const damaged = new Set<string>()
 
-  function report(table: BelievedTable, name: string, what: string): never {
+  function report(table: ReportedTable, name: string, what: string): never {
     const row = `${table} ${name}`
     const fault = new Fault('store_unavailable', `modelward.db: the row of ${row} ${what}`)
     if (!damaged.has(row) && damaged.size < reportedMax) {
@@ -35,13 +40,18 @@ export function createBelievedRows(macs: RowMacs, telemetry: Telemetry): Believe
     throw fault
   }
 
+  function confirm(table: ReportedTable, name: string): void {
+    if (damaged.size > 0) damaged.delete(`${table} ${name}`)
+  }
+
   return {
     macOf: macs.of,
     check(table, name, cells, mac) {
       if (!macs.isOf(table, cells, mac)) report(table, name, 'is not the one that was written')
-      if (damaged.size > 0) damaged.delete(`${table} ${name}`)
+      confirm(table, name)
     },
-    reportLost: (table, name) => report(table, name, 'is in one index and not in its table'),
+    reportLost: (table, name) => report(table, name, 'does not fit its index'),
+    confirm,
     hasDamage: () => damaged.size > 0,
   }
 }

@@ -5,6 +5,7 @@ import type { SqliteDatabase } from '../database.ts'
 import type { BelievedRows } from './believed-rows.ts'
 import type { NextChange } from './change-counter.ts'
 import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from './key-row.ts'
+import { readTwoTrees, Torn } from './read-two-trees.ts'
 
 /** Keys, and the digests of imported ones. The caller brings the transaction. */
 export interface KeyTable {
@@ -44,17 +45,24 @@ export function createKeyTable(database: SqliteDatabase, rows: BelievedRows): Ke
 
   return {
     find,
-    findImported: (candidates) => {
-      for (const digest of candidates) {
-        const id = digests.findKeyId(digest)
-        if (id === undefined) continue
-        const key = find(id)
-        // The digest has no MAC of its own: its key has it, or the row is another's.
-        if (key?.secrets.some((secret) => Buffer.compare(secret.digest, digest) === 0) === true) return key
-        rows.reportLost('key', id)
-      }
-      return undefined
-    },
+    findImported: (candidates) =>
+      readTwoTrees(
+        database,
+        () => {
+          for (const digest of candidates) {
+            const id = digests.findKeyId(digest)
+            if (id === undefined) continue
+            const key = find(id)
+            // The digest has no MAC of its own: its key has it, or the row is another's.
+            if (key?.secrets.some((secret) => Buffer.compare(secret.digest, digest) === 0) !== true)
+              return new Torn(nameOfDigest(digest))
+            rows.confirm('digest', nameOfDigest(digest))
+            return key
+          }
+          return undefined
+        },
+        (name) => rows.reportLost('digest', name),
+      ),
     isTaken: (key) =>
       find(key.id) !== undefined ||
       (key.imported && key.secrets.some(({ digest }) => digests.findKeyId(digest) !== undefined)),
@@ -95,8 +103,12 @@ function createCellFinder(
   return (id) => {
     const place = placeOf(id)
     const cells = select.get(place, place + neighboursMax - 1, id)
-    if (cells === undefined && selectAgain.get(id) !== undefined) rows.reportLost('key', id)
-    return cells
+    if (cells !== undefined || selectAgain.get(id) === undefined) return cells
+    return readTwoTrees(
+      database,
+      () => select.get(place, place + neighboursMax - 1, id) ?? (selectAgain.get(id) && new Torn(id)),
+      () => rows.reportLost('key', id),
+    )
   }
 }
 
@@ -108,6 +120,11 @@ function createPlaceFinder(database: SqliteDatabase): (id: string) => number {
     for (let place = first; place < first + neighboursMax; place += 1) if (!taken.has(place)) return place
     throw new Fault('internal', `key ${id}: no place is left for ids that hash alike`)
   }
+}
+
+/** As people see it: as much as tells it from others. */
+function nameOfDigest(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, 6).toString('hex')
 }
 
 /** The digests of imported keys' stored secrets, each of one key. */
@@ -127,13 +144,16 @@ function createImportedDigestTable(database: SqliteDatabase, rows: BelievedRows)
   )
   const insert = database.prepare('INSERT INTO imported_digests (digest, key_id) VALUES (?, ?)')
   const remove = database.prepare('DELETE FROM imported_digests WHERE key_id = ?')
-  function findKeyId(digest: Uint8Array): string | undefined {
-    const found = select.get(digest)?.key_id
-    if (found !== undefined) return found
-    const again = selectAgain.get(digest)?.key_id
-    if (again !== undefined) rows.reportLost('key', again)
-    return undefined
-  }
+  const findKeyId = (digest: Uint8Array): string | undefined =>
+    readTwoTrees(
+      database,
+      () => {
+        const found = select.get(digest)?.key_id
+        const again = found === undefined ? selectAgain.get(digest)?.key_id : undefined
+        return again === undefined ? found : new Torn(nameOfDigest(digest))
+      },
+      (name) => rows.reportLost('digest', name),
+    )
 
   return {
     findKeyId,

@@ -7,6 +7,7 @@ import type { SqliteDatabase } from '../database.ts'
 import type { BelievedRows } from './believed-rows.ts'
 import type { NextChange } from './change-counter.ts'
 import { namingDamaged, readBelieved } from './read-believed.ts'
+import { readTwoTrees, Torn } from './read-two-trees.ts'
 
 /** Records of owners. The caller brings the transaction. */
 export interface OwnerTable {
@@ -42,8 +43,11 @@ export function createOwnerTable(database: SqliteDatabase, rows: BelievedRows): 
 
   /** No damage makes an owner one without limits: both trees must say so. */
   function find(owner: string): OwnerRow | undefined {
-    const row = selectOne.get(owner)
-    if (row === undefined && selectAgain.get(owner) !== undefined) rows.reportLost('owner', owner)
+    const row = readTwoTrees(
+      database,
+      () => selectOne.get(owner) ?? (selectAgain.get(owner) && new Torn(owner)),
+      () => rows.reportLost('owner', owner),
+    )
     if (row !== undefined) rows.check('owner', owner, believedCells(row), row.mac)
     return row
   }
