@@ -1,5 +1,5 @@
 import { changeEvents } from '../ledger/format/event.ts'
-import type { LedgerRecord } from '../ledger/format/record.ts'
+import { changeOf, type LedgerRecord } from '../ledger/format/record.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 
 /** What a ledger says was changed after the moment that restored keys are of. */
@@ -71,11 +71,6 @@ export async function findMissingChanges(
 async function hasDropped(ledger: Pick<LedgerReader, 'query'>): Promise<boolean> {
   const { records } = await ledger.query({ events: ['ledger.dropped'], order: 'newest', limit: 1 })
   return records.length > 0
-}
-
-function changeOf({ detail }: LedgerRecord): number {
-  const change = detail?.['change']
-  return typeof change === 'number' ? change : 0
 }
 
 /** @param records in the order of their changes */

@@ -348,6 +348,20 @@ describe('keys that are older than the ledger', () => {
     expect(await runJson(['keys', 'restored', '--data', data])).toMatchObject({ older: false, revoked: [] })
   })
 
+  test('are refused too where the number that the ledger keeps is damaged, and each check says so', async () => {
+    const { data } = await setBack()
+    const ledger = openDatabase({ file: join(data, 'ledger.db'), busyTimeoutMs: 1_000, cacheKiB: 64 })
+    ledger.exec('UPDATE latest_change SET change = 3')
+    ledger.close()
+    await expect(open(data)).rejects.toMatchObject({
+      code: 'data_corrupt',
+      message: expect.stringContaining('ledger.db'),
+    })
+    const findings = await inspectFolder(data).findings({ pepper: undefined })
+    expect(findings.find(({ check }) => check === 'ledger')).toMatchObject({ status: 'fail' })
+    expect((await inspectFolder(data).ledger.verify({})).firstBroken).toMatchObject({ kind: 'index_changed' })
+  })
+
   test('an older version of the file, whose rows have no MACs, is refused where they had them', async () => {
     const data = await folderWith(async ({ ward }) => {
       await ward.keys.create({ name: 'a' })

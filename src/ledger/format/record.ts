@@ -64,3 +64,9 @@ export function ledgerEntry(known: Pick<LedgerEntry, 'at' | 'event'> & Partial<L
     ...known,
   }
 }
+
+/** How far the changes of the keys' store had come by this record; 0 for one that does not say. */
+export function changeOf({ detail }: Pick<LedgerEntry, 'detail'>): number {
+  const change = detail?.['change']
+  return typeof change === 'number' && Number.isSafeInteger(change) && change > 0 ? change : 0
+}

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Peppers } from '../../secrets/peppers.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
@@ -9,7 +8,7 @@ import { applicationId, knownVersion } from './keys/key-schema.ts'
 import { areMacsTaken, type PepperChecks, readPepperChecks } from './keys/pepper-checks.ts'
 import { readStoredChange } from './keys/stored-change.ts'
 import type { DatabaseKind } from './prepare-database.ts'
-import { setupErrorOf } from './sqlite-error.ts'
+import { readAndClose } from './read-and-close.ts'
 
 /** What any database of ours shows. */
 export interface FileInspection {
@@ -108,9 +107,8 @@ export function inspect<Found extends object>(
   read: (database: SqliteDatabase) => Found,
   { pages = 'whole', waitMs = 5_000 }: InspectOptions = {},
 ): FileInspection & Found {
-  // Without a write-ahead log no process has it open, and it can be read without a lock file.
-  const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`), waitMs })
-  try {
+  const open = (isAlone: boolean): SqliteDatabase => openDatabaseToRead(file, { isAlone, waitMs })
+  return readAndClose(file, open, (database) => {
     const { knownVersion } = kind
     const version = Number(readValue(database, 'PRAGMA user_version'))
     // Made and not yet filled, as by a process that was ended at its first start.
@@ -121,9 +119,5 @@ export function inspect<Found extends object>(
     const complaints = checks[pages] === undefined ? [] : complaintsOf(database, checks[pages])
     // What is read of a damaged file may fail, and is not needed then.
     return { version, knownVersion, complaints, ...(complaints.length > 0 ? empty : read(database)) }
-  } catch (error) {
-    throw setupErrorOf(error, file)
-  } finally {
-    database.close()
-  }
+  })
 }

@@ -2,7 +2,9 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../../core/setup-error.ts'
 import type { StorageFinding } from '../../storage.ts'
+import type { SqliteDatabase } from '../database.ts'
 import { type FileInspection, inspect, inspectJobDatabase } from '../inspect-database.ts'
+import { getLatestChange } from '../ledger/latest-change.ts'
 import { ledgerKind } from '../ledger/ledger-database.ts'
 import { rollUpKind } from '../ledger/usage/usage-database.ts'
 import { limitsKind } from '../limits/usage-schema.ts'
@@ -12,7 +14,14 @@ import { fail, messageOf, ok, warn } from './finding.ts'
 /** Whether the databases beside the keys open, are whole and of this program's version. */
 export function checkFiles(data: string): readonly StorageFinding[] {
   return [
-    checkFile(data, 'ledger', 'ledger.db', ledgerKind, 'restore a backup, and run `ledger verify`'),
+    checkFile(
+      data,
+      'ledger',
+      'ledger.db',
+      ledgerKind,
+      'restore a backup, and run `ledger verify`',
+      getLatestChange,
+    ),
     checkFile(data, 'usage', 'ledger-usage.db', rollUpKind, 'remove it: it is made anew from the records'),
     checkFile(
       data,
@@ -50,6 +59,7 @@ function checkFile(
   name: string,
   kind: DatabaseKind,
   todo: string,
+  read: (database: SqliteDatabase, file: string) => void = () => {},
 ): StorageFinding {
   const file = join(data, name)
   const size = statSync(file, { throwIfNoEntry: false })?.size
@@ -57,7 +67,11 @@ function checkFile(
   if (size === 0) return warn(check, `${file}: the file is empty`, todo)
   try {
     const isLarge = size > lookedAtMax
-    const found = inspect(file, kind, {}, () => ({}), { pages: isLarge ? 'none' : 'quick', waitMs: 100 })
+    const reading = (database: SqliteDatabase): object => {
+      read(database, file)
+      return {}
+    }
+    const found = inspect(file, kind, {}, reading, { pages: isLarge ? 'none' : 'quick', waitMs: 100 })
     const large = 'not looked at page by page, as it is large'
     return describeDatabase(check, found, isLarge ? large : '', todo)
   } catch (error) {

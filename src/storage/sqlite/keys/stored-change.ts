@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { openDatabaseToRead } from '../driver.ts'
-import { setupErrorOf } from '../sqlite-error.ts'
+import { readAndClose } from '../read-and-close.ts'
 
 /**
  * The number of the latest change as a keys' file has it, not believed: the peppers are not asked.
@@ -10,14 +9,7 @@ import { setupErrorOf } from '../sqlite-error.ts'
  * @throws SetupError `data_missing`, `data_locked`, `data_corrupt`, `data_unreadable`
  */
 export function findStoredChange(file: string): number | undefined {
-  const database = openDatabaseToRead(file, { isAlone: !existsSync(`${file}-wal`) })
-  try {
-    return readStoredChange(database)
-  } catch (error) {
-    throw setupErrorOf(error, file)
-  } finally {
-    database.close()
-  }
+  return readAndClose(file, (isAlone) => openDatabaseToRead(file, { isAlone }), readStoredChange)
 }
 
 export function readStoredChange(database: SqliteDatabase): number | undefined {

@@ -15,7 +15,7 @@ import { latestChangeIn } from './latest-change.ts'
  */
 export function checkChanges(
   index: LedgerIndexCheck,
-  readKept: () => number,
+  readKept: () => number | undefined,
   keysFile: string | undefined,
 ): LedgerIndexCheck {
   let latest = 0
@@ -29,6 +29,8 @@ export function checkChanges(
 
   function end(): LedgerFinding | undefined {
     const kept = readKept()
+    if (kept === undefined)
+      return found('index_changed', 'the number of the latest change that the file keeps is damaged')
     if (kept < latest)
       return found(
         'index_changed',

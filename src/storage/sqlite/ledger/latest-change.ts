@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
+import { SetupError } from '../../../core/setup-error.ts'
 import { bufferOf, type LedgerBlock, walkEntries } from '../../../ledger/format/block.ts'
 import { decodeEntry } from '../../../ledger/format/encoding.ts'
 import { changeEvents, ledgerEvents } from '../../../ledger/format/event.ts'
+import { changeOf } from '../../../ledger/format/record.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
-import { setupErrorOf } from '../sqlite-error.ts'
+import { readAndClose } from '../read-and-close.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 
 const changes: ReadonlySet<number> = new Set(changeEvents.map((name) => ledgerEvents[name]))
@@ -11,19 +13,38 @@ const changes: ReadonlySet<number> = new Set(changeEvents.map((name) => ledgerEv
 /** The byte of an entry that names its event. */
 const eventOffset = 1
 
-/** How far the changes of the keys' store had come by this entry; 0 for one that does not say. */
-function changeOf(entry: Uint8Array): number {
-  if (!changes.has(entry[eventOffset] ?? 0)) return 0
-  const change = decodeEntry(entry).detail?.['change']
-  return typeof change === 'number' && Number.isSafeInteger(change) && change > 0 ? change : 0
+/** How far the changes had come by this entry; most are no changes, and are not decoded. */
+function changeOfEntry(entry: Uint8Array): number {
+  return changes.has(entry[eventOffset] ?? 0) ? changeOf(decodeEntry(entry)) : 0
 }
 
-/** Keeps how far changes have come, with their records: the caller brings the transaction. */
+interface KeptChange {
+  readonly change: number
+  readonly again: number
+}
+
+const selectBoth =
+  'SELECT change, ~complement AS again FROM latest_change JOIN latest_change_again USING (only)'
+
+/** Undefined if the two numbers differ. */
+function believe(kept: KeptChange | undefined): number | undefined {
+  return kept !== undefined && kept.change === kept.again ? kept.change : undefined
+}
+
+/**
+ * Keeps how far changes have come, with their records: the caller brings the transaction. In the
+ * place of a damaged number comes that of the record, which is the latest there is.
+ */
 export function createChangeNote(database: SqliteDatabase): (entry: Uint8Array) => void {
-  const put = database.prepare('UPDATE latest_change SET change = max(change, ?)')
+  const select = database.prepare<KeptChange>(selectBoth)
+  const put = database.prepare('UPDATE latest_change SET change = ?')
+  const putAgain = database.prepare('UPDATE latest_change_again SET complement = ~?')
   return (entry) => {
-    const change = changeOf(entry)
-    if (change > 0) put.run(change)
+    const change = changeOfEntry(entry)
+    if (change === 0) return
+    const latest = Math.max(change, believe(select.get()) ?? 0)
+    put.run(latest)
+    putAgain.run(latest)
   }
 }
 
@@ -32,30 +53,39 @@ export function latestChangeIn({ body }: LedgerBlock): number {
   const bytes = bufferOf(body)
   let latest = 0
   walkEntries(bytes, (start, end) => {
-    latest = Math.max(latest, changeOf(bytes.subarray(start, end)))
+    latest = Math.max(latest, changeOfEntry(bytes.subarray(start, end)))
   })
   return latest
 }
 
-/** The latest change that a ledger's records know of, from what is kept beside them. */
-export function readLatestChange(database: SqliteDatabase): number {
+/**
+ * The latest change that a ledger's records know of, from what is kept beside them; undefined if
+ * that is not what was written.
+ */
+export function readLatestChange(database: SqliteDatabase): number | undefined {
   const version = Number(readValue(database, 'PRAGMA user_version'))
-  return version < 2 ? 0 : Number(readValue(database, 'SELECT change FROM latest_change') ?? 0)
+  if (version < 2) return 0
+  if (version < 3) return Number(readValue(database, 'SELECT change FROM latest_change') ?? 0)
+  return believe(database.prepare<KeptChange>(selectBoth).get())
+}
+
+/** The same. @throws SetupError `data_corrupt` if it is not what was written */
+export function getLatestChange(database: SqliteDatabase, file: string): number {
+  const change = readLatestChange(database)
+  if (change !== undefined) return change
+  throw new SetupError(
+    'data_corrupt',
+    `${file}: the number of the latest change that it keeps is damaged, so it cannot tell whether the keys are older; restore a backup`,
+  )
 }
 
 /**
  * The same of a ledger's file, beside its writers; 0 without one, or without a record.
  *
- * @throws SetupError as `openLedgerDatabaseToRead`
+ * @throws SetupError as `openLedgerDatabaseToRead`; `data_corrupt` if it is not what was written
  */
 export function findLatestChange(file: string): number {
   if (!existsSync(file)) return 0
-  const database = openLedgerDatabaseToRead(file, !existsSync(`${file}-wal`))
-  try {
-    return readLatestChange(database)
-  } catch (error) {
-    throw setupErrorOf(error, file)
-  } finally {
-    database.close()
-  }
+  const open = (isAlone: boolean): SqliteDatabase => openLedgerDatabaseToRead(file, isAlone)
+  return readAndClose(file, open, (database) => getLatestChange(database, file))
 }

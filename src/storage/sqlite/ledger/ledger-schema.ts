@@ -54,5 +54,17 @@ CREATE TABLE latest_change (
 INSERT INTO latest_change VALUES (1, 0);
 `
 
+/**
+ * The same number once more, as its complement and on another page: the start must not take older
+ * keys for a number that the disk changed.
+ */
+const complementSchema = `
+CREATE TABLE latest_change_again (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  complement INTEGER NOT NULL
+) STRICT;
+INSERT INTO latest_change_again SELECT 1, ~change FROM latest_change;
+`
+
 /** The steps from an empty file to this program's. A released step is never changed. */
-export const ledgerSteps: readonly string[] = [ledgerSchema, changeSchema]
+export const ledgerSteps: readonly string[] = [ledgerSchema, changeSchema, complementSchema]

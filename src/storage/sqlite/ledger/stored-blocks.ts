@@ -16,8 +16,11 @@ export interface LedgerBlocks {
   readonly streams: () => readonly LedgerStream[]
   /** Begins a check of the index, for blocks from the first on. */
   readonly checkIndex: () => LedgerIndexCheck
-  /** The latest change of keys that the file keeps beside its records; 0 for none. */
-  readonly latestChange: () => number
+  /**
+   * The latest change of keys that the file keeps beside its records; 0 for none, undefined if it
+   * is not what was written.
+   */
+  readonly latestChange: () => number | undefined
   readonly close: () => void
 }
 
