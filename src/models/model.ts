@@ -134,6 +134,11 @@ export interface ServedModel {
 /** How one call is answered, and when it is cancelled. */
 export interface PredictOptions {
   /**
+   * Whose call it is: owners that wait for a threaded model take turns, and what one of them waits
+   * for decides whether it is refused. @default one owner for all callers that name none
+   */
+  readonly owner?: string | undefined
+  /**
    * Cancels the call: a waiting one leaves the queue, a running one is aborted. The promise rejects
    * with the signal's reason.
    */

@@ -58,7 +58,7 @@ export function predictInSlices<Answer>(
     const options = { ...callOptions, deadlineMs: callOptions.deadlineMs ?? deadlineMs }
     if (inputs.length === 0) return sliced.join([])
     if (inputs.length <= batchMax) return predictSlice(inputs, options)
-    const { signal } = callOptions
+    const { owner, signal } = callOptions
     const client = new SlicesClient(callOptions.onClientGone)
     const dueAt = performance.now() + options.deadlineMs
     const gathered = new GatheredSlices(bounds, sliced)
@@ -68,7 +68,8 @@ export function predictInSlices<Answer>(
       slicesLeft -= 1
       const leftMs = Math.max(0, dueAt - performance.now())
       const { onClientGone } = client
-      return predictSlice(slice, { ...(signal && { signal }), onClientGone, deadlineMs: leftMs, slicesLeft })
+      const sliceOptions = { owner, onClientGone, deadlineMs: leftMs, slicesLeft }
+      return predictSlice(slice, signal === undefined ? sliceOptions : { ...sliceOptions, signal })
     })
   }
 }

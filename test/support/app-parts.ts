@@ -1,6 +1,7 @@
 import { createJobService, type JobServiceOptions } from '../../src/jobs/create-job-service.ts'
 import { createChangeRecorder } from '../../src/ledger/write/change-recorder.ts'
 import { createEntryWriter } from '../../src/ledger/write/entry-writer.ts'
+import type { ServedModel } from '../../src/models/model.ts'
 import { createModelRuntime, type ModelRuntimeOptions } from '../../src/models/model-runtime.ts'
 import { type Peppers, parsePeppers } from '../../src/secrets/peppers.ts'
 import type { AppDeps } from '../../src/server/create-app.ts'
@@ -17,6 +18,8 @@ import { testPepper, writtenLedgerOf } from './open-test-ward.ts'
 export interface AppPartsOptions {
   readonly models?: NonNullable<ModelRuntimeOptions['models']>
   readonly modelDeadline?: number
+  /** What stands in for a loaded model. @default the model itself */
+  readonly watch?: (model: ServedModel) => ServedModel
   readonly store?: JobStore
   readonly peppers?: Peppers
   /** Of webhooks. @default none */
@@ -40,7 +43,8 @@ export async function openAppParts(
     ...(options.models && { models: options.models }),
     ...(options.modelDeadline !== undefined && { deadlineMs: options.modelDeadline }),
   })
-  const { models } = runtime
+  const { watch = (model) => model } = options
+  const models = new Map([...runtime.models].map(([name, model]) => [name, watch(model)]))
   const { clock } = ward
   const writer = createEntryWriter({
     ledger: writtenLedgerOf(ward),

@@ -40,6 +40,8 @@ export type JobModelAnswers = readonly unknown[] | string
 
 /** How a job's call is answered, and when it is given up. */
 export interface JobModelCall {
+  /** Whose job it is: for a model whose callers wait by turns of their owners. */
+  readonly owner: string
   /** Aborts at the deadline, and when the job is cancelled or handed back. */
   readonly signal: AbortSignal
   /** Milliseconds that the model may take. */
@@ -75,13 +77,14 @@ const overloadDelay = { baseMs: 500, capMs: 5_000 }
 export async function askModel(
   model: JobModel,
   slice: readonly unknown[],
-  { signal, turn }: { readonly signal: AbortSignal; readonly turn: RunTurn },
+  call: { readonly owner: string; readonly signal: AbortSignal; readonly turn: RunTurn },
   options: AskOptions,
 ): Promise<JobModelAnswers> {
+  const { signal, turn } = call
   for (let refusals = 1; ; refusals += 1) {
     try {
       signal.throwIfAborted()
-      const answers = await askOnce(model, slice, signal, options)
+      const answers = await askOnce(model, slice, call, options)
       if (isAnswerTo(slice, answers)) return answers
       throw new Fault('model_failed', 'expected one answer per input')
     } catch (thrown) {
@@ -98,7 +101,7 @@ export async function askModel(
 function askOnce(
   model: JobModel,
   slice: readonly unknown[],
-  signal: AbortSignal,
+  { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
   { scheduler, deadlineMs: ownMs }: AskOptions,
 ): Maybe<JobModelAnswers> {
   const deadlineMs = Math.max(ownMs, model.deadlineMs ?? 0)
@@ -107,7 +110,7 @@ function askOnce(
   const onQueued = (): void => {
     isQueued = true
   }
-  const answers = model.predict(slice, { signal: call.signal, deadlineMs, onQueued })
+  const answers = model.predict(slice, { owner, signal: call.signal, deadlineMs, onQueued })
   // Most answer at once, and need no timer.
   if (!(answers instanceof Promise)) return answers
   return withinDeadline(answers, {

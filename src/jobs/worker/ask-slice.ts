@@ -38,7 +38,9 @@ export async function askForSlice(
   try {
     const inTurn = AbortSignal.any([signal, turn.leaving])
     const semaphore = options.semaphoreOf(job.model, model)
-    return { text: await semaphore.run(slice.length, inTurn, () => ask(job, model, slice, call, options)) }
+    return {
+      text: await semaphore.run(job.owner, slice.length, inTurn, () => ask(job, model, slice, call, options)),
+    }
   } catch (thrown) {
     if (signal.aborted) throw thrown
     if (turn.leaving.aborted) return 'left'
@@ -55,7 +57,7 @@ export async function askForSlice(
  * for of those a turn has no more than may run.
  */
 async function ask(
-  { kind }: ClaimedJob,
+  { kind, owner }: ClaimedJob,
   model: JobModel,
   slice: readonly unknown[],
   call: { readonly signal: AbortSignal; readonly turn: RunTurn },
@@ -64,7 +66,7 @@ async function ask(
   const { signal, turn } = call
   turn.endWaiting()
   try {
-    return textOf(await askModel(model, slice, call, options))
+    return textOf(await askModel(model, slice, { ...call, owner }, options))
   } finally {
     if (kind === 'batch') await orAbort(() => options.scheduler.yieldTurn(), signal)
   }

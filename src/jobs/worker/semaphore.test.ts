@@ -8,8 +8,8 @@ function openGate(inputsMax: number) {
   const semaphore = new Semaphore(inputsMax)
   const inside: string[] = []
   const leave = new Map<string, () => void>()
-  const pass = (name: string, inputs: number, aborts = signal): Promise<void> =>
-    semaphore.run(inputs, aborts, () => {
+  const pass = (name: string, inputs: number, aborts = signal, owner = 'owner'): Promise<void> =>
+    semaphore.run(owner, inputs, aborts, () => {
       inside.push(name)
       return new Promise((resolve) => {
         leave.set(name, () => {
@@ -42,6 +42,20 @@ describe('inputs of jobs', () => {
     leave('a')
     await settle()
     expect(inside).toEqual(['c', 'd'])
+  })
+
+  test('of one owner wait for one turn of another, however many of its slices wait', async () => {
+    const { pass, inside, leave } = openGate(2)
+    for (let at = 0; at < 40; at += 1) void pass(`a${at}`, 2, signal, 'a')
+    for (let at = 0; at < 2; at += 1) void pass(`b${at}`, 2, signal, 'b')
+    const order: string[] = []
+    for (let at = 0; at < 42; at += 1) {
+      await settle()
+      order.push(...inside)
+      leave(String(inside[0]))
+    }
+    expect(order.slice(0, 6)).toEqual(['a0', 'a1', 'b0', 'a2', 'b1', 'a3'])
+    expect(order.length).toBe(42)
   })
 
   test('of a slice larger than the bound get in alone', async () => {
@@ -79,7 +93,9 @@ describe('inputs of jobs', () => {
 
   test('leave room behind them however their call ends', async () => {
     const semaphore = new Semaphore(1)
-    await expect(semaphore.run(1, signal, () => Promise.reject(new Error('broke')))).rejects.toThrow('broke')
-    expect(await semaphore.run(1, signal, async () => 'in')).toBe('in')
+    await expect(semaphore.run('a', 1, signal, () => Promise.reject(new Error('broke')))).rejects.toThrow(
+      'broke',
+    )
+    expect(await semaphore.run('a', 1, signal, async () => 'in')).toBe('in')
   })
 })

@@ -1,16 +1,19 @@
+import { Turns } from '../../core/turns.ts'
+
 interface Waiting {
+  readonly owner: string
   readonly inputs: number
   readonly enter: () => void
 }
 
 /**
- * Lets so many inputs of jobs into a model at once, and the others wait in their order: jobs of ten
- * thousand inputs must neither fill the queue of a model that requests are waiting for, nor take
- * this thread's turn, slice after slice, from everything else.
+ * Lets so many inputs of jobs into a model at once, and the others wait by turns of their owners:
+ * jobs of ten thousand inputs must neither fill the queue of a model that requests are waiting for,
+ * nor take this thread's turn, slice after slice, from everything else.
  */
 export class Semaphore {
   readonly #inputsMax: number
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Turns<Waiting>()
   #inside = 0
 
   constructor(inputsMax: number) {
@@ -21,8 +24,8 @@ export class Semaphore {
    * Acts once there is room, which there always is for one slice alone; rejects with the signal's
    * reason where that comes first.
    */
-  async run<T>(inputs: number, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
-    if (this.#waiting.size > 0 || !this.#hasRoomFor(inputs)) await this.#wait(inputs, signal)
+  async run<T>(owner: string, inputs: number, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+    if (!this.#waiting.isEmpty || !this.#hasRoomFor(inputs)) await this.#wait(owner, inputs, signal)
     else this.#inside += inputs
     try {
       return await act()
@@ -36,9 +39,9 @@ export class Semaphore {
     return this.#inside === 0 || this.#inside + inputs <= this.#inputsMax
   }
 
-  async #wait(inputs: number, signal: AbortSignal): Promise<void> {
+  async #wait(owner: string, inputs: number, signal: AbortSignal): Promise<void> {
     const entered = Promise.withResolvers<void>()
-    const waiting = { inputs, enter: entered.resolve }
+    const waiting = { owner, inputs, enter: entered.resolve }
     const onAbort = (): void => {
       // A call that has just entered checks the signal by itself.
       if (!this.#waiting.delete(waiting)) return
@@ -55,11 +58,12 @@ export class Semaphore {
   }
 
   #letIn(): void {
-    for (const waiting of this.#waiting) {
-      if (!this.#hasRoomFor(waiting.inputs)) return
-      this.#waiting.delete(waiting)
-      this.#inside += waiting.inputs
-      waiting.enter()
+    for (;;) {
+      const { first } = this.#waiting
+      if (first === undefined || !this.#hasRoomFor(first.inputs)) return
+      this.#waiting.take(first)
+      this.#inside += first.inputs
+      first.enter()
     }
   }
 }

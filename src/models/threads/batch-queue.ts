@@ -1,11 +1,13 @@
 import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import type { OfOwner } from '../../core/turns.ts'
 import { answerTooLarge } from '../answer-too-large.ts'
 import type { ModelLoad } from '../model.ts'
 import type { SliceOptions } from '../predict-in-slices.ts'
 import { costOf, latenessOf, overloaded, tooLate } from './admission.ts'
 import type { BatchCall, BatchLane, CallAnswer } from './batch-lane.ts'
+import { batchLimitOf } from './batch-limit.ts'
 import { CallSet } from './call-set.ts'
 import { gatherBatch, isTooLate } from './gather-batch.ts'
 import { RunningBatch } from './running-batch.ts'
@@ -55,6 +57,8 @@ export class BatchQueue {
   /** Ended, but their lanes are not free: a host is being replaced, or native code goes on. */
   readonly #away = new Set<RunningBatch>()
   readonly #times = new UsualTimes()
+  /** Whose suspect had the last turn; undefined where that was no suspect's. */
+  #suspected: OfOwner | undefined
   #cancelDelay = (): void => {}
   /** Whose delay has ended by the scheduler's timer, which may be early by its own clock. */
   #ripe: WaitingCall | undefined
@@ -72,12 +76,14 @@ export class BatchQueue {
    */
   predict({ inputs, writes }: BatchCall, options: SliceOptions): Promise<Uint8Array> {
     const { name, batchMax, waitingMax, scheduler, monotonic } = this.#options
+    const { owner } = options
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isClosed) return Promise.reject(new Fault('overloaded', `model ${name} is closing`))
     const enteredAt = monotonic()
-    const waitMs = this.#waitMs(enteredAt)
-    if (this.#waiting.inputCount + inputs.length > waitingMax)
-      return Promise.reject(overloaded(`model ${name}: ${waitingMax} inputs wait already`, waitMs))
+    const waitMs = this.#waitMs(owner, enteredAt)
+    const over = this.#waiting.inputCount + inputs.length - waitingMax
+    const displaced = over > 0 ? this.#displacedBy(owner, inputs.length, over) : []
+    if (over > 0 && displaced.length === 0) return Promise.reject(this.#full(waitMs))
     const cost = costOf(inputs, {
       batchMax,
       waitingSize: this.#waiting.size,
@@ -103,9 +109,12 @@ export class BatchQueue {
       call.giveUp()
       return call.answer
     }
-    this.#waiting.add(call)
+    for (const each of displaced) {
+      this.#waiting.delete(each)
+      each.reject(this.#full(this.#waitMs(each.owner, enteredAt)))
+    }
     options.onQueued?.()
-    this.#dispatch()
+    this.#enter(call)
     return call.answer
   }
 
@@ -126,10 +135,21 @@ export class BatchQueue {
     for (const batch of this.#running) batch.abortIfUnwanted(Number.POSITIVE_INFINITY)
   }
 
+  /** Where none waits, it does not either. */
+  #enter(call: WaitingCall): void {
+    const isNext = this.#options.batchDelayMs === 0 && this.#waiting.inputCount === 0
+    const lane = isNext && this.#suspects.inputCount === 0 ? this.#idle.pop() : undefined
+    if (lane !== undefined) this.#start(lane, [call])
+    else {
+      this.#waiting.add(call)
+      this.#dispatch()
+    }
+  }
+
   #drop(call: WaitingCall): void {
     if (this.#waiting.delete(call) || this.#suspects.delete(call)) {
       call.giveUp()
-      if (this.#waiting.first === undefined) this.#cancelDelay()
+      if (this.#waiting.oldest === undefined) this.#cancelDelay()
       return
     }
     for (const batch of this.#running)
@@ -148,17 +168,32 @@ export class BatchQueue {
     if (this.#idle.length > 0) this.#awaitDelay()
   }
 
-  /** Milliseconds until what waits has been started, by the lanes that are free by then. */
-  #waitMs(now: number): number {
+  /** What gives its place up to a call of an owner that has fewer. */
+  #displacedBy(owner: string | undefined, inputs: number, over: number): readonly WaitingCall[] {
+    return this.#waiting.lastOfMost(over, this.#waiting.inputsOf(owner) + inputs)
+  }
+
+  #full(waitMs: number): Fault {
+    const { name, waitingMax } = this.#options
+    return overloaded(`model ${name}: ${waitingMax} inputs wait already`, waitMs)
+  }
+
+  /** Milliseconds until an owner's next call is started, by the lanes that are free by then. */
+  #waitMs(owner: string | undefined, now: number): number {
+    const before = this.#waiting.msBefore(owner) + this.#suspects.msBefore(owner)
     let waitMs = Number.POSITIVE_INFINITY
-    for (let next = this.#waitMsWithin(waitMs, now); next < waitMs; next = this.#waitMsWithin(next, now))
+    for (
+      let next = this.#waitMsWithin(waitMs, before, now);
+      next < waitMs;
+      next = this.#waitMsWithin(next, before, now)
+    )
       waitMs = next
     return waitMs
   }
 
   /** The same, by the lanes that are free within so many milliseconds. */
-  #waitMsWithin(withinMs: number, now: number): number {
-    let ms = this.#waiting.ms + this.#suspects.ms
+  #waitMsWithin(withinMs: number, before: number, now: number): number {
+    let ms = before
     let lanes = this.#idle.length
     for (const batches of [this.#running, this.#away])
       for (const batch of batches) {
@@ -170,19 +205,40 @@ export class BatchQueue {
     return lanes === 0 ? withinMs : ms / lanes
   }
 
-  /** Suspects first, and alone, for they have waited longest; of these the urgent ones first. */
+  /**
+   * Suspects first, and alone, for they have waited longest; but other owners' calls have turns
+   * between them, each of which may cost a thread.
+   */
   #takeBatch(): readonly WaitingCall[] | undefined {
-    const { name, batchMax, monotonic } = this.#options
-    const now = monotonic()
+    const now = this.#options.monotonic()
+    const isTurnOfOthers = this.#suspected !== undefined && this.#waiting.hasOthers(this.#suspected.owner)
+    const others = isTurnOfOthers ? this.#gather(now) : undefined
+    return others ?? this.#takeSuspect(now) ?? this.#gather(now)
+  }
+
+  /** Of suspects the urgent ones first. */
+  #takeSuspect(now: number): readonly WaitingCall[] | undefined {
     for (const suspect of this.#suspects.urgentFirst()) {
-      this.#suspects.delete(suspect)
-      if (!isTooLate(suspect, this.#times, now)) return [suspect]
-      suspect.reject(tooLate(name, suspect.dueAt - now))
+      if (isTooLate(suspect, this.#times, now)) {
+        this.#suspects.delete(suspect)
+        suspect.reject(tooLate(this.#options.name, suspect.dueAt - now))
+        continue
+      }
+      this.#suspects.take(suspect)
+      this.#suspected = { owner: suspect.owner }
+      return [suspect]
     }
-    const oldest = this.#waiting.first
+    return undefined
+  }
+
+  #gather(now: number): readonly WaitingCall[] | undefined {
+    const { name, batchMax } = this.#options
+    const { oldest } = this.#waiting
     if (oldest === undefined || !this.#isDue(oldest)) return undefined
     const batch = gatherBatch(this.#waiting, { name, batchMax, times: this.#times, now })
-    return batch.length > 0 ? batch : undefined
+    if (batch.length === 0) return undefined
+    this.#suspected = undefined
+    return batch
   }
 
   #isDue(oldest: WaitingCall): boolean {
@@ -196,7 +252,7 @@ export class BatchQueue {
   }
 
   #awaitDelay(): void {
-    const oldest = this.#waiting.first
+    const oldest = this.#waiting.oldest
     if (oldest === undefined) return
     this.#cancelDelay = this.#options.scheduler.after(this.#delayOf(oldest), () => {
       this.#ripe = oldest
@@ -212,7 +268,7 @@ export class BatchQueue {
     const run = lane.start(calls)
     const batch = new RunningBatch(calls, run, { startedAt, size, usualMs })
     this.#running.add(batch)
-    const limit = this.#limitOf(calls, usualMs)
+    const limit = batchLimitOf(calls, { suspects: this.#suspects, usualMs, now: startedAt })
     if (limit < Number.POSITIVE_INFINITY)
       batch.limit((giveUp) => this.#options.scheduler.after(limit, giveUp))
     void run.answers.then(
@@ -240,25 +296,10 @@ export class BatchQueue {
     this.#running.delete(batch)
     if (!batch.isFree) this.#away.add(batch)
     const ms = now - batch.startedAt
-    if (isWhole || (batch.isAborted && ms > this.#times.of(batch.size, now)))
+    // What others' shares of time cut short says nothing of a model that is not known.
+    const isCut = batch.isOutOfTime && batch.usualMs === 0
+    if (isWhole || (batch.isAborted && !isCut && ms > this.#times.of(batch.size, now)))
       this.#times.learn(batch.size, ms, now)
-  }
-
-  /** How long a batch may take for the sake of others, in milliseconds; infinite if for none. */
-  #limitOf(calls: readonly WaitingCall[], usualMs: number): number {
-    const isShared = calls.length > 1
-    // Calls with a deadline of their own went first: the work of a job is not lost for others.
-    if (!isShared && calls[0]?.mayWait) return Number.POSITIVE_INFINITY
-    const left = this.#timeLeftOf(isShared ? calls : this.#suspects)
-    // Never past their deadline, however slow such a batch was once.
-    return Math.min(left, Math.max(left / (isShared ? 2 : 4), 2 * usualMs))
-  }
-
-  /** Milliseconds that the most urgent of these calls has left; infinite without any. */
-  #timeLeftOf(calls: Iterable<WaitingCall>): number {
-    let dueAt = Number.POSITIVE_INFINITY
-    for (const call of calls) dueAt = Math.min(dueAt, call.dueAt)
-    return Math.max(0, dueAt - this.#options.monotonic())
   }
 
   #deliver({ calls }: RunningBatch, answers: readonly (CallAnswer | undefined)[]): void {
@@ -269,7 +310,7 @@ export class BatchQueue {
       else if (answer === 'no room') this.#runAgain(call, new Fault('overloaded', `model ${name}: no room`))
       else call.reject(answerTooLarge(name, answerBytesMax))
     })
-    if (this.#suspects.first !== undefined) this.#dispatch()
+    if (this.#suspects.oldest !== undefined) this.#dispatch()
   }
 
   #fail({ calls, isOutOfTime }: RunningBatch, reason: unknown): void {

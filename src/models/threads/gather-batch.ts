@@ -13,7 +13,7 @@ export interface GatherOptions {
 }
 
 /**
- * Takes the calls that came first, as many as have room together and are all answered in time if
+ * Takes the calls whose turn it is, as many as have room together and are all answered in time if
  * the batch takes as long as usual; empty where none waits. A call that has too little time left
  * even for itself is answered with `model_timeout` and not taken.
  *
@@ -29,7 +29,7 @@ export function gatherBatch(waiting: CallSet, options: GatherOptions): readonly 
     const patient = pick(waiting, options, batchMs)
     if (patient.calls.length > taken.length) taken = patient.calls
   }
-  for (const call of taken) waiting.delete(call)
+  for (const call of taken) waiting.take(call)
   return taken
 }
 

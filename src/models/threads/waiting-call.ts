@@ -28,6 +28,7 @@ export interface WaitingCallOptions extends PredictOptions, BatchCall {
  * ignored.
  */
 export class WaitingCall implements BatchCall {
+  readonly owner: string | undefined
   readonly inputs: readonly unknown[]
   readonly writes: BatchCall['writes']
   readonly enteredAt: number
@@ -53,6 +54,7 @@ export class WaitingCall implements BatchCall {
     this.#deadlineMs = options.deadlineMs
     this.mayWait = onQueued !== undefined
     const deadlineMs = this.mayWait ? Number.POSITIVE_INFINITY : options.deadlineMs
+    this.owner = options.owner
     this.inputs = options.inputs
     this.writes = options.writes
     this.enteredAt = enteredAt

@@ -52,19 +52,20 @@ async function predictBatch(
 ): Promise<FastifyReply> {
   const idempotency = readPredictionKey(request, { model, kind: 'batch', inputs })
   const headers = { 'content-type': jsonMediaType }
+  const { owner } = request.caller
   const predict = async (ask: () => Maybe<WrittenJson>): Promise<WrittenJson> => {
     await takeCharacters(usageOf(ward, request), inputs)
     return concatJson(['{"results":[', await ask(), ']}'])
   }
   if (idempotency === undefined)
-    return reply.headers(headers).send(await predict(() => askModel(model, inputs, reply.raw)))
+    return reply.headers(headers).send(await predict(() => askModel(model, inputs, owner, reply.raw)))
   const answer = await jobs.runOnce(
     idempotency,
     // Where the client hangs up the model goes on: its answer is kept for the retry.
     async () => ({
       status: 200,
       headers,
-      body: textOfJson(await predict(() => model.predictJson(inputs))),
+      body: textOfJson(await predict(() => model.predictJson(inputs, { owner }))),
     }),
     { reserveMs: reserveMsOf(model) },
   )

@@ -190,7 +190,8 @@ class DirectPrediction {
       const input = readPredictInput(body, noQuery, { kind: 'text', textMax: this.#deps.textMax })
       if (readWebhook(body) !== undefined) throw webhookWithoutJob()
       const taking = takeCharacters(this.#exchange.usage, [input])
-      const predict = (): Maybe<WrittenJson> => askModel(model, [input], this.#response)
+      const predict = (): Maybe<WrittenJson> =>
+        askModel(model, [input], this.#exchange.known?.owner, this.#response)
       const prediction = taking === undefined ? predict() : taking.then(predict)
       if (prediction instanceof Promise) {
         holdDuring(this.#exchange.usage, prediction, this.#logFault)

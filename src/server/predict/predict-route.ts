@@ -41,14 +41,19 @@ export function addPredictRoute(
     if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
     const taking = takeCharacters(usageOf(ward, request), [input])
     return taking === undefined
-      ? predict(model, input, reply)
-      : taking.then(() => predict(model, input, reply))
+      ? predict(model, input, request, reply)
+      : taking.then(() => predict(model, input, request, reply))
   })
 }
 
-function predict(model: ServedModel, input: unknown, reply: FastifyReply): Maybe<WrittenJson> {
+function predict(
+  model: ServedModel,
+  input: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Maybe<WrittenJson> {
   reply.header('content-type', jsonMediaType)
-  return askModel(model, [input], reply.raw)
+  return askModel(model, [input], request.caller.owner, reply.raw)
 }
 
 /**
@@ -67,7 +72,8 @@ async function predictOnce(
     idempotency,
     async () => {
       await takeCharacters(usageOf(ward, request), [input])
-      const body = textOfJson(await model.predictJson([input]))
+      const { owner } = request.caller
+      const body = textOfJson(await model.predictJson([input], { owner }))
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },
     { reserveMs: reserveMsOf(model) },

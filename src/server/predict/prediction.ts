@@ -27,11 +27,13 @@ export interface PredictDeps {
 export function askModel(
   model: ServedModel,
   inputs: readonly unknown[],
+  owner: string | undefined,
   raw: ServerResponse,
 ): Maybe<WrittenJson> {
   // The response has emitted `close` already: the model would never see the abort.
   if (raw.closed) throw clientGone()
   const predictions = model.predictJson(inputs, {
+    owner,
     onClientGone: (listener) => {
       raw.once('close', () => raw.writableFinished || listener())
     },
