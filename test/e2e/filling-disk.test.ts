@@ -8,7 +8,7 @@ import type { Storage } from '../../src/storage/storage.ts'
 import { claim, failed, jobBegin, jobId, jobOf, keepMs, wide } from '../contract/job-fixtures.ts'
 import { fillDisk, mountSmallDisk } from '../contract/small-disk.ts'
 import { createTemporaryFolder } from '../contract/temporary-folder.ts'
-import { collectEvents } from '../support/collect-events.ts'
+import { collectEvents, collectLogged } from '../support/collect-events.ts'
 import { appOptions, constantModel } from '../support/test-app.ts'
 
 const MiB = 2 ** 20
@@ -17,8 +17,11 @@ const needsRoot = 'mounting a small disk takes root'
 /** Starts a server without limits and without workers on a disk of 96 MiB. */
 async function start(data: string) {
   let keys: { readonly admin: string; readonly demo: string } | undefined
+  const { logStream, until } = collectLogged()
   const server = await startServer({
     ...appOptions,
+    logLevel: 'info',
+    logStream,
     data,
     port: 0,
     limitDefault: [],
@@ -45,7 +48,7 @@ async function start(data: string) {
     const { id, key } = (await created.json()) as { readonly id: string; readonly key: string }
     return { id, text: key }
   }
-  return { ask, createKey, admin }
+  return { ask, createKey, admin, until }
 }
 
 /** As large as a batch may be. */
@@ -56,7 +59,7 @@ test('batches that fill a disk are refused in time: predictions and a revocation
 }, async (context) => {
   const folder = createTemporaryFolder()
   if (!mountSmallDisk(folder, 96)) return context.skip(needsRoot)
-  const { ask, createKey, admin } = await start(join(folder, 'data'))
+  const { ask, createKey, admin, until } = await start(join(folder, 'data'))
   const abuser = await createKey('abuser')
   const other = await createKey('other')
   const accepted: string[] = []
@@ -73,8 +76,9 @@ test('batches that fill a disk are refused in time: predictions and a revocation
   // Whatever else fills the disk, up to its last byte.
   const filler = join(folder, 'filler')
   fillDisk(filler)
+  await until('disk.full')
   const ballast = join(folder, 'data', 'ballast')
-  while (existsSync(ballast)) await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(existsSync(ballast)).toBe(false)
   expect(await (await ask('/ready', '')).json()).toEqual({ status: 'ok', degraded: ['jobs'] })
   expect((await ask(`/v1/keys/${abuser.id}/revoke`, admin, {})).status).toBe(200)
   expect((await ask('/predict', abuser.text, { text: 'a' })).status).toBe(403)
@@ -82,14 +86,14 @@ test('batches that fill a disk are refused in time: predictions and a revocation
 
   // Until an operator makes room.
   rmSync(filler)
-  while ('degraded' in ((await (await ask('/ready', '')).json()) as object))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  await until('disk.back')
+  expect(await (await ask('/ready', '')).json()).toEqual({ status: 'ok' })
   expect(existsSync(ballast)).toBe(true)
 })
 
 /** Opens a storage with jobs, which have all of the disk but the reserve. */
 async function openStorage(data: string, clock: () => number) {
-  const { telemetry, names } = collectEvents()
+  const { telemetry, names, until } = collectEvents()
   const storage: Storage = await openFolder(data, {
     create: true,
     jobs: true,
@@ -102,7 +106,7 @@ async function openStorage(data: string, clock: () => number) {
   const { jobs } = storage
   if (jobs === undefined) throw new Error('opened without jobs')
   jobs.watch(() => undefined)
-  return { storage, jobs, names }
+  return { storage, jobs, names, until }
 }
 
 test('expiry heals a disk that is full to its last byte, and jobs are accepted again', {
@@ -111,7 +115,7 @@ test('expiry heals a disk that is full to its last byte, and jobs are accepted a
   const folder = createTemporaryFolder()
   if (!mountSmallDisk(folder, 96)) return context.skip(needsRoot)
   let now = jobBegin
-  const { storage, jobs, names } = await openStorage(join(folder, 'data'), () => now)
+  const { storage, jobs, names, until } = await openStorage(join(folder, 'data'), () => now)
   const inputs = JSON.stringify(batch.texts)
   let accepted = 0
   while ((await jobs.submit({ jobs: [jobOf(accepted, { inputs })], bounds: wide })).outcome === 'accepted')
@@ -123,7 +127,7 @@ test('expiry heals a disk that is full to its last byte, and jobs are accepted a
 
   now = jobBegin + keepMs
   fillDisk(join(folder, 'filler'))
-  while (!names.includes('disk.back')) await new Promise((resolve) => setTimeout(resolve, 50))
+  await until('disk.back')
   expect(names).toEqual(['disk.low', 'disk.full', 'disk.back'])
   expect(storage.degraded()).toEqual([])
   expect(await jobs.submit({ jobs: [jobOf(999)], bounds: wide })).toEqual({ outcome: 'accepted' })

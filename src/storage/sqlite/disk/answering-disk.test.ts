@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { fillDisk, mountSmallDisk } from '../../../../test/contract/small-disk.ts'
+import { createTemporaryFolder } from '../../../../test/contract/temporary-folder.ts'
 import { createTestTime } from '../../../../test/support/test-time.ts'
 import type { KeyStore } from '../../../keys/key-store.ts'
 import { createMemoryKeyStore } from '../../memory/key-store.ts'
@@ -104,6 +106,16 @@ test('keys are changed and closed only on a disk that answers, and read on any',
   await time.pass(10_000)
   await Promise.all([added, closed])
   expect(calls).toEqual([])
+})
+
+test('a disk that is full when it is first asked still stores what asks it: that byte has its place', async (context) => {
+  const folder = createTemporaryFolder()
+  if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
+  const { scheduler, clock: monotonic } = createTestTime()
+  const disk = askDisk({ folder, scheduler, monotonic })
+  fillDisk(join(folder, 'filler'))
+  await disk.ensureStores()
+  await disk.close()
 })
 
 test('a folder is asked by a file of one byte, for no other user', async () => {

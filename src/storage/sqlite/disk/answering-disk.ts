@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withinDeadline } from '../../../core/deadline.ts'
@@ -49,8 +49,9 @@ const freshMs = 250
  */
 export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
   const { folder, scheduler, monotonic } = options
-  const probe = probeIn(folder)
-  const { store = probe.store } = options
+  const probe =
+    options.store === undefined ? probeIn(folder) : { store: options.store, close: async () => {} }
+  const { store } = probe
   let answeredAt = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
   let storing: Promise<void> | undefined
@@ -103,19 +104,22 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
   }
 }
 
-function probeIn(folder: string): {
+interface Probe {
   readonly store: () => Promise<void>
   readonly close: () => Promise<void>
-} {
+}
+
+// A link in its place is not followed.
+const probeFlags = constants.O_CREAT | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
+
+/** Made at once, with its byte in its place: on a disk that is full later it takes no room. */
+function probeIn(folder: string): Probe {
+  const path = join(folder, 'probe')
   let file: Promise<FileHandle> | undefined
+  makeProbe(path)
   return {
     async store() {
-      file ??= open(
-        join(folder, 'probe'),
-        // A link in its place is not followed.
-        constants.O_CREAT | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0),
-        0o600,
-      )
+      file ??= open(path, probeFlags, 0o600)
       const handle = await file.catch((error: unknown) => {
         // The next asks again.
         file = undefined
@@ -128,5 +132,18 @@ function probeIn(folder: string): {
       const handle = await file?.catch(() => undefined)
       await handle?.close()
     },
+  }
+}
+
+function makeProbe(path: string): void {
+  try {
+    const made = openSync(path, probeFlags, 0o600)
+    try {
+      writeSync(made, '.', 0)
+    } finally {
+      closeSync(made)
+    }
+  } catch {
+    // Where that is not possible, the first to ask says so.
   }
 }
