@@ -8,7 +8,7 @@ export interface DeadlineOptions {
   readonly code?: FaultCode
   /** Milliseconds from now; infinite if the work has a deadline of its own. */
   readonly deadlineMs: number
-  readonly scheduler: Pick<Scheduler, 'after'>
+  readonly scheduler: Pick<Scheduler, 'after' | 'yieldTurn'>
   /** Gives the work up when it aborts. */
   readonly signal?: AbortSignal | undefined
   /** Called once if the work is given up, to stop it. Its caller has been answered by then. */
@@ -17,19 +17,24 @@ export interface DeadlineOptions {
 
 /**
  * The outcome of work that may ignore every signal. Rejects with a fault past the deadline,
- * or with the signal's reason as soon as it aborts.
+ * or with the signal's reason as soon as it aborts. An answer that came in time, and that this
+ * thread was too busy to read, is no late one.
  */
 export function withinDeadline<T>(work: PromiseLike<T>, options: DeadlineOptions): Promise<T> {
   const { name, code = 'model_timeout', deadlineMs, scheduler, signal, onGiveUp } = options
   const outcome = Promise.withResolvers<T>()
+  let hasEnded = false
   const stopTimer =
-    deadlineMs < Number.POSITIVE_INFINITY
-      ? scheduler.after(deadlineMs, () =>
-          giveUp(new Fault(code, `${name} did not answer within ${deadlineMs} ms`)),
-        )
-      : undefined
+    deadlineMs < Number.POSITIVE_INFINITY ? scheduler.after(deadlineMs, () => void timeOut()) : undefined
+
+  async function timeOut(): Promise<void> {
+    // Timers are run before what has arrived meanwhile is read.
+    await scheduler.yieldTurn()
+    if (!hasEnded) giveUp(new Fault(code, `${name} did not answer within ${deadlineMs} ms`))
+  }
 
   function end(): void {
+    hasEnded = true
     stopTimer?.()
     signal?.removeEventListener('abort', abort)
   }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Fault } from '../../core/fault.ts'
+import { Fault, type FaultCode } from '../../core/fault.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { answerProblem, errorToLog } from '../../fastify/answer-problem.ts'
 import { classifyError } from './classify-error.ts'
@@ -49,11 +49,15 @@ export function logProblem(log: Log, at: LogPlace, thrown: Refusal | Fault): voi
     log.debug({ ...at, code: thrown.code, reason: thrown.reason }, 'refused')
 }
 
+/**
+ * Faults of a state, not of a request: while it lasts every request is one, and a stack says
+ * nothing of it. What stands behind an outage is logged once, when it begins.
+ */
+const codesOfStates: readonly FaultCode[] = ['ledger_unavailable', 'overloaded', 'model_timeout']
+
 function logFault(log: Log, at: LogPlace, fault: Fault): void {
   const place = { ...at, code: fault.code }
-  // While the ledger is out every request is this fault: what stands behind it is logged once, when
-  // it goes out.
-  if (fault.code === 'ledger_unavailable') log.error({ ...place, ...causeOf(fault) }, fault.message)
+  if (codesOfStates.includes(fault.code)) log.error({ ...place, ...causeOf(fault) }, fault.message)
   else log.error({ ...place, err: errorToLog(fault) }, fault.message)
 }
 

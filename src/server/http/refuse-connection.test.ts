@@ -40,6 +40,7 @@ test.each([
   })
   client.write(whole + whole + behind)
   await refused
+  while (held.length < 2) await new Promise(setImmediate)
   const received = text(client)
   // The later one is ready first.
   for (const response of held.toReversed()) response.end('done')

@@ -110,15 +110,21 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
     const { worker, pending } = thread
     const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Calls[Name]>>()
     calls += 1
+    const id = calls
     // First: an argument that cannot be cloned throws here, and no answer will come.
     worker.postMessage(
-      { id: calls, name, argument } satisfies ThreadRequest,
+      { id, name, argument } satisfies ThreadRequest,
       transfer === undefined ? undefined : [transfer],
     )
     if (pending.size === 0) worker.ref()
     const call: PendingCall = { name, resolve, reject, cancel: () => {} }
-    pending.set(calls, call)
-    if (ms !== undefined) call.cancel = scheduler.after(ms, () => giveUp(thread, stalledFault(options, ms)))
+    pending.set(id, call)
+    if (ms !== undefined)
+      call.cancel = scheduler.after(ms, async () => {
+        // Timers are run before the answers are read that have arrived meanwhile.
+        await scheduler.yieldTurn()
+        if (pending.has(id)) giveUp(thread, stalledFault(options, ms))
+      })
     return promise
   }
 

@@ -89,3 +89,23 @@ test('closing does not wait at all for a disk that was given up before', async (
   await expect(thread.close(undefined)).rejects.toMatchObject(stalled)
   release()
 })
+
+test('an answer that came while this thread was busy past the deadline is read, and no disk has stalled', async () => {
+  const held = new Int32Array(new SharedArrayBuffer(4))
+  const thread = createRestartingThread<Calls>({
+    startWorker: (options) => new Worker(program, { ...options, eval: true }),
+    data: { held },
+    store: 'ledger',
+    role: 'writer',
+    faultCode: 'ledger_unavailable',
+    stallMs: 20,
+  })
+  // Its program is loaded.
+  await thread.open(undefined)
+  await new Promise(setImmediate)
+  const asked = thread.ask('write', 'a')
+  Atomics.wait(held, 0, 0, 400)
+  expect(await asked).toBe('a')
+  expect(thread.isStalled()).toBe(false)
+  await thread.close(undefined)
+})
