@@ -70,7 +70,7 @@ function describeKeys(found: DatabaseInspection, recorded: number): StorageFindi
       'put the newer file back, or run `keys restored` if it is a backup that you restored',
     )
   if (rows === undefined || rows.unchecked === 0) return whole
-  return warn('database', `${whole.message}, ${rows.unchecked} of them not looked at`, 'there are too many')
+  return warn('database', `${whole.message}, ${rows.unchecked} rows not looked at`, 'there are too many')
 }
 
 function describeDamage({ damaged, damagedCount, isWhole }: RowsInspection): StorageFinding | undefined {

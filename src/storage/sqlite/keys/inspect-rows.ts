@@ -1,14 +1,13 @@
 import { Fault } from '../../../core/fault.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
-import { createRowMacs } from '../../../secrets/row-macs.ts'
+import { type Cell, createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { inTransaction } from '../transaction.ts'
-import { type AnswerCells, answerColumns } from './answer-table.ts'
+import { answerColumns } from './answer-table.ts'
 import { type BelievedRows, createBelievedRows } from './believed-rows.ts'
 import { createChangeCounter, hasAllRows } from './change-counter.ts'
 import { decodeKey, type KeyCells, readColumns } from './key-row.ts'
-import { believedCells, type OwnerRow } from './owner-table.ts'
 
 /** Whether the rows of a keys' file are those that were written. */
 export interface RowsInspection {
@@ -17,17 +16,28 @@ export interface RowsInspection {
   readonly damagedCount: number
   /** Whether none is missing or stands as it was before a later change; undefined: unknown. */
   readonly isWhole: boolean | undefined
-  /** Keys that were not looked at, for want of time. */
+  /** Rows that were not looked at, for want of time. */
   readonly unchecked: number
 }
 
 const namedMax = 10
-/** Longest look at keys, milliseconds: a million of them are done in it. */
-const turnMs = 60_000
-const keysAtOnce = 1_000
+/** Longest look at all rows, milliseconds: a million keys are done in it. */
+const turnMsMax = 60_000
+const rowsAtOnce = 1_000
 
-/** Checks each row under the right peppers. The caller has the file open and reads only. */
-export function inspectRows(database: SqliteDatabase, peppers: Peppers): RowsInspection {
+/** Looks at one row, by its name. */
+type Look = (name: string, check: () => void) => void
+
+/**
+ * Checks each row under the right peppers. The caller has the file open and reads only.
+ *
+ * @param turnMs when to leave the rest out. @default a minute
+ */
+export function inspectRows(
+  database: SqliteDatabase,
+  peppers: Peppers,
+  { turnMs = turnMsMax }: { readonly turnMs?: number } = {},
+): RowsInspection {
   const rows = createBelievedRows(createRowMacs(peppers), noTelemetry)
   const damaged: string[] = []
   let damagedCount = 0
@@ -42,14 +52,9 @@ export function inspectRows(database: SqliteDatabase, peppers: Peppers): RowsIns
     }
   }
 
-  const unchecked = lookAtKeys(database, rows, look)
-  for (const row of database.prepare<OwnerRow>('SELECT * FROM owners').all())
-    look(`owner ${row.owner}`, () => rows.check('owner', row.owner, believedCells(row), row.mac))
-  const answers = database
-    .prepareCells<[...AnswerCells, mac: Uint8Array | null]>(`SELECT ${answerColumns}, mac FROM answers`)
-    .all()
-  for (const [id, digest, sealed, expiresAt, mac] of answers)
-    look(`answer ${id}`, () => rows.check('answer', id, [id, digest, sealed, expiresAt], mac))
+  const deadline = performance.now() + turnMs
+  let unchecked = 0
+  for (const table of tablesOf(rows, look)) unchecked += lookThrough(database, table, deadline)
   let isWhole: boolean | undefined
   look('changes counter', () => {
     // Of one moment: another process may be changing keys.
@@ -62,27 +67,67 @@ export function inspectRows(database: SqliteDatabase, peppers: Peppers): RowsIns
   return { damaged, damagedCount, isWhole, unchecked }
 }
 
-/** @returns how many were left out */
-function lookAtKeys(
+/** A table, which is read in the order of one column. */
+interface Table {
+  readonly name: string
+  readonly columns: string
+  readonly order: 'place' | 'owner' | 'rowid'
+  readonly lookAt: (cells: readonly Cell[]) => void
+}
+
+function tablesOf(rows: BelievedRows, look: Look): readonly Table[] {
+  return [
+    {
+      name: 'keys',
+      columns: readColumns.join(', '),
+      order: 'place',
+      lookAt(cells) {
+        const key = cells as unknown as KeyCells
+        look(`key ${key[17]}`, () => void decodeKey(rows, key))
+      },
+    },
+    {
+      name: 'owners',
+      columns: 'owner, version, limits, created_at, updated_at, change, mac',
+      order: 'owner',
+      lookAt(cells) {
+        const [owner] = cells
+        look(`owner ${owner}`, () => rows.check('owner', `${owner}`, cells.slice(0, -1), macOf(cells)))
+      },
+    },
+    {
+      name: 'answers',
+      columns: `${answerColumns}, mac`,
+      order: 'rowid',
+      lookAt(cells) {
+        const [id] = cells
+        look(`answer ${id}`, () => rows.check('answer', `${id}`, cells.slice(0, -1), macOf(cells)))
+      },
+    },
+  ]
+}
+
+function macOf(cells: readonly Cell[]): Uint8Array | null {
+  const mac = cells.at(-1)
+  return mac instanceof Uint8Array ? mac : null
+}
+
+/** @returns how many rows were left out */
+function lookThrough(
   database: SqliteDatabase,
-  rows: BelievedRows,
-  look: (name: string, check: () => void) => void,
+  { name, columns, order, lookAt }: Table,
+  deadline: number,
 ): number {
-  const select = database.prepareCells<[...KeyCells, place: number]>(
-    `SELECT ${readColumns.join(', ')}, place FROM keys WHERE place > ? ORDER BY place LIMIT ${keysAtOnce}`,
+  const from = `FROM ${name} WHERE ${order} > ?`
+  const select = database.prepareCells<readonly Cell[]>(
+    `SELECT ${columns}, ${order} ${from} ORDER BY ${order} LIMIT ${rowsAtOnce}`,
   )
-  const deadline = performance.now() + turnMs
-  let last = Number.MIN_SAFE_INTEGER
+  let last: Cell = order === 'owner' ? '' : Number.MIN_SAFE_INTEGER
   for (let found = select.all(last); found.length > 0; found = select.all(last)) {
-    for (const cells of found) {
-      const { length } = cells
-      look(`key ${cells[17]}`, () => void decodeKey(rows, cells.slice(0, length - 1) as unknown as KeyCells))
-      last = Number(cells[length - 1])
-    }
+    for (const cells of found) lookAt(cells.slice(0, -1))
+    last = found.at(-1)?.at(-1) ?? null
     if (performance.now() > deadline)
-      return (
-        database.prepare<{ n: number }>('SELECT count(*) AS n FROM keys WHERE place > ?').get(last)?.n ?? 0
-      )
+      return Number(database.prepare<{ n: number }>(`SELECT count(*) AS n ${from}`).get(last)?.n ?? 0)
   }
   return 0
 }
