@@ -72,7 +72,7 @@ class Pipeline {
   #holdUp(): void {
     if (!this.#isCloseCheap) closeWithoutTraces(this.#socket)
     this.#isCloseCheap = true
-    // Node resumes the socket behind each request that it parses: this comes behind the last of this
+    // Node resumes the socket behind each request that it parses: this comes behind the last of one
     // read, and before the next.
     process.nextTick(() => this.#waiting.length > 0 && this.#socket.pause())
     if (this.#countUnderWay() < underWayMax) this.#starts.add(this)
