@@ -39,10 +39,20 @@ describe('the shape of a JSON text', () => {
     expect(scan('{"a\\\\":["\\\\\\"[","]"]}')).toEqual({ depth: 2, values: 5 })
   })
 
+  test('is not that of what stands in long texts, however many escapes and quotes they have', () => {
+    const pieces = fc.constantFrom('"', '\\', '\\\\', 'a', '[', ',', '\n', 'é')
+    const text = fc.array(pieces, { maxLength: 150 }).map((all) => all.join(''))
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 4 }), (texts) => {
+        expect(scan(JSON.stringify(texts))).toEqual({ depth: 1, values: 1 + texts.length })
+      }),
+    )
+  })
+
   test('is there for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        const { depth, values } = scanJson(bytes, unbounded)
+        const { depth, values } = scanJson(Buffer.from(bytes), unbounded)
         expect(depth).toBeLessThanOrEqual(bytes.length)
         expect(values).toBeLessThanOrEqual(bytes.length + 1)
       }),
