@@ -35,6 +35,9 @@ export interface JobQueue {
    *
    * With a `max` of 0 no job is leased, and `giveWay` says whose running jobs hold places that
    * owners with fewer wait for.
+   *
+   * A job goes on behind its stored answers; where their bytes and their number say that there are
+   * some and that there are none, it begins anew: a server of an earlier version had it.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
@@ -72,7 +75,7 @@ export interface JobQueue {
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
   /**
    * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds: it
-   * goes on behind what is done, or begins anew where all is. Undefined where there is no such job;
+   * goes on behind what is done, or begins anew where that is a problem for each input. Undefined where there is no such job;
    * another status leaves it as it is.
    */
   readonly retry: (
@@ -189,6 +192,10 @@ export interface ExtendOutcome {
  * `expiresAt`: it may have found no room, whatever else was to become of it.
  */
 export type AttemptEnd = JobProgress &
+  /**
+   * Where a batch has not as many stored answers as inputs, they are dropped, and the job is tried
+   * again from its first input, or is dead with `answersMiscounted`.
+   */
   (
     | { readonly end: 'succeeded'; readonly expiresAt: number }
     /** For good, without another attempt. */

@@ -46,6 +46,12 @@ export const jobLost: JobError = Object.freeze({
   detail: 'The work on this job was interrupted too often.',
 })
 
+/** Of a batch that was to succeed with other than an answer or a problem for each input. */
+export const answersMiscounted: JobError = Object.freeze({
+  code: 'internal',
+  detail: 'The stored answers are not as many as the inputs.',
+})
+
 /** Of a job whose answers would go too far beyond the bytes that may be stored. */
 export function unstoredError(full: StoredBytesFull): JobError {
   return full === 'bytes_full' ? resultUnstoredByAll : resultUnstored

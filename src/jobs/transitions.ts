@@ -87,7 +87,7 @@ export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTr
  * nothing is left to go on with: it begins anew.
  */
 export function retryJob(job: JobRecord): JobTransition {
-  const begun = job.done === job.total ? { done: 0, errors: 0 } : {}
+  const begun = job.errors === job.total ? { done: 0, errors: 0 } : {}
   return { job: wait({ ...job, ...begun, attempts: 0, error: null }), dueAt: null }
 }
 

@@ -231,6 +231,20 @@ function testRetrying(get: GetStore): void {
     }
   })
 
+  test('a dead job with an answer for some input keeps all that is stored; one of problems alone begins anew', async () => {
+    for (const [errors, done] of [
+      [1, 2],
+      [2, 0],
+    ] as const) {
+      const job = jobOf(1 + errors, { kind: 'batch', total: 2, attemptsMax: 1 })
+      const answers = [{ from: 0, inputs: 2, errors, text: '1,2' }]
+      await endJob(get(), job, { ...retryAt(jobBegin), answers })
+      const outcome = await get().retry({ id: job.id }, jobBegin)
+      expect(outcome?.job).toMatchObject({ status: 'queued', done, errors: done === 0 ? 0 : errors })
+      await get().cancel({ id: job.id }, jobBegin, keepMs)
+    }
+  })
+
   test('a retried job is not forgotten when it would have expired', async () => {
     await endJob(get(), jobOf(1), failed)
     await get().retry({ id: jobId(1) }, jobBegin)

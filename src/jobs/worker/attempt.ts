@@ -2,7 +2,7 @@ import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
-import type { JobRecord } from '../job.ts'
+import { answersMiscounted, type JobErrorCode, type JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
@@ -146,8 +146,7 @@ export class Attempt {
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
-    const code = settled.error?.code ?? (outcome.end === 'retry' ? outcome.error.code : null)
-    await this.#record(settled, { code, latencyUs, measures })
+    await this.#record(settled, { code: codeOf(outcome, settled), latencyUs, measures })
   }
 
   #latencyUs(): number {
@@ -223,4 +222,11 @@ export class Attempt {
     if (settled?.status === 'failed')
       await this.#record(settled, { latencyUs, measures }).catch(() => undefined)
   }
+}
+
+/** Why it did not succeed: its answers may have found no room, or not be as many as its inputs. */
+function codeOf(outcome: AttemptOutcome, { status, error }: JobRecord): JobErrorCode | null {
+  if (error !== null) return error.code
+  if (outcome.end === 'retry') return outcome.error.code
+  return status === 'queued' ? answersMiscounted.code : null
 }

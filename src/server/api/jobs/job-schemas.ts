@@ -51,7 +51,7 @@ const shownJob = z.object({
   status: z
     .enum(jobStatuses)
     .describe(
-      '`succeeded`: every input has its answer, or a problem in its place (`errors`). `failed`: no input has an answer, and trying again cannot help. `dead`: every attempt failed; an administrator may have it tried again.',
+      '`succeeded`: every input has its answer, or a problem in its place (`errors`). `failed`: trying again cannot help, for no input has an answer, or the result is too large or finds no room. `dead`: every attempt failed; an administrator may have it tried again.',
     ),
   model: z.string(),
   kind: z.enum(['single', 'batch']),

@@ -1,5 +1,11 @@
 import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
-import { hasEnded, type JobRecord, unstoredError, withoutResult } from '../../../jobs/job.ts'
+import {
+  answersMiscounted,
+  hasEnded,
+  type JobRecord,
+  unstoredError,
+  withoutResult,
+} from '../../../jobs/job.ts'
 import type { AttemptEnd, JobProgress, JobSubmission, SubmitOutcome } from '../../../jobs/job-queue.ts'
 import { addAnswers, cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
@@ -82,6 +88,18 @@ export function createAttemptChanges(
     return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
   }
 
+  function endOne(stored: StoredJob, attempt: AttemptEnd, now: number): JobRecord {
+    const isWhole = attempt.end !== 'succeeded' || hasAllAnswers(stored)
+    const ended = isWhole ? stored : jobs.dropAnswers(stored)
+    const transition = endAttempt(ended.job, isWhole ? attempt : againFrom(attempt, now), now)
+    end(ended, transition, now)
+    return withoutResult(transition.job)
+  }
+
+  function hasAllAnswers({ place, job }: StoredJob): boolean {
+    return job.kind === 'single' || jobs.countAnswers(place) === job.total
+  }
+
   function extendOne(
     progress: JobProgress,
     until: number,
@@ -114,13 +132,15 @@ export function createAttemptChanges(
         const leased = findLeased(attempt.id, attempt.lease)
         if (leased === undefined) continue
         const { stored, full } = storeAnswers(leased, attempt, bounds)
-        const transition = endAttempt(stored.job, fitting(attempt, full), now)
-        end(stored, transition, now)
-        settled.push(withoutResult(transition.job))
+        settled.push(endOne(stored, fitting(attempt, full), now))
       }
       return { settled }
     },
   }
+}
+
+function againFrom({ id, lease, expiresAt }: AttemptEnd, now: number): AttemptEnd {
+  return { id, lease, end: 'retry', error: answersMiscounted, retryAt: now, expiresAt }
 }
 
 /** Changes jobs for their owner. */

@@ -44,7 +44,9 @@ export function createJobClaims(database: SqliteDatabase, parts: JobParts): Sync
     return dead
   }
 
-  function leaseJob({ place, job, answerBytes }: StoredJob, now: number, until: number): ClaimedJob {
+  function leaseJob(found: StoredJob, now: number, until: number): ClaimedJob {
+    const isConsistent = found.job.done > 0 === found.answerBytes > 0
+    const { place, job, answerBytes } = isConsistent ? found : jobs.dropAnswers(found)
     const begun = beginAttempt(job, now)
     const lease = randomUUID()
     jobs.put({ place, job: begun, lease, dueAt: until, answerBytes })

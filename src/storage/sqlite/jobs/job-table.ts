@@ -22,6 +22,8 @@ export interface JobTable {
   readonly findResult: (stored: StoredJob) => string | null
   /** Stores answers, and gives the row with their bytes counted: to be put by the caller. */
   readonly addAnswers: (stored: StoredJob, added: readonly JobAnswers[]) => StoredJob
+  /** How many answers and problems of a batch are stored, by a reading of them. */
+  readonly countAnswers: (place: number) => number
   /** Deletes all answers of a job, and gives the row without them. */
   readonly dropAnswers: (stored: StoredJob) => StoredJob
   /** Writes the columns that may change. Deletes inputs that no attempt can need. */
@@ -89,17 +91,25 @@ export function createJobTable(database: SqliteDatabase): JobTable {
   }
 }
 
-function createAnswerTable(database: SqliteDatabase): Pick<JobTable, 'addAnswers' | 'dropAnswers'> {
+function createAnswerTable(
+  database: SqliteDatabase,
+): Pick<JobTable, 'addAnswers' | 'countAnswers' | 'dropAnswers'> {
   const insert = database.prepare('INSERT INTO job_answers VALUES (?, ?, ?)')
   const remove = database.prepare('DELETE FROM job_answers WHERE place = ?')
+  // What is not JSON counts as nothing.
+  const count = database.prepare<{ answers: number | null }>(
+    `SELECT sum(iif(json_valid(list), json_array_length(list), 0)) AS answers
+      FROM (SELECT '[' || answers || ']' AS list FROM job_answers WHERE place = ?)`,
+  )
   return {
     addAnswers(stored, added) {
       for (const { from, text } of added) insert.run(stored.place, from, text)
       return { ...stored, answerBytes: stored.answerBytes + bytesOfAnswers(added) }
     },
+    countAnswers: (place) => count.get(place)?.answers ?? 0,
     dropAnswers(stored) {
       remove.run(stored.place)
-      return { ...stored, answerBytes: 0 }
+      return { ...stored, job: { ...stored.job, done: 0, errors: 0 }, answerBytes: 0 }
     },
   }
 }
