@@ -1,6 +1,7 @@
 import type { InjectOptions } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openTestApp, type TestApp } from '../../../../test/support/test-app.ts'
+import { openTestApp, type TestApp, type TestAppOptions } from '../../../../test/support/test-app.ts'
+import { createMemoryKeyStore } from '../../../storage/memory/key-store.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {
@@ -8,8 +9,8 @@ afterEach(async () => {
 })
 
 /** The app, and a call of it by the administrator. */
-async function open() {
-  const opened = await openTestApp()
+async function open(ward?: TestAppOptions['ward']) {
+  const opened = await openTestApp(ward && { ward })
   apps.push(opened)
   const call = (
     method: 'GET' | 'POST' | 'PATCH',
@@ -215,6 +216,27 @@ describe('the admin API', () => {
 })
 
 describe('the list of keys', () => {
+  test('names a key and an owner that cannot be believed beside the good ones', async () => {
+    const store = createMemoryKeyStore()
+    const { call } = await open({
+      store: {
+        ...store,
+        listKeys: async (query) => ({ ...(await store.listKeys(query)), damaged: ['k00000000001'] }),
+        listOwners: async (query) => ({ ...(await store.listOwners(query)), damaged: ['acme'] }),
+      },
+    })
+    const listed = await call('GET', '/v1/keys')
+    expect([listed.statusCode, listed.json()]).toEqual([
+      200,
+      { keys: [expect.anything(), expect.anything()], next_cursor: null, damaged: ['k00000000001'] },
+    ])
+    expect((await call('GET', '/v1/owners')).json()).toEqual({
+      owners: [],
+      next_cursor: null,
+      damaged: ['acme'],
+    })
+  })
+
   test('goes page by page through every key once, newest first', async () => {
     const { call, create, ward } = await open()
     for (const name of ['a', 'b', 'c']) {
