@@ -1,10 +1,11 @@
 import fastify, { type FastifyInstance } from 'fastify'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Fault } from '../core/fault.ts'
 import { addHealthRoutes } from './health-routes.ts'
 
 const apps: FastifyInstance[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   await Promise.all(apps.splice(0).map((app) => app.close()))
 })
 
@@ -81,6 +82,35 @@ describe('/ready', () => {
     const { state, ask } = open()
     state.out.add('a').add('b')
     expect(await ask()).toEqual([502, { code: 'model_failed' }])
+  })
+
+  test('asks a store that does not answer once, however often it is asked itself', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { state, ask } = open()
+    const held = Promise.withResolvers<void>()
+    let asked = 0
+    state.ready = () => {
+      asked += 1
+      return held.promise
+    }
+    state.counts = async () => {
+      asked += 1
+      await held.promise
+      return { queued: 0, running: 0 }
+    }
+    for (let at = 0; at < 3; at += 1) {
+      const before = vi.getTimerCount()
+      const answer = ask()
+      await vi.waitUntil(() => vi.getTimerCount() > before)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(await answer).toEqual([503, { code: 'store_unavailable' }])
+    }
+    expect(asked).toBe(2)
+    vi.useRealTimers()
+    held.resolve()
+    expect(await ask()).toEqual(isReady)
+    state.ready = async () => {}
+    expect(await ask()).toEqual(isReady)
   })
 
   test('is measured once for all who ask at the same time, and again for the next', async () => {

@@ -37,15 +37,12 @@ export function addHealthRoutes(app: FastifyInstance, options: HealthRouteOption
   const { isClosing, isStalled } = options
   const config = { guard: 'public' } as const
   const answers = { 200: { description: 'Yes.', schema: status, example: { status: 'ok' } } }
-  let measuring: Promise<readonly string[]> | undefined
-
-  /** One measurement for all requests at the same time: the route is public. */
-  function measure(): Promise<readonly string[]> {
-    measuring ??= measureNow(options).finally(() => {
-      measuring = undefined
-    })
-    return measuring
+  const stores = {
+    ready: oneAtATime(() => options.ward.ready()),
+    counts: oneAtATime(() => options.jobs.counts()),
   }
+  /** One measurement for all requests at the same time: the route is public. */
+  const measure = oneAtATime(() => measureNow(options, stores))
 
   app.get(
     '/health',
@@ -85,17 +82,31 @@ export function addHealthRoutes(app: FastifyInstance, options: HealthRouteOption
  *
  * @throws Fault that requests would get, by rejecting
  */
-async function measureNow({ ward, jobs, models, degraded }: HealthRouteOptions): Promise<readonly string[]> {
+async function measureNow(
+  { models, degraded }: HealthRouteOptions,
+  stores: { readonly ready: () => Promise<unknown>; readonly counts: () => Promise<unknown> },
+): Promise<readonly string[]> {
   const [hasJobs] = await Promise.all([
-    withinMs(jobs.counts(), measureMsMax).then(
+    withinMs(stores.counts(), measureMsMax).then(
       () => true,
       () => false,
     ),
-    withinMs(ward.ready(), measureMsMax),
+    withinMs(stores.ready(), measureMsMax),
   ])
   const out = [...models].filter(([, model]) => model.isOut?.() === true).map(([name]) => `model:${name}`)
   if (out.length === models.size && out.length > 0) throw new Fault('model_failed', 'no model answers')
   return [...new Set([...degraded(), ...(hasJobs ? [] : ['jobs']), ...out])]
+}
+
+/** While a call is open, as of a store that does not answer, all who ask share its end. */
+function oneAtATime<T>(ask: () => Promise<T>): () => Promise<T> {
+  let open: Promise<T> | undefined
+  return () => {
+    open ??= ask().finally(() => {
+      open = undefined
+    })
+    return open
+  }
 }
 
 async function withinMs<T>(work: Promise<T>, ms: number): Promise<T> {
