@@ -18,6 +18,8 @@ export interface ModelSettings {
   readonly model: readonly string[]
   /** Milliseconds. */
   readonly modelDeadline: number
+  /** Milliseconds. */
+  readonly modelLoadDeadline: number
   readonly modelThreads: number | 'auto'
   readonly queueMax: number
   readonly queueOwnerMax: number
@@ -60,6 +62,16 @@ export const modelSettings: Settings<ModelSettings> = {
     describes:
       'How long a model without a deadline of its own may take, waiting included; then the server answers 504. A job is tried again.',
     expected: 'a duration from 1ms to 1h, as `500ms`, `5s` or `2min`',
+    empty: isFault,
+  },
+  modelLoadDeadline: {
+    schema: duration(1, 3_600_000),
+    kind: 'text',
+    default: '2min',
+    placeholder: 'TIME',
+    describes:
+      'How long a model may take to be imported, loaded and warmed up. One that is not ready by then keeps the server from starting; where it replaces a thread or a process that has ended, it is tried again.',
+    expected: 'a duration from 1ms to 1h, as `30s` or `5min`',
     empty: isFault,
   },
   modelThreads: {

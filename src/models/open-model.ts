@@ -2,6 +2,7 @@ import { SetupError } from '../core/setup-error.ts'
 import { checkPath } from './check-path.ts'
 import { importModel } from './import-model.ts'
 import type { Model, ModelDeclaration, ServedModel } from './model.ts'
+import { notReadyIn } from './not-ready.ts'
 import { type ServeInlineOptions, serveInline } from './serve-model.ts'
 import { ModelLane, type ModelLaneOptions } from './threads/model-lane.ts'
 import { type ServeThreadedOptions, serveThreaded, threadCountOf } from './threads/serve-threaded.ts'
@@ -42,7 +43,7 @@ export async function openInline(
  */
 async function within<T>(ms: number, work: T): Promise<Awaited<T>> {
   const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`it was not ready within ${ms} ms`)), ms)
+  const timer = setTimeout(() => late.reject(new Error(notReadyIn(ms))), ms)
   try {
     return await Promise.race([work, late.promise])
   } finally {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +78,15 @@ function predict(server: RunningServer, key: string): Promise<Response> {
     body: '{"text":"I love this great product"}',
   })
 }
+
+test('a model whose import never ends is waited for as long as it may take to load, and the way out is said', async () => {
+  const file = join(data, '..', 'hangs.mjs')
+  await writeFile(file, 'await new Promise((resolve) => setInterval(() => {}, 1e6))')
+  await expect(start({ models: [file], modelLoadDeadline: 200 })).rejects.toMatchObject({
+    code: 'model_unreadable',
+    message: expect.stringMatching(/not ready within 200 ms; `--model-load-deadline` .* gives it longer/),
+  })
+})
 
 describe('the first start', () => {
   test('makes an admin key and a demo key that work, and tells them once', async () => {

@@ -108,6 +108,7 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
   return {
     models: options.models ?? options.model,
     deadlineMs: options.modelDeadline,
+    loadMs: options.modelLoadDeadline,
     waitingMax: options.queueMax,
     threads: options.modelThreads === 'auto' ? undefined : options.modelThreads,
     onEvent: logEvents(log),

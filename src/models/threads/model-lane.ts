@@ -4,6 +4,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createInputRefusal } from '../input-refusal.ts'
 import type { ModelDeclaration } from '../model.ts'
+import { notReadyIn } from '../not-ready.ts'
 import { withoutMessage } from '../without-message.ts'
 import type { BatchCall, BatchLane, BatchRun, CallAnswer } from './batch-lane.ts'
 import {
@@ -206,7 +207,7 @@ export class ModelLane implements BatchLane {
       host.kill(`it was ended: ${why}`)
     }
     // Keeps the process alive, too: an import that never ends would end it without a word.
-    timer = setTimeout(giveUp, loadMs, `it was not ready within ${loadMs} ms`)
+    timer = setTimeout(giveUp, loadMs, notReadyIn(loadMs))
     const onClose = () => giveUp('it was closed')
     this.#closing.signal.addEventListener('abort', onClose, { once: true })
     try {
