@@ -113,7 +113,9 @@ describe('jobs in SQLite', () => {
     createVersion1(file)
     const { store } = await openStore(file)
     expect(await find(store, 1)).toMatchObject({ status: 'dead', error: { code: 'lost' } })
+    expect(await find(store, 1), 'its progress was stored nowhere').toMatchObject({ done: 0, result: null })
     expect(await find(store, 2)).toMatchObject({ status: 'succeeded', result: '"good"' })
+    expect(await find(store, 4)).toMatchObject({ status: 'succeeded', done: 2, result: '["é","b"]' })
     expect((await store.listJobs({ status: 'dead', limit: 10, now: jobBegin })).jobs).toHaveLength(1)
     const [delivery] = await store.listDeliveries({ limit: 10 })
     expect(delivery?.job).toMatchObject({ id: jobId(1), status: 'dead' })
@@ -306,17 +308,19 @@ async function openStore(file?: string): Promise<{ file: string; store: JobStore
 /** As the version before left it: a parked job with a delivery, a succeeded one, a queued one. */
 function createVersion1(file: string): void {
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
-  const row = (number: number, more: string): string =>
-    `INSERT INTO jobs VALUES (${number}, '${jobId(number)}', 'acme', 'key_a', NULL, 'sentiment', 'single', 1, 0, 3,
+  const row = (number: number, more: string, kind = `'single', 1`): string =>
+    `INSERT INTO jobs VALUES (${number}, '${jobId(number)}', 'acme', 'key_a', NULL, 'sentiment', ${kind}, 0, 3,
       'https://example.com/', ${jobBegin}, ${more});
     INSERT INTO job_inputs VALUES (${number}, '["text ${number}"]');`
   const ended = `NULL, ${jobBegin}, ${jobBegin + keepMs}, NULL, 0, NULL`
   const job = JSON.stringify({ ...acceptedOf(jobOf(1)), status: 'parked' })
   database.exec(`${jobSteps[0]};
-    ${row(1, `'parked', 4, 0, 3, 'lost', 'interrupted', ${ended}`)}
+    ${row(1, `'parked', 4, 1, 3, 'lost', 'interrupted', ${ended}`)}
     ${row(2, `'succeeded', 3, 1, 1, NULL, NULL, ${ended}`)}
     INSERT INTO job_results VALUES (2, '"good"');
     ${row(3, `'queued', 1, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL`)}
+    ${row(4, `'succeeded', 3, 2, 1, NULL, NULL, ${ended}`, `'batch', 2`)}
+    INSERT INTO job_results VALUES (4, '["é","b"]');
     UPDATE owners SET queued = 1;
     UPDATE totals SET queued = 1;
     INSERT INTO turns VALUES ('acme', 'sentiment', 1, 1);

@@ -35,6 +35,8 @@ interface AcceptedJob {
 }
 
 const inFlight = 32
+/** Of several slices, so that a kill comes between them. */
+const batchInputs = 30
 /** A kill comes after so many 202s of its round, and a moment: however slow the machine. */
 const killFrom202s = 15
 const killUntil202s = 50
@@ -139,8 +141,11 @@ async function submitUntilKilled(
   let left = randomInt(killFrom202s, killUntil202s)
   let kill: ReturnType<typeof setTimeout> | undefined
   async function submitOneAfterAnother(): Promise<void> {
-    for (let turn = 1; ; turn += 1) {
-      const texts = Array.from({ length: turn % 4 === 0 ? 3 : 1 }, () => `I love this great ${randomUUID()}`)
+    for (;;) {
+      const texts = Array.from(
+        { length: randomInt(4) === 0 ? batchInputs : 1 },
+        () => `I love this great ${randomUUID()}`,
+      )
       const idempotencyKey = randomUUID()
       const id = await submit(server.address, key, { texts, idempotencyKey })
       saw({ id, texts, idempotencyKey })

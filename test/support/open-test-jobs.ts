@@ -43,6 +43,8 @@ type Options = Partial<JobServiceOptions> & {
   readonly store?: JobStore
   readonly ledger?: FakeLedger
   readonly ledgerMode?: LedgerMode
+  /** Of the model `slow`. @default 2 */
+  readonly batchMax?: number
 }
 
 /**
@@ -62,7 +64,7 @@ export function openTestJobs(options: Options = {}): TestJobs {
       [
         'slow',
         {
-          batchMax: 2,
+          batchMax: options.batchMax ?? 2,
           deadlineMs: 3_600_000,
           predict: (inputs, { signal }) => waiting(calls, inputs, signal),
         },

@@ -194,32 +194,38 @@ test('a batch that gives way with answers that find no room ends for that, and i
 })
 
 describe('the slots of a model', () => {
-  test('are shared: forty batches of one owner do not hold up the single job of another, and lose nothing', async () => {
-    const { jobs, submit, calls, time } = openTestJobs({ concurrency: 2 })
-    const many: string[] = []
-    for (let batch = 0; batch < 40; batch += 1)
-      many.push((await submit({ model: 'slow', kind: 'batch', inputs: range(10_000) })).id)
-    const [first = ''] = many
-    const other = await submit({ owner: 'b', model: 'slow', inputs: ['urgent'] })
-    const urgent = () => calls.find(({ inputs }) => inputs[0] === 'urgent')
-    // Each call takes a tenth of a second; two are under way at any time.
-    let answered = 0
-    for (let tenths = 0; tenths < 40 && urgent() === undefined; tenths += 1) {
-      for (; answered < calls.length; answered += 1) calls[answered]?.answer()
-      await time.pass(100)
-    }
-    urgent()?.answer()
-    await time.settle()
-    expect(await jobs.get('b', other.id)).toMatchObject({ status: 'succeeded', attempts: 1 })
-    const shown = await Promise.all(many.map((id) => jobs.get('acme', id)))
-    const begun = shown.filter(({ progress }) => progress.done > 0)
-    expect(begun.length).toBeGreaterThan(0)
-    expect(begun.map(({ id }) => id)).toContain(first)
-    // No input is asked for twice, and no turn counts as an attempt.
-    const asked = calls.filter(({ inputs }) => inputs[0] === 0)
-    expect(asked.length).toBeLessThanOrEqual(begun.length + 2)
-    for (const { attempts } of shown) expect(attempts).toBeLessThanOrEqual(1)
-  })
+  test.each([
+    { concurrency: 2, batchMax: 2 },
+    { concurrency: 4, batchMax: 4 },
+  ])(
+    'are shared: forty batches of one owner do not hold up the single job of another, and lose nothing: $concurrency',
+    async (options) => {
+      const { jobs, submit, calls, time } = openTestJobs(options)
+      const many: string[] = []
+      for (let batch = 0; batch < 40; batch += 1)
+        many.push((await submit({ model: 'slow', kind: 'batch', inputs: range(10_000) })).id)
+      const [first = ''] = many
+      const other = await submit({ owner: 'b', model: 'slow', inputs: ['urgent'] })
+      const urgent = () => calls.find(({ inputs }) => inputs[0] === 'urgent')
+      // Each call takes a tenth of a second; all slots have one under way at any time.
+      let answered = 0
+      for (let tenths = 0; tenths < 40 && urgent() === undefined; tenths += 1) {
+        for (; answered < calls.length; answered += 1) calls[answered]?.answer()
+        await time.pass(100)
+      }
+      urgent()?.answer()
+      await time.settle()
+      expect(await jobs.get('b', other.id)).toMatchObject({ status: 'succeeded', attempts: 1 })
+      const shown = await Promise.all(many.map((id) => jobs.get('acme', id)))
+      const begun = shown.filter(({ progress }) => progress.done > 0)
+      expect(begun.length).toBeGreaterThan(0)
+      expect(begun.map(({ id }) => id)).toContain(first)
+      // No input is asked for twice, and no turn counts as an attempt.
+      const asked = calls.filter(({ inputs }) => inputs[0] === 0)
+      expect(asked.length).toBeLessThanOrEqual(begun.length + options.concurrency)
+      for (const { attempts } of shown) expect(attempts).toBeLessThanOrEqual(1)
+    },
+  )
 
   test('are used in turn by owners with one job each, whose work goes on where it was', async () => {
     const { submit, calls, time } = openTestJobs({ concurrency: 1 })
