@@ -36,8 +36,8 @@ export interface JobQueue {
    * With a `max` of 0 no job is leased, and `giveWay` says whose running jobs hold places that
    * owners with fewer wait for.
    *
-   * A job goes on behind its stored answers; where their bytes and their number say that there are
-   * some and that there are none, it begins anew: a server of an earlier version had it.
+   * A job goes on behind its stored answers. Where only one of their bytes and their number is zero,
+   * it begins anew: a server of an earlier version had it.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
@@ -75,8 +75,8 @@ export interface JobQueue {
   ) => Promise<{ readonly job: JobRecord; readonly cancelled: boolean } | undefined>
   /**
    * Puts a dead or failed job back into the queue with all its attempts, whatever the bounds: it
-   * goes on behind what is done, or begins anew where that is a problem for each input. Undefined where there is no such job;
-   * another status leaves it as it is.
+   * goes on behind what is done, or begins anew where that is a problem for each input. Undefined
+   * where there is no such job; another status leaves it as it is.
    */
   readonly retry: (
     id: JobAddress,
