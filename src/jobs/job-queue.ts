@@ -36,8 +36,8 @@ export interface JobQueue {
    * With a `max` of 0 no job is leased, and `giveWay` says whose running jobs hold places that
    * owners with fewer wait for.
    *
-   * A job goes on behind its stored answers. Where only one of their bytes and their number is zero,
-   * it begins anew: a server of an earlier version had it.
+   * A job goes on behind its stored answers. Where only one of their bytes and their number is
+   * zero, it begins anew: a server of an earlier version had it.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
