@@ -253,6 +253,21 @@ describe('sums that are not those of the records', () => {
     expect(check(threads).finding?.message).toContain('without the records that retention has dropped')
   })
 
+  test('a row whose key was damaged so that it leads back to others is found, and not read for ever', () => {
+    const { file, ...threads } = openThreads()
+    const keyOf = (index: number): string => `key_${String(index).padStart(4, '0')}`
+    threads.write(
+      Array.from({ length: 600 }, (_, index) => requestAt(ledgerBegin, { keyId: keyOf(index), owner: null })),
+    )
+    threads.sumUp()
+    openUsage({ file }).exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    // The last of the first rows that are read at once.
+    const bytes = readFileSync(usageFileOf(file))
+    const damaged = bytes.toString('latin1').replaceAll(keyOf(511), keyOf(0))
+    writeFileSync(usageFileOf(file), damaged, 'latin1')
+    expect(check({ file }).finding).toMatchObject({ kind: 'usage_changed' })
+  })
+
   test('what is broken in the chain is reported first', async () => {
     const threads = summedUp()
     openUsage(threads).exec('UPDATE usage SET operational = 5')

@@ -38,10 +38,11 @@ export interface KilledJobStore {
 
 /** No result is like this. */
 const endedTwice = 'twice'
-/** A kill comes after so many lines of a worker, and a moment: however slow the machine. */
+/** A kill comes after so many lines of a worker, and a moment; on a slow machine after a time. */
 const killFromLines = 20
 const killUntilLines = 200
 const killWithinMs = 20
+const killAfterMs = 2_000
 const program = fileURLToPath(new URL('./processes/work-on-jobs.ts', import.meta.url))
 
 /** Plays the rounds on one file. */
@@ -85,7 +86,8 @@ async function workUntilKilled(
   let kill: NodeJS.Timeout | undefined
   for await (const line of createInterface(child.stdout)) {
     left -= 1
-    if (left === 0) kill = setTimeout(() => child.kill('SIGKILL'), randomInt(killWithinMs))
+    if (left === 0) setTimeout(() => child.kill('SIGKILL'), randomInt(killWithinMs))
+    kill ??= setTimeout(() => child.kill('SIGKILL'), killAfterMs)
     const [what, id = '', lease = ''] = line.split(' ')
     if (what === 'submitted') submitted.add(id)
     else settled.set(id, settled.has(id) ? endedTwice : JSON.stringify(lease))

@@ -53,9 +53,9 @@ function endOfText(bytes: Buffer, start: number): number {
   // From behind the last character that was looked at: an escape may end there.
   const rest = at
   for (let end = bytes.indexOf(quote, rest); end !== -1; end = bytes.indexOf(quote, end + 1)) {
-    let escape = end
-    while (escape > rest && bytes[escape - 1] === backslash) escape -= 1
-    if ((end - escape) % 2 === 0) return end
+    let escapes = end
+    while (escapes > rest && bytes[escapes - 1] === backslash) escapes -= 1
+    if ((end - escapes) % 2 === 0) return end
   }
   return bytes.length
 }

@@ -53,6 +53,8 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     const limiter = closing(openLimiter(usage, asked, options))
     const ledger = closing(await openLedger(folder, options))
     const { jobs, disk } = await openJobs(folder, options, closing)
+    // Not before: what keeps a start from opening the folder leaves it as it was.
+    asked?.prepare()
     return {
       keys,
       owners: keys,

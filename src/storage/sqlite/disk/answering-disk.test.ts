@@ -113,6 +113,7 @@ test('a disk that is full when it is first asked still stores what asks it: that
   if (!mountSmallDisk(folder)) return context.skip('mounting a small disk takes root')
   const { scheduler, clock: monotonic } = createTestTime()
   const disk = askDisk({ folder, scheduler, monotonic })
+  disk.prepare()
   fillDisk(join(folder, 'filler'))
   await disk.ensureStores()
   await disk.close()

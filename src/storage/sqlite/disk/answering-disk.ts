@@ -21,6 +21,8 @@ export interface AnsweringDisk {
    * @throws Fault `ledger_unavailable`, by rejecting, where it fails or takes more than a second
    */
   readonly ensureStores: () => Promise<void>
+  /** Gives the byte its place: on a disk that is full later it takes no room. */
+  readonly prepare: () => void
   /** Tells that the disk has stored something else just now. */
   readonly noteAnswer: () => void
   /** Whether it was asked and has not answered in time, nor since. */
@@ -50,7 +52,9 @@ const freshMs = 250
 export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
   const { folder, scheduler, monotonic } = options
   const probe =
-    options.store === undefined ? probeIn(folder) : { store: options.store, close: async () => {} }
+    options.store === undefined
+      ? probeIn(folder)
+      : { prepare: () => {}, store: options.store, close: async () => {} }
   const { store } = probe
   let answeredAt = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
@@ -95,6 +99,7 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
         ...{ name: 'the disk', code: 'ledger_unavailable', deadlineMs: ensureStoresMs, scheduler },
       })
     },
+    prepare: () => probe.prepare(),
     noteAnswer() {
       answeredAt = monotonic()
     },
@@ -105,6 +110,7 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
 }
 
 interface Probe {
+  readonly prepare: () => void
   readonly store: () => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -112,12 +118,11 @@ interface Probe {
 // A link in its place is not followed.
 const probeFlags = constants.O_CREAT | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
 
-/** Made at once, with its byte in its place: on a disk that is full later it takes no room. */
 function probeIn(folder: string): Probe {
   const path = join(folder, 'probe')
   let file: Promise<FileHandle> | undefined
-  makeProbe(path)
   return {
+    prepare: () => makeProbe(path),
     async store() {
       file ??= open(path, probeFlags, 0o600)
       const handle = await file.catch((error: unknown) => {

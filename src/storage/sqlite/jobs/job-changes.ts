@@ -83,21 +83,15 @@ export function createAttemptChanges(
 
   /** Fails a job whose answers have no room: they would be asked for again and again. */
   function fitting(attempt: AttemptEnd, full: StoredBytesFull | undefined): AttemptEnd {
-    if (attempt.end === 'failed' || full === undefined) return attempt
-    const { id, lease, expiresAt } = attempt
-    return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
+    return attempt.end === 'failed' || full === undefined ? attempt : failedBy(attempt, full)
   }
 
   function endOne(stored: StoredJob, attempt: AttemptEnd, now: number): JobRecord {
-    const isWhole = attempt.end !== 'succeeded' || hasAllAnswers(stored)
+    const isWhole = attempt.end !== 'succeeded' || hasAllAnswers(jobs, stored)
     const ended = isWhole ? stored : jobs.dropAnswers(stored)
     const transition = endAttempt(ended.job, isWhole ? attempt : againFrom(attempt, now), now)
     end(ended, transition, now)
     return withoutResult(transition.job)
-  }
-
-  function hasAllAnswers({ place, job }: StoredJob): boolean {
-    return job.kind === 'single' || jobs.countAnswers(place) === job.total
   }
 
   function extendOne(
@@ -137,6 +131,14 @@ export function createAttemptChanges(
       return { settled }
     },
   }
+}
+
+function hasAllAnswers(jobs: JobParts['jobs'], { place, job }: StoredJob): boolean {
+  return job.kind === 'single' || jobs.countAnswers(place) === job.total
+}
+
+function failedBy({ id, lease, expiresAt }: AttemptEnd, full: StoredBytesFull): AttemptEnd {
+  return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
 }
 
 function againFrom({ id, lease, expiresAt }: AttemptEnd, now: number): AttemptEnd {

@@ -112,20 +112,19 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
     calls += 1
     const id = calls
     // First: an argument that cannot be cloned throws here, and no answer will come.
-    worker.postMessage(
-      { id, name, argument } satisfies ThreadRequest,
-      transfer === undefined ? undefined : [transfer],
-    )
+    const request: ThreadRequest = { id, name, argument }
+    worker.postMessage(request, transfer === undefined ? undefined : [transfer])
     if (pending.size === 0) worker.ref()
     const call: PendingCall = { name, resolve, reject, cancel: () => {} }
     pending.set(id, call)
-    if (ms !== undefined)
-      call.cancel = scheduler.after(ms, async () => {
-        // Timers are run before the answers are read that have arrived meanwhile.
-        await scheduler.yieldTurn()
-        if (pending.has(id)) giveUp(thread, stalledFault(options, ms))
-      })
+    if (ms !== undefined) call.cancel = scheduler.after(ms, () => void giveUpUnanswered(thread, id, ms))
     return promise
+  }
+
+  async function giveUpUnanswered(thread: RunningThread, id: number, ms: number): Promise<void> {
+    // Timers are run before the answers are read that have arrived meanwhile.
+    await scheduler.yieldTurn()
+    if (thread.pending.has(id)) giveUp(thread, stalledFault(options, ms))
   }
 
   return {
@@ -142,19 +141,15 @@ export function createRestartingThread<Calls extends CallTable<Calls>>(
       }
     },
     async close(argument) {
-      if (!isOpen || running === undefined) {
-        isOpen = false
-        return undefined
-      }
       const thread = running
-      const last = askWithin(stallMs ?? closeMs, 'close', argument)
+      const last = isOpen && thread ? askWithin(stallMs ?? closeMs, 'close', argument) : undefined
       isOpen = false
       try {
         return await last
       } finally {
         // It ends only once the disk answers.
-        const ended = thread.worker.terminate()
-        if (!thread.isStalled) await ended
+        const ended = thread?.worker.terminate()
+        if (thread?.isStalled === false) await ended
       }
     },
   }

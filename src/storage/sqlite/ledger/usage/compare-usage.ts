@@ -83,11 +83,15 @@ function createRows(usage: SqliteDatabase) {
   const countAll = usage.prepareCells<readonly [number]>(count)
   const countOfKey = usage.prepareCells<readonly [number]>(`${count} AND key_id = ?`)
   return {
+    /** @throws RangeError where damaged rows lead back to others, without an end */
     *all(width: number, bucket: number): Generator<RowCells, void, undefined> {
+      let left = countAll.get(width, bucket)?.[0] ?? 0
       for (let rows = first.all(width, bucket); ; ) {
         yield* rows
         const last = rows.at(-1)
         if (last === undefined) return
+        left -= rows.length
+        if (left < 0) throw new RangeError('its rows are not in their order')
         const [key, owner, route, model] = last
         rows = next.all(width, bucket, key, owner, route, model)
       }
