@@ -42,10 +42,10 @@ export function createJobAccess(
         status,
         after,
       }
-      const { jobs, hasMore } = await store.listJobs(query)
+      const { jobs, hasMore, damaged } = await store.listJobs(query)
       const last = jobs.at(-1)
       const next = hasMore && last !== undefined ? { createdAt: last.createdAt, id: last.id } : undefined
-      return { jobs: jobs.map(viewOf(owner)), next }
+      return { jobs: jobs.map(viewOf(owner)), next, ...(damaged && { damaged }) }
     },
     async cancel(owner, id, changer = {}) {
       await records.ensureWritable()

@@ -36,8 +36,10 @@ export interface JobQueue {
    * With a `max` of 0 no job is leased, and `giveWay` says whose running jobs hold places that
    * owners with fewer wait for.
    *
-   * A job goes on behind its stored answers. Where only one of their bytes and their number is
-   * zero, it begins anew: a server of an earlier version had it.
+   * A job goes on behind its stored answers; where those are not the ones that were written, it
+   * begins anew. One whose input is not has failed, with `inputsDamaged` as its error. One whose
+   * own row is not is kept out of the queue for `keepMs`, unavailable to its owner, and then
+   * deleted.
    */
   readonly claim: (ask: JobClaim) => Promise<ClaimOutcome>
   /**
@@ -144,14 +146,16 @@ export interface JobClaim {
   readonly until: number
   /** Only jobs of these models: those that this worker has. */
   readonly models: readonly string[]
-  /** After how long a job that this claim finds dead expires. */
+  /** After how long a job that this claim ends expires. */
   readonly keepMs: number
 }
 
 export interface ClaimOutcome {
   readonly claimed: readonly ClaimedJob[]
-  /** Jobs that became dead with this claim, as they are now. */
-  readonly dead: readonly JobRecord[]
+  /** Jobs that became dead, or failed, with this claim, as they are now. */
+  readonly ended: readonly JobRecord[]
+  /** Ids of jobs that were found damaged. */
+  readonly damaged: readonly string[]
   /** Empty unless `max` is 0. */
   readonly giveWay: readonly GiveWay[]
 }
@@ -231,6 +235,8 @@ export interface EndedJobQuery {
 export interface JobPage {
   readonly jobs: readonly JobRecord[]
   readonly hasMore: boolean
+  /** Ids of jobs that belong here and are damaged: they are left out. */
+  readonly damaged?: readonly string[]
 }
 
 export interface JobChange {

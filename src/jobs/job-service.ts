@@ -112,6 +112,8 @@ export interface JobList {
   readonly jobs: readonly JobView[]
   /** Where the next page begins; undefined on the last. */
   readonly next: JobListCursor | undefined
+  /** Ids of jobs that are stored and damaged: they are left out. Absent without any. */
+  readonly damaged?: readonly string[]
 }
 
 /** Who changes a job, for the record. */

@@ -46,6 +46,12 @@ export const jobLost: JobError = Object.freeze({
   detail: 'The work on this job was interrupted too often.',
 })
 
+/** Of a job whose stored input is not the one that was written. */
+export const inputsDamaged: JobError = Object.freeze({
+  code: 'internal',
+  detail: 'The stored input of this job was damaged.',
+})
+
 /** Of a batch that was to succeed with other than an answer or a problem for each input. */
 export const answersMiscounted: JobError = Object.freeze({
   code: 'internal',

@@ -1,4 +1,11 @@
-import { type JobAnswers, type JobRecord, type JobStatus, jobLost, type NewJob } from './job.ts'
+import {
+  inputsDamaged,
+  type JobAnswers,
+  type JobRecord,
+  type JobStatus,
+  jobLost,
+  type NewJob,
+} from './job.ts'
 import type { AttemptEnd } from './job-queue.ts'
 
 /**
@@ -76,6 +83,11 @@ export function endAttempt(job: JobRecord, end: AttemptEnd, now: number): JobTra
 /** A job whose last attempt was lost with its worker. */
 export function endLost(job: JobRecord, now: number, expiresAt: number): JobTransition {
   return finish({ ...job, error: jobLost }, 'dead', now, expiresAt)
+}
+
+/** A job whose input can no longer be read. */
+export function endUnread(job: JobRecord, now: number, expiresAt: number): JobTransition {
+  return finish({ ...job, error: inputsDamaged }, 'failed', now, expiresAt)
 }
 
 export function cancelJob(job: JobRecord, now: number, expiresAt: number): JobTransition {

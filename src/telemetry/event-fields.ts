@@ -41,6 +41,7 @@ export interface EventFields {
   readonly 'jobs.sweep_failed': { readonly task: string }
   readonly 'jobs.ends_unknown': NoFields
   readonly 'job.attempt_failed': { readonly job: string; readonly attempt: number }
+  readonly 'job.damaged': { readonly job: string }
   readonly 'job.not_begun': { readonly job: string }
   readonly 'job.not_ended': { readonly job: string }
   readonly 'job.not_recorded': { readonly job: string }

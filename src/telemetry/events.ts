@@ -261,6 +261,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'It is tried again after a delay, and is `dead` after its last attempt.',
     fields: { job: 'its id', attempt: 'which attempt, from 1' },
   },
+  'job.damaged': {
+    level: 'error',
+    sentence: 'the row of a job in `jobs.db` is not the one that was written: the disk changed it',
+    remedy:
+      'It does not run, and is answered 503 `store_unavailable`; it is deleted after `--job-keep`. All other jobs go on. `modelward doctor` names every such row. Restore `jobs.db` from a backup to get it back, and have the disk checked.',
+    fields: { job: 'its id' },
+  },
   'job.not_begun': {
     level: 'error',
     sentence: 'a job does not begin: its start could not be recorded',

@@ -49,6 +49,7 @@ async function send(
   options: AttemptOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  if (delivery.isDamaged) return failed('damaged')
   // Again, for what is allowed may have changed since the job was accepted.
   const parsed = parseTarget(delivery.url, options.rules)
   if ('fault' in parsed) return failed('address_denied')
@@ -89,15 +90,16 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
  * Never the URL: it may bear a secret of the receiver's.
  */
 async function recordEnd(
-  { id, job, owner, attempts }: WebhookDelivery,
+  { id, jobId, job, isDamaged, owner, attempts }: WebhookDelivery,
   { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,
   { writer, clock, telemetry }: AttemptOptions,
 ): Promise<void> {
   if (typeof then !== 'string') return
   const { status, reason } = result
-  const detail = { job: job.id, webhook: id, outcome: then, attempts, status, reason }
+  const detail = { job: jobId, webhook: id, outcome: then, attempts, status, reason }
+  const keyId = isDamaged ? null : job.keyId
   try {
-    await writer.write(ledgerEntry({ at: clock(), event: 'webhook.ended', keyId: job.keyId, owner, detail }))
+    await writer.write(ledgerEntry({ at: clock(), event: 'webhook.ended', keyId, owner, detail }))
   } catch (thrown) {
     telemetry.event('webhook.not_recorded', {}, thrown)
   }

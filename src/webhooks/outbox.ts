@@ -49,6 +49,8 @@ export interface WebhookDelivery {
    * the job, and after it has been forgotten.
    */
   readonly job: JobRecord
+  /** Whether its row is not the one that was written: it is never sent, and `job` says nothing. */
+  readonly isDamaged: boolean
   readonly status: 'waiting' | 'delivered' | 'failed'
   /** How often it was claimed: of a claimed one, the attempt under way is the last. */
   readonly attempts: number
@@ -73,7 +75,8 @@ export interface DeliveryResult {
  * `address_denied`: the address may not be connected to. `name_unresolved`: the name has none.
  * `connection`: it was refused or lost. `tls`: the certificate was not right. `timeout`: no answer
  * in time. `redirect`: the answer was to go elsewhere, which is never done. `secret_missing`: there
- * is no secret to sign with. `stopped`: the process ended before the answer came.
+ * is no secret to sign with. `stopped`: the process ended before the answer came. `damaged`: what
+ * was to be sent is no longer what was stored.
  */
 export type DeliveryReason =
   | 'address_denied'
@@ -84,6 +87,7 @@ export type DeliveryReason =
   | 'redirect'
   | 'secret_missing'
   | 'stopped'
+  | 'damaged'
 
 export interface DeliveryAttempt {
   readonly id: string

@@ -44,6 +44,7 @@ export function afterAttempt(
 ): DeliveryAttempt['then'] {
   // Not a failure of the receiver: retried as soon as a worker is free.
   if (result.reason === 'stopped') return { retryAt: result.at }
+  if (result.reason === 'damaged') return 'failed'
   if (result.reason === null && isSuccess(result.status)) return 'delivered'
   const waitMs = webhookWaitsMs[attempts - 1]
   if (waitMs === undefined || result.status === goneStatus) return 'failed'

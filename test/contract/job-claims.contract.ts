@@ -241,10 +241,10 @@ function testLostLeases(get: GetStore): void {
   test('a job whose attempts are used up when its lease ends is dead, with `lost` as the reason, and given back', async () => {
     const job = await startJob(get(), jobOf(1, { attemptsMax: 1 }))
     const now = jobBegin + leaseMs
-    const { claimed, dead } = await get().claim(askOf({ now }))
+    const { claimed, ended } = await get().claim(askOf({ now }))
     expect(claimed).toEqual([])
-    expect(dead).toEqual([await find(get(), 1, now)])
-    expect(dead).toMatchObject([
+    expect(ended).toEqual([await find(get(), 1, now)])
+    expect(ended).toMatchObject([
       {
         status: 'dead',
         error: jobLost,
@@ -255,7 +255,12 @@ function testLostLeases(get: GetStore): void {
       },
     ])
     expect(await settle(get(), job, succeeded, now), 'the lease is held no more').toBeUndefined()
-    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({ claimed: [], dead: [], giveWay: [] })
+    expect(await get().claim(askOf({ now: now + 1 }))).toEqual({
+      claimed: [],
+      ended: [],
+      damaged: [],
+      giveWay: [],
+    })
   })
 
   test('what must end as dead is, beside `max` and whatever the worker’s models', async () => {
@@ -263,9 +268,9 @@ function testLostLeases(get: GetStore): void {
     await submit(get(), ...jobs)
     await claim(get(), { models: ['x'] })
     await submit(get(), jobOf(4))
-    const { claimed, dead } = await get().claim(askOf({ now: jobBegin + leaseMs, max: 1 }))
+    const { claimed, ended } = await get().claim(askOf({ now: jobBegin + leaseMs, max: 1 }))
     expect(idsOf(claimed)).toEqual([4])
-    expect(idsOf(dead).toSorted()).toEqual([1, 2, 3])
+    expect(idsOf(ended).toSorted()).toEqual([1, 2, 3])
   })
 
   test('attempts never go beyond their bound, whatever ends them', async () => {
@@ -277,7 +282,7 @@ function testLostLeases(get: GetStore): void {
       now += leaseMs
     }
     expect(attempts).toEqual([1, 2, 3])
-    expect((await get().claim(askOf({ now }))).dead).toMatchObject([{ attempts: 3, error: jobLost }])
+    expect((await get().claim(askOf({ now }))).ended).toMatchObject([{ attempts: 3, error: jobLost }])
   })
 }
 

@@ -72,8 +72,8 @@ export class JobModel {
   }
 
   /** Checks what a claim gave, and takes it over. */
-  claim(ask: JobClaim, { claimed, dead }: ClaimOutcome): void {
-    this.#die(ask, dead)
+  claim(ask: JobClaim, { claimed, ended }: ClaimOutcome): void {
+    this.#die(ask, ended)
     expect(claimed.length).toBeLessThanOrEqual(ask.max)
     for (const claimedJob of claimed) this.#take(ask, claimedJob)
     if (claimed.length < ask.max) expect(this.#due(ask), 'a due job was left').toEqual([])

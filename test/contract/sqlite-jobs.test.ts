@@ -104,7 +104,7 @@ describe('jobs in SQLite', () => {
     // `MERGE` and `SCAN … subquery` read sorted rows; all deliveries are listed from their end.
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
-    const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* holder LIKE/.test(sql)
+    const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* held_by LIKE/.test(sql)
     expect(scans.filter((scan) => !isWholeList(scan) && !isAtStart(scan))).toEqual([])
   })
 

@@ -64,6 +64,7 @@ function testDeliveries(get: GetStore, take: (fields?: Ask) => Promise<readonly 
       owner: 'acme',
       url: webhook,
       job,
+      isDamaged: false,
       status: 'waiting',
       attempts: 0,
       dueAt: jobBegin,

@@ -1,13 +1,14 @@
-// `node test/reliability/bit-flips.ts [FLIPS] [SEED]`: one flipped bit in a file of a data folder,
-// of all files and of all kinds of places in them, as a clean end and as a kill leaves them. The
-// folder is refused, or each answer is the right one, or unavailable; none is ever wrong. Exits
-// with 1 where that is not so.
+// `node test/reliability/bit-flips.ts [FLIPS] [SEED] [all|keys|jobs]`: one flipped bit in a file of
+// a data folder, of all files and of all kinds of places in them, as a clean end and as a kill
+// leaves them. The folder is refused, or each answer is the right one, or unavailable; none is ever
+// wrong. Exits with 1 where that is not so.
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../src/core/setup-error.ts'
 import { inspectFolder } from '../../src/storage/sqlite/inspect-folder.ts'
 import { temporaryFolder } from '../e2e/run-cli.ts'
 import { type Answers, askAll, askKeys, fillFolder, type KeyTexts, openDeployment } from './damaged-folder.ts'
+import { isEarlier } from './damaged-jobs.ts'
 
 /** What became of the flips. */
 export interface FlipOutcome {
@@ -58,8 +59,9 @@ export interface FlipRound {
   readonly ask: (data: string, texts: KeyTexts) => Promise<Answers>
 }
 
-export const rounds: Readonly<Record<'all' | 'keys', FlipRound>> = {
+export const rounds: Readonly<Record<'all' | 'keys' | 'jobs', FlipRound>> = {
   all: { files: /./, ask: askOpened },
+  jobs: { files: /^jobs\.db(?:-wal)?$/, ask: askOpened },
   keys: { files: /^(?:modelward\.db(?:-wal)?|pepper)$/, ask: askKeys },
 }
 
@@ -126,9 +128,12 @@ async function wrongOf(
   return isFound ? unseen : unlike
 }
 
+const jobQuestions = /^(?:jobs|job \d|others|count|webhook|secret|kept answer)$/
+
 function isPart(name: string, answer = '', all = ''): boolean {
   if (name === 'limits' || name === 'usage') return true
-  if (!['inputs', 'records'].includes(name) || !answer.startsWith('[')) return false
+  if (jobQuestions.test(name)) return isEarlier(name, answer, all)
+  if (name !== 'records' || !answer.startsWith('[')) return false
   const known = (JSON.parse(all) as unknown[]).map((one) => JSON.stringify(one))
   return (JSON.parse(answer) as unknown[]).every((one) => known.includes(JSON.stringify(one)))
 }
@@ -186,8 +191,10 @@ function flipOne(data: string, files: RegExp, random: Random): string {
 }
 
 if (import.meta.main) {
-  const [, , flips = 1_000, seed = 1] = process.argv
-  const outcome = await flipBits(rounds.all, Number(flips), Number(seed), (text) => console.error(text))
+  const [, , flips = 1_000, seed = 1, name = 'all'] = process.argv
+  const round = Object.entries(rounds).find(([known]) => known === name)?.[1]
+  if (round === undefined) throw new Error(`expected ${Object.keys(rounds).join(', ')}, got ${name}`)
+  const outcome = await flipBits(round, Number(flips), Number(seed), (text) => console.error(text))
   console.log(JSON.stringify(outcome, null, 1))
   process.exitCode = outcome.wrong.length === 0 ? 0 : 1
 }

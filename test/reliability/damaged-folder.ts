@@ -10,6 +10,7 @@ import { openFolder } from '../../src/storage/sqlite/open-folder.ts'
 import { openKeys } from '../../src/storage/sqlite/open-keys.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { createWard, type Ward } from '../../src/ward/ward.ts'
+import { addJobs, askJobs, unavailable } from './damaged-jobs.ts'
 
 /** A deployment in a folder, with what must be true of it whatever happens to its files. */
 export interface OpenDeployment {
@@ -18,7 +19,6 @@ export interface OpenDeployment {
 }
 
 const begin = Date.UTC(2026, 10, 24)
-const bounds = { jobsMax: 100, ownerJobsMax: 100, bytesMax: 2 ** 30, ownerBytesMax: 2 ** 30 }
 const idempotency = { owner: 'acme', key: 'once', request: 'r' }
 const importedText = 'a key that was made elsewhere, long ago'
 
@@ -70,30 +70,6 @@ export async function fillFolder(data: string, killed: string): Promise<KeyTexts
   return texts
 }
 
-async function addJobs({ jobs }: Storage): Promise<void> {
-  if (jobs === undefined) throw new Error('the storage was opened without jobs')
-  for (const number of [1, 2])
-    await jobs.submit({
-      jobs: [
-        {
-          id: `job_${String(number).padStart(22, '0')}`,
-          owner: 'acme',
-          keyId: 'k00000000001',
-          requestId: null,
-          model: 'sentiment',
-          kind: 'single',
-          inputs: JSON.stringify([`a text to look at, number ${number}`]),
-          total: 1,
-          priority: 0,
-          attemptsMax: 3,
-          webhook: null,
-          createdAt: begin,
-        },
-      ],
-      bounds,
-    } as never)
-}
-
 function idOf(text: string): string {
   return text.split('_')[2]?.slice(0, 12) ?? ''
 }
@@ -107,7 +83,10 @@ function headOf(text: string): RequestHead {
 export async function askAll({ ward, storage }: OpenDeployment, texts: KeyTexts): Promise<Answers> {
   const answers: Record<string, string> = {}
   const ask = async (question: string, work: () => Promise<unknown>): Promise<void> => {
-    answers[question] = await work().then((value) => JSON.stringify(value), faultOf)
+    answers[question] = await work().then(
+      (value) => (value === unavailable ? unavailable : JSON.stringify(value)),
+      faultOf,
+    )
   }
   for (const [name, text] of Object.entries(texts))
     await ask(`key ${name}`, async () => {
@@ -135,11 +114,7 @@ export async function askAll({ ward, storage }: OpenDeployment, texts: KeyTexts)
     const rows = (await storage.ledger?.usage({ by: ['owner'] })) ?? []
     return rows.map(({ owner, requests, measures }) => [owner, requests, measures]).sort()
   })
-  await ask('inputs', async () => {
-    const asked = { max: 9, now: begin, until: begin + 1, models: ['sentiment'], keepMs: 1 }
-    const { claimed } = (await storage.jobs?.claim(asked)) ?? { claimed: [] }
-    return claimed.map(({ id, owner, inputs }) => [id, owner, inputs])
-  })
+  for (const [question, work] of askJobs(storage)) await ask(question, work)
   return answers
 }
 
@@ -173,6 +148,6 @@ export type Answers = Readonly<Record<string, string>>
 
 /** Any other error is a bug, and shows as one. */
 function faultOf(thrown: unknown): string {
-  if (thrown instanceof Fault && thrown.code !== 'internal') return 'unavailable'
+  if (thrown instanceof Fault && thrown.code !== 'internal') return unavailable
   return `error: ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)}`
 }

@@ -51,10 +51,11 @@ function readCursor(text: string): JobListCursor {
   return cursor
 }
 
-async function printPage({ jobs, next }: JobList, asJson: boolean): Promise<void> {
+async function printPage({ jobs, next, damaged }: JobList, asJson: boolean): Promise<void> {
   const after = next === undefined ? null : formatJobCursor(next)
-  if (asJson) return printJson({ jobs, next: after })
-  if (jobs.length === 0) tell('No jobs.')
+  if (asJson) return printJson({ jobs, next: after, ...(damaged && { damaged }) })
+  if (jobs.length === 0 && damaged === undefined) tell('No jobs.')
   await print(formatTable(jobs, jobColumns, terminalWidth()))
   if (after !== null) tell(`More follow: --after ${after}`)
+  if (damaged !== undefined) tell(`Damaged, and left out: ${damaged.join(', ')}`)
 }

@@ -163,7 +163,7 @@ describe('a lease', () => {
     const { id } = await submit({ model: 'slow' })
     await time.pass(300_000)
     const ask = { max: 1, now: time.clock(), until: time.clock() + 1, models: ['slow'], keepMs: 1 }
-    expect(await store.claim(ask)).toEqual({ claimed: [], dead: [], giveWay: [] })
+    expect(await store.claim(ask)).toEqual({ claimed: [], ended: [], damaged: [], giveWay: [] })
     calls[0]?.answer()
     await time.settle()
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 1 })

@@ -1,7 +1,7 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { JobRecord } from '../job.ts'
-import type { ClaimedJob, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
+import type { ClaimedJob, ClaimOutcome, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { LeaseHeartbeat } from './lease-heartbeat.ts'
@@ -150,11 +150,11 @@ export class JobWorker {
     // What could not be recorded must not begin.
     await records.ensureWritable()
     const now = clock()
-    const { claimed, dead } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
+    const { claimed, ...passed } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
     this.#isFailing = false
     for (const job of claimed) this.#start(job)
     this.#slots.claimed(ask, claimed)
-    for (const job of dead) await this.#recordDead(job)
+    await this.#report(passed)
   }
 
   /** Of models whose slots are all taken, those that others wait for are left soon. */
@@ -162,9 +162,9 @@ export class JobWorker {
     const { store, clock, records, leaseMs, keepMs } = this.#options
     await records.ensureWritable()
     const now = clock()
-    const { dead, giveWay } = await store.claim({ models, max: 0, now, until: now + leaseMs, keepMs })
+    const { giveWay, ...passed } = await store.claim({ models, max: 0, now, until: now + leaseMs, keepMs })
     for (const each of giveWay) this.#giveWay(each)
-    for (const job of dead) await this.#recordDead(job)
+    await this.#report(passed)
   }
 
   /** Those first that wait for room in the model, for they leave at once; then the oldest. */
@@ -182,8 +182,13 @@ export class JobWorker {
     for (const turn of others.slice(0, Math.max(0, jobs - asked))) turn.giveWay(turns.length > 1)
   }
 
-  /** Recorded here, because the worker that should have is dead. */
-  async #recordDead(job: JobRecord): Promise<void> {
+  /** What a claim ended is recorded here, because the worker that should have is dead. */
+  async #report({ ended, damaged }: Pick<ClaimOutcome, 'ended' | 'damaged'>): Promise<void> {
+    for (const job of damaged) this.#options.telemetry.event('job.damaged', { job })
+    for (const job of ended) await this.#recordEnd(job)
+  }
+
+  async #recordEnd(job: JobRecord): Promise<void> {
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {

@@ -2,6 +2,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import type { Peppers } from '../../secrets/peppers.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
 import { openDatabaseToRead } from './driver.ts'
+import { findDamagedRows } from './jobs/inspect-jobs.ts'
 import { jobApplicationId, jobSteps } from './jobs/job-schema.ts'
 import { inspectRows, type RowsInspection } from './keys/inspect-rows.ts'
 import { applicationId, knownVersion } from './keys/key-schema.ts'
@@ -37,6 +38,8 @@ export interface JobsInspection extends FileInspection {
   readonly queued: number
   readonly running: number
   readonly dead: number
+  /** Rows that are not the ones that were written; empty in a file of an older version. */
+  readonly damaged: readonly string[]
 }
 
 /**
@@ -78,11 +81,12 @@ export function inspectDatabase(
 /** The same of the jobs' database. @throws SetupError as `inspectDatabase` */
 export function inspectJobDatabase(file: string): JobsInspection {
   const kind = { applicationId: jobApplicationId, knownVersion: jobSteps.length }
-  return inspect(file, kind, { queued: 0, running: 0, dead: 0 }, (database) => ({
+  return inspect(file, kind, { queued: 0, running: 0, dead: 0, damaged: [] }, (database, version) => ({
     queued: Number(readValue(database, 'SELECT queued FROM totals WHERE id = 1')),
     running: Number(readValue(database, 'SELECT running FROM totals WHERE id = 1')),
     // `parked` in a file that no program of this version has opened to write.
     dead: Number(readValue(database, "SELECT count(*) FROM jobs WHERE status IN ('dead', 'parked')")),
+    damaged: version === jobSteps.length ? findDamagedRows(database) : [],
   }))
 }
 
@@ -95,8 +99,13 @@ interface InspectOptions {
 
 const checks = { whole: 'integrity_check', quick: 'quick_check', none: undefined } as const
 
-function complaintsOf(database: SqliteDatabase, check: string): readonly string[] {
-  const rows = database.prepareCells<[string]>(`PRAGMA ${check}(10)`).all()
+/** What a check of SQLite's complains of, at most ten. @param of how many, or of which table */
+export function complaintsOf(
+  database: SqliteDatabase,
+  check: 'integrity_check' | 'quick_check',
+  of: string | number = 10,
+): readonly string[] {
+  const rows = database.prepareCells<[string]>(`PRAGMA ${check}(${of})`).all()
   return rows.map(([complaint]) => complaint).filter((complaint) => complaint !== 'ok')
 }
 
@@ -104,7 +113,7 @@ export function inspect<Found extends object>(
   file: string,
   kind: Omit<DatabaseKind, 'name'>,
   empty: Found,
-  read: (database: SqliteDatabase) => Found,
+  read: (database: SqliteDatabase, version: number) => Found,
   { pages = 'whole', waitMs = 5_000 }: InspectOptions = {},
 ): FileInspection & Found {
   const open = (isAlone: boolean): SqliteDatabase => openDatabaseToRead(file, { isAlone, waitMs })
@@ -118,6 +127,6 @@ export function inspect<Found extends object>(
       throw new SetupError('data_corrupt', `${file}: this is another program's database`)
     const complaints = checks[pages] === undefined ? [] : complaintsOf(database, checks[pages])
     // What is read of a damaged file may fail, and is not needed then.
-    return { version, knownVersion, complaints, ...(complaints.length > 0 ? empty : read(database)) }
+    return { version, knownVersion, complaints, ...(complaints.length > 0 ? empty : read(database, version)) }
   })
 }

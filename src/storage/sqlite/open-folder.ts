@@ -150,11 +150,12 @@ const forgottenAtOnce = 500
 /** Imported on demand: most processes that open a folder have no jobs. */
 async function openJobStore(
   { jobsFile }: DataFolder,
-  { jobs = false, telemetry }: StorageOptions,
+  { jobs = false, storeUsage = 'never', telemetry }: StorageOptions,
 ): Promise<JobStore | undefined> {
   if (!jobs) return undefined
   const { openSqliteJobStore } = await import('./jobs/job-store.ts')
-  return openSqliteJobStore({ file: jobsFile, telemetry })
+  // A command is to be quick, and a server has looked, or will.
+  return openSqliteJobStore({ file: jobsFile, isChecked: storeUsage !== 'never', telemetry })
 }
 
 function openLimiter(

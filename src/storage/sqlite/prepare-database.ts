@@ -80,6 +80,11 @@ export function takeSteps(
   while (!takeOneStep(database, file, kind, steps));
 }
 
+export function takeStep(database: SqliteDatabase, step: SchemaStep): void {
+  if (typeof step === 'string') database.exec(step)
+  else step(database)
+}
+
 /** @returns whether nothing is left to do */
 function takeOneStep(
   database: SqliteDatabase,
@@ -91,8 +96,7 @@ function takeOneStep(
     const version = checkVersion(database, file, kind)
     const step = steps[version]
     if (step !== undefined) {
-      if (typeof step === 'string') database.exec(step)
-      else step(database)
+      takeStep(database, step)
       database.exec(`PRAGMA application_id = ${kind.applicationId}; PRAGMA user_version = ${version + 1}`)
     }
     return version + 1 >= steps.length

@@ -37,6 +37,12 @@ export function isShortRead(error: unknown): boolean {
   return resultCodeOf(error) === resultCodes.ioerr + 2 * 256
 }
 
+/** Whether the file is damaged: CORRUPT, or an integer such as no program of ours writes. */
+export function isCorrupt(error: unknown): boolean {
+  if (((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.corrupt) return true
+  return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+}
+
 /** Whether the disk has no room. */
 export function isFull(error: unknown): boolean {
   return ((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.full

@@ -1,11 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { adminScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
-import { formatJobCursor } from '../../../jobs/job-cursor.ts'
 import { anyOwner, type JobService } from '../../../jobs/job-service.ts'
 import type { JobView } from '../../../jobs/view-job.ts'
 import { adminJobRouteSchemas as schemas } from './describe-job-routes.ts'
-import { type JobListRequest, readJobQuery } from './job-schemas.ts'
+import { type JobListRequest, readJobQuery, viewJobPage } from './job-schemas.ts'
 
 /** Administrators by key, or by a browser's session with the CSRF header. */
 const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
@@ -17,13 +16,8 @@ interface OneJob {
 /** The admin API over the jobs of all owners: how they stand, and never what was predicted. */
 export function addAdminJobRoutes(app: FastifyInstance, jobs: JobService): void {
   const config = { guard: adminDemand }
-  app.get<{ Querystring: JobListRequest }>(
-    '/v1/jobs',
-    { config, schema: schemas.list },
-    async ({ query }) => {
-      const { jobs: page, next } = await jobs.list(anyOwner, readJobQuery(query))
-      return { jobs: page, next_cursor: next === undefined ? null : formatJobCursor(next) }
-    },
+  app.get<{ Querystring: JobListRequest }>('/v1/jobs', { config, schema: schemas.list }, async ({ query }) =>
+    viewJobPage(await jobs.list(anyOwner, readJobQuery(query))),
   )
   app.get<OneJob>('/v1/jobs/:id', { config, schema: schemas.show }, async ({ params }) =>
     withoutResult(await jobs.get(anyOwner, params.id)),

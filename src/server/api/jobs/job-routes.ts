@@ -1,14 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { defaultScope, modelScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
-import { formatJobCursor } from '../../../jobs/job-cursor.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
 import { type JobView, writeJob } from '../../../jobs/view-job.ts'
 import { clientEnd } from '../../http/client-end.ts'
 import { jsonMediaType } from '../../http/json-body.ts'
 import { jobRouteSchemas as schemas } from './describe-job-routes.ts'
 import { createJobFollowers, type JobFollowersOptions } from './job-followers.ts'
-import { type JobListRequest, readJobQuery } from './job-schemas.ts'
+import { type JobListRequest, readJobQuery, viewJobPage } from './job-schemas.ts'
 
 export interface JobRouteOptions extends JobFollowersOptions {
   readonly jobs: JobService
@@ -39,8 +38,7 @@ export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): vo
   const followers = createJobFollowers(options)
 
   app.get<{ Querystring: JobListRequest }>('/jobs', { config, schema: schemas.list }, async (request) => {
-    const { jobs: page, next } = await jobs.list(request.caller.owner, readJobQuery(request.query))
-    return { jobs: page, next_cursor: next === undefined ? null : formatJobCursor(next) }
+    return viewJobPage(await jobs.list(request.caller.owner, readJobQuery(request.query)))
   })
   app.get<OneJob & { Querystring: { readonly wait: number } }>(
     '/jobs/:id',

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Refusal } from '../../../core/refusal.ts'
 import { type JobErrorCode, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
-import { parseJobCursor } from '../../../jobs/job-cursor.ts'
-import type { JobListQuery } from '../../../jobs/job-service.ts'
+import { formatJobCursor, parseJobCursor } from '../../../jobs/job-cursor.ts'
+import type { JobList, JobListQuery } from '../../../jobs/job-service.ts'
 import type { JobView } from '../../../jobs/view-job.ts'
 
 /** What `GET /jobs` takes. */
@@ -80,16 +80,24 @@ export const jobView: z.ZodType<JobView> = shownJob
 /** The same to administrators. */
 export const ownedJobView: z.ZodType<JobView> = shownJob.extend({ owner: z.string(), key_id: z.string() })
 
-interface JobPageView {
+export interface JobPageView {
   readonly jobs: readonly JobView[]
   readonly next_cursor: string | null
+  readonly damaged?: readonly string[]
 }
 
 export const jobPageView: z.ZodType<JobPageView> = pageOf(jobView)
 export const ownedJobPageView: z.ZodType<JobPageView> = pageOf(ownedJobView)
 
 function pageOf(job: z.ZodType<JobView>): z.ZodType<JobPageView> {
-  return z.object({ jobs: z.array(job), next_cursor: z.string().nullable() })
+  return z.object({
+    jobs: z.array(job),
+    next_cursor: z.string().nullable(),
+    damaged: z
+      .array(z.string())
+      .exactOptional()
+      .describe('Ids of jobs that are stored and no longer as they were written: they are left out.'),
+  })
 }
 
 export const jobExample: JobView = {
@@ -107,6 +115,12 @@ export const jobExample: JobView = {
   started_at: null,
   finished_at: null,
   expires_at: null,
+}
+
+/** A page as it is answered. */
+export function viewJobPage({ jobs, next, damaged }: JobList): JobPageView {
+  const cursor = next === undefined ? null : formatJobCursor(next)
+  return { jobs, next_cursor: cursor, ...(damaged && { damaged }) }
 }
 
 /** The query of a list. @throws Refusal `input_invalid` for an invalid cursor */

@@ -92,6 +92,12 @@ function checkJobs(data: string): StorageFinding {
       return warn('jobs', `${file}: the file is empty`, todo)
     }
     const found = inspectJobDatabase(file)
+    if (found.damaged.length > 0)
+      return fail(
+        'jobs',
+        `damaged: ${found.damaged.slice(0, 10).join(', ')}${found.damaged.length > 10 ? ` and ${found.damaged.length - 10} more` : ''}`,
+        'restore a backup; all other jobs go on, and these go by themselves',
+      )
     const holds = `${found.queued} waiting, ${found.running} running, ${found.dead} dead`
     const finding = describeDatabase('jobs', found, holds)
     if (finding.status !== 'ok' || found.dead === 0) return finding

@@ -2,6 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
 import type { JobStore } from '../../job-store.ts'
 import { openInProcess } from '../driver.ts'
+import { takeStep } from '../prepare-database.ts'
 import { faultOf } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
 import { execute, forwardCalls, type JobCall, type JobWrites } from './job-calls.ts'
@@ -15,7 +16,7 @@ import { createJobWrites } from './job-writer.ts'
  */
 export function createInProcessJobStore(): JobStore {
   const database = openInProcess()
-  for (const step of jobSteps) database.exec(step)
+  for (const step of jobSteps) takeStep(database, step)
   const notes = createChangeNotes()
   const writes = createJobWrites(database, notes)
   const reads = createJobReads(database)

@@ -16,6 +16,7 @@ import { compareStoredBytes } from '../../../../test/support/stored-bytes.ts'
 import type { AttemptEnd, ClaimedJob, JobProgress } from '../../../jobs/job-queue.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openInProcess } from '../driver.ts'
+import { takeStep } from '../prepare-database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { createChangeNotes } from './job-parts.ts'
 import { jobSteps } from './job-schema.ts'
@@ -25,7 +26,7 @@ type Writes = SyncCalls<JobWrites>
 
 function openSteps(count: number = jobSteps.length): SqliteDatabase {
   const database = openInProcess()
-  for (const step of jobSteps.slice(0, count)) database.exec(step)
+  for (const step of jobSteps.slice(0, count)) takeStep(database, step)
   return database
 }
 
@@ -150,7 +151,7 @@ test('a file of an earlier version is counted as it is opened; answers without a
     INSERT INTO answers VALUES ('x', 'y', 'z', x'0102', 9);
     INSERT INTO deliveries (id, job_id, owner, url, job, status, attempts, created_at, is_job_forgotten)
       VALUES ('d', 'gone', 'globex', 'https://u', '{}', 'delivered', 1, 0, 0);`)
-  for (const step of jobSteps.slice(2)) database.exec(step)
+  for (const step of jobSteps.slice(2)) takeStep(database, step)
   const { kept, counted } = compareStoredBytes(database)
   expect(kept).toEqual(counted)
   expect(kept).toEqual([

@@ -6,6 +6,8 @@ import type { ThreadFailure } from '../threads/thread-program.ts'
 export interface JobThreadData {
   readonly role: 'writer' | 'reader'
   readonly file: string
+  /** Whether opening looks whether each row can be found. */
+  readonly isChecked: boolean
 }
 
 type CallName = Exclude<keyof JobStore, 'watch' | 'close'>

@@ -13,7 +13,8 @@ import type { JobAnswers } from './job-answers.ts'
 import { bytesOfNew, createJobBytes } from './job-bytes.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
-import type { StoredJob } from './job-table.ts'
+import type { StoredJob } from './job-row.ts'
+import { unlessDamaged } from './row-sums.ts'
 
 /** Accepts jobs. */
 export function createJobSubmit(
@@ -64,7 +65,8 @@ export function createAttemptChanges(
   const bytes = createJobBytes(database)
 
   function findLeased(id: string, lease: string): StoredJob | undefined {
-    const found = jobs.find(id)
+    // A damaged row is as lost to its attempt: it holds up no other of the call.
+    const found = unlessDamaged(() => jobs.find(id))
     return found?.lease === lease ? found : undefined
   }
 

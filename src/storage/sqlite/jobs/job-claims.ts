@@ -1,70 +1,60 @@
 import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../../jobs/job.ts'
 import type { ClaimedJob } from '../../../jobs/job-queue.ts'
-import { beginAttempt, endLost } from '../../../jobs/transitions.ts'
+import { beginAttempt, endUnread } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
+import { createDueJobs, type PassedJobs } from './job-due.ts'
 import { createGiveWayFinder } from './job-give-way.ts'
 import type { JobParts } from './job-parts.ts'
-import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
-
-/**
- * Due jobs handled by one claim, so that many at once do not delay the commit; the next claim goes
- * on.
- */
-const dueMax = 10_000
+import type { StoredJob } from './job-row.ts'
+import { unlessDamaged } from './row-sums.ts'
 
 /** Leases jobs. */
 export function createJobClaims(database: SqliteDatabase, parts: JobParts): SyncCalls<JobWrites>['claim'] {
   const { jobs, turns, changes } = parts
+  const takeUpDue = createDueJobs(database, parts)
   const findGiveWay = createGiveWayFinder(database)
-  const selectDue = database.prepareCells<JobCells>(
-    `SELECT ${jobColumns} FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ${dueMax}`,
-  )
-  const makeReady = database.prepare('UPDATE jobs SET is_ready = 1, due_at = NULL WHERE place = ?')
+  const selectId = database.prepare<{ id: string }>('SELECT id FROM jobs WHERE place = ?')
 
-  /**
-   * Makes due jobs ready. A running one stays with its worker until another claims it. Returns the
-   * jobs that are dead instead.
-   */
-  function takeUpDue(now: number, keepMs: number): readonly JobRecord[] {
-    const dead: JobRecord[] = []
-    for (const cells of selectDue.all(now)) {
-      const due = decodeJob(cells)
-      const { place, job } = due
-      if (job.status === 'running' && job.attempts >= job.attemptsMax) {
-        const transition = endLost(job, now, now + keepMs)
-        parts.end(due, transition, now)
-        dead.push(transition.job)
-        continue
-      }
-      makeReady.run(place)
-      turns.noteReady(job.owner, job.model)
-    }
-    return dead
-  }
-
-  function leaseJob(found: StoredJob, now: number, until: number): ClaimedJob {
-    const isConsistent = found.job.done > 0 === found.answerBytes > 0
-    const { place, job, answerBytes } = isConsistent ? found : jobs.dropAnswers(found)
-    const begun = beginAttempt(job, now)
+  /** Undefined where its input can no longer be read. */
+  function leaseJob(found: StoredJob, now: number, until: number): ClaimedJob | undefined {
+    const inputs = jobs.findInputs(found)
+    const stored = unlessDamaged(() => (jobs.hasWholeAnswers(found) ? found : jobs.dropAnswers(found)))
+    if (inputs === undefined || stored === undefined) return undefined
+    const begun = beginAttempt(stored.job, now)
     const lease = randomUUID()
-    jobs.put({ place, job: begun, lease, dueAt: until, answerBytes })
+    jobs.put({ ...stored, job: begun, lease, dueAt: until })
     changes.note(begun)
-    return { ...begun, inputs: jobs.findInputs(place), lease, answerBytes }
+    return { ...begun, inputs, lease, answerBytes: stored.answerBytes }
   }
 
   return ({ max, inputCharactersMax = Number.POSITIVE_INFINITY, now, until, models, keepMs }) => {
-    const dead = takeUpDue(now, keepMs)
+    const ended: JobRecord[] = []
+    const damaged: string[] = []
+    const passed: PassedJobs = {
+      ended,
+      setAside(place) {
+        damaged.push(selectId.get(place)?.id ?? `at ${place}`)
+        jobs.setAside(place, now + keepMs)
+      },
+    }
+    takeUpDue(now, keepMs, passed)
     const claimed: ClaimedJob[] = []
     let inputCharacters = 0
     while (claimed.length < max && inputCharacters < inputCharactersMax) {
-      const next = turns.take(models)
+      const next = turns.take(models, passed.setAside)
       if (next === undefined) break
       const job = leaseJob(next, now, until)
+      if (job === undefined) {
+        const transition = endUnread(next.job, now, now + keepMs)
+        parts.end(next, transition, now)
+        ended.push(transition.job)
+        continue
+      }
       inputCharacters += job.inputs.length
       claimed.push(job)
     }
-    return { claimed, dead, giveWay: max === 0 ? findGiveWay(models) : [] }
+    return { claimed, ended, damaged, giveWay: max === 0 ? findGiveWay(models) : [] }
   }
 }

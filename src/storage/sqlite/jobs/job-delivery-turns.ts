@@ -28,7 +28,7 @@ export function createDeliveryTurns(database: SqliteDatabase): DeliveryTurns {
       ORDER BY due_at, owner LIMIT 1`,
   )
   const countLeased = database.prepare<{ count: number }>(
-    'SELECT count(*) AS count FROM deliveries WHERE owner = ? AND lease IS NOT NULL AND due_at > ?',
+    'SELECT count(*) AS count FROM deliveries WHERE owner = ? AND held_by IS NOT NULL AND due_at > ?',
   )
   const selectDue = database.prepare<{ due_at: number | null }>(
     'SELECT min(due_at) AS due_at FROM deliveries WHERE owner = ? AND due_at IS NOT NULL',

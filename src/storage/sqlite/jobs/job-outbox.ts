@@ -1,10 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { drawBase62 } from '../../../core/base62.ts'
 import { type JobRecord, withoutResult } from '../../../jobs/job.ts'
-import type { DeliveryReason, WebhookDelivery } from '../../../webhooks/outbox.ts'
+import type { WebhookDelivery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase } from '../database.ts'
+import {
+  changeDelivery,
+  type DeliveryCells,
+  type DeliveryChange,
+  decodeDelivery,
+  deliveryColumns,
+  sumOfDelivery,
+} from './delivery-row.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
+import { damagedSum, isDamage } from './row-sums.ts'
 
 /** Deliveries of webhooks. The caller brings the transaction. */
 export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
@@ -16,12 +25,12 @@ export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' 
 
 export function createJobOutbox(database: SqliteDatabase): JobOutbox {
   const insert = database.prepare(
-    `INSERT INTO deliveries (id, job_id, owner, url, job, status, attempts, due_at, created_at, is_job_forgotten)
-      VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, 0)`,
+    `INSERT INTO deliveries (${deliveryColumns}, is_job_forgotten)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
   )
-  const settle = database.prepare<{ owner: string }>(
-    `UPDATE deliveries SET status = ?, due_at = ?, last_at = ?, last_status = ?, last_reason = ?, lease = NULL
-      WHERE id = ? AND lease = ? RETURNING owner`,
+  const change = createDeliveryChange(database)
+  const selectLeased = database.prepareCells<DeliveryCells>(
+    `SELECT ${deliveryColumns} FROM deliveries WHERE id = ? AND held_by = ?`,
   )
   const removeForgotten = database.prepare(
     "DELETE FROM deliveries WHERE id = ? AND is_job_forgotten = 1 AND status <> 'waiting'",
@@ -35,18 +44,38 @@ export function createJobOutbox(database: SqliteDatabase): JobOutbox {
       const { id, owner, webhook } = job
       if (webhook === null) return
       const message = JSON.stringify(withoutResult(job))
-      insert.run(`msg_${drawBase62(22, randomBytes)}`, id, owner, webhook, message, now, now)
+      const messageId = `msg_${drawBase62(22, randomBytes)}`
+      const cells = [
+        messageId,
+        id,
+        owner,
+        webhook,
+        message,
+        'waiting',
+        0,
+        now,
+        now,
+        null,
+        null,
+        null,
+        null,
+      ] as const
+      insert.run(...cells, sumOfDelivery([...cells, 0]))
       turns.refresh(owner)
     },
     claimDeliveries: createDeliveryClaims(database),
     settleDelivery({ id, lease, result, then }) {
       const { at, status, reason } = result
       const isEnd = typeof then === 'string'
-      const [next, dueAt] = isEnd ? [then, null] : ['waiting', then.retryAt]
-      const settled = settle.get(next, dueAt, at, status, reason, id, lease)
-      if (settled === undefined) return
+      const cells = selectLeased.get(id, lease)
+      if (cells === undefined) return
+      const { attempts, owner } = decodeDelivery(cells)
+      const next = isEnd
+        ? ({ status: then, dueAt: null } as const)
+        : ({ status: 'waiting', dueAt: then.retryAt } as const)
+      change(cells, { ...next, attempts, last: [at, status, reason], lease: null })
       if (isEnd) removeForgotten.run(id)
-      turns.refresh(settled.owner)
+      turns.refresh(owner)
     },
     forgetJob(jobId) {
       removeEnded.run(jobId)
@@ -55,14 +84,42 @@ export function createJobOutbox(database: SqliteDatabase): JobOutbox {
   }
 }
 
+type ChangeWriter = (cells: DeliveryCells, change: DeliveryChange) => void
+
+function createDeliveryChange(database: SqliteDatabase): ChangeWriter {
+  const update = database.prepare(
+    `UPDATE deliveries SET status = ?, attempts = ?, due_at = ?, last_at = ?, last_status = ?, last_reason = ?,
+      held_by = ?, sum = ? WHERE id = ?`,
+  )
+  return (cells, change) => {
+    const changed = changeDelivery(cells, change)
+    update.run(...changed.slice(5, 8), ...changed.slice(9), changed[0])
+  }
+}
+
 function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliveries'] {
-  const selectFirst = database.prepareCells<DeliveryCells>(
-    `SELECT ${deliveryColumns} FROM deliveries WHERE owner = ? AND due_at <= ? ORDER BY due_at, place LIMIT 1`,
+  const due = 'FROM deliveries WHERE owner = ? AND due_at <= ? ORDER BY due_at, place LIMIT 1'
+  const selectFirst = database.prepareCells<DeliveryCells>(`SELECT ${deliveryColumns} ${due}`)
+  const selectPlace = database.prepare<{ place: number }>(`SELECT place ${due}`)
+  const fail = database.prepare(
+    `UPDATE deliveries SET status = 'failed', attempts = 0, due_at = NULL, created_at = ?1, last_at = ?1,
+      last_status = NULL, last_reason = 'damaged', held_by = NULL, sum = ${damagedSum} WHERE place = ?2`,
   )
-  const lease = database.prepare(
-    'UPDATE deliveries SET lease = ?, due_at = ?, attempts = attempts + 1 WHERE id = ?',
-  )
+  const change = createDeliveryChange(database)
   const turns = createDeliveryTurns(database)
+
+  /** Past those that cannot even be decoded: they are not sent. */
+  function findFirst(owner: string, now: number): DeliveryCells | undefined {
+    for (;;) {
+      try {
+        return selectFirst.get(owner, now)
+      } catch (error) {
+        const damaged = isDamage(error) ? selectPlace.get(owner, now) : undefined
+        if (damaged === undefined) throw error
+        fail.run(now, damaged.place)
+      }
+    }
+  }
 
   return ({ max, ownerMax, now, until }) => {
     const claimed: WebhookDelivery[] = []
@@ -70,12 +127,11 @@ function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliver
     while (claimed.length < max) {
       // The one that is due longest. The list is no longer than what is claimed.
       const first = waiting.reduce((one, other) => (other.dueAt < one.dueAt ? other : one), noTurn)
-      const cells = first === noTurn ? undefined : selectFirst.get(first.owner, now)
+      const cells = first === noTurn ? undefined : findFirst(first.owner, now)
       if (cells === undefined) break
       const delivery = decodeDelivery(cells)
-      const { id, attempts } = delivery
-      const leased = { ...delivery, attempts: attempts + 1, dueAt: until, lease: randomUUID() }
-      lease.run(leased.lease, until, id)
+      const leased = { ...delivery, attempts: delivery.attempts + 1, dueAt: until, lease: randomUUID() }
+      change(cells, { ...leased, last: [cells[9], cells[10], cells[11]] })
       claimed.push(leased)
       const dueAt = turns.refresh(first.owner) ?? now + 1
       first.left -= 1
@@ -86,44 +142,3 @@ function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliver
 }
 
 const noTurn = { owner: '', dueAt: Number.POSITIVE_INFINITY, left: 0 }
-
-/** Columns of `deliveries` in the order of `DeliveryCells`. */
-export const deliveryColumns: string = [
-  ...['id', 'job_id', 'owner', 'url', 'job', 'status', 'attempts', 'due_at', 'created_at'],
-  ...['last_at', 'last_status', 'last_reason', 'lease'],
-].join(', ')
-
-export type DeliveryCells = readonly [
-  id: string,
-  jobId: string,
-  owner: string,
-  url: string,
-  job: string,
-  status: string,
-  attempts: number,
-  dueAt: number | null,
-  createdAt: number,
-  lastAt: number | null,
-  lastStatus: number | null,
-  lastReason: string | null,
-  lease: string | null,
-]
-
-export function decodeDelivery(cells: DeliveryCells): WebhookDelivery {
-  const [id, jobId, owner, url, job, status, attempts, dueAt, createdAt] = cells
-  const [at, lastStatus, reason, lease] = [cells[9], cells[10], cells[11], cells[12]]
-  return {
-    id,
-    jobId,
-    owner,
-    url,
-    // One of a version before has no count of them.
-    job: Object.assign({ errors: 0 }, JSON.parse(job) as JobRecord),
-    status: status as WebhookDelivery['status'],
-    attempts,
-    dueAt,
-    createdAt,
-    lastAttempt: at === null ? null : { at, status: lastStatus, reason: reason as DeliveryReason | null },
-    lease,
-  }
-}

@@ -3,7 +3,8 @@ import type { JobChange } from '../../../jobs/job-queue.ts'
 import type { JobTransition } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { createJobOutbox, type JobOutbox } from './job-outbox.ts'
-import { createJobTable, type JobTable, type StoredJob } from './job-table.ts'
+import type { StoredJob } from './job-row.ts'
+import { createJobTable, type JobTable } from './job-table.ts'
 import { createTurnTable, type TurnTable } from './job-turns.ts'
 
 /** What the calls that change jobs share. */
@@ -25,8 +26,8 @@ export function createJobParts(database: SqliteDatabase, changes: JobChanges): J
     turns,
     outbox,
     changes,
-    end({ place, answerBytes }, { job, dueAt }, now) {
-      jobs.put({ place, job, lease: null, dueAt, answerBytes })
+    end(stored, { job, dueAt }, now) {
+      jobs.put({ ...stored, job, lease: null, dueAt })
       changes.note(job)
       if (job.finishedAt !== null) outbox.add(job, now)
       else if (dueAt === null) {

@@ -1,6 +1,7 @@
-import { type JobStatus, jobStatuses } from '../../../jobs/job.ts'
+import { type JobRecord, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
+import { type DeliveryCells, decodeDelivery, deliveryColumns } from './delivery-row.ts'
 import {
   execute,
   type JobReads,
@@ -10,9 +11,10 @@ import {
 } from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
 import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
-import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-outbox.ts'
+import { isWholeJob, type JobCells, jobColumns, readJob } from './job-row.ts'
 import { createSecretFinder } from './job-secrets.ts'
-import { createJobFinder, decodeJob, type JobCells, jobColumns } from './job-table.ts'
+import { createJobFinder } from './job-table.ts'
+import { DamagedRow } from './row-sums.ts'
 
 /** The reading side of the jobs, run by a thread, beside the writers. */
 export function createJobReader({ file }: JobThreadData): Pick<JobThreadCalls, 'read' | 'close'> {
@@ -58,10 +60,46 @@ function createJobList(database: SqliteDatabase): SyncCalls<JobReads>['listJobs'
 
   return ({ owner, status, limit, after = newest, now }) => {
     const list = (owner === undefined ? all : owned)[status ?? 'any']
-    const values = [after.createdAt, after.id, now, limit + 1]
-    const rows = list.all(...values, ...(owner === undefined ? [] : [owner]))
-    const jobs = rows.map((cells) => decodeJob(cells).job)
-    return { jobs: jobs.slice(0, limit), hasMore: jobs.length > limit }
+    const { jobs, damaged } = readWhole(limit + 1, (last, count) => {
+      const [createdAt, id] = last === undefined ? [after.createdAt, after.id] : [last[12], last[2]]
+      return list.all(createdAt, id, now, count, ...(owner === undefined ? [] : [owner]))
+    })
+    const isOthers = owner !== undefined && jobs.some((job) => job.owner !== owner)
+    if (isOthers) throw new DamagedRow(`the list of jobs of ${owner}`)
+    return {
+      jobs: jobs.slice(0, limit),
+      hasMore: jobs.length > limit,
+      ...(damaged.length > 0 && { damaged }),
+    }
+  }
+}
+
+/** Damaged rows that a list leaves out at most: with more, the file is of no use. */
+const damagedMax = 100
+
+/**
+ * Reads jobs in an order. Rows that are not those that were written are left out and named, so that
+ * one hides no other.
+ *
+ * @param select the next rows behind the last one
+ * @throws DamagedRow for the hundredth of them
+ */
+function readWhole(
+  wanted: number,
+  select: (last: JobCells | undefined, count: number) => readonly JobCells[],
+): { readonly jobs: readonly JobRecord[]; readonly damaged: readonly string[] } {
+  const jobs: JobRecord[] = []
+  const damaged: string[] = []
+  for (let last: JobCells | undefined; ; ) {
+    const count = wanted - jobs.length
+    const rows = select(last, count)
+    for (const cells of rows) {
+      if (isWholeJob(cells)) jobs.push(readJob(cells).job)
+      else if (damaged.push(cells[2]) === damagedMax)
+        throw new DamagedRow(`job ${cells[2]}, and of many more`)
+    }
+    if (rows.length < count || jobs.length === wanted) return { jobs, damaged }
+    last = rows.at(-1)
   }
 }
 
@@ -71,7 +109,11 @@ function createEndedList(database: SqliteDatabase): SyncCalls<JobReads>['listEnd
       ORDER BY finished_at DESC, id DESC LIMIT ?3`,
   )
   return ({ limit, after = { finishedAt: newest.createdAt, id: newest.id } }) =>
-    list.all(after.finishedAt, after.id, limit).map((cells) => decodeJob(cells).job)
+    readWhole(limit, (last, count) =>
+      last === undefined
+        ? list.all(after.finishedAt, after.id, count)
+        : list.all(last[20] ?? after.finishedAt, last[2], count),
+    ).jobs
 }
 
 type StatusLists = Readonly<Record<JobStatus | 'any', SqliteStatement<JobCells>>>

@@ -1,3 +1,6 @@
+import type { SchemaStep } from '../prepare-database.ts'
+import { sumRows } from './sum-rows.ts'
+
 /** `MWjb` in ASCII, in the file's header: tells our databases from other programs'. */
 export const jobApplicationId = 0x4d576a62
 
@@ -137,7 +140,7 @@ const byteTriggers = `
   END;`
 
 /** The steps from an empty database to this program's. A released step is never changed. */
-export const jobSteps: readonly string[] = [
+export const jobSteps: readonly SchemaStep[] = [
   `${jobsTable('jobs', 'parked')}
 ${jobIndexes}
 
@@ -290,4 +293,5 @@ ${byteTriggers}
   -- What an attempt had done was stored nowhere.
   UPDATE jobs SET done = 0 WHERE status <> 'succeeded';
   `,
+  sumRows,
 ]

@@ -1,35 +1,39 @@
-import {
-  hasEnded,
-  type JobAnswers,
-  type JobErrorCode,
-  type JobRecord,
-  type JobStatus,
-  type NewJob,
-} from '../../../jobs/job.ts'
+import { hasEnded, type JobAnswers, type JobRecord, type JobStatus, type NewJob } from '../../../jobs/job.ts'
 import type { JobAddress } from '../../../jobs/job-queue.ts'
 import { acceptJob } from '../../../jobs/transitions.ts'
-import type { SqliteDatabase } from '../database.ts'
+import type { SqliteDatabase, SqliteStatement } from '../database.ts'
 import { bytesOfAnswers, bytesOfNew, rowBytes } from './job-bytes.ts'
+import { type JobCells, jobColumns, readJob, type StoredJob, sumOfJob } from './job-row.ts'
+import { DamagedRow, damagedSum, sumOfText, unlessDamaged } from './row-sums.ts'
 
 /** Jobs with their inputs and answers. The caller brings the transaction. */
 export interface JobTable {
   readonly add: (job: NewJob) => JobRecord
+  /** @throws DamagedRow */
   readonly find: (id: string) => StoredJob | undefined
   /** The same, unless it is another owner's. */
   readonly findOwned: (address: JobAddress) => StoredJob | undefined
-  readonly findInputs: (place: number) => string
-  /** What is done of a job that has ended; null where nothing is. */
+  /** Undefined where they are not those that were written. */
+  readonly findInputs: (stored: StoredJob) => string | undefined
+  /** What is done of a job that has ended; null where nothing is. @throws DamagedRow */
   readonly findResult: (stored: StoredJob) => string | null
   /** Stores answers, and gives the row with their bytes counted: to be put by the caller. */
   readonly addAnswers: (stored: StoredJob, added: readonly JobAnswers[]) => StoredJob
   /** How many answers and problems of a batch are stored, by a reading of them. */
   readonly countAnswers: (place: number) => number
+  /** Whether the stored answers are those that were written, and fit what is done. */
+  readonly hasWholeAnswers: (stored: StoredJob) => boolean
   /** Deletes all answers of a job, and gives the row without them. */
   readonly dropAnswers: (stored: StoredJob) => StoredJob
   /** Writes the columns that may change. Deletes inputs that no attempt can need. */
   readonly put: (changed: ChangedJob) => void
   /** Writes progress and extends a lease. */
   readonly extend: (stored: StoredJob, until: number) => void
+  /**
+   * Keeps a row that is not the one that was written out of the queue until then; one that was kept
+   * out before, until now, is deleted. Reads nothing of it.
+   */
+  readonly setAside: (place: number, until: number) => void
 }
 
 export interface ChangedJob extends StoredJob {
@@ -40,21 +44,25 @@ export interface ChangedJob extends StoredJob {
 export function createJobTable(database: SqliteDatabase): JobTable {
   const insert = database.prepare(
     `INSERT INTO jobs (id, owner, key_id, request_id, model, kind, total, priority, attempts_max, webhook, created_at,
-      bytes, status, version, done, attempts, is_ready)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
+      bytes, inputs_sum, sum, status, version, done, attempts, is_ready)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 1, 0, 0, 1)`,
   )
   const insertInputs = database.prepare('INSERT INTO job_inputs VALUES (last_insert_rowid(), ?)')
   const removeInputs = database.prepare('DELETE FROM job_inputs WHERE place = ?')
   const update = database.prepare(
-    `UPDATE jobs SET lease = ?, status = ?, version = ?, done = ?, attempts = ?, error_code = ?, error_detail = ?,
+    `UPDATE jobs SET held_by = ?, status = ?, version = ?, done = ?, attempts = ?, error_code = ?, error_detail = ?,
       started_at = ?, finished_at = ?, expires_at = ?, is_ready = ?, due_at = ?, errors = ?,
-      bytes = ? + coalesce(?, bytes - answer_bytes), answer_bytes = ?
+      bytes = ? + coalesce(?, bytes - answer_bytes), answer_bytes = ?, answers_sum = ?, sum = ?
       WHERE place = ?`,
   )
   const prolong = database.prepare(
     `UPDATE jobs SET done = ?1, version = ?2, is_ready = 0, due_at = ?3, errors = ?4,
-      bytes = bytes - answer_bytes + ?5, answer_bytes = ?5 WHERE place = ?6`,
+      bytes = bytes - answer_bytes + ?5, answer_bytes = ?5, answers_sum = ?6, sum = ?7 WHERE place = ?8`,
   )
+  const hold = database.prepare(
+    `UPDATE jobs SET is_ready = 0, due_at = ?, sum = ${damagedSum} WHERE place = ?`,
+  )
+  const remove = database.prepare(`DELETE FROM jobs WHERE place = ? AND sum = ${damagedSum}`)
   const { find, findOwned, findResult } = createJobFinder(database)
   const selectInputs = database.prepare<{ inputs: string }>('SELECT inputs FROM job_inputs WHERE place = ?')
 
@@ -63,39 +71,48 @@ export function createJobTable(database: SqliteDatabase): JobTable {
       const { id, owner, keyId, requestId, model, kind, total, priority } = job
       const { attemptsMax, webhook, createdAt } = job
       const cells = [id, owner, keyId, requestId, model, kind, total, priority]
-      insert.run(...cells, attemptsMax, webhook, createdAt, bytesOfNew([job]))
+      const accepted = acceptJob(job)
+      const inputsSum = sumOfText(job.inputs)
+      const sum = sumOfJob({ job: accepted, lease: null, answerBytes: 0, inputsSum, answersSum: 0 })
+      insert.run(...cells, attemptsMax, webhook, createdAt, bytesOfNew([job]), inputsSum, sum)
       insertInputs.run(job.inputs)
-      return acceptJob(job)
+      return accepted
     },
     find,
     findOwned,
     findResult,
     ...createAnswerTable(database),
-    findInputs(place) {
-      const row = selectInputs.get(place)
-      if (row === undefined) throw new Error(`the inputs of the job at ${place} are missing`)
-      return row.inputs
+    findInputs({ place, inputsSum }) {
+      const inputs = unlessDamaged(() => selectInputs.get(place)?.inputs)
+      return inputs !== undefined && sumOfText(inputs) === inputsSum ? inputs : undefined
     },
-    put({ place, job, lease, dueAt, answerBytes }) {
+    put({ dueAt, ...stored }) {
+      const { place, job, lease, answerBytes, answersSum } = stored
       const { status, version, done, attempts, error, startedAt, finishedAt, expiresAt, errors } = job
       const isReady = !hasEnded(status) && dueAt === null ? 1 : 0
       const state = [lease, status, version, done, attempts, error?.code ?? null, error?.detail ?? null]
       const times = [startedAt, finishedAt, expiresAt, isReady, dueAt]
       const bytes = needsInputs(status) ? null : rowBytes
-      update.run(...state, ...times, errors, answerBytes, bytes, answerBytes, place)
+      const sums = [answersSum, sumOfJob(stored)]
+      update.run(...state, ...times, errors, answerBytes, bytes, answerBytes, ...sums, place)
       if (!needsInputs(status)) removeInputs.run(place)
     },
-    extend({ place, job, answerBytes }, until) {
-      prolong.run(job.done, job.version, until, job.errors, answerBytes, place)
+    extend(stored, until) {
+      const { place, job, answerBytes, answersSum } = stored
+      prolong.run(job.done, job.version, until, job.errors, answerBytes, answersSum, sumOfJob(stored), place)
+    },
+    setAside(place, until) {
+      if (Number(remove.run(place).changes) === 0) hold.run(until, place)
     },
   }
 }
 
 function createAnswerTable(
   database: SqliteDatabase,
-): Pick<JobTable, 'addAnswers' | 'countAnswers' | 'dropAnswers'> {
+): Pick<JobTable, 'addAnswers' | 'countAnswers' | 'hasWholeAnswers' | 'dropAnswers'> {
   const insert = database.prepare('INSERT INTO job_answers VALUES (?, ?, ?)')
   const remove = database.prepare('DELETE FROM job_answers WHERE place = ?')
+  const select = prepareAnswers(database)
   // What is not JSON counts as nothing.
   const count = database.prepare<{ answers: number | null }>(
     `SELECT sum(iif(json_valid(list), json_array_length(list), 0)) AS answers
@@ -103,19 +120,25 @@ function createAnswerTable(
   )
   return {
     addAnswers(stored, added) {
-      for (const { from, text } of added) insert.run(stored.place, from, text)
-      return { ...stored, answerBytes: stored.answerBytes + bytesOfAnswers(added) }
+      let { answersSum } = stored
+      for (const { from, text } of added) {
+        insert.run(stored.place, from, text)
+        answersSum = sumOfText(text, answersSum)
+      }
+      return { ...stored, answerBytes: stored.answerBytes + bytesOfAnswers(added), answersSum }
     },
     countAnswers: (place) => count.get(place)?.answers ?? 0,
+    hasWholeAnswers: (stored) =>
+      stored.job.done > 0 === stored.answerBytes > 0 && isWhole(stored, select.all(stored.place)),
     dropAnswers(stored) {
       remove.run(stored.place)
-      return { ...stored, job: { ...stored.job, done: 0, errors: 0 }, answerBytes: 0 }
+      return { ...stored, job: { ...stored.job, done: 0, errors: 0 }, answerBytes: 0, answersSum: 0 }
     },
   }
 }
 
 /** Whether another attempt may follow, by an administrator's retry too. */
-function needsInputs(status: JobStatus): boolean {
+export function needsInputs(status: JobStatus): boolean {
   return status !== 'succeeded' && status !== 'cancelled'
 }
 
@@ -124,13 +147,14 @@ export function createJobFinder(
   database: SqliteDatabase,
 ): Pick<JobTable, 'find' | 'findOwned' | 'findResult'> {
   const select = database.prepareCells<JobCells>(`SELECT ${jobColumns} FROM jobs WHERE id = ?`)
-  const selectAnswers = database.prepare<{ answers: string }>(
-    'SELECT answers FROM job_answers WHERE place = ? ORDER BY from_input',
-  )
+  const selectAnswers = prepareAnswers(database)
 
   function find(id: string): StoredJob | undefined {
     const cells = select.get(id)
-    return cells === undefined ? undefined : decodeJob(cells)
+    if (cells === undefined) return undefined
+    const found = readJob(cells)
+    if (found.job.id !== id) throw new DamagedRow(`job ${id}`)
+    return found
   }
 
   return {
@@ -139,90 +163,26 @@ export function createJobFinder(
       const found = find(id)
       return owner === undefined || found?.job.owner === owner ? found : undefined
     },
-    findResult({ place, job }) {
+    findResult(stored) {
+      const { place, job } = stored
       if (!hasEnded(job.status) || job.done === 0) return null
-      const text = selectAnswers
-        .all(place)
-        .map(({ answers }) => answers)
-        .join()
+      const rows = selectAnswers.all(place)
+      if (!isWhole(stored, rows)) throw new DamagedRow(`job ${job.id}, its answers`)
+      const text = rows.map(({ answers }) => answers).join()
       if (text === '') return null
       return job.kind === 'batch' ? `[${text}]` : text
     },
   }
 }
 
-/** A job's row; its inputs and its answers have tables of their own. */
-export interface StoredJob {
-  readonly place: number
-  readonly job: JobRecord
-  readonly lease: string | null
-  /** Bytes of the answers that are stored. */
-  readonly answerBytes: number
+interface AnswersRow {
+  readonly answers: string
 }
 
-/** Columns of `jobs` in the order of `JobCells`. */
-export const jobColumns: string = [
-  ...['place', 'lease', 'id', 'owner', 'key_id', 'request_id', 'model', 'kind', 'total', 'priority'],
-  ...['attempts_max', 'webhook', 'created_at', 'status', 'version', 'done', 'attempts'],
-  ...['error_code', 'error_detail', 'started_at', 'finished_at', 'expires_at'],
-  ...['errors', 'answer_bytes'],
-].join(', ')
+function prepareAnswers(database: SqliteDatabase): SqliteStatement<AnswersRow> {
+  return database.prepare('SELECT answers FROM job_answers WHERE place = ? ORDER BY from_input')
+}
 
-export type JobCells = readonly [
-  place: number,
-  lease: string | null,
-  id: string,
-  owner: string,
-  keyId: string,
-  requestId: string | null,
-  model: string,
-  kind: string,
-  total: number,
-  priority: number,
-  attemptsMax: number,
-  webhook: string | null,
-  createdAt: number,
-  status: string,
-  version: number,
-  done: number,
-  attempts: number,
-  errorCode: string | null,
-  errorDetail: string | null,
-  startedAt: number | null,
-  finishedAt: number | null,
-  expiresAt: number | null,
-  errors: number,
-  answerBytes: number,
-]
-
-/** STRICT tables and checks guarantee these types unless the file is damaged. */
-export function decodeJob(cells: JobCells): StoredJob {
-  const [errorCode, errorDetail] = [cells[17], cells[18]]
-  const job: JobRecord = {
-    id: cells[2],
-    owner: cells[3],
-    keyId: cells[4],
-    requestId: cells[5],
-    model: cells[6],
-    kind: cells[7] as JobRecord['kind'],
-    total: cells[8],
-    priority: cells[9],
-    attemptsMax: cells[10],
-    webhook: cells[11],
-    createdAt: cells[12],
-    status: cells[13] as JobStatus,
-    version: cells[14],
-    done: cells[15],
-    errors: cells[22],
-    attempts: cells[16],
-    result: null,
-    error:
-      errorCode === null || errorDetail === null
-        ? null
-        : { code: errorCode as JobErrorCode, detail: errorDetail },
-    startedAt: cells[19],
-    finishedAt: cells[20],
-    expiresAt: cells[21],
-  }
-  return { place: cells[0], lease: cells[1], job, answerBytes: cells[23] }
+function isWhole({ answersSum }: StoredJob, rows: readonly AnswersRow[]): boolean {
+  return rows.reduce((sum, { answers }) => sumOfText(answers, sum), 0) === answersSum
 }

@@ -1,13 +1,20 @@
 import type { SqliteDatabase } from '../database.ts'
-import { decodeJob, type JobCells, jobColumns, type StoredJob } from './job-table.ts'
+import { type JobCells, jobColumns, readJob, type StoredJob } from './job-row.ts'
+import { isDamage } from './row-sums.ts'
 
 /** Whose turn it is, and which of their jobs. The caller brings the transaction. */
 export interface TurnTable {
   /** Records that an owner has a ready job of this model. A new owner gets the last turn. */
   readonly noteReady: (owner: string, model: string) => void
-  /** Takes the next ready job of the owner who was served longest ago, as one turn of theirs. */
-  readonly take: (models: readonly string[]) => StoredJob | undefined
+  /**
+   * Takes the next ready job of the owner who was served longest ago, as one turn of theirs.
+   *
+   * @param setAside gets a row that is not the one that was written, and takes it out of the queue
+   */
+  readonly take: (models: readonly string[], setAside: SetAside) => StoredJob | undefined
 }
+
+type SetAside = (place: number) => void
 
 interface TurnRow {
   readonly owner: string
@@ -21,11 +28,11 @@ export function createTurnTable(database: SqliteDatabase): TurnTable {
   const firstJob = createJobFinder(database)
   return {
     noteReady: createReadyNote(database, nextTurn),
-    take(models) {
+    take(models, setAside) {
       for (;;) {
         const owner = firstOwner(models)
         if (owner === undefined) return undefined
-        const found = firstJob(owner, models)
+        const found = firstJob(owner, models, setAside)
         // They had none, which is recorded now: another owner is first.
         if (found === undefined) continue
         serve.run(nextTurn(), owner)
@@ -80,23 +87,36 @@ function createOwnerFinder(database: SqliteDatabase): (models: readonly string[]
 /** An owner's next ready job of these models. Clears the mark of a model without one. */
 function createJobFinder(
   database: SqliteDatabase,
-): (owner: string, models: readonly string[]) => StoredJob | undefined {
-  const first = database.prepareCells<JobCells>(
-    `SELECT ${jobColumns} FROM jobs WHERE is_ready = 1 AND owner = ? AND model = ?
-      ORDER BY priority DESC, place LIMIT 1`,
-  )
+): (owner: string, models: readonly string[], setAside: SetAside) => StoredJob | undefined {
+  const first =
+    'FROM jobs WHERE is_ready = 1 AND owner = ? AND model = ? ORDER BY priority DESC, place LIMIT 1'
+  const select = database.prepareCells<JobCells>(`SELECT ${jobColumns} ${first}`)
+  const selectPlace = database.prepare<{ place: number }>(`SELECT place ${first}`)
   const noteNone = database.prepare(
     'UPDATE turns SET has_ready = 0 WHERE owner = ? AND model = ? AND has_ready = 1',
   )
-  return (owner, models) => {
+
+  function findFirst(owner: string, model: string, setAside: SetAside): StoredJob | undefined {
+    for (;;) {
+      try {
+        const cells = select.get(owner, model)
+        return cells === undefined ? undefined : readJob(cells)
+      } catch (error) {
+        const damaged = isDamage(error) ? selectPlace.get(owner, model) : undefined
+        if (damaged === undefined) throw error
+        setAside(damaged.place)
+      }
+    }
+  }
+
+  return (owner, models, setAside) => {
     let best: StoredJob | undefined
     for (const model of models) {
-      const cells = first.get(owner, model)
-      if (cells === undefined) {
+      const found = findFirst(owner, model, setAside)
+      if (found === undefined) {
         noteNone.run(owner, model)
         continue
       }
-      const found = decodeJob(cells)
       if (best === undefined || isBefore(found, best)) best = found
     }
     return best

@@ -1,7 +1,9 @@
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { giveBackPages } from '../give-back-pages.ts'
+import { setupErrorOf } from '../sqlite-error.ts'
 import { failureOf } from '../threads/thread-program.ts'
 import { inTransaction } from '../transaction.ts'
+import { checkJobs } from './check-jobs.ts'
 import { createJobAnswers } from './job-answers.ts'
 import {
   type Committed,
@@ -29,7 +31,7 @@ const turnMs = 100
  * when it returns, undone when it throws. A failed call undoes itself alone. Opening is tried again
  * at the next call.
  */
-export function createJobWriter({ file }: JobThreadData): Omit<JobThreadCalls, 'read'> {
+export function createJobWriter({ file, isChecked }: JobThreadData): Omit<JobThreadCalls, 'read'> {
   function prepare(database: SqliteDatabase): { readonly notes: ChangeNotes; readonly execute: CallRunner } {
     const notes = createChangeNotes()
     return { notes, execute: createCallRunner(database, createJobWrites(database, notes), notes) }
@@ -38,7 +40,14 @@ export function createJobWriter({ file }: JobThreadData): Omit<JobThreadCalls, '
   const jobs = createLazyDatabase(file, openJobDatabase, prepare, true)
 
   return {
-    open: () => void jobs.use(),
+    open() {
+      try {
+        const { database } = jobs.use()
+        if (isChecked) checkJobs(database, file)
+      } catch (error) {
+        throw setupErrorOf(error, file)
+      }
+    },
     commit({ calls, isWatched }) {
       const { database, files, execute, notes } = jobs.use()
       // A deleted file stays writable while open: what is written to it would be lost.
