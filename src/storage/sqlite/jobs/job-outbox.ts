@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { drawBase62 } from '../../../core/base62.ts'
 import { type JobRecord, withoutResult } from '../../../jobs/job.ts'
-import type { DeliveryReason, WebhookDelivery } from '../../../webhooks/outbox.ts'
+import type { DeliveryAddress, DeliveryReason, WebhookDelivery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
 
 /** Deliveries of webhooks. The caller brings the transaction. */
-export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
+export interface JobOutbox
+  extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery' | 'retryDelivery'> {
   /** Adds the message about a job that has ended, if it names a webhook. */
   readonly add: (job: JobRecord, now: number) => void
   /** Deletes the deliveries of a job; one that still waits goes when it ends. */
@@ -39,6 +40,7 @@ export function createJobOutbox(database: SqliteDatabase): JobOutbox {
       turns.refresh(owner)
     },
     claimDeliveries: createDeliveryClaims(database),
+    retryDelivery: createDeliveryRetry(database),
     settleDelivery({ id, lease, result, then }) {
       const { at, status, reason } = result
       const isEnd = typeof then === 'string'
@@ -82,6 +84,39 @@ function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliver
       first.dueAt = first.left > 0 && dueAt <= now ? dueAt : Number.POSITIVE_INFINITY
     }
     return claimed
+  }
+}
+
+function createDeliveryRetry(database: SqliteDatabase): JobOutbox['retryDelivery'] {
+  const find = createDeliveryFinder(database)
+  // `attempts` decides whether there is a next one: the last series may have used them up.
+  const retry = database.prepare(
+    "UPDATE deliveries SET status = 'waiting', attempts = 0, due_at = ? WHERE id = ?",
+  )
+  const turns = createDeliveryTurns(database)
+
+  return (address, now) => {
+    const delivery = find(address)
+    if (delivery === undefined) return undefined
+    if (delivery.status === 'waiting') return { delivery, retried: false }
+    retry.run(now, delivery.id)
+    turns.refresh(delivery.owner)
+    return { delivery: { ...delivery, status: 'waiting', attempts: 0, dueAt: now }, retried: true }
+  }
+}
+
+/** Finds a delivery, and gives it without its lease. */
+export function createDeliveryFinder(
+  database: SqliteDatabase,
+): (address: DeliveryAddress) => WebhookDelivery | undefined {
+  const select = database.prepareCells<DeliveryCells>(
+    `SELECT ${deliveryColumns} FROM deliveries WHERE id = ?`,
+  )
+  return ({ id, owner }) => {
+    const cells = select.get(id)
+    if (cells === undefined) return undefined
+    const delivery = { ...decodeDelivery(cells), lease: null }
+    return owner === undefined || delivery.owner === owner ? delivery : undefined
   }
 }
 

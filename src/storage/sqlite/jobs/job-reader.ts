@@ -10,7 +10,7 @@ import {
 } from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
 import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
-import { type DeliveryCells, decodeDelivery, deliveryColumns } from './job-outbox.ts'
+import { createDeliveryFinder, type DeliveryCells, decodeDelivery, deliveryColumns } from './job-outbox.ts'
 import { createSecretFinder } from './job-secrets.ts'
 import { createJobFinder, decodeJob, type JobCells, jobColumns } from './job-table.ts'
 
@@ -45,6 +45,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
     listEnded: createEndedList(database),
     countJobs: () => ({ queued: 0, running: 0, ...count.get() }),
     listDeliveries: createDeliveryList(database),
+    findDelivery: createDeliveryFinder(database),
     findWebhookSecrets: createSecretFinder(database),
   }
 }

@@ -61,7 +61,7 @@ export function createJobWriter({ file }: JobThreadData): Omit<JobThreadCalls, '
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
   const { reserve, storeAnswer, release, releaseLeft, ...answers } = createJobAnswers(database)
-  const { claimDeliveries, settleDelivery } = parts.outbox
+  const { claimDeliveries, settleDelivery, retryDelivery } = parts.outbox
   return {
     ...createAttemptChanges(database, parts),
     ...createOwnerChanges(parts),
@@ -74,6 +74,7 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
     releaseLeft,
     claimDeliveries,
     settleDelivery,
+    retryDelivery,
     addWebhookSecret: createSecretWriter(database),
   }
 }
