@@ -154,6 +154,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./jobs/webhooks-deliveries.ts')).defineWebhooksDeliveries,
   },
   {
+    path: 'webhooks retry',
+    summary: 'Send a webhook again that was delivered or given up',
+    load: async () => (await import('./jobs/webhooks-retry.ts')).defineWebhooksRetry,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -177,6 +182,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   limits: 'See how limits stand, and reset them',
   ledger: 'Read and verify the record of every decision and every change',
   jobs: 'List, show, cancel and retry calls that are answered later',
-  webhooks: 'Sign messages about ended jobs, and see what became of them',
+  webhooks: 'Sign messages about ended jobs, see what became of them, and send them again',
   config: 'See what is configured',
 }

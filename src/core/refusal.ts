@@ -24,6 +24,7 @@ export type RefusalCode =
   | 'forbidden'
   | 'not_found'
   | 'job_not_found'
+  | 'delivery_not_found'
   | 'method_not_allowed'
   | 'request_timeout'
   | 'key_conflict'
@@ -60,6 +61,11 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
     404,
     'Job not found',
     'No job has this id: it is mistyped, has expired with its result, or belongs to another owner; list the jobs to find it.',
+  ),
+  delivery_not_found: row(
+    404,
+    'Delivery not found',
+    'No delivery of a webhook has this id: it is mistyped, was deleted with its job, or belongs to another owner; list the deliveries to find it.',
   ),
   method_not_allowed: row(405, 'Method not allowed', 'Method Not Allowed'),
   request_timeout: row(408, 'Request timeout', 'The request did not arrive in time.'),

@@ -11,7 +11,7 @@ import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { addAdminJobRoutes } from './api/jobs/admin-job-routes.ts'
 import type { JobFollowersOptions } from './api/jobs/job-followers.ts'
 import { addJobRoutes, jobDemand } from './api/jobs/job-routes.ts'
-import { addWebhookRoutes } from './api/jobs/webhook-routes.ts'
+import { addAdminWebhookRoutes, addWebhookRoutes } from './api/jobs/webhook-routes.ts'
 import { addKeyRoutes } from './api/keys/key-routes.ts'
 import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
@@ -100,6 +100,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
+  addAdminWebhookRoutes(app, webhooks)
   addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)

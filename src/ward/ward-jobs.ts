@@ -67,7 +67,11 @@ async function createWardWebhooks(
 ): Promise<WardWebhooks> {
   const rules = { addresses: createTargetAddresses(allow), allowHttp }
   const seal = createWebhookSecretSeal(peppers)
-  const service = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  let wake: (() => void) | undefined
+  const service = createWebhookService({
+    ...{ outbox: store, seal, rules, clock, changes, writer },
+    onDue: () => wake?.(),
+  })
   if (!isSending) return { service, close: async () => {} }
   // Imported on demand: it loads the package that signs, which a process that only guards does
   // not need.
@@ -88,5 +92,6 @@ async function createWardWebhooks(
     schedule: scheduler.after,
     telemetry,
   })
+  wake = worker.wake
   return { service, close: worker.close }
 }

@@ -23,6 +23,14 @@ export interface WebhookOutbox {
    * then, once it has ended.
    */
   readonly listDeliveries: (query: DeliveryQuery) => Promise<readonly WebhookDelivery[]>
+  /** Without its lease; undefined where the owner has no such delivery. */
+  readonly findDelivery: (address: DeliveryAddress) => Promise<WebhookDelivery | undefined>
+  /**
+   * Makes a delivery that has ended wait again: due at `now`, with all its attempts, the same id,
+   * job and URL. One that waits, leased or not, is given as it is. Undefined where the owner has
+   * no such delivery.
+   */
+  readonly retryDelivery: (address: DeliveryAddress, now: number) => Promise<RetriedDelivery | undefined>
   /**
    * The owner's secrets that may sign at `now`, the newest first, sealed; one, or two while a
    * rotation overlaps.
@@ -33,6 +41,11 @@ export interface WebhookOutbox {
    * `overlapUntil`, those before that no more.
    */
   readonly addWebhookSecret: (secret: WebhookSecret, overlapUntil: number) => Promise<void>
+}
+
+/** Whether the text can be a delivery's id. */
+export function isDeliveryId(text: string): boolean {
+  return /^msg_[0-9A-Za-z]{22}$/.test(text)
 }
 
 export interface WebhookDelivery {
@@ -52,11 +65,15 @@ export interface WebhookDelivery {
   /** Whether its row is not the one that was written: it is never sent, and `job` says nothing. */
   readonly isDamaged: boolean
   readonly status: 'waiting' | 'delivered' | 'failed'
-  /** How often it was claimed: of a claimed one, the attempt under way is the last. */
+  /**
+   * How often it was claimed since it was put out, or retried last: of a claimed one, the attempt
+   * under way is the last.
+   */
   readonly attempts: number
   /** When it is tried next, milliseconds since the epoch; null where it is not. */
   readonly dueAt: number | null
   readonly createdAt: number
+  /** Also one from before it was retried. */
   readonly lastAttempt: DeliveryResult | null
   /** Of a claimed one: names this attempt. */
   readonly lease: string | null
@@ -95,6 +112,19 @@ export interface DeliveryAttempt {
   readonly result: DeliveryResult
   /** `delivered`, tried again at this moment, or `failed`. */
   readonly then: 'delivered' | 'failed' | { readonly retryAt: number }
+}
+
+/** Which delivery: of one owner, or of any where `owner` is undefined, for administrators alone. */
+export interface DeliveryAddress {
+  readonly id: string
+  readonly owner?: string
+}
+
+export interface RetriedDelivery {
+  /** As it stands, without its lease. */
+  readonly delivery: WebhookDelivery
+  /** Whether it had ended, and waits again. */
+  readonly retried: boolean
 }
 
 export interface DeliveryQuery {

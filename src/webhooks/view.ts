@@ -11,6 +11,7 @@ export interface DeliveryView {
   /** Where it goes. Its query is left out: people put secrets there. */
   readonly url: string
   readonly status: WebhookDelivery['status']
+  /** Since the message was made, or retried last. */
   readonly attempts: number
   readonly created_at: string
   /** Null where it is not tried again. */

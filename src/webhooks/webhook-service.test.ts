@@ -27,6 +27,7 @@ function open() {
     seal,
     rules: { addresses: createTargetAddresses([]), allowHttp: false },
     clock,
+    writer,
     changes: createChangeRecorder({ writer, clock, by: 'cli', latestChange: async () => 1 }),
   })
   /** The texts that sign now, the newest first. */

@@ -1,10 +1,12 @@
 import { isWholeFrom } from '../core/check-options.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
-import { type JobOwner, ownerOf } from '../jobs/job-service.ts'
+import { type JobChanger, type JobOwner, ownerOf } from '../jobs/job-service.ts'
 import { isLabel, labelLengthMax } from '../keys/key-fields.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
+import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { WebhookOutbox } from './outbox.ts'
+import { createRetryDelivery } from './retry-delivery.ts'
 import { drawWebhookSecret, formatWebhookSecret, type WebhookSecretSeal } from './secret.ts'
 import { parseTarget, type TargetRules } from './target.ts'
 import { type DeliveryView, viewDelivery } from './view.ts'
@@ -37,6 +39,18 @@ export interface WebhookService {
   readonly checkSecret: (owner: string) => Promise<void>
   /** Deliveries of an owner's jobs with what became of their last attempt, newest first. */
   readonly listDeliveries: (owner: JobOwner, query?: DeliveryListQuery) => Promise<readonly DeliveryView[]>
+  /**
+   * Has a delivery that has ended, delivered or given up, sent again: at once, with the same id and
+   * text, and all its attempts. One that waits is given as it is. It is sent by a process that
+   * sends webhooks, and its URL is held against that process's rules again.
+   *
+   * @throws Refusal `delivery_not_found`, by rejecting, always the same, where the owner has no
+   *   such delivery: it never was, was deleted with its job, or is another owner's
+   * @throws Refusal `input_invalid` at `path.id`, by rejecting, where the owner has no secret to
+   *   sign it with
+   * @throws Fault `ledger_unavailable` or `store_unavailable`, by rejecting
+   */
+  readonly retryDelivery: (owner: JobOwner, id: string, changer?: JobChanger) => Promise<DeliveryView>
   /** The same, for changes by another: a key's id, or a name such as `cli`. */
   readonly by: (who: string) => WebhookService
 }
@@ -67,6 +81,10 @@ export interface WebhookServiceOptions {
   readonly clock: Clock
   /** Called with each change that was made. */
   readonly changes: ChangeRecorder
+  /** Where retried deliveries are recorded. */
+  readonly writer: Pick<EntryWriter, 'write'>
+  /** Called when a delivery has become due. @default the next look at the outbox finds it */
+  readonly onDue?: () => void
 }
 
 const isLimit = isWholeFrom(1, 1_000)
@@ -75,6 +93,15 @@ const overlapMsMax = 30 * dayMs
 
 export function createWebhookService(options: WebhookServiceOptions): WebhookService {
   const { outbox, seal, rules, clock, changes } = options
+
+  async function requireSecret(owner: string, loc: readonly string[]): Promise<void> {
+    const secrets = await outbox.findWebhookSecrets(owner, clock())
+    if (secrets.length > 0) return
+    const msg =
+      'There is no secret to sign it with: make one first, by `POST /webhooks/secret` or `modelward webhooks secret`'
+    throw invalid(loc, msg, 'webhook_secret_missing')
+  }
+
   return {
     by: (who) => createWebhookService({ ...options, changes: changes.by(who) }),
     async listDeliveries(owner, query = {}) {
@@ -88,12 +115,11 @@ export function createWebhookService(options: WebhookServiceOptions): WebhookSer
       const parsed = parseTarget(url, rules)
       if ('fault' in parsed) throw invalid(['body', 'webhook'], parsed.fault, 'webhook_url')
     },
-    async checkSecret(owner) {
-      const secrets = await outbox.findWebhookSecrets(owner, clock())
-      if (secrets.length > 0) return
-      const msg = 'There is no secret to sign it with: make one first, by `POST /webhooks/secret`'
-      throw invalid(['body', 'webhook'], msg, 'webhook_secret_missing')
-    },
+    checkSecret: (owner) => requireSecret(owner, ['body', 'webhook']),
+    retryDelivery: createRetryDelivery({
+      ...options,
+      checkSecret: (owner) => requireSecret(owner, ['path', 'id']),
+    }),
     async rotateSecret(owner, { overlapMs = dayMs } = {}) {
       checkRotation(owner, overlapMs)
       await changes.ensureWritable()

@@ -169,6 +169,7 @@ describe('what stands beside the jobs', () => {
     await store.settleDelivery({ id, lease: lease ?? '', result, then })
     const [listed] = await store.listDeliveries({ limit: 9 })
     expect(listed).toMatchObject({ isDamaged: true, status: 'failed', lastAttempt: result })
+    await expect(store.retryDelivery({ id, owner: 'acme' }, jobBegin)).rejects.toMatchObject(unavailable)
   })
 
   test('a kept answer that was damaged is neither given nor made anew', async () => {

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import type { StoredBytesBounds } from '../../src/idempotency/stored-bytes.ts'
 import type { NewJob } from '../../src/jobs/job.ts'
 import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
-import type { JobStore } from '../../src/storage/job-store.ts'
 import {
   answered,
   claim,
+  countBytes,
   find,
   type GetStore,
   jobBegin,
@@ -29,18 +29,6 @@ const row = KiB
 /** A job that counts as 1 KiB and as much more. */
 function jobWith(number: number, kibibytes: number, fields: Partial<NewJob> = {}): NewJob {
   return jobOf(number, { inputs: 'é'.repeat((kibibytes * KiB) / 2), ...fields })
-}
-
-/** How many bytes count, in all: found out by what a submission without jobs is refused for. */
-async function countBytes(store: JobStore): Promise<number> {
-  let [low, high] = [0, 2 ** 30]
-  while (low < high) {
-    const bytesMax = Math.floor((low + high) / 2)
-    const { outcome } = await store.submit({ jobs: [], bounds: { ...wide, bytesMax } })
-    if (outcome === 'accepted') high = bytesMax
-    else low = bytesMax + 1
-  }
-  return low
 }
 
 /** Bytes are counted in the commit of what they count, and bound what is accepted. */

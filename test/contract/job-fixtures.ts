@@ -158,6 +158,18 @@ export async function find(
   return store.findJob({ id: jobId(number) }, now)
 }
 
+/** How many bytes count, in all: found out by what a submission without jobs is refused for. */
+export async function countBytes(store: JobStore): Promise<number> {
+  let [low, high] = [0, 2 ** 30]
+  while (low < high) {
+    const bytesMax = Math.floor((low + high) / 2)
+    const { outcome } = await store.submit({ jobs: [], bounds: { ...wide, bytesMax } })
+    if (outcome === 'accepted') high = bytesMax
+    else low = bytesMax + 1
+  }
+  return low
+}
+
 export function idsOf(jobs: readonly { readonly id: string }[]): number[] {
   return jobs.map(({ id }) => Number(id.slice('job_'.length)))
 }

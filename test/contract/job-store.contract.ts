@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobStore } from '../../src/storage/job-store.ts'
+import { testDeliveryRetries } from './delivery-retries.contract.ts'
 import { testIdempotencyStore } from './idempotency-store.contract.ts'
 import { testJobBytes } from './job-bytes.contract.ts'
 import { testJobClaims } from './job-claims.contract.ts'
@@ -48,6 +49,7 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
     describe('watching', () => testJobWatch(get))
     describe('stored answers and reservations', () => testIdempotencyStore(get))
     describe('webhooks', () => testWebhookOutbox(get))
+    describe('webhooks that are sent again', () => testDeliveryRetries(get, () => opened))
     describe('models', () => testJobSequences(open, sequences))
     describe('opening again', () => testJobReopening(() => opened))
 
@@ -74,6 +76,8 @@ export function describeJobStore(name: string, open: OpenJobStore, sequences: nu
         () => store.claimDeliveries({ max: 1, ownerMax: 1, now: jobBegin, until: jobBegin }),
         () => store.settleDelivery(attempt),
         () => store.listDeliveries({ limit: 1 }),
+        () => store.findDelivery({ id: 'msg_a' }),
+        () => store.retryDelivery({ id: 'msg_a' }, jobBegin),
         () => store.findWebhookSecrets('acme', jobBegin),
         () =>
           store.addWebhookSecret(

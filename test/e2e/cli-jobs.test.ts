@@ -259,7 +259,9 @@ describe('webhooks deliveries', () => {
         ],
       })
       expect(await runJson([...list, '--owner', 'other'])).toEqual({ deliveries: [] })
-      expect((await runCli(list)).stdout).toMatch(new RegExp(`^${id} +acme +delivered +1 +204 `, 'm'))
+      expect((await runCli(list)).stdout).toMatch(
+        new RegExp(`^msg_\\w{22} +${id} +acme +delivered +1 +204 `, 'm'),
+      )
     } finally {
       receiver.close()
     }

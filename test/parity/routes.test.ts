@@ -83,6 +83,8 @@ describe('34 the whole route table of the server', () => {
       '/jobs/:id/events',
       '/v1/jobs/:id/retry',
       '/webhooks/secret',
+      '/webhooks/deliveries/:id/retry',
+      '/v1/webhooks/deliveries/:id/retry',
       '/openapi.json',
       '/docs',
     ])

@@ -67,7 +67,7 @@ export async function openAppParts(
     ward,
     models,
     jobs,
-    webhooks: createWebhookService({ outbox: store, seal, rules, clock, changes }),
+    webhooks: createWebhookService({ outbox: store, seal, rules, clock, changes, writer }),
     store,
     async close() {
       await jobs.close({ graceMs: 0 })

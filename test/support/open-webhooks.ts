@@ -63,7 +63,8 @@ export async function openWebhooks(
   const seal = createWebhookSecretSeal(parsePeppers(testPepper, 'the test'))
   const rules = { addresses: createTargetAddresses(['127.0.0.1']), allowHttp: true }
   const changes = createChangeRecorder({ writer, clock, by: null, latestChange: async () => 1 })
-  const service = createWebhookService({ outbox: store, seal, rules, clock, changes })
+  const onDue = (): void => worker.wake()
+  const service = createWebhookService({ outbox: store, seal, rules, clock, changes, writer, onDue })
   const timers = new Set<{ readonly at: number; readonly run: () => void }>()
   let ended = 0
   let waiting: { readonly count: number; readonly resolve: () => void }[] = []

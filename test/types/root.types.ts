@@ -118,6 +118,8 @@ wardWithJobs.jobs.list(undefined)
 wardWithJobs.webhooks.listDeliveries(undefined)
 const deliveries = await wardWithJobs.webhooks.listDeliveries('acme', { limit: 10 })
 expectType<Equal<typeof deliveries, readonly DeliveryView[]>>()
+const resent = await wardWithJobs.webhooks.retryDelivery('acme', 'msg_a', { by: 'support' })
+expectType<Equal<typeof resent, DeliveryView>>()
 wardWithJobs.jobs.list(anyOwner, { owner: 'acme', status: 'dead' })
 // @ts-expect-error there is no such status
 wardWithJobs.jobs.list(anyOwner, { status: 'lost' })

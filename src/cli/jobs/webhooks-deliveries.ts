@@ -47,6 +47,7 @@ async function printDeliveries(deliveries: readonly DeliveryView[], asJson: bool
 }
 
 const columns: readonly Column<DeliveryView>[] = [
+  { title: 'ID', cell: ({ id }) => id },
   { title: 'JOB', cell: ({ job }) => job },
   { title: 'OWNER', cell: ({ owner }) => owner, mayCut: true },
   { title: 'STATUS', cell: ({ status }) => status },
@@ -57,7 +58,7 @@ const columns: readonly Column<DeliveryView>[] = [
 ]
 
 /** What the last attempt came to: what went wrong, or the status that was answered. */
-function lastOf(view: DeliveryView): string {
+export function lastOf(view: DeliveryView): string {
   const last = view.last_attempt
   return last === null ? '-' : (last.reason ?? String(last.status ?? '-'))
 }

@@ -46,6 +46,8 @@ export const ledgerEvents = {
   'webhook.secret_rotated': 50,
   /** A webhook was delivered, or given up; `detail.outcome` says which. */
   'webhook.ended': 51,
+  /** A webhook that had ended is sent again because someone asked for it. */
+  'webhook.retried': 52,
   /** A writer begins a stream of its own. */
   'ledger.opened': 30,
   /** A writer ends its stream in good order; where the stream is one commit, with a signature. */

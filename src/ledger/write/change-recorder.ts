@@ -24,6 +24,8 @@ export interface Change {
  * most one change without a record.
  */
 export interface ChangeRecorder {
+  /** Whose changes these are: a key's id, or a name such as `cli`; null without a name. */
+  readonly author: string | null
   /**
    * Resolves if a change may be made.
    *
@@ -50,6 +52,7 @@ export function createChangeRecorder(options: {
 }): ChangeRecorder {
   const { writer, clock, by, latestChange } = options
   return {
+    author: by,
     ensureWritable: writer.ensureWritable,
     async record(changes) {
       if (!writer.isOn) return

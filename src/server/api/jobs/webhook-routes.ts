@@ -1,16 +1,19 @@
 import type { FastifyInstance, FastifySchema } from 'fastify'
-import { webhooksScope } from '../../../core/scope.ts'
+import { adminScope, webhooksScope } from '../../../core/scope.ts'
 import { parseDuration } from '../../../core/time.ts'
 import type { Demand } from '../../../guard/demand.ts'
-import type { JobService } from '../../../jobs/job-service.ts'
+import { anyOwner, type JobService } from '../../../jobs/job-service.ts'
 import type { WebhookService } from '../../../webhooks/webhook-service.ts'
 import type { RouteSchema } from '../../docs/route-schema.ts'
 import { jsonMediaType } from '../../http/json-body.ts'
 import { idempotencyHeaders, readIdempotency, sendStored } from '../idempotency-key.ts'
+import { noBody } from '../keys/key-schemas.ts'
 import {
   type DeliveryListRequest,
   deliveryListQuery,
   deliveryPageView,
+  deliveryParams,
+  deliveryView,
   secretBody,
   secretView,
 } from './webhook-schemas.ts'
@@ -18,7 +21,7 @@ import {
 export interface WebhookRouteOptions {
   readonly webhooks: WebhookService
   readonly jobs: Pick<JobService, 'runOnce'>
-  /** What looking at deliveries demands: the same as looking at jobs. */
+  /** What looking at jobs demands. */
   readonly demand: Demand
 }
 
@@ -27,10 +30,12 @@ export function addWebhookRoutes(
   app: FastifyInstance,
   { webhooks, jobs, demand }: WebhookRouteOptions,
 ): void {
-  const rotating: Demand = { scope: webhooksScope, billable: false }
+  const changing: Demand = { scope: webhooksScope, billable: false }
+  // Who may have one sent again may see which there are.
+  const looking: Demand = { ...demand, anyScope: [...(demand.anyScope ?? []), webhooksScope] }
   app.post<{ Body: { readonly overlap?: string } | null }>(
     '/webhooks/secret',
-    { config: { guard: rotating }, schema: secretSchema },
+    { config: { guard: changing }, schema: secretSchema },
     async (request, reply) => {
       const { owner, keyId } = request.caller
       const overlap = request.body?.overlap
@@ -47,12 +52,38 @@ export function addWebhookRoutes(
   )
   app.get<{ Querystring: DeliveryListRequest }>(
     '/webhooks/deliveries',
-    { config: { guard: demand }, schema: deliveriesSchema },
+    { config: { guard: looking }, schema: deliveriesSchema },
     async ({ caller, query }) => {
       const { job: jobId, limit } = query
       return { deliveries: await webhooks.listDeliveries(caller.owner, { limit, jobId }) }
     },
   )
+  app.post<OneDelivery>(
+    '/webhooks/deliveries/:id/retry',
+    { config: { guard: changing }, schema: retrySchema },
+    async ({ caller, params, id }) =>
+      webhooks.retryDelivery(caller.owner, params.id, { by: caller.keyId, requestId: id }),
+  )
+}
+
+/**
+ * The same for administrators, by key or by a browser's session with the CSRF header, of any owner;
+ * a key with the scope of webhooks reaches its own owner's alone.
+ */
+export function addAdminWebhookRoutes(app: FastifyInstance, webhooks: WebhookService): void {
+  const guard: Demand = { anyScope: [adminScope, webhooksScope], session: 'csrf', billable: false }
+  app.post<OneDelivery>(
+    '/v1/webhooks/deliveries/:id/retry',
+    { config: { guard }, schema: adminRetrySchema },
+    async ({ caller, params, id }) => {
+      const owner = caller.scopes.includes(adminScope) ? anyOwner : caller.owner
+      return webhooks.retryDelivery(owner, params.id, { by: caller.keyId, requestId: id })
+    },
+  )
+}
+
+interface OneDelivery {
+  readonly Params: { readonly id: string }
 }
 
 const tags = ['webhooks']
@@ -77,4 +108,26 @@ const deliveriesSchema: FastifySchema & RouteSchema = {
   tags,
   querystring: deliveryListQuery,
   describes: { answers: { 200: { description: 'The deliveries.', schema: deliveryPageView } } },
+}
+
+const retrySchema: FastifySchema & RouteSchema = {
+  operationId: 'retryWebhookDelivery',
+  summary: 'Send a webhook again that was delivered or given up',
+  description:
+    'At once, with the same `webhook-id` and body, and all its attempts; one that waits stays as it is. 422 where the owner has no secret to sign it with. Another owner’s is not there: 404 `delivery_not_found`, as of one that never was.',
+  tags,
+  params: deliveryParams,
+  body: noBody,
+  describes: {
+    bodyIsOptional: true,
+    answers: { 200: { description: 'The delivery as it stands.', schema: deliveryView } },
+  },
+}
+
+const adminRetrySchema: FastifySchema & RouteSchema = {
+  ...retrySchema,
+  operationId: 'retryAnyWebhookDelivery',
+  summary: 'Send a webhook of any owner again that was delivered or given up',
+  description:
+    'As `POST /webhooks/deliveries/{id}/retry`; with a key that is no administrator’s, of its own owner alone.',
 }

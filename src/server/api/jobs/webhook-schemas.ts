@@ -30,35 +30,38 @@ export const deliveryListQuery: z.ZodType<DeliveryListRequest> = z.strictObject(
 
 const time = z.iso.datetime()
 
-export const deliveryPageView: z.ZodType<{ readonly deliveries: readonly DeliveryView[] }> = z.object({
-  deliveries: z.array(
-    z.object({
-      id: z.string().describe('`webhook-id` of each attempt.'),
-      job: z.string().describe('The job that it reports.'),
-      owner: z.string(),
-      url: z.string().describe('Without its query.'),
-      status: z.enum(['waiting', 'delivered', 'failed']),
-      attempts: z.int(),
-      created_at: time,
-      next_attempt_at: time.nullable(),
-      last_attempt: z
-        .object({
-          at: time,
-          status: z.int().nullable().describe('HTTP status that was answered.'),
-          reason: z
-            .enum([
-              'address_denied',
-              'name_unresolved',
-              'connection',
-              'tls',
-              'timeout',
-              'redirect',
-              'secret_missing',
-              'stopped',
-            ])
-            .nullable(),
-        })
+export const deliveryParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
+
+/** A delivery as it is shown, for OpenAPI. */
+export const deliveryView: z.ZodType<DeliveryView> = z.object({
+  id: z.string().describe('`webhook-id` of each attempt.'),
+  job: z.string().describe('The job that it reports.'),
+  owner: z.string(),
+  url: z.string().describe('Without its query.'),
+  status: z.enum(['waiting', 'delivered', 'failed']),
+  attempts: z.int().describe('Since the message was made, or retried last.'),
+  created_at: time,
+  next_attempt_at: time.nullable(),
+  last_attempt: z
+    .object({
+      at: time,
+      status: z.int().nullable().describe('HTTP status that was answered.'),
+      reason: z
+        .enum([
+          'address_denied',
+          'name_unresolved',
+          'connection',
+          'tls',
+          'timeout',
+          'redirect',
+          'secret_missing',
+          'stopped',
+        ])
         .nullable(),
-    }),
-  ),
+    })
+    .nullable(),
+})
+
+export const deliveryPageView: z.ZodType<{ readonly deliveries: readonly DeliveryView[] }> = z.object({
+  deliveries: z.array(deliveryView),
 })

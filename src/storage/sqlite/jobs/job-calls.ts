@@ -12,7 +12,14 @@ export interface JobThreadData {
 
 type CallName = Exclude<keyof JobStore, 'watch' | 'close'>
 
-type ReadName = 'findJob' | 'listJobs' | 'listEnded' | 'countJobs' | 'listDeliveries' | 'findWebhookSecrets'
+type ReadName =
+  | 'findJob'
+  | 'listJobs'
+  | 'listEnded'
+  | 'countJobs'
+  | 'listDeliveries'
+  | 'findDelivery'
+  | 'findWebhookSecrets'
 
 export type JobReads = Pick<JobStore, ReadName>
 export type JobWrites = Pick<JobStore, Exclude<CallName, ReadName>>
@@ -32,12 +39,14 @@ const sides: { readonly [Name in CallName]: Name extends ReadName ? 'read' : 'wr
   releaseLeft: 'write',
   claimDeliveries: 'write',
   settleDelivery: 'write',
+  retryDelivery: 'write',
   addWebhookSecret: 'write',
   findJob: 'read',
   listJobs: 'read',
   listEnded: 'read',
   countJobs: 'read',
   listDeliveries: 'read',
+  findDelivery: 'read',
   findWebhookSecrets: 'read',
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { drawBase62 } from '../../../core/base62.ts'
 import { type JobRecord, withoutResult } from '../../../jobs/job.ts'
-import type { WebhookDelivery } from '../../../webhooks/outbox.ts'
+import type { DeliveryAddress, WebhookDelivery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase } from '../database.ts'
 import {
   changeDelivery,
@@ -9,14 +9,16 @@ import {
   type DeliveryChange,
   decodeDelivery,
   deliveryColumns,
+  isWholeDelivery,
   sumOfDelivery,
 } from './delivery-row.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import { createDeliveryTurns } from './job-delivery-turns.ts'
-import { damagedSum, isDamage } from './row-sums.ts'
+import { DamagedRow, damagedSum, isDamage } from './row-sums.ts'
 
 /** Deliveries of webhooks. The caller brings the transaction. */
-export interface JobOutbox extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery'> {
+export interface JobOutbox
+  extends Pick<SyncCalls<JobWrites>, 'claimDeliveries' | 'settleDelivery' | 'retryDelivery'> {
   /** Adds the message about a job that has ended, if it names a webhook. */
   readonly add: (job: JobRecord, now: number) => void
   /** Deletes the deliveries of a job; one that still waits goes when it ends. */
@@ -64,6 +66,7 @@ export function createJobOutbox(database: SqliteDatabase): JobOutbox {
       turns.refresh(owner)
     },
     claimDeliveries: createDeliveryClaims(database),
+    retryDelivery: createDeliveryRetry(database),
     settleDelivery({ id, lease, result, then }) {
       const { at, status, reason } = result
       const isEnd = typeof then === 'string'
@@ -138,6 +141,49 @@ function createDeliveryClaims(database: SqliteDatabase): JobOutbox['claimDeliver
       first.dueAt = first.left > 0 && dueAt <= now ? dueAt : Number.POSITIVE_INFINITY
     }
     return claimed
+  }
+}
+
+function createDeliveryRetry(database: SqliteDatabase): JobOutbox['retryDelivery'] {
+  const find = createDeliverySelect(database)
+  const change = createDeliveryChange(database)
+  const turns = createDeliveryTurns(database)
+
+  return (address, now) => {
+    const cells = find(address)
+    if (cells === undefined) return undefined
+    const delivery = { ...decodeDelivery(cells), lease: null }
+    if (delivery.status === 'waiting') return { delivery, retried: false }
+    // `attempts` decides whether there is a next one: the last series may have used them up.
+    const waiting = { ...delivery, status: 'waiting', attempts: 0, dueAt: now } as const
+    change(cells, { ...waiting, last: [cells[9], cells[10], cells[11]] })
+    turns.refresh(delivery.owner)
+    return { delivery: waiting, retried: true }
+  }
+}
+
+/** Finds a delivery, and gives it without its lease. @throws DamagedRow */
+export function createDeliveryFinder(
+  database: SqliteDatabase,
+): (address: DeliveryAddress) => WebhookDelivery | undefined {
+  const find = createDeliverySelect(database)
+  return (address) => {
+    const cells = find(address)
+    return cells === undefined ? undefined : { ...decodeDelivery(cells), lease: null }
+  }
+}
+
+function createDeliverySelect(
+  database: SqliteDatabase,
+): (address: DeliveryAddress) => DeliveryCells | undefined {
+  const select = database.prepareCells<DeliveryCells>(
+    `SELECT ${deliveryColumns} FROM deliveries WHERE id = ?`,
+  )
+  return ({ id, owner }) => {
+    const cells = select.get(id)
+    if (cells === undefined) return undefined
+    if (cells[0] !== id || !isWholeDelivery(cells)) throw new DamagedRow(`webhook ${id}`)
+    return owner === undefined || cells[2] === owner ? cells : undefined
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from './job-calls.ts'
 import { isExpired } from './job-changes.ts'
 import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
+import { createDeliveryFinder } from './job-outbox.ts'
 import { isWholeJob, type JobCells, jobColumns, readJob } from './job-row.ts'
 import { createSecretFinder } from './job-secrets.ts'
 import { createJobFinder } from './job-table.ts'
@@ -47,6 +48,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
     listEnded: createEndedList(database),
     countJobs: () => ({ queued: 0, running: 0, ...count.get() }),
     listDeliveries: createDeliveryList(database),
+    findDelivery: createDeliveryFinder(database),
     findWebhookSecrets: createSecretFinder(database),
   }
 }

@@ -70,7 +70,7 @@ export function createJobWriter({ file, isChecked }: JobThreadData): Omit<JobThr
 export function createJobWrites(database: SqliteDatabase, changes: JobChanges): SyncCalls<JobWrites> {
   const parts = createJobParts(database, changes)
   const { reserve, storeAnswer, release, releaseLeft, ...answers } = createJobAnswers(database)
-  const { claimDeliveries, settleDelivery } = parts.outbox
+  const { claimDeliveries, settleDelivery, retryDelivery } = parts.outbox
   return {
     ...createAttemptChanges(database, parts),
     ...createOwnerChanges(parts),
@@ -83,6 +83,7 @@ export function createJobWrites(database: SqliteDatabase, changes: JobChanges): 
     releaseLeft,
     claimDeliveries,
     settleDelivery,
+    retryDelivery,
     addWebhookSecret: createSecretWriter(database),
   }
 }
