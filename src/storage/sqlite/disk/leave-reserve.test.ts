@@ -55,7 +55,7 @@ test('with half of the reserve gone no job begins, and those of dead workers are
   await store.submit({ jobs: [jobOf(2)], bounds: wide })
   disk.isCritical = true
   const later = askOf({ now: jobBegin + leaseMs })
-  expect(await store.claim(later)).toMatchObject({ claimed: [], dead: [{ id: jobId(1) }] })
+  expect(await store.claim(later)).toMatchObject({ claimed: [], ended: [{ id: jobId(1) }] })
   disk.isCritical = false
   expect((await store.claim(later)).claimed).toMatchObject([{ id: jobId(2) }])
 })
