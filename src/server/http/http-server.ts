@@ -27,21 +27,19 @@ const timeoutCheckMsMax = 5_000
 /** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
   const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct } = options
-  const server = createServer(
-    {
-      maxHeaderSize: headersMax,
-      requestTimeout,
-      headersTimeout: requestTimeout,
-      connectionsCheckingInterval: Math.max(50, Math.min(timeoutCheckMsMax, requestTimeout / 4)),
-      // Node would answer a missing Host itself, without a problem; the app does.
-      requireHostHeader: false,
-      keepAliveTimeout: 72_000,
-    },
-    boundPipelines(function serve(request, response) {
-      response.setTimeout(stallTimeoutMs, cutOffStalled)
-      if (direct?.(request, response) !== true) handler(request, response)
-    }),
-  )
+  const server = createServer({
+    maxHeaderSize: headersMax,
+    requestTimeout,
+    headersTimeout: requestTimeout,
+    connectionsCheckingInterval: Math.max(50, Math.min(timeoutCheckMsMax, requestTimeout / 4)),
+    // Node would answer a missing Host itself, without a problem; the app does.
+    requireHostHeader: false,
+    keepAliveTimeout: 72_000,
+  })
+  boundPipelines(server, function serve(request, response) {
+    response.setTimeout(stallTimeoutMs, cutOffStalled)
+    if (direct?.(request, response) !== true) handler(request, response)
+  })
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head
   // bounds them anyway.
   server.maxHeadersCount = 0

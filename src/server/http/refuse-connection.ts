@@ -18,13 +18,18 @@ const codes: Readonly<Record<string, RefusalCode>> = {
 
 const refused = new WeakSet<Duplex>()
 
+/** Whether nothing that still comes in is read. */
+export function isRefused(socket: Duplex): boolean {
+  return refused.has(socket)
+}
+
 /**
  * Answers what never became a request, because the HTTP parser refused it, with a problem; then
  * closes the connection. Requests that came before it on the connection are answered first (RFC
  * 9112 §9.3.2): a client takes the first answer for that of its first request.
  */
 export function refuseConnection(error: { readonly code?: string }, socket: Duplex): void {
-  // What still comes in after the refusal fails to parse again.
+  // It may be too late as well.
   if (refused.has(socket)) return
   refused.add(socket)
   if (error.code === 'ECONNRESET') socket.destroy()
