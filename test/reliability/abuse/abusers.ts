@@ -18,15 +18,20 @@ export interface Target {
 /** By kind, how often each status was answered; `lost` counts connections without an answer. */
 export type Counts = Record<string, Record<string, number>>
 
+type Body = string | Buffer<ArrayBuffer>
+
 const MiB = 2 ** 20
 const batchBytes = 8 * MiB - 1_024
 
-/** Twenty times its size once it is parsed. */
-const objects = `{"texts":[${'{},'.repeat(batchBytes / 3 - 10)}{}]}`
-const nested = '['.repeat(MiB)
-const large = JSON.stringify({ texts: Array.from({ length: 900 }, () => 'good '.repeat(1_800)) })
-const many = JSON.stringify({ texts: Array.from({ length: 10_000 }, (_, index) => `good ${index}`) })
-const tooLarge = 'x'.repeat(64 * MiB)
+/** Twenty times its size once it is parsed. Bytes: to encode a text takes the abusers' own time. */
+const objects = Buffer.from(`{"texts":[${'{},'.repeat(batchBytes / 3 - 10)}{}]}`)
+const nested = Buffer.alloc(MiB, '[')
+const large = Buffer.from(JSON.stringify({ texts: Array.from({ length: 900 }, () => 'good '.repeat(1_800)) }))
+const many = Buffer.from(
+  JSON.stringify({ texts: Array.from({ length: 10_000 }, (_, index) => `good ${index}`) }),
+)
+const tooLarge = Buffer.alloc(64 * MiB, 'x')
+const pipelined = Buffer.alloc(MiB, 'POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}')
 const blanks = ' '.repeat(15_500)
 
 export class Abusers {
@@ -86,7 +91,7 @@ export class Abusers {
     }
   }
 
-  async #post(path: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  async #post(path: string, body: Body, headers: Readonly<Record<string, string>> = {}): Promise<string> {
     const { status } = await this.#ask(path, { method: 'POST', body, headers })
     return `${status}`
   }
@@ -97,7 +102,7 @@ export class Abusers {
 
   async #ask(
     path: string,
-    options: { method?: string; body?: string; headers?: Readonly<Record<string, string>> } = {},
+    options: { method?: string; body?: Body; headers?: Readonly<Record<string, string>> } = {},
     signal: AbortSignal = this.#signal,
   ): Promise<{ readonly status: number; readonly text: string }> {
     const { headers, ...rest } = options
@@ -109,7 +114,7 @@ export class Abusers {
     return { status: answer.status, text: await answer.text() }
   }
 
-  async #submit(path: string, body: string): Promise<string> {
+  async #submit(path: string, body: Body): Promise<string> {
     const headers = { prefer: 'respond-async' }
     const { status, text } = await this.#ask(path, { method: 'POST', body, headers })
     if (status === 202) this.#jobs.push((JSON.parse(text) as { readonly id: string }).id)
@@ -157,8 +162,7 @@ export class Abusers {
   async #pipeline(): Promise<string> {
     const socket = await this.#connect()
     socket.pause()
-    const one = 'POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}'
-    socket.write(one.repeat(Math.floor(MiB / one.length)))
+    socket.write(pipelined)
     return this.#hold(socket, 5_000)
   }
 
