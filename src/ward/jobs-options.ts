@@ -99,8 +99,10 @@ const rules: Readonly<Record<keyof WardJobsOptions, OptionRule>> = {
 }
 
 function isNamedModel([name, model]: readonly [unknown, unknown]): boolean {
-  const { batchMax, concurrency = 1, deadlineMs = 1, predict } = (model ?? {}) as Partial<JobModel>
-  const isBounded = [batchMax, concurrency].every(isWholeFrom(1)) && isWholeFrom(1, hourMs)(deadlineMs)
+  const { batchMax, concurrency = 1, sliceCharactersMax = 1, ...rest } = (model ?? {}) as Partial<JobModel>
+  const { deadlineMs = 1, predict } = rest
+  const isBounded =
+    [batchMax, concurrency, sliceCharactersMax].every(isWholeFrom(1)) && isWholeFrom(1, hourMs)(deadlineMs)
   return isText(name) && isBounded && isFunction(predict)
 }
 

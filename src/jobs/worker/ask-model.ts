@@ -11,6 +11,11 @@ export interface JobModel {
   /** Most inputs of one call, and so of one step of a job's progress. */
   readonly batchMax: number
   /**
+   * Characters of JSON with which a call has enough inputs, though always one: for a model that
+   * answers on this thread, which everything else waits for. @default any number
+   */
+  readonly sliceCharactersMax?: number | undefined
+  /**
    * How long a call may take where that is more than the jobs' own deadline, in milliseconds.
    * @default the jobs' own
    */

@@ -6,10 +6,13 @@ import { type AskOptions, askModel, type JobModel, type JobModelAnswers } from '
 import { comesAgain } from './attempt-outcome.ts'
 import type { RunTurn } from './run-turn.ts'
 import type { Semaphore } from './semaphore.ts'
+import type { TurnBudget } from './turn-budget.ts'
 
 export interface SliceOptions extends AskOptions {
   /** Where inputs wait for room in a model. */
   readonly semaphoreOf: (name: string, model: JobModel) => Semaphore
+  /** Of all models. */
+  readonly turnBudget: TurnBudget
 }
 
 /** What a model says to a slice. */
@@ -66,6 +69,7 @@ async function ask(
   const { signal, turn } = call
   turn.endWaiting()
   try {
+    await options.turnBudget.enter(slice)
     return textOf(await askModel(model, slice, { ...call, owner }, options))
   } finally {
     if (kind === 'batch') await orAbort(() => options.scheduler.yieldTurn(), signal)

@@ -33,10 +33,11 @@ export class InputReader {
     }
   }
 
-  /** The next inputs, at most so many; none at the end. */
-  take(max: number): readonly unknown[] {
+  /** The next inputs, at most so many and about so many characters; none at the end. */
+  take(max: number, charactersMax: number = Number.POSITIVE_INFINITY): readonly unknown[] {
     const inputs: unknown[] = []
-    while (inputs.length < max && this.#at <= this.#end) {
+    const enough = this.#at + charactersMax
+    while (inputs.length < max && this.#at <= this.#end && (inputs.length === 0 || this.#at < enough)) {
       const end = this.#endOfInput()
       inputs.push(JSON.parse(this.#text.slice(this.#at, end)))
       this.#at = end + 1

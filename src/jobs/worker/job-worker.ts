@@ -6,8 +6,9 @@ import type { JobRecords } from '../job-records.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { LeaseHeartbeat } from './lease-heartbeat.ts'
 import { ModelSlots, type SlotAsk } from './model-slots.ts'
+import { TurnBudget } from './turn-budget.ts'
 
-export interface JobWorkerOptions extends Omit<AttemptDeps, 'semaphoreOf'> {
+export interface JobWorkerOptions extends Omit<AttemptDeps, 'semaphoreOf' | 'turnBudget'> {
   readonly store: JobQueue
   readonly clock: Clock
   readonly scheduler: Scheduler
@@ -53,7 +54,11 @@ export class JobWorker {
   constructor(options: JobWorkerOptions) {
     this.#options = options
     this.#slots = new ModelSlots(options.models, options.concurrency)
-    this.#deps = { ...options, semaphoreOf: (name, model) => this.#slots.semaphoreOf(name, model) }
+    this.#deps = {
+      ...options,
+      semaphoreOf: (name, model) => this.#slots.semaphoreOf(name, model),
+      turnBudget: new TurnBudget(options.scheduler),
+    }
     this.#heartbeat = new LeaseHeartbeat({
       ...options,
       leases: () => this.#leases(),

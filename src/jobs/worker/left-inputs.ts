@@ -1,17 +1,20 @@
+import type { JobModel } from './ask-model.ts'
 import type { InputReader } from './input-reader.ts'
 
 /** What is left to do of a job's inputs: halves of slices that were not answered, then the rest. */
 export class LeftInputs {
   readonly #reader: InputReader
   readonly #batchMax: number
+  readonly #charactersMax: number | undefined
   /** The first of them last. */
   readonly #halves: (readonly unknown[])[] = []
   #sliceMax: number
 
   /** @param reader stands before the first input that is left */
-  constructor(reader: InputReader, batchMax: number) {
+  constructor(reader: InputReader, { batchMax, sliceCharactersMax }: JobModel) {
     this.#reader = reader
     this.#batchMax = batchMax
+    this.#charactersMax = sliceCharactersMax
     this.#sliceMax = batchMax
   }
 
@@ -19,7 +22,7 @@ export class LeftInputs {
   take(): readonly unknown[] | undefined {
     const half = this.#halves.pop()
     if (half === undefined) {
-      const slice = this.#reader.take(this.#sliceMax)
+      const slice = this.#reader.take(this.#sliceMax, this.#charactersMax)
       return slice.length > 0 ? slice : undefined
     }
     if (half.length <= this.#sliceMax) return half

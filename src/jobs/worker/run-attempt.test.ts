@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
+import { processScheduler } from '../../core/scheduler.ts'
 import type { JobView } from '../view-job.ts'
 import type { JobModel } from './ask-model.ts'
 
@@ -152,3 +153,46 @@ test('a model that answers requests within 5 s has as long as jobs have, and lon
   await submit({ model: 'long' })
   expect(asked).toEqual([300_000, 900_000])
 })
+
+/** What a model is asked for, in characters, by turn of the event loop. */
+function countTurns(): { readonly predict: JobModel['predict']; readonly turns: number[]; stop(): void } {
+  const turns: number[] = [0]
+  let isOver = false
+  const next = (): void => {
+    if (turns.at(-1) !== 0) turns.push(0)
+    if (!isOver) setImmediate(next)
+  }
+  setImmediate(next)
+  return {
+    turns,
+    predict(inputs) {
+      turns[turns.length - 1] = inputs.reduce<number>(
+        (sum, input) => sum + String(input).length,
+        turns.at(-1) ?? 0,
+      )
+      return inputs
+    },
+    stop() {
+      isOver = true
+    },
+  }
+}
+
+test.each(['single', 'batch'] as const)(
+  'of %s jobs with long texts a model is asked for a few in a turn of the event loop',
+  async (kind) => {
+    const { predict, turns, stop } = countTurns()
+    const scheduler = { ...createTestTime().scheduler, yieldTurn: processScheduler.yieldTurn }
+    const models = new Map([['counted', { batchMax: 32, sliceCharactersMax: 32_768, predict }]])
+    const { jobs, ended } = openTestJobs({ models, scheduler })
+    const text = 'a'.repeat(10_000)
+    const inputs = kind === 'single' ? [text] : Array.from({ length: 40 }, () => text)
+    const submitted = await Promise.all(
+      Array.from({ length: 40 }, () => jobs.submit({ ...requestOf(), model: 'counted', kind, inputs })),
+    )
+    for (const outcome of submitted) if ('job' in outcome) await ended(outcome.job.id)
+    stop()
+    expect(turns.reduce((sum, characters) => sum + characters)).toBe(40 * 10_000 * inputs.length)
+    expect(Math.max(...turns)).toBeLessThanOrEqual(2 * 32_768 + 10_000)
+  },
+)

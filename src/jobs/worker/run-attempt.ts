@@ -50,7 +50,7 @@ export async function runAttempt(
       await options.scheduler.yieldTurn()
       signal.throwIfAborted()
     })
-    return await askForAll(job, model, new LeftInputs(reader, model.batchMax), call, options)
+    return await askForAll(job, model, new LeftInputs(reader, model), call, options)
   } catch (thrown) {
     signal.throwIfAborted()
     return outcomeOf(thrown)

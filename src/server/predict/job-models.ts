@@ -1,5 +1,6 @@
 import { textOfJson, type WrittenJson } from '../../core/written-json.ts'
 import type { JobModel, JobModels } from '../../jobs/worker/ask-model.ts'
+import { turnCharactersMax } from '../../jobs/worker/turn-budget.ts'
 import type { ServedModel } from '../../models/model.ts'
 
 /**
@@ -11,11 +12,12 @@ export function jobModelsOf(models: ReadonlyMap<string, ServedModel>): JobModels
 }
 
 function jobModelOf(model: ServedModel): JobModel {
-  const { batchMax, concurrency, deadlineMs } = model
+  const { batchMax, concurrency, deadlineMs, runs } = model
   return {
     batchMax,
     concurrency,
     deadlineMs,
+    sliceCharactersMax: runs === 'inline' ? turnCharactersMax : undefined,
     // At once where the model answers at once.
     predict(inputs, call) {
       const predictions = model.predictJson(inputs, call)
