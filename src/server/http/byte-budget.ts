@@ -43,6 +43,7 @@ export class ByteBudget {
 /** What one request holds of a budget, until its answer is gone. */
 export class ByteLease {
   #bytes = 0
+  #isOver = false
   readonly #change: (from: number, to: number) => boolean
 
   constructor(change: (from: number, to: number) => boolean) {
@@ -53,14 +54,20 @@ export class ByteLease {
     return this.#bytes
   }
 
-  /** Holds so many bytes from now on. @throws Fault `overloaded` where they do not fit */
+  /**
+   * Holds so many bytes from now on, or none once it was released.
+   *
+   * @throws Fault `overloaded` where they do not fit
+   */
   hold(bytes: number): void {
+    if (this.#isOver) return
     if (!this.#change(this.#bytes, bytes))
       throw new Fault('overloaded', `requests under way hold as much memory as they may`)
     this.#bytes = bytes
   }
 
   release(): void {
+    this.#isOver = true
     this.#change(this.#bytes, 0)
     this.#bytes = 0
   }

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createServer, IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { formatRequest, RawConnection } from '../../../test/parity/raw-http.ts'
 import { createHeldModel } from '../../../test/support/held-model.ts'
 import { type AskingApp, closeApps, openAskingApp } from '../../../test/support/open-asking-app.ts'
 import type { Model } from '../../models/model.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { type BytesHolder, holdAnswer, holdBody, holdParsed } from './bytes-in-flight.ts'
 
 afterEach(closeApps)
 
@@ -114,6 +117,28 @@ describe('large answers', () => {
       'result',
     ])
   })
+})
+
+test('what is answered to a client that has hung up holds nothing', async () => {
+  const budget = new ByteBudget(mebibyte)
+  const came = Promise.withResolvers<BytesHolder>()
+  const server = createServer((request, response) => came.resolve({ request, response, owner: 'one' }))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  client.write(formatRequest({}))
+  const holder = await came.promise
+  holdBody(budget, 10_000, holder)
+  expect(budget.held).toBe(10_000)
+  const gone = once(holder.response, 'close')
+  client.destroy()
+  await gone
+  holdParsed(holder.request, 20_000)
+  holdAnswer(budget, 'x'.repeat(10_000), holder)
+  expect(budget.held).toBe(0)
+  const second = { ...holder, request: new IncomingMessage(new Socket()) }
+  holdAnswer(budget, 'x'.repeat(10_000), second)
+  expect(budget.held).toBe(0)
+  server.close()
 })
 
 describe('bodies that would become many times their size', () => {

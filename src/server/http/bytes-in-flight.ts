@@ -29,6 +29,8 @@ export function holdAnswer(budget: ByteBudget, answer: WrittenJson, holder: Byte
 }
 
 function holdMore(budget: ByteBudget, bytes: number, { request, response, owner }: BytesHolder): void {
+  // The answer is gone already: nothing would ever release them.
+  if (response.closed) return
   let lease = leases.get(request)
   if (lease === undefined) {
     const opened = budget.lease(owner)

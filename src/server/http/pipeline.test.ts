@@ -154,6 +154,20 @@ test('of what comes behind a head that is none, nothing is parsed', async () => 
   expect(seen).toBe(1)
 })
 
+test('every answer under way is over with its connection, not only the one whose turn it is', async () => {
+  const open: ServerResponse[] = []
+  const came = Promise.withResolvers<void>()
+  const socket = await connectTo((_request, response) => {
+    if (open.push(response) === 3) came.resolve()
+  })
+  socket.write(get(0).repeat(3))
+  await came.promise
+  const closed = Promise.all(open.map((response) => once(response, 'close')))
+  open[0]?.socket?.destroy()
+  await closed
+  expect(open.map((response) => response.closed)).toEqual([true, true, true])
+})
+
 test('bodies behind the sixteenth request arrive whole', async () => {
   const bodies: string[] = []
   const socket = await connectTo(async (request, response) => {
