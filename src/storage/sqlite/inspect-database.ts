@@ -1,5 +1,6 @@
 import { SetupError } from '../../core/setup-error.ts'
 import type { Peppers } from '../../secrets/peppers.ts'
+import { complaintsOf } from './damage.ts'
 import { readValue, type SqliteDatabase } from './database.ts'
 import { openDatabaseToRead } from './driver.ts'
 import { findDamagedRows } from './jobs/inspect-jobs.ts'
@@ -98,16 +99,6 @@ interface InspectOptions {
 }
 
 const checks = { whole: 'integrity_check', quick: 'quick_check', none: undefined } as const
-
-/** What a check of SQLite's complains of, at most ten. @param of how many, or of which table */
-export function complaintsOf(
-  database: SqliteDatabase,
-  check: 'integrity_check' | 'quick_check',
-  of: string | number = 10,
-): readonly string[] {
-  const rows = database.prepareCells<[string]>(`PRAGMA ${check}(${of})`).all()
-  return rows.map(([complaint]) => complaint).filter((complaint) => complaint !== 'ok')
-}
 
 export function inspect<Found extends object>(
   file: string,

@@ -1,9 +1,8 @@
 import { SetupError } from '../../../core/setup-error.ts'
+import { damageOf } from '../damage.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openInProcess } from '../driver.ts'
-import { complaintsOf } from '../inspect-database.ts'
 import { takeStep } from '../prepare-database.ts'
-import { isBusy } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
 import { jobSteps } from './job-schema.ts'
 
@@ -25,7 +24,7 @@ const checked = [
 export function checkJobs(database: SqliteDatabase, file: string): void {
   // First: by a damaged schema a check may read anything.
   const complaints = hasSchema(database)
-    ? checked.flatMap((table) => complainOf(database, table))
+    ? checked.flatMap((table) => damageOf(database, table))
     : ['the schema is not the one that was written']
   if (complaints.length > 0)
     throw new SetupError(
@@ -54,16 +53,6 @@ function schemaOf(database: SqliteDatabase): string {
     'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name',
   )
   return JSON.stringify(rows.all())
-}
-
-/** The check itself fails where it cannot parse a column as JSON. */
-function complainOf(database: SqliteDatabase, table: string): readonly string[] {
-  try {
-    return complaintsOf(database, 'integrity_check', table)
-  } catch (error) {
-    if (isBusy(error)) throw error
-    return [`${table}: ${error instanceof Error ? error.message : String(error)}`]
-  }
 }
 
 /** What `owners` holds, by the rows that it counts. */

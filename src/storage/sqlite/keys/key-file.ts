@@ -4,6 +4,7 @@ import type { KeyStore } from '../../../keys/key-store.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
+import { damageOf } from '../damage.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { openDatabase } from '../driver.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
@@ -121,6 +122,7 @@ function createKeyFile(
       opening(() => {
         const rows = createBelievedRows(createRowMacs(peppers), telemetry)
         checkChanges(database, file, rows)
+        checkAnswers(database, file)
         return createSqliteKeyStore({ database, file, rows, clock, lockTimeoutMs })
       }),
     close: () => database.close(),
@@ -134,4 +136,11 @@ function checkChanges(database: SqliteDatabase, file: string, rows: BelievedRows
     'data_corrupt',
     `${file}: rows of keys are missing, or stand as they were before a later change; restore a backup`,
   )
+}
+
+/** An answer that its index hides would have a retry made a second key. */
+function checkAnswers(database: SqliteDatabase, file: string): void {
+  const [damage] = damageOf(database, 'answers')
+  if (damage === undefined) return
+  throw new SetupError('data_corrupt', `${file}: stored answers are damaged: ${damage}; restore a backup`)
 }
