@@ -122,9 +122,9 @@ function median(numbers: readonly number[]): number {
 }
 
 // What is thrown away is garbage until it is collected, so the first bodies do raise the peak, by
-// an amount that differs from process to process: in the middle one of three, not by what FastAPI
-// takes for one. What matters is that it comes to rest, so that a gigabyte more does not raise it,
-// and that nothing stays: in each of them.
+// an amount that differs from process to process: in the middle one of three, twelve at once do
+// not by what FastAPI takes for two. What matters is that it comes to rest, so that a gigabyte more
+// does not raise it, and that nothing stays: in each of them.
 test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memory flat: the peak and what is kept', async () => {
   const growths = [await grow()]
   while (growths.length < processes) {
@@ -138,5 +138,5 @@ test('24 no key: once warm, twenty bodies of 50 MB more, a gigabyte, leave memor
     expect(lastPeak).toBeLessThan(growthBytesMax)
     expect(lastKept).toBeLessThan(growthBytesMax / 10)
   }
-  expect(median(growths.map(({ peak }) => peak))).toBeLessThan(fastApiGrowthBytes)
+  expect(median(growths.map(({ peak }) => peak))).toBeLessThan(2 * fastApiGrowthBytes)
 })
