@@ -153,7 +153,7 @@ test('requests that wait when their client closes its side are served', async ()
   expect(begun).toBe(sent)
 })
 
-test('of what comes behind a head that is none, nothing is parsed', async () => {
+test('nothing behind a malformed head is parsed', async () => {
   let seen = 0
   const socket = await connectTo(() => undefined)
   server?.on('clientError', (_error, refused) => {
