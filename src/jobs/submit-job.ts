@@ -3,6 +3,7 @@ import { drawBase62 } from '../core/base62.ts'
 import { isText } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
+import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import { inFlight, type PlainAnswer, type RunOnce } from '../idempotency/run-once.ts'
 import { storedBytesError } from '../idempotency/stored-bytes.ts'
@@ -16,10 +17,12 @@ import type { JobUsages } from './job-usages.ts'
 import { acceptJob } from './transitions.ts'
 import { type JobView, viewJob } from './view-job.ts'
 import type { JobModels } from './worker/ask-model.ts'
+import { writeInputs } from './write-inputs.ts'
 
 export interface SubmitJobOptions {
   readonly store: JobQueue
   readonly clock: Clock
+  readonly scheduler: Pick<Scheduler, 'yieldTurn'>
   readonly keepMs: number
   readonly attemptsMax: number
   readonly bounds: JobBounds
@@ -139,7 +142,8 @@ async function accept(
 ): Promise<JobView> {
   await request.prepare?.()
   const { store, records, usages, bounds, accepting } = options
-  const job = newJob(request, options)
+  const inputs = await writeInputs(request.inputs, options.scheduler)
+  const job = newJob(request, inputs, options)
   const view = viewJob(acceptJob(job))
   await records.ensureWritable()
   const recorded = Promise.withResolvers<boolean>()
@@ -187,8 +191,8 @@ async function withdraw(
   })
 }
 
-function newJob(request: JobRequest, { clock, attemptsMax }: SubmitJobOptions): NewJob {
-  const { owner, keyId, model, kind, inputs } = request
+function newJob(request: JobRequest, inputs: string, { clock, attemptsMax }: SubmitJobOptions): NewJob {
+  const { owner, keyId, model, kind } = request
   return {
     id: `job_${drawBase62(22, randomBytes)}`,
     owner,
@@ -196,8 +200,8 @@ function newJob(request: JobRequest, { clock, attemptsMax }: SubmitJobOptions): 
     requestId: request.requestId ?? null,
     model,
     kind,
-    inputs: JSON.stringify(inputs),
-    total: inputs.length,
+    inputs,
+    total: request.inputs.length,
     priority: request.priority ?? 0,
     attemptsMax,
     webhook: request.webhook ?? null,

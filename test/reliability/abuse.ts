@@ -19,7 +19,7 @@ import type { Stalls } from './abuse/stalls.ts'
 
 const heapMib = 1_024
 const diskMib = 256
-const idleMs = 10_000
+const idleMs = 60_000
 const MiB = 2 ** 20
 const stallsProgram = new URL('abuse/stalls.ts', import.meta.url).href
 

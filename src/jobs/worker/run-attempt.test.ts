@@ -183,7 +183,7 @@ test.each(['single', 'batch'] as const)(
   async (kind) => {
     const { predict, turns, stop } = countTurns()
     const scheduler = { ...createTestTime().scheduler, yieldTurn: processScheduler.yieldTurn }
-    const models = new Map([['counted', { batchMax: 32, sliceCharactersMax: 32_768, predict }]])
+    const models = new Map([['counted', { batchMax: 32, sliceCharactersMax: 16_384, predict }]])
     const { jobs, ended } = openTestJobs({ models, scheduler })
     const text = 'a'.repeat(10_000)
     const inputs = kind === 'single' ? [text] : Array.from({ length: 40 }, () => text)
@@ -193,6 +193,6 @@ test.each(['single', 'batch'] as const)(
     for (const outcome of submitted) if ('job' in outcome) await ended(outcome.job.id)
     stop()
     expect(turns.reduce((sum, characters) => sum + characters)).toBe(40 * 10_000 * inputs.length)
-    expect(Math.max(...turns)).toBeLessThanOrEqual(2 * 32_768 + 10_000)
+    expect(Math.max(...turns)).toBeLessThanOrEqual(2 * 16_384 + 10_000)
   },
 )

@@ -2,10 +2,10 @@ import type { Scheduler } from '../../core/scheduler.ts'
 
 /**
  * Characters of inputs of jobs that models are asked for in one turn of the event loop, though
- * always one slice: a model that answers at once takes some five milliseconds for as many. Of 128
+ * always one slice: a model that answers at once takes two or three milliseconds for as many. Of 128
  * inputs of 10,000 characters each, a turn took a hundred.
  */
-export const turnCharactersMax = 32_768
+export const turnCharactersMax = 16_384
 
 /** What models may be asked for in this turn of the event loop; the rest waits for the next. */
 export class TurnBudget {

@@ -1,62 +1,45 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { parse } from 'secure-json-parse'
-import { Refusal } from '../../core/refusal.ts'
 import { jsonDepthMax } from '../../models/json-value.ts'
 import { holdParsed } from './bytes-in-flight.ts'
-import { type JsonShape, scanJson } from './scan-json.ts'
+import { invalidBody, parseJsonText } from './json-text.ts'
+import { parseLargeJson, pieceBytes } from './large-json.ts'
+import { JsonScan, type JsonShape, scanJson } from './scan-json.ts'
+import { StepTurns } from './step-turns.ts'
 
 export const jsonMediaType = 'application/json; charset=utf-8'
 
-/**
- * Bytes of a body that has turns of the event loop to itself: one in which it is parsed, and one in
- * which its request goes on. Of 8 MiB each takes some 30 ms, and four bodies that arrive together
- * would be one turn.
- */
+/** Bytes of a body that is read in steps, each in a turn of the event loop. */
 const largeBody = 262_144
 
-/** Makes JSON the one kind of body, read by `parseJsonBody`. */
+/**
+ * Makes JSON the one kind of body, read by `parseJsonBody`, and a large one by `readLargeJsonBody`.
+ */
 export function acceptJson(app: FastifyInstance): void {
-  const turns = new LargeTurns()
+  const turns = new StepTurns()
+  const { bodyLimit = 0 } = app.initialConfig
+  const valueBytesMax = Math.max(bodyLimit, largeBody)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
     function parseBody({ raw, routeOptions }, body: Buffer, done) {
-      const parse = (succeed: (parsed: unknown) => void): void => {
-        let parsed: unknown
-        try {
-          parsed = readJsonBody(raw, body, routeOptions.bodyLimit ?? body.length)
-        } catch (thrown) {
-          done(thrown as Error)
-          return
-        }
-        succeed(parsed)
+      const bytesMax = routeOptions.bodyLimit ?? body.length
+      if (body.length >= largeBody) {
+        turns.add(readLargeJsonBody(raw, body, { bytesMax, valueBytesMax }), done)
+        return
       }
-      if (body.length < largeBody) parse((parsed) => done(null, parsed))
-      else turns.add(() => parse((parsed) => turns.add(() => done(null, parsed))))
+      let parsed: unknown
+      try {
+        parsed = readJsonBody(raw, body, bytesMax)
+      } catch (thrown) {
+        done(thrown as Error)
+        return
+      }
+      done(null, parsed)
     },
   )
-}
-
-/** Acts in their order, one in a turn of the event loop. */
-class LargeTurns {
-  readonly #waiting: (() => void)[] = []
-
-  add(act: () => void): void {
-    if (this.#waiting.push(act) === 1) setImmediate(() => this.#run())
-  }
-
-  #run(): void {
-    const [act] = this.#waiting
-    try {
-      act?.()
-    } finally {
-      this.#waiting.shift()
-      if (this.#waiting.length > 0) setImmediate(() => this.#run())
-    }
-  }
 }
 
 /** Deepest that a body may be nested: an input in a list in an object. */
@@ -68,62 +51,66 @@ const valuesLeast = 1_024
 const bytesPerValue = 40
 
 /**
- * Reads the body of a request, whose bytes in flight are from then on what it became.
+ * Reads the body of a request, whose bytes in flight are from then on what it became. An empty body
+ * is undefined.
  *
  * @param bytesMax bytes of the largest body
  * @throws Refusal `input_invalid`; Fault `overloaded` where it does not fit the budget
  */
 export function readJsonBody(request: IncomingMessage, body: Buffer, bytesMax: number): unknown {
-  const { values } = checkShape(body, bytesMax)
-  holdParsed(request, body.length + values * bytesPerValue)
+  const max = shapeMax(bytesMax)
+  const shape = scanJson(body, max)
+  checkShape(shape, max)
+  holdParsed(request, body.length + shape.values * bytesPerValue)
   return parseJsonBody(body)
+}
+
+interface LargeBodyBounds {
+  /** Bytes of the largest body. */
+  readonly bytesMax: number
+  /** Bytes of the largest value of a list. */
+  readonly valueBytesMax: number
+}
+
+/** The same for a large body, in steps of a few milliseconds. */
+function* readLargeJsonBody(
+  request: IncomingMessage,
+  body: Buffer,
+  { bytesMax, valueBytesMax }: LargeBodyBounds,
+): Generator<void, unknown> {
+  const max = shapeMax(bytesMax)
+  const scan = new JsonScan(body, max, pieceBytes)
+  while (scan.readOn(pieceBytes)) yield
+  checkShape(scan.shape, max)
+  holdParsed(request, body.length + scan.shape.values * bytesPerValue)
+  checkText(body)
+  const parsed = yield* parseLargeJson(body, scan, valueBytesMax)
+  // The request goes on in a turn of its own.
+  yield
+  return parsed
+}
+
+function shapeMax(bytesMax: number): JsonShape {
+  return { depth: depthMax, values: Math.max(valuesLeast, Math.floor(bytesMax / bytesForValue)) }
 }
 
 /**
  * Refuses what would become many times its size, or deeper than what walks through it may go,
  * before a parser makes anything of it.
  */
-function checkShape(body: Buffer, bytesMax: number): JsonShape {
-  const max = { depth: depthMax, values: Math.max(valuesLeast, Math.floor(bytesMax / bytesForValue)) }
-  const shape = scanJson(body, max)
+function checkShape(shape: JsonShape, max: JsonShape): void {
   if (shape.depth > max.depth) throw invalidBody('The body is nested too deeply', 'recursion')
   if (shape.values > max.values)
     throw invalidBody(`The body should have at most ${max.values} values`, 'too_many_values')
-  return shape
 }
 
-/**
- * Reads a body. `__proto__` and `constructor.prototype` are refused, so that no later code can trip
- * over them. An empty body is undefined.
- *
- * @throws Refusal `input_invalid` for text that is not JSON, or not UTF-8, or has such a member; it
- *   is not repeated
- */
+/** @throws Refusal `input_invalid` for bytes that are not UTF-8; see also `parseJsonText` */
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) return undefined
+  checkText(body)
+  return parseJsonText(body.toString('utf8'))
+}
+
+function checkText(body: Buffer): void {
   if (!isUtf8(body)) throw invalidBody('The body is not UTF-8 text', 'unicode_invalid')
-  const text = body.toString('utf8')
-  try {
-    return parse(text, { protoAction: 'error', constructorAction: 'error' })
-  } catch {
-    throw isJson(text)
-      ? invalidBody(
-          'No member may be called `__proto__`, or `prototype` in a `constructor`',
-          'name_forbidden',
-        )
-      : invalidBody('The body is not valid JSON', 'json_invalid')
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function invalidBody(msg: string, type: string): Refusal {
-  return new Refusal('input_invalid', undefined, { errors: [{ loc: ['body'], msg, type }] })
 }

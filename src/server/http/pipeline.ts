@@ -8,7 +8,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => void
 const underWayMax = 16
 
 /** Most pipelined requests, of all connections, that begin in one turn of the event loop. */
-const startsPerTurn = 16
+const startsPerTurn = 4
 
 /** Most requests of one connection that are parsed and wait: as many as begin in a turn. */
 const waitingMax = 16
@@ -21,15 +21,24 @@ const waitingMax = 16
 const pieceBytesMax = 1_024
 
 /**
+ * Most connections from which what is thrown away is read in one turn of the event loop, 64 KiB of
+ * each. Without a bound, Node reads up to 2 MiB of each, of refused uploads as of any others.
+ */
+const discardsPerTurn = 8
+
+/**
  * Bounds the requests that one connection has under way: a client may send any number before it
  * reads an answer (RFC 9112 §9.3.2), and each costs a hundred times its bytes. More wait, in their
  * order: a few as requests, the others as bytes, which are not parsed before these have begun. All
  * such connections take turns, a request each, between which the requests of others are read.
  */
 export function boundPipelines(server: Server, serve: Serve): void {
-  const starts = new Starts()
+  const turns = {
+    starts: new Turns(startsPerTurn, (pipeline) => pipeline.startNext()),
+    discards: new Turns(discardsPerTurn, (pipeline) => pipeline.discardNext()),
+  }
   server.on('connection', (socket: PipelinedSocket) => {
-    socket[ofSocket] = new Pipeline(socket, serve, starts)
+    socket[ofSocket] = new Pipeline(socket, serve, turns)
   })
   server.on('request', function serveInTurn(request, response) {
     const { [ofSocket]: pipeline } = request.socket as PipelinedSocket
@@ -50,7 +59,7 @@ interface PipelinedSocket extends Socket {
 class Pipeline {
   readonly #socket: PipelinedSocket
   readonly #serve: Serve
-  readonly #starts: Starts
+  readonly #turns: PipelineTurns
   /** Node's own way to its parser. */
   readonly #parse: (bytes: Buffer) => void
   readonly #parseEnd: () => void
@@ -60,11 +69,13 @@ class Pipeline {
   #waiting: (readonly [IncomingMessage, ServerResponse])[] = []
   #hasHadWaiting = false
   #hasEnded = false
+  /** Whether it waits for its turn to throw away more. */
+  #isDiscarding = false
 
-  constructor(socket: PipelinedSocket, serve: Serve, starts: Starts) {
+  constructor(socket: PipelinedSocket, serve: Serve, turns: PipelineTurns) {
     this.#socket = socket
     this.#serve = serve
-    this.#starts = starts
+    this.#turns = turns
     this.#parse = socket.listeners('data').at(-1) as (bytes: Buffer) => void
     this.#parseEnd = socket.listeners('end').at(-1) as () => void
     // Node parses past a socket's events, 64 KiB at once, until they have a listener: of a new
@@ -77,8 +88,32 @@ class Pipeline {
   }
 
   #read(bytes: Buffer): void {
+    if (this.#isOver()) this.#discard(bytes)
+    else this.#parseInPieces(bytes)
+  }
+
+  /** Whether what still comes is read for its client's sake alone, who would lose the answer. */
+  #isOver(): boolean {
+    return this.#socket.writableEnded || isRefused(this.#socket)
+  }
+
+  #discard(bytes: Buffer): void {
+    // Frees them at once: until a garbage collection they would add up to a hundred megabytes.
+    ;(bytes.buffer as ArrayBuffer).transfer(0)
+    this.#isDiscarding = true
+    this.#socket.pause()
+    this.#turns.discards.add(this)
+  }
+
+  discardNext(): boolean {
+    this.#isDiscarding = false
+    this.#socket.resume()
+    return false
+  }
+
+  #parseInPieces(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) {
-      if (this.#socket.destroyed || isRefused(this.#socket)) return
+      if (this.#socket.destroyed || this.#isOver()) return
       if (this.#isHeldUp() || this.#socket.isPaused()) {
         // In this order: a stream that flows would emit them at once.
         this.#socket.pause().unshift(bytes.subarray(at))
@@ -91,7 +126,7 @@ class Pipeline {
   }
 
   #isHeldUp(): boolean {
-    return this.#waiting.length >= waitingMax || this.#socket._paused === true
+    return this.#isDiscarding || this.#waiting.length >= waitingMax || this.#socket._paused === true
   }
 
   /** A client that sends no more is answered what it has asked for. */
@@ -132,7 +167,7 @@ class Pipeline {
   #planStart(): void {
     if (!this.#hasHadWaiting) closeWithoutTraces(this.#socket)
     this.#hasHadWaiting = true
-    if (this.#countUnderWay() < underWayMax) this.#starts.add(this)
+    if (this.#countUnderWay() < underWayMax) this.#turns.starts.add(this)
     else this.#startWhenAnswered()
   }
 
@@ -147,7 +182,7 @@ class Pipeline {
   }
 
   #startWhenAnswered(): void {
-    this.#underWay[0]?.once('close', () => this.#starts.add(this))
+    this.#underWay[0]?.once('close', () => this.#turns.starts.add(this))
   }
 }
 
@@ -179,22 +214,37 @@ class BodyLeft {
 
 const endOfHead = '\r\n\r\n'
 
-/** The pipelines whose next request may begin, in the order in which they take their turns. */
-class Starts {
-  readonly #ready: Pipeline[] = []
+/** Pipelines that wait for a turn of the event loop, in the order in which they take theirs. */
+class Turns {
+  readonly #perTurn: number
+  /** Returns whether the pipeline waits for another. */
+  readonly #take: (pipeline: Pipeline) => boolean
+  readonly #waiting: Pipeline[] = []
+
+  constructor(perTurn: number, take: (pipeline: Pipeline) => boolean) {
+    this.#perTurn = perTurn
+    this.#take = take
+  }
 
   add(pipeline: Pipeline): void {
-    if (this.#ready.push(pipeline) === 1) setImmediate(() => this.#run())
+    if (this.#waiting.push(pipeline) === 1) setImmediate(() => this.#run())
   }
 
   #run(): void {
-    for (let left = startsPerTurn; left > 0; left -= 1) {
-      const pipeline = this.#ready.shift()
+    for (let left = this.#perTurn; left > 0; left -= 1) {
+      const pipeline = this.#waiting.shift()
       if (pipeline === undefined) return
-      if (pipeline.startNext()) this.#ready.push(pipeline)
+      if (this.#take(pipeline)) this.#waiting.push(pipeline)
     }
-    if (this.#ready.length > 0) setImmediate(() => this.#run())
+    if (this.#waiting.length > 0) setImmediate(() => this.#run())
   }
+}
+
+interface PipelineTurns {
+  /** For the next request. */
+  readonly starts: Turns
+  /** For one more read of what is thrown away. */
+  readonly discards: Turns
 }
 
 /**

@@ -12,8 +12,19 @@ const comma = 0x2c
 const colon = 0x3a
 /** `[` and `{`, and `]` and `}`, differ in this bit alone. */
 const brace = 0x20
-const opening = 0x5b | brace
+const openingBracket = 0x5b
+const opening = openingBracket | brace
 const closing = 0x5d | brace
+
+/** A list in a JSON text: the whole text, or a member of it. */
+export interface JsonList {
+  /** Where its bracket opens. */
+  readonly start: number
+  /** Commas between its values, some distance apart. */
+  readonly cuts: readonly number[]
+  /** Where its bracket closes. */
+  readonly end: number
+}
 
 /**
  * Counts what a JSON text would become, in one pass over its bytes and with no object for any of
@@ -22,20 +33,91 @@ const closing = 0x5d | brace
  * shape, too; the parser refuses them.
  */
 export function scanJson(bytes: Buffer, max: JsonShape): JsonShape {
-  let values = 1
-  let depth = 0
-  let deepest = 0
-  for (let at = 0; at < bytes.length && values <= max.values && deepest <= max.depth; at += 1) {
-    const byte = bytes[at] as number
-    if (byte === quote) at = endOfText(bytes, at + 1)
-    else if (byte === comma || byte === colon) values += 1
-    else if ((byte | brace) === opening) {
-      values += 1
-      depth += 1
-      if (depth > deepest) deepest = depth
-    } else if ((byte | brace) === closing) depth -= 1
+  const scan = new JsonScan(bytes, max)
+  scan.readOn(bytes.length)
+  return scan.shape
+}
+
+/** The same in steps, which also tells where a long list can be taken to pieces. */
+export class JsonScan {
+  readonly #bytes: Buffer
+  readonly #max: JsonShape
+  readonly #pieceBytes: number
+  readonly #lists: JsonList[] = []
+  #at = 0
+  #values = 1
+  #depth = 0
+  #deepest = 0
+  #list: { readonly depth: number; readonly start: number; readonly cuts: number[] } | undefined
+
+  /** @param pieceBytes least distance of two cuts of a list; a shorter list is not reported */
+  constructor(bytes: Buffer, max: JsonShape, pieceBytes: number = Number.POSITIVE_INFINITY) {
+    this.#bytes = bytes
+    this.#max = max
+    this.#pieceBytes = pieceBytes
   }
-  return { depth: deepest, values }
+
+  get shape(): JsonShape {
+    return { depth: this.#deepest, values: this.#values }
+  }
+
+  /** Those that were cut, in their order. */
+  get lists(): readonly JsonList[] {
+    return this.#lists
+  }
+
+  /** Whether every bracket that opens closes: otherwise it is no JSON. */
+  get isBalanced(): boolean {
+    return this.#depth === 0
+  }
+
+  /**
+   * Reads so many bytes more, and to the end of a text.
+   * @returns whether more are left
+   */
+  readOn(count: number): boolean {
+    const bytes = this.#bytes
+    const { values: valuesMax, depth: depthMax } = this.#max
+    const end = Math.min(bytes.length, this.#at + count)
+    let at = this.#at
+    let values = this.#values
+    for (; at < end && values <= valuesMax && this.#deepest <= depthMax; at += 1) {
+      const byte = bytes[at] as number
+      if (byte === quote) at = endOfText(bytes, at + 1)
+      else if (byte === comma || byte === colon) {
+        values += 1
+        if (byte === comma) this.#cut(at)
+      } else if ((byte | brace) === opening) {
+        values += 1
+        this.#open(at, byte)
+      } else if ((byte | brace) === closing) this.#close(at)
+    }
+    this.#at = at
+    this.#values = values
+    return at < bytes.length && values <= valuesMax && this.#deepest <= depthMax
+  }
+
+  #open(at: number, byte: number): void {
+    this.#depth += 1
+    if (this.#depth > this.#deepest) this.#deepest = this.#depth
+    const isList = byte === openingBracket && this.#depth <= 2 && this.#list === undefined
+    if (isList) this.#list = { depth: this.#depth, start: at, cuts: [] }
+  }
+
+  #cut(at: number): void {
+    const list = this.#list
+    if (list?.depth !== this.#depth) return
+    if (at - (list.cuts.at(-1) ?? list.start) >= this.#pieceBytes) list.cuts.push(at)
+  }
+
+  #close(at: number): void {
+    const list = this.#list
+    if (list?.depth === this.#depth) {
+      this.#list = undefined
+      if (list.cuts.length > 0) this.#lists.push({ start: list.start, cuts: list.cuts, end: at })
+    }
+    this.#depth -= 1
+  }
 }
 
 /** Bytes of a text after which to search it is faster than to look at each. */

@@ -11,6 +11,6 @@ test('of a model on the main thread jobs ask for short slices, of any other for 
       ['threaded', { ...inline, runs: 'threaded' }],
     ]),
   )
-  expect(models.get('inline')?.sliceCharactersMax).toBe(32_768)
+  expect(models.get('inline')?.sliceCharactersMax).toBe(16_384)
   expect(models.get('threaded')?.sliceCharactersMax).toBeUndefined()
 })

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Maybe } from '../../core/after.ts'
 import { Refusal } from '../../core/refusal.ts'
+import { processScheduler } from '../../core/scheduler.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { Usage } from '../../limits/usage.ts'
@@ -51,6 +52,9 @@ export function clientGone(): Refusal {
   return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }
 
+/** Characters that are counted in one turn of the event loop: a millisecond's at most. */
+const turnCharacters = 131_072
+
 /**
  * Takes the characters, which are known only now that the body has been read. Undefined where no
  * limit counts them.
@@ -62,7 +66,16 @@ export function takeCharacters(usage: Usage, inputs: readonly unknown[]): Promis
   return take()
 
   async function take(): Promise<void> {
-    const characters = inputs.reduce<number>((sum, input) => sum + countInput(input), 0)
+    let characters = 0
+    let ofTurn = 0
+    for (const input of inputs) {
+      const count = countInput(input)
+      characters += count
+      ofTurn += count
+      if (ofTurn < turnCharacters) continue
+      ofTurn = 0
+      await processScheduler.yieldTurn()
+    }
     const refusal = await usage.take({ characters })
     if (refusal !== undefined) throw refusal
   }

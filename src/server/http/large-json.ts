@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { invalidBody, invalidJson, parseJsonText } from './json-text.ts'
+import type { JsonList, JsonScan } from './scan-json.ts'
+
+/**
+ * Bytes of a large body that are scanned, or parsed, in one turn of the event loop: a
+ * millisecond's worth or two.
+ */
+export const pieceBytes = 131_072
+
+/**
+ * Parses a large body in steps: its lists in pieces, then what is beside them. Gives what the whole
+ * would be, for JSON's grammar knows no more of a list than that commas stand between its values.
+ *
+ * @param scan has read all of it, with `pieceBytes`
+ * @param valueBytesMax bytes of a value of a list that is still taken as it is, in a step of its own
+ * @throws Refusal `input_invalid`
+ */
+export function* parseLargeJson(
+  body: Buffer,
+  scan: JsonScan,
+  valueBytesMax: number,
+): Generator<void, unknown> {
+  if (!scan.isBalanced) throw invalidJson()
+  const bytesMax = valueBytesMax + pieceBytes
+  const lists: unknown[][] = []
+  const marks = scan.lists.map(() => randomUUID())
+  const beside = besideLists(body, scan.lists, marks)
+  if (beside.length > bytesMax) throw tooLarge(valueBytesMax)
+  for (const list of scan.lists) {
+    const values: unknown[] = []
+    lists.push(values)
+    for (const piece of piecesOf(body, list)) {
+      if (piece.length > bytesMax) throw tooLarge(valueBytesMax)
+      yield
+      for (const value of parsePiece(piece)) values.push(value)
+    }
+  }
+  yield
+  return fillIn(parseJsonText(beside.toString('utf8')), marks, lists)
+}
+
+/** The body with a mark in the place of each list: a text that no client can guess. */
+function besideLists(body: Buffer, lists: readonly JsonList[], marks: readonly string[]): Buffer {
+  const parts: Buffer[] = []
+  let at = 0
+  for (const [index, { start, end }] of lists.entries()) {
+    parts.push(body.subarray(at, start), Buffer.from(`"${marks[index]}"`))
+    at = end + 1
+  }
+  return Buffer.concat([...parts, body.subarray(at)])
+}
+
+function* piecesOf(body: Buffer, { start, cuts, end }: JsonList): Generator<Buffer> {
+  if (body[end] !== closingBracket) throw invalidJson()
+  let at = start
+  for (const cut of [...cuts, end]) {
+    yield body.subarray(at + 1, cut)
+    at = cut
+  }
+}
+
+const closingBracket = 0x5d
+
+function parsePiece(piece: Buffer): readonly unknown[] {
+  const values = parseJsonText(`[${piece.toString('utf8')}]`) as readonly unknown[]
+  // Two commas, or one at an end, with nothing between.
+  if (values.length === 0) throw invalidJson()
+  return values
+}
+
+function fillIn(beside: unknown, marks: readonly string[], lists: readonly (readonly unknown[])[]): unknown {
+  const listOf = (value: unknown): readonly unknown[] | undefined => lists[marks.indexOf(value as string)]
+  if (typeof beside !== 'object' || beside === null) return listOf(beside) ?? beside
+  return Object.fromEntries(Object.entries(beside).map(([name, value]) => [name, listOf(value) ?? value]))
+}
+
+function tooLarge(valueBytesMax: number) {
+  return invalidBody(
+    `No value of a list should have more than ${valueBytesMax} bytes, nor all that is beside lists`,
+    'too_large',
+  )
+}
