@@ -23,7 +23,8 @@ export async function writeInputs(
     isLong = true
     await yieldTurn()
   }
-  texts.push(`${texts.pop()}]`)
+  // The brackets belong to the first and the last: put around them, they would cost a copy.
+  texts.push(`${texts.pop() ?? '['}]`)
   const written = texts.join(',')
   if (isLong) await yieldTurn()
   return written

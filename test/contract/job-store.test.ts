@@ -25,5 +25,5 @@ const openSqlite: OpenJobStore = async () => {
   }
 }
 
-describeJobStore('SQLite in this process', openInProcess, 250)
-describeJobStore('SQLite', openSqlite, 15)
+describeJobStore('SQLite in this process', openInProcess, 400)
+describeJobStore('SQLite', openSqlite, 25)

@@ -2,8 +2,8 @@ import type { Scheduler } from '../../core/scheduler.ts'
 
 /**
  * Characters of inputs of jobs that models are asked for in one turn of the event loop, though
- * always one slice: a model that answers at once takes two or three milliseconds for as many. Of 128
- * inputs of 10,000 characters each, a turn took a hundred.
+ * always one slice: a model that answers at once takes two or three milliseconds for as many. Of
+ * 128 inputs of 10,000 characters each, a turn took a hundred.
  */
 export const turnCharactersMax = 16_384
 

@@ -24,28 +24,50 @@ test('a text that speaks of such a member is a text', () => {
   expect(typeOf('{"text":"__proto__"}')).toEqual({ text: '__proto__' })
 })
 
-test('of large bodies that arrive together one is worked on in a turn of the event loop', async () => {
-  const app = fastify()
+/** An app that reads JSON, and how many turns of the event loop it took to come to each request. */
+async function readBodies(payloads: readonly string[]) {
+  const app = fastify({ bodyLimit: 8_388_608 })
   acceptJson(app)
   let turn = 0
+  let isOver = false
   const next = (): void => {
     turn += 1
-    if (turn > 0) setImmediate(next)
+    if (!isOver) setImmediate(next)
   }
   setImmediate(next)
-  const turns: number[] = []
-  app.post('/', async () => void turns.push(turn))
+  const began: { readonly index: number; readonly turn: number }[] = []
+  app.post('/:index', async ({ params }) => {
+    began.push({ index: Number((params as { index: string }).index), turn })
+  })
   const answers = await Promise.all(
-    Array.from({ length: 6 }, (_, index) =>
+    payloads.map((payload, index) =>
       app.inject({
         method: 'POST',
-        url: '/',
+        url: `/${index}`,
         headers: { 'content-type': 'application/json' },
-        payload: index === 3 ? 'x'.repeat(300_000) : JSON.stringify('x'.repeat(300_000)),
+        payload,
       }),
     ),
   )
-  turn = Number.NEGATIVE_INFINITY
-  expect(answers.map(({ statusCode }) => statusCode === 200)).toEqual([true, true, true, false, true, true])
-  expect(new Set(turns).size).toBe(5)
+  isOver = true
+  return { began, statuses: answers.map(({ statusCode }) => statusCode) }
+}
+
+const listOf = (bytes: number): string =>
+  JSON.stringify({ texts: Array.from({ length: bytes / 1_000 }, () => 'x'.repeat(997)) })
+
+test('of large bodies that arrive together one request goes on in a turn of the event loop', async () => {
+  const payloads = Array.from({ length: 6 }, () => listOf(300_000))
+  payloads[3] = 'x'.repeat(300_000)
+  const { began, statuses } = await readBodies(payloads)
+  expect(statuses.map((status) => status === 200)).toEqual([true, true, true, false, true, true])
+  expect(new Set(began.map(({ turn }) => turn)).size).toBe(5)
+})
+
+test('a body of megabytes is read in pieces, and a shorter one is not kept waiting for it', async () => {
+  const { began, statuses } = await readBodies([listOf(6_000_000), listOf(300_000), '{"text":"a"}'])
+  expect(statuses).toEqual([200, 200, 200])
+  expect(began.map(({ index }) => index)).toEqual([2, 1, 0])
+  // Scanned, and parsed, 128 KiB in a turn.
+  expect((began[2]?.turn ?? 0) - (began[1]?.turn ?? 0)).toBeGreaterThan(60)
 })

@@ -11,7 +11,7 @@ import { StepTurns } from './step-turns.ts'
 export const jsonMediaType = 'application/json; charset=utf-8'
 
 /** Bytes of a body that is read in steps, each in a turn of the event loop. */
-const largeBody = 262_144
+export const largeBody = 262_144
 
 /**
  * Makes JSON the one kind of body, read by `parseJsonBody`, and a large one by `readLargeJsonBody`.

@@ -13,7 +13,7 @@ export const pieceBytes = 131_072
  * would be, for JSON's grammar knows no more of a list than that commas stand between its values.
  *
  * @param scan has read all of it, with `pieceBytes`
- * @param valueBytesMax bytes of a value of a list that is still taken as it is, in a step of its own
+ * @param valueBytesMax bytes of the largest value of a list: it is parsed in one step
  * @throws Refusal `input_invalid`
  */
 export function* parseLargeJson(
@@ -69,10 +69,15 @@ function parsePiece(piece: Buffer): readonly unknown[] {
   return values
 }
 
+/** What is beside the lists, with each list in the place of its mark. */
 function fillIn(beside: unknown, marks: readonly string[], lists: readonly (readonly unknown[])[]): unknown {
-  const listOf = (value: unknown): readonly unknown[] | undefined => lists[marks.indexOf(value as string)]
-  if (typeof beside !== 'object' || beside === null) return listOf(beside) ?? beside
-  return Object.fromEntries(Object.entries(beside).map(([name, value]) => [name, listOf(value) ?? value]))
+  const listOf = new Map<unknown, readonly unknown[]>(lists.map((list, index) => [marks[index], list]))
+  if (typeof beside !== 'object' || beside === null) return listOf.get(beside) ?? beside
+  for (const [name, value] of Object.entries(beside)) {
+    const list = listOf.get(value)
+    if (list !== undefined) (beside as Record<string, unknown>)[name] = list
+  }
+  return beside
 }
 
 function tooLarge(valueBytesMax: number) {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { createHttpServer } from './http-server.ts'
 import { refuseConnection } from './refuse-connection.ts'
 
@@ -206,6 +207,24 @@ test('bodies behind the sixteenth request arrive whole', async () => {
   expect(bodies.map(({ length }) => length)).toEqual(lengths)
 })
 
+test('a body that is not read yet stays whole while what comes behind it is thrown away', async () => {
+  const sent = Array.from({ length: 4_000 }, (_, index) => `${index},`).join('')
+  let body = ''
+  let accepted: Socket | undefined
+  const socket = await connectTo(async (request, response) => {
+    accepted = request.socket
+    while (request.socket.bytesRead < 600_000) await new Promise(setImmediate)
+    for await (const piece of request) body += piece
+    response.end('read')
+  })
+  server?.on('clientError', (_error, refused) => refuseConnection({}, refused))
+  socket.write(post(0, sent))
+  while (accepted === undefined) await new Promise(setImmediate)
+  socket.write(Buffer.alloc(1_000_000, 'no head '))
+  expect(String((await once(socket, 'data'))[0])).toContain('read')
+  expect(body).toBe(sent)
+})
+
 test('a connection that closes while a hundred of its requests wait makes no stack trace of each', async () => {
   const came = Promise.withResolvers<ServerResponse>()
   const socket = await connectTo((_request, response) => came.resolve(response))
@@ -255,3 +274,35 @@ test('however many connections send however much, others are answered between th
   expect(served).toBeLessThan(2_000)
   for (const one of [other, ...flood]) one.destroy()
 })
+
+test.each([
+  ['refused bodies', `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000000\r\n\r\n`],
+  ['what comes behind malformed heads', 'no head\r\n\r\n'],
+])(
+  'of %s a bounded part is read in a turn of the event loop, however many there are',
+  async (_what, head) => {
+    const accepted: Socket[] = []
+    const socket = await connectTo((request, response) => {
+      lingerOverBody(request)
+      response.writeHead(401, { connection: 'close' }).end()
+    })
+    server?.on('connection', (one) => accepted.push(one))
+    server?.on('clientError', (_error, refused) => refuseConnection({}, refused))
+    const { port } = (server as Server).address() as AddressInfo
+    const clients = [socket]
+    while (clients.length < 20) clients.push(connect(port, '127.0.0.1'))
+    for (const one of clients) one.on('error', () => {}).write(head)
+    while (accepted.filter(({ writableEnded }) => writableEnded).length < 20) await new Promise(setImmediate)
+    for (const one of clients) one.write(Buffer.alloc(4_000_000))
+    // Each is read once, and a little ahead, before they take turns.
+    const aheadMax = 20 * 4 * 65_536
+    let before = 0
+    while (before < 40_000_000) {
+      await new Promise(setImmediate)
+      const read = accepted.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
+      expect(read - before).toBeLessThanOrEqual(before < aheadMax ? aheadMax : 8 * 65_536)
+      before = read
+    }
+    for (const one of clients) one.destroy()
+  },
+)

@@ -69,7 +69,7 @@ class Pipeline {
   #waiting: (readonly [IncomingMessage, ServerResponse])[] = []
   #hasHadWaiting = false
   #hasEnded = false
-  /** Whether it waits for its turn to throw away more. */
+  /** Whether it waits for its turn to throw more away. */
   #isDiscarding = false
 
   constructor(socket: PipelinedSocket, serve: Serve, turns: PipelineTurns) {
@@ -92,13 +92,16 @@ class Pipeline {
     else this.#parseInPieces(bytes)
   }
 
-  /** Whether what still comes is read for its client's sake alone, who would lose the answer. */
+  /**
+   * Whether the last answer has been given: what still comes is only read so that the client does
+   * not lose it (RFC 9112 §9.6).
+   */
   #isOver(): boolean {
     return this.#socket.writableEnded || isRefused(this.#socket)
   }
 
   #discard(bytes: Buffer): void {
-    // Frees them at once: until a garbage collection they would add up to a hundred megabytes.
+    // Frees them at once: until a garbage collection they would be a hundred megabytes.
     ;(bytes.buffer as ArrayBuffer).transfer(0)
     this.#isDiscarding = true
     this.#socket.pause()

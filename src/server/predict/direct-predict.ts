@@ -19,7 +19,7 @@ import { type BytesHolder, holdAnswer, holdBody } from '../http/bytes-in-flight.
 import { classifyError } from '../http/classify-error.ts'
 import { type LogPlace, logProblem } from '../http/handle-errors.ts'
 import { checkFraming } from '../http/http-server.ts'
-import { jsonMediaType, readJsonBody } from '../http/json-body.ts'
+import { jsonMediaType, largeBody, readJsonBody } from '../http/json-body.ts'
 import type { Log } from '../http/log.ts'
 import type { RequestLog } from '../http/request-log.ts'
 import type { ServerOptions } from '../server-options.ts'
@@ -83,12 +83,14 @@ const beyond = [
   'x-forwarded-for',
 ] as const
 
-/** Whether it is JSON of a known length, without a header that asks for more. */
+/**
+ * Whether it is JSON of a known length, no large body, and without a header that asks for more.
+ */
 function isPlain(request: IncomingMessage, bodyMax: number): boolean {
   const { headers } = request
   if (headers['content-type'] !== 'application/json' || request.httpVersion !== '1.1') return false
   const length = Number(headers['content-length'] ?? 0)
-  if (!(length > 0 && length <= bodyMax)) return false
+  if (!(length > 0 && length <= bodyMax && length < largeBody)) return false
   for (const name of beyond) if (headers[name] !== undefined) return false
   return checkFraming(request) === undefined
 }
