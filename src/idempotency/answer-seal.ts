@@ -13,6 +13,8 @@ export interface Idempotency {
   readonly key: string
   /** The request as sent; anything JSON can write. A retry must send the same. */
   readonly request: unknown
+  /** `request` as JSON, where it has been written already: of megabytes that takes long. */
+  readonly requestText?: string
 }
 
 /** How long an answer is stored for retries, in milliseconds: 24 hours. */
@@ -47,10 +49,16 @@ export function createAnswerSeal(
     return createHmac('sha256', root).update(`${use}:${owner.length}:${owner}:${key}`).digest()
   }
   const idOf = (idempotency: Idempotency): string => mac('id', idempotency).toString('base64url')
-  const digestOf = (idempotency: Idempotency): string =>
-    createHmac('sha256', mac('request', idempotency))
-      .update(JSON.stringify(idempotency.request))
-      .digest('base64url')
+  /** Each is asked for up to three times. */
+  const digests = new WeakMap<Idempotency, string>()
+  function digestOf(idempotency: Idempotency): string {
+    const known = digests.get(idempotency)
+    if (known !== undefined) return known
+    const { request, requestText = JSON.stringify(request) } = idempotency
+    const digest = createHmac('sha256', mac('request', idempotency)).update(requestText).digest('base64url')
+    digests.set(idempotency, digest)
+    return digest
+  }
   function checkRequest(requestDigest: string, idempotency: Idempotency): void {
     if (requestDigest !== digestOf(idempotency)) throw new Refusal('idempotency_mismatch')
   }

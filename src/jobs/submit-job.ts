@@ -142,8 +142,9 @@ async function accept(
 ): Promise<JobView> {
   await request.prepare?.()
   const { store, records, usages, bounds, accepting } = options
-  const inputs = await writeInputs(request.inputs, options.scheduler)
-  const job = newJob(request, inputs, options)
+  // A copy: a caller may change its list while it is written.
+  const inputs = [...request.inputs]
+  const job = newJob(request, await writeInputs(inputs, options.scheduler), inputs.length, options)
   const view = viewJob(acceptJob(job))
   await records.ensureWritable()
   const recorded = Promise.withResolvers<boolean>()
@@ -191,7 +192,12 @@ async function withdraw(
   })
 }
 
-function newJob(request: JobRequest, inputs: string, { clock, attemptsMax }: SubmitJobOptions): NewJob {
+function newJob(
+  request: JobRequest,
+  inputs: string,
+  total: number,
+  { clock, attemptsMax }: SubmitJobOptions,
+): NewJob {
   const { owner, keyId, model, kind } = request
   return {
     id: `job_${drawBase62(22, randomBytes)}`,
@@ -201,7 +207,7 @@ function newJob(request: JobRequest, inputs: string, { clock, attemptsMax }: Sub
     model,
     kind,
     inputs,
-    total: request.inputs.length,
+    total,
     priority: request.priority ?? 0,
     attemptsMax,
     webhook: request.webhook ?? null,

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { Refusal } from '../../core/refusal.ts'
 
 /**
  * Aborts when the client has gone, or the server closes. Not `AbortSignal.any`: its signals stay
@@ -16,4 +17,9 @@ export function clientEnd({ raw }: FastifyReply, closing: AbortSignal): AbortSig
     raw.once('close', abort)
   }
   return controller.signal
+}
+
+/** The refusal of a request whose client has gone: recorded, never sent. */
+export function clientGone(): Refusal {
+  return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }

@@ -1,3 +1,4 @@
+import { type AddressInfo, connect } from 'node:net'
 import { fastify } from 'fastify'
 import { expect, test } from 'vitest'
 import { acceptJson, parseJsonBody } from './json-body.ts'
@@ -70,4 +71,29 @@ test('a body of megabytes is read in pieces, and a shorter one is not kept waiti
   expect(began.map(({ index }) => index)).toEqual([2, 1, 0])
   // Scanned, and parsed, 128 KiB in a turn.
   expect((began[2]?.turn ?? 0) - (began[1]?.turn ?? 0)).toBeGreaterThan(60)
+})
+
+test('a large body whose client has hung up is read no further', async () => {
+  const app = fastify({ bodyLimit: 8_388_608 })
+  acceptJson(app)
+  let began = 0
+  const given = Promise.withResolvers<Error>()
+  app.post('/', async () => {
+    began += 1
+  })
+  app.addHook('onError', async (_request, _reply, error) => given.resolve(error))
+  app.addHook('preParsing', async ({ raw }) => {
+    raw.once('end', () => raw.socket.destroy())
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const client = connect(port, '127.0.0.1')
+  client.on('error', () => {})
+  const body = listOf(6_000_000)
+  client.write(
+    `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  )
+  expect((await given.promise).message).toContain('The client went away.')
+  expect(began).toBe(0)
+  await app.close()
 })

@@ -1,4 +1,3 @@
-import { parse } from 'secure-json-parse'
 import { Refusal } from '../../core/refusal.ts'
 
 /**
@@ -9,25 +8,46 @@ import { Refusal } from '../../core/refusal.ts'
  *   repeated
  */
 export function parseJsonText(text: string): unknown {
+  let value: unknown
   try {
-    return parse(text, { protoAction: 'error', constructorAction: 'error' })
+    value = JSON.parse(text)
   } catch {
-    throw isJson(text)
-      ? invalidBody(
-          'No member may be called `__proto__`, or `prototype` in a `constructor`',
-          'name_forbidden',
-        )
-      : invalidJson()
+    throw invalidJson()
   }
+  if (suspect.test(text) && hasForbiddenName(value))
+    throw invalidBody(
+      'No member may be called `__proto__`, or `prototype` in a `constructor`',
+      'name_forbidden',
+    )
+  return value
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
+/** What a forbidden name has, as it is or with escapes, and few other texts. */
+const suspect = /__proto__|constructor|\\u00[567]/
+
+/**
+ * As `secure-json-parse` looks for them, in a fraction of its time: a megabyte of empty objects
+ * beside one such name held up the event loop for 150 ms.
+ */
+function hasForbiddenName(value: unknown): boolean {
+  const left: unknown[] = [value]
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (typeof node !== 'object' || node === null) continue
+    if (Array.isArray(node)) {
+      for (const item of node) if (typeof item === 'object') left.push(item)
+      continue
+    }
+    if (isForbidden(node)) return true
+    for (const item of Object.values(node)) if (typeof item === 'object') left.push(item)
   }
+  return false
+}
+
+function isForbidden(node: object): boolean {
+  if (Object.hasOwn(node, '__proto__')) return true
+  if (!Object.hasOwn(node, 'constructor')) return false
+  const value = (node as { readonly constructor: unknown }).constructor
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
 }
 
 export function invalidJson(): Refusal {

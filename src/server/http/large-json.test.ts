@@ -98,6 +98,7 @@ describe('JSON read in pieces', () => {
   })
 
   test.each([
+    '{"texts":[1,2],[3,4]:0}',
     '{"a":[1,,2]}',
     '{"a":[1,2,]}',
     '{"a":[,1,2]}',
@@ -141,5 +142,22 @@ describe('JSON read in pieces', () => {
   ])('is refused where %s a value of many more bytes', (_where, write) => {
     const long = JSON.stringify('x'.repeat(valueBytesMax + pieceBytes))
     expect(outcomeOf(() => readInPieces(write(long), pieceBytes))).toEqual({ refused: 'too_large' })
+  })
+
+  test('is refused where a value has more objects, lists and names than are parsed at once', () => {
+    const objects = (count: number): string => `[${Array.from({ length: count }, () => '{}').join(',')}]`
+    const names = (count: number): string =>
+      `{${Array.from({ length: count }, (_, index) => `"${index}":0`).join(',')}}`
+    for (const fits of [objects(60_000), names(30_000)])
+      expect(readInPieces(`{"texts":[${fits},${fits}]}`, pieceBytes).value).toEqual({
+        texts: [JSON.parse(fits), JSON.parse(fits)],
+      })
+    for (const more of [objects(70_000), names(40_000)]) {
+      const refused = { refused: 'too_many_values' }
+      expect(outcomeOf(() => readInPieces(`{"texts":["a",${more}]}`, pieceBytes))).toEqual(refused)
+      expect(outcomeOf(() => readInPieces(`{"texts":["a","b"],"c":{"d":${more}}}`, pieceBytes))).toEqual(
+        refused,
+      )
+    }
   })
 })

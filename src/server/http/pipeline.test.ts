@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { createHttpServer } from './http-server.ts'
 import { refuseConnection } from './refuse-connection.ts'
@@ -205,6 +205,25 @@ test('bodies behind the sixteenth request arrive whole', async () => {
   let text = ''
   while (!text.includes(`<${lengths.at(-1)}>`)) text += (await once(socket, 'data'))[0]
   expect(bodies.map(({ length }) => length)).toEqual(lengths)
+})
+
+test('a refused body ends its connection as soon as all of it has come', async () => {
+  const ended = Promise.withResolvers<void>()
+  const socket = await connectTo((request, response) => {
+    lingerOverBody(request)
+    request.socket.once('close', () => ended.resolve())
+    response.writeHead(401, { connection: 'close' }).end()
+  })
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  try {
+    socket.allowHalfOpen = true
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n')
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 401 /)
+    socket.write(Buffer.alloc(300_000))
+    await ended.promise
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('a body that is not read yet stays whole while what comes behind it is thrown away', async () => {

@@ -102,7 +102,12 @@ class Pipeline {
 
   #discard(bytes: Buffer): void {
     // Frees them at once: until a garbage collection they would be a hundred megabytes.
+    const { length } = bytes
     ;(bytes.buffer as ArrayBuffer).transfer(0)
+    if (this.#body.isEndedBy(length)) {
+      this.#socket.destroy()
+      return
+    }
     this.#isDiscarding = true
     this.#socket.pause()
     this.#turns.discards.add(this)
@@ -199,6 +204,13 @@ class BodyLeft {
   follow(request: IncomingMessage): void {
     this.#request = request
     this.#left = Number(request.headers['content-length']) || 0
+  }
+
+  /** Whether so many bytes more, which are not parsed, are the last of a body. */
+  isEndedBy(bytes: number): boolean {
+    if (this.#left <= 0 || this.#request?.complete === true) return false
+    this.#left -= bytes
+    return this.#left <= 0
   }
 
   /** The beginning of it: of a body all that is left, otherwise a head, or a little. */

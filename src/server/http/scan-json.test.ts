@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { scanJson } from './scan-json.ts'
+import { JsonScan, scanJson } from './scan-json.ts'
 
 const unbounded = { depth: Number.POSITIVE_INFINITY, values: Number.POSITIVE_INFINITY }
 
@@ -64,5 +64,28 @@ describe('the shape of a JSON text', () => {
     expect(scanJson(brackets, { depth: 64, values: 1_000 })).toEqual({ depth: 65, values: 66 })
     const objects = Buffer.from(`[${'{},'.repeat(100_000)}{}]`)
     expect(scanJson(objects, { depth: 64, values: 1_000 }).values).toBe(1_001)
+  })
+
+  test('and where its lists can be cut are the same, in however many steps it is read', () => {
+    const piece = fc.constantFrom('"', '\\', '\\\\', 'a', '[', ']', '{', '}', ',', ':', '"texts":["', '","')
+    const text = fc.array(piece, { maxLength: 120 }).map((all) => all.join(''))
+    fc.assert(
+      fc.property(text, fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 }), (all, step, cut) => {
+        const [atOnce, inSteps] = [0, 1].map(() => new JsonScan(Buffer.from(all), unbounded, cut))
+        atOnce?.readOn(all.length)
+        while (inSteps?.readOn(step) === true);
+        expect(inSteps?.shape).toEqual(atOnce?.shape)
+        expect(inSteps?.lists).toEqual(atOnce?.lists)
+        expect(inSteps?.isBalanced).toBe(atOnce?.isBalanced)
+        expect(inSteps?.weightOfPiece).toBe(atOnce?.weightOfPiece)
+      }),
+    )
+  })
+
+  test('of one text of a megabyte of quotes is read in steps', () => {
+    const scan = new JsonScan(Buffer.from(JSON.stringify('"'.repeat(500_000))), unbounded)
+    let steps = 1
+    while (scan.readOn(10_000)) steps += 1
+    expect(steps).toBeGreaterThan(90)
   })
 })

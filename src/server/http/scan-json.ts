@@ -38,6 +38,15 @@ export function scanJson(bytes: Buffer, max: JsonShape): JsonShape {
   return scan.shape
 }
 
+/** One that has not closed yet. */
+interface OpenList {
+  readonly depth: number
+  readonly start: number
+  readonly cuts: number[]
+  /** What is beside lists before it. */
+  readonly weightBefore: number
+}
+
 /** The same in steps, which also tells where a long list can be taken to pieces. */
 export class JsonScan {
   readonly #bytes: Buffer
@@ -48,7 +57,12 @@ export class JsonScan {
   #values = 1
   #depth = 0
   #deepest = 0
-  #list: { readonly depth: number; readonly start: number; readonly cuts: number[] } | undefined
+  #list: OpenList | undefined
+  /** Whether it stands in a text, before a character that is not escaped. */
+  #isInText = false
+  /** Since the last cut of a list, or beside lists; and most of any piece. */
+  #weight = 0
+  #weightMost = 0
 
   /** @param pieceBytes least distance of two cuts of a list; a shorter list is not reported */
   constructor(bytes: Buffer, max: JsonShape, pieceBytes: number = Number.POSITIVE_INFINITY) {
@@ -66,27 +80,38 @@ export class JsonScan {
     return this.#lists
   }
 
+  /**
+   * Objects and lists, and twice the names of members, in the piece that has most, or beside the
+   * lists that were cut: by them a parser takes its time.
+   */
+  get weightOfPiece(): number {
+    return Math.max(this.#weightMost, this.#weight)
+  }
+
   /** Whether every bracket that opens closes: otherwise it is no JSON. */
   get isBalanced(): boolean {
     return this.#depth === 0
   }
 
   /**
-   * Reads so many bytes more, and to the end of a text.
+   * Reads so many bytes more, or a few more than that.
    * @returns whether more are left
    */
   readOn(count: number): boolean {
     const bytes = this.#bytes
     const { values: valuesMax, depth: depthMax } = this.#max
     const end = Math.min(bytes.length, this.#at + count)
-    let at = this.#at
+    let at = this.#isInText ? this.#skipText(this.#at, end) : this.#at
     let values = this.#values
     for (; at < end && values <= valuesMax && this.#deepest <= depthMax; at += 1) {
       const byte = bytes[at] as number
-      if (byte === quote) at = endOfText(bytes, at + 1)
-      else if (byte === comma || byte === colon) {
+      if (byte === quote) at = this.#skipText(at + 1, end) - 1
+      else if (byte === comma) {
         values += 1
-        if (byte === comma) this.#cut(at)
+        this.#cut(at)
+      } else if (byte === colon) {
+        values += 1
+        this.#weight += 2
       } else if ((byte | brace) === opening) {
         values += 1
         this.#open(at, byte)
@@ -97,24 +122,44 @@ export class JsonScan {
     return at < bytes.length && values <= valuesMax && this.#deepest <= depthMax
   }
 
+  /** @returns where to read on: behind the text, or within one that is longer than this step */
+  #skipText(start: number, end: number): number {
+    const at = endOfText(this.#bytes, start, end)
+    this.#isInText = at < 0
+    return at < 0 ? -at : at + 1
+  }
+
   #open(at: number, byte: number): void {
     this.#depth += 1
+    this.#weight += 1
     if (this.#depth > this.#deepest) this.#deepest = this.#depth
-    const isList = byte === openingBracket && this.#depth <= 2 && this.#list === undefined
-    if (isList) this.#list = { depth: this.#depth, start: at, cuts: [] }
+    if (byte !== openingBracket || this.#depth > 2 || this.#list !== undefined) return
+    this.#list = { depth: this.#depth, start: at, cuts: [], weightBefore: this.#weight }
+    this.#weight = 0
   }
 
   #cut(at: number): void {
     const list = this.#list
     if (list?.depth !== this.#depth) return
-    if (at - (list.cuts.at(-1) ?? list.start) >= this.#pieceBytes) list.cuts.push(at)
+    if (at - (list.cuts.at(-1) ?? list.start) < this.#pieceBytes) return
+    list.cuts.push(at)
+    this.#endPiece()
+  }
+
+  #endPiece(): void {
+    this.#weightMost = Math.max(this.#weightMost, this.#weight)
+    this.#weight = 0
   }
 
   #close(at: number): void {
     const list = this.#list
     if (list?.depth === this.#depth) {
       this.#list = undefined
-      if (list.cuts.length > 0) this.#lists.push({ start: list.start, cuts: list.cuts, end: at })
+      if (list.cuts.length > 0) {
+        this.#endPiece()
+        this.#lists.push({ start: list.start, cuts: list.cuts, end: at })
+      }
+      this.#weight += list.weightBefore
     }
     this.#depth -= 1
   }
@@ -123,8 +168,11 @@ export class JsonScan {
 /** Bytes of a text after which to search it is faster than to look at each. */
 const shortText = 32
 
-/** Where the quote is that ends a text. */
-function endOfText(bytes: Buffer, start: number): number {
+/**
+ * Where the quote is that ends a text; the end of the bytes where none does.
+ * @returns less than 0 where the text goes on behind `limit`: then, negated, where to read on in it
+ */
+function endOfText(bytes: Buffer, start: number, limit: number): number {
   const shortEnd = Math.min(bytes.length, start + shortText)
   let at = start
   for (; at < shortEnd; at += 1) {
@@ -138,6 +186,7 @@ function endOfText(bytes: Buffer, start: number): number {
     let escapes = end
     while (escapes > rest && bytes[escapes - 1] === backslash) escapes -= 1
     if ((end - escapes) % 2 === 0) return end
+    if (end >= limit) return -(end + 1)
   }
   return bytes.length
 }

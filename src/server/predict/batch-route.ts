@@ -33,7 +33,7 @@ export function addBatchRoute(
     bodyLimit: batchBodyMax,
   }
   app.post(url, options, async function answerBatch(request, reply) {
-    const inputs = readBatchInputs(request.body, rules)
+    const inputs = await readBatchInputs(request.body, rules)
     const webhook = readWebhook(request.body)
     const { prefer } = request.headers
     if (inputs.length > answeredAtOnceMax || prefersAsync(prefer))

@@ -17,6 +17,7 @@ import { answerHeaders } from '../http/answers.ts'
 import type { ByteBudget } from '../http/byte-budget.ts'
 import { type BytesHolder, holdAnswer, holdBody } from '../http/bytes-in-flight.ts'
 import { classifyError } from '../http/classify-error.ts'
+import { clientGone } from '../http/client-end.ts'
 import { type LogPlace, logProblem } from '../http/handle-errors.ts'
 import { checkFraming } from '../http/http-server.ts'
 import { jsonMediaType, largeBody, readJsonBody } from '../http/json-body.ts'
@@ -26,7 +27,7 @@ import type { ServerOptions } from '../server-options.ts'
 import { type ModelPath, modelPaths } from './model-routes.ts'
 import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand } from './predict-route.ts'
-import { askModel, clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
 
 /** Answers a request that it fully understands; false: the request is untouched, and the app's. */
 export type DirectListener = (request: IncomingMessage, response: ServerResponse) => boolean

@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import { processScheduler } from '../../core/scheduler.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
+import { writeInputs } from '../../jobs/write-inputs.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
 
@@ -22,5 +24,23 @@ export function readPredictionKey(
   request: FastifyRequest,
   { model, kind, inputs, webhook }: RepeatedPrediction,
 ): Idempotency | undefined {
-  return readIdempotency(request, `${kind} prediction of ${model.name}`, [inputs, webhook ?? null])
+  return readIdempotency(request, actionOf({ model, kind }), [inputs, webhook ?? null])
+}
+
+/** The same of many inputs, which are written for it in slices. */
+export async function readLargePredictionKey(
+  request: FastifyRequest,
+  prediction: RepeatedPrediction,
+): Promise<Idempotency | undefined> {
+  const idempotency = readPredictionKey(request, prediction)
+  if (idempotency === undefined) return undefined
+  const { inputs, webhook } = prediction
+  const action = JSON.stringify(actionOf(prediction))
+  const written = await writeInputs(inputs, processScheduler)
+  const requestText = `[${action},[${written},${JSON.stringify(webhook ?? null)}]]`
+  return { ...idempotency, requestText }
+}
+
+function actionOf({ model, kind }: Pick<RepeatedPrediction, 'model' | 'kind'>): string {
+  return `${kind} prediction of ${model.name}`
 }

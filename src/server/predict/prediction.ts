@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import type { Maybe } from '../../core/after.ts'
-import { Refusal } from '../../core/refusal.ts'
 import { processScheduler } from '../../core/scheduler.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
 import type { JobService } from '../../jobs/job-service.ts'
@@ -8,6 +7,7 @@ import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import type { Ward } from '../../ward/ward.ts'
 import type { WebhookService } from '../../webhooks/webhook-service.ts'
+import { clientGone } from '../http/client-end.ts'
 import { countInput } from './predict-input.ts'
 
 /** What the routes that ask a model share. */
@@ -45,11 +45,6 @@ export function askModel(
     if (raw.destroyed && !raw.writableFinished) throw clientGone()
     throw thrown
   })
-}
-
-/** The refusal of a request whose client has gone: recorded, never sent. */
-export function clientGone(): Refusal {
-  return new Refusal('request_malformed', 'The client went away.', { reason: 'client gone' })
 }
 
 /** Characters that are counted in one turn of the event loop: a millisecond's at most. */

@@ -8,9 +8,9 @@ import type { ServedModel } from '../../models/model.ts'
 import { sendStored } from '../api/idempotency-key.ts'
 import { sendJob } from '../api/jobs/job-routes.ts'
 import { waitSecondsMax } from '../api/jobs/job-schemas.ts'
-import { clientEnd } from '../http/client-end.ts'
-import { clientGone, type PredictDeps, takeCharacters } from './prediction.ts'
-import { readPredictionKey } from './prediction-key.ts'
+import { clientEnd, clientGone } from '../http/client-end.ts'
+import { type PredictDeps, takeCharacters } from './prediction.ts'
+import { readLargePredictionKey } from './prediction-key.ts'
 import { readPreferences } from './prefer.ts'
 
 /** A prediction that is to be answered later. */
@@ -33,11 +33,11 @@ export async function submitPrediction(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { ward, jobs, webhooks, closing } = deps
-  // The guard has already returned what this request took of its limits.
-  if (reply.raw.closed) throw clientGone()
   const { owner, keyId } = request.caller
   if (webhook !== undefined) webhooks.checkTarget(webhook)
-  const idempotency = readPredictionKey(request, { model, kind, inputs, webhook })
+  const idempotency = await readLargePredictionKey(request, { model, kind, inputs, webhook })
+  // The guard has already returned what this request took of its limits.
+  if (reply.raw.closed) throw clientGone()
   const usage = usageOf(ward, request)
   const submitted = jobs.submit({
     owner,
