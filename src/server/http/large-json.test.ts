@@ -148,11 +148,11 @@ describe('JSON read in pieces', () => {
     const objects = (count: number): string => `[${Array.from({ length: count }, () => '{}').join(',')}]`
     const names = (count: number): string =>
       `{${Array.from({ length: count }, (_, index) => `"${index}":0`).join(',')}}`
-    for (const fits of [objects(60_000), names(30_000)])
-      expect(readInPieces(`{"texts":[${fits},${fits}]}`, pieceBytes).value).toEqual({
-        texts: [JSON.parse(fits), JSON.parse(fits)],
+    for (const fits of [objects(40_000), objects(60_000), names(30_000)])
+      expect(readInPieces(`{"texts":[${fits},${fits},${fits}]}`, pieceBytes).value).toEqual({
+        texts: [JSON.parse(fits), JSON.parse(fits), JSON.parse(fits)],
       })
-    for (const more of [objects(70_000), names(40_000)]) {
+    for (const more of [objects(90_000), names(45_000)]) {
       const refused = { refused: 'too_many_values' }
       expect(outcomeOf(() => readInPieces(`{"texts":["a",${more}]}`, pieceBytes))).toEqual(refused)
       expect(outcomeOf(() => readInPieces(`{"texts":["a","b"],"c":{"d":${more}}}`, pieceBytes))).toEqual(

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { invalidBody, invalidJson, parseJsonText } from './json-text.ts'
-import type { JsonList, JsonScan } from './scan-json.ts'
+import { type JsonList, type JsonScan, pieceWeight } from './scan-json.ts'
 
 /**
  * Bytes of a large body that are scanned, or parsed, in one turn of the event loop: a
@@ -9,8 +9,8 @@ import type { JsonList, JsonScan } from './scan-json.ts'
 export const pieceBytes = 131_072
 
 /**
- * Most objects and lists in what is parsed in one step, a name of a member counting for two: an
- * engine takes a tenth of a microsecond for each, and half a microsecond for a name it has not met.
+ * Most objects and lists in a value of a list, or beside lists, a name of a member counting for
+ * two: an engine takes a tenth of a microsecond for each, and half a one for a name it has not met.
  */
 const weightMax = 65_536
 
@@ -33,7 +33,7 @@ export function* parseLargeJson(
   const marks = scan.lists.map(() => randomUUID())
   const beside = besideLists(body, scan.lists, marks)
   if (beside.length > bytesMax) throw tooLarge(valueBytesMax)
-  if (scan.weightOfPiece > weightMax) throw tooManyValues()
+  if (scan.weightOfPiece > weightMax + pieceWeight) throw tooManyValues()
   for (const list of scan.lists) {
     const values: unknown[] = []
     lists.push(values)

@@ -38,6 +38,9 @@ export function scanJson(bytes: Buffer, max: JsonShape): JsonShape {
   return scan.shape
 }
 
+/** Objects, lists and, counted twice, names of members after which a list is cut, too. */
+export const pieceWeight = 16_384
+
 /** One that has not closed yet. */
 interface OpenList {
   readonly depth: number
@@ -141,7 +144,8 @@ export class JsonScan {
   #cut(at: number): void {
     const list = this.#list
     if (list?.depth !== this.#depth) return
-    if (at - (list.cuts.at(-1) ?? list.start) < this.#pieceBytes) return
+    const isShort = at - (list.cuts.at(-1) ?? list.start) < this.#pieceBytes
+    if (isShort && this.#weight < pieceWeight) return
     list.cuts.push(at)
     this.#endPiece()
   }
