@@ -1,8 +1,10 @@
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { createTemporaryFolder } from '../../../test/contract/temporary-folder.ts'
 import { collectEvents } from '../../../test/support/collect-events.ts'
+import { SetupError } from '../../core/setup-error.ts'
 import type { StorageOptions } from '../storage.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openFolder } from './open-folder.ts'
@@ -40,6 +42,32 @@ test('a folder without its pepper, or with another, opens nothing', async () => 
   await expect(openFolder(data, { ...create, pepper })).rejects.toMatchObject({ code: 'pepper_mismatch' })
   writeFileSync(join(data, 'modelward.db'), '')
   await expect(openFolder(data, create)).rejects.toMatchObject({ code: 'data_corrupt' })
+})
+
+test.each(['ledger.db', 'ledger-usage.db', 'jobs.db', 'limits.db'])(
+  'a folder opens whose first process was killed as it created %s',
+  async (name) => {
+    const data = join(createTemporaryFolder(), 'data')
+    await (await openFolder(data, { create: true, ledger: 'none' })).close()
+    writeFileSync(join(data, name), '')
+    await (await openFolder(data, create)).close()
+    rmSync(join(data, name))
+    const begun = new DatabaseSync(join(data, name))
+    begun.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL')
+    begun.close()
+    await (await openFolder(data, create)).close()
+  },
+)
+
+test('a ledger that was emptied by damage is no new one', async () => {
+  const data = join(createTemporaryFolder(), 'data')
+  await (await openFolder(data, create)).close()
+  const ledger = new DatabaseSync(join(data, 'ledger.db'))
+  ledger.exec('PRAGMA foreign_keys = OFF')
+  const tables = ledger.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+  for (const { name } of tables) if (!String(name).startsWith('sqlite_')) ledger.exec(`DROP TABLE ${name}`)
+  ledger.close()
+  await expect(openFolder(data, create)).rejects.toBeInstanceOf(SetupError)
 })
 
 test('one server at a time; a second process counts in memory, or is refused', async () => {

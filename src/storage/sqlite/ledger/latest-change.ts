@@ -5,6 +5,7 @@ import { decodeEntry } from '../../../ledger/format/encoding.ts'
 import { changeEvents, ledgerEvents } from '../../../ledger/format/event.ts'
 import { changeOf } from '../../../ledger/format/record.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
+import { openDatabaseToRead } from '../driver.ts'
 import { readAndClose } from '../read-and-close.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
 
@@ -80,12 +81,26 @@ export function getLatestChange(database: SqliteDatabase, file: string): number 
 }
 
 /**
- * The same of a ledger's file, beside its writers; 0 without one, or without a record.
+ * The same of a ledger's file, beside its writers; 0 without one, or without a record. A process
+ * that is killed as it creates the file leaves it empty.
  *
  * @throws SetupError as `openLedgerDatabaseToRead`; `data_corrupt` if it is not what was written
  */
 export function findLatestChange(file: string): number {
-  if (!existsSync(file)) return 0
+  if (!existsSync(file) || isUnbegun(file)) return 0
   const open = (isAlone: boolean): SqliteDatabase => openLedgerDatabaseToRead(file, isAlone)
   return readAndClose(file, open, (database) => getLatestChange(database, file))
+}
+
+/**
+ * Whether nothing was ever stored in it. All that could say so does: where one does not, the file
+ * is damaged.
+ */
+function isUnbegun(file: string): boolean {
+  const open = (isAlone: boolean): SqliteDatabase => openDatabaseToRead(file, { isAlone })
+  return readAndClose(file, open, (database) =>
+    ['SELECT count(*) FROM sqlite_schema', 'PRAGMA application_id', 'PRAGMA user_version'].every(
+      (sql) => readValue(database, sql) === 0,
+    ),
+  )
 }
