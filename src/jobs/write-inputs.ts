@@ -1,7 +1,5 @@
 import type { Scheduler } from '../core/scheduler.ts'
-
-/** Characters that are written in one turn of the event loop: some tenths of a millisecond's. */
-const turnCharacters = 131_072
+import { createTurnCounter } from '../core/slices.ts'
 
 /**
  * Writes inputs as the JSON of their list. Of 8 MiB, everything else in this process has its turn
@@ -12,14 +10,12 @@ export async function writeInputs(
   { yieldTurn }: Pick<Scheduler, 'yieldTurn'>,
 ): Promise<string> {
   const texts: string[] = []
-  let characters = 0
+  const isTurnOver = createTurnCounter()
   let isLong = false
   for (const [index, input] of inputs.entries()) {
     const text = JSON.stringify(input) ?? 'null'
     texts.push(index === 0 ? `[${text}` : text)
-    characters += text.length
-    if (characters < turnCharacters) continue
-    characters = 0
+    if (!isTurnOver(text.length)) continue
     isLong = true
     await yieldTurn()
   }

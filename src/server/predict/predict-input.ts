@@ -1,5 +1,6 @@
 import { type InputError, Refusal } from '../../core/refusal.ts'
 import { processScheduler } from '../../core/scheduler.ts'
+import { createTurnCounter } from '../../core/slices.ts'
 import { isJsonValue } from '../../models/json-value.ts'
 import type { ServedModel } from '../../models/model.ts'
 
@@ -43,9 +44,6 @@ export function readPredictInput(body: unknown, query: PredictQuery, rules: Inpu
   return input
 }
 
-/** Characters of texts that are looked at in one turn of the event loop: half a millisecond's. */
-const turnCharacters = 131_072
-
 /**
  * The inputs of a batch: `texts`, or `inputs` of a model that takes other things. Of megabytes,
  * other requests have their turn meanwhile.
@@ -64,15 +62,12 @@ export async function readBatchInputs(
   if (inputs.length === 0) throw invalid(loc, 'List should have at least 1 item', 'too_short')
   if (inputs.length > batchMax) throw invalid(loc, `List should have at most ${batchMax} items`, 'too_long')
   const errors: InputError[] = []
-  let characters = 0
+  const isTurnOver = createTurnCounter()
   for (const [index, input] of inputs.entries()) {
     const at = [...loc, index]
     const fault = kind === 'text' ? textFault(input, at, textMax) : jsonFault(input, at)
     if (fault !== undefined && errors.push(fault) === reportedMax) break
-    characters += typeof input === 'string' ? input.length : 1
-    if (characters < turnCharacters) continue
-    characters = 0
-    await processScheduler.yieldTurn()
+    if (isTurnOver(typeof input === 'string' ? input.length : 1)) await processScheduler.yieldTurn()
   }
   if (errors.length > 0) throw new Refusal('input_invalid', undefined, { errors })
   return inputs

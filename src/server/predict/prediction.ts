@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Maybe } from '../../core/after.ts'
 import { processScheduler } from '../../core/scheduler.ts'
+import { createTurnCounter } from '../../core/slices.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { Usage } from '../../limits/usage.ts'
@@ -47,9 +48,6 @@ export function askModel(
   })
 }
 
-/** Characters that are counted in one turn of the event loop: a millisecond's at most. */
-const turnCharacters = 131_072
-
 /**
  * Takes the characters, which are known only now that the body has been read. Undefined where no
  * limit counts them.
@@ -62,14 +60,11 @@ export function takeCharacters(usage: Usage, inputs: readonly unknown[]): Promis
 
   async function take(): Promise<void> {
     let characters = 0
-    let ofTurn = 0
+    const isTurnOver = createTurnCounter()
     for (const input of inputs) {
       const count = countInput(input)
       characters += count
-      ofTurn += count
-      if (ofTurn < turnCharacters) continue
-      ofTurn = 0
-      await processScheduler.yieldTurn()
+      if (isTurnOver(count)) await processScheduler.yieldTurn()
     }
     const refusal = await usage.take({ characters })
     if (refusal !== undefined) throw refusal
