@@ -138,7 +138,7 @@ function p50Target(name: string, { median }: Spread, microseconds: number): Targ
   }
 }
 
-/** When keys were used last waits in memory to be written: 100,000 keys, and those being written. */
+/** Last uses of keys in memory: 100,000 that wait to be written, and as many being written. */
 const usesMib = 24
 
 function targetsOf(ratio: Spread, heap: HeapUse): readonly Target[] {

@@ -3,7 +3,7 @@ export function* slicesOf<T>(items: readonly T[], max: number): Generator<readon
   for (let from = 0; from < items.length; from += max) yield items.slice(from, from + max)
 }
 
-/** Characters that are looked at, or written, in one turn of the event loop: half a millisecond's. */
+/** Characters that are looked at, or written, in one turn of the event loop: half a millisecond. */
 const turnCharacters = 131_072
 
 /** Counts the characters of a long list. Returns whether other work should have its turn now. */
