@@ -209,20 +209,26 @@ test('bodies behind the sixteenth request arrive whole', async () => {
 
 test('a refused body ends its connection as soon as all of it has come', async () => {
   const ended = Promise.withResolvers<void>()
-  const socket = await connectTo((request, response) => {
+  await connectTo((request, response) => {
     lingerOverBody(request)
     request.socket.once('close', () => ended.resolve())
     response.writeHead(401, { connection: 'close' }).end()
   })
+  const { port } = (server as Server).address() as AddressInfo
+  // Else it would end the connection, half a minute later.
+  if (server !== undefined) server.requestTimeout = 0
+  // One that does not close its side when the server has closed its own.
+  const halfOpen = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  halfOpen.on('error', () => {})
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   try {
-    socket.allowHalfOpen = true
-    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n')
-    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 401 /)
-    socket.write(Buffer.alloc(300_000))
+    halfOpen.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n')
+    expect(String((await once(halfOpen, 'data'))[0])).toMatch(/^HTTP\/1.1 401 /)
+    halfOpen.resume().write(Buffer.alloc(300_000))
     await ended.promise
   } finally {
     vi.useRealTimers()
+    halfOpen.destroy()
   }
 })
 
