@@ -32,6 +32,8 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     pool: 'forks',
+    // Starts PostgreSQL and Redis once a test asks for one.
+    globalSetup: 'test/support/start-services.ts',
     // On processors with protection keys V8 may end a process whose threads come and go (`Check failed: jit_page.has_value()`,
     // Node 18 to 24), and tests start and end thousands of threads.
     execArgv: ['--no-memory-protection-keys'],

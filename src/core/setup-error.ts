@@ -14,6 +14,12 @@ export type SetupErrorCode =
   | 'pepper_mismatch'
   | 'model_unreadable'
   | 'thread_missing'
+  | 'peer_missing'
+  | 'database_unreachable'
+  | 'database_unsuitable'
+  | 'database_foreign'
+  | 'redis_unreachable'
+  | 'redis_unsuitable'
   | 'address_in_use'
   | 'address_unavailable'
 

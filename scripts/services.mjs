@@ -1,0 +1,265 @@
+// PostgreSQL and Redis for tests and benchmarks: finds them or installs them, starts its own on free
+// ports in folders of its own, and stops them by pid.
+//
+//   node scripts/services.mjs <socket>
+//
+// serves the socket until standard input ends, as it does when the process that started this one is
+// gone, however it ended. Each line of a connection is a request, each line back its answer:
+//
+//   {"do":"share","service":"postgres"}   one for all who ask                → {"url","pid"}
+//   {"do":"own","service":"redis"}        one that ends with the connection  → {"id","url","pid"}
+//   {"do":"start","id":1}                 again, after it was killed         → {"id","url","pid"}
+//   {"do":"stop","id":1}
+//
+// `MODELWARD_TEST_DATABASE_URL` and `MODELWARD_TEST_REDIS_URL` name services that run already.
+import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const isRoot = process.getuid?.() === 0
+
+const services = {
+  postgres: {
+    variable: 'MODELWARD_TEST_DATABASE_URL',
+    package: 'postgresql',
+    program: () => findProgram('postgres', postgresFolders()),
+    user: 'postgres',
+    ready: /database system is ready to accept connections/,
+    prepare({ folder, program, password, run }) {
+      writeFileSync(join(folder, 'password'), password)
+      own(join(folder, 'password'), 'postgres')
+      const initdb = join(program, '..', 'initdb')
+      const encoding = ['--encoding=UTF8', '--locale=C.UTF-8']
+      const access = ['--auth=scram-sha-256', `--pwfile=${join(folder, 'password')}`]
+      run(initdb, ['-D', join(folder, 'data'), '-U', 'modelward', '--no-sync', ...encoding, ...access])
+    },
+    args: ({ folder, port, settings }) => [
+      ...['-D', join(folder, 'data'), '-h', '127.0.0.1', '-p', String(port), '-k', folder],
+      ...['-c', 'max_connections=300', '-c', 'shared_buffers=64MB', '-c', 'max_wal_size=256MB'],
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    url: ({ port, password }) => `postgres://modelward:${password}@127.0.0.1:${port}/postgres`,
+    // An immediate stop: it recovers at its next start, which no test's folder has.
+    end: 'SIGQUIT',
+  },
+  redis: {
+    variable: 'MODELWARD_TEST_REDIS_URL',
+    package: 'redis-server',
+    program: () => findProgram('redis-server', []),
+    user: undefined,
+    ready: /Ready to accept connections/,
+    prepare() {},
+    // Its settings on standard input: a password in an argument is everyone's to read.
+    input: ({ folder, port, password, settings }) =>
+      Object.entries({
+        port,
+        bind: '127.0.0.1',
+        dir: folder,
+        requirepass: password,
+        save: '""',
+        'maxmemory-policy': 'noeviction',
+        'enable-debug-command': 'yes',
+        ...settings,
+      })
+        .map(([name, value]) => `${name} ${value}\n`)
+        .join(''),
+    args: () => ['-'],
+    url: ({ port, password }) => `redis://:${password}@127.0.0.1:${port}/0`,
+    end: 'SIGKILL',
+  },
+}
+
+function postgresFolders() {
+  const debian = '/usr/lib/postgresql'
+  if (!existsSync(debian)) return []
+  return readdirSync(debian)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(debian, version, 'bin'))
+}
+
+function findProgram(name, folders) {
+  const places = [...folders, ...(process.env.PATH ?? '').split(delimiter)]
+  return places.map((folder) => join(folder, name)).find((path) => existsSync(path))
+}
+
+/** Only one installs at a time: a second `apt-get` would fail for the lock of the first. */
+function programOf(name) {
+  const service = services[name]
+  const found = service.program()
+  if (found !== undefined) return found
+  const says = `no ${name}: set ${service.variable} to the URL of one that runs, or install it`
+  if (!isRoot || !existsSync('/etc/debian_version')) throw new Error(says)
+  process.stderr.write(`installing ${service.package} from Debian’s packages (once) …\n`)
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', service.package]]) {
+    // RUNLEVEL: what is installed starts no service of its own.
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+    const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${says}; apt-get ${args[0]} failed (${status}): ${stderr}`)
+  }
+  const installed = service.program()
+  if (installed === undefined) throw new Error(says)
+  return installed
+}
+
+/** PostgreSQL refuses to run as root. */
+function userOf(name) {
+  const { user } = services[name]
+  if (!isRoot || user === undefined) return {}
+  const [, , uid, gid] =
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([login]) => login === user) ?? []
+  if (uid === undefined) throw new Error(`there is no user ${user} to run ${name} as`)
+  return { uid: Number(uid), gid: Number(gid) }
+}
+
+function own(path, service) {
+  const { uid, gid } = userOf(service)
+  if (uid !== undefined) chownSync(path, uid, gid)
+}
+
+async function findPort() {
+  const server = createServer()
+  await new Promise((resolve, reject) => server.on('error', reject).listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** A service in a folder of its own, which goes when it is removed. */
+async function createService(name, settings = {}) {
+  const service = services[name]
+  const program = programOf(name)
+  const folder = mkdtempSync(join(tmpdir(), `modelward-${name}-`))
+  own(folder, name)
+  const its = { folder, program, settings, port: await findPort(), password: randomBytes(12).toString('hex') }
+  const run = (command, args) => {
+    const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', ...userOf(name) })
+    if (status !== 0) throw new Error(`${command} failed (${status}): ${stderr}`)
+  }
+  service.prepare({ ...its, run })
+  let child
+  async function end() {
+    const ending = child
+    child = undefined
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return
+    const ended = new Promise((resolve) => ending.once('exit', resolve))
+    ending.kill('SIGCONT')
+    ending.kill(service.end)
+    await ended
+  }
+  return {
+    url: service.url(its),
+    pid: () => child?.pid,
+    async start() {
+      await end()
+      // Of a PostgreSQL that was killed processes may still run, which keep a new one from starting.
+      for (let tries = 1; ; tries += 1) {
+        const started = await begin(service, its, userOf(name))
+        if (started.child !== undefined) {
+          child = started.child
+          return
+        }
+        if (tries === 50) throw new Error(`${name} does not start: ${started.output}`)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    },
+    stop: end,
+    async remove() {
+      await end()
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+    },
+  }
+}
+
+/** Resolves once it answers, or has ended with what it said. */
+function begin(service, its, user) {
+  const child = spawn(its.program, service.args(its), {
+    cwd: its.folder,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...user,
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(service.input?.(its) ?? '')
+  let output = ''
+  return new Promise((resolve) => {
+    const read = (text) => {
+      if (output.length < 100_000) output += text
+      if (service.ready.test(output)) resolve({ child })
+    }
+    child.stdout.setEncoding('utf8').on('data', read)
+    child.stderr.setEncoding('utf8').on('data', read)
+    child.once('error', (error) => resolve({ output: String(error) }))
+    child.once('exit', () => resolve({ output }))
+  })
+}
+
+/** Serves the socket until standard input ends. */
+function serve(socket) {
+  const shared = new Map()
+  const created = new Set()
+  let lastId = 0
+  async function create(name, settings) {
+    const service = await createService(name, settings)
+    created.add(service)
+    await service.start()
+    return service
+  }
+  const share = (name) => {
+    const url = process.env[services[name].variable]
+    if (url !== undefined) return { url }
+    if (!shared.has(name)) shared.set(name, create(name, {}))
+    return shared.get(name).then((service) => ({ url: service.url, pid: service.pid() }))
+  }
+  const server = createServer((connection) => {
+    const owned = new Map()
+    const answers = {
+      share: ({ service }) => share(service),
+      async own({ service: name, settings }) {
+        const service = await create(name, settings)
+        lastId += 1
+        owned.set(lastId, service)
+        return { id: lastId, url: service.url, pid: service.pid() }
+      },
+      async start({ id }) {
+        await owned.get(id).start()
+        return { id, url: owned.get(id).url, pid: owned.get(id).pid() }
+      },
+      async stop({ id }) {
+        await owned.get(id).stop()
+        return { id }
+      },
+    }
+    connection.on('error', () => {})
+    connection.on('close', () => {
+      for (const service of owned.values()) {
+        created.delete(service)
+        service.remove().catch((error) => process.stderr.write(`${error.stack}\n`))
+      }
+    })
+    createInterface({ input: connection }).on('line', async (line) => {
+      const request = JSON.parse(line)
+      try {
+        connection.write(`${JSON.stringify(await answers[request.do](request))}\n`)
+      } catch (error) {
+        connection.write(`${JSON.stringify({ error: error.message })}\n`)
+      }
+    })
+  })
+  server.listen(socket, () => process.stdout.write('ready\n'))
+  // Standard input ends with the process that holds it, by whatever signal.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
+  process.stdin.resume().on('end', async () => {
+    await Promise.allSettled(shared.values())
+    await Promise.allSettled([...created].map((service) => service.remove()))
+    process.exit(0)
+  })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) serve(process.argv[2])

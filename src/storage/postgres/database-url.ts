@@ -1,0 +1,38 @@
+import { SetupError } from '../../core/setup-error.ts'
+
+/** What a database URL says. */
+export interface DatabaseUrl {
+  /** For the driver: without what only we read. */
+  readonly connectionString: string
+  /** The schema of the deployment; letters, digits and `_`. @default 'modelward' */
+  readonly schema: string
+  /** For messages: host, port and database, no user and no password. */
+  readonly name: string
+}
+
+/** The longest name that PostgreSQL tells apart, in bytes. */
+const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/
+
+/**
+ * Reads `postgres://user:password@host:port/database?schema=name`; other parameters are the
+ * driver's.
+ *
+ * @throws SetupError `config_invalid`, whose message contains nothing secret
+ */
+export function parseDatabaseUrl(text: string): DatabaseUrl {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !['postgres:', 'postgresql:'].includes(url.protocol))
+    throw new SetupError(
+      'config_invalid',
+      'the database URL: expected postgres://user:password@host:port/database',
+    )
+  const schema = url.searchParams.get('schema') ?? 'modelward'
+  url.searchParams.delete('schema')
+  if (!schemaPattern.test(schema) || schema.startsWith('pg_'))
+    throw new SetupError(
+      'config_invalid',
+      'the database URL: expected a schema of lower-case letters, digits and _, at most 63 of them, not beginning with pg_',
+    )
+  const database = url.pathname.slice(1)
+  return { connectionString: url.href, schema, name: `${url.host}/${database} (schema ${schema})` }
+}

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  nameTestSchema,
+  openTestSchema,
+  startPostgres,
+  type TestSchema,
+} from '../../../test/support/services.ts'
+import { openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
+import { prepareSchema } from './schema.ts'
+
+let deployment: TestSchema
+beforeAll(async () => {
+  deployment = await openTestSchema()
+})
+afterAll(() => deployment.drop())
+
+async function open(url: string, options: Partial<PostgresOptions> = {}): Promise<Postgres> {
+  const postgres = await openPostgres({ url, fault: 'store_unavailable', ...options })
+  onTestFinished(() => postgres.close())
+  return postgres
+}
+
+const unavailable = { name: 'Fault', code: 'store_unavailable' }
+
+describe('PostgreSQL', () => {
+  test('gives whole numbers for bigint, and a fault for one that is no safe integer', async () => {
+    const postgres = await open(deployment.url)
+    expect(await postgres.query('SELECT 9007199254740991::bigint AS number')).toEqual([
+      { number: 2 ** 53 - 1 },
+    ])
+    await expect(postgres.query('SELECT 9007199254740992::bigint AS number')).rejects.toMatchObject(
+      unavailable,
+    )
+    expect(await postgres.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
+  })
+
+  test('rolls a transaction back that rejects, and uses the connection again', async () => {
+    const postgres = await open(deployment.url, { connectionsMax: 1 })
+    const failed = postgres.transaction(async (query) => {
+      await query(`CREATE TABLE ${postgres.schema}.gone (id int)`)
+      throw new Error('no')
+    })
+    await expect(failed).rejects.toThrow('no')
+    expect(await postgres.query('SELECT to_regclass($1) AS found', [`${postgres.schema}.gone`])).toEqual([
+      { found: null },
+    ])
+    await expect(postgres.transaction((query) => query('SELECT no'))).rejects.toMatchObject(unavailable)
+    expect(await postgres.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
+  })
+
+  test('says nothing of the values of a statement that failed', async () => {
+    const postgres = await open(deployment.url)
+    const fault: unknown = await postgres
+      .query(`INSERT INTO ${postgres.schema}.schema_version VALUES ($1, 1, 1, $2)`, [
+        1,
+        '00000000-0000-0000-0000-00000000beef',
+      ])
+      .catch((error: unknown) => error)
+    expect(fault).toMatchObject(unavailable)
+    const { cause, message } = fault as Error
+    expect(JSON.stringify([message, String(cause), cause, (cause as Error).stack])).not.toContain('beef')
+  })
+
+  test('is unavailable within its time while the server is frozen, and there again once it answers', async () => {
+    await using server = await startPostgres()
+    const postgres = await open(server.url, { queryTimeoutMs: 300 })
+    expect(await postgres.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
+    server.freeze()
+    await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
+    await expect(postgres.transaction((query) => query('SELECT 1'))).rejects.toMatchObject(unavailable)
+    server.thaw()
+    expect(await postgres.query('SELECT 2 AS number')).toEqual([{ number: 2 }])
+    server.freeze()
+    await postgres.close()
+    await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
+  })
+
+  test('is unavailable after the server was killed, and there again once it is', async () => {
+    await using server = await startPostgres()
+    const postgres = await open(server.url)
+    await postgres.query('SELECT 1')
+    server.kill()
+    await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
+    await server.start()
+    expect(await postgres.query('SELECT 2 AS number')).toEqual([{ number: 2 }])
+  })
+})
+
+describe('the schema', () => {
+  test('is created by one of many that come at once', async () => {
+    const { url, drop } = await nameTestSchema()
+    onTestFinished(drop)
+    const prepared = await Promise.all(Array.from({ length: 8 }, () => prepareSchema(url)))
+    expect(new Set(prepared.map(({ deployment }) => deployment)).size).toBe(1)
+    expect(await prepareSchema(url)).toEqual(prepared[0])
+  })
+
+  test('that holds tables of others is refused and left as it is', async () => {
+    const { url, schema, drop } = await nameTestSchema()
+    onTestFinished(drop)
+    const postgres = await open(url)
+    await postgres.query(`CREATE SCHEMA ${schema}`)
+    await postgres.query(`CREATE TABLE ${schema}.theirs (id int)`)
+    await expect(prepareSchema(url)).rejects.toMatchObject({ name: 'SetupError', code: 'database_foreign' })
+  })
+
+  test('of a newer version is refused, unless it says that this one can read it', async () => {
+    const { url, schema, drop } = await openTestSchema()
+    onTestFinished(drop)
+    const postgres = await open(url)
+    await postgres.query(`UPDATE ${schema}.schema_version SET version = 99`)
+    await expect(prepareSchema(url)).resolves.toMatchObject({})
+    await postgres.query(`UPDATE ${schema}.schema_version SET reads_from = 99`)
+    await expect(prepareSchema(url)).rejects.toMatchObject({ name: 'SetupError', code: 'data_newer' })
+  })
+})

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import { Fault } from '../../core/fault.ts'
+import { loadDriver } from '../load-driver.ts'
+import { parseDatabaseUrl } from './database-url.ts'
+import { describePostgresError, isRefusedStatement, withoutValues } from './postgres-error.ts'
+
+/** One statement. Rejects with the fault of its `Postgres`. */
+export type Query = <Row extends object = Record<string, unknown>>(
+  text: string,
+  values?: readonly unknown[],
+) => Promise<readonly Row[]>
+
+/**
+ * A pool of connections to one deployment's schema. Nothing outlives a transaction on a connection,
+ * so all of it works through a pooler such as PgBouncer in transaction mode.
+ */
+export interface Postgres {
+  /** The schema as it stands in SQL, quoted: every name is written `${schema}.keys`. */
+  readonly schema: string
+  /** What messages call it: host, port, database and schema. */
+  readonly name: string
+  /** On any connection. */
+  readonly query: Query
+  /**
+   * On one connection, from BEGIN to COMMIT; rolled back if `run` rejects. It waits for locks
+   * 900 ms at most.
+   *
+   * @param mode such as `ISOLATION LEVEL REPEATABLE READ READ ONLY`
+   */
+  readonly transaction: <Result>(run: (query: Query) => Promise<Result>, mode?: string) => Promise<Result>
+  /** Ends the connections; what is asked from then on is the fault. Twice is once. */
+  readonly close: () => Promise<void>
+}
+
+export interface PostgresOptions {
+  /** See `parseDatabaseUrl`. */
+  readonly url: string
+  /** What every failure is: no error of the driver reaches a caller, except as its cause. */
+  readonly fault: 'store_unavailable' | 'ledger_unavailable'
+  /** @default 10 */
+  readonly connectionsMax?: number
+  /** Milliseconds, of one statement, its way included. @default 1,000 */
+  readonly queryTimeoutMs?: number
+}
+
+/** Milliseconds until a connection is given up that does not come about, or does not end. */
+const connectionMs = 1_000
+
+/** The type `bigint`, as PostgreSQL numbers its types. */
+const int8 = 20
+
+/** Opens no connection yet. @throws SetupError `config_invalid`, `peer_missing` */
+export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
+  const { url, fault, connectionsMax = 10, queryTimeoutMs = 1_000 } = options
+  const { connectionString, schema, name } = parseDatabaseUrl(url)
+  const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs)
+  const failing = failWith(fault, name)
+  let closing: Promise<void> | undefined
+  const checkOpen = (): void => {
+    if (closing !== undefined) throw new Fault(fault, `${name}: it is closed`)
+  }
+  return {
+    schema: `"${schema}"`,
+    name,
+    async query(text, values) {
+      checkOpen()
+      return failing(() => queryOn(pool, text, values))
+    },
+    async transaction(run, mode = '') {
+      checkOpen()
+      const client = await failing(() => pool.connect())
+      return runTransaction(client, failing, run, mode)
+    },
+    close() {
+      // A server that does not answer does not end its connections either; they keep no process.
+      closing ??= Promise.race([pool.end(), sleep(connectionMs, undefined, { ref: false })])
+      return closing
+    },
+  }
+}
+
+async function createPool(connectionString: string, max: number, queryTimeoutMs: number): Promise<Pool> {
+  const { Pool, types } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
+  const pool = new Pool({
+    connectionString,
+    max,
+    connectionTimeoutMillis: connectionMs,
+    // By default the driver waits for ever, also on a connection that was cut without a word.
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    allowExitOnIdle: true,
+    // The driver's own parsers belong to the whole process, which may use the driver too.
+    types: {
+      getTypeParser: (type: number, format?: 'text' | 'binary') =>
+        type === int8 ? readInteger : types.getTypeParser(type, format === 'binary' ? 'text' : format),
+    },
+  })
+  // Of a connection that waits in the pool: it leaves the pool, and the next statement opens one.
+  pool.on('error', () => {})
+  return pool
+}
+
+function readInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError('an integer beyond 2^53')
+  return value
+}
+
+type Failing = <Result>(run: () => Promise<Result>) => Promise<Result>
+
+async function runTransaction<Result>(
+  client: PoolClient,
+  failing: Failing,
+  run: (query: Query) => Promise<Result>,
+  mode: string,
+): Promise<Result> {
+  // Whether it is unknown what state the connection is in: it is not used again.
+  let isBroken = false
+  async function ask<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]> {
+    try {
+      return await queryOn<Row>(client, text, values)
+    } catch (error) {
+      isBroken ||= !isRefusedStatement(error)
+      throw error
+    }
+  }
+  const query: Query = (text, values) => failing(() => ask(text, values))
+  // An error of the connection rejects the statement that runs, or the next.
+  const ignore = (): void => {}
+  client.on('error', ignore)
+  try {
+    await query(`BEGIN ${mode}; SET LOCAL lock_timeout = '900ms'`)
+    const result = await run(query)
+    await query('COMMIT')
+    return result
+  } catch (error) {
+    if (!isBroken) await query('ROLLBACK').catch(() => {})
+    throw error
+  } finally {
+    client.off('error', ignore)
+    client.release(isBroken)
+  }
+}
+
+async function queryOn<Row extends object>(
+  client: Pool | PoolClient,
+  text: string,
+  values?: readonly unknown[],
+): Promise<readonly Row[]> {
+  const { rows } = await client.query<Row & QueryResultRow>(text, values && [...values])
+  return rows
+}
+
+function failWith(code: PostgresOptions['fault'], name: string): Failing {
+  return async (run) => {
+    try {
+      return await run()
+    } catch (error) {
+      throw new Fault(code, `${name}: ${describePostgresError(error)}`, { cause: withoutValues(error) })
+    }
+  }
+}

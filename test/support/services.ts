@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
+import { inject } from 'vitest'
+import { prepareSchema } from '../../src/storage/postgres/schema.ts'
+
+type ServiceName = 'postgres' | 'redis'
+
+interface Answer {
+  readonly id: number
+  readonly url: string
+  readonly pid: number
+}
+
+/** A PostgreSQL or a Redis of a test's own, to kill and to freeze. Ends with `dispose`. */
+export interface OwnService extends AsyncDisposable {
+  readonly url: string
+  readonly pid: () => number
+  /** SIGKILL of all of its processes. Its files stay for `start`. */
+  readonly kill: () => void
+  /** SIGSTOP, with all of its processes: connections stay and nothing answers. */
+  readonly freeze: () => void
+  readonly thaw: () => void
+  readonly start: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** An empty deployment of a test's own, on the PostgreSQL that the tests share. */
+export interface TestSchema {
+  /** Names the schema: `postgres://…?schema=…`. */
+  readonly url: string
+  readonly schema: string
+  readonly drop: () => Promise<void>
+}
+
+let lastSchema = 0
+
+/** A schema with all tables. */
+export async function openTestSchema(): Promise<TestSchema> {
+  const test = await nameTestSchema()
+  await prepareSchema(test.url)
+  return test
+}
+
+/** The name of a schema that does not exist yet. */
+export async function nameTestSchema(): Promise<TestSchema> {
+  const server = await databaseUrl()
+  lastSchema += 1
+  const schema = `test_${process.pid}_${lastSchema}_${randomBytes(3).toString('hex')}`
+  const url = new URL(server)
+  url.searchParams.set('schema', schema)
+  return {
+    url: url.href,
+    schema,
+    async drop() {
+      const client = new pg.Client({ connectionString: server })
+      await client.connect()
+      await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await client.end()
+    },
+  }
+}
+
+/** The PostgreSQL that the tests share, as its owner. */
+export function databaseUrl(): Promise<string> {
+  return urlOf('postgres')
+}
+
+/** The Redis that the tests share: name keys of your own in it. */
+export function redisUrl(): Promise<string> {
+  return urlOf('redis')
+}
+
+export function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnService> {
+  return startOwn('postgres', settings)
+}
+
+export function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<OwnService> {
+  return startOwn('redis', settings)
+}
+
+async function urlOf(service: ServiceName): Promise<string> {
+  const services = await askServices()
+  const { url } = await services.ask({ do: 'share', service })
+  services.connection.destroy()
+  return url
+}
+
+async function startOwn(
+  service: ServiceName,
+  settings: Readonly<Record<string, string>>,
+): Promise<OwnService> {
+  const { connection, ask } = await askServices()
+  const { id, url, pid: first } = await ask({ do: 'own', service, settings })
+  let pid = first
+  return {
+    url,
+    pid: () => pid,
+    kill: () => signal([pid, ...childrenOf(pid)], 'SIGKILL'),
+    freeze: () => signal([pid, ...childrenOf(pid)], 'SIGSTOP'),
+    thaw: () => signal([...childrenOf(pid), pid], 'SIGCONT'),
+    async start() {
+      pid = (await ask({ do: 'start', id })).pid
+    },
+    async stop() {
+      await ask({ do: 'stop', id })
+    },
+    async [Symbol.asyncDispose]() {
+      signal([...childrenOf(pid), pid], 'SIGCONT')
+      await ask({ do: 'stop', id })
+      connection.destroy()
+    },
+  }
+}
+
+/** A connection to `scripts/services.mjs`; one request at a time. */
+async function askServices(): Promise<{
+  readonly connection: Socket
+  readonly ask: (request: object) => Promise<Answer>
+}> {
+  const connection = connect(inject('services'))
+  await once(connection, 'connect')
+  const lines = createInterface({ input: connection })[Symbol.asyncIterator]()
+  return {
+    connection,
+    async ask(request) {
+      connection.write(`${JSON.stringify(request)}\n`)
+      const { value, done } = await lines.next()
+      if (done === true) throw new Error('services: the connection was closed')
+      const answer = JSON.parse(value) as Answer & { readonly error?: string }
+      if (answer.error !== undefined) throw new Error(answer.error)
+      return answer
+    },
+  }
+}
+
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name)
+    } catch (error) {
+      // It has ended meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
+
+/** The processes that a process has started, from `/proc`. */
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((other) => parentOf(other) === pid)
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    // Behind the command's name in parentheses: state and parent.
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1])
+  } catch {
+    // It has ended meanwhile.
+    return undefined
+  }
+}
