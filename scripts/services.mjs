@@ -11,7 +11,7 @@
 //   {"do":"start","id":1}                 again, after it was killed         → {"id","url","pid"}
 //   {"do":"stop","id":1}
 //
-// `MODELWARD_TEST_DATABASE_URL` and `MODELWARD_TEST_REDIS_URL` name services that run already.
+// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ const isRoot = process.getuid?.() === 0
 
 const services = {
   postgres: {
-    variable: 'MODELWARD_TEST_DATABASE_URL',
+    variable: 'TEST_DATABASE_URL',
     package: 'postgresql',
     program: () => findProgram('postgres', postgresFolders()),
     user: 'postgres',
@@ -48,7 +48,7 @@ const services = {
     end: 'SIGQUIT',
   },
   redis: {
-    variable: 'MODELWARD_TEST_REDIS_URL',
+    variable: 'TEST_REDIS_URL',
     package: 'redis-server',
     program: () => findProgram('redis-server', []),
     user: undefined,

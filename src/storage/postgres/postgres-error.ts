@@ -1,3 +1,6 @@
+import { Fault } from '../../core/fault.ts'
+import { SetupError } from '../../core/setup-error.ts'
+
 /** The server's code of an error (SQLSTATE), or the operating system's; undefined for others. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
@@ -23,4 +26,38 @@ export function describePostgresError(error: unknown): string {
 /** The error without what the driver and the server add, which may quote rows and parameters. */
 export function withoutValues(error: unknown): Error {
   return Object.assign(new Error(describePostgresError(error)), { code: codeOf(error) })
+}
+
+/** What waiting does not mend, by code, and what to look at. */
+const unmended: Readonly<Record<string, string>> = {
+  '28P01': 'the password is wrong',
+  '28000': 'the user is refused',
+  '3D000': 'the database does not exist',
+  '42501': 'the user lacks a right',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is not trusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is not trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate is not trusted',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate names another host',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+}
+
+/**
+ * A fault of a start as the SetupError that it is where waiting does not mend it, such as a wrong
+ * password; anything else as it is.
+ *
+ * @param name what the message starts with
+ */
+export function refuseUnmended(error: unknown, name: string): unknown {
+  if (!(error instanceof Fault)) return error
+  const { cause } = error
+  const why = unmended[codeOf(cause) ?? ''] ?? (isWithoutTls(cause) ? 'it does not offer TLS' : undefined)
+  if (why === undefined) return error
+  return new SetupError('database_unreachable', `${name}: ${why} (${describePostgresError(cause)})`, {
+    cause,
+  })
+}
+
+/** The driver gives this error no code. */
+function isWithoutTls(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.includes('does not support SSL')
 }

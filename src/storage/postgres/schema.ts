@@ -1,32 +1,40 @@
 import { SetupError } from '../../core/setup-error.ts'
-import type { Query } from './postgres.ts'
-import { openPostgres } from './postgres.ts'
+import { checkServer } from './check-server.ts'
+import { openPostgres, type Postgres, type Query } from './postgres.ts'
+import { refuseUnmended } from './postgres-error.ts'
 
 /** What this version writes. */
-const schemaVersion = 1
+export const schemaVersion = 1
 
 /** The statements of each subject; the parameter is the schema, quoted. */
 const subjects: readonly ((schema: string) => readonly string[])[] = []
 
-/** Of all deployments alike: who prepares one waits for who prepares another. */
+/** Of all deployments alike: one that is prepared waits for another. */
 const migrationLock = 0x6d6f6465
 
-/** Milliseconds that one node waits while another prepares the same schema. */
+/** Milliseconds that one node waits while another prepares the schema. */
 const migrationMs = 60_000
 
 export interface PreparedSchema {
   /** Names the deployment, also in Redis: a UUID. */
   readonly deployment: string
+  /** As it is stored: a newer one that this version can read, or this version's. */
+  readonly version: number
 }
 
 /**
  * Creates the schema of a deployment, or brings it up to this version. Of nodes that come at once
  * one works and the others wait: `CREATE … IF NOT EXISTS` alone fails for most of them.
  *
- * @throws SetupError `database_foreign` where the schema holds other things, `data_newer`
+ * @param migrate `never`: changes nothing, and a schema that is missing or older is an error
+ * @throws SetupError `database_foreign` where the schema holds other things, `database_unsuitable`,
+ * `database_unreachable` where waiting does not mend it, `data_newer`, `data_missing`
  * @throws Fault `store_unavailable`
  */
-export async function prepareSchema(url: string): Promise<PreparedSchema> {
+export async function prepareSchema(
+  url: string,
+  migrate: 'auto' | 'never' = 'auto',
+): Promise<PreparedSchema> {
   const postgres = await openPostgres({
     url,
     fault: 'store_unavailable',
@@ -34,16 +42,30 @@ export async function prepareSchema(url: string): Promise<PreparedSchema> {
     queryTimeoutMs: migrationMs,
   })
   try {
-    return await postgres.transaction(async (query) => {
-      await query(`SET LOCAL lock_timeout = '${migrationMs}ms'`)
-      await query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
-      return (
-        (await readVersion(query, postgres.schema, postgres.name)) ?? createSchema(query, postgres.schema)
-      )
-    })
+    return await prepare(postgres, migrate)
+  } catch (error) {
+    throw refuseUnmended(error, postgres.name)
   } finally {
     await postgres.close()
   }
+}
+
+async function prepare(postgres: Postgres, migrate: 'auto' | 'never'): Promise<PreparedSchema> {
+  await checkServer(postgres)
+  const { schema, name } = postgres
+  // Without a lock where there is nothing to do, as on all starts but the first.
+  const ready = await readVersion(postgres.query, schema, name)
+  if (ready !== undefined) return ready
+  if (migrate === 'never')
+    throw new SetupError(
+      'data_missing',
+      `${name}: there is no deployment; create it with: modelward migrate --database-url …`,
+    )
+  return postgres.transaction(async (query) => {
+    await query(`SET LOCAL lock_timeout = '${migrationMs}ms'`)
+    await query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
+    return (await readVersion(query, schema, name)) ?? createSchema(query, schema)
+  })
 }
 
 /** Undefined where there is nothing yet. */
@@ -59,28 +81,31 @@ async function readVersion(query: Query, schema: string, name: string): Promise<
       'database_foreign',
       `${name}: the schema holds tables that are not Modelward's; name another with ?schema= in the database URL`,
     )
-  const [row] = await query<{
-    readonly version: number
-    readonly readsFrom: number
-    readonly deployment: string
-  }>(`SELECT version, reads_from AS "readsFrom", deployment FROM ${schema}.schema_version`)
+  const [row] = await query<PreparedSchema & { readonly readsFrom: number }>(
+    `SELECT version, reads_from AS "readsFrom", deployment FROM ${schema}.schema_version`,
+  )
   if (row === undefined)
     throw new SetupError('database_foreign', `${name}: the schema's version is missing; restore a backup`)
-  if (row.readsFrom > schemaVersion)
+  const { version, deployment, readsFrom } = row
+  if (readsFrom > schemaVersion)
     throw new SetupError(
       'data_newer',
-      `${name}: it was written by a newer version (schema ${row.version}, this one knows ${schemaVersion}); start that version`,
+      `${name}: it was written by a newer version (schema ${version}, this one knows ${schemaVersion}); start that version`,
     )
-  return { deployment: row.deployment }
+  return { deployment, version }
 }
 
 async function createSchema(query: Query, schema: string): Promise<PreparedSchema> {
-  await query(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+  // Not `IF NOT EXISTS`, which needs the right to create schemas where this one is there.
+  const [there] = await query('SELECT 1 FROM pg_catalog.pg_namespace WHERE oid = to_regnamespace($1)', [
+    schema,
+  ])
+  if (there === undefined) await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.schema_version (
     id int PRIMARY KEY CHECK (id = 1), version int NOT NULL, reads_from int NOT NULL, deployment uuid NOT NULL)`)
   for (const subject of subjects) for (const statement of subject(schema)) await query(statement)
   const [row] = await query<PreparedSchema>(
-    `INSERT INTO ${schema}.schema_version VALUES (1, $1, $1, gen_random_uuid()) RETURNING deployment`,
+    `INSERT INTO ${schema}.schema_version VALUES (1, $1, $1, gen_random_uuid()) RETURNING deployment, version`,
     [schemaVersion],
   )
   if (row === undefined) throw new Error('INSERT … RETURNING gave no row')
