@@ -1,7 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { BelievedRows } from './believed-rows.ts'
 
 /** Answers removed at once: a write pays for it, and must not wait for all of them. */
 const purgedMax = 200

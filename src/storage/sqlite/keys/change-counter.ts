@@ -1,6 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
-import type { BelievedRows } from './believed-rows.ts'
 
 /** How far the changes of a store have come. */
 export interface ChangeState {

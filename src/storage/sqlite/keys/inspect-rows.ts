@@ -2,12 +2,12 @@ import { Fault } from '../../../core/fault.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { type Cell, createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
+import { type BelievedRows, createBelievedRows } from '../../keys/believed-rows.ts'
+import { decodeKey, type KeyCells, readColumns } from '../../keys/key-row.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { inTransaction } from '../transaction.ts'
 import { answerColumns } from './answer-table.ts'
-import { type BelievedRows, createBelievedRows } from './believed-rows.ts'
 import { createChangeCounter, hasAllRows } from './change-counter.ts'
-import { decodeKey, type KeyCells, readColumns } from './key-row.ts'
 
 /** Whether the rows of a keys' file are those that were written. */
 export interface RowsInspection {

@@ -2,11 +2,12 @@ import type { Clock } from '../../../core/time.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { AddOutcome, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
+import { areDistinct } from '../../keys/key-digests.ts'
 import { createConnection } from '../connection.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { watchFiles } from '../watched-files.ts'
 import { createAnswerTable } from './answer-table.ts'
-import type { BelievedRows } from './believed-rows.ts'
 import { createChangeCounter, type NextChange } from './change-counter.ts'
 import { createChangeReader } from './key-changes.ts'
 import { listKeys } from './key-listing.ts'
@@ -103,14 +104,6 @@ function addKeys(keys: KeyTable, records: readonly KeyRecord[], next: NextChange
   if (!areDistinct(records) || records.some(keys.isTaken)) return { outcome: 'taken' }
   for (const record of records) keys.add(record, next)
   return { outcome: 'added' }
-}
-
-function areDistinct(records: readonly KeyRecord[]): boolean {
-  const names = records.flatMap((record) => [
-    record.id,
-    ...(record.imported ? record.secrets.map((secret) => Buffer.from(secret.digest).toString('base64')) : []),
-  ])
-  return new Set(names).size === names.length
 }
 
 function replaceKey(keys: KeyTable, record: KeyRecord, next: NextChange): ReplaceOutcome {

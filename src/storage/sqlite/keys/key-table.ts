@@ -1,10 +1,11 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyUse } from '../../../keys/key-store.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
+import { nameOfDigest } from '../../keys/key-digests.ts'
+import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { BelievedRows } from './believed-rows.ts'
 import type { NextChange } from './change-counter.ts'
-import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from './key-row.ts'
 import { readTwoTrees, Torn } from './read-two-trees.ts'
 
 /** Keys, and the digests of imported ones. The caller brings the transaction. */
@@ -120,11 +121,6 @@ function createPlaceFinder(database: SqliteDatabase): (id: string) => number {
     for (let place = first; place < first + neighboursMax; place += 1) if (!taken.has(place)) return place
     throw new Fault('internal', `key ${id}: no place is left for ids that hash alike`)
   }
-}
-
-/** As people see it: as much as tells it from others. */
-function nameOfDigest(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, 6).toString('hex')
 }
 
 /** The digests of imported keys' stored secrets, each of one key. */

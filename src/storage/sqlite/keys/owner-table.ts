@@ -1,12 +1,11 @@
-import { Fault } from '../../../core/fault.ts'
 import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
 import type { OwnerRecord } from '../../../keys/owner-record.ts'
-import type { Cell } from '../../../secrets/row-macs.ts'
-import { parseFrozen } from '../../parse-frozen.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
+import { believedCells, decodeOwner, type OwnerRow } from '../../keys/owner-row.ts'
+import { namingDamaged } from '../../keys/sort-out-rows.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { BelievedRows } from './believed-rows.ts'
 import type { NextChange } from './change-counter.ts'
-import { namingDamaged, readBelieved } from './read-believed.ts'
+import { readBelieved } from './read-believed.ts'
 import { readTwoTrees, Torn } from './read-two-trees.ts'
 
 /** Records of owners. The caller brings the transaction. */
@@ -15,16 +14,6 @@ export interface OwnerTable {
   /** Replaces the record of the version before, or adds version 1; returns whether it did. */
   readonly replace: (record: OwnerRecord, next: NextChange) => boolean
   readonly list: (query: OwnerQuery) => OwnerPage
-}
-
-export interface OwnerRow {
-  readonly owner: string
-  readonly version: number
-  readonly limits: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly change: number
-  readonly mac: Uint8Array | null
 }
 
 export function createOwnerTable(database: SqliteDatabase, rows: BelievedRows): OwnerTable {
@@ -82,24 +71,5 @@ export function createOwnerTable(database: SqliteDatabase, rows: BelievedRows): 
       const hasMore = records.length > limit
       return { owners: records.slice(0, limit), hasMore, ...namingDamaged(damaged) }
     },
-  }
-}
-
-/** What the MAC of an owner's row is of. */
-export function believedCells(row: Omit<OwnerRow, 'mac'>): readonly Cell[] {
-  return [row.owner, row.version, row.limits, row.created_at, row.updated_at, row.change]
-}
-
-function decodeOwner(row: OwnerRow): OwnerRecord {
-  try {
-    return Object.freeze({
-      owner: row.owner,
-      version: row.version,
-      limits: parseFrozen<readonly string[]>(row.limits),
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-    })
-  } catch (error) {
-    throw new Fault('store_unavailable', `owner ${row.owner}: its row cannot be read`, { cause: error })
   }
 }

@@ -1,17 +1,30 @@
-import type { KeyStatus } from '../../../keys/key-status.ts'
-import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
-import type { SqlValue } from '../database.ts'
+import type { KeyStatus } from '../../keys/key-status.ts'
+import type { KeyQuery, KeySort } from '../../keys/key-store.ts'
+import type { Cell } from '../../secrets/row-macs.ts'
 import { readColumns } from './key-row.ts'
 
-/** A statement and its values. The text consists of constants alone; callers' values are bound. */
+/**
+ * A statement, or a part of one, and its values, each bound to a `?`. The text consists of constants
+ * alone; callers' values are bound.
+ */
 export interface Selection {
   readonly sql: string
-  readonly values: readonly SqlValue[]
+  readonly values: readonly Cell[]
+}
+
+/** What databases say differently. */
+export interface KeyDialect {
+  /** The table of keys. */
+  readonly keys: string
+  /** Keys that have this scope: the column `scopes` is a list in JSON. */
+  readonly hasScope: (scope: string) => Selection
+  /** Keys whose name contains this, ASCII letters in any case. */
+  readonly nameContains: (part: string) => Selection
 }
 
 /** Where in a sort a key stands. */
 export interface Place {
-  readonly value: SqlValue
+  readonly value: Cell
   readonly id: string
 }
 
@@ -39,15 +52,16 @@ const sortColumns: Readonly<Record<KeySort, string>> = {
  * The walks of a listing, one after another. A time that may be null has two, the dated keys and
  * then the others: so both directions walk one index.
  */
-export function walksOf(query: KeyQuery): readonly Walk[] {
+export function walksOf(query: KeyQuery, dialect: KeyDialect): readonly Walk[] {
   const { sort, after } = query
   const column = sortColumns[sort]
-  if (sort === 'id') return [createWalk(query, 'TRUE', undefined, after)]
-  if (sort !== 'expires_at' && sort !== 'last_used_at') return [createWalk(query, 'TRUE', column, after)]
-  const dated = createWalk(query, `${column} IS NOT NULL`, column, after)
+  if (sort === 'id') return [createWalk(query, dialect, 'TRUE', undefined, after)]
+  if (sort !== 'expires_at' && sort !== 'last_used_at')
+    return [createWalk(query, dialect, 'TRUE', column, after)]
+  const dated = createWalk(query, dialect, `${column} IS NOT NULL`, column, after)
   const undated = `${column} IS NULL`
-  if (after?.value === null) return [createWalk(query, undated, undefined, after)]
-  return [dated, createWalk(query, undated, undefined, undefined)]
+  if (after?.value === null) return [createWalk(query, dialect, undated, undefined, after)]
+  return [dated, createWalk(query, dialect, undated, undefined, undefined)]
 }
 
 /**
@@ -63,6 +77,7 @@ export function mayMatchFew(query: KeyQuery): boolean {
 /** @param column what to walk along, before the id; undefined for the id alone */
 function createWalk(
   query: KeyQuery,
+  dialect: KeyDialect,
   range: string,
   column: string | undefined,
   start: Place | undefined,
@@ -70,10 +85,10 @@ function createWalk(
   const direction = query.descending ? 'DESC' : 'ASC'
   const [beyond, upTo] = query.descending ? ['<', '>='] : ['>', '<=']
   const order = column === undefined ? `id ${direction}` : `${column} ${direction}, id ${direction}`
-  const filters = filtersOf(query)
-  const within: Condition = { sql: range, values: [] }
+  const filters = filtersOf(query, dialect)
+  const within: Selection = { sql: range, values: [] }
 
-  function bound(operator: string, place: Place | undefined): Condition[] {
+  function bound(operator: string, place: Place | undefined): Selection[] {
     if (place === undefined) return []
     if (column === undefined) return [{ sql: `id ${operator} ?`, values: [place.id] }]
     return [{ sql: `(${column}, id) ${operator} (?, ?)`, values: [place.value, place.id] }]
@@ -84,54 +99,42 @@ function createWalk(
     selectEnd: (from, length) => {
       const { sql, values } = whereOf([within, ...bound(beyond, from)])
       return {
-        sql: `SELECT ${column ?? 'NULL'} AS value, id FROM keys WHERE ${sql} ORDER BY ${order} LIMIT 1 OFFSET ?`,
+        sql: `SELECT ${column ?? 'NULL'} AS value, id FROM ${dialect.keys} WHERE ${sql} ORDER BY ${order} LIMIT 1 OFFSET ?`,
         values: [...values, length - 1],
       }
     },
     selectKeys: (from, end) => {
       const { sql, values } = whereOf([within, ...bound(beyond, from), ...bound(upTo, end), ...filters])
       return {
-        sql: `SELECT ${readColumns.join(', ')} FROM keys WHERE ${sql} ORDER BY ${order} LIMIT ?`,
+        sql: `SELECT ${readColumns.join(', ')} FROM ${dialect.keys} WHERE ${sql} ORDER BY ${order} LIMIT ?`,
         values,
       }
     },
   }
 }
 
-interface Condition {
-  readonly sql: string
-  readonly values: readonly SqlValue[]
-}
-
-function whereOf(conditions: readonly Condition[]): Condition {
+function whereOf(conditions: readonly Selection[]): Selection {
   return {
     sql: conditions.map((condition) => `(${condition.sql})`).join(' AND '),
     values: conditions.flatMap((condition) => condition.values),
   }
 }
 
-function filtersOf(query: KeyQuery): Condition[] {
-  const conditions: Condition[] = []
+function filtersOf(query: KeyQuery, dialect: KeyDialect): Selection[] {
+  const conditions: Selection[] = []
   if (query.owner !== undefined) conditions.push({ sql: 'owner = ?', values: [query.owner] })
   if (query.environment !== undefined)
     conditions.push({ sql: 'environment = ?', values: [query.environment] })
-  if (query.scope !== undefined)
-    conditions.push({
-      // The first half is a superset of the second, and spares most rows the parsing.
-      sql: 'instr(scopes, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ?)',
-      values: [JSON.stringify(query.scope), query.scope],
-    })
+  if (query.scope !== undefined) conditions.push(dialect.hasScope(query.scope))
   if (query.status !== undefined) conditions.push(statusCondition(query.status.is, query.status.now))
   if (query.unusedSince !== undefined)
     conditions.push({ sql: 'coalesce(last_used_at, created_at) < ?', values: [query.unusedSince] })
-  // lower() folds ASCII alone, and instr() knows no wildcards.
-  if (query.nameContains !== undefined)
-    conditions.push({ sql: 'instr(lower(name), lower(?)) > 0', values: [query.nameContains] })
+  if (query.nameContains !== undefined) conditions.push(dialect.nameContains(query.nameContains))
   return conditions
 }
 
 /** `keyStatusAt`, in SQL. */
-function statusCondition(status: KeyStatus, now: number): Condition {
+function statusCondition(status: KeyStatus, now: number): Selection {
   const unrevoked = 'revoked_at IS NULL'
   const unexpired = `${unrevoked} AND (expires_at IS NULL OR expires_at > ?)`
   switch (status) {

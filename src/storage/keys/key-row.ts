@@ -1,6 +1,6 @@
-import { Fault } from '../../../core/fault.ts'
-import type { KeyRecord, SecretRecord } from '../../../keys/key-record.ts'
-import { parseFrozen } from '../../parse-frozen.ts'
+import { Fault } from '../../core/fault.ts'
+import type { KeyRecord, SecretRecord } from '../../keys/key-record.ts'
+import { parseFrozen } from '../parse-frozen.ts'
 import type { BelievedRows } from './believed-rows.ts'
 
 /** The cells of a key that a change writes, in the order of `keyColumns`. */

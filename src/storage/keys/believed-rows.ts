@@ -1,6 +1,6 @@
-import { Fault } from '../../../core/fault.ts'
-import type { Cell, RowMacs } from '../../../secrets/row-macs.ts'
-import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { Fault } from '../../core/fault.ts'
+import type { Cell, RowMacs } from '../../secrets/row-macs.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 
 /** Tables whose rows have a MAC. */
 export type BelievedTable = 'key' | 'owner' | 'answer' | 'changes'
@@ -27,12 +27,17 @@ export interface BelievedRows {
 /** Rows that are remembered, so that each is reported once. */
 const reportedMax = 1_000
 
-export function createBelievedRows(macs: RowMacs, telemetry: Telemetry): BelievedRows {
+/** @param where the rows are, for people. @default 'modelward.db' */
+export function createBelievedRows(
+  macs: RowMacs,
+  telemetry: Telemetry,
+  where = 'modelward.db',
+): BelievedRows {
   const damaged = new Set<string>()
 
   function report(table: ReportedTable, name: string, what: string): never {
     const row = `${table} ${name}`
-    const fault = new Fault('store_unavailable', `modelward.db: the row of ${row} ${what}`)
+    const fault = new Fault('store_unavailable', `${where}: the row of ${row} ${what}`)
     if (!damaged.has(row) && damaged.size < reportedMax) {
       damaged.add(row)
       telemetry.event('keys.row_damaged', { row }, fault)
