@@ -1,5 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
+import { answerColumns, type CheckedAnswerCells, decodeAnswer, encodeAnswer } from '../../keys/answer-row.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { SqliteDatabase } from '../database.ts'
 
@@ -19,33 +20,22 @@ export interface AnswerTable {
   readonly purge: (now: number) => void
 }
 
-/** The columns that the MAC of an answer is of, in the order of `AnswerCells`. */
-export const answerColumns = 'id, request_digest, sealed, expires_at'
-
-export type AnswerCells = readonly [id: string, requestDigest: string, sealed: Uint8Array, expiresAt: number]
-
-type CheckedCells = readonly [...AnswerCells, mac: Uint8Array | null]
-
 export function createAnswerTable(database: SqliteDatabase, rows: BelievedRows): AnswerTable {
-  const find = database.prepareCells<CheckedCells>(`SELECT ${answerColumns}, mac FROM answers WHERE id = ?`)
+  const find = database.prepareCells<CheckedAnswerCells>(
+    `SELECT ${answerColumns}, mac FROM answers WHERE id = ?`,
+  )
   const put = database.prepare(
     `INSERT OR REPLACE INTO answers (${answerColumns}, mac) VALUES (?, ?, ?, ?, ?)`,
   )
-  const selectExpired = database.prepareCells<[...CheckedCells, rowid: number]>(
+  const selectExpired = database.prepareCells<[...CheckedAnswerCells, rowid: number]>(
     `SELECT ${answerColumns}, mac, rowid FROM answers WHERE expires_at <= ? ORDER BY expires_at LIMIT ${purgedMax}`,
   )
   const remove = database.prepare('DELETE FROM answers WHERE rowid = ?')
 
-  /** @throws Fault `store_unavailable` for one that is not the one that was written */
-  function believe([id, requestDigest, sealed, expiresAt, mac]: CheckedCells): StoredAnswer {
-    rows.check('answer', id, [id, requestDigest, sealed, expiresAt], mac)
-    return Object.freeze({ id, requestDigest, sealed, expiresAt })
-  }
-
-  function hasExpired(cells: CheckedCells, now: number): boolean {
+  function hasExpired(cells: CheckedAnswerCells, now: number): boolean {
     try {
       // The index by which it was found has no MAC.
-      return believe(cells).expiresAt <= now
+      return decodeAnswer(rows, cells).expiresAt <= now
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       return false
@@ -55,13 +45,10 @@ export function createAnswerTable(database: SqliteDatabase, rows: BelievedRows):
   return {
     find: (id, now) => {
       const found = find.get(id)
-      const answer = found && believe(found)
+      const answer = found && decodeAnswer(rows, found)
       return answer === undefined || answer.expiresAt <= now ? undefined : answer
     },
-    put({ id, requestDigest, sealed, expiresAt }) {
-      const cells = [id, requestDigest, sealed, expiresAt] as const
-      put.run(...cells, rows.macOf('answer', cells))
-    },
+    put: (answer) => void put.run(...encodeAnswer(rows, answer)),
     purge: (now) => {
       for (const [id, requestDigest, sealed, expiresAt, mac, rowid] of selectExpired.all(now))
         if (hasExpired([id, requestDigest, sealed, expiresAt, mac], now)) remove.run(rowid)

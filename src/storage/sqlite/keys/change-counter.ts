@@ -1,17 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
+import { type ChangeState, type NextChange, numberFrom } from '../../keys/change-numbers.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
-
-/** How far the changes of a store have come. */
-export interface ChangeState {
-  /** The number of the latest change; 0 if there was none. */
-  readonly latest: number
-  /**
-   * The sum of the numbers in all rows. A row that is put back as it was before makes it smaller,
-   * and so does one that is missing: no other rows with right MACs have the same sum.
-   */
-  readonly total: number
-}
 
 /** Numbers the changes of keys and owners. The caller brings the transaction. */
 export interface ChangeCounter {
@@ -26,9 +16,6 @@ export interface ChangeCounter {
   /** Goes on behind this number. */
   readonly raise: (latest: number) => void
 }
-
-/** The number of a change. @param before the number that the changed row had; 0 for a new row */
-export type NextChange = (before: number) => number
 
 interface StateRow {
   readonly latest: number
@@ -57,13 +44,9 @@ export function createChangeCounter(database: SqliteDatabase, rows: BelievedRows
     read,
     whileNumbering(work) {
       const before = read()
-      let { latest, total } = before
-      const result = work((earlier) => {
-        latest += 1
-        total += latest - earlier
-        return latest
-      })
-      if (latest !== before.latest) write({ latest, total })
+      const { next, after } = numberFrom(before)
+      const result = work(next)
+      if (after() !== before) write(after())
       return result
     },
     raise(latest) {

@@ -2,11 +2,11 @@ import { Fault } from '../../../core/fault.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { type Cell, createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
+import { answerColumns } from '../../keys/answer-row.ts'
 import { type BelievedRows, createBelievedRows } from '../../keys/believed-rows.ts'
 import { decodeKey, type KeyCells, readColumns } from '../../keys/key-row.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { inTransaction } from '../transaction.ts'
-import { answerColumns } from './answer-table.ts'
 import { createChangeCounter, hasAllRows } from './change-counter.ts'
 
 /** Whether the rows of a keys' file are those that were written. */

@@ -1,11 +1,11 @@
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
+import { type AnswerCells, answerColumns } from '../../keys/answer-row.ts'
 import { type ChangedCells, keyColumns } from '../../keys/key-row.ts'
 import { believedCells, type OwnerRow } from '../../keys/owner-row.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
-import { type AnswerCells, answerColumns } from './answer-table.ts'
 import { refuseTakenMacs, renewPepperChecks } from './pepper-checks.ts'
 
 /** `MWkd` in ASCII, in the file's header: tells our databases from other programs'. */

@@ -2,10 +2,10 @@ import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyUse } from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
+import type { NextChange } from '../../keys/change-numbers.ts'
 import { nameOfDigest } from '../../keys/key-digests.ts'
 import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { NextChange } from './change-counter.ts'
 import { readTwoTrees, Torn } from './read-two-trees.ts'
 
 /** Keys, and the digests of imported ones. The caller brings the transaction. */

@@ -1,10 +1,10 @@
 import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
 import type { OwnerRecord } from '../../../keys/owner-record.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
+import type { NextChange } from '../../keys/change-numbers.ts'
 import { believedCells, decodeOwner, type OwnerRow } from '../../keys/owner-row.ts'
 import { namingDamaged } from '../../keys/sort-out-rows.ts'
 import type { SqliteDatabase } from '../database.ts'
-import type { NextChange } from './change-counter.ts'
 import { readBelieved } from './read-believed.ts'
 import { readTwoTrees, Torn } from './read-two-trees.ts'
 
