@@ -12,6 +12,8 @@ export interface EventFields {
   readonly 'keys.refresh_failed': NoFields
   readonly 'keys.upgrade_failed': NoFields
   readonly 'keys.row_damaged': { readonly row: string }
+  readonly 'keys.changes_not_heard': NoFields
+  readonly 'keys.changes_heard': NoFields
   readonly 'keys.uses_not_written': NoFields
   readonly 'keys.uses_written': NoFields
   readonly 'limiter.not_persisted': NoFields

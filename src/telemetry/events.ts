@@ -68,12 +68,25 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   'keys.row_damaged': {
     level: 'error',
     sentence:
-      'a row of `modelward.db` is not the one that was written: the disk or another program changed it',
+      'a row of `modelward.db`, or of the database’s keys, is not the one that was written: the disk or another program changed it',
     remedy:
-      'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore `modelward.db` from a backup, or make the owner of the key a new one.',
+      'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore a backup, or make the owner of the key a new one.',
     fields: {
       row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`',
     },
+  },
+  'keys.changes_not_heard': {
+    level: 'warn',
+    sentence: 'PostgreSQL does not tell this node of changes to keys: they are asked for every 200 ms',
+    remedy:
+      'A revoked key is refused up to 400 ms later than otherwise. Expected behind a pooler in transaction mode, which accepts `LISTEN` and delivers nothing. Ends with `keys.changes_heard`.',
+    fields: {},
+  },
+  'keys.changes_heard': {
+    level: 'info',
+    sentence: 'this node is told of changes to keys at once again',
+    remedy: 'Nothing to do.',
+    fields: {},
   },
   'keys.uses_not_written': {
     level: 'warn',

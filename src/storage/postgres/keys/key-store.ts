@@ -1,0 +1,143 @@
+import { Fault } from '../../../core/fault.ts'
+import type { Clock } from '../../../core/time.ts'
+import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
+import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { AddOutcome, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
+import type { NextChange } from '../../keys/change-numbers.ts'
+import { areDistinct } from '../../keys/key-digests.ts'
+import type { Postgres, Query } from '../postgres.ts'
+import { isStorable } from '../storable-text.ts'
+import { createAnswerTable } from './answer-table.ts'
+import { createChangeCounter } from './change-counter.ts'
+import type { ChangeListener } from './change-listener.ts'
+import { readChanges } from './key-changes.ts'
+import { listKeys } from './key-listing.ts'
+import { createKeyTable, type KeyTable } from './key-table.ts'
+import { createOwnerTable } from './owner-table.ts'
+import { createPrimaryReads } from './primary-reads.ts'
+import { createSettingTable } from './setting-table.ts'
+
+/** The keys, and what of the database a deployment needs besides. */
+export interface PostgresKeyStore extends KeyStore {
+  readonly onChange: NonNullable<KeyStore['onChange']>
+  /** Whether a row was read that is not the one that was written. */
+  readonly hasDamage: () => boolean
+  /** Numbers changes on behind this one, which a ledger knows and the database does not. */
+  readonly raiseChanges: (latest: number) => Promise<void>
+}
+
+export interface PostgresKeyStoreDeps {
+  /** The caller closes it. */
+  readonly postgres: Postgres
+  readonly rows: BelievedRows
+  /** Closed with the store. */
+  readonly listener: ChangeListener
+  readonly clock: Clock
+}
+
+/** What the counter's lock needs: a later statement sees what was committed before it. */
+const mode = 'ISOLATION LEVEL READ COMMITTED READ WRITE'
+
+/** A key store on a database whose keys were made under these peppers. */
+export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyStore {
+  const { rows, listener, clock } = deps
+  const { schema, name, query, transaction, close } = closeable(deps.postgres)
+  const reads = createPrimaryReads(query, schema, name)
+  const keys = createKeyTable(reads, schema, rows)
+  const owners = createOwnerTable(reads, schema, rows)
+  const answers = createAnswerTable(schema, rows)
+  const counter = createChangeCounter(schema, rows, listener.channel)
+
+  async function change<Done extends AddOutcome | ReplaceOutcome>(
+    work: (query: Query, next: NextChange) => Promise<Done>,
+    answer: StoredAnswer | undefined,
+  ): Promise<Done | { outcome: 'answered'; answer: StoredAnswer }> {
+    const now = clock()
+    await answers.purge(query, now)
+    return transaction(
+      (within) =>
+        counter.whileNumbering(within, async (next) => {
+          const earlier = answer && (await answers.find(within, answer.id, now))
+          if (earlier !== undefined) return { outcome: 'answered' as const, answer: earlier }
+          const result = await work(within, next)
+          if (answer !== undefined && isDone(result)) await answers.put(within, answer)
+          return result
+        }),
+      mode,
+    )
+  }
+
+  return {
+    ...createSettingTable(query, schema),
+    findKey: async (id) => (isStorable(id) ? keys.find(id) : undefined),
+    findImportedKey: async (digests) => keys.findImported(digests),
+    listKeys: (asked) => listKeys(query, schema, rows, asked),
+    addKeys: (records, answer) => change((within, next) => addKeys(keys, within, records, next), answer),
+    replaceKey: (record, answer) =>
+      change(async (within, next) => {
+        const isReplaced = await keys.replace(within, record, next)
+        return { outcome: isReplaced ? ('replaced' as const) : ('stale' as const) }
+      }, answer),
+    noteUses: (uses) => keys.noteUses(query, uses),
+    findOwner: async (owner) => (isStorable(owner) ? owners.find(owner) : undefined),
+    replaceOwner: (record) =>
+      transaction(async (within) => {
+        const isReplaced = await counter.whileNumbering(within, (next) =>
+          owners.replace(within, record, next),
+        )
+        return { outcome: isReplaced ? 'replaced' : 'stale' }
+      }, mode),
+    listOwners: (asked) => owners.list(query, asked),
+    findAnswer: async (id, now) => (isStorable(id) ? answers.find(query, id, now) : undefined),
+    async readChanges(since) {
+      const changes = await readChanges(query, schema, rows, since)
+      reads.note(changes.cursor)
+      return changes
+    },
+    onChange: listener.onChange,
+    hasDamage: rows.hasDamage,
+    raiseChanges: (latest) => transaction((within) => counter.raise(within, latest), mode),
+    async close() {
+      close()
+      await listener.close()
+    },
+  }
+}
+
+/** The same, which others share, until this store is closed. */
+function closeable(postgres: Postgres): Omit<Postgres, 'close'> & { readonly close: () => void } {
+  let isOpen = true
+  const checkOpen = (): void => {
+    if (!isOpen) throw new Fault('store_unavailable', 'the key store is closed')
+  }
+  return {
+    ...postgres,
+    async query(text, values) {
+      checkOpen()
+      return postgres.query(text, values)
+    },
+    async transaction(run, mode) {
+      checkOpen()
+      return postgres.transaction(run, mode)
+    },
+    close() {
+      isOpen = false
+    },
+  }
+}
+
+function isDone(result: AddOutcome | ReplaceOutcome): boolean {
+  return result.outcome === 'added' || result.outcome === 'replaced'
+}
+
+async function addKeys(
+  keys: KeyTable,
+  query: Query,
+  records: readonly KeyRecord[],
+  next: NextChange,
+): Promise<AddOutcome> {
+  if (!areDistinct(records) || (await keys.areTaken(query, records))) return { outcome: 'taken' }
+  await keys.add(query, records, next)
+  return { outcome: 'added' }
+}

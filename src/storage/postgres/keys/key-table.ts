@@ -1,0 +1,173 @@
+import { Fault } from '../../../core/fault.ts'
+import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyUse } from '../../../keys/key-store.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
+import type { NextChange } from '../../keys/change-numbers.ts'
+import { nameOfDigest } from '../../keys/key-digests.ts'
+import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
+import type { Query } from '../postgres.ts'
+import type { PrimaryReads } from './primary-reads.ts'
+
+/** A key as the driver gives it: `readColumns`, by name. */
+export type KeyRow = Readonly<Record<string, KeyCells[number]>>
+
+export function cellsOf(row: KeyRow): KeyCells {
+  return readColumns.map((column) => row[column]) as unknown as KeyCells
+}
+
+/** Keys, and the digests of imported ones. What takes a query is part of a change. */
+export interface KeyTable {
+  readonly find: (id: string) => Promise<KeyRecord | undefined>
+  /** The key of the first digest that has one. */
+  readonly findImported: (digests: readonly Uint8Array[]) => Promise<KeyRecord | undefined>
+  /** Whether an id, or the digest of an imported key, exists. */
+  readonly areTaken: (query: Query, keys: readonly KeyRecord[]) => Promise<boolean>
+  readonly add: (query: Query, keys: readonly KeyRecord[], next: NextChange) => Promise<void>
+  /** Replaces the key if its version is the one before; returns whether it did. */
+  readonly replace: (query: Query, key: KeyRecord, next: NextChange) => Promise<boolean>
+  readonly noteUses: (query: Query, uses: readonly KeyUse[]) => Promise<void>
+}
+
+/** The types of the columns that a change writes, which are those of arrays of them too. */
+const columnTypes: Readonly<Record<string, string>> = {
+  version: 'bigint',
+  secrets: 'bytea',
+  imported: 'int',
+  created_at: 'bigint',
+  updated_at: 'bigint',
+  not_before: 'bigint',
+  expires_at: 'bigint',
+  disabled_at: 'bigint',
+  revoked_at: 'bigint',
+  change: 'bigint',
+  mac: 'bytea',
+}
+
+const writtenColumns = [...keyColumns, 'change', 'mac']
+const foundColumns = readColumns.map((column) => `found.${column}`).join(', ')
+
+export function createKeyTable(reads: PrimaryReads, schema: string, rows: BelievedRows): KeyTable {
+  const arrays = writtenColumns.map((column, at) => `$${at + 1}::${columnTypes[column] ?? 'text'}[]`)
+  const insert = `INSERT INTO ${schema}.keys (${writtenColumns.join(', ')})
+    SELECT * FROM unnest(${arrays.join(', ')})`
+  const assignments = writtenColumns.map((column, at) => `${column} = $${at + 1}`)
+  const update = `UPDATE ${schema}.keys SET ${assignments.join(', ')} WHERE id = $${keyColumns.length}`
+  const select = `SELECT ${readColumns.join(', ')} FROM ${schema}.keys WHERE id = $1`
+  const digests = createDigestTable(schema)
+
+  return {
+    async find(id) {
+      const join = `LEFT JOIN ${schema}.keys AS found ON found.id = $2`
+      const row = await reads.read<KeyRow>(foundColumns, join, [id])
+      return row['id'] === null ? undefined : decodeKey(rows, cellsOf(row))
+    },
+    async findImported(candidates) {
+      const join = `LEFT JOIN LATERAL (
+          SELECT d.digest, k.* FROM unnest($2::bytea[]) WITH ORDINALITY AS sought (digest, place)
+            JOIN ${schema}.imported_digests AS d ON d.digest = sought.digest
+            LEFT JOIN ${schema}.keys AS k ON k.id = d.key_id
+          ORDER BY sought.place LIMIT 1
+        ) AS found ON true`
+      const columns = `found.digest, ${foundColumns}`
+      const row = await reads.read<KeyRow>(columns, join, [candidates.map(toBuffer)])
+      const digest = row['digest']
+      if (!(digest instanceof Uint8Array)) return undefined
+      const key = row['id'] === null ? undefined : decodeKey(rows, cellsOf(row))
+      // The digest has no MAC of its own: its key has it, or the row is another's.
+      if (key?.secrets.some((secret) => Buffer.compare(secret.digest, digest) === 0) !== true)
+        return rows.reportLost('digest', nameOfDigest(digest))
+      rows.confirm('digest', nameOfDigest(digest))
+      return key
+    },
+    async areTaken(query, keys) {
+      const ids = keys.map(({ id }) => id)
+      const [row] = await query<{ readonly are_taken: boolean }>(
+        `SELECT EXISTS (SELECT 1 FROM ${schema}.keys WHERE id = ANY ($1::text[]))
+          OR EXISTS (SELECT 1 FROM ${schema}.imported_digests WHERE digest = ANY ($2::bytea[])) AS are_taken`,
+        [ids, keys.flatMap(digestsOf)],
+      )
+      return row?.are_taken !== false
+    },
+    async add(query, keys, next) {
+      const written = keys.map((key) => writtenCells(rows, key, next(0)))
+      await query(
+        insert,
+        writtenColumns.map((_, at) => written.map((cells) => cells[at])),
+      )
+      await digests.put(query, keys)
+    },
+    async replace(query, key, next) {
+      const [row] = await query<KeyRow>(select, [key.id])
+      if (row === undefined) return false
+      const before = cellsOf(row)
+      const earlier = decodeKey(rows, before)
+      if (earlier.version !== key.version - 1) return false
+      await query(update, writtenCells(rows, key, next(before[19])))
+      if (earlier.imported || key.imported) {
+        await digests.remove(query, key.id)
+        await digests.put(query, [key])
+      }
+      return true
+    },
+    noteUses: (query, uses) => noteUses(query, schema, uses),
+  }
+}
+
+function writtenCells(rows: BelievedRows, key: KeyRecord, change: number): readonly unknown[] {
+  const cells = encodeKey(key)
+  return [...cells, change, macOfKey(rows, cells, change)]
+}
+
+/**
+ * Locks rows in the order of their ids, so that two nodes never wait for each other; a change holds
+ * no more than one row and waits for none of these.
+ */
+async function noteUses(query: Query, schema: string, uses: readonly KeyUse[]): Promise<void> {
+  if (uses.length === 0) return
+  await query(
+    `WITH noted AS (
+        SELECT id, max(at) AS at FROM unnest($1::text[], $2::bigint[]) AS u (id, at) GROUP BY id
+      ), later AS (
+        SELECT k.id, n.at FROM ${schema}.keys AS k JOIN noted AS n ON n.id = k.id
+        WHERE coalesce(k.last_used_at < n.at, true) ORDER BY k.id FOR NO KEY UPDATE OF k
+      )
+      UPDATE ${schema}.keys AS k SET last_used_at = greatest(k.last_used_at, later.at)
+        FROM later WHERE k.id = later.id`,
+    [uses.map(({ keyId }) => keyId), uses.map(({ at }) => at)],
+  )
+}
+
+/** The digests of imported keys' stored secrets, each of one key. */
+interface DigestTable {
+  readonly remove: (query: Query, keyId: string) => Promise<void>
+  /** Adds those of imported keys. @throws Fault `internal` if another key has one of them */
+  readonly put: (query: Query, keys: readonly KeyRecord[]) => Promise<void>
+}
+
+function createDigestTable(schema: string): DigestTable {
+  return {
+    async remove(query, keyId) {
+      await query(`DELETE FROM ${schema}.imported_digests WHERE key_id = $1`, [keyId])
+    },
+    async put(query, keys) {
+      const entries = keys.flatMap((key) => digestsOf(key).map((digest) => ({ digest, keyId: key.id })))
+      if (entries.length === 0) return
+      const added = await query(
+        `INSERT INTO ${schema}.imported_digests (digest, key_id)
+          SELECT * FROM unnest($1::bytea[], $2::text[]) ON CONFLICT DO NOTHING RETURNING key_id`,
+        [entries.map(({ digest }) => digest), entries.map(({ keyId }) => keyId)],
+      )
+      if (added.length < entries.length)
+        throw new Fault('internal', `key ${keys[0]?.id}: another imported key has the same secret`)
+    },
+  }
+}
+
+function digestsOf(key: KeyRecord): readonly Buffer[] {
+  return key.imported ? key.secrets.map(({ digest }) => toBuffer(digest)) : []
+}
+
+/** The driver takes other arrays of bytes for lists of numbers. */
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

@@ -1,0 +1,46 @@
+import { Fault } from '../../../core/fault.ts'
+import type { Query } from '../postgres.ts'
+
+/**
+ * Reads that decide, believed only from the server that is written to. Behind one address may stand
+ * a standby, or a server that was cut off: a key that it gives may have been revoked since.
+ */
+export interface PrimaryReads {
+  /**
+   * Joins a row, or the lack of one, to the counter of changes.
+   *
+   * @param columns of the row that is sought; its table is `found`
+   * @param join what gives the row, such as `LEFT JOIN … AS found ON …`
+   * @returns the row, its columns null if there is none
+   * @throws Fault `store_unavailable` from a server that does not know what this process has seen
+   */
+  readonly read: <Row extends object>(
+    columns: string,
+    join: string,
+    values: readonly unknown[],
+  ) => Promise<Row>
+  /** Says how far the changes are that this process has seen. */
+  readonly note: (change: number) => void
+}
+
+export function createPrimaryReads(query: Query, schema: string, name: string): PrimaryReads {
+  let seen = 0
+  return {
+    async read<Row extends object>(columns: string, join: string, values: readonly unknown[]) {
+      // What is seen while the statement runs may be newer than its moment.
+      const least = seen
+      const [row] = await query<Row & { readonly is_behind: boolean }>(
+        `SELECT pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
+          FROM ${schema}.changes AS counter ${join} WHERE counter.id = 1`,
+        [least, ...values],
+      )
+      if (row === undefined) throw new Fault('store_unavailable', `${name}: its counter of changes is gone`)
+      if (row.is_behind)
+        throw new Fault('store_unavailable', `${name}: the server is a standby, or behind what it was`)
+      return row
+    },
+    note(change) {
+      seen = change
+    },
+  }
+}

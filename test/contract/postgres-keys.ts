@@ -1,0 +1,40 @@
+import type { Scheduler } from '../../src/core/scheduler.ts'
+import type { Peppers } from '../../src/secrets/peppers.ts'
+import type { PostgresKeyStore } from '../../src/storage/postgres/keys/key-store.ts'
+import { openPostgresKeyStore } from '../../src/storage/postgres/keys/open-key-store.ts'
+import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
+import type { Telemetry } from '../../src/telemetry/telemetry.ts'
+import { peppers } from './key-fixtures.ts'
+
+export interface OpenedPostgresKeys {
+  readonly store: PostgresKeyStore
+  readonly postgres: Postgres
+  readonly close: () => Promise<void>
+}
+
+/** Keys in the schema that a URL names, with connections of their own. */
+export async function openPostgresKeys(
+  url: string,
+  options: {
+    readonly peppers?: Peppers
+    readonly clock?: () => number
+    readonly telemetry?: Telemetry
+    readonly scheduler?: Scheduler
+  } = {},
+): Promise<OpenedPostgresKeys> {
+  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
+  try {
+    const store = await openPostgresKeyStore({ peppers, clock: Date.now, ...options, postgres, url })
+    return {
+      store,
+      postgres,
+      async close() {
+        await store.close()
+        await postgres.close()
+      },
+    }
+  } catch (error) {
+    await postgres.close()
+    throw error
+  }
+}
