@@ -19,7 +19,10 @@ export interface KeyCacheSyncOptions {
   readonly cache: Pick<KeyCache, 'renew'>
   readonly monotonic: Clock
   readonly scheduler: Scheduler
-  /** Milliseconds between two polls: the longest that a revoked key still works. */
+  /**
+   * Milliseconds between two polls: the longest that a revoked key still works, unless the store
+   * tells of it before.
+   */
   readonly intervalMs: number
   /** Called once when polls begin to fail. */
   readonly onSyncFailed: (fault: unknown) => void
@@ -34,6 +37,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   let isFailing = false
   let isPolling = false
   let isHinted = false
+  let isStopped = false
 
   async function refresh(): Promise<void> {
     // The answer was true when the store was asked, not when it arrived.
@@ -49,17 +53,17 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   async function poll(): Promise<void> {
     if (isPolling) return
     isPolling = true
-    isHinted = false
-    try {
-      await refresh()
-    } catch (fault) {
-      if (!isFailing) onSyncFailed(fault)
-      isFailing = true
-    } finally {
-      isPolling = false
-    }
-    // The change may have come after the store had answered.
-    if (isHinted) await poll()
+    do {
+      isHinted = false
+      await refresh().catch(noteFailure)
+      // A change may have come after the store had answered.
+    } while (isHinted && !isStopped)
+    isPolling = false
+  }
+
+  function noteFailure(fault: unknown): void {
+    if (!isFailing) onSyncFailed(fault)
+    isFailing = true
   }
 
   function hint(): void {
@@ -73,6 +77,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
     refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
     stop() {
+      isStopped = true
       stopPolls()
       stopHints?.()
     },

@@ -37,8 +37,9 @@ export interface KeyStore extends StoredAnswers {
   readonly readChanges: (since: ChangeCursor | undefined) => Promise<Changes>
   /**
    * Calls the listener soon after any process or node has changed something, so that readers call
-   * `readChanges` at once. Only a hint, which may be lost: readers go on polling, and only a read
-   * renews a cache's lease. Absent if the store cannot push. Returns how to stop it.
+   * `readChanges` at once; while the store cannot hear of changes, every 200 ms. Only a hint, which
+   * may be lost: readers go on polling each second, and only a read renews a cache's lease. Absent
+   * if the store cannot push. Returns how to stop it.
    */
   readonly onChange?: (listener: () => void) => () => void
   /** Settings stored with the keys, such as the check value of each pepper. */

@@ -143,6 +143,8 @@ export interface WardOptions<Required extends boolean = boolean> {
 
 /** Milliseconds between two polls of the key store: the longest that a revoked key still works. */
 const pollMs = 200
+/** The same of a store that tells of changes itself: the polls renew the lease. */
+const toldPollMs = 1_000
 
 /** Builds the guard and the services of a deployment over its storage, and starts polling it. */
 export async function createWard<Required extends boolean>(
@@ -238,7 +240,7 @@ async function openKeyCache(
     cache,
     monotonic,
     scheduler,
-    intervalMs: pollMs,
+    intervalMs: store.onChange === undefined ? pollMs : toldPollMs,
     onSyncFailed: (fault) => telemetry.event('keys.sync_failed', {}, fault),
     onSynced: () => telemetry.event('keys.sync_back', {}),
   })
