@@ -16,6 +16,10 @@ export interface EventFields {
   readonly 'keys.changes_heard': NoFields
   readonly 'keys.uses_not_written': NoFields
   readonly 'keys.uses_written': NoFields
+  readonly 'node.not_seen': NoFields
+  readonly 'node.seen': NoFields
+  readonly 'node.clock_off': { readonly milliseconds: number }
+  readonly 'node.clock_right': NoFields
   readonly 'limiter.not_persisted': NoFields
   readonly 'limiter.persisted_again': NoFields
   readonly 'limiter.not_shared': NoFields

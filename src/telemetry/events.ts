@@ -1,4 +1,5 @@
 import type { EventName, EventRow } from './event-row.ts'
+import { fleetEvents } from './fleet-events.ts'
 import { modelEvents } from './model-events.ts'
 
 /**
@@ -74,19 +75,6 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     fields: {
       row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`',
     },
-  },
-  'keys.changes_not_heard': {
-    level: 'warn',
-    sentence: 'PostgreSQL does not tell this node of changes to keys: they are asked for every 200 ms',
-    remedy:
-      'A revoked key is refused up to 400 ms later than otherwise. Expected behind a pooler in transaction mode, which accepts `LISTEN` and delivers nothing. Ends with `keys.changes_heard`.',
-    fields: {},
-  },
-  'keys.changes_heard': {
-    level: 'info',
-    sentence: 'this node is told of changes to keys at once again',
-    remedy: 'Nothing to do.',
-    fields: {},
   },
   'keys.uses_not_written': {
     level: 'warn',
@@ -341,5 +329,6 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Repeated requests answer 409 until its lease ends.',
     fields: {},
   },
+  ...fleetEvents,
   ...modelEvents,
 }
