@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest'
 import { openTestSchema, type TestSchema } from '../support/services.ts'
 import { describeKeyStore } from './key-store.contract.ts'
-import { openPostgresKeys } from './postgres-keys.ts'
+import { emptyKeys, openPostgresKeys } from './postgres-keys.ts'
 
 /** Empty ones: some tests open hundreds of stores, and a schema takes a tenth of a second. */
 const free: TestSchema[] = []
@@ -18,15 +18,13 @@ async function takeSchema(): Promise<TestSchema> {
   return made
 }
 
-const tables = ['imported_digests', 'keys', 'owners', 'answers', 'settings', 'changes']
-
 describeKeyStore('postgres', async (clock) => {
   const schema = await takeSchema()
   const { store, postgres, close } = await openPostgresKeys(schema.url, { clock })
   return {
     store,
     async dispose() {
-      for (const table of tables) await postgres.query(`DELETE FROM ${postgres.schema}.${table}`)
+      await emptyKeys(postgres)
       await close()
       free.push(schema)
     },

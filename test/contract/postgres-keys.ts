@@ -38,3 +38,10 @@ export async function openPostgresKeys(
     throw error
   }
 }
+
+const tables = ['imported_digests', 'keys', 'owners', 'answers', 'settings', 'changes']
+
+/** As if it had just been made. */
+export async function emptyKeys({ query, schema }: Pick<Postgres, 'query' | 'schema'>): Promise<void> {
+  for (const table of tables) await query(`DELETE FROM ${schema}.${table}`)
+}

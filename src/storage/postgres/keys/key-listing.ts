@@ -1,3 +1,4 @@
+import type { KeyCursor } from '../../../keys/cursors.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyPage, KeyQuery } from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
@@ -80,15 +81,17 @@ function storable({ after, unusedSince, status, ...query }: KeyQuery): KeyQuery 
   return {
     ...query,
     status: status && { ...status, now: toStorableNumber(status.now) },
-    unusedSince: unusedSince === undefined ? undefined : Math.ceil(toStorableNumber(unusedSince)),
-    after: after && {
-      id: placeAmongStorable(after.id, descending),
-      value:
-        typeof after.value === 'number'
-          ? toStorableNumber(after.value)
-          : after.value && placeAmongStorable(after.value, descending),
-    },
+    unusedSince: unusedSince === undefined ? undefined : toStorableNumber(unusedSince),
+    after: after && storablePlace(after, descending),
   }
+}
+
+/** No key that is stored stands between this place and the one that was asked for. */
+function storablePlace({ value, id }: KeyCursor, isDescending: boolean): KeyCursor {
+  const place = placeAmongStorable(id, isDescending)
+  if (typeof value === 'number') return { value: toStorableNumber(value), id: place }
+  if (value?.includes('\0') !== true) return { value, id: place }
+  return { value: placeAmongStorable(value, isDescending), id: isDescending ? '' : '\u{10ffff}' }
 }
 
 /** Whether reading all keys of an owner may take longer than reading all keys in the order asked. */

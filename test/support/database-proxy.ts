@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/** A way to a PostgreSQL that a test may cut, freeze, or make deaf. */
+export interface DatabaseProxy extends AsyncDisposable {
+  readonly url: string
+  /** Connections stay, and nothing comes through in either direction. */
+  readonly freeze: () => void
+  readonly thaw: () => void
+}
+
+/** NotificationResponse, as PostgreSQL's protocol calls what LISTEN waits for. */
+const notification = 'A'.charCodeAt(0)
+
+/**
+ * @param isDeaf whether notifications get lost, as with a pooler in transaction mode: the connection
+ *   that listens at the server is not the client's
+ */
+export async function openDatabaseProxy(
+  url: string,
+  { isDeaf = false }: { readonly isDeaf?: boolean } = {},
+): Promise<DatabaseProxy> {
+  const target = new URL(url)
+  const sockets = new Set<Socket>()
+  let isFrozen = false
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname)
+    const pass = isDeaf
+      ? withoutNotifications((data) => client.write(data))
+      : (data: Buffer) => client.write(data)
+    client.on('data', (data) => upstream.write(data))
+    upstream.on('data', pass)
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      if (isFrozen) socket.pause()
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const proxied = new URL(url)
+  proxied.hostname = '127.0.0.1'
+  proxied.port = String((server.address() as AddressInfo).port)
+  return {
+    url: proxied.href,
+    freeze() {
+      isFrozen = true
+      for (const socket of sockets) socket.pause()
+    },
+    thaw() {
+      isFrozen = false
+      for (const socket of sockets) socket.resume()
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Messages of a server are a letter, a length of four bytes that counts itself, and a body. */
+function withoutNotifications(pass: (data: Buffer) => void): (data: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0)
+  return (data) => {
+    rest = Buffer.concat([rest, data])
+    while (rest.length >= 5 && rest.length > rest.readInt32BE(1)) {
+      const end = 1 + rest.readInt32BE(1)
+      if (rest[0] !== notification) pass(rest.subarray(0, end))
+      rest = rest.subarray(end)
+    }
+  }
+}
