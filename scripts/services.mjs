@@ -29,7 +29,7 @@ const services = {
     package: 'postgresql',
     program: () => findProgram('postgres', postgresFolders()),
     user: 'postgres',
-    ready: /database system is ready to accept connections/,
+    ready: /database system is ready to accept (read.only )?connections/,
     prepare({ folder, program, password, run }) {
       writeFileSync(join(folder, 'password'), password)
       own(join(folder, 'password'), 'postgres')

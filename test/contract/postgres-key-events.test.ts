@@ -1,0 +1,217 @@
+import { writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
+import { prepareSchema } from '../../src/storage/postgres/schema.ts'
+import { collectEvents } from '../support/collect-events.ts'
+import { openDatabaseProxy } from '../support/database-proxy.ts'
+import { openTestSchema, startPostgres, type TestSchema } from '../support/services.ts'
+import { createTestTime, type TestTime } from '../support/test-time.ts'
+import { idOf, keyOf } from './key-fixtures.ts'
+import { emptyKeys, openPostgresKeys } from './postgres-keys.ts'
+
+let deployment: TestSchema
+let postgres: Postgres
+beforeAll(async () => {
+  deployment = await openTestSchema()
+  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable' })
+})
+afterAll(async () => {
+  await postgres.close()
+  await deployment.drop()
+})
+beforeEach(() => emptyKeys(postgres))
+
+async function open(url: string, options: Parameters<typeof openPostgresKeys>[1] = {}) {
+  const { store, close } = await openPostgresKeys(url, options)
+  onTestFinished(close)
+  return store
+}
+
+/** Counts what a store tells, and waits for the next. */
+function listenTo(store: Awaited<ReturnType<typeof open>>) {
+  let count = 0
+  let next = Promise.withResolvers<void>()
+  const stop = store.onChange(() => {
+    count += 1
+    next.resolve()
+    next = Promise.withResolvers()
+  })
+  return { stop, count: () => count, next: () => next.promise }
+}
+
+/** Lets time pass for the store alone, until it has reported this. */
+async function passUntil(time: TestTime, names: readonly string[], name: string): Promise<void> {
+  while (!names.includes(name)) await time.pass(50)
+}
+
+/** Waits until the store listens: a new connection tells once. */
+async function untilItHears(
+  store: Awaited<ReturnType<typeof open>>,
+  next: () => Promise<void>,
+): Promise<void> {
+  const told = next()
+  await Promise.race([told, store.readChanges(undefined).then(() => told)])
+}
+
+describe('what changes keys', () => {
+  test('is told to every node at once, without a poll: each change, and no use or refusal', async () => {
+    const time = createTestTime()
+    const one = await open(deployment.url)
+    const two = await open(deployment.url, { scheduler: time.scheduler })
+    const { next, count, stop } = listenTo(two)
+    await untilItHears(two, next)
+    const before = count()
+    const told = next()
+    await one.addKeys([keyOf(idOf(1)), keyOf(idOf(2))])
+    await told
+    const again = next()
+    await one.noteUses([{ keyId: idOf(1), at: 1 }])
+    await one.addKeys([keyOf(idOf(1))])
+    await one.replaceKey(keyOf(idOf(1), { version: 2 }))
+    await again
+    expect(count()).toBe(before + 2)
+    stop()
+    await one.replaceKey(keyOf(idOf(1), { version: 3 }))
+    expect((await two.findKey(idOf(1)))?.version).toBe(3)
+    expect(count()).toBe(before + 2)
+  })
+
+  test('is told again once a connection that was cut is back; until then the node asks every 200 ms', async () => {
+    const time = createTestTime()
+    const { telemetry, names, until } = collectEvents()
+    const one = await open(deployment.url)
+    const two = await open(deployment.url, { scheduler: time.scheduler, telemetry })
+    const { next, count } = listenTo(two)
+    await untilItHears(two, next)
+    await cutListener()
+    await until('keys.changes_not_heard')
+    const before = count()
+    await time.pass(40)
+    expect(count()).toBe(before)
+    await passUntil(time, names, 'keys.changes_heard')
+    const told = next()
+    await one.addKeys([keyOf(idOf(1))])
+    await told
+    expect(names).toEqual(['keys.changes_not_heard', 'keys.changes_heard'])
+  })
+
+  test('is asked for every 200 ms where LISTEN is accepted and nothing delivered, and that is said once', async () => {
+    await using pooler = await openDatabaseProxy(deployment.url, { isDeaf: true })
+    const time = createTestTime()
+    const { telemetry, names } = collectEvents()
+    const store = await open(pooler.url, { scheduler: time.scheduler, telemetry })
+    await passUntil(time, names, 'keys.changes_not_heard')
+    const { count, stop } = listenTo(store)
+    await time.pass(1_000)
+    expect(count()).toBe(5)
+    for (let tries = 0; tries < 3; tries += 1) await time.pass(61_000)
+    stop()
+    expect(names).toEqual(['keys.changes_not_heard'])
+  })
+
+  test('is told again after the server was killed', async () => {
+    await using server = await startPostgres()
+    const url = await prepare(server.url)
+    const { telemetry, until } = collectEvents()
+    const one = await open(url)
+    const two = await open(url, { telemetry })
+    server.kill()
+    await until('keys.changes_not_heard')
+    await server.start()
+    await until('keys.changes_heard')
+    const { next } = listenTo(two)
+    const told = next()
+    await one.addKeys([keyOf(idOf(1))])
+    await told
+    expect(await two.findKey(idOf(1))).toBeDefined()
+  })
+
+  test('a store closes while its server is frozen, and while it connects', async () => {
+    await using proxy = await openDatabaseProxy(deployment.url)
+    const first = await openPostgresKeys(proxy.url)
+    proxy.freeze()
+    await first.close()
+    proxy.thaw()
+    const second = await openPostgresKeys(proxy.url)
+    await second.close()
+  })
+})
+
+/** Ends the connections that listen to the test's schema. */
+async function cutListener(): Promise<void> {
+  await postgres.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query =
+      'LISTEN modelward_keys_' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 32)`,
+    [postgres.schema],
+  )
+}
+
+describe('a server that only reads', () => {
+  test('tells no changes and takes none', async () => {
+    await using server = await startPostgres()
+    const url = await prepare(server.url)
+    const store = await open(url)
+    await store.addKeys([keyOf(idOf(1))])
+    const { cursor } = await store.readChanges(undefined)
+    const admin = await openPostgres({ url, fault: 'store_unavailable' })
+    onTestFinished(admin.close)
+    await admin.query('ALTER SYSTEM SET default_transaction_read_only = on')
+    await admin.query('SELECT pg_reload_conf()')
+    let isReadOnly = false
+    while (!isReadOnly)
+      isReadOnly = await store.readChanges(cursor).then(
+        () => false,
+        (fault) => {
+          expect(fault).toMatchObject({ code: 'store_unavailable' })
+          return true
+        },
+      )
+  })
+
+  test('gives no key where it is a standby, whatever it knows', async () => {
+    await using server = await startPostgres()
+    const url = await prepare(server.url)
+    const store = await open(url)
+    await store.addKeys([keyOf(idOf(1), { imported: true })])
+    const { cursor } = await store.readChanges(undefined)
+    const admin = await openPostgres({ url, fault: 'store_unavailable' })
+    onTestFinished(admin.close)
+    const [folder] = await admin.query<{ readonly data_directory: string }>('SHOW data_directory')
+    server.kill()
+    writeFileSync(`${folder?.data_directory}/standby.signal`, '', { mode: 0o644 })
+    await server.start()
+    const unavailable = { code: 'store_unavailable' }
+    await expect(store.readChanges(cursor)).rejects.toMatchObject(unavailable)
+    await expect(store.findKey(idOf(1))).rejects.toMatchObject(unavailable)
+    await expect(store.findKey(idOf(2))).rejects.toMatchObject(unavailable)
+    await expect(store.findOwner('a')).rejects.toMatchObject(unavailable)
+    await expect(store.findImportedKey([new Uint8Array(32)])).rejects.toMatchObject(unavailable)
+    await expect(store.addKeys([keyOf(idOf(2))])).rejects.toMatchObject(unavailable)
+  })
+
+  test('gives no key where it is behind what this process has seen, until changes are read from it', async () => {
+    const store = await open(deployment.url)
+    await store.addKeys([keyOf(idOf(1))])
+    const [counter] = await postgres.query<{
+      readonly number: number
+      readonly total: number
+      readonly mac: Buffer
+    }>(`SELECT number, total, mac FROM ${postgres.schema}.changes`)
+    await store.replaceKey(keyOf(idOf(1), { version: 2 }))
+    const { cursor } = await store.readChanges(undefined)
+    await postgres.query(`UPDATE ${postgres.schema}.changes SET number = $1, total = $2, mac = $3`, [
+      counter?.number,
+      counter?.total,
+      counter?.mac,
+    ])
+    await expect(store.findKey(idOf(1))).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect((await store.readChanges(cursor)).keyIds).toBe('all')
+    expect(await store.findKey(idOf(1))).toBeDefined()
+  })
+})
+
+async function prepare(server: string): Promise<string> {
+  const url = `${server}?schema=own`
+  await prepareSchema(url)
+  return url
+}
