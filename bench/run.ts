@@ -16,6 +16,7 @@ import { benchLimits } from './limits/bench-limits.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
 import { benchPath } from './path/bench-path.ts'
+import { benchRevocation } from './revocation/bench-revocation.ts'
 import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
@@ -32,6 +33,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'jobs-http': benchJobsHttp,
   saturated: benchSaturated,
   goodput: benchGoodput,
+  revocation: benchRevocation,
   start: benchStart,
   import: benchImport,
   path: benchPath,
