@@ -13,7 +13,7 @@ export const fleetEvents: {
   },
   'keys.changes_heard': {
     level: 'info',
-    sentence: 'this node is told of changes to keys at once again',
+    sentence: 'PostgreSQL tells this node of changes to keys at once again',
     remedy: 'Nothing to do.',
     fields: {},
   },

@@ -13,8 +13,8 @@ export interface DatabaseProxy extends AsyncDisposable {
 const notification = 'A'.charCodeAt(0)
 
 /**
- * @param isDeaf whether notifications get lost, as with a pooler in transaction mode: the connection
- *   that listens at the server is not the client's
+ * @param isDeaf whether notifications get lost, as with a pooler in transaction mode: the
+ *   connection that listens at the server is not the client's
  */
 export async function openDatabaseProxy(
   url: string,

@@ -4,8 +4,8 @@ import type { Cell } from '../../secrets/row-macs.ts'
 import { readColumns } from './key-row.ts'
 
 /**
- * A statement, or a part of one, and its values, each bound to a `?`. The text consists of constants
- * alone; callers' values are bound.
+ * A statement, or a part of one, and its values, each bound to a `?`. The text consists of
+ * constants alone; callers' values are bound.
  */
 export interface Selection {
   readonly sql: string

@@ -1,6 +1,6 @@
 /**
- * Whether a text can be in the database as it is: it has no U+0000, which PostgreSQL refuses, and no
- * lone surrogate, in whose place U+FFFD would be stored. Any other text is the name of nothing.
+ * Whether a text can be in the database as it is: it has no U+0000, which PostgreSQL refuses, and
+ * no lone surrogate, in whose place U+FFFD would be stored. Any other text is the name of nothing.
  */
 export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()

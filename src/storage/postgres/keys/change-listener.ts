@@ -9,8 +9,8 @@ export interface ChangeListener {
   /** What changes notify. Channels are of the whole database, so its name is of the schema. */
   readonly channel: string
   /**
-   * Calls the listener as soon as a change is heard, and every 200 ms while changes cannot be heard.
-   * Returns how to stop it.
+   * Calls the listener as soon as a change is heard, and every 200 ms while changes cannot be
+   * heard. Returns how to stop it.
    */
   readonly onChange: (listener: () => void) => () => void
   readonly close: () => Promise<void>

@@ -94,7 +94,7 @@ function storablePlace({ value, id }: KeyCursor, isDescending: boolean): KeyCurs
   return { value: placeAmongStorable(value, isDescending), id: isDescending ? '' : '\u{10ffff}' }
 }
 
-/** Whether reading all keys of an owner may take longer than reading all keys in the order asked. */
+/** Whether reading an owner's keys may take longer than walking all keys in the order asked. */
 async function hasManyKeys(query: Query, schema: string, owner: string | undefined): Promise<boolean> {
   if (owner === undefined) return false
   const [row] = await query<{ readonly count: number }>(

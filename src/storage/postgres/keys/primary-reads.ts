@@ -11,7 +11,7 @@ export interface PrimaryReads {
    *
    * @param columns of the row that is sought; its table is `found`
    * @param join what gives the row, such as `LEFT JOIN … AS found ON …`
-   * @returns the row, its columns null if there is none
+   * @returns the row, of nulls where nothing was found
    * @throws Fault `store_unavailable` from a server that does not know what this process has seen
    */
   readonly read: <Row extends object>(
