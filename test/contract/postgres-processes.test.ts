@@ -122,6 +122,7 @@ describe('changes of several nodes', () => {
         Array.from({ length: 12 }, async (_, turn) => {
           const uses = usesAt(1_000 * (turn + 1) + node * 100)
           await store.noteUses(turn % 2 === 0 ? uses : uses.reverse())
+          await store.noteUses(uses.slice(0, 10 + 20 * node))
           if (turn < 6) await store.replaceOwner(ownerOf(`owner ${node} ${turn}`))
         }),
       ),

@@ -24,9 +24,15 @@ interface OpenedWard {
   readonly hold: (text: string) => Promise<void>
 }
 
-/** A node: a ward over keys of its own connections, which polls by this scheduler. */
+/**
+ * A node: a ward over keys of its own connections, which never polls.
+ *
+ * @param scheduler of the connection that listens: with one that stands still it is not asked either
+ */
 async function openNode(url: string, scheduler: Scheduler = stillScheduler): Promise<OpenedWard> {
-  const { store, close } = await openPostgresKeys(url)
+  const { store, close } = await openPostgresKeys(url, { scheduler })
+  // From then on it hears.
+  await new Promise<void>((resolve) => store.onChange(resolve))
   const time = { monotonic: 0 }
   const monotonic = (): number => time.monotonic
   const storage = gatherStorage({
@@ -40,7 +46,7 @@ async function openNode(url: string, scheduler: Scheduler = stillScheduler): Pro
     schemes: [apiKeyHeader({ name: 'X-API-Key' })],
     format: { prefix: 'mw', environment: 'live' },
     monotonic,
-    scheduler,
+    scheduler: stillScheduler,
   })
   onTestFinished(ward.close)
   async function tries(text: string): Promise<string> {
@@ -84,7 +90,7 @@ describe('two nodes', () => {
     const { url, drop } = await openTestSchema()
     onTestFinished(drop)
     await using pooler = await openDatabaseProxy(url, { isDeaf: true })
-    const [one, two] = [await openNode(url), await openNode(pooler.url)]
+    const [one, two] = [await openNode(url), await openNode(pooler.url, processScheduler)]
     const { record, text } = await one.ward.keys.create(newKey)
     await two.hold(text)
     await one.ward.keys.revoke(record.id)
