@@ -24,6 +24,10 @@ export interface EventFields {
   readonly 'limiter.persisted_again': NoFields
   readonly 'limiter.not_shared': NoFields
   readonly 'limiter.settle_failed': NoFields
+  readonly 'limiter.unreachable': NoFields
+  readonly 'limiter.back': NoFields
+  readonly 'limiter.forgot': NoFields
+  readonly 'limiter.may_forget': { readonly policy: string }
   readonly 'limiter.shadow_refused': { readonly limit: string }
   readonly 'ledger.unreachable': NoFields
   readonly 'ledger.back': NoFields

@@ -1,5 +1,6 @@
 import type { EventName, EventRow } from './event-row.ts'
 import { fleetEvents } from './fleet-events.ts'
+import { limiterEvents } from './limiter-events.ts'
 import { modelEvents } from './model-events.ts'
 
 /**
@@ -89,38 +90,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Nothing to do.',
     fields: {},
   },
-  'limiter.not_persisted': {
-    level: 'error',
-    sentence: 'usage of long limits cannot be stored',
-    remedy:
-      'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`.',
-    fields: {},
-  },
-  'limiter.persisted_again': {
-    level: 'info',
-    sentence: 'usage of long limits is stored again',
-    remedy: 'Nothing to do.',
-    fields: {},
-  },
-  'limiter.not_shared': {
-    level: 'warn',
-    sentence: 'another process stores the limits of this data folder; this one counts in its own memory',
-    remedy:
-      'Each process admits the full limit, and this one forgets its usage when it ends. Run one server per folder.',
-    fields: {},
-  },
-  'limiter.settle_failed': {
-    level: 'error',
-    sentence: 'the limits of a request or job could not be settled',
-    remedy: 'What was reserved counts as used until its window passes.',
-    fields: {},
-  },
-  'limiter.shadow_refused': {
-    level: 'info',
-    sentence: 'a limit in shadow mode would have refused',
-    remedy: 'The request was admitted. Use it to size the limit.',
-    fields: { limit: 'the limit’s name' },
-  },
+  ...limiterEvents,
   'ledger.unreachable': {
     level: 'error',
     sentence: 'the ledger cannot be written',
