@@ -1,7 +1,7 @@
 import { pause, type Scheduler } from '../../core/scheduler.ts'
 import type { EpochStore } from '../../limits/epoch-store.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
-import { agreeOnEpoch, type LimiterEpochValue, type ServerInfo } from './epoch.ts'
+import { agreeOnEpoch, keysOf, type LimiterEpochValue, type ServerInfo } from './epoch.ts'
 import { connectServer } from './find-server.ts'
 import { describeRedisError } from './redis-error.ts'
 import { loadRedisDriver, type RedisLine } from './redis-line.ts'
@@ -34,55 +34,24 @@ export interface LinkOptions {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const { url, deployment, epochs, scheduler, deadlineMs, onOpen, onShut } = options
+  const { url, deployment, scheduler, awaited, deadlineMs, onShut } = options
   const ending = new AbortController()
   const first = Promise.withResolvers<unknown>()
   const report = createReport(options.telemetry)
-  let doubt: PromiseWithResolvers<string | undefined> | undefined
-  let epoch: LimiterEpochValue | undefined
+  const keeper = createEpochKeeper(options, report, () => first.resolve(undefined))
   let line: RedisLine | undefined
-
-  /** Resolves when the connection has ended. */
-  async function use(live: RedisLine): Promise<unknown> {
-    let doubted: string | undefined
-    let known = epoch?.id
-    for (;;) {
-      const steady = options.steady?.()
-      const agreed = await agreeOnEpoch(live, { deployment, epochs, scheduler, doubted, steady })
-      report.agreed(agreed.epoch, known, agreed.info)
-      known = agreed.epoch.id
-      epoch = agreed.epoch
-      doubt = Promise.withResolvers()
-      const again = doubt.promise.then((value) => ({ value }))
-      const stopWatching = watchEpoch(live, agreed, {
-        epochs,
-        scheduler,
-        onDoubt: (value) => doubt?.resolve(value),
-      })
-      onOpen(live, agreed.epoch)
-      first.resolve(undefined)
-      const stopped = await Promise.race([again, live.ended.then((reason) => ({ reason }))])
-      stopWatching()
-      if ('reason' in stopped) return stopped.reason
-      onShut('Redis has forgotten what it counted')
-      doubted = stopped.value
-    }
-  }
 
   async function keepConnected(): Promise<void> {
     const driver = await loadRedisDriver()
-    const key = `{mw:${deployment}:0}`
+    const { epochKey } = keysOf(deployment)
     for (let failures = 0; !ending.signal.aborted; failures += 1) {
       let reason: unknown
       try {
-        const opened = await connectServer(driver, url, key, {
-          access: url,
-          deadlineMs,
-          scheduler: options.awaited,
-        })
+        const server = { access: url, deadlineMs, scheduler: awaited }
+        const opened = await connectServer(driver, url, epochKey, server)
         line = opened
         if (ending.signal.aborted) opened.destroy(ending.signal.reason)
-        reason = await use(opened)
+        reason = await keeper.count(opened)
         failures = 0
       } catch (error) {
         reason = error
@@ -100,11 +69,42 @@ export function openLink(options: LinkOptions): Link {
   const ended = keepConnected().catch((error: unknown) => first.resolve(error))
   return {
     first: first.promise,
-    agreeAgain: (isDoubted) => doubt?.resolve(isDoubted ? epoch?.value : undefined),
+    agreeAgain: keeper.agreeAgain,
     async close() {
       ending.abort(new Error('the limiter is closed'))
       line?.destroy(ending.signal.reason)
       await ended
+    },
+  }
+}
+
+/** Agrees on an epoch as often as it is in doubt, and lets calls be counted in between. */
+function createEpochKeeper(options: LinkOptions, report: Report, onFirst: () => void) {
+  const { deployment, epochs, scheduler, onOpen, onShut } = options
+  let epoch: LimiterEpochValue | undefined
+  let doubt = Promise.withResolvers<string | undefined>()
+  return {
+    agreeAgain: (isDoubted: boolean): void => doubt.resolve(isDoubted ? epoch?.value : undefined),
+    /** Resolves with the reason when the connection has ended. */
+    async count(line: RedisLine): Promise<unknown> {
+      let doubted: string | undefined
+      for (;;) {
+        const steady = options.steady?.()
+        const agreed = await agreeOnEpoch(line, { deployment, epochs, scheduler, doubted, steady })
+        report.agreed(agreed.epoch, epoch?.id, agreed.info)
+        epoch = agreed.epoch
+        doubt = Promise.withResolvers()
+        const onDoubt = doubt.resolve
+        const stopWatching = watchEpoch(line, agreed, { epochs, scheduler, onDoubt })
+        onOpen(line, agreed.epoch)
+        onFirst()
+        const again = doubt.promise.then((value) => ({ value }))
+        const stopped = await Promise.race([again, line.ended.then((reason) => ({ reason }))])
+        stopWatching()
+        if ('reason' in stopped) return stopped.reason
+        onShut('Redis has forgotten what it counted')
+        doubted = stopped.value
+      }
     },
   }
 }
@@ -114,16 +114,21 @@ function backoffOf(failures: number): number {
   return Math.min(1_000, 50 * 2 ** Math.min(failures, 5)) * (0.5 + Math.random() / 2)
 }
 
+interface Report {
+  readonly lost: (reason: unknown) => void
+  readonly agreed: (epoch: LimiterEpochValue, before: string | undefined, info: ServerInfo) => void
+}
+
 /** An outage is one event at its start and one at its end. */
-function createReport(telemetry: Telemetry) {
+function createReport(telemetry: Telemetry): Report {
   let isOut = false
   let hasWarned = false
   return {
-    lost(reason: unknown): void {
+    lost(reason) {
       if (!isOut) telemetry.event('limiter.unreachable', {}, new Error(describeRedisError(reason)))
       isOut = true
     },
-    agreed(epoch: LimiterEpochValue, before: string | undefined, { mayEvict, policy }: ServerInfo): void {
+    agreed(epoch, before, { mayEvict, policy }) {
       if (isOut) telemetry.event('limiter.back', {})
       isOut = false
       if (before !== undefined && before !== epoch.id) telemetry.event('limiter.forgot', {})

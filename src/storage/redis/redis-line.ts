@@ -1,9 +1,11 @@
 import { withinDeadline } from '../../core/deadline.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
+import { SetupError } from '../../core/setup-error.ts'
 import { loadDriver } from '../load-driver.ts'
 import { describeRedisError } from './redis-error.ts'
 import type { RedisAddress, RedisUrl } from './redis-url.ts'
+import { speaksPlainly } from './speaks-plainly.ts'
 
 export type RedisReply = number | string | Buffer | null | readonly RedisReply[]
 
@@ -39,7 +41,11 @@ export function loadRedisDriver(): Promise<Driver> {
   return loadDriver<Driver>('@redis/client', 'a Redis URL')
 }
 
-/** Connects, authenticates and selects the database. Rejects with the driver's error. */
+/**
+ * Connects, authenticates and selects the database. Rejects with the driver's error.
+ *
+ * @throws SetupError `redis_unreachable` where TLS is asked for and not spoken
+ */
 export async function openLine(
   driver: Driver,
   { host, port }: RedisAddress,
@@ -72,6 +78,10 @@ export async function openLine(
     await withinDeadline(connecting, { ...limits(connectMs, scheduler), name: `${host}:${port}` })
   } catch (error) {
     destroy(error)
+    if (isTls && (await speaksPlainly({ host, port }, deadlineMs)))
+      throw new SetupError('redis_unreachable', `Redis at ${host}:${port}: it does not speak TLS`, {
+        cause: error,
+      })
     throw error
   }
   client.unref()

@@ -115,10 +115,11 @@ end
 
 local function holdLeases(u, more)
   local key, ends = KEYS[u.key], string.format('%.0f', steady + leaseMs)
-  call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', steady))
   for place = 0, more - 1 do
     call('ZADD', key, ends, node .. ':' .. string.format('%.0f', u.span + place))
   end
+  -- Only now: behind the first write of a script no other is refused, even where memory is full.
+  call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', steady))
   call('PEXPIRE', key, leaseMs + extraPx)
   cells[u.key] = nil
 end
