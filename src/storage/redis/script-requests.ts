@@ -263,6 +263,9 @@ local function install(u)
     withoutFuture(cell, u.span, steady)
     advance(cell, u.span, steady)
     adopt(cell, u.amount, u.span, steady)
+    -- Single uses stay such, that none counts for longer than it must.
+    local sum = cell.total + u.cost
+    if cell.capacity > 0 and sum <= 64 then cell.capacity = max(cell.capacity, sum) end
     addToWindow(cell, u.span, steady, u.cost)
   else
     if raw == '' then raw = pack('<dddd', 0, 0, 0, 0) end
