@@ -13,6 +13,7 @@ import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
+import { benchLimitsRedis } from './limits-redis/bench-limits-redis.ts'
 import { describeMachine, formatMachine, type Machine } from './machine.ts'
 import { benchModel } from './model/bench-model.ts'
 import { benchPath } from './path/bench-path.ts'
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   adapters: benchAdapters,
   admit: benchAdmit,
   limits: benchLimits,
+  'limits-redis': benchLimitsRedis,
   ledger: benchLedger,
   verify: benchVerify,
   'jobs-store': benchJobsStore,

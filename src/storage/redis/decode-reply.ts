@@ -86,7 +86,8 @@ function readAnswer(read: Cursor, request: LimiterRequest, steady: number, epoch
   if (operation !== operations.take && operation !== operations.peek) return { is: 'done' }
   const refusal = code === 1 ? readRefusal(read, limits) : undefined
   const shadows: LimitRefusal[] = []
-  for (let left = read.number(); left > 0; left -= 1) shadows.push(readRefusal(read, limits))
+  // 4: all are taken, and none is in shadow.
+  for (let left = code === 4 ? 0 : read.number(); left > 0; left -= 1) shadows.push(readRefusal(read, limits))
   const states: LimitState[] = []
   for (const use of limits) states.push({ use, remaining: read.number(), freesInMs: read.number() })
   return { is: 'taking', taking: { refusal, shadows, states, at: steady } }

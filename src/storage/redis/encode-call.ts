@@ -1,6 +1,6 @@
 import type { LimiterEpochValue } from './epoch.ts'
 import { limiterScript, limiterScriptSha } from './limiter-script.ts'
-import { addressBit, type LimiterRequest, type RequestUse } from './requests.ts'
+import { addressBit, type LimiterRequest, operations, type RequestUse } from './requests.ts'
 
 /** What is the same for all requests of a call. */
 export interface CallHead {
@@ -45,7 +45,8 @@ export function encodeCall(head: CallHead, requests: readonly LimiterRequest[]):
   const places = new Map<string, number>()
   let at = headBytes
   for (const request of requests) {
-    at = blob.writeUInt8(request.operation, at)
+    const isPlain = request.operation === operations.take && request.uses.every(isPlainUse)
+    at = blob.writeUInt8(isPlain ? operations.takePlain : request.operation, at)
     at = blob.writeUInt8(request.uses.length, at)
     at = blob.writeDoubleLE(request.at, at)
     for (const use of request.uses) {
@@ -56,10 +57,10 @@ export function encodeCall(head: CallHead, requests: readonly LimiterRequest[]):
         if (hasNames) names.push(use.counter)
       }
       if (use.cells !== undefined) names[place - 2] = Buffer.from(use.cells)
-      at = writeUse(blob, use, place, at)
+      at = isPlain ? writePlainUse(blob, use, place, at) : writeUse(blob, use, place, at)
     }
   }
-  return [`${keys.length}`, ...keys, epoch.value, node, blob, ...names]
+  return [`${keys.length}`, ...keys, epoch.value, node, blob.subarray(0, at), ...names]
 }
 
 export function byHash(call: readonly (string | Buffer)[]): readonly (string | Buffer)[] {
@@ -85,6 +86,13 @@ function writeHead(blob: Buffer, { epoch, leastTime, mostTime, clocks }: CallHea
   blob.writeUInt32LE(requests, at)
 }
 
+function writePlainUse(blob: Buffer, use: RequestUse, place: number, from: number): number {
+  let at = blob.writeUInt16LE(place, from)
+  at = blob.writeUInt32LE(use.amount, at)
+  at = blob.writeUInt32LE(use.span, at)
+  return blob.writeUInt32LE(use.cost, at)
+}
+
 function writeUse(blob: Buffer, use: RequestUse, place: number, from: number): number {
   let at = blob.writeUInt16LE(place, from)
   at = blob.writeUInt8(use.kind, at)
@@ -92,4 +100,9 @@ function writeUse(blob: Buffer, use: RequestUse, place: number, from: number): n
   at = blob.writeDoubleLE(use.span, at)
   at = blob.writeDoubleLE(use.cost, at)
   return blob.writeDoubleLE(use.taken, at)
+}
+
+/** A cost beyond the limit is no plain one. */
+function isPlainUse({ kind, cost, amount }: RequestUse): boolean {
+  return kind === 0 && cost <= amount
 }

@@ -13,6 +13,8 @@ export const operations = {
   install: 5,
   raise: 6,
   look: 7,
+  /** `take` of windows that are not kept, not in shadow and not of an address. */
+  takePlain: 8,
 } as const
 
 /** One of a request's uses, as the script reads it. */

@@ -9,7 +9,7 @@
  * used before PostgreSQL is asked, the version of its row, how much was given back since that was
  * written, and when the spare was raised.
  */
-export const cellScript = `
+export const callScript = `
 local began, leastTime, mostTime, extraPx, steady, wall, generationMax, requests, position = read('<ddddddII', ARGV[3])
 local node, blob = ARGV[2], ARGV[3]
 local got = call('MGET', unpack(KEYS))
@@ -23,17 +23,26 @@ end
 
 local isWindow, isSpan, isAtOnce = 0, 1, 2
 local cells, dirty = {}, {}
+local out, answered = { 0, steady, time }, 3
 
 local function addressBytes(name)
   local raw = call('HGET', KEYS[2], name)
   if raw then return raw end
   return call('HGET', KEYS[3], name)
 end
+`
 
+/** What the requests of a call find of a cell, and what is written of it. */
+export const cellScript = `
 -- The state of a window or span; nil where a kept one has no cell.
 local function cellOf(u)
   local key, cell = u.key, cells[u.key]
-  if not cell then
+  if not cell and capacities[key] then
+    local span
+    cell, span = asCell(key)
+    cells[key] = cell
+    if span then dirty[key] = u end
+  elseif not cell then
     local raw = got[key]
     if u.ofAddress then raw = addressBytes(ARGV[key + 2]) end
     if raw then
@@ -82,13 +91,15 @@ local function saveAddress(u, cell, life)
       young = old
     end
   end
-  if call('PTTL', young) < life then call('PEXPIRE', young, life) end
+  if call('PTTL', young) < tonumber(life) then call('PEXPIRE', young, life) end
 end
 
 local function save()
+  savePlain()
   for key, u in pairs(dirty) do
     local cell = cells[key]
-    local life = ceil(lifeOf(u, cell))
+    local life = string.format('%.0f', ceil(lifeOf(u, cell)))
+    cell.dies = time + tonumber(life)
     if u.ofAddress then
       saveAddress(u, cell, life)
     elseif cell.spare then

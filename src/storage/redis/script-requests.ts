@@ -4,12 +4,13 @@
  * f64`. The kind's bits: 0 to 3 window, span or at once; 8 shadow; 16 kept; 32 of an address; 64
  * forced. A span is the window in milliseconds, 1 for a month and 0 for a day, or the number of a
  * lease.
+ *
+ * Operation 8 takes plain windows: see `script-plain.ts`.
  */
 export const requestScript = `
-local out = { 0, steady, time }
-
 local function add(value)
-  out[#out + 1] = value
+  answered = answered + 1
+  out[answered] = value
 end
 
 local function readUse()
@@ -258,7 +259,7 @@ local function install(u)
   local raw = ARGV[u.key + 2]
   local cell
   if u.kind == isWindow then
-    if raw == '' then raw = pack('<BddI4', 1, 0, 0, 0) end
+    if raw == '' then raw = pack('<BdddI4', 1, 0, 0, 0, 0) end
     cell = readWindow(raw, 1)
     withoutFuture(cell, u.span, steady)
     advance(cell, u.span, steady)
@@ -288,11 +289,24 @@ local function raise(u, at)
   dirty[u.key] = u
 end
 
+-- What turned out not to be plain.
+local function takeAfterAll(uses)
+  local list = {}
+  for index = 1, uses do
+    list[index] = { key = places[index], kind = isWindow, amount = amounts[index], span = spans[index], cost = costs[index] }
+  end
+  take(list, true)
+end
+
 for _ = 1, requests do
   local operation, uses, at
   operation, uses, at, position = read('<BBd', blob, position)
   local list = {}
-  for place = 1, uses do list[place] = readUse() end
+  if operation == 8 then
+    if fitPlainly(uses) then takePlainly(uses) else takeAfterAll(uses) end
+  else
+    for index = 1, uses do list[index] = readUse() end
+  end
   if operation == 0 then
     take(list, true)
   elseif operation == 1 then

@@ -2,10 +2,10 @@
  * The part of the script that counts windows: `limits/sliding-window.ts` in Lua, to the
  * millisecond.
  *
- * A window's cell: `capacity u8, latest f64, since f64, total u32, (when u32, count u32)…`. The
+ * A window's cell: `capacity u8, latest f64, since f64, dies f64, total u32, (when u32, count u32)…`. The
  * capacity is how many single uses it holds, 0: any number, in slots. *When* is the millisecond or
  * the slot's number, modulo 2^32; so is `latest`, in full. What was taken before `since` gives
- * nothing back: a reset was in between.
+ * nothing back: a reset was in between. Redis removes it when it dies.
  */
 export const windowScript = `
 local call, floor, ceil, max, min = redis.call, math.floor, math.ceil, math.max, math.min
@@ -29,13 +29,13 @@ end
 
 local function readWindow(raw, at)
   local w = {}
-  w.capacity, w.latest, w.since, w.total, at = read('<BddI4', raw, at)
+  w.capacity, w.latest, w.since, w.dies, w.total, at = read('<BdddI4', raw, at)
   w.body = sub(raw, at)
   return w
 end
 
 local function windowBytes(w)
-  return pack('<BddI4', w.capacity, w.latest, w.since, w.total) .. w.body
+  return pack('<BdddI4', w.capacity, w.latest, w.since, w.dies or 0, w.total) .. w.body
 end
 
 -- Drops what the window has left behind, the window ending at a moment.
