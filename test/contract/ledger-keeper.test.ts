@@ -5,7 +5,8 @@ import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
 import { parseTruncationPoint } from '../../src/ledger/verify/checkpoint-trust.ts'
 import { verifyLedger } from '../../src/ledger/verify/verify-ledger.ts'
-import { createBlockTable, type StreamHead } from '../../src/storage/sqlite/ledger/block-table.ts'
+import type { StreamHead } from '../../src/storage/ledger/block-draft.ts'
+import { createBlockTable } from '../../src/storage/sqlite/ledger/block-table.ts'
 import {
   openLedgerDatabase,
   openLedgerDatabaseToRead,

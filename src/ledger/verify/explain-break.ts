@@ -3,7 +3,12 @@ import { type ChainHash, nextChainHash } from '../format/chain.ts'
 import { formatPosition } from '../format/position.ts'
 import { type LedgerBreak, type LedgerFinding, numbered } from './finding.ts'
 import type { RecentHashes } from './recent-hashes.ts'
-import { type UnchainedRecord, unchainedRecordsAfter, unchainedRecordsOf } from './unchained-records.ts'
+import {
+  type FollowingBlocks,
+  type UnchainedRecord,
+  unchainedRecordsAfter,
+  unchainedRecordsOf,
+} from './unchained-records.ts'
 
 /** Where the chain breaks in a block. */
 export interface Misfit {
@@ -16,12 +21,11 @@ export interface Misfit {
   readonly index: number
 }
 
-/** Says what happened where the chain breaks; `source` gives the blocks that follow. */
-export function diagnoseMisfit(
+/** Says what happened where the chain breaks, by the blocks that follow. */
+export function* diagnoseMisfit(
   block: LedgerBlock,
   { recent, isStart, at, index }: Misfit,
-  source: Iterator<LedgerBlock, unknown, undefined>,
-): LedgerFinding {
+): FollowingBlocks<LedgerFinding> {
   const { stream } = block
   const seq = recent.last + 1
   const { records, count, isWhole } = unchainedRecordsOf(block, at, index)
@@ -31,7 +35,7 @@ export function diagnoseMisfit(
     return { kind: 'undecodable', stream, seq, position, message }
   }
   const lacking = Math.max(0, block.count - index - count)
-  const [first, ...rest] = [...records, ...unchainedRecordsAfter(stream, source)]
+  const [first, ...rest] = [...records, ...(yield* unchainedRecordsAfter(stream))]
   if (first === undefined || (count === 0 && fits(recent.at(recent.last), seq, first))) {
     const or =
       first === undefined

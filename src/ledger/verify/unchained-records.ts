@@ -50,17 +50,17 @@ export function unchainedRecordsOf(block: LedgerBlock, at: number, index: number
   return { records, count, isWhole: true }
 }
 
+/** The blocks that follow: each `yield` asks for the next, and gets undefined behind the last. */
+export type FollowingBlocks<Result> = Generator<undefined, Result, LedgerBlock | undefined>
+
 /** The stream's records in the blocks that follow. */
-export function unchainedRecordsAfter(
-  stream: string,
-  source: Iterator<LedgerBlock, unknown, undefined>,
-): readonly UnchainedRecord[] {
+export function* unchainedRecordsAfter(stream: string): FollowingBlocks<readonly UnchainedRecord[]> {
   const found: UnchainedRecord[] = []
   for (let blocks = 0; blocks < unchainedBlocksMax && found.length < unchainedRecordsMax; blocks += 1) {
-    const next = source.next()
-    if (next.done === true) break
-    if (next.value.stream !== stream) continue
-    const { records, isWhole } = unchainedRecordsOf(next.value, 0, 0)
+    const next = yield
+    if (next === undefined) break
+    if (next.stream !== stream) continue
+    const { records, isWhole } = unchainedRecordsOf(next, 0, 0)
     found.push(...records)
     if (!isWhole) break
   }

@@ -8,6 +8,7 @@ import { tailMissing } from './prior-heads.ts'
 import { createLedgerStatements } from './statements.ts'
 import { createLedgerStreams, type LedgerStreams } from './streams.ts'
 import { readTruncationPoints, type StoredTruncationPoint } from './truncation-point.ts'
+import type { FollowingBlocks } from './unchained-records.ts'
 
 export interface LedgerVerifyOptions {
   /** The truncation point of each stream whose beginning retention dropped, as it is stored. */
@@ -56,14 +57,38 @@ export interface LedgerVerification {
  */
 export function verifyLedger(
   blocks: Iterable<LedgerBlock>,
-  {
-    truncationPoints: storedPoints = [],
-    trustedKeys,
-    checkpoints = [],
-    streams: opened = [],
-    index,
-  }: LedgerVerifyOptions = {},
+  options: LedgerVerifyOptions = {},
 ): LedgerVerification {
+  const verifying = verifyBlocks(options)
+  const source = blocks[Symbol.iterator]()
+  for (let step = verifying.next(); ; ) {
+    if (step.done === true) return step.value
+    const next = source.next()
+    step = verifying.next(next.done === true ? undefined : next.value)
+  }
+}
+
+/** The same for blocks that are waited for. */
+export async function verifyLedgerBehind(
+  blocks: AsyncIterable<LedgerBlock>,
+  options: LedgerVerifyOptions = {},
+): Promise<LedgerVerification> {
+  const verifying = verifyBlocks(options)
+  const source = blocks[Symbol.asyncIterator]()
+  for (let step = verifying.next(); ; ) {
+    if (step.done === true) return step.value
+    const next = await source.next()
+    step = verifying.next(next.done === true ? undefined : next.value)
+  }
+}
+
+function* verifyBlocks({
+  truncationPoints: storedPoints = [],
+  trustedKeys,
+  checkpoints = [],
+  streams: opened = [],
+  index,
+}: LedgerVerifyOptions): FollowingBlocks<LedgerVerification> {
   const trust = createCheckpointTrust(trustedKeys)
   const { truncationPoints, firstBroken: brokenPoint } = readTruncationPoints(
     storedPoints,
@@ -72,17 +97,16 @@ export function verifyLedger(
   )
   const streams = createLedgerStreams(truncationPoints, checkpoints)
   const statements = createLedgerStatements(streams, trust)
-  const source = blocks[Symbol.iterator]()
   let wholeBlocks = 0
   let records = 0
 
-  function follow(): LedgerFinding | undefined {
-    for (let next = source.next(); next.done !== true; next = source.next()) {
-      const { finding, misfit, records: inOrder } = checkBlock(next.value, streams, statements)
+  function* follow(): FollowingBlocks<LedgerFinding | undefined> {
+    for (let block = yield; block !== undefined; block = yield) {
+      const { finding, misfit, records: inOrder } = checkBlock(block, streams, statements)
       records += inOrder
       if (finding !== undefined) return finding
-      if (misfit !== undefined) return diagnoseMisfit(next.value, misfit, source)
-      const unfound = index?.check(next.value)
+      if (misfit !== undefined) return yield* diagnoseMisfit(block, misfit)
+      const unfound = index?.check(block)
       if (unfound !== undefined) return unfound
       wholeBlocks += 1
     }
@@ -91,7 +115,7 @@ export function verifyLedger(
 
   const firstBroken =
     brokenPoint ??
-    follow() ??
+    (yield* follow()) ??
     findCutTail(streams, checkpoints) ??
     findEmptied(streams, opened) ??
     findUnended(streams) ??

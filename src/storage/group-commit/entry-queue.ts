@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import type { Clock } from '../../core/time.ts'
 import { ledgerEntryBytesMax, writeEntry } from '../../ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../ledger/format/record.ts'
 import { createGroupCommit } from './group-commit.ts'
@@ -7,10 +8,16 @@ export interface EntryQueueOptions {
   /**
    * Makes encoded entries durable, each behind its length in four bytes, the lowest first. Called
    * again only once it has settled.
+   *
+   * @param since when the first of them came, by `monotonic`
    */
-  readonly send: (entries: Uint8Array<ArrayBuffer>, count: number) => Promise<unknown>
+  readonly send: (entries: Uint8Array<ArrayBuffer>, count: number, since: number) => Promise<unknown>
   /** Most entries that wait: more are refused at once. */
   readonly entriesMax: number
+  /** Bytes from which on no more entries join a commit. @default none */
+  readonly commitBytesMax?: number
+  /** Milliseconds, never jumps. @default performance.now */
+  readonly monotonic?: Clock
 }
 
 /**
@@ -37,12 +44,18 @@ const reusedBytesMax = 1_024 * 1_024
 /** Entries that go together. */
 interface Batch {
   readonly outcome: PromiseWithResolvers<void>
+  readonly since: number
   bytes: Buffer
   end: number
   count: number
 }
 
-export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): EntryQueue {
+export function createEntryQueue({
+  send,
+  entriesMax,
+  commitBytesMax = Number.POSITIVE_INFINITY,
+  monotonic = () => performance.now(),
+}: EntryQueueOptions): EntryQueue {
   /** Of these only the last still takes entries. */
   let batches: Batch[] = []
   let waiting = 0
@@ -52,7 +65,8 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   function beginBatch(): Batch {
     const bytes = unused ?? Buffer.allocUnsafeSlow(firstBytes)
     unused = undefined
-    const batch = { outcome: Promise.withResolvers<void>(), bytes, end: 0, count: 0 }
+    const outcome = Promise.withResolvers<void>()
+    const batch = { outcome, since: monotonic(), bytes, end: 0, count: 0 }
     batches.push(batch)
     return batch
   }
@@ -60,14 +74,14 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
   async function commitBatch(): Promise<void> {
     const [batch, ...later] = batches
     if (batch === undefined) return
-    const { outcome, bytes, end, count } = batch
+    const { outcome, since, bytes, end, count } = batch
     batches = later
     waiting -= count
     // A copy, to be transferred.
     const entries = new Uint8Array(bytes.subarray(0, end))
     if (bytes.length <= reusedBytesMax) unused = bytes
     try {
-      await send(entries, count)
+      await send(entries, count, since)
       outcome.resolve()
     } catch (error) {
       outcome.reject(error)
@@ -86,7 +100,8 @@ export function createEntryQueue({ send, entriesMax }: EntryQueueOptions): Entry
       if (waiting >= entriesMax)
         return Promise.reject(new Fault('ledger_unavailable', `ledger: ${entriesMax} entries are waiting`))
       const last = batches.at(-1)
-      const batch = last !== undefined && last.count < batchMax ? last : beginBatch()
+      const takesMore = last !== undefined && last.count < batchMax && last.end < commitBytesMax
+      const batch = takesMore ? last : beginBatch()
       try {
         addEntry(batch, entry)
       } catch (thrown) {

@@ -3,8 +3,8 @@ import type { LedgerBlock } from '../../../ledger/format/block.ts'
 import { formatPosition } from '../../../ledger/format/position.ts'
 import type { LedgerFinding } from '../../../ledger/verify/finding.ts'
 import type { LedgerIndexCheck } from '../../../ledger/verify/verify-ledger.ts'
+import { latestChangeIn } from '../../ledger/entry-change.ts'
 import { findStoredChange } from '../keys/stored-change.ts'
-import { latestChangeIn } from './latest-change.ts'
 
 /**
  * Checks with the index how far the records say that changes of keys have come: what the file keeps

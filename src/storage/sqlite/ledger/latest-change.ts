@@ -1,23 +1,10 @@
 import { existsSync } from 'node:fs'
 import { SetupError } from '../../../core/setup-error.ts'
-import { bufferOf, type LedgerBlock, walkEntries } from '../../../ledger/format/block.ts'
-import { decodeEntry } from '../../../ledger/format/encoding.ts'
-import { changeEvents, ledgerEvents } from '../../../ledger/format/event.ts'
-import { changeOf } from '../../../ledger/format/record.ts'
+import { changeOfEntry } from '../../ledger/entry-change.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import { openDatabaseToRead } from '../driver.ts'
 import { readAndClose } from '../read-and-close.ts'
 import { openLedgerDatabaseToRead } from './ledger-database.ts'
-
-const changes: ReadonlySet<number> = new Set(changeEvents.map((name) => ledgerEvents[name]))
-
-/** The byte of an entry that names its event. */
-const eventOffset = 1
-
-/** How far the changes had come by this entry; most are no changes, and are not decoded. */
-function changeOfEntry(entry: Uint8Array): number {
-  return changes.has(entry[eventOffset] ?? 0) ? changeOf(decodeEntry(entry)) : 0
-}
 
 interface KeptChange {
   readonly change: number
@@ -47,16 +34,6 @@ export function createChangeNote(database: SqliteDatabase): (entry: Uint8Array) 
     put.run(latest)
     putAgain.run(latest)
   }
-}
-
-/** The latest change that a block's records know of; 0 if they know of none. */
-export function latestChangeIn({ body }: LedgerBlock): number {
-  const bytes = bufferOf(body)
-  let latest = 0
-  walkEntries(bytes, (start, end) => {
-    latest = Math.max(latest, changeOfEntry(bytes.subarray(start, end)))
-  })
-  return latest
 }
 
 /**

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { firstChainHash } from '../../../ledger/format/chain.ts'
+import { emptyHead, type StreamDraft } from '../../ledger/block-draft.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { type WatchedFiles, watchFiles } from '../watched-files.ts'
-import { type BlockTable, createBlockTable, type StreamDraft, type StreamHead } from './block-table.ts'
+import { type BlockTable, createBlockTable } from './block-table.ts'
 import { openLedgerDatabase } from './ledger-database.ts'
 
 /** A ledger's file, open for a writer. */
@@ -45,20 +45,5 @@ export function openLedgerFile(file: string): LedgerFile {
   } catch (error) {
     database.close()
     throw setupErrorOf(error, file)
-  }
-}
-
-/** Where a stream begins. */
-export function emptyHead(stream: string): StreamHead {
-  return { seq: 0, chainHash: firstChainHash(stream) }
-}
-
-/** Calls `add` for each of the entries that a `write` carries. */
-export function addEntries(entries: Uint8Array, add: (entry: Uint8Array) => void): void {
-  const view = new DataView(entries.buffer, entries.byteOffset, entries.byteLength)
-  for (let at = 0; at < entries.length; ) {
-    const end = at + 4 + view.getUint32(at, true)
-    add(entries.subarray(at + 4, end))
-    at = end
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger, UsageQuery } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
-import { createRetentionClock } from './retention-clock.ts'
+import { createRetentionClock } from '../../ledger/retention-clock.ts'
 import type { LedgerThread, Maintained } from './threads.ts'
 import type { HeldRows } from './usage/held-usage.ts'
 

@@ -1,11 +1,8 @@
-import { formatChainHash } from '../../../ledger/format/chain.ts'
-import { type LedgerCheckpoint, signCheckpoint } from '../../../ledger/format/checkpoint.ts'
-import { encodeEntry } from '../../../ledger/format/encoding.ts'
-import { ledgerEntry } from '../../../ledger/format/record.ts'
+import { addEntries, emptyHead, type StreamHead } from '../../ledger/block-draft.ts'
+import { draftOpening, draftRecords, type RecordsDraft } from '../../ledger/stream-records.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { inTransaction } from '../transaction.ts'
-import type { StreamDraft, StreamHead } from './block-table.ts'
-import { addEntries, emptyHead, type LedgerFile, openLedgerFile } from './ledger-file.ts'
+import { type LedgerFile, openLedgerFile } from './ledger-file.ts'
 import { priorHeadsOf } from './prior-heads.ts'
 import type { Committed, LedgerThreadCalls, WriterData } from './threads.ts'
 
@@ -36,7 +33,7 @@ export function createStreamWriter(
     return { stream: begun.stream, opened: begun.committed }
   }
 
-  function commit(now: number, work: (draft: Draft) => void): Committed {
+  function commit(now: number, work: (draft: RecordsDraft) => void): Committed {
     const { stream, opened } = use(now)
     const committed = commitRecords(stream, data, now, work)
     return {
@@ -56,7 +53,7 @@ export function createStreamWriter(
       try {
         return commit(now, (draft) => {
           draft.checkpoint()
-          draft.end(encodeEntry(ledgerEntry({ at: now, event: 'ledger.closed' })))
+          draft.end()
         })
       } finally {
         open = undefined
@@ -66,57 +63,27 @@ export function createStreamWriter(
   }
 }
 
-interface Draft {
-  readonly add: (entry: Uint8Array) => void
-  readonly checkpoint: () => void
-  /** Adds the last record: no checkpoint comes after it. */
-  readonly end: (entry: Uint8Array) => void
-}
-
 /** One transaction. */
 function commitRecords(
   stream: OpenStream,
   { signingKey, checkpointRecords }: WriterData,
   now: number,
-  work: (draft: Draft) => void,
+  work: (draft: RecordsDraft) => void,
 ): Committed {
   // A file whose name is gone stays open: what is written to it would be lost.
   stream.files.check()
   if (!stream.isSure) stream.head = stream.blocks.findHead(stream.number) ?? emptyHead(stream.id)
   stream.isSure = false
-  const checkpoints: LedgerCheckpoint[] = []
-  let since = stream.sinceCheckpoint
-  const head = inTransaction(stream.database, () => {
+  const { head, checkpoints, since } = inTransaction(stream.database, () => {
     const draft = stream.blocks.begin(stream.number, stream.head)
-    const checkpoint = (): void => {
-      checkpoints.push(addCheckpoint(draft, stream.id, now, signingKey))
-      since = 0
-    }
-    const add = (entry: Uint8Array): void => {
-      draft.add(entry)
-      since += 1
-      if (since >= checkpointRecords) checkpoint()
-    }
-    work({ add, checkpoint, end: draft.add })
-    return draft.finish()
+    const context = { stream: stream.id, now, signingKey }
+    const drafted = draftRecords(draft, context, { since: stream.sinceCheckpoint, checkpointRecords }, work)
+    return { ...drafted, head: draft.finish() }
   })
   stream.head = head
   stream.isSure = true
   stream.sinceCheckpoint = since
   return { seq: head.seq, checkpoints, unclosed: [] }
-}
-
-function addCheckpoint(
-  draft: StreamDraft,
-  stream: string,
-  at: number,
-  signingKey: WriterData['signingKey'],
-): LedgerCheckpoint {
-  const { seq, chainHash } = draft.head()
-  const hash = formatChainHash(chainHash)
-  const checkpoint = signCheckpoint({ stream, seq, hash, at }, signingKey)
-  draft.add(encodeEntry(ledgerEntry({ at, event: 'ledger.checkpoint', detail: { ...checkpoint } })))
-  return checkpoint
 }
 
 /** Opens the file and begins a stream with its first record, and a checkpoint. */
@@ -127,15 +94,14 @@ function openStream(
   const opened = openLedgerFile(file)
   const { database, blocks, begin } = opened
   try {
-    const { before, unclosed } = priorHeadsOf(database, blocks)
+    const prior = priorHeadsOf(database, blocks)
     const { id, number, checkpoint, head } = inTransaction(database, () => {
       const { id, number, draft } = begin(now)
-      const detail = { version: '1', before, unclosed }
-      draft.add(encodeEntry(ledgerEntry({ at: now, event: 'ledger.opened', detail })))
-      return { id, number, checkpoint: addCheckpoint(draft, id, now, signingKey), head: draft.finish() }
+      const checkpoint = draftOpening(draft, { stream: id, now, signingKey }, prior)
+      return { id, number, checkpoint, head: draft.finish() }
     })
     const stream = { ...opened, number, id, head, isSure: true, sinceCheckpoint: 0 }
-    return { stream, committed: { seq: head.seq, checkpoints: [checkpoint], unclosed } }
+    return { stream, committed: { seq: head.seq, checkpoints: [checkpoint], unclosed: prior.unclosed } }
   } catch (error) {
     database.close()
     throw setupErrorOf(error, file)

@@ -1,9 +1,6 @@
-import { formatChainHash } from '../../../ledger/format/chain.ts'
-import { signCheckpoint, signStreamEnd } from '../../../ledger/format/checkpoint.ts'
-import { encodeEntry } from '../../../ledger/format/encoding.ts'
-import { ledgerEntry } from '../../../ledger/format/record.ts'
+import { draftWholeStream } from '../../ledger/stream-records.ts'
 import { inTransaction } from '../transaction.ts'
-import { addEntries, type LedgerFile, openLedgerFile } from './ledger-file.ts'
+import { type LedgerFile, openLedgerFile } from './ledger-file.ts'
 import { priorHeadsOf } from './prior-heads.ts'
 import type { Committed, LedgerThreadCalls, WriterData } from './threads.ts'
 
@@ -29,18 +26,11 @@ export function createWholeStreamWriter({
     // A file whose name is gone stays open: what is written to it would be lost.
     files.check()
     const prior = priorHeadsOf(database, blocks)
-    const { id: stream, head } = inTransaction(database, () => {
-      const { id, draft } = begin(now)
-      addEntries(entries, draft.add)
-      const { seq, chainHash } = draft.head()
-      const stated = { stream: id, seq, hash: formatChainHash(chainHash), at: now, ...prior }
-      const detail = { ...signStreamEnd(stated, signingKey) }
-      draft.add(encodeEntry(ledgerEntry({ at: now, event: 'ledger.closed', detail })))
-      return { id, head: draft.finish() }
+    const { seq, whole } = inTransaction(database, () => {
+      const { id: stream, draft } = begin(now)
+      const whole = draftWholeStream(draft, { stream, now, signingKey }, prior, entries)
+      return { seq: draft.finish().seq, whole }
     })
-    const { seq, chainHash } = head
-    // What is stored elsewhere vouches for the end too.
-    const whole = signCheckpoint({ stream, seq, hash: formatChainHash(chainHash), at: now }, signingKey)
     const unclosed = hasTold ? [] : prior.unclosed
     hasTold = true
     return { seq, checkpoints: [whole], unclosed }

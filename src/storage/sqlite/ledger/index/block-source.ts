@@ -1,14 +1,8 @@
 import type { LedgerFilter, LedgerQuery } from '../../../../ledger/ledger.ts'
+import type { FoundBlock } from '../../../ledger/match-records.ts'
+import { termOf } from '../../../ledger/segment-postings.ts'
 import type { SqliteDatabase } from '../../database.ts'
-import { createPostings, indexedTexts, indexedUntil } from './postings.ts'
-
-/** A block as queries need it. */
-export interface FoundBlock {
-  readonly id: number
-  readonly stream: string
-  readonly firstSeq: number
-  readonly body: Uint8Array
-}
+import { createPostings, indexedUntil } from './postings.ts'
 
 /** Finds the blocks that may have matches of a filter. */
 export interface BlockSource {
@@ -99,13 +93,4 @@ function stepOf(database: SqliteDatabase, order: LedgerQuery['order']): Step {
 
 function timesOf({ since, until }: LedgerFilter): [number, number] {
   return [since ?? 0, until ?? Number.MAX_SAFE_INTEGER]
-}
-
-/** The rarest first: a key has one owner, and few requests have a code. */
-function termOf(filter: LedgerFilter): string | undefined {
-  for (const [name, text] of Object.entries(indexedTexts)) {
-    const value = filter[text]
-    if (value !== undefined) return `${name}:${value}`
-  }
-  return undefined
 }

@@ -1,30 +1,20 @@
-import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
-import { VarintReader, writeVarint } from '../../../../ledger/format/encoding.ts'
-import { EntryView } from '../../../../ledger/format/entry-view.ts'
+import {
+  createSegmentPostings,
+  decodeIds,
+  encodeIds,
+  type Segment,
+  type SegmentPostings,
+  segmentBlocks,
+  segmentOf,
+} from '../../../ledger/segment-postings.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 
-/** What blocks are found by. */
-export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route: 'route' } as const
-
-const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
-
-/** A segment is full with so many records or blocks. Queries scan all blocks behind the last. */
-const segmentRecords = 16_384
-const segmentBlocks = 4_096
-/** Most rows of a segment: a record has so many texts, and the last block may overfill it. */
-export const segmentRowsMax: number = 2 * segmentRecords * prefixes.length
 /** Rows written at once: commits wait meanwhile. */
 const rowsAtOnce = 512
 /** A pause after each: SQLite waits for a lock by polling, and would find it taken every time. */
 const pauseMs = 2
 const pauses = new Int32Array(new SharedArrayBuffer(4))
-
-/** Consecutive blocks that are indexed together, up to the block `until`. */
-interface Segment {
-  readonly until: number
-  readonly blocks: readonly { readonly id: number }[]
-}
 
 /**
  * Indexes the next segment, if it is full.
@@ -81,59 +71,28 @@ export function indexedUntil(database: SqliteDatabase): number {
   return database.prepare<{ block: number }>('SELECT block FROM indexed').get()?.block ?? 0
 }
 
-function nextSegment(database: SqliteDatabase, from: number): Segment | undefined {
-  const found = database
-    .prepare<{ id: number; count: number }>('SELECT id, count FROM block WHERE id > ? ORDER BY id LIMIT ?')
-    .all(from, segmentBlocks)
-  let records = 0
-  for (const [index, { id, count }] of found.entries()) {
-    records += count
-    if (records >= segmentRecords || index + 1 === segmentBlocks)
-      return { until: id, blocks: found.slice(0, index + 1) }
-  }
-  return undefined
+function nextSegment(database: SqliteDatabase, from: number): Segment<BlockCount> | undefined {
+  return segmentOf(
+    database
+      .prepare<BlockCount>('SELECT id, count FROM block WHERE id > ? ORDER BY id LIMIT ?')
+      .all(from, segmentBlocks),
+  )
+}
+
+interface BlockCount {
+  readonly id: number
+  readonly count: number
 }
 
 /** The ids of a segment's blocks by term. */
-function postingsOf(database: SqliteDatabase, segment: Segment): Map<string, number[]> {
+function postingsOf(database: SqliteDatabase, segment: Segment<BlockCount>): SegmentPostings['byTerm'] {
   const select = database.prepare<{ body: Uint8Array }>('SELECT body FROM block WHERE id = ?')
-  const postings = new Map<string, number[]>()
-  const entry = new EntryView()
-  const lasts: LastText[] = prefixes.map(([prefix, text]) => ({ prefix, text, bytes: noBytes, ids: [] }))
+  const postings = createSegmentPostings()
   for (const { id } of segment.blocks) {
     const found = select.get(id)
-    if (found === undefined) continue
-    const body = bufferOf(found.body)
-    walkEntries(body, (start) => {
-      entry.read(body, start)
-      for (const last of lasts) addId(postings, entry, last, id)
-    })
+    if (found !== undefined) postings.add(id, found.body)
   }
-  return postings
-}
-
-/** The text of one kind that was met last, and the ids of its blocks. */
-interface LastText {
-  readonly prefix: string
-  readonly text: (typeof prefixes)[number][1]
-  bytes: Uint8Array
-  ids: number[]
-}
-
-/** No text has these bytes: they are not UTF-8. */
-const noBytes = Uint8Array.of(0xff)
-
-function addId(postings: Map<string, number[]>, entry: EntryView, last: LastText, id: number): void {
-  // Consecutive texts are often the same: to compare bytes costs less than to make a string.
-  if (!entry.isText(last.text, last.bytes)) {
-    const value = entry.text(last.text)
-    if (value === null) return
-    const term = last.prefix + value
-    last.ids = postings.get(term) ?? []
-    last.bytes = entry.bytes(last.text)
-    if (last.ids.length === 0) postings.set(term, last.ids)
-  }
-  if (last.ids.at(-1) !== id) last.ids.push(id)
+  return postings.byTerm
 }
 
 /** Finds blocks by a term. */
@@ -172,29 +131,4 @@ export function createPostings(database: SqliteDatabase): Postings {
       }
     },
   }
-}
-
-/** Rising block ids, each as a varint of its distance from the one before. */
-export function encodeIds(ids: readonly number[]): Uint8Array {
-  const bytes: number[] = []
-  let before = 0
-  for (const id of ids) {
-    writeVarint(bytes, bytes.length, id - before)
-    before = id
-  }
-  return Uint8Array.from(bytes)
-}
-
-/** Undoes `encodeIds`. */
-export function decodeIds(bytes: Uint8Array): number[] {
-  const ids: number[] = []
-  const varint = new VarintReader()
-  let id = 0
-  for (let at = 0; at < bytes.length; at = varint.at) {
-    const distance = varint.read(bytes, at, bytes.length)
-    if (distance < 0) break
-    id += distance
-    ids.push(id)
-  }
-  return ids
 }

@@ -1,6 +1,7 @@
+import { groupsMax } from '../../../ledger/usage-groups.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { createUsageComparison, type UsageBucket } from './compare-usage.ts'
-import { addBlocks, beginUsage, groupsMax, oldestBlock, writeUsage } from './fill-usage.ts'
+import { addBlocks, beginUsage, oldestBlock, writeUsage } from './fill-usage.ts'
 import type { Filled } from './usage-database.ts'
 import type { UsageDifferences } from './usage-differences.ts'
 

@@ -1,6 +1,7 @@
+import { type CountCells, rowsOfKeyMax } from '../../../ledger/usage-cells.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { differenceOf } from './compare-counts.ts'
-import { type CountCells, countColumns, type RowCells, rowsOfKeyMax } from './usage-table.ts'
+import { countColumns, type RowCells } from './usage-table.ts'
 
 /** An hour or a day, and the blocks that its records are in. */
 export interface UsageBucket {

@@ -1,18 +1,18 @@
-import { bufferOf, walkEntries } from '../../../../ledger/format/block.ts'
+import { bufferOf } from '../../../../ledger/format/block.ts'
 import { chainHashBytes } from '../../../../ledger/format/chain.ts'
-import { type UsageEntry, UsageEntryReader } from '../../../../ledger/query/usage-entry.ts'
+import { usageWidths } from '../../../ledger/usage-cells.ts'
+import { forUsageEntries } from '../../../ledger/usage-entries.ts'
+import { groupsMax, UsageGroups } from '../../../ledger/usage-groups.ts'
 import { readValue, type SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import { emptyUsage, type Filled, readFilled, writeFilled } from './usage-database.ts'
-import { UsageGroups } from './usage-groups.ts'
-import { createUsageWriter, usageWidths } from './usage-table.ts'
+import { createUsageWriter } from './usage-table.ts'
 
 /**
  * Most that is held in memory, but for the blocks read last: some thirty megabytes. The fewer at
  * once, the more often the same rows are written; but a reader of another process reads as many
  * records itself.
  */
-export const groupsMax = 32_768
 export const recordsMax = 131_072
 /** Most per statement: each has a cost of its own, and a long one keeps blocks in memory. */
 const blocksAtOnce = 64
@@ -107,24 +107,6 @@ export function oldestBlock(ledger: SqliteDatabase): number {
 /** The chain hash of a block's last record. */
 function hashOf(body: Uint8Array): Buffer {
   return bufferOf(body).subarray(-chainHashBytes)
-}
-
-const reader = new UsageEntryReader()
-
-/**
- * Calls `use` for each entry of a request. Behind an entry that is damaged the block's others do
- * not count: `ledger verify` names it, and usage of all others stays readable.
- */
-export function forUsageEntries(bytes: Uint8Array, use: (entry: UsageEntry) => void): void {
-  const body = bufferOf(bytes)
-  try {
-    walkEntries(body, (start, end) => {
-      const entry = reader.read(body, start, end)
-      if (entry !== undefined) use(entry)
-    })
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-  }
 }
 
 function putBuckets(usage: SqliteDatabase, hours: UsageGroups['hours']): void {

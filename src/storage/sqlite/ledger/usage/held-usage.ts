@@ -1,10 +1,10 @@
 import type { UsageGroup, UsageQuery } from '../../../../ledger/ledger.ts'
 import type { UsageSubject, UsageSum } from '../../../../ledger/query/usage.ts'
 import { addCounts } from '../../../../ledger/query/usage-counts.ts'
+import { addCells, type CountCells, cellsOf, usageWidths } from '../../../ledger/usage-cells.ts'
+import { UsageGroups, type UsageHour } from '../../../ledger/usage-groups.ts'
 import type { HeldUsage } from './fill-usage.ts'
 import type { Filled } from './usage-database.ts'
-import { UsageGroups, type UsageHour } from './usage-groups.ts'
-import { addCells, type CountCells, cellsOf, usageWidths } from './usage-table.ts'
 
 const [hourMs] = usageWidths
 

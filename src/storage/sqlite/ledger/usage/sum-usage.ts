@@ -1,14 +1,16 @@
 import type { UsageQuery, UsageRow } from '../../../../ledger/ledger.ts'
 import { createUsageSum, type UsageSum } from '../../../../ledger/query/usage.ts'
 import { addCounts } from '../../../../ledger/query/usage-counts.ts'
+import { type UsageWidth, usageWidths } from '../../../ledger/usage-cells.ts'
+import { forUsageEntries } from '../../../ledger/usage-entries.ts'
+import { groupsMax, UsageGroups } from '../../../ledger/usage-groups.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import type { BlockSource } from '../index/block-source.ts'
-import { forUsageEntries, groupsMax, isOf, oldestBlock } from './fill-usage.ts'
+import { isOf, oldestBlock } from './fill-usage.ts'
 import { addHeld, type HeldRows } from './held-usage.ts'
 import { openUsageDatabaseToRead, readFilled } from './usage-database.ts'
-import { UsageGroups } from './usage-groups.ts'
-import { addUsage, type UsageWidth, usageWidths } from './usage-table.ts'
+import { addUsage } from './usage-table.ts'
 
 const [hourMs, dayMs] = usageWidths
 

@@ -2,10 +2,10 @@ import { basename } from 'node:path'
 import { formatPosition } from '../../../../ledger/format/position.ts'
 import { timeMax } from '../../../../ledger/query/record-view.ts'
 import type { LedgerFinding } from '../../../../ledger/verify/finding.ts'
+import { usageWidths } from '../../../ledger/usage-cells.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import type { UsageBucket } from './compare-usage.ts'
 import { oldestBlock } from './fill-usage.ts'
-import { usageWidths } from './usage-table.ts'
 
 /** What is found wrong with a roll-up: the first of it is described, the rest counted. */
 export interface UsageDifferences {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeIds } from './postings.ts'
+import { encodeIds } from './segment-postings.ts'
 import { type PostingCells, SegmentTerms } from './segment-terms.ts'
 
 const prefixes = ['key:', 'owner:']

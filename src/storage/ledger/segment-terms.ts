@@ -1,4 +1,4 @@
-import { VarintReader } from '../../../../ledger/format/encoding.ts'
+import { VarintReader } from '../../ledger/format/encoding.ts'
 
 /**
  * A row of the index, in hexadecimal digits: SQLite hands over a text in a third of the time of a

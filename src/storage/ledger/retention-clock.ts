@@ -1,4 +1,4 @@
-import type { Clock } from '../../../core/time.ts'
+import type { Clock } from '../../core/time.ts'
 
 export interface RetentionClockOptions {
   /** Milliseconds since the epoch; may jump. */

@@ -1,9 +1,12 @@
-import type { UsageSubject } from '../../../../ledger/query/usage.ts'
-import { addEntry, createUsageCounts } from '../../../../ledger/query/usage-counts.ts'
-import type { UsageEntry } from '../../../../ledger/query/usage-entry.ts'
-import { type UsageGroupCounts, usageWidths } from './usage-table.ts'
+import type { UsageSubject } from '../../ledger/query/usage.ts'
+import { addEntry, createUsageCounts } from '../../ledger/query/usage-counts.ts'
+import type { UsageEntry } from '../../ledger/query/usage-entry.ts'
+import { type UsageGroupCounts, usageWidths } from './usage-cells.ts'
 
 const [hourMs] = usageWidths
+
+/** Most groups that are held in memory: some thirty megabytes. */
+export const groupsMax = 32_768
 
 /** An hour, and the blocks with its records. */
 export interface UsageHour {
