@@ -2,6 +2,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import { checkServer } from './check-server.ts'
 import { keysSchema } from './keys/keys-schema.ts'
 import { limitsSchema } from './limits/limits-schema.ts'
+import { ledgerSchema } from './ledger/ledger-schema.ts'
 import { nodesSchema } from './nodes-schema.ts'
 import { openPostgres, type Postgres, type Query } from './postgres.ts'
 import { refuseUnmended } from './postgres-error.ts'
@@ -10,7 +11,12 @@ import { refuseUnmended } from './postgres-error.ts'
 export const schemaVersion = 1
 
 /** The statements of each subject; the parameter is the schema, quoted. */
-const subjects: readonly ((schema: string) => readonly string[])[] = [keysSchema, limitsSchema, nodesSchema]
+const subjects: readonly ((schema: string) => readonly string[])[] = [
+  keysSchema,
+  limitsSchema,
+  nodesSchema,
+  ledgerSchema,
+]
 
 /** Of all deployments alike: one that is prepared waits for another. */
 const migrationLock = 0x6d6f6465

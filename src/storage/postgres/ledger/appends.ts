@@ -1,0 +1,101 @@
+import { withinDeadline } from '../../../core/deadline.ts'
+import { Fault } from '../../../core/fault.ts'
+import type { Scheduler } from '../../../core/scheduler.ts'
+import type { Clock } from '../../../core/time.ts'
+import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
+import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { createEntryQueue } from '../../group-commit/entry-queue.ts'
+import { createCommits } from './commits.ts'
+import { outFault } from './outage.ts'
+import type { Committed, LedgerWriter } from './stream-writer.ts'
+
+export interface LedgerAppendsOptions {
+  readonly writer: LedgerWriter
+  /** Whether an outage is watched until it ends; otherwise the next entry tries. */
+  readonly heals: boolean
+  /** Milliseconds since the epoch, whole. */
+  readonly now: Clock
+  /** Milliseconds, never jumps. */
+  readonly monotonic: Clock
+  readonly scheduler: Scheduler
+  readonly onCheckpoint: ((checkpoint: LedgerCheckpoint) => void) | undefined
+  readonly telemetry: Telemetry | undefined
+}
+
+/** The writing side of a ledger: entries → group commit → PostgreSQL. */
+export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
+  /** Begins a stream, or has it begun later. @throws SetupError by rejecting */
+  readonly open: () => Promise<void>
+  /** Whether nothing can be recorded just now, as far as is known. */
+  readonly isOut: () => boolean
+  /** Commits, without a record. @throws Fault `ledger_unavailable`, by rejecting */
+  readonly ensureWritable: () => Promise<void>
+  /** Whether something was recorded since the last checkpoint. */
+  readonly isCheckpointDue: () => boolean
+  /** Ends the stream behind the entries appended so far. */
+  readonly close: () => Promise<void>
+}
+
+/** Most entries that wait; some ten megabytes. */
+const entriesMax = 65_536
+/** Bytes of one commit, and with it of one statement: then another begins. */
+const commitBytesMax = 2 * 2 ** 20
+const ensureWritableMs = 1_000
+/** Appends entries, each durable or refused within two seconds. */
+export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppends {
+  const { writer, now, monotonic, scheduler } = options
+  const { telemetry } = options
+  let isOpen = true
+  /** Entries since the last commit that was answered. */
+  let unwritten = 0
+  let isCheckpointDue = false
+
+  function report({ seq, checkpoints, unclosed }: Committed): void {
+    unwritten = 0
+    if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
+    for (const checkpoint of checkpoints) options.onCheckpoint?.(checkpoint)
+    // The record of a checkpoint itself needs no other.
+    isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
+  }
+
+  const commits = createCommits({ ...options, report })
+  const queue = createEntryQueue({
+    async send(entries, count, since) {
+      unwritten += count
+      await commits.commit(since, () => writer.write(entries, now()))
+    },
+    entriesMax,
+    commitBytesMax,
+    monotonic,
+  })
+  return {
+    append: queue.append,
+    open: commits.open,
+    async checkpoint() {
+      if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
+      const { checkpoints } = await commits.commit(monotonic(), () => writer.checkpoint(now()))
+      const checkpoint = checkpoints.at(-1)
+      if (checkpoint === undefined) throw new Fault('ledger_unavailable', 'ledger: no checkpoint was written')
+      return checkpoint
+    },
+    isOut: commits.isOut,
+    async ensureWritable() {
+      if (commits.isOut()) throw outFault()
+      const deadline = {
+        name: 'PostgreSQL',
+        code: 'ledger_unavailable',
+        deadlineMs: ensureWritableMs,
+      } as const
+      await withinDeadline(commits.inTurn(writer.tryOut), { ...deadline, scheduler })
+    },
+    isCheckpointDue: () => isCheckpointDue,
+    async close() {
+      await queue.close()
+      isOpen = false
+      await commits
+        .end()
+        .catch((fault) => telemetry?.event('ledger.not_closed', { records: unwritten }, fault))
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type { KeyObject } from 'node:crypto'
+import { processScheduler } from '../../../core/scheduler.ts'
+import { SetupError } from '../../../core/setup-error.ts'
+import { publicKeyOf } from '../../../ledger/format/checkpoint.ts'
+import type { LedgerInspection } from '../../storage.ts'
+import { openPostgres, type Postgres } from '../postgres.ts'
+import { connectOnce } from './connect-once.ts'
+import { readPostgresHeads } from './heads.ts'
+import { createLedgerReader } from './reader.ts'
+import { verifyPostgresLedger } from './verify.ts'
+
+export interface InspectPostgresLedgerOptions {
+  readonly url: string
+  /** What messages call it: without a password. */
+  readonly name: string
+  /** The deployment's, which is never in the database; undefined where it is not given. */
+  readonly signingKey?: KeyObject | undefined
+}
+
+/** A statement of an inspection may take long, and no request waits for it. */
+const queryTimeoutMs = 60_000
+
+/** Reads a ledger in PostgreSQL; each call opens what it needs, and writes nothing. */
+export function inspectPostgresLedger({
+  url,
+  name,
+  signingKey,
+}: InspectPostgresLedgerOptions): LedgerInspection {
+  async function using<Result>(work: (postgres: Postgres) => Promise<Result>): Promise<Result> {
+    const postgres = await openPostgres({
+      url,
+      fault: 'ledger_unavailable',
+      connectionsMax: 1,
+      queryTimeoutMs,
+    })
+    try {
+      return await work(postgres)
+    } finally {
+      await postgres.close()
+    }
+  }
+  const exists = ({ query, schema }: Postgres): Promise<boolean> =>
+    query<{ found: boolean }>(`SELECT to_regclass($1) IS NOT NULL AS found`, [`${schema}.block`]).then(
+      ([row]) => row?.found === true,
+    )
+  return {
+    name,
+    exists: async () => {
+      if (await using(exists)) return true
+      throw new SetupError('data_missing', `${name}: there is no deployment in this schema`)
+    },
+    async openReader() {
+      const { connect, close } = connectOnce({ url, connectionsMax: 2, queryTimeoutMs })
+      const reader = createLedgerReader({ connect, scheduler: processScheduler })
+      return {
+        ...reader,
+        async close() {
+          await reader.close()
+          await close()
+        },
+      }
+    },
+    readHeads: () => using(readPostgresHeads),
+    async signingKey() {
+      if (signingKey !== undefined) return signingKey
+      throw new SetupError('config_invalid', 'the signing key is missing: set MODELWARD_SIGNING_KEY(_FILE)')
+    },
+    publicKey: async () => signingKey && publicKeyOf(signingKey),
+    verify: (trust) => using((postgres) => verifyPostgresLedger(postgres, trust)),
+  }
+}

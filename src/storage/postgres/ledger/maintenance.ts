@@ -1,0 +1,95 @@
+import type { KeyObject } from 'node:crypto'
+import type { Scheduler } from '../../../core/scheduler.ts'
+import type { Clock } from '../../../core/time.ts'
+import { ledgerEntry } from '../../../ledger/format/record.ts'
+import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { createRetentionClock } from '../../ledger/retention-clock.ts'
+import type { Postgres } from '../postgres.ts'
+import { fillIndex } from './fill-index.ts'
+import { type Dropped, dropOldest, type LedgerRetention } from './retention.ts'
+import { createSettledBlocks } from './settled.ts'
+
+export type { LedgerRetention } from './retention.ts'
+
+export interface MaintenanceOptions {
+  /** @throws Fault `ledger_unavailable`, by rejecting */
+  readonly connect: () => Promise<Postgres>
+  readonly signingKey: KeyObject
+  readonly retention: LedgerRetention
+  /** Milliseconds since the epoch, whole. */
+  readonly now: Clock
+  /** Milliseconds; never jumps. */
+  readonly monotonic: Clock
+  readonly scheduler: Scheduler
+  /** For records of what was dropped. */
+  readonly append: Ledger['append']
+  readonly telemetry?: Telemetry | undefined
+}
+
+const intervalMs = 1_000
+/** Longest turn of the index and of retention, before the next. */
+const turnMs = 500
+
+/**
+ * Indexes the ledger and drops what is too old, every second, unless the last turn still runs. All
+ * nodes try, and one does it.
+ */
+export function scheduleMaintenance(options: MaintenanceOptions): { readonly close: () => Promise<void> } {
+  const { now, monotonic, append, telemetry } = options
+  let turn: Promise<void> | undefined
+  let isOpen = true
+  /** An obstacle is reported once, not every second. */
+  let reported: string | undefined
+  /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
+  let unrecorded: Dropped | undefined
+  const settled = createSettledBlocks(options.scheduler)
+  const retentionTime = createRetentionClock({
+    now,
+    monotonic,
+    onJump: (distanceMs) =>
+      telemetry?.event('ledger.clock_jumped', { seconds: Math.round(distanceMs / 1_000) }),
+  })
+
+  async function maintain(): Promise<void> {
+    const { retention, signingKey } = options
+    try {
+      const time = retentionTime()
+      const postgres = await options.connect()
+      const until = await settled.find(postgres)
+      const deadline = performance.now() + turnMs
+      const goesOn = (): boolean => isOpen && performance.now() < deadline
+      while (goesOn() && (await fillIndex(postgres, until)));
+      while (goesOn()) {
+        const dropped = await dropOldest({ postgres, now: time, retention, signingKey, until })
+        if (dropped === undefined) break
+        unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
+      }
+      await recordDropped()
+      reported = undefined
+    } catch (fault) {
+      const message = fault instanceof Error ? fault.message : String(fault)
+      if (message !== reported && isOpen) telemetry?.event('ledger.maintenance_failed', {}, fault)
+      reported = message
+    }
+  }
+
+  async function recordDropped(): Promise<void> {
+    if (unrecorded === undefined) return
+    await append(ledgerEntry({ at: now(), event: 'ledger.dropped', detail: { ...unrecorded } }))
+    unrecorded = undefined
+  }
+
+  const timer = setInterval(() => {
+    turn ??= maintain().finally(() => {
+      turn = undefined
+    })
+  }, intervalMs).unref()
+  return {
+    async close() {
+      clearInterval(timer)
+      isOpen = false
+      await turn
+    },
+  }
+}

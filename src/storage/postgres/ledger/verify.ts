@@ -1,0 +1,153 @@
+import type { LedgerBlock } from '../../../ledger/format/block.ts'
+import { formatPosition } from '../../../ledger/format/position.ts'
+import type { LedgerFinding } from '../../../ledger/verify/finding.ts'
+import {
+  type LedgerIndexCheck,
+  type LedgerVerification,
+  verifyLedgerBehind,
+} from '../../../ledger/verify/verify-ledger.ts'
+import { latestChangeIn } from '../../ledger/entry-change.ts'
+import type { LedgerTrust } from '../../storage.ts'
+import type { Postgres, Query } from '../postgres.ts'
+import { createIndexCheck, type PostedIndexCheck } from './check-index.ts'
+import { createStreamsCheck, type StreamsCheck } from './check-streams.ts'
+import { ledgerTables } from './ledger-schema.ts'
+import { storedBlocks, storedStreams, storedTruncationPoints } from './stored-blocks.ts'
+
+/**
+ * Verifies a ledger in one snapshot of the database, beside its writers: records, index, the rows
+ * of streams, and how far the changes of keys have come.
+ *
+ * @throws Fault `ledger_unavailable`, by rejecting
+ */
+export async function verifyPostgresLedger(
+  postgres: Postgres,
+  { onProgress, ...trust }: LedgerTrust,
+): Promise<LedgerVerification> {
+  const { schema } = postgres
+  return postgres.transaction(async (query) => {
+    const truncationPoints = await storedTruncationPoints(query, schema)
+    const streams = await storedStreams(query, schema)
+    const index = await createIndexCheck(query, schema)
+    const checked = checkAll(index, createStreamsCheck(streams, truncationPoints), {
+      tables: await findOtherTables(query, schema),
+      change: await readChanges(query, schema),
+    })
+    const blocks = prepared(storedBlocks(query, schema), index, onProgress)
+    const ids = streams.map(({ id }) => id)
+    return verifyLedgerBehind(blocks, { ...trust, truncationPoints, streams: ids, index: checked })
+  }, 'ISOLATION LEVEL REPEATABLE READ READ ONLY')
+}
+
+const progressMs = 500
+
+/** Reads of the index what the check of each block needs. */
+async function* prepared(
+  blocks: AsyncIterable<LedgerBlock>,
+  index: PostedIndexCheck,
+  report: ((records: number) => void) | undefined,
+): AsyncGenerator<LedgerBlock, void, undefined> {
+  let records = 0
+  let next = performance.now() + progressMs
+  for await (const block of blocks) {
+    await index.prepare(block.id)
+    yield block
+    records += block.count
+    if (performance.now() < next) continue
+    report?.(records)
+    next = performance.now() + progressMs
+  }
+  await index.prepare()
+}
+
+interface Beside {
+  /** What is wrong with the tables; undefined for nothing. */
+  readonly tables: string | undefined
+  readonly change: Changes
+}
+
+/** All that is checked beside the chains, block by block and at the end. */
+function checkAll(
+  index: PostedIndexCheck,
+  streams: StreamsCheck,
+  { tables, change }: Beside,
+): LedgerIndexCheck {
+  let latest = 0
+  let last: LedgerBlock | undefined
+
+  function found(kind: LedgerFinding['kind'], message: string): LedgerFinding {
+    const { id = 0, stream = '', firstSeq: seq = 1 } = last ?? {}
+    const position = last === undefined ? null : formatPosition({ block: id, index: 0 })
+    return { kind, stream, seq, position, message }
+  }
+
+  function endOfChanges(): LedgerFinding | undefined {
+    const { recorded, stored } = change
+    if (recorded < latest)
+      return found(
+        'index_changed',
+        `the database keeps ${recorded} as the number of the latest change, and its records know number ${latest}`,
+      )
+    if (stored === undefined || stored >= latest) return undefined
+    return found(
+      'keys_older',
+      `the records are in order, and know change number ${latest} of the keys, whose last is number ${stored}: the keys were put back as they were before`,
+    )
+  }
+
+  return {
+    check(block) {
+      if (tables !== undefined) return found('index_changed', tables)
+      const finding = index.check(block)
+      if (finding !== undefined) return finding
+      streams.note(block)
+      const number = latestChangeIn(block)
+      if (number > latest) {
+        latest = number
+        last = block
+      }
+      return undefined
+    },
+    end: () =>
+      (tables === undefined ? undefined : found('index_changed', tables)) ??
+      streams.end() ??
+      index.end() ??
+      endOfChanges(),
+  }
+}
+
+/**
+ * Whether the tables are those that a ledger is made with: a view in the place of one, a rule or a
+ * trigger could show queries something else than what verification reads.
+ */
+async function findOtherTables(query: Query, schema: string): Promise<string | undefined> {
+  const rows = await query<{ relname: string }>(
+    `SELECT relname FROM pg_catalog.pg_class
+     WHERE relnamespace = $1::regnamespace AND relname = ANY($2::text[]) AND relkind = 'r' AND relpersistence = 'p'
+       AND NOT relhasrules AND NOT relhastriggers AND NOT relrowsecurity AND NOT relhassubclass`,
+    [schema, ledgerTables],
+  )
+  const plain = rows.map(({ relname }) => relname)
+  const other = ledgerTables.find((name) => !plain.includes(name))
+  return other === undefined
+    ? undefined
+    : `${other} is not the table that a ledger is made with: it is missing, or has a rule, a trigger or a policy`
+}
+
+interface Changes {
+  /** What is kept beside the records. */
+  readonly recorded: number
+  /** Of the keys themselves; undefined in a database without keys. */
+  readonly stored: number | undefined
+}
+
+async function readChanges(query: Query, schema: string): Promise<Changes> {
+  const [kept] = await query<{ change: number; keys: string | null }>(
+    `SELECT change, to_regclass($1)::text AS keys FROM ${schema}.recorded_change`,
+    [`${schema}.changes`],
+  )
+  if (kept === undefined) return { recorded: 0, stored: undefined }
+  if (kept.keys === null) return { recorded: kept.change, stored: undefined }
+  const [keys] = await query<{ number: number }>(`SELECT number FROM ${schema}.changes`)
+  return { recorded: kept.change, stored: keys?.number }
+}

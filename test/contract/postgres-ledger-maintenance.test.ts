@@ -1,0 +1,124 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { LedgerQuery } from '../../src/ledger/ledger.ts'
+import { collectEvents } from '../support/collect-events.ts'
+import { readAll, requestOf } from './ledger.contract.ts'
+import { manyOf } from './ledger-threads.ts'
+import { openLedgerSchema } from './postgres-ledgers.ts'
+
+const hourMs = 3_600_000
+
+describe('the index of a ledger in PostgreSQL', () => {
+  test('finds what a plain list holds, by each text, in each order, filled by one node of several', async () => {
+    const { open, sql, inspect } = await openLedgerSchema()
+    const [one, other] = [await open({ node: 'one' }), await open({ node: 'other' })]
+    const entries = manyOf(40_000)
+    for (let at = 0; at < entries.length; at += 4_000)
+      await Promise.all(
+        entries.slice(at, at + 4_000).map((entry, index) => (index % 2 ? one : other).append(entry)),
+      )
+    const indexed = async () =>
+      (await sql('SELECT count(*)::int AS count FROM $schema.indexed'))[0]?.['count']
+    while (Number(await indexed()) < 2) await sql('SELECT pg_sleep(0.05)')
+    const all = await readAll(one)
+    const filters: Partial<LedgerQuery>[] = [
+      { keyId: 'key_12' },
+      { keyId: 'key_12', owner: 'owner 3' },
+      { owner: 'owner 3', since: entries[20_000]?.at ?? 0, until: entries[21_000]?.at ?? 0 },
+      { code: 'rate_limited' },
+      { route: '/predict', requestId: 'r39999' },
+      { keyId: 'none' },
+    ]
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...filters),
+        fc.constantFrom('newest' as const, 'oldest' as const),
+        fc.integer({ min: 3, max: 50 }),
+        async ({ since = 0, until = Number.MAX_SAFE_INTEGER, ...texts }, order, limit) => {
+          const wanted = all.filter(
+            (record) =>
+              record.at >= since &&
+              record.at < until &&
+              Object.entries(texts).every(([name, value]) => record[name as keyof typeof record] === value),
+          )
+          const found = await readAll(other, { ...texts, since, until, order, limit })
+          expect(found).toEqual(order === 'oldest' ? wanted : wanted.toReversed())
+        },
+      ),
+      { numRuns: 24 },
+    )
+    expect((await inspect.verify({})).firstBroken).toBeUndefined()
+    // A row that is gone hides its records from queries, and verification says so.
+    await sql(`DELETE FROM $schema.posting WHERE term = 'key:key_12'`)
+    expect((await inspect.verify({})).firstBroken?.kind).toBe('index_changed')
+  })
+})
+
+describe('retention of a ledger in PostgreSQL', () => {
+  test('drops what is too old behind a signed base, records it, and the rest verifies', async () => {
+    const { open, inspect } = await openLedgerSchema()
+    const time = { now: Date.UTC(2026, 10, 24) }
+    const clock = (): number => time.now
+    const { telemetry, names } = collectEvents()
+    const liveNodes = async () => new Set(['one', 'other'])
+    const options = { liveNodes, clock, monotonic: clock, retention: { ageMs: 60_000 }, telemetry }
+    const ledgers = [await open({ ...options, node: 'one' }), await open({ ...options, node: 'other' })]
+    const [ledger] = ledgers
+    if (ledger === undefined) return
+    for (let commit = 0; commit < 12; commit += 1)
+      await Promise.all(ledgers.map(({ append }) => append(requestOf({ at: time.now }))))
+    const checkpoint = await ledger.checkpoint()
+    time.now += hourMs
+    await ledger.append(requestOf({ at: time.now, requestId: 'kept' }))
+    let dropped = 0
+    while (dropped < 29)
+      dropped = (await readAll(ledger, { event: 'ledger.dropped' })).reduce(
+        (sum, { detail }) => sum + Number(detail?.['records']),
+        0,
+      )
+    expect(dropped).toBe(29)
+    expect((await readAll(ledger, { event: 'request.admitted' })).map(({ requestId }) => requestId)).toEqual([
+      'kept',
+    ])
+    const { firstBroken, notes } = await inspect.verify({ checkpoints: [checkpoint] })
+    expect(firstBroken).toBeUndefined()
+    expect(notes.join()).toContain('dropped by retention')
+    expect(names).toEqual([])
+    // The next to open states a stream that has no block any more, and that verifies too.
+    await (await open({ node: 'third' })).close()
+    expect((await inspect.verify({})).firstBroken).toBeUndefined()
+  })
+
+  test('keeps the newest within so many bytes', async () => {
+    const { open, sql, inspect } = await openLedgerSchema()
+    const bytes = 300_000
+    const { telemetry, names } = collectEvents()
+    const ledger = await open({ retention: { bytes }, telemetry })
+    for (let commit = 0; commit < 60; commit += 1)
+      await Promise.all(
+        Array.from({ length: 100 }, (_, index) =>
+          ledger.append(requestOf({ requestId: `${commit}-${index}` })),
+        ),
+      )
+    const size = async (): Promise<number> =>
+      Number((await sql('SELECT sum(octet_length(body) + 100) AS bytes FROM $schema.block'))[0]?.['bytes'])
+    while ((await size()) > bytes) await sql('SELECT pg_sleep(0.05)')
+    expect(await size()).toBeGreaterThan(bytes / 2)
+    const [newest] = (await ledger.query({ limit: 1, order: 'newest', event: 'request.admitted' })).records
+    expect(newest?.requestId?.startsWith('59-')).toBe(true)
+    expect(names).toEqual([])
+    expect((await inspect.verify({})).firstBroken).toBeUndefined()
+  })
+
+  test('a base that is not signed by the deployment is found', async () => {
+    const { open, sql, inspect } = await openLedgerSchema()
+    const ledger = await open()
+    for (let commit = 0; commit < 3; commit += 1) await ledger.append(requestOf())
+    const checkpoint = await ledger.checkpoint()
+    await sql('DELETE FROM $schema.block WHERE first_seq <= 3')
+    await sql('INSERT INTO $schema.base SELECT number, $1 FROM $schema.stream', [
+      JSON.stringify({ ...checkpoint, type: 'modelward-base-1' }),
+    ])
+    expect((await inspect.verify({})).firstBroken?.kind).toBe('checkpoint_invalid')
+  })
+})
