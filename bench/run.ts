@@ -11,6 +11,7 @@ import { benchJobs } from './jobs/bench-jobs.ts'
 import { benchJobsHttp } from './jobs-http/bench-jobs-http.ts'
 import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
+import { benchPostgresLedger } from './ledger/bench-postgres-ledger.ts'
 import { benchVerify } from './ledger/bench-verify.ts'
 import { benchLimits } from './limits/bench-limits.ts'
 import { benchLimitsRedis } from './limits-redis/bench-limits-redis.ts'
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, Bench>> = {
   limits: benchLimits,
   'limits-redis': benchLimitsRedis,
   ledger: benchLedger,
+  'ledger-postgres': benchPostgresLedger,
   verify: benchVerify,
   'jobs-store': benchJobsStore,
   jobs: benchJobs,

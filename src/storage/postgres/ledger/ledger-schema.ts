@@ -47,6 +47,7 @@ export const ledgerSchema = (schema: string): readonly string[] => [
   )`,
   `INSERT INTO ${schema}.counted_bytes VALUES (1, 0, 0)`,
   commitBlock(schema),
+  ...usageSchema(schema),
 ]
 
 /**
@@ -67,6 +68,43 @@ const commitBlock = (schema: string): string => `
     RETURN true;
   END $$`
 
+/**
+ * Sums of the records up to the block in `usage_filled`, by hour and by day. Texts are bytes: a
+ * text of PostgreSQL takes no U+0000; one that is null is empty. `usage_bucket` has each hour and
+ * day with records (its width in milliseconds), and which blocks they are in; `usage_name` the
+ * routes and models that have rows.
+ */
+const usageSchema = (schema: string): readonly string[] => [
+  `CREATE TABLE ${schema}.usage (
+    width bigint NOT NULL,
+    bucket bigint NOT NULL,
+    key_id bytea NOT NULL,
+    owner bytea NOT NULL,
+    route bytea NOT NULL,
+    model bytea NOT NULL,
+    requests bigint NOT NULL,
+    admitted bigint NOT NULL,
+    operational bigint NOT NULL,
+    last_used_at bigint NOT NULL,
+    refused text NOT NULL,
+    measures text NOT NULL,
+    latencies text NOT NULL,
+    PRIMARY KEY (width, bucket, key_id, owner, route, model)
+  )`,
+  `CREATE TABLE ${schema}.usage_bucket (
+    width bigint NOT NULL,
+    bucket bigint NOT NULL,
+    first_block bigint NOT NULL,
+    last_block bigint NOT NULL,
+    PRIMARY KEY (width, bucket)
+  )`,
+  `CREATE TABLE ${schema}.usage_name (kind text NOT NULL, text bytea NOT NULL, PRIMARY KEY (kind, text))`,
+  `CREATE TABLE ${schema}.usage_filled (
+    id int PRIMARY KEY CHECK (id = 1), block bigint NOT NULL, filled_at timestamptz NOT NULL
+  )`,
+  `INSERT INTO ${schema}.usage_filled VALUES (1, 0, now())`,
+]
+
 /** The tables above, for a check that they are what they were made as. */
 export const ledgerTables: readonly string[] = [
   'stream',
@@ -76,4 +114,8 @@ export const ledgerTables: readonly string[] = [
   'indexed',
   'recorded_change',
   'counted_bytes',
+  'usage',
+  'usage_bucket',
+  'usage_name',
+  'usage_filled',
 ]

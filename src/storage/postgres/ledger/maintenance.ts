@@ -7,8 +7,10 @@ import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createRetentionClock } from '../../ledger/retention-clock.ts'
 import type { Postgres } from '../postgres.ts'
 import { fillIndex } from './fill-index.ts'
-import { type Dropped, dropOldest, type LedgerRetention } from './retention.ts'
+import { type DropOptions, type Dropped, dropOldest, hasOld, type LedgerRetention } from './retention.ts'
 import { createSettledBlocks } from './settled.ts'
+import { dropOldUsage } from './usage/drop-usage.ts'
+import { fillUsage, readFilled } from './usage/fill-usage.ts'
 
 export type { LedgerRetention } from './retention.ts'
 
@@ -32,8 +34,8 @@ const intervalMs = 1_000
 const turnMs = 500
 
 /**
- * Indexes the ledger and drops what is too old, every second, unless the last turn still runs. All
- * nodes try, and one does it.
+ * Indexes the ledger, sums up its usage and drops what is too old, every second, unless the last
+ * turn still runs. All nodes try, and one does it.
  */
 export function scheduleMaintenance(options: MaintenanceOptions): { readonly close: () => Promise<void> } {
   const { now, monotonic, append, telemetry } = options
@@ -60,17 +62,30 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
       const deadline = performance.now() + turnMs
       const goesOn = (): boolean => isOpen && performance.now() < deadline
       while (goesOn() && (await fillIndex(postgres, until)));
-      while (goesOn()) {
-        const dropped = await dropOldest({ postgres, now: time, retention, signingKey, until })
-        if (dropped === undefined) break
-        unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
+      while (goesOn() && (await fillUsage(postgres, until, false)));
+      const dropping = { postgres, now: time, retention, signingKey, until }
+      if (await hasOld(dropping)) {
+        // Usage outlives its records: only what it counts is dropped.
+        while (goesOn() && (await fillUsage(postgres, until, true)));
+        await dropCounted(dropping, goesOn)
       }
+      if (retention.usageMs !== undefined) await dropOldUsage(postgres, retention.usageMs, time)
       await recordDropped()
       reported = undefined
     } catch (fault) {
       const message = fault instanceof Error ? fault.message : String(fault)
       if (message !== reported && isOpen) telemetry?.event('ledger.maintenance_failed', {}, fault)
       reported = message
+    }
+  }
+
+  async function dropCounted(dropping: DropOptions, goesOn: () => boolean): Promise<void> {
+    const { postgres, until } = dropping
+    const counted = Math.min(until, await readFilled(postgres.query, postgres.schema))
+    while (goesOn()) {
+      const dropped = await dropOldest({ ...dropping, until: counted })
+      if (dropped === undefined) break
+      unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
     }
   }
 

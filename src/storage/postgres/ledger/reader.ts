@@ -9,7 +9,7 @@ import type { Postgres } from '../postgres.ts'
 import { type BlockRange, findBlocks } from './block-pages.ts'
 import { createReadTurns } from './read-turns.ts'
 import { createSettledBlocks } from './settled.ts'
-import { sumUsage } from './usage.ts'
+import { sumUsage } from './usage/sum-usage.ts'
 
 export interface LedgerReaderOptions {
   /** @throws Fault `ledger_unavailable`, by rejecting, also once it is closed */

@@ -8,6 +8,8 @@ import { tryTurn } from './try-turn.ts'
 export interface LedgerRetention {
   /** Milliseconds. */
   readonly ageMs?: number | undefined
+  /** Milliseconds that sums of usage outlive the records by. @default for ever */
+  readonly usageMs?: number | undefined
   /** Of the blocks, without the index. */
   readonly bytes?: number | undefined
 }
@@ -18,7 +20,7 @@ export interface DropOptions {
   readonly now: number
   readonly retention: LedgerRetention
   readonly signingKey: KeyObject
-  /** Blocks behind it stay. */
+  /** Blocks behind it stay: they may still have one before them, or usage does not count them yet. */
   readonly until: number
 }
 
@@ -46,16 +48,22 @@ interface OldBlock {
   readonly bytes: number
 }
 
+/** Whether there is something to drop. */
+export async function hasOld(options: DropOptions): Promise<boolean> {
+  const { postgres, retention } = options
+  if (retention.ageMs === undefined && retention.bytes === undefined) return false
+  if (retention.bytes !== undefined) await countBytes(options)
+  return (await findOld(postgres.query, options)).length > 0
+}
+
 /**
  * Drops the oldest blocks beyond the retention, unless another node does so now. The newest block
  * stays. Undefined if none were dropped.
  */
 export async function dropOldest(options: DropOptions): Promise<Dropped | undefined> {
-  const { postgres, retention } = options
-  if (retention.ageMs === undefined && retention.bytes === undefined) return undefined
-  if (retention.bytes !== undefined) await countBytes(options)
+  const { postgres } = options
   // First without a transaction: most turns have nothing to drop.
-  if ((await findOld(postgres.query, options)).length === 0) return undefined
+  if (!(await hasOld(options))) return undefined
   return postgres.transaction(async (query) => {
     const { schema } = postgres
     if (!(await tryTurn(query, schema, 'retention'))) return undefined

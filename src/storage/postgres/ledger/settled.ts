@@ -19,8 +19,9 @@ export interface SettledBlocks {
 /**
  * Blocks are numbered before they are committed, so that one may become visible before another of a
  * lower number. A reader that goes forward would never see that one. So it asks for the last block
- * that is visible, and then who is writing: a writer that has drawn a lower number held the table's lock
- * before that, and holds it until the commit is visible. Once they are gone, all is there.
+ * that is visible, and then who is writing: a writer that has drawn a lower number held the table's
+ * lock before that, and holds it until the commit is visible. Once all of these are gone, nothing
+ * is missing.
  *
  * Transaction ids do not tell: a transaction may have drawn its id late and its number early. And
  * in a restored database the ids that were stored are of another history.

@@ -1,9 +1,7 @@
 import type { UsageQuery, UsageRow } from '../../../../ledger/ledger.ts'
 import { createUsageSum, type UsageSum } from '../../../../ledger/query/usage.ts'
-import { addCounts } from '../../../../ledger/query/usage-counts.ts'
+import { createRecordSum, divideSpan, type UsageSpan as Span } from '../../../ledger/sum-records.ts'
 import { type UsageWidth, usageWidths } from '../../../ledger/usage-cells.ts'
-import { forUsageEntries } from '../../../ledger/usage-entries.ts'
-import { groupsMax, UsageGroups } from '../../../ledger/usage-groups.ts'
 import type { SqliteDatabase } from '../../database.ts'
 import { inTransaction } from '../../transaction.ts'
 import type { BlockSource } from '../index/block-source.ts'
@@ -38,11 +36,6 @@ export function sumUsage(sources: UsageSources, query: UsageQuery): readonly Usa
     const stillOldest = oldestBlock(sources.ledger)
     if (ranges.every(({ first }) => first >= stillOldest)) return sum.rows()
   }
-}
-
-interface Span {
-  readonly since: number
-  readonly until: number
 }
 
 /** Records to read: those that match, in blocks from `first` to `last`. */
@@ -95,7 +88,7 @@ function addBuckets(
     if (held !== undefined) addHeld(held, span, sum)
   }
   const ranges: RecordRange[] = []
-  const { parts, hours, days } = divide(query)
+  const { parts, hours, days } = divideSpan(query)
   for (const span of days) addSpan(dayMs, span)
   for (const span of hours) addSpan(hourMs, span)
   for (const part of parts) {
@@ -123,51 +116,8 @@ function blocksOf(
   return later === undefined ? stored : { first: stored?.first ?? later.first, last: later.last }
 }
 
-/** Divides a span into whole days, whole hours beside them, and parts of hours at its ends. */
-function divide({ since = 0, until = Number.MAX_SAFE_INTEGER }: UsageQuery): {
-  readonly parts: readonly Span[]
-  readonly hours: readonly Span[]
-  readonly days: readonly Span[]
-} {
-  const from = Math.max(since, 0)
-  if (from >= until) return { parts: [], hours: [], days: [] }
-  const [begin, end] = wholeOf({ since: from, until }, hourMs)
-  if (begin > end) return { parts: [{ since: from, until }], hours: [], days: [] }
-  const parts = [
-    { since: from, until: begin },
-    { since: end, until },
-  ].filter((part) => part.since < part.until)
-  const [firstDay, lastDay] = wholeOf({ since: begin, until: end }, dayMs)
-  if (firstDay > lastDay) return { parts, hours: [{ since: begin, until: end }], days: [] }
-  const hours = [
-    { since: begin, until: firstDay },
-    { since: lastDay, until: end },
-  ]
-  return { parts, hours, days: [{ since: firstDay, until: lastDay }] }
-}
-
-/** The whole hours or days of a span; one without an end has none here. */
-function wholeOf({ since, until }: Span, width: UsageWidth): readonly [begin: number, end: number] {
-  const isEndless = until === Number.MAX_SAFE_INTEGER
-  return [Math.ceil(since / width) * width, isEndless ? until : Math.floor(until / width) * width]
-}
-
 function addRecords(blocks: BlockSource, { query, first, last }: RecordRange, sum: UsageSum): void {
-  const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY, keyId, owner } = query
-  let groups = new UsageGroups()
-  for (const { id, body } of blocks.find(query, 'oldest', first, last)) {
-    forUsageEntries(body, (entry) => {
-      const isInSpan = entry.at >= since && entry.at < until
-      const isOfAsked = (keyId ?? entry.keyId) === entry.keyId && (owner ?? entry.owner) === entry.owner
-      if (isInSpan && isOfAsked) groups.add(entry, id)
-    })
-    if (groups.all.length < groupsMax) continue
-    addGroups(groups, sum)
-    groups = new UsageGroups()
-  }
-  addGroups(groups, sum)
-}
-
-function addGroups({ all }: UsageGroups, sum: UsageSum): void {
-  for (const { subject, counts } of all) addCounts(sum.countsOf(subject), counts)
+  const records = createRecordSum(query, sum)
+  for (const { id, body } of blocks.find(query, 'oldest', first, last)) records.add(id, body)
+  records.finish()
 }
