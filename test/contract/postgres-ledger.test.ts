@@ -119,12 +119,24 @@ describe('a ledger in PostgreSQL', () => {
     await server.append(requestOf())
     const seqs: number[] = []
     const command = await open({ streamPerCommit: true, onCheckpoint: ({ seq }) => seqs.push(seq) })
-    await command.append(requestOf({ event: 'key.revoked', detail: { change: 7 } }))
+    await command.append(requestOf({ event: 'key.revoked' }))
     await command.close()
     expect(seqs).toEqual([2])
     const heads = await inspect.readHeads()
     expect(heads.map(({ event }) => event)).toEqual(['ledger.closed', 'request.admitted'])
     expect((await inspect.verify({})).firstBroken).toBeUndefined()
+  })
+
+  test('keeps how far the keys have come by the records, and tells keys that are older', async () => {
+    const { open, sql, inspect } = await openLedgerSchema()
+    const ledger = await open()
+    await ledger.append(requestOf({ event: 'key.created', detail: { change: 7 } }))
+    await ledger.append(requestOf({ event: 'key.updated', detail: { change: 6 } }))
+    expect(await sql('SELECT change::int FROM $schema.recorded_change')).toEqual([{ change: 7 }])
+    await sql(`INSERT INTO $schema.changes VALUES (1, 7, 7, '')`)
+    expect((await inspect.verify({})).firstBroken).toBeUndefined()
+    await sql('UPDATE $schema.changes SET number = 6')
+    expect((await inspect.verify({})).firstBroken?.kind).toBe('keys_older')
   })
 
   test('four write at once: every record is there once, each stream has its chain', async () => {

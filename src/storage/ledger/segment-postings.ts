@@ -9,7 +9,7 @@ export const indexedTexts = { key: 'keyId', owner: 'owner', code: 'code', route:
 const prefixes = Object.entries(indexedTexts).map(([name, text]) => [`${name}:`, text] as const)
 
 /** A segment is full with so many records or blocks. Queries scan all blocks behind the last. */
-const segmentRecords = 16_384
+export const segmentRecords = 16_384
 export const segmentBlocks = 4_096
 /** Most rows of a segment: a record has so many texts, and the last block may overfill it. */
 export const segmentRowsMax: number = 2 * segmentRecords * prefixes.length

@@ -1,4 +1,10 @@
-import { createSegmentPostings, encodeIds, segmentBlocks, segmentOf } from '../../ledger/segment-postings.ts'
+import {
+  createSegmentPostings,
+  encodeIds,
+  segmentBlocks,
+  segmentOf,
+  segmentRecords,
+} from '../../ledger/segment-postings.ts'
 import type { Postgres, Query } from '../postgres.ts'
 import { indexedUntil } from './block-pages.ts'
 import { tryTurn } from './try-turn.ts'
@@ -24,7 +30,7 @@ interface BlockSize {
 export async function fillIndex(postgres: Postgres, settled: number): Promise<boolean> {
   const { schema } = postgres
   // First without a transaction: most turns have nothing to do.
-  if ((await nextSegment(postgres.query, schema, settled)) === undefined) return false
+  if (!(await hasSegment(postgres.query, schema, settled))) return false
   return postgres.transaction(async (query) => {
     if (!(await tryTurn(query, schema, 'index'))) return false
     const segment = await nextSegment(query, schema, settled)
@@ -43,6 +49,18 @@ export async function fillIndex(postgres: Postgres, settled: number): Promise<bo
     await query(`INSERT INTO ${schema}.indexed (until) VALUES ($1)`, [until])
     return true
   })
+}
+
+/** The same question for the server alone, which gives one row. */
+async function hasSegment(query: Query, schema: string, settled: number): Promise<boolean> {
+  const [found] = await query<{ blocks: number; records: number }>(
+    `SELECT count(*) AS blocks, coalesce(sum(count), 0)::bigint AS records FROM (
+       SELECT count FROM ${schema}.block
+       WHERE id > coalesce((SELECT max(until) FROM ${schema}.indexed), 0) AND id <= $1 ORDER BY id LIMIT ${segmentBlocks}
+     ) AS behind`,
+    [settled],
+  )
+  return found !== undefined && (found.records >= segmentRecords || found.blocks >= segmentBlocks)
 }
 
 async function nextSegment(query: Query, schema: string, settled: number) {
