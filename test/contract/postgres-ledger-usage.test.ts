@@ -112,6 +112,37 @@ describe('usage in PostgreSQL', () => {
     expect((await inspect.verify({})).firstBroken).toBeUndefined()
   })
 
+  test.each([
+    [
+      'more requests',
+      'UPDATE $schema.usage SET requests = requests + 1 WHERE ctid = (SELECT min(ctid) FROM $schema.usage)',
+    ],
+    ['a row less', 'DELETE FROM $schema.usage WHERE ctid = (SELECT min(ctid) FROM $schema.usage)'],
+    ['the row of another key', `UPDATE $schema.usage SET key_id = 'key_x' WHERE key_id = 'key_3'`],
+    [
+      'an hour less',
+      'DELETE FROM $schema.usage_bucket WHERE ctid = (SELECT min(ctid) FROM $schema.usage_bucket)',
+    ],
+    [
+      'a row of no hour',
+      `INSERT INTO $schema.usage SELECT width, 5, key_id, owner, route, model, 1, 1, 0, 1, '', '', '' FROM $schema.usage LIMIT 1`,
+    ],
+    ['more than there is', 'UPDATE $schema.usage_filled SET block = block + 1000'],
+    [
+      'latencies',
+      `UPDATE $schema.usage SET latencies = '' WHERE ctid = (SELECT min(ctid) FROM $schema.usage WHERE admitted > 0)`,
+    ],
+  ])('changed by SQL is found: %s', async (_name, statement) => {
+    const { ledger, sumUp, postgres, sql, inspect } = await openSummed()
+    await Promise.all(entriesOf(800).map(ledger.append))
+    await sumUp()
+    await ledger.append(requestOf())
+    expect((await inspect.verify({})).firstBroken).toBeUndefined()
+    await sql(statement)
+    expect((await inspect.verify({})).firstBroken?.kind).toBe('usage_changed')
+    await postgres.close()
+  })
+
   test('of routes and models beyond a bound is that of others', async () => {
     const { ledger, sumUp, postgres } = await openSummed()
     const entries = Array.from({ length: 700 }, (_, number) =>

@@ -20,7 +20,7 @@ export interface DropOptions {
   readonly now: number
   readonly retention: LedgerRetention
   readonly signingKey: KeyObject
-  /** Blocks behind it stay: they may still have one before them, or usage does not count them yet. */
+  /** Blocks behind it stay: usage does not count them yet, or one may come before them. */
   readonly until: number
 }
 

@@ -13,10 +13,11 @@ import { createIndexCheck, type PostedIndexCheck } from './check-index.ts'
 import { createStreamsCheck, type StreamsCheck } from './check-streams.ts'
 import { ledgerTables } from './ledger-schema.ts'
 import { storedBlocks, storedStreams, storedTruncationPoints } from './stored-blocks.ts'
+import { createUsageCheck, type UsageCheck } from './usage/check-usage.ts'
 
 /**
  * Verifies a ledger in one snapshot of the database, beside its writers: records, index, the rows
- * of streams, and how far the changes of keys have come.
+ * of streams, how far the changes of keys have come, and the sums of usage.
  *
  * @throws Fault `ledger_unavailable`, by rejecting
  */
@@ -33,31 +34,51 @@ export async function verifyPostgresLedger(
       tables: await findOtherTables(query, schema),
       change: await readChanges(query, schema),
     })
-    const blocks = prepared(storedBlocks(query, schema), index, onProgress)
+    const usage = await createUsageCheck(query, schema)
+    const blocks = prepared(storedBlocks(query, schema), index, usage, onProgress)
     const ids = streams.map(({ id }) => id)
-    return verifyLedgerBehind(blocks, { ...trust, truncationPoints, streams: ids, index: checked })
+    const result = await verifyLedgerBehind(blocks, {
+      ...trust,
+      truncationPoints,
+      streams: ids,
+      index: checked,
+    })
+    // Sums of records that are not in order mean nothing.
+    if (result.firstBroken !== undefined) return result
+    return { ...result, firstBroken: usage.finding(), notes: [...result.notes, ...usage.notes()] }
   }, 'ISOLATION LEVEL REPEATABLE READ READ ONLY')
 }
 
 const progressMs = 500
+/** Blocks after which the usage is compared that is complete by then. */
+const comparedBlocks = 512
 
 /** Reads of the index what the check of each block needs. */
 async function* prepared(
   blocks: AsyncIterable<LedgerBlock>,
   index: PostedIndexCheck,
+  usage: UsageCheck,
   report: ((records: number) => void) | undefined,
 ): AsyncGenerator<LedgerBlock, void, undefined> {
   let records = 0
+  let blocksSince = 0
   let next = performance.now() + progressMs
   for await (const block of blocks) {
     await index.prepare(block.id)
     yield block
+    usage.add(block)
+    blocksSince += 1
+    if (blocksSince >= comparedBlocks) {
+      await usage.compare(block.id)
+      blocksSince = 0
+    }
     records += block.count
     if (performance.now() < next) continue
     report?.(records)
     next = performance.now() + progressMs
   }
   await index.prepare()
+  await usage.compare()
 }
 
 interface Beside {

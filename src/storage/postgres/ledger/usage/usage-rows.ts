@@ -42,7 +42,7 @@ export async function addStoredRows(
   { query, schema }: { readonly query: Query; readonly schema: string },
   width: UsageWidth,
   { since, until, keyId, owner }: UsageQuery & { readonly since: number; readonly until: number },
-  sum: UsageSum,
+  sum: Pick<UsageSum, 'countsOf'>,
 ): Promise<void> {
   if (since >= until) return
   const wanted = [keyId, owner].map((text) => (text === undefined ? null : bytesOf(text)))

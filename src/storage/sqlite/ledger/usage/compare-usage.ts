@@ -1,6 +1,6 @@
+import { differenceOf } from '../../../ledger/compare-counts.ts'
 import { type CountCells, rowsOfKeyMax } from '../../../ledger/usage-cells.ts'
 import type { SqliteDatabase } from '../../database.ts'
-import { differenceOf } from './compare-counts.ts'
 import { countColumns, type RowCells } from './usage-table.ts'
 
 /** An hour or a day, and the blocks that its records are in. */

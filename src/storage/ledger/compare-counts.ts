@@ -1,5 +1,5 @@
-import { measuresMax } from '../../../../ledger/query/usage-counts.ts'
-import { type CountCells, pairsOf } from '../../../ledger/usage-cells.ts'
+import { measuresMax } from '../../ledger/query/usage-counts.ts'
+import { type CountCells, pairsOf } from './usage-cells.ts'
 
 /**
  * How the sums of a row differ, one of them as a clause; undefined if they do not.
