@@ -112,6 +112,32 @@ describe('usage in PostgreSQL', () => {
     expect((await inspect.verify({})).firstBroken).toBeUndefined()
   })
 
+  test('keeps records from being dropped that it does not count yet', async () => {
+    const { sql, open, connect, schema } = await openLedgerSchema()
+    // As a node does that sums up, and takes its time.
+    const other = await connect()
+    const key = `hashtextextended('modelward "${schema}" ledger usage', 0)`
+    await other.query(`SELECT pg_advisory_lock(${key})`)
+    const time = { now: begin }
+    const clock = (): number => time.now
+    const ledger = await open({ clock, monotonic: clock, retention: { ageMs: dayMs, bytes: 1e9 } })
+    await Promise.all(entriesOf(1_000).map(ledger.append))
+    const wanted = await ledger.usage({ by: ['key'] })
+    time.now += 10 * dayMs
+    // Two turns of maintenance, each of which looks for what is too old.
+    for (let turn = 0, counted = -1; turn < 2; turn += 1) {
+      await ledger.append(requestOf({ at: time.now, event: 'key.created' }))
+      const until = async () => Number((await sql('SELECT until FROM $schema.counted_bytes'))[0]?.['until'])
+      while ((await until()) <= counted);
+      counted = await until()
+    }
+    expect(await ledger.usage({ by: ['key'] })).toEqual(wanted)
+    await other.query(`SELECT pg_advisory_unlock(${key})`)
+    const oldest = async () => Number((await sql('SELECT min(id) AS id FROM $schema.block'))[0]?.['id'])
+    while ((await oldest()) === 1);
+    expect(await ledger.usage({ by: ['key'] })).toEqual(wanted)
+  })
+
   test.each([
     [
       'more requests',
