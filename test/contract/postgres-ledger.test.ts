@@ -281,7 +281,12 @@ describe('the fence', () => {
     // And where it comes about while the ledger is written.
     const [before] = await sql('SELECT max(id) AS block FROM $schema.block')
     await sql(`ALTER ROLE ${role} SET synchronous_commit = off`)
-    await sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role])
+    const cut = 'SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1'
+    const pids = (await sql(cut, [role])).map(({ pid }) => pid)
+    // So the next commit goes to a new connection, without one that failed before it.
+    const left = 'SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[])'
+    while ((await sql(left, [pids])).length > 0);
+    await sql('SELECT 1')
     for (let tries = 0; tries < 20; tries += 1)
       await expect(ledger.append(requestOf())).rejects.toMatchObject({ code: 'ledger_unavailable' })
     expect(await sql('SELECT max(id) AS block FROM $schema.block')).toEqual([before])

@@ -68,7 +68,7 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
   const { monotonic = () => performance.now(), retention = {} } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
   const own = connectOnce({ url, connectionsMax: 1, queryTimeoutMs: 2_000 })
-  const others = connectOnce({ url, connectionsMax: 3, queryTimeoutMs: 5_000 })
+  const others = connectOnce({ url, connectionsMax: 4, queryTimeoutMs: 5_000 })
   const writing = { connect: own.connect, signingKey, node, liveNodes, checkpointRecords }
   const writer = streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter(writing)
   const { onCheckpoint } = options
