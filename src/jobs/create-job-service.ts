@@ -92,13 +92,14 @@ const retryDelay = { baseMs: 1_000, capMs: 60_000 }
 export function createJobService(options: JobServiceOptions): JobService {
   const deps = createDeps(options)
   const { store, changes, usages, worker } = deps
-  const stopWatching = store.watch(({ jobs, isDue }) => {
+  const stopWatching = store.watch(({ jobs, isDue, others = [] }) => {
     for (const job of jobs) {
       if (hasEnded(job.status)) usages.settle(job)
       worker?.onChange(job)
       changes.notify(job.id)
     }
-    if (jobs.length === 0) changes.notifyAll()
+    for (const id of others) changes.notify(id)
+    if (jobs.length === 0 && others.length === 0) changes.notifyAll()
     if (isDue) worker?.wake()
   })
   const stopExpiring = expireJobs(deps)

@@ -242,9 +242,11 @@ export interface JobPage {
 export interface JobChange {
   /**
    * Jobs whose record has changed, as it is now; without results. Empty in a hint: any job may
-   * have.
+   * have, or those of `others`.
    */
   readonly jobs: readonly JobRecord[]
   /** Whether jobs may have become due: they were accepted, retried or handed back. */
   readonly isDue: boolean
+  /** Of a hint that says which: ids of jobs that another process has changed. */
+  readonly others?: readonly string[]
 }

@@ -1,10 +1,13 @@
+import type { StoredBytesFull } from '../idempotency/stored-bytes.ts'
 import {
+  answersMiscounted,
   inputsDamaged,
   type JobAnswers,
   type JobRecord,
   type JobStatus,
   jobLost,
   type NewJob,
+  unstoredError,
 } from './job.ts'
 import type { AttemptEnd } from './job-queue.ts'
 
@@ -115,4 +118,24 @@ function wait(job: JobRecord): JobRecord {
     finishedAt: null,
     expiresAt: null,
   }
+}
+
+/** Whether another attempt may follow, by an administrator's retry too: the inputs are kept. */
+export function needsInputs(status: JobStatus): boolean {
+  return status !== 'succeeded' && status !== 'cancelled'
+}
+
+/** Whether it has expired, though it may still be stored. */
+export function isExpired({ expiresAt }: JobRecord, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now
+}
+
+/** The end of an attempt whose answers have no room: they would be asked for again and again. */
+export function failUnstored({ id, lease, expiresAt }: AttemptEnd, full: StoredBytesFull): AttemptEnd {
+  return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
+}
+
+/** The end of an attempt whose answers are not as many as its inputs. */
+export function beginAnew({ id, lease, expiresAt }: AttemptEnd, now: number): AttemptEnd {
+  return { id, lease, end: 'retry', error: answersMiscounted, retryAt: now, expiresAt }
 }

@@ -46,6 +46,8 @@ export interface EventFields {
   readonly 'disk.full': { readonly free_bytes: number }
   readonly 'disk.back': { readonly free_bytes: number }
   readonly 'jobs.thread_restarted': { readonly thread: string }
+  readonly 'jobs.hints_not_heard': NoFields
+  readonly 'jobs.hints_heard': NoFields
   readonly 'jobs.unclaimable': NoFields
   readonly 'jobs.leases_not_renewed': NoFields
   readonly 'jobs.sweep_failed': { readonly task: string }

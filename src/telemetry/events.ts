@@ -202,6 +202,19 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Calls in between answer 503 `store_unavailable`. Report it if it happens again.',
     fields: { thread: 'which thread' },
   },
+  'jobs.hints_not_heard': {
+    level: 'warn',
+    sentence: 'this node does not hear what other nodes do with jobs',
+    remedy:
+      'Nothing is lost: who waits for a job of another node looks again each second. Look at the cause; it connects again by itself.',
+    fields: {},
+  },
+  'jobs.hints_heard': {
+    level: 'info',
+    sentence: 'this node hears again what other nodes do with jobs',
+    remedy: 'Nothing to do.',
+    fields: {},
+  },
   'jobs.unclaimable': {
     level: 'error',
     sentence: 'the worker cannot claim jobs',

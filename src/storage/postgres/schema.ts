@@ -1,5 +1,6 @@
 import { SetupError } from '../../core/setup-error.ts'
 import { checkServer } from './check-server.ts'
+import { jobSchema } from './jobs/job-schema.ts'
 import { keysSchema } from './keys/keys-schema.ts'
 import { limitsSchema } from './limits/limits-schema.ts'
 import { ledgerSchema } from './ledger/ledger-schema.ts'
@@ -16,6 +17,7 @@ const subjects: readonly ((schema: string) => readonly string[])[] = [
   limitsSchema,
   nodesSchema,
   ledgerSchema,
+  jobSchema,
 ]
 
 /** Of all deployments alike: one that is prepared waits for another. */

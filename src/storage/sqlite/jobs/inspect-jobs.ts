@@ -1,9 +1,10 @@
+import { needsInputs } from '../../../jobs/transitions.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { type DeliveryCells, deliveryColumns, isWholeDelivery } from './delivery-row.ts'
 import { type AnswerRow, answerColumns, sumOfAnswer } from './job-answers.ts'
 import { type JobCells, jobColumns, readJob } from './job-row.ts'
 import { type StoredSecret, secretColumns, sumOfSecret } from './job-secrets.ts'
-import { createJobTable, needsInputs } from './job-table.ts'
+import { createJobTable } from './job-table.ts'
 import { unlessDamaged } from './row-sums.ts'
 
 /** Rows whose checksum does not fit them, as people name them. Reads the whole file. */

@@ -1,6 +1,7 @@
 import type { IdempotencyStore, ReservationRecord } from '../../../idempotency/idempotency-store.ts'
+import { bytesOfAnswer } from '../../job-row-bytes.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { bytesOfAnswer, createJobBytes } from './job-bytes.ts'
+import { createJobBytes } from './job-bytes.ts'
 import type { SyncCalls } from './job-calls.ts'
 import { DamagedRow, sumOf } from './row-sums.ts'
 

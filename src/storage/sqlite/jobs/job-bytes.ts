@@ -1,28 +1,7 @@
 import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
-import type { JobAnswers, NewJob } from '../../../jobs/job.ts'
+import type { JobAnswers } from '../../../jobs/job.ts'
+import { bytesOfAnswers, rowBytes } from '../../job-row-bytes.ts'
 import type { SqliteDatabase } from '../database.ts'
-
-/** What a row with its entries in the indexes takes up at most; the triggers say the same. */
-export const rowBytes = 1_024
-
-/** What new jobs count as. */
-export function bytesOfNew(jobs: readonly Pick<NewJob, 'inputs'>[]): number {
-  let bytes = 0
-  for (const { inputs } of jobs) bytes += rowBytes + Buffer.byteLength(inputs)
-  return bytes
-}
-
-/** What answers count as: their rows are some within that of their job. */
-export function bytesOfAnswers(answers: readonly JobAnswers[]): number {
-  let bytes = 0
-  for (const { text } of answers) bytes += Buffer.byteLength(text)
-  return bytes
-}
-
-/** What a stored answer counts as; null for the reservation of one. */
-export function bytesOfAnswer(sealed: Uint8Array | null): number {
-  return rowBytes + (sealed?.byteLength ?? 0)
-}
 
 /**
  * Whether there is room, by the counts that the triggers keep: exact after any crash, for they

@@ -1,16 +1,19 @@
 import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
-import {
-  answersMiscounted,
-  hasEnded,
-  type JobRecord,
-  unstoredError,
-  withoutResult,
-} from '../../../jobs/job.ts'
+import { hasEnded, type JobRecord, withoutResult } from '../../../jobs/job.ts'
 import type { AttemptEnd, JobProgress, JobSubmission, SubmitOutcome } from '../../../jobs/job-queue.ts'
-import { addAnswers, cancelJob, endAttempt, retryJob } from '../../../jobs/transitions.ts'
+import {
+  addAnswers,
+  beginAnew,
+  cancelJob,
+  endAttempt,
+  failUnstored,
+  isExpired,
+  retryJob,
+} from '../../../jobs/transitions.ts'
+import { bytesOfNew } from '../../job-row-bytes.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { JobAnswers } from './job-answers.ts'
-import { bytesOfNew, createJobBytes } from './job-bytes.ts'
+import { createJobBytes } from './job-bytes.ts'
 import type { JobWrites, SyncCalls } from './job-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-row.ts'
@@ -85,13 +88,13 @@ export function createAttemptChanges(
 
   /** Fails a job whose answers have no room: they would be asked for again and again. */
   function fitting(attempt: AttemptEnd, full: StoredBytesFull | undefined): AttemptEnd {
-    return attempt.end === 'failed' || full === undefined ? attempt : failedBy(attempt, full)
+    return attempt.end === 'failed' || full === undefined ? attempt : failUnstored(attempt, full)
   }
 
   function endOne(stored: StoredJob, attempt: AttemptEnd, now: number): JobRecord {
     const isWhole = attempt.end !== 'succeeded' || hasAllAnswers(jobs, stored)
     const ended = isWhole ? stored : jobs.dropAnswers(stored)
-    const transition = endAttempt(ended.job, isWhole ? attempt : againFrom(attempt, now), now)
+    const transition = endAttempt(ended.job, isWhole ? attempt : beginAnew(attempt, now), now)
     end(ended, transition, now)
     return withoutResult(transition.job)
   }
@@ -139,14 +142,6 @@ function hasAllAnswers(jobs: JobParts['jobs'], { place, job }: StoredJob): boole
   return job.kind === 'single' || jobs.countAnswers(place) === job.total
 }
 
-function failedBy({ id, lease, expiresAt }: AttemptEnd, full: StoredBytesFull): AttemptEnd {
-  return { id, lease, end: 'failed', error: unstoredError(full), expiresAt }
-}
-
-function againFrom({ id, lease, expiresAt }: AttemptEnd, now: number): AttemptEnd {
-  return { id, lease, end: 'retry', error: answersMiscounted, retryAt: now, expiresAt }
-}
-
 /** Changes jobs for their owner. */
 export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobWrites>, 'cancel' | 'retry'> {
   function withResult(stored: StoredJob): JobRecord {
@@ -156,7 +151,7 @@ export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobW
   return {
     cancel(address, now, keepMs) {
       const found = jobs.findOwned(address)
-      if (found === undefined || isExpired(found, now)) return undefined
+      if (found === undefined || isExpired(found.job, now)) return undefined
       if (hasEnded(found.job.status)) return { job: withResult(found), cancelled: false }
       const transition = cancelJob(found.job, now, now + keepMs)
       end(found, transition, now)
@@ -164,7 +159,7 @@ export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobW
     },
     retry(address, now) {
       const found = jobs.findOwned(address)
-      if (found === undefined || isExpired(found, now)) return undefined
+      if (found === undefined || isExpired(found.job, now)) return undefined
       if (found.job.status !== 'dead' && found.job.status !== 'failed')
         return { job: withResult(found), retried: false }
       const transition = retryJob(found.job)
@@ -172,9 +167,4 @@ export function createOwnerChanges({ jobs, end }: JobParts): Pick<SyncCalls<JobW
       return { job: transition.job, retried: true }
     },
   }
-}
-
-/** Whether it has expired, though its row may still exist. */
-export function isExpired({ job }: StoredJob, now: number): boolean {
-  return job.expiresAt !== null && job.expiresAt <= now
 }

@@ -1,4 +1,5 @@
 import { type JobRecord, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
+import { isExpired } from '../../../jobs/transitions.ts'
 import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './delivery-row.ts'
@@ -9,7 +10,6 @@ import {
   type JobThreadData,
   type SyncCalls,
 } from './job-calls.ts'
-import { isExpired } from './job-changes.ts'
 import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
 import { createDeliveryFinder } from './job-outbox.ts'
 import { isWholeJob, type JobCells, jobColumns, readJob } from './job-row.ts'
@@ -41,7 +41,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
   return {
     findJob(address, now) {
       const found = findOwned(address)
-      if (found === undefined || isExpired(found, now)) return undefined
+      if (found === undefined || isExpired(found.job, now)) return undefined
       return { ...found.job, result: findResult(found) }
     },
     listJobs: createJobList(database),

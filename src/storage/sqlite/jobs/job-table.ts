@@ -1,8 +1,8 @@
-import { hasEnded, type JobAnswers, type JobRecord, type JobStatus, type NewJob } from '../../../jobs/job.ts'
+import { hasEnded, type JobAnswers, type JobRecord, type NewJob } from '../../../jobs/job.ts'
 import type { JobAddress } from '../../../jobs/job-queue.ts'
-import { acceptJob } from '../../../jobs/transitions.ts'
+import { acceptJob, needsInputs } from '../../../jobs/transitions.ts'
+import { bytesOfAnswers, bytesOfNew, rowBytes } from '../../job-row-bytes.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
-import { bytesOfAnswers, bytesOfNew, rowBytes } from './job-bytes.ts'
 import { type JobCells, jobColumns, readJob, type StoredJob, sumOfJob } from './job-row.ts'
 import { DamagedRow, damagedSum, sumOfText, unlessDamaged } from './row-sums.ts'
 
@@ -135,11 +135,6 @@ function createAnswerTable(
       return { ...stored, job: { ...stored.job, done: 0, errors: 0 }, answerBytes: 0, answersSum: 0 }
     },
   }
-}
-
-/** Whether another attempt may follow, by an administrator's retry too. */
-export function needsInputs(status: JobStatus): boolean {
-  return status !== 'succeeded' && status !== 'cancelled'
 }
 
 /** Finds jobs by their ids. */

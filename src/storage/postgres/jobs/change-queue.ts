@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto'
+import { drawBase62 } from '../../../core/base62.ts'
+import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
+import { hasEnded, type JobRecord, withoutResult } from '../../../jobs/job.ts'
+import { needsInputs } from '../../../jobs/transitions.ts'
+import type { CallOutcome } from '../../group-commit/call-queue.ts'
+import { rowBytes } from '../../job-row-bytes.ts'
+import type { EncodedAnswers } from './encode-answers.ts'
+import type { JobParts } from './job-parts.ts'
+import type { StoredJob } from './job-row.ts'
+import { createStatementQueue } from './statement-queue.ts'
+import { createTextPack } from './text-pack.ts'
+
+/** What a job is to become, if it still stands as it did when this was decided. */
+export interface PlannedChange {
+  readonly from: StoredJob
+  readonly job: JobRecord
+  /** Of a job that keeps running. */
+  readonly lease: string | null
+  /** When it becomes ready by itself; null for at once, or for never where it has ended. */
+  readonly dueAt: number | null
+  readonly added?: EncodedAnswers
+  readonly dropsAnswers?: boolean
+  /** Only if it was due by then. */
+  readonly ifDueBy?: number
+  /** How far what is added may go. @default no bound */
+  readonly bounds?: StoredBytesBounds
+}
+
+/** `stale`: the job stands otherwise by now, and nothing was changed. */
+export type ChangeOutcome = { readonly outcome: 'stale' | StoredBytesFull } | { readonly changed: StoredJob }
+
+/** Writes changes: those that come while others are written share a statement and a commit. */
+export interface ChangeQueue {
+  readonly change: (planned: PlannedChange) => Promise<ChangeOutcome>
+  readonly settled: () => Promise<void>
+}
+
+export function createChangeQueue(parts: JobParts): ChangeQueue {
+  async function send(group: readonly PlannedChange[]): Promise<readonly CallOutcome<ChangeOutcome>[]> {
+    const outcomes = new Map<PlannedChange, CallOutcome<ChangeOutcome>>()
+    let waiting = group
+    while (waiting.length > 0) {
+      const now = takeTogether(waiting)
+      waiting = waiting.filter((planned) => !now.includes(planned))
+      for (const [planned, outcome] of await writeOrFail(parts, now)) outcomes.set(planned, outcome)
+    }
+    return group.map((planned) => outcomes.get(planned) ?? { value: { outcome: 'stale' } })
+  }
+
+  const queue = createStatementQueue({
+    name: parts.postgres.name,
+    send,
+    weigh: ({ added }: PlannedChange) => 1 + Math.floor((added?.bytes ?? 0) / 1_024),
+  })
+  return { change: queue.add, settled: queue.settled }
+}
+
+/** Those that one statement takes: of each job the first, and of one pair of bounds. */
+function takeTogether(waiting: readonly PlannedChange[]): readonly PlannedChange[] {
+  const places = new Set<number>()
+  const bounds = waiting[0]?.bounds
+  return waiting.filter((planned) => {
+    const isOther =
+      planned.bounds?.bytesMax !== bounds?.bytesMax || planned.bounds?.ownerBytesMax !== bounds?.ownerBytesMax
+    if (isOther || places.has(planned.from.place)) return false
+    places.add(planned.from.place)
+    return true
+  })
+}
+
+async function writeOrFail(
+  parts: JobParts,
+  changes: readonly PlannedChange[],
+): Promise<ReadonlyMap<PlannedChange, CallOutcome<ChangeOutcome>>> {
+  try {
+    return new Map([...(await write(parts, changes))].map(([planned, value]) => [planned, { value }]))
+  } catch (failure) {
+    return new Map(changes.map((planned) => [planned, { failure }]))
+  }
+}
+
+async function write(
+  parts: JobParts,
+  changes: readonly PlannedChange[],
+): Promise<Map<PlannedChange, ChangeOutcome>> {
+  const written = await writeOnce(parts, changes)
+  if (changes.length === 1) return written
+  // Together they find no room: each alone may.
+  for (const planned of changes) {
+    const outcome = written.get(planned)
+    if (outcome === undefined || !('outcome' in outcome) || outcome.outcome === 'stale') continue
+    for (const [alone, value] of await writeOnce(parts, [planned])) written.set(alone, value)
+  }
+  return written
+}
+
+async function writeOnce(
+  { postgres, notify, known }: JobParts,
+  changes: readonly PlannedChange[],
+): Promise<Map<PlannedChange, ChangeOutcome>> {
+  const { query, schema } = postgres
+  const changed = changes.map(changedOf)
+  const pack = createTextPack()
+  const answers = changes.flatMap(({ added }, number) =>
+    (added?.pieces ?? []).map(({ from, piece, bytes }) => ({
+      number,
+      from_input: from,
+      piece,
+      ...pack.add(bytes),
+    })),
+  )
+  const bounds = changes[0]?.bounds
+  const rows = await query<{ readonly number: number; readonly outcome: StoredBytesFull | null }>(
+    `SELECT * FROM ${schema}.change_jobs($1::json, $2::json, $3::bytea, $4::bigint, $5::bigint)`,
+    [
+      JSON.stringify(changes.map((planned, number) => rowOf(planned, changed[number] as StoredJob, number))),
+      answers.length > 0 ? JSON.stringify(answers) : null,
+      answers.length > 0 ? pack.bytes() : null,
+      aQuarterBeyond(bounds?.bytesMax),
+      aQuarterBeyond(bounds?.ownerBytesMax),
+    ],
+  )
+  const outcomes = new Map<PlannedChange, ChangeOutcome>(
+    changes.map((planned) => [planned, { outcome: 'stale' }]),
+  )
+  const noted: PlannedChange[] = []
+  for (const { number, outcome } of rows) {
+    const planned = changes[number]
+    const now = changed[number]
+    if (planned === undefined || now === undefined) continue
+    outcomes.set(planned, outcome === null ? { changed: now } : { outcome })
+    if (outcome !== null) continue
+    if (planned.from.lease !== null) known.forget(planned.from.lease)
+    known.note(now)
+    if (planned.job.version !== planned.from.job.version) noted.push(planned)
+  }
+  if (noted.length > 0)
+    notify({ jobs: noted.map(({ job }) => withoutResult(job)), isDue: noted.some(isReady) })
+  return outcomes
+}
+
+/** The job was accepted, so its answers may go further: what was accepted last could not end else. */
+function aQuarterBeyond(max: number | undefined): number {
+  return Math.min(Math.floor(1.25 * (max ?? Number.MAX_SAFE_INTEGER)), Number.MAX_SAFE_INTEGER)
+}
+
+function isReady({ job, lease, dueAt }: PlannedChange): boolean {
+  return !hasEnded(job.status) && lease === null && dueAt === null
+}
+
+/** The row as it is once the change is written. */
+function changedOf({ from, job, lease, added, dropsAnswers = false }: PlannedChange): StoredJob {
+  const inputs = needsInputs(job.status) ? from.bytes - from.answerBytes : rowBytes
+  const answerBytes = (dropsAnswers ? 0 : from.answerBytes) + (added?.bytes ?? 0)
+  const answerValues = (dropsAnswers ? 0 : from.answerValues) + (added?.values ?? 0)
+  return { ...from, job, lease, bytes: inputs + answerBytes, answerBytes, answerValues }
+}
+
+function rowOf(planned: PlannedChange, changed: StoredJob, number: number): object {
+  const { from, job, lease, dueAt, added, dropsAnswers = false, ifDueBy = null } = planned
+  const { status, version, done, errors, attempts } = job
+  return {
+    ...{ number, place: from.place, owner: job.owner, model: job.model },
+    ...{ if_version: from.job.version, if_held_by: from.lease, if_due_by: ifDueBy },
+    ...{ status, version, done, errors, attempts },
+    error: job.error === null ? null : JSON.stringify(job.error),
+    ...{ started_at: job.startedAt, finished_at: job.finishedAt, expires_at: job.expiresAt },
+    ...{ held_by: lease, is_ready: isReady(planned), due_at: dueAt },
+    ...{ bytes: changed.bytes, answer_bytes: changed.answerBytes, answer_values: changed.answerValues },
+    more_jobs: Number(!hasEnded(status)) - Number(!hasEnded(from.job.status)),
+    more_bytes: changed.bytes - from.bytes,
+    has_answers: added !== undefined && added.pieces.length > 0,
+    drops_answers: dropsAnswers,
+    drops_inputs: !needsInputs(status),
+    ...deliveryOf(job),
+  }
+}
+
+/** The message about a job that has ended, if it names a webhook. */
+function deliveryOf(job: JobRecord): object {
+  const { webhook, finishedAt } = job
+  if (webhook === null || finishedAt === null) return {}
+  const message = JSON.stringify(withoutResult(job))
+  return {
+    delivery_id: `msg_${drawBase62(22, randomBytes)}`,
+    delivery_url: webhook,
+    delivery_job: message,
+    delivery_bytes: rowBytes + Buffer.byteLength(message) + Buffer.byteLength(webhook),
+    delivery_at: finishedAt,
+  }
+}

@@ -1,0 +1,124 @@
+import type { Client } from 'pg'
+import type { Scheduler } from '../../../core/scheduler.ts'
+import { every } from '../../../core/scheduler.ts'
+import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
+import { loadDriver } from '../../load-driver.ts'
+import { parseDatabaseUrl } from '../database-url.ts'
+import type { Postgres } from '../postgres.ts'
+import { hintChannel } from './hint-channel.ts'
+
+export interface HintListenerOptions {
+  readonly postgres: Pick<Postgres, 'schema'>
+  readonly url: string
+  readonly scheduler: Scheduler
+  readonly telemetry?: Telemetry | undefined
+  /** Gets what was notified; undefined for what may have been while nothing was heard. */
+  readonly onHint: (payload: string | undefined) => void
+  /** From 0 on and below 1. @default Math.random */
+  readonly random?: () => number
+}
+
+/** Listens as long as it is started. Both calls may come again and again. */
+export interface HintListener {
+  readonly start: () => void
+  readonly stop: () => void
+}
+
+/** Milliseconds until a connection is given up that does not come about, or does not answer. */
+const answerMs = 1_000
+/** Milliseconds between two looks whether the server is still there. */
+const lookMs = 5_000
+/** Milliseconds before the next connection: twice as many each time. */
+const [pauseMs, pauseMsMost] = [50, 2_000]
+
+/**
+ * Listens on a connection of its own. A pooler such as PgBouncer in transaction mode accepts LISTEN
+ * and delivers nothing: who waits for a job looks again by itself.
+ *
+ * @throws SetupError `peer_missing`
+ */
+export async function createHintListener(options: HintListenerOptions): Promise<HintListener> {
+  const { postgres, url, scheduler, telemetry = noTelemetry, onHint, random = Math.random } = options
+  const { Client } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
+  const connectionString = parseDatabaseUrl(url).connectionString
+  const channel = hintChannel(postgres.schema)
+  let stop: (() => void) | undefined
+  let isReported = false
+
+  function listen(): () => void {
+    let isStopped = false
+    let pause = pauseMs
+    let end = (): void => {}
+
+    async function connect(): Promise<void> {
+      const client = new Client({
+        ...{ connectionString, connectionTimeoutMillis: answerMs, query_timeout: answerMs, keepAlive: true },
+      })
+      const fault = await hear(client, channel, scheduler, {
+        onHint,
+        onEnd: (close) => {
+          end = close
+        },
+        onListening: () => {
+          pause = pauseMs
+          if (isReported) telemetry.event('jobs.hints_heard', {})
+          isReported = false
+          onHint(undefined)
+        },
+      })
+      if (isStopped) return
+      if (!isReported) telemetry.event('jobs.hints_not_heard', {}, fault)
+      isReported = true
+      end = scheduler.after(pause * (0.5 + random() / 2), () => void connect())
+      pause = Math.min(pauseMsMost, pause * 2)
+    }
+
+    void connect()
+    return () => {
+      isStopped = true
+      end()
+    }
+  }
+
+  return {
+    start() {
+      stop ??= listen()
+    },
+    stop() {
+      stop?.()
+      stop = undefined
+    },
+  }
+}
+
+interface Hearing {
+  readonly onHint: (payload: string | undefined) => void
+  readonly onListening: () => void
+  /** Gets how to end it. */
+  readonly onEnd: (end: () => void) => void
+}
+
+/** Resolves with what went wrong, once the connection is lost or was ended. */
+async function hear(
+  client: Client,
+  channel: string,
+  scheduler: Scheduler,
+  { onHint, onListening, onEnd }: Hearing,
+): Promise<unknown> {
+  const lost = Promise.withResolvers<unknown>()
+  client.on('error', lost.resolve)
+  client.on('end', () => lost.resolve(new Error('the server ended the connection')))
+  client.on('notification', ({ payload }) => onHint(payload ?? ''))
+  onEnd(() => lost.resolve(new Error('it was ended')))
+  const stopLooking = every(scheduler, lookMs, () => void client.query('SELECT 1').catch(lost.resolve))
+  const listening = client
+    .connect()
+    .then(() => client.query(`LISTEN ${channel}`))
+    .then(onListening)
+  listening.catch(lost.resolve)
+  const fault = await lost.promise
+  stopLooking()
+  // A server that does not answer would not end it either.
+  client.connection.stream.destroy()
+  return fault
+}

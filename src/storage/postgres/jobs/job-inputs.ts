@@ -1,0 +1,70 @@
+import type { NewJob } from '../../../jobs/job.ts'
+import type { Postgres } from '../postgres.ts'
+import type { StoredJob } from './job-row.ts'
+import { piecesOf } from './text-pack.ts'
+
+/** Inputs that were written ahead of their job. */
+export interface WrittenInputs {
+  readonly place: number
+  readonly pieces: number
+}
+
+/**
+ * Writes long inputs before their job is accepted, one piece a statement: no statement, no
+ * transaction and no turn of the event loop grows with them. Without their job they count for
+ * nothing and are deleted after minutes.
+ */
+export async function writeInputsAhead(
+  { query, schema }: Pick<Postgres, 'query' | 'schema'>,
+  { inputs }: Pick<NewJob, 'inputs'>,
+): Promise<WrittenInputs> {
+  let written: { readonly place: number; pieces: number } | undefined
+  for (const piece of piecesOf(inputs)) {
+    if (written === undefined) {
+      const [begun] = await query<{ readonly place: number }>(`SELECT ${schema}.begin_inputs($1) AS place`, [
+        piece,
+      ])
+      if (begun === undefined) throw new Error('begin_inputs gave no place')
+      written = { place: begun.place, pieces: 1 }
+      continue
+    }
+    await query(`INSERT INTO ${schema}.job_inputs (place, piece, inputs) VALUES ($1, $2, $3)`, [
+      written.place,
+      written.pieces,
+      piece,
+    ])
+    written.pieces += 1
+  }
+  if (written === undefined) throw new Error('there is a first piece')
+  return written
+}
+
+/** Their job was not accepted. */
+export async function dropInputsAhead(
+  { query, schema }: Pick<Postgres, 'query' | 'schema'>,
+  places: readonly number[],
+): Promise<void> {
+  if (places.length === 0) return
+  await query(
+    `WITH gone AS (DELETE FROM ${schema}.job_inputs_ahead WHERE place = ANY ($1::bigint[]) RETURNING place)
+      DELETE FROM ${schema}.job_inputs AS i USING gone WHERE i.place = gone.place`,
+    [places],
+  )
+}
+
+/** The inputs of a job, piece by piece; undefined where one is missing. */
+export async function readInputs(
+  { query, schema }: Pick<Postgres, 'query' | 'schema'>,
+  { place, pieces }: StoredJob,
+): Promise<string | undefined> {
+  const texts: string[] = []
+  for (let piece = 0; piece < pieces; piece += 1) {
+    const [row] = await query<{ readonly inputs: string }>(
+      `SELECT inputs FROM ${schema}.job_inputs WHERE place = $1 AND piece = $2`,
+      [place, piece],
+    )
+    if (row === undefined) return undefined
+    texts.push(row.inputs)
+  }
+  return texts.join('')
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import type { JobRecord } from '../../../jobs/job.ts'
+import type { DeliveryReason, WebhookDelivery, WebhookOutbox } from '../../../webhooks/outbox.ts'
+import type { Postgres } from '../postgres.ts'
+import { isStorable } from './job-parts.ts'
+
+interface DeliveryRow {
+  readonly id: string
+  readonly job_id: string
+  readonly owner: string
+  readonly url: string
+  readonly job: string
+  readonly status: WebhookDelivery['status']
+  readonly attempts: number
+  readonly due_at: number | null
+  readonly created_at: number
+  readonly last_at: number | null
+  readonly last_status: number | null
+  readonly last_reason: string | null
+  readonly held_by: string | null
+}
+
+/** Deliveries of webhooks, and the secrets that sign them. */
+export function createOutboxCalls(postgres: Postgres): WebhookOutbox {
+  const { query, schema } = postgres
+
+  async function findDelivery({
+    id,
+    owner,
+  }: {
+    id: string
+    owner?: string
+  }): Promise<WebhookDelivery | undefined> {
+    if (!isStorable(id, owner)) return undefined
+    const [row] = await query<DeliveryRow>(
+      `SELECT * FROM ${schema}.deliveries WHERE id = $1 AND ($2::text IS NULL OR owner = $2)`,
+      [id, owner ?? null],
+    )
+    return row && withoutLease(readDelivery(row))
+  }
+
+  return {
+    async claimDeliveries({ max, ownerMax, now, until }) {
+      const rows = await query<DeliveryRow>(
+        `SELECT * FROM ${schema}.claim_deliveries($1::int, $2::bigint, $3::bigint, $4::bigint, $5)`,
+        [max, ownerMax, now, until, randomUUID()],
+      )
+      return rows.map(readDelivery)
+    },
+    async settleDelivery({ id, lease, result, then }) {
+      const [status, dueAt] = typeof then === 'string' ? [then, null] : ['waiting', then.retryAt]
+      await query(`SELECT ${schema}.settle_delivery($1, $2, $3, $4::bigint, $5::bigint, $6::int, $7)`, [
+        ...[id, lease, status, dueAt],
+        ...[result.at, result.status, result.reason],
+      ])
+    },
+    async listDeliveries({ jobId, owner, limit }) {
+      if (!isStorable(jobId, owner)) return []
+      const wheres = [
+        ...(jobId === undefined ? [] : ['job_id = $2']),
+        // The empty text hides the index on owners: a job has few deliveries, an owner many.
+        ...(owner === undefined ? [] : [jobId === undefined ? 'owner = $2' : "owner || '' = $3"]),
+      ]
+      const rows = await query<DeliveryRow>(
+        `SELECT * FROM ${schema}.deliveries ${wheres.length > 0 ? 'WHERE ' : ''}${wheres.join(' AND ')}
+          ORDER BY place DESC LIMIT $1`,
+        [limit, ...[jobId, owner].filter((value) => value !== undefined)],
+      )
+      return rows.map((row) => withoutLease(readDelivery(row)))
+    },
+    findDelivery,
+    async retryDelivery(address, now) {
+      if (!isStorable(address.id, address.owner)) return undefined
+      const [row] = await query<{ readonly retried: boolean }>(
+        `SELECT ${schema}.retry_delivery($1, $2, $3::bigint) AS retried`,
+        [address.id, address.owner ?? null, now],
+      )
+      const delivery = await findDelivery(address)
+      return delivery && { delivery, retried: row?.retried ?? false }
+    },
+    async findWebhookSecrets(owner, now) {
+      if (!isStorable(owner)) return []
+      return query(
+        `SELECT owner, sealed, created_at AS "createdAt", signs_until AS "signsUntil"
+          FROM ${schema}.webhook_secrets
+          WHERE owner = $1 AND (signs_until IS NULL OR signs_until > $2::bigint) ORDER BY place DESC`,
+        [owner, now],
+      )
+    },
+    async addWebhookSecret({ owner, sealed, createdAt, signsUntil }, overlapUntil) {
+      await query(`SELECT ${schema}.add_webhook_secret($1, $2::bytea, $3::bigint, $4::bigint, $5::bigint)`, [
+        ...[owner, Buffer.from(sealed), createdAt, signsUntil, overlapUntil],
+      ])
+    },
+  }
+}
+
+function withoutLease(delivery: WebhookDelivery): WebhookDelivery {
+  return { ...delivery, lease: null }
+}
+
+function readDelivery(row: DeliveryRow): WebhookDelivery {
+  const { id, owner, url, status, attempts, last_at, last_status, last_reason } = row
+  const reason = last_reason as DeliveryReason | null
+  return {
+    ...{ id, jobId: row.job_id, owner, url, job: JSON.parse(row.job) as JobRecord, isDamaged: false },
+    ...{ status, attempts, dueAt: row.due_at, createdAt: row.created_at },
+    lastAttempt: last_at === null ? null : { at: last_at, status: last_status, reason },
+    lease: row.held_by,
+  }
+}

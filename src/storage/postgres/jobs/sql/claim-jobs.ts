@@ -1,0 +1,144 @@
+import { settings } from './functions.ts'
+
+/** Columns of a job that a claim gives, with their types; a job's row has them all. */
+const columns: readonly (readonly [name: string, type: string])[] = [
+  ...['place bigint', 'id text', 'owner text', 'key_id text', 'request_id text', 'model text', 'kind text'],
+  ...['total int', 'priority smallint', 'attempts_max int', 'webhook text', 'created_at bigint'],
+  ...['characters int', 'pieces int', 'status text', 'version int', 'done int', 'errors int', 'attempts int'],
+  ...['error text', 'started_at bigint', 'finished_at bigint', 'expires_at bigint', 'held_by text'],
+  ...['bytes bigint', 'answer_bytes bigint', 'answer_values int'],
+].map((column) => column.split(' ') as [string, string])
+
+/** Columns of `jobs` as `JobRow` has them. */
+export function jobColumns(table: string): string {
+  return columns.map(([name]) => `${table}.${name}`).join(', ')
+}
+
+/** Longer inputs are read one by one: so many jobs of 256 KiB are no answer of one statement. */
+export const inlineCharacters = 65_536
+
+/**
+ * Leases ready jobs. Claims take turns by the lock of `totals`, which is the first statement that
+ * decides anything: what a statement reads that holds its own lock is older than the lock, and two
+ * claims would take one job. Of each model the first owners by their last turn, of each owner the
+ * first jobs; of these every owner's first before any's second.
+ *
+ * Each owner's jobs are read as deep as an even share goes, and deeper only where some have fewer.
+ */
+export const claimFunctions: readonly string[] = [
+  `CREATE FUNCTION modelward.claim_jobs(
+    p_max int, p_characters bigint, p_models text[], p_now bigint, p_until bigint, p_lease text,
+    p_skips_due boolean
+  ) RETURNS TABLE (is_due boolean, ${columns.map((column) => column.join(' ')).join(', ')}, inputs text)
+${settings} AS $$
+#variable_conflict use_column
+DECLARE
+  v_owners text[];
+  v_turns bigint[];
+  v_deep int;
+  v_places bigint[];
+  v_served_owners text[];
+  v_served_last bigint[];
+  v_served bigint;
+BEGIN
+  -- A look without the lock: an idle worker writes nothing.
+  IF NOT p_skips_due AND EXISTS (SELECT FROM modelward.jobs AS j WHERE j.due_at <= p_now) THEN
+    RETURN QUERY SELECT true, ${columns.map(([, type]) => `NULL::${type}`).join(', ')}, NULL;
+    RETURN;
+  END IF;
+  IF p_max < 1 OR NOT EXISTS (
+    SELECT FROM modelward.turns AS t WHERE t.model = ANY (p_models) AND t.has_ready
+  ) THEN RETURN; END IF;
+  PERFORM FROM modelward.totals WHERE id = 1 FOR UPDATE;
+
+  SELECT array_agg(f.owner), array_agg(f.served) INTO v_owners, v_turns FROM (
+    SELECT t.owner, max(t.served) AS served
+    FROM unnest(p_models) AS m (model) CROSS JOIN LATERAL (
+      SELECT t.owner, t.served FROM modelward.turns AS t CROSS JOIN LATERAL (
+        SELECT FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model LIMIT 1
+      ) AS ready
+      WHERE t.model = m.model AND t.has_ready ORDER BY t.served, t.owner LIMIT p_max
+    ) AS t
+    GROUP BY t.owner ORDER BY max(t.served), t.owner LIMIT p_max
+  ) AS f;
+  IF v_owners IS NULL THEN RETURN; END IF;
+  v_deep := ceil(p_max::float8 / cardinality(v_owners));
+  LOOP
+    WITH ranked AS (
+      SELECT j.place, j.characters, f.owner, f.turn,
+        row_number() OVER (PARTITION BY f.owner ORDER BY j.priority DESC, j.place) AS round
+      FROM unnest(v_owners, v_turns) WITH ORDINALITY AS f (owner, served, turn) CROSS JOIN LATERAL (
+        SELECT j.place, j.priority, j.characters FROM unnest(p_models) AS m (model) CROSS JOIN LATERAL (
+          SELECT j.place, j.priority, j.characters FROM modelward.jobs AS j
+          WHERE j.is_ready AND j.owner = f.owner AND j.model = m.model
+          ORDER BY j.priority DESC, j.place LIMIT v_deep
+        ) AS j
+        ORDER BY j.priority DESC, j.place LIMIT v_deep
+      ) AS j
+    ), numbered AS (
+      SELECT place, owner, row_number() OVER (ORDER BY round, turn) AS number,
+        sum(characters) OVER (ORDER BY round, turn) - characters AS before
+      FROM ranked
+    ), taken AS (SELECT place, owner, number FROM numbered WHERE number <= p_max AND before < p_characters)
+    SELECT array_agg(place ORDER BY number),
+        (SELECT array_agg(owner) FROM (SELECT owner FROM taken GROUP BY owner ORDER BY owner) AS o),
+        (SELECT array_agg(last) FROM (SELECT max(number) AS last FROM taken GROUP BY owner ORDER BY owner) AS o)
+      INTO v_places, v_served_owners, v_served_last FROM taken;
+    EXIT WHEN v_deep >= p_max OR cardinality(v_places) >= p_max;
+    -- Fewer for their characters, and not for want of jobs: deeper are later ones.
+    EXIT WHEN (
+      SELECT sum(characters) FROM modelward.jobs AS j WHERE j.place = ANY (v_places)
+    ) >= p_characters;
+    v_deep := least(p_max, v_deep * 4);
+  END LOOP;
+  -- They were cancelled in between.
+  IF v_places IS NULL THEN RETURN; END IF;
+
+  UPDATE modelward.totals AS t SET served = t.served + cardinality(v_places) WHERE id = 1
+    RETURNING t.served - cardinality(v_places) INTO v_served;
+  -- Whoever has accepted a job of theirs is done with it once these are locked.
+  PERFORM FROM modelward.turns AS t WHERE t.owner = ANY (v_served_owners) ORDER BY t.owner, t.model FOR UPDATE;
+  RETURN QUERY
+    WITH free AS (
+      SELECT j.place FROM modelward.jobs AS j WHERE j.place = ANY (v_places) AND j.is_ready
+      FOR NO KEY UPDATE SKIP LOCKED
+    ), leased AS (
+      UPDATE modelward.jobs AS j SET status = 'running', version = j.version + 1, attempts = j.attempts + 1,
+          started_at = p_now, held_by = p_lease || '.' || j.place, is_ready = false, due_at = p_until
+        FROM free WHERE j.place = free.place RETURNING ${jobColumns('j')}
+    )
+    SELECT false, l.*, i.inputs FROM unnest(v_places) WITH ORDINALITY AS taken (place, number)
+      JOIN leased AS l ON l.place = taken.place
+      LEFT JOIN modelward.job_inputs AS i ON i.place = l.place AND i.piece = 0 AND l.characters <= ${inlineCharacters}
+      ORDER BY taken.number;
+  UPDATE modelward.turns AS t SET served = v_served + s.last,
+      has_ready = EXISTS (
+        SELECT FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model)
+    FROM unnest(v_served_owners, v_served_last) AS s (owner, last) WHERE t.owner = s.owner;
+END $$`,
+  // Makes jobs ready whose time has come, and gives the places of all that it looked at: those that
+  // are lost, because their attempts are used up, are left to be ended. A running one stays with its
+  // worker until another claims it.
+  `CREATE FUNCTION modelward.ready_jobs(p_now bigint, p_max int)
+RETURNS TABLE (place bigint, is_lost boolean) ${settings} AS $$
+#variable_conflict use_column
+DECLARE
+  v_places bigint[] := ARRAY(
+    SELECT j.place FROM modelward.jobs AS j WHERE j.due_at <= p_now ORDER BY j.due_at, j.place LIMIT p_max
+    FOR NO KEY UPDATE SKIP LOCKED);
+  v_owners text[];
+  v_models text[];
+BEGIN
+  WITH ready AS (
+    UPDATE modelward.jobs AS j SET is_ready = true, due_at = NULL
+      WHERE j.place = ANY (v_places) AND NOT (j.status = 'running' AND j.attempts >= j.attempts_max)
+      RETURNING j.owner, j.model
+  ), pairs AS (SELECT DISTINCT owner, model FROM ready)
+  SELECT array_agg(owner), array_agg(model) INTO v_owners, v_models FROM pairs;
+  IF v_owners IS NOT NULL THEN
+    PERFORM modelward.note_turns(v_owners, v_models, array_fill(true, ARRAY[cardinality(v_owners)]));
+  END IF;
+  RETURN QUERY SELECT p.place, j.due_at IS NOT NULL FROM unnest(v_places) AS p (place)
+    JOIN modelward.jobs AS j ON j.place = p.place;
+END $$`,
+]

@@ -1,0 +1,58 @@
+import { Fault } from '../../../core/fault.ts'
+import { type CallOutcome, type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
+import { isRefusedStatement } from '../postgres-error.ts'
+
+export interface StatementQueueOptions<Item, Result> {
+  /** What messages call the database. */
+  readonly name: string
+  /** Executes a group in a statement or a few, and gives an outcome for each item. */
+  readonly send: (group: readonly Item[]) => Promise<readonly CallOutcome<Result>[]>
+  /** In jobs, or in KiB of their texts. */
+  readonly weigh: (item: Item) => number
+}
+
+/** Weight of a group, so that no statement is long. */
+const groupMax = 2_048
+/** Weight of all that waits; 64 MiB of texts. */
+const waitingMax = 65_536
+
+/**
+ * Calls that share statements and their commits. Where the database does not answer, all that waits
+ * fails with the call that found out: each waits as long as one statement may take, and not behind
+ * others for the same.
+ */
+export function createStatementQueue<Item, Result>({
+  name,
+  send,
+  weigh,
+}: StatementQueueOptions<Item, Result>): CallQueue<Item, Result> {
+  let added = 0
+  let outage = { until: 0, failure: undefined as unknown }
+  const queue = createCallQueue<{ readonly item: Item; readonly number: number }, Result>({
+    async send(group) {
+      const failed = group.filter(({ number }) => number <= outage.until)
+      const asked = group.slice(failed.length)
+      const outcomes = asked.length > 0 ? await send(asked.map(({ item }) => item)) : []
+      const { failure } = outcomes.find((outcome) => 'failure' in outcome && isOutage(outcome.failure)) ?? {}
+      const before = outage
+      if (failure !== undefined) outage = { until: added, failure }
+      return [...failed.map(() => ({ failure: before.failure })), ...outcomes]
+    },
+    weigh: ({ item }) => weigh(item),
+    groupMax,
+    waitingMax,
+    refuse: () => new Fault('store_unavailable', `${name}: too many jobs are waiting to be written`),
+  })
+  return {
+    add(item) {
+      added += 1
+      return queue.add({ item, number: added })
+    },
+    settled: queue.settled,
+  }
+}
+
+/** Whether the database did not answer, rather than refuse a statement. */
+export function isOutage(failure: unknown): boolean {
+  return failure instanceof Fault && !isRefusedStatement(failure.cause)
+}
