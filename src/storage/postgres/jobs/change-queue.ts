@@ -8,7 +8,7 @@ import { rowBytes } from '../../job-row-bytes.ts'
 import type { EncodedAnswers } from './encode-answers.ts'
 import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-row.ts'
-import { createStatementQueue } from './statement-queue.ts'
+import { createStatementQueue, outageOf } from './statement-queue.ts'
 import { createTextPack } from './text-pack.ts'
 
 /** What a job is to become, if it still stands as it did when this was decided. */
@@ -43,7 +43,11 @@ export function createChangeQueue(parts: JobParts): ChangeQueue {
     while (waiting.length > 0) {
       const now = takeTogether(waiting)
       waiting = waiting.filter((planned) => !now.includes(planned))
-      for (const [planned, outcome] of await writeOrFail(parts, now)) outcomes.set(planned, outcome)
+      const written = await write(parts, now)
+      for (const [planned, outcome] of written) outcomes.set(planned, outcome)
+      const outage = outageOf(written.values())
+      // None of the others is asked for the same: each would wait as long.
+      if (outage !== undefined) return group.map((planned) => outcomes.get(planned) ?? outage)
     }
     return group.map((planned) => outcomes.get(planned) ?? { value: { outcome: 'stale' } })
   }
@@ -69,30 +73,32 @@ function takeTogether(waiting: readonly PlannedChange[]): readonly PlannedChange
   })
 }
 
-async function writeOrFail(
-  parts: JobParts,
-  changes: readonly PlannedChange[],
-): Promise<ReadonlyMap<PlannedChange, CallOutcome<ChangeOutcome>>> {
+type Outcomes = Map<PlannedChange, CallOutcome<ChangeOutcome>>
+
+async function write(parts: JobParts, changes: readonly PlannedChange[]): Promise<Outcomes> {
+  const written = await writeOrFail(parts, changes)
+  if (changes.length === 1) return written
+  // Together they find no room: each alone may.
+  const full = changes.filter((planned) => isFull(written.get(planned)))
+  for (const planned of full) {
+    const alone = await writeOrFail(parts, [planned])
+    for (const [each, outcome] of alone) written.set(each, outcome)
+    if (outageOf(alone.values()) !== undefined) break
+  }
+  return written
+}
+
+function isFull(outcome: CallOutcome<ChangeOutcome> | undefined): boolean {
+  if (outcome === undefined || 'failure' in outcome) return false
+  return 'outcome' in outcome.value && outcome.value.outcome !== 'stale'
+}
+
+async function writeOrFail(parts: JobParts, changes: readonly PlannedChange[]): Promise<Outcomes> {
   try {
-    return new Map([...(await write(parts, changes))].map(([planned, value]) => [planned, { value }]))
+    return new Map([...(await writeOnce(parts, changes))].map(([planned, value]) => [planned, { value }]))
   } catch (failure) {
     return new Map(changes.map((planned) => [planned, { failure }]))
   }
-}
-
-async function write(
-  parts: JobParts,
-  changes: readonly PlannedChange[],
-): Promise<Map<PlannedChange, ChangeOutcome>> {
-  const written = await writeOnce(parts, changes)
-  if (changes.length === 1) return written
-  // Together they find no room: each alone may.
-  for (const planned of changes) {
-    const outcome = written.get(planned)
-    if (outcome === undefined || !('outcome' in outcome) || outcome.outcome === 'stale') continue
-    for (const [alone, value] of await writeOnce(parts, [planned])) written.set(alone, value)
-  }
-  return written
 }
 
 async function writeOnce(

@@ -17,12 +17,11 @@ export function createAttemptCalls(
 
   async function extendOne(
     progress: JobProgress,
-    first: StoredJob | undefined,
     until: number,
     bounds: StoredBytesBounds,
   ): Promise<'lost' | StoredBytesFull | undefined> {
     const encoded = await encodeAnswers(progress.answers ?? [], parts.scheduler)
-    const extended = await leased.change(progress, first, (from, full) => {
+    const extended = await leased.change(progress, (from, full) => {
       const { job, added } = addAnswers(from.job, full === undefined ? progress.answers : [])
       const version = from.job.version + (job.done === from.job.done ? 0 : 1)
       const { lease } = progress
@@ -33,12 +32,11 @@ export function createAttemptCalls(
 
   async function settleOne(
     attempt: AttemptEnd,
-    first: StoredJob | undefined,
     now: number,
     bounds: StoredBytesBounds,
   ): Promise<JobRecord | undefined> {
     const encoded = await encodeAnswers(attempt.answers ?? [], parts.scheduler)
-    const settled = await leased.change(attempt, first, (from, full) =>
+    const settled = await leased.change(attempt, (from, full) =>
       planEnd(from, full, attempt, now, encoded, bounds),
     )
     return settled?.changed.job
@@ -46,10 +44,7 @@ export function createAttemptCalls(
 
   return {
     async extend(leases, until, bounds) {
-      const find = await leased.find(leases)
-      const outcomes = await Promise.all(
-        leases.map((progress) => extendOne(progress, find(progress), until, bounds)),
-      )
+      const outcomes = await Promise.all(leases.map((progress) => extendOne(progress, until, bounds)))
       const lost: string[] = []
       const unstored: { id: string; full: StoredBytesFull }[] = []
       for (const [index, { id }] of leases.entries()) {
@@ -60,8 +55,7 @@ export function createAttemptCalls(
       return { lost, unstored } satisfies ExtendOutcome
     },
     async settle(ends, now, bounds) {
-      const find = await leased.find(ends)
-      const settled = await Promise.all(ends.map((attempt) => settleOne(attempt, find(attempt), now, bounds)))
+      const settled = await Promise.all(ends.map((attempt) => settleOne(attempt, now, bounds)))
       return { settled: settled.flatMap((job) => job ?? []) }
     },
   }

@@ -3,7 +3,7 @@ import { hasEnded, type JobRecord } from '../../../jobs/job.ts'
 import type { JobAddress, JobQueue } from '../../../jobs/job-queue.ts'
 import { cancelJob, isExpired, retryJob } from '../../../jobs/transitions.ts'
 import type { ChangeQueue, PlannedChange } from './change-queue.ts'
-import { type JobParts, readJobs } from './job-parts.ts'
+import type { JobParts } from './job-parts.ts'
 import { readResult } from './job-reads.ts'
 import type { StoredJob } from './job-row.ts'
 import { decidedMax } from './leased-changes.ts'
@@ -22,7 +22,7 @@ export function createOwnerCalls(parts: JobParts, changes: ChangeQueue): Pick<Jo
     plan: (from: StoredJob) => PlannedChange | undefined,
   ): Promise<{ readonly job: JobRecord; readonly isChanged: boolean } | undefined> {
     for (let tries = 0; tries < decidedMax; tries += 1) {
-      const found = (await readJobs(parts.postgres, [id])).get(id)
+      const found = await parts.find(id)
       const isOthers = owner !== undefined && found?.job.owner !== owner
       if (found === undefined || isOthers || isExpired(found.job, now)) return undefined
       const planned = plan(found)

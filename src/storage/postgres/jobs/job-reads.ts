@@ -3,19 +3,20 @@ import { hasEnded, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import type { JobQuery, JobQueue } from '../../../jobs/job-queue.ts'
 import { isExpired } from '../../../jobs/transitions.ts'
 import type { Postgres } from '../postgres.ts'
-import { isStorable, readJobs } from './job-parts.ts'
+import { isStorable, type JobParts } from './job-parts.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
 import { jobColumns } from './sql/claim-jobs.ts'
 
 /** Reads of jobs. */
-export function createJobReads(
-  postgres: Postgres,
-): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs'> {
+export function createJobReads({
+  postgres,
+  find,
+}: Pick<JobParts, 'postgres' | 'find'>): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs'> {
   const { query, schema } = postgres
   return {
     async findJob({ id, owner }, now) {
       for (let tries = 0; tries < readMax; tries += 1) {
-        const found = (await readJobs(postgres, [id])).get(id)
+        const found = await find(id)
         const isOthers = owner !== undefined && found?.job.owner !== owner
         if (found === undefined || isOthers || isExpired(found.job, now)) return undefined
         if (!hasResult(found)) return found.job

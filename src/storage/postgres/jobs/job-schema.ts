@@ -6,6 +6,7 @@ import { deliveryFunctions } from './sql/deliveries.ts'
 import { expiryFunctions } from './sql/expiry.ts'
 import { keptAnswerFunctions } from './sql/kept-answers.ts'
 import { submitFunctions } from './sql/submit-jobs.ts'
+import { waitingFunctions } from './sql/waiting-owners.ts'
 
 /**
  * Rows that change with every claim and every end: room on their page for the next version, and
@@ -172,6 +173,7 @@ export const jobSchema = (schema: string): readonly string[] =>
     ...countFunctions,
     ...submitFunctions,
     ...claimFunctions,
+    ...waitingFunctions,
     ...changeFunctions,
     ...keptAnswerFunctions,
     ...deliveryFunctions,

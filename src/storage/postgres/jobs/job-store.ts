@@ -12,6 +12,7 @@ import { createHintListener } from './hint-listener.ts'
 import { createHintSender } from './hint-sender.ts'
 import { createJobClaims } from './job-claims.ts'
 import { createAttemptCalls } from './job-ends.ts'
+import { createJobLookup } from './job-lookup.ts'
 import { createOwnerCalls } from './job-owner-calls.ts'
 import type { JobParts } from './job-parts.ts'
 import { createJobReads } from './job-reads.ts'
@@ -51,7 +52,8 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     watching.notify(change)
     hints.note(change)
   }
-  const parts: JobParts = { postgres, scheduler, notify, known: createKnownLeases() }
+  const lookup = createJobLookup(postgres)
+  const parts: JobParts = { postgres, scheduler, notify, known: createKnownLeases(), find: lookup.find }
   const changes = createChangeQueue(parts)
   const { settled, ...submitCalls } = createSubmitCalls(parts)
   let isOpen = true
@@ -60,7 +62,7 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     claim: createJobClaims(parts, changes),
     ...createAttemptCalls(parts, changes),
     ...createOwnerCalls(parts, changes),
-    ...createJobReads(postgres),
+    ...createJobReads(parts),
     ...createAnswerCalls(postgres),
     ...createOutboxCalls(postgres),
     async forgetExpired(now: number, max: number) {
@@ -84,7 +86,7 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     async close() {
       isOpen = false
       listener.stop()
-      await Promise.all([settled(), changes.settled()])
+      await Promise.all([settled(), changes.settled(), lookup.settled()])
       await hints.close()
     },
   }

@@ -2,7 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import type { StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
 import type { JobProgress } from '../../../jobs/job-queue.ts'
 import type { ChangeQueue, PlannedChange } from './change-queue.ts'
-import { type JobParts, readJobs } from './job-parts.ts'
+import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-row.ts'
 
 /** How often a change is decided anew, because the job stood otherwise each time. */
@@ -10,8 +10,6 @@ export const decidedMax = 10
 
 /** Changes of jobs by whoever holds their lease. */
 export interface LeasedChanges {
-  /** How the jobs stand, as this process has leased them, or as they are read. */
-  readonly find: (leases: readonly JobProgress[]) => Promise<(leased: JobProgress) => StoredJob | undefined>
   /**
    * Decides and writes until it is written; undefined where the lease is lost.
    *
@@ -19,26 +17,18 @@ export interface LeasedChanges {
    */
   readonly change: (
     leased: JobProgress,
-    first: StoredJob | undefined,
     plan: (from: StoredJob, full: StoredBytesFull | undefined) => PlannedChange,
   ) => Promise<{ readonly changed: StoredJob; readonly full: StoredBytesFull | undefined } | undefined>
 }
 
-export function createLeasedChanges({ postgres, known }: JobParts, changes: ChangeQueue): LeasedChanges {
+export function createLeasedChanges(
+  { postgres, known, find }: JobParts,
+  changes: ChangeQueue,
+): LeasedChanges {
   return {
-    async find(leases) {
-      const unknown = leases.filter(({ lease }) => known.find(lease) === undefined)
-      const read = await readJobs(
-        postgres,
-        unknown.map(({ id }) => id),
-      )
-      return ({ id, lease }) => {
-        const leased = known.find(lease)
-        return leased?.job.id === id ? leased : read.get(id)
-      }
-    },
-    async change({ id, lease }, first, plan) {
-      let from = first
+    async change({ id, lease }, plan) {
+      const leased = known.find(lease)
+      let from = leased?.job.id === id ? leased : await find(id)
       let full: StoredBytesFull | undefined
       for (let tries = 0; tries < decidedMax; tries += 1) {
         if (from?.lease !== lease) return undefined
@@ -49,7 +39,7 @@ export function createLeasedChanges({ postgres, known }: JobParts, changes: Chan
           full = outcome.outcome
           continue
         }
-        const read: StoredJob | undefined = (await readJobs(postgres, [id])).get(id)
+        const read: StoredJob | undefined = await find(id)
         // What does not fit the job as it is never will.
         if ('fault' in planned && read?.job.version === from.job.version) throw planned.fault
         from = read
@@ -61,7 +51,7 @@ export function createLeasedChanges({ postgres, known }: JobParts, changes: Chan
 
 /** Answers may not fit a job that another process has worked on meanwhile. */
 function planOr(
-  plan: Parameters<LeasedChanges['change']>[2],
+  plan: Parameters<LeasedChanges['change']>[1],
   from: StoredJob,
   full: StoredBytesFull | undefined,
 ): PlannedChange | { readonly fault: unknown } {

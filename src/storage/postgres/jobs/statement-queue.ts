@@ -33,9 +33,9 @@ export function createStatementQueue<Item, Result>({
       const failed = group.filter(({ number }) => number <= outage.until)
       const asked = group.slice(failed.length)
       const outcomes = asked.length > 0 ? await send(asked.map(({ item }) => item)) : []
-      const { failure } = outcomes.find((outcome) => 'failure' in outcome && isOutage(outcome.failure)) ?? {}
       const before = outage
-      if (failure !== undefined) outage = { until: added, failure }
+      const found = outageOf(outcomes)
+      if (found !== undefined) outage = { until: added, failure: found.failure }
       return [...failed.map(() => ({ failure: before.failure })), ...outcomes]
     },
     weigh: ({ item }) => weigh(item),
@@ -55,4 +55,12 @@ export function createStatementQueue<Item, Result>({
 /** Whether the database did not answer, rather than refuse a statement. */
 export function isOutage(failure: unknown): boolean {
   return failure instanceof Fault && !isRefusedStatement(failure.cause)
+}
+
+/** The outcome that says that the database did not answer, if one of them does. */
+export function outageOf(
+  outcomes: Iterable<CallOutcome<unknown>>,
+): { readonly failure: unknown } | undefined {
+  for (const outcome of outcomes) if ('failure' in outcome && isOutage(outcome.failure)) return outcome
+  return undefined
 }

@@ -4,7 +4,7 @@ import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { bytesOfNew } from '../../job-row-bytes.ts'
 import { dropInputsAhead, type WrittenInputs, writeInputsAhead } from './job-inputs.ts'
 import type { JobParts } from './job-parts.ts'
-import { createStatementQueue, isOutage } from './statement-queue.ts'
+import { createStatementQueue, isOutage, outageOf } from './statement-queue.ts'
 import { createTextPack, pieceCharacters } from './text-pack.ts'
 
 /** A submission on its way, with the inputs that were written ahead. */
@@ -30,8 +30,12 @@ export function createSubmitCalls(
   async function send(group: readonly Waiting[]): Promise<readonly CallOutcome<SubmitOutcome>[]> {
     const outcomes = new Map<Waiting, CallOutcome<SubmitOutcome>>()
     const byBounds = Map.groupBy(group, ({ bounds }) => JSON.stringify(bounds))
-    for (const together of byBounds.values())
-      for (const [waiting, outcome] of await sendTogether(together)) outcomes.set(waiting, outcome)
+    for (const together of byBounds.values()) {
+      const sent = await sendTogether(together)
+      for (const [waiting, outcome] of sent) outcomes.set(waiting, outcome)
+      const outage = outageOf(sent.values())
+      if (outage !== undefined) return group.map((waiting) => outcomes.get(waiting) ?? outage)
+    }
     return group.map((waiting) => outcomes.get(waiting) ?? { failure: new Error('it was not sent') })
   }
 
@@ -49,7 +53,8 @@ export function createSubmitCalls(
     const outcomes = new Map(others.length > 0 ? await sendTogether(others) : [])
     for (const waiting of group)
       if (!outcomes.has(waiting)) {
-        const alone = await sendTogether([waiting])
+        const outage = outageOf(outcomes.values())
+        const alone = outage === undefined ? await sendTogether([waiting]) : [[waiting, outage] as const]
         for (const [each, outcome] of alone) outcomes.set(each, outcome)
       }
     return outcomes

@@ -5,7 +5,7 @@
  */
 export const settings: string = `LANGUAGE plpgsql
   SET lock_timeout = '900ms' SET jit = off
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off`
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off`
 
 /** The row of `job_counts` that this connection changes: others change others, and none waits. */
 export const ownCount: string = 'id = pg_backend_pid() % 16'

@@ -1,0 +1,35 @@
+import type { Postgres } from '../postgres.ts'
+import { isStorable } from './job-parts.ts'
+import { type JobRow, readJob, type StoredJob } from './job-row.ts'
+import { jobColumns } from './sql/claim-jobs.ts'
+import { createStatementQueue } from './statement-queue.ts'
+
+/** Finds jobs by their ids. */
+export interface JobLookup {
+  readonly find: (id: string) => Promise<StoredJob | undefined>
+  readonly settled: () => Promise<void>
+}
+
+/** Looks that come together share a statement: a thousand who poll need no thousand connections. */
+export function createJobLookup({ query, schema, name }: Postgres): JobLookup {
+  const queue = createStatementQueue({
+    name,
+    weigh: () => 1,
+    async send(ids: readonly string[]) {
+      try {
+        const rows = await query<JobRow>(
+          `SELECT ${jobColumns('j')} FROM ${schema}.jobs AS j WHERE j.id = ANY ($1::text[])`,
+          [[...new Set(ids)]],
+        )
+        const found = new Map(rows.map((row) => [row.id, readJob(row)]))
+        return ids.map((id) => ({ value: found.get(id) }))
+      } catch (failure) {
+        return ids.map(() => ({ failure }))
+      }
+    },
+  })
+  return {
+    find: async (id) => (isStorable(id) ? queue.add(id) : undefined),
+    settled: queue.settled,
+  }
+}
