@@ -30,6 +30,7 @@ const ofNoClient = new Set([
   'core/time.ts timeMsMax',
   'jobs/job-changes.ts lookAgainMax',
   'jobs/record-missed-ends.ts pageMax',
+  'jobs/share-places.ts servedAtOnceMax',
   'jobs/submit-job.ts namedMax',
   'jobs/worker/expire-jobs.ts lookedAtMax',
   'keys/key-service.ts changeTriesMax',

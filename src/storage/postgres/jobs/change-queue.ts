@@ -80,10 +80,11 @@ async function write(parts: JobParts, changes: readonly PlannedChange[]): Promis
   if (changes.length === 1) return written
   // Together they find no room: each alone may.
   const full = changes.filter((planned) => isFull(written.get(planned)))
+  let outage: { readonly failure: unknown } | undefined
   for (const planned of full) {
-    const alone = await writeOrFail(parts, [planned])
-    for (const [each, outcome] of alone) written.set(each, outcome)
-    if (outageOf(alone.values()) !== undefined) break
+    const alone: Outcomes = outage === undefined ? await writeOrFail(parts, [planned]) : new Map()
+    written.set(planned, alone.get(planned) ?? outage ?? { value: { outcome: 'stale' } })
+    outage ??= outageOf(alone.values())
   }
   return written
 }
