@@ -206,7 +206,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'warn',
     sentence: 'this node does not hear what other nodes do with jobs',
     remedy:
-      'Nothing is lost: who waits for a job of another node looks again each second. Look at the cause; it connects again by itself.',
+      'Nothing is lost: clients that wait for a job of another node hear of it a second later. Look at the cause; it connects again by itself.',
     fields: {},
   },
   'jobs.hints_heard': {

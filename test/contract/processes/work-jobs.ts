@@ -1,4 +1,5 @@
-// Claims jobs in PostgreSQL and ends them until it is killed or told to stop; says each claim and end.
+// Claims jobs in PostgreSQL and ends them, until a kill or a line on its standard input; says each
+// claim and each end.
 import { createInterface } from 'node:readline'
 import { openPostgresJobStore } from '../../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgres } from '../../../src/storage/postgres/postgres.ts'

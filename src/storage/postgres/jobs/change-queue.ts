@@ -147,7 +147,7 @@ async function writeOnce(
   return outcomes
 }
 
-/** The job was accepted, so its answers may go further: what was accepted last could not end else. */
+/** The job was accepted, so its answers may go further: what came last could not end else. */
 function aQuarterBeyond(max: number | undefined): number {
   return Math.min(Math.floor(1.25 * (max ?? Number.MAX_SAFE_INTEGER)), Number.MAX_SAFE_INTEGER)
 }

@@ -71,8 +71,8 @@ const jobTables = [
   `CREATE INDEX jobs_running ON modelward.jobs (held_by) WHERE status = 'running'`,
   `CREATE INDEX jobs_by_status ON modelward.jobs (status, created_at, id)`,
   `CREATE INDEX jobs_by_owner ON modelward.jobs (owner, status, created_at, id)`,
-  // Texts stand apart from the jobs, so that lists do not read them, and are not compressed: that takes
-  // longer than writing them.
+  // Texts stand apart from the jobs, so that lists do not read them, and are not compressed: that
+  // takes longer than writing them.
   `CREATE TABLE modelward.job_inputs (
     place bigint NOT NULL, piece int NOT NULL, inputs text NOT NULL, PRIMARY KEY (place, piece))`,
   `CREATE TABLE modelward.job_answers (
@@ -102,10 +102,11 @@ const turnTables = [
     PRIMARY KEY (owner, model)
   ) ${busy}`,
   `CREATE INDEX turns_by_served ON modelward.turns (model, served, owner) WHERE has_ready`,
-  // 1: the last turn that anybody had; its lock is that of claims. 2: the lock of claims of deliveries.
+  // 1: the last turn that anybody had, and the lock of claims. 2: the lock of claims of deliveries.
   `CREATE TABLE modelward.totals (id int PRIMARY KEY CHECK (id IN (1, 2)), served bigint NOT NULL) ${hot}`,
   `INSERT INTO modelward.totals VALUES (1, 0), (2, 0)`,
-  // Jobs that wait or run, and bytes that are stored. Exact for an owner; in all, one of 16 rows changes.
+  // Jobs that wait or run, and bytes that are stored: exact for an owner; in all, in 16 rows, of
+  // which a change writes one.
   `CREATE TABLE modelward.job_owners (
     owner text COLLATE "C" PRIMARY KEY, jobs bigint NOT NULL, bytes bigint NOT NULL) ${hot}`,
   `CREATE TABLE modelward.job_counts (id int PRIMARY KEY, jobs bigint NOT NULL, bytes bigint NOT NULL) ${hot}`,

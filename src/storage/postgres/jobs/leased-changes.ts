@@ -8,7 +8,7 @@ import type { StoredJob } from './job-row.ts'
 /** How often a change is decided anew, because the job stood otherwise each time. */
 export const decidedMax = 10
 
-/** Changes of jobs by whoever holds their lease. */
+/** Changes of jobs by the holder of their lease. */
 export interface LeasedChanges {
   /**
    * Decides and writes until it is written; undefined where the lease is lost.

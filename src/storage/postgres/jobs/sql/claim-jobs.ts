@@ -15,7 +15,7 @@ export function jobColumns(table: string): string {
 }
 
 /** Longer inputs are read one by one: so many jobs of 256 KiB are no answer of one statement. */
-export const inlineCharacters = 65_536
+const inlineCharacters = 65_536
 
 /**
  * Leases ready jobs. Claims take turns by the lock of `totals`, which is the first statement that
@@ -116,8 +116,8 @@ BEGIN
         SELECT FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model)
     FROM unnest(v_served_owners, v_served_last) AS s (owner, last) WHERE t.owner = s.owner;
 END $$`,
-  // Makes jobs ready whose time has come, and gives the places of all that it looked at: those that
-  // are lost, because their attempts are used up, are left to be ended. A running one stays with its
+  // Makes jobs ready whose time has come, and gives the places of all that it looked at. Those that
+  // are lost, because their attempts are used up, the caller ends. A running one stays with its
   // worker until another claims it.
   `CREATE FUNCTION modelward.ready_jobs(p_now bigint, p_max int)
 RETURNS TABLE (place bigint, is_lost boolean) ${settings} AS $$

@@ -28,7 +28,7 @@ BEGIN
   END IF;
 END $$`,
   // Notes which owners have ready jobs of which models. A new owner gets the last turn. That there
-  // is none any more is looked up once the row is locked: whoever adds one locks it before.
+  // is none any more is looked up once the row is locked: a change that adds one locks it before.
   `CREATE FUNCTION modelward.note_turns(p_owners text[], p_models text[], p_ready boolean[])
 RETURNS void ${settings} AS $$
 BEGIN

@@ -1,7 +1,11 @@
 import { servedAtOnceMax } from '../../../../jobs/share-places.ts'
 import { settings } from './functions.ts'
 
-/** Owners who wait for a place in the model `m.model`. @param place whether they have one already */
+/**
+ * Owners who wait for a place in the model `m.model`.
+ *
+ * @param place whether they have one already
+ */
 function waitingFor(place: 'IN' | 'NOT IN'): string {
   return `SELECT t.owner FROM modelward.turns AS t CROSS JOIN LATERAL (
         SELECT FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model LIMIT 1
