@@ -1,10 +1,14 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { processScheduler } from '../../src/core/scheduler.ts'
 import { awaitJob } from '../../src/jobs/follow-job.ts'
 import { createJobChanges } from '../../src/jobs/job-changes.ts'
 import type { JobChange } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
+import { hintChannel } from '../../src/storage/postgres/jobs/hint-channel.ts'
+import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
+import { collectEvents } from '../support/collect-events.ts'
+import { openTestJobs } from '../support/open-test-jobs.ts'
 import { findMiscounts, openPostgresJobs } from '../support/postgres-jobs.ts'
 import {
   answered,
@@ -195,6 +199,38 @@ describe('what other nodes do', () => {
     expect(await change).toEqual({ jobs: [], isDue: true })
   })
 
+  test('is heard again after the connection that hears it was lost, and looked for meanwhile', async () => {
+    const { stores, postgres, url } = await openPostgresJobs(2)
+    const [, there] = stores
+    if (there === undefined) throw new Error('there are two')
+    const { telemetry, until } = collectEvents()
+    const store = await openPostgresJobStore({ postgres, url, node: 'listening', telemetry })
+    onTestFinished(() => store.close())
+    const changes: JobChange[] = []
+    let wake = (): void => {}
+    store.watch((change) => {
+      changes.push(change)
+      wake()
+    })
+    const heardSoMany = async (count: number): Promise<void> => {
+      while (changes.length < count)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+    }
+    await heardSoMany(1)
+    await postgres.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = $1', [
+      `LISTEN ${hintChannel(postgres.schema)}`,
+    ])
+    await until('jobs.hints_not_heard')
+    await until('jobs.hints_heard')
+    await heardSoMany(2)
+    expect(changes).toEqual([1, 2].map(() => ({ jobs: [], isDue: true })))
+    await submit(there, jobOf(1))
+    await heardSoMany(3)
+    expect(changes[2]).toEqual({ jobs: [], isDue: true, others: [jobId(1)] })
+  })
+
   test('is seen by who waits for a job within a second, though nothing is heard', async () => {
     const { stores } = await openPostgresJobs(2)
     const [here, there = here] = stores
@@ -210,6 +246,48 @@ describe('what other nodes do', () => {
     if (job === undefined) throw new Error('not claimed')
     await settle(there, job, succeeded)
     expect(await waiting).toMatchObject({ status: 'succeeded' })
+  })
+})
+
+describe('two services on one schema', () => {
+  const open = (store: JobStore, concurrency: number) => {
+    const { jobs } = openTestJobs({
+      ...{ store, concurrency, clock: Date.now, monotonic: () => performance.now() },
+      scheduler: processScheduler,
+    })
+    onTestFinished(() => jobs.close({ graceMs: 0 }))
+    return jobs
+  }
+  const request = { owner: 'acme', keyId: 'key_a', model: 'echo', inputs: ['a'] } as const
+
+  test('a job submitted on one is run by the other, waited for and followed on the first', async () => {
+    const { stores } = await openPostgresJobs(2)
+    const [here, there = here] = stores
+    const first = open(here, 0)
+    open(there, 4)
+    const { job } = await first.submit({ ...request, kind: 'single' })
+    const ended = await first.get('acme', job.id, { waitMs: 30_000 })
+    expect(ended).toMatchObject({ status: 'succeeded' })
+    const versions: number[] = []
+    const second = await first.submit({ ...request, kind: 'batch', inputs: ['a', 'b', 'c', 'd'] })
+    for await (const { version } of await first.events('acme', second.job.id, {})) versions.push(version)
+    expect(versions.length).toBeGreaterThan(0)
+    expect(await first.get('acme', second.job.id, {})).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('an idempotency key is one request on both', async () => {
+    const { stores } = await openPostgresJobs(2)
+    const jobs = stores.map((store) => open(store, 0))
+    const idempotency = { owner: 'acme', key: 'once', request: Buffer.from('a') }
+    const submitted = await Promise.all(
+      [0, 1, 0, 1].map((node) =>
+        jobs[node]?.submit({ ...request, kind: 'single', idempotency }).catch(() => undefined),
+      ),
+    )
+    const ids = new Set(submitted.flatMap((each) => each?.job.id ?? []))
+    expect(ids.size).toBe(1)
+    const again = await jobs[1]?.submit({ ...request, kind: 'single', idempotency })
+    expect(again).toMatchObject({ isReplayed: true, job: { id: [...ids][0] } })
   })
 })
 
@@ -290,7 +368,6 @@ describe('long inputs and answers', () => {
 test('the outcome of a claim that was not heard is handed back by the next, and its attempt does not count', async () => {
   const { stores, postgres } = await openPostgresJobs()
   const [store] = stores
-  const { openPostgresJobStore } = await import('../../src/storage/postgres/jobs/job-store.ts')
   let isCut = true
   const deaf = await openPostgresJobStore({
     postgres: {

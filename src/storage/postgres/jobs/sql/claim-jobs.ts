@@ -1,4 +1,4 @@
-import { settings } from './functions.ts'
+import { onlyCommitted, settings } from './functions.ts'
 
 /** Columns of a job that a claim gives, with their types; a job's row has them all. */
 const columns: readonly (readonly [name: string, type: string])[] = [
@@ -41,6 +41,7 @@ DECLARE
   v_served_last bigint[];
   v_served bigint;
 BEGIN
+  ${onlyCommitted}
   -- A look without the lock: an idle worker writes nothing.
   IF NOT p_skips_due AND EXISTS (SELECT FROM modelward.jobs AS j WHERE j.due_at <= p_now) THEN
     RETURN QUERY SELECT true, ${columns.map(([, type]) => `NULL::${type}`).join(', ')}, NULL;

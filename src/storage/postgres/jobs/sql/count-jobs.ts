@@ -1,4 +1,4 @@
-import { settings } from './functions.ts'
+import { onlyCommitted, settings } from './functions.ts'
 
 /**
  * What owners store, and whose turn it is. Rows are locked in this order by everything that changes
@@ -28,10 +28,11 @@ BEGIN
   END IF;
 END $$`,
   // Notes which owners have ready jobs of which models. A new owner gets the last turn. That there
-  // is none any more is looked up once the row is locked: a change that adds one locks it before.
+  // are no more is looked up once the row is locked: a change that adds one locks it before.
   `CREATE FUNCTION modelward.note_turns(p_owners text[], p_models text[], p_ready boolean[])
 RETURNS void ${settings} AS $$
 BEGIN
+  ${onlyCommitted}
   INSERT INTO modelward.turns AS t (owner, model, served, has_ready)
     SELECT u.owner, u.model,
       coalesce(

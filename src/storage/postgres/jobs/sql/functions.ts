@@ -9,3 +9,11 @@ export const settings: string = `LANGUAGE plpgsql
 
 /** The row of `job_counts` that this connection changes: others change others, and none waits. */
 export const ownCount: string = 'id = pg_backend_pid() % 16'
+
+/**
+ * What is read once a lock is held must be what was committed before: a server whose transactions
+ * all read what was when they began, by `default_transaction_isolation`, would lose jobs.
+ */
+export const onlyCommitted: string = `IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE 'set default_transaction_isolation to read committed';
+  END IF;`
