@@ -116,7 +116,8 @@ export type { EventLevel, EventName } from './telemetry/event-row.ts'
 export type { OperationalEvent, OperationalEventListener } from './telemetry/telemetry.ts'
 export type { WardJobsOptions, WardWebhooksOptions } from './ward/jobs-options.ts'
 export type { LimitOptions } from './ward/limit-options.ts'
-export { type OpenModelwardOptions, openModelward } from './ward/open-modelward.ts'
+export { type OpenModelwardOptions, type OpenOptions, openModelward } from './ward/open-modelward.ts'
+export type { FleetPlaceOptions, FolderPlaceOptions, PlaceOptions } from './ward/place-options.ts'
 export {
   createTestWard,
   type TestKey,

@@ -159,6 +159,21 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./jobs/webhooks-retry.ts')).defineWebhooksRetry,
   },
   {
+    path: 'secrets create',
+    summary: 'Draw the pepper and the signing key of a fleet, and print them',
+    load: async () => (await import('./fleet/secrets-create.ts')).defineSecretsCreate,
+  },
+  {
+    path: 'nodes list',
+    summary: 'List the nodes of a fleet',
+    load: async () => (await import('./fleet/nodes-list.ts')).defineNodesList,
+  },
+  {
+    path: 'migrate',
+    summary: 'Bring a fleet’s database up to this version',
+    load: async () => (await import('./fleet/migrate.ts')).defineMigrate,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,
@@ -183,5 +198,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   ledger: 'Read and verify the record of every decision and every change',
   jobs: 'List, show, cancel and retry calls that are answered later',
   webhooks: 'Sign messages about ended jobs, see what became of them, and send them again',
+  secrets: 'Draw what a fleet has to be given in secret',
+  nodes: 'See which servers are one deployment',
   config: 'See what is configured',
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../config/load-config.ts'
-import { environmentNameOf, flagOf, pepperVariable } from '../config/setting-names.ts'
+import { type SecretName, secretFlagOf, secretNames, secretSettings } from '../config/secret-settings.ts'
+import { environmentNameOf, flagOf } from '../config/setting-names.ts'
 import { settingNames, settings } from '../config/settings.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
 import { addExamples } from './keys/key-options.ts'
@@ -59,18 +60,20 @@ function explain(loaded: LoadedConfig): readonly Explained[] {
     empty: settings[name].empty,
     describes: settings[name].describes,
   }))
-  return [...explained, explainPepper(loaded)]
+  return [...explained, ...secretNames.map((name) => explainSecret(name, loaded))]
 }
 
-function explainPepper({ pepper, pepperOrigin }: LoadedConfig): Explained {
+function explainSecret(name: SecretName, { secretOrigins }: LoadedConfig): Explained {
+  const { variable, hasFlag, describes, absent, empty } = secretSettings[name]
+  const origin = secretOrigins[name]
   return {
-    name: 'pepper',
-    value: pepper === undefined ? '(the data folder’s own)' : '(secret)',
-    origin: pepperOrigin ?? 'default',
-    flag: null,
-    environment: pepperVariable,
-    default: '(the data folder’s own)',
-    empty: 'A fault: a pepper that did not arrive must not be replaced by a new one.',
-    describes: 'The secret that keys are hashed with.',
+    name,
+    value: origin === undefined ? absent : '(secret)',
+    origin: origin ?? 'default',
+    flag: hasFlag ? secretFlagOf(name) : null,
+    environment: variable,
+    default: absent,
+    empty,
+    describes,
   }
 }

@@ -4,6 +4,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { exitCodes } from './exit-code.ts'
 import { watchRunner } from './parent.ts'
 import { tell } from './terminal/output.ts'
+import { isWorkerProcess, watchFirstProcess } from './worker-processes.ts'
 
 export interface RunServerOptions {
   readonly start: () => Promise<RunningServer>
@@ -96,6 +97,8 @@ function watchForEnd(telemetry: Telemetry, exit: typeof process.exit): EndWatch 
   const failUncaught = (thrown: unknown): void => fail(withoutMessage(thrown))
   const listeners = Object.entries(signals).map(([signal, number]) => {
     const onSignal = (): void => {
+      // A terminal sends it to all of its processes: the first of them tells its workers.
+      if (signal === 'SIGINT' && isWorkerProcess()) return
       if (!end({ signal: signal as Signal })) exit(128 + number)
       else if (process.stderr.isTTY) tell('Closing; once more ends it at once.')
     }
@@ -108,9 +111,11 @@ function watchForEnd(telemetry: Telemetry, exit: typeof process.exit): EndWatch 
     fail(cause)
     throw cause
   }
-  watchRunner(() => {
+  const endAfterRunner = (): void => {
     if (end('runner gone')) telemetry.event('server.runner_gone', {})
-  })
+  }
+  if (isWorkerProcess()) watchFirstProcess(() => end({ signal: 'SIGTERM' }), endAfterRunner)
+  else watchRunner(endAfterRunner)
   return {
     ended: promise,
     hasFailed: () => hasFailed,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import { createAppLog } from '../server/create-app.ts'
@@ -5,15 +6,21 @@ import { logEvents } from '../server/http/log.ts'
 import type { RunningServer } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
+import { nameStorage } from '../ward/open-storage.ts'
 import { OutputClosed } from './cli-error.ts'
-import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig, placeOf } from './common-options.ts'
 import { addExamples } from './keys/key-options.ts'
 import { runServer } from './run-server.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
 import { printLine } from './terminal/output.ts'
+import { isWorkerProcess, runWorkers, tellStart, type WorkerStart } from './worker-processes.ts'
 
 export function defineServe(command: Command): void {
+  command.option(
+    '--first-keys <file>',
+    'Where to write the keys of a first start, 0600 (default: the terminal, or first-keys.json in the data folder)',
+  )
   command.action(serve)
   addCommonOptions(command)
   addSettingOptions(command)
@@ -25,22 +32,40 @@ export function defineServe(command: Command): void {
   )
 }
 
-async function serve(options: CommonOptions & Readonly<Record<string, unknown>>): Promise<void> {
+interface ServeOptions extends CommonOptions {
+  readonly firstKeys?: string
+}
+
+async function serve(options: ServeOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const loaded = loadCommandConfig(options, readSettingFlags(options))
   const asJson = options.json === true
   // Keys are shown to a person at a terminal; anything else that reads standard output may store
   // it.
   const isWatched = process.stdout.isTTY && !asJson
+  const firstKeysFile = options.firstKeys
   let firstKeys: StartReport['firstKeys']
   // A person has no use for checkpoints; a program that stores standard output keeps them out of
   // reach of the folder's users.
   const checkpoints = createCheckpointPrinter()
   const { config } = loaded
+  const telemetry = createTelemetry([logEvents(createAppLog(config))])
+  const announceStart = async (report: WorkerStart): Promise<void> => {
+    // npm tells its scripts by which of them they run.
+    const isScript = process.env['npm_lifecycle_event'] === 'start'
+    const program = isScript ? 'npm run -s modelward --' : 'npx modelward'
+    const place = nameStorage(placeOf(loaded))
+    await announce(startMessage({ ...report, config, place, program }, asJson))
+  }
+  const count = config.workers === 'auto' ? availableParallelism() : config.workers
+  if (count > 1 && !isWorkerProcess()) {
+    process.exitCode = await runWorkers({ count, onStart: announceStart, telemetry })
+    return
+  }
   const start = (): Promise<RunningServer> =>
     startServer({
       ...config,
-      pepper: loaded.pepper,
-      firstKeys: isWatched ? 'report' : 'file',
+      ...loaded.secrets,
+      firstKeys: firstKeysFile === undefined ? (isWatched ? 'report' : 'file') : { path: firstKeysFile },
       onFirstKeys: (report) => {
         firstKeys = report
       },
@@ -49,13 +74,10 @@ async function serve(options: CommonOptions & Readonly<Record<string, unknown>>)
   process.exitCode = await runServer({
     start,
     async onStart({ address }) {
-      // npm tells its scripts by which of them they run.
-      const isScript = process.env['npm_lifecycle_event'] === 'start'
-      const program = isScript ? 'npm run -s modelward --' : 'npx modelward'
-      await announce(startMessage({ config, address, firstKeys, program }, asJson))
-      checkpoints.begin()
+      if (isWorkerProcess()) void tellStart({ address, firstKeys }).then(checkpoints.begin)
+      else await announceStart({ address, firstKeys }).then(checkpoints.begin)
     },
-    telemetry: createTelemetry([logEvents(createAppLog(config))]),
+    telemetry,
     graceMs: config.shutdownDelay + config.shutdownGrace,
   })
 }

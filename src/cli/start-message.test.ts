@@ -4,6 +4,7 @@ import { defaultOptions } from '../config/load-config.ts'
 import { startMessage } from './start-message.ts'
 
 const program = 'npx modelward'
+const place = './modelward-data'
 const keys = { admin: 'mw_live_admin', demo: 'mw_live_demo' }
 const curlLines = (text: string): readonly string[] =>
   text.split('\n').filter((line) => line.startsWith('curl '))
@@ -12,17 +13,26 @@ describe('startMessage', () => {
   test('shows keys only where they were reported, with exactly three commands', () => {
     const address = 'http://127.0.0.1:1'
     const shown = startMessage(
-      { config: defaultOptions(), address, firstKeys: { address, keys }, program },
+      { config: defaultOptions(), address, firstKeys: { address, keys }, place, program },
       false,
     )
     expect(curlLines(shown)).toHaveLength(3)
     const file = startMessage(
-      { config: defaultOptions(), address, firstKeys: { address, file: '/d/first-keys.json' }, program },
+      {
+        config: defaultOptions(),
+        address,
+        firstKeys: { address, file: '/d/first-keys.json' },
+        place,
+        program,
+      },
       false,
     )
     expect(curlLines(file)).toHaveLength(0)
     expect(file).toContain('/d/first-keys.json')
-    const later = startMessage({ config: defaultOptions(), address, firstKeys: undefined, program }, false)
+    const later = startMessage(
+      { config: defaultOptions(), address, firstKeys: undefined, place, program },
+      false,
+    )
     expect(later.split('\n')).toHaveLength(1)
   })
 
@@ -32,7 +42,7 @@ describe('startMessage', () => {
     ['http://10.0.0.5:8000', 'http://10.0.0.5:8000/predict'],
   ])('a server on %s is called at %s', (address, target) => {
     const shown = startMessage(
-      { config: defaultOptions(), address, firstKeys: { address, keys }, program },
+      { config: defaultOptions(), address, firstKeys: { address, keys }, place, program },
       false,
     )
     for (const line of curlLines(shown)) expect(line).toContain(` ${target} `)
@@ -42,7 +52,8 @@ describe('startMessage', () => {
     const config = { ...defaultOptions(), keyHeader: "X'`$-Key" }
     const address = 'http://127.0.0.1:1'
     const line =
-      curlLines(startMessage({ config, address, firstKeys: { address, keys }, program }, false))[2] ?? ''
+      curlLines(startMessage({ config, address, firstKeys: { address, keys }, place, program }, false))[2] ??
+      ''
     const said = execFileSync('/bin/sh', ['-c', line.replace('curl', "printf '%s\\n'")]).toString()
     expect(said.split('\n')).toContain("X'`$-Key: mw_live_demo")
   })
@@ -50,15 +61,32 @@ describe('startMessage', () => {
   test('where the key travels as a bearer token, so it does in the commands', () => {
     const config = { ...defaultOptions(), scheme: ['bearer'] as const }
     const address = 'http://127.0.0.1:1'
-    const [wrong] = curlLines(startMessage({ config, address, firstKeys: { address, keys }, program }, false))
+    const [wrong] = curlLines(
+      startMessage({ config, address, firstKeys: { address, keys }, place, program }, false),
+    )
     expect(wrong).toContain("-H 'Authorization: Bearer wrong'")
   })
 
   test('a first start says where the documentation is, and how another key is made', () => {
     const config = { ...defaultOptions(), data: "/var/it's" }
     const address = 'http://0.0.0.0:8000'
-    const shown = startMessage({ config, address, firstKeys: { address, keys }, program }, false)
+    const shown = startMessage(
+      { config, place: config.data, address, firstKeys: { address, keys }, program },
+      false,
+    )
     expect(shown).toContain('http://127.0.0.1:8000/docs; sign in there with a key')
     expect(shown).toContain(`npx modelward keys create --name "My app" --data '/var/it'\\''s'`)
+  })
+
+  test('a node of a fleet names its database, and no command with a password', () => {
+    const address = 'http://127.0.0.1:1'
+    const fleet = { config: defaultOptions(), place: 'db:5432/app (schema modelward)', address, program }
+    const missing = startMessage({ ...fleet, firstKeys: { address, missing: true } }, false)
+    expect(missing).toContain('data in db:5432/app (schema modelward)')
+    expect(missing).toContain('npx modelward keys create --name admin --scope admin --database-url …')
+    expect(curlLines(missing)).toEqual([])
+    expect(startMessage({ ...fleet, firstKeys: { address, keys } }, false)).toContain(
+      'keys create --name "My app" --database-url …',
+    )
   })
 })

@@ -3,6 +3,8 @@ import type { FirstKeysReport } from '../server/first-keys.ts'
 
 export interface StartReport {
   readonly config: DeploymentOptions
+  /** What the storage is called: a path, or a host, a database and a schema. */
+  readonly place: string
   /** Where the server listens, with the port it really has. */
   readonly address: string
   /** Undefined where the data folder had keys before. */
@@ -13,15 +15,19 @@ export interface StartReport {
 
 /** What a server prints when it listens. Holds keys only if `firstKeys` does. */
 export function startMessage(report: StartReport, asJson: boolean): string {
-  const { config, address, firstKeys } = report
+  const { config, place, address, firstKeys } = report
   const file = firstKeys !== undefined && 'file' in firstKeys ? firstKeys.file : undefined
   if (asJson) return JSON.stringify({ listening: address, first_keys_file: file ?? null })
-  const lines = [`Modelward listens on ${address} (${config.environment} keys, data in ${config.data})`]
+  const lines = [`Modelward listens on ${address} (${config.environment} keys, data in ${place})`]
   if (file !== undefined)
     lines.push(`First start: an admin key and a demo key are in ${file}; keep them elsewhere and delete it.`)
   if (firstKeys !== undefined && 'keys' in firstKeys)
     lines.push('', ...showKeys(config, address, firstKeys.keys))
-  if (firstKeys !== undefined) lines.push(...showNext(report))
+  if (firstKeys !== undefined && 'missing' in firstKeys)
+    lines.push(
+      `There is no key yet. Make one: ${report.program} keys create --name admin --scope admin ${placeFlag(report)}`,
+    )
+  else if (firstKeys !== undefined) lines.push(...showNext(report))
   return lines.join('\n')
 }
 
@@ -44,12 +50,18 @@ function showKeys(
 }
 
 /** Where to go from a first start. */
-function showNext({ config, address, program }: StartReport): readonly string[] {
+function showNext(report: StartReport): readonly string[] {
+  const { config, address, program } = report
   const signIn = config.docs === 'open' ? '' : '; sign in there with a key'
   return [
     `Documentation: ${calledAt(address)}/docs${signIn}`,
-    `Another key:   ${program} keys create --name "My app" --data ${quote(config.data)}`,
+    `Another key:   ${program} keys create --name "My app" ${placeFlag(report)}`,
   ]
+}
+
+/** What leads a command to the same deployment; a database URL holds a password. */
+function placeFlag({ config, place }: StartReport): string {
+  return place === config.data ? `--data ${quote(config.data)}` : '--database-url …'
 }
 
 /** An address that stands for all of the machine's cannot be called. */

@@ -1,16 +1,11 @@
 import { defaultConfigFile } from './load-config.ts'
-import {
-  configFileVariable,
-  environmentNameOf,
-  flagOf,
-  pepperFileVariable,
-  pepperVariable,
-} from './setting-names.ts'
+import { type SecretName, secretFlagOf, secretNames, secretSettings } from './secret-settings.ts'
+import { configFileVariable, environmentNameOf, flagOf } from './setting-names.ts'
 import { settingNames, settings } from './settings.ts'
 
 /** `docs/reference/config.md`, from the settings themselves. */
 export function formatConfigPage(): string {
-  return `${intro}\n${settingNames.map(formatSetting).join('\n')}\n${pepper}`
+  return `${intro}\n${settingNames.map(formatSetting).join('\n')}\n${secretsIntro}\n${secretNames.map(formatSecret).join('\n')}`
 }
 
 function formatSetting(name: (typeof settingNames)[number]): string {
@@ -56,19 +51,28 @@ A setting comes from the first of these that gives it: a flag, an environment va
 - **Empty is not unset.** An empty value is a fault, except for the lists that may be empty.
 `
 
-const pepper = `## The pepper
+const secretsIntro = `# Secrets
 
-The secret that keys are hashed with. The first start makes one in the data folder, which is enough for one machine. It is
-outside the database, so that write access to the database alone cannot mint a key. Back it up: without it no key works.
+Modelward never prints these, nor a path in a variable that ends with \`_FILE\`, where the secret itself may stand by mistake. None
+is accepted in the configuration file. A secret comes from its flag, where it has one, or from its variable.
+`
+
+function formatSecret(name: SecretName): string {
+  const { variable, hasFlag, describes, expected, absent, empty } = secretSettings[name]
+  const flag = hasFlag
+    ? `\`${secretFlagOf(name)}\`; every user of the machine can read command lines, so prefer the variable`
+    : 'none: every user of the machine can read command lines'
+  return `## \`${name}\`
+
+${describes}
 
 | | |
 |---|---|
-| flag | none: every user of the machine can read command lines |
-| environment | \`${pepperVariable}\`, or \`${pepperFileVariable}\` with the path of a file; both at once are a fault |
+| flag | ${flag} |
+| environment | \`${variable}\`, or \`${variable}_FILE\` with the path of a file; both at once are a fault |
 | in the file | not accepted |
-| expected | \`<version>:<base64url of at least 32 bytes>\`, several separated by commas or line ends; the highest version is used for new keys |
-| default | the file \`pepper\` in the data folder |
-| empty | A fault: a pepper that did not arrive must not be replaced by a new one. |
-
-Modelward never prints it, nor the path in \`${pepperFileVariable}\`, where the pepper itself may stand by mistake.
+| expected | ${expected} |
+| default | ${absent} |
+| empty | ${empty} |
 `
+}

@@ -85,6 +85,9 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   ledgerKeep: ['90d', 'forever'],
   ledgerMax: ['10GiB', 'unlimited'],
   usageKeep: ['30d', 'forever'],
+  limiterLoss: ['share', 'open'],
+  migrate: ['never', 'auto'],
+  workers: ['1', '1'],
   docs: ['open', 'guarded'],
   corsOrigins: [['https://a.example', 'http://localhost:3000'], []],
   logLevel: ['debug', 'silent'],
@@ -133,6 +136,9 @@ const wrong: Readonly<Record<SettingName, string>> = {
   shutdownGrace: '-1s',
   ledgerMode: 'never',
   ledgerAddresses: 'some',
+  limiterLoss: 'shared',
+  migrate: 'yes',
+  workers: '0',
   ledgerKeep: '59min',
   ledgerMax: '1MiB',
   usageKeep: '23h',
@@ -303,8 +309,8 @@ describe('the pepper', () => {
   test('comes from the environment or the file that it names', () => {
     const file = join(folder, 'pepper')
     writeFileSync(file, `${pepper}\n`)
-    expect(load({ environment: { MODELWARD_PEPPER: pepper } }).pepper).toBe(pepper)
-    expect(load({ environment: { MODELWARD_PEPPER_FILE: file } }).pepper?.trim()).toBe(pepper)
+    expect(load({ environment: { MODELWARD_PEPPER: pepper } }).secrets.pepper).toBe(pepper)
+    expect(load({ environment: { MODELWARD_PEPPER_FILE: file } }).secrets.pepper).toBe(pepper)
   })
 
   test.each([

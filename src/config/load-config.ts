@@ -4,7 +4,8 @@ import { type Environment, readEnvironment } from './environment-layer.ts'
 import { readConfigFile } from './file-layer.ts'
 import { readFlags, type SettingFlags } from './flag-layer.ts'
 import { checkLayer, type Layer, type SettingValue } from './layer.ts'
-import { readPepper } from './read-pepper.ts'
+import { type ReadSecrets, readSecrets, type SecretFlags } from './read-secrets.ts'
+import type { DeploymentSecrets } from './secret-settings.ts'
 import type { SettingInput } from './setting.ts'
 import { configFileVariable } from './setting-names.ts'
 import { type DeploymentOptions, type SettingName, settingNames, settings } from './settings.ts'
@@ -14,6 +15,8 @@ export const defaultConfigFile = 'modelward.json'
 
 export interface ConfigSources {
   readonly flags: SettingFlags
+  /** The texts given for the flags of secrets. */
+  readonly secretFlags?: SecretFlags
   /** The paths given with `--config`; more than one is a fault. */
   readonly configFlag?: readonly string[] | undefined
   readonly environment: Environment
@@ -24,10 +27,9 @@ export interface ConfigSources {
 /** The configuration, and where each part of it came from. */
 export interface LoadedConfig {
   readonly config: DeploymentOptions
-  /** The peppers' text, where the environment gives them. Secret. */
-  readonly pepper: string | undefined
-  /** The environment name the peppers came from. */
-  readonly pepperOrigin: string | undefined
+  readonly secrets: DeploymentSecrets
+  /** Where each secret that was given came from. */
+  readonly secretOrigins: ReadSecrets['origins']
   /** Where each setting came from: a flag, an environment name, `file: key` or `default`. */
   readonly origins: Readonly<Record<SettingName, string>>
   /** Each setting as a configuration file would hold it. */
@@ -51,16 +53,16 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     readEnvironment(sources.environment),
     readFlags(sources.flags),
   ]
-  const pepper = readPepper(sources.environment)
+  const { secrets, ...read } = readSecrets(sources.environment, sources.secretFlags)
   const values = new Map(layers.flatMap((layer) => layer.values).map((value) => [value.name, value]))
-  const faults = [...layers.flatMap((layer) => layer.faults), ...pepper.faults]
+  const faults = [...layers.flatMap((layer) => layer.faults), ...read.faults]
   const config = collectOptions(values)
-  faults.push(...findContradictions(config, values))
+  faults.push(...findContradictions(config, values), ...findPlaces(read.origins, values))
   if (faults.length > 0) throw new ConfigError(faults)
   return {
     config,
-    pepper: pepper.pepper,
-    pepperOrigin: pepper.origin,
+    secrets,
+    secretOrigins: read.origins,
     origins: collect(values, ({ origin }) => origin),
     inputs: collect(values, ({ input }) => input),
     configFile: file.layer && file.path,
@@ -99,6 +101,27 @@ function findContradictions(
   if (!scheme.includes('bearer') || keyHeader.toLowerCase() !== 'authorization') return []
   const { origin, input } = values.get('keyHeader') ?? { origin: 'keyHeader', input: keyHeader }
   return [{ where: origin, expected: settings.keyHeader.expected, got: showValue(input) }]
+}
+
+/** A deployment is in one place. */
+function findPlaces(
+  { databaseUrl, redisUrl }: ReadSecrets['origins'],
+  values: ReadonlyMap<SettingName, SettingValue>,
+): readonly ConfigFault[] {
+  const data = values.get('data')?.origin ?? 'default'
+  const workers = values.get('workers')
+  if (databaseUrl === undefined && workers !== undefined && workers.value !== 1)
+    return [
+      {
+        where: workers.origin,
+        expected: '1 without a database URL: limits are exact across processes only in Redis',
+        got: showValue(workers.input),
+      },
+    ]
+  if (databaseUrl === undefined && redisUrl !== undefined)
+    return [{ where: redisUrl, expected: 'it beside a database URL', got: 'it alone' }]
+  if (databaseUrl === undefined || data === 'default') return []
+  return [{ where: `${data}, ${databaseUrl}`, expected: 'a data folder or a database URL', got: 'both' }]
 }
 
 function collectOptions(values: ReadonlyMap<SettingName, SettingValue>): DeploymentOptions {

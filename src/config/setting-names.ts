@@ -1,3 +1,4 @@
+import { secretSettings } from './secret-settings.ts'
 import { type SettingName, settingNames } from './settings.ts'
 
 /** `keyPrefix` is `MODELWARD_KEY_PREFIX` in the environment. */
@@ -12,13 +13,14 @@ export function flagOf(setting: SettingName): string {
 
 /** Names the configuration file, as `--config` does. */
 export const configFileVariable = 'MODELWARD_CONFIG'
-/** Holds the peppers. There is no flag: a command line can be read by every user of the machine. */
-export const pepperVariable = 'MODELWARD_PEPPER'
-/** Names a file that holds the peppers. */
-export const pepperFileVariable = 'MODELWARD_PEPPER_FILE'
+/** Of each secret: the variable that holds it, and the one that names a file. */
+const secretVariables = Object.values(secretSettings).flatMap(({ variable }) => [
+  variable,
+  `${variable}_FILE`,
+])
 
 /** Every environment name that means something, with the setting it sets where it sets one. */
 export const environmentNames: ReadonlyMap<string, SettingName | undefined> = new Map([
   ...settingNames.map((name) => [environmentNameOf(name), name] as const),
-  ...[configFileVariable, pepperVariable, pepperFileVariable].map((name) => [name, undefined] as const),
+  ...[configFileVariable, ...secretVariables].map((name) => [name, undefined] as const),
 ])

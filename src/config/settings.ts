@@ -1,3 +1,4 @@
+import { type FleetSettings, fleetSettings } from './fleet-settings.ts'
 import { type KeySettings, keySettings } from './key-settings.ts'
 import { type LedgerSettings, ledgerSettings } from './ledger-settings.ts'
 import { type ModelSettings, modelSettings } from './model-settings.ts'
@@ -8,7 +9,12 @@ import type { Settings } from './setting.ts'
  * What a deployment sets, read and checked: what the server and the commands take, under the
  * settings' own names. A new setting is an entry in one of these files, and its use.
  */
-export interface DeploymentOptions extends KeySettings, ModelSettings, LedgerSettings, ServerSettings {}
+export interface DeploymentOptions
+  extends KeySettings,
+    ModelSettings,
+    LedgerSettings,
+    FleetSettings,
+    ServerSettings {}
 
 export type SettingName = keyof DeploymentOptions
 
@@ -17,6 +23,7 @@ export const settings: Settings<DeploymentOptions> = {
   ...keySettings,
   ...modelSettings,
   ...ledgerSettings,
+  ...fleetSettings,
   ...serverSettings,
 }
 

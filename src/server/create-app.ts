@@ -5,6 +5,7 @@ import { readClientAddress } from '../core/client-address.ts'
 import { modelward } from '../fastify/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
+import type { StorageNodes } from '../storage/storage.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import type { Ward } from '../ward/ward.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
@@ -15,6 +16,7 @@ import { addAdminWebhookRoutes, addWebhookRoutes } from './api/jobs/webhook-rout
 import { addKeyRoutes } from './api/keys/key-routes.ts'
 import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
+import { addNodeRoutes } from './api/node-routes.ts'
 import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
@@ -50,6 +52,8 @@ export interface AppDeps {
   readonly closing?: AbortSignal
   /** Whether all is still served, and the server closes soon. @default it does not */
   readonly isDraining?: () => boolean
+  /** The nodes of a fleet. @default none: one server is all */
+  readonly nodes?: StorageNodes | undefined
   /** What cannot be served just now though all else can. @default nothing */
   readonly degraded?: () => readonly string[]
   /** Whether the disk has stopped answering. @default it has not */
@@ -104,6 +108,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addKeyRoutes(app, ward, [...models.keys()])
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
+  addNodeRoutes(app, deps.nodes)
   const { degraded = () => [], isStalled = () => false, isDraining = () => false } = deps
   const isClosing = (): boolean => closing.aborted || isDraining()
   addHealthRoutes(app, { ward, jobs, models, isClosing, degraded, isStalled })

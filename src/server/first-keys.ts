@@ -1,12 +1,20 @@
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { adminScope, defaultScope } from '../core/scope.ts'
+import { SetupError } from '../core/setup-error.ts'
 import type { NewKey } from '../keys/new-key.ts'
-import type { StorageSecrets } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { Ward } from '../ward/ward.ts'
 
-/** The keys made for an empty store: their texts, or the file that holds them. */
-export type FirstKeysReport =
-  | { readonly address: string; readonly keys: FirstKeys }
-  | { readonly address: string; readonly file: string }
+/** The keys made for an empty store: their texts, or the file that holds them; or why not. */
+export type FirstKeysReport = { readonly address: string } & IssuedKeys
+
+export type IssuedKeys =
+  | { readonly keys: FirstKeys }
+  | { readonly file: string }
+  /** There is no admin key yet, and no place to hand one over at. */
+  | { readonly missing: true }
 
 export interface FirstKeys {
   /** Text of a key with the scope `admin`. */
@@ -15,10 +23,19 @@ export interface FirstKeys {
   readonly demo: string
 }
 
+/**
+ * Where the texts go: to the caller, to `first-keys.json` in the data folder, or to a file of this
+ * path. A fleet has no folder: with `file` it makes no keys.
+ */
+export type FirstKeysTarget = 'report' | 'file' | { readonly path: string }
+
 export interface FirstKeysOptions {
   readonly ward: Pick<Ward, 'keys' | 'store'>
-  readonly secrets: Pick<StorageSecrets, 'handOver'>
-  readonly to: 'report' | 'file'
+  readonly storage: {
+    readonly secrets: Pick<Storage['secrets'], 'handOver'>
+    readonly nodes?: Storage['nodes'] | undefined
+  }
+  readonly to: FirstKeysTarget
 }
 
 const fileName = 'first-keys.json'
@@ -31,20 +48,57 @@ const firstKeys: readonly NewKey[] = [
 /**
  * Makes one admin key and one demo key if the store has never had any, in one commit. The texts are
  * handed over before it: a crash in between leaves texts of keys that do not exist, and the next
- * start writes others, instead of keys whose texts are lost.
+ * start writes others, instead of keys whose texts are lost. Of a fleet's nodes that start at once
+ * one makes them.
+ *
+ * @throws SetupError `data_unwritable` where the file exists or cannot be written
  */
-export async function issueFirstKeys({
-  ward,
-  secrets,
-  to,
-}: FirstKeysOptions): Promise<{ readonly keys: FirstKeys } | { readonly file: string } | undefined> {
+export async function issueFirstKeys(options: FirstKeysOptions): Promise<IssuedKeys | undefined> {
+  const { ward, storage } = options
   const { hasKeys } = await ward.store.readChanges(undefined)
   if (hasKeys) return undefined
-  let keys: FirstKeys = { admin: '', demo: '' }
-  let file = ''
+  const handOver = handOverOf(options)
+  if (handOver === undefined) return { missing: true }
+  if (storage.nodes !== undefined && !(await claim(ward.store))) return { missing: true }
+  let issued: IssuedKeys | undefined
   await ward.keys.createAll(firstKeys, ([admin, demo]) => {
-    keys = { admin: admin?.text ?? '', demo: demo?.text ?? '' }
-    if (to === 'file') file = secrets.handOver(fileName, `${JSON.stringify(keys, null, 2)}\n`)
+    issued = handOver({ admin: admin?.text ?? '', demo: demo?.text ?? '' })
   })
-  return to === 'file' ? { file } : { keys }
+  return issued
+}
+
+/** What takes the texts; undefined where nothing can. */
+function handOverOf({ storage, to }: FirstKeysOptions): ((keys: FirstKeys) => IssuedKeys) | undefined {
+  if (to === 'report') return (keys) => ({ keys })
+  if (typeof to === 'object') return (keys) => ({ file: writeFirstKeys(resolve(to.path), keys) })
+  const { handOver } = storage.secrets
+  return handOver && ((keys) => ({ file: handOver(fileName, textOf(keys)) }))
+}
+
+function textOf(keys: FirstKeys): string {
+  return `${JSON.stringify(keys, null, 2)}\n`
+}
+
+/** For its owner alone, and never over a file that is there. */
+function writeFirstKeys(path: string, keys: FirstKeys): string {
+  try {
+    writeFileSync(path, textOf(keys), { mode: 0o600, flag: 'wx' })
+    return path
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error'
+    throw new SetupError(
+      'data_unwritable',
+      `${path}: the first keys cannot be written there (${code}); name a file that does not exist`,
+      { cause },
+    )
+  }
+}
+
+/**
+ * Whether it falls to this node: the first that claims it. Where that node ends before it has made
+ * them, `keys create` does.
+ */
+async function claim(store: Ward['store']): Promise<boolean> {
+  const own = randomUUID()
+  return (await store.addSetting('first keys', own)) === own
 }

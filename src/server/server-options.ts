@@ -1,23 +1,24 @@
+import type { DeploymentSecrets } from '../config/secret-settings.ts'
 import type { DeploymentOptions } from '../config/settings.ts'
 import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
-import type { FirstKeysReport } from './first-keys.ts'
+import type { FirstKeysReport, FirstKeysTarget } from './first-keys.ts'
 import type { LogStream } from './http/log.ts'
 
+/** Secrets that the environment gives. @default the data folder's own */
+type GivenSecrets = { readonly [Name in keyof DeploymentSecrets]?: DeploymentSecrets[Name] }
+
 /** What a server is started with: the deployment's settings, and what no setting says. */
-export interface ServerOptions extends DeploymentOptions {
-  /** Peppers from the environment. @default the storage's own */
-  readonly pepper?: string | undefined
+export interface ServerOptions extends DeploymentOptions, GivenSecrets {
   /** Models in place of the setting `model`: paths of modules, or inline models themselves. */
   readonly models?: readonly (string | Model<never>)[]
   /**
-   * Where the texts of the keys go that are made for an empty store: to `onFirstKeys`, or to
-   * `first-keys.json` in the data folder.
+   * Where the texts of the keys go that are made for an empty store; `report`: to `onFirstKeys`.
    * @default 'file'
    */
-  readonly firstKeys?: 'report' | 'file'
+  readonly firstKeys?: FirstKeysTarget
   /** Called once, when the server listens and the first keys exist. */
   readonly onFirstKeys?: (report: FirstKeysReport) => void
   /** Called with every signed checkpoint: stored elsewhere, it reveals a cut-off end. */

@@ -119,13 +119,13 @@ describe('the first start', () => {
     })
     const order: string[] = []
     const secrets = {
-      handOver: (name: string, text: string) => {
+      handOver: (name: string, text: string): string => {
         order.push('file')
-        storage.secrets.handOver(name, text)
+        storage.secrets.handOver?.(name, text)
         throw new Fault('internal', 'crashed')
       },
     }
-    await expect(issueFirstKeys({ ward, secrets, to: 'file' })).rejects.toThrow('crashed')
+    await expect(issueFirstKeys({ ward, storage: { secrets }, to: 'file' })).rejects.toThrow('crashed')
     expect(await ward.store.readChanges(undefined)).toMatchObject({ hasKeys: false })
     expect(order).toEqual(['file'])
     await ward.close()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { awaitedScheduler } from '../core/scheduler.ts'
@@ -5,9 +6,10 @@ import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
-import { createTelemetry } from '../telemetry/telemetry.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import type { JobsOptions } from '../ward/ward-jobs.ts'
+import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
@@ -41,7 +43,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** The one server of a folder, in what it reserves. */
-const reserver = 'server'
+const onlyServer = 'server'
 
 type Close = () => Promise<void> | void
 
@@ -54,15 +56,22 @@ async function open(
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
   const { models } = runtime
-  const { ward, storage } = await openWard(wardOptions(options, models, log))
+  const telemetry = createTelemetry([logEvents(log)])
+  const openStores = (): Promise<OpenWard> => openWard(wardOptions(options, models, telemetry))
+  const isFleet = options.databaseUrl !== undefined
+  const { scheduler = awaitedScheduler } = options
+  const { ward, storage } = isFleet
+    ? await awaitStores(openStores, { ...options, scheduler, telemetry })
+    : await openStores()
   opened.push(() => ward.close())
   const serving = await storage.startServing()
   opened.push(serving.end)
-  await storage.jobs?.releaseLeft(reserver)
+  // What a node of a fleet reserved that was killed ends by its own deadline.
+  if (!isFleet) await storage.jobs?.releaseLeft(onlyServer)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const closing = new AbortController()
-  const { degraded, isStalled } = storage
+  const { degraded, isStalled, nodes } = storage
   let isDraining = false
   const app = await createApp(
     {
@@ -72,6 +81,7 @@ async function open(
       webhooks,
       log,
       closing: closing.signal,
+      nodes,
       degraded,
       isStalled,
       isDraining: () => isDraining,
@@ -86,9 +96,10 @@ async function open(
   })
   const address = await listen(app, options)
   serving.announce(address)
-  opened.push(await openControlSocket(resolve(options.data), ward, log))
+  if (!isFleet) opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
-  await reportFirstKeys({ ward, storage }, options, address)
+  const report = (): Promise<void> => reportFirstKeys({ ward, storage }, options, address)
+  await (isFleet ? untilReached(report, scheduler) : report())
   return {
     address,
     isStalled,
@@ -115,8 +126,11 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
   }
 }
 
-function wardOptions(options: ServerOptions, models: ModelRuntime['models'], log: Log): OpenWardOptions {
-  const telemetry = createTelemetry([logEvents(log)])
+function wardOptions(
+  options: ServerOptions,
+  models: ModelRuntime['models'],
+  telemetry: Telemetry,
+): OpenWardOptions {
   return {
     ...options,
     create: true,
@@ -143,7 +157,7 @@ function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
 
 function jobOptions(options: ServerOptions, models: ModelRuntime['models']): JobsOptions {
   return {
-    reserver,
+    reserver: options.databaseUrl === undefined ? onlyServer : randomUUID(),
     models: jobModelsOf(models),
     concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,
@@ -169,7 +183,7 @@ async function reportFirstKeys(
   { firstKeys = 'file', onFirstKeys }: ServerOptions,
   address: string,
 ): Promise<void> {
-  const issued = await issueFirstKeys({ ward, secrets: storage.secrets, to: firstKeys })
+  const issued = await issueFirstKeys({ ward, storage, to: firstKeys })
   if (issued !== undefined) onFirstKeys?.({ address, ...issued })
 }
 

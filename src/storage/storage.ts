@@ -12,7 +12,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { JobStore } from './job-store.ts'
 
 /**
- * Everything a deployment stores, behind one port: a data folder today, PostgreSQL and Redis next.
+ * Everything a deployment stores, behind one port: a data folder, or PostgreSQL and Redis.
  * `openStorage` opens all of it or nothing.
  */
 export interface Storage {
@@ -26,6 +26,10 @@ export interface Storage {
   /** May be composed: windows in one store, quotas in another, one fail mode around both. */
   readonly limiter: Limiter
   readonly secrets: StorageSecrets
+  /** What the deployment's times are of: a fleet's nodes share one. @default the process's own */
+  readonly clock?: Clock
+  /** The nodes of a fleet, and which of them this is; undefined where one server is all. */
+  readonly nodes?: StorageNodes
   readonly inspect: StorageInspection
   /**
    * Registers this process as a server of the deployment.
@@ -68,13 +72,40 @@ export interface Serving {
   readonly end: () => Promise<void>
 }
 
+/** The servers that are one deployment. */
+export interface StorageNodes {
+  /** Names this one: a UUID. */
+  readonly id: string
+  readonly list: () => Promise<readonly FleetNode[]>
+}
+
+/** One server of a fleet, as it was seen last. */
+export interface FleetNode {
+  /** A UUID, of one run of a server. */
+  readonly id: string
+  /** Of its machine. */
+  readonly name: string
+  /** Of Modelward. */
+  readonly version: string
+  /** The newest version of the database's schema that it knows. */
+  readonly schemaKnown: number
+  /** Milliseconds since the epoch, of the database's clock. */
+  readonly startedAt: number
+  readonly seenAt: number
+  /** Whether it was seen within ten seconds. */
+  readonly isLive: boolean
+}
+
 export type OwnerStore = Pick<KeyStore, 'findOwner' | 'replaceOwner' | 'listOwners'>
 
 export interface StorageSecrets {
   /** Checked: the stored keys were made with these. */
   readonly peppers: Peppers
-  /** Hands a secret text to the operator and to no other user; returns where it is. */
-  readonly handOver: (name: string, text: string) => string
+  /**
+   * Hands a secret text to the operator and to no other user; returns where it is. Undefined in a
+   * fleet, which has no place for secrets.
+   */
+  readonly handOver?: (name: string, text: string) => string
 }
 
 /** How a deployment's storage is opened, whatever technology is behind it. */
@@ -139,6 +170,8 @@ export interface StorageInspection {
     readonly pepper: string | undefined
   }) => Promise<Pick<KeyStore, 'findKey' | 'close'> | undefined>
   readonly ledger: LedgerInspection
+  /** The nodes of a fleet, the live ones first; none with a data folder. */
+  readonly nodes: () => Promise<readonly FleetNode[]>
 }
 
 export interface LedgerInspection {

@@ -5,6 +5,8 @@ export interface EventFields {
   readonly 'guard.address_unknown': NoFields
   readonly 'server.proxy_untrusted': NoFields
   readonly 'server.failed': NoFields
+  readonly 'server.stores_awaited': NoFields
+  readonly 'server.worker_lost': { readonly ended_by: string }
   readonly 'server.runner_gone': NoFields
   readonly 'server.requests_not_logged': { readonly lines: number }
   readonly 'keys.sync_failed': NoFields

@@ -29,6 +29,20 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       "It answers what is under way, hands jobs back, and ends with 1 within `--shutdown-grace` and 10 s. Look at the cause, most likely an inline model: one in a process of its own (`runs: 'process'`) harms only its own call. Let a service manager start the server again.",
     fields: {},
   },
+  'server.stores_awaited': {
+    level: 'error',
+    sentence: 'the database or Redis cannot be reached, and the server waits for them',
+    remedy:
+      'Said once for each start. Until it can open them the server answers 503, `/ready` too, and tries each second. Look at the cause: the address, the network, or a service that is down.',
+    fields: {},
+  },
+  'server.worker_lost': {
+    level: 'error',
+    sentence: 'one of the processes of `--workers` has ended; another takes its place',
+    remedy:
+      'After a second, and longer where that one ends soon too. Its jobs come back after their lease. Look for what ended it: `server.failed` before this line, or the system, for want of memory.',
+    fields: { ended_by: 'a signal, or its exit code' },
+  },
   'server.runner_gone': {
     level: 'info',
     sentence: 'the npm that started the server has ended; the server closes as after SIGTERM',

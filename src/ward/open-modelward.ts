@@ -4,7 +4,6 @@ import {
   isBoolean,
   isFunction,
   isOneOf,
-  isText,
   isWholeFrom,
   type OptionRule,
 } from '../core/check-options.ts'
@@ -20,15 +19,15 @@ import {
 } from '../telemetry/telemetry.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
+import { checkPlace, type PlaceOptions, placeRules } from './place-options.ts'
 import { type SharedOptions, shareWard } from './shared-wards.ts'
 import type { Ward, WardFor } from './ward.ts'
 
-/** How a deployment is opened. */
-export interface OpenModelwardOptions<Required extends boolean = true> extends LimitOptions {
-  /**
-   * Path of the data folder; created with mode 0700 if it is missing. The command line's `--data`.
-   */
-  readonly data: string
+/** How a deployment is opened: where it is, and how it works. */
+export type OpenModelwardOptions<Required extends boolean = true> = PlaceOptions & OpenOptions<Required>
+
+/** How an opened deployment works. */
+export interface OpenOptions<Required extends boolean = true> extends LimitOptions {
   /**
    * Where a key may travel: one scheme, or any of several.
    * @default apiKeyHeader({ name: 'X-API-Key' })
@@ -45,8 +44,6 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
   readonly realm?: string
   /** The answer to an invalid key: FastAPI's 403, or 401 with a challenge. @default 403 */
   readonly invalidKeyStatus?: 401 | 403
-  /** Lines of `<version>:<base64url>`, in place of the data folder's `pepper` file. */
-  readonly pepper?: string
   /** Most keys held in memory, 2 or more. @default 10,000 */
   readonly cachedKeysMax?: number
   /** Whether to create a missing data folder; otherwise that is `data_missing`. @default true */
@@ -87,7 +84,6 @@ export interface OpenModelwardOptions<Required extends boolean = true> extends L
 }
 
 const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
-  data: { expected: "a folder's path", accepts: isText, isRequired: true },
   scheme: {
     expected: 'a scheme, or an array of at least one, each of another place, such as apiKeyHeader({ name })',
     accepts: (value) => isSchemes([value].flat()),
@@ -102,7 +98,6 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
     accepts: (value) => typeof value === 'string' && /^[ !#-[\]-~]{1,128}$/.test(value),
   },
   invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
-  pepper: { expected: 'text', accepts: isText, isSecret: true },
   cachedKeysMax: { expected: 'a whole number from 2 on', accepts: isWholeFrom(2) },
   create: { expected: 'true or false', accepts: isBoolean },
   ledgerMode: { expected: '`before`, `after` or `none`', accepts: isOneOf('before', 'after', 'none') },
@@ -125,26 +120,31 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
   },
   clock: { expected: 'a function', accepts: isFunction },
   onEvent: { expected: 'a function', accepts: isFunction },
+  ...placeRules,
   ...limitRules,
 }
 
 /**
- * Opens the deployment in a data folder: its keys, its pepper and the guard over them. Any number
- * of processes may have it open, the command line and the server among them; each sees a
- * change by another within 200 ms. Close it with `ward.close()`.
+ * Opens the deployment in a data folder, or a fleet's on PostgreSQL and Redis: its keys, its pepper
+ * and the guard over them. Any number of processes may have it open, the command line and the
+ * server among them; each sees a change by another within 200 ms. Close it with `ward.close()`.
  *
- * In one process, opening a folder again gives the same ward, which closes with its last opening:
- * two would each admit the full limit.
+ * In one process, opening a deployment again gives the same ward, which closes with its last
+ * opening: two would each admit the full limit.
  *
- * Each process counts limits by itself. The first that opens the folder stores the usage of windows
- * of an hour and more, and of quotas, across restarts and `kill -9`; any other counts in its own
- * memory, and reports that once as `limiter.not_shared`.
+ * In a fleet all processes count limits together. Over a folder each process counts by itself. The
+ * first that opens the folder stores the usage of windows of an hour and more, and of quotas,
+ * across restarts and `kill -9`; any other counts in its own memory, and reports that once as
+ * `limiter.not_shared`.
  *
+ * @throws Fault `store_unavailable`, `ledger_unavailable`, `limiter_unavailable` where a fleet's
+ * database or Redis cannot be reached
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
  * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),
  * `pepper_missing`, `pepper_unreadable`, `pepper_mismatch`, `data_in_use` (this process has it open
- * with other options), `thread_missing` (a bundler left the program of a thread behind)
+ * with other options), `thread_missing` (a bundler left the program of a thread behind),
+ * `peer_missing`, `database_*`, `redis_*`
  * @example
  * const scheme = apiKeyHeader({ name: 'X-API-Key' })
  * const ward = await openModelward({ data: './modelward-data', scheme })
@@ -154,6 +154,7 @@ export async function openModelward<
   Jobs extends WardJobsOptions | undefined = WardJobsOptions | undefined,
 >(options: OpenModelwardOptions<Required> & { readonly jobs?: Jobs }): Promise<WardFor<Required, Jobs>> {
   checkOptions('openModelward', options, rules)
+  checkPlace('openModelward', options)
   if (options.jobs !== undefined) checkJobsOptions('openModelward: `jobs`', options.jobs)
   const ward = await shareWard(options, sharedOptionsOf(options), () => openWardOf(options))
   return ward as WardFor<Required, Jobs>
@@ -192,12 +193,21 @@ function durationOf(text: string | undefined): number | undefined {
  * known by what it says of itself and by its text; of other functions only the same one agrees.
  */
 function sharedOptionsOf<Required extends boolean>(options: OpenModelwardOptions<Required>): SharedOptions {
-  const { data: _path, create: _onlyTheFirst, scheme, pepper, ...others } = options
+  const { data: _path, databaseUrl, create: _onlyTheFirst, scheme, ...rest } = options
+  const { pepper, redisUrl, signingKey, ...others } = rest
   return {
     ...others,
     scheme: schemesOf(scheme).map(({ read, ...said }) => ({ ...said, read: String(read) })),
-    pepper: pepper === undefined ? undefined : createHash('sha256').update(pepper).digest('hex'),
+    pepper: digestOf(pepper),
+    databaseUrl: digestOf(databaseUrl),
+    redisUrl: digestOf(redisUrl),
+    signingKey: digestOf(signingKey),
   }
+}
+
+/** A secret is compared, and not kept. */
+function digestOf(secret: string | undefined): string | undefined {
+  return secret === undefined ? undefined : createHash('sha256').update(secret).digest('hex')
 }
 
 /** The schemes that options name, or the default. */

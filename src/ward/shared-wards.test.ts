@@ -4,7 +4,8 @@ import { join, relative } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { apiKeyHeader } from '../guard/scheme.ts'
 import { WebHead } from '../guard/web/web-head.ts'
-import { type OpenModelwardOptions, openModelward } from './open-modelward.ts'
+import { type OpenOptions, openModelward } from './open-modelward.ts'
+import type { FolderPlaceOptions } from './place-options.ts'
 import type { Ward } from './ward.ts'
 
 let folder: string
@@ -21,7 +22,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function open(options: Partial<OpenModelwardOptions> = {}): Promise<Ward> {
+async function open(options: Partial<FolderPlaceOptions & OpenOptions> = {}): Promise<Ward> {
   const ward = await openModelward({ data, ...options })
   opened.push(ward)
   return ward

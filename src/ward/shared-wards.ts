@@ -68,7 +68,7 @@ function begin(place: StoragePlace, options: SharedOptions, open: () => Promise<
   const shared: SharedWard = { path, options, opening, content: undefined, holders: 0, closing: undefined }
   wards.set(path, shared)
   const opened = (): void => {
-    shared.content = identifyStorage({ data: path }).content
+    shared.content = identifyStorage(place).content
   }
   opening.then(opened, () => forget(shared))
   return shared
@@ -103,7 +103,7 @@ function checkOptionsAgree({ path, options }: SharedWard, others: SharedOptions)
   const list = different.map((name) => `\`${name}\``).join(', ')
   throw new SetupError(
     'data_in_use',
-    `${path}: this process has this data folder open with another value of ${list}; open it once and share the ` +
+    `${path}: this process has this deployment open with another value of ${list}; open it once and share the ` +
       'ward, on `globalThis` where a development server loads modules again',
   )
 }

@@ -85,7 +85,7 @@ export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
   : Ward<Required>
 
 /** What a ward needs of a deployment's storage. It closes the storage with itself. */
-export type WardStorage = Pick<Storage, 'keys' | 'ledger' | 'jobs' | 'limiter' | 'close'> & {
+export type WardStorage = Pick<Storage, 'keys' | 'ledger' | 'jobs' | 'limiter' | 'clock' | 'close'> & {
   /** The stored keys were made with these peppers: the storage has checked it. */
   readonly secrets: Pick<Storage['secrets'], 'peppers'>
   /** @default it can always be written */
@@ -129,7 +129,7 @@ export interface WardOptions<Required extends boolean = boolean> {
   readonly jobs?: JobsOptions | undefined
   /** Milliseconds that cached keys are trusted without an answer from the store. @default 5,000 */
   readonly leaseMs?: number | undefined
-  /** @default Date.now */
+  /** @default the storage's own, or Date.now */
   readonly clock?: Clock | undefined
   /** Never jumps. @default performance.now */
   readonly monotonic?: Clock | undefined
@@ -153,7 +153,7 @@ export async function createWard<Required extends boolean>(
 ): Promise<Ward<Required>> {
   const { keys: store, ledger, limiter } = storage
   const { peppers } = storage.secrets
-  const { format, clock = Date.now, monotonic = () => performance.now() } = options
+  const { format, clock = storage.clock ?? Date.now, monotonic = () => performance.now() } = options
   const { scheduler = processScheduler, telemetry = noTelemetry } = options
   const limits = readWardLimits(options)
   const deps = { peppers, clock, monotonic, scheduler, telemetry }

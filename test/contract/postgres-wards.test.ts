@@ -27,7 +27,8 @@ interface OpenedWard {
 /**
  * A node: a ward over keys of its own connections, which never polls.
  *
- * @param scheduler of the connection that listens: with one that stands still it is not asked either
+ * @param scheduler of the connection that listens: with one that stands still it is not asked
+ *   either
  */
 async function openNode(url: string, scheduler: Scheduler = stillScheduler): Promise<OpenedWard> {
   const { store, close } = await openPostgresKeys(url, { scheduler })

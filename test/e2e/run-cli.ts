@@ -92,13 +92,19 @@ export interface ServeProcess extends AsyncDisposable {
   readonly output: () => string
 }
 
-/** Starts `serve` on a free port and waits for the line that says where it listens. */
-export async function startServe(
+/** Starts `serve` over a data folder: see `startServer`. */
+export function startServe(
   data: string,
   args: readonly string[] = [],
   options: CliOptions = {},
 ): Promise<ServeProcess> {
-  const child = spawnCli(['serve', '--data', data, '--port', '0', '--json', ...args], options)
+  return startServer(['--data', data, ...args], options)
+}
+
+/** Starts `serve`, on a free port unless one is named, and waits for its first line. */
+export async function startServer(args: readonly string[], options: CliOptions = {}): Promise<ServeProcess> {
+  const port = args.includes('--port') ? [] : ['--port', '0']
+  const child = spawnCli(['serve', ...port, '--json', ...args], options)
   let log = ''
   child.stderr?.on('data', (piece) => {
     log += String(piece)

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
-import { inject } from 'vitest'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 
 type ServiceName = 'postgres' | 'redis'
@@ -64,6 +63,16 @@ export async function nameTestSchema(): Promise<TestSchema> {
   }
 }
 
+/** A port that nothing listens on just now. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 /** The PostgreSQL that the tests share, as its owner. */
 export function databaseUrl(): Promise<string> {
   return urlOf('postgres')
@@ -121,7 +130,7 @@ async function askServices(): Promise<{
   readonly connection: Socket
   readonly ask: (request: object) => Promise<Answer>
 }> {
-  const connection = connect(inject('services'))
+  const connection = connect(await findServices())
   await once(connection, 'connect')
   const lines = createInterface({ input: connection })[Symbol.asyncIterator]()
   return {
@@ -137,6 +146,17 @@ async function askServices(): Promise<{
   }
 }
 
+let program: string | undefined
+
+/** For a program that is no test: the socket of the services that it has started. */
+export function useServices(socket: string): void {
+  program = socket
+}
+
+async function findServices(): Promise<string> {
+  return program ?? (await import('vitest')).inject('services')
+}
+
 function signal(pids: readonly number[], name: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
@@ -149,7 +169,7 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
 }
 
 /** The processes that a process has started, from `/proc`. */
-function childrenOf(pid: number): readonly number[] {
+export function childrenOf(pid: number): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

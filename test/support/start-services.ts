@@ -14,17 +14,32 @@ declare module 'vitest' {
 
 /** Starts what starts services once a test asks for one; ends all of them with the run. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { socket, stop } = await startServices()
+  project.provide('services', socket)
+  return stop
+}
+
+export interface RunningServices {
+  /** Path of the socket of `scripts/services.mjs`. */
+  readonly socket: string
+  readonly stop: () => Promise<void>
+}
+
+/** Starts `scripts/services.mjs`, which starts nothing before it is asked. */
+export async function startServices(): Promise<RunningServices> {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-services-'))
   const socket = join(folder, 'socket')
   const child = spawn(process.execPath, ['scripts/services.mjs', socket], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   await once(child.stdout, 'data')
-  project.provide('services', socket)
-  return async () => {
-    const ended = once(child, 'exit')
-    child.stdin.end()
-    await ended
-    rmSync(folder, { recursive: true, force: true })
+  return {
+    socket,
+    async stop() {
+      const ended = once(child, 'exit')
+      child.stdin.end()
+      await ended
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { ConfigError, formatConfigFault } from '../../config/config-fault.ts'
 import { defaultOptions } from '../../config/load-config.ts'
 import { redact } from '../../config/redact.ts'
+import type { DeploymentSecrets } from '../../config/secret-settings.ts'
 import type { DeploymentOptions } from '../../config/settings.ts'
 import type { StorageFinding } from '../../storage/storage.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
@@ -35,9 +36,9 @@ export function defineDoctor(command: Command): void {
 }
 
 async function checkAll(options: DoctorOptions): Promise<readonly StorageFinding[]> {
-  const { results, config, pepper } = readConfig(options)
-  const storage = await inspectStorage(config)
-  const findings = await storage.findings({ pepper })
+  const { results, config, secrets } = readConfig(options)
+  const storage = await inspectStorage({ ...config, ...secrets })
+  const findings = await storage.findings({ pepper: secrets?.pepper })
   return [
     checkNode(process.versions.node),
     ...results,
@@ -55,14 +56,14 @@ function redactFinding({ message, todo, ...finding }: StorageFinding): StorageFi
 interface ReadConfig {
   readonly results: readonly StorageFinding[]
   readonly config: DeploymentOptions
-  readonly pepper?: string | undefined
+  readonly secrets?: DeploymentSecrets
 }
 
 /** A wrong configuration is one more finding; the other checks then use the defaults. */
 function readConfig(options: DoctorOptions): ReadConfig {
   try {
-    const { config, pepper, configFile } = loadCommandConfig(options, readSettingFlags(options))
-    return { results: [ok('configuration', configFile ?? 'no file')], config, pepper }
+    const { config, secrets, configFile } = loadCommandConfig(options, readSettingFlags(options))
+    return { results: [ok('configuration', configFile ?? 'no file')], config, secrets }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const results = error.faults.map((fault) =>

@@ -1,12 +1,13 @@
 import type { LoadedConfig } from '../../config/load-config.ts'
 import { type OpenWardOptions, openWard } from '../../ward/open-ward.ts'
 import type { Ward } from '../../ward/ward.ts'
+import { placeOf } from '../common-options.ts'
 
 /** How a command opens its deployment. */
-export function commandWard({ config, pepper }: LoadedConfig): Omit<OpenWardOptions<true>, 'create'> {
+export function commandWard(loaded: LoadedConfig): Omit<OpenWardOptions<true>, 'create'> {
+  const { config } = loaded
   return {
-    ...config,
-    pepper,
+    ...placeOf(loaded),
     schemes: [],
     format: { prefix: config.keyPrefix, environment: config.environment },
     changedBy: 'cli',

@@ -4,13 +4,13 @@ import type { LedgerEvent } from '../../ledger/format/event.ts'
 import type { OperationalEvent } from '../../telemetry/telemetry.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
-import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig, placeOf } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { print, tell } from '../terminal/output.ts'
 
 export function defineLedgerCheckpoint(command: Command): void {
   command.action(async (options: CommonOptions) => {
-    const { ledger } = await inspectStorage(loadCommandConfig(options).config)
+    const { ledger } = await inspectStorage(placeOf(loadCommandConfig(options)))
     if (!(await ledger.exists())) {
       if (options.json !== true) tell(`${ledger.name}: there is no ledger yet.`)
       return

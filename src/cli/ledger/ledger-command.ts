@@ -5,7 +5,7 @@ import { parsePosition } from '../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerReader } from '../../ledger/ledger.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
-import { type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { type CommonOptions, loadCommandConfig, placeOf } from '../common-options.ts'
 import { checkKeyId } from '../keys/key-options.ts'
 import { tell } from '../terminal/output.ts'
 import { parseWhenAgo } from '../terminal/parse-when.ts'
@@ -114,7 +114,7 @@ export async function withLedger<T>(
   options: CommonOptions,
   use: (ledger: LedgerReader) => Promise<T>,
 ): Promise<T> {
-  const { ledger } = await inspectStorage(loadCommandConfig(options).config)
+  const { ledger } = await inspectStorage(placeOf(loadCommandConfig(options)))
   if (!(await ledger.exists()) && options.json !== true) tell(`${ledger.name}: there is no ledger yet.`)
   const reader = await ledger.openReader()
   try {

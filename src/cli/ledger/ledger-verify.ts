@@ -5,7 +5,13 @@ import type { LedgerVerification } from '../../ledger/verify/verify-ledger.ts'
 import type { LedgerInspection } from '../../storage/storage.ts'
 import { inspectLedgerCopy, inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
-import { addCommonOptions, type CommonOptions, collect, loadCommandConfig } from '../common-options.ts'
+import {
+  addCommonOptions,
+  type CommonOptions,
+  collect,
+  loadCommandConfig,
+  placeOf,
+} from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { reportError } from '../report-error.ts'
 import { print, printJson } from '../terminal/output.ts'
@@ -68,19 +74,18 @@ async function verify(
   copy: string | undefined,
   options: LedgerVerifyCommandOptions,
 ): Promise<NamedVerification> {
-  if (copy !== undefined && options.data !== undefined)
-    throw usageError('file', 'expected a file or --data, and not both')
+  if (copy !== undefined && (options.data !== undefined || options.databaseUrl !== undefined))
+    throw usageError('file', 'expected a file, --data or --database-url, and not two of them')
   const checkpoints = (options.checkpoint ?? []).flatMap(readCheckpoints)
   const keys = [...(options.publicKey ?? []).map(readPublicKey), ...checkpoints.map(({ key }) => key)]
   if (copy !== undefined) {
     const ledger = await inspectLedgerCopy(resolve(copy))
     return { name: ledger.name, result: await verifyTrusting(ledger, keys, checkpoints) }
   }
-  const { data } = loadCommandConfig(options).config
-  const { ledger } = await inspectStorage({ data })
+  const { ledger } = await inspectStorage(placeOf(loadCommandConfig(options)))
   const ownKey = await ledger.publicKey()
   const result = await verifyTrusting(ledger, ownKey === undefined ? keys : [...keys, ownKey], checkpoints)
-  const noKey = `There is no signing key in ${resolve(data)}: whose checkpoints are to be trusted, it cannot say.`
+  const noKey = `There is no signing key beside ${ledger.name}: whose checkpoints are to be trusted, it cannot say.`
   const notes = ownKey === undefined ? [noKey, ...result.notes] : result.notes
   return { name: ledger.name, result: { ...result, notes } }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../ledger/query/usage-view.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { usageError } from '../cli-error.ts'
-import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
+import { addCommonOptions, type CommonOptions, loadCommandConfig, placeOf } from '../common-options.ts'
 import { addExamples, checkKeyId } from '../keys/key-options.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
 import { type Column, formatTable } from '../terminal/table.ts'
@@ -86,8 +86,8 @@ async function readNames(
 ): Promise<ReadonlyMap<string, string>> {
   const ids = keyIdsOf(rows)
   if (ids.size === 0) return new Map()
-  const { config, pepper } = loadCommandConfig(options)
-  const keys = await (await inspectStorage(config)).openKeys({ pepper })
+  const loaded = loadCommandConfig(options)
+  const keys = await (await inspectStorage(placeOf(loaded))).openKeys(loaded.secrets)
   if (keys === undefined) return new Map()
   try {
     return await findKeyNames(keys, ids)

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
+import { resolve } from 'node:path'
 import { json } from 'node:stream/consumers'
+import type { LoadedConfig } from '../../config/load-config.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { controlSocketOf } from '../../server/control-socket.ts'
 import { CliError } from '../cli-error.ts'
@@ -47,4 +49,16 @@ export async function askServer(
   const { detail } = body as { readonly detail?: string }
   if (answer.statusCode === 404) throw new Refusal('not_found', detail)
   throw new CliError('server_failed', `the server of ${folder} answered ${answer.statusCode}: ${detail}`)
+}
+
+/**
+ * Asks the server of a deployment; undefined where none runs, and in a fleet, whose limits every
+ * process can see.
+ */
+export async function askServerOf(
+  { config, secrets }: LoadedConfig,
+  path: string,
+  method: 'GET' | 'POST' = 'GET',
+): Promise<unknown> {
+  return secrets.databaseUrl === undefined ? askServer(resolve(config.data), path, method) : undefined
 }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
 import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
@@ -10,7 +9,7 @@ import { withKeys } from '../keys/open-keys.ts'
 import { print, printJson, tell } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
 import { terminalWidth } from '../terminal/terminal.ts'
-import { askServer } from './ask-server.ts'
+import { askServerOf } from './ask-server.ts'
 import { limitColumns, whenPasses } from './limit-columns.ts'
 
 /** Why a request of a key would be refused now, and when it would pass. */
@@ -26,7 +25,7 @@ interface Explanation {
   /** The limits that would refuse it. */
   readonly refused_by: readonly string[]
   /** Who counts: the server on the folder; without one, only stored usage is known. */
-  readonly counted_by: 'server' | 'nobody'
+  readonly counted_by: 'server' | 'nobody' | 'fleet'
   readonly limits: readonly LimitView[]
 }
 
@@ -36,7 +35,7 @@ export function defineLimitsExplain(command: Command): void {
     .addHelpText(
       'after',
       '\nShows the limits that every request of the key meets: its own or the default, its owner’s, and everyone’s. A route of\n' +
-        'your own app may have more. Asks the server that runs on the data folder; where none does, what is on the disk.',
+        'your own app may have more. Asks the server that runs on the data folder; where none does, what is on the disk. In a fleet, asks Redis.',
     )
     .action(async (text: string, options: CommonOptions) => {
       const explanation = await explain(loadCommandConfig(options), checkKey(text))
@@ -49,7 +48,7 @@ export function defineLimitsExplain(command: Command): void {
 
 async function explain(loaded: LoadedConfig, text: string): Promise<Explanation> {
   const { id } = await withKeys(loaded, false, ({ keys }) => findKey(keys, text))
-  const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`)
+  const answer = await askServerOf(loaded, `/limits/${id}`)
   // Without a server this command reads the stored usage, and no server may count meanwhile.
   const stored = answer === undefined ? ({ storeUsage: 'if_free' } as const) : {}
   return withKeys(
@@ -61,7 +60,8 @@ async function explain(loaded: LoadedConfig, text: string): Promise<Explanation>
         answer === undefined
           ? await ward.limits.status(id)
           : (answer as { readonly limits: readonly LimitView[] }).limits
-      return explanationOf(id, status, limits, answer === undefined ? 'nobody' : 'server')
+      const alone = loaded.secrets.databaseUrl === undefined ? 'nobody' : 'fleet'
+      return explanationOf(id, status, limits, answer === undefined ? alone : 'server')
     },
     stored,
   )

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
 import type { LimitView } from '../../limits/limit-view.ts'
@@ -9,7 +8,7 @@ import { withKeys } from '../keys/open-keys.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
 import { terminalWidth } from '../terminal/terminal.ts'
-import { askServer } from './ask-server.ts'
+import { askServerOf } from './ask-server.ts'
 import { limitColumns } from './limit-columns.ts'
 
 export function defineLimitsReset(command: Command): void {
@@ -18,7 +17,7 @@ export function defineLimitsReset(command: Command): void {
     .addHelpText(
       'after',
       '\nForgets what the key has used of its own limits, or of the default in their place. Limits of its owner and of everyone\n' +
-        'stay as they are, and so do requests in progress. Asks the server that runs on the data folder, which applies it at once.',
+        'stay as they are, and so do requests in progress. Asks the server that runs on the data folder, which applies it at once; in a fleet, all nodes do.',
     )
     .action(async (text: string, options: CommonOptions) => {
       checkKey(text)
@@ -33,7 +32,7 @@ export function defineLimitsReset(command: Command): void {
 }
 
 async function reset(loaded: LoadedConfig, id: string): Promise<readonly LimitView[]> {
-  const answer = await askServer(resolve(loaded.config.data), `/limits/${id}`, 'POST')
+  const answer = await askServerOf(loaded, `/limits/${id}`, 'POST')
   if (answer !== undefined) return (answer as { readonly limits: readonly LimitView[] }).limits
   // What another process counts, such as an app with its own guard, is not this command's to reset.
   return withKeys(loaded, false, (ward) => ward.limits.reset(id), { storeUsage: 'always' })

@@ -4,7 +4,13 @@ import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
 import type { StorageInspection } from '../../storage/storage.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { CliError, usageError } from '../cli-error.ts'
-import { addCommonOptions, type CommonOptions, loadCommandConfig, settingOption } from '../common-options.ts'
+import {
+  addCommonOptions,
+  type CommonOptions,
+  loadCommandConfig,
+  placeOf,
+  settingOption,
+} from '../common-options.ts'
 import { describeError } from '../describe-error.ts'
 import { exitCodes } from '../exit-code.ts'
 import { addExamples } from '../keys/key-options.ts'
@@ -106,13 +112,10 @@ function scanFiles(paths: readonly string[], prefix: string): ScanResult {
 }
 
 /** Adds names and statuses. A deployment that cannot be opened must not hide what was found. */
-async function identify(
-  found: ScanResult['findings'],
-  { config, pepper }: LoadedConfig,
-): Promise<readonly Finding[]> {
+async function identify(found: ScanResult['findings'], loaded: LoadedConfig): Promise<readonly Finding[]> {
   let keys: Awaited<ReturnType<StorageInspection['openKeys']>>
   try {
-    if (found.length > 0) keys = await (await inspectStorage(config)).openKeys({ pepper })
+    if (found.length > 0) keys = await (await inspectStorage(placeOf(loaded))).openKeys(loaded.secrets)
     const findings: Finding[] = []
     for (const key of found) {
       const record = await keys?.findKey(key.id)

@@ -34,7 +34,7 @@ export async function checkServer(postgres: Postgres): Promise<ServerFacts> {
   return facts
 }
 
-export async function readServerFacts({ query, name }: Postgres): Promise<ServerFacts> {
+async function readServerFacts({ query, name }: Postgres): Promise<ServerFacts> {
   const [facts] = await query<ServerFacts>(
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS "versionText",
        current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS "isInRecovery",

@@ -53,7 +53,7 @@ function counted() {
 test('a node is on the list from its start to its end, beside the others', async () => {
   const one = await join()
   const two = await join({ name: 'two', version: '1.3.0', schemaKnown: 2 })
-  const listed = await two.listNodes()
+  const listed = await two.list()
   expect(listed).toMatchObject([
     { id: one.id, name: 'one', version: '1.2.3', schemaKnown: 1, isLive: true },
     { id: two.id, name: 'two', version: '1.3.0', schemaKnown: 2, isLive: true },
@@ -67,7 +67,7 @@ test('a node is on the list from its start to its end, beside the others', async
   }
   await one.end()
   await one.end()
-  expect((await two.listNodes()).map(({ id }) => id)).toEqual([two.id])
+  expect((await two.list()).map(({ id }) => id)).toEqual([two.id])
 })
 
 test('a node that is not seen for 10 s is not live, and is again once it is seen: as the same node', async () => {
@@ -75,17 +75,17 @@ test('a node that is not seen for 10 s is not live, and is again once it is seen
   const { postgres: watched, until } = counted()
   const node = await join({ postgres: watched, scheduler: time.scheduler })
   await age(9_000)
-  expect(await node.listNodes()).toMatchObject([{ isLive: true }])
+  expect(await node.list()).toMatchObject([{ isLive: true }])
   await age(1_500)
-  const [before] = await node.listNodes()
+  const [before] = await node.list()
   expect(before?.isLive).toBe(false)
   await time.pass(1_000)
   await until(4)
-  expect(await node.listNodes()).toMatchObject([{ isLive: true, startedAt: before?.startedAt }])
+  expect(await node.list()).toMatchObject([{ isLive: true, startedAt: before?.startedAt }])
   await postgres.query(`DELETE FROM ${postgres.schema}.nodes`)
   await time.pass(1_000)
   await until(6)
-  expect(await node.listNodes()).toMatchObject([{ id: node.id, startedAt: before?.startedAt }])
+  expect(await node.list()).toMatchObject([{ id: node.id, startedAt: before?.startedAt }])
 })
 
 test('a node that is dead for a day is forgotten, and no other', async () => {
@@ -94,8 +94,7 @@ test('a node that is dead for a day is forgotten, and no other', async () => {
   const time = createTestTime()
   const { postgres: watched, until } = counted()
   await join({ name: 'live', postgres: watched, scheduler: time.scheduler })
-  const names = async (): Promise<readonly string[]> =>
-    (await dead.listNodes()).map(({ name }) => name).sort()
+  const names = async (): Promise<readonly string[]> => (await dead.list()).map(({ name }) => name).sort()
   await time.pass(60_000)
   await until(3)
   expect(await names()).toContain('dead')
@@ -115,11 +114,11 @@ test('a node starts and ends while the database is out, and says so once', async
   server.kill()
   const time = createTestTime()
   const node = await join({ postgres: own, telemetry, scheduler: time.scheduler })
-  await expect(node.listNodes()).rejects.toBeInstanceOf(Fault)
+  await expect(node.list()).rejects.toBeInstanceOf(Fault)
   await time.pass(1_000)
   await server.start()
   while (!names.includes('node.seen')) await time.pass(1_000)
-  expect(await node.listNodes()).toMatchObject([{ id: node.id, isLive: true }])
+  expect(await node.list()).toMatchObject([{ id: node.id, isLive: true }])
   server.kill()
   await node.end()
   await until('node.seen')

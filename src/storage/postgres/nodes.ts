@@ -1,32 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { every, processScheduler, type Scheduler } from '../../core/scheduler.ts'
 import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
+import type { FleetNode } from '../storage.ts'
 import { databaseNow } from './database-clock.ts'
 import type { Postgres } from './postgres.ts'
-
-/** A process that serves the deployment, or did within a day. Times are the database's. */
-export interface FleetNode {
-  /** A UUID of this process alone. */
-  readonly id: string
-  /** For people: such as the machine's. */
-  readonly name: string
-  /** Of Modelward. */
-  readonly version: string
-  /** The newest version of the schema that it knows. */
-  readonly schemaKnown: number
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number
-  /** When it said last that it is there, milliseconds since the epoch. */
-  readonly seenAt: number
-  /** Whether that was within 10 s. */
-  readonly isLive: boolean
-}
 
 /** The nodes of a fleet, of which this process is one. */
 export interface FleetNodes {
   readonly id: string
   /** The one that started first comes first. @throws Fault `store_unavailable`, by rejecting */
-  readonly listNodes: () => Promise<readonly FleetNode[]>
+  readonly list: () => Promise<readonly FleetNode[]>
+  /** How many are live, itself among them, as of its last beat; 1 at least. */
+  readonly liveCount: () => number
   /** Takes this process off the list. Where it cannot, it is not live 10 s later. */
   readonly end: () => Promise<void>
 }
@@ -58,19 +43,23 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   const table = `${postgres.schema}.nodes`
   const id = randomUUID()
   let startedAt: number | null = null
+  let others = 0
   let isOut = false
   let isEnded = false
   let saying: Promise<void> | undefined
 
   /** A node that was frozen for a day comes back as the one that it was. */
   async function beat(): Promise<void> {
-    const [row] = await postgres.query<{ readonly started_at: number }>(
+    const [row] = await postgres.query<{ readonly started_at: number; readonly others: number }>(
       `INSERT INTO ${table} AS n (id, name, version, schema_known, started_at, seen_at)
         SELECT $1, $2, $3, $4, coalesce($5, at), at FROM (SELECT ${databaseNow} AS at) AS now
-        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING n.started_at`,
+        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+        RETURNING n.started_at, (SELECT count(*) FROM ${table} AS other
+          WHERE other.id <> n.id AND other.seen_at > n.seen_at - ${liveMs}) AS others`,
       [id, options.name, options.version, options.schemaKnown, startedAt],
     )
     startedAt = row?.started_at ?? null
+    others = row?.others ?? others
   }
 
   /** Nodes that look at once do not wait for each other. */
@@ -107,7 +96,8 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   ]
   return {
     id,
-    listNodes: () => listNodes(postgres, table),
+    list: () => listNodes(postgres),
+    liveCount: () => 1 + others,
     async end() {
       if (isEnded) return
       isEnded = true
@@ -118,10 +108,14 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   }
 }
 
-async function listNodes({ query }: Pick<Postgres, 'query'>, table: string): Promise<readonly FleetNode[]> {
+/** All nodes, the one that started first before the others. Rejects with `store_unavailable`. */
+export async function listNodes({
+  query,
+  schema,
+}: Pick<Postgres, 'query' | 'schema'>): Promise<readonly FleetNode[]> {
   return query<FleetNode>(
     `SELECT id, name, version, schema_known AS "schemaKnown", started_at AS "startedAt", seen_at AS "seenAt",
         seen_at > ${databaseNow} - ${liveMs} AS "isLive"
-      FROM ${table} ORDER BY started_at, id`,
+      FROM ${schema}.nodes ORDER BY started_at, id`,
   )
 }

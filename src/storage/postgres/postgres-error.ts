@@ -2,7 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import { SetupError } from '../../core/setup-error.ts'
 
 /** The server's code of an error (SQLSTATE), or the operating system's; undefined for others. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }

@@ -20,6 +20,8 @@ export interface LimiterEpochValue {
 
 /** What a server says of itself. */
 export interface ServerInfo {
+  /** `7.0.15`. */
+  readonly version: string
   readonly runId: string
   readonly evicted: number
   /** Whether it may throw away what was counted, rather than refuse to count. */
@@ -163,6 +165,7 @@ export async function askInfo(line: RedisLine): Promise<ServerInfo> {
   if (field('role') !== 'master') throw new Fault('limiter_unavailable', 'Redis is a replica')
   const policy = field('maxmemory_policy')
   return {
+    version,
     runId: field('run_id'),
     evicted: Number(field('evicted_keys')),
     mayEvict: policy !== 'noeviction',

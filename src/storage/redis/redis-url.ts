@@ -22,7 +22,7 @@ export interface RedisAddress {
   readonly port: number
 }
 
-export const redisUrlForms =
+const redisUrlForms =
   'redis://:password@host:6379/0, rediss://…, redis+sentinel://host:26379,host2:26379/name or redis+cluster://host:6379,host2:6379'
 
 const form = /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^?#]*))?$/

@@ -17,6 +17,7 @@ export function inspectFolder(data: string): StorageInspection {
   const file = join(path, 'ledger.db')
   const open = () => openDataFolder(path, { create: false })
   return {
+    nodes: async () => [],
     findings: async ({ pepper }) => findingsOf(data, pepper),
     openKeys: async ({ pepper }) =>
       existsSync(keysFile) ? (await openKeys(open(), { pepper })).keys : undefined,

@@ -1,8 +1,9 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../core/setup-error.ts'
 import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
+import { drawSigningKey, parseSigningKey } from '../../secrets/signing-key.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { DataFolder } from './data-folder.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -23,7 +24,7 @@ export function openSigningKey(folder: DataFolder, telemetry: Telemetry): KeyObj
   const hadLedger = existsSync(folder.ledgerFile)
   const stored = folder.readSecretFile(signingKeyFile, 'data_unreadable')
   const pem = stored ?? folder.createSecretFile(signingKeyFile, drawSigningKey())
-  const key = parseSigningKey(pem, folder.path)
+  const key = readSigningKey(pem, folder.path)
   if (stored === undefined && hadLedger)
     telemetry.event('ledger.signing_key_new', { public_key: publicKeyOf(key) })
   return key
@@ -32,27 +33,15 @@ export function openSigningKey(folder: DataFolder, telemetry: Telemetry): KeyObj
 /** The public half, base64url; undefined without a key. @throws SetupError `data_unreadable` */
 export function readPublicKey(folder: string): string | undefined {
   const pem = readSecretFile(folder, signingKeyFile, 'data_unreadable')
-  return pem === undefined ? undefined : publicKeyOf(parseSigningKey(pem, folder))
+  return pem === undefined ? undefined : publicKeyOf(readSigningKey(pem, folder))
 }
 
-function drawSigningKey(): string {
-  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-}
-
-function parseSigningKey(pem: string, folder: string): KeyObject {
-  const key = readPem(pem)
-  if (key?.asymmetricKeyType === 'ed25519') return key
-  throw new SetupError(
-    'data_unreadable',
-    `${join(folder, signingKeyFile)}: expected an Ed25519 private key in PEM; restore it from your backup, or remove it to have a new one made`,
-  )
-}
-
-function readPem(pem: string): KeyObject | undefined {
+function readSigningKey(pem: string, folder: string): KeyObject {
   try {
-    return createPrivateKey(pem)
-  } catch {
-    // The error may quote the text, which is a secret.
-    return undefined
+    return parseSigningKey(pem, join(folder, signingKeyFile))
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    const todo = 'restore it from your backup, or remove it to have a new one made'
+    throw new SetupError(error.code, `${error.message}; ${todo}`)
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../../core/setup-error.ts'
+import { fail, messageOf, ok, warn } from '../../finding.ts'
 import type { StorageFinding } from '../../storage.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { type FileInspection, inspect, inspectJobDatabase } from '../inspect-database.ts'
@@ -9,7 +10,6 @@ import { ledgerKind } from '../ledger/ledger-database.ts'
 import { rollUpKind } from '../ledger/usage/usage-database.ts'
 import { limitsKind } from '../limits/usage-schema.ts'
 import type { DatabaseKind } from '../prepare-database.ts'
-import { fail, messageOf, ok, warn } from './finding.ts'
 
 /** Whether the databases beside the keys open, are whole and of this program's version. */
 export function checkFiles(data: string): readonly StorageFinding[] {

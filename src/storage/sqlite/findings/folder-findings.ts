@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, statfsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { codeOf, fail, ok, warn } from '../../finding.ts'
 import type { StorageFinding } from '../../storage.ts'
 import { checkFiles } from './file-findings.ts'
-import { codeOf, fail, ok, warn } from './finding.ts'
 import { checkKeys } from './key-findings.ts'
 
 /** All checks of a data folder. Changes nothing. @param pepper that of the environment */

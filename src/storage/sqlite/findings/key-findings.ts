@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Peppers, parsePeppers } from '../../../secrets/peppers.ts'
+import { codeOf, fail, messageOf, ok, warn } from '../../finding.ts'
 import type { StorageFinding } from '../../storage.ts'
 import { type DatabaseInspection, inspectDatabase } from '../inspect-database.ts'
 import type { RowsInspection } from '../keys/inspect-rows.ts'
 import { findLatestChange } from '../ledger/latest-change.ts'
 import { describeDatabase } from './file-findings.ts'
-import { codeOf, fail, messageOf, ok, warn } from './finding.ts'
 
 export interface KeyFindings {
   readonly findings: readonly StorageFinding[]

@@ -1,4 +1,4 @@
-import type { StorageFinding } from '../../storage.ts'
+import type { StorageFinding } from './storage.ts'
 
 export const ok = (check: string, message: string): StorageFinding => ({ check, status: 'ok', message })
 

@@ -1,0 +1,147 @@
+import { type KeyObject, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { Fault } from '../../core/fault.ts'
+import { processScheduler } from '../../core/scheduler.ts'
+import { SetupError } from '../../core/setup-error.ts'
+import type { Clock } from '../../core/time.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { EpochStore } from '../../limits/epoch-store.ts'
+import type { KeptUsesStore } from '../../limits/kept-uses.ts'
+import type { Peppers } from '../../secrets/peppers.ts'
+import { noTelemetry } from '../../telemetry/telemetry.ts'
+import type { JobStore } from '../job-store.ts'
+import { createLazyLedger } from '../lazy-ledger.ts'
+import type { StorageOptions } from '../storage.ts'
+import { openDatabaseClock } from './database-clock.ts'
+import { openPostgresJobStore } from './jobs/job-store.ts'
+import type { PostgresKeyStore } from './keys/key-store.ts'
+import { openPostgresKeyStore } from './keys/open-key-store.ts'
+import { openPostgresLedger } from './ledger/ledger.ts'
+import { createEpochTable } from './limits/epoch-table.ts'
+import { createKeptUsesTable } from './limits/kept-uses.ts'
+import { type FleetNodes, joinNodes, listNodes } from './nodes.ts'
+import { openPostgres, type Postgres } from './postgres.ts'
+import { prepareSchema, schemaVersion } from './schema.ts'
+
+/** All that a fleet stores in its database, and the nodes that use it. */
+export interface Database {
+  /** Names the deployment: a UUID. */
+  readonly deployment: string
+  readonly keys: PostgresKeyStore
+  readonly ledger: Ledger | undefined
+  readonly jobs: JobStore | undefined
+  readonly epochs: EpochStore
+  readonly kept: KeptUsesStore
+  readonly nodes: FleetNodes
+  /** The database's own. */
+  readonly clock: Clock
+  /** @throws Fault `ledger_unavailable`, `store_unavailable`, by rejecting */
+  readonly ensureWritable: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export interface OpenDatabaseOptions extends StorageOptions {
+  readonly peppers: Peppers
+  /** Needed with a ledger. */
+  readonly signingKey: KeyObject | undefined
+}
+
+/**
+ * Opens a fleet's database; a schema that is missing is created where `create` says so.
+ *
+ * @throws SetupError `data_missing`, `data_newer`, `data_corrupt`, `pepper_*`, `database_*`
+ * @throws Fault `store_unavailable`
+ */
+export async function openDatabase(
+  {
+    databaseUrl: url,
+    migrate = 'auto',
+  }: { readonly databaseUrl: string; readonly migrate?: 'auto' | 'never' | undefined },
+  options: OpenDatabaseOptions,
+): Promise<Database> {
+  const { peppers, telemetry = noTelemetry, scheduler = processScheduler } = options
+  const { deployment } = await prepareSchema(url, options.create ? migrate : 'never')
+  const opened: { readonly close: () => Promise<void> }[] = []
+  const close = async (): Promise<void> => {
+    for (const store of opened.splice(0).toReversed()) await store.close()
+  }
+  function closing<Store extends (typeof opened)[number] | undefined>(store: Store): Store {
+    if (store !== undefined) opened.push(store)
+    return store
+  }
+  try {
+    const postgres = closing(await openPostgres({ url, fault: 'store_unavailable' }))
+    const shared = { postgres, url, telemetry, scheduler }
+    const databaseClock = await openDatabaseClock(shared)
+    closing({ close: async () => databaseClock.stop() })
+    const clock = options.clock ?? databaseClock.clock
+    const nodes = await openNodes(postgres, options)
+    closing({ close: nodes.end })
+    const keys = closing(await openPostgresKeyStore({ ...shared, peppers, clock }))
+    const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
+    closing(ledger)
+    const jobs =
+      options.jobs === true ? closing(await openPostgresJobStore({ ...shared, node: nodes.id })) : undefined
+    return {
+      ...{ deployment, keys, ledger, jobs, nodes, clock, close },
+      epochs: createEpochTable(postgres),
+      kept: createKeptUsesTable(postgres),
+      async ensureWritable() {
+        if (databaseClock.isFarOff())
+          throw new Fault(
+            'store_unavailable',
+            'this machine’s clock is more than a minute off the database’s',
+          )
+        await ensureWritable?.()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A command is no node: nothing counts on it. */
+async function openNodes(postgres: Postgres, options: StorageOptions): Promise<FleetNodes> {
+  const { storeUsage = 'never', ledger, scheduler, telemetry } = options
+  const isCommand = typeof ledger === 'object' && ledger.isLazy === true
+  if (storeUsage !== 'never' && !isCommand) {
+    const own = { name: hostname(), version: ownVersion(), schemaKnown: schemaVersion }
+    return joinNodes({ ...own, postgres, scheduler, telemetry })
+  }
+  return { id: randomUUID(), list: () => listNodes(postgres), liveCount: () => 1, end: async () => {} }
+}
+
+/** The version in package.json: three folders up, from the sources and from the built package. */
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}
+
+interface OpenedLedger {
+  readonly ledger: Ledger | undefined
+  readonly ensureWritable?: () => Promise<void>
+}
+
+async function openLedger(
+  url: string,
+  nodes: FleetNodes,
+  options: OpenDatabaseOptions,
+): Promise<OpenedLedger> {
+  const { ledger = {}, signingKey, clock, monotonic, scheduler, telemetry } = options
+  if (ledger === 'none') return { ledger: undefined }
+  if (signingKey === undefined) throw new SetupError('config_invalid', 'a ledger needs a signing key')
+  const { keepMs, usageKeepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
+  const open = () =>
+    openPostgresLedger({
+      ...{ url, signingKey, clock, monotonic, scheduler, telemetry, onCheckpoint },
+      node: nodes.id,
+      liveNodes: async () => new Set((await nodes.list()).filter(({ isLive }) => isLive).map(({ id }) => id)),
+      retention: { ageMs: keepMs, usageMs: usageKeepMs, bytes: bytesMax },
+      streamPerCommit: isLazy,
+    })
+  if (isLazy) return { ledger: createLazyLedger(open) }
+  const opened = await open()
+  return { ledger: opened, ensureWritable: opened.ensureWritable }
+}

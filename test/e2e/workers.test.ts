@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { childrenOf } from '../support/services.ts'
+import { openTestFleet, predict, type TestFleet } from './open-fleet.ts'
+import { runError, type ServeProcess } from './run-cli.ts'
+
+let fleet: TestFleet
+let server: ServeProcess
+let key: string
+
+beforeEach(async () => {
+  fleet = await openTestFleet()
+  server = await fleet.start('--workers', '3', '--limit-default', '20/min')
+  key = (await fleet.createKey()).key
+})
+afterEach(async () => {
+  const { pid = 0 } = server.child
+  const workers = childrenOf(pid)
+  await server[Symbol.asyncDispose]()
+  await expect.poll(() => workers.filter(isRunning), { timeout: 30_000 }).toEqual([])
+  await fleet[Symbol.asyncDispose]()
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+const workerPids = (): readonly number[] => childrenOf(server.child.pid ?? 0)
+
+const liveNodes = async (): Promise<number> => {
+  const { nodes } = await fleet.run<{ nodes: readonly { live: boolean }[] }>('nodes', 'list')
+  return nodes.filter(({ live }) => live).length
+}
+
+test('several processes serve one port as nodes of the fleet, count limits together, and close at a signal', async () => {
+  expect(server.output().match(/"listening"/g), 'one says where it listens').toHaveLength(1)
+  expect(workerPids()).toHaveLength(3)
+  expect(await liveNodes()).toBe(3)
+  const answers = await Promise.all(Array.from({ length: 60 }, () => predict(server, key)))
+  const admitted = answers.filter(({ status }) => status === 200)
+  expect(admitted).toHaveLength(20)
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(40)
+  server.child.kill('SIGTERM')
+  const [code] = await once(server.child, 'exit')
+  expect(code).toBe(0)
+  expect(await liveNodes()).toBe(0)
+  expect(await fleet.run('ledger', 'verify')).toMatchObject({ ok: true })
+})
+
+test('a worker that is killed is replaced, and the others serve on', async () => {
+  const before = workerPids()
+  process.kill(before[0] ?? 0, 'SIGKILL')
+  for (let asked = 0; asked < 10; asked += 1) {
+    const answer = await predict(server, key).catch(() => undefined)
+    if (answer !== undefined) expect(answer.status).toBe(200)
+  }
+  await expect
+    .poll(() => workerPids().filter((pid) => !before.includes(pid)), { timeout: 20_000 })
+    .toHaveLength(1)
+  expect(server.log()).toContain('server.worker_lost')
+  await expect.poll(async () => (await predict(server, key)).status, { timeout: 20_000 }).toBe(200)
+})
+
+test('workers close when the first process is gone', async () => {
+  const workers = workerPids()
+  server.child.kill('SIGKILL')
+  await expect.poll(() => workers.filter(isRunning), { timeout: 30_000 }).toEqual([])
+})
+
+test('more than one over a data folder is refused: each would count limits for itself', async () => {
+  const { code, error } = await runError(['serve', '--workers', '2'])
+  expect({ code, error: error.code }).toEqual({ code: 2, error: 'config_invalid' })
+})
