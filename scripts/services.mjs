@@ -10,8 +10,9 @@
 //   {"do":"own","service":"redis"}        one that ends with the connection  → {"id","url","pid"}
 //   {"do":"start","id":1}                 again, after it was killed         → {"id","url","pid"}
 //   {"do":"stop","id":1}
+//   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
 //
-// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already.
+// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already, `TEST_NGINX` a program.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -72,6 +73,12 @@ const services = {
     url: ({ port, password }) => `redis://:${password}@127.0.0.1:${port}/0`,
     end: 'SIGKILL',
   },
+  // Each test has a configuration of its own, and starts it.
+  nginx: {
+    variable: 'TEST_NGINX',
+    package: 'nginx',
+    program: () => process.env.TEST_NGINX ?? findProgram('nginx', ['/usr/sbin']),
+  },
 }
 
 function postgresFolders() {
@@ -92,7 +99,8 @@ function programOf(name) {
   const service = services[name]
   const found = service.program()
   if (found !== undefined) return found
-  const says = `no ${name}: set ${service.variable} to the URL of one that runs, or install it`
+  const what = service.url === undefined ? 'path of its program' : 'URL of one that runs'
+  const says = `no ${name}: set ${service.variable} to the ${what}, or install it`
   if (!isRoot || !existsSync('/etc/debian_version')) throw new Error(says)
   process.stderr.write(`installing ${service.package} from Debian’s packages (once) …\n`)
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', service.package]]) {
@@ -221,6 +229,7 @@ function serve(socket) {
     const owned = new Map()
     const answers = {
       share: ({ service }) => share(service),
+      find: ({ service }) => ({ program: programOf(service) }),
       async own({ service: name, settings }) {
         const service = await create(name, settings)
         lastId += 1

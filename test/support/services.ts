@@ -12,6 +12,7 @@ interface Answer {
   readonly id: number
   readonly url: string
   readonly pid: number
+  readonly program: string
 }
 
 /** A PostgreSQL or a Redis of a test's own, to kill and to freeze. Ends with `dispose`. */
@@ -89,6 +90,14 @@ export function startPostgres(settings: Readonly<Record<string, string>> = {}): 
 
 export function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<OwnService> {
   return startOwn('redis', settings)
+}
+
+/** The path of a program that a test starts itself, installed where it was missing. */
+export async function findProgram(service: 'nginx' | 'redis'): Promise<string> {
+  const services = await askServices()
+  const { program } = await services.ask({ do: 'find', service })
+  services.connection.destroy()
+  return program
 }
 
 async function urlOf(service: ServiceName): Promise<string> {
