@@ -2,10 +2,10 @@
  * The part of the script that counts windows: `limits/sliding-window.ts` in Lua, to the
  * millisecond.
  *
- * A window's cell: `capacity u8, latest f64, since f64, dies f64, total u32`, and then
- * `(when u32, count u32)…`. The capacity is how many single uses it holds, 0: any number, in slots.
- * *When* is the millisecond or the slot's number, modulo 2^32; so is `latest`, in full. What was taken before `since` gives
- * nothing back: a reset was in between. Redis removes it when it dies.
+ * A window's cell: `capacity u8, latest f64, since f64, dies f64, total u32`, and then `(when u32,
+ * count u32)…`. The capacity is how many single uses it holds, 0: any number, in slots. *When* is
+ * the millisecond or the slot's number, modulo 2^32; so is `latest`, in full. What was taken before
+ * `since` gives nothing back: a reset was in between. Redis removes it when it dies.
  */
 export const windowScript = `
 local call, floor, ceil, max, min = redis.call, math.floor, math.ceil, math.max, math.min
