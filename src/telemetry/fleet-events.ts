@@ -8,7 +8,7 @@ export const fleetEvents: {
     level: 'warn',
     sentence: 'PostgreSQL does not tell this node of changes to keys: they are asked for every 200 ms',
     remedy:
-      'A revoked key is refused up to 400 ms later than otherwise. Expected behind a pooler in transaction mode, which accepts `LISTEN` and delivers nothing. Ends with `keys.changes_heard`.',
+      'A revoked key is refused up to 400 ms later than otherwise. Expected behind a pooler such as PgBouncer. Ends with `keys.changes_heard`.',
     fields: {},
   },
   'keys.changes_heard': {

@@ -95,19 +95,23 @@ describe('what changes keys', () => {
     expect(names).toEqual(['keys.changes_not_heard', 'keys.changes_heard'])
   })
 
-  test('is asked for every 200 ms where LISTEN is accepted and nothing delivered, and that is said once', async () => {
-    await using pooler = await openDatabaseProxy(deployment.url, { isDeaf: true })
-    const time = createTestTime()
-    const { telemetry, names } = collectEvents()
-    const store = await open(pooler.url, { scheduler: time.scheduler, telemetry })
-    await passUntil(time, names, 'keys.changes_not_heard')
-    const { count, stop } = listenTo(store)
-    await time.pass(1_000)
-    expect(count()).toBe(5)
-    for (let tries = 0; tries < 3; tries += 1) await time.pass(61_000)
-    stop()
-    expect(names).toEqual(['keys.changes_not_heard'])
-  })
+  test.each(['notifications', 'backend'] as const)(
+    'is asked for every 200 ms behind a pooler that loses the %s, which is said once',
+    async (loses) => {
+      await using pooler = await openDatabaseProxy(deployment.url, { loses })
+      const time = createTestTime()
+      const { telemetry, names } = collectEvents()
+      const store = await open(pooler.url, { scheduler: time.scheduler, telemetry })
+      await passUntil(time, names, 'keys.changes_not_heard')
+      const { count, stop } = listenTo(store)
+      await time.pass(1_000)
+      expect(count()).toBe(5)
+      for (let tries = 0; tries < 3; tries += 1) await time.pass(61_000)
+      stop()
+      expect(names).toEqual(['keys.changes_not_heard'])
+      if (loses === 'backend') expect(await listening(), 'what would outlive it in a pool').toBe(0)
+    },
+  )
 
   test('is told again after the server was killed', async () => {
     await using server = await startPostgres()
@@ -137,13 +141,22 @@ describe('what changes keys', () => {
   })
 })
 
-/** Ends the connections that listen to the test's schema. */
-async function cutListener(): Promise<void> {
-  await postgres.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query =
-      'LISTEN modelward_keys_' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 32)`,
+/** SQL: what connections ask last that listen to the schema of the parameter. */
+const listen = "'LISTEN modelward_keys_' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 32)"
+
+async function listening(): Promise<number> {
+  const [row] = await postgres.query<{ readonly count: number }>(
+    `SELECT count(*) AS count FROM pg_stat_activity WHERE query = ${listen}`,
     [postgres.schema],
   )
+  return row?.count ?? Number.NaN
+}
+
+/** Ends the connections that listen to the test's schema. */
+async function cutListener(): Promise<void> {
+  await postgres.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = ${listen}`, [
+    postgres.schema,
+  ])
 }
 
 describe('a server that only reads', () => {

@@ -90,7 +90,7 @@ describe('two nodes', () => {
   test('a key that is revoked on one is refused on the other where nothing is pushed', async () => {
     const { url, drop } = await openTestSchema()
     onTestFinished(drop)
-    await using pooler = await openDatabaseProxy(url, { isDeaf: true })
+    await using pooler = await openDatabaseProxy(url, { loses: 'notifications' })
     const [one, two] = [await openNode(url), await openNode(pooler.url, processScheduler)]
     const { record, text } = await one.ward.keys.create(newKey)
     await two.hold(text)

@@ -9,25 +9,25 @@ export interface DatabaseProxy extends AsyncDisposable {
   readonly thaw: () => void
 }
 
-/** NotificationResponse, as PostgreSQL's protocol calls what LISTEN waits for. */
-const notification = 'A'.charCodeAt(0)
+/** NotificationResponse and BackendKeyData, as PostgreSQL's protocol calls them. */
+const [notification, backendKey] = ['A'.charCodeAt(0), 'K'.charCodeAt(0)]
 
 /**
- * @param isDeaf whether notifications get lost, as with a pooler in transaction mode: the
- *   connection that listens at the server is not the client's
+ * @param loses `notifications` get lost, as with a pooler in transaction mode: the connection that
+ *   listens at the server is not the client's. `backend`: so does which process of the server
+ *   answers, and a client can see that a pooler stands between
  */
 export async function openDatabaseProxy(
   url: string,
-  { isDeaf = false }: { readonly isDeaf?: boolean } = {},
+  { loses }: { readonly loses?: 'notifications' | 'backend' } = {},
 ): Promise<DatabaseProxy> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
   let isFrozen = false
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname)
-    const pass = isDeaf
-      ? withoutNotifications((data) => client.write(data))
-      : (data: Buffer) => client.write(data)
+    const write = (data: Buffer): void => void client.write(data)
+    const pass = loses === undefined ? write : pooled(loses, write)
     client.on('data', (data) => upstream.write(data))
     upstream.on('data', pass)
     for (const [socket, other] of [
@@ -66,14 +66,15 @@ export async function openDatabaseProxy(
 }
 
 /** Messages of a server are a letter, a length of four bytes that counts itself, and a body. */
-function withoutNotifications(pass: (data: Buffer) => void): (data: Buffer) => void {
+function pooled(loses: 'notifications' | 'backend', pass: (data: Buffer) => void): (data: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   return (data) => {
     rest = Buffer.concat([rest, data])
     while (rest.length >= 5 && rest.length > rest.readInt32BE(1)) {
-      const end = 1 + rest.readInt32BE(1)
-      if (rest[0] !== notification) pass(rest.subarray(0, end))
-      rest = rest.subarray(end)
+      const message = rest.subarray(0, 1 + rest.readInt32BE(1))
+      rest = rest.subarray(message.length)
+      if (loses === 'backend' && message[0] === backendKey) message.writeInt32BE(1, 5)
+      if (message[0] !== notification) pass(message)
     }
   }
 }

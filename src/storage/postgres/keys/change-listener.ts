@@ -31,8 +31,9 @@ const lookMs = 5_000
 const deafRetryMs = 60_000
 
 /**
- * Listens on a connection of its own. A pooler such as PgBouncer in transaction mode accepts LISTEN
- * and delivers nothing: so each new connection is trusted once this process has heard itself.
+ * Listens on a connection of its own, unless a pooler stands between. One that cannot be seen may
+ * accept LISTEN and deliver nothing: so each new connection is trusted once this process has heard
+ * itself.
  *
  * @throws SetupError `config_invalid`, `peer_missing`
  */
@@ -55,7 +56,7 @@ export async function openChangeListener(options: ChangeListenerOptions): Promis
     if (isClosed) connection.end()
     if (!(await connection.hearsItself())) {
       pauses.next = deafRetryMs
-      throw new Error('LISTEN was accepted, and nothing is delivered')
+      throw new Error('no notification comes back: a pooler stands between, or none is delivered')
     }
     pauses.reset()
     isHearing = true

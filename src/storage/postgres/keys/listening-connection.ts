@@ -48,6 +48,19 @@ export async function prepareListening(options: ListeningOptions): Promise<OpenL
   return (onHeard) => listen(new Client(config), options, onHeard)
 }
 
+/**
+ * Whether the process of the server that answers is the one that the connection was given: behind a
+ * pooler it is not, and what LISTEN begins would outlive us there, on a connection of others.
+ */
+async function isOwnBackend(client: Client): Promise<boolean> {
+  const { processID } = client as Client & { readonly processID?: number }
+  const { rows } = await client.query<{ readonly isOurs: boolean | null }>(
+    'SELECT pg_backend_pid() = $1::bigint AS "isOurs"',
+    [processID ?? null],
+  )
+  return rows[0]?.isOurs === true
+}
+
 async function listen(
   client: Client,
   { postgres, channel, scheduler }: ListeningOptions,
@@ -67,15 +80,18 @@ async function listen(
     // A server that does not answer would not end it either.
     client.connection.stream.destroy()
   }
+  let isOurs = false
   try {
     await client.connect()
-    await client.query(`LISTEN ${channel}`)
+    isOurs = await isOwnBackend(client)
+    if (isOurs) await client.query(`LISTEN ${channel}`)
   } catch (fault) {
     end()
     throw fault
   }
   return {
     async hearsItself() {
+      if (!isOurs) return false
       await postgres.query('SELECT pg_notify($1, $2)', [channel, token])
       const late = Promise.withResolvers<false>()
       const cancel = scheduler.after(heardMs, () => late.resolve(false))
