@@ -101,3 +101,36 @@ test('a pushed change is read at once, and one that comes during a poll is not m
   sync.stop()
   expect(isStopped).toBe(true)
 })
+
+test('pushes without end while the store is out make no more than one question at a time', async () => {
+  let push = (): void => {}
+  let [asking, most, asked] = [0, 0, 0]
+  const sync = createKeyCacheSync({
+    store: {
+      async readChanges() {
+        asking += 1
+        asked += 1
+        most = Math.max(most, asking)
+        push()
+        await new Promise((resolve) => setImmediate(resolve))
+        asking -= 1
+        if (asked === 50) sync.stop()
+        throw new Fault('store_unavailable', 'gone')
+      },
+      onChange(listener) {
+        push = listener
+        return () => {}
+      },
+    },
+    cache: { renew: () => {} },
+    monotonic: () => 0,
+    scheduler: stillScheduler,
+    intervalMs: 0,
+    onSyncFailed: () => {},
+    onSynced: () => {},
+  })
+  push()
+  while (asked < 50) await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect([asked, most]).toEqual([50, 1])
+})
