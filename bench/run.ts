@@ -4,6 +4,7 @@ import { benchAdapters } from './adapters/bench-adapters.ts'
 import { benchAdmit } from './admit/bench-admit.ts'
 import { benchBatching } from './batching/bench-batching.ts'
 import type { Bench, BenchOptions, BenchResult, Target } from './bench.ts'
+import { benchFleet } from './fleet/bench-fleet.ts'
 import { benchGoodput } from './goodput/bench-goodput.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, Bench>> = {
   revocation: benchRevocation,
   start: benchStart,
   import: benchImport,
+  fleet: benchFleet,
   path: benchPath,
   model: benchModel,
   batching: benchBatching,

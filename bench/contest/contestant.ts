@@ -34,6 +34,8 @@ export interface Contestant {
   readonly checkout?: string
   /** The header that carries the key; undefined where none is asked for. */
   readonly keyHeader: ((key: string) => { readonly name: string; readonly value: string }) | undefined
+  /** Beside what every contestant is given; where a fleet's database and Redis are. */
+  readonly environment?: Readonly<Record<string, string>>
   /** What the key may use: never so little that it is refused. @default none */
   readonly keyLimit?: string
   /** Whether the answer must be the same as all others', value by value. */
@@ -56,10 +58,21 @@ export const bearerHeader = (key: string): { name: string; value: string } => ({
   value: `Bearer ${key}`,
 })
 
-/** Makes a data folder with a key, as a user would; gives the key. */
-export function createKey(data: string, limit: string, program: string = main): string {
-  const args = [program, 'keys', 'create', '--name', 'bench', '--limit', limit, '--data', data, '--json']
-  const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
+/**
+ * Makes a data folder with a key, as a user would; gives the key.
+ *
+ * @param environment of a fleet, in the place of the folder
+ */
+export function createKey(
+  data: string,
+  limit: string,
+  program: string = main,
+  environment?: Contestant['environment'],
+): string {
+  const place = environment === undefined ? ['--data', data] : []
+  const args = [program, 'keys', 'create', '--name', 'bench', '--limit', limit, ...place, '--json']
+  const env = { ...process.env, ...environment }
+  const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', env })) as {
     readonly key: string
   }
   return key

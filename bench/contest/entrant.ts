@@ -64,12 +64,13 @@ export async function enter(
   // A data folder each: it has one server at a time.
   const data = join(folder, contestant.name)
   const { keyLimit = 'none', checkout = repositoryFolder } = contestant
-  const key = createKey(data, keyLimit, mainOf(checkout))
+  const key = createKey(data, keyLimit, mainOf(checkout), contestant.environment)
   const server = startServerProcess({
     command: contestant.command({ port, data }),
     core,
     cwd: checkout,
     environment: {
+      ...contestant.environment,
       BENCH_PORT: `${port}`,
       BENCH_DATA: data,
       BENCH_KEY: key,
