@@ -50,6 +50,7 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
   /** Entries since the last commit that was answered. */
   let unwritten = 0
   let isCheckpointDue = false
+  let trying: Promise<void> | undefined
 
   function report({ seq, checkpoints, unclosed }: Committed): void {
     unwritten = 0
@@ -82,12 +83,13 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
     isOut: commits.isOut,
     async ensureWritable() {
       if (commits.isOut()) throw outFault()
-      const deadline = {
-        name: 'PostgreSQL',
-        code: 'ledger_unavailable',
-        deadlineMs: ensureWritableMs,
-      } as const
-      await withinDeadline(commits.inTurn(writer.tryOut), { ...deadline, scheduler })
+      // One at a time: while the server does not answer, each waits as long as a commit does.
+      trying ??= commits.inTurn(writer.tryOut).finally(() => {
+        trying = undefined
+      })
+      const name = 'PostgreSQL'
+      const code = 'ledger_unavailable'
+      await withinDeadline(trying, { name, code, deadlineMs: ensureWritableMs, scheduler })
     },
     isCheckpointDue: () => isCheckpointDue,
     async close() {

@@ -13,7 +13,7 @@ interface HeadRow {
 }
 
 /** Streams that one statement gives: each with a block. */
-const streamsAtOnce = 64
+const streamsAtOnce = 16
 
 /**
  * The head of every stream that has records, the stream written last first.

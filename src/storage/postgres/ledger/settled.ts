@@ -43,7 +43,9 @@ export function createSettledBlocks(scheduler: Scheduler): SettledBlocks {
         `SELECT coalesce((SELECT max(id) FROM ${schema}.block), 0) AS last, ARRAY(${writers}) AS writers`,
       )
       const { last, writers: before } = found ?? { last: 0, writers: [] }
-      if (last <= known) return last
+      // A database that was put back numbers anew from where it was.
+      if (last < known) known = 0
+      if (last === known) return last
       let left = before
       let waited = 0
       for (let ms = 0; left.length > 0 && waited < waitMs; ms = Math.min(2 * ms + 1, pauseMsMax)) {
