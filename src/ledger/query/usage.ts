@@ -12,6 +12,8 @@ export interface UsageSum {
   readonly countsOf: (subject: UsageSubject) => UsageCounts
   /** In the order of key, owner, route, model, day and month. */
   readonly rows: () => readonly UsageRow[]
+  /** The same one by one: many take long. */
+  readonly eachRow: () => Iterable<UsageRow>
 }
 
 type Fields = Pick<UsageRow, 'keyId' | 'owner' | 'route' | 'model' | 'day' | 'month'>
@@ -67,10 +69,15 @@ export function createUsageSum({ by }: Pick<UsageQuery, 'by'>): UsageSum {
     return row.counts
   }
 
+  function* eachRow(): Iterable<UsageRow> {
+    for (const row of [...rows.values()].toSorted(compareRows)) yield resultOf(row)
+  }
+
   return {
     add: (entry) => addEntry(countsOf(entry), entry),
     countsOf,
-    rows: () => [...rows.values()].toSorted(compareRows).map(resultOf),
+    rows: () => [...eachRow()],
+    eachRow,
   }
 }
 

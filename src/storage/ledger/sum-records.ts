@@ -47,18 +47,25 @@ function wholeOf({ since, until }: UsageSpan, width: UsageWidth): readonly [begi
 
 /** Adds the records of blocks that a query asks for to a sum. */
 export interface RecordSum {
-  /** In the order of ids. */
+  /** In the order of ids. Once it is full, `finish` comes first. */
   readonly add: (id: number, body: Uint8Array) => void
-  /** Call once, behind the last block. */
-  readonly finish: () => void
+  readonly isFull: () => boolean
+  /** Adds what it holds, step by step: call behind the last block, and walk to the end. */
+  readonly finish: () => Iterable<undefined>
 }
+
+/** Groups that are added in one step: a few milliseconds. */
+const groupsAtOnce = 512
 
 /** Memory grows with the rows and not with the records. */
 export function createRecordSum(query: UsageQuery, sum: UsageSum): RecordSum {
   const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY, keyId, owner } = query
   let groups = new UsageGroups()
-  function finish(): void {
-    for (const { subject, counts } of groups.all) addCounts(sum.countsOf(subject), counts)
+  function* finish(): Iterable<undefined> {
+    for (const [index, { subject, counts }] of groups.all.entries()) {
+      addCounts(sum.countsOf(subject), counts)
+      if (index % groupsAtOnce === groupsAtOnce - 1) yield
+    }
     groups = new UsageGroups()
   }
   return {
@@ -68,8 +75,8 @@ export function createRecordSum(query: UsageQuery, sum: UsageSum): RecordSum {
         const isOfAsked = (keyId ?? entry.keyId) === entry.keyId && (owner ?? entry.owner) === entry.owner
         if (isInSpan && isOfAsked) groups.add(entry, id)
       })
-      if (groups.all.length >= groupsMax) finish()
     },
+    isFull: () => groups.all.length >= groupsMax,
     finish,
   }
 }

@@ -30,7 +30,7 @@ export interface MaintenanceOptions {
 }
 
 const intervalMs = 1_000
-/** Longest turn of the index and of retention, before the next. */
+/** Longest turn of the index, of usage and of retention each, before the next. */
 const turnMs = 500
 
 /**
@@ -59,15 +59,13 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
       const time = retentionTime()
       const postgres = await options.connect()
       const until = await settled.find(postgres)
-      const deadline = performance.now() + turnMs
-      const goesOn = (): boolean => isOpen && performance.now() < deadline
-      while (goesOn() && (await fillIndex(postgres, until)));
-      while (goesOn() && (await fillUsage(postgres, until, false)));
+      await repeat(() => fillIndex(postgres, until))
+      await repeat(() => fillUsage(postgres, until, false))
       const dropping = { postgres, now: time, retention, signingKey, until }
       if (await hasOld(dropping)) {
         // Usage outlives its records: only what it counts is dropped.
-        while (goesOn() && (await fillUsage(postgres, until, true)));
-        await dropCounted(dropping, goesOn)
+        await repeat(() => fillUsage(postgres, until, true))
+        await dropCounted(dropping)
       }
       if (retention.usageMs !== undefined) await dropOldUsage(postgres, retention.usageMs, time)
       await recordDropped()
@@ -79,14 +77,17 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
     }
   }
 
-  async function dropCounted(dropping: DropOptions, goesOn: () => boolean): Promise<void> {
+  const repeat = (work: () => Promise<boolean>): Promise<void> => repeatWhile(() => isOpen, work)
+
+  async function dropCounted(dropping: DropOptions): Promise<void> {
     const { postgres, until } = dropping
     const counted = Math.min(until, await readFilled(postgres.query, postgres.schema))
-    while (goesOn()) {
+    await repeat(async () => {
       const dropped = await dropOldest({ ...dropping, until: counted })
-      if (dropped === undefined) break
+      if (dropped === undefined) return false
       unrecorded = { records: (unrecorded?.records ?? 0) + dropped.records, until: dropped.until }
-    }
+      return true
+    })
   }
 
   async function recordDropped(): Promise<void> {
@@ -107,4 +108,10 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
       await turn
     },
   }
+}
+
+/** Repeats a work as long as it has something to do, for one turn. */
+async function repeatWhile(isOpen: () => boolean, work: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + turnMs
+  while (isOpen() && performance.now() < deadline && (await work()));
 }

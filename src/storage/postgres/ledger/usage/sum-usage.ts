@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { UsageQuery, UsageRow } from '../../../../ledger/ledger.ts'
 import { createUsageSum, type UsageSum } from '../../../../ledger/query/usage.ts'
 import { createRecordSum, divideSpan, type UsageSpan } from '../../../ledger/sum-records.ts'
@@ -7,6 +8,9 @@ import { findBlocks } from '../block-pages.ts'
 import { addStoredRows } from './usage-rows.ts'
 
 const [hourMs, dayMs] = usageWidths
+
+/** Rows that are made between two turns of other work. */
+const rowsAtOnce = 256
 
 /**
  * Sums up usage, in one snapshot of the database: whole days and hours from the sums, the parts of
@@ -33,7 +37,12 @@ async function sumIn(snapshot: Snapshot, query: UsageQuery): Promise<readonly Us
   for (const span of hours) await addStoredRows(snapshot, hourMs, { ...query, ...span }, sum)
   for (const part of parts) await addPart(snapshot, query, part, oldest, sum)
   await addRecords(snapshot, query, { first: filled + 1, last: Number.MAX_SAFE_INTEGER }, sum)
-  return sum.rows()
+  const rows: UsageRow[] = []
+  for (const row of sum.eachRow()) {
+    rows.push(row)
+    if (rows.length % rowsAtOnce === 0) await turn()
+  }
+  return rows
 }
 
 /** Up to which block records are summed up, and the first block that there is. */
@@ -83,7 +92,9 @@ async function addRecords(
   sum: UsageSum,
 ): Promise<void> {
   const records = createRecordSum(query, sum)
-  for await (const { id, body } of findBlocks(snapshot, query, { order: 'oldest', first, last }))
+  for await (const { id, body } of findBlocks(snapshot, query, { order: 'oldest', first, last })) {
     records.add(id, body)
-  records.finish()
+    if (records.isFull()) for (const _ of records.finish()) await turn()
+  }
+  for (const _ of records.finish()) await turn()
 }

@@ -22,7 +22,7 @@ export interface StoredUsage {
 export const usageColumns =
   'bucket, key_id, owner, route, model, requests, admitted, operational, last_used_at, refused, measures, latencies'
 
-const rowsAtOnce = 1_024
+const rowsAtOnce = 256
 
 /** The counts of a row. */
 export function cellsOfRow(row: StoredUsage): CountCells {

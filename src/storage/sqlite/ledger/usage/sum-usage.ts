@@ -118,6 +118,14 @@ function blocksOf(
 
 function addRecords(blocks: BlockSource, { query, first, last }: RecordRange, sum: UsageSum): void {
   const records = createRecordSum(query, sum)
-  for (const { id, body } of blocks.find(query, 'oldest', first, last)) records.add(id, body)
-  records.finish()
+  for (const { id, body } of blocks.find(query, 'oldest', first, last)) {
+    records.add(id, body)
+    if (records.isFull()) walk(records.finish())
+  }
+  walk(records.finish())
+}
+
+/** All steps at once: a thread has nothing else to do. */
+function walk(steps: Iterable<undefined>): void {
+  for (const _ of steps);
 }
