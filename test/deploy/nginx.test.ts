@@ -49,9 +49,11 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  const ended = once(nginx, 'exit')
-  nginx.kill('SIGTERM')
-  await ended
+  if (nginx.exitCode === null) {
+    const ended = once(nginx, 'exit')
+    nginx.kill('SIGTERM')
+    await ended
+  }
   for (const server of upstreams) {
     server.closeAllConnections()
     server.close()
