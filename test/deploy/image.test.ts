@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -18,8 +19,10 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openTestFleet } from '../e2e/open-fleet.ts'
 import { cleanEnvironment } from '../e2e/run-cli.ts'
 import { type Packed, packPackage } from '../package/pack-package.ts'
+import { containerOf, manifestOf } from './deployed-files.ts'
 import {
   commandOf,
   execFormOf,
@@ -118,12 +121,27 @@ test('has the command line on its path', async () => {
 describe('a server of it', () => {
   test('serves as its user, is healthy while it runs, and ends at SIGTERM', async () => {
     const port = await findPort()
-    await using server = await startServer(port)
+    await using server = await startServer(port, join(root, 'data'))
     expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
     expect(await checkHealth(port)).toBe(0)
     server.terminate()
     expect(await server.ended).toEqual([0, null])
     expect(await checkHealth(port)).toBe(1)
+  })
+
+  test('is a node of a fleet as in Kubernetes: a Job migrates, and nothing can be written', async () => {
+    await using fleet = await openTestFleet()
+    const [folder, port] = [join(root, 'read-only'), await findPort()]
+    mkdirSync(folder, { mode: 0o555 })
+    // The Job has no secret but this one.
+    const { MODELWARD_DATABASE_URL = '' } = fleet.env
+    const env = { ...cleanEnvironment(), ...imageEnvironment(), MODELWARD_DATABASE_URL }
+    await execute('modelward', containerOf(manifestOf('Job')).args, { env, cwd: folder, ...user })
+    await using server = await startServer(port, folder, { ...fleet.env, MODELWARD_MIGRATE: 'never' })
+    expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
+    server.terminate()
+    expect(await server.ended).toEqual([0, null])
+    expect(readdirSync(folder)).toEqual([])
   })
 
   test('is not healthy where something else answers', async () => {
@@ -154,14 +172,18 @@ interface ImageServer extends AsyncDisposable {
 }
 
 /** Its `ENTRYPOINT` and `CMD`, as the first process of its own where that may be. */
-async function startServer(port: number): Promise<ImageServer> {
+async function startServer(
+  port: number,
+  cwd: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ImageServer> {
   const entry = execFormOf(lastOf('ENTRYPOINT')) ?? []
   const words = [...entry, ...(execFormOf(lastOf('CMD')) ?? [])].map((word) => word.replace(/^\/app/, app()))
   const asUser = user.uid === undefined ? [] : ['setpriv', '--reuid=10001', '--regid=10001', '--clear-groups']
   const [program = '', ...args] = [...(canBeFirst ? [...first, ...asUser] : []), ...words]
   const child = spawn(program, args, {
-    cwd: join(root, 'data'),
-    env: { ...cleanEnvironment(), ...imageEnvironment(), MODELWARD_PORT: String(port) },
+    cwd,
+    env: { ...cleanEnvironment(), ...imageEnvironment(), ...environment, MODELWARD_PORT: String(port) },
     stdio: ['ignore', 'pipe', 'ignore'],
     ...(canBeFirst ? {} : user),
   })
