@@ -100,7 +100,7 @@ describe('deploy/nginx.conf', () => {
     expect([code, readFileSync(said, 'utf8')]).toEqual([0, ''])
   })
 
-  // With buffers nginx holds back the start of what is not chunked, and takes all from slow clients.
+  // With its buffers nginx would hold back the start of an answer that is not in chunks.
   test.each([
     ['in chunks', {}],
     ['of a known length', { 'content-length': 27 }],
