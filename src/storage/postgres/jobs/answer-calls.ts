@@ -27,10 +27,10 @@ export function createAnswerCalls({ query, schema }: Postgres): IdempotencyStore
       return row?.is_kept ?? false
     },
     async release({ id, holder }) {
-      await query(`SELECT ${schema}.release_answers($1, $2, NULL)`, [id, holder])
+      await query(`SELECT ${schema}.release_answer($1, $2)`, [id, holder])
     },
     async releaseLeft(reserver) {
-      await query(`SELECT ${schema}.release_answers(NULL, NULL, $1)`, [reserver])
+      await query(`SELECT ${schema}.release_answers_of($1)`, [reserver])
     },
   }
 }

@@ -113,8 +113,10 @@ BEGIN
       LEFT JOIN modelward.job_inputs AS i ON i.place = l.place AND i.piece = 0 AND l.characters <= ${inlineCharacters}
       ORDER BY taken.number;
   UPDATE modelward.turns AS t SET served = v_served + s.last,
-      has_ready = EXISTS (
-        SELECT FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model)
+      -- EXISTS would read all ready jobs at once where it is planned for many owners.
+      has_ready = (
+        SELECT true FROM modelward.jobs AS j WHERE j.is_ready AND j.owner = t.owner AND j.model = t.model LIMIT 1
+      ) IS NOT NULL
     FROM unnest(v_served_owners, v_served_last) AS s (owner, last) WHERE t.owner = s.owner;
 END $$`,
   // Makes jobs ready whose time has come, and gives the places of all that it looked at. Those that

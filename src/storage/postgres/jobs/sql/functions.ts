@@ -4,7 +4,7 @@
  * would read all of it from then on.
  */
 export const settings: string = `LANGUAGE plpgsql
-  SET lock_timeout = '900ms' SET jit = off
+  SET lock_timeout = '900ms' SET jit = off SET plan_cache_mode = force_generic_plan
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off`
 
 /** The row of `job_counts` that this connection changes: others change others, and none waits. */

@@ -65,18 +65,26 @@ BEGIN
   UPDATE modelward.job_counts AS c SET bytes = c.bytes + octet_length(p_sealed) WHERE ${ownCount};
   RETURN true;
 END $$`,
-  // Frees what is reserved and not answered: of one request, or of all of a process, whose holders
-  // begin with its name and a colon.
-  `CREATE FUNCTION modelward.release_answers(p_id text, p_holder text, p_reserver text)
-RETURNS void ${settings} AS $$
+  `CREATE FUNCTION modelward.release_answer(p_id text, p_holder text) RETURNS void ${settings} AS $$
+DECLARE
+  v_owner text;
+  v_bytes bigint;
+BEGIN
+  DELETE FROM modelward.kept_answers AS k WHERE k.id = p_id AND k.held_by = p_holder AND k.sealed IS NULL
+    RETURNING k.owner, k.bytes INTO v_owner, v_bytes;
+  IF NOT FOUND THEN RETURN; END IF;
+  PERFORM modelward.count_for_owners(ARRAY[v_owner], ARRAY[0], ARRAY[-v_bytes]);
+  UPDATE modelward.job_counts AS c SET bytes = c.bytes - v_bytes WHERE ${ownCount};
+END $$`,
+  // Frees what a process left reserved: its holders begin with its name and a colon.
+  `CREATE FUNCTION modelward.release_answers_of(p_reserver text) RETURNS void ${settings} AS $$
 DECLARE
   v_owners text[];
   v_bytes bigint[];
 BEGIN
   WITH gone AS (
-    DELETE FROM modelward.kept_answers AS k WHERE k.sealed IS NULL AND (
-      p_reserver IS NULL AND k.id = p_id AND k.held_by = p_holder
-      OR p_id IS NULL AND k.held_by >= p_reserver || ':' AND k.held_by < p_reserver || ';')
+    DELETE FROM modelward.kept_answers AS k WHERE k.sealed IS NULL
+      AND k.held_by >= p_reserver || ':' AND k.held_by < p_reserver || ';'
     RETURNING k.owner, k.bytes
   )
   SELECT array_agg(owner), array_agg(-bytes) INTO v_owners, v_bytes FROM gone;
