@@ -93,7 +93,7 @@ describe('jobs in PostgreSQL, by several nodes', () => {
       const [job, other] = await claim(store, { max: 2, models: ['sentiment', 'other'] })
       if (other !== undefined) await store.cancel({ id: other.id }, jobBegin, -1)
       await store.cancel({ id: jobId(number - 3) }, jobBegin, -1)
-      const unasked = jobOf(100_000 + number, { owner, model: 'unasked' })
+      const unasked = jobOf(100_000 + number, { owner, model: `unasked ${dice}` })
       await store.submit({ jobs: [unasked], bounds })
       if (dice % 2 === 0) await store.cancel({ id: unasked.id }, jobBegin, keepMs)
       if (job !== undefined) {
