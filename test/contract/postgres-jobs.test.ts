@@ -315,6 +315,30 @@ describe('long inputs and answers', () => {
     expect(await findMiscounts(postgres)).toEqual([])
   })
 
+  test('answers that are written ahead are their job’s with its end alone, and leave nothing where it is lost', async () => {
+    const { stores, postgres } = await openPostgresJobs(2)
+    const [store, other = store] = stores
+    const text = JSON.stringify('é'.repeat(1_500_000))
+    const job = await startJob(store)
+    const [again] = await claim(other, { now: jobBegin + leaseMs })
+    if (again === undefined) throw new Error('not claimed')
+    const end = { ...done, answers: answered(text) }
+    expect(await settle(store, job, end), 'its lease is lost').toBeUndefined()
+    expect(await findMiscounts(postgres)).toEqual([])
+    const full = { ...wide, ownerBytesMax: 1_000_000 }
+    const lease = { id: again.id, lease: again.lease }
+    const { unstored } = await other.extend(
+      [{ ...lease, answers: end.answers }],
+      jobBegin + 2 * leaseMs,
+      full,
+    )
+    expect(unstored).toEqual([{ id: again.id, full: 'owner_bytes_full' }])
+    expect(await findMiscounts(postgres)).toEqual([])
+    expect(await settle(other, again, end)).toMatchObject({ status: 'succeeded' })
+    expect((await find(store, 1))?.result).toBe(text)
+    expect(await findMiscounts(postgres)).toEqual([])
+  })
+
   test('that are refused leave nothing, and what a killed process left is deleted after minutes', async () => {
     const { stores, postgres } = await openPostgresJobs()
     const [store] = stores
@@ -330,7 +354,7 @@ describe('long inputs and answers', () => {
     await query(`SELECT ${schema}.begin_inputs('[')`)
     await store.forgetExpired(jobBegin, 10)
     expect(await count()).toBe(1)
-    await query(`UPDATE ${schema}.job_inputs_ahead SET begun_at = now() - interval '11 minutes'`)
+    await query(`UPDATE ${schema}.texts_ahead SET begun_at = now() - interval '11 minutes'`)
     await store.forgetExpired(jobBegin, 10)
     expect(await count()).toBe(0)
   })

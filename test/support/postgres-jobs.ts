@@ -63,7 +63,9 @@ export async function findMiscounts({ query, schema }: Postgres): Promise<readon
       <> (SELECT format('%s %s', coalesce(sum(jobs), 0), coalesce(sum(bytes), 0)) FROM stored)
     UNION ALL SELECT 'text', NULL WHERE EXISTS (SELECT FROM ${schema}.job_inputs AS i WHERE NOT EXISTS (
       SELECT FROM ${schema}.jobs AS j WHERE j.place = i.place)
-      AND NOT EXISTS (SELECT FROM ${schema}.job_inputs_ahead AS a WHERE a.place = i.place))
+      AND NOT EXISTS (SELECT FROM ${schema}.texts_ahead AS a WHERE a.place = i.place))
+    UNION ALL SELECT 'answers', NULL WHERE EXISTS (SELECT FROM ${schema}.job_answers AS t WHERE NOT EXISTS (
+      SELECT FROM ${schema}.jobs AS j WHERE j.place = t.place))
     UNION ALL SELECT 'delivery turn', owner FROM (
       SELECT owner, min(due_at) FROM ${schema}.deliveries WHERE due_at IS NOT NULL GROUP BY owner
       EXCEPT SELECT owner, due_at FROM ${schema}.delivery_turns) AS d`)

@@ -55,7 +55,7 @@ export function createChangeQueue(parts: JobParts): ChangeQueue {
   const queue = createStatementQueue({
     name: parts.postgres.name,
     send,
-    weigh: ({ added }: PlannedChange) => 1 + Math.floor((added?.bytes ?? 0) / 1_024),
+    weigh: ({ added }: PlannedChange) => 1 + Math.floor((added?.packedBytes ?? 0) / 1_024),
   })
   return { change: queue.add, settled: queue.settled }
 }
@@ -177,7 +177,8 @@ function rowOf(planned: PlannedChange, changed: StoredJob, number: number): obje
     ...{ bytes: changed.bytes, answer_bytes: changed.answerBytes, answer_values: changed.answerValues },
     more_jobs: Number(!hasEnded(status)) - Number(!hasEnded(from.job.status)),
     more_bytes: changed.bytes - from.bytes,
-    has_answers: added !== undefined && added.pieces.length > 0,
+    has_answers: added !== undefined && added.pieces.length + added.ahead.length > 0,
+    answers_ahead: added?.ahead ?? [],
     drops_answers: dropsAnswers,
     drops_inputs: !needsInputs(status),
     ...deliveryOf(job),

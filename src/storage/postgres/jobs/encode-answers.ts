@@ -1,39 +1,103 @@
-import type { Scheduler } from '../../../core/scheduler.ts'
 import type { JobAnswers } from '../../../jobs/job.ts'
 import { countValues } from './count-values.ts'
+import { dropTextsAhead } from './job-inputs.ts'
+import type { JobParts } from './job-parts.ts'
 import { piecesOf } from './text-pack.ts'
 
-/** Answers on their way to the server, in pieces. */
+/** Answers on their way to the server. */
 export interface EncodedAnswers {
   readonly pieces: readonly { readonly from: number; readonly piece: number; readonly bytes: Uint8Array }[]
+  /** Places where answers are already, that are too long for the statement of their change. */
+  readonly ahead: readonly number[]
+  /** Of all, those ahead among them. */
   readonly bytes: number
+  /** Of the pieces. */
+  readonly packedBytes: number
   /** JSON values in them, by a reading of them. */
   readonly values: number
 }
 
-/** Encodes each answer once, and reads it: see `EncodedAnswers`. Takes turns with other work. */
+/** Answers that were encoded once. */
+export interface AnswerEncoding {
+  readonly take: (added: readonly JobAnswers[]) => EncodedAnswers
+  /** Deletes what was written ahead and has not found its job. Never rejects. */
+  readonly drop: () => Promise<void>
+}
+
+/** Bytes of answers that go in the statement of their change; longer ones are written ahead. */
+const packedBytesMost = 1_048_576
+
+/** Encodes answers, and reads how many they are. Takes turns with other work. */
 export async function encodeAnswers(
   answers: readonly JobAnswers[],
-  scheduler: Pick<Scheduler, 'yieldTurn'>,
-): Promise<(added: readonly JobAnswers[]) => EncodedAnswers> {
+  parts: Pick<JobParts, 'postgres' | 'scheduler'>,
+): Promise<AnswerEncoding> {
   const encoded = new Map<JobAnswers, EncodedAnswers>()
-  for (const answer of answers) {
-    const pieces: { from: number; piece: number; bytes: Uint8Array }[] = []
-    let bytes = 0
-    for (const text of piecesOf(answer.text)) {
-      if (pieces.length > 0) await scheduler.yieldTurn()
-      const piece = Buffer.from(text)
-      pieces.push({ from: answer.from, piece: pieces.length, bytes: piece })
-      bytes += piece.length
-    }
-    encoded.set(answer, { pieces, bytes, values: await countValues(answer.text, scheduler) })
+  const drop = async (): Promise<void> => {
+    const ahead = [...encoded.values()].flatMap((each) => each.ahead)
+    // What is left behind, because the database is out, goes by itself.
+    await dropTextsAhead(parts.postgres, ahead).catch(() => undefined)
   }
-  return (added) => {
-    const all = added.flatMap((answer) => encoded.get(answer) ?? [])
-    return {
-      pieces: all.flatMap(({ pieces }) => pieces),
-      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
-      values: all.reduce((sum, { values }) => sum + values, 0),
-    }
+  try {
+    for (const answer of answers) encoded.set(answer, await encode(answer, parts))
+  } catch (fault) {
+    await drop()
+    throw fault
   }
+  return {
+    take(added) {
+      const all = added.flatMap((answer) => encoded.get(answer) ?? [])
+      const sum = (of: (each: EncodedAnswers) => number): number =>
+        all.reduce((total, each) => total + of(each), 0)
+      return {
+        pieces: all.flatMap(({ pieces }) => pieces),
+        ahead: all.flatMap(({ ahead }) => ahead),
+        bytes: sum(({ bytes }) => bytes),
+        packedBytes: sum(({ packedBytes }) => packedBytes),
+        values: sum(({ values }) => values),
+      }
+    },
+    drop,
+  }
+}
+
+async function encode(
+  answer: JobAnswers,
+  { postgres, scheduler }: Pick<JobParts, 'postgres' | 'scheduler'>,
+): Promise<EncodedAnswers> {
+  const pieces: { from: number; piece: number; bytes: Uint8Array }[] = []
+  let bytes = 0
+  for (const text of piecesOf(answer.text)) {
+    if (pieces.length > 0) await scheduler.yieldTurn()
+    const piece = Buffer.from(text)
+    pieces.push({ from: answer.from, piece: pieces.length, bytes: piece })
+    bytes += piece.length
+  }
+  const values = await countValues(answer.text, scheduler)
+  if (bytes <= packedBytesMost) return { pieces, ahead: [], bytes, packedBytes: bytes, values }
+  return { pieces: [], ahead: [await writeAhead(postgres, answer)], bytes, packedBytes: 0, values }
+}
+
+/** Writes long answers before their change, a piece a statement; gives where they are meanwhile. */
+async function writeAhead(
+  { query, schema }: JobParts['postgres'],
+  { from, text }: JobAnswers,
+): Promise<number> {
+  let [place, piece] = [0, 0]
+  for (const answers of piecesOf(text)) {
+    if (piece === 0) {
+      const [begun] = await query<{ readonly place: number }>(
+        `SELECT ${schema}.begin_answers($1, $2) AS place`,
+        [from, answers],
+      )
+      if (begun === undefined) throw new Error('begin_answers gave no place')
+      place = begun.place
+    } else
+      await query(
+        `INSERT INTO ${schema}.job_answers (place, from_input, piece, answers) VALUES ($1, $2, $3, $4)`,
+        [...[place, from, piece, answers]],
+      )
+    piece += 1
+  }
+  return place
 }

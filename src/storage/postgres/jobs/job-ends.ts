@@ -20,14 +20,18 @@ export function createAttemptCalls(
     until: number,
     bounds: StoredBytesBounds,
   ): Promise<'lost' | StoredBytesFull | undefined> {
-    const encoded = await encodeAnswers(progress.answers ?? [], parts.scheduler)
-    const extended = await leased.change(progress, (from, full) => {
-      const { job, added } = addAnswers(from.job, full === undefined ? progress.answers : [])
-      const version = from.job.version + (job.done === from.job.done ? 0 : 1)
-      const { lease } = progress
-      return { from, job: { ...job, version }, lease, dueAt: until, added: encoded(added), bounds }
-    })
-    return extended === undefined ? 'lost' : extended.full
+    const encoded = await encodeAnswers(progress.answers ?? [], parts)
+    try {
+      const extended = await leased.change(progress, (from, full) => {
+        const { job, added } = addAnswers(from.job, full === undefined ? progress.answers : [])
+        const version = from.job.version + (job.done === from.job.done ? 0 : 1)
+        const { lease } = progress
+        return { from, job: { ...job, version }, lease, dueAt: until, added: encoded.take(added), bounds }
+      })
+      return extended === undefined ? 'lost' : extended.full
+    } finally {
+      await encoded.drop()
+    }
   }
 
   async function settleOne(
@@ -35,11 +39,15 @@ export function createAttemptCalls(
     now: number,
     bounds: StoredBytesBounds,
   ): Promise<JobRecord | undefined> {
-    const encoded = await encodeAnswers(attempt.answers ?? [], parts.scheduler)
-    const settled = await leased.change(attempt, (from, full) =>
-      planEnd(from, full, attempt, now, encoded, bounds),
-    )
-    return settled?.changed.job
+    const encoded = await encodeAnswers(attempt.answers ?? [], parts)
+    try {
+      const settled = await leased.change(attempt, (from, full) =>
+        planEnd(from, full, attempt, now, encoded.take, bounds),
+      )
+      return settled?.changed.job
+    } finally {
+      await encoded.drop()
+    }
   }
 
   return {

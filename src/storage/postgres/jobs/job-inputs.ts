@@ -39,15 +39,16 @@ export async function writeInputsAhead(
   return written
 }
 
-/** Their job was not accepted. */
-export async function dropInputsAhead(
+/** Deletes what was written ahead for nothing; what has found its job is no longer ahead. */
+export async function dropTextsAhead(
   { query, schema }: Pick<Postgres, 'query' | 'schema'>,
   places: readonly number[],
 ): Promise<void> {
   if (places.length === 0) return
   await query(
-    `WITH gone AS (DELETE FROM ${schema}.job_inputs_ahead WHERE place = ANY ($1::bigint[]) RETURNING place)
-      DELETE FROM ${schema}.job_inputs AS i USING gone WHERE i.place = gone.place`,
+    `WITH gone AS (DELETE FROM ${schema}.texts_ahead WHERE place = ANY ($1::bigint[]) RETURNING place),
+      inputs AS (DELETE FROM ${schema}.job_inputs AS i USING gone WHERE i.place = gone.place)
+      DELETE FROM ${schema}.job_answers AS a USING gone WHERE a.place = gone.place`,
     [places],
   )
 }

@@ -85,9 +85,10 @@ const jobTables = [
     PRIMARY KEY (place, from_input, piece))`,
   'ALTER TABLE modelward.job_inputs ALTER COLUMN inputs SET STORAGE EXTERNAL',
   'ALTER TABLE modelward.job_answers ALTER COLUMN answers SET STORAGE EXTERNAL',
-  // Inputs that were written ahead of their job, which does not exist yet.
-  `CREATE TABLE modelward.job_inputs_ahead (place bigint PRIMARY KEY, begun_at timestamptz NOT NULL DEFAULT now())`,
-  `CREATE INDEX job_inputs_ahead_by_begun_at ON modelward.job_inputs_ahead (begun_at)`,
+  // Places of texts that were written ahead: of inputs whose job does not exist yet, and of answers
+  // that are not their job's yet.
+  `CREATE TABLE modelward.texts_ahead (place bigint PRIMARY KEY, begun_at timestamptz NOT NULL DEFAULT now())`,
+  `CREATE INDEX texts_ahead_by_begun_at ON modelward.texts_ahead (begun_at)`,
 ]
 
 const turnTables = [

@@ -2,7 +2,7 @@ import type { JobBounds, JobQueue, JobSubmission, SubmitOutcome } from '../../..
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { bytesOfNew } from '../../job-row-bytes.ts'
-import { dropInputsAhead, type WrittenInputs, writeInputsAhead } from './job-inputs.ts'
+import { dropTextsAhead, type WrittenInputs, writeInputsAhead } from './job-inputs.ts'
 import type { JobParts } from './job-parts.ts'
 import { createStatementQueue, isOutage, outageOf } from './statement-queue.ts'
 import { createTextPack, pieceCharacters } from './text-pack.ts'
@@ -83,7 +83,7 @@ export function createSubmitCalls(
         return outcome
       } finally {
         // What is left behind, because the database is out, goes by itself.
-        if (!isAccepted) await dropInputsAhead(postgres, placesOf(ahead)).catch(() => undefined)
+        if (!isAccepted) await dropTextsAhead(postgres, placesOf(ahead)).catch(() => undefined)
       }
     },
     settled: queue.settled,
@@ -116,14 +116,14 @@ async function writeAhead(
         [job.owner],
       )
       if ((found?.bytes ?? 0) + bytesOfNew([job]) > bounds.ownerBytesMax) {
-        await dropInputsAhead(postgres, placesOf(ahead))
+        await dropTextsAhead(postgres, placesOf(ahead))
         return 'full'
       }
       ahead.set(job.id, await writeInputsAhead(postgres, job))
     }
     return ahead
   } catch (fault) {
-    await dropInputsAhead(postgres, placesOf(ahead)).catch(() => undefined)
+    await dropTextsAhead(postgres, placesOf(ahead)).catch(() => undefined)
     throw fault
   }
 }

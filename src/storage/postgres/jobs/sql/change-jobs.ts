@@ -15,7 +15,7 @@ export const changeFunctions: readonly string[] = [
     status text, version int, done int, errors int, attempts int, error text, started_at bigint,
     finished_at bigint, expires_at bigint, held_by text, is_ready boolean, due_at bigint,
     bytes bigint, answer_bytes bigint, answer_values int, more_jobs bigint, more_bytes bigint,
-    has_answers boolean, drops_answers boolean, drops_inputs boolean,
+    has_answers boolean, answers_ahead bigint[], drops_answers boolean, drops_inputs boolean,
     delivery_id text, delivery_url text, delivery_job text, delivery_bytes bigint, delivery_at bigint)`,
   `CREATE FUNCTION modelward.change_jobs(
     p_changes json, p_answers json, p_texts bytea, p_bytes_max bigint, p_owner_bytes_max bigint
@@ -32,6 +32,8 @@ DECLARE
   v_models text[];
   v_ready boolean[];
   v_delivery_owners text[];
+  v_ahead bigint[];
+  v_moved int;
   v_more_jobs bigint;
   v_more_bytes bigint;
 BEGIN
@@ -81,6 +83,16 @@ BEGIN
       SELECT c.place, a.from_input, a.piece, convert_from(substring(p_texts FROM a.at FOR a.size), 'UTF8')
       FROM json_to_recordset(p_answers) AS a (number int, from_input int, piece int, at int, size int)
         JOIN unnest(v_changes) AS c ON c.number = a.number;
+  END IF;
+  v_ahead := ARRAY(SELECT a FROM unnest(v_changes) AS c CROSS JOIN LATERAL unnest(c.answers_ahead) AS a);
+  IF v_ahead <> '{}' THEN
+    UPDATE modelward.job_answers AS a SET place = c.place
+      FROM unnest(v_changes) AS c CROSS JOIN LATERAL unnest(c.answers_ahead) AS ahead (place)
+      WHERE a.place = ahead.place;
+    DELETE FROM modelward.texts_ahead AS a WHERE a.place = ANY (v_ahead);
+    GET DIAGNOSTICS v_moved = ROW_COUNT;
+    -- Given up as left behind: without its answers no job ends.
+    IF v_moved < cardinality(v_ahead) THEN RAISE 'answers that were written ahead are gone'; END IF;
   END IF;
   SELECT array_agg(c.owner), sum(c.more_jobs), sum(c.more_bytes + coalesce(c.delivery_bytes, 0)),
       array_agg(c.owner) FILTER (WHERE c.delivery_id IS NOT NULL)

@@ -1,7 +1,7 @@
 import { ownCount, settings } from './functions.ts'
 
 /**
- * Forgets jobs and kept answers that have expired, and inputs whose job never came. What another
+ * Forgets jobs and kept answers that have expired, and texts that were written ahead for nothing. What another
  * node is at is left to it: nodes do not wait for each other.
  */
 export const expiryFunctions: readonly string[] = [
@@ -14,7 +14,7 @@ DECLARE
     SELECT k.id FROM modelward.kept_answers AS k WHERE k.expires_at <= p_now ORDER BY k.expires_at
     LIMIT p_max - cardinality(v_places) FOR UPDATE SKIP LOCKED);
   v_left bigint[] := ARRAY(
-    SELECT a.place FROM modelward.job_inputs_ahead AS a WHERE a.begun_at < now() - interval '10 minutes'
+    SELECT a.place FROM modelward.texts_ahead AS a WHERE a.begun_at < now() - interval '10 minutes'
     ORDER BY a.begun_at LIMIT 8 FOR UPDATE SKIP LOCKED);
   v_ids text[];
   v_owners text[];
@@ -24,7 +24,8 @@ DECLARE
 BEGIN
   IF v_left <> '{}' THEN
     DELETE FROM modelward.job_inputs AS i WHERE i.place = ANY (v_left);
-    DELETE FROM modelward.job_inputs_ahead AS a WHERE a.place = ANY (v_left);
+    DELETE FROM modelward.job_answers AS a WHERE a.place = ANY (v_left);
+    DELETE FROM modelward.texts_ahead AS a WHERE a.place = ANY (v_left);
   END IF;
   WITH gone AS (
     DELETE FROM modelward.jobs AS j WHERE j.place = ANY (v_places) RETURNING j.id, j.owner, j.bytes, j.webhook

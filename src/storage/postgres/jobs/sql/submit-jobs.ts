@@ -79,7 +79,7 @@ BEGIN
   END IF;
 
   IF p_ahead <> '{}' THEN
-    DELETE FROM modelward.job_inputs_ahead AS a WHERE a.place = ANY (p_ahead);
+    DELETE FROM modelward.texts_ahead AS a WHERE a.place = ANY (p_ahead);
     GET DIAGNOSTICS v_ahead = ROW_COUNT;
     -- Given up as left behind: without its inputs no job is accepted.
     IF v_ahead < cardinality(p_ahead) THEN RAISE 'inputs that were written ahead are gone'; END IF;
@@ -108,12 +108,21 @@ BEGIN
     WHERE ${ownCount};
   RETURN QUERY SELECT 'accepted', NULL::text[];
 END $$`,
+  // The first piece of answers that are written ahead of their change names their place meanwhile.
+  `CREATE FUNCTION modelward.begin_answers(p_from int, p_answers text) RETURNS bigint ${settings} AS $$
+DECLARE
+  v_place bigint := nextval('modelward.jobs_place_seq');
+BEGIN
+  INSERT INTO modelward.texts_ahead (place) VALUES (v_place);
+  INSERT INTO modelward.job_answers (place, from_input, piece, answers) VALUES (v_place, p_from, 0, p_answers);
+  RETURN v_place;
+END $$`,
   // The first piece of inputs that are written ahead of their job names its place.
   `CREATE FUNCTION modelward.begin_inputs(p_inputs text) RETURNS bigint ${settings} AS $$
 DECLARE
   v_place bigint := nextval('modelward.jobs_place_seq');
 BEGIN
-  INSERT INTO modelward.job_inputs_ahead (place) VALUES (v_place);
+  INSERT INTO modelward.texts_ahead (place) VALUES (v_place);
   INSERT INTO modelward.job_inputs (place, piece, inputs) VALUES (v_place, 0, p_inputs);
   RETURN v_place;
 END $$`,
