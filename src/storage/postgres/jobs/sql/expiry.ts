@@ -1,8 +1,8 @@
 import { ownCount, settings } from './functions.ts'
 
 /**
- * Forgets jobs and kept answers that have expired, and texts that were written ahead for nothing. What another
- * node is at is left to it: nodes do not wait for each other.
+ * Forgets jobs and kept answers that have expired, and texts that were written ahead for nothing.
+ * What another node is at is left to it: nodes do not wait for each other.
  */
 export const expiryFunctions: readonly string[] = [
   `CREATE FUNCTION modelward.forget_expired(p_now bigint, p_max int) RETURNS int ${settings} AS $$
