@@ -25,10 +25,12 @@ local isWindow, isSpan, isAtOnce = 0, 1, 2
 local cells, dirty = {}, {}
 local out, answered = { 0, steady, time }, 3
 
+-- What an address has used, and whether it was not looked at since the generations turned.
 local function addressBytes(name)
   local raw = call('HGET', KEYS[2], name)
-  if raw then return raw end
-  return call('HGET', KEYS[3], name)
+  if raw then return raw, false end
+  raw = call('HGET', KEYS[3], name)
+  return raw, raw ~= false
 end
 `
 
@@ -44,7 +46,12 @@ local function cellOf(u)
     if span then dirty[key] = u end
   elseif not cell then
     local raw = got[key]
-    if u.ofAddress then raw = addressBytes(ARGV[key + 2]) end
+    if u.ofAddress then
+      local isOld
+      raw, isOld = addressBytes(ARGV[key + 2])
+      -- One that is looked at is remembered, whether or not it may pass.
+      if isOld then dirty[key] = u end
+    end
     if raw then
       local spare, version, given, raised, at = nil, nil, nil, nil, 1
       if u.kept then spare, version, given, raised, at = read('<dddd', raw) end
