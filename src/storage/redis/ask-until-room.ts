@@ -4,6 +4,7 @@ import type { LimitUse } from '../../limits/limiter.ts'
 import type { Calls } from './calls.ts'
 import type { LimiterAnswer } from './decode-reply.ts'
 import type { KeptLimits } from './kept-limits.ts'
+import { createLines } from './lines.ts'
 import type { LimiterRequest } from './requests.ts'
 
 /**
@@ -20,25 +21,38 @@ export type AskUntilRoom = (
 
 /** Milliseconds after which no more room is looked for. */
 const roomMs = 1_500
+/** Requests that look for room in one limit at once: a thousand would ask again a thousand times. */
+const lookingMax = 4
 
 export function createAskUntilRoom(
   calls: Pick<Calls, 'ask'>,
   kept: KeptLimits,
   monotonic: Clock,
 ): AskUntilRoom {
+  const lines = createLines(lookingMax)
+
   return async (request, uses, costOf) => {
     let answer = await calls.ask(request)
     if (answer.is !== 'lacking') return answer
     const startedAt = monotonic()
+    const useOf = (index = 0): LimitUse => uses[index] as LimitUse
     while (answer.is === 'lacking') {
-      if (monotonic() - startedAt > roomMs)
-        throw new Fault('limiter_unavailable', 'long limits change too often to be written')
-      await Promise.all(
-        answer.snapshots.map((snapshot) =>
-          kept.makeRoom(uses[snapshot.index] as LimitUse, snapshot, costOf(snapshot.index)),
-        ),
-      )
-      answer = await calls.ask(request)
+      const { waited, leave } = await lines.enter(useOf(answer.snapshots[0]?.index).counter)
+      try {
+        if (monotonic() - startedAt > roomMs)
+          throw new Fault('limiter_unavailable', 'long limits change too often to be written')
+        if (waited) {
+          answer = await calls.ask(request)
+          if (answer.is !== 'lacking') break
+        }
+        const rooms = answer.snapshots.map((snapshot) =>
+          kept.makeRoom(useOf(snapshot.index), snapshot, costOf(snapshot.index)),
+        )
+        await Promise.all(rooms)
+        answer = await calls.ask(request)
+      } finally {
+        leave()
+      }
     }
     return answer
   }
