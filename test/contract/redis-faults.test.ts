@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { createClient } from '@redis/client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
@@ -12,6 +13,7 @@ import {
 } from '../../src/storage/redis/redis-limiter.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { createFleetStores } from '../support/fleet-stores.ts'
+import { selfSigned } from '../support/self-signed.ts'
 import { redisUrl, startRedis } from '../support/services.ts'
 import { useOf } from './limiter.contract.ts'
 
@@ -80,6 +82,19 @@ describe('a start', () => {
       (error: unknown) => error,
     )
     expect(thrown).toMatchObject({ code: 'redis_unreachable', message: expect.stringMatching(/TLS/) })
+  })
+
+  test('over TLS with a certificate that nothing trusts is refused', async () => {
+    const server = createTlsServer(selfSigned('localhost'))
+    server.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as { readonly port: number }
+    await expect(open({ url: `rediss://:secret@localhost:${port}` })).rejects.toMatchObject({
+      code: 'redis_unreachable',
+      message: expect.stringMatching(/certificate is not trusted/),
+    })
   })
 
   test.each(['http://host', 'redis://', 'redis://a,b', 'redis+sentinel://host:26379', 'redis+cluster://a/3'])(
@@ -271,10 +286,12 @@ describe('what Redis forgets', () => {
 })
 
 describe('where it is', () => {
-  test('a sentinel tells, with a password of its own or without', async () => {
+  test.each([true, false])('a sentinel tells, whether or not it has a password: %s', async (hasPassword) => {
     await using redis = await startRedis()
     const { password, port } = new URL(redis.url)
-    const sentinel = createServer((socket) => answerSentinel(socket, port))
+    const sentinel = createServer((socket) =>
+      answerSentinel(socket, port, hasPassword ? password : undefined),
+    )
     sentinel.listen(0, '127.0.0.1')
     await once(sentinel, 'listening')
     onTestFinished(() => void sentinel.close())
@@ -294,11 +311,14 @@ describe('where it is', () => {
 })
 
 /** As much of a sentinel as the limiter asks. */
-function answerSentinel(socket: Socket, port: string): void {
+function answerSentinel(socket: Socket, port: string, password: string | undefined): void {
+  let mayAsk = password === undefined
   socket.on('error', () => {})
   socket.on('data', (data) => {
-    if (/get-master-addr-by-name/.test(String(data)))
-      socket.write(`*2\r\n$9\r\n127.0.0.1\r\n$${port.length}\r\n${port}\r\n`)
-    else socket.write('+OK\r\n')
+    const text = String(data)
+    if (password !== undefined && text.includes(password)) mayAsk = true
+    if (!text.includes('get-master-addr-by-name')) socket.write('+OK\r\n')
+    else if (mayAsk) socket.write(`*2\r\n$9\r\n127.0.0.1\r\n$${port.length}\r\n${port}\r\n`)
+    else socket.write('-NOAUTH Authentication required.\r\n')
   })
 }

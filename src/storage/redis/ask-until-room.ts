@@ -21,7 +21,7 @@ export type AskUntilRoom = (
 
 /** Milliseconds after which no more room is looked for. */
 const roomMs = 1_500
-/** Requests that look for room in one limit at once: a thousand would ask again a thousand times. */
+/** Requests that look for room in one limit at once, for each asks again behind the other. */
 const lookingMax = 4
 
 export function createAskUntilRoom(

@@ -1,4 +1,4 @@
-/** Lines of those who want the same: so many have their turn at once, and the others wait for it. */
+/** Lines of those who want the same: so many have their turn at once, the others wait for it. */
 export interface Lines {
   /** Resolves with how to leave when it is one's turn; `waited`: others had theirs before. */
   readonly enter: (key: string) => Promise<{ readonly waited: boolean; readonly leave: () => void }>
