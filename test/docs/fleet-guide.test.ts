@@ -36,7 +36,9 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  const started = childrenOf(shell.pid ?? 0)
+  // A command in the background is the child of a shell of its own.
+  const shells = childrenOf(shell.pid ?? 0)
+  const started = shells.flatMap(childrenOf)
   const nginx = Number(readFileSync(join(folder.path, 'nginx.pid'), 'utf8'))
   for (const pid of [...started, nginx]) process.kill(pid, 'SIGTERM')
   await once(shell, 'exit')
