@@ -94,6 +94,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./limits/limits-reset.ts')).defineLimitsReset,
   },
   {
+    path: 'limits reset-epoch',
+    summary: 'Have a fleet forget what Redis has counted, after its database was restored',
+    load: async () => (await import('./limits/limits-reset-epoch.ts')).defineLimitsResetEpoch,
+  },
+  {
     path: 'ledger query',
     summary: 'Find records of the ledger',
     load: async () => (await import('./ledger/ledger-query.ts')).defineLedgerQuery,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { SetupError } from '../core/setup-error.ts'
 import { parseDatabaseUrl } from '../storage/postgres/database-url.ts'
 import { type FolderIdentity, identifyFolder } from '../storage/sqlite/identify-folder.ts'
@@ -58,6 +59,38 @@ export async function migrateStorage(
   const { prepareSchema } = await import('../storage/postgres/schema.ts')
   const { version } = await prepareSchema(place.databaseUrl)
   return { name: nameStorage(place), version }
+}
+
+/**
+ * Has a fleet's nodes begin a new epoch of their limiter.
+ *
+ * @throws SetupError `config_invalid` for a data folder, `data_missing`
+ * @throws Fault `store_unavailable`
+ */
+export async function resetLimiterEpoch(place: StoragePlace): Promise<void> {
+  if (!isFleet(place))
+    throw new SetupError('config_invalid', 'expected a database URL: a folder has no epoch')
+  const [{ prepareSchema }, { openPostgres }, { createEpochTable, noRun }] = await Promise.all([
+    import('../storage/postgres/schema.ts'),
+    import('../storage/postgres/postgres.ts'),
+    import('../storage/postgres/limits/epoch-table.ts'),
+  ])
+  await prepareSchema(place.databaseUrl, 'never')
+  const postgres = await openPostgres({
+    url: place.databaseUrl,
+    fault: 'store_unavailable',
+    connectionsMax: 1,
+  })
+  try {
+    const epochs = createEpochTable(postgres)
+    const row = await epochs.read()
+    // Of no run of a server: whichever node sees it first begins one that is. Lost to another: so
+    // does that one's.
+    if (row !== undefined)
+      await epochs.replace(row.epoch, { epoch: randomUUID(), runId: noRun, beganAt: row.beganAt })
+  } finally {
+    await postgres.close()
+  }
 }
 
 /** Reads a copy of a ledger that was stored apart from its deployment. */

@@ -110,6 +110,16 @@ describe('while Redis is out', () => {
   })
 })
 
+test('after its database was restored, a fleet forgets what Redis has counted: short windows wait, long ones go on', async () => {
+  const { key } = await fleet.createKey('--limit', '1000/5s', '--limit', '1000/day')
+  const daily = (await fleet.createKey('--limit', '1000/day')).key
+  // The windows of the losses before have to be over, for it to say anything.
+  await expect.poll(async () => (await ask(node, key)).status, { timeout: 40_000 }).toBe(200)
+  await fleet.run('limits', 'reset-epoch')
+  await expect.poll(async () => (await ask(node, key)).code, { timeout: 10_000 }).toBe('limiter_unavailable')
+  await expect.poll(async () => (await ask(node, daily)).status, { timeout: 10_000 }).toBe(200)
+})
+
 test('a node that is killed is gone, its jobs are run by another, and its ledger is whole', async () => {
   const slow = await fleet.start('--limit-default', 'none', '--job-lease', '5s')
   const headers = { prefer: 'respond-async' }

@@ -1,6 +1,9 @@
 import type { EpochStore, LimiterEpoch } from '../../../limits/epoch-store.ts'
 import type { Postgres } from '../postgres.ts'
 
+/** Stands where a run of Redis does, for an epoch that none may go on with. */
+export const noRun = 'none'
+
 /** Which epoch the limiter is in: one row, or none before the first. */
 export function createEpochTable({ query, schema }: Pick<Postgres, 'query' | 'schema'>): EpochStore {
   return {
