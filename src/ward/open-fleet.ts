@@ -137,9 +137,9 @@ function gather(
       if (isClosedAtLoss && limiter.isReady !== undefined && !(await limiter.isReady()))
         throw new Fault('limiter_unavailable', 'limits cannot be counted in Redis')
     },
-    async startServing() {
-      return { announce: () => {}, end: nodes.end }
-    },
+    // It is a node since it was opened, and until its ledger has closed: one that is gone before
+    // would leave a stream without an end.
+    startServing: async () => ({ announce: () => {}, end: async () => {} }),
     async close() {
       await limiter.close()
       await database.close()

@@ -65,6 +65,8 @@ const outsiders = [
   'hono/types',
   'express',
   'pino',
+  'pg',
+  '@redis/client',
   'node:fs',
   'node:sqlite',
 ]
