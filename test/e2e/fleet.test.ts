@@ -1,11 +1,17 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { drawPepper } from '../../src/secrets/peppers.ts'
 import { openTestFleet, predict, type TestFleet } from './open-fleet.ts'
 import { runCli, runError, type ServeProcess, startServer, temporaryFolder } from './run-cli.ts'
 
 interface Nodes {
   readonly nodes: readonly { readonly id: string; readonly live: boolean }[]
+}
+
+interface Doctor {
+  readonly ok: boolean
+  readonly checks: readonly { readonly check: string; readonly status: string; readonly message: string }[]
 }
 
 describe('two nodes over one database and one Redis', () => {
@@ -94,6 +100,20 @@ describe('two nodes over one database and one Redis', () => {
     const other = await fleet.createKey()
     const refused = await fetch(`${first.address}/v1/nodes`, { headers: { 'x-api-key': other.key } })
     expect(refused.status).toBe(403)
+  })
+
+  test('doctor finds it in order, and names a pepper that is not the fleet’s', async () => {
+    const { ok, checks } = await fleet.run<Doctor>('doctor', '--port', '0')
+    expect(checks.filter(({ status }) => status === 'fail')).toEqual([])
+    expect(ok).toBe(true)
+    expect(checks.find(({ check }) => check === 'nodes')?.message).toBe('2 live')
+    const env = { ...fleet.env, MODELWARD_PEPPER: drawPepper(1) }
+    const wrong = await runCli(['doctor', '--json', '--port', '0'], { env })
+    expect(wrong.code).toBe(1)
+    const found = (JSON.parse(wrong.stdout) as Doctor).checks.filter(({ status }) => status === 'fail')
+    expect(found.map(({ check }) => check)).toEqual(['keys'])
+    const started = await runError(['serve', '--port', '0'], { env })
+    expect(started).toMatchObject({ code: 3, error: { code: 'pepper_mismatch' } })
   })
 
   test('no password and no secret is in a log, in what is explained or in the process', async () => {
