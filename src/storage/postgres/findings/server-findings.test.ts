@@ -54,7 +54,7 @@ describe('the findings of a database', () => {
     await client.connect()
     await client.query(`ALTER ROLE modelward SET synchronous_commit = off`)
     const durability = (await findServer(server.url)).find(({ check }) => check === 'durability')
-    expect(durability?.message).toBe('fsync and full_page_writes and synchronous_commit is off')
+    expect(durability?.message).toBe('off: fsync, full_page_writes, synchronous_commit')
     await client.end()
   })
 

@@ -66,7 +66,7 @@ async function checkDurability({ query }: Postgres): Promise<StorageFinding> {
   ]
   if (off.length === 0) return ok('durability', 'commits are written to the disk before they are answered')
   const todo = `set ${off.join(' and ')} to on: without it a power cut loses records that were acknowledged`
-  return warn('durability', `${off.join(' and ')} is off`, todo)
+  return warn('durability', `off: ${off.join(', ')}`, todo)
 }
 
 async function checkStandbys({ query }: Postgres): Promise<StorageFinding> {
