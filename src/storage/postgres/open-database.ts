@@ -14,7 +14,7 @@ import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { StorageOptions } from '../storage.ts'
 import { openDatabaseClock } from './database-clock.ts'
-import { openPostgresJobStore } from './jobs/job-store.ts'
+import { openPostgresJobStore, type PostgresJobStoreOptions } from './jobs/job-store.ts'
 import type { PostgresKeyStore } from './keys/key-store.ts'
 import { openPostgresKeyStore } from './keys/open-key-store.ts'
 import { openPostgresLedger } from './ledger/ledger.ts'
@@ -81,8 +81,7 @@ export async function openDatabase(
     const keys = closing(await openPostgresKeyStore({ ...shared, peppers, clock }))
     const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
     closing(ledger)
-    const jobs =
-      options.jobs === true ? closing(await openPostgresJobStore({ ...shared, node: nodes.id })) : undefined
+    const jobs = options.jobs === true ? await openJobs({ ...shared, node: nodes.id }, closing) : undefined
     return {
       ...{ deployment, keys, ledger, jobs, nodes, clock, close },
       epochs: createEpochTable(postgres),
@@ -100,6 +99,18 @@ export async function openDatabase(
     await close()
     throw error
   }
+}
+
+/**
+ * On connections of their own: what owners do with their jobs, however much it is, keeps no node
+ * from hearing which keys are revoked, and no request from its limits.
+ */
+async function openJobs(
+  options: PostgresJobStoreOptions,
+  closing: <Store extends { readonly close: () => Promise<void> }>(store: Store) => Store,
+): Promise<JobStore> {
+  const postgres = closing(await openPostgres({ url: options.url, fault: 'store_unavailable' }))
+  return closing(await openPostgresJobStore({ ...options, postgres }))
 }
 
 /** A command is no node: nothing counts on it. */

@@ -1,6 +1,6 @@
 import type { IdempotencyStore, ReserveOutcome } from '../../../idempotency/idempotency-store.ts'
 import { bytesOfAnswer } from '../../job-row-bytes.ts'
-import type { Postgres } from '../postgres.ts'
+import type { JobParts } from './job-parts.ts'
 
 interface ReserveRow {
   readonly outcome: ReserveOutcome['outcome']
@@ -9,13 +9,30 @@ interface ReserveRow {
 }
 
 /** Stored answers and reserved idempotency keys. */
-export function createAnswerCalls({ query, schema }: Postgres): IdempotencyStore {
+export function createAnswerCalls({
+  postgres,
+  turns,
+}: Pick<JobParts, 'postgres' | 'turns'>): IdempotencyStore {
+  const { query, schema } = postgres
   return {
     async reserve({ id, owner, requestDigest, holder, until }, now, { bytesMax, ownerBytesMax }) {
-      const [row] = await query<ReserveRow>(
-        `SELECT * FROM ${schema}.reserve_answer($1, $2, $3, $4, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-          $9::bigint)`,
-        [id, owner, requestDigest, holder, until, bytesOfAnswer(null), now, bytesMax, ownerBytesMax],
+      const values = [
+        id,
+        owner,
+        requestDigest,
+        holder,
+        until,
+        bytesOfAnswer(null),
+        now,
+        bytesMax,
+        ownerBytesMax,
+      ]
+      const [row] = await turns.run(owner, () =>
+        query<ReserveRow>(
+          `SELECT * FROM ${schema}.reserve_answer($1, $2, $3, $4, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+            $9::bigint)`,
+          values,
+        ),
       )
       return outcomeOf(row)
     },

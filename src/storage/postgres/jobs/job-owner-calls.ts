@@ -12,7 +12,7 @@ import { decidedMax } from './leased-changes.ts'
 export function createOwnerCalls(parts: JobParts, changes: ChangeQueue): Pick<JobQueue, 'cancel' | 'retry'> {
   const withResult = async (stored: StoredJob): Promise<JobRecord> => ({
     ...stored.job,
-    result: await readResult(parts.postgres, stored),
+    result: await readResult(parts, stored),
   })
 
   /** Changes a job as it stands; `plan` gives undefined where it is to stay as it is. */

@@ -3,10 +3,12 @@ import type { JobChange } from '../../../jobs/job-queue.ts'
 import type { Postgres } from '../postgres.ts'
 import type { StoredJob } from './job-row.ts'
 import type { KnownLeases } from './known-leases.ts'
+import type { OwnerTurns } from './owner-turns.ts'
 
 /** What the calls of a store share. */
 export interface JobParts {
   readonly postgres: Postgres
+  readonly turns: OwnerTurns
   readonly scheduler: Pick<Scheduler, 'yieldTurn'>
   /** Passes on what has been committed: to the watchers of this store, and to other nodes. */
   readonly notify: (change: JobChange) => void

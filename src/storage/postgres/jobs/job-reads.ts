@@ -10,8 +10,12 @@ import { jobColumns } from './sql/claim-jobs.ts'
 /** Reads of jobs. */
 export function createJobReads({
   postgres,
+  turns,
   find,
-}: Pick<JobParts, 'postgres' | 'find'>): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs'> {
+}: Pick<JobParts, 'postgres' | 'turns' | 'find'>): Pick<
+  JobQueue,
+  'findJob' | 'listJobs' | 'listEnded' | 'countJobs'
+> {
   const { query, schema } = postgres
   return {
     async findJob({ id, owner }, now) {
@@ -20,7 +24,7 @@ export function createJobReads({
         const isOthers = owner !== undefined && found?.job.owner !== owner
         if (found === undefined || isOthers || isExpired(found.job, now)) return undefined
         if (!hasResult(found)) return found.job
-        const result = await findResult(postgres, found)
+        const result = await turns.run(found.job.owner, () => findResult(postgres, found))
         if (result !== undefined) return { ...found.job, result }
       }
       throw new Fault('store_unavailable', `${postgres.name}: job ${id} changes all the time`)
@@ -28,7 +32,7 @@ export function createJobReads({
     async listJobs({ owner, status, limit, after = newest, now }) {
       if (!isStorable(owner, after.id)) return { jobs: [], hasMore: false }
       const values = [after.createdAt, after.id, now, limit + 1, ...(owner === undefined ? [] : [owner])]
-      const rows = await query<JobRow>(listText(schema, owner, status), values)
+      const rows = await turns.run(owner, () => query<JobRow>(listText(schema, owner, status), values))
       const jobs = rows.map((row) => readJob(row).job)
       return { jobs: jobs.slice(0, limit), hasMore: jobs.length > limit }
     },
@@ -77,8 +81,12 @@ function hasResult({ job }: StoredJob): boolean {
 }
 
 /** What is done of a job that has ended; null where nothing is, or where it has been retried. */
-export async function readResult(postgres: Postgres, stored: StoredJob): Promise<string | null> {
-  return hasResult(stored) ? ((await findResult(postgres, stored)) ?? null) : null
+export async function readResult(
+  { postgres, turns }: Pick<JobParts, 'postgres' | 'turns'>,
+  stored: StoredJob,
+): Promise<string | null> {
+  if (!hasResult(stored)) return null
+  return (await turns.run(stored.job.owner, () => findResult(postgres, stored))) ?? null
 }
 
 interface PieceRow {

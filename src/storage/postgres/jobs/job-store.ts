@@ -18,6 +18,7 @@ import type { JobParts } from './job-parts.ts'
 import { createJobReads } from './job-reads.ts'
 import { createKnownLeases } from './known-leases.ts'
 import { createOutboxCalls } from './outbox-calls.ts'
+import { createOwnerTurns } from './owner-turns.ts'
 import { createSubmitCalls } from './submit-queue.ts'
 
 export interface PostgresJobStoreOptions {
@@ -53,7 +54,9 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     hints.note(change)
   }
   const lookup = createJobLookup(postgres)
-  const parts: JobParts = { postgres, scheduler, notify, known: createKnownLeases(), find: lookup.find }
+  const turns = createOwnerTurns(postgres.name)
+  const known = createKnownLeases()
+  const parts: JobParts = { postgres, turns, scheduler, notify, known, find: lookup.find }
   const changes = createChangeQueue(parts)
   const { settled, ...submitCalls } = createSubmitCalls(parts)
   let isOpen = true
@@ -63,8 +66,8 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     ...createAttemptCalls(parts, changes),
     ...createOwnerCalls(parts, changes),
     ...createJobReads(parts),
-    ...createAnswerCalls(postgres),
-    ...createOutboxCalls(postgres),
+    ...createAnswerCalls(parts),
+    ...createOutboxCalls(parts),
     async forgetExpired(now: number, max: number) {
       const [row] = await postgres.query<{ readonly count: number }>(
         `SELECT ${postgres.schema}.forget_expired($1::bigint, $2::int) AS count`,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../../jobs/job.ts'
 import type { DeliveryReason, WebhookDelivery, WebhookOutbox } from '../../../webhooks/outbox.ts'
 import type { Postgres } from '../postgres.ts'
-import { isStorable } from './job-parts.ts'
+import { isStorable, type JobParts } from './job-parts.ts'
 
 interface DeliveryRow {
   readonly id: string
@@ -21,7 +21,7 @@ interface DeliveryRow {
 }
 
 /** Deliveries of webhooks, and the secrets that sign them. */
-export function createOutboxCalls(postgres: Postgres): WebhookOutbox {
+export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres' | 'turns'>): WebhookOutbox {
   const { query, schema } = postgres
 
   async function findDelivery({
@@ -32,9 +32,11 @@ export function createOutboxCalls(postgres: Postgres): WebhookOutbox {
     owner?: string
   }): Promise<WebhookDelivery | undefined> {
     if (!isStorable(id, owner)) return undefined
-    const [row] = await query<DeliveryRow>(
-      `SELECT * FROM ${schema}.deliveries WHERE id = $1 AND ($2::text IS NULL OR owner = $2)`,
-      [id, owner ?? null],
+    const [row] = await turns.run(owner, () =>
+      query<DeliveryRow>(
+        `SELECT * FROM ${schema}.deliveries WHERE id = $1 AND ($2::text IS NULL OR owner = $2)`,
+        [id, owner ?? null],
+      ),
     )
     return row && withoutLease(readDelivery(row))
   }
@@ -54,26 +56,19 @@ export function createOutboxCalls(postgres: Postgres): WebhookOutbox {
         ...[result.at, result.status, result.reason],
       ])
     },
-    async listDeliveries({ jobId, owner, limit }) {
-      if (!isStorable(jobId, owner)) return []
-      const wheres = [
-        ...(jobId === undefined ? [] : ['job_id = $2']),
-        // The empty text hides the index on owners: a job has few deliveries, an owner many.
-        ...(owner === undefined ? [] : [jobId === undefined ? 'owner = $2' : "owner || '' = $3"]),
-      ]
-      const rows = await query<DeliveryRow>(
-        `SELECT * FROM ${schema}.deliveries ${wheres.length > 0 ? 'WHERE ' : ''}${wheres.join(' AND ')}
-          ORDER BY place DESC LIMIT $1`,
-        [limit, ...[jobId, owner].filter((value) => value !== undefined)],
-      )
+    async listDeliveries(asked) {
+      if (!isStorable(asked.jobId, asked.owner)) return []
+      const rows = await turns.run(asked.owner, () => selectDeliveries(postgres, asked))
       return rows.map((row) => withoutLease(readDelivery(row)))
     },
     findDelivery,
     async retryDelivery(address, now) {
       if (!isStorable(address.id, address.owner)) return undefined
-      const [row] = await query<{ readonly retried: boolean }>(
-        `SELECT ${schema}.retry_delivery($1, $2, $3::bigint) AS retried`,
-        [address.id, address.owner ?? null, now],
+      const [row] = await turns.run(address.owner, () =>
+        query<{ readonly retried: boolean }>(
+          `SELECT ${schema}.retry_delivery($1, $2, $3::bigint) AS retried`,
+          [address.id, address.owner ?? null, now],
+        ),
       )
       const delivery = await findDelivery(address)
       return delivery && { delivery, retried: row?.retried ?? false }
@@ -93,6 +88,22 @@ export function createOutboxCalls(postgres: Postgres): WebhookOutbox {
       ])
     },
   }
+}
+
+function selectDeliveries(
+  { query, schema }: Postgres,
+  { jobId, owner, limit }: Parameters<WebhookOutbox['listDeliveries']>[0],
+): Promise<readonly DeliveryRow[]> {
+  const wheres = [
+    ...(jobId === undefined ? [] : ['job_id = $2']),
+    // The empty text hides the index on owners: a job has few deliveries, an owner many.
+    ...(owner === undefined ? [] : [jobId === undefined ? 'owner = $2' : "owner || '' = $3"]),
+  ]
+  return query<DeliveryRow>(
+    `SELECT * FROM ${schema}.deliveries ${wheres.length > 0 ? 'WHERE ' : ''}${wheres.join(' AND ')}
+      ORDER BY place DESC LIMIT $1`,
+    [limit, ...[jobId, owner].filter((value) => value !== undefined)],
+  )
 }
 
 function withoutLease(delivery: WebhookDelivery): WebhookDelivery {

@@ -72,7 +72,10 @@ export function createSubmitCalls(
 
   return {
     async submit(submission) {
-      const ahead = await writeAhead(parts, submission)
+      const isLong = submission.jobs.some(({ inputs }) => inputs.length > pieceCharacters)
+      const ahead = isLong
+        ? await parts.turns.run(submission.jobs[0]?.owner, () => writeAhead(parts, submission))
+        : new Map<string, WrittenInputs>()
       if (ahead === 'full') return { outcome: 'owner_bytes_full' }
       let isAccepted = false
       try {
