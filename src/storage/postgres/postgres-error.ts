@@ -9,11 +9,12 @@ function codeOf(error: unknown): string | undefined {
 
 /**
  * Whether the server answered that it refuses the statement, and the connection goes on. Errors of
- * class 57 (an operator ends the connection) and 08 do not leave one.
+ * class 57 (an operator ends the connection) and 08, and 25P03 (a transaction said nothing for too
+ * long) do not leave one.
  */
 export function isRefusedStatement(error: unknown): boolean {
   const code = codeOf(error)
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P)/.test(code)
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|25P03)/.test(code)
 }
 
 /** What went wrong, with its code. An error of many addresses has no message of its own. */

@@ -48,6 +48,28 @@ describe('PostgreSQL', () => {
     expect(await postgres.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
   })
 
+  test('a transaction whose process says no more is ended by the server, and its locks with it', async () => {
+    const frozen = await open(deployment.url, { silenceMs: 100 })
+    const postgres = await open(deployment.url)
+    await postgres.query(`CREATE TABLE ${postgres.schema}.held (id int)`)
+    await postgres.query(`INSERT INTO ${postgres.schema}.held VALUES (1)`)
+    const begun = Promise.withResolvers<void>()
+    const thaw = Promise.withResolvers<void>()
+    const held = frozen.transaction(async (query) => {
+      await query(`UPDATE ${postgres.schema}.held SET id = 2`)
+      begun.resolve()
+      await thaw.promise
+      await query(`UPDATE ${postgres.schema}.held SET id = 3`)
+    })
+    await begun.promise
+    await expect
+      .poll(() => postgres.query(`SELECT id FROM ${postgres.schema}.held FOR UPDATE NOWAIT`).catch(() => []))
+      .toEqual([{ id: 1 }])
+    thaw.resolve()
+    await expect(held).rejects.toMatchObject(unavailable)
+    expect(await frozen.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
+  })
+
   test('says nothing of the values of a statement that failed', async () => {
     const postgres = await open(deployment.url)
     const fault: unknown = await postgres

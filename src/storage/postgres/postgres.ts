@@ -24,7 +24,7 @@ export interface Postgres {
   readonly query: Query
   /**
    * On one connection, from BEGIN to COMMIT; rolled back if `run` rejects. It waits for locks
-   * 900 ms at most.
+   * 900 ms at most, and the server ends it where this process says nothing for too long.
    *
    * @param mode such as `ISOLATION LEVEL REPEATABLE READ READ ONLY`
    */
@@ -42,6 +42,11 @@ export interface PostgresOptions {
   readonly connectionsMax?: number
   /** Milliseconds, of one statement, its way included. @default 1,000 */
   readonly queryTimeoutMs?: number
+  /**
+   * Milliseconds between two statements of a transaction after which the server ends it.
+   * @default 10,000
+   */
+  readonly silenceMs?: number
 }
 
 /** Milliseconds until a connection is given up that does not come about, or does not end. */
@@ -52,7 +57,7 @@ const int8 = 20
 
 /** Opens no connection yet. @throws SetupError `config_invalid`, `peer_missing` */
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { url, fault, connectionsMax = 10, queryTimeoutMs = 1_000 } = options
+  const { url, fault, connectionsMax = 10, queryTimeoutMs = 1_000, silenceMs = 10_000 } = options
   const { connectionString, schema, name } = parseDatabaseUrl(url)
   const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs)
   const failing = failWith(fault, name)
@@ -70,7 +75,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     async transaction(run, mode = '') {
       checkOpen()
       const client = await failing(() => pool.connect())
-      return runTransaction(client, failing, run, mode)
+      return runTransaction(client, failing, run, `${mode}; ${transactionSettings(silenceMs)}`)
     },
     close() {
       // A server that does not answer does not end its connections either; they keep no process.
@@ -108,13 +113,22 @@ function readInteger(text: string): number {
   return value
 }
 
+/**
+ * A process that is frozen, or a machine that is gone without a word, holds its locks no longer:
+ * all nodes wait for these, and whoever reads the ledger forwards for every transaction that is
+ * open.
+ */
+function transactionSettings(silenceMs: number): string {
+  return `SET LOCAL lock_timeout = '900ms'; SET LOCAL idle_in_transaction_session_timeout = ${silenceMs}`
+}
+
 type Failing = <Result>(run: () => Promise<Result>) => Promise<Result>
 
 async function runTransaction<Result>(
   client: PoolClient,
   failing: Failing,
   run: (query: Query) => Promise<Result>,
-  mode: string,
+  begin: string,
 ): Promise<Result> {
   // Whether it is unknown what state the connection is in: it is not used again.
   let isBroken = false
@@ -131,7 +145,7 @@ async function runTransaction<Result>(
   const ignore = (): void => {}
   client.on('error', ignore)
   try {
-    await query(`BEGIN ${mode}; SET LOCAL lock_timeout = '900ms'`)
+    await query(`BEGIN ${begin}`)
     const result = await run(query)
     await query('COMMIT')
     return result
