@@ -1,8 +1,10 @@
+import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/postgres/open-database.ts'
 import { openPostgres } from '../../src/storage/postgres/postgres.ts'
+import { openPostgresJobs } from '../support/postgres-jobs.ts'
 import { openTestSchema } from '../support/services.ts'
-import { askOf, jobOf, submit } from './job-fixtures.ts'
+import { askOf, claim, jobBegin, jobOf, leaseMs, submit } from './job-fixtures.ts'
 import { peppers } from './key-fixtures.ts'
 
 test('while calls of jobs have all connections that jobs may have, changes of keys are read', async () => {
@@ -33,4 +35,36 @@ test('while calls of jobs have all connections that jobs may have, changes of ke
       await Promise.all(claimers)
     }
   })
+})
+
+test('a node that is frozen while it is sent what it has claimed keeps no other from claiming', async () => {
+  const { stores, postgres, url } = await openPostgresJobs()
+  const [store] = stores
+  const inputs = JSON.stringify(['x'.repeat(60_000)])
+  for (let first = 0; first < 300; first += 30)
+    await submit(store, ...Array.from({ length: 30 }, (_, number) => jobOf(first + number, { inputs })))
+  // A node's connection, as it is once nothing reads from it: more is sent than the way holds.
+  const frozen = new pg.Client({ connectionString: new URL(url).href })
+  onTestFinished(() => frozen.connection.stream.destroy())
+  frozen.on('error', () => {})
+  await frozen.connect()
+  const claimed = frozen.query(
+    `SELECT * FROM ${postgres.schema}.claim_jobs(256, 33554432, $1::text[], $2::bigint, $3::bigint, 'frozen', true)`,
+    [['sentiment'], jobBegin, jobBegin + leaseMs],
+  )
+  claimed.catch(() => {})
+  frozen.connection.stream.pause()
+  await expect
+    .poll(() =>
+      postgres.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND query LIKE '%claim_jobs%'",
+      ),
+    )
+    .toHaveLength(1)
+  const claimAgain = () =>
+    claim(store, { max: 1 }).then(
+      ({ length }) => length,
+      () => 0,
+    )
+  await expect.poll(claimAgain, { timeout: 20_000 }).toBe(1)
 })

@@ -17,6 +17,9 @@ export function jobColumns(table: string): string {
 /** Longer inputs are read one by one: so many jobs of 256 KiB are no answer of one statement. */
 const inlineCharacters = 65_536
 
+/** Milliseconds in which a node must go on reading what it has claimed. */
+const unreadMs = 2_000
+
 /**
  * Leases ready jobs. Claims take turns by the lock of `totals`, which is the first statement that
  * decides anything: what a statement reads that holds its own lock is older than the lock, and two
@@ -50,6 +53,9 @@ BEGIN
   IF p_max < 1 OR NOT EXISTS (
     SELECT FROM modelward.turns AS t WHERE t.model = ANY (p_models) AND t.has_ready
   ) THEN RETURN; END IF;
+  -- The answer is sent before the commit: a node that is frozen and does not read it would keep the
+  -- lock, and all others from claiming.
+  PERFORM set_config('tcp_user_timeout', '${unreadMs}', true);
   PERFORM FROM modelward.totals WHERE id = 1 FOR UPDATE;
 
   SELECT array_agg(f.owner), array_agg(f.served) INTO v_owners, v_turns FROM (
