@@ -5,7 +5,8 @@ import { openPostgres } from '../../src/storage/postgres/postgres.ts'
 import { openPostgresJobs } from '../support/postgres-jobs.ts'
 import { openTestSchema } from '../support/services.ts'
 import { askOf, claim, jobBegin, jobOf, leaseMs, submit } from './job-fixtures.ts'
-import { peppers } from './key-fixtures.ts'
+import { digestOf, idOf, keyOf, peppers } from './key-fixtures.ts'
+import { openPostgresKeys } from './postgres-keys.ts'
 
 test('while calls of jobs have all connections that jobs may have, changes of keys are read', async () => {
   const schema = await openTestSchema()
@@ -45,7 +46,7 @@ test('a node that is frozen while it is sent what it has claimed keeps no other 
     await submit(store, ...Array.from({ length: 30 }, (_, number) => jobOf(first + number, { inputs })))
   // A node's connection, as it is once nothing reads from it: more is sent than the way holds.
   const frozen = new pg.Client({ connectionString: new URL(url).href })
-  onTestFinished(() => frozen.connection.stream.destroy())
+  onTestFinished(() => void frozen.connection.stream.destroy())
   frozen.on('error', () => {})
   await frozen.connect()
   const claimed = frozen.query(
@@ -67,4 +68,40 @@ test('a node that is frozen while it is sent what it has claimed keeps no other 
       () => 0,
     )
   await expect.poll(claimAgain, { timeout: 20_000 }).toBe(1)
+})
+
+test('thousands of keys that do not exist are looked for on a connection or two, and a damaged one is its own trouble', async () => {
+  const schema = await openTestSchema()
+  onTestFinished(schema.drop)
+  const { store, close } = await openPostgresKeys(schema.url)
+  onTestFinished(close)
+  const [whole, damaged] = [keyOf(idOf(1)), keyOf(idOf(2))]
+  await store.addKeys([whole, damaged], undefined)
+  const other = await openPostgres({ url: schema.url, fault: 'store_unavailable' })
+  onTestFinished(other.close)
+  await other.query(`UPDATE ${other.schema}.keys SET name = 'changed' WHERE id = $1`, [damaged.id])
+  await other.transaction(async (query) => {
+    await query(`LOCK TABLE ${other.schema}.keys, ${other.schema}.imported_digests IN ACCESS EXCLUSIVE MODE`)
+    const strangers = Array.from({ length: 3_000 }, (_, number) => store.findKey(`stranger${number}`))
+    const imported = Array.from({ length: 3_000 }, (_, number) =>
+      store.findImportedKey([digestOf(`${number}`)]),
+    )
+    const all = Promise.allSettled([...strangers, ...imported])
+    // What needs no key has a connection.
+    for (let settings = 0; settings < 50; settings += 1)
+      expect(await store.findSetting('none')).toBeUndefined()
+    void all
+  })
+  const found = await Promise.allSettled([
+    store.findKey(whole.id),
+    store.findKey(damaged.id),
+    store.findKey('none'),
+    store.findKey(whole.id),
+  ])
+  expect(found.map((each) => (each.status === 'fulfilled' ? each.value?.id : each.reason.code))).toEqual([
+    whole.id,
+    'store_unavailable',
+    undefined,
+    whole.id,
+  ])
 })

@@ -41,7 +41,7 @@ export function createStatementQueue<Item, Result>({
     weigh: ({ item }) => weigh(item),
     groupMax,
     waitingMax,
-    refuse: () => new Fault('store_unavailable', `${name}: too many jobs are waiting to be written`),
+    refuse: () => new Fault('store_unavailable', `${name}: too many calls wait for the database`),
   })
   return {
     add(item) {

@@ -14,7 +14,7 @@ import { decodeKey } from '../../keys/key-row.ts'
 import { namingDamaged } from '../../keys/sort-out-rows.ts'
 import type { Query } from '../postgres.ts'
 import { isStorable, placeAmongStorable, toStorableNumber } from '../storable-text.ts'
-import { cellsOf, type KeyRow } from './key-table.ts'
+import { cellsOf, type KeyRow } from './key-lookups.ts'
 import { readBelieved } from './read-believed.ts'
 
 /** Keys that one statement reads at most, so that it ends in its time whatever a filter matches. */

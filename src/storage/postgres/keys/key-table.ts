@@ -3,23 +3,13 @@ import type { KeyRecord } from '../../../keys/key-record.ts'
 import type { KeyUse } from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
-import { nameOfDigest } from '../../keys/key-digests.ts'
-import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
+import { decodeKey, encodeKey, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
 import type { Query } from '../postgres.ts'
+import { cellsOf, createKeyLookups, type KeyLookups, type KeyRow, toBuffer } from './key-lookups.ts'
 import type { PrimaryReads } from './primary-reads.ts'
 
-/** A key as the driver gives it: `readColumns`, by name. */
-export type KeyRow = Readonly<Record<string, KeyCells[number]>>
-
-export function cellsOf(row: KeyRow): KeyCells {
-  return readColumns.map((column) => row[column]) as unknown as KeyCells
-}
-
 /** Keys, and the digests of imported ones. What takes a query is part of a change. */
-export interface KeyTable {
-  readonly find: (id: string) => Promise<KeyRecord | undefined>
-  /** The key of the first digest that has one. */
-  readonly findImported: (digests: readonly Uint8Array[]) => Promise<KeyRecord | undefined>
+export interface KeyTable extends KeyLookups {
   /** Whether an id, or the digest of an imported key, exists. */
   readonly areTaken: (query: Query, keys: readonly KeyRecord[]) => Promise<boolean>
   readonly add: (query: Query, keys: readonly KeyRecord[], next: NextChange) => Promise<void>
@@ -44,7 +34,6 @@ const columnTypes: Readonly<Record<string, string>> = {
 }
 
 const writtenColumns = [...keyColumns, 'change', 'mac']
-const foundColumns = readColumns.map((column) => `found.${column}`).join(', ')
 
 export function createKeyTable(reads: PrimaryReads, schema: string, rows: BelievedRows): KeyTable {
   const arrays = writtenColumns.map((column, at) => `$${at + 1}::${columnTypes[column] ?? 'text'}[]`)
@@ -56,29 +45,7 @@ export function createKeyTable(reads: PrimaryReads, schema: string, rows: Believ
   const digests = createDigestTable(schema)
 
   return {
-    async find(id) {
-      const join = `LEFT JOIN ${schema}.keys AS found ON found.id = $2`
-      const row = await reads.read<KeyRow>(foundColumns, join, [id])
-      return row['id'] === null ? undefined : decodeKey(rows, cellsOf(row))
-    },
-    async findImported(candidates) {
-      const join = `LEFT JOIN LATERAL (
-          SELECT d.digest, k.* FROM unnest($2::bytea[]) WITH ORDINALITY AS sought (digest, place)
-            JOIN ${schema}.imported_digests AS d ON d.digest = sought.digest
-            LEFT JOIN ${schema}.keys AS k ON k.id = d.key_id
-          ORDER BY sought.place LIMIT 1
-        ) AS found ON true`
-      const columns = `found.digest, ${foundColumns}`
-      const row = await reads.read<KeyRow>(columns, join, [candidates.map(toBuffer)])
-      const digest = row['digest']
-      if (!(digest instanceof Uint8Array)) return undefined
-      const key = row['id'] === null ? undefined : decodeKey(rows, cellsOf(row))
-      // The digest has no MAC of its own: its key has it, or the row is another's.
-      if (key?.secrets.some((secret) => Buffer.compare(secret.digest, digest) === 0) !== true)
-        return rows.reportLost('digest', nameOfDigest(digest))
-      rows.confirm('digest', nameOfDigest(digest))
-      return key
-    },
+    ...createKeyLookups(reads, schema, rows),
     async areTaken(query, keys) {
       const ids = keys.map(({ id }) => id)
       const [row] = await query<{ readonly are_taken: boolean }>(
@@ -165,9 +132,4 @@ function createDigestTable(schema: string): DigestTable {
 
 function digestsOf(key: KeyRecord): readonly Buffer[] {
   return key.imported ? key.secrets.map(({ digest }) => toBuffer(digest)) : []
-}
-
-/** The driver takes other arrays of bytes for lists of numbers. */
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

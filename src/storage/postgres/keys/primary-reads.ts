@@ -7,13 +7,19 @@ import type { Query } from '../postgres.ts'
  */
 export interface PrimaryReads {
   /**
-   * Joins a row, or the lack of one, to the counter of changes.
+   * Joins rows, or the lack of them, to the counter of changes.
    *
-   * @param columns of the row that is sought; its table is `found`
-   * @param join what gives the row, such as `LEFT JOIN … AS found ON …`
-   * @returns the row, of nulls where nothing was found
+   * @param columns of the rows that are sought; their table is `found`
+   * @param join what gives them, such as `LEFT JOIN … AS found ON …`
+   * @returns the rows; one of nulls where nothing was found
    * @throws Fault `store_unavailable` from a server that does not know what this process has seen
    */
+  readonly readAll: <Row extends object>(
+    columns: string,
+    join: string,
+    values: readonly unknown[],
+  ) => Promise<readonly [Row, ...Row[]]>
+  /** The same, of one row. */
   readonly read: <Row extends object>(
     columns: string,
     join: string,
@@ -25,20 +31,28 @@ export interface PrimaryReads {
 
 export function createPrimaryReads(query: Query, schema: string, name: string): PrimaryReads {
   let seen = 0
+  async function readAll<Row extends object>(
+    columns: string,
+    join: string,
+    values: readonly unknown[],
+  ): Promise<readonly [Row, ...Row[]]> {
+    // What is seen while the statement runs may be newer than its moment.
+    const least = seen
+    const [row, ...others] = await query<Row & { readonly is_behind: boolean }>(
+      `SELECT pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
+        FROM ${schema}.changes AS counter ${join} WHERE counter.id = 1`,
+      [least, ...values],
+    )
+    if (row === undefined) throw new Fault('store_unavailable', `${name}: its counter of changes is gone`)
+    if (row.is_behind)
+      throw new Fault('store_unavailable', `${name}: the server is a standby, or behind what it was`)
+    return [row, ...others]
+  }
+
   return {
-    async read<Row extends object>(columns: string, join: string, values: readonly unknown[]) {
-      // What is seen while the statement runs may be newer than its moment.
-      const least = seen
-      const [row] = await query<Row & { readonly is_behind: boolean }>(
-        `SELECT pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
-          FROM ${schema}.changes AS counter ${join} WHERE counter.id = 1`,
-        [least, ...values],
-      )
-      if (row === undefined) throw new Fault('store_unavailable', `${name}: its counter of changes is gone`)
-      if (row.is_behind)
-        throw new Fault('store_unavailable', `${name}: the server is a standby, or behind what it was`)
-      return row
-    },
+    readAll,
+    read: async <Row extends object>(columns: string, join: string, values: readonly unknown[]) =>
+      (await readAll<Row>(columns, join, values))[0],
     note(change) {
       seen = change
     },
