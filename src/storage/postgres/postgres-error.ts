@@ -42,6 +42,12 @@ const unmended: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'the certificate has expired',
 }
 
+/** What PgBouncer answers with the code 08P01, whatever is wrong. */
+const unmendedByPooler: readonly (readonly [RegExp, string])[] = [
+  [/^(SASL|password) authentication failed|^no such user/, 'the user or the password is wrong'],
+  [/^no such database/, 'the database does not exist'],
+]
+
 /**
  * A fault of a start as the SetupError that it is where waiting does not mend it, such as a wrong
  * password; anything else as it is.
@@ -51,14 +57,17 @@ const unmended: Readonly<Record<string, string>> = {
 export function refuseUnmended(error: unknown, name: string): unknown {
   if (!(error instanceof Fault)) return error
   const { cause } = error
-  const why = unmended[codeOf(cause) ?? ''] ?? (isWithoutTls(cause) ? 'it does not offer TLS' : undefined)
+  const why = whyUnmended(cause)
   if (why === undefined) return error
   return new SetupError('database_unreachable', `${name}: ${why} (${describePostgresError(cause)})`, {
     cause,
   })
 }
 
-/** The driver gives this error no code. */
-function isWithoutTls(cause: unknown): boolean {
-  return cause instanceof Error && cause.message.includes('does not support SSL')
+function whyUnmended(cause: unknown): string | undefined {
+  const code = codeOf(cause) ?? ''
+  const message = cause instanceof Error ? cause.message : ''
+  if (code === '08P01') return unmendedByPooler.find(([pattern]) => pattern.test(message))?.[1]
+  // The driver gives this error no code.
+  return unmended[code] ?? (message.includes('does not support SSL') ? 'it does not offer TLS' : undefined)
 }
