@@ -5,7 +5,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import { loadDriver } from '../load-driver.ts'
 import { describeRedisError } from './redis-error.ts'
 import type { RedisAddress, RedisUrl } from './redis-url.ts'
-import { speaksPlainly } from './speaks-plainly.ts'
+import { speaksPlainly, speaksTls } from './speaks-tls.ts'
 
 export type RedisReply = number | string | Buffer | null | readonly RedisReply[]
 
@@ -44,7 +44,7 @@ export function loadRedisDriver(): Promise<Driver> {
 /**
  * Connects, authenticates and selects the database. Rejects with the driver's error.
  *
- * @throws SetupError `redis_unreachable` where TLS is asked for and not spoken
+ * @throws SetupError `redis_unreachable` where TLS is asked for and not spoken, or the reverse
  */
 export async function openLine(
   driver: Driver,
@@ -78,10 +78,7 @@ export async function openLine(
     await withinDeadline(connecting, { ...limits(connectMs, scheduler), name: `${host}:${port}` })
   } catch (error) {
     destroy(error)
-    if (isTls && (await speaksPlainly({ host, port }, deadlineMs)))
-      throw new SetupError('redis_unreachable', `Redis at ${host}:${port}: it does not speak TLS`, {
-        cause: error,
-      })
+    if (!(error instanceof driver.ErrorReply)) await checkTls({ host, port }, isTls, deadlineMs, error)
     throw error
   }
   client.unref()
@@ -110,6 +107,14 @@ export async function openLine(
       }
     },
   }
+}
+
+/** @throws SetupError `redis_unreachable` where TLS is spoken and not asked for, or the reverse */
+async function checkTls(address: RedisAddress, isTls: boolean, ms: number, cause: unknown): Promise<void> {
+  const isOther = await (isTls ? speaksPlainly(address, ms) : speaksTls(address, ms))
+  if (!isOther) return
+  const why = isTls ? 'it does not speak TLS' : 'it speaks TLS: use rediss://'
+  throw new SetupError('redis_unreachable', `Redis at ${address.host}:${address.port}: ${why}`, { cause })
 }
 
 function limits(deadlineMs: number, scheduler: Scheduler) {
