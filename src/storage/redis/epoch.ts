@@ -41,7 +41,8 @@ export interface AgreeOptions {
 
 /**
  * Installs an epoch where the one that was seen still stands, or reads which one stands. It begins
- * when it is installed: until then a call may have been counted in the one before.
+ * when it is installed: until then a call may have been counted in the one before. The one that
+ * stands is written again: a Redis that is full answers reads, and is no place to count in.
  */
 const epochScript = `
 local clock = redis.call('TIME')
@@ -52,8 +53,8 @@ if ARGV[2] ~= '' and found == ARGV[1] then
   local began = string.format('%.0f', time)
   if ARGV[5] == 'first' then began = '0' end
   found = table.concat({ ARGV[2], began, ARGV[3], ARGV[4] }, ':')
-  redis.call('SET', KEYS[1], found)
 end
+if found ~= '' then redis.call('SET', KEYS[1], found) end
 return { found, time }
 `
 

@@ -8,7 +8,7 @@ export const operations = {
   peek: 1,
   settle: 2,
   reset: 3,
-  /** Registers leases that the node holds, or renews them. */
+  /** Registers leases that the node holds, or renews them; of none: whether it could. */
   hold: 4,
   install: 5,
   raise: 6,

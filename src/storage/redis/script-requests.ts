@@ -317,6 +317,8 @@ for _ = 1, requests do
     reset(list)
   elseif operation == 4 then
     add(0)
+    -- Of none: whether anything could be counted, which a Redis that is full answers by refusing.
+    if uses == 0 then call('SET', KEYS[1], ARGV[1]) end
     for _, u in ipairs(list) do holdLeases(u, 1) end
   elseif operation == 5 then
     install(list[1])
