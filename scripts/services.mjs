@@ -1,4 +1,4 @@
-// PostgreSQL and Redis for tests and benchmarks: finds them or installs them, starts its own on free
+// PostgreSQL and Redis for tests and benchmarks, a standby, a pooler and a sentinel too: finds them or installs them, starts its own on free
 // ports in folders of its own, and stops them by pid.
 //
 //   node scripts/services.mjs <socket>
@@ -8,6 +8,8 @@
 //
 //   {"do":"share","service":"postgres"}   one for all who ask                → {"url","pid"}
 //   {"do":"own","service":"redis"}        one that ends with the connection  → {"id","url","pid"}
+//                                         with `settings`, `env`, `tls` (`key` and `cert`, PEM), and
+//                                         `of`, the URL of what it stands before, behind or beside
 //   {"do":"start","id":1}                 again, after it was killed         → {"id","url","pid"}
 //   {"do":"stop","id":1}
 //   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
@@ -31,7 +33,13 @@ const services = {
     program: () => findProgram('postgres', postgresFolders()),
     user: 'postgres',
     ready: /database system is ready to accept (read.only )?connections/,
-    prepare({ folder, program, password, run }) {
+    prepare({ folder, program, password, of, run }) {
+      if (of !== undefined) {
+        // A standby, which has its primary's passwords.
+        const access = ['-d', of, '-D', join(folder, 'data'), '--write-recovery-conf', '--checkpoint=fast']
+        run(join(program, '..', 'pg_basebackup'), access)
+        return
+      }
       writeFileSync(join(folder, 'password'), password)
       own(join(folder, 'password'), 'postgres')
       const initdb = join(program, '..', 'initdb')
@@ -39,12 +47,14 @@ const services = {
       const access = ['--auth=scram-sha-256', `--pwfile=${join(folder, 'password')}`]
       run(initdb, ['-D', join(folder, 'data'), '-U', 'modelward', '--no-sync', ...encoding, ...access])
     },
-    args: ({ folder, port, settings }) => [
+    args: ({ folder, port, settings, tls }) => [
       ...['-D', join(folder, 'data'), '-h', '127.0.0.1', '-p', String(port), '-k', folder],
       ...['-c', 'max_connections=300', '-c', 'shared_buffers=64MB', '-c', 'max_wal_size=256MB'],
+      ...(tls ? ['-c', 'ssl=on', '-c', `ssl_cert_file=${tls.cert}`, '-c', `ssl_key_file=${tls.key}`] : []),
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    url: ({ port, password }) => `postgres://modelward:${password}@127.0.0.1:${port}/postgres`,
+    url: ({ port, password, tls }) =>
+      `postgres://modelward:${password}@${tls ? 'localhost' : '127.0.0.1'}:${port}/postgres${tls ? '?sslmode=verify-full' : ''}`,
     // An immediate stop: it recovers at its next start, which no test's folder has.
     end: 'SIGQUIT',
   },
@@ -56,22 +66,84 @@ const services = {
     ready: /Ready to accept connections/,
     prepare() {},
     // Its settings on standard input: a password in an argument is everyone's to read.
-    input: ({ folder, port, password, settings }) =>
-      Object.entries({
-        port,
+    input: ({ folder, port, password, of, settings, tls }) =>
+      redisLines({
+        ...(tls
+          ? { port: 0, 'tls-port': port, 'tls-cert-file': tls.cert, 'tls-key-file': tls.key }
+          : { port }),
+        ...(tls && { 'tls-ca-cert-file': tls.cert, 'tls-auth-clients': 'no' }),
         bind: '127.0.0.1',
         dir: folder,
         requirepass: password,
+        // Of servers that take each other's places each needs it.
+        masterauth: password,
         save: '""',
         'maxmemory-policy': 'noeviction',
         'enable-debug-command': 'yes',
+        ...(of !== undefined && { replicaof: hostAndPort(of) }),
         ...settings,
-      })
-        .map(([name, value]) => `${name} ${value}\n`)
-        .join(''),
+      }),
     args: () => ['-'],
-    url: ({ port, password }) => `redis://:${password}@127.0.0.1:${port}/0`,
+    url: ({ port, password, tls }) =>
+      tls ? `rediss://:${password}@localhost:${port}/0` : `redis://:${password}@127.0.0.1:${port}/0`,
     end: 'SIGKILL',
+  },
+  // Watches the Redis of `of`, as `main`.
+  sentinel: {
+    variable: 'TEST_REDIS_PROGRAM',
+    package: 'redis-server',
+    program: () => findProgram('redis-server', []),
+    ready: /\+monitor master/,
+    prepare({ folder, port, password, of, settings }) {
+      // It writes what it finds out into this file.
+      const lines = [
+        redisLines({ port, bind: '127.0.0.1', dir: folder, ...settings }),
+        `sentinel monitor main ${hostAndPort(of)} 1\nsentinel auth-pass main ${password}\n`,
+        'sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n',
+      ]
+      writeFileSync(join(folder, 'sentinel.conf'), lines.join(''), { mode: 0o600 })
+    },
+    args: ({ folder }) => [join(folder, 'sentinel.conf'), '--sentinel'],
+    url: ({ port, password }) => `redis+sentinel://:${password}@127.0.0.1:${port}/main`,
+    end: 'SIGKILL',
+  },
+  // In transaction mode, before the PostgreSQL of `of`.
+  pgbouncer: {
+    variable: 'TEST_PGBOUNCER_URL',
+    package: 'pgbouncer',
+    program: () => findProgram('pgbouncer', ['/usr/sbin']),
+    user: 'postgres',
+    ready: /process up: /,
+    prepare({ folder, port, password, of, settings }) {
+      const { hostname, port: behind, username } = new URL(of)
+      const file = (name, text) => {
+        writeFileSync(join(folder, name), text, { mode: 0o600 })
+        own(join(folder, name), 'pgbouncer')
+      }
+      file('users', `"${username}" "${password}"\n`)
+      const rules = {
+        listen_addr: '127.0.0.1',
+        listen_port: port,
+        unix_socket_dir: folder,
+        auth_type: 'scram-sha-256',
+        auth_file: join(folder, 'users'),
+        pool_mode: 'transaction',
+        default_pool_size: 20,
+        max_client_conn: 500,
+        ...settings,
+      }
+      const lines = Object.entries(rules).map(([name, value]) => `${name} = ${value}\n`)
+      file('settings', `[databases]\n* = host=${hostname} port=${behind}\n[pgbouncer]\n${lines.join('')}`)
+    },
+    args: ({ folder }) => [join(folder, 'settings')],
+    url: ({ port, password }) => `postgres://modelward:${password}@127.0.0.1:${port}/postgres`,
+    end: 'SIGINT',
+  },
+  // A library that a service is started with, to set its clock.
+  faketime: {
+    variable: 'TEST_FAKETIME',
+    package: 'libfaketime',
+    program: () => process.env.TEST_FAKETIME ?? findProgram('libfaketime.so.1', faketimeFolders()),
   },
   // Each test has a configuration of its own, and starts it.
   nginx: {
@@ -79,6 +151,21 @@ const services = {
     package: 'nginx',
     program: () => process.env.TEST_NGINX ?? findProgram('nginx', ['/usr/sbin']),
   },
+}
+
+function redisLines(settings) {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join('')
+}
+
+function hostAndPort(url) {
+  const { hostname, port } = new URL(url)
+  return `${hostname} ${port}`
+}
+
+function faketimeFolders() {
+  return readdirSync('/usr/lib').map((name) => join('/usr/lib', name, 'faketime'))
 }
 
 function postgresFolders() {
@@ -141,12 +228,15 @@ async function findPort() {
 }
 
 /** A service in a folder of its own, which goes when it is removed. */
-async function createService(name, settings = {}) {
+async function createService(name, { settings = {}, env = {}, of, tls }) {
   const service = services[name]
   const program = programOf(name)
   const folder = mkdtempSync(join(tmpdir(), `modelward-${name}-`))
   own(folder, name)
-  const its = { folder, program, settings, port: await findPort(), password: randomBytes(12).toString('hex') }
+  // What belongs together has one password.
+  const password = of === undefined ? randomBytes(12).toString('hex') : new URL(of).password
+  const its = { folder, program, settings, env, of, password, port: await findPort() }
+  if (tls !== undefined) its.tls = writeTls(name, folder, tls)
   const run = (command, args) => {
     const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', ...userOf(name) })
     if (status !== 0) throw new Error(`${command} failed (${status}): ${stderr}`)
@@ -186,11 +276,21 @@ async function createService(name, settings = {}) {
   }
 }
 
+/** Writes key and certificate where only the service reads them; returns their paths. */
+function writeTls(name, folder, { key, cert }) {
+  const paths = { key: join(folder, 'key.pem'), cert: join(folder, 'cert.pem') }
+  writeFileSync(paths.key, key, { mode: 0o600 })
+  writeFileSync(paths.cert, cert)
+  for (const path of Object.values(paths)) own(path, name)
+  return paths
+}
+
 /** Resolves once it answers, or has ended with what it said. */
 function begin(service, its, user) {
   const child = spawn(its.program, service.args(its), {
     cwd: its.folder,
     stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...its.env },
     ...user,
   })
   child.stdin.on('error', () => {})
@@ -213,8 +313,8 @@ function serve(socket) {
   const shared = new Map()
   const created = new Set()
   let lastId = 0
-  async function create(name, settings) {
-    const service = await createService(name, settings)
+  async function create(name, options) {
+    const service = await createService(name, options)
     created.add(service)
     await service.start()
     return service
@@ -230,8 +330,8 @@ function serve(socket) {
     const answers = {
       share: ({ service }) => share(service),
       find: ({ service }) => ({ program: programOf(service) }),
-      async own({ service: name, settings }) {
-        const service = await create(name, settings)
+      async own({ service: name, ...options }) {
+        const service = await create(name, options)
         lastId += 1
         owned.set(lastId, service)
         return { id: lastId, url: service.url, pid: service.pid() }

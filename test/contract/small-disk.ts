@@ -2,15 +2,23 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
 
-/** Mounts a disk of so many MiB on a folder for one test. False where that is not allowed. */
-export function mountSmallDisk(folder: string, mebibytes = 1): boolean {
+/**
+ * Mounts a disk of so many MiB on a folder. False where that is not allowed.
+ *
+ * @param onFinished when it is unmounted. @default after the test
+ */
+export function mountSmallDisk(
+  folder: string,
+  mebibytes = 1,
+  onFinished: (unmount: () => void) => void = onTestFinished,
+): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'ignore' })
   } catch {
     return false
   }
-  onTestFinished(() => {
+  onFinished(() => {
     execFileSync('umount', ['--lazy', folder])
   })
   return true

@@ -1,27 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { findFreePort, type OwnService, startPostgres, startRedis } from '../support/services.ts'
+import { ask, healthStatus, readyStatus } from './ask-node.ts'
 import { openTestFleet, predict, type TestFleet } from './open-fleet.ts'
 import { type ServeProcess, spawnCli } from './run-cli.ts'
-
-interface Answer {
-  readonly status: number
-  readonly code: string | undefined
-  /** Milliseconds. */
-  readonly ms: number
-}
-
-/** Asks for a prediction, and says how long that took. */
-async function ask(node: ServeProcess, key: string): Promise<Answer> {
-  const begin = performance.now()
-  const answer = await predict(node, key)
-  const { code } = (await answer.json()) as { readonly code?: string }
-  return { status: answer.status, code, ms: performance.now() - begin }
-}
-
-const readyStatus = async ({ address }: ServeProcess): Promise<number> =>
-  (await fetch(`${address}/ready`)).status
-const healthStatus = async ({ address }: ServeProcess): Promise<number> =>
-  (await fetch(`${address}/health`)).status
 
 let postgres: OwnService
 let redis: OwnService

@@ -16,16 +16,24 @@ export interface TestFleet extends AsyncDisposable {
   readonly createKey: (...args: readonly string[]) => Promise<{ readonly id: string; readonly key: string }>
 }
 
-/** @param urls in the place of the services that the tests share */
-export async function openTestFleet(
-  urls: { readonly databaseUrl?: string; readonly redisUrl?: string } = {},
-): Promise<TestFleet> {
+export interface TestFleetOptions {
+  /** In the place of the services that the tests share. */
+  readonly databaseUrl?: string
+  readonly redisUrl?: string
+  /** Of what stands before the PostgreSQL that the tests share. */
+  readonly through?: string
+  /** More of the environment of each node and command. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export async function openTestFleet(options: TestFleetOptions = {}): Promise<TestFleet> {
   const database = await nameTestSchema()
   const env = {
-    MODELWARD_DATABASE_URL: urls.databaseUrl ?? database.url,
-    MODELWARD_REDIS_URL: urls.redisUrl ?? (await redisUrl()),
+    MODELWARD_DATABASE_URL: options.databaseUrl ?? throughUrl(database.url, options.through),
+    MODELWARD_REDIS_URL: options.redisUrl ?? (await redisUrl()),
     MODELWARD_PEPPER: drawPepper(1),
     MODELWARD_SIGNING_KEY: drawSigningKeyLine(),
+    ...options.env,
   }
   const run = <T>(...args: readonly string[]): Promise<T> => runJson<T>(args, { env })
   return {
@@ -38,6 +46,12 @@ export async function openTestFleet(
       await database.drop()
     },
   }
+}
+
+function throughUrl(url: string, through: string | undefined): string {
+  const led = new URL(url)
+  if (through !== undefined) led.host = new URL(through).host
+  return led.href
 }
 
 /** Asks a node's model. */

@@ -70,7 +70,7 @@ export async function runJson<T>(args: readonly string[], options: CliOptions = 
   return JSON.parse(stdout) as T
 }
 
-/** The error that a command with `--json` reports. */
+/** The error that a command with `--json` reports, behind what it has logged. */
 export async function runError(
   args: readonly string[],
   options: CliOptions = {},
@@ -80,7 +80,12 @@ export async function runError(
 }> {
   const { code, stdout, stderr } = await runCli([...args, '--json'], options)
   if (stdout !== '') throw new Error(`expected nothing on standard output, got ${stdout}`)
-  return { code, ...(JSON.parse(stderr) as { error: { code: string; message: string } }) }
+  return {
+    code,
+    ...(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '') as {
+      error: { code: string; message: string }
+    }),
+  }
 }
 
 export interface ServeProcess extends AsyncDisposable {

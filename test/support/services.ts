@@ -6,7 +6,17 @@ import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 
-type ServiceName = 'postgres' | 'redis'
+type ServiceName = 'postgres' | 'redis' | 'sentinel' | 'pgbouncer'
+
+/** How a service of one's own is started. */
+export interface OwnOptions {
+  /** Of its configuration, by its own names. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** More of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Speaks TLS, as `localhost` and with no other. PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+}
 
 interface Answer {
   readonly id: number
@@ -84,16 +94,35 @@ export function redisUrl(): Promise<string> {
   return urlOf('redis')
 }
 
-export function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnService> {
-  return startOwn('postgres', settings)
+export function startPostgres(
+  settings: OwnOptions['settings'] = {},
+  options: OwnOptions = {},
+): Promise<OwnService> {
+  return startOwn('postgres', { ...options, settings })
 }
 
-export function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<OwnService> {
-  return startOwn('redis', settings)
+export function startRedis(
+  settings: OwnOptions['settings'] = {},
+  options: OwnOptions = {},
+): Promise<OwnService> {
+  return startOwn('redis', { ...options, settings })
+}
+
+/**
+ * A service that belongs to another: a streaming standby of a PostgreSQL, a replica of a Redis or a
+ * sentinel that knows it as `main`, or a PgBouncer in transaction mode before a PostgreSQL. It has
+ * the password of that one.
+ */
+export function startBeside(
+  service: ServiceName,
+  of: string,
+  settings: OwnOptions['settings'] = {},
+): Promise<OwnService> {
+  return startOwn(service, { settings, of })
 }
 
 /** The path of a program that a test starts itself, installed where it was missing. */
-export async function findProgram(service: 'nginx' | 'redis'): Promise<string> {
+export async function findProgram(service: 'nginx' | 'redis' | 'faketime'): Promise<string> {
   const services = await askServices()
   const { program } = await services.ask({ do: 'find', service })
   services.connection.destroy()
@@ -109,10 +138,10 @@ async function urlOf(service: ServiceName): Promise<string> {
 
 async function startOwn(
   service: ServiceName,
-  settings: Readonly<Record<string, string>>,
+  options: OwnOptions & { readonly of?: string },
 ): Promise<OwnService> {
   const { connection, ask } = await askServices()
-  const { id, url, pid: first } = await ask({ do: 'own', service, settings })
+  const { id, url, pid: first } = await ask({ do: 'own', service, ...options })
   let pid = first
   return {
     url,

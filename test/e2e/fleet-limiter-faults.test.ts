@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type OwnService, startRedis } from '../support/services.ts'
+import { ask, healthStatus, readyStatus, runRedis, until } from './ask-node.ts'
+import { openTestFleet, type TestFleet } from './open-fleet.ts'
+import type { ServeProcess } from './run-cli.ts'
+
+let redis: OwnService
+let fleet: TestFleet
+let node: ServeProcess
+/** Of a key without limits, and of one with a short, a long and a calendar limit each. */
+const keys = { free: '', short: '', long: '', month: '' }
+
+const order = (...commands: readonly string[]): Promise<readonly string[]> => runRedis(redis.url, ...commands)
+
+beforeAll(async () => {
+  redis = await startRedis()
+  fleet = await openTestFleet({ redisUrl: redis.url })
+  node = await fleet.start('--limit-default', 'none')
+  keys.free = (await fleet.createKey()).key
+  // A window of seconds, so that its end can be waited for.
+  keys.short = (await fleet.createKey('--limit', '1000/3s')).key
+  keys.long = (await fleet.createKey('--limit', '1000/day')).key
+  keys.month = (await fleet.createKey('--limit', '1000/calendar month')).key
+})
+afterAll(async () => {
+  for (const opened of [node, fleet, redis]) await opened?.[Symbol.asyncDispose]()
+})
+
+const counted = (): readonly string[] => [keys.short, keys.long, keys.month]
+
+/** How often the log names an event. */
+function countEvents(name: string): number {
+  return node.log().split(`"${name}"`).length - 1
+}
+
+describe('Redis', () => {
+  test.each<readonly [string, () => Promise<unknown>, () => Promise<unknown>]>([
+    [
+      'out of memory',
+      () => order('CONFIG SET maxmemory-policy noeviction', 'CONFIG SET maxmemory 1'),
+      () => order('CONFIG SET maxmemory 0'),
+    ],
+    // A primary that is not there: what it has counted stays.
+    ['a replica', () => order('REPLICAOF 127.0.0.1 1'), () => order('REPLICAOF NO ONE')],
+    [
+      'with a new password',
+      async () => {
+        const changed = redis.url.replace(/:[^:@]+@/, ':another@')
+        await order('CONFIG SET requirepass another')
+        // Connections that are there were let in with the old one.
+        await runRedis(changed, 'CLIENT KILL TYPE normal')
+      },
+      async () => {
+        const { password } = new URL(redis.url)
+        await runRedis(redis.url.replace(/:[^:@]+@/, ':another@'), `CONFIG SET requirepass ${password}`)
+      },
+    ],
+  ])(
+    '%s: 503 limiter_unavailable for limits, all else goes on; said once, and by itself it ends',
+    async (_what, begin, end) => {
+      for (const key of counted()) await until(node, key, { status: 200 })
+      const said = countEvents('limiter.unreachable')
+      await begin()
+      try {
+        for (const key of counted()) {
+          const answer = await ask(node, key)
+          expect(answer).toMatchObject({ status: 503, code: 'limiter_unavailable' })
+          expect(answer.ms).toBeLessThan(2_000)
+        }
+        expect(await ask(node, keys.free)).toMatchObject({ status: 200 })
+        expect([await healthStatus(node), await readyStatus(node)]).toEqual([200, 503])
+        await fleet.createKey()
+        expect(countEvents('limiter.unreachable')).toBe(said + 1)
+      } finally {
+        await end()
+      }
+      // Nothing was forgotten: short windows do not wait either.
+      for (const key of counted()) await until(node, key, { status: 200 })
+      await expect.poll(() => readyStatus(node)).toBe(200)
+      expect(countEvents('limiter.forgot')).toBe(0)
+    },
+  )
+
+  test.each<readonly [string, () => Promise<unknown>]>([
+    ['flushed', () => order('FLUSHALL')],
+    [
+      'evicted from',
+      async () => {
+        const many = Array.from({ length: 300 }, (_, index) => `SET other${index} ${'x'.repeat(10_000)}`)
+        await order(...many.slice(0, 100), 'CONFIG SET maxmemory-policy allkeys-lru')
+        await order('CONFIG SET maxmemory 2500000', ...many.slice(100), 'CONFIG SET maxmemory 0')
+      },
+    ],
+    [
+      'killed and started empty',
+      async () => {
+        redis.kill()
+        await redis.start()
+      },
+    ],
+  ])(
+    '%s: windows below an hour wait for one window, longer ones go on',
+    async (_what, lose) => {
+      for (const key of counted()) await until(node, key, { status: 200 })
+      const forgot = countEvents('limiter.forgot')
+      await lose()
+      // A flush is found by the first that is counted.
+      async function lookAgain(): Promise<number> {
+        await ask(node, keys.long)
+        return countEvents('limiter.forgot')
+      }
+      await expect.poll(lookAgain, { timeout: 20_000 }).toBe(forgot + 1)
+      await until(node, keys.long, { status: 200 })
+      expect(await ask(node, keys.month)).toMatchObject({ status: 200 })
+      expect(await ask(node, keys.free)).toMatchObject({ status: 200 })
+      const { key } = await fleet.createKey('--limit', '1000/min')
+      const waiting = await ask(node, key)
+      expect(waiting).toMatchObject({ status: 503, code: 'limiter_unavailable' })
+      expect(waiting.retryAfter).toBeGreaterThan(30)
+      expect(waiting.retryAfter).toBeLessThanOrEqual(61)
+      await until(node, keys.short, { status: 200 })
+    },
+  )
+})
