@@ -114,27 +114,30 @@ describe('PostgreSQL', () => {
       () => ({ begin: async () => fillDisk(whole), end: async () => rmSync(whole, { force: true }) }),
     ],
     ['cut off without a word', () => ({ begin: async () => proxy.freeze(), end: async () => proxy.thaw() })],
-  ])('%s: 503 ledger_unavailable and no answer of the model, and by itself it ends', async ([what, outage], context) => {
-    if (what === 'with a full disk' && !hasSmallDisk)
-      return context.skip('mounting a small disk takes root')
-    await until(node, key, { status: 200 })
-    const { begin, end } = outage()
-    await begin()
-    try {
-      // What there is room for on a page that is there is still recorded.
-      await until(node, key, { status: 503, code: 'ledger_unavailable' })
-      const next = await ask(node, key)
-      expect(next).toMatchObject({ status: 503 })
-      expect(next.ms).toBeLessThan(4_000)
-      expect(await healthStatus(node)).toBe(200)
-      await expect.poll(() => readyStatus(node), { timeout: 20_000 }).toBe(503)
-    } finally {
-      await end()
-    }
-    await until(node, key, { status: 200 })
-    await expect.poll(() => readyStatus(node), { timeout: 20_000 }).toBe(200)
-    expect(await fleet.run('ledger', 'verify')).toMatchObject({ ok: true })
-  })
+  ])(
+    '%s: 503 ledger_unavailable and no answer of the model, and by itself it ends',
+    async ([what, outage], context) => {
+      if (what === 'with a full disk' && !hasSmallDisk)
+        return context.skip('mounting a small disk takes root')
+      await until(node, key, { status: 200 })
+      const { begin, end } = outage()
+      await begin()
+      try {
+        // What there is room for on a page that is there is still recorded.
+        await until(node, key, { status: 503, code: 'ledger_unavailable' })
+        const next = await ask(node, key)
+        expect(next).toMatchObject({ status: 503 })
+        expect(next.ms).toBeLessThan(4_000)
+        expect(await healthStatus(node)).toBe(200)
+        await expect.poll(() => readyStatus(node), { timeout: 20_000 }).toBe(503)
+      } finally {
+        await end()
+      }
+      await until(node, key, { status: 200 })
+      await expect.poll(() => readyStatus(node), { timeout: 20_000 }).toBe(200)
+      expect(await fleet.run('ledger', 'verify')).toMatchObject({ ok: true })
+    },
+  )
 
   test('cut off without a word: with --ledger-mode after a key is admitted no longer than the lease, then 503 store_unavailable', async () => {
     await until(later, key, { status: 200 })

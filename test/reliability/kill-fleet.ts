@@ -195,7 +195,7 @@ interface Records {
   readonly finished: ReadonlyMap<string, number>
 }
 
-async function readRecords(fleet: TestFleet, limitedKey: string): Promise<Records> {
+export async function readRecords(fleet: TestFleet, limitedKey: string): Promise<Records> {
   const counts = new Map<string, number>()
   const finished = new Map<string, number>()
   const limited: number[] = []
