@@ -179,6 +179,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./fleet/migrate.ts')).defineMigrate,
   },
   {
+    path: 'copy',
+    summary: 'Copy a data folder into a fleet’s database',
+    load: async () => (await import('./fleet/copy.ts')).defineCopy,
+  },
+  {
     path: 'config explain',
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./config-explain.ts')).defineConfigExplain,

@@ -8,6 +8,7 @@ export type SetupErrorCode =
   | 'data_locked'
   | 'data_newer'
   | 'data_older'
+  | 'data_moved'
   | 'data_corrupt'
   | 'pepper_missing'
   | 'pepper_unreadable'

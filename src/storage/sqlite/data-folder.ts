@@ -105,7 +105,7 @@ function createFolder(folder: string): void {
 
 /** What this program puts in the folder; anything else there is not touched. */
 const ours =
-  /^(?:[a-z-]+\.db(?:-.*)?|pepper|signing-key|server\.lock|holder\.json|first-keys\.json|control\.sock|ballast|probe)$/
+  /^(?:[a-z-]+\.db(?:-.*)?|pepper|signing-key|server\.lock|holder\.json|moved\.json|first-keys\.json|control\.sock|ballast|probe)$/
 
 /**
  * A link in the place of a file may lead to one of another program, or of another deployment. The

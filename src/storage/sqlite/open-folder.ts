@@ -17,6 +17,7 @@ import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openSqliteLedger } from './ledger/ledger.ts'
 import { openSqliteUsageStore } from './limits/usage-store.ts'
+import { refuseMoved } from './moved-file.ts'
 import { openKeys } from './open-keys.ts'
 import { openSigningKey } from './signing-key.ts'
 
@@ -27,6 +28,7 @@ import { openSigningKey } from './signing-key.ts'
  */
 export async function openFolder(path: string, options: StorageOptions): Promise<Storage> {
   const folder = openDataFolder(path, { create: options.create })
+  refuseMoved(folder.path)
   const opened: { readonly close: () => Promise<void> }[] = []
   const asked = openAnsweringDisk(folder, options)
   const close = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 import type { JobAnswers } from '../../../jobs/job.ts'
+import { piecesOf } from '../../text-pieces.ts'
 import { countValues } from './count-values.ts'
 import { dropTextsAhead } from './job-inputs.ts'
 import type { JobParts } from './job-parts.ts'
-import { piecesOf } from './text-pack.ts'
 
 /** Answers on their way to the server. */
 export interface EncodedAnswers {

@@ -1,7 +1,7 @@
 import type { NewJob } from '../../../jobs/job.ts'
+import { piecesOf } from '../../text-pieces.ts'
 import type { Postgres } from '../postgres.ts'
 import type { StoredJob } from './job-row.ts'
-import { piecesOf } from './text-pack.ts'
 
 /** Inputs that were written ahead of their job. */
 export interface WrittenInputs {

@@ -2,10 +2,11 @@ import type { JobBounds, JobQueue, JobSubmission, SubmitOutcome } from '../../..
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { bytesOfNew } from '../../job-row-bytes.ts'
+import { pieceCharacters } from '../../text-pieces.ts'
 import { dropTextsAhead, type WrittenInputs, writeInputsAhead } from './job-inputs.ts'
 import type { JobParts } from './job-parts.ts'
 import { createStatementQueue, isOutage, outageOf } from './statement-queue.ts'
-import { createTextPack, pieceCharacters } from './text-pack.ts'
+import { createTextPack } from './text-pack.ts'
 
 /** A submission on its way, with the inputs that were written ahead. */
 interface Waiting extends JobSubmission {

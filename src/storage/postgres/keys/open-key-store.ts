@@ -6,6 +6,7 @@ import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
 import { createBelievedRows } from '../../keys/believed-rows.ts'
+import { refuseUnendedCopy } from '../copy/copy-state.ts'
 import type { Postgres, Query } from '../postgres.ts'
 import type { CounterRow } from './change-counter.ts'
 import { openChangeListener } from './change-listener.ts'
@@ -31,14 +32,17 @@ export interface OpenPostgresKeyStoreOptions {
  * with, and each row as it was written last.
  *
  * @throws SetupError `pepper_missing`, `pepper_mismatch`; `data_corrupt` if a row is missing or was
- *   put back as it was before
+ *   put back as it was before; `database_unsuitable` while a folder is copied into it
  * @throws Fault `store_unavailable`
  */
 export async function openPostgresKeyStore(options: OpenPostgresKeyStoreOptions): Promise<PostgresKeyStore> {
   const { postgres, url, peppers, clock } = options
   const { telemetry = noTelemetry, scheduler = processScheduler } = options
   const { schema, name, query } = postgres
+  // Before a setting is written, and after: a copy that begins in between finds the setting.
+  await refuseUnendedCopy(postgres)
   await checkPeppers(createSettingTable(query, schema), peppers)
+  await refuseUnendedCopy(postgres)
   const macs = createRowMacs(peppers)
   await query(
     `INSERT INTO ${schema}.changes (id, number, total, mac) VALUES (1, 0, 0, $1) ON CONFLICT DO NOTHING`,
