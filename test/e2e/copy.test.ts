@@ -120,7 +120,7 @@ async function useHalf(): Promise<void> {
   await closed
 }
 
-describe('modelward copy', () => {
+describe('modelward copy', { timeout: 600_000 }, () => {
   test('makes a fleet of a folder: all is there, keys work, limits and the ledger go on', async () => {
     await useHalf()
     const waiting = await submitWaiting(data)

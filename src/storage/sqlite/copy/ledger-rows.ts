@@ -79,8 +79,8 @@ function createHeadFinder(database: SqliteDatabase, file: string): (stream: numb
 }
 
 /**
- * The sums of usage, with those of records that were dropped. Of another ledger they are none: nodes
- * sum up what there is.
+ * The sums of usage, with those of records that were dropped. Where they are of another ledger,
+ * nodes sum up what there is.
  */
 export function usageRows(usage: SqliteDatabase, ledger: SqliteDatabase): RowReaders {
   const filled = readFilled(usage)
