@@ -33,7 +33,7 @@ export const ownSettings: Readonly<Record<'source' | 'target', string>> = {
 }
 
 const many = 500
-const few = 8
+const few = 4
 
 function table(
   name: string,

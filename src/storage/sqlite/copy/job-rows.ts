@@ -182,7 +182,7 @@ function readersOfOthers(database: SqliteDatabase): RowReaders {
     columns: [
       ...['id', "coalesce(owner, '')", 'request_digest', 'held_by', 'sealed', 'expires_at', 'bytes', 'sum'],
     ],
-    ...{ keyColumns: 1, from: 'answers', rowsAtOnce: 8 },
+    ...{ keyColumns: 1, from: 'answers', rowsAtOnce: 4 },
   })
   const deliveries = createPages<
     readonly [place: number, ...DeliveryCells, isForgotten: number, bytes: number]

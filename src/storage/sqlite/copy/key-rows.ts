@@ -27,7 +27,7 @@ export function keyRows(database: SqliteDatabase, rows: BelievedRows): RowReader
     ...{ keyColumns: 1, from: 'owners', rowsAtOnce },
   })
   const answers = createPages<CheckedAnswerCells>(database, {
-    ...{ columns: [...answerColumns.split(', '), 'mac'], keyColumns: 1, from: 'answers', rowsAtOnce: 8 },
+    ...{ columns: [...answerColumns.split(', '), 'mac'], keyColumns: 1, from: 'answers', rowsAtOnce: 4 },
   })
   return {
     settings,

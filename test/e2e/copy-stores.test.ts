@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { expect, test } from 'vitest'
+import { copiedTables } from '../../src/storage/copy/copied-tables.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { copyDeployment } from '../../src/ward/copy-deployment.ts'
+import { openStorage, type StoragePlace } from '../../src/ward/open-storage.ts'
+import { claim, countBytes, jobId, leaseMs, reservationOf, wide } from '../contract/job-fixtures.ts'
+import { fillFolder } from '../support/fill-folder.ts'
+import { nameTestSchema } from '../support/services.ts'
+import { temporaryFolder } from './run-cli.ts'
+
+const sizes = { keys: 500, records: 2_000 }
+
+interface Copied extends AsyncDisposable {
+  readonly data: string
+  readonly fleet: StoragePlace & { readonly databaseUrl: string; readonly pepper: string }
+  readonly schema: string
+  readonly copy: () => ReturnType<typeof copyDeployment>
+}
+
+async function prepare(): Promise<Copied> {
+  const folder = temporaryFolder()
+  const data = join(folder.path, 'data')
+  const database = await nameTestSchema()
+  await fillFolder(data, sizes)
+  const [pepper, signingKey] = ['pepper', 'signing-key'].map((name) => readFileSync(join(data, name), 'utf8'))
+  const secrets = { databaseUrl: database.url, pepper: pepper ?? '', signingKey: signingKey ?? '' }
+  return {
+    ...{ data, fleet: secrets, schema: database.schema },
+    copy: () => copyDeployment({ ...secrets, from: data, hasHistory: true }),
+    async [Symbol.asyncDispose]() {
+      folder[Symbol.dispose]()
+      await database.drop()
+    },
+  }
+}
+
+async function reading<Read>(
+  place: StoragePlace & { pepper?: string },
+  read: (storage: Storage) => Promise<Read>,
+) {
+  const options = { create: false, jobs: true, ledger: 'none', pepper: place.pepper } as const
+  const storage = await openStorage(place, options)
+  try {
+    return await read(storage)
+  } finally {
+    await storage.close()
+  }
+}
+
+/** What a deployment's stores say of all that is in them. */
+async function describeStores({ keys, jobs }: Storage, now: number) {
+  if (jobs === undefined) throw new Error('the storage has no jobs')
+  const numbers = [1, 2, 3, 4, 5, 6, ...Array.from({ length: 30 }, (_, index) => 10 + index)]
+  const { cursor, hasKeys, hasImportedKeys } = await keys.readChanges(undefined)
+  return plain({
+    changes: { cursor, hasKeys, hasImportedKeys },
+    keys: (await keys.listKeys({ limit: 1_000, sort: 'name', descending: false, now })).keys,
+    owners: await keys.listOwners({ limit: 100 }),
+    answer: await keys.findAnswer('answer 0', now),
+    jobs: await Promise.all(numbers.map((number) => jobs.findJob({ id: jobId(number) }, now))),
+    counts: await jobs.countJobs(),
+    bytes: await countBytes(jobs),
+    deliveries: await jobs.listDeliveries({ limit: 100 }),
+    secrets: await jobs.findWebhookSecrets('acme', now),
+    reserved: await Promise.all(
+      ['key', 'under way'].map((id) => jobs.reserve(reservationOf({ id, until: now + 1 }), now, wide)),
+    ),
+  })
+}
+
+/** The same, with bytes as hex digits: each driver has a type of its own for them. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+}
+
+test('the stores of the fleet say what those of the folder said; a job that ran comes back with its answers', async () => {
+  await using copied = await prepare()
+  const now = Date.now()
+  const before = await reading({ data: copied.data }, (storage) => describeStores(storage, now))
+  expect((before as { jobs: unknown[] }).jobs.filter((job) => job === undefined)).toEqual([])
+  expect((await copied.copy()).tables.filter(({ isSame }) => !isSame)).toEqual([])
+  await reading(copied.fleet, async (storage) => {
+    const after = await describeStores(storage, now)
+    expect(after).toEqual(before)
+    const { jobs } = storage
+    if (jobs === undefined) throw new Error('the storage has no jobs')
+    expect(await claim(jobs, { models: ['running'], now })).toEqual([])
+    const [job] = await claim(jobs, { models: ['running'], now: now + 2 * leaseMs })
+    expect(job).toMatchObject({ id: jobId(5), done: 1, attempts: 2, inputs: '["a","b","c"]' })
+    // All that wait are claimed, whose texts are what they were.
+    const others = await claim(jobs, { models: ['translation'], now })
+    expect(others.length).toBe(31)
+    expect(others.find(({ id }) => id === jobId(6))?.inputs).toContain('\\u0000 and 💡')
+  })
+})
+
+/** Takes a database back to where a copy was stopped: in the middle of a table. */
+async function stopWithin(table: string, { fleet, schema }: Copied): Promise<void> {
+  const client = new pg.Client({ connectionString: fleet.databaseUrl.replace(/[?&]schema=.*/, '') })
+  await client.connect()
+  try {
+    await client.query(
+      `UPDATE "${schema}".settings SET value = jsonb_set(value::jsonb, '{ended}', 'null')::text WHERE name = 'copied from'`,
+    )
+    for (const { name, columns, keyColumns, fills } of copiedTables.toReversed()) {
+      if (name === table) {
+        const key = columns.slice(0, keyColumns).map(([column]) => column)
+        await client.query(
+          `DELETE FROM "${schema}".${name} WHERE (${key}) IN (
+            SELECT ${key} FROM "${schema}".${name} ORDER BY ${key.map((column) => `${column} DESC`)}
+            LIMIT (SELECT (count(*) + 1) / 2 FROM "${schema}".${name}))`,
+        )
+        return
+      }
+      if (fills === 'added') await client.query(`DELETE FROM "${schema}".${name}`)
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+test('stopped in the middle of a table it goes on behind the last row, and comes to the same', async () => {
+  await using copied = await prepare()
+  const first = await copied.copy()
+  expect(first.tables.length).toBe(copiedTables.length)
+  for (const table of [
+    'usage',
+    'block',
+    'webhook_secrets',
+    'job_answers',
+    'job_inputs',
+    'jobs',
+    'owners',
+    'keys',
+  ]) {
+    await stopWithin(table, copied)
+    const second = await copied.copy()
+    expect(second).toMatchObject({ wasDone: false })
+    expect(second.tables).toEqual(first.tables)
+  }
+})
