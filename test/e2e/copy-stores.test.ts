@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, test } from 'vitest'
+import { parseSigningKey } from '../../src/secrets/signing-key.ts'
 import { copiedTables } from '../../src/storage/copy/copied-tables.ts'
+import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { copyDeployment } from '../../src/ward/copy-deployment.ts'
-import { openStorage, type StoragePlace } from '../../src/ward/open-storage.ts'
+import { inspectStorage, openStorage, type StoragePlace } from '../../src/ward/open-storage.ts'
 import { claim, countBytes, jobId, leaseMs, reservationOf, wide } from '../contract/job-fixtures.ts'
 import { fillFolder } from '../support/fill-folder.ts'
 import { nameTestSchema } from '../support/services.ts'
@@ -57,7 +59,7 @@ async function describeStores({ keys, jobs }: Storage, now: number) {
   const { cursor, hasKeys, hasImportedKeys } = await keys.readChanges(undefined)
   return plain({
     changes: { cursor, hasKeys, hasImportedKeys },
-    keys: (await keys.listKeys({ limit: 1_000, sort: 'name', descending: false, now })).keys,
+    keys: (await keys.listKeys({ limit: 1_000, sort: 'name', descending: false })).keys,
     owners: await keys.listOwners({ limit: 100 }),
     answer: await keys.findAnswer('answer 0', now),
     jobs: await Promise.all(numbers.map((number) => jobs.findJob({ id: jobId(number) }, now))),
@@ -144,4 +146,36 @@ test('stopped in the middle of a table it goes on behind the last row, and comes
     expect(second).toMatchObject({ wasDone: false })
     expect(second.tables).toEqual(first.tables)
   }
+})
+
+/** Drops the oldest records of a folder's ledger, as its server does in the background. */
+function dropOldest(data: string): void {
+  const signingKey = parseSigningKey(readFileSync(join(data, 'signing-key'), 'utf8'), 'the folder')
+  const maintenance = createMaintenance({
+    ...{ role: 'maintenance', file: join(data, 'ledger.db'), signingKey, retention: { bytes: 150_000 } },
+  })
+  for (let turn = 0; turn < 20; turn += 1) maintenance.maintain({ now: Date.now() })
+  maintenance.close({ now: Date.now() })
+}
+
+test('a ledger whose oldest records were dropped goes on in the fleet, with the sums of their usage', async () => {
+  await using copied = await prepare()
+  dropOldest(copied.data)
+  const describe = async (place: StoragePlace) => {
+    const { ledger } = await inspectStorage(place)
+    const { firstBroken, records } = await ledger.verify({ trustedKeys: [(await ledger.publicKey()) ?? ''] })
+    const reader = await ledger.openReader()
+    const usage = await reader.usage({ by: ['key', 'route'] })
+    await reader.close()
+    return { firstBroken, records, usage, heads: await ledger.readHeads() }
+  }
+  const before = await describe({ data: copied.data })
+  const { tables } = await copied.copy()
+  expect(tables.filter(({ isSame }) => !isSame)).toEqual([])
+  expect(tables.find(({ table }) => table === 'base')?.target.rows).toBeGreaterThan(0)
+  expect(tables.find(({ table }) => table === 'usage')?.target.rows).toBeGreaterThan(0)
+  const total = before.usage.reduce((sum, { requests }) => sum + requests, 0)
+  expect([total, before.records < sizes.records]).toEqual([sizes.records, true])
+  expect(before.firstBroken).toBeUndefined()
+  expect(await describe(copied.fleet)).toEqual(before)
 })
