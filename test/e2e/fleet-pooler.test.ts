@@ -5,7 +5,8 @@ import { openTestFleet, predict, type TestFleet } from './open-fleet.ts'
 
 let pooler: OwnService
 beforeAll(async () => {
-  // Fewer connections to the server than one node has to the pooler: they change hands all the time.
+  // Fewer connections to the server than one node has to the pooler: they change hands all the
+  // time.
   pooler = await startBeside('pgbouncer', await databaseUrl(), { default_pool_size: '6' })
 })
 afterAll(() => pooler?.[Symbol.asyncDispose]())

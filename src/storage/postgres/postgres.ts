@@ -115,8 +115,8 @@ function readInteger(text: string): number {
 
 /**
  * A process that is frozen, or a machine that is gone without a word, holds its locks no longer:
- * all nodes wait for these, and whoever reads the ledger forwards for every transaction that is
- * open.
+ * all nodes wait for these, and a reader that goes forward through the ledger for every open
+ * transaction.
  */
 function transactionSettings(silenceMs: number): string {
   return `SET LOCAL lock_timeout = '900ms'; SET LOCAL idle_in_transaction_session_timeout = ${silenceMs}`

@@ -5,8 +5,8 @@ import { isOutage } from './statement-queue.ts'
 /** Lets what owners ask for have connections by turns. */
 export interface OwnerTurns {
   /**
-   * Runs it once it is its owner's turn. Where the database does not answer, all that has waited for
-   * as long as what found out fails with it, and not each after the others.
+   * Runs it once it is its owner's turn. Where the database does not answer, all that has waited
+   * for as long as what found out fails with it, and not each after the others.
    *
    * @throws Fault `store_unavailable` where too much of this owner waits
    */
