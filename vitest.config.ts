@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** Of a minute and more: begun last, one of them would run alone while the other processor idles. */
 const long = [
   'job-store',
+  'postgres-ledger',
   'redis-losses',
   'package/consumers',
   'package/library',
