@@ -14,7 +14,13 @@ import { runServer } from './run-server.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
 import { printLine } from './terminal/output.ts'
-import { isWorkerProcess, runWorkers, tellStart, type WorkerStart } from './worker-processes.ts'
+import {
+  isWorkerProcess,
+  leaveFirstProcess,
+  runWorkers,
+  tellStart,
+  type WorkerStart,
+} from './worker-processes.ts'
 
 export function defineServe(command: Command): void {
   command.option(
@@ -80,6 +86,7 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     telemetry,
     graceMs: config.shutdownDelay + config.shutdownGrace,
   })
+  leaveFirstProcess()
 }
 
 /**

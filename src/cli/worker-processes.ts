@@ -55,6 +55,11 @@ export function watchFirstProcess(onClose: () => void, onGone: () => void): void
   process.on('disconnect', onGone)
 }
 
+/** Lets go of the first process once this worker is closed: what it may say keeps a process alive. */
+export function leaveFirstProcess(): void {
+  if (cluster.isWorker && process.connected) process.disconnect()
+}
+
 /**
  * Runs the same command in several processes that share its port, each a node of the fleet. The
  * first starts alone: what keeps it from starting is told once. A worker that ends is replaced.
