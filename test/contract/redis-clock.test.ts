@@ -59,10 +59,14 @@ async function takeAll(limiter: RedisLimiter, admitted: Admitted[], stopping: Ab
   }
 }
 
+/** Redis counts whole milliseconds, and a window may lack a part of one at each of its ends. */
+const roundedMs = 2
+
 /** Most that were certainly counted within one window. */
 function mostInWindow(admitted: readonly Admitted[]): number {
   const certain = ({ sentAt }: Admitted): number =>
-    admitted.filter((other) => other.sentAt >= sentAt && other.answeredAt < sentAt + windowMs).length
+    admitted.filter((other) => other.sentAt >= sentAt && other.answeredAt < sentAt + windowMs - roundedMs)
+      .length
   return Math.max(0, ...admitted.map(certain))
 }
 
