@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { parseSigningKey } from '../../src/secrets/signing-key.ts'
 import { copiedTables } from '../../src/storage/copy/copied-tables.ts'
+import { openCopySource } from '../../src/storage/sqlite/copy/open-copy-source.ts'
 import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { copyDeployment } from '../../src/ward/copy-deployment.ts'
@@ -11,7 +12,10 @@ import { inspectStorage, openStorage, type StoragePlace } from '../../src/ward/o
 import { claim, countBytes, jobId, leaseMs, reservationOf, wide } from '../contract/job-fixtures.ts'
 import { fillFolder } from '../support/fill-folder.ts'
 import { nameTestSchema } from '../support/services.ts'
-import { temporaryFolder } from './run-cli.ts'
+import { runError, runJson, temporaryFolder } from './run-cli.ts'
+
+// Real processes' worth of work, on shared machines.
+vi.setConfig({ testTimeout: 300_000 })
 
 const sizes = { keys: 500, records: 2_000 }
 
@@ -178,4 +182,31 @@ test('a ledger whose oldest records were dropped goes on in the fleet, with the 
   expect([total, before.records < sizes.records]).toEqual([sizes.records, true])
   expect(before.firstBroken).toBeUndefined()
   expect(await describe(copied.fleet)).toEqual(before)
+})
+
+test('while a folder is copied no server opens it and no command changes it', async () => {
+  await using copied = await prepare()
+  const { data, fleet } = copied
+  const create = ['keys', 'create', '--name', 'late', '--data', data]
+  const source = await openCopySource(data, { pepper: fleet.pepper, signingKey: fleet.signingKey })
+  try {
+    for (const command of [['serve', '--data', data, '--port', '0'], create])
+      expect((await runError(command)).error.code).toBe('data_locked')
+  } finally {
+    await source.close()
+  }
+  await runJson(create)
+  expect((await copied.copy()).tables.every(({ isSame }) => isSame)).toBe(true)
+  expect((await runError(create)).error.code).toBe('data_moved')
+})
+
+test('a text that PostgreSQL cannot store is named, and nothing is marked', async () => {
+  await using copied = await prepare()
+  await reading({ data: copied.data }, ({ keys }) => keys.addSetting('odd \u0000', 'x'))
+  const error = {
+    code: 'database_unsuitable',
+    message: expect.stringContaining('settings: the row of "odd \\u0000"'),
+  }
+  await expect(copied.copy()).rejects.toMatchObject(error)
+  expect(existsSync(join(copied.data, 'moved.json'))).toBe(false)
 })
