@@ -55,7 +55,7 @@ export function watchFirstProcess(onClose: () => void, onGone: () => void): void
   process.on('disconnect', onGone)
 }
 
-/** Lets go of the first process once this worker is closed: what it may say keeps a process alive. */
+/** Lets go of the first process: that it may say something keeps a closed worker alive. */
 export function leaveFirstProcess(): void {
   if (cluster.isWorker && process.connected) process.disconnect()
 }
