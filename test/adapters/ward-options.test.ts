@@ -33,7 +33,17 @@ describe('wrong options of a ward reject, with what was expected, what came and 
   test.each([
     ...shared,
     [{ data: '' }, 'openModelward: `data`: expected a folder\'s path, got ""'],
-    [{ data: undefined }, "openModelward: `data`: expected a folder's path, got undefined"],
+    [{ data: undefined }, 'openModelward: expected `data` or `databaseUrl`, got neither'],
+    [{ databaseUrl: 'postgres://db/app' }, 'openModelward: expected `data` or `databaseUrl`, got both'],
+    [
+      { data: undefined, databaseUrl: 'postgres://db/app', pepper: '1:hush' },
+      'openModelward: `databaseUrl` needs `redisUrl`, `signingKey` beside it',
+    ],
+    [
+      { redisUrl: 'redis://cache', migrate: 'never' },
+      'openModelward: expected `redisUrl`, `migrate` beside a `databaseUrl` alone',
+    ],
+    [{ databaseUrl: 7 }, 'openModelward: `databaseUrl`: expected a URL, got another number'],
     [{ keyPrefix: 'MW' }, '`keyPrefix`: expected 2 to 12 of a-z 0-9, starting with a letter, got "MW"'],
     [{ realm: 'a"b' }, '`realm`: expected printable ASCII without quotes or backslashes'],
     [{ realm: 'a\r\nb' }, '`realm`: expected printable ASCII'],

@@ -10,7 +10,7 @@ let key: string
 
 beforeEach(async () => {
   fleet = await openTestFleet()
-  server = await fleet.start('--workers', '3', '--limit-default', '20/min')
+  server = await fleet.start('--workers', '4', '--limit-default', '100/min')
   key = (await fleet.createKey()).key
 })
 afterEach(async () => {
@@ -38,12 +38,12 @@ const liveNodes = async (): Promise<number> => {
 
 test('several processes serve one port as nodes of the fleet, count limits together, and close at a signal', async () => {
   expect(server.output().match(/"listening"/g), 'one says where it listens').toHaveLength(1)
-  expect(workerPids()).toHaveLength(3)
-  expect(await liveNodes()).toBe(3)
-  const answers = await Promise.all(Array.from({ length: 60 }, () => predict(server, key)))
+  expect(workerPids()).toHaveLength(4)
+  expect(await liveNodes()).toBe(4)
+  const answers = await Promise.all(Array.from({ length: 1_000 }, () => predict(server, key)))
   const admitted = answers.filter(({ status }) => status === 200)
-  expect(admitted).toHaveLength(20)
-  expect(answers.filter(({ status }) => status === 429)).toHaveLength(40)
+  expect(admitted).toHaveLength(100)
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(900)
   server.child.kill('SIGTERM')
   const [code] = await once(server.child, 'exit')
   expect(code).toBe(0)

@@ -21,7 +21,7 @@ import { openPostgresLedger } from './ledger/ledger.ts'
 import { createEpochTable } from './limits/epoch-table.ts'
 import { createKeptUsesTable } from './limits/kept-uses.ts'
 import { type FleetNodes, joinNodes, listNodes } from './nodes.ts'
-import { openPostgres, type Postgres } from './postgres.ts'
+import { openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 import { prepareSchema, schemaVersion } from './schema.ts'
 
 /** All that a fleet stores in its database, and the nodes that use it. */
@@ -71,7 +71,7 @@ export async function openDatabase(
     return store
   }
   try {
-    const postgres = closing(await openPostgres({ url, fault: 'store_unavailable' }))
+    const postgres = closing(await openPostgres({ url, fault: 'store_unavailable', ...deadlinesOf(options) }))
     const shared = { postgres, url, telemetry, scheduler }
     const databaseClock = await openDatabaseClock(shared)
     closing({ close: async () => databaseClock.stop() })
@@ -113,11 +113,19 @@ async function openJobs(
   return closing(await openPostgresJobStore({ ...options, postgres }))
 }
 
+/** A command has time: no request waits for it. */
+function deadlinesOf(options: StorageOptions): Pick<PostgresOptions, 'queryTimeoutMs' | 'connectTimeoutMs'> {
+  return isCommand(options) ? { queryTimeoutMs: 5_000, connectTimeoutMs: 5_000 } : {}
+}
+
+function isCommand({ ledger }: StorageOptions): boolean {
+  return typeof ledger === 'object' && ledger.isLazy === true
+}
+
 /** A command is no node: nothing counts on it. */
 async function openNodes(postgres: Postgres, options: StorageOptions): Promise<FleetNodes> {
-  const { storeUsage = 'never', ledger, scheduler, telemetry } = options
-  const isCommand = typeof ledger === 'object' && ledger.isLazy === true
-  if (storeUsage !== 'never' && !isCommand) {
+  const { storeUsage = 'never', scheduler, telemetry } = options
+  if (storeUsage !== 'never' && !isCommand(options)) {
     const own = { name: hostname(), version: ownVersion(), schemaKnown: schemaVersion }
     return joinNodes({ ...own, postgres, scheduler, telemetry })
   }

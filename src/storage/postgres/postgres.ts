@@ -42,6 +42,8 @@ export interface PostgresOptions {
   readonly connectionsMax?: number
   /** Milliseconds, of one statement, its way included. @default 1,000 */
   readonly queryTimeoutMs?: number
+  /** Milliseconds until a connection is given up that does not come about. @default 1,000 */
+  readonly connectTimeoutMs?: number
   /**
    * Milliseconds between two statements of a transaction after which the server ends it.
    * @default 10,000
@@ -49,8 +51,8 @@ export interface PostgresOptions {
   readonly silenceMs?: number
 }
 
-/** Milliseconds until a connection is given up that does not come about, or does not end. */
-const connectionMs = 1_000
+/** Milliseconds until connections are given up that do not end. */
+const endMs = 1_000
 
 /** The type `bigint`, as PostgreSQL numbers its types. */
 const int8 = 20
@@ -59,7 +61,8 @@ const int8 = 20
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
   const { url, fault, connectionsMax = 10, queryTimeoutMs = 1_000, silenceMs = 10_000 } = options
   const { connectionString, schema, name } = parseDatabaseUrl(url)
-  const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs)
+  const { connectTimeoutMs = 1_000 } = options
+  const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs, connectTimeoutMs)
   const failing = failWith(fault, name)
   let closing: Promise<void> | undefined
   const checkOpen = (): void => {
@@ -79,18 +82,23 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     },
     close() {
       // A server that does not answer does not end its connections either; they keep no process.
-      closing ??= Promise.race([pool.end(), sleep(connectionMs, undefined, { ref: false })])
+      closing ??= Promise.race([pool.end(), sleep(endMs, undefined, { ref: false })])
       return closing
     },
   }
 }
 
-async function createPool(connectionString: string, max: number, queryTimeoutMs: number): Promise<Pool> {
+async function createPool(
+  connectionString: string,
+  max: number,
+  queryTimeoutMs: number,
+  connectTimeoutMs: number,
+): Promise<Pool> {
   const { Pool, types } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
   const pool = new Pool({
     connectionString,
     max,
-    connectionTimeoutMillis: connectionMs,
+    connectionTimeoutMillis: connectTimeoutMs,
     // By default the driver waits for ever, also on a connection that was cut without a word.
     query_timeout: queryTimeoutMs,
     keepAlive: true,

@@ -23,6 +23,9 @@ const subjects: readonly ((schema: string) => readonly string[])[] = [
 /** Of all deployments alike: one that is prepared waits for another. */
 const migrationLock = 0x6d6f6465
 
+/** Milliseconds until a connection is given up at a start, which no request waits for. */
+const startMs = 5_000
+
 /** Milliseconds that one node waits while another prepares the schema. */
 const migrationMs = 60_000
 
@@ -51,6 +54,7 @@ export async function prepareSchema(
     fault: 'store_unavailable',
     connectionsMax: 1,
     queryTimeoutMs: migrationMs,
+    connectTimeoutMs: startMs,
   })
   try {
     return await prepare(postgres, migrate)
