@@ -69,6 +69,8 @@ export function leaveFirstProcess(): void {
  *   close
  */
 export async function runWorkers({ count, onStart, telemetry }: RunWorkersOptions): Promise<number> {
+  // Each accepts for itself: what Node hands to a worker that has just been killed hangs for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   const running = new Set<Worker>()
   const closing = new AbortController()
   let exitCode: number = exitCodes.ok

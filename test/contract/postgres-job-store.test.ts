@@ -59,5 +59,5 @@ function inTurns(stores: readonly JobStore[]): JobStore {
   })
 }
 
-describeJobStore('PostgreSQL', openOnPostgres, 25)
-describeJobStore('PostgreSQL by three nodes', openOnThreeNodes, 10)
+describeJobStore('PostgreSQL', openOnPostgres, 8)
+describeJobStore('PostgreSQL by three nodes', openOnThreeNodes, 4)

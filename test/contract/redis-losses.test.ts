@@ -101,6 +101,12 @@ async function openFleet() {
   return { nodes, time, harm }
 }
 
+/**
+ * Of 250 to 450 steps each. `REDIS_LOSSES=36` plays more than ten thousand steps, in a minute and a
+ * half.
+ */
+const histories = Number(process.env['REDIS_LOSSES'] ?? 10)
+
 test('no window and no day ever lets in more than its limit, whatever Redis has lost, and a loss costs a long limit 1/64 at most', async () => {
   const { nodes, time, harm } = await openFleet()
   let steps = 0
@@ -165,11 +171,11 @@ test('no window and no day ever lets in more than its limit, whatever Redis has 
     }
   }
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 250, maxLength: 450 }), play), {
-    numRuns: 36,
+    numRuns: histories,
     endOnFailure: true,
   })
-  expect(steps).toBeGreaterThan(10_000)
-  expect(losses).toBeGreaterThan(100)
-  expect(admittedInAll).toBeGreaterThan(5_000)
-  expect(closed).toBeGreaterThan(500)
+  expect(steps).toBeGreaterThan(250 * histories)
+  expect(losses).toBeGreaterThan(2 * histories)
+  expect(admittedInAll).toBeGreaterThan(100 * histories)
+  expect(closed).toBeGreaterThan(10 * histories)
 }, 300_000)

@@ -21,7 +21,7 @@ export interface FleetOutcome {
   readonly mostInWindow: number
   readonly limit: number
   readonly jobs: number
-  /** Accepted jobs that have not succeeded, and those that ended twice. */
+  /** Accepted jobs that have not succeeded, with their status, and those that ended twice. */
   readonly jobsLost: readonly string[]
   readonly jobsTwice: readonly string[]
   readonly verifies: boolean
@@ -47,7 +47,18 @@ export async function killFleet(kills: number, tell: (message: string) => void):
   await using fleet = await openTestFleet({ databaseUrl: postgres.url, redisUrl: redis.url })
   const ports = [await findFreePort(), await findFreePort()]
   const start = (port = 0): Promise<ServeProcess> =>
-    fleet.start('--port', `${port}`, '--job-lease', '5s', '--limit-default', 'none', '--log-level', 'fatal')
+    fleet.start(
+      '--port',
+      `${port}`,
+      '--job-lease',
+      '5s',
+      '--limit-default',
+      'none',
+      '--limit-operational',
+      'none',
+      '--log-level',
+      'fatal',
+    )
   const nodes = [await start(ports[0]), await start(ports[1])]
   const keys = {
     free: (await fleet.createKey('--limit', 'none')).key,
@@ -89,7 +100,7 @@ export async function killFleet(kills: number, tell: (message: string) => void):
     mostInWindow: mostIn(records.limited, limit.windowMs - recordedLateMs),
     limit: limit.amount,
     jobs: seen.jobs.size,
-    jobsLost: jobs.filter(({ status }) => status !== 'succeeded').map(({ id }) => id),
+    jobsLost: jobs.filter(({ status }) => status !== 'succeeded').map(({ id, status }) => `${id} ${status}`),
     jobsTwice: [...seen.jobs].filter((id) => (records.finished.get(id) ?? 0) > 1),
     verifies: await verifies(fleet),
     backMsMost,
