@@ -153,7 +153,6 @@ describe('modelward copy', { timeout: 600_000 }, () => {
         ['kept_answers', 2],
         ['stream', 3],
         ['block', 10],
-        ['usage', 1],
       ] as const),
     ] as const)
       expect([table, rows[table] ?? 0]).toEqual([table, expect.toSatisfy((n: number) => n >= least)])
