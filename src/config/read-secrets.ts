@@ -31,17 +31,30 @@ interface Found {
  * with `_FILE` names. Both variables at once contradict; a flag is stronger than either.
  */
 export function readSecrets(environment: Environment, flags: SecretFlags = {}): ReadSecrets {
-  const found = secretNames.map((name) => {
+  const faults: ConfigFault[] = []
+  const read = (name: SecretName): Found => {
     const inEnvironment = findInEnvironment(name, environment)
     const inFlag = findInFlag(name, flags[name])
-    return [name, { ...inEnvironment, ...inFlag }, [inEnvironment.fault, inFlag.fault]] as const
-  })
+    // Also one that a stronger source overrules.
+    for (const { fault } of [inEnvironment, inFlag]) if (fault !== undefined) faults.push(fault)
+    return { ...inEnvironment, ...inFlag }
+  }
+  const found: Readonly<Record<SecretName, Found>> = {
+    pepper: read('pepper'),
+    signingKey: read('signingKey'),
+    databaseUrl: read('databaseUrl'),
+    redisUrl: read('redisUrl'),
+  }
+  const { pepper, signingKey, databaseUrl, redisUrl } = found
   return {
-    secrets: Object.fromEntries(
-      found.map(([name, { text }]) => [name, text]),
-    ) as unknown as DeploymentSecrets,
-    origins: Object.fromEntries(found.map(([name, { origin }]) => [name, origin])),
-    faults: found.flatMap(([, , faults]) => faults.filter((fault) => fault !== undefined)),
+    secrets: {
+      pepper: pepper.text,
+      signingKey: signingKey.text,
+      databaseUrl: databaseUrl.text,
+      redisUrl: redisUrl.text,
+    },
+    origins: Object.fromEntries(secretNames.map((name) => [name, found[name].origin])),
+    faults,
   }
 }
 

@@ -103,7 +103,7 @@ BEGIN
 
   UPDATE modelward.totals AS t SET served = t.served + cardinality(v_places) WHERE id = 1
     RETURNING t.served - cardinality(v_places) INTO v_served;
-  -- Whoever has accepted a job of theirs is done with it once these are locked.
+  -- Once these are locked, every submission of a job of theirs has committed.
   PERFORM FROM modelward.turns AS t WHERE t.owner = ANY (v_served_owners) ORDER BY t.owner, t.model FOR UPDATE;
   RETURN QUERY
     WITH free AS (
