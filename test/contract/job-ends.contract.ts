@@ -124,6 +124,16 @@ function testSettling(get: GetStore): void {
     expect((await get().settle([end, end], jobBegin, wide)).settled).toHaveLength(1)
   })
 
+  test('of two ends of one attempt in one call the first counts, however much it stores', async () => {
+    const { id, lease } = await startJob(get(), jobOf(1, { total: 3 }))
+    const ends = [answered('0,1', 2), []].map(
+      (answers) => ({ id, lease, answers, ...released }) as AttemptEnd,
+    )
+    const { settled } = await get().settle(ends, jobBegin, wide)
+    expect(settled).toMatchObject([{ id, status: 'queued', done: 2 }])
+    expect(await find(get(), 1)).toMatchObject({ done: 2 })
+  })
+
   test('a lease ends its own job alone', async () => {
     await submit(get(), jobOf(1), jobOf(2))
     const [one, two] = await claim(get())

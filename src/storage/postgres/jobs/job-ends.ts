@@ -52,7 +52,7 @@ export function createAttemptCalls(
 
   return {
     async extend(leases, until, bounds) {
-      const outcomes = await Promise.all(leases.map((progress) => extendOne(progress, until, bounds)))
+      const outcomes = await inOrderByJob(leases, (progress) => extendOne(progress, until, bounds))
       const lost: string[] = []
       const unstored: { id: string; full: StoredBytesFull }[] = []
       for (const [index, { id }] of leases.entries()) {
@@ -63,10 +63,26 @@ export function createAttemptCalls(
       return { lost, unstored } satisfies ExtendOutcome
     },
     async settle(ends, now, bounds) {
-      const settled = await Promise.all(ends.map((attempt) => settleOne(attempt, now, bounds)))
+      const settled = await inOrderByJob(ends, (attempt) => settleOne(attempt, now, bounds))
       return { settled: settled.flatMap((job) => job ?? []) }
     },
   }
+}
+
+/** Those of one job one after another, in their order; jobs side by side. */
+function inOrderByJob<Change extends JobProgress, Result>(
+  changes: readonly Change[],
+  run: (change: Change) => Promise<Result>,
+): Promise<Result[]> {
+  const latest = new Map<string, Promise<Result>>()
+  return Promise.all(
+    changes.map((change) => {
+      const before = latest.get(change.id)
+      const result = before === undefined ? run(change) : before.then(() => run(change))
+      latest.set(change.id, result)
+      return result
+    }),
+  )
 }
 
 function planEnd(
