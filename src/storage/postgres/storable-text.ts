@@ -1,9 +1,9 @@
 /**
- * Whether a text can be in the database as it is: it has no U+0000, which PostgreSQL refuses, and
- * no lone surrogate, in whose place U+FFFD would be stored. Any other text is the name of nothing.
+ * Whether texts can be in the database as they are: none has U+0000, which PostgreSQL refuses, nor
+ * a lone surrogate, in whose place U+FFFD would be stored. Any other text is the name of nothing.
  */
-export function isStorable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
+export function isStorable(...texts: readonly (string | undefined)[]): boolean {
+  return texts.every((text) => text === undefined || (!text.includes('\0') && text.isWellFormed()))
 }
 
 /** Where a text that may have U+0000 stands among those that can be stored. */

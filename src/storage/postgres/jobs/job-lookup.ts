@@ -1,5 +1,5 @@
 import type { Postgres } from '../postgres.ts'
-import { isStorable } from './job-parts.ts'
+import { isStorable } from '../storable-text.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
 import { jobColumns } from './sql/claim-jobs.ts'
 import { createStatementQueue } from './statement-queue.ts'

@@ -16,8 +16,3 @@ export interface JobParts {
   /** A job as it stands. */
   readonly find: (id: string) => Promise<StoredJob | undefined>
 }
-
-/** Whether the database can hold it; what it cannot hold is not there. */
-export function isStorable(...texts: readonly (string | undefined)[]): boolean {
-  return texts.every((text) => text === undefined || !text.includes('\0'))
-}

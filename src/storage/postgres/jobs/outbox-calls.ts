@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../../jobs/job.ts'
 import type { DeliveryReason, WebhookDelivery, WebhookOutbox } from '../../../webhooks/outbox.ts'
 import type { Postgres } from '../postgres.ts'
-import { isStorable, type JobParts } from './job-parts.ts'
+import { isStorable } from '../storable-text.ts'
+import type { JobParts } from './job-parts.ts'
 
 interface DeliveryRow {
   readonly id: string

@@ -72,7 +72,7 @@ function dialectOf(schema: string): KeyDialect {
 }
 
 function mayMatch({ owner, scope, nameContains }: KeyQuery): boolean {
-  return [owner, scope, nameContains].every((text) => text === undefined || isStorable(text))
+  return isStorable(owner, scope, nameContains)
 }
 
 /** The same query, of values that the columns may have. */
