@@ -202,24 +202,26 @@ describe('a server that only reads', () => {
     await expect(store.addKeys([keyOf(idOf(2))])).rejects.toMatchObject(unavailable)
   })
 
-  test('gives no key where it is behind what this process has seen, until changes are read from it', async () => {
+  test('gives no key and no change where a revoked key and the counter were put back; nodes that start then take them', async () => {
     const store = await open(deployment.url)
     await store.addKeys([keyOf(idOf(1))])
-    const [counter] = await postgres.query<{
-      readonly number: number
-      readonly total: number
-      readonly mac: Buffer
-    }>(`SELECT number, total, mac FROM ${postgres.schema}.changes`)
-    await store.replaceKey(keyOf(idOf(1), { version: 2 }))
+    const before = await readState()
+    await store.replaceKey(keyOf(idOf(1), { version: 2, revokedAt: 5 }))
     const { cursor } = await store.readChanges(undefined)
-    await postgres.query(`UPDATE ${postgres.schema}.changes SET number = $1, total = $2, mac = $3`, [
-      counter?.number,
-      counter?.total,
-      counter?.mac,
-    ])
+    const after = await readState()
+    await writeState(before)
+    const behind = { code: 'store_unavailable', message: expect.stringContaining('set back from 2 to 1') }
+    for (const since of [cursor, cursor, undefined])
+      await expect(store.readChanges(since)).rejects.toMatchObject(behind)
     await expect(store.findKey(idOf(1))).rejects.toMatchObject({ code: 'store_unavailable' })
+    // As after a backup was restored on purpose.
+    expect((await (await open(deployment.url)).findKey(idOf(1)))?.revokedAt).toBeNull()
+    // Numbers that this process has seen may be of other changes by then.
+    await writeState(after)
+    await store.readChanges(undefined)
     expect((await store.readChanges(cursor)).keyIds).toBe('all')
-    expect(await store.findKey(idOf(1))).toBeDefined()
+    expect((await store.readChanges(cursor)).keyIds).toEqual([])
+    expect(await store.findKey(idOf(1))).toMatchObject({ revokedAt: 5 })
   })
 })
 
@@ -227,4 +229,27 @@ async function prepare(server: string): Promise<string> {
   const url = `${server}?schema=own`
   await prepareSchema(url)
   return url
+}
+
+const stateTables = ['keys', 'changes']
+
+/** The rows of keys and of the counter, as JSON. */
+function readState(): Promise<readonly unknown[]> {
+  const { schema, query } = postgres
+  const read = async (table: string): Promise<unknown> =>
+    (await query<{ row: string }>(`SELECT json_agg(t)::text AS row FROM ${schema}.${table} AS t`))[0]?.row
+  return Promise.all(stateTables.map(read))
+}
+
+/** Puts rows back as one who can write the database can. */
+async function writeState(rows: readonly unknown[]): Promise<void> {
+  const { schema, transaction } = postgres
+  await transaction(async (query) => {
+    for (const [at, table] of stateTables.map((name) => `${schema}.${name}`).entries()) {
+      await query(`DELETE FROM ${table}`)
+      await query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1)`, [
+        rows[at],
+      ])
+    }
+  })
 }

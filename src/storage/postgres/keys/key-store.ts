@@ -2,7 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { AddOutcome, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
+import type { AddOutcome, ChangeCursor, Changes, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { areDistinct } from '../../keys/key-digests.ts'
@@ -15,7 +15,7 @@ import { readChanges } from './key-changes.ts'
 import { listKeys } from './key-listing.ts'
 import { createKeyTable, type KeyTable } from './key-table.ts'
 import { createOwnerTable } from './owner-table.ts'
-import { createPrimaryReads } from './primary-reads.ts'
+import { createPrimaryReads, type PrimaryReads } from './primary-reads.ts'
 import { createSettingTable } from './setting-table.ts'
 
 /** The keys, and what of the database a deployment needs besides. */
@@ -90,11 +90,7 @@ export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyS
       }, mode),
     listOwners: (asked) => owners.list(query, asked),
     findAnswer: async (id, now) => (isStorable(id) ? answers.find(query, id, now) : undefined),
-    async readChanges(since) {
-      const changes = await readChanges(query, schema, rows, since)
-      reads.note(changes.cursor)
-      return changes
-    },
+    readChanges: createForwardReads(reads, (since) => readChanges(query, schema, rows, since)),
     onChange: listener.onChange,
     hasDamage: rows.hasDamage,
     raiseChanges: (latest) => transaction((within) => counter.raise(within, latest), mode),
@@ -102,6 +98,31 @@ export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyS
       close()
       await listener.close()
     },
+  }
+}
+
+/**
+ * Changes are never followed back: one who can write the database could put a revoked key back, row
+ * and counter. A process that is started later knows of none, which is an operator's act.
+ */
+function createForwardReads(
+  reads: PrimaryReads,
+  read: (since: ChangeCursor | undefined) => Promise<Changes>,
+): KeyStore['readChanges'] {
+  let wasBehind = false
+  return async (since) => {
+    const least = reads.seen()
+    const changes = await read(since)
+    try {
+      reads.note(changes.cursor, least)
+    } catch (fault) {
+      wasBehind = true
+      throw fault
+    }
+    if (!wasBehind || since === undefined) return changes
+    // Numbers may be of other changes by now.
+    wasBehind = false
+    return { ...changes, keyIds: 'all' }
   }
 }
 

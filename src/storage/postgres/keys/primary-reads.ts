@@ -25,8 +25,15 @@ export interface PrimaryReads {
     join: string,
     values: readonly unknown[],
   ) => Promise<Row>
-  /** Says how far the changes are that this process has seen. */
-  readonly note: (change: number) => void
+  /**
+   * Says how far the changes are that this process has seen.
+   *
+   * @param least what `seen` was when they were asked for
+   * @throws Fault `store_unavailable` where they are less: keys would be as they were before
+   */
+  readonly note: (change: number, least: number) => void
+  /** How far the changes are; 0 before any were read. */
+  readonly seen: () => number
 }
 
 export function createPrimaryReads(query: Query, schema: string, name: string): PrimaryReads {
@@ -53,8 +60,14 @@ export function createPrimaryReads(query: Query, schema: string, name: string): 
     readAll,
     read: async <Row extends object>(columns: string, join: string, values: readonly unknown[]) =>
       (await readAll<Row>(columns, join, values))[0],
-    note(change) {
-      seen = change
+    note(change, least) {
+      if (change < least)
+        throw new Fault(
+          'store_unavailable',
+          `${name}: changes of keys were set back from ${least} to ${change}; if a backup was restored, start the nodes again`,
+        )
+      seen = Math.max(seen, change)
     },
+    seen: () => seen,
   }
 }
