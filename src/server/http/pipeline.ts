@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { getDefaultHighWaterMark } from 'node:stream'
 import { isRefused } from './refuse-connection.ts'
 
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void
@@ -25,6 +26,12 @@ const pieceBytesMax = 1_024
  * each. Without a bound, Node reads up to 2 MiB of each, of refused uploads as of any others.
  */
 const discardsPerTurn = 8
+
+/**
+ * Fills the stream of a connection that waits for its turn to throw more away. One that has room
+ * reads ahead, and where it then gets a little, once more, in the turns of others.
+ */
+const filling = Buffer.alloc(getDefaultHighWaterMark(false))
 
 /**
  * Bounds the requests that one connection has under way: a client may send any number before it
@@ -101,6 +108,7 @@ class Pipeline {
   }
 
   #discard(bytes: Buffer): void {
+    if (bytes.buffer === filling.buffer) return
     // Frees them at once: until a garbage collection they would be a hundred megabytes.
     const { length } = bytes
     ;(bytes.buffer as ArrayBuffer).transfer(0)
@@ -109,7 +117,7 @@ class Pipeline {
       return
     }
     this.#isDiscarding = true
-    this.#socket.pause()
+    this.#socket.pause().unshift(filling)
     this.#turns.discards.add(this)
   }
 
