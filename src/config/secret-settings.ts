@@ -1,12 +1,12 @@
 import { parsePeppers } from '../secrets/peppers.ts'
-import { parseSigningKey } from '../secrets/signing-key.ts'
+import { parseSigningKeys } from '../secrets/signing-key.ts'
 import { isFault } from './setting.ts'
 
 /** What a deployment has to be given in secret: none of it is ever shown, nor in the file. */
 export interface DeploymentSecrets {
   /** Peppers, as `parsePeppers` reads them. */
   readonly pepper: string | undefined
-  /** Signs checkpoints, as `parseSigningKey` reads it. */
+  /** Signs checkpoints, as `parseSigningKeys` reads it. */
   readonly signingKey: string | undefined
   /** Where a fleet keeps everything but its limits; in the place of a data folder. */
   readonly databaseUrl: string | undefined
@@ -50,11 +50,12 @@ export const secretSettings: Readonly<Record<SecretName, SecretSetting>> = {
     variable: 'MODELWARD_SIGNING_KEY',
     hasFlag: false,
     describes:
-      'The Ed25519 key that signs checkpoints of the ledger. A data folder has its own; beside a database URL it is required, the same on every node, and outside the database, so that write access to the database alone cannot sign a rewritten ledger.',
-    expected: 'an Ed25519 private key: PEM (PKCS #8), or the same in base64url without PEM’s lines',
+      'The Ed25519 key that signs checkpoints of the ledger. A data folder has its own; beside a database URL it is required, the same on every node, and outside the database, so that write access to the database alone cannot sign a rewritten ledger. To replace it, see [the guide](../guides/fleet.md#replace-the-signing-key).',
+    expected:
+      'an Ed25519 private key: PEM (PKCS #8), or the same in base64url without PEM’s lines; behind it, separated by commas or line ends, the public halves of earlier keys, which are trusted',
     absent: ownFile,
     empty: isFault,
-    check: (text) => parseSigningKey(text, 'the environment'),
+    check: (text) => parseSigningKeys(text, 'the environment'),
   },
   databaseUrl: {
     variable: 'MODELWARD_DATABASE_URL',

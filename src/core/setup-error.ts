@@ -13,6 +13,7 @@ export type SetupErrorCode =
   | 'pepper_missing'
   | 'pepper_unreadable'
   | 'pepper_mismatch'
+  | 'signing_key_mismatch'
   | 'model_unreadable'
   | 'thread_missing'
   | 'peer_missing'

@@ -185,8 +185,8 @@ export interface LedgerInspection {
   readonly readHeads: () => Promise<readonly LedgerHead[]>
   /** Signs checkpoints; created, with an event, if missing. */
   readonly signingKey: (telemetry: Telemetry) => Promise<KeyObject>
-  /** The public half, base64url; undefined if there is no key. */
-  readonly publicKey: () => Promise<string | undefined>
+  /** Its public half and those of earlier ones, base64url; none if there is no key. */
+  readonly publicKeys: () => Promise<readonly string[]>
   /**
    * Verifies every block, base and stream, the index, and the sums of usage, as far as their
    * records are kept. Retention may drop records meanwhile.

@@ -92,7 +92,7 @@ async function copyAll(
   if (checks.every(({ isSame }) => isSame)) {
     // In this order: killed in between, neither a server nor a node serves, and a copy goes on.
     source.markMoved(target.name)
-    await target.end(state, checks)
+    await target.end(state, checks, source.publicKey)
   }
   return { ...names, wasDone: false, tables: checks }
 }

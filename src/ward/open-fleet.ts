@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { Fault } from '../core/fault.ts'
 import { processScheduler } from '../core/scheduler.ts'
 import { SetupError } from '../core/setup-error.ts'
@@ -6,7 +5,7 @@ import { createInProcessLimiter } from '../limits/in-process/in-process-limiter.
 import type { Limiter } from '../limits/limiter.ts'
 import { withOperationalShare } from '../limits/operational-loss.ts'
 import { type Peppers, parsePeppers } from '../secrets/peppers.ts'
-import { parseSigningKey } from '../secrets/signing-key.ts'
+import { parseSigningKeys, type SigningKeys } from '../secrets/signing-key.ts'
 import { inspectDatabase } from '../storage/postgres/inspect-database.ts'
 import { type Database, openDatabase } from '../storage/postgres/open-database.ts'
 import type { RedisLimiter } from '../storage/redis/redis-limiter.ts'
@@ -19,7 +18,7 @@ export interface FleetPlace {
   readonly databaseUrl: string
   /** Needed where limits are counted. */
   readonly redisUrl?: string | undefined
-  /** An Ed25519 private key, as `parseSigningKey` reads it. Needed where records are signed. */
+  /** An Ed25519 private key, as `parseSigningKeys` reads it. Needed where records are signed. */
   readonly signingKey?: string | undefined
   /** What windows below an hour and `concurrent` do while Redis is out. @default 'closed' */
   readonly limiterLoss?: 'closed' | 'share' | 'open' | undefined
@@ -30,19 +29,19 @@ export interface FleetPlace {
 /**
  * Opens a fleet's storage: PostgreSQL for all that is stored, Redis for what is counted.
  *
- * @throws SetupError `config_invalid`, `pepper_*`, `data_missing`, `data_newer`, `database_*`,
+ * @throws SetupError `config_invalid`, `pepper_*`, `signing_key_mismatch`, `data_missing`, `data_newer`, `database_*`,
  *   `redis_*`, `peer_missing`
  * @throws Fault `store_unavailable` where the database cannot be reached just now
  */
 export async function openFleet(place: FleetPlace, options: StorageOptions): Promise<Storage> {
-  const { peppers, signingKey } = readSecrets(place, options)
+  const { peppers, signingKeys } = readSecrets(place, options)
   const counts = options.storeUsage !== undefined && options.storeUsage !== 'never'
   if (counts && place.redisUrl === undefined)
     throw new SetupError(
       'config_invalid',
       'a database URL needs a Redis URL beside it: a limiter per process would multiply every limit by the number of nodes',
     )
-  const database = await openDatabase(place, { ...options, peppers, signingKey })
+  const database = await openDatabase(place, { ...options, peppers, signingKeys })
   try {
     const limiter = counts ? await openLimiter(place, database, options) : countNothing(options)
     return gather(database, limiter, place, peppers)
@@ -54,8 +53,8 @@ export async function openFleet(place: FleetPlace, options: StorageOptions): Pro
 
 /** Reads a fleet's storage: see `StorageInspection`. */
 export function inspectFleet({ databaseUrl, redisUrl, signingKey }: FleetPlace): StorageInspection {
-  const key = signingKey === undefined ? undefined : parseSigningKey(signingKey, 'the signing key')
-  const database = inspectDatabase({ url: databaseUrl, signingKey: key })
+  const signingKeys = readSigningKeys(signingKey)
+  const database = inspectDatabase({ url: databaseUrl, signingKeys })
   return {
     ...database,
     async findings(options) {
@@ -70,7 +69,7 @@ export function inspectFleet({ databaseUrl, redisUrl, signingKey }: FleetPlace):
 function readSecrets(
   { signingKey }: FleetPlace,
   { pepper, ledger }: StorageOptions,
-): { readonly peppers: Peppers; readonly signingKey: KeyObject | undefined } {
+): { readonly peppers: Peppers; readonly signingKeys: SigningKeys | undefined } {
   if (pepper === undefined)
     throw new SetupError(
       'pepper_missing',
@@ -83,8 +82,12 @@ function readSecrets(
     )
   return {
     peppers: parsePeppers(pepper, 'the environment'),
-    signingKey: signingKey === undefined ? undefined : parseSigningKey(signingKey, 'the signing key'),
+    signingKeys: readSigningKeys(signingKey),
   }
+}
+
+function readSigningKeys(text: string | undefined): SigningKeys | undefined {
+  return text === undefined ? undefined : parseSigningKeys(text, 'the signing key')
 }
 
 async function openLimiter(

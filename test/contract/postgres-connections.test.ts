@@ -13,7 +13,7 @@ test('while calls of jobs have all connections that jobs may have, changes of ke
   onTestFinished(schema.drop)
   const database = await openDatabase(
     { databaseUrl: schema.url },
-    { peppers, signingKey: undefined, ledger: 'none', jobs: true, create: true },
+    { peppers, signingKeys: undefined, ledger: 'none', jobs: true, create: true },
   )
   onTestFinished(database.close)
   const { jobs, keys } = database

@@ -50,7 +50,7 @@ export function ledgerIn(url: string): LedgerSchema {
       onTestFinished(() => ledger.close())
       return ledger
     },
-    inspect: inspectPostgresLedger({ url, name: schema, signingKey }),
+    inspect: inspectPostgresLedger({ url, name: schema, signingKeys: { key: signingKey, earlier: [] } }),
   }
 }
 

@@ -1,8 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { publicKeyOf } from '../../src/ledger/format/checkpoint.ts'
+import { drawSigningKeyLine, parseSigningKey } from '../../src/secrets/signing-key.ts'
 import { databaseUrl, redisUrl, startBeside } from '../support/services.ts'
 import { ask } from './ask-node.ts'
 import { openTestFleet, type TestFleet, type TestFleetOptions } from './open-fleet.ts'
-import { runError } from './run-cli.ts'
+import { runError, runJson, startServer } from './run-cli.ts'
 
 async function open(options: TestFleetOptions = {}): Promise<TestFleet> {
   const fleet = await openTestFleet(options)
@@ -110,4 +112,53 @@ test('of commands and nodes that make the schema at once one works, the others w
   const never = await open()
   const { code, error } = await runError(['serve', '--port', '0', '--migrate', 'never'], { env: never.env })
   expect({ code, error: error.code }).toEqual({ code: 3, error: 'data_missing' })
+})
+
+describe('another signing key than the deployment’s', () => {
+  const next = drawSigningKeyLine()
+  const publicHalf = (text: string): string => publicKeyOf(parseSigningKey(text, 'test'))
+  const signingWith = (fleet: TestFleet, key: string) => ({
+    env: { ...fleet.env, MODELWARD_SIGNING_KEY: key },
+  })
+
+  test('keeps nodes from starting and commands from changing anything, with the way out', async () => {
+    const fleet = await open()
+    const { key } = await fleet.createKey()
+    await using node = await fleet.start('--limit-default', 'none')
+    expect(await ask(node, key)).toMatchObject({ status: 200 })
+    for (const command of [
+      ['serve', '--port', '0'],
+      ['keys', 'create', '--name', 'other'],
+      ['ledger', 'checkpoint'],
+    ]) {
+      const { code, error } = await runError(command, signingWith(fleet, next))
+      expect({ code, error: error.code }).toEqual({ code: 3, error: 'signing_key_mismatch' })
+      expect(error.message).toMatch(/give every node that one, or, to replace it on purpose/)
+    }
+    const { keys } = await fleet.run<{ readonly keys: readonly object[] }>('keys', 'list')
+    expect(keys).toHaveLength(1)
+    expect(await fleet.run('ledger', 'verify')).toMatchObject({ ok: true })
+  })
+
+  test('replaces it on purpose, node by node, and the ledger verifies under both', async () => {
+    const fleet = await open()
+    const { key } = await fleet.createKey()
+    const old = fleet.env['MODELWARD_SIGNING_KEY'] ?? ''
+    const rotated = signingWith(fleet, `${next},${publicHalf(old)}`)
+    const before = await fleet.start('--limit-default', 'none')
+    await using after = await startServer(['--limit-default', 'none'], rotated)
+    for (const node of [before, after]) expect(await ask(node, key)).toMatchObject({ status: 200 })
+    await before[Symbol.asyncDispose]()
+    // A node that is restarted before its turn.
+    await using again = await fleet.start('--limit-default', 'none')
+    expect(await ask(again, key)).toMatchObject({ status: 200 })
+    const verified = await runJson<{ readonly ok: boolean; readonly keys: readonly string[] }>(
+      ['ledger', 'verify'],
+      rotated,
+    )
+    expect(verified.ok).toBe(true)
+    expect(verified.keys.toSorted()).toEqual([publicHalf(old), publicHalf(next)].toSorted())
+    const { checks } = await fleet.run<{ readonly checks: readonly object[] }>('doctor', '--port', '0')
+    expect(checks).toContainEqual(expect.objectContaining({ check: 'signing key', status: 'warn' }))
+  })
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isSigned, type LedgerCheckpoint } from '../../ledger/format/checkpoint.ts'
 import { parseCheckpoint, parseTruncationPoint } from '../../ledger/verify/checkpoint-trust.ts'
+import { isPublicKey } from '../../secrets/signing-key.ts'
 import { CliError, usageError } from '../cli-error.ts'
 
 /**
@@ -36,7 +37,7 @@ export function readCheckpoints(file: string): readonly LedgerCheckpoint[] {
 
 /** @throws CliError `usage_invalid` */
 export function readPublicKey(text: string): string {
-  if (!/^[\w-]{43}$/.test(text) || Buffer.from(text, 'base64url').toString('base64url') !== text)
+  if (!isPublicKey(text))
     throw usageError('--public-key', 'expected 32 bytes in base64url, which are 43 letters and digits')
   return text
 }

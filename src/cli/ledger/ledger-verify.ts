@@ -43,7 +43,7 @@ export function defineLedgerVerify(command: Command): void {
       'after',
       '\nNeeds no server, and changes nothing. Compares the sums of usage beside the file with its records, too.\n' +
         'Exit code 0: in order. 1: broken, and where first. 2: it cannot be read.\n' +
-        'Trusts the signing key of the data folder, the keys of --public-key and those of --checkpoint.',
+        'Trusts the signing key of the deployment and the earlier ones beside it, the keys of --public-key and those of\n--checkpoint.',
     )
     .action(async (file: string | undefined, options: LedgerVerifyCommandOptions) => {
       try {
@@ -83,10 +83,10 @@ async function verify(
     return { name: ledger.name, result: await verifyTrusting(ledger, keys, checkpoints) }
   }
   const { ledger } = await inspectStorage(placeOf(loadCommandConfig(options)))
-  const ownKey = await ledger.publicKey()
-  const result = await verifyTrusting(ledger, ownKey === undefined ? keys : [...keys, ownKey], checkpoints)
+  const ownKeys = await ledger.publicKeys()
+  const result = await verifyTrusting(ledger, [...keys, ...ownKeys], checkpoints)
   const noKey = `There is no signing key beside ${ledger.name}: whose checkpoints are to be trusted, it cannot say.`
-  const notes = ownKey === undefined ? [noKey, ...result.notes] : result.notes
+  const notes = ownKeys.length === 0 ? [noKey, ...result.notes] : result.notes
   return { name: ledger.name, result: { ...result, notes } }
 }
 

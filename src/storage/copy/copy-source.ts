@@ -14,6 +14,8 @@ export interface CopySource {
   readonly id: string
   /** What messages call it. */
   readonly name: string
+  /** The public half of its signing key, base64url. */
+  readonly publicKey: string
   /** Where it was copied to before; undefined where it was not. */
   readonly movedTo: string | undefined
   /** What its steady clock shows now. */

@@ -1,10 +1,12 @@
-import type { KeyObject } from 'node:crypto'
 import { parsePeppers } from '../../secrets/peppers.ts'
-import { fail, messageOf, ok } from '../finding.ts'
+import type { SigningKeys } from '../../secrets/signing-key.ts'
+import { fail, messageOf, ok, warn } from '../finding.ts'
+import { compareSigningKey } from '../keys/check-signing-key.ts'
 import type { FleetNode, StorageFinding, StorageInspection } from '../storage.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { findServer } from './findings/server-findings.ts'
 import { openPostgresKeyStore } from './keys/open-key-store.ts'
+import { createSettingTable } from './keys/setting-table.ts'
 import { inspectPostgresLedger } from './ledger/inspect.ts'
 import { listNodes } from './nodes.ts'
 import { openPostgres, type Postgres } from './postgres.ts'
@@ -12,11 +14,11 @@ import { prepareSchema } from './schema.ts'
 
 export interface InspectDatabaseOptions {
   readonly url: string
-  readonly signingKey: KeyObject | undefined
+  readonly signingKeys: SigningKeys | undefined
 }
 
 /** Reads a fleet's database; each call opens what it needs. */
-export function inspectDatabase({ url, signingKey }: InspectDatabaseOptions): StorageInspection {
+export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): StorageInspection {
   const { name } = parseDatabaseUrl(url)
   const openKeys = async (pepper: string | undefined): Promise<Pick<Keys, 'findKey' | 'close'>> => {
     await prepareSchema(url, 'never')
@@ -42,10 +44,12 @@ export function inspectDatabase({ url, signingKey }: InspectDatabaseOptions): St
     async findings({ pepper }) {
       const found = await findServer(url)
       const isThere = found.every(({ status }) => status !== 'fail')
-      return isThere ? [...found, await checkKeys(() => openKeys(pepper)), checkNodes(await nodes())] : found
+      if (!isThere) return found
+      const keys = await checkKeys(() => openKeys(pepper))
+      return [...found, keys, ...(await checkSigner(url, signingKeys)), checkNodes(await nodes())]
     },
     openKeys: ({ pepper }) => openKeys(pepper),
-    ledger: inspectPostgresLedger({ url, name, signingKey }),
+    ledger: inspectPostgresLedger({ url, name, signingKeys }),
     nodes,
   }
 }
@@ -57,6 +61,23 @@ async function checkKeys(open: () => Promise<Pick<Keys, 'close'>>): Promise<Stor
     return ok('keys', 'as they were written, under the pepper that is given')
   } catch (error) {
     return fail('keys', messageOf(error), 'give every node the pepper that the keys were made with')
+  }
+}
+
+/** Whether nodes sign with this key. */
+async function checkSigner(url: string, keys: SigningKeys | undefined): Promise<readonly StorageFinding[]> {
+  if (keys === undefined) return []
+  const check = 'signing key'
+  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 1 })
+  try {
+    const state = await compareSigningKey(createSettingTable(postgres.query, postgres.schema), keys)
+    if (state === 'previous')
+      return [warn(check, 'the one before the deployment’s', 'give every node and command the new one')]
+    return [ok(check, state === 'next' ? 'new: nodes that start sign with it' : 'the deployment’s')]
+  } catch (error) {
+    return [fail(check, messageOf(error), 'give every node and command the same')]
+  } finally {
+    await postgres.close()
   }
 }
 

@@ -1,4 +1,4 @@
-import { type KeyObject, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { Fault } from '../../core/fault.ts'
@@ -9,14 +9,17 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import type { EpochStore } from '../../limits/epoch-store.ts'
 import type { KeptUsesStore } from '../../limits/kept-uses.ts'
 import type { Peppers } from '../../secrets/peppers.ts'
+import type { SigningKeys } from '../../secrets/signing-key.ts'
 import { noTelemetry } from '../../telemetry/telemetry.ts'
 import type { JobStore } from '../job-store.ts'
+import { compareSigningKey, storeSigningKey } from '../keys/check-signing-key.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
 import type { StorageOptions } from '../storage.ts'
 import { openDatabaseClock } from './database-clock.ts'
 import { openPostgresJobStore, type PostgresJobStoreOptions } from './jobs/job-store.ts'
 import type { PostgresKeyStore } from './keys/key-store.ts'
 import { openPostgresKeyStore } from './keys/open-key-store.ts'
+import { createSettingTable } from './keys/setting-table.ts'
 import { openPostgresLedger } from './ledger/ledger.ts'
 import { createEpochTable } from './limits/epoch-table.ts'
 import { createKeptUsesTable } from './limits/kept-uses.ts'
@@ -44,13 +47,14 @@ export interface Database {
 export interface OpenDatabaseOptions extends StorageOptions {
   readonly peppers: Peppers
   /** Needed with a ledger. */
-  readonly signingKey: KeyObject | undefined
+  readonly signingKeys: SigningKeys | undefined
 }
 
 /**
  * Opens a fleet's database; a schema that is missing is created where `create` says so.
  *
- * @throws SetupError `data_missing`, `data_newer`, `data_corrupt`, `pepper_*`, `database_*`
+ * @throws SetupError `data_missing`, `data_newer`, `data_corrupt`, `pepper_*`, `database_*`,
+ *   `signing_key_mismatch`
  * @throws Fault `store_unavailable`
  */
 export async function openDatabase(
@@ -78,7 +82,12 @@ export async function openDatabase(
     const clock = options.clock ?? databaseClock.clock
     const nodes = await openNodes(postgres, options)
     closing({ close: nodes.end })
+    const signing = options.ledger === 'none' ? undefined : options.signingKeys
+    // Before anything is stored: of what a mistake leaves behind, a right start would be refused.
+    if (signing !== undefined)
+      await compareSigningKey(createSettingTable(postgres.query, postgres.schema), signing)
     const keys = closing(await openPostgresKeyStore({ ...shared, peppers, clock }))
+    if (signing !== undefined && isNode(options)) await storeSigningKey(keys, signing)
     const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
     closing(ledger)
     const jobs = options.jobs === true ? await openJobs({ ...shared, node: nodes.id }, closing) : undefined
@@ -123,9 +132,13 @@ function isCommand({ ledger }: StorageOptions): boolean {
 }
 
 /** A command is no node: nothing counts on it. */
+function isNode(options: StorageOptions): boolean {
+  return (options.storeUsage ?? 'never') !== 'never' && !isCommand(options)
+}
+
 async function openNodes(postgres: Postgres, options: StorageOptions): Promise<FleetNodes> {
-  const { storeUsage = 'never', scheduler, telemetry } = options
-  if (storeUsage !== 'never' && !isCommand(options)) {
+  const { scheduler, telemetry } = options
+  if (isNode(options)) {
     const own = { name: hostname(), version: ownVersion(), schemaKnown: schemaVersion }
     return joinNodes({ ...own, postgres, scheduler, telemetry })
   }
@@ -148,13 +161,14 @@ async function openLedger(
   nodes: FleetNodes,
   options: OpenDatabaseOptions,
 ): Promise<OpenedLedger> {
-  const { ledger = {}, signingKey, clock, monotonic, scheduler, telemetry } = options
+  const { ledger = {}, signingKeys, clock, monotonic, scheduler, telemetry } = options
   if (ledger === 'none') return { ledger: undefined }
-  if (signingKey === undefined) throw new SetupError('config_invalid', 'a ledger needs a signing key')
+  if (signingKeys === undefined) throw new SetupError('config_invalid', 'a ledger needs a signing key')
   const { keepMs, usageKeepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
   const open = () =>
     openPostgresLedger({
-      ...{ url, signingKey, clock, monotonic, scheduler, telemetry, onCheckpoint },
+      signingKey: signingKeys.key,
+      ...{ url, clock, monotonic, scheduler, telemetry, onCheckpoint },
       node: nodes.id,
       liveNodes: async () => new Set((await nodes.list()).filter(({ isLive }) => isLive).map(({ id }) => id)),
       retention: { ageMs: keepMs, usageMs: usageKeepMs, bytes: bytesMax },

@@ -7,7 +7,7 @@ import { findingsOf } from './findings/folder-findings.ts'
 import { readLedgerHeads } from './ledger/heads.ts'
 import { openSqliteLedgerReader } from './ledger/reader.ts'
 import { openKeys } from './open-keys.ts'
-import { openSigningKey, readPublicKey } from './signing-key.ts'
+import { openSigningKey, readPublicKeys } from './signing-key.ts'
 import { verifyLedgerFile } from './verify-ledger-file.ts'
 
 /** Reads a data folder; each call opens what it needs. */
@@ -27,7 +27,7 @@ export function inspectFolder(data: string): StorageInspection {
       openReader: async () => readWhenThere(open().ledgerFile),
       readHeads: async () => (existsSync(file) ? readLedgerHeads(file) : []),
       signingKey: async (telemetry) => openSigningKey(open(), telemetry),
-      publicKey: async () => readPublicKey(path),
+      publicKeys: async () => readPublicKeys(path),
     },
   }
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from '../../core/setup-error.ts'
 import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
-import { drawSigningKey, parseSigningKey } from '../../secrets/signing-key.ts'
+import { drawSigningKey, parseSigningKeys, type SigningKeys } from '../../secrets/signing-key.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { DataFolder } from './data-folder.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -24,21 +24,28 @@ export function openSigningKey(folder: DataFolder, telemetry: Telemetry): KeyObj
   const hadLedger = existsSync(folder.ledgerFile)
   const stored = folder.readSecretFile(signingKeyFile, 'data_unreadable')
   const pem = stored ?? folder.createSecretFile(signingKeyFile, drawSigningKey())
-  const key = readSigningKey(pem, folder.path)
+  const { key } = readSigningKeys(pem, folder.path)
   if (stored === undefined && hadLedger)
     telemetry.event('ledger.signing_key_new', { public_key: publicKeyOf(key) })
   return key
 }
 
-/** The public half, base64url; undefined without a key. @throws SetupError `data_unreadable` */
-export function readPublicKey(folder: string): string | undefined {
+/**
+ * The public half, base64url, and those of earlier keys that the file has behind the key; none
+ * without a key.
+ *
+ * @throws SetupError `data_unreadable`
+ */
+export function readPublicKeys(folder: string): readonly string[] {
   const pem = readSecretFile(folder, signingKeyFile, 'data_unreadable')
-  return pem === undefined ? undefined : publicKeyOf(readSigningKey(pem, folder))
+  if (pem === undefined) return []
+  const { key, earlier } = readSigningKeys(pem, folder)
+  return [publicKeyOf(key), ...earlier]
 }
 
-function readSigningKey(pem: string, folder: string): KeyObject {
+function readSigningKeys(pem: string, folder: string): SigningKeys {
   try {
-    return parseSigningKey(pem, join(folder, signingKeyFile))
+    return parseSigningKeys(pem, join(folder, signingKeyFile))
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     const todo = 'restore it from your backup, or remove it to have a new one made'

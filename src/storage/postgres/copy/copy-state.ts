@@ -1,6 +1,7 @@
 import { SetupError } from '../../../core/setup-error.ts'
 import { ownSettings } from '../../copy/copied-tables.ts'
 import type { CopiedClock } from '../../copy/copy-source.ts'
+import { firstSigningKey } from '../../keys/check-signing-key.ts'
 import type { Postgres, Query } from '../postgres.ts'
 
 /** What a database says of the copy into it. */
@@ -76,10 +77,16 @@ export async function claimDatabase(
   }, 'ISOLATION LEVEL READ COMMITTED READ WRITE')
 }
 
-/** From here on nodes may open it. */
-export async function endCopy({ query, schema }: Postgres, state: CopyState, ended: unknown): Promise<void> {
-  await query(`UPDATE ${schema}.settings SET value = $2 WHERE name = $1`, [
-    ownSettings.target,
-    JSON.stringify({ ...state, ended }),
-  ])
+/** From here on nodes may open it, with the signing key of this public half. */
+export async function endCopy(
+  { query, schema }: Postgres,
+  state: CopyState,
+  ended: unknown,
+  publicKey: string,
+): Promise<void> {
+  await query(
+    `WITH signing AS (INSERT INTO ${schema}.settings (name, value) VALUES ($3, $4) ON CONFLICT DO NOTHING)
+     UPDATE ${schema}.settings SET value = $2 WHERE name = $1`,
+    [ownSettings.target, JSON.stringify({ ...state, ended }), firstSigningKey, publicKey],
+  )
 }

@@ -15,8 +15,13 @@ export interface CopyTarget {
     wanted: Pick<CopyState, 'source' | 'hasHistory'> & { readonly steadyNow: number },
   ) => Promise<CopyState>
   readonly rows: (table: CopiedTable) => CopiedRows
-  /** From here on nodes may open it. @param ended what the copy came to, as JSON */
-  readonly end: (state: CopyState, ended: unknown) => Promise<void>
+  /**
+   * From here on nodes may open it.
+   *
+   * @param ended what the copy came to, as JSON
+   * @param publicKey of the deployment's signing key
+   */
+  readonly end: (state: CopyState, ended: unknown, publicKey: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -38,7 +43,7 @@ export async function openCopyTarget(url: string): Promise<CopyTarget> {
     state: () => readCopyState(postgres.query, postgres.schema),
     claim: (wanted) => claimDatabase(postgres, wanted),
     rows: (table) => createCopiedRows(postgres, table),
-    end: (state, ended) => endCopy(postgres, state, ended),
+    end: (state, ended, publicKey) => endCopy(postgres, state, ended, publicKey),
     close: postgres.close,
   }
 }

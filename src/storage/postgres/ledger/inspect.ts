@@ -1,8 +1,10 @@
-import type { KeyObject } from 'node:crypto'
 import { processScheduler } from '../../../core/scheduler.ts'
 import { SetupError } from '../../../core/setup-error.ts'
 import { publicKeyOf } from '../../../ledger/format/checkpoint.ts'
+import type { SigningKeys } from '../../../secrets/signing-key.ts'
+import { compareSigningKey } from '../../keys/check-signing-key.ts'
 import type { LedgerInspection } from '../../storage.ts'
+import { createSettingTable } from '../keys/setting-table.ts'
 import { openPostgres, type Postgres } from '../postgres.ts'
 import { connectOnce } from './connect-once.ts'
 import { readPostgresHeads } from './heads.ts'
@@ -14,7 +16,7 @@ export interface InspectPostgresLedgerOptions {
   /** What messages call it: without a password. */
   readonly name: string
   /** The deployment's, which is never in the database; undefined where it is not given. */
-  readonly signingKey?: KeyObject | undefined
+  readonly signingKeys: SigningKeys | undefined
 }
 
 /** A statement of an inspection may take long, and no request waits for it. */
@@ -24,7 +26,7 @@ const queryTimeoutMs = 60_000
 export function inspectPostgresLedger({
   url,
   name,
-  signingKey,
+  signingKeys,
 }: InspectPostgresLedgerOptions): LedgerInspection {
   async function using<Result>(work: (postgres: Postgres) => Promise<Result>): Promise<Result> {
     const postgres = await openPostgres({
@@ -62,10 +64,12 @@ export function inspectPostgresLedger({
     },
     readHeads: () => using(readPostgresHeads),
     async signingKey() {
-      if (signingKey !== undefined) return signingKey
-      throw new SetupError('config_invalid', 'the signing key is missing: set MODELWARD_SIGNING_KEY(_FILE)')
+      if (signingKeys === undefined)
+        throw new SetupError('config_invalid', 'the signing key is missing: set MODELWARD_SIGNING_KEY(_FILE)')
+      await using(({ query, schema }) => compareSigningKey(createSettingTable(query, schema), signingKeys))
+      return signingKeys.key
     },
-    publicKey: async () => signingKey && publicKeyOf(signingKey),
+    publicKeys: async () => (signingKeys ? [publicKeyOf(signingKeys.key), ...signingKeys.earlier] : []),
     verify: (trust) => using((postgres) => verifyPostgresLedger(postgres, trust)),
   }
 }

@@ -5,7 +5,7 @@ import { SetupError } from '../../../core/setup-error.ts'
 import { publicKeyOf } from '../../../ledger/format/checkpoint.ts'
 import { type Peppers, parsePeppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
-import { parseSigningKey } from '../../../secrets/signing-key.ts'
+import { parseSigningKeys } from '../../../secrets/signing-key.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import { ownSettings } from '../../copy/copied-tables.ts'
 import type { CopySource } from '../../copy/copy-source.ts'
@@ -22,7 +22,7 @@ import { createUsageTable, type UsageTable } from '../limits/usage-table.ts'
 import { markMoved, readMoved } from '../moved-file.ts'
 import { openKeys } from '../open-keys.ts'
 import { readPepperFile } from '../pepper-file.ts'
-import { readPublicKey } from '../signing-key.ts'
+import { readPublicKeys } from '../signing-key.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { jobRows } from './job-rows.ts'
 import { keyRows } from './key-rows.ts'
@@ -45,7 +45,7 @@ export interface CopySecrets {
  */
 export async function openCopySource(path: string, secrets: CopySecrets): Promise<CopySource> {
   const folder = openDataFolder(path, { create: false })
-  const peppers = checkSecrets(folder, secrets)
+  const { peppers, publicKey } = checkSecrets(folder, secrets)
   const opened: (() => void)[] = []
   const close = async (): Promise<void> => {
     for (const end of opened.splice(0).toReversed()) end()
@@ -62,7 +62,7 @@ export async function openCopySource(path: string, secrets: CopySecrets): Promis
     const readers = { ...openReaders(folder, peppers, hold) }
     const readLimits = limits && limitRows(limits)
     return {
-      id,
+      ...{ id, publicKey },
       name: folder.path,
       movedTo: readMoved(folder.path),
       steadyNow() {
@@ -92,7 +92,10 @@ export async function openCopySource(path: string, secrets: CopySecrets): Promis
 }
 
 /** The folder's own secrets have to be those of the fleet: nothing that it keeps fits others. */
-function checkSecrets(folder: DataFolder, { pepper, signingKey }: CopySecrets): Peppers {
+function checkSecrets(
+  folder: DataFolder,
+  { pepper, signingKey }: CopySecrets,
+): { readonly peppers: Peppers; readonly publicKey: string } {
   const todo = `give the fleet the folder's own: export MODELWARD_PEPPER="$(cat '${folder.path}/pepper')" MODELWARD_SIGNING_KEY="$(cat '${folder.path}/signing-key')"`
   if (pepper === undefined) throw new SetupError('pepper_missing', `a copy needs MODELWARD_PEPPER; ${todo}`)
   if (signingKey === undefined)
@@ -101,11 +104,11 @@ function checkSecrets(folder: DataFolder, { pepper, signingKey }: CopySecrets): 
   const own = readPepperFile(folder)
   if (own !== undefined && !areSame(given, parsePeppers(own, `${folder.path}/pepper`)))
     throw new SetupError('pepper_mismatch', `MODELWARD_PEPPER is not the pepper of ${folder.path}; ${todo}`)
-  const ownKey = readPublicKey(folder.path)
-  const givenKey = publicKeyOf(parseSigningKey(signingKey, 'the environment'))
+  const ownKey = readPublicKeys(folder.path)[0]
+  const givenKey = publicKeyOf(parseSigningKeys(signingKey, 'the environment').key)
   if (ownKey !== undefined && ownKey !== givenKey)
     throw new SetupError('config_invalid', `MODELWARD_SIGNING_KEY is not the key of ${folder.path}; ${todo}`)
-  return given
+  return { peppers: given, publicKey: givenKey }
 }
 
 function areSame(one: Peppers, other: Peppers): boolean {
