@@ -88,7 +88,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy:
       'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore a backup, or make the owner of the key a new one.',
     fields: {
-      row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`',
+      row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`; `changes sum`: which row is missing, or was put back as it was before, is not known, and no key is given',
     },
   },
   'keys.uses_not_written': {

@@ -16,8 +16,13 @@ export interface BelievedRows {
    * @throws Fault `store_unavailable` for a row that this deployment did not write as it stands
    */
   readonly check: (table: BelievedTable, name: string, cells: readonly Cell[], mac: Uint8Array | null) => void
-  /** Reports a row that one index has and another has not. @throws Fault `store_unavailable` */
-  readonly reportLost: (table: ReportedTable, name: string) => never
+  /**
+   * Reports a row that one index has and another has not.
+   *
+   * @param what else is wrong with it
+   * @throws Fault `store_unavailable`
+   */
+  readonly reportLost: (table: ReportedTable, name: string, what?: string) => never
   /** Says that a row without a MAC was found in order. */
   readonly confirm: (table: ReportedTable, name: string) => void
   /** Whether a row was found that is not believed, and has not been found in order since. */
@@ -55,7 +60,7 @@ export function createBelievedRows(
       if (!macs.isOf(table, cells, mac)) report(table, name, 'is not the one that was written')
       confirm(table, name)
     },
-    reportLost: (table, name) => report(table, name, 'does not fit its index'),
+    reportLost: (table, name, what = 'does not fit its index') => report(table, name, what),
     confirm,
     hasDamage: () => damaged.size > 0,
   }

@@ -17,6 +17,7 @@ import { createKeyTable, type KeyTable } from './key-table.ts'
 import { createOwnerTable } from './owner-table.ts'
 import { createPrimaryReads, type PrimaryReads } from './primary-reads.ts'
 import { createSettingTable } from './setting-table.ts'
+import type { RowWatch } from './watch-rows.ts'
 
 /** The keys, and what of the database a deployment needs besides. */
 export interface PostgresKeyStore extends KeyStore {
@@ -31,6 +32,8 @@ export interface PostgresKeyStoreDeps {
   /** The caller closes it. */
   readonly postgres: Postgres
   readonly rows: BelievedRows
+  /** Stopped with the store. */
+  readonly watch: RowWatch
   /** Closed with the store. */
   readonly listener: ChangeListener
   readonly clock: Clock
@@ -41,9 +44,9 @@ const mode = 'ISOLATION LEVEL READ COMMITTED READ WRITE'
 
 /** A key store on a database whose keys were made under these peppers. */
 export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyStore {
-  const { rows, listener, clock } = deps
+  const { rows, watch, listener, clock } = deps
   const { schema, name, query, transaction, close } = closeable(deps.postgres)
-  const reads = createPrimaryReads(query, schema, name)
+  const reads = createPrimaryReads(query, schema, name, watch.ensureWhole)
   const keys = createKeyTable(reads, schema, rows)
   const owners = createOwnerTable(reads, schema, rows)
   const answers = createAnswerTable(schema, rows)
@@ -96,6 +99,7 @@ export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyS
     raiseChanges: (latest) => transaction((within) => counter.raise(within, latest), mode),
     async close() {
       close()
+      await watch.stop()
       await listener.close()
     },
   }

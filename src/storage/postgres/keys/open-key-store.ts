@@ -3,15 +3,15 @@ import { SetupError } from '../../../core/setup-error.ts'
 import type { Clock } from '../../../core/time.ts'
 import { checkPeppers } from '../../../keys/check-peppers.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
-import { createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
+import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
 import { createBelievedRows } from '../../keys/believed-rows.ts'
 import { refuseUnendedCopy } from '../copy/copy-state.ts'
-import type { Postgres, Query } from '../postgres.ts'
-import type { CounterRow } from './change-counter.ts'
+import type { Postgres } from '../postgres.ts'
 import { openChangeListener } from './change-listener.ts'
 import { createPostgresKeyStore, type PostgresKeyStore } from './key-store.ts'
 import { createSettingTable } from './setting-table.ts'
+import { findLostRows, watchRows } from './watch-rows.ts'
 
 export interface OpenPostgresKeyStoreOptions {
   /** With the tables of `keysSchema`. The caller closes it, after the store. */
@@ -48,50 +48,10 @@ export async function openPostgresKeyStore(options: OpenPostgresKeyStoreOptions)
     `INSERT INTO ${schema}.changes (id, number, total, mac) VALUES (1, 0, 0, $1) ON CONFLICT DO NOTHING`,
     [macs.of('changes', [0, 0])],
   )
-  await postgres.transaction(
-    (within) => checkChanges(within, postgres, macs),
-    'ISOLATION LEVEL REPEATABLE READ READ ONLY',
-  )
+  const lost = await findLostRows(postgres, macs)
+  if (lost !== undefined) throw new SetupError('data_corrupt', `${name}: ${lost}; restore a backup`)
   const listener = await openChangeListener({ postgres, url, scheduler, telemetry })
-  return createPostgresKeyStore({
-    postgres,
-    rows: createBelievedRows(macs, telemetry, name),
-    listener,
-    clock,
-  })
-}
-
-/** Rows that one statement adds up, so that it ends in its time. */
-const summedAtOnce = 20_000
-
-async function checkChanges(query: Query, { schema, name }: Postgres, macs: RowMacs): Promise<void> {
-  const [row] = await query<CounterRow>(`SELECT number, total, mac FROM ${schema}.changes WHERE id = 1`)
-  if (row === undefined || !macs.isOf('changes', [row.number, row.total], row.mac))
-    throw new SetupError(
-      'data_corrupt',
-      `${name}: the counter of changes is not as it was written; restore a backup`,
-    )
-  const total = (await sumChanges(query, `${schema}.keys`)) + (await sumChanges(query, `${schema}.owners`))
-  if (total !== row.total)
-    throw new SetupError(
-      'data_corrupt',
-      `${name}: rows of keys are missing, or stand as they were before a later change; restore a backup`,
-    )
-}
-
-/** The sum of the numbers in all rows. */
-async function sumChanges(query: Query, table: string): Promise<number> {
-  let total = 0
-  let last: number | null = 0
-  while (last !== null) {
-    const [part]: readonly { readonly total: number; readonly last: number | null }[] = await query(
-      `SELECT coalesce(sum(change), 0)::bigint AS total, max(change) AS last FROM (
-          SELECT change FROM ${table} WHERE change > $1 ORDER BY change LIMIT ${summedAtOnce}
-        ) AS next_ones`,
-      [last],
-    )
-    total += part?.total ?? 0
-    last = part?.last ?? null
-  }
-  return total
+  const rows = createBelievedRows(macs, telemetry, name)
+  const watch = watchRows({ postgres, macs, rows, scheduler })
+  return createPostgresKeyStore({ postgres, rows, watch, listener, clock })
 }

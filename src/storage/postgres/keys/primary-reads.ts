@@ -36,7 +36,13 @@ export interface PrimaryReads {
   readonly seen: () => number
 }
 
-export function createPrimaryReads(query: Query, schema: string, name: string): PrimaryReads {
+/** @param ensureWhole throws where rows are known to be missing or of before */
+export function createPrimaryReads(
+  query: Query,
+  schema: string,
+  name: string,
+  ensureWhole: () => void,
+): PrimaryReads {
   let seen = 0
   async function readAll<Row extends object>(
     columns: string,
@@ -45,6 +51,7 @@ export function createPrimaryReads(query: Query, schema: string, name: string): 
   ): Promise<readonly [Row, ...Row[]]> {
     // What is seen while the statement runs may be newer than its moment.
     const least = seen
+    ensureWhole()
     const [row, ...others] = await query<Row & { readonly is_behind: boolean }>(
       `SELECT pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
         FROM ${schema}.changes AS counter ${join} WHERE counter.id = 1`,
@@ -61,6 +68,7 @@ export function createPrimaryReads(query: Query, schema: string, name: string): 
     read: async <Row extends object>(columns: string, join: string, values: readonly unknown[]) =>
       (await readAll<Row>(columns, join, values))[0],
     note(change, least) {
+      ensureWhole()
       if (change < least)
         throw new Fault(
           'store_unavailable',
