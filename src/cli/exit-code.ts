@@ -1,4 +1,4 @@
-import type { Fault } from '../core/fault.ts'
+import type { Fault, FaultCode } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { SetupError } from '../core/setup-error.ts'
 
@@ -26,10 +26,10 @@ export function exitCodeOfRefusal({ code }: Refusal): number {
   return code === 'input_invalid' ? exitCodes.usage : exitCodes.refused
 }
 
+const outages: readonly FaultCode[] = ['store_unavailable', 'ledger_unavailable', 'limiter_unavailable']
+
 export function exitCodeOfFault({ code }: Fault): number {
-  return code === 'store_unavailable' || code === 'ledger_unavailable'
-    ? exitCodes.environment
-    : exitCodes.internal
+  return outages.includes(code) ? exitCodes.environment : exitCodes.internal
 }
 
 export function exitCodeOfSetupError({ code }: SetupError): number {

@@ -24,7 +24,9 @@ interface Explanation {
   readonly passes_in: number | null
   /** The limits that would refuse it. */
   readonly refused_by: readonly string[]
-  /** Who counts: the server on the folder; without one, only stored usage is known. */
+  /**
+   * Who counts: the server on the folder, or a fleet; without a server, only stored usage is known.
+   */
   readonly counted_by: 'server' | 'nobody' | 'fleet'
   readonly limits: readonly LimitView[]
 }
