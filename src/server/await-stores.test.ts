@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
 import { collectEvents } from '../../test/support/collect-events.ts'
 import { findFreePort } from '../../test/support/services.ts'
 import { Fault } from '../core/fault.ts'
@@ -69,6 +71,15 @@ test('while they are out, what is asked is 503 and says that the process is ther
   expect(await opening).toBe('opened')
   expect(options.events).toMatchObject([{ name: 'server.stores_awaited' }])
   await expect(fetch(`${options.address}/health`)).rejects.toThrow()
+})
+
+test('a port that another program has ends the start as ever, while the stores are out too', async () => {
+  const options = await optionsOf()
+  const other = createServer().listen({ host: options.host, port: options.port })
+  onTestFinished(() => void other.close())
+  await once(other, 'listening')
+  const opening = awaitStores(() => Promise.reject(new Fault('store_unavailable', 'out')), options)
+  await expect(opening).rejects.toMatchObject({ name: 'SetupError', code: 'address_in_use' })
 })
 
 test('what waiting cannot mend ends the start, also after it has waited', async () => {

@@ -6,6 +6,7 @@ import { problemOf } from '../core/problem.ts'
 import type { Scheduler } from '../core/scheduler.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { createHttpServer, type HttpServerOptions } from './http/http-server.ts'
+import { listenErrorOf } from './listen-error.ts'
 
 export interface AwaitStoresOptions extends Pick<HttpServerOptions, 'headersMax' | 'requestTimeout'> {
   readonly host: string
@@ -22,6 +23,7 @@ const pauseMs = 1_000
  * meanwhile and answers 503 (`/health`: 200), and tries again each second until they are there: a
  * fleet's database and nodes may start in any order.
  *
+ * @throws SetupError `address_in_use`, `address_unavailable`
  * @throws whatever `open` rejects with that waiting cannot mend, such as a SetupError
  */
 export async function awaitStores<Opened>(
@@ -67,7 +69,9 @@ function faultOf(thrown: unknown): Fault {
 async function listen({ host, port, ...options }: AwaitStoresOptions, fault: Fault): Promise<Server> {
   const server = createHttpServer((request, response) => answer(request, response, fault), options)
   server.listen({ host, port })
-  await once(server, 'listening')
+  await once(server, 'listening').catch((cause: unknown) => {
+    throw listenErrorOf(cause, { host, port })
+  })
   return server
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { awaitedScheduler } from '../core/scheduler.ts'
-import { SetupError } from '../core/setup-error.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
@@ -15,6 +14,7 @@ import { createApp, createAppLog } from './create-app.ts'
 import { issueFirstKeys } from './first-keys.ts'
 import { closeApp, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
+import { listenErrorOf } from './listen-error.ts'
 import { jobModelsOf } from './predict/job-models.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 
@@ -187,23 +187,11 @@ async function reportFirstKeys(
   if (issued !== undefined) onFirstKeys?.({ address, ...issued })
 }
 
-const inUse = new Set(['EADDRINUSE'])
-const unavailable = new Set(['EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EAFNOSUPPORT', 'EINVAL'])
-
 async function listen(app: FastifyInstance, { host, port }: ServerOptions): Promise<string> {
   try {
     await app.listen({ host, port })
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    if (inUse.has(code))
-      throw new SetupError(
-        'address_in_use',
-        `${host}:${port}: another program listens there; stop it, or name another port: --port ${port === 65_535 ? 8_000 : port + 1}`,
-        { cause },
-      )
-    if (unavailable.has(code))
-      throw new SetupError('address_unavailable', `${host}:${port}: cannot listen there (${code})`, { cause })
-    throw cause
+    throw listenErrorOf(cause, { host, port })
   }
   const bound = app.server.address()
   const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
