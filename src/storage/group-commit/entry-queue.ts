@@ -44,7 +44,8 @@ const reusedBytesMax = 1_024 * 1_024
 /** Entries that go together. */
 interface Batch {
   readonly outcome: PromiseWithResolvers<void>
-  readonly since: number
+  /** When the first of them came. */
+  since: number
   bytes: Buffer
   end: number
   count: number
@@ -66,7 +67,7 @@ export function createEntryQueue({
     const bytes = unused ?? Buffer.allocUnsafeSlow(firstBytes)
     unused = undefined
     const outcome = Promise.withResolvers<void>()
-    const batch = { outcome, since: monotonic(), bytes, end: 0, count: 0 }
+    const batch = { outcome, since: 0, bytes, end: 0, count: 0 }
     batches.push(batch)
     return batch
   }
@@ -102,6 +103,7 @@ export function createEntryQueue({
       const last = batches.at(-1)
       const takesMore = last !== undefined && last.count < batchMax && last.end < commitBytesMax
       const batch = takesMore ? last : beginBatch()
+      if (batch.count === 0) batch.since = monotonic()
       try {
         addEntry(batch, entry)
       } catch (thrown) {
