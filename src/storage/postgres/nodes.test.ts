@@ -88,6 +88,16 @@ test('a node that is not seen for 10 s is not live, and is again once it is seen
   expect(await node.list()).toMatchObject([{ id: node.id, startedAt: before?.startedAt }])
 })
 
+test('the live nodes come first, each part in the order of their starts', async () => {
+  const names = ['dead', 'one', 'two', 'left']
+  const nodes: FleetNodes[] = []
+  for (const name of names) nodes.push(await join({ name }))
+  await postgres.query(
+    `UPDATE ${postgres.schema}.nodes SET seen_at = seen_at - 60000 WHERE name IN ('dead', 'left')`,
+  )
+  expect((await nodes[0]?.list())?.map(({ name }) => name)).toEqual(['one', 'two', 'dead', 'left'])
+})
+
 test('a node that is dead for a day is forgotten, and no other', async () => {
   const dead = await join({ name: 'dead' })
   await age(86_400_000 - 30_000)
@@ -102,6 +112,28 @@ test('a node that is dead for a day is forgotten, and no other', async () => {
   await time.pass(60_000)
   for (let looks = 4; (await names()).includes('dead'); looks += 1) await until(looks)
   expect(await names()).toEqual(['live'])
+})
+
+test('a look for dead nodes that fails does not say that this node is not seen', async () => {
+  const time = createTestTime()
+  const { telemetry, names } = collectEvents()
+  const looked = Promise.withResolvers<void>()
+  await join({
+    scheduler: time.scheduler,
+    telemetry,
+    postgres: {
+      schema: postgres.schema,
+      async query<Row extends object>(text: string, values?: readonly unknown[]) {
+        if (!text.startsWith('DELETE') || values !== undefined) return postgres.query<Row>(text, values)
+        looked.resolve()
+        throw new Fault('store_unavailable', 'out')
+      },
+    },
+  })
+  await time.pass(60_000)
+  await looked.promise
+  await time.settle()
+  expect(names).toEqual([])
 })
 
 test('a node starts and ends while the database is out, and says so once', async () => {

@@ -8,7 +8,7 @@ import type { Postgres } from './postgres.ts'
 /** The nodes of a fleet, of which this process is one. */
 export interface FleetNodes {
   readonly id: string
-  /** The one that started first comes first. @throws Fault `store_unavailable`, by rejecting */
+  /** Live ones first, each part in the order of their starts. @throws Fault `store_unavailable`, by rejecting */
   readonly list: () => Promise<readonly FleetNode[]>
   /** How many are live, itself among them, as of its last beat; 1 at least. */
   readonly liveCount: () => number
@@ -46,7 +46,7 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   let others = 0
   let isOut = false
   let isEnded = false
-  let saying: Promise<void> | undefined
+  let beating: Promise<void> | undefined
 
   /** A node that was frozen for a day comes back as the one that it was. */
   async function beat(): Promise<void> {
@@ -82,17 +82,18 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
     }
   }
 
-  function sayNext(what: () => Promise<void>): Promise<void> {
-    saying ??= say(what).finally(() => {
-      saying = undefined
+  function beatOnce(): Promise<void> {
+    beating ??= say(beat).finally(() => {
+      beating = undefined
     })
-    return saying
+    return beating
   }
 
-  await sayNext(beat)
+  await beatOnce()
   const stops = [
-    every(scheduler, beatMs, () => void sayNext(beat)),
-    every(scheduler, lookMs, () => void say(forget)),
+    every(scheduler, beatMs, () => void beatOnce()),
+    // What fails is tried again a minute later; that the database is out, a beat says.
+    every(scheduler, lookMs, () => void forget().catch(() => {})),
   ]
   return {
     id,
@@ -102,13 +103,16 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
       if (isEnded) return
       isEnded = true
       for (const stop of stops) stop()
-      await saying
+      await beating
       await say(async () => void (await postgres.query(`DELETE FROM ${table} WHERE id = $1`, [id])))
     },
   }
 }
 
-/** All nodes, the one that started first before the others. Rejects with `store_unavailable`. */
+/**
+ * All nodes: live ones first, each part in the order of their starts. Rejects with
+ * `store_unavailable`.
+ */
 export async function listNodes({
   query,
   schema,
@@ -116,6 +120,6 @@ export async function listNodes({
   return query<FleetNode>(
     `SELECT id, name, version, schema_known AS "schemaKnown", started_at AS "startedAt", seen_at AS "seenAt",
         seen_at > ${databaseNow} - ${liveMs} AS "isLive"
-      FROM ${schema}.nodes ORDER BY started_at, id`,
+      FROM ${schema}.nodes ORDER BY "isLive" DESC, started_at, id`,
   )
 }
