@@ -100,8 +100,8 @@ export interface Limiter {
   /** What `take` would give, without taking anything. */
   readonly peek: (uses: readonly LimitUse[]) => Taking | Promise<Taking>
   /**
-   * Whether what it has to store cannot be stored at present: requests that use more than is stored
-   * already are then `limiter_unavailable`. @default never
+   * Whether it cannot count, or store what it has to, at present: requests that need it are then
+   * `limiter_unavailable`, unless they are counted elsewhere meanwhile. @default never
    */
   readonly isOut?: () => boolean
   /**

@@ -99,6 +99,15 @@ describe('Redis', () => {
     expect((await limiter.peek([use])).states).toMatchObject([{ remaining: 0 }])
   })
 
+  test('as many at once as one use may take are given back together', async () => {
+    const { limiter } = await open()
+    const use = { ...useOf('key:a', '1024 concurrent'), cost: 1_024 }
+    const { at, refusal } = await limiter.take([use])
+    expect(refusal).toBeUndefined()
+    await limiter.settle([use], at, [0])
+    expect((await limiter.peek([use])).states).toMatchObject([{ remaining: 1_024 }])
+  })
+
   test('nodes count together, and what one holds at once another cannot take', async () => {
     const shared = { deployment: randomUUID(), ...createFleetStores(), clocks: undefined }
     const nodes = [await open(shared), await open(shared), await open(shared)].map(({ limiter }) => limiter)
@@ -133,6 +142,7 @@ describe('Redis', () => {
       })
       const [short, long] = [useOf('key:a', '9/min'), useOf('key:a', '9/h')]
       expect((await limiter.take([short, long])).refusal).toBeUndefined()
+      expect(limiter.isOut?.()).toBe(false)
       await redis.stop()
       const taking = async () => {
         try {
@@ -146,6 +156,7 @@ describe('Redis', () => {
       for (let times = 0; times < 4; times += 1) taken.push(await taking())
       expect(taken).toEqual(passes)
       if (nodes === 3) expect(degraded.length).toBe(4)
+      expect(limiter.isOut?.()).toBe(true)
       await expect(limiter.take([short, long])).rejects.toMatchObject({ code: 'limiter_unavailable' })
     },
   )

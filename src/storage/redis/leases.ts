@@ -1,6 +1,6 @@
 import type { LimitUse } from '../../limits/limiter.ts'
 import type { Calls } from './calls.ts'
-import { leaseUse, operations, type RequestUse } from './requests.ts'
+import { leaseUse, operations, type RequestUse, usesAtOnce } from './requests.ts'
 
 /**
  * What this node holds at once (`concurrent`): leases in Redis that it renews, so that those of a
@@ -15,9 +15,6 @@ export interface Leases {
   /** Says to Redis that this node holds them: each 20 s, and to one that may not know. */
   readonly register: () => Promise<void>
 }
-
-/** In one request; its count is 8 bits. */
-const registeredAtOnce = 64
 
 export function createLeases(calls: Calls): Leases {
   // By counter and moment: leases of one moment and one name are as good as each other.
@@ -56,7 +53,7 @@ export function createLeases(calls: Calls): Leases {
         for (const numbers of moments.values())
           for (const lease of numbers) {
             uses.push(leaseUse(counter, lease))
-            if (uses.length === registeredAtOnce) send()
+            if (uses.length === usesAtOnce) send()
           }
       send()
       await Promise.all(sent)

@@ -119,7 +119,11 @@ export async function openRedisLimiter(options: RedisLimiterOptions): Promise<Re
     throw refused
   }
   const counting = createCounting({ calls, leases, kept, monotonic, telemetry })
-  return { ...degrade({ ...counting, close }, options), isReady: () => answers(calls) }
+  return {
+    ...degrade({ ...counting, close }, options),
+    isOut: () => calls.epoch() === undefined,
+    isReady: () => answers(calls),
+  }
 }
 
 async function answers(calls: Calls): Promise<boolean> {

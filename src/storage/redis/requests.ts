@@ -17,6 +17,9 @@ export const operations = {
   takePlain: 8,
 } as const
 
+/** Uses of a request that may have any number: the script reads their count as 8 bits. */
+export const usesAtOnce = 64
+
 /** One of a request's uses, as the script reads it. */
 export interface RequestUse {
   readonly counter: string

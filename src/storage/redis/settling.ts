@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { slicesOf } from '../../core/slices.ts'
 import type { LimitUse } from '../../limits/limiter.ts'
 import { isStored } from '../../limits/stored-usage.ts'
 import type { AskUntilRoom } from './ask-until-room.ts'
@@ -6,7 +7,7 @@ import type { Calls } from './calls.ts'
 import type { Snapshot } from './decode-reply.ts'
 import type { KeptLimits } from './kept-limits.ts'
 import { checkLeases, type Leases } from './leases.ts'
-import { forced, operations, type RequestUse, requestUse } from './requests.ts'
+import { forced, operations, type RequestUse, requestUse, usesAtOnce } from './requests.ts'
 
 export interface SettlingOptions {
   readonly calls: Calls
@@ -61,7 +62,8 @@ export function createSettling({ calls, leases, kept, askUntilRoom }: SettlingOp
       else plain.push(requestUse(use, cost, use.cost, 0))
     }
     // Each by itself, whatever becomes of the others: what is under way at once must come free.
-    if (plain.length > 0) work.push(calls.ask({ operation: operations.settle, uses: plain, at }))
+    for (const some of slicesOf(plain, usesAtOnce))
+      work.push(calls.ask({ operation: operations.settle, uses: some, at }))
     for (const outcome of await Promise.allSettled(work))
       if (outcome.status === 'rejected') throw outcome.reason
   }
