@@ -7,8 +7,8 @@ export const warn = (check: string, message: string, todo: string): StorageFindi
   return { check, status: 'warn', message, todo }
 }
 
-/** @param todo what to do about it */
-export const fail = (check: string, message: string, todo: string): StorageFinding => {
+/** @param todo what to do about it, where the message does not say so */
+export const fail = (check: string, message: string, todo?: string): StorageFinding => {
   return { check, status: 'fail', message, todo }
 }
 

@@ -1,3 +1,4 @@
+import { SetupError } from '../../core/setup-error.ts'
 import { parsePeppers } from '../../secrets/peppers.ts'
 import type { SigningKeys } from '../../secrets/signing-key.ts'
 import { fail, messageOf, ok, warn } from '../finding.ts'
@@ -33,6 +34,7 @@ export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): S
     }
   }
   const nodes = async (): Promise<readonly FleetNode[]> => {
+    await prepareSchema(url, 'never')
     const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 1 })
     try {
       return await listNodes(postgres)
@@ -60,7 +62,9 @@ async function checkKeys(open: () => Promise<Pick<Keys, 'close'>>): Promise<Stor
     await (await open()).close()
     return ok('keys', 'as they were written, under the pepper that is given')
   } catch (error) {
-    return fail('keys', messageOf(error), 'give every node the pepper that the keys were made with')
+    const isOfPepper = error instanceof SetupError && error.code.startsWith('pepper_')
+    const todo = isOfPepper ? 'give every node the pepper that the keys were made with' : undefined
+    return fail('keys', messageOf(error), todo)
   }
 }
 

@@ -43,7 +43,8 @@ async function checkSchema(url: string): Promise<StorageFinding> {
     const { version, deployment } = await prepareSchema(url, 'never')
     return ok('schema', `version ${version}, deployment ${deployment}`)
   } catch (error) {
-    return fail('schema', messageOf(error), 'start a node, or run modelward migrate')
+    const isMissing = error instanceof SetupError && error.code === 'data_missing'
+    return fail('schema', messageOf(error), isMissing ? 'start a node, or run modelward migrate' : undefined)
   }
 }
 
