@@ -48,7 +48,7 @@ export function encodeCall(head: CallHead, requests: readonly LimiterRequest[]):
     const isPlain = request.operation === operations.take && request.uses.every(isPlainUse)
     at = blob.writeUInt8(isPlain ? operations.takePlain : request.operation, at)
     at = blob.writeUInt8(request.uses.length, at)
-    at = blob.writeDoubleLE(request.at, at)
+    if (!isPlain) at = blob.writeDoubleLE(request.at, at)
     for (const use of request.uses) {
       let place = places.get(use.counter)
       if (place === undefined) {

@@ -10,9 +10,9 @@
  * written, and when the spare was raised.
  */
 export const callScript = `
-local began, leastTime, mostTime, extraPx, steady, wall, generationMax, requests, position = read('<ddddddII', ARGV[3])
 local node, blob = ARGV[2], ARGV[3]
-local got = call('MGET', unpack(KEYS))
+local began, leastTime, mostTime, extraPx, steady, wall, generationMax, requests, position = read('<ddddddII', blob)
+local got = call('MGET', unpack(keys))
 if got[1] ~= ARGV[1] then return { 1 } end
 local clock = call('TIME')
 local time = clock[1] * 1000 + floor(clock[2] / 1000)
@@ -21,30 +21,51 @@ if steady < 0 then
   steady, wall = time, time
 end
 
-local isWindow, isSpan, isAtOnce = 0, 1, 2
-local cells, dirty = {}, {}
+-- Shorter windows are closed in an epoch that began so lately.
+local openSpan = math.huge
+if began > 0 then openSpan = steady - began end
 local out, answered = { 0, steady, time }, 3
-
--- What an address has used, and whether it was not looked at since the generations turned.
-local function addressBytes(name)
-  local raw = call('HGET', KEYS[2], name)
-  if raw then return raw, false end
-  raw = call('HGET', KEYS[3], name)
-  return raw, raw ~= false
-end
 `
 
 /** What the requests of a call find of a cell, and what is written of it. */
 export const cellScript = `
+local isWindow, isSpan, isAtOnce = 0, 1, 2
+local cells, dirty = {}, {}
+
+-- What an address has used, and whether it was not looked at since the generations turned.
+local function addressBytes(name)
+  local raw = call('HGET', keys[2], name)
+  if raw then return raw, false end
+  raw = call('HGET', keys[3], name)
+  return raw, raw ~= false
+end
+
+-- A cell that was plain until now.
+local function asCell(place)
+  local state = states[place]
+  local w = {
+    capacity = state[1],
+    shape = state[10],
+    since = state[11],
+    latest = state[5],
+    total = state[2],
+    body = state[8],
+  }
+  if state[6] then w.body = sub(state[6], state[7]) .. w.body end
+  if state[4] > 0 then append(w, state[4]) end
+  return w, state[12]
+end
+
 -- The state of a window or span; nil where a kept one has no cell.
 local function cellOf(u)
   local key, cell = u.key, cells[u.key]
-  if not cell and capacities[key] then
-    local span
-    cell, span = asCell(key)
-    cells[key] = cell
-    if span then dirty[key] = u end
+  if not cell and states[key] then
+    local isChanged
+    cell, isChanged = asCell(key)
+    cells[key], states[key] = cell, false
+    if isChanged then dirty[key] = u end
   elseif not cell then
+    states[key] = false
     local raw = got[key]
     if u.ofAddress then
       local isOld
@@ -55,12 +76,18 @@ local function cellOf(u)
     if raw then
       local spare, version, given, raised, at = nil, nil, nil, nil, 1
       if u.kept then spare, version, given, raised, at = read('<dddd', raw) end
-      if u.kind == isWindow then cell = readWindow(raw, at) else cell = readSpan(raw, at) end
+      if u.kind == isSpan then
+        cell = readSpan(raw, at)
+      elseif u.kept then
+        cell = readKeptWindow(raw, at)
+      else
+        cell = readWindow(raw)
+      end
       cell.spare, cell.version, cell.given, cell.raised = spare, version, given, raised
     elseif u.kept then
       return nil
     elseif u.kind == isWindow then
-      cell = { capacity = 1, latest = 0, since = 0, total = 0, body = '' }
+      cell = { capacity = 1, shape = shapeFor(1, u.span), latest = 0, since = 0, total = 0, body = '' }
     else
       cell = { begins = 0, ends = 0, since = 0, used = 0 }
     end
@@ -76,8 +103,9 @@ local function cellOf(u)
 end
 
 local function coreBytes(u, cell)
-  if u.kind == isWindow then return windowBytes(cell) end
-  return spanBytes(cell)
+  if u.kind == isSpan then return spanBytes(cell) end
+  if u.kept then return keptWindowBytes(cell) end
+  return windowBytes(cell)
 end
 
 -- How long a cell says anything.
@@ -89,7 +117,7 @@ local function lifeOf(u, cell)
 end
 
 local function saveAddress(u, cell, life)
-  local young, old, name = KEYS[2], KEYS[3], ARGV[u.key + 2]
+  local young, old, name = keys[2], keys[3], ARGV[u.key + 2]
   if call('HSET', young, name, coreBytes(u, cell)) == 1 then
     call('HDEL', old, name)
     if call('HLEN', young) * 2 >= generationMax then
@@ -102,7 +130,6 @@ local function saveAddress(u, cell, life)
 end
 
 local function save()
-  savePlain()
   for key, u in pairs(dirty) do
     local cell = cells[key]
     local life = string.format('%.0f', ceil(lifeOf(u, cell)))
@@ -111,9 +138,9 @@ local function save()
       saveAddress(u, cell, life)
     elseif cell.spare then
       local kept = pack('<dddd', cell.spare, cell.version, cell.given, cell.raised)
-      call('SET', KEYS[key], kept .. coreBytes(u, cell), 'PX', life)
+      call('SET', keys[key], kept .. coreBytes(u, cell), 'PX', life)
     else
-      call('SET', KEYS[key], coreBytes(u, cell), 'PX', life)
+      call('SET', keys[key], coreBytes(u, cell), 'PX', life)
     end
   end
 end
@@ -125,14 +152,14 @@ local leaseMs = 60000
 local function leasesOf(u)
   local known = cells[u.key]
   if not known then
-    known = { used = call('ZCOUNT', KEYS[u.key], '(' .. string.format('%.0f', steady), '+inf') }
+    known = { used = call('ZCOUNT', keys[u.key], '(' .. string.format('%.0f', steady), '+inf') }
     cells[u.key] = known
   end
   return known
 end
 
 local function holdLeases(u, more)
-  local key, ends = KEYS[u.key], string.format('%.0f', steady + leaseMs)
+  local key, ends = keys[u.key], string.format('%.0f', steady + leaseMs)
   for place = 0, more - 1 do
     call('ZADD', key, ends, node .. ':' .. string.format('%.0f', u.span + place))
   end
@@ -144,7 +171,7 @@ end
 
 local function endLeases(u, less)
   for place = 0, less - 1 do
-    call('ZREM', KEYS[u.key], node .. ':' .. string.format('%.0f', u.span + place))
+    call('ZREM', keys[u.key], node .. ':' .. string.format('%.0f', u.span + place))
   end
   cells[u.key] = nil
 end

@@ -1,62 +1,55 @@
 /**
- * The part of the script that takes plain windows, which are most of all there is to take: no table
- * for each use, numbers in arrays by the cell's place, and the latest count of a cell as a number
- * until it is written. What is not plain, a refusal among it, goes the way of `script-requests.ts`.
+ * The part of the script that takes plain windows, which are most of all there is to take: with one
+ * table for each cell, and no more texts than have to be. What is not plain, a refusal among it,
+ * goes the way of `script-requests.ts`.
  *
- * A plain use: `cell u16, amount u32, span u32, cost u32`.
+ * Of a plain request the blob has `operation u8, uses u8`, then for each use `cell u16, amount u32,
+ * span u32, cost u32`.
  */
 export const plainScript = `
-local capacities, latests, sinces, deaths, totals, heads = {}, {}, {}, {}, {}, {}
-local bodies, starts, stops, tails, tailCounts, changed = {}, {}, {}, {}, {}, {}
+-- Of each cell: 1 capacity, 2 total, 3 when more comes free, 4 tail, 5 latest, 6 its bytes, 7 where
+-- in them what still counts begins, 8 what follows it, 9 when it dies, 10 shape, 11 since, and 12,
+-- once it has changed, span. False: it is not plain, or not any more.
+local states, changed, changes = {}, {}, 0
 local places, amounts, spans, costs = {}, {}, {}, {}
 
--- False where it is not as plain as it seemed: counted otherwise, or latest in the future.
+local function comesFree(state, age, span)
+  if state[1] > 0 then return span - age end
+  return startOf(state[5] - age + 65, span) - steady
+end
+
+-- False where it is counted otherwise, or latest in the future.
 local function loadPlain(place, capacity, span)
   local raw, now, length = got[place], steady, span
   if capacity == 0 then
     now, length = floor(steady * 64 / span), 65
   end
-  local since, dies, total, at, size = 0, 0, 0, 1, 0
-  if raw then
-    local known, latest
-    known, latest, since, dies, total, at = read('<BdddI4', raw)
-    local passed, low = now - latest, latest % two32
-    if known ~= capacity or passed < 0 then return false end
-    size = #raw
-    while at < size do
-      local when, used = read('<I4I4', raw, at)
-      if (low - when) % two32 + passed < length then
-        heads[place] = when
-        break
-      end
-      total = total - used
-      at = at + 8
+  if not raw then return { capacity, 0, 0, 0, now, false, 0, '', 0, shapeFor(capacity, span), 0, false } end
+  local known, shape, since, dies, latest, total, tail, at = read('<BBdddI4I4', raw)
+  local passed, size, following = now - latest, #raw, ''
+  if known ~= capacity or passed < 0 then return false end
+  if passed >= length then
+    return { capacity, 0, 0, 0, now, false, 0, '', dies, shapeFor(capacity, span), since, false }
+  end
+  local format, step, modulus = formats[shape], sizes[shape], moduli[shape]
+  local oldest = passed
+  while at < size do
+    local when, used = read(format, raw, at)
+    local age = (latest - when) % modulus + passed
+    if age < length then
+      oldest = age
+      break
     end
+    total = total - used
+    at = at + step
   end
-  if at < size then
-    tails[place], tailCounts[place] = read('<I4I4', raw, size - 7)
-    bodies[place], starts[place], stops[place] = raw, at, size - 8
-  else
-    tailCounts[place], bodies[place], starts[place], stops[place] = 0, '', 1, 0
+  if passed > 0 and tail > 0 then
+    if tail > mosts[shape] then return false end
+    following, tail = pack(format, latest % modulus, tail), 0
   end
-  capacities[place], latests[place], sinces[place] = capacity, now, since
-  deaths[place], totals[place] = dies, total
-  return true
-end
-
-local function countPlain(place, span, cost)
-  local when, known = latests[place] % two32, tailCounts[place]
-  if known == 0 then
-    tails[place], tailCounts[place], heads[place] = when, cost, when
-  elseif tails[place] == when then
-    tailCounts[place] = known + cost
-  else
-    local body = sub(bodies[place], starts[place], stops[place]) .. pack('<I4I4', tails[place], known)
-    bodies[place], starts[place], stops[place] = body, 1, #body
-    tails[place], tailCounts[place] = when, cost
-  end
-  totals[place] = totals[place] + cost
-  changed[place] = span
+  local state = { capacity, total, 0, tail, now, raw, at, following, dies, shape, since, false }
+  if total > 0 then state[3] = comesFree(state, oldest, span) end
+  return state
 end
 
 -- Whether all of a request's uses are plain and fit; reads them.
@@ -67,13 +60,15 @@ local function fitPlainly(uses)
     place, amount, span, cost, position = read('<HI4I4I4', blob, position)
     places[index], amounts[index], spans[index], costs[index] = place, amount, span, cost
     if isPlain then
-      local capacity = 0
+      local state, capacity = states[place], 0
       if amount <= 64 then capacity = amount end
-      if cells[place] or began > 0 and span < 3600000 and steady < began + span then
+      if state == nil then
+        state = loadPlain(place, capacity, span)
+        states[place] = state
+      end
+      if not state or state[1] ~= capacity or state[2] + cost > amount then
         isPlain = false
-      elseif capacities[place] ~= capacity and (capacities[place] or not loadPlain(place, capacity, span)) then
-        isPlain = false
-      elseif totals[place] + cost > amount then
+      elseif span > openSpan and span < 3600000 then
         isPlain = false
       end
       for before = 1, index - 1 do
@@ -88,59 +83,52 @@ local function takePlainly(uses)
   local at = answered + 1
   out[at] = 4
   for index = 1, uses do
-    local place, span, cost = places[index], spans[index], costs[index]
-    if cost > 0 then countPlain(place, span, cost) end
-    local total, latest, frees = totals[place], latests[place], 0
-    if total > 0 then
-      local age = (latest % two32 - heads[place]) % two32
-      if capacities[place] > 0 then
-        frees = span - age
-      else
-        frees = startOf(latest - age + 65, span) - steady
+    local place, cost = places[index], costs[index]
+    local state = states[place]
+    if cost > 0 then
+      local total = state[2]
+      if total == 0 then state[3] = comesFree(state, 0, spans[index]) end
+      state[2], state[4] = total + cost, state[4] + cost
+      if not state[12] then
+        state[12] = spans[index]
+        changes = changes + 1
+        changed[changes] = place
       end
     end
-    out[at + 1], out[at + 2] = amounts[index] - total, frees
+    out[at + 1], out[at + 2] = amounts[index] - state[2], state[3]
     at = at + 2
   end
   answered = at
 end
 
--- The same cell for what is not plain.
-local function asCell(place)
-  local body = sub(bodies[place], starts[place], stops[place])
-  if tailCounts[place] > 0 then body = body .. pack('<I4I4', tails[place], tailCounts[place]) end
-  local cell = {
-    capacity = capacities[place],
-    latest = latests[place],
-    since = sinces[place],
-    total = totals[place],
-    body = body,
-  }
-  capacities[place] = nil
-  return cell, changed[place]
-end
-
 -- A cell is written for two windows, and its end is moved only when one is left: to move it costs as
 -- much as to write.
 local function savePlain()
-  local lives = {}
-  for place, span in pairs(changed) do
-    if capacities[place] then
-      local life = lives[span] or span + ceil(span / 64) + 1
-      lives[span] = life
-      local dies = deaths[place]
-      local moves = dies - time < life
-      if moves then
-        life = life + span + extraPx
-        dies = time + life
+  local lives, longLives, ends = {}, {}, {}
+  for index = 1, changes do
+    local place = changed[index]
+    local state = states[place]
+    if state then
+      local span, raw, dies = state[12], state[6], state[9]
+      local life = lives[span]
+      if not life then
+        life = span + ceil(span / 64) + 1
+        local long = life + span + extraPx
+        lives[span], longLives[span], ends[span] = life, long, string.format('%.0f', long)
       end
-      local bytes = pack('<BdddI4', capacities[place], latests[place], sinces[place], dies, totals[place])
-        .. sub(bodies[place], starts[place], stops[place])
-        .. pack('<I4I4', tails[place], tailCounts[place])
-      if moves then
-        call('SET', KEYS[place], bytes, 'PX', string.format('%.0f', life))
+      local isEnding = dies - time < life
+      if isEnding then dies = time + longLives[span] end
+      local bytes = pack('<dI4I4', state[5], state[2], state[4])
+      if raw and not isEnding then
+        bytes = sub(raw, 1, 18) .. bytes .. sub(raw, state[7]) .. state[8]
       else
-        call('SET', KEYS[place], bytes, 'KEEPTTL')
+        bytes = pack('<BBdd', state[1], state[10], state[11], dies) .. bytes
+        if raw then bytes = bytes .. sub(raw, state[7]) .. state[8] end
+      end
+      if isEnding then
+        call('SET', keys[place], bytes, 'PX', ends[span])
+      else
+        call('SET', keys[place], bytes, 'KEEPTTL')
       end
     end
   end

@@ -260,7 +260,7 @@ local function install(u)
   local cell
   if u.kind == isWindow then
     if raw == '' then raw = pack('<BdddI4', 1, 0, 0, 0, 0) end
-    cell = readWindow(raw, 1)
+    cell = readKeptWindow(raw, 1)
     withoutFuture(cell, u.span, steady)
     advance(cell, u.span, steady)
     adopt(cell, u.amount, u.span, steady)
@@ -297,37 +297,4 @@ local function takeAfterAll(uses)
   end
   take(list, true)
 end
-
-for _ = 1, requests do
-  local operation, uses, at
-  operation, uses, at, position = read('<BBd', blob, position)
-  local list = {}
-  if operation == 8 then
-    if fitPlainly(uses) then takePlainly(uses) else takeAfterAll(uses) end
-  else
-    for index = 1, uses do list[index] = readUse() end
-  end
-  if operation == 0 then
-    take(list, true)
-  elseif operation == 1 then
-    take(list, false)
-  elseif operation == 2 then
-    settle(list, at)
-  elseif operation == 3 then
-    reset(list)
-  elseif operation == 4 then
-    add(0)
-    -- Of none: whether anything could be counted, which a Redis that is full answers by refusing.
-    if uses == 0 then call('SET', KEYS[1], ARGV[1]) end
-    for _, u in ipairs(list) do holdLeases(u, 1) end
-  elseif operation == 5 then
-    install(list[1])
-  elseif operation == 6 then
-    raise(list[1], at)
-  elseif operation == 7 then
-    addSnapshots(5, list, { 1 })
-  end
-end
-save()
-return out
 `
