@@ -27,6 +27,9 @@ const failedCode = 1
 /** How long a start that has been cut off may take to come to a place where it can be closed. */
 const startGraceMs = 2_000
 
+/** How long what an inline model has left running may keep a process whose server is closed. */
+const leftRunningMs = 2_000
+
 /** How long closing may take beyond the grace of what is under way. */
 const closeGraceMs = 20_000
 
@@ -66,7 +69,9 @@ export async function runServer(options: RunServerOptions): Promise<number> {
   // A thread that waits for the disk cannot be ended, and Node waits for its threads: only the
   // signal itself still ends this process.
   if (started.isStalled()) endBySignal(typeof end === 'object' ? end.signal : 'SIGTERM')
-  return isClosed && !watch.hasFailed() ? exitCodes.ok : exit(failedCode)
+  if (!isClosed || watch.hasFailed()) return exit(failedCode)
+  setTimeout(() => exit(), leftRunningMs).unref()
+  return exitCodes.ok
 }
 
 interface EndWatch {

@@ -26,7 +26,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'fatal',
     sentence: 'an error that nothing caught, or a call of `process.exit`, ends the server',
     remedy:
-      "It answers what is under way, hands jobs back, and ends with 1 within `--shutdown-grace` and 10 s. Look at the cause, most likely an inline model: one in a process of its own (`runs: 'process'`) harms only its own call. Let a service manager start the server again.",
+      "It answers what is under way, hands jobs back, and ends with 1 within `--shutdown-grace` and 20 s. Look at the cause, most likely an inline model: one in a process of its own (`runs: 'process'`) harms only its own call. Let a service manager start the server again.",
     fields: {},
   },
   'server.stores_awaited': {

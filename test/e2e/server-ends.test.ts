@@ -73,6 +73,16 @@ test('a server that cannot start ends, whatever its inline model has left runnin
   other.close()
 })
 
+test('a server that is told to end ends, whatever its inline model has left running', async () => {
+  using folder = temporaryFolder()
+  const model = join(folder.path, 'busy.mjs')
+  writeFileSync(model, `setInterval(() => {}, 1000)\n${straying}`)
+  await using server = await startServe(join(folder.path, 'data'), ['--model', model])
+  const closed = once(server.child, 'close')
+  server.child.kill('SIGTERM')
+  expect(await closed).toEqual([0, null])
+})
+
 // To this process, a thread within a thread is native code: it may load any.
 const stuck = `
   import { Worker } from 'node:worker_threads'

@@ -263,4 +263,26 @@ describe('closing', () => {
     await time.settle()
     expect(await second.jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 1 })
   })
+
+  test('takes no longer than the grace because the store does not answer a claim', async () => {
+    const store = createInProcessJobStore()
+    const unanswered = Promise.withResolvers<never>()
+    let isOut = false
+    const { submit, jobs, time } = openTestJobs({
+      store: { ...store, claim: (claim) => (isOut ? unanswered.promise : store.claim(claim)) },
+    })
+    const { id } = await submit({ model: 'slow' })
+    isOut = true
+    await time.pass(1_000)
+    let isClosed = false
+    const closed = jobs.close({ graceMs: 5_000 }).then(() => {
+      isClosed = true
+    })
+    await time.pass(5_000)
+    unanswered.reject(new Fault('store_unavailable', 'the database does not answer'))
+    await time.settle()
+    expect(isClosed).toBe(true)
+    await closed
+    expect(await jobs.get('acme', id)).toMatchObject({ status: 'queued', attempts: 0 })
+  })
 })

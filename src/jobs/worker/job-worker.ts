@@ -84,9 +84,10 @@ export class JobWorker {
     this.#isClosing = true
     this.#cancel?.()
     for (const stop of this.#stopRetries) stop()
-    await this.#looking
     const grace = Promise.withResolvers<void>()
     const cancel = this.#options.scheduler.after(graceMs, grace.resolve)
+    // A claim that is under way may bring more, and where the store is out, it takes its time.
+    await this.#looking
     const all = Promise.all([...this.#running].map(({ done }) => done))
     await Promise.race([all, grace.promise])
     cancel()

@@ -66,12 +66,12 @@ export async function openDatabase(
 ): Promise<Database> {
   const { peppers, telemetry = noTelemetry, scheduler = processScheduler } = options
   const { deployment } = await prepareSchema(url, options.create ? migrate : 'never')
-  const opened: { readonly close: () => Promise<void> }[] = []
+  const opened: Closing[] = []
   const close = async (): Promise<void> => {
     for (const store of opened.splice(0).toReversed()) await store.close()
   }
-  function closing<Store extends (typeof opened)[number] | undefined>(store: Store): Store {
-    if (store !== undefined) opened.push(store)
+  function closing<Store extends Closing>(store: Store): Store {
+    opened.push(store)
     return store
   }
   try {
@@ -88,9 +88,10 @@ export async function openDatabase(
       await compareSigningKey(createSettingTable(postgres.query, postgres.schema), signing)
     const keys = closing(await openPostgresKeyStore({ ...shared, peppers, clock }))
     if (signing !== undefined && isNode(options)) await storeSigningKey(keys, signing)
+    const apart = closing(createClosedTogether())
     const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
-    closing(ledger)
-    const jobs = options.jobs === true ? await openJobs({ ...shared, node: nodes.id }, closing) : undefined
+    apart.add(ledger)
+    const jobs = options.jobs === true ? await openJobs({ ...shared, node: nodes.id }, apart.add) : undefined
     return {
       ...{ deployment, keys, ledger, jobs, nodes, clock, close },
       epochs: createEpochTable(postgres),
@@ -110,16 +111,40 @@ export async function openDatabase(
   }
 }
 
+interface Closing {
+  readonly close: () => Promise<void>
+}
+
+/** Stores on connections of their own: where the database is out, none waits for another's end. */
+function createClosedTogether(): Closing & { readonly add: (store: Closing | undefined) => void } {
+  const stores: Closing[] = []
+  return {
+    add(store) {
+      if (store !== undefined) stores.push(store)
+    },
+    async close() {
+      await Promise.all(stores.map((store) => store.close()))
+    },
+  }
+}
+
 /**
  * On connections of their own: what owners do with their jobs, however much it is, keeps no node
  * from hearing which keys are revoked, and no request from its limits.
  */
 async function openJobs(
   options: PostgresJobStoreOptions,
-  closing: <Store extends { readonly close: () => Promise<void> }>(store: Store) => Store,
+  closing: (store: Closing) => void,
 ): Promise<JobStore> {
-  const postgres = closing(await openPostgres({ url: options.url, fault: 'store_unavailable' }))
-  return closing(await openPostgresJobStore({ ...options, postgres }))
+  const postgres = await openPostgres({ url: options.url, fault: 'store_unavailable' })
+  try {
+    const jobs = await openPostgresJobStore({ ...options, postgres })
+    closing({ close: () => jobs.close().finally(postgres.close) })
+    return jobs
+  } catch (error) {
+    await postgres.close()
+    throw error
+  }
 }
 
 /** A command has time: no request waits for it. */

@@ -32,6 +32,8 @@ export interface MaintenanceOptions {
 const intervalMs = 1_000
 /** Longest turn of the index, of usage and of retention each, before the next. */
 const turnMs = 500
+/** How long a turn is waited for at the close; its transaction is undone where it takes longer. */
+const closeMs = 3_000
 
 /**
  * Indexes the ledger, sums up its usage and drops what is too old, every second, unless the last
@@ -105,9 +107,16 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
     async close() {
       clearInterval(timer)
       isOpen = false
-      await turn
+      await endedOrLate(turn, options.scheduler)
     },
   }
+}
+
+async function endedOrLate(turn: Promise<void> | undefined, { after }: Scheduler): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const cancel = after(closeMs, late.resolve)
+  await Promise.race([turn, late.promise])
+  cancel()
 }
 
 /** Repeats a work as long as it has something to do, for one turn. */
