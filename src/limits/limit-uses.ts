@@ -53,9 +53,13 @@ export function usesOf(limits: readonly NamedLimit[], costs: Costs = {}): readon
   )
 }
 
+/**
+ * The mark of a shadow is last, where no name of a subject can stand: that of the owner `a` was the
+ * limit itself of one named `a shadow`. Limits that refuse have the names that uses are kept under.
+ */
 function counterOf({ setting: { limit, isShadow }, subject }: NamedLimit): string {
   const window = windowOf(limit) ?? ''
-  return (isShadow ? [subject, 'shadow', window] : [subject, window]).join(' ')
+  return (isShadow ? [subject, window, 'shadow'] : [subject, window]).join(' ')
 }
 
 /** These settings as limits of one subject. */

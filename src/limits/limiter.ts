@@ -9,7 +9,8 @@ export interface LimitUse {
   readonly name: string
   /**
    * What is counted together: subject, measure and window, `key:7Qm2xT0bKc9Z /min`. The amount is
-   * no part of it: raising or lowering a limit keeps what was used.
+   * no part of it: raising or lowering a limit keeps what was used. Of a limit in shadow it ends
+   * with ` shadow`. No two have one name; uses are kept under it.
    */
   readonly counter: string
   readonly scope: LimitScope

@@ -178,6 +178,22 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
       expect((await limiter.take([shadow, real])).shadows).toEqual([])
     })
 
+    test.each(['2/min', '2/h', '2/calendar month', '2 concurrent', '2 characters/h'])(
+      'a limit of %s in shadow, and that of a subject whose name ends as if it were, count apart',
+      async (text) => {
+        // Each names the other, where the mark of a shadow stands beside the name.
+        const window = text.replace(/^2 ?/, '')
+        const subjects = ['owner:a', 'owner:a shadow', 'owner:a shadow shadow', `owner:a ${window}`]
+        const uses = subjects.flatMap((subject) => [useOf(subject, text), useOf(subject, `shadow ${text}`)])
+        expect(await takes(...uses)).toBe(true)
+        // What a folder and a database have kept of limits that refuse is found under this name.
+        expect(uses[0]?.counter).toBe(`owner:a ${window}`)
+        for (const use of uses) expect([use.counter, await left(use)]).toEqual([use.counter, 1])
+        await limiter.reset(uses.filter(({ isShadow }) => isShadow))
+        for (const use of uses.filter(({ isShadow }) => !isShadow)) expect(await left(use)).toBe(1)
+      },
+    )
+
     test('looking takes nothing', async () => {
       const use = useOf('key:a', '1/min')
       for (let again = 0; again < 3; again += 1)
