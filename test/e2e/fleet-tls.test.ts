@@ -57,6 +57,12 @@ describe('a start over TLS is refused, and says which, where', () => {
   const address = (url: string): string => inPlain(url, (other) => (other.hostname = '127.0.0.1'))
 
   test.each<readonly [string, () => Promise<readonly [TestFleetOptions, string?]>, string, RegExp]>([
+    [
+      '`sslmode=require` stands where nothing is trusted',
+      async () => [{ ...urls(), databaseUrl: postgres.url.replace('verify-full', 'require') }],
+      'database_unreachable',
+      /certificate is not trusted/,
+    ],
     ['nothing is trusted', async () => [urls()], 'database_unreachable', /certificate is not trusted/],
     [
       'another certificate is trusted',

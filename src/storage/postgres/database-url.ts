@@ -10,12 +10,26 @@ export interface DatabaseUrl {
   readonly name: string
 }
 
+/**
+ * What `sslmode` says, and what the driver is told: encrypted to a server whose certificate is
+ * trusted and names the host, or what its name says. The driver means the same by the others
+ * today, with a warning of its own, and announces that it will check less.
+ */
+const sslModes: Readonly<Record<string, string>> = {
+  disable: 'disable',
+  'no-verify': 'no-verify',
+  prefer: 'verify-full',
+  require: 'verify-full',
+  'verify-ca': 'verify-full',
+  'verify-full': 'verify-full',
+}
+
 /** The longest name that PostgreSQL tells apart, in bytes. */
 const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/
 
 /**
- * Reads `postgres://user:password@host:port/database?schema=name`; other parameters are the
- * driver's.
+ * Reads `postgres://user:password@host:port/database?schema=name&sslmode=verify-full`; other
+ * parameters are the driver's.
  *
  * @throws SetupError `config_invalid`, whose message contains nothing secret
  */
@@ -33,6 +47,21 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
       'config_invalid',
       'the database URL: expected a schema of lower-case letters, digits and _, at most 63 of them, not beginning with pg_',
     )
+  checkServer(url.searchParams)
   const database = url.pathname.slice(1)
   return { connectionString: url.href, schema, name: `${url.host}/${database} (schema ${schema})` }
+}
+
+/** Has `sslmode` mean the same in every version of the driver. */
+function checkServer(parameters: URLSearchParams): void {
+  // Of several the driver takes the last. Who names its switch has chosen what the others mean.
+  const mode = parameters.getAll('sslmode').at(-1)
+  if (mode === undefined || parameters.has('uselibpqcompat')) return
+  const meant = Object.hasOwn(sslModes, mode) ? sslModes[mode] : undefined
+  if (meant === undefined)
+    throw new SetupError(
+      'config_invalid',
+      `the database URL: expected an sslmode of ${Object.keys(sslModes).join(', ')}`,
+    )
+  parameters.set('sslmode', meant)
 }
