@@ -1,12 +1,11 @@
 import type { LedgerBlock } from '../../../ledger/format/block.ts'
-import { formatPosition } from '../../../ledger/format/position.ts'
 import type { LedgerFinding } from '../../../ledger/verify/finding.ts'
 import {
   type LedgerIndexCheck,
   type LedgerVerification,
   verifyLedgerBehind,
 } from '../../../ledger/verify/verify-ledger.ts'
-import { latestChangeIn } from '../../ledger/entry-change.ts'
+import { createChangesCheck, type SaidChanges } from '../../ledger/check-changes.ts'
 import type { LedgerTrust } from '../../storage.ts'
 import type { Postgres, Query } from '../postgres.ts'
 import { createIndexCheck, type PostedIndexCheck } from './check-index.ts'
@@ -84,7 +83,7 @@ async function* prepared(
 interface Beside {
   /** What is wrong with the tables; undefined for nothing. */
   readonly tables: string | undefined
-  readonly change: Changes
+  readonly change: SaidChanges
 }
 
 /** All that is checked beside the chains, block by block and at the end. */
@@ -93,47 +92,18 @@ function checkAll(
   streams: StreamsCheck,
   { tables, change }: Beside,
 ): LedgerIndexCheck {
-  let latest = 0
-  let last: LedgerBlock | undefined
-
-  function found(kind: LedgerFinding['kind'], message: string): LedgerFinding {
-    const { id = 0, stream = '', firstSeq: seq = 1 } = last ?? {}
-    const position = last === undefined ? null : formatPosition({ block: id, index: 0 })
-    return { kind, stream, seq, position, message }
-  }
-
-  function endOfChanges(): LedgerFinding | undefined {
-    const { recorded, stored } = change
-    if (recorded < latest)
-      return found(
-        'index_changed',
-        `the database keeps ${recorded} as the number of the latest change, and its records know number ${latest}`,
-      )
-    if (stored === undefined || stored >= latest) return undefined
-    return found(
-      'keys_older',
-      `the records are in order, and know change number ${latest} of the keys, whose last is number ${stored}: the keys were put back as they were before`,
-    )
-  }
-
+  const changes = createChangesCheck()
+  const other = (): LedgerFinding | undefined =>
+    tables === undefined ? undefined : changes.find('index_changed', tables)
   return {
     check(block) {
-      if (tables !== undefined) return found('index_changed', tables)
-      const finding = index.check(block)
+      const finding = other() ?? index.check(block)
       if (finding !== undefined) return finding
       streams.note(block)
-      const number = latestChangeIn(block)
-      if (number > latest) {
-        latest = number
-        last = block
-      }
+      changes.note(block)
       return undefined
     },
-    end: () =>
-      (tables === undefined ? undefined : found('index_changed', tables)) ??
-      streams.end() ??
-      index.end() ??
-      endOfChanges(),
+    end: () => other() ?? streams.end() ?? index.end() ?? changes.end(change),
   }
 }
 
@@ -155,20 +125,14 @@ async function findOtherTables(query: Query, schema: string): Promise<string | u
     : `${other} is not the table that a ledger is made with: it is missing, or has a rule, a trigger or a policy`
 }
 
-interface Changes {
-  /** What is kept beside the records. */
-  readonly recorded: number
-  /** Of the keys themselves; undefined in a database without keys. */
-  readonly stored: number | undefined
-}
-
-async function readChanges(query: Query, schema: string): Promise<Changes> {
+async function readChanges(query: Query, schema: string): Promise<SaidChanges> {
+  const keeper = 'the database'
   const [kept] = await query<{ change: number; keys: string | null }>(
     `SELECT change, to_regclass($1)::text AS keys FROM ${schema}.recorded_change`,
     [`${schema}.changes`],
   )
-  if (kept === undefined) return { recorded: 0, stored: undefined }
-  if (kept.keys === null) return { recorded: kept.change, stored: undefined }
+  if (kept === undefined) return { keeper, kept: 0, readStored: () => undefined }
+  if (kept.keys === null) return { keeper, kept: kept.change, readStored: () => undefined }
   const [keys] = await query<{ number: number }>(`SELECT number FROM ${schema}.changes`)
-  return { recorded: kept.change, stored: keys?.number }
+  return { keeper, kept: kept.change, readStored: () => keys?.number }
 }
