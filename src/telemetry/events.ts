@@ -31,9 +31,9 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   },
   'server.stores_awaited': {
     level: 'error',
-    sentence: 'the database or Redis cannot be reached, and the server waits for them',
+    sentence: 'the database cannot be reached, and the server waits for it',
     remedy:
-      'Said once for each start. Until it can open them the server answers 503, `/ready` too, and tries each second. Look at the cause: the address, the network, or a service that is down.',
+      'Said once for each start. Until it can open it the server answers 503, `/ready` too, and tries each second. Look at the cause: the address, the network, or a service that is down.',
     fields: {},
   },
   'server.worker_lost': {
@@ -86,7 +86,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence:
       'a row of `modelward.db`, or of the database’s keys, is not the one that was written: the disk or another program changed it',
     remedy:
-      'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row. Restore a backup, or make the owner of the key a new one.',
+      'Said once for each row. What needs the row answers 503 `store_unavailable`; nothing of it is believed. `modelward doctor` names every such row of a data folder. Restore a backup, or make the owner of the key a new one.',
     fields: {
       row: 'which row: `key` and its id, `digest` and the beginning of an imported key’s digest, `owner` and its name, `answer`, or `changes`; `changes sum`: which row is missing, or was put back as it was before, is not known, and no key is given',
     },
@@ -109,7 +109,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'the ledger cannot be written',
     remedy:
-      'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, release the lock, or see why the disk does not answer.',
+      'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, release the lock, or see why the disk does not answer; in a fleet, look at PostgreSQL.',
     fields: {},
   },
   'ledger.back': {

@@ -8,7 +8,7 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     level: 'error',
     sentence: 'usage of long limits cannot be stored',
     remedy:
-      'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`.',
+      'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`; in a fleet, look at PostgreSQL.',
     fields: {},
   },
   'limiter.persisted_again': {

@@ -29,8 +29,8 @@ export interface FleetPlace {
 /**
  * Opens a fleet's storage: PostgreSQL for all that is stored, Redis for what is counted.
  *
- * @throws SetupError `config_invalid`, `pepper_*`, `signing_key_mismatch`, `data_missing`, `data_newer`, `database_*`,
- *   `redis_*`, `peer_missing`
+ * @throws SetupError `config_invalid`, `pepper_*`, `signing_key_mismatch`, `data_missing`,
+ *   `data_newer`, `database_*`, `redis_*`, `peer_missing`
  * @throws Fault `store_unavailable` where the database cannot be reached just now
  */
 export async function openFleet(place: FleetPlace, options: StorageOptions): Promise<Storage> {

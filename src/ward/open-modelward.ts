@@ -137,8 +137,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * across restarts and `kill -9`; any other counts in its own memory, and reports that once as
  * `limiter.not_shared`.
  *
- * @throws Fault `store_unavailable`, `ledger_unavailable`, `limiter_unavailable` where a fleet's
- * database or Redis cannot be reached
+ * @throws Fault `store_unavailable` where a fleet's database cannot be reached
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
  * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),

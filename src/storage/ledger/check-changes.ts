@@ -18,7 +18,7 @@ export interface SaidChanges {
   readonly keeper: string
   /** Undefined where that is damaged. */
   readonly kept: number | undefined
-  /** By the keys themselves; undefined where there are none to compare with. */
+  /** By the keys themselves; undefined in a deployment without keys. */
   readonly readStored: () => number | undefined
 }
 

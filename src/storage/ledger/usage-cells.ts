@@ -37,6 +37,7 @@ export type CountCells = readonly [
   measures: string,
   latencies: string,
 ]
+
 /** Two rows of one subject as one. */
 export function sumOfCells(one: CountCells, other: CountCells): CountCells {
   const sum = createUsageCounts()
@@ -45,7 +46,7 @@ export function sumOfCells(one: CountCells, other: CountCells): CountCells {
   return cellsOf(sum)
 }
 
-/** A forged record may count for more than an integer of SQLite's that can be read again. */
+/** A forged record may count for more than an integer of a database that can be read again. */
 const countOf = (value: number): number => Math.min(value, Number.MAX_SAFE_INTEGER)
 
 /** Counts as they are stored. */

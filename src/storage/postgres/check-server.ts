@@ -1,7 +1,7 @@
 import { SetupError } from '../../core/setup-error.ts'
 import type { Postgres } from './postgres.ts'
 
-/** The oldest version that there is, as PostgreSQL numbers it. */
+/** The oldest version that can hold a deployment, as PostgreSQL numbers it. */
 const versionLeast = 140_000
 
 /** What a server says of itself. */
@@ -16,10 +16,10 @@ export interface ServerFacts {
 }
 
 /**
- * Refuses a server that cannot hold a deployment.
+ * Refuses a server that cannot hold a deployment, a standby among them.
  *
  * @throws SetupError `database_unsuitable`
- * @throws Fault `store_unavailable`; also of a server in recovery, which may be promoted
+ * @throws Fault `store_unavailable` where it cannot be asked
  */
 export async function checkServer(postgres: Postgres): Promise<ServerFacts> {
   const facts = await readServerFacts(postgres)

@@ -24,7 +24,7 @@ const sslModes: Readonly<Record<string, string>> = {
   'verify-full': 'verify-full',
 }
 
-/** The longest name that PostgreSQL tells apart, in bytes. */
+/** PostgreSQL cuts longer names off: 63 bytes. */
 const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/
 
 /**

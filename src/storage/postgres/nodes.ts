@@ -8,7 +8,11 @@ import type { Postgres } from './postgres.ts'
 /** The nodes of a fleet, of which this process is one. */
 export interface FleetNodes {
   readonly id: string
-  /** Live ones first, each part in the order of their starts. @throws Fault `store_unavailable`, by rejecting */
+  /**
+   * Live ones first, each part in the order of their starts.
+   *
+   * @throws Fault `store_unavailable`, by rejecting
+   */
   readonly list: () => Promise<readonly FleetNode[]>
   /** How many are live, itself among them, as of its last beat; 1 at least. */
   readonly liveCount: () => number

@@ -42,7 +42,11 @@ export interface CallsOptions {
 /** Calls at once: one is on its way while the other is counted. */
 const callsMax = 2
 
-type Way = { readonly line: RedisLine; readonly epoch: LimiterEpochValue }
+/** Where calls go. */
+interface Way {
+  readonly line: RedisLine
+  readonly epoch: LimiterEpochValue
+}
 
 export function createCalls(options: CallsOptions): Calls {
   const { deadlineMs, monotonic } = options

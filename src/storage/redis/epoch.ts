@@ -154,7 +154,10 @@ function epochOf({ value, id, beganAt }: FoundEpoch, deployment: string): Limite
   return { value, id, beganAt, key: epochKey, prefix: `${tag}${id}` }
 }
 
-/** @throws SetupError `redis_unsuitable` */
+/**
+ * @throws SetupError `redis_unsuitable`
+ * @throws Fault `limiter_unavailable`, also of a replica
+ */
 export async function askInfo(line: RedisLine): Promise<ServerInfo> {
   const lines = String(await line.send(['INFO'])).split('\r\n')
   const field = (name: string): string =>

@@ -41,11 +41,12 @@ export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
 const entriesMax = 65_536
 /** Bytes of one commit, and with it of one statement: then another begins. */
 const commitBytesMax = 2 * 2 ** 20
+/** Milliseconds that a try may take. */
 const ensureWritableMs = 1_000
+
 /** Appends entries, each durable or refused within two seconds. */
 export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppends {
-  const { writer, now, monotonic, scheduler } = options
-  const { telemetry } = options
+  const { writer, now, monotonic, scheduler, telemetry } = options
   let isOpen = true
   /** Entries since the last commit that was answered. */
   let unwritten = 0

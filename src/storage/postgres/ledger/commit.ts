@@ -130,7 +130,7 @@ function linkOf(chainHash: ChainHash): Buffer {
   return Buffer.from(chainHash, 'latin1')
 }
 
-/** A stream's head as the database has it, and whether commits are durable. */
+/** A stream's number and head, as the database has them. */
 export interface StoredHead {
   readonly number: number
   readonly head: StreamHead

@@ -1,4 +1,4 @@
-import { type UsageGroupCounts, type UsageWidth, usageWidths } from '../../../ledger/usage-cells.ts'
+import { type UsageWidth, usageWidths } from '../../../ledger/usage-cells.ts'
 import { forUsageEntries } from '../../../ledger/usage-entries.ts'
 import { groupsMax, UsageGroups } from '../../../ledger/usage-groups.ts'
 import type { Postgres, Query } from '../../postgres.ts'
@@ -84,7 +84,7 @@ async function writeGroups(query: Query, schema: string, { all, hours }: UsageGr
   await names.finish()
   for (const width of usageWidths) {
     const writer = createUsageWriter(query, schema, width)
-    await writer.write(bounded satisfies readonly UsageGroupCounts[])
+    await writer.write(bounded)
     await putBuckets(query, schema, width, [...hours.values()])
   }
 }
