@@ -42,18 +42,12 @@ end
 
 -- A cell that was plain until now.
 local function asCell(place)
-  local state = states[place]
-  local w = {
-    capacity = state[1],
-    shape = state[10],
-    since = state[11],
-    latest = state[5],
-    total = state[2],
-    body = state[8],
-  }
-  if state[6] then w.body = sub(state[6], state[7]) .. w.body end
+  local state, raw, body = states[place], blanks[place] or got[place], ''
+  if not blanks[place] then body = sub(raw, state[7]) .. state[6] end
+  local w = { capacity = state[1], latest = state[5], total = state[2], body = body }
+  w.shape, w.since, w.dies = read('<Bdd', raw, 2)
   if state[4] > 0 then append(w, state[4]) end
-  return w, state[12]
+  return w, state[11]
 end
 
 -- The state of a window or span; nil where a kept one has no cell.

@@ -34,13 +34,13 @@ local carryOut, takeAfterAll, save
 for _ = 1, requests do
   local operation, uses = byte(blob, position, position + 1)
   position = position + 2
-  local isPlain = operation == 8
+  local isPlain, first = operation == 8, position
   if isPlain and fitPlainly(uses) then
     takePlainly(uses)
   else
     if not save then carryOut, takeAfterAll, save = prepareOthers() end
     if isPlain then
-      takeAfterAll(uses)
+      takeAfterAll(uses, first)
     else
       local at
       at, position = read('<d', blob, position)

@@ -7,15 +7,16 @@
  * span u32, cost u32`.
  */
 export const plainScript = `
--- Of each cell: 1 capacity, 2 total, 3 when more comes free, 4 tail, 5 latest, 6 its bytes, 7 where
--- in them what still counts begins, 8 what follows it, 9 when it dies, 10 shape, 11 since, and 12,
--- once it has changed, span. False: it is not plain, or not any more.
-local states, changed, changes = {}, {}, 0
-local places, amounts, spans, costs = {}, {}, {}, {}
+-- Of each cell: 1 capacity, 2 total, 3 when more comes free, 4 tail, 5 latest, 6 what follows the
+-- bytes that still count, 7 where in its bytes those begin, 8 its place, 9 span, 10 when it dies,
+-- and 11 whether it has changed. False: it is not plain, or not any more. Of a cell of which nothing
+-- counts \`blanks\` has what does not change.
+local states, blanks, changed, changes = {}, {}, {}, 0
+local taken, costs, lefts = {}, {}, {}
 
-local function comesFree(state, age, span)
-  if state[1] > 0 then return span - age end
-  return startOf(state[5] - age + 65, span) - steady
+local function loadBlank(place, capacity, now, span, since, dies)
+  blanks[place] = pack('<BBdd', capacity, shapeFor(capacity, span), since, dies)
+  return { capacity, 0, 0, 0, now, '', 0, place, span, dies, false }
 end
 
 -- False where it is counted otherwise, or latest in the future.
@@ -24,17 +25,22 @@ local function loadPlain(place, capacity, span)
   if capacity == 0 then
     now, length = floor(steady * 64 / span), 65
   end
-  if not raw then return { capacity, 0, 0, 0, now, false, 0, '', 0, shapeFor(capacity, span), 0, false } end
+  if not raw then return loadBlank(place, capacity, now, span, 0, 0) end
   local known, shape, since, dies, latest, total, tail, at = read('<BBdddI4I4', raw)
   local passed, size, following = now - latest, #raw, ''
   if known ~= capacity or passed < 0 then return false end
-  if passed >= length then
-    return { capacity, 0, 0, 0, now, false, 0, '', dies, shapeFor(capacity, span), since, false }
-  end
-  local format, step, modulus = formats[shape], sizes[shape], moduli[shape]
-  local oldest = passed
+  if passed >= length then return loadBlank(place, capacity, now, span, since, dies) end
+  local oldest, step, modulus = passed, sizes[shape], moduli[shape]
   while at < size do
-    local when, used = read(format, raw, at)
+    local when, used, last
+    if shape == slotted then
+      when, used = byte(raw, at, at + 1)
+    elseif shape == exact then
+      when, used, last = byte(raw, at, at + 2)
+      when, used = when + used * 256, last
+    else
+      when, used = read(formats[shape], raw, at)
+    end
     local age = (latest - when) % modulus + passed
     if age < length then
       oldest = age
@@ -45,11 +51,13 @@ local function loadPlain(place, capacity, span)
   end
   if passed > 0 and tail > 0 then
     if tail > mosts[shape] then return false end
-    following, tail = pack(format, latest % modulus, tail), 0
+    following, tail = pack(formats[shape], latest % modulus, tail), 0
   end
-  local state = { capacity, total, 0, tail, now, raw, at, following, dies, shape, since, false }
-  if total > 0 then state[3] = comesFree(state, oldest, span) end
-  return state
+  local frees = 0
+  if total > 0 then
+    if capacity > 0 then frees = span - oldest else frees = ceil((now - oldest + 65) * span / 64) - steady end
+  end
+  return { capacity, total, frees, tail, now, following, at, place, span, dies, false }
 end
 
 -- Whether all of a request's uses are plain and fit; reads them.
@@ -58,7 +66,6 @@ local function fitPlainly(uses)
   for index = 1, uses do
     local place, amount, span, cost
     place, amount, span, cost, position = read('<HI4I4I4', blob, position)
-    places[index], amounts[index], spans[index], costs[index] = place, amount, span, cost
     if isPlain then
       local state, capacity = states[place], 0
       if amount <= 64 then capacity = amount end
@@ -66,13 +73,15 @@ local function fitPlainly(uses)
         state = loadPlain(place, capacity, span)
         states[place] = state
       end
-      if not state or state[1] ~= capacity or state[2] + cost > amount then
+      if not state or state[1] ~= capacity or (span > openSpan and span < 3600000) then
         isPlain = false
-      elseif span > openSpan and span < 3600000 then
-        isPlain = false
-      end
-      for before = 1, index - 1 do
-        if places[before] == place then isPlain = false end
+      else
+        local left = amount - state[2] - cost
+        if left < 0 then isPlain = false end
+        taken[index], costs[index], lefts[index] = state, cost, left
+        for before = 1, index - 1 do
+          if taken[before] == state then isPlain = false end
+        end
       end
     end
   end
@@ -83,52 +92,52 @@ local function takePlainly(uses)
   local at = answered + 1
   out[at] = 4
   for index = 1, uses do
-    local place, cost = places[index], costs[index]
-    local state = states[place]
+    local state, cost = taken[index], costs[index]
     if cost > 0 then
       local total = state[2]
-      if total == 0 then state[3] = comesFree(state, 0, spans[index]) end
+      if total == 0 then
+        local span = state[9]
+        if state[1] > 0 then state[3] = span else state[3] = ceil((state[5] + 65) * span / 64) - steady end
+      end
       state[2], state[4] = total + cost, state[4] + cost
-      if not state[12] then
-        state[12] = spans[index]
+      if not state[11] then
+        state[11] = true
         changes = changes + 1
-        changed[changes] = place
+        changed[changes] = state
       end
     end
-    out[at + 1], out[at + 2] = amounts[index] - state[2], state[3]
+    out[at + 1], out[at + 2] = lefts[index], state[3]
     at = at + 2
   end
   answered = at
 end
 
--- A cell is written for two windows, and its end is moved only when one is left: to move it costs as
--- much as to write.
+-- A cell is written for two windows and at least half a minute more than one, and its end is moved
+-- only when one is left: to move it costs more than to write.
 local function savePlain()
   local lives, longLives, ends = {}, {}, {}
   for index = 1, changes do
-    local place = changed[index]
-    local state = states[place]
-    if state then
-      local span, raw, dies = state[12], state[6], state[9]
+    local state = changed[index]
+    local place, span = state[8], state[9]
+    if states[place] then
+      local at, blank, raw = state[7], blanks[place], got[place]
       local life = lives[span]
       if not life then
         life = span + ceil(span / 64) + 1
-        local long = life + span + extraPx
+        local long = life + max(span, 30000) + extraPx
         lives[span], longLives[span], ends[span] = life, long, string.format('%.0f', long)
       end
-      local isEnding = dies - time < life
-      if isEnding then dies = time + longLives[span] end
       local bytes = pack('<dI4I4', state[5], state[2], state[4])
-      if raw and not isEnding then
-        bytes = sub(raw, 1, 18) .. bytes .. sub(raw, state[7]) .. state[8]
-      else
-        bytes = pack('<BBdd', state[1], state[10], state[11], dies) .. bytes
-        if raw then bytes = bytes .. sub(raw, state[7]) .. state[8] end
-      end
-      if isEnding then
+      if state[10] - time < life then
+        bytes = sub(blank or raw, 1, 10) .. pack('<d', time + longLives[span]) .. bytes
+        if not blank then bytes = bytes .. sub(raw, at) .. state[6] end
         call('SET', keys[place], bytes, 'PX', ends[span])
+      elseif blank then
+        call('SET', keys[place], blank .. bytes, 'KEEPTTL')
+      elseif at == 35 and state[6] == '' then
+        call('SETRANGE', keys[place], '18', bytes)
       else
-        call('SET', keys[place], bytes, 'KEEPTTL')
+        call('SET', keys[place], sub(raw, 1, 18) .. bytes .. sub(raw, at) .. state[6], 'KEEPTTL')
       end
     end
   end

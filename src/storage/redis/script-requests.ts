@@ -290,10 +290,12 @@ local function raise(u, at)
 end
 
 -- What turned out not to be plain.
-local function takeAfterAll(uses)
+local function takeAfterAll(uses, at)
   local list = {}
   for index = 1, uses do
-    list[index] = { key = places[index], kind = isWindow, amount = amounts[index], span = spans[index], cost = costs[index] }
+    local u = { kind = isWindow }
+    u.key, u.amount, u.span, u.cost, at = read('<HI4I4I4', blob, at)
+    list[index] = u
   end
   take(list, true)
 end

@@ -31,12 +31,6 @@ local function shapeFor(capacity, span)
   return longExact
 end
 
--- The first whole millisecond of a slot.
-local function startOf(slot, span)
-  local start = ceil(slot * span / 64)
-  if floor(start * 64 / span) < slot then return start + 1 end
-  return start
-end
 `
 
 /** What is not plain; see `script-plain.ts`. */
@@ -47,6 +41,11 @@ end
 
 local function slotOf(time, span)
   return floor(time * 64 / span)
+end
+
+-- The first whole millisecond of a slot: a product below 2^53 and its 64th are exact.
+local function startOf(slot, span)
+  return ceil(slot * span / 64)
 end
 
 -- The same counts in another shape.
