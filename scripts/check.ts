@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packedVariable, packPackage } from '../test/package/pack-package.ts'
+import { openRunFolder } from '../test/support/run-folder.ts'
 
 interface Count {
   readonly passed: number
@@ -56,6 +57,7 @@ function countTests(): Count {
   }
 }
 
+const endRun = openRunFolder()
 const tools =
   args.length > 0
     ? []
@@ -77,6 +79,7 @@ process.env['NODE_COMPILE_CACHE'] = compiled
 const counts = [...tools, countTests()]
 await packed?.remove()
 rmSync(compiled, { recursive: true, force: true })
+await endRun()
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)

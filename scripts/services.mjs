@@ -26,6 +26,11 @@ import { fileURLToPath } from 'node:url'
 
 const isRoot = process.getuid?.() === 0
 
+/** A PostgreSQL's data as `initdb` made them, the dearest part of a start: others are copies. */
+let cluster
+/** Theirs, with which it was made. */
+const clusterPassword = randomBytes(12).toString('hex')
+
 const services = {
   postgres: {
     variable: 'TEST_DATABASE_URL',
@@ -40,12 +45,20 @@ const services = {
         run(join(program, '..', 'pg_basebackup'), access)
         return
       }
+      if (cluster !== undefined) {
+        run('cp', ['-Rp', cluster, join(folder, 'data')])
+        return
+      }
       writeFileSync(join(folder, 'password'), password)
       own(join(folder, 'password'), 'postgres')
       const initdb = join(program, '..', 'initdb')
       const encoding = ['--encoding=UTF8', '--locale=C.UTF-8']
       const access = ['--auth=scram-sha-256', `--pwfile=${join(folder, 'password')}`]
       run(initdb, ['-D', join(folder, 'data'), '-U', 'modelward', '--no-sync', ...encoding, ...access])
+      const kept = mkdtempSync(join(tmpdir(), 'modelward-postgres-'))
+      own(kept, 'postgres')
+      run('cp', ['-Rp', join(folder, 'data'), join(kept, 'data')])
+      cluster = join(kept, 'data')
     },
     args: ({ folder, port, settings, tls }) => [
       ...['-D', join(folder, 'data'), '-h', '127.0.0.1', '-p', String(port), '-k', folder],
@@ -234,7 +247,8 @@ async function createService(name, { settings = {}, env = {}, of, tls }) {
   const folder = mkdtempSync(join(tmpdir(), `modelward-${name}-`))
   own(folder, name)
   // What belongs together has one password.
-  const password = of === undefined ? randomBytes(12).toString('hex') : new URL(of).password
+  const drawn = name === 'postgres' ? clusterPassword : randomBytes(12).toString('hex')
+  const password = of === undefined ? drawn : new URL(of).password
   const its = { folder, program, settings, env, of, password, port: await findPort() }
   if (tls !== undefined) its.tls = writeTls(name, folder, tls)
   const run = (command, args) => {
@@ -367,6 +381,7 @@ function serve(socket) {
   process.stdin.resume().on('end', async () => {
     await Promise.allSettled(shared.values())
     await Promise.allSettled([...created].map((service) => service.remove()))
+    if (cluster !== undefined) rmSync(join(cluster, '..'), { recursive: true, force: true })
     process.exit(0)
   })
 }

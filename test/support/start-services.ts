@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { openRunFolder } from './run-folder.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,9 +15,13 @@ declare module 'vitest' {
 
 /** Starts what starts services once a test asks for one; ends all of them with the run. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const endRun = openRunFolder()
   const { socket, stop } = await startServices()
   project.provide('services', socket)
-  return stop
+  return async () => {
+    await stop()
+    await endRun()
+  }
 }
 
 export interface RunningServices {
