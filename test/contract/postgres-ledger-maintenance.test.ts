@@ -54,6 +54,51 @@ describe('the index of a ledger in PostgreSQL', () => {
   })
 })
 
+/** As a copy leaves it whose history follows behind the nodes. */
+const arriving = 'INSERT INTO $schema.arriving VALUES (1, 100000, 1, 1000, 0)'
+
+describe('a ledger whose history arrives', () => {
+  test('is neither indexed nor dropped, and is not read from its oldest record on; then it is', async () => {
+    const { open, sql, inspect } = await openLedgerSchema()
+    await sql(arriving)
+    await sql('ALTER TABLE $schema.block ALTER id RESTART WITH 100000')
+    const entries = manyOf(36_000)
+    const time = { now: entries.at(-1)?.at ?? 0 }
+    const clock = (): number => time.now
+    const retention = { ageMs: 10 * hourMs, usageMs: 0 }
+    const ledger = await open({ clock, monotonic: clock, retention })
+    for (let at = 0; at < entries.length; at += 4_000)
+      await Promise.all(entries.slice(at, at + 4_000).map((entry) => ledger.append(entry)))
+    time.now += 24 * hourMs
+    const one = async (column: string): Promise<number> =>
+      Number((await sql(`SELECT (SELECT ${column}) AS found`))[0]?.['found'])
+    const filled = () => one('block FROM $schema.usage_filled')
+    const newest = await one('max(id) FROM $schema.block')
+    // A turn of maintenance indexes first, sums up behind that, and drops last: of the second one
+    // with something to sum up the first has ended.
+    while ((await filled()) < newest - 64) await sql('SELECT pg_sleep(0.05)')
+    for (let turn = 0; turn < 2; turn += 1) {
+      await sql(`UPDATE $schema.usage_filled SET filled_at = now() - interval '1 hour'`)
+      await ledger.append(requestOf({ at: time.now }))
+      const last = await one('max(id) FROM $schema.block')
+      while ((await filled()) < last) await sql('SELECT pg_sleep(0.05)')
+    }
+    expect(await one('count(*) FROM $schema.indexed')).toBe(0)
+    expect(await one('min(id) FROM $schema.block')).toBe(100_000)
+    const forward = { limit: 1, order: 'oldest' } as const
+    await expect(ledger.query(forward)).rejects.toMatchObject({ code: 'ledger_unavailable' })
+    const [found] = (await ledger.query({ ...forward, since: 1_001 })).records
+    expect(found?.position).toContain('100000')
+    expect((await ledger.query({ ...forward, after: found?.position })).records.length).toBe(1)
+    expect((await inspect.verify({})).firstBroken?.kind).toBe('history_arriving')
+
+    await sql('DELETE FROM $schema.arriving')
+    while ((await one('min(id) FROM $schema.block')) === 100_000) await sql('SELECT pg_sleep(0.05)')
+    while ((await one('count(*) FROM $schema.indexed')) === 0) await sql('SELECT pg_sleep(0.05)')
+    expect((await ledger.query(forward)).records.length).toBe(1)
+  })
+})
+
 describe('retention of a ledger in PostgreSQL', () => {
   test('drops what is too old behind a signed base, records it, and the rest verifies', async () => {
     const { open, inspect } = await openLedgerSchema()

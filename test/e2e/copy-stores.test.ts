@@ -4,6 +4,7 @@ import pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { parseSigningKey } from '../../src/secrets/signing-key.ts'
 import { copiedTables } from '../../src/storage/copy/copied-tables.ts'
+import { firstSigningKey } from '../../src/storage/keys/check-signing-key.ts'
 import { openCopySource } from '../../src/storage/sqlite/copy/open-copy-source.ts'
 import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -35,7 +36,7 @@ async function prepare(): Promise<Copied> {
   const secrets = { databaseUrl: database.url, pepper: pepper ?? '', signingKey: signingKey ?? '' }
   return {
     ...{ data, fleet: secrets, schema: database.schema },
-    copy: () => copyDeployment({ ...secrets, from: data, hasHistory: true }),
+    copy: () => copyDeployment({ ...secrets, from: data, history: 'now' }),
     async [Symbol.asyncDispose]() {
       folder[Symbol.dispose]()
       await database.drop()
@@ -114,6 +115,7 @@ async function stopWithin(table: string, { fleet, schema }: Copied): Promise<voi
     await client.query(
       `UPDATE "${schema}".settings SET value = jsonb_set(value::jsonb, '{ended}', 'null')::text WHERE name = 'copied from'`,
     )
+    await client.query(`DELETE FROM "${schema}".settings WHERE name = '${firstSigningKey}'`)
     for (const { name, columns, keyColumns, fills } of copiedTables.toReversed()) {
       if (name === table) {
         const key = columns.slice(0, keyColumns).map(([column]) => column)

@@ -1,3 +1,4 @@
+import type { LedgerFinding } from '../../ledger/verify/finding.ts'
 import type { LedgerVerification } from '../../ledger/verify/verify-ledger.ts'
 import { printable } from '../terminal/display-width.ts'
 import { formatFields } from '../terminal/table.ts'
@@ -59,7 +60,7 @@ export function formatLedgerVerification(file: string, result: LedgerVerificatio
   const verdict =
     firstBroken === undefined
       ? paint('green', 'in order')
-      : `${paint('red', 'broken')}: ${printable(firstBroken.message)} (${firstBroken.kind})`
+      : `${verdictOn(firstBroken)}: ${printable(firstBroken.message)} (${firstBroken.kind})`
   const where =
     firstBroken === undefined
       ? []
@@ -78,4 +79,9 @@ export function formatLedgerVerification(file: string, result: LedgerVerificatio
     ['signed by', result.keys.join(', ') || 'no key'],
   ])
   return `${printable(file)}: ${verdict}\n${fields}${notes.map((note) => `${printable(note)}\n`).join('')}`
+}
+
+/** What is still to come is no break. */
+function verdictOn({ kind }: LedgerFinding): string {
+  return kind === 'history_arriving' ? paint('yellow', 'not whole yet') : paint('red', 'broken')
 }

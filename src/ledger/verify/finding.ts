@@ -17,6 +17,7 @@ export type LedgerBreak =
   | 'index_changed'
   | 'usage_changed'
   | 'keys_older'
+  | 'history_arriving'
 
 /** The first thing that is wrong with a ledger. */
 export interface LedgerFinding {

@@ -1,5 +1,5 @@
 import { type ChainHash, chainHashOf, firstChainHash } from '../format/chain.ts'
-import type { LedgerCheckpoint, TruncationPoint } from '../format/checkpoint.ts'
+import type { LedgerCheckpoint } from '../format/checkpoint.ts'
 import { RecentHashes } from './recent-hashes.ts'
 
 /** How far a stream has been followed. */
@@ -20,6 +20,15 @@ export interface StreamState {
   readonly awaited: LedgerCheckpoint[]
 }
 
+/** What stands for the beginning of a stream: its last record that is not there. */
+export interface StreamBegin {
+  /** Id of the stream. */
+  readonly stream: string
+  readonly seq: number
+  /** 64 hex digits. */
+  readonly hash: string
+}
+
 /** As many streams keep their recent hashes: as many writers may be at work at once. */
 const streamsWithHashesMax = 16
 
@@ -34,17 +43,18 @@ export interface LedgerStreams {
 }
 
 /**
- * @param points what stands for the beginning of streams that retention truncated
+ * @param points what stands for the beginning of streams whose first records are not there; the
+ *   last one of a stream counts
  * @param awaited checkpoints to compare with the chains when they are reached
  */
 export function createLedgerStreams(
-  points: readonly TruncationPoint[],
+  points: readonly StreamBegin[],
   awaited: readonly LedgerCheckpoint[],
 ): LedgerStreams {
   const states = new Map<string, StreamState>()
   const recent = new Map<string, RecentHashes>()
 
-  function begin(id: string, point: TruncationPoint | undefined): StreamState {
+  function begin(id: string, point: StreamBegin | undefined): StreamState {
     const seq = point?.seq ?? 0
     const state: StreamState = {
       id,

@@ -6,13 +6,18 @@ import { diagnoseMisfit } from './explain-break.ts'
 import type { LedgerFinding } from './finding.ts'
 import { tailMissing } from './prior-heads.ts'
 import { createLedgerStatements } from './statements.ts'
-import { createLedgerStreams, type LedgerStreams } from './streams.ts'
+import { createLedgerStreams, type LedgerStreams, type StreamBegin } from './streams.ts'
 import { readTruncationPoints, type StoredTruncationPoint } from './truncation-point.ts'
 import type { FollowingBlocks } from './unchained-records.ts'
 
 export interface LedgerVerifyOptions {
   /** The truncation point of each stream whose beginning retention dropped, as it is stored. */
   readonly truncationPoints?: readonly StoredTruncationPoint[]
+  /**
+   * What stands for records that are still to come, without a signature: the caller says so beside
+   * the result. @default none
+   */
+  readonly begins?: readonly StreamBegin[]
   /**
    * Public keys that may sign, raw, base64url. Undefined: any; a signature then proves only that
    * its maker has the key that it names.
@@ -84,6 +89,7 @@ export async function verifyLedgerBehind(
 
 function* verifyBlocks({
   truncationPoints: storedPoints = [],
+  begins = [],
   trustedKeys,
   checkpoints = [],
   streams: opened = [],
@@ -95,7 +101,7 @@ function* verifyBlocks({
     checkpoints,
     trust,
   )
-  const streams = createLedgerStreams(truncationPoints, checkpoints)
+  const streams = createLedgerStreams([...truncationPoints, ...begins], checkpoints)
   const statements = createLedgerStatements(streams, trust)
   let wholeBlocks = 0
   let records = 0

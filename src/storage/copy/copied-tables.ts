@@ -128,6 +128,17 @@ const jobTables = [
 
 const history = { isHistory: true }
 
+/** The ledger's blocks, which may follow behind all else. */
+export const copiedBlocks: CopiedTable = table(
+  'block',
+  1,
+  [
+    ...['id bigint', 'stream int', 'first_seq bigint', 'count int', 'min_at bigint', 'max_at bigint'],
+    'body bytea',
+  ],
+  { ...history, identity: 'always', rowsAtOnce: 64 },
+)
+
 const ledgerTables = [
   table(
     'stream',
@@ -138,15 +149,7 @@ const ledgerTables = [
     ],
     { ...history, identity: 'always', rowsAtOnce: 100 },
   ),
-  table(
-    'block',
-    1,
-    [
-      ...['id bigint', 'stream int', 'first_seq bigint', 'count int', 'min_at bigint', 'max_at bigint'],
-      'body bytea',
-    ],
-    { ...history, identity: 'always', rowsAtOnce: 64 },
-  ),
+  copiedBlocks,
   table('base', 1, ['stream int', 'checkpoint'], history),
   table('recorded_change', 1, ['id int', 'change bigint'], { ...history, fills: 'put', initial: [[1, 0]] }),
   table(

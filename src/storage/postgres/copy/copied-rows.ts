@@ -11,8 +11,8 @@ export interface CopiedRows {
   readonly last: () => Promise<CopiedRow | undefined>
   /** Writes rows a bounded piece at a time; those that are there stay as they are. */
   readonly write: (rows: Iterable<CopiedRow>) => Promise<void>
-  /** All rows in the order of the key, a page at a time. */
-  readonly read: () => AsyncGenerator<CopiedRow>
+  /** All rows in the order of the key, or those behind one, a page at a time. */
+  readonly read: (after?: CopiedRow) => AsyncGenerator<CopiedRow>
   /** Has later rows numbered behind those that were copied. */
   readonly numberOn: () => Promise<void>
 }
@@ -61,8 +61,10 @@ export function createCopiedRows(
       }
       await writeSome(some)
     },
-    async *read() {
-      let rows = await query<Record<string, CopiedCell>>(select('', inOrder, rowsAtOnce))
+    async *read(after) {
+      let rows = await (after === undefined
+        ? query<Record<string, CopiedCell>>(select('', inOrder, rowsAtOnce))
+        : query<Record<string, CopiedCell>>(next, after.slice(0, keyColumns)))
       while (rows.length > 0) {
         for (const row of rows) yield rowOf(row)
         const last = rows.at(-1)
@@ -104,7 +106,7 @@ function putStatement(all: string, columns: CopiedTable['columns']): string {
 }
 
 /** The driver takes other arrays of bytes for lists of numbers. */
-function sentCell(cell: CopiedCell): unknown {
+export function sentCell(cell: CopiedCell): unknown {
   if (!(cell instanceof Uint8Array)) return cell
   return Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength)
 }

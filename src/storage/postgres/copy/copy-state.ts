@@ -4,12 +4,17 @@ import type { CopiedClock } from '../../copy/copy-source.ts'
 import { firstSigningKey } from '../../keys/check-signing-key.ts'
 import type { Postgres, Query } from '../postgres.ts'
 
+/**
+ * What of the ledger comes along, and when: all of it before nodes may start (`now`), the records
+ * that no sum of usage counts yet, and the others while nodes serve (`behind`), or nothing.
+ */
+export type CopiedHistoryMode = 'now' | 'behind' | 'none'
+
 /** What a database says of the copy into it. */
 export interface CopyState extends CopiedClock {
   /** Names the deployment that it is of. */
   readonly source: string
-  /** Whether the ledger's history is a part of it. */
-  readonly hasHistory: boolean
+  readonly history: CopiedHistoryMode
   /** What it came to; undefined while it has not ended, and no node may open the database. */
   readonly ended: unknown
 }
@@ -41,6 +46,11 @@ export async function refuseUnendedCopy({
   )
 }
 
+/** A copy as its source asks for it. */
+export interface WantedCopy extends Pick<CopyState, 'source' | 'history'> {
+  readonly steadyNow: number
+}
+
 /** Tables that are empty as long as a database has no deployment. */
 const tables = ['settings', 'keys', 'owners', 'jobs', 'stream', 'block', 'kept_uses']
 
@@ -52,9 +62,9 @@ const tables = ['settings', 'keys', 'owners', 'jobs', 'stream', 'block', 'kept_u
  */
 export async function claimDatabase(
   { transaction, schema, name }: Postgres,
-  wanted: Pick<CopyState, 'source' | 'hasHistory'> & { readonly steadyNow: number },
+  wanted: WantedCopy,
 ): Promise<CopyState> {
-  const { source, hasHistory, steadyNow } = wanted
+  const { source, history, steadyNow } = wanted
   return transaction(async (query) => {
     await query(`LOCK TABLE ${schema}.settings IN SHARE ROW EXCLUSIVE MODE`)
     const found = await readCopyState(query, schema)
@@ -68,7 +78,7 @@ export async function claimDatabase(
         'database_foreign',
         `${name}: there is another deployment; name another schema with ?schema= in the database URL`,
       )
-    const state = { source, hasHistory, shiftMs: Math.ceil(row.now - steadyNow), now: row.now, ended: null }
+    const state = { source, history, shiftMs: Math.ceil(row.now - steadyNow), now: row.now, ended: null }
     await query(`INSERT INTO ${schema}.settings (name, value) VALUES ($1, $2)`, [
       ownSettings.target,
       JSON.stringify(state),
@@ -89,4 +99,19 @@ export async function endCopy(
      UPDATE ${schema}.settings SET value = $2 WHERE name = $1`,
     [ownSettings.target, JSON.stringify({ ...state, ended }), firstSigningKey, publicKey],
   )
+}
+
+/** All that was to come is here: the index, retention and readers from the oldest record go on. */
+export async function endHistory(
+  { transaction, schema }: Postgres,
+  state: CopyState,
+  ended: unknown,
+): Promise<void> {
+  await transaction(async (query) => {
+    await query(`DELETE FROM ${schema}.arriving`)
+    await query(`UPDATE ${schema}.settings SET value = $2 WHERE name = $1`, [
+      ownSettings.target,
+      JSON.stringify({ ...state, ended }),
+    ])
+  })
 }

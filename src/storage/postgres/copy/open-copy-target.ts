@@ -1,8 +1,16 @@
-import type { CopiedTable } from '../../copy/copied-tables.ts'
+import { type CopiedTable, copiedBlocks } from '../../copy/copied-tables.ts'
 import { openPostgres } from '../postgres.ts'
 import { prepareSchema } from '../schema.ts'
+import { type CopiedHistory, createCopiedHistory } from './copied-history.ts'
 import { type CopiedRows, createCopiedRows } from './copied-rows.ts'
-import { type CopyState, claimDatabase, endCopy, readCopyState } from './copy-state.ts'
+import {
+  type CopyState,
+  claimDatabase,
+  endCopy,
+  endHistory,
+  readCopyState,
+  type WantedCopy,
+} from './copy-state.ts'
 
 /** A database that a deployment is copied into. */
 export interface CopyTarget {
@@ -11,9 +19,7 @@ export interface CopyTarget {
   /** Undefined where nothing was copied into it. */
   readonly state: () => Promise<CopyState | undefined>
   /** @throws SetupError `database_foreign` where there is another deployment */
-  readonly claim: (
-    wanted: Pick<CopyState, 'source' | 'hasHistory'> & { readonly steadyNow: number },
-  ) => Promise<CopyState>
+  readonly claim: (wanted: WantedCopy) => Promise<CopyState>
   readonly rows: (table: CopiedTable) => CopiedRows
   /**
    * From here on nodes may open it.
@@ -22,6 +28,11 @@ export interface CopyTarget {
    * @param publicKey of the deployment's signing key
    */
   readonly end: (state: CopyState, ended: unknown, publicKey: string) => Promise<void>
+  /** Of a copy whose history follows behind. */
+  readonly history: CopiedHistory & {
+    /** All of it is here. @param ended as `end` takes it */
+    readonly end: (state: CopyState, ended: unknown) => Promise<void>
+  }
   readonly close: () => Promise<void>
 }
 
@@ -44,6 +55,10 @@ export async function openCopyTarget(url: string): Promise<CopyTarget> {
     claim: (wanted) => claimDatabase(postgres, wanted),
     rows: (table) => createCopiedRows(postgres, table),
     end: (state, ended, publicKey) => endCopy(postgres, state, ended, publicKey),
+    history: {
+      ...createCopiedHistory(postgres, copiedBlocks),
+      end: (state, ended) => endHistory(postgres, state, ended),
+    },
     close: postgres.close,
   }
 }

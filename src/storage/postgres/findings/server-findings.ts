@@ -2,6 +2,7 @@ import { SetupError } from '../../../core/setup-error.ts'
 import { fail, messageOf, ok, warn } from '../../finding.ts'
 import type { StorageFinding } from '../../storage.ts'
 import { checkServer } from '../check-server.ts'
+import { readArriving } from '../ledger/arriving.ts'
 import { openPostgres, type Postgres } from '../postgres.ts'
 import { refuseUnmended } from '../postgres-error.ts'
 import { prepareSchema } from '../schema.ts'
@@ -18,6 +19,7 @@ export async function findServer(url: string): Promise<readonly StorageFinding[]
       ...(await Promise.all(
         [checkDurability, checkStandbys, checkTransactions].map((check) => check(postgres)),
       )),
+      ...(await checkHistory(postgres)),
     ]
   } finally {
     await postgres.close()
@@ -98,4 +100,23 @@ async function checkTransactions({ query }: Postgres): Promise<StorageFinding> {
     `one is open for ${seconds} s`,
     'look for it in pg_stat_activity and end it: exports and usage wait for it, and vacuum does',
   )
+}
+
+/**
+ * A copy that was stopped behind the switch leaves nodes without an index and without retention.
+ */
+async function checkHistory({ query, schema }: Postgres): Promise<readonly StorageFinding[]> {
+  const [table] = await query<{ readonly isThere: boolean }>(
+    `SELECT to_regclass($1) IS NOT NULL AS "isThere"`,
+    [`${schema}.arriving`],
+  )
+  const arriving = table?.isThere === true ? await readArriving(query, schema) : undefined
+  if (arriving === undefined) return []
+  return [
+    warn(
+      'history',
+      `still being copied from a folder: ${arriving.blocks} blocks of the ledger are to come`,
+      'let modelward copy end, or run it again: until then the ledger is not indexed, nothing of it is dropped, and it cannot be read from its oldest record on',
+    ),
+  ]
 }

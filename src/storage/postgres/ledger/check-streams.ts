@@ -2,6 +2,7 @@ import { bufferOf, type LedgerBlock, lastFrameOf } from '../../../ledger/format/
 import { formatPosition } from '../../../ledger/format/position.ts'
 import { parseTruncationPoint } from '../../../ledger/verify/checkpoint-trust.ts'
 import type { LedgerFinding } from '../../../ledger/verify/finding.ts'
+import type { StreamBegin } from '../../../ledger/verify/streams.ts'
 import type { StoredTruncationPoint } from '../../../ledger/verify/truncation-point.ts'
 import type { StoredStream } from './stored-blocks.ts'
 
@@ -21,6 +22,7 @@ interface Reached {
 export function createStreamsCheck(
   streams: readonly StoredStream[],
   points: readonly StoredTruncationPoint[],
+  begins: readonly StreamBegin[],
 ): StreamsCheck {
   const reached = new Map<string, Reached>()
   return {
@@ -32,7 +34,10 @@ export function createStreamsCheck(
     },
     end() {
       // They are known to be right by now.
-      const bases = new Map(points.map(({ stream, text }) => [stream, baseOf(text)]))
+      const bases = new Map([
+        ...points.map(({ stream, text }) => [stream, baseOf(text)] as const),
+        ...begins.map(({ stream, ...begin }) => [stream, { ...begin, position: null }] as const),
+      ])
       for (const { id, seq, hash } of streams) {
         const found = reached.get(id) ?? bases.get(id) ?? { seq: 0, hash: '', position: null }
         if (found.seq === seq && found.hash === hash) continue

@@ -51,12 +51,17 @@ export async function fillIndex(postgres: Postgres, settled: number): Promise<bo
   })
 }
 
-/** The same question for the server alone, which gives one row. */
+/**
+ * The same question for the server alone, which gives one row. While a history arrives there is
+ * none: its blocks come below those that are here.
+ */
 async function hasSegment(query: Query, schema: string, settled: number): Promise<boolean> {
   const [found] = await query<{ blocks: number; records: number }>(
     `SELECT count(*) AS blocks, coalesce(sum(count), 0)::bigint AS records FROM (
        SELECT count FROM ${schema}.block
-       WHERE id > coalesce((SELECT max(until) FROM ${schema}.indexed), 0) AND id <= $1 ORDER BY id LIMIT ${segmentBlocks}
+       WHERE id > coalesce((SELECT max(until) FROM ${schema}.indexed), 0) AND id <= $1
+         AND NOT EXISTS (SELECT FROM ${schema}.arriving WHERE front > 0)
+       ORDER BY id LIMIT ${segmentBlocks}
      ) AS behind`,
     [settled],
   )

@@ -8,6 +8,9 @@
  * last block is `until`, and counts once `indexed` has that segment. `counted_bytes` has the bytes
  * of the blocks up to `until`, where retention has a maximum.
  *
+ * `arriving` has a row while the history of a folder is copied in behind the nodes that write: see
+ * `Arriving`.
+ *
  * @param schema quoted, as it stands in SQL
  */
 export const ledgerSchema = (schema: string): readonly string[] => [
@@ -46,6 +49,10 @@ export const ledgerSchema = (schema: string): readonly string[] => [
     id int PRIMARY KEY CHECK (id = 1), until bigint NOT NULL, bytes bigint NOT NULL
   )`,
   `INSERT INTO ${schema}.counted_bytes VALUES (1, 0, 0)`,
+  `CREATE TABLE ${schema}.arriving (
+    id int PRIMARY KEY CHECK (id = 1), front bigint NOT NULL, blocks bigint NOT NULL,
+    latest_at bigint NOT NULL, last_stream int NOT NULL
+  )`,
   commitBlock(schema),
   ...usageSchema(schema),
 ]
@@ -114,6 +121,7 @@ export const ledgerTables: readonly string[] = [
   'indexed',
   'recorded_change',
   'counted_bytes',
+  'arriving',
   'usage',
   'usage_bucket',
   'usage_name',

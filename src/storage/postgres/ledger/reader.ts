@@ -6,6 +6,7 @@ import type { LedgerPage, LedgerQuery, LedgerReader } from '../../../ledger/ledg
 import { createMatcher, ledgerPageOf } from '../../../ledger/query/filter.ts'
 import { matchRecords } from '../../ledger/match-records.ts'
 import type { Postgres } from '../postgres.ts'
+import { refuseUnarrived } from './arriving.ts'
 import { type BlockRange, findBlocks } from './block-pages.ts'
 import { createReadTurns } from './read-turns.ts'
 import { createSettledBlocks } from './settled.ts'
@@ -54,11 +55,12 @@ export function createLedgerReader({ connect, scheduler }: LedgerReaderOptions):
     },
   }
 
-  async function rangeOf(postgres: Postgres, { order, after }: LedgerQuery): Promise<BlockRange> {
+  async function rangeOf(postgres: Postgres, query: LedgerQuery): Promise<BlockRange> {
+    const { order, after } = query
     const from = after === undefined ? undefined : readPosition(after).block
-    return order === 'oldest'
-      ? { order, first: from ?? 1, last: await settled.find(postgres) }
-      : { order, first: 1, last: from ?? Number.MAX_SAFE_INTEGER }
+    if (order === 'newest') return { order, first: 1, last: from ?? Number.MAX_SAFE_INTEGER }
+    await refuseUnarrived(postgres, query)
+    return { order, first: from ?? 1, last: await settled.find(postgres) }
   }
 }
 

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { chainHashBytes } from '../../../ledger/format/chain.ts'
 import { signTruncationPoint } from '../../../ledger/format/checkpoint.ts'
 import type { Postgres, Query } from '../postgres.ts'
+import { readArriving } from './arriving.ts'
 import { tryTurn } from './try-turn.ts'
 
 /** When the oldest records are dropped. With both bounds, whichever is exceeded first. */
@@ -52,6 +53,8 @@ interface OldBlock {
 export async function hasOld(options: DropOptions): Promise<boolean> {
   const { postgres, retention } = options
   if (retention.ageMs === undefined && retention.bytes === undefined) return false
+  // What is still to come is older than all that is here.
+  if ((await readArriving(postgres.query, postgres.schema)) !== undefined) return false
   if (retention.bytes !== undefined) await countBytes(options)
   return (await findOld(postgres.query, options)).length > 0
 }

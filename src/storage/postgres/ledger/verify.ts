@@ -8,6 +8,7 @@ import {
 import { createChangesCheck, type SaidChanges } from '../../ledger/check-changes.ts'
 import type { LedgerTrust } from '../../storage.ts'
 import type { Postgres, Query } from '../postgres.ts'
+import { readArrivingStreams } from './arriving-streams.ts'
 import { createIndexCheck, type PostedIndexCheck } from './check-index.ts'
 import { createStreamsCheck, type StreamsCheck } from './check-streams.ts'
 import { ledgerTables } from './ledger-schema.ts'
@@ -16,7 +17,8 @@ import { createUsageCheck, type UsageCheck } from './usage/check-usage.ts'
 
 /**
  * Verifies a ledger in one snapshot of the database, beside its writers: records, index, the rows
- * of streams, how far the changes of keys have come, and the sums of usage.
+ * of streams, how far the changes of keys have come, and the sums of usage. Of a history that is
+ * still being copied in it verifies what is here, and its finding is that not all is.
  *
  * @throws Fault `ledger_unavailable`, by rejecting
  */
@@ -29,22 +31,26 @@ export async function verifyPostgresLedger(
     const truncationPoints = await storedTruncationPoints(query, schema)
     const streams = await storedStreams(query, schema)
     const index = await createIndexCheck(query, schema)
-    const checked = checkAll(index, createStreamsCheck(streams, truncationPoints), {
+    const { begins, taken, finding } = await readArrivingStreams(query, schema)
+    const checked = checkAll(index, createStreamsCheck(streams, truncationPoints, begins), {
       tables: await findOtherTables(query, schema),
       change: await readChanges(query, schema),
     })
-    const usage = await createUsageCheck(query, schema)
-    const blocks = prepared(storedBlocks(query, schema), index, usage, onProgress)
+    const arriving = finding(trust.checkpoints ?? [])
+    const usage = await createUsageCheck(query, schema, arriving === undefined)
+    const blocks = prepared(storedBlocks(query, schema), { index, usage, taken }, onProgress)
     const ids = streams.map(({ id }) => id)
     const result = await verifyLedgerBehind(blocks, {
       ...trust,
       truncationPoints,
+      begins,
       streams: ids,
       index: checked,
     })
     // Sums of records that are not in order mean nothing.
     if (result.firstBroken !== undefined) return result
-    return { ...result, firstBroken: usage.finding(), notes: [...result.notes, ...usage.notes()] }
+    const firstBroken = usage.finding() ?? arriving
+    return { ...result, firstBroken, notes: [...result.notes, ...usage.notes()] }
   }, 'ISOLATION LEVEL REPEATABLE READ READ ONLY')
 }
 
@@ -52,11 +58,17 @@ const progressMs = 500
 /** Blocks after which the usage is compared that is complete by then. */
 const comparedBlocks = 512
 
+interface Preparing {
+  readonly index: PostedIndexCheck
+  readonly usage: UsageCheck
+  /** Blocks whose records are summed up and not verified. */
+  readonly taken: ReadonlySet<number>
+}
+
 /** Reads of the index what the check of each block needs. */
 async function* prepared(
   blocks: AsyncIterable<LedgerBlock>,
-  index: PostedIndexCheck,
-  usage: UsageCheck,
+  { index, usage, taken }: Preparing,
   report: ((records: number) => void) | undefined,
 ): AsyncGenerator<LedgerBlock, void, undefined> {
   let records = 0
@@ -64,7 +76,7 @@ async function* prepared(
   let next = performance.now() + progressMs
   for await (const block of blocks) {
     await index.prepare(block.id)
-    yield block
+    if (!taken.has(block.id)) yield block
     usage.add(block)
     blocksSince += 1
     if (blocksSince >= comparedBlocks) {

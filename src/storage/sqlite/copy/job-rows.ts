@@ -1,6 +1,6 @@
-import { SetupError } from '../../../core/setup-error.ts'
 import { needsInputs } from '../../../jobs/transitions.ts'
 import type { CopiedRow } from '../../copy/copied-tables.ts'
+import type { RowSieve } from '../../copy/damaged-rows.ts'
 import { bytesOfAnswer } from '../../job-row-bytes.ts'
 import { piecesOf } from '../../text-pieces.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
@@ -8,13 +8,18 @@ import { type DeliveryCells, deliveryColumns, isWholeDelivery } from '../jobs/de
 import { sumOfAnswer } from '../jobs/job-answers.ts'
 import { type JobCells, jobColumns, readJob, type StoredJob } from '../jobs/job-row.ts'
 import { sumOfSecret } from '../jobs/job-secrets.ts'
-import { sumOfText } from '../jobs/row-sums.ts'
+import { DamagedRow, sumOfText } from '../jobs/row-sums.ts'
 import { createPages, type PagedTable } from './page-rows.ts'
 import type { RowReaders } from './row-readers.ts'
 
 /** The rows of `jobs.db`, each as far as its checksum says that it is the one that was written. */
-export function jobRows(database: SqliteDatabase): RowReaders {
-  return { ...readersOfJobs(database), ...readersOfTurns(database), ...readersOfOthers(database) }
+export function jobRows(database: SqliteDatabase, sieve: RowSieve): RowReaders {
+  database.exec(leftOutTables)
+  return {
+    ...readersOfJobs(database, sieve),
+    ...readersOfCounts(database, sieve),
+    ...readersOfOthers(database, sieve),
+  }
 }
 
 type ExtendedCells = readonly [
@@ -28,7 +33,7 @@ type ExtendedCells = readonly [
 const answerValues = `coalesce((SELECT sum(iif(json_valid(list), json_array_length(list), 0))
   FROM (SELECT '[' || answers || ']' AS list FROM job_answers WHERE job_answers.place = jobs.place)), 0)`
 
-function readersOfJobs(database: SqliteDatabase): RowReaders {
+function readersOfJobs(database: SqliteDatabase, sieve: RowSieve): RowReaders {
   const pages = <Cells extends readonly SqlValue[]>(paged: PagedTable<Cells>) => createPages(database, paged)
   const jobs = pages<ExtendedCells>({
     columns: [...jobColumns.split(', '), 'is_ready', 'due_at', 'bytes', answerValues],
@@ -46,15 +51,19 @@ function readersOfJobs(database: SqliteDatabase): RowReaders {
     *jobs(after) {
       for (const cells of jobs(after)) {
         const [isReady, dueAt, bytes, values] = cells.slice(27) as [number, number | null, number, number]
-        const stored = readJob(cells.slice(0, 27) as unknown as JobCells)
-        const { characters, pieces } = measure(stored)
-        yield jobRow(stored, { characters, pieces, isReady: isReady === 1, dueAt, bytes, values })
+        const row = sieve.pass({ table: 'jobs', row: `job ${cells[2]}`, key: cells[0] }, () => {
+          const stored = readJob(cells.slice(0, 27) as unknown as JobCells)
+          const { characters, pieces } = measure(stored)
+          return jobRow(stored, { characters, pieces, isReady: isReady === 1, dueAt, bytes, values })
+        })
+        if (row !== undefined) yield row
       }
     },
     *job_inputs(after) {
       // The pieces of a row are written in any number of statements.
       const before = after && [Number(after[0]) - 1]
       for (const [place, text] of inputs(before)) {
+        if (sieve.has('jobs', place)) continue
         let piece = 0
         for (const part of piecesOf(text)) {
           if (isBehind([place, piece], after)) yield [place, piece, part]
@@ -65,6 +74,7 @@ function readersOfJobs(database: SqliteDatabase): RowReaders {
     *job_answers(after) {
       const before = after && [Number(after[0]), Number(after[1]) - 1]
       for (const [place, from, text] of answers(before)) {
+        if (sieve.has('jobs', place)) continue
         let piece = 0
         for (const part of piecesOf(text)) {
           if (isBehind([place, from, piece], after)) yield [place, from, piece, part]
@@ -95,10 +105,11 @@ function createMeasure(
       sum = sumOfText(found.answers, sum)
       found = findAnswers.get(place, found.from_input)
     }
-    if (sum !== answersSum) throw damaged(`job ${job.id}, its answers`)
+    if (sum !== answersSum) throw new DamagedRow(`job ${job.id}, its answers`)
     if (!needsInputs(job.status)) return { characters: 0, pieces: 1 }
     const inputs = findInputs.get(place)?.inputs
-    if (inputs === undefined || sumOfText(inputs) !== inputsSum) throw damaged(`job ${job.id}, its inputs`)
+    if (inputs === undefined || sumOfText(inputs) !== inputsSum)
+      throw new DamagedRow(`job ${job.id}, its inputs`)
     return { characters: inputs.length, pieces: [...piecesOf(inputs)].length }
   }
 }
@@ -122,28 +133,71 @@ function jobRow({ place, job, lease, answerBytes }: StoredJob, measures: JobMeas
   ]
 }
 
+/** Rows that do not come along, and what those that do add up to. */
+const leftOutTables = `
+  CREATE TEMP TABLE left_out (name TEXT NOT NULL, key NOT NULL, PRIMARY KEY (name, key));
+  CREATE TEMP TABLE owned (owner TEXT PRIMARY KEY, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL)`
+
+const isLeftOut = (table: string, key: string): string =>
+  `${key} IN (SELECT key FROM temp.left_out WHERE name = '${table}')`
+
+// Whose an answer of an old version is, its row does not say.
+const fillOwned = `
+  INSERT INTO temp.owned SELECT owner, sum(jobs), sum(bytes) FROM (
+    SELECT owner, status IN ('queued', 'running') AS jobs, bytes FROM jobs WHERE NOT ${isLeftOut('jobs', 'place')}
+    UNION ALL SELECT coalesce(owner, ''), 0, bytes FROM answers WHERE NOT ${isLeftOut('kept_answers', 'id')}
+    UNION ALL SELECT owner, 0, octet_length(job) + octet_length(url) + 1024 FROM deliveries
+      WHERE NOT ${isLeftOut('deliveries', 'place')}
+  ) GROUP BY owner`
+
+/**
+ * What is derived from the rows is that of those that come along: what is left out is known before
+ * the first of these tables is read, and before deliveries are.
+ */
+function readersOfCounts(database: SqliteDatabase, sieve: RowSieve): RowReaders {
+  const leaveOut = database.prepare('INSERT INTO temp.left_out VALUES (?, ?)')
+  const tables = ['jobs', 'kept_answers', 'deliveries']
+  let isCounted = false
+  function counted(readers: RowReaders): RowReaders {
+    const count = (): void => {
+      if (isCounted) return
+      isCounted = true
+      for (const table of tables) for (const key of sieve.keysOf(table)) leaveOut.run(table, key)
+      database.exec(fillOwned)
+    }
+    return Object.fromEntries(
+      Object.entries(readers).map(([name, read]) => [
+        name,
+        function* countedFirst(after) {
+          count()
+          yield* read(after)
+        },
+      ]),
+    )
+  }
+  return counted(readersOfTurns(database))
+}
+
 function readersOfTurns(database: SqliteDatabase): RowReaders {
   const turns = createPages<[string, string, number, number]>(database, {
     columns: [
       ...['owner', 'model', 'served'],
-      'EXISTS (SELECT 1 FROM jobs WHERE is_ready = 1 AND jobs.owner = turns.owner AND jobs.model = turns.model)',
+      `EXISTS (SELECT 1 FROM jobs WHERE is_ready = 1 AND jobs.owner = turns.owner AND jobs.model = turns.model
+        AND NOT ${isLeftOut('jobs', 'place')})`,
     ],
     ...{ keyColumns: 2, from: 'turns', rowsAtOnce: 500 },
   })
-  // Whose an answer of an old version is, its row does not say.
   const owners = createPages<[string, number, number]>(database, {
-    columns: ['owner', 'jobs', 'bytes'],
-    keyColumns: 1,
-    from: `(SELECT owner, queued + running AS jobs, bytes FROM owners UNION ALL
-      SELECT '', 0, sum(bytes) FROM answers WHERE owner IS NULL HAVING count(*) > 0)`,
-    rowsAtOnce: 500,
+    ...{ columns: ['owner', 'jobs', 'bytes'], keyColumns: 1, from: 'temp.owned', rowsAtOnce: 500 },
   })
   const deliveryTurns = createPages<[string, number]>(database, {
     columns: ['owner', 'min(due_at)'],
-    ...{ keyColumns: 1, from: 'deliveries', where: 'due_at IS NOT NULL', groupBy: 'owner', rowsAtOnce: 500 },
+    where: `due_at IS NOT NULL AND NOT ${isLeftOut('deliveries', 'place')}`,
+    ...{ keyColumns: 1, from: 'deliveries', groupBy: 'owner', rowsAtOnce: 500 },
   })
   const totals = database.prepareCells<[jobs: number, bytes: number, served: number]>(
-    'SELECT queued + running, bytes, served FROM totals WHERE id = 1',
+    `SELECT (SELECT coalesce(sum(jobs), 0) FROM temp.owned), (SELECT coalesce(sum(bytes), 0) FROM temp.owned), served
+     FROM totals WHERE id = 1`,
   )
   return {
     *turns(after) {
@@ -177,7 +231,7 @@ type AnswerCells = readonly [
   sum: number,
 ]
 
-function readersOfOthers(database: SqliteDatabase): RowReaders {
+function readersOfOthers(database: SqliteDatabase, sieve: RowSieve): RowReaders {
   const answers = createPages<AnswerCells>(database, {
     columns: [
       ...['id', "coalesce(owner, '')", 'request_digest', 'held_by', 'sealed', 'expires_at', 'bytes', 'sum'],
@@ -188,7 +242,8 @@ function readersOfOthers(database: SqliteDatabase): RowReaders {
     readonly [place: number, ...DeliveryCells, isForgotten: number, bytes: number]
   >(database, {
     columns: [
-      ...['place', ...deliveryColumns.split(', '), 'is_job_forgotten'],
+      ...['place', ...deliveryColumns.split(', ')],
+      `is_job_forgotten OR job_id IN (SELECT jobs.id FROM jobs WHERE ${isLeftOut('jobs', 'place')})`,
       'octet_length(job) + octet_length(url) + 1024',
     ],
     ...{ keyColumns: 1, from: 'deliveries', rowsAtOnce: 100 },
@@ -197,34 +252,35 @@ function readersOfOthers(database: SqliteDatabase): RowReaders {
     columns: ['place', 'owner', 'sealed', 'created_at', 'ends_at', 'sum'],
     ...{ keyColumns: 1, from: 'webhook_secrets', rowsAtOnce: 500 },
   })
+  const isPassed = (at: Parameters<RowSieve['pass']>[0], isWhole: boolean): boolean =>
+    sieve.pass(at, () => {
+      if (!isWhole) throw new DamagedRow(at.row)
+      return true
+    }) === true
   return {
     *kept_answers(after) {
       for (const [id, owner, request_digest, held_by, sealed, expires_at, , sum] of answers(after)) {
-        if (sum !== sumOfAnswer({ id, request_digest, held_by, sealed, expires_at }))
-          throw damaged(`answer ${id}`)
-        yield [id, owner, request_digest, held_by, sealed, expires_at, bytesOfAnswer(sealed)]
+        const row = `answer ${id}`
+        const isWhole = sum === sumOfAnswer({ id, request_digest, held_by, sealed, expires_at })
+        if (isPassed({ table: 'kept_answers', row, key: id }, isWhole))
+          yield [id, owner, request_digest, held_by, sealed, expires_at, bytesOfAnswer(sealed)]
       }
     },
     *deliveries(after) {
       for (const cells of deliveries(after)) {
         const delivery = cells.slice(1, 15) as unknown as DeliveryCells
-        if (!isWholeDelivery(delivery)) throw damaged(`delivery ${delivery[0]}`)
-        yield [cells[0], ...delivery.slice(0, -1), cells[15] === 1, cells[16]]
+        const row = `webhook ${delivery[0]}`
+        if (isPassed({ table: 'deliveries', row, key: cells[0] }, isWholeDelivery(delivery)))
+          yield [cells[0], ...delivery.slice(0, -1), cells[15] === 1, cells[16]]
       }
     },
     *webhook_secrets(after) {
       for (const [place, owner, sealed, createdAt, signsUntil, sum] of secrets(after)) {
-        if (sum !== sumOfSecret({ owner, sealed, createdAt, signsUntil }))
-          throw damaged(`a webhook secret of ${owner}`)
-        yield [place, owner, sealed, createdAt, signsUntil]
+        const row = `a webhook secret of ${owner}`
+        const isWhole = sum === sumOfSecret({ owner, sealed, createdAt, signsUntil })
+        if (isPassed({ table: 'webhook_secrets', row, key: place }, isWhole))
+          yield [place, owner, sealed, createdAt, signsUntil]
       }
     },
   }
-}
-
-function damaged(row: string): SetupError {
-  return new SetupError(
-    'data_corrupt',
-    `jobs.db: the row of ${row} is not the one that was written; restore a backup, or let a server delete it: modelward doctor names each`,
-  )
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { capacityFor, sizeOf, takeUse } from '../../../limits/sliding-window.ts'
 import type { StoredUsage } from '../../../limits/usage-store.ts'
 import type { CopiedClock } from '../../copy/copy-source.ts'
+import { createRowSieve } from '../../copy/damaged-rows.ts'
 import { limitRows } from './limit-rows.ts'
 
 const windowMs = 3_600_000
@@ -11,7 +12,8 @@ const steady = 1_700_000_000_000
 const twoTo32 = 4_294_967_296
 
 function copyOf(use: StoredUsage, clock: CopiedClock): { cells: Buffer; spare: unknown } {
-  const [row] = [...limitRows({ listAfter: () => [use] })(clock)]
+  const table = { find: () => use, listNamesAfter: () => [use.name] }
+  const [row] = [...limitRows(table, createRowSieve())(clock)]
   return { cells: Buffer.from(row?.[2] as Uint8Array), spare: row?.[3] }
 }
 

@@ -1,10 +1,11 @@
-import { SetupError } from '../../../core/setup-error.ts'
+import { Fault } from '../../../core/fault.ts'
 import { calendarSpanOf } from '../../../limits/calendar.ts'
 import { type Limit, parseLimit } from '../../../limits/limit.ts'
 import { capacityOfSize } from '../../../limits/sliding-window.ts'
 import type { StoredUsage } from '../../../limits/usage-store.ts'
 import type { CopiedRow } from '../../copy/copied-tables.ts'
 import type { CopiedClock } from '../../copy/copy-source.ts'
+import type { RowSieve } from '../../copy/damaged-rows.ts'
 import type { UsageTable } from '../limits/usage-table.ts'
 
 const rowsAtOnce = 500
@@ -18,15 +19,22 @@ const version = 1
  * would have.
  */
 export function limitRows(
-  table: Pick<UsageTable, 'listAfter'>,
+  table: Pick<UsageTable, 'find' | 'listNamesAfter'>,
+  sieve: RowSieve,
 ): (clock: CopiedClock, after?: CopiedRow) => Generator<CopiedRow> {
   return function* rows(clock, after) {
     let last = String(after?.[0] ?? '')
     for (;;) {
-      const found = table.listAfter(last, rowsAtOnce)
-      for (const use of found) yield [use.name, use.limit, cellsOf(use, clock), use.reserve, version]
-      last = found.at(-1)?.name ?? last
-      if (found.length < rowsAtOnce) return
+      const names = table.listNamesAfter(last, rowsAtOnce)
+      for (const name of names) {
+        const use = sieve.pass({ table: 'kept_uses', row: `limit ${name}`, key: name }, () => {
+          const found = table.find(name)
+          return found && { ...found, cells: cellsOf(found, clock) }
+        })
+        if (use !== undefined) yield [use.name, use.limit, use.cells, use.reserve, version]
+      }
+      last = names.at(-1) ?? last
+      if (names.length < rowsAtOnce) return
     }
   }
 }
@@ -41,7 +49,7 @@ function cellsOf(use: StoredUsage, clock: CopiedClock): Uint8Array {
     }
     if (count.kind === 'window' && limit.kind === 'window') return windowOf(count.cells, limit, clock)
   }
-  throw new SetupError('data_corrupt', `limits.db: ${use.name}: what is counted is not of ${use.limit}`)
+  throw new Fault('limiter_unavailable', `${use.name}: what is counted is not of ${use.limit}`)
 }
 
 /** Times of the uses from the oldest on, and how much; the last moment by which all is seen. */

@@ -7,14 +7,17 @@ import { type Peppers, parsePeppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { parseSigningKeys } from '../../../secrets/signing-key.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'
-import { ownSettings } from '../../copy/copied-tables.ts'
-import type { CopySource } from '../../copy/copy-source.ts'
+import { type CopiedRow, ownSettings } from '../../copy/copied-tables.ts'
+import type { CopiedClock, CopySource, SourceHistory } from '../../copy/copy-source.ts'
+import { createRowSieve, type RowSieve } from '../../copy/damaged-rows.ts'
 import { createBelievedRows } from '../../keys/believed-rows.ts'
 import { type DataFolder, openDataFolder } from '../data-folder.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { openDatabase } from '../driver.ts'
 import { dataInUse } from '../holder-file.ts'
+import { checkJobs } from '../jobs/check-jobs.ts'
 import { openJobDatabase } from '../jobs/job-database.ts'
+import { getLatestChange } from '../ledger/latest-change.ts'
 import { openLedgerDatabase } from '../ledger/ledger-database.ts'
 import { openUsageDatabaseToRead } from '../ledger/usage/usage-database.ts'
 import { prepareUsageDatabase } from '../limits/usage-schema.ts'
@@ -26,7 +29,7 @@ import { readPublicKeys } from '../signing-key.ts'
 import { setupErrorOf } from '../sqlite-error.ts'
 import { jobRows } from './job-rows.ts'
 import { keyRows } from './key-rows.ts'
-import { ledgerRows, usageRows } from './ledger-rows.ts'
+import { ledgerHistory, ledgerRows, usageRows } from './ledger-rows.ts'
 import { limitRows } from './limit-rows.ts'
 import type { RowReaders } from './row-readers.ts'
 
@@ -59,8 +62,15 @@ export async function openCopySource(path: string, secrets: CopySecrets): Promis
       return database
     }
     const limits = openLimits(folder, hold)
-    const readers = { ...openReaders(folder, peppers, hold) }
-    const readLimits = limits && limitRows(limits)
+    const sieve = createRowSieve()
+    const { readers, history } = openReaders(folder, peppers, { hold, sieve })
+    const readLimits = limits && limitRows(limits, sieve)
+    function* rows(name: string, clock: CopiedClock, after?: CopiedRow): Generator<CopiedRow> {
+      // A key is never undefined, nor true or false.
+      const key = after as Parameters<RowReaders[string]>[0]
+      if (name === 'kept_uses') yield* readLimits?.(clock, after) ?? []
+      else yield* readers[name]?.(key) ?? []
+    }
     return {
       ...{ id, publicKey },
       name: folder.path,
@@ -73,15 +83,21 @@ export async function openCopySource(path: string, secrets: CopySecrets): Promis
         }
       },
       *rows({ name, initial = [] }, clock, after) {
-        const read = name === 'kept_uses' ? readLimits : undefined
-        // A key is never undefined, nor true or false.
-        const key = after as Parameters<RowReaders[string]>[0]
         try {
-          yield* (read === undefined ? readers[name]?.(key) : read(clock, after)) ?? initial
+          yield* name in readers || name === 'kept_uses' ? rows(name, clock, after) : initial
         } catch (error) {
           throw unreadable(folder, error)
         }
       },
+      findDamaged() {
+        try {
+          for (const name of summedTables) sieve.lookThrough(rows(name, { shiftMs: 0, now: 0 }))
+          return sieve.found()
+        } catch (error) {
+          throw unreadable(folder, error)
+        }
+      },
+      history,
       markMoved: (to) => markMoved(folder.path, to),
       close,
     }
@@ -90,6 +106,12 @@ export async function openCopySource(path: string, secrets: CopySecrets): Promis
     throw unreadable(folder, error)
   }
 }
+
+/** Tables whose rows tell whether they are the ones that were written. */
+const summedTables = [
+  ...['keys', 'owners', 'answers', 'kept_uses'],
+  ...['jobs', 'kept_answers', 'deliveries', 'webhook_secrets'],
+]
 
 /** The folder's own secrets have to be those of the fleet: nothing that it keeps fits others. */
 function checkSecrets(
@@ -131,24 +153,41 @@ async function readId(folder: DataFolder, { pepper }: CopySecrets): Promise<stri
 /** Milliseconds that a command may take to end which writes the folder. */
 const waitMs = 5_000
 
+interface OpenedReaders {
+  readonly readers: RowReaders
+  readonly history: SourceHistory | undefined
+}
+
 function openReaders(
   { databaseFile, jobsFile, ledgerFile }: DataFolder,
   peppers: Peppers,
-  hold: (database: SqliteDatabase) => SqliteDatabase,
-): RowReaders {
+  { hold, sieve }: { readonly hold: (database: SqliteDatabase) => SqliteDatabase; readonly sieve: RowSieve },
+): OpenedReaders {
   // One moment of each file; who would write it waits until this process ends.
   const begin = (database: SqliteDatabase): SqliteDatabase => {
-    hold(database).exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`)
+    database.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`)
     return database
   }
-  const keys = begin(openDatabase({ file: databaseFile, busyTimeoutMs: waitMs, cacheKiB: 16_384 }))
-  const readers = keyRows(keys, createBelievedRows(createRowMacs(peppers), noTelemetry))
-  const ofJobs = existsSync(jobsFile) ? jobRows(begin(openJobDatabase(jobsFile))) : {}
-  if (!existsSync(ledgerFile)) return { ...readers, ...ofJobs }
-  const ledger = begin(openLedgerDatabase({ file: ledgerFile, busyTimeoutMs: waitMs }))
+  const openJobs = (): RowReaders => {
+    const database = hold(openJobDatabase(jobsFile))
+    // As a start does: rows that an index hides would be missed.
+    checkJobs(database, jobsFile)
+    return jobRows(begin(database), sieve)
+  }
+  const keys = begin(hold(openDatabase({ file: databaseFile, busyTimeoutMs: waitMs, cacheKiB: 16_384 })))
+  const readers = keyRows(keys, createBelievedRows(createRowMacs(peppers), noTelemetry), sieve)
+  const ofJobs = existsSync(jobsFile) ? openJobs() : {}
+  if (!existsSync(ledgerFile)) return { readers: { ...readers, ...ofJobs }, history: undefined }
+  const ledger = begin(hold(openLedgerDatabase({ file: ledgerFile, busyTimeoutMs: waitMs })))
+  // A start is refused where it is damaged, and so is a copy, before a row is read.
+  getLatestChange(ledger, ledgerFile)
   const usage = openUsageDatabaseToRead(ledgerFile)
-  const ofUsage = usage === undefined ? {} : usageRows(hold(usage), ledger)
-  return { ...readers, ...ofJobs, ...ledgerRows(ledger, ledgerFile), ...ofUsage }
+  const { rows: ofUsage, filled } =
+    usage === undefined ? { rows: {}, filled: 0 } : usageRows(hold(usage), ledger)
+  return {
+    readers: { ...readers, ...ofJobs, ...ledgerRows(ledger, ledgerFile), ...ofUsage },
+    history: ledgerHistory(ledger, filled),
+  }
 }
 
 /** Undefined where nothing was stored. @throws SetupError `data_in_use` while an app has them */

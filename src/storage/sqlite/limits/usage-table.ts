@@ -12,6 +12,8 @@ export interface UsageTable {
   readonly listWithReserve: () => readonly StoredUsage[]
   /** The next by name. */
   readonly listAfter: (name: string, limit: number) => readonly StoredUsage[]
+  /** Their names alone, whatever else their rows say. */
+  readonly listNamesAfter: (name: string, limit: number) => readonly string[]
   readonly findMark: () => Moment | undefined
   readonly putMark: (now: Moment) => void
 }
@@ -58,6 +60,9 @@ export function createUsageTable(database: SqliteDatabase): UsageTable {
   const findAgain = database.prepare('SELECT 1 FROM uses INDEXED BY uses_again WHERE name = ?')
   const findWithReserve = select('WHERE spare > 0')
   const findAfter = select('WHERE name > ? ORDER BY name LIMIT ?')
+  const findNames = database.prepareCells<[string]>(
+    'SELECT name FROM uses WHERE name > ? ORDER BY name LIMIT ?',
+  )
   const updates = [...columns.slice(1), 'checksum'].map((column) => `${column} = excluded.${column}`)
   const put = database.prepare(
     `INSERT INTO uses (${list}) VALUES (${columns.map(() => '?').join(', ')}, ?)
@@ -83,6 +88,7 @@ export function createUsageTable(database: SqliteDatabase): UsageTable {
     remove: (name) => void remove.run(name),
     listWithReserve: () => findWithReserve.all().map(decodeUse),
     listAfter: (name, limit) => findAfter.all(name, limit).map(decodeUse),
+    listNamesAfter: (name, limit) => findNames.all(name, limit).map(([found]) => found),
     findMark() {
       const mark = findMark.get()
       if (mark === undefined) return undefined

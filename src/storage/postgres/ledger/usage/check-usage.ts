@@ -42,8 +42,12 @@ const classesCount = 1_024
 
 type Classes = Map<number, UsageCounts>
 
-/** Compares hour by hour and day by day, each once its last block is summed up. */
-export async function createUsageCheck(query: Query, schema: string): Promise<UsageCheck> {
+/**
+ * Compares hour by hour and day by day, each once its last block is summed up.
+ *
+ * @param isWhole whether records that are not here were dropped, and are not still to come
+ */
+export async function createUsageCheck(query: Query, schema: string, isWhole: boolean): Promise<UsageCheck> {
   const { filled, oldest, newest } = await readPlaces(query, schema)
   const classOf = createClasses()
   const hours = new Map<number, Classes>()
@@ -109,7 +113,7 @@ export async function createUsageCheck(query: Query, schema: string): Promise<Us
       partial === 0
         ? []
         : [
-            `Sums of usage of ${partial} ${partial === 1 ? 'hour or day' : 'hours and days'} were not compared: records of them were dropped by retention.`,
+            `Sums of usage of ${partial} ${partial === 1 ? 'hour or day' : 'hours and days'} were not compared: records of them ${isWhole ? 'were dropped by retention' : 'are still to come'}.`,
           ],
   }
 }

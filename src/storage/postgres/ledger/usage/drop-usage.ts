@@ -4,7 +4,8 @@ import { tryTurn } from '../try-turn.ts'
 
 /**
  * Removes the oldest hour and the oldest day that are over before a moment and have no record any
- * more, if there are any: rows are kept longer than the records, but not for ever.
+ * more, if there are any: rows are kept longer than the records, but not for ever. Records that are
+ * still being copied in have their sums already.
  *
  * @param keepMs milliseconds that rows are kept beyond the oldest record
  * @param now milliseconds since the epoch
@@ -13,7 +14,8 @@ export async function dropOldUsage(postgres: Postgres, keepMs: number, now: numb
   const { schema } = postgres
   const find = `SELECT width, min(bucket) AS bucket FROM ${schema}.usage_bucket WHERE width = ANY($1::bigint[])
     AND bucket + width <= least((SELECT min_at FROM ${schema}.block ORDER BY id LIMIT 1), $2) - $3::bigint
-    AND last_block < (SELECT min(id) FROM ${schema}.block) GROUP BY width`
+    AND last_block < (SELECT min(id) FROM ${schema}.block)
+    AND NOT EXISTS (SELECT FROM ${schema}.arriving) GROUP BY width`
   const values = [usageWidths, now, keepMs]
   // First without a transaction: most turns have nothing to drop.
   if ((await postgres.query(find, values)).length === 0) return
