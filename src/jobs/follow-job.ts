@@ -4,8 +4,11 @@ import type { JobChanges } from './job-changes.ts'
 import type { JobService, JobSnapshot } from './job-service.ts'
 import { viewJob } from './view-job.ts'
 
-/** Reads the job that is followed, or refuses with `job_not_found`. */
-export type ReadJob = () => Promise<JobRecord>
+/**
+ * Reads the job that is followed, or refuses with `job_not_found`. In the place of a result of more
+ * characters than `resultMax` may stand null.
+ */
+export type ReadJob = (resultMax?: number) => Promise<JobRecord>
 
 /**
  * How a job stands when it has ended, `waitMs` are over (by a clock that never jumps) or the signal
@@ -54,7 +57,7 @@ export async function followJob(
   read: ReadJob,
   options: NonNullable<Parameters<JobService['events']>[2]>,
 ): Promise<AsyncIterable<JobSnapshot>> {
-  const { version } = await read()
+  const { version } = await read(0)
   const { afterVersion = 0, signal } = options
   // A version that the job never had comes from another store: ignored.
   return snapshots(changes, id, read, afterVersion > version ? 0 : afterVersion, signal)
@@ -71,7 +74,7 @@ async function* snapshots(
   const following = changes.follow(id)
   try {
     for (let seen = afterVersion; signal?.aborted !== true; ) {
-      const job = await read()
+      const job = await read(followedResultMax)
       if (job.version > seen) {
         seen = job.version
         yield { version: job.version, job: viewJob(withoutLargeResult(job)) }

@@ -24,8 +24,10 @@ export function createJobAccess(
   options: JobAccessOptions,
 ): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts'> {
   const { store, clock, monotonic, keepMs, records, changes } = options
-  const reading = (owner: JobOwner, id: string) => async (): Promise<JobRecord> =>
-    found(await store.findJob(addressOf(owner, id), clock()))
+  const reading =
+    (owner: JobOwner, id: string) =>
+    async (resultMax?: number): Promise<JobRecord> =>
+      found(await store.findJob(addressOf(owner, id), clock(), resultMax))
 
   return {
     get: async (owner, id, wait = {}) =>

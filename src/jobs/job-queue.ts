@@ -84,8 +84,12 @@ export interface JobQueue {
     id: JobAddress,
     now: number,
   ) => Promise<{ readonly job: JobRecord; readonly retried: boolean } | undefined>
-  /** A job that has not expired by `now`. */
-  readonly findJob: (id: JobAddress, now: number) => Promise<JobRecord | undefined>
+  /**
+   * A job that has not expired by `now`.
+   *
+   * @param resultMax characters; in the place of a longer result may stand null. @default any
+   */
+  readonly findJob: (id: JobAddress, now: number, resultMax?: number) => Promise<JobRecord | undefined>
   /**
    * Those that have not expired by `now`, newest first by `createdAt`, then by id; without results.
    */

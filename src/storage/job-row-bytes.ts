@@ -17,6 +17,11 @@ export function bytesOfAnswers(answers: readonly JobAnswers[]): number {
   return bytes
 }
 
+/** Whether a result is surely longer: a character takes up three bytes at most. */
+export function isLonger(answerBytes: number, charactersMax: number = Number.POSITIVE_INFINITY): boolean {
+  return answerBytes > 3 * charactersMax
+}
+
 /** What a stored answer counts as; null for the reservation of one. */
 export function bytesOfAnswer(sealed: Uint8Array | null): number {
   return rowBytes + (sealed?.byteLength ?? 0)

@@ -56,6 +56,14 @@ function testSettling(get: GetStore): void {
     expect({ ...settled, result }).toEqual(found)
   })
 
+  test('a result that is longer than is asked for is left out, and no other', async () => {
+    const result = JSON.stringify('é'.repeat(100))
+    await endJob(get(), jobOf(1), { end: 'succeeded', answers: answered(result), expiresAt: jobBegin + 9 })
+    for (const resultMax of [undefined, 1_000, result.length])
+      expect(await get().findJob({ id: jobId(1) }, jobBegin, resultMax)).toMatchObject({ result })
+    expect(await get().findJob({ id: jobId(1) }, jobBegin, 20)).toMatchObject({ result: null, done: 1 })
+  })
+
   test('a job that failed for good is not tried again and says why', async () => {
     await settle(get(), await startJob(get()), failed, jobBegin + 1)
     expect(await find(get(), 1)).toMatchObject({

@@ -2,6 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import { hasEnded, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import type { JobQuery, JobQueue } from '../../../jobs/job-queue.ts'
 import { isExpired } from '../../../jobs/transitions.ts'
+import { isLonger } from '../../job-row-bytes.ts'
 import type { Postgres } from '../postgres.ts'
 import { isStorable } from '../storable-text.ts'
 import type { JobParts } from './job-parts.ts'
@@ -18,14 +19,15 @@ export function createJobReads({
   'findJob' | 'listJobs' | 'listEnded' | 'countJobs'
 > {
   const { query, schema } = postgres
+  const findShared = shareReads((found) => turns.run(found.job.owner, () => findResult(postgres, found)))
   return {
-    async findJob({ id, owner }, now) {
+    async findJob({ id, owner }, now, resultMax) {
       for (let tries = 0; tries < readMax; tries += 1) {
         const found = await find(id)
         const isOthers = owner !== undefined && found?.job.owner !== owner
         if (found === undefined || isOthers || isExpired(found.job, now)) return undefined
-        if (!hasResult(found)) return found.job
-        const result = await turns.run(found.job.owner, () => findResult(postgres, found))
+        if (!hasResult(found) || isLonger(found.answerBytes, resultMax)) return found.job
+        const result = await findShared(found)
         if (result !== undefined) return { ...found.job, result }
       }
       throw new Fault('store_unavailable', `${postgres.name}: job ${id} changes all the time`)
@@ -54,6 +56,21 @@ export function createJobReads({
       const { open = 0, running = 0 } = counted ?? {}
       return { queued: Math.max(0, open - running), running }
     },
+  }
+}
+
+/**
+ * Hundreds who wait for a job read its result once, which may have 16 MiB, and not each of them.
+ */
+function shareReads<Result>(
+  read: (found: StoredJob) => Promise<Result>,
+): (found: StoredJob) => Promise<Result> {
+  const underWay = new Map<string, Promise<Result>>()
+  return (found) => {
+    const name = `${found.place} ${found.job.version}`
+    const reading = underWay.get(name) ?? read(found).finally(() => underWay.delete(name))
+    underWay.set(name, reading)
+    return reading
   }
 }
 

@@ -1,6 +1,7 @@
 import { type JobRecord, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
 import { isExpired } from '../../../jobs/transitions.ts'
 import type { DeliveryQuery } from '../../../webhooks/outbox.ts'
+import { isLonger } from '../../job-row-bytes.ts'
 import type { SqliteDatabase, SqliteStatement } from '../database.ts'
 import { type DeliveryCells, decodeDelivery, deliveryColumns } from './delivery-row.ts'
 import {
@@ -39,9 +40,10 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
     'SELECT queued, running FROM totals WHERE id = 1',
   )
   return {
-    findJob(address, now) {
+    findJob(address, now, resultMax) {
       const found = findOwned(address)
       if (found === undefined || isExpired(found.job, now)) return undefined
+      if (isLonger(found.answerBytes, resultMax)) return found.job
       return { ...found.job, result: findResult(found) }
     },
     listJobs: createJobList(database),
