@@ -155,6 +155,28 @@ describe('retention of a ledger in PostgreSQL', () => {
     expect((await inspect.verify({})).firstBroken).toBeUndefined()
   })
 
+  test('what was counted of dropped blocks is counted no more, also where only a part of them was', async () => {
+    const { open, sql } = await openLedgerSchema()
+    const time = { now: Date.UTC(2026, 10, 24) }
+    const clock = (): number => time.now
+    const options = { clock, monotonic: clock }
+    const counted = async () => (await sql('SELECT until, bytes FROM $schema.counted_bytes'))[0]
+    const one = await open({ ...options, retention: { bytes: 10_000_000 } })
+    for (let commit = 0; commit < 3; commit += 1) await one.append(requestOf({ at: time.now }))
+    while (Number((await counted())?.['until']) < 3) await sql('SELECT pg_sleep(0.05)')
+    await one.close()
+    const { until } = (await counted()) ?? {}
+    time.now += hourMs
+    const other = await open({ ...options, retention: { ageMs: 60_000 } })
+    for (let commit = 0; commit < 3; commit += 1) await other.append(requestOf({ at: time.now }))
+    time.now += hourMs
+    await other.append(requestOf({ at: time.now }))
+    while ((await readAll(other, { event: 'ledger.dropped' })).length === 0) await sql('SELECT pg_sleep(0.05)')
+    const [left] = await sql('SELECT min(id) AS first FROM $schema.block')
+    expect(Number(left?.['first'])).toBeGreaterThan(Number(until) + 1)
+    expect(Number((await counted())?.['bytes'])).toBe(0)
+  })
+
   test('a base that is not signed by the deployment is found', async () => {
     const { open, sql, inspect } = await openLedgerSchema()
     const ledger = await open()

@@ -76,10 +76,7 @@ export async function dropOldest(options: DropOptions): Promise<Dropped | undefi
     await putBases(query, options, old)
     const ids = old.map(({ id }) => id)
     await query(`DELETE FROM ${schema}.block WHERE id = ANY($1::bigint[])`, [ids])
-    await query(`UPDATE ${schema}.counted_bytes SET bytes = bytes - $1 WHERE until >= $2`, [
-      old.reduce((sum, { bytes }) => sum + bytes + blockBytes, 0),
-      last.id,
-    ])
+    await uncountBytes(query, schema, old)
     await dropPostings(query, schema)
     return { records: old.reduce((sum, { count }) => sum + count, 0), until: last.id }
   })
@@ -105,6 +102,16 @@ async function countBytes({ postgres, until }: DropOptions): Promise<void> {
       ])
       return more.blocks
     })
+}
+
+/** Subtracts what was counted of blocks: without a maximum nothing is counted. */
+async function uncountBytes(query: Query, schema: string, blocks: readonly OldBlock[]): Promise<void> {
+  await query(
+    `UPDATE ${schema}.counted_bytes SET bytes = bytes - (
+       SELECT coalesce(sum(size), 0) FROM unnest($1::bigint[], $2::bigint[]) AS old (id, size) WHERE id <= until
+     )`,
+    [blocks.map(({ id }) => id), blocks.map(({ bytes }) => bytes + blockBytes)],
+  )
 }
 
 async function findOld(query: Query, options: DropOptions): Promise<readonly OldBlock[]> {
