@@ -1,4 +1,5 @@
 import { SetupError } from '../../core/setup-error.ts'
+import type { KeyStore } from '../../keys/key-store.ts'
 import { parsePeppers } from '../../secrets/peppers.ts'
 import type { SigningKeys } from '../../secrets/signing-key.ts'
 import { fail, messageOf, ok, warn } from '../finding.ts'
@@ -6,11 +7,11 @@ import { compareSigningKey } from '../keys/check-signing-key.ts'
 import type { FleetNode, StorageFinding, StorageInspection } from '../storage.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { findServer } from './findings/server-findings.ts'
-import { openPostgresKeyStore } from './keys/open-key-store.ts'
+import { inspectKeys } from './keys/inspect-keys.ts'
 import { createSettingTable } from './keys/setting-table.ts'
 import { inspectPostgresLedger } from './ledger/inspect.ts'
 import { listNodes } from './nodes.ts'
-import { openPostgres, type Postgres } from './postgres.ts'
+import { openPostgres } from './postgres.ts'
 import { prepareSchema } from './schema.ts'
 
 export interface InspectDatabaseOptions {
@@ -18,16 +19,15 @@ export interface InspectDatabaseOptions {
   readonly signingKeys: SigningKeys | undefined
 }
 
-/** Reads a fleet's database; each call opens what it needs. */
+/** Reads a fleet's database; each call opens what it needs, and writes nothing. */
 export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): StorageInspection {
   const { name } = parseDatabaseUrl(url)
-  const openKeys = async (pepper: string | undefined): Promise<Pick<Keys, 'findKey' | 'close'>> => {
+  const openKeys = async (pepper: string | undefined): Promise<Pick<KeyStore, 'findKey' | 'close'>> => {
     await prepareSchema(url, 'never')
     const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 2 })
     try {
       const peppers = parsePeppers(pepper ?? '', 'the environment')
-      const keys = await openPostgresKeyStore({ postgres, url, peppers, clock: Date.now })
-      return closingWith(postgres, keys)
+      return { ...(await inspectKeys(postgres, peppers)), close: postgres.close }
     } catch (error) {
       await postgres.close()
       throw error
@@ -57,7 +57,7 @@ export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): S
 }
 
 /** Whether the keys are those of this pepper, and none is missing or older than it should be. */
-async function checkKeys(open: () => Promise<Pick<Keys, 'close'>>): Promise<StorageFinding> {
+async function checkKeys(open: () => Promise<Pick<KeyStore, 'close'>>): Promise<StorageFinding> {
   try {
     await (await open()).close()
     return ok('keys', 'as they were written, under the pepper that is given')
@@ -88,16 +88,4 @@ async function checkSigner(url: string, keys: SigningKeys | undefined): Promise<
 function checkNodes(nodes: readonly FleetNode[]): StorageFinding {
   const live = nodes.filter(({ isLive }) => isLive).length
   return ok('nodes', live === 0 ? 'none is live' : `${live} live`)
-}
-
-type Keys = Awaited<ReturnType<typeof openPostgresKeyStore>>
-
-function closingWith(postgres: Postgres, keys: Keys): Pick<Keys, 'findKey' | 'close'> {
-  return {
-    findKey: keys.findKey,
-    async close() {
-      await keys.close()
-      await postgres.close()
-    },
-  }
 }
