@@ -1,19 +1,22 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { openTestSchema, useServices } from '../../test/support/services.ts'
+import { startServices } from '../../test/support/start-services.ts'
 import type { Bench } from '../bench.ts'
 import { formatNumber, percentileOf } from '../statistics.ts'
-import { openDatabase } from './open-database.ts'
 import { openNode } from './open-node.ts'
 
 const wanted = { p50: 20, p99: 50 }
 
 /** How long a key that one node revokes is still admitted by another, in a process of its own. */
 export const benchRevocation: Bench = async ({ rounds = 200 }, tell) => {
-  const database = await openDatabase()
-  const ward = await openNode(database.url)
+  const services = await startServices()
+  useServices(services.socket)
+  const { url, drop } = await openTestSchema()
+  const ward = await openNode(url)
   const program = fileURLToPath(new URL('./admitting-node.ts', import.meta.url))
-  const child = fork(program, [database.url])
+  const child = fork(program, [url])
   const next = async <Message>(): Promise<Message> => (await once(child, 'message'))[0]
   try {
     await next()
@@ -59,6 +62,7 @@ export const benchRevocation: Bench = async ({ rounds = 200 }, tell) => {
   } finally {
     child.kill()
     await ward.close()
-    await database.close()
+    await drop()
+    await services.stop()
   }
 }
