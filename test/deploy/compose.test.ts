@@ -1,14 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createClient } from '@redis/client'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { createAddressList } from '../../src/core/address-list.ts'
-import { findProgram } from '../support/services.ts'
+import { findFreePort, findProgram } from '../support/services.ts'
 import { closeMs, drawSecrets, readCompose } from './deployed-files.ts'
 import { commandOf, execFormOf, lastOf, readImageEnvironment } from './dockerfile.ts'
 
@@ -130,7 +129,7 @@ describe('compose.yaml', () => {
 
   test('starts a Redis that forgets nothing, with its password from a file', async () => {
     using drawn = drawSecrets()
-    const port = await findPort()
+    const port = await findFreePort()
     const program = await findProgram('redis')
     const [shell = '', flag = '', script = ''] = redis?.command ?? []
     const local = script
@@ -175,11 +174,3 @@ describe('deploy/create-secrets.sh', () => {
     expect(readFileSync(join(drawn.path, 'secrets/pepper'), 'utf8')).toBe(before)
   })
 })
-
-async function findPort(): Promise<number> {
-  const server = createServer()
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as { readonly port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

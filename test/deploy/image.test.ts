@@ -22,6 +22,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTestFleet } from '../e2e/open-fleet.ts'
 import { cleanEnvironment } from '../e2e/run-cli.ts'
 import { type Packed, packPackage } from '../package/pack-package.ts'
+import { findFreePort } from '../support/services.ts'
 import { containerOf, manifestOf } from './deployed-files.ts'
 import {
   commandOf,
@@ -120,7 +121,7 @@ test('has the command line on its path', async () => {
 
 describe('a server of it', () => {
   test('serves as its user, is healthy while it runs, and ends at SIGTERM', async () => {
-    const port = await findPort()
+    const port = await findFreePort()
     await using server = await startServer(port, join(root, 'data'))
     expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
     expect(await checkHealth(port)).toBe(0)
@@ -131,7 +132,7 @@ describe('a server of it', () => {
 
   test('is a node of a fleet as in Kubernetes: a Job migrates, and nothing can be written', async () => {
     await using fleet = await openTestFleet()
-    const [folder, port] = [join(root, 'read-only'), await findPort()]
+    const [folder, port] = [join(root, 'read-only'), await findFreePort()]
     mkdirSync(folder, { mode: 0o555 })
     // The Job has no secret but this one.
     const { MODELWARD_DATABASE_URL = '' } = fleet.env
@@ -205,12 +206,4 @@ async function startServer(
 function pidOf({ pid }: ChildProcess): number {
   if (!canBeFirst) return Number(pid)
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim())
-}
-
-async function findPort(): Promise<number> {
-  const server = createServer()
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
