@@ -1,5 +1,5 @@
-// PostgreSQL and Redis for tests and benchmarks, a standby, a pooler and a sentinel too: finds them or installs them, starts its own on free
-// ports in folders of its own, and stops them by pid.
+// PostgreSQL and Redis for tests and benchmarks, a standby, a pooler and a sentinel too: finds them
+// or installs them, starts its own on free ports in folders of its own, and stops them by pid.
 //
 //   node scripts/services.mjs <socket>
 //
@@ -14,7 +14,8 @@
 //   {"do":"stop","id":1}
 //   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
 //
-// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already, `TEST_NGINX` a program.
+// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already, for all who share one;
+// `TEST_NGINX` names a program, `TEST_FAKETIME` a library.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -103,7 +104,6 @@ const services = {
   },
   // Watches the Redis of `of`, as `main`.
   sentinel: {
-    variable: 'TEST_REDIS_PROGRAM',
     package: 'redis-server',
     program: () => findProgram('redis-server', []),
     ready: /\+monitor master/,
@@ -122,7 +122,6 @@ const services = {
   },
   // In transaction mode, before the PostgreSQL of `of`.
   pgbouncer: {
-    variable: 'TEST_PGBOUNCER_URL',
     package: 'pgbouncer',
     program: () => findProgram('pgbouncer', ['/usr/sbin']),
     user: 'postgres',
@@ -199,8 +198,9 @@ function programOf(name) {
   const service = services[name]
   const found = service.program()
   if (found !== undefined) return found
-  const what = service.url === undefined ? 'path of its program' : 'URL of one that runs'
-  const says = `no ${name}: set ${service.variable} to the ${what}, or install it`
+  const what = service.url === undefined ? 'its path' : 'the URL of one that runs'
+  const other = service.variable === undefined ? '' : `, or set ${service.variable} to ${what}`
+  const says = `no ${name}: install ${service.package}${other}`
   if (!isRoot || !existsSync('/etc/debian_version')) throw new Error(says)
   process.stderr.write(`installing ${service.package} from Debian’s packages (once) …\n`)
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', service.package]]) {
@@ -334,7 +334,8 @@ function serve(socket) {
     return service
   }
   const share = (name) => {
-    const url = process.env[services[name].variable]
+    const { variable } = services[name]
+    const url = variable && process.env[variable]
     if (url !== undefined) return { url }
     if (!shared.has(name)) shared.set(name, create(name, {}))
     return shared.get(name).then((service) => ({ url: service.url, pid: service.pid() }))
