@@ -1,5 +1,6 @@
-// PostgreSQL and Redis for tests and benchmarks, a standby, a pooler and a sentinel too: finds them
-// or installs them, starts its own on free ports in folders of its own, and stops them by pid.
+// PostgreSQL, Redis and Valkey for tests and benchmarks, a standby, a pooler and a sentinel too:
+// finds them or installs them, starts its own on free ports in folders of its own, and stops them
+// by pid.
 //
 //   node scripts/services.mjs <socket>
 //
@@ -18,7 +19,17 @@
 // `TEST_NGINX` names a program, `TEST_FAKETIME` a library.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -100,6 +111,21 @@ const services = {
     args: () => ['-'],
     url: ({ port, password, tls }) =>
       tls ? `rediss://:${password}@localhost:${port}/0` : `redis://:${password}@127.0.0.1:${port}/0`,
+    end: 'SIGKILL',
+  },
+  // The same under another name: what Redis has and Valkey has not, the limiter does not use.
+  valkey: {
+    variable: 'TEST_VALKEY_URL',
+    package: 'valkey-server',
+    // Debian 12 has it among its backports alone.
+    isBackported: true,
+    program: () => findProgram('valkey-server', []),
+    user: undefined,
+    ready: /Ready to accept connections/,
+    prepare() {},
+    input: (its) => services.redis.input(its),
+    args: () => ['-'],
+    url: (its) => services.redis.url(its),
     end: 'SIGKILL',
   },
   // Watches the Redis of `of`, as `main`.
@@ -203,15 +229,41 @@ function programOf(name) {
   const says = `no ${name}: install ${service.package}${other}`
   if (!isRoot || !existsSync('/etc/debian_version')) throw new Error(says)
   process.stderr.write(`installing ${service.package} from Debian’s packages (once) …\n`)
+  const sources = service.isBackported ? sourcesWithBackports() : undefined
+  const options = sources === undefined ? [] : ['-o', `Dir::Etc::sourceparts=${sources}`]
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', service.package]]) {
     // RUNLEVEL: what is installed starts no service of its own.
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-    const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+    const { status, stderr } = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8' })
     if (status !== 0) throw new Error(`${says}; apt-get ${args[0]} failed (${status}): ${stderr}`)
   }
+  if (sources !== undefined) rmSync(sources, { recursive: true })
   const installed = service.program()
   if (installed === undefined) throw new Error(says)
   return installed
+}
+
+/** A folder with the machine's lists of sources and Debian's backports, for one installation. */
+function sourcesWithBackports() {
+  const folder = mkdtempSync(join(tmpdir(), 'modelward-sources-'))
+  const known = '/etc/apt/sources.list.d'
+  if (existsSync(known))
+    for (const name of readdirSync(known)) symlinkSync(join(known, name), join(folder, name))
+  const [, release] = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? []
+  writeFileSync(
+    join(folder, 'modelward-backports.sources'),
+    [
+      'Types: deb',
+      'URIs: http://deb.debian.org/debian',
+      `Suites: ${release}-backports`,
+      'Components: main',
+      'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg',
+      '',
+    ].join('\n'),
+  )
+  // The user that fetches reads it.
+  chmodSync(folder, 0o755)
+  return folder
 }
 
 /** PostgreSQL refuses to run as root. */

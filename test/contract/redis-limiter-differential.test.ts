@@ -6,10 +6,11 @@ import { createInProcessLimiter } from '../../src/limits/in-process/in-process-l
 import type { LimitUse, Taking } from '../../src/limits/limiter.ts'
 import { openRedisLimiter } from '../../src/storage/redis/redis-limiter.ts'
 import { createFleetStores } from '../support/fleet-stores.ts'
-import { redisUrl } from '../support/services.ts'
+import { redisUrl, valkeyUrl } from '../support/services.ts'
 import { beginTime, useOf } from './limiter.contract.ts'
 
 interface Histories {
+  readonly url: () => Promise<string>
   readonly subject: string
   /** Of each row a request has at most one: they are one counter under different amounts. */
   readonly limits: readonly (readonly string[])[]
@@ -20,6 +21,7 @@ interface Histories {
 }
 
 const all: Histories = {
+  url: redisUrl,
   subject: 'key:a',
   scale: 1,
   numRuns: 150,
@@ -41,6 +43,7 @@ const all: Histories = {
 
 /** Cells in each shape: of what no row keeps, short and long, and of few and many in a slot. */
 const notKept: Histories = {
+  url: redisUrl,
   subject: 'route:~a',
   scale: 3_001,
   numRuns: 60,
@@ -54,6 +57,13 @@ const notKept: Histories = {
     ['40 tokens/day', '900000 tokens/day', '2000000000 tokens/day'],
     ['2/31d', '70/31d'],
   ],
+}
+
+const overValkey: Histories = {
+  ...all,
+  url: valkeyUrl,
+  numRuns: 30,
+  least: { compared: 1_000, refused: 50 },
 }
 
 /** How far the time goes on: often not at all, sometimes beyond a minute, an hour, a month. */
@@ -90,10 +100,12 @@ function shown({ refusal, shadows, states, at }: Taking): object {
 test.for([
   ['', all],
   [', in cells of each shape', notKept],
+  [', over Valkey', overValkey],
 ] as const)(
   'decides as the limiter of one process does: refusal, remaining, Retry-After and what comes free%s',
-  async ([, { subject, limits, scale, numRuns, least }]) => {
-    const url = await redisUrl()
+  async ([, histories]) => {
+    const { subject, limits, scale, numRuns, least } = histories
+    const url = await histories.url()
     let compared = 0
     let refused = 0
     const run = async (steps: readonly (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[]) => {
@@ -111,6 +123,8 @@ test.for([
       }
       const redis = await openRedisLimiter({
         scheduler,
+        // What it decides is compared, and not how soon on a busy machine.
+        deadlineMs: 5_000,
         ...createFleetStores(),
         url,
         deployment: randomUUID(),

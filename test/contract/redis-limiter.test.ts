@@ -5,7 +5,7 @@ import { Fault } from '../../src/core/fault.ts'
 import { awaitedScheduler } from '../../src/core/scheduler.ts'
 import { openRedisLimiter, type RedisLimiterOptions } from '../../src/storage/redis/redis-limiter.ts'
 import { createFleetStores } from '../support/fleet-stores.ts'
-import { redisUrl, startRedis } from '../support/services.ts'
+import { redisUrl, startRedis, valkeyUrl } from '../support/services.ts'
 import { beginTime, describeLimiter, useOf } from './limiter.contract.ts'
 
 async function open(options: Partial<RedisLimiterOptions> = {}) {
@@ -22,7 +22,12 @@ async function open(options: Partial<RedisLimiterOptions> = {}) {
   return { limiter, time }
 }
 
-describeLimiter('Redis', () => open())
+// What it decides is compared, and not how soon on a busy machine.
+const unhurried = { deadlineMs: 5_000 }
+
+describeLimiter('Redis', () => open(unhurried))
+
+describeLimiter('Valkey', async () => open({ ...unhurried, url: await valkeyUrl() }))
 
 async function openClient(url: string) {
   const client = createClient({ url, RESP: 2 })
@@ -35,7 +40,7 @@ async function openClient(url: string) {
 describe('Redis', () => {
   test('counts of addresses are bounded, and neither a busy one nor a key among them is forgotten', async () => {
     await using redis = await startRedis()
-    const { limiter } = await open({ url: redis.url, clocks: undefined })
+    const { limiter } = await open({ ...unhurried, url: redis.url, clocks: undefined })
     const ofAddress = (name: string) => ({ ...useOf(`address:${name}`, '3/day'), isOfAddress: true })
     const [busy, key] = [ofAddress('192.0.2.1'), useOf('key:k', '3/day')]
     for (let taken = 0; taken < 3; taken += 1) await limiter.take([busy, key])

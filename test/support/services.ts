@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 
-type ServiceName = 'postgres' | 'redis' | 'sentinel' | 'pgbouncer'
+type ServiceName = 'postgres' | 'redis' | 'valkey' | 'sentinel' | 'pgbouncer'
 
 /** How a service of one's own is started. */
 export interface OwnOptions {
@@ -92,6 +92,11 @@ export function databaseUrl(): Promise<string> {
 /** The Redis that the tests share: name keys of your own in it. */
 export function redisUrl(): Promise<string> {
   return urlOf('redis')
+}
+
+/** The same of Valkey. */
+export function valkeyUrl(): Promise<string> {
+  return urlOf('valkey')
 }
 
 export function startPostgres(
