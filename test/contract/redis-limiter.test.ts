@@ -113,6 +113,21 @@ describe('Redis', () => {
     expect((await limiter.peek([use])).states).toMatchObject([{ remaining: 1_024 }])
   })
 
+  test.each([
+    [16, 1],
+    [1_000, 2],
+  ])(
+    '%i that meet a long limit at once, of which Redis knows nothing, have room by %i writes at most',
+    async (count, writes) => {
+      const stores = createFleetStores()
+      const { limiter } = await open({ ...unhurried, ...stores })
+      const use = useOf('key:a', '1000000/day')
+      const taken = await Promise.all(Array.from({ length: count }, () => limiter.take([use])))
+      expect(taken.every(({ refusal }) => refusal === undefined)).toBe(true)
+      expect(stores.rows.get(use.counter)?.version).toBeLessThanOrEqual(writes)
+    },
+  )
+
   test('nodes count together, and what one holds at once another cannot take', async () => {
     const shared = { deployment: randomUUID(), ...createFleetStores(), clocks: undefined }
     const nodes = [await open(shared), await open(shared), await open(shared)].map(({ limiter }) => limiter)

@@ -37,7 +37,8 @@ export function createAskUntilRoom(
     const startedAt = monotonic()
     const useOf = (index = 0): LimitUse => uses[index] as LimitUse
     while (answer.is === 'lacking') {
-      const { waited, leave } = await lines.enter(useOf(answer.snapshots[0]?.index).counter)
+      const { counter } = useOf(answer.snapshots[0]?.index)
+      const { waited, leave } = await lines.enter(counter)
       try {
         if (monotonic() - startedAt > roomMs)
           throw new Fault('limiter_unavailable', 'long limits change too often to be written')
@@ -45,9 +46,11 @@ export function createAskUntilRoom(
           answer = await calls.ask(request)
           if (answer.is !== 'lacking') break
         }
-        const rooms = answer.snapshots.map((snapshot) =>
-          kept.makeRoom(useOf(snapshot.index), snapshot, costOf(snapshot.index)),
-        )
+        const looking = lines.lengthOf(counter)
+        const rooms = answer.snapshots.map((snapshot) => {
+          const cost = costOf(snapshot.index)
+          return kept.makeRoom(useOf(snapshot.index), snapshot, cost, cost * looking)
+        })
         await Promise.all(rooms)
         answer = await calls.ask(request)
       } finally {

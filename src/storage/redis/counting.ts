@@ -102,7 +102,7 @@ function reportOutage(kept: KeptLimits, telemetry: Telemetry): KeptLimits {
     }
   }
   return {
-    makeRoom: (use, snapshot, cost) => run(kept.makeRoom(use, snapshot, cost)),
+    makeRoom: (...room) => run(kept.makeRoom(...room)),
     writeDown: (use, snapshot) => run(kept.writeDown(use, snapshot)),
   }
 }

@@ -2,6 +2,8 @@
 export interface Lines {
   /** Resolves with how to leave when it is one's turn; `waited`: others had theirs before. */
   readonly enter: (key: string) => Promise<{ readonly waited: boolean; readonly leave: () => void }>
+  /** How many want the same, those whose turn it is among them. */
+  readonly lengthOf: (key: string) => number
 }
 
 interface Line {
@@ -32,6 +34,10 @@ export function createLines(atOnce: number): Lines {
       if (waited) await new Promise<void>((resolve) => line.waiting.push(resolve))
       else line.having += 1
       return { waited, leave: () => leave(key, line) }
+    },
+    lengthOf(key) {
+      const line = lines.get(key)
+      return line === undefined ? 0 : line.having + line.waiting.length
     },
   }
 }
