@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from '@redis/client'
 import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import { openRedisLimiter, type RedisLimiter } from '../../src/storage/redis/redis-limiter.ts'
@@ -95,4 +96,24 @@ test('Redis’ clock is set ahead and back, by seconds and hours: no window lets
   for (const node of nodes) await node.close()
   expect(admitted.length).toBeGreaterThan(20)
   expect(mostInWindow(admitted)).toBeLessThanOrEqual(short.limit.amount)
+})
+
+test('Redis’ clock is set ahead and back, and what it has is flushed, while nothing is taken: each time it is seen', async () => {
+  const { url, setClock } = await startWithClock()
+  const { telemetry, names } = collectEvents()
+  const limiter = await openRedisLimiter({ url, deployment: randomUUID(), ...createFleetStores(), telemetry })
+  const countForgot = (): number => names.filter((name) => name === 'limiter.forgot').length
+  const client = createClient({ url, RESP: 2 })
+  await client.connect()
+  // From here on it knows what Redis' clock shows.
+  await limiter.peek([long])
+  const happenings = [() => setClock(3_600), () => setClock(0), () => client.flushAll()]
+  for (const happen of happenings) {
+    const forgot = countForgot()
+    await happen()
+    await expect.poll(countForgot, { timeout: 20_000 }).toBeGreaterThan(forgot)
+    await expect.poll(() => limiter.isReady(), { timeout: 20_000 }).toBe(true)
+  }
+  client.destroy()
+  await limiter.close()
 })

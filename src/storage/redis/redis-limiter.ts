@@ -57,6 +57,8 @@ export interface RedisLimiter extends Limiter {
 
 /** Leases end after 60 s: one that could not be renewed once or twice is no lost one. */
 const renewalMs = 20_000
+/** How often Redis is looked at where nothing is taken: it may forget, or its clock be set, meanwhile. */
+const lookMs = 1_000
 /** How often rows are deleted that nothing counts any more. */
 const sweepMs = 3_600_000
 
@@ -79,6 +81,9 @@ export async function openRedisLimiter(options: RedisLimiterOptions): Promise<Re
   const leases = createLeases(calls)
   // Where it fails the connection is gone, and the next begins with it.
   const register = (): void => void leases.register().catch(() => {})
+  // Each call tells what it finds; what it rejects with is an outage that the next says too.
+  const nothing = { operation: operations.peek, uses: [], at: 0 }
+  const look = (): void => void calls.ask(nothing).catch(() => {})
   const link = openLink({
     url,
     deployment,
@@ -91,6 +96,7 @@ export async function openRedisLimiter(options: RedisLimiterOptions): Promise<Re
     onOpen(line, epoch) {
       calls.open(line, epoch)
       register()
+      look()
     },
     onShut(cause) {
       serverClock.forget()
@@ -103,11 +109,13 @@ export async function openRedisLimiter(options: RedisLimiterOptions): Promise<Re
     link.agreeAgain(isDoubted)
   }
   const stopRenewal = every(scheduler, renewalMs, register)
+  const stopLooking = every(scheduler, lookMs, look)
   // What fails is tried again an hour later.
   const stopSweep = every(scheduler, sweepMs, () => void options.kept.sweep().catch(() => {}))
   const kept = createKeptLimits({ store: options.kept, ask: calls.ask, monotonic, scheduler: awaited })
   async function close(): Promise<void> {
     stopRenewal()
+    stopLooking()
     stopSweep()
     await link.close()
     calls.shut('the limiter is closed')
