@@ -4,7 +4,7 @@ import type { LedgerEntry } from '../../src/ledger/format/record.ts'
 import type { UsageQuery } from '../../src/ledger/ledger.ts'
 import { createSettledBlocks } from '../../src/storage/postgres/ledger/settled.ts'
 import { fillUsage } from '../../src/storage/postgres/ledger/usage/fill-usage.ts'
-import { openPostgres } from '../../src/storage/postgres/postgres.ts'
+import { openPostgres, type Postgres, type Query } from '../../src/storage/postgres/postgres.ts'
 import { addUp, readAll, requestOf } from './ledger.contract.ts'
 import { openLedgerSchema } from './postgres-ledgers.ts'
 
@@ -181,4 +181,52 @@ describe('usage in PostgreSQL', () => {
     expect(rows.find(({ route }) => route === 'other')?.requests).toBe(200)
     await postgres.close()
   })
+
+  test('is summed up without a look at rows that nothing is added to', async () => {
+    const { ledger, postgres, sql } = await openSummed()
+    await sql(
+      `INSERT INTO $schema.usage SELECT 3600000, $1, convert_to('other_' || n, 'UTF8'), '', '', '', 1, 1, 0, 0, '', '', ''
+       FROM generate_series(1, 20000) AS n`,
+      [begin],
+    )
+    await Promise.all(entriesOf(200).map(ledger.append))
+    const settled = await createSettledBlocks(processScheduler).find(postgres)
+    const { explained, read } = explain(postgres)
+    expect(await fillUsage(explained, settled, true)).toBe(true)
+    expect(read()).toBeLessThan(2_000)
+    await postgres.close()
+  })
 })
+
+interface PlanNode {
+  readonly 'Relation Name'?: string
+  readonly 'Actual Rows': number
+  readonly 'Actual Loops': number
+  readonly 'Rows Removed by Filter'?: number
+  readonly Plans?: readonly PlanNode[]
+}
+
+/** Counts the rows of usage that queries in transactions read. */
+function explain(postgres: Postgres): { readonly explained: Postgres; readonly read: () => number } {
+  let read = 0
+  function count(node: PlanNode): void {
+    const each = node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)
+    if (node['Relation Name'] === 'usage') read += each * node['Actual Loops']
+    node.Plans?.forEach(count)
+  }
+  const explaining =
+    (query: Query): Query =>
+    async (text, values) => {
+      if (text.startsWith('SELECT')) {
+        const [row] = await query<{ 'QUERY PLAN': readonly [{ Plan: PlanNode }] }>(
+          `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+          values,
+        )
+        if (row !== undefined) count(row['QUERY PLAN'][0].Plan)
+      }
+      return query(text, values)
+    }
+  const transaction: Postgres['transaction'] = (run, mode) =>
+    postgres.transaction((query) => run(explaining(query)), mode)
+  return { explained: { ...postgres, transaction }, read: () => read }
+}

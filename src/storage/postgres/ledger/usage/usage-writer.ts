@@ -30,23 +30,6 @@ interface Row {
 }
 
 export function createUsageWriter(query: Query, schema: string, width: UsageWidth): UsageWriter {
-  const ofKey = createKeyBounds(query, schema, width)
-
-  async function writeSome(some: ReadonlyMap<string, readonly [row: Row, cells: CountCells]>): Promise<void> {
-    const rows = [...some.values()]
-    const stored = await readRows(
-      query,
-      schema,
-      width,
-      rows.map(([row]) => row),
-    )
-    const sums = rows.map(([row, cells]) => {
-      const before = stored.get(nameOf(row))
-      return [row, before === undefined ? cells : sumOfCells(before, cells)] as const
-    })
-    await putRows(query, schema, width, sums)
-  }
-
   return {
     async write(groups) {
       for (let at = 0; at < groups.length; at += rowsAtOnce) {
@@ -54,17 +37,37 @@ export function createUsageWriter(query: Query, schema: string, width: UsageWidt
           row: rowOf(subject, width),
           cells: cellsOf(counts),
         }))
-        const bound = await ofKey(some.map(({ row }) => row))
+        const asked = some.map(({ row }) => row)
+        const stored = await readRows(query, schema, width, asked)
+        const added = asked.filter((row) => !stored.has(nameOf(row)))
+        const bound = boundKeys(stored, await countRows(query, schema, width, added))
         const joined = new Map<string, readonly [Row, CountCells]>()
-        for (const { row: asked, cells } of some) {
-          const row = bound(asked)
-          const name = nameOf(row)
+        for (const { row, cells } of some) {
+          const bounded = bound(row)
+          const name = nameOf(bounded)
           const before = joined.get(name)?.[1]
-          joined.set(name, [row, before === undefined ? cells : sumOfCells(before, cells)])
+          joined.set(name, [bounded, before === undefined ? cells : sumOfCells(before, cells)])
         }
-        await writeSome(joined)
+        await addTo(stored, asked, joined)
       }
     },
+  }
+
+  /** Adds to what is stored, of which all is known but rows that stand in the place of others. */
+  async function addTo(
+    stored: ReadonlyMap<string, CountCells>,
+    asked: readonly Row[],
+    added: ReadonlyMap<string, readonly [row: Row, cells: CountCells]>,
+  ): Promise<void> {
+    const names = new Set(asked.map(nameOf))
+    const others = [...added].flatMap(([name, [row]]) => (names.has(name) ? [] : [row]))
+    const known =
+      others.length > 0 ? new Map([...stored, ...(await readRows(query, schema, width, others))]) : stored
+    const sums = [...added].map(([name, [row, cells]]) => {
+      const before = known.get(name)
+      return [row, before === undefined ? cells : sumOfCells(before, cells)] as const
+    })
+    await putRows(query, schema, width, sums)
   }
 }
 
@@ -81,22 +84,29 @@ function rowOf({ at, keyId, owner, route, model }: UsageSubject, width: UsageWid
 const nameOf = ({ bucket, keyId, owner, route, model }: Row): string =>
   JSON.stringify([bucket, keyId, owner, route, model])
 
-const hexOf = (text: string): string => bytesOf(text).toString('hex')
+/**
+ * Texts in hexadecimal digits, as PostgreSQL reads bytes, and as one text: of a list the driver
+ * quotes and escapes each.
+ */
+const listOf = (texts: readonly string[]): string =>
+  texts.map((text) => `\\x${bytesOf(text).toString('hex')}`).join(',')
 
-/** The columns of rows as arrays, the texts in hexadecimal digits. */
+/** The columns of rows, as `wanted` takes them. */
 function columnsOf(rows: readonly Row[]): readonly unknown[] {
   return [
     rows.map(({ bucket }) => bucket),
-    rows.map(({ keyId }) => hexOf(keyId)),
-    rows.map(({ owner }) => hexOf(owner)),
-    rows.map(({ route }) => hexOf(route)),
-    rows.map(({ model }) => hexOf(model)),
+    listOf(rows.map(({ keyId }) => keyId)),
+    listOf(rows.map(({ owner }) => owner)),
+    listOf(rows.map(({ route }) => route)),
+    listOf(rows.map(({ model }) => model)),
   ]
 }
 
-const wanted = `(SELECT bucket, decode(k, 'hex') AS key_id, decode(o, 'hex') AS owner, decode(r, 'hex') AS route,
-  decode(m, 'hex') AS model, n FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
-  WITH ORDINALITY AS wanted (bucket, k, o, r, m, n))`
+/** Undoes `listOf`, of which there is one element at least. */
+const bytesIn = (place: number): string => `string_to_array($${place}, ',')::bytea[]`
+
+const wanted = `unnest($2::bigint[], ${bytesIn(3)}, ${bytesIn(4)}, ${bytesIn(5)}, ${bytesIn(6)})
+  WITH ORDINALITY AS w (bucket, key_id, owner, route, model, n)`
 
 /** What is stored of rows, by their name. */
 async function readRows(
@@ -105,9 +115,12 @@ async function readRows(
   width: UsageWidth,
   rows: readonly Row[],
 ): Promise<ReadonlyMap<string, CountCells>> {
+  // Row by row: a join reads the whole table for each few of its rows.
   const found = await query<StoredUsage>(
-    `SELECT ${usageColumns} FROM ${schema}.usage JOIN ${wanted} w USING (bucket, key_id, owner, route, model)
-     WHERE width = $1`,
+    `SELECT u.* FROM ${wanted} CROSS JOIN LATERAL (
+       SELECT ${usageColumns} FROM ${schema}.usage WHERE width = $1 AND bucket = w.bucket AND key_id = w.key_id
+         AND owner = w.owner AND route = w.route AND model = w.model OFFSET 0
+     ) u`,
     [width, ...columnsOf(rows)],
   )
   return new Map(
@@ -136,7 +149,7 @@ async function putRows(
   await query(
     `INSERT INTO ${schema}.usage (width, bucket, key_id, owner, route, model, ${sums.join(', ')})
      SELECT $1, w.bucket, w.key_id, w.owner, w.route, w.model, ${sums.map((name) => `c.${name}`).join(', ')}
-     FROM ${wanted} w JOIN unnest(
+     FROM ${wanted} JOIN unnest(
        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[]
      ) WITH ORDINALITY AS c (${sums.join(', ')}, n) USING (n)
      ON CONFLICT (width, bucket, key_id, owner, route, model) DO UPDATE
@@ -149,23 +162,16 @@ async function putRows(
  * Gives each row of a key its place among the first of its hour or day, and `other` as its route
  * and model behind them: with the number of keys, rows have a bound.
  */
-function createKeyBounds(
-  query: Query,
-  schema: string,
-  width: UsageWidth,
-): (rows: readonly Row[]) => Promise<(row: Row) => Row> {
-  return async (rows) => {
-    const stored = new Set((await readRows(query, schema, width, rows)).keys())
-    const counts = await countRows(query, schema, width, rows)
-    return (row) => {
-      const key = keyOf(row)
-      if (stored.has(nameOf(row))) return row
-      const count = counts.get(key) ?? 0
-      if (count >= rowsOfKeyMax) return { ...row, route: otherName, model: otherName }
-      counts.set(key, count + 1)
-      stored.add(nameOf(row))
-      return row
-    }
+function boundKeys(stored: ReadonlyMap<string, unknown>, counts: Map<string, number>): (row: Row) => Row {
+  const names = new Set(stored.keys())
+  return (row) => {
+    const key = keyOf(row)
+    if (names.has(nameOf(row))) return row
+    const count = counts.get(key) ?? 0
+    if (count >= rowsOfKeyMax) return { ...row, route: otherName, model: otherName }
+    counts.set(key, count + 1)
+    names.add(nameOf(row))
+    return row
   }
 }
 
@@ -178,16 +184,18 @@ async function countRows(
   width: UsageWidth,
   rows: readonly Row[],
 ): Promise<Map<string, number>> {
+  if (rows.length === 0) return new Map()
   const keys = new Map(rows.map((row) => [keyOf(row), row]))
   const found = await query<{ bucket: number; key_id: Buffer; count: number }>(
-    `SELECT bucket, key_id, count(*) AS count FROM ${schema}.usage
-     JOIN (SELECT bucket, decode(k, 'hex') AS key_id FROM unnest($2::bigint[], $3::text[]) AS u (bucket, k)) w
-       USING (bucket, key_id)
-     WHERE width = $1 GROUP BY bucket, key_id`,
+    `SELECT w.bucket, w.key_id, c.count
+     FROM unnest($2::bigint[], ${bytesIn(3)}) AS w (bucket, key_id) CROSS JOIN LATERAL (
+       SELECT count(*) AS count FROM ${schema}.usage
+       WHERE width = $1 AND bucket = w.bucket AND key_id = w.key_id OFFSET 0
+     ) c`,
     [
       width,
       [...keys.values()].map(({ bucket }) => bucket),
-      [...keys.values()].map(({ keyId }) => hexOf(keyId)),
+      listOf([...keys.values()].map(({ keyId }) => keyId)),
     ],
   )
   return new Map(
