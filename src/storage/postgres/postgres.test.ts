@@ -1,7 +1,10 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
+  databaseUrl,
   nameTestSchema,
   openTestSchema,
+  startBeside,
   startPostgres,
   type TestSchema,
 } from '../../../test/support/services.ts'
@@ -18,6 +21,20 @@ async function open(url: string, options: Partial<PostgresOptions> = {}): Promis
   const postgres = await openPostgres({ url, fault: 'store_unavailable', ...options })
   onTestFinished(() => postgres.close())
   return postgres
+}
+
+/** A connection of the driver's own. */
+async function connect(url: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
+}
+
+async function sleepers(client: pg.Client): Promise<number> {
+  const { rows } = await client.query(
+    `SELECT count(*)::int AS number FROM pg_stat_activity WHERE wait_event = 'PgSleep'`,
+  )
+  return (rows[0] as { readonly number: number }).number
 }
 
 const unavailable = { name: 'Fault', code: 'store_unavailable' }
@@ -95,6 +112,66 @@ describe('PostgreSQL', () => {
     server.freeze()
     await postgres.close()
     await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
+  })
+
+  describe.each([
+    ['alone', async () => undefined],
+    ['behind PgBouncer in transaction mode', async () => startBeside('pgbouncer', await databaseUrl())],
+  ])('%s', (_where, startPooler) => {
+    test('the server ends what is given up: nothing waits there for a lock, and nothing is written late', async () => {
+      const pooler = await startPooler()
+      onTestFinished(async () => pooler?.[Symbol.asyncDispose]())
+      const url = new URL(deployment.url)
+      if (pooler !== undefined) url.host = new URL(pooler.url).host
+      const postgres = await open(url.href, { queryTimeoutMs: 400, connectTimeoutMs: 5_000 })
+      const watching = await open(deployment.url, { queryTimeoutMs: 20_000 })
+      const table = `${watching.schema}.locked_${pooler === undefined ? 'alone' : 'pooled'}`
+      await watching.query(`CREATE TABLE ${table} (id int)`)
+      const left = async (): Promise<number | undefined> => {
+        const [row] = await watching.query<{ readonly left: number }>(
+          `SELECT count(*) AS left FROM pg_locks WHERE relation = $1::regclass AND NOT granted`,
+          [table],
+        )
+        return row?.left
+      }
+      await watching.transaction(async (query) => {
+        await query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
+        const asked = Array.from({ length: 30 }, () =>
+          postgres.query(`INSERT INTO ${table} VALUES ($1)`, [1]),
+        )
+        await expect.poll(left).toBeGreaterThan(0)
+        for (const ended of await Promise.allSettled(asked)) expect(ended.status).toBe('rejected')
+        await expect(
+          postgres.transaction(async (within) => {
+            await within(`SET LOCAL lock_timeout = 0`)
+            await within(`INSERT INTO ${table} VALUES (2)`)
+          }),
+        ).rejects.toMatchObject(unavailable)
+        // While the lock is held: nothing else ends them.
+        await expect.poll(left).toBe(0)
+      })
+      expect(await watching.query(`SELECT id FROM ${table}`)).toEqual([])
+      // What was set for one statement is set for none behind it on the connection.
+      const [shown] = await postgres.query<{ readonly name: string }>(
+        `SELECT current_setting('statement_timeout') AS name`,
+      )
+      expect(shown?.name).toBe('360ms')
+      url.search = ''
+      await using plain = await connect(url.href)
+      expect((await plain.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '0' }])
+    })
+  })
+
+  test('ends what a frozen server was asked once it goes on, and not after the statement', async () => {
+    await using server = await startPostgres()
+    const postgres = await open(server.url, { queryTimeoutMs: 300 })
+    await using watching = await connect(server.url)
+    const asked = postgres.query('SELECT pg_sleep(100000)')
+    await expect.poll(() => sleepers(watching)).toBe(1)
+    server.freeze()
+    await expect(asked).rejects.toMatchObject(unavailable)
+    server.thaw()
+    await expect.poll(() => sleepers(watching)).toBe(0)
   })
 
   test('is unavailable after the server was killed, and there again once it is', async () => {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { Fault } from '../../core/fault.ts'
 import { loadDriver } from '../load-driver.ts'
+import { boundStatement } from './bounded-statement.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { describePostgresError, isRefusedStatement, withoutValues } from './postgres-error.ts'
 
@@ -20,7 +21,7 @@ export interface Postgres {
   readonly schema: string
   /** What messages call it: host, port, database and schema. */
   readonly name: string
-  /** On any connection. */
+  /** On any connection. The server ends it where it takes longer than this process waits. */
   readonly query: Query
   /**
    * On one connection, from BEGIN to COMMIT; rolled back if `run` rejects. It waits for locks
@@ -51,6 +52,12 @@ export interface PostgresOptions {
   readonly silenceMs?: number
 }
 
+/**
+ * Of the time that this process waits for a statement, what the server has for it: it ends one that
+ * is late by itself, and the connection is not lost with it.
+ */
+const serverShare = 0.9
+
 /** Milliseconds until connections are given up that do not end. */
 const endMs = 1_000
 
@@ -63,7 +70,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const { connectionString, schema, name } = parseDatabaseUrl(url)
   const { connectTimeoutMs = 1_000 } = options
   const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs, connectTimeoutMs)
+  const { Query } = await loadPg()
   const failing = failWith(fault, name)
+  const statementMs = Math.ceil(queryTimeoutMs * serverShare)
   let closing: Promise<void> | undefined
   const checkOpen = (): void => {
     if (closing !== undefined) throw new Fault(fault, `${name}: it is closed`)
@@ -73,12 +82,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     name,
     async query(text, values) {
       checkOpen()
-      return failing(() => queryOn(pool, text, values))
+      const asked = { text, values: [...(values ?? [])], queryMode: 'extended' }
+      return failing(() => queryOn(pool, boundStatement(new Query(asked), statementMs)))
     },
     async transaction(run, mode = '') {
       checkOpen()
       const client = await failing(() => pool.connect())
-      return runTransaction(client, failing, run, `${mode}; ${transactionSettings(silenceMs)}`)
+      return runTransaction(client, failing, run, `${mode}; ${transactionSettings(silenceMs, statementMs)}`)
     },
     close() {
       // A server that does not answer does not end its connections either; they keep no process.
@@ -88,13 +98,15 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   }
 }
 
+const loadPg = () => loadDriver<typeof import('pg')>('pg', 'a database URL')
+
 async function createPool(
   connectionString: string,
   max: number,
   queryTimeoutMs: number,
   connectTimeoutMs: number,
 ): Promise<Pool> {
-  const { Pool, types } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
+  const { Pool, types } = await loadPg()
   const pool = new Pool({
     connectionString,
     max,
@@ -126,8 +138,8 @@ function readInteger(text: string): number {
  * all nodes wait for these, and a reader that goes forward through the ledger for every open
  * transaction.
  */
-function transactionSettings(silenceMs: number): string {
-  return `SET LOCAL lock_timeout = '900ms'; SET LOCAL idle_in_transaction_session_timeout = ${silenceMs}`
+function transactionSettings(silenceMs: number, statementMs: number): string {
+  return `SET LOCAL lock_timeout = '900ms'; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL idle_in_transaction_session_timeout = ${silenceMs}`
 }
 
 type Failing = <Result>(run: () => Promise<Result>) => Promise<Result>
@@ -168,10 +180,10 @@ async function runTransaction<Result>(
 
 async function queryOn<Row extends object>(
   client: Pool | PoolClient,
-  text: string,
+  asked: string | QueryConfig,
   values?: readonly unknown[],
 ): Promise<readonly Row[]> {
-  const { rows } = await client.query<Row & QueryResultRow>(text, values && [...values])
+  const { rows } = await client.query<Row & QueryResultRow>(asked, values && [...values])
   return rows
 }
 
