@@ -3,6 +3,7 @@ import type { JobStore } from '../../src/storage/job-store.ts'
 import type { Postgres } from '../../src/storage/postgres/postgres.ts'
 import { openPostgresJobs } from '../support/postgres-jobs.ts'
 import { startPostgres } from '../support/services.ts'
+import { runSql } from '../e2e/ask-node.ts'
 import { startProcess } from './child-process.ts'
 import {
   askOf,
@@ -67,8 +68,11 @@ describe('jobs while PostgreSQL is in trouble', () => {
     const [store] = stores
     const job = await startJob(store)
     const setReadOnly = async (to: 'on' | 'off') => {
-      await postgres.query(`ALTER SYSTEM SET default_transaction_read_only = ${to}`)
-      await postgres.query('SELECT pg_reload_conf()')
+      await runSql(
+        server.url,
+        `ALTER SYSTEM SET default_transaction_read_only = ${to}`,
+        'SELECT pg_reload_conf()',
+      )
       const read = 'SHOW default_transaction_read_only'
       await expect
         .poll(async () => Promise.all([1, 2, 3, 4].map(() => postgres.query(read))))

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
+import { runSql } from '../e2e/ask-node.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'
 import { openTestSchema, startPostgres, type TestSchema } from '../support/services.ts'
@@ -166,10 +167,11 @@ describe('a server that only reads', () => {
     const store = await open(url)
     await store.addKeys([keyOf(idOf(1))])
     const { cursor } = await store.readChanges(undefined)
-    const admin = await openPostgres({ url, fault: 'store_unavailable' })
-    onTestFinished(admin.close)
-    await admin.query('ALTER SYSTEM SET default_transaction_read_only = on')
-    await admin.query('SELECT pg_reload_conf()')
+    await runSql(
+      server.url,
+      'ALTER SYSTEM SET default_transaction_read_only = on',
+      'SELECT pg_reload_conf()',
+    )
     let isReadOnly = false
     while (!isReadOnly)
       isReadOnly = await store.readChanges(cursor).then(
