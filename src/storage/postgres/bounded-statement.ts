@@ -7,7 +7,7 @@ interface Answered {
   handleCommandComplete: (message: unknown, connection: Connection) => void
 }
 
-/** The parts that a statement is sent in; names and values are none. */
+/** The parts that a statement is sent in. */
 interface Sends {
   readonly parse: (part: { readonly text: string }) => void
   readonly bind: (part: object) => void

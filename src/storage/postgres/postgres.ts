@@ -53,8 +53,8 @@ export interface PostgresOptions {
 }
 
 /**
- * Of the time that this process waits for a statement, what the server has for it: it ends one that
- * is late by itself, and the connection is not lost with it.
+ * Of the time that this process waits for a statement, what the server has for it: one that is late
+ * has ended there before this process leaves its connection for another.
  */
 const serverShare = 0.9
 
