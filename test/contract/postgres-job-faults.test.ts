@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import type { Postgres } from '../../src/storage/postgres/postgres.ts'
+import { runSql } from '../e2e/ask-node.ts'
 import { openPostgresJobs } from '../support/postgres-jobs.ts'
 import { startPostgres } from '../support/services.ts'
-import { runSql } from '../e2e/ask-node.ts'
 import { startProcess } from './child-process.ts'
 import {
   askOf,

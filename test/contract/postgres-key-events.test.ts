@@ -167,11 +167,7 @@ describe('a server that only reads', () => {
     const store = await open(url)
     await store.addKeys([keyOf(idOf(1))])
     const { cursor } = await store.readChanges(undefined)
-    await runSql(
-      server.url,
-      'ALTER SYSTEM SET default_transaction_read_only = on',
-      'SELECT pg_reload_conf()',
-    )
+    await runSql(server.url, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()')
     let isReadOnly = false
     while (!isReadOnly)
       isReadOnly = await store.readChanges(cursor).then(

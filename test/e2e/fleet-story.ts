@@ -132,11 +132,10 @@ export function describeFleetStory(title: string, open: () => Promise<TestFleet>
       expect(secrets.every((secret) => secret.length >= 20)).toBe(true)
       const explained = await runCli(['config', 'explain', '--json'], { env })
       const doctor = await runCli(['doctor', '--json'], { env })
+      const stranger = new URL(env['MODELWARD_DATABASE_URL'] ?? '')
+      stranger.username = 'other'
       const wrong = await runCli(['keys', 'list'], {
-        env: {
-          ...env,
-          MODELWARD_DATABASE_URL: `${env['MODELWARD_DATABASE_URL']}`.replace('modelward:', 'other:'),
-        },
+        env: { ...env, MODELWARD_DATABASE_URL: stranger.href },
       })
       const places = [
         first.log(),
