@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest'
 import { parseSigningKey } from '../../src/secrets/signing-key.ts'
 import { copiedTables } from '../../src/storage/copy/copied-tables.ts'
 import { firstSigningKey } from '../../src/storage/keys/check-signing-key.ts'
+import { openCopyTarget } from '../../src/storage/postgres/copy/open-copy-target.ts'
 import { openCopySource } from '../../src/storage/sqlite/copy/open-copy-source.ts'
 import { createMaintenance } from '../../src/storage/sqlite/ledger/maintenance.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -107,6 +108,27 @@ test('the stores of the fleet say what those of the folder said; a job that ran 
   })
 })
 
+/** Tables whose next row would have the number of one that was copied. */
+async function nextNumbers({ fleet, schema }: Copied): Promise<readonly string[]> {
+  const client = new pg.Client({ connectionString: fleet.databaseUrl.replace(/[?&]schema=.*/, '') })
+  await client.connect()
+  try {
+    const taken: string[] = []
+    for (const { name, columns, identity } of copiedTables) {
+      if (identity === undefined) continue
+      const [[key] = ['']] = columns
+      const { rows } = await client.query<{ last: string; most: string }>(
+        `SELECT nextval(pg_get_serial_sequence($1, $2)) AS last, coalesce(max(${key}), 0) AS most FROM ${`"${schema}".${name}`}`,
+        [`"${schema}".${name}`, key],
+      )
+      if (Number(rows[0]?.last) <= Number(rows[0]?.most)) taken.push(name)
+    }
+    return taken
+  } finally {
+    await client.end()
+  }
+}
+
 /** Takes a database back to where a copy was stopped: in the middle of a table. */
 async function stopWithin(table: string, { fleet, schema }: Copied): Promise<void> {
   const client = new pg.Client({ connectionString: fleet.databaseUrl.replace(/[?&]schema=.*/, '') })
@@ -137,6 +159,7 @@ test('stopped in the middle of a table it goes on behind the last row, and comes
   await using copied = await prepare()
   const first = await copied.copy()
   expect(first.tables.length).toBe(copiedTables.length)
+  expect(await nextNumbers(copied)).toEqual([])
   for (const table of [
     'usage',
     'block',
@@ -211,4 +234,30 @@ test('a text that PostgreSQL cannot store is named, and nothing is marked', asyn
   }
   await expect(copied.copy()).rejects.toMatchObject(error)
   expect(existsSync(join(copied.data, 'moved.json'))).toBe(false)
+})
+
+test('a second run writes nothing once the first has ended and nodes may write', async () => {
+  await using copied = await prepare()
+  await copied.copy()
+  const late = await openCopyTarget(copied.fleet.databaseUrl)
+  try {
+    const ended = { code: 'database_unsuitable', message: expect.stringContaining('another run') }
+    const rows: Readonly<Record<string, readonly (string | number | null)[]>> = {
+      job_counts: [0, 999, 999],
+      settings: ['late', 'x'],
+      job_owners: ['late', 1, 1],
+    }
+    for (const table of copiedTables.filter(({ name }) => name in rows))
+      await expect(late.rows(table).write([rows[table.name] ?? []])).rejects.toMatchObject(ended)
+    for (const table of copiedTables.filter(({ identity }) => identity !== undefined))
+      await expect(late.rows(table).numberOn()).rejects.toMatchObject(ended)
+    await expect(late.history.begin({ front: 9, blocks: 1, latestAt: 0 })).rejects.toMatchObject(ended)
+    expect(await late.history.arriving()).toBeUndefined()
+  } finally {
+    await late.close()
+  }
+  expect(await copied.copy()).toMatchObject({ wasDone: true })
+  await reading(copied.fleet, async ({ jobs }) =>
+    expect(await jobs?.countJobs()).not.toMatchObject({ queued: 999 }),
+  )
 })

@@ -2,6 +2,7 @@ import type { CopiedRow, CopiedTable } from '../../copy/copied-tables.ts'
 import { type Arriving, readArriving } from '../ledger/arriving.ts'
 import type { Postgres } from '../postgres.ts'
 import { sentCell } from './copied-rows.ts'
+import { createOpenCopy } from './open-copy.ts'
 
 /** A history that comes in behind the nodes that write, the newest block first. */
 export interface CopiedHistory {
@@ -18,7 +19,9 @@ export interface CopiedHistory {
 }
 
 /** @param block the table of blocks */
-export function createCopiedHistory({ query, schema }: Postgres, block: CopiedTable): CopiedHistory {
+export function createCopiedHistory(postgres: Postgres, block: CopiedTable): CopiedHistory {
+  const { query, schema } = postgres
+  const open = createOpenCopy(postgres)
   const names = block.columns.map(([name]) => name).join(', ')
   const arrays = block.columns.map(([, type], at) => `$${at + 4}::${type}[]`).join(', ')
   // One statement, so that it holds its locks no longer than it works: readers wait for it.
@@ -28,11 +31,11 @@ export function createCopiedHistory({ query, schema }: Postgres, block: CopiedTa
       SELECT u.* FROM moved, unnest(${arrays}) AS u ON CONFLICT DO NOTHING`
   return {
     async begin({ front, blocks, latestAt }) {
-      await query(
+      await open.write(
         `INSERT INTO ${schema}.arriving (id, front, blocks, latest_at, last_stream)
-         SELECT 1, $1, $2, $3, coalesce(max(number), 0) FROM ${schema}.stream
+         SELECT 1, $1, $2, $3, (SELECT coalesce(max(number), 0) FROM ${schema}.stream) FROM open_copy
          ON CONFLICT (id) DO UPDATE SET front = excluded.front, blocks = excluded.blocks,
-           latest_at = excluded.latest_at, last_stream = excluded.last_stream`,
+           latest_at = excluded.latest_at, last_stream = excluded.last_stream RETURNING 1`,
         [front, blocks, latestAt],
       )
     },

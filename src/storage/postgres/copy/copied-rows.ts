@@ -1,6 +1,7 @@
 import { SetupError } from '../../../core/setup-error.ts'
 import { type CopiedCell, type CopiedRow, type CopiedTable, ownSettings } from '../../copy/copied-tables.ts'
 import type { Postgres } from '../postgres.ts'
+import { createOpenCopy } from './open-copy.ts'
 
 /** Bytes that one statement writes, but for its last row. */
 const bytesAtOnce = 1_048_576
@@ -9,7 +10,11 @@ const bytesAtOnce = 1_048_576
 export interface CopiedRows {
   /** The row whose key is the last; undefined without one. */
   readonly last: () => Promise<CopiedRow | undefined>
-  /** Writes rows a bounded piece at a time; those that are there stay as they are. */
+  /**
+   * Writes rows a bounded piece at a time; those that are there stay as they are.
+   *
+   * @throws SetupError `database_unsuitable` once the copy has ended
+   */
   readonly write: (rows: Iterable<CopiedRow>) => Promise<void>
   /** All rows in the order of the key, or those behind one, a page at a time. */
   readonly read: (after?: CopiedRow) => AsyncGenerator<CopiedRow>
@@ -18,9 +23,11 @@ export interface CopiedRows {
 }
 
 export function createCopiedRows(
-  { query, schema, name: database }: Postgres,
+  postgres: Postgres,
   { name, columns, keyColumns, fills, identity, rowsAtOnce }: CopiedTable,
 ): CopiedRows {
+  const { query, schema, name: database } = postgres
+  const open = createOpenCopy(postgres)
   const all = `${schema}.${name}`
   const names = columns.map(([column]) => column)
   const key = names.slice(0, keyColumns)
@@ -36,7 +43,7 @@ export function createCopiedRows(
 
   async function writeSome(rows: readonly CopiedRow[]): Promise<void> {
     if (rows.length === 0) return
-    await query(
+    await open.write(
       write,
       names.map((_, at) => rows.map((row) => sentCell(row[at] ?? null))),
     )
@@ -75,9 +82,9 @@ export function createCopiedRows(
     async numberOn() {
       if (identity === undefined) return
       const [place = ''] = key
-      await query(
-        `SELECT setval(pg_get_serial_sequence($1, $2), last) FROM (SELECT max(${place}) AS last FROM ${all}) AS l
-          WHERE last IS NOT NULL`,
+      await open.write(
+        `SELECT setval(pg_get_serial_sequence($1, $2), last)
+          FROM open_copy, (SELECT max(${place}) AS last FROM ${all}) AS l WHERE last IS NOT NULL`,
         [all, place],
       )
     },
@@ -95,14 +102,14 @@ function addStatement(
 ): string {
   const overriding = identity === 'always' ? 'OVERRIDING SYSTEM VALUE' : ''
   return `INSERT INTO ${all} (${columns.map(([column]) => column).join(', ')}) ${overriding}
-    SELECT * FROM ${unnest(columns)} ON CONFLICT DO NOTHING`
+    SELECT u.* FROM open_copy, ${unnest(columns)} AS u ON CONFLICT DO NOTHING RETURNING 1`
 }
 
 function putStatement(all: string, columns: CopiedTable['columns']): string {
   const [[key] = [''], ...others] = columns
   const names = columns.map(([column]) => column).join(', ')
   return `UPDATE ${all} AS t SET ${others.map(([column]) => `${column} = u.${column}`).join(', ')}
-    FROM ${unnest(columns)} AS u (${names}) WHERE t.${key} = u.${key}`
+    FROM open_copy, ${unnest(columns)} AS u (${names}) WHERE t.${key} = u.${key} RETURNING 1`
 }
 
 /** The driver takes other arrays of bytes for lists of numbers. */
