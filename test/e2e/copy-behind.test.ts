@@ -256,6 +256,10 @@ test('killed with -9 as it brings the history it goes on; another run beside it 
 test('a copy goes on with the history that it was begun with', async () => {
   await using moving = await prepare()
   await stopAt(moving, 1_000_000)
+  await moving.sql('ALTER TABLE $schema.block ADD CONSTRAINT stop CHECK (id < 0) NOT VALID')
+  const stopped = await runCli(moving.command.slice(0, -1), { env: moving.env })
+  expect(stopped).toMatchObject({ code: 3, stderr: expect.stringContaining('Run it again') })
+  await moving.sql('ALTER TABLE $schema.block DROP CONSTRAINT stop')
   const other = await runError(['copy', '--from', moving.data], { env: moving.env })
   expect(other).toMatchObject({ code: 2, error: { message: expect.stringContaining('--history behind') } })
   expect((await moving.copy()).tables.every(({ isSame }) => isSame)).toBe(true)

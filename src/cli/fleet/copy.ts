@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { secretSettings } from '../../config/secret-settings.ts'
+import { Fault } from '../../core/fault.ts'
 import { type CopiedCheck, copyDeployment } from '../../ward/copy-deployment.ts'
 import { usageError } from '../cli-error.ts'
 import { collect, loadCommandConfig } from '../common-options.ts'
@@ -76,6 +77,9 @@ async function run(options: CopyCommandOptions): Promise<void> {
     history: options.history,
     skipsDamaged: options.skipDamaged === true,
     ...(isJson ? {} : progress),
+  }).catch((error: unknown) => {
+    if (error instanceof Fault && !isJson) tell('Run it again: it goes on where it stopped.')
+    throw error
   })
   const isSame = report.tables.every((table) => table.isSame)
   const { damaged } = report

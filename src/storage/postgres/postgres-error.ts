@@ -17,10 +17,14 @@ export function isRefusedStatement(error: unknown): boolean {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|25P03)/.test(code)
 }
 
+const diskFull = '53100'
+
 /** What went wrong, with its code. An error of many addresses has no message of its own. */
 export function describePostgresError(error: unknown): string {
   const code = codeOf(error)
-  const message = error instanceof Error && error.message !== '' ? error.message : 'it cannot be reached'
+  const said = error instanceof Error && error.message !== '' ? error.message : 'it cannot be reached'
+  // Which file could not grow does not say it.
+  const message = code === diskFull ? `its disk is full: ${said}` : said
   return code === undefined || message.includes(code) ? message : `${message} (${code})`
 }
 
