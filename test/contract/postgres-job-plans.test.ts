@@ -21,6 +21,7 @@ import {
   succeeded,
   wide,
 } from './job-fixtures.ts'
+import { macs } from './row-macs.ts'
 
 /** A step of a plan as `auto_explain` writes it, with what came of it. */
 interface PlanNode {
@@ -66,10 +67,14 @@ async function openExplained(
     transaction: () => Promise.reject(new Error('not used')),
     close: () => client.end(),
   }
-  const store = await openPostgresJobStore({ postgres, url: schema.url, node: 'a', scheduler: quiet })
+  const store = await openPostgresJobStore({
+    ...{ postgres, macs: believing, url: schema.url, node: 'a', scheduler: quiet },
+  })
   return { store, client, steps }
 }
 
+/** Rows of these tests are written by SQL. */
+const believing = { ...macs, isOf: () => true }
 const quiet = { ...processScheduler, after: () => () => {} }
 
 async function fill(client: pg.Client, schema: string): Promise<void> {
@@ -77,13 +82,13 @@ async function fill(client: pg.Client, schema: string): Promise<void> {
   await client.query(`
     INSERT INTO ${schema}.jobs (id, owner, key_id, model, kind, total, priority, attempts_max, webhook, created_at,
       characters, pieces, status, version, done, errors, attempts, started_at, finished_at, expires_at, held_by,
-      is_ready, due_at, bytes, answer_bytes, answer_values)
+      is_ready, due_at, bytes, answer_bytes, answer_values, inputs_hash, mac)
     SELECT 'job_' || lpad((n + 100000)::text, 22, '0'), ${owner}, 'k', 'model ' || n % 3, 'single', 1, n % 10, 3,
       'https://example.com/', ${jobBegin} - n, 5, 1, s.status, 1, 0, 0, 0, 1,
       CASE WHEN s.ended THEN ${jobBegin} - n END, CASE WHEN s.ended THEN ${jobBegin} + n END,
       CASE WHEN s.status = 'running' THEN 'lease ' || n END, s.status = 'queued' AND n % 2 = 0,
       CASE WHEN s.status = 'queued' AND n % 2 = 1 OR s.status = 'running' THEN ${jobBegin} + ${leaseMs} + n END,
-      1024, 0, 0
+      1024, 0, 0, sha256('["a"]'), 'mac'
     FROM generate_series(1, ${rows}) AS n CROSS JOIN LATERAL (
       SELECT status, status NOT IN ('queued', 'running') AS ended
       FROM (SELECT (ARRAY['queued', 'queued', 'queued', 'succeeded', 'failed', 'cancelled', 'dead'])[n % 7 + 1] AS q) AS q
@@ -92,13 +97,13 @@ async function fill(client: pg.Client, schema: string): Promise<void> {
     INSERT INTO ${schema}.job_inputs SELECT place, 0, '["a"]' FROM ${schema}.jobs;
     INSERT INTO ${schema}.turns SELECT owner, model, min(place), bool_or(is_ready) FROM ${schema}.jobs GROUP BY 1, 2;
     INSERT INTO ${schema}.job_owners SELECT owner, count(*), 2 * sum(bytes) FROM ${schema}.jobs GROUP BY 1;
-    INSERT INTO ${schema}.kept_answers SELECT 'answer ' || n, ${owner}, 'd', 'h' || n, NULL, ${jobBegin} + n, 1024
+    INSERT INTO ${schema}.kept_answers SELECT 'answer ' || n, ${owner}, 'd', 'h' || n, NULL, ${jobBegin} + n, 1024, 'mac'
       FROM generate_series(1, ${rows}) AS n;
-    INSERT INTO ${schema}.deliveries (id, job_id, owner, url, job, status, attempts, due_at, created_at, bytes)
+    INSERT INTO ${schema}.deliveries (id, job_id, owner, url, job, status, attempts, due_at, created_at, bytes, mac)
       SELECT 'msg_' || n, 'job_' || n / 2, ${owner}, 'u', '{}', CASE WHEN n % 2 = 0 THEN 'waiting' ELSE 'failed' END, 0,
-        CASE WHEN n % 2 = 0 THEN ${jobBegin} + n END, 1, 1024 FROM generate_series(1, ${rows}) AS n;
+        CASE WHEN n % 2 = 0 THEN ${jobBegin} + n END, 1, 1024, 'mac' FROM generate_series(1, ${rows}) AS n;
     INSERT INTO ${schema}.delivery_turns SELECT owner, min(due_at) FROM ${schema}.deliveries GROUP BY 1;
-    INSERT INTO ${schema}.webhook_secrets (owner, sealed, created_at) SELECT ${owner}, '', 1
+    INSERT INTO ${schema}.webhook_secrets (owner, sealed, created_at, mac) SELECT ${owner}, '', 1, 'mac'
       FROM generate_series(1, 500) AS n;`)
 }
 

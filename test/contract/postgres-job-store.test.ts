@@ -4,6 +4,7 @@ import { openPostgres } from '../../src/storage/postgres/postgres.ts'
 import { openTestSchema } from '../support/services.ts'
 import type { OpenedJobStore, OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
+import { macs } from './row-macs.ts'
 
 const openOnPostgres: OpenJobStore = () => openNodes(1)
 /** Each call goes to the next of three nodes. */
@@ -17,7 +18,9 @@ async function openNodes(count: number): Promise<OpenedJobStore> {
   const open = async () =>
     inTurns(
       await Promise.all(
-        connections.map((postgres, node) => openPostgresJobStore({ postgres, url, node: String(node) })),
+        connections.map((postgres, node) =>
+          openPostgresJobStore({ postgres, macs, url, node: String(node) }),
+        ),
       ),
     )
   let store = await open()

@@ -32,6 +32,7 @@ import {
   unavailable,
   wide,
 } from './job-fixtures.ts'
+import { macs } from './row-macs.ts'
 
 const done = { end: 'succeeded', expiresAt: jobBegin + keepMs } as const
 
@@ -209,7 +210,7 @@ describe('what other nodes do', () => {
     const [, there] = stores
     if (there === undefined) throw new Error('there are two')
     const { telemetry, until } = collectEvents()
-    const store = await openPostgresJobStore({ postgres, url, node: 'listening', telemetry })
+    const store = await openPostgresJobStore({ postgres, macs, url, node: 'listening', telemetry })
     onTestFinished(() => store.close())
     const changes: JobChange[] = []
     let wake = (): void => {}
@@ -399,6 +400,7 @@ test('the outcome of a claim that was not heard is handed back by the next, and 
   const [store] = stores
   let isCut = true
   const deaf = await openPostgresJobStore({
+    macs,
     postgres: {
       ...postgres,
       async query(text, values) {

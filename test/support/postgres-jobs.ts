@@ -3,6 +3,7 @@ import type { JobStore } from '../../src/storage/job-store.ts'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
+import { macs } from '../contract/row-macs.ts'
 import { openTestSchema } from './services.ts'
 
 /** Stores on one schema, as many nodes have them. They end with the test. */
@@ -35,7 +36,7 @@ async function openNode(
   node: string,
 ): Promise<{ readonly store: JobStore; readonly postgres: Postgres }> {
   const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
-  const store = await openPostgresJobStore({ postgres, url, node })
+  const store = await openPostgresJobStore({ postgres, macs, url, node })
   onTestFinished(async () => {
     await store.close()
     await postgres.close()

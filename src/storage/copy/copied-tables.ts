@@ -83,6 +83,7 @@ const jobTables = [
       ...['pieces int', 'status', 'version int', 'done int', 'errors int', 'attempts int', 'error'],
       ...['started_at bigint', 'finished_at bigint', 'expires_at bigint', 'held_by', 'is_ready boolean'],
       ...['due_at bigint', 'bytes bigint', 'answer_bytes bigint', 'answer_values int'],
+      ...['inputs_hash bytea', 'answers_hash bytea', 'mac bytea'],
     ],
     { identity: 'by_default', rowsAtOnce: 100 },
   ),
@@ -104,7 +105,10 @@ const jobTables = [
   table(
     'kept_answers',
     1,
-    ['id', 'owner', 'request_digest', 'held_by', 'sealed bytea', 'expires_at bigint', 'bytes bigint'],
+    [
+      ...['id', 'owner', 'request_digest', 'held_by', 'sealed bytea', 'expires_at bigint', 'bytes bigint'],
+      'mac bytea',
+    ],
     { rowsAtOnce: few },
   ),
   table(
@@ -113,7 +117,7 @@ const jobTables = [
     [
       ...['place bigint', 'id', 'job_id', 'owner', 'url', 'job', 'status', 'attempts int', 'due_at bigint'],
       ...['created_at bigint', 'last_at bigint', 'last_status int', 'last_reason', 'held_by'],
-      ...['is_job_forgotten boolean', 'bytes bigint'],
+      ...['is_job_forgotten boolean', 'bytes bigint', 'mac bytea'],
     ],
     { identity: 'by_default', rowsAtOnce: 100 },
   ),
@@ -121,7 +125,7 @@ const jobTables = [
   table(
     'webhook_secrets',
     1,
-    ['place bigint', 'owner', 'sealed bytea', 'created_at bigint', 'signs_until bigint'],
+    ['place bigint', 'owner', 'sealed bytea', 'created_at bigint', 'signs_until bigint', 'mac bytea'],
     { identity: 'by_default' },
   ),
 ]

@@ -9,6 +9,7 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import type { EpochStore } from '../../limits/epoch-store.ts'
 import type { KeptUsesStore } from '../../limits/kept-uses.ts'
 import type { Peppers } from '../../secrets/peppers.ts'
+import { createRowMacs } from '../../secrets/row-macs.ts'
 import type { SigningKeys } from '../../secrets/signing-key.ts'
 import { noTelemetry } from '../../telemetry/telemetry.ts'
 import type { JobStore } from '../job-store.ts'
@@ -91,7 +92,9 @@ export async function openDatabase(
     const apart = closing(createClosedTogether())
     const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
     apart.add(ledger)
-    const jobs = options.jobs === true ? await openJobs({ ...shared, node: nodes.id }, apart.add) : undefined
+    const macs = createRowMacs(peppers)
+    const jobs =
+      options.jobs === true ? await openJobs({ ...shared, node: nodes.id, macs }, apart.add) : undefined
     return {
       ...{ deployment, keys, ledger, jobs, nodes, clock, close },
       epochs: createEpochTable(postgres),

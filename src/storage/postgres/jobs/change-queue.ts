@@ -3,13 +3,15 @@ import { drawBase62 } from '../../../core/base62.ts'
 import type { StoredBytesBounds, StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
 import { hasEnded, type JobRecord, withoutResult } from '../../../jobs/job.ts'
 import { needsInputs } from '../../../jobs/transitions.ts'
+import type { RowMacs } from '../../../secrets/row-macs.ts'
 import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { rowBytes } from '../../job-row-bytes.ts'
+import { hashWith, macedDelivery } from '../../job-row-macs.ts'
 import type { EncodedAnswers } from './encode-answers.ts'
 import type { JobParts } from './job-parts.ts'
-import type { StoredJob } from './job-row.ts'
+import { errorText, macOfJob, type StoredJob } from './job-row.ts'
 import { createStatementQueue, outageOf } from './statement-queue.ts'
-import { createTextPack } from './text-pack.ts'
+import { byteaText, createTextPack } from './text-pack.ts'
 
 /** What a job is to become, if it still stands as it did when this was decided. */
 export interface PlannedChange {
@@ -103,7 +105,7 @@ async function writeOrFail(parts: JobParts, changes: readonly PlannedChange[]): 
 }
 
 async function writeOnce(
-  { postgres, notify, known }: JobParts,
+  { postgres, macs, notify, known }: JobParts,
   changes: readonly PlannedChange[],
 ): Promise<Map<PlannedChange, ChangeOutcome>> {
   const { query, schema } = postgres
@@ -121,7 +123,9 @@ async function writeOnce(
   const rows = await query<{ readonly number: number; readonly outcome: StoredBytesFull | null }>(
     `SELECT * FROM ${schema}.change_jobs($1::json, $2::json, $3::bytea, $4::bigint, $5::bigint)`,
     [
-      JSON.stringify(changes.map((planned, number) => rowOf(planned, changed[number] as StoredJob, number))),
+      JSON.stringify(
+        changes.map((planned, number) => rowOf(macs, planned, changed[number] as StoredJob, number)),
+      ),
       answers.length > 0 ? JSON.stringify(answers) : null,
       answers.length > 0 ? pack.bytes() : null,
       aQuarterBeyond(bounds?.bytesMax),
@@ -161,17 +165,18 @@ function changedOf({ from, job, lease, added, dropsAnswers = false }: PlannedCha
   const inputs = needsInputs(job.status) ? from.bytes - from.answerBytes : rowBytes
   const answerBytes = (dropsAnswers ? 0 : from.answerBytes) + (added?.bytes ?? 0)
   const answerValues = (dropsAnswers ? 0 : from.answerValues) + (added?.values ?? 0)
-  return { ...from, job, lease, bytes: inputs + answerBytes, answerBytes, answerValues }
+  const answersHash = hashWith(dropsAnswers ? null : from.answersHash, added?.hashes ?? [])
+  return { ...from, job, lease, bytes: inputs + answerBytes, answerBytes, answerValues, answersHash }
 }
 
-function rowOf(planned: PlannedChange, changed: StoredJob, number: number): object {
+function rowOf(macs: RowMacs, planned: PlannedChange, changed: StoredJob, number: number): object {
   const { from, job, lease, dueAt, added, dropsAnswers = false, ifDueBy = null } = planned
   const { status, version, done, errors, attempts } = job
   return {
     ...{ number, place: from.place, owner: job.owner, model: job.model },
     ...{ if_version: from.job.version, if_held_by: from.lease, if_due_by: ifDueBy },
     ...{ status, version, done, errors, attempts },
-    error: job.error === null ? null : JSON.stringify(job.error),
+    error: errorText(job),
     ...{ started_at: job.startedAt, finished_at: job.finishedAt, expires_at: job.expiresAt },
     ...{ held_by: lease, is_ready: isReady(planned), due_at: dueAt },
     ...{ bytes: changed.bytes, answer_bytes: changed.answerBytes, answer_values: changed.answerValues },
@@ -181,20 +186,25 @@ function rowOf(planned: PlannedChange, changed: StoredJob, number: number): obje
     answers_ahead: added?.ahead ?? [],
     drops_answers: dropsAnswers,
     drops_inputs: !needsInputs(status),
-    ...deliveryOf(job),
+    answers_hash: changed.answersHash && byteaText(changed.answersHash),
+    mac: byteaText(macOfJob(macs, changed)),
+    ...deliveryOf(macs, job),
   }
 }
 
 /** The message about a job that has ended, if it names a webhook. */
-function deliveryOf(job: JobRecord): object {
-  const { webhook, finishedAt } = job
-  if (webhook === null || finishedAt === null) return {}
+function deliveryOf(macs: RowMacs, job: JobRecord): object {
+  const { webhook: url, finishedAt: createdAt, owner } = job
+  if (url === null || createdAt === null) return {}
   const message = JSON.stringify(withoutResult(job))
+  const id = `msg_${drawBase62(22, randomBytes)}`
+  const mac = macs.of(...macedDelivery({ id, jobId: job.id, owner, url, job: message, createdAt }))
   return {
-    delivery_id: `msg_${drawBase62(22, randomBytes)}`,
-    delivery_url: webhook,
+    delivery_id: id,
+    delivery_url: url,
     delivery_job: message,
-    delivery_bytes: rowBytes + Buffer.byteLength(message) + Buffer.byteLength(webhook),
-    delivery_at: finishedAt,
+    delivery_bytes: rowBytes + Buffer.byteLength(message) + Buffer.byteLength(url),
+    delivery_at: createdAt,
+    delivery_mac: byteaText(mac),
   }
 }

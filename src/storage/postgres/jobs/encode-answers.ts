@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { JobAnswers } from '../../../jobs/job.ts'
 import { piecesOf } from '../../text-pieces.ts'
 import { countValues } from './count-values.ts'
@@ -15,6 +16,8 @@ export interface EncodedAnswers {
   readonly packedBytes: number
   /** JSON values in them, by a reading of them. */
   readonly values: number
+  /** Of each text, in their order. */
+  readonly hashes: readonly Uint8Array[]
 }
 
 /** Answers that were encoded once. */
@@ -55,6 +58,7 @@ export async function encodeAnswers(
         bytes: sum(({ bytes }) => bytes),
         packedBytes: sum(({ packedBytes }) => packedBytes),
         values: sum(({ values }) => values),
+        hashes: all.flatMap(({ hashes }) => hashes),
       }
     },
     drop,
@@ -67,15 +71,18 @@ async function encode(
 ): Promise<EncodedAnswers> {
   const pieces: { from: number; piece: number; bytes: Uint8Array }[] = []
   let bytes = 0
+  const hash = createHash('sha256')
   for (const text of piecesOf(answer.text)) {
     if (pieces.length > 0) await scheduler.yieldTurn()
     const piece = Buffer.from(text)
     pieces.push({ from: answer.from, piece: pieces.length, bytes: piece })
     bytes += piece.length
+    hash.update(piece)
   }
+  const hashes = [hash.digest()]
   const values = await countValues(answer.text, scheduler)
-  if (bytes <= packedBytesMost) return { pieces, ahead: [], bytes, packedBytes: bytes, values }
-  return { pieces: [], ahead: [await writeAhead(postgres, answer)], bytes, packedBytes: 0, values }
+  if (bytes <= packedBytesMost) return { pieces, ahead: [], bytes, packedBytes: bytes, values, hashes }
+  return { pieces: [], ahead: [await writeAhead(postgres, answer)], bytes, packedBytes: 0, values, hashes }
 }
 
 /** Writes long answers before their change, a piece a statement; gives where they are meanwhile. */

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { NewJob } from '../../../jobs/job.ts'
+import { hashOf } from '../../job-row-macs.ts'
 import { piecesOf } from '../../text-pieces.ts'
 import type { Postgres } from '../postgres.ts'
 import type { StoredJob } from './job-row.ts'
@@ -7,6 +9,7 @@ import type { StoredJob } from './job-row.ts'
 export interface WrittenInputs {
   readonly place: number
   readonly pieces: number
+  readonly hash: Uint8Array
 }
 
 /**
@@ -19,7 +22,9 @@ export async function writeInputsAhead(
   { inputs }: Pick<NewJob, 'inputs'>,
 ): Promise<WrittenInputs> {
   let written: { readonly place: number; pieces: number } | undefined
+  const hash = createHash('sha256')
   for (const piece of piecesOf(inputs)) {
+    hash.update(piece)
     if (written === undefined) {
       const [begun] = await query<{ readonly place: number }>(`SELECT ${schema}.begin_inputs($1) AS place`, [
         piece,
@@ -36,7 +41,7 @@ export async function writeInputsAhead(
     written.pieces += 1
   }
   if (written === undefined) throw new Error('there is a first piece')
-  return written
+  return { ...written, hash: hash.digest() }
 }
 
 /** Deletes what was written ahead for nothing; what has found its job is no longer ahead. */
@@ -53,11 +58,18 @@ export async function dropTextsAhead(
   )
 }
 
-/** The inputs of a job, piece by piece; undefined where one is missing. */
+/**
+ * The inputs of a job, piece by piece; undefined where they are not those that were written.
+ *
+ * @param whole as they were read with the job; null where they were not
+ */
 export async function readInputs(
   { query, schema }: Pick<Postgres, 'query' | 'schema'>,
-  { place, pieces }: StoredJob,
+  { place, pieces, inputsHash }: StoredJob,
+  whole: string | null,
 ): Promise<string | undefined> {
+  if (whole !== null) return hashOf(whole).equals(inputsHash) ? whole : undefined
+  const hash = createHash('sha256')
   const texts: string[] = []
   for (let piece = 0; piece < pieces; piece += 1) {
     const [row] = await query<{ readonly inputs: string }>(
@@ -66,6 +78,7 @@ export async function readInputs(
     )
     if (row === undefined) return undefined
     texts.push(row.inputs)
+    hash.update(row.inputs)
   }
-  return texts.join('')
+  return hash.digest().equals(inputsHash) ? texts.join('') : undefined
 }

@@ -1,5 +1,6 @@
-import type { Postgres } from '../postgres.ts'
+import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { isStorable } from '../storable-text.ts'
+import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
 import { jobColumns } from './sql/claim-jobs.ts'
 import { createStatementQueue } from './statement-queue.ts'
@@ -11,7 +12,17 @@ export interface JobLookup {
 }
 
 /** Looks that come together share a statement: a thousand who poll need no thousand connections. */
-export function createJobLookup({ query, schema, name }: Postgres): JobLookup {
+export function createJobLookup(parts: Pick<JobParts, 'postgres' | 'macs'>): JobLookup {
+  const { query, schema, name } = parts.postgres
+
+  function outcomeOf(row: JobRow): CallOutcome<StoredJob | undefined> {
+    try {
+      return { value: readJob(parts, row) }
+    } catch (failure) {
+      return { failure }
+    }
+  }
+
   const queue = createStatementQueue({
     name,
     weigh: () => 1,
@@ -21,8 +32,8 @@ export function createJobLookup({ query, schema, name }: Postgres): JobLookup {
           `SELECT ${jobColumns('j')} FROM ${schema}.jobs AS j WHERE j.id = ANY ($1::text[])`,
           [[...new Set(ids)]],
         )
-        const found = new Map(rows.map((row) => [row.id, readJob(row)]))
-        return ids.map((id) => ({ value: found.get(id) }))
+        const found = new Map(rows.map((row) => [row.id, outcomeOf(row)]))
+        return ids.map((id) => found.get(id) ?? { value: undefined })
       } catch (failure) {
         return ids.map(() => ({ failure }))
       }

@@ -1,24 +1,26 @@
 import { Fault } from '../../../core/fault.ts'
-import { hasEnded, type JobStatus, jobStatuses } from '../../../jobs/job.ts'
-import type { JobQuery, JobQueue } from '../../../jobs/job-queue.ts'
+import { hasEnded, type JobRecord } from '../../../jobs/job.ts'
+import type { JobQueue } from '../../../jobs/job-queue.ts'
 import { isExpired } from '../../../jobs/transitions.ts'
 import { isLonger } from '../../job-row-bytes.ts'
+import { namingDamaged } from '../../keys/sort-out-rows.ts'
+import { readBelieved } from '../keys/read-believed.ts'
 import type { Postgres } from '../postgres.ts'
 import { isStorable } from '../storable-text.ts'
+import { DamagedRow } from './damaged-row.ts'
+import { readAnswers } from './job-answers.ts'
 import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
 import { jobColumns } from './sql/claim-jobs.ts'
 
 /** Reads of jobs. */
-export function createJobReads({
-  postgres,
-  turns,
-  find,
-}: Pick<JobParts, 'postgres' | 'turns' | 'find'>): Pick<
-  JobQueue,
-  'findJob' | 'listJobs' | 'listEnded' | 'countJobs'
-> {
-  const { query, schema } = postgres
+export function createJobReads(
+  parts: Pick<JobParts, 'postgres' | 'macs' | 'turns' | 'find'>,
+): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs'> {
+  const { postgres, turns, find } = parts
+  const { query, schema, name } = postgres
+  const decode = (row: JobRow): JobRecord => readJob(parts, row).job
+  const idOf = ({ id }: JobRow): string => id
   const findShared = shareReads((found) => turns.run(found.job.owner, () => findResult(postgres, found)))
   return {
     async findJob({ id, owner }, now, resultMax) {
@@ -30,23 +32,32 @@ export function createJobReads({
         const result = await findShared(found)
         if (result !== undefined) return { ...found.job, result }
       }
-      throw new Fault('store_unavailable', `${postgres.name}: job ${id} changes all the time`)
+      throw new Fault('store_unavailable', `${name}: job ${id} changes all the time`)
     },
     async listJobs({ owner, status, limit, after = newest, now }) {
       if (!isStorable(owner, after.id)) return { jobs: [], hasMore: false }
-      const values = [after.createdAt, after.id, now, limit + 1, ...(owner === undefined ? [] : [owner])]
-      const rows = await turns.run(owner, () => query<JobRow>(listText(schema, owner, status), values))
-      const jobs = rows.map((row) => readJob(row).job)
-      return { jobs: jobs.slice(0, limit), hasMore: jobs.length > limit }
+      const select = (most: number) =>
+        query<JobRow>(
+          `SELECT ${jobColumns('j')} FROM ${schema}.list_jobs($1, $2, $3::bigint, $4, $5::bigint, $6::int) AS j`,
+          [owner, status, after.createdAt, after.id, now, most],
+        )
+      // One more than the limit tells whether another page follows.
+      const read = () => readBelieved(limit + 1, select, decode, idOf)
+      const { records, damaged } = await turns.run(owner, read)
+      // The row says whose it is, the index says nothing: a MAC is of the row.
+      if (owner !== undefined && records.some((job) => job.owner !== owner))
+        throw new DamagedRow(`the list of jobs of ${owner}`, name)
+      const jobs = records.slice(0, limit)
+      return { jobs, hasMore: records.length > limit, ...namingDamaged(damaged) }
     },
     async listEnded({ limit, after = { finishedAt: newest.createdAt, id: newest.id } }) {
-      const rows = await query<JobRow>(
-        `SELECT ${jobColumns('j')} FROM ${schema}.jobs AS j
-          WHERE j.finished_at IS NOT NULL AND (j.finished_at, j.id) < ($1::bigint, $2::text)
-          ORDER BY j.finished_at DESC, j.id DESC LIMIT $3`,
-        [after.finishedAt, after.id, limit],
-      )
-      return rows.map((row) => readJob(row).job)
+      const select = (most: number) =>
+        query<JobRow>(`SELECT ${jobColumns('j')} FROM ${schema}.list_ended($1::bigint, $2, $3::int) AS j`, [
+          after.finishedAt,
+          after.id,
+          most,
+        ])
+      return (await readBelieved(limit, select, decode, idOf)).records
     },
     async countJobs() {
       const [counted] = await query<{ readonly open: number; readonly running: number }>(
@@ -80,25 +91,15 @@ const readMax = 10
 /** After every job: where the first page begins. */
 const newest = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
 
-/**
- * Each index is by status: all jobs are a merge of six sorted lists, which reads no more rows than
- * it returns.
- */
-function listText(schema: string, owner: JobQuery['owner'], status: JobStatus | undefined): string {
-  const lists = (status === undefined ? jobStatuses : [status]).map(
-    (each) => `(SELECT ${jobColumns('j')} FROM ${schema}.jobs AS j
-      WHERE ${owner === undefined ? '' : 'j.owner = $5 AND '}j.status = '${each}'
-      AND (j.created_at, j.id) < ($1::bigint, $2::text) AND (j.expires_at IS NULL OR j.expires_at > $3::bigint)
-      ORDER BY j.created_at DESC, j.id DESC LIMIT $4)`,
-  )
-  return `SELECT * FROM (${lists.join(' UNION ALL ')}) AS listed ORDER BY created_at DESC, id DESC LIMIT $4`
-}
-
 function hasResult({ job }: StoredJob): boolean {
   return hasEnded(job.status) && job.done > 0
 }
 
-/** What is done of a job that has ended; null where nothing is, or where it has been retried. */
+/**
+ * What is done of a job that has ended; null where nothing is, or where it has been retried.
+ *
+ * @throws DamagedRow
+ */
 export async function readResult(
   { postgres, turns }: Pick<JobParts, 'postgres' | 'turns'>,
   stored: StoredJob,
@@ -107,39 +108,17 @@ export async function readResult(
   return (await turns.run(stored.job.owner, () => findResult(postgres, stored))) ?? null
 }
 
-interface PieceRow {
-  readonly from_input: number
-  readonly piece: number
-  readonly answers: string
-}
-
-/** Pieces that one statement reads: 1 MiB. */
-const piecesAtOnce = 4
-
-/** Reads the answers piece by piece. Undefined where the job has changed meanwhile. */
-async function findResult(
-  { query, schema }: Postgres,
-  stored: StoredJob,
-): Promise<string | null | undefined> {
+/** Undefined where the job has changed meanwhile. @throws DamagedRow */
+async function findResult(postgres: Postgres, stored: StoredJob): Promise<string | null | undefined> {
+  const { job } = stored
   const texts: string[] = []
-  let last: PieceRow | undefined
-  for (;;) {
-    const rows: readonly PieceRow[] = await query<PieceRow>(
-      `SELECT a.from_input, a.piece, a.answers FROM ${schema}.job_answers AS a
-        WHERE a.place = $1 AND (a.from_input, a.piece) > ($2, $3)
-          AND EXISTS (SELECT FROM ${schema}.jobs AS j WHERE j.place = $1 AND j.version = $4)
-        ORDER BY a.from_input, a.piece LIMIT ${piecesAtOnce}`,
-      [stored.place, last?.from_input ?? -1, last?.piece ?? -1, stored.job.version],
-    )
-    for (const row of rows) {
-      if (last !== undefined && row.from_input !== last.from_input) texts.push(',')
-      texts.push(row.answers)
-      last = row
-    }
-    if (rows.length < piecesAtOnce) break
-  }
-  if (last === undefined && stored.answerBytes > 0) return undefined
+  const read = await readAnswers(postgres, stored, (piece, isFirst) => {
+    if (isFirst && texts.length > 0) texts.push(',')
+    texts.push(piece)
+  })
+  if (read === 'damaged') throw new DamagedRow(`job ${job.id}, its answers`, postgres.name)
+  if (read === 'changed') return undefined
   const text = texts.join('')
   if (text === '') return null
-  return stored.job.kind === 'batch' ? `[${text}]` : text
+  return job.kind === 'batch' ? `[${text}]` : text
 }

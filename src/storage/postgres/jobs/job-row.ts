@@ -1,4 +1,8 @@
 import type { JobError, JobRecord, JobStatus } from '../../../jobs/job.ts'
+import type { RowMacs } from '../../../secrets/row-macs.ts'
+import { macedJob } from '../../job-row-macs.ts'
+import { DamagedRow } from './damaged-row.ts'
+import type { JobParts } from './job-parts.ts'
 
 /** A row of `jobs`, with the columns of `jobColumns`. */
 export interface JobRow {
@@ -29,6 +33,9 @@ export interface JobRow {
   readonly bytes: number
   readonly answer_bytes: number
   readonly answer_values: number
+  readonly inputs_hash: Uint8Array
+  readonly answers_hash: Uint8Array | null
+  readonly mac: Uint8Array
 }
 
 /** A job's row; its inputs and its answers have tables of their own. */
@@ -45,19 +52,42 @@ export interface StoredJob {
   readonly answerBytes: number
   /** Values in the stored answers, by a reading of them. */
   readonly answerValues: number
+  readonly inputsHash: Uint8Array
+  /** Of the stored answers; null without any. */
+  readonly answersHash: Uint8Array | null
 }
 
-export function readJob(row: JobRow): StoredJob {
+/** @throws DamagedRow for a row that no node wrote as it stands */
+export function readJob({ postgres, macs }: Pick<JobParts, 'postgres' | 'macs'>, row: JobRow): StoredJob {
   const { id, owner, model, kind, total, priority, webhook, status, version, done, errors, attempts } = row
   const job: JobRecord = {
     ...{ id, owner, keyId: row.key_id, requestId: row.request_id, model, kind, total, priority },
     ...{ attemptsMax: row.attempts_max, webhook, createdAt: row.created_at },
-    ...{ status, version, done, errors, attempts, result: null },
-    error: row.error === null ? null : (JSON.parse(row.error) as JobError),
+    ...{ status, version, done, errors, attempts, result: null, error: null },
     ...{ startedAt: row.started_at, finishedAt: row.finished_at, expiresAt: row.expires_at },
   }
-  return {
-    ...{ place: row.place, job, lease: row.held_by, pieces: row.pieces, bytes: row.bytes },
+  const answers = {
     ...{ answerBytes: row.answer_bytes, answerValues: row.answer_values },
+    ...{ inputsHash: row.inputs_hash, answersHash: row.answers_hash },
   }
+  if (!macs.isOf(...macedJob({ job, error: row.error, ...answers }), row.mac))
+    throw new DamagedRow(`job ${id}`, postgres.name)
+  const error = row.error === null ? null : (JSON.parse(row.error) as JobError)
+  return {
+    ...{ place: row.place, job: { ...job, error }, lease: row.held_by },
+    ...{ pieces: row.pieces, bytes: row.bytes, ...answers },
+  }
+}
+
+/** A job's error as it is stored. */
+export function errorText({ error }: Pick<JobRecord, 'error'>): string | null {
+  return error === null ? null : JSON.stringify(error)
+}
+
+/** The MAC of a job's row as it is to be written. */
+export function macOfJob(
+  macs: RowMacs,
+  stored: Omit<StoredJob, 'place' | 'lease' | 'pieces' | 'bytes'>,
+): Uint8Array {
+  return macs.of(...macedJob({ ...stored, error: errorText(stored.job) }))
 }

@@ -5,6 +5,7 @@ import { countFunctions } from './sql/count-jobs.ts'
 import { deliveryFunctions } from './sql/deliveries.ts'
 import { expiryFunctions } from './sql/expiry.ts'
 import { keptAnswerFunctions } from './sql/kept-answers.ts'
+import { listFunctions } from './sql/list-jobs.ts'
 import { submitFunctions } from './sql/submit-jobs.ts'
 import { waitingFunctions } from './sql/waiting-owners.ts'
 
@@ -59,6 +60,11 @@ const jobTables = [
     answer_bytes bigint NOT NULL CHECK (answer_bytes >= 0),
     -- Values in the stored answers, by a reading of them.
     answer_values int NOT NULL CHECK (answer_values >= 0),
+    -- SHA-256 of the inputs, and of the stored answers.
+    inputs_hash bytea NOT NULL,
+    answers_hash bytea,
+    -- Of what a node wrote; empty in a row that was found damaged, and fits none.
+    mac bytea NOT NULL,
     CHECK ((held_by IS NOT NULL) = (status = 'running')),
     CHECK ((expires_at IS NULL) = (status IN ('queued', 'running'))),
     CHECK ((is_ready OR due_at IS NOT NULL) = (status IN ('queued', 'running'))),
@@ -124,7 +130,8 @@ const otherTables = [
     sealed bytea,
     -- When the answer is forgotten, or the reservation ends.
     expires_at bigint NOT NULL,
-    bytes bigint NOT NULL)`,
+    bytes bigint NOT NULL,
+    mac bytea NOT NULL)`,
   `CREATE INDEX kept_answers_by_expires_at ON modelward.kept_answers (expires_at)`,
   `CREATE INDEX kept_answers_reserved ON modelward.kept_answers (held_by) WHERE sealed IS NULL`,
   `CREATE TABLE modelward.deliveries (
@@ -147,6 +154,8 @@ const otherTables = [
     -- It goes once it has ended.
     is_job_forgotten boolean NOT NULL DEFAULT false,
     bytes bigint NOT NULL,
+    -- Of the message, and not of how far its delivery is.
+    mac bytea NOT NULL,
     CHECK ((due_at IS NOT NULL) = (status = 'waiting')),
     CHECK (held_by IS NULL OR status = 'waiting')
   ) ${busy}`,
@@ -162,7 +171,8 @@ const otherTables = [
     owner text COLLATE "C" NOT NULL,
     sealed bytea NOT NULL,
     created_at bigint NOT NULL,
-    signs_until bigint)`,
+    signs_until bigint,
+    mac bytea NOT NULL)`,
   `CREATE INDEX webhook_secrets_by_owner ON modelward.webhook_secrets (owner, place)`,
 ]
 
@@ -176,6 +186,7 @@ export const jobSchema = (schema: string): readonly string[] =>
     ...submitFunctions,
     ...claimFunctions,
     ...waitingFunctions,
+    ...listFunctions,
     ...changeFunctions,
     ...keptAnswerFunctions,
     ...deliveryFunctions,

@@ -2,6 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { JobChange } from '../../../jobs/job-queue.ts'
 import { createJobWatch } from '../../../jobs/job-watch.ts'
+import type { RowMacs } from '../../../secrets/row-macs.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { JobStore } from '../../job-store.ts'
 import type { Postgres } from '../postgres.ts'
@@ -24,6 +25,8 @@ import { createSubmitCalls } from './submit-queue.ts'
 export interface PostgresJobStoreOptions {
   /** Not closed with the store. */
   readonly postgres: Postgres
+  /** Under the peppers of the deployment: no row is believed that has another. */
+  readonly macs: RowMacs
   /** Of the same database: hints come over a connection of their own. */
   readonly url: string
   /** Names this process among the nodes of the deployment. */
@@ -39,7 +42,7 @@ export interface PostgresJobStoreOptions {
  * `store_unavailable` while the database is out, and after `close`.
  */
 export async function openPostgresJobStore(options: PostgresJobStoreOptions): Promise<JobStore> {
-  const { postgres, url, node, telemetry, scheduler = processScheduler } = options
+  const { postgres, macs, url, node, telemetry, scheduler = processScheduler } = options
   const watching = createJobWatch()
   const hints = createHintSender(postgres, node, scheduler)
   const listener = await createHintListener({
@@ -53,10 +56,10 @@ export async function openPostgresJobStore(options: PostgresJobStoreOptions): Pr
     watching.notify(change)
     hints.note(change)
   }
-  const lookup = createJobLookup(postgres)
+  const lookup = createJobLookup({ postgres, macs })
   const turns = createOwnerTurns(postgres.name)
   const known = createKnownLeases()
-  const parts: JobParts = { postgres, turns, scheduler, notify, known, find: lookup.find }
+  const parts: JobParts = { postgres, macs, turns, scheduler, notify, known, find: lookup.find }
   const changes = createChangeQueue(parts)
   const { settled, ...submitCalls } = createSubmitCalls(parts)
   let isOpen = true

@@ -2,6 +2,7 @@ import { Fault } from '../../../core/fault.ts'
 import type { StoredBytesFull } from '../../../idempotency/stored-bytes.ts'
 import type { JobProgress } from '../../../jobs/job-queue.ts'
 import type { ChangeQueue, PlannedChange } from './change-queue.ts'
+import { unlessDamaged } from './damaged-row.ts'
 import type { JobParts } from './job-parts.ts'
 import type { StoredJob } from './job-row.ts'
 
@@ -11,7 +12,8 @@ export const decidedMax = 10
 /** Changes of jobs by the holder of their lease. */
 export interface LeasedChanges {
   /**
-   * Decides and writes until it is written; undefined where the lease is lost.
+   * Decides and writes until it is written; undefined where the lease is lost. A damaged row is as
+   * lost to its attempt: it holds up no other of the call.
    *
    * @param plan gets as `full` why its answers were not stored, if they were not
    */
@@ -28,7 +30,7 @@ export function createLeasedChanges(
   return {
     async change({ id, lease }, plan) {
       const leased = known.find(lease)
-      let from = leased?.job.id === id ? leased : await find(id)
+      let from = leased?.job.id === id ? leased : await unlessDamaged(() => find(id))
       let full: StoredBytesFull | undefined
       for (let tries = 0; tries < decidedMax; tries += 1) {
         if (from?.lease !== lease) return undefined
@@ -39,7 +41,7 @@ export function createLeasedChanges(
           full = outcome.outcome
           continue
         }
-        const read: StoredJob | undefined = await find(id)
+        const read: StoredJob | undefined = await unlessDamaged(() => find(id))
         // What does not fit the job as it is never will.
         if ('fault' in planned && read?.job.version === from.job.version) throw planned.fault
         from = read

@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { JobRecord } from '../../../jobs/job.ts'
+import type { RowMacs } from '../../../secrets/row-macs.ts'
 import type { DeliveryReason, WebhookDelivery, WebhookOutbox } from '../../../webhooks/outbox.ts'
+import { macedDelivery } from '../../job-row-macs.ts'
+import { unreadJob } from '../../unread-job.ts'
 import type { Postgres } from '../postgres.ts'
 import { isStorable } from '../storable-text.ts'
+import { DamagedRow } from './damaged-row.ts'
 import type { JobParts } from './job-parts.ts'
+import { createSecretCalls } from './webhook-secrets.ts'
 
 interface DeliveryRow {
   readonly id: string
@@ -19,12 +24,19 @@ interface DeliveryRow {
   readonly last_status: number | null
   readonly last_reason: string | null
   readonly held_by: string | null
+  readonly mac: Uint8Array
 }
 
 /** Deliveries of webhooks, and the secrets that sign them. */
-export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres' | 'turns'>): WebhookOutbox {
-  const { query, schema } = postgres
+export function createOutboxCalls({
+  postgres,
+  macs,
+  turns,
+}: Pick<JobParts, 'postgres' | 'macs' | 'turns'>): WebhookOutbox {
+  const { query, schema, name } = postgres
+  const read = (row: DeliveryRow): WebhookDelivery => readDelivery(macs, row)
 
+  /** @throws DamagedRow */
   async function findDelivery({
     id,
     owner,
@@ -39,7 +51,9 @@ export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres'
         [id, owner ?? null],
       ),
     )
-    return row && withoutLease(readDelivery(row))
+    const delivery = row && read(row)
+    if (delivery?.isDamaged) throw new DamagedRow(`webhook ${id}`, name)
+    return delivery && withoutLease(delivery)
   }
 
   return {
@@ -48,7 +62,7 @@ export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres'
         `SELECT * FROM ${schema}.claim_deliveries($1::int, $2::bigint, $3::bigint, $4::bigint, $5)`,
         [max, ownerMax, now, until, randomUUID()],
       )
-      return rows.map(readDelivery)
+      return rows.map(read)
     },
     async settleDelivery({ id, lease, result, then }) {
       const [status, dueAt] = typeof then === 'string' ? [then, null] : ['waiting', then.retryAt]
@@ -60,11 +74,12 @@ export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres'
     async listDeliveries(asked) {
       if (!isStorable(asked.jobId, asked.owner)) return []
       const rows = await turns.run(asked.owner, () => selectDeliveries(postgres, asked))
-      return rows.map((row) => withoutLease(readDelivery(row)))
+      return rows.map((row) => withoutLease(read(row)))
     },
     findDelivery,
     async retryDelivery(address, now) {
-      if (!isStorable(address.id, address.owner)) return undefined
+      // A damaged one stays as it is.
+      if ((await findDelivery(address)) === undefined) return undefined
       const [row] = await turns.run(address.owner, () =>
         query<{ readonly retried: boolean }>(
           `SELECT ${schema}.retry_delivery($1, $2, $3::bigint) AS retried`,
@@ -74,20 +89,7 @@ export function createOutboxCalls({ postgres, turns }: Pick<JobParts, 'postgres'
       const delivery = await findDelivery(address)
       return delivery && { delivery, retried: row?.retried ?? false }
     },
-    async findWebhookSecrets(owner, now) {
-      if (!isStorable(owner)) return []
-      return query(
-        `SELECT owner, sealed, created_at AS "createdAt", signs_until AS "signsUntil"
-          FROM ${schema}.webhook_secrets
-          WHERE owner = $1 AND (signs_until IS NULL OR signs_until > $2::bigint) ORDER BY place DESC`,
-        [owner, now],
-      )
-    },
-    async addWebhookSecret({ owner, sealed, createdAt, signsUntil }, overlapUntil) {
-      await query(`SELECT ${schema}.add_webhook_secret($1, $2::bytea, $3::bigint, $4::bigint, $5::bigint)`, [
-        ...[owner, Buffer.from(sealed), createdAt, signsUntil, overlapUntil],
-      ])
-    },
+    ...createSecretCalls(postgres, macs),
   }
 }
 
@@ -111,11 +113,15 @@ function withoutLease(delivery: WebhookDelivery): WebhookDelivery {
   return { ...delivery, lease: null }
 }
 
-function readDelivery(row: DeliveryRow): WebhookDelivery {
-  const { id, owner, url, status, attempts, last_at, last_status, last_reason } = row
+function readDelivery(macs: RowMacs, row: DeliveryRow): WebhookDelivery {
+  const { id, job_id: jobId, owner, url, status, attempts, last_at, last_status, last_reason } = row
+  const message = { id, jobId, owner, url, job: row.job, createdAt: row.created_at }
+  const isDamaged = !macs.isOf(...macedDelivery(message), row.mac)
   const reason = last_reason as DeliveryReason | null
   return {
-    ...{ id, jobId: row.job_id, owner, url, job: JSON.parse(row.job) as JobRecord, isDamaged: false },
+    ...{ id, jobId, owner, url, isDamaged },
+    // One that was copied may be of a version before, which has no count of errors.
+    job: isDamaged ? unreadJob(message) : Object.assign({ errors: 0 }, JSON.parse(row.job) as JobRecord),
     ...{ status, attempts, dueAt: row.due_at, createdAt: row.created_at },
     lastAttempt: last_at === null ? null : { at: last_at, status: last_status, reason },
     lease: row.held_by,

@@ -1,6 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
 import { type CallOutcome, type CallQueue, createCallQueue } from '../../group-commit/call-queue.ts'
 import { isRefusedStatement } from '../postgres-error.ts'
+import { DamagedRow } from './damaged-row.ts'
 
 export interface StatementQueueOptions<Item, Result> {
   /** What messages call the database. */
@@ -52,9 +53,9 @@ export function createStatementQueue<Item, Result>({
   }
 }
 
-/** Whether the database did not answer, rather than refuse a statement. */
+/** Whether the database did not answer, rather than refuse a statement or answer what is damaged. */
 export function isOutage(failure: unknown): boolean {
-  return failure instanceof Fault && !isRefusedStatement(failure.cause)
+  return failure instanceof Fault && !(failure instanceof DamagedRow) && !isRefusedStatement(failure.cause)
 }
 
 /** The outcome that says that the database did not answer, if one of them does. */

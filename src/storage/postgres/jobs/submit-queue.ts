@@ -2,11 +2,13 @@ import type { JobBounds, JobQueue, JobSubmission, SubmitOutcome } from '../../..
 import { acceptJob } from '../../../jobs/transitions.ts'
 import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { bytesOfNew } from '../../job-row-bytes.ts'
+import { hashOf, macedAnswer } from '../../job-row-macs.ts'
 import { pieceCharacters } from '../../text-pieces.ts'
 import { dropTextsAhead, type WrittenInputs, writeInputsAhead } from './job-inputs.ts'
 import type { JobParts } from './job-parts.ts'
+import { macOfJob } from './job-row.ts'
 import { createStatementQueue, isOutage, outageOf } from './statement-queue.ts'
-import { createTextPack } from './text-pack.ts'
+import { byteaText, createTextPack } from './text-pack.ts'
 
 /** A submission on its way, with the inputs that were written ahead. */
 interface Waiting extends JobSubmission {
@@ -132,7 +134,7 @@ async function writeAhead(
   }
 }
 
-async function submitAll({ postgres }: JobParts, group: readonly Waiting[]): Promise<SubmitRow> {
+async function submitAll({ postgres, macs }: JobParts, group: readonly Waiting[]): Promise<SubmitRow> {
   const { query, schema } = postgres
   const inputs = createTextPack()
   const jobs = group.flatMap(({ jobs: submitted, ahead }) =>
@@ -140,11 +142,16 @@ async function submitAll({ postgres }: JobParts, group: readonly Waiting[]): Pro
       const { id, owner, keyId, requestId, model, kind, total, priority, attemptsMax, webhook, createdAt } =
         job
       const written = ahead.get(id)
+      const text = Buffer.from(written === undefined ? job.inputs : '')
+      const inputsHash = written?.hash ?? hashOf(text)
+      const none = { answerBytes: 0, answerValues: 0, answersHash: null }
+      const mac = macOfJob(macs, { job: acceptJob(job), inputsHash, ...none })
       return {
         ...{ id, owner, key_id: keyId, request_id: requestId, model, kind, total, priority },
         ...{ attempts_max: attemptsMax, webhook, created_at: createdAt },
         ...{ characters: job.inputs.length, pieces: written?.pieces ?? 1, bytes: bytesOfNew([job]) },
-        ...(written === undefined ? inputs.add(Buffer.from(job.inputs)) : { place: written.place }),
+        ...(written === undefined ? inputs.add(text) : { place: written.place }),
+        ...{ inputs_hash: byteaText(inputsHash), mac: byteaText(mac) },
       }
     }),
   )
@@ -156,6 +163,7 @@ async function submitAll({ postgres }: JobParts, group: readonly Waiting[]): Pro
           {
             ...{ id: answer.id, holder: answer.holder, digest: answer.requestDigest },
             ...{ expires_at: answer.expiresAt, ...sealed.add(answer.sealed) },
+            mac: byteaText(macs.of(...macedAnswer(answer))),
           },
         ],
   )

@@ -26,3 +26,8 @@ export function createTextPack(): TextPack {
     bytes: () => Buffer.concat(parts),
   }
 }
+
+/** Bytes as SQL reads them in JSON. */
+export function byteaText(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
+}

@@ -1,5 +1,6 @@
 import { endAttempt } from '../../../jobs/transitions.ts'
 import type { ChangeQueue } from './change-queue.ts'
+import { unlessDamaged } from './damaged-row.ts'
 import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob } from './job-row.ts'
 import { jobColumns } from './sql/claim-jobs.ts'
@@ -23,8 +24,8 @@ const unheardMax = 100
  */
 const lookedMs = 10_000
 
-export function createUnheardClaims({ postgres }: JobParts, changes: ChangeQueue): UnheardClaims {
-  const { query, schema } = postgres
+export function createUnheardClaims(parts: JobParts, changes: ChangeQueue): UnheardClaims {
+  const { query, schema } = parts.postgres
   const unheard = new Map<string, number>()
   return {
     note(lease, now) {
@@ -39,8 +40,10 @@ export function createUnheardClaims({ postgres }: JobParts, changes: ChangeQueue
           [`${lease}.`, `${lease}/`],
         )
         await Promise.all(
-          rows.map((row) => {
-            const from = readJob(row)
+          rows.map(async (row) => {
+            // A damaged one is set aside by the claim that meets it when its lease has ended.
+            const from = await unlessDamaged(() => readJob(parts, row))
+            if (from === undefined) return undefined
             const end = { id: from.job.id, lease, end: 'released', expiresAt: now } as const
             return changes.change({ from, ...endAttempt(from.job, end, now), lease: null })
           }),

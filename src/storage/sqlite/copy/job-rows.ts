@@ -1,7 +1,9 @@
 import { needsInputs } from '../../../jobs/transitions.ts'
+import type { RowMacs } from '../../../secrets/row-macs.ts'
 import type { CopiedRow } from '../../copy/copied-tables.ts'
 import type { RowSieve } from '../../copy/damaged-rows.ts'
 import { bytesOfAnswer } from '../../job-row-bytes.ts'
+import { hashAnswers, hashOf, macedAnswer, macedDelivery, macedJob, macedSecret } from '../../job-row-macs.ts'
 import { piecesOf } from '../../text-pieces.ts'
 import type { SqliteDatabase, SqlValue } from '../database.ts'
 import { type DeliveryCells, deliveryColumns, isWholeDelivery } from '../jobs/delivery-row.ts'
@@ -12,13 +14,16 @@ import { DamagedRow, sumOfText } from '../jobs/row-sums.ts'
 import { createPages, type PagedTable } from './page-rows.ts'
 import type { RowReaders } from './row-readers.ts'
 
-/** The rows of `jobs.db`, each as far as its checksum says that it is the one that was written. */
-export function jobRows(database: SqliteDatabase, sieve: RowSieve): RowReaders {
+/**
+ * The rows of `jobs.db`, each as far as its checksum says that it is the one that was written, with
+ * the MACs that a fleet's have.
+ */
+export function jobRows(database: SqliteDatabase, sieve: RowSieve, macs: RowMacs): RowReaders {
   database.exec(leftOutTables)
   return {
-    ...readersOfJobs(database, sieve),
+    ...readersOfJobs(database, sieve, macs),
     ...readersOfCounts(database, sieve),
-    ...readersOfOthers(database, sieve),
+    ...readersOfOthers(database, sieve, macs),
   }
 }
 
@@ -33,7 +38,7 @@ type ExtendedCells = readonly [
 const answerValues = `coalesce((SELECT sum(iif(json_valid(list), json_array_length(list), 0))
   FROM (SELECT '[' || answers || ']' AS list FROM job_answers WHERE job_answers.place = jobs.place)), 0)`
 
-function readersOfJobs(database: SqliteDatabase, sieve: RowSieve): RowReaders {
+function readersOfJobs(database: SqliteDatabase, sieve: RowSieve, macs: RowMacs): RowReaders {
   const pages = <Cells extends readonly SqlValue[]>(paged: PagedTable<Cells>) => createPages(database, paged)
   const jobs = pages<ExtendedCells>({
     columns: [...jobColumns.split(', '), 'is_ready', 'due_at', 'bytes', answerValues],
@@ -53,8 +58,7 @@ function readersOfJobs(database: SqliteDatabase, sieve: RowSieve): RowReaders {
         const [isReady, dueAt, bytes, values] = cells.slice(27) as [number, number | null, number, number]
         const row = sieve.pass({ table: 'jobs', row: `job ${cells[2]}`, key: cells[0] }, () => {
           const stored = readJob(cells.slice(0, 27) as unknown as JobCells)
-          const { characters, pieces } = measure(stored)
-          return jobRow(stored, { characters, pieces, isReady: isReady === 1, dueAt, bytes, values })
+          return jobRow(macs, stored, { ...measure(stored), isReady: isReady === 1, dueAt, bytes, values })
         })
         if (row !== undefined) yield row
       }
@@ -91,45 +95,60 @@ function isBehind(key: readonly number[], after: readonly SqlValue[] | undefined
   return false
 }
 
-/** How long the inputs of a job are, all of its texts being those that were written. */
-function createMeasure(
-  database: SqliteDatabase,
-): (stored: StoredJob) => { readonly characters: number; readonly pieces: number } {
+/** A job's texts. */
+interface TextMeasures {
+  /** Of the inputs, which a job that needs them no more has lost. */
+  readonly characters: number
+  readonly pieces: number
+  readonly inputsHash: Uint8Array
+  readonly answersHash: Uint8Array | null
+}
+
+/** Measures a job's texts, all of them being those that were written. */
+function createMeasure(database: SqliteDatabase): (stored: StoredJob) => TextMeasures {
   const findInputs = database.prepare<{ inputs: string }>('SELECT inputs FROM job_inputs WHERE place = ?')
   const findAnswers = database.prepare<{ from_input: number; answers: string }>(
     'SELECT from_input, answers FROM job_answers WHERE place = ? AND from_input > ? ORDER BY from_input LIMIT 1',
   )
   return ({ place, job, inputsSum, answersSum }) => {
     let sum = 0
+    const answers = hashAnswers()
     for (let found = findAnswers.get(place, -1); found !== undefined; ) {
       sum = sumOfText(found.answers, sum)
+      answers.add(found.from_input, found.answers)
       found = findAnswers.get(place, found.from_input)
     }
     if (sum !== answersSum) throw new DamagedRow(`job ${job.id}, its answers`)
-    if (!needsInputs(job.status)) return { characters: 0, pieces: 1 }
+    const answersHash = answers.end()
+    if (!needsInputs(job.status)) return { characters: 0, pieces: 1, inputsHash: hashOf(''), answersHash }
     const inputs = findInputs.get(place)?.inputs
     if (inputs === undefined || sumOfText(inputs) !== inputsSum)
       throw new DamagedRow(`job ${job.id}, its inputs`)
-    return { characters: inputs.length, pieces: [...piecesOf(inputs)].length }
+    const pieces = [...piecesOf(inputs)].length
+    return { characters: inputs.length, pieces, inputsHash: hashOf(inputs), answersHash }
   }
 }
 
-interface JobMeasures {
-  readonly characters: number
-  readonly pieces: number
+interface JobMeasures extends TextMeasures {
   readonly isReady: boolean
   readonly dueAt: number | null
   readonly bytes: number
   readonly values: number
 }
 
-function jobRow({ place, job, lease, answerBytes }: StoredJob, measures: JobMeasures): CopiedRow {
-  const { characters, pieces, isReady, dueAt, bytes, values } = measures
+function jobRow(
+  macs: RowMacs,
+  { place, job, lease, answerBytes }: StoredJob,
+  { characters, pieces, isReady, dueAt, bytes, values, ...hashes }: JobMeasures,
+): CopiedRow {
+  const error = job.error === null ? null : JSON.stringify(job.error)
+  const mac = macs.of(...macedJob({ job, error, answerBytes, answerValues: values, ...hashes }))
   return [
     ...[place, job.id, job.owner, job.keyId, job.requestId, job.model, job.kind, job.total, job.priority],
     ...[job.attemptsMax, job.webhook, job.createdAt, characters, pieces, job.status, job.version, job.done],
-    ...[job.errors, job.attempts, job.error === null ? null : JSON.stringify(job.error)],
+    ...[job.errors, job.attempts, error],
     ...[job.startedAt, job.finishedAt, job.expiresAt, lease, isReady, dueAt, bytes, answerBytes, values],
+    ...[hashes.inputsHash, hashes.answersHash, mac],
   ]
 }
 
@@ -231,7 +250,7 @@ type AnswerCells = readonly [
   sum: number,
 ]
 
-function readersOfOthers(database: SqliteDatabase, sieve: RowSieve): RowReaders {
+function readersOfOthers(database: SqliteDatabase, sieve: RowSieve, macs: RowMacs): RowReaders {
   const answers = createPages<AnswerCells>(database, {
     columns: [
       ...['id', "coalesce(owner, '')", 'request_digest', 'held_by', 'sealed', 'expires_at', 'bytes', 'sum'],
@@ -262,24 +281,29 @@ function readersOfOthers(database: SqliteDatabase, sieve: RowSieve): RowReaders 
       for (const [id, owner, request_digest, held_by, sealed, expires_at, , sum] of answers(after)) {
         const row = `answer ${id}`
         const isWhole = sum === sumOfAnswer({ id, request_digest, held_by, sealed, expires_at })
-        if (isPassed({ table: 'kept_answers', row, key: id }, isWhole))
-          yield [id, owner, request_digest, held_by, sealed, expires_at, bytesOfAnswer(sealed)]
+        if (!isPassed({ table: 'kept_answers', row, key: id }, isWhole)) continue
+        const answer = { id, requestDigest: request_digest, holder: held_by, sealed, expiresAt: expires_at }
+        const mac = macs.of(...macedAnswer(answer))
+        yield [id, owner, request_digest, held_by, sealed, expires_at, bytesOfAnswer(sealed), mac]
       }
     },
     *deliveries(after) {
       for (const cells of deliveries(after)) {
         const delivery = cells.slice(1, 15) as unknown as DeliveryCells
         const row = `webhook ${delivery[0]}`
-        if (isPassed({ table: 'deliveries', row, key: cells[0] }, isWholeDelivery(delivery)))
-          yield [cells[0], ...delivery.slice(0, -1), cells[15] === 1, cells[16]]
+        if (!isPassed({ table: 'deliveries', row, key: cells[0] }, isWholeDelivery(delivery))) continue
+        const [id, jobId, owner, url, job] = delivery
+        const mac = macs.of(...macedDelivery({ id, jobId, owner, url, job, createdAt: delivery[8] }))
+        yield [cells[0], ...delivery.slice(0, -1), cells[15] === 1, cells[16], mac]
       }
     },
     *webhook_secrets(after) {
       for (const [place, owner, sealed, createdAt, signsUntil, sum] of secrets(after)) {
         const row = `a webhook secret of ${owner}`
         const isWhole = sum === sumOfSecret({ owner, sealed, createdAt, signsUntil })
-        if (isPassed({ table: 'webhook_secrets', row, key: place }, isWhole))
-          yield [place, owner, sealed, createdAt, signsUntil]
+        if (!isPassed({ table: 'webhook_secrets', row, key: place }, isWhole)) continue
+        const mac = macs.of(...macedSecret({ owner, sealed, createdAt }))
+        yield [place, owner, sealed, createdAt, signsUntil, mac]
       }
     },
   }

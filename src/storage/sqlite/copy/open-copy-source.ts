@@ -168,14 +168,15 @@ function openReaders(
     database.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`)
     return database
   }
+  const macs = createRowMacs(peppers)
   const openJobs = (): RowReaders => {
     const database = hold(openJobDatabase(jobsFile))
     // As a start does: rows that an index hides would be missed.
     checkJobs(database, jobsFile)
-    return jobRows(begin(database), sieve)
+    return jobRows(begin(database), sieve, macs)
   }
   const keys = begin(hold(openDatabase({ file: databaseFile, busyTimeoutMs: waitMs, cacheKiB: 16_384 })))
-  const readers = keyRows(keys, createBelievedRows(createRowMacs(peppers), noTelemetry), sieve)
+  const readers = keyRows(keys, createBelievedRows(macs, noTelemetry), sieve)
   const ofJobs = existsSync(jobsFile) ? openJobs() : {}
   if (!existsSync(ledgerFile)) return { readers: { ...readers, ...ofJobs }, history: undefined }
   const ledger = begin(hold(openLedgerDatabase({ file: ledgerFile, busyTimeoutMs: waitMs })))

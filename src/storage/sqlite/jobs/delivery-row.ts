@@ -1,6 +1,6 @@
 import type { JobRecord } from '../../../jobs/job.ts'
-import { acceptJob } from '../../../jobs/transitions.ts'
 import type { DeliveryReason, WebhookDelivery } from '../../../webhooks/outbox.ts'
+import { unreadJob } from '../../unread-job.ts'
 import { damagedSum, sumOf } from './row-sums.ts'
 
 /** Columns of `deliveries` in the order of `DeliveryCells`. */
@@ -78,7 +78,9 @@ export function decodeDelivery(cells: DeliveryCells): WebhookDelivery {
     owner,
     url,
     // One of a version before has no count of them.
-    job: isDamaged ? unreadJob(cells) : Object.assign({ errors: 0 }, JSON.parse(job) as JobRecord),
+    job: isDamaged
+      ? unreadJob({ jobId, owner, url })
+      : Object.assign({ errors: 0 }, JSON.parse(job) as JobRecord),
     isDamaged,
     status: status as WebhookDelivery['status'],
     attempts,
@@ -87,10 +89,4 @@ export function decodeDelivery(cells: DeliveryCells): WebhookDelivery {
     lastAttempt: at === null ? null : { at, status: lastStatus, reason: reason as DeliveryReason | null },
     lease,
   }
-}
-
-/** Stands for a job that cannot be read: its message is never sent. */
-function unreadJob([, id, owner, webhook]: DeliveryCells): JobRecord {
-  const unknown = { keyId: '', requestId: null, model: '', kind: 'single', inputs: '[]' } as const
-  return acceptJob({ ...unknown, id, owner, webhook, total: 0, priority: 0, attemptsMax: 1, createdAt: 0 })
 }

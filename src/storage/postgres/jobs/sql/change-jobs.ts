@@ -14,9 +14,11 @@ export const changeFunctions: readonly string[] = [
     if_version int, if_held_by text, if_due_by bigint,
     status text, version int, done int, errors int, attempts int, error text, started_at bigint,
     finished_at bigint, expires_at bigint, held_by text, is_ready boolean, due_at bigint,
-    bytes bigint, answer_bytes bigint, answer_values int, more_jobs bigint, more_bytes bigint,
+    bytes bigint, answer_bytes bigint, answer_values int, answers_hash bytea, mac bytea,
+    more_jobs bigint, more_bytes bigint,
     has_answers boolean, answers_ahead bigint[], drops_answers boolean, drops_inputs boolean,
-    delivery_id text, delivery_url text, delivery_job text, delivery_bytes bigint, delivery_at bigint)`,
+    delivery_id text, delivery_url text, delivery_job text, delivery_bytes bigint, delivery_at bigint,
+    delivery_mac bytea)`,
   `CREATE FUNCTION modelward.change_jobs(
     p_changes json, p_answers json, p_texts bytea, p_bytes_max bigint, p_owner_bytes_max bigint
   ) RETURNS TABLE (number int, outcome text) ${settings} AS $$
@@ -72,7 +74,8 @@ BEGIN
   UPDATE modelward.jobs AS j SET status = c.status, version = c.version, done = c.done, errors = c.errors,
       attempts = c.attempts, error = c.error, started_at = c.started_at, finished_at = c.finished_at,
       expires_at = c.expires_at, held_by = c.held_by, is_ready = c.is_ready, due_at = c.due_at,
-      bytes = c.bytes, answer_bytes = c.answer_bytes, answer_values = c.answer_values
+      bytes = c.bytes, answer_bytes = c.answer_bytes, answer_values = c.answer_values,
+      answers_hash = c.answers_hash, mac = c.mac
     FROM unnest(v_changes) AS c WHERE j.place = c.place;
   DELETE FROM modelward.job_inputs AS i
     WHERE i.place = ANY (ARRAY(SELECT c.place FROM unnest(v_changes) AS c WHERE c.drops_inputs));
@@ -104,9 +107,10 @@ BEGIN
       FROM unnest(v_changes) AS c;
   END IF;
   IF v_delivery_owners IS NOT NULL THEN
-    INSERT INTO modelward.deliveries (id, job_id, owner, url, job, status, attempts, due_at, created_at, bytes)
+    INSERT INTO modelward.deliveries
+        (id, job_id, owner, url, job, status, attempts, due_at, created_at, bytes, mac)
       SELECT c.delivery_id, j.id, c.owner, c.delivery_url, c.delivery_job, 'waiting', 0, c.delivery_at,
-        c.delivery_at, c.delivery_bytes
+        c.delivery_at, c.delivery_bytes, c.delivery_mac
       FROM unnest(v_changes) AS c JOIN modelward.jobs AS j ON j.place = c.place
       WHERE c.delivery_id IS NOT NULL ORDER BY c.number;
   END IF;

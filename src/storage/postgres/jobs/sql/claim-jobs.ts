@@ -1,4 +1,4 @@
-import { onlyCommitted, settings } from './functions.ts'
+import { onlyCommitted, ownCount, settings } from './functions.ts'
 
 /** Columns of a job that a claim gives, with their types; a job's row has them all. */
 const columns: readonly (readonly [name: string, type: string])[] = [
@@ -6,7 +6,8 @@ const columns: readonly (readonly [name: string, type: string])[] = [
   ...['total int', 'priority smallint', 'attempts_max int', 'webhook text', 'created_at bigint'],
   ...['characters int', 'pieces int', 'status text', 'version int', 'done int', 'errors int', 'attempts int'],
   ...['error text', 'started_at bigint', 'finished_at bigint', 'expires_at bigint', 'held_by text'],
-  ...['bytes bigint', 'answer_bytes bigint', 'answer_values int'],
+  ...['bytes bigint', 'answer_bytes bigint', 'answer_values int', 'inputs_hash bytea', 'answers_hash bytea'],
+  'mac bytea',
 ].map((column) => column.split(' ') as [string, string])
 
 /** Columns of `jobs` as `JobRow` has them. */
@@ -126,8 +127,8 @@ BEGIN
     FROM unnest(v_served_owners, v_served_last) AS s (owner, last) WHERE t.owner = s.owner;
 END $$`,
   // Makes jobs ready whose time has come, and gives the places of all that it looked at. Those that
-  // are lost, because their attempts are used up, the caller ends. A running one stays with its
-  // worker until another claims it.
+  // are lost, because their attempts are used up, the caller ends; those that were set aside it
+  // deletes. A running one stays with its worker until another claims it.
   `CREATE FUNCTION modelward.ready_jobs(p_now bigint, p_max int)
 RETURNS TABLE (place bigint, is_lost boolean) ${settings} AS $$
 #variable_conflict use_column
@@ -140,7 +141,7 @@ DECLARE
 BEGIN
   WITH ready AS (
     UPDATE modelward.jobs AS j SET is_ready = true, due_at = NULL
-      WHERE j.place = ANY (v_places) AND NOT (j.status = 'running' AND j.attempts >= j.attempts_max)
+      WHERE j.place = ANY (v_places) AND NOT (j.status = 'running' AND j.attempts >= j.attempts_max) AND j.mac <> ''
       RETURNING j.owner, j.model
   ), pairs AS (SELECT DISTINCT owner, model FROM ready)
   SELECT array_agg(owner), array_agg(model) INTO v_owners, v_models FROM pairs;
@@ -149,5 +150,33 @@ BEGIN
   END IF;
   RETURN QUERY SELECT p.place, j.due_at IS NOT NULL FROM unnest(v_places) AS p (place)
     JOIN modelward.jobs AS j ON j.place = p.place;
+END $$`,
+  // Keeps damaged jobs out of the queue until then, with a MAC that fits no row; deletes those that
+  // were kept out so before. One that another node has met meanwhile has that MAC by now.
+  `CREATE FUNCTION modelward.set_aside_jobs(p_places bigint[], p_macs bytea[], p_until bigint)
+RETURNS void ${settings} AS $$
+DECLARE
+  v_places bigint[];
+  v_gone bigint[];
+  v_owners text[];
+  v_bytes bigint[];
+BEGIN
+  v_places := ARRAY(
+    SELECT j.place FROM unnest(p_places, p_macs) AS p (place, mac) JOIN modelward.jobs AS j ON j.place = p.place
+    WHERE j.mac = p.mac ORDER BY j.place FOR UPDATE OF j);
+  WITH gone AS (
+    DELETE FROM modelward.jobs AS j WHERE j.place = ANY (v_places) AND j.mac = '' RETURNING j.place, j.owner, j.bytes
+  )
+  SELECT array_agg(place), array_agg(owner), array_agg(-bytes) INTO v_gone, v_owners, v_bytes FROM gone;
+  UPDATE modelward.jobs AS j SET mac = '', status = 'queued', held_by = NULL, is_ready = false, due_at = p_until,
+      expires_at = NULL
+    WHERE j.place = ANY (v_places);
+  IF v_gone IS NULL THEN RETURN; END IF;
+  DELETE FROM modelward.job_inputs AS i WHERE i.place = ANY (v_gone);
+  DELETE FROM modelward.job_answers AS a WHERE a.place = ANY (v_gone);
+  PERFORM modelward.count_for_owners(v_owners, array_fill(-1, ARRAY[cardinality(v_gone)]), v_bytes);
+  UPDATE modelward.job_counts AS c
+    SET jobs = c.jobs - cardinality(v_gone), bytes = c.bytes + (SELECT sum(b) FROM unnest(v_bytes) AS b)
+    WHERE ${ownCount};
 END $$`,
 ]

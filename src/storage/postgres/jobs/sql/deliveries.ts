@@ -73,15 +73,17 @@ BEGIN
 END $$`,
   // Two at once would each find the same one to be the newest before theirs.
   `CREATE FUNCTION modelward.add_webhook_secret(
-    p_owner text, p_sealed bytea, p_created_at bigint, p_signs_until bigint, p_overlap_until bigint
+    p_owner text, p_sealed bytea, p_created_at bigint, p_signs_until bigint, p_overlap_until bigint, p_mac bytea,
+    p_damaged bigint[]
   ) RETURNS void ${settings} AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('modelward.webhook_secrets ' || p_owner, 0));
+  DELETE FROM modelward.webhook_secrets AS s WHERE s.place = ANY (p_damaged);
   DELETE FROM modelward.webhook_secrets AS s WHERE s.owner = p_owner AND s.place <> (
     SELECT max(n.place) FROM modelward.webhook_secrets AS n WHERE n.owner = p_owner);
   UPDATE modelward.webhook_secrets AS s
     SET signs_until = least(coalesce(s.signs_until, p_overlap_until), p_overlap_until) WHERE s.owner = p_owner;
-  INSERT INTO modelward.webhook_secrets (owner, sealed, created_at, signs_until)
-    VALUES (p_owner, p_sealed, p_created_at, p_signs_until);
+  INSERT INTO modelward.webhook_secrets (owner, sealed, created_at, signs_until, mac)
+    VALUES (p_owner, p_sealed, p_created_at, p_signs_until, p_mac);
 END $$`,
 ]

@@ -70,8 +70,8 @@ BEGIN
   IF p_answers IS NOT NULL THEN
     WITH kept AS (
       UPDATE modelward.kept_answers AS k SET request_digest = a.digest, expires_at = a.expires_at,
-          sealed = substring(p_sealed FROM a.at FOR a.size), bytes = k.bytes + a.size
-        FROM json_to_recordset(p_answers) AS a (id text, digest text, expires_at bigint, at int, size int)
+          sealed = substring(p_sealed FROM a.at FOR a.size), bytes = k.bytes + a.size, mac = a.mac
+        FROM json_to_recordset(p_answers) AS a (id text, digest text, expires_at bigint, at int, size int, mac bytea)
         WHERE k.id = a.id RETURNING k.owner, a.size
     ), counted AS (SELECT owner, sum(size) AS bytes FROM kept GROUP BY owner)
     UPDATE modelward.job_owners AS o SET bytes = o.bytes + counted.bytes FROM counted WHERE o.owner = counted.owner;
@@ -89,14 +89,14 @@ BEGIN
     FROM ROWS FROM (json_to_recordset(p_jobs) AS (
       place bigint, id text, owner text, key_id text, request_id text, model text, kind text, total int,
       priority smallint, attempts_max int, webhook text, created_at bigint, characters int, pieces int,
-      bytes bigint, at int, size int)) WITH ORDINALITY AS j
+      bytes bigint, inputs_hash bytea, mac bytea, at int, size int)) WITH ORDINALITY AS j
     ORDER BY j.ordinality
   ), inserted AS (
     INSERT INTO modelward.jobs (place, id, owner, key_id, request_id, model, kind, total, priority, attempts_max,
-        webhook, created_at, characters, pieces, bytes, status, version, done, errors, attempts, is_ready,
-        answer_bytes, answer_values)
+        webhook, created_at, characters, pieces, bytes, inputs_hash, mac, status, version, done, errors, attempts,
+        is_ready, answer_bytes, answer_values)
       SELECT new_place, id, owner, key_id, request_id, model, kind, total, priority, attempts_max,
-        webhook, created_at, characters, pieces, bytes, 'queued', 1, 0, 0, 0, true, 0, 0
+        webhook, created_at, characters, pieces, bytes, inputs_hash, mac, 'queued', 1, 0, 0, 0, true, 0, 0
       FROM added
   )
   INSERT INTO modelward.job_inputs (place, piece, inputs)
