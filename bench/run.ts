@@ -10,6 +10,7 @@ import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
 import { benchJobs } from './jobs/bench-jobs.ts'
 import { benchJobsHttp } from './jobs-http/bench-jobs-http.ts'
+import { benchJobsPostgres } from './jobs-postgres/bench-jobs-postgres.ts'
 import { benchJobsStore } from './jobs-store/bench-jobs-store.ts'
 import { benchLedger } from './ledger/bench-ledger.ts'
 import { benchPostgresLedger } from './ledger/bench-postgres-ledger.ts'
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'ledger-postgres': benchPostgresLedger,
   verify: benchVerify,
   'jobs-store': benchJobsStore,
+  'jobs-postgres': benchJobsPostgres,
   jobs: benchJobs,
   'jobs-http': benchJobsHttp,
   saturated: benchSaturated,
@@ -51,7 +53,7 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store: default 3; goodput: default 10)
+--seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store, jobs-postgres: default 3; goodput: default 10)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
 --jobs     jobs of each phase (jobs); default 20000
