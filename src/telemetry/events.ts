@@ -261,9 +261,10 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   },
   'job.damaged': {
     level: 'error',
-    sentence: 'the row of a job in `jobs.db` is not the one that was written: the disk changed it',
+    sentence:
+      'the row of a job in `jobs.db`, or in a fleet’s database, is not the one that was written: the disk or another program changed it',
     remedy:
-      'It does not run, and is answered 503 `store_unavailable`; it is deleted after `--job-keep`. All other jobs go on. `modelward doctor` names every such row. Restore `jobs.db` from a backup to get it back, and have the disk checked.',
+      'It does not run, and is answered 503 `store_unavailable`; it is deleted after `--job-keep`. All other jobs go on. `modelward doctor` names every such row of a folder. Restore a backup to get it back, and have the disk checked.',
     fields: { job: 'its id' },
   },
   'job.not_begun': {

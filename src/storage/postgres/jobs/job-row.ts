@@ -1,8 +1,8 @@
 import type { JobError, JobRecord, JobStatus } from '../../../jobs/job.ts'
 import type { RowMacs } from '../../../secrets/row-macs.ts'
 import { macedJob } from '../../job-row-macs.ts'
+import type { Postgres } from '../postgres.ts'
 import { DamagedRow } from './damaged-row.ts'
-import type { JobParts } from './job-parts.ts'
 
 /** A row of `jobs`, with the columns of `jobColumns`. */
 export interface JobRow {
@@ -57,8 +57,14 @@ export interface StoredJob {
   readonly answersHash: Uint8Array | null
 }
 
+/** What says whether a row is one that a node wrote. */
+interface JobBelief {
+  readonly postgres: Pick<Postgres, 'name'>
+  readonly macs: RowMacs
+}
+
 /** @throws DamagedRow for a row that no node wrote as it stands */
-export function readJob({ postgres, macs }: Pick<JobParts, 'postgres' | 'macs'>, row: JobRow): StoredJob {
+export function readJob({ postgres, macs }: JobBelief, row: JobRow): StoredJob {
   const { id, owner, model, kind, total, priority, webhook, status, version, done, errors, attempts } = row
   const job: JobRecord = {
     ...{ id, owner, keyId: row.key_id, requestId: row.request_id, model, kind, total, priority },

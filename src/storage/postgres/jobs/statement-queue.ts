@@ -53,7 +53,7 @@ export function createStatementQueue<Item, Result>({
   }
 }
 
-/** Whether the database did not answer, rather than refuse a statement or answer what is damaged. */
+/** Whether the database did not answer; neither a statement that it refused, nor a damaged row. */
 export function isOutage(failure: unknown): boolean {
   return failure instanceof Fault && !(failure instanceof DamagedRow) && !isRefusedStatement(failure.cause)
 }
