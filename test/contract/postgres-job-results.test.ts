@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgresJobs } from '../support/postgres-jobs.ts'
 import { answered, endJob, jobBegin, jobId, jobOf } from './job-fixtures.ts'
+import { macs } from './row-macs.ts'
 
 test('those who wait for a job at once read its result once, and those who follow it read no large one', async () => {
   const { stores, postgres, url } = await openPostgresJobs()
@@ -13,7 +14,7 @@ test('those who wait for a job at once read its result once, and those who follo
     if (text.includes('job_answers')) reads += 1
     return postgres.query(text, values)
   }
-  const store = await openPostgresJobStore({ postgres: { ...postgres, query }, url, node: 'counted' })
+  const store = await openPostgresJobStore({ postgres: { ...postgres, query }, url, node: 'counted', macs })
   onTestFinished(store.close)
   const find = (resultMax?: number) => store.findJob({ id: jobId(1) }, jobBegin, resultMax)
   await find()

@@ -171,7 +171,8 @@ describe('retention of a ledger in PostgreSQL', () => {
     for (let commit = 0; commit < 3; commit += 1) await other.append(requestOf({ at: time.now }))
     time.now += hourMs
     await other.append(requestOf({ at: time.now }))
-    while ((await readAll(other, { event: 'ledger.dropped' })).length === 0) await sql('SELECT pg_sleep(0.05)')
+    while ((await readAll(other, { event: 'ledger.dropped' })).length === 0)
+      await sql('SELECT pg_sleep(0.05)')
     const [left] = await sql('SELECT min(id) AS first FROM $schema.block')
     expect(Number(left?.['first'])).toBeGreaterThan(Number(until) + 1)
     expect(Number((await counted())?.['bytes'])).toBe(0)
