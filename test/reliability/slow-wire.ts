@@ -1,8 +1,8 @@
 // `node test/reliability/slow-wire.ts [SECONDS]`: a node whose PostgreSQL and Redis are 0, 1, 5 and
 // 50 ms away, each way, by a proxy; 16 clients ask without a pause, for SECONDS (10) each. Prints
-// one table: answers a second and their median and 99th percentile, for a key without limits, one with
-// a window of a minute and one with three limits; and under it what came in all. Exits with 1 where
-// an answer was not 200.
+// one table: answers a second and their median and 99th percentile, for a key without limits, one
+// with a window of a minute and one with three limits; and under it what came in all. Exits with 1
+// where an answer was not 200.
 import { cpus } from 'node:os'
 import { openTestFleet, predict } from '../e2e/open-fleet.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'

@@ -57,7 +57,7 @@ export interface RedisLimiter extends Limiter {
 
 /** Leases end after 60 s: one that could not be renewed once or twice is no lost one. */
 const renewalMs = 20_000
-/** How often Redis is looked at where nothing is taken: it may forget, or its clock be set, meanwhile. */
+/** How often Redis is looked at where nothing is taken: it may forget, or its clock be set. */
 const lookMs = 1_000
 /** How often rows are deleted that nothing counts any more. */
 const sweepMs = 3_600_000
