@@ -19,8 +19,6 @@ export interface ChangeCounter {
     query: Query,
     work: (next: NextChange) => Promise<Result>,
   ) => Promise<Result>
-  /** Goes on behind this number. */
-  readonly raise: (query: Query, latest: number) => Promise<void>
 }
 
 /** The counter's row. */
@@ -65,10 +63,6 @@ export function createChangeCounter(schema: string, rows: BelievedRows, channel:
       const result = await work(next)
       if (after() !== before) await writeState(query, after())
       return result
-    },
-    async raise(query, latest) {
-      const before = await lockState(query)
-      await writeState(query, { latest: Math.max(before.latest, latest), total: before.total })
     },
   }
 }

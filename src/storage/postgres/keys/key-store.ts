@@ -24,8 +24,6 @@ export interface PostgresKeyStore extends KeyStore {
   readonly onChange: NonNullable<KeyStore['onChange']>
   /** Whether a row was read that is not the one that was written. */
   readonly hasDamage: () => boolean
-  /** Numbers changes on behind this one, which a ledger knows and the database does not. */
-  readonly raiseChanges: (latest: number) => Promise<void>
 }
 
 export interface PostgresKeyStoreDeps {
@@ -96,7 +94,6 @@ export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyS
     readChanges: createForwardReads(reads, (since) => readChanges(query, schema, rows, since)),
     onChange: listener.onChange,
     hasDamage: rows.hasDamage,
-    raiseChanges: (latest) => transaction((within) => counter.raise(within, latest), mode),
     async close() {
       close()
       await watch.stop()
