@@ -118,8 +118,7 @@ async function createPool(
     allowExitOnIdle: true,
     // The driver's own parsers belong to the whole process, which may use the driver too.
     types: {
-      getTypeParser: (type: number, format?: 'text' | 'binary') =>
-        type === int8 ? readInteger : types.getTypeParser(type, format === 'binary' ? 'text' : format),
+      getTypeParser: (type: number) => (type === int8 ? readInteger : types.getTypeParser(type, 'text')),
     },
   })
   // Of a connection that waits in the pool: it leaves the pool, and the next statement opens one.
