@@ -7,6 +7,7 @@ import {
 } from '../../ledger/segment-postings.ts'
 import type { Postgres, Query } from '../postgres.ts'
 import { indexedUntil } from './block-pages.ts'
+import { bytesIn, writeBytesList } from './bytes-list.ts'
 import { tryTurn } from './try-turn.ts'
 
 /** Rows that one statement writes. */
@@ -100,13 +101,16 @@ async function putRows(
   until: number,
   rows: readonly (readonly [term: string, ids: readonly number[]])[],
 ): Promise<void> {
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   for (let at = 0; at < rows.length; at += rowsAtOnce) {
     const some = rows.slice(at, at + rowsAtOnce)
     await query(
       `INSERT INTO ${schema}.posting (until, term, blocks)
-       SELECT $1, decode(t, 'hex'), decode(b, 'hex') FROM unnest($2::text[], $3::text[]) AS row (t, b)`,
-      [until, some.map(([term]) => hex(Buffer.from(term))), some.map(([, ids]) => hex(encodeIds(ids)))],
+       SELECT $1, t, b FROM unnest(${bytesIn(2)}, ${bytesIn(3)}) AS row (t, b)`,
+      [
+        until,
+        writeBytesList(some.map(([term]) => Buffer.from(term))),
+        writeBytesList(some.map(([, ids]) => encodeIds(ids))),
+      ],
     )
   }
 }

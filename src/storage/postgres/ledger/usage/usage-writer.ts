@@ -9,6 +9,7 @@ import {
   type UsageWidth,
 } from '../../../ledger/usage-cells.ts'
 import type { Query } from '../../postgres.ts'
+import { bytesIn, writeBytesList } from '../bytes-list.ts'
 import { bytesOf, cellsOfRow, type StoredUsage, usageColumns } from './usage-rows.ts'
 
 /** Adds usage to what is stored of one width, within a transaction of the caller's. */
@@ -84,12 +85,7 @@ function rowOf({ at, keyId, owner, route, model }: UsageSubject, width: UsageWid
 const nameOf = ({ bucket, keyId, owner, route, model }: Row): string =>
   JSON.stringify([bucket, keyId, owner, route, model])
 
-/**
- * Texts in hexadecimal digits, as PostgreSQL reads bytes, and as one text: of a list the driver
- * quotes and escapes each.
- */
-const listOf = (texts: readonly string[]): string =>
-  texts.map((text) => `\\x${bytesOf(text).toString('hex')}`).join(',')
+const listOf = (texts: readonly string[]): string => writeBytesList(texts.map(bytesOf))
 
 /** The columns of rows, as `wanted` takes them. */
 function columnsOf(rows: readonly Row[]): readonly unknown[] {
@@ -101,9 +97,6 @@ function columnsOf(rows: readonly Row[]): readonly unknown[] {
     listOf(rows.map(({ model }) => model)),
   ]
 }
-
-/** Undoes `listOf`, of which there is one element at least. */
-const bytesIn = (place: number): string => `string_to_array($${place}, ',')::bytea[]`
 
 const wanted = `unnest($2::bigint[], ${bytesIn(3)}, ${bytesIn(4)}, ${bytesIn(5)}, ${bytesIn(6)})
   WITH ORDINALITY AS w (bucket, key_id, owner, route, model, n)`
