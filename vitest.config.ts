@@ -1,25 +1,47 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Of a minute and more: begun last, one of them would run alone while the other processor idles. */
+/**
+ * Of twenty seconds and more, the longest first: begun last, one of them would run alone while the
+ * other processor idles.
+ */
 const long = [
-  'job-store',
-  'postgres-ledger',
-  'redis-losses',
   'package/consumers',
+  'contract/job-store',
+  'postgres-job-store',
   'package/library',
   'e2e/cli',
-  'e2e/kill',
   'docs/guides',
+  'docs/pasted',
+  'threads/hosted-model',
+  'e2e/kill',
+  'e2e/cli-jobs',
+  'bit-flips',
   'examples/examples',
+  'bad-input',
+  'fleet-failover',
+  'e2e/copy',
+  'e2e/ledger',
+  'cli-serve',
+  'fleet-faults',
+  'e2e/workers',
+  'kill-jobs',
+  'server-ends',
+  'parity/server',
+  'redis-losses',
+  'ledger-tamper',
+  'e2e/fleet',
+  'key-store-postgres',
+  'native-code',
 ]
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification): boolean =>
-      long.some((name) => moduleId.endsWith(`${name}.test.ts`))
-    const sorted = await super.sort(files)
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+    const place = ({ moduleId }: TestSpecification): number => {
+      const found = long.findIndex((name) => moduleId.endsWith(`${name}.test.ts`))
+      return found === -1 ? long.length : found
+    }
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b))
   }
 }
 

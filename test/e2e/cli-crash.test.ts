@@ -47,14 +47,17 @@ describe('keys create', () => {
       if (output.endsWith('\n')) printed.push(output.trim())
     }
     // And at the very moment at which the key comes out.
+    const refused: string[] = []
     for (let count = 0; count < 10; count += 1) {
       const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
       child.stdout?.on('data', (piece) => {
         child.kill('SIGKILL')
         printed.push(String(piece).trim())
       })
-      await once(child, 'close')
+      const [, said] = await Promise.all([once(child, 'close'), child.stderr ? text(child.stderr) : ''])
+      if (child.signalCode === null && child.exitCode !== 0) refused.push(said)
     }
+    expect(refused).toEqual([])
     expect(killed).toBeGreaterThan(0)
     expect(printed.length).toBeGreaterThanOrEqual(10)
     expect(await findUnverified(data, printed)).toEqual([])
