@@ -233,7 +233,7 @@ test('killed with -9 as it brings the history it goes on; another run beside it 
     const child = spawnCli(command, { env })
     const closed = once(child, 'close')
     const writing = (): Promise<readonly object[]> =>
-      look(`SELECT pid FROM pg_stat_activity WHERE query LIKE '%.arriving SET front%' AND state = 'active'
+      look(`SELECT pid FROM pg_stat_activity WHERE query LIKE '%$schema.arriving SET front%' AND state = 'active'
         AND pid <> pg_backend_pid()`)
     await expect.poll(writing, { timeout: 60_000 }).toHaveLength(1)
     expect((await runError(command.slice(0, -1), { env })).error.code).toBe('data_in_use')
@@ -263,4 +263,28 @@ test('a copy goes on with the history that it was begun with', async () => {
   const other = await runError(['copy', '--from', moving.data], { env: moving.env })
   expect(other).toMatchObject({ code: 2, error: { message: expect.stringContaining('--history behind') } })
   expect((await moving.copy()).tables.every(({ isSame }) => isSame)).toBe(true)
+})
+
+test('killed between the mark of the folder and the end of the switch, neither side serves; then it goes on', async () => {
+  await using moving = await prepare()
+  const { env, sql, look, command, data } = moving
+  await stopAt(moving, 1_000_000)
+  // Others may lock the row too, and no one may change it: all is copied, and the switch waits.
+  await sql('BEGIN')
+  await sql(`SELECT FROM $schema.settings WHERE name = 'copied from' FOR SHARE`)
+  const child = spawnCli(command, { env })
+  const closed = once(child, 'close')
+  const ending = `FROM pg_stat_activity WHERE query LIKE 'WITH signing AS%$schema.settings%' AND wait_event_type = 'Lock'`
+  await expect.poll(() => look(`SELECT pid ${ending}`), { timeout: 60_000 }).toHaveLength(1)
+  expect(existsSync(join(data, 'moved.json'))).toBe(true)
+  child.kill('SIGKILL')
+  await closed
+  await look(`SELECT pg_terminate_backend(pid) ${ending}`)
+  await sql('COMMIT')
+  expect((await runError(['keys', 'list'], { env })).error.code).toBe('database_unsuitable')
+  expect((await runError(['serve', '--data', data, '--port', '0'])).error.code).toBe('data_moved')
+  const { code, stdout } = await runCli(command, { env })
+  expect(JSON.parse(stdout)).toMatchObject({ same: true, done_before: false })
+  expect(code).toBe(0)
+  expect(await verify(env)).toMatchObject({ code: 0 })
 })
