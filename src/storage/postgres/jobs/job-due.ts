@@ -4,7 +4,7 @@ import { unlessDamaged } from './damaged-row.ts'
 import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob } from './job-row.ts'
 import { type PassedJobs, setAside } from './set-aside.ts'
-import { jobColumns } from './sql/claim-jobs.ts'
+import { jobColumns } from './sql/job-columns.ts'
 
 /** Jobs whose time has come that one statement looks at. */
 const dueAtOnce = 1_000

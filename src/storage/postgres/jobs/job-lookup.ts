@@ -2,7 +2,7 @@ import type { CallOutcome } from '../../group-commit/call-queue.ts'
 import { isStorable } from '../storable-text.ts'
 import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
-import { jobColumns } from './sql/claim-jobs.ts'
+import { jobColumns } from './sql/job-columns.ts'
 import { createStatementQueue } from './statement-queue.ts'
 
 /** Finds jobs by their ids. */

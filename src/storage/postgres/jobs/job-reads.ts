@@ -11,7 +11,7 @@ import { DamagedRow } from './damaged-row.ts'
 import { readAnswers } from './job-answers.ts'
 import type { JobParts } from './job-parts.ts'
 import { type JobRow, readJob, type StoredJob } from './job-row.ts'
-import { jobColumns } from './sql/claim-jobs.ts'
+import { jobColumns } from './sql/job-columns.ts'
 
 /** Reads of jobs. */
 export function createJobReads(

@@ -1,19 +1,5 @@
 import { onlyCommitted, ownCount, settings } from './functions.ts'
-
-/** Columns of a job that a claim gives, with their types; a job's row has them all. */
-const columns: readonly (readonly [name: string, type: string])[] = [
-  ...['place bigint', 'id text', 'owner text', 'key_id text', 'request_id text', 'model text', 'kind text'],
-  ...['total int', 'priority smallint', 'attempts_max int', 'webhook text', 'created_at bigint'],
-  ...['characters int', 'pieces int', 'status text', 'version int', 'done int', 'errors int', 'attempts int'],
-  ...['error text', 'started_at bigint', 'finished_at bigint', 'expires_at bigint', 'held_by text'],
-  ...['bytes bigint', 'answer_bytes bigint', 'answer_values int', 'inputs_hash bytea', 'answers_hash bytea'],
-  'mac bytea',
-].map((column) => column.split(' ') as [string, string])
-
-/** Columns of `jobs` as `JobRow` has them. */
-export function jobColumns(table: string): string {
-  return columns.map(([name]) => `${table}.${name}`).join(', ')
-}
+import { jobColumns, typedColumns } from './job-columns.ts'
 
 /** Longer inputs are read one by one: so many jobs of 256 KiB are no answer of one statement. */
 const inlineCharacters = 65_536
@@ -33,7 +19,7 @@ export const claimFunctions: readonly string[] = [
   `CREATE FUNCTION modelward.claim_jobs(
     p_max int, p_characters bigint, p_models text[], p_now bigint, p_until bigint, p_lease text,
     p_skips_due boolean
-  ) RETURNS TABLE (is_due boolean, ${columns.map((column) => column.join(' ')).join(', ')}, inputs text)
+  ) RETURNS TABLE (is_due boolean, ${typedColumns.map((column) => column.join(' ')).join(', ')}, inputs text)
 ${settings} AS $$
 #variable_conflict use_column
 DECLARE
@@ -48,7 +34,7 @@ BEGIN
   ${onlyCommitted}
   -- A look without the lock: an idle worker writes nothing.
   IF NOT p_skips_due AND EXISTS (SELECT FROM modelward.jobs AS j WHERE j.due_at <= p_now) THEN
-    RETURN QUERY SELECT true, ${columns.map(([, type]) => `NULL::${type}`).join(', ')}, NULL;
+    RETURN QUERY SELECT true, ${typedColumns.map(([, type]) => `NULL::${type}`).join(', ')}, NULL;
     RETURN;
   END IF;
   IF p_max < 1 OR NOT EXISTS (
