@@ -112,6 +112,17 @@ describe('a row that another program changed', () => {
     expect(await store.findKey(idOf(3))).toBeUndefined()
   })
 
+  test('a counter of changes that was set ahead, or has another MAC, is an outage of keys too', async () => {
+    const store = await open()
+    await store.addKeys([keyOf(idOf(1))])
+    for (const cells of ['number = number + 1', 'number = 1::bigint << 60', 'total = 0', "mac = ''"]) {
+      await change('changes', `UPDATE changes SET ${cells}`)
+      await expect(store.findKey(idOf(1)), cells).rejects.toMatchObject(fault)
+      await expect(store.findImportedKey([digestOf('a')]), cells).rejects.toMatchObject(fault)
+      await expect(store.findOwner('a'), cells).rejects.toMatchObject(fault)
+    }
+  })
+
   test('a counter of changes that was set back is an outage of changes, and refused at the next start', async () => {
     const store = await open()
     await store.addKeys([keyOf(idOf(1)), keyOf(idOf(2))])

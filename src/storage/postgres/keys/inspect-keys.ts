@@ -29,7 +29,7 @@ export async function inspectKeys(postgres: Postgres, peppers: Peppers): Promise
   const lost = await findLostRows(postgres, macs)
   if (lost !== undefined) throw new SetupError('data_corrupt', `${name}: ${lost}; restore a backup`)
   const rows = createBelievedRows(macs, noTelemetry, name)
-  const reads = createPrimaryReads(query, schema, name, () => {})
+  const reads = createPrimaryReads(query, schema, name, rows, () => {})
   const { find } = createKeyLookups(reads, schema, rows)
   return { findKey: async (id) => (isStorable(id) ? find(id) : undefined) }
 }

@@ -44,7 +44,7 @@ const mode = 'ISOLATION LEVEL READ COMMITTED READ WRITE'
 export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyStore {
   const { rows, watch, listener, clock } = deps
   const { schema, name, query, transaction, close } = closeable(deps.postgres)
-  const reads = createPrimaryReads(query, schema, name, watch.ensureWhole)
+  const reads = createPrimaryReads(query, schema, name, rows, watch.ensureWhole)
   const keys = createKeyTable(reads, schema, rows)
   const owners = createOwnerTable(reads, schema, rows)
   const answers = createAnswerTable(schema, rows)

@@ -1,5 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
+import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { Query } from '../postgres.ts'
+import { believeCounter, type CounterRow } from './change-counter.ts'
 
 /**
  * Reads that decide, believed only from the server that is written to. Behind one address may stand
@@ -36,11 +38,19 @@ export interface PrimaryReads {
   readonly seen: () => number
 }
 
+interface CounterCells {
+  readonly is_behind: boolean
+  readonly counter_number: CounterRow['number']
+  readonly counter_total: CounterRow['total']
+  readonly counter_mac: CounterRow['mac']
+}
+
 /** @param ensureWhole throws where rows are known to be missing or of before */
 export function createPrimaryReads(
   query: Query,
   schema: string,
   name: string,
+  rows: BelievedRows,
   ensureWhole: () => void,
 ): PrimaryReads {
   let seen = 0
@@ -52,12 +62,15 @@ export function createPrimaryReads(
     // What is seen while the statement runs may be newer than its moment.
     const least = seen
     ensureWhole()
-    const [row, ...others] = await query<Row & { readonly is_behind: boolean }>(
-      `SELECT pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
+    const [row, ...others] = await query<Row & CounterCells>(
+      `SELECT counter.number AS counter_number, counter.total AS counter_total, counter.mac AS counter_mac,
+          pg_is_in_recovery() OR counter.number < $1 AS is_behind, ${columns}
         FROM ${schema}.changes AS counter ${join} WHERE counter.id = 1`,
       [least, ...values],
     )
     if (row === undefined) throw new Fault('store_unavailable', `${name}: its counter of changes is gone`)
+    // One that is forged would not tell that it was set back.
+    believeCounter(rows, { number: row.counter_number, total: row.counter_total, mac: row.counter_mac })
     if (row.is_behind)
       throw new Fault('store_unavailable', `${name}: the server is a standby, or behind what it was`)
     return [row, ...others]

@@ -86,6 +86,9 @@ export function findLostRows(
   }, 'ISOLATION LEVEL REPEATABLE READ READ ONLY')
 }
 
+/** Larger numbers, which another program has written, would be no answer. */
+const most = Number.MAX_SAFE_INTEGER
+
 /** The sum of the numbers in all rows, and the last number. */
 async function sumChanges(
   query: Query,
@@ -94,7 +97,7 @@ async function sumChanges(
   let [total, last] = [0, 0]
   for (;;) {
     const [part]: readonly { readonly total: number; readonly last: number | null }[] = await query(
-      `SELECT coalesce(sum(change), 0)::bigint AS total, max(change) AS last FROM (
+      `SELECT least(coalesce(sum(change), 0), ${most})::bigint AS total, max(least(change, ${most})) AS last FROM (
           SELECT change FROM ${table} WHERE change > $1 ORDER BY change LIMIT ${summedAtOnce}
         ) AS next_ones`,
       [last],
@@ -102,5 +105,6 @@ async function sumChanges(
     if (part === undefined || part.last === null) return { total, last }
     total += part.total
     last = part.last
+    if (last >= most) return { total, last }
   }
 }
