@@ -1,7 +1,8 @@
 // `npm test`: every check of the project, one after the other, and a last line that any reader
 // knows: `N passed, N failed`. With arguments, `npm test -- src/core`, only the tests that they
 // name; with `--ecosystem` only those of test/ecosystem, which all of the above leaves out.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,24 +18,28 @@ const args = process.argv.slice(2)
 const named = args.filter((arg) => arg !== '--ecosystem')
 const isEcosystem = args.length > named.length
 
-function run(command: string, args: readonly string[]): boolean {
+async function run(command: string, args: readonly string[]): Promise<boolean> {
   process.stdout.write(`\n> ${command} ${args.join(' ')}\n`)
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
-  if (error !== undefined) process.stdout.write(`${error.message}\n`)
-  return status === 0
+  try {
+    const [status] = await once(spawn(command, args, { stdio: 'inherit' }), 'close')
+    return status === 0
+  } catch (error) {
+    process.stdout.write(`${String(error)}\n`)
+    return false
+  }
 }
 
 /** A tool that passes or fails as a whole counts as one check. */
-function check(command: string, ...args: readonly string[]): Count {
-  return run(command, args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+async function check(command: string, ...args: readonly string[]): Promise<Count> {
+  return (await run(command, args)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
 /** Vitest's own tests, counted from its report; a run that ended without one has failed. */
-function countTests(): Count {
+async function countTests(): Promise<Count> {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-test-'))
   const report = join(folder, 'report.json')
   try {
-    const succeeded = run('vitest', [
+    const succeeded = await run('vitest', [
       'run',
       '--reporter=default',
       '--reporter=json',
@@ -58,25 +63,25 @@ function countTests(): Count {
 }
 
 const endRun = openRunFolder()
-const tools =
-  args.length > 0
-    ? []
-    : [
-        check('biome', 'ci', '--colors=off', '--error-on-warnings', '.'),
-        check('tsc', '-p', 'tsconfig.json', '--noEmit'),
-        check('tsc', '-p', 'tsconfig.check.json'),
-        // It imports as Next.js resolves, without extensions.
-        check('tsc', '-p', 'examples/next-handler'),
-        check('knip', '--no-progress'),
-      ]
-// Three files of tests install it. Where it cannot be packed, each of them says why.
-const packed = args.length > 0 ? undefined : await packPackage().catch(() => undefined)
+// Three files of tests install it. Where it cannot be packed, each of them says why. It is packed
+// beside the tools.
+const packing = args.length > 0 ? undefined : packPackage().catch(() => undefined)
+const tools: Count[] = []
+if (args.length === 0) {
+  tools.push(await check('biome', 'ci', '--colors=off', '--error-on-warnings', '.'))
+  tools.push(await check('tsc', '-p', 'tsconfig.json', '--noEmit'))
+  tools.push(await check('tsc', '-p', 'tsconfig.check.json'))
+  // It imports as Next.js resolves, without extensions.
+  tools.push(await check('tsc', '-p', 'examples/next-handler'))
+  tools.push(await check('knip', '--no-progress'))
+}
+const packed = await packing
 if (packed !== undefined) process.env[packedVariable] = JSON.stringify(packed)
 // The tests start the server and the command line a thousand times: each reads what the one before
 // has compiled, and all of it takes a third less of the processor.
 const compiled = mkdtempSync(join(tmpdir(), 'modelward-compiled-'))
 process.env['NODE_COMPILE_CACHE'] = compiled
-const counts = [...tools, countTests()]
+const counts = [...tools, await countTests()]
 await packed?.remove()
 rmSync(compiled, { recursive: true, force: true })
 await endRun()
