@@ -123,8 +123,8 @@ describe('PostgreSQL', () => {
       onTestFinished(async () => pooler?.[Symbol.asyncDispose]())
       const url = new URL(deployment.url)
       if (pooler !== undefined) url.host = new URL(pooler.url).host
-      const postgres = await open(url.href, { queryTimeoutMs: 400, connectTimeoutMs: 5_000 })
-      const watching = await open(deployment.url, { queryTimeoutMs: 20_000 })
+      const postgres = await open(url.href, { queryTimeoutMs: 1_000, connectTimeoutMs: 20_000 })
+      const watching = await open(deployment.url, { queryTimeoutMs: 20_000, silenceMs: 60_000 })
       const table = `${watching.schema}.locked_${pooler === undefined ? 'alone' : 'pooled'}`
       await watching.query(`CREATE TABLE ${table} (id int)`)
       const left = async (): Promise<number | undefined> => {
@@ -134,13 +134,15 @@ describe('PostgreSQL', () => {
         )
         return row?.left
       }
+      // Connections first, so that what is asked below waits at the server, and for none of these.
+      await Promise.allSettled(Array.from({ length: 10 }, () => postgres.query('SELECT 1')))
       await watching.transaction(async (query) => {
         await query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
-        const asked = Array.from({ length: 30 }, () =>
-          postgres.query(`INSERT INTO ${table} VALUES ($1)`, [1]),
+        const asked = Promise.allSettled(
+          Array.from({ length: 30 }, () => postgres.query(`INSERT INTO ${table} VALUES ($1)`, [1])),
         )
-        await expect.poll(left).toBeGreaterThan(0)
-        for (const ended of await Promise.allSettled(asked)) expect(ended.status).toBe('rejected')
+        await expect.poll(left, { timeout: 20_000 }).toBeGreaterThan(0)
+        for (const { status } of await asked) expect(status).toBe('rejected')
         await expect(
           postgres.transaction(async (within) => {
             await within(`SET LOCAL lock_timeout = 0`)
@@ -148,14 +150,14 @@ describe('PostgreSQL', () => {
           }),
         ).rejects.toMatchObject(unavailable)
         // While the lock is held: nothing else ends them.
-        await expect.poll(left).toBe(0)
+        await expect.poll(left, { timeout: 20_000 }).toBe(0)
       })
       expect(await watching.query(`SELECT id FROM ${table}`)).toEqual([])
       // What was set for one statement is set for none behind it on the connection.
       const [shown] = await postgres.query<{ readonly name: string }>(
         `SELECT current_setting('statement_timeout') AS name`,
       )
-      expect(shown?.name).toBe('360ms')
+      expect(shown?.name).toBe('900ms')
       url.search = ''
       await using plain = await connect(url.href)
       expect((await plain.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '0' }])
@@ -164,14 +166,15 @@ describe('PostgreSQL', () => {
 
   test('ends what a frozen server was asked once it goes on, and not after the statement', async () => {
     await using server = await startPostgres()
-    const postgres = await open(server.url, { queryTimeoutMs: 300 })
+    const postgres = await open(server.url, { queryTimeoutMs: 3_000 })
     await using watching = await connect(server.url)
     const asked = postgres.query('SELECT pg_sleep(100000)')
+    const gone = expect(asked).rejects.toMatchObject(unavailable)
     await expect.poll(() => sleepers(watching)).toBe(1)
     server.freeze()
-    await expect(asked).rejects.toMatchObject(unavailable)
+    await gone
     server.thaw()
-    await expect.poll(() => sleepers(watching)).toBe(0)
+    await expect.poll(() => sleepers(watching), { timeout: 20_000 }).toBe(0)
   })
 
   test('is unavailable after the server was killed, and there again once it is', async () => {
