@@ -38,6 +38,19 @@ export interface FirstKeysOptions {
   readonly to: FirstKeysTarget
 }
 
+/**
+ * How far a start has come with the first keys: it goes on where an outage has broken it off, and
+ * takes up its own claim and its own file.
+ */
+export interface FirstKeysAttempt {
+  readonly claim: string
+  handedOver: { readonly adminId: string; readonly issued: IssuedKeys } | undefined
+}
+
+export function beginFirstKeys(): FirstKeysAttempt {
+  return { claim: randomUUID(), handedOver: undefined }
+}
+
 const fileName = 'first-keys.json'
 
 const firstKeys: readonly NewKey[] = [
@@ -51,26 +64,45 @@ const firstKeys: readonly NewKey[] = [
  * start writes others, instead of keys whose texts are lost. Of a fleet's nodes that start at once
  * one makes them.
  *
+ * @param attempt the same for each try of one start
  * @throws SetupError `data_unwritable` where the file exists or cannot be written
+ * @throws Fault `store_unavailable`: try again, for they may have been made
  */
-export async function issueFirstKeys(options: FirstKeysOptions): Promise<IssuedKeys | undefined> {
+export async function issueFirstKeys(
+  options: FirstKeysOptions,
+  attempt: FirstKeysAttempt = beginFirstKeys(),
+): Promise<IssuedKeys | undefined> {
   const { ward, storage } = options
   const { hasKeys } = await ward.store.readChanges(undefined)
-  if (hasKeys) return undefined
+  if (hasKeys) return findHandedOver(ward.store, attempt)
   const handOver = handOverOf(options)
   if (handOver === undefined) return { missing: true }
-  if (storage.nodes !== undefined && !(await claim(ward.store))) return { missing: true }
-  let issued: IssuedKeys | undefined
+  if (storage.nodes !== undefined && !(await claim(ward.store, attempt))) return { missing: true }
   await ward.keys.createAll(firstKeys, ([admin, demo]) => {
-    issued = handOver({ admin: admin?.text ?? '', demo: demo?.text ?? '' })
+    const keys = { admin: admin?.text ?? '', demo: demo?.text ?? '' }
+    const issued = handOver(keys, attempt.handedOver !== undefined)
+    attempt.handedOver = { adminId: admin?.record.id ?? '', issued }
   })
-  return issued
+  return attempt.handedOver?.issued
 }
 
+/** What was handed over before an answer of the store was lost, if those keys were made. */
+async function findHandedOver(
+  store: Pick<Ward['store'], 'findKey'>,
+  { handedOver }: FirstKeysAttempt,
+): Promise<IssuedKeys | undefined> {
+  if (handedOver === undefined) return undefined
+  return (await store.findKey(handedOver.adminId)) && handedOver.issued
+}
+
+/** `isAgain`: what was handed over before is of keys that were not made. */
+type HandOver = (keys: FirstKeys, isAgain: boolean) => IssuedKeys
+
 /** What takes the texts; undefined where nothing can. */
-function handOverOf({ storage, to }: FirstKeysOptions): ((keys: FirstKeys) => IssuedKeys) | undefined {
+function handOverOf({ storage, to }: FirstKeysOptions): HandOver | undefined {
   if (to === 'report') return (keys) => ({ keys })
-  if (typeof to === 'object') return (keys) => ({ file: writeFirstKeys(resolve(to.path), keys) })
+  if (typeof to === 'object')
+    return (keys, isAgain) => ({ file: writeFirstKeys(resolve(to.path), keys, isAgain) })
   const { handOver } = storage.secrets
   return handOver && ((keys) => ({ file: handOver(fileName, textOf(keys)) }))
 }
@@ -79,10 +111,10 @@ function textOf(keys: FirstKeys): string {
   return `${JSON.stringify(keys, null, 2)}\n`
 }
 
-/** For its owner alone, and never over a file that is there. */
-function writeFirstKeys(path: string, keys: FirstKeys): string {
+/** For its owner alone, and never over a file that this start has not written. */
+function writeFirstKeys(path: string, keys: FirstKeys, isAgain: boolean): string {
   try {
-    writeFileSync(path, textOf(keys), { mode: 0o600, flag: 'wx' })
+    writeFileSync(path, textOf(keys), { mode: 0o600, flag: isAgain ? 'w' : 'wx' })
     return path
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error'
@@ -98,7 +130,6 @@ function writeFirstKeys(path: string, keys: FirstKeys): string {
  * Whether it falls to this node: the first that claims it. Where that node ends before it has made
  * them, `keys create` does.
  */
-async function claim(store: Ward['store']): Promise<boolean> {
-  const own = randomUUID()
-  return (await store.addSetting('first keys', own)) === own
+async function claim(store: Ward['store'], attempt: FirstKeysAttempt): Promise<boolean> {
+  return (await store.addSetting('first keys', attempt.claim)) === attempt.claim
 }

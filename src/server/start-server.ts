@@ -11,7 +11,7 @@ import type { JobsOptions } from '../ward/ward-jobs.ts'
 import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
-import { issueFirstKeys } from './first-keys.ts'
+import { beginFirstKeys, type FirstKeysAttempt, issueFirstKeys } from './first-keys.ts'
 import { closeApp, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
@@ -98,7 +98,8 @@ async function open(
   serving.announce(address)
   if (!isFleet) opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
-  const report = (): Promise<void> => reportFirstKeys({ ward, storage }, options, address)
+  const attempt = beginFirstKeys()
+  const report = (): Promise<void> => reportFirstKeys({ ward, storage }, options, address, attempt)
   await (isFleet ? untilReached(report, scheduler) : report())
   return {
     address,
@@ -182,8 +183,9 @@ async function reportFirstKeys(
   { ward, storage }: OpenWard,
   { firstKeys = 'file', onFirstKeys }: ServerOptions,
   address: string,
+  attempt: FirstKeysAttempt,
 ): Promise<void> {
-  const issued = await issueFirstKeys({ ward, storage, to: firstKeys })
+  const issued = await issueFirstKeys({ ward, storage, to: firstKeys }, attempt)
   if (issued !== undefined) onFirstKeys?.({ address, ...issued })
 }
 
