@@ -48,7 +48,7 @@ test('a row that is put back or taken away is found by nodes that run: 503 until
     await looks.next()
     const lost = {
       code: 'store_unavailable',
-      message: expect.stringContaining('rows of keys are missing, or stand as'),
+      message: expect.stringContaining('changes sum does not fit: rows of keys are missing'),
     }
     await expect(store.readChanges(undefined)).rejects.toMatchObject(lost)
     await expect(store.findKey(idOf(1))).rejects.toMatchObject(lost)

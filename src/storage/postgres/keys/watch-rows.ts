@@ -52,7 +52,7 @@ export function watchRows({ postgres, macs, rows, scheduler }: RowWatchOptions):
 
   return {
     ensureWhole() {
-      if (lost !== undefined) rows.reportLost('changes', 'sum', lost)
+      if (lost !== undefined) rows.reportLost('changes', 'sum', `does not fit: ${lost}`)
     },
     async stop() {
       isStopped = true
