@@ -15,8 +15,8 @@
 //   {"do":"stop","id":1}
 //   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
 //
-// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name services that run already, for all who share one;
-// `TEST_NGINX` names a program, `TEST_FAKETIME` a library.
+// `TEST_DATABASE_URL`, `TEST_REDIS_URL` and `TEST_VALKEY_URL` name services that run already, for
+// all who share one; `TEST_NGINX` names a program, `TEST_FAKETIME` a library.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {

@@ -134,8 +134,7 @@ test.for([
       const settleBoth = async ({ uses, at }: (typeof taken)[number], factor: number): Promise<void> => {
         const costOf = ({ limit, cost }: LimitUse): number =>
           limit.kind === 'concurrent' ? 0 : Math.floor(cost * factor)
-        // What is settled to itself changes nothing, but in memory the amount that is counted
-        // under.
+        // What is settled to itself changes only, in memory, the amount that is counted under.
         const changed = uses.filter((use) => costOf(use) !== use.cost)
         await memory.settle(changed, at, changed.map(costOf))
         await redis.settle(changed, at, changed.map(costOf))

@@ -1,3 +1,6 @@
+/** A list that begins with places does not grow one by one. */
+const places = 'nil, '.repeat(100)
+
 /**
  * The part of the script that takes plain windows, which are most of all there is to take: with one
  * table for each cell, and no more texts than have to be. What is not plain, a refusal among it,
@@ -9,9 +12,9 @@
 export const plainScript = `
 -- Of each cell: 1 capacity, 2 total, 3 when more comes free, 4 tail, 5 latest, 6 what follows the
 -- bytes that still count, 7 where in its bytes those begin, 8 its place, 9 span, 10 when it dies,
--- and 11 whether it has changed. False: it is not plain, or not any more. Of a cell of which nothing
--- counts \`blanks\` has what does not change.
-local states, blanks, changed, changes = {}, {}, {}, 0
+-- and 11 whether it has changed. False: it is not plain, or not any more. Where nothing of a cell
+-- counts, \`blanks\` has what does not change.
+local states, blanks, changed, changes = { ${places} }, {}, { ${places} }, 0
 local taken, costs, lefts = {}, {}, {}
 
 local function loadBlank(place, capacity, now, span, since, dies)
@@ -120,7 +123,7 @@ local function savePlain()
     local state = changed[index]
     local place, span = state[8], state[9]
     if states[place] then
-      local at, blank, raw = state[7], blanks[place], got[place]
+      local at, following, blank, raw = state[7], state[6], blanks[place], got[place]
       local life = lives[span]
       if not life then
         life = span + ceil(span / 64) + 1
@@ -128,16 +131,21 @@ local function savePlain()
         lives[span], longLives[span], ends[span] = life, long, string.format('%.0f', long)
       end
       local bytes = pack('<dI4I4', state[5], state[2], state[4])
-      if state[10] - time < life then
+      local isLater = state[10] - time >= life
+      if blank then
+        if isLater then bytes = blank .. bytes end
+      elseif at > 35 or following ~= '' or not isLater then
+        bytes = bytes .. sub(raw, at) .. following
+      end
+      if not isLater then
         bytes = sub(blank or raw, 1, 10) .. pack('<d', time + longLives[span]) .. bytes
-        if not blank then bytes = bytes .. sub(raw, at) .. state[6] end
         call('SET', keys[place], bytes, 'PX', ends[span])
       elseif blank then
-        call('SET', keys[place], blank .. bytes, 'KEEPTTL')
-      elseif at == 35 and state[6] == '' then
+        call('SET', keys[place], bytes, 'KEEPTTL')
+      elseif #following >= at - 35 then
         call('SETRANGE', keys[place], '18', bytes)
       else
-        call('SET', keys[place], sub(raw, 1, 18) .. bytes .. sub(raw, at) .. state[6], 'KEEPTTL')
+        call('SET', keys[place], sub(raw, 1, 18) .. bytes, 'KEEPTTL')
       end
     end
   end

@@ -232,7 +232,7 @@ local function giveBackToWindow(w, span, at, less)
   return 0
 end
 
--- A kept one whose latest moment lies ahead, by a clock that was set back: no time has passed since.
+-- A kept one whose latest moment lies ahead, by a clock that was set back: no time has passed.
 local function withoutFuture(w, span, now)
   local to = now
   if w.capacity == 0 then to = slotOf(now, span) end
