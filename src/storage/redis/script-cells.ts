@@ -12,7 +12,7 @@ const places = 'nil, '.repeat(150)
  * used before PostgreSQL is asked, the version of its row, how much was given back since that was
  * written, and when the spare was raised.
  */
-export const callScript = `
+export const callScript: string = `
 local node, blob = ARGV[2], ARGV[3]
 local began, leastTime, mostTime, extraPx, steady, wall, generationMax, requests, position = read('<ddddddII', blob)
 local got = call('MGET', unpack(keys))

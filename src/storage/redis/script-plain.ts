@@ -9,7 +9,7 @@ const places = 'nil, '.repeat(100)
  * Of a plain request the blob has `operation u8, uses u8`, then for each use `cell u16, amount u32,
  * span u32, cost u32`.
  */
-export const plainScript = `
+export const plainScript: string = `
 -- Of each cell: 1 capacity, 2 total, 3 when more comes free, 4 tail, 5 latest, 6 what follows the
 -- bytes that still count, 7 where in its bytes those begin, 8 its place, 9 span, 10 when it dies,
 -- and 11 whether it has changed. False: it is not plain, or not any more. Where nothing of a cell
