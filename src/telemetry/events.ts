@@ -220,7 +220,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'warn',
     sentence: 'this node does not hear what other nodes do with jobs',
     remedy:
-      'Nothing is lost: clients that wait for a job of another node hear of it a second later. Look at the cause; it connects again by itself.',
+      'Nothing is lost: clients that wait for a job of another node hear of it a second later. Behind a pooler that is so; else look at the cause: it connects again by itself.',
     fields: {},
   },
   'jobs.hints_heard': {

@@ -8,6 +8,7 @@ import type { JobStore } from '../../src/storage/job-store.ts'
 import { hintChannel } from '../../src/storage/postgres/jobs/hint-channel.ts'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { collectEvents } from '../support/collect-events.ts'
+import { openDatabaseProxy } from '../support/database-proxy.ts'
 import { openTestJobs } from '../support/open-test-jobs.ts'
 import { findMiscounts, openPostgresJobs } from '../support/postgres-jobs.ts'
 import {
@@ -235,6 +236,21 @@ describe('what other nodes do', () => {
     await submit(there, jobOf(1))
     await heardSoMany(3)
     expect(changes[2]).toEqual({ jobs: [], isDue: true, others: [jobId(1)] })
+  })
+
+  test('is not listened for behind a pooler, whose connections are those of others, which is said once', async () => {
+    const { postgres, url } = await openPostgresJobs(1)
+    await using pooler = await openDatabaseProxy(url, { loses: 'backend' })
+    const { telemetry, until, names } = collectEvents()
+    const store = await openPostgresJobStore({ postgres, macs, url: pooler.url, node: 'pooled', telemetry })
+    onTestFinished(() => store.close())
+    store.watch(() => {})
+    await until('jobs.hints_not_heard')
+    const listening = await postgres.query('SELECT pid FROM pg_stat_activity WHERE query = $1', [
+      `LISTEN ${hintChannel(postgres.schema)}`,
+    ])
+    expect(listening).toEqual([])
+    expect(names).toEqual(['jobs.hints_not_heard'])
   })
 
   test('is seen by who waits for a job within a second, though nothing is heard', async () => {

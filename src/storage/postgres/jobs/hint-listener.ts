@@ -4,6 +4,7 @@ import { every } from '../../../core/scheduler.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
 import { loadDriver } from '../../load-driver.ts'
 import { parseDatabaseUrl } from '../database-url.ts'
+import { isOwnBackend } from '../own-backend.ts'
 import type { Postgres } from '../postgres.ts'
 import { hintChannel } from './hint-channel.ts'
 
@@ -30,10 +31,14 @@ const answerMs = 1_000
 const lookMs = 5_000
 /** Milliseconds before the next connection: twice as many each time. */
 const [pauseMs, pauseMsMost] = [50, 2_000]
+/** Milliseconds before the next connection where a pooler answered. */
+const pooledPauseMs = 60_000
+
+const pooled = new Error('a pooler stands before the server, and delivers no notifications')
 
 /**
- * Listens on a connection of its own. A pooler such as PgBouncer in transaction mode accepts LISTEN
- * and delivers nothing: who waits for a job looks again by itself.
+ * Listens on a connection of its own, and behind a pooler such as PgBouncer not at all: it would
+ * deliver nothing. Who waits for a job looks again by itself.
  *
  * @throws SetupError `peer_missing`
  */
@@ -69,7 +74,8 @@ export async function createHintListener(options: HintListenerOptions): Promise<
       if (isStopped) return
       if (!isReported) telemetry.event('jobs.hints_not_heard', {}, fault)
       isReported = true
-      end = scheduler.after(pause * (0.5 + random() / 2), () => void connect())
+      const least = fault === pooled ? pooledPauseMs : pause
+      end = scheduler.after(least * (0.5 + random() / 2), () => void connect())
       pause = Math.min(pauseMsMost, pause * 2)
     }
 
@@ -111,11 +117,13 @@ async function hear(
   client.on('notification', ({ payload }) => onHint(payload ?? ''))
   onEnd(() => lost.resolve(new Error('it was ended')))
   const stopLooking = every(scheduler, lookMs, () => void client.query('SELECT 1').catch(lost.resolve))
-  const listening = client
-    .connect()
-    .then(() => client.query(`LISTEN ${channel}`))
-    .then(onListening)
-  listening.catch(lost.resolve)
+  const listen = async (): Promise<void> => {
+    await client.connect()
+    if (!(await isOwnBackend(client))) throw pooled
+    await client.query(`LISTEN ${channel}`)
+    onListening()
+  }
+  listen().catch(lost.resolve)
   const fault = await lost.promise
   stopLooking()
   // A server that does not answer would not end it either.

@@ -3,6 +3,7 @@ import type { Client, ClientConfig } from 'pg'
 import type { Scheduler } from '../../../core/scheduler.ts'
 import { loadDriver } from '../../load-driver.ts'
 import { parseDatabaseUrl } from '../database-url.ts'
+import { isOwnBackend } from '../own-backend.ts'
 import type { Postgres } from '../postgres.ts'
 
 /** A connection that listens on one channel. */
@@ -46,19 +47,6 @@ export async function prepareListening(options: ListeningOptions): Promise<OpenL
     keepAliveInitialDelayMillis: 10_000,
   }
   return (onHeard) => listen(new Client(config), options, onHeard)
-}
-
-/**
- * Whether the process of the server that answers is the one that the connection was given: behind a
- * pooler it is not, and what LISTEN begins would outlive us there, on a connection of others.
- */
-async function isOwnBackend(client: Client): Promise<boolean> {
-  const { processID } = client as Client & { readonly processID?: number }
-  const { rows } = await client.query<{ readonly isOurs: boolean | null }>(
-    'SELECT pg_backend_pid() = $1::bigint AS "isOurs"',
-    [processID ?? null],
-  )
-  return rows[0]?.isOurs === true
 }
 
 async function listen(
