@@ -195,8 +195,8 @@ describe('what stands beside the jobs', () => {
   ])('a webhook that was changed says so, and stays so once it is settled: %s', async (change) => {
     const { store, damage } = await open()
     await endJob(store, jobOf(1, { webhook }))
-    await damage(`UPDATE modelward.deliveries SET ${change}; UPDATE modelward.delivery_turns SET owner =
-      (SELECT owner FROM modelward.deliveries)`)
+    await damage(`UPDATE modelward.deliveries SET ${change}`)
+    await damage('UPDATE modelward.delivery_turns SET owner = (SELECT owner FROM modelward.deliveries)')
     const [delivery] = await store.claimDeliveries(leases)
     expect(delivery).toMatchObject({ isDamaged: true, job: { keyId: '', result: null } })
     const { id = '', lease } = delivery ?? {}

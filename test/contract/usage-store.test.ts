@@ -456,6 +456,20 @@ describe('opening a memory', () => {
     expect(await takeAll(next.limiter, useOf('key:a', '5/calendar month'))).toBe(4)
   })
 
+  test('of the version before, a shadow and a subject that was named as it was called keep what both used', async () => {
+    const time = beginTime()
+    const { limiter, folder, stop } = startPersistentLimiter(createTemporaryFolder(), time)
+    const [shadow, named] = [useOf('key:b', 'shadow 100 tokens/h'), useOf('key:b shadow', '100 tokens/h')]
+    await limiter.take([named])
+    await stop()
+    const database = openDatabase({ file: join(folder, 'limits.db'), busyTimeoutMs: 0, cacheKiB: 64 })
+    database.exec('PRAGMA user_version = 3')
+    database.close()
+    const next = startPersistentLimiter(folder, time)
+    const { states } = await next.limiter.peek([shadow, named])
+    expect(states.map(({ remaining }) => remaining)).toEqual([99, 99])
+  })
+
   test('after a reset and a crash nothing is used, whatever was reserved', async () => {
     const time = beginTime()
     const { limiter, crash } = startPersistentLimiter(createTemporaryFolder(), time)

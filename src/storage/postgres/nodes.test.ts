@@ -92,9 +92,9 @@ test('the live nodes come first, each part in the order of their starts', async 
   const names = ['dead', 'one', 'two', 'left']
   const nodes: FleetNodes[] = []
   for (const name of names) nodes.push(await join({ name }))
-  await postgres.query(
-    `UPDATE ${postgres.schema}.nodes SET seen_at = seen_at - 60000 WHERE name IN ('dead', 'left')`,
-  )
+  const { schema } = postgres
+  await postgres.query(`UPDATE ${schema}.nodes SET started_at = array_position($1::text[], name)`, [names])
+  await postgres.query(`UPDATE ${schema}.nodes SET seen_at = seen_at - 60000 WHERE name IN ('dead', 'left')`)
   expect((await nodes[0]?.list())?.map(({ name }) => name)).toEqual(['one', 'two', 'dead', 'left'])
 })
 

@@ -1,7 +1,7 @@
 import { windowCells } from '../../../limits/sliding-window.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, type SchemaStep, takeSteps } from '../prepare-database.ts'
-import { addChecksums } from './usage-table.ts'
+import { addChecksums, copyShadows } from './usage-table.ts'
 
 /** `MWlm` in ASCII, in the file's header: tells our databases from other programs'. */
 const applicationId = 0x4d576c6d
@@ -65,6 +65,7 @@ const steps: readonly SchemaStep[] = [
   CREATE INDEX uses_with_spare ON uses (name) WHERE spare > 0;
   `,
   addChecksums,
+  copyShadows,
 ]
 
 export const limitsKind: DatabaseKind = { applicationId, knownVersion: steps.length, name: 'database' }

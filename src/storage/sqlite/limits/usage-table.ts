@@ -51,6 +51,30 @@ export function addChecksums(database: SqliteDatabase): void {
   if (mark !== undefined) database.prepare('UPDATE marks SET checksum = ?').run(checksumOf(mark))
 }
 
+/**
+ * A limit in shadow was counted as `a shadow /min`, as was the limit itself of one named
+ * `a shadow`, and is now as `a /min shadow`. Which of both a row is of cannot be told: it goes on
+ * as both.
+ */
+export function copyShadows(database: SqliteDatabase): void {
+  const uses = database.prepareCells<CheckedCells>(
+    `SELECT ${columns.join(', ')}, checksum FROM uses WHERE name LIKE '% shadow %'`,
+  )
+  const put = database.prepare(
+    `INSERT INTO uses (${columns.join(', ')}, checksum) VALUES (${columns.map(() => '?').join(', ')}, ?)
+      ON CONFLICT DO NOTHING`,
+  )
+  for (const checked of uses.all()) {
+    const [name, limit, ...rest] = checked.slice(0, columns.length) as unknown as UseCells
+    const window = limit.replace(/^[\d ]+/, '')
+    const former = ` shadow ${window}`
+    const isWhole = checked.at(-1) === checksumOf([name, limit, ...rest])
+    if (!isWhole || !name.endsWith(former)) continue
+    const cells = [`${name.slice(0, -former.length)} ${window} shadow`, limit, ...rest]
+    put.run(...cells, checksumOf(cells))
+  }
+}
+
 type MarkCells = readonly [steady: number, wall: number]
 
 export function createUsageTable(database: SqliteDatabase): UsageTable {
