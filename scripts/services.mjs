@@ -75,6 +75,8 @@ const services = {
     args: ({ folder, port, settings, tls }) => [
       ...['-D', join(folder, 'data'), '-h', '127.0.0.1', '-p', String(port), '-k', folder],
       ...['-c', 'max_connections=300', '-c', 'shared_buffers=64MB', '-c', 'max_wal_size=256MB'],
+      // In its folder, which goes with it however it ends.
+      ...['-c', 'dynamic_shared_memory_type=mmap'],
       ...(tls ? ['-c', 'ssl=on', '-c', `ssl_cert_file=${tls.cert}`, '-c', `ssl_key_file=${tls.key}`] : []),
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
