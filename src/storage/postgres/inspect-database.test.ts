@@ -23,7 +23,7 @@ async function findKeys(url: string, given: string): Promise<StorageFinding | un
   return findings.find(({ check }) => check === 'keys')
 }
 
-test('nodes of a schema without a deployment are no outage: there is none', async () => {
+test('to list the nodes of a schema without a deployment is data_missing, and no outage', async () => {
   const { url } = await nameTestSchema()
   await expect(inspectDatabase({ url, signingKeys: undefined }).nodes()).rejects.toMatchObject({
     name: 'SetupError',
