@@ -251,12 +251,12 @@ function sourcesWithBackports() {
   const known = '/etc/apt/sources.list.d'
   if (existsSync(known))
     for (const name of readdirSync(known)) symlinkSync(join(known, name), join(folder, name))
-  const [, release] = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? []
+  const { release, mirror } = findMirror()
   writeFileSync(
     join(folder, 'modelward-backports.sources'),
     [
       'Types: deb',
-      'URIs: http://deb.debian.org/debian',
+      `URIs: ${mirror}`,
       `Suites: ${release}-backports`,
       'Components: main',
       'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg',
@@ -266,6 +266,21 @@ function sourcesWithBackports() {
   // The user that fetches reads it.
   chmodSync(folder, 0o755)
   return folder
+}
+
+/** Which Debian this is, and where it gets its packages. */
+function findMirror() {
+  const [, release] = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? []
+  const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(CODENAME) $(REPO_URI)'], {
+    encoding: 'utf8',
+  })
+  const [, mirror] =
+    stdout
+      .split('\n')
+      .map((line) => line.split(' '))
+      .find(([codename]) => codename === release) ?? []
+  if (mirror === undefined) throw new Error(`no source of packages names Debian's release ${release}`)
+  return { release, mirror }
 }
 
 /** PostgreSQL refuses to run as root. */
