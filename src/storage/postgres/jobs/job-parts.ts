@@ -2,9 +2,9 @@ import type { Scheduler } from '../../../core/scheduler.ts'
 import type { JobChange } from '../../../jobs/job-queue.ts'
 import type { RowMacs } from '../../../secrets/row-macs.ts'
 import type { Postgres } from '../postgres.ts'
+import type { KnownLeases } from './claims/known-leases.ts'
 import type { StoredJob } from './job-row.ts'
-import type { KnownLeases } from './known-leases.ts'
-import type { OwnerTurns } from './owner-turns.ts'
+import type { OwnerTurns } from './turns/owner-turns.ts'
 
 /** What the calls of a store share. */
 export interface JobParts {

@@ -1,6 +1,6 @@
-import type { GiveWay } from '../../../jobs/job-queue.ts'
-import { sharePlaces } from '../../../jobs/share-places.ts'
-import type { Postgres } from '../postgres.ts'
+import type { GiveWay } from '../../../../jobs/job-queue.ts'
+import { sharePlaces } from '../../../../jobs/share-places.ts'
+import type { Postgres } from '../../postgres.ts'
 
 interface Waiting {
   readonly model: string

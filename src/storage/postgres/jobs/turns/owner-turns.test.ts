@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Fault } from '../../../core/fault.ts'
+import { Fault } from '../../../../core/fault.ts'
 import { createOwnerTurns } from './owner-turns.ts'
 
 /** Calls that are held until the test ends them. */

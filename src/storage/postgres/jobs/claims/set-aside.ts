@@ -1,6 +1,6 @@
-import type { JobRecord } from '../../../jobs/job.ts'
-import type { Postgres } from '../postgres.ts'
-import type { JobRow } from './job-row.ts'
+import type { JobRecord } from '../../../../jobs/job.ts'
+import type { Postgres } from '../../postgres.ts'
+import type { JobRow } from '../job-row.ts'
 
 /** Jobs that a claim met and leased to no worker. */
 export interface PassedJobs {

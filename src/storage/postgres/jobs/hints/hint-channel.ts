@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { JobChange } from '../../../jobs/job-queue.ts'
+import type { JobChange } from '../../../../jobs/job-queue.ts'
 
 /** What a node tells the others: that jobs have changed, and no more than their ids. */
 export interface Hint {

@@ -1,9 +1,9 @@
-import type { RowMacs } from '../../../secrets/row-macs.ts'
-import type { WebhookOutbox, WebhookSecret } from '../../../webhooks/outbox.ts'
-import { macedSecret } from '../../job-row-macs.ts'
-import type { Postgres } from '../postgres.ts'
-import { isStorable } from '../storable-text.ts'
-import { DamagedRow } from './damaged-row.ts'
+import type { RowMacs } from '../../../../secrets/row-macs.ts'
+import type { WebhookOutbox, WebhookSecret } from '../../../../webhooks/outbox.ts'
+import { macedSecret } from '../../../job-row-macs.ts'
+import type { Postgres } from '../../postgres.ts'
+import { isStorable } from '../../storable-text.ts'
+import { DamagedRow } from '../damaged-row.ts'
 
 interface SecretRow extends WebhookSecret {
   readonly place: number

@@ -1,4 +1,4 @@
-import type { StoredJob } from './job-row.ts'
+import type { StoredJob } from '../job-row.ts'
 
 /**
  * Jobs as this process has leased them: their ends are decided without reading them. Whatever else

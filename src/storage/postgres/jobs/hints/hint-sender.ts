@@ -1,6 +1,6 @@
-import type { Scheduler } from '../../../core/scheduler.ts'
-import type { JobChange } from '../../../jobs/job-queue.ts'
-import type { Postgres } from '../postgres.ts'
+import type { Scheduler } from '../../../../core/scheduler.ts'
+import type { JobChange } from '../../../../jobs/job-queue.ts'
+import type { Postgres } from '../../postgres.ts'
 import { hintChannel, writeHint } from './hint-channel.ts'
 
 /** Tells other nodes what this one has committed. */

@@ -1,9 +1,9 @@
-import { endAttempt } from '../../../jobs/transitions.ts'
-import type { ChangeQueue } from './change-queue.ts'
-import { unlessDamaged } from './damaged-row.ts'
-import type { JobParts } from './job-parts.ts'
-import { type JobRow, readJob } from './job-row.ts'
-import { jobColumns } from './sql/job-columns.ts'
+import { endAttempt } from '../../../../jobs/transitions.ts'
+import type { ChangeQueue } from '../change-queue.ts'
+import { unlessDamaged } from '../damaged-row.ts'
+import type { JobParts } from '../job-parts.ts'
+import { type JobRow, readJob } from '../job-row.ts'
+import { jobColumns } from '../sql/job-columns.ts'
 
 /**
  * Claims that failed and may have leased jobs all the same: no worker works on these, and their

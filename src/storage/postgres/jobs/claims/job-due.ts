@@ -1,10 +1,10 @@
-import { endLost } from '../../../jobs/transitions.ts'
-import type { ChangeQueue } from './change-queue.ts'
-import { unlessDamaged } from './damaged-row.ts'
-import type { JobParts } from './job-parts.ts'
-import { type JobRow, readJob } from './job-row.ts'
+import { endLost } from '../../../../jobs/transitions.ts'
+import type { ChangeQueue } from '../change-queue.ts'
+import { unlessDamaged } from '../damaged-row.ts'
+import type { JobParts } from '../job-parts.ts'
+import { type JobRow, readJob } from '../job-row.ts'
+import { jobColumns } from '../sql/job-columns.ts'
 import { type PassedJobs, setAside } from './set-aside.ts'
-import { jobColumns } from './sql/job-columns.ts'
 
 /** Jobs whose time has come that one statement looks at. */
 const dueAtOnce = 1_000

@@ -1,6 +1,6 @@
-import { Fault } from '../../../core/fault.ts'
-import { type OfOwner, Turns } from '../../../core/turns.ts'
-import { isOutage } from './statement-queue.ts'
+import { Fault } from '../../../../core/fault.ts'
+import { type OfOwner, Turns } from '../../../../core/turns.ts'
+import { isOutage } from '../statement-queue.ts'
 
 /** Lets what owners ask for have connections by turns. */
 export interface OwnerTurns {

@@ -1,11 +1,11 @@
 import type { Client } from 'pg'
-import type { Scheduler } from '../../../core/scheduler.ts'
-import { every } from '../../../core/scheduler.ts'
-import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'
-import { loadDriver } from '../../load-driver.ts'
-import { parseDatabaseUrl } from '../database-url.ts'
-import { isOwnBackend } from '../own-backend.ts'
-import type { Postgres } from '../postgres.ts'
+import type { Scheduler } from '../../../../core/scheduler.ts'
+import { every } from '../../../../core/scheduler.ts'
+import { noTelemetry, type Telemetry } from '../../../../telemetry/telemetry.ts'
+import { loadDriver } from '../../../load-driver.ts'
+import { parseDatabaseUrl } from '../../database-url.ts'
+import { isOwnBackend } from '../../own-backend.ts'
+import type { Postgres } from '../../postgres.ts'
 import { hintChannel } from './hint-channel.ts'
 
 export interface HintListenerOptions {
