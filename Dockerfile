@@ -1,24 +1,23 @@
-# Modelward with the drivers of a fleet. For releases, give the base by its digest:
+# The server, with the drivers of a fleet. For releases, give the base by its digest:
 #   docker build --build-arg NODE_IMAGE=docker.io/library/node:24-bookworm-slim@sha256:… -t modelward .
 ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
 
-FROM ${NODE_IMAGE} AS pack
+FROM ${NODE_IMAGE} AS build
 WORKDIR /source
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm pack
+RUN node --run build
 
-# The package beside the lock file: what gets installed is what the lock file names, to the byte.
+# What the server runs with, as the lock file names it, to the byte; then the two packages.
 FROM ${NODE_IMAGE} AS install
 WORKDIR /app
-COPY --from=pack /source/modelward-*.tgz modelward.tgz
-COPY package-lock.json ./
-RUN tar -xzf modelward.tgz --strip-components=1 && rm modelward.tgz
-RUN npm pkg set --json dependencies.pg="$(npm pkg get devDependencies.pg)" dependencies.@redis/client="$(npm pkg get devDependencies.@redis/client)" \
-    && npm pkg delete devDependencies peerDependencies peerDependenciesMeta \
-    && npm install --ignore-scripts --no-audit --no-fund
-RUN mkdir bin && ln -s ../dist/cli/main.js bin/modelward && chmod 755 dist/cli/main.js
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && rm package.json package-lock.json
+COPY --from=build /source/dist/modelward node_modules/modelward
+COPY --from=build /source/dist/server node_modules/@modelward/server
+RUN chmod 755 node_modules/@modelward/server/dist/cli/main.js \
+    && mkdir bin && ln -s ../node_modules/@modelward/server/dist/cli/main.js bin/modelward
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="Modelward" \
@@ -38,5 +37,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=150s --retries=3 \
     CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.MODELWARD_PORT || 8000) + '/health', { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/dist/cli/main.js"]
+ENTRYPOINT ["node", "/app/node_modules/@modelward/server/dist/cli/main.js"]
 CMD ["serve"]

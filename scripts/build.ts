@@ -1,30 +1,94 @@
-// `npm run build`: compiles src to dist and copies what is not TypeScript beside it. What follows
-// the name of this file goes to `tsc`: `--noCheck`, where something else has checked the types.
+// `npm run build`: compiles src and writes the two packages, whole, to dist/modelward and
+// dist/server. What follows the name of this file goes to `tsc`: `--noCheck`, where something else
+// has checked the types.
 import { execFileSync } from 'node:child_process'
-import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { internal, library, type PublishedPackage, server, serverFolders } from './packages.ts'
+
+const code = join(library.folder, 'dist')
+const serverCode = join(server.folder, 'dist')
 
 rmSync('dist', { recursive: true, force: true })
-// What is wrong goes to standard error: `npm pack --json` owns standard output.
-execFileSync('tsc', ['-p', 'tsconfig.json', ...process.argv.slice(2)], { stdio: ['ignore', 2, 2] })
+// Code without comments, which stand in the sources beside it; then declarations, with their own.
+compile('--removeComments', ...process.argv.slice(2))
+compile('--noCheck', '--emitDeclarationOnly', '--declarationMap')
 
 // `tsc` rewrites what the code imports and leaves two kinds of `./file.ts`, which is not in the
 // package. Declarations: TypeScript finds them all the same, other readers of them (Deno, API
-// extractors, bundlers of declarations) may not.
-rewrite('dist/**/*.d.ts', /((?:from |import |import\()'\.{1,2}\/[^']+)\.ts'/g)
+// extractors, bundlers of declarations) may not. No column moves.
+rewrite(`${code}/**/*.d.ts`, (text) =>
+  text.replace(/((?:from |import |import\()'\.{1,2}\/[^']+)\.ts'/g, "$1.js'"),
+)
 // And the programs of threads, whose URLs are literals, for bundlers to find.
-rewrite('dist/**/*.js', /(new URL\('\.{1,2}\/[^']+)\.ts'(?=, import\.meta\.url\))/g)
+rewrite(`${code}/**/*.js`, (text) =>
+  text.replace(/(new URL\('\.{1,2}\/[^']+)\.ts'(?=, import\.meta\.url\))/g, "$1.js'"),
+)
+// The package has its sources beside its code.
+rewrite(`${code}/**/*.d.ts.map`, (text) => text.replace(/"(?:\.\.\/)+src\//, '"@src/'))
+rewrite(`${code}/**/*.d.ts.map`, (text, file) =>
+  text.replace('"@src/', `"${relative(dirname(file), join(library.folder, 'src'))}/`),
+)
 
-/** Replaces `.ts'` by `.js'` after what the pattern's group has matched: no column moves. */
-function rewrite(files: string, pattern: RegExp): void {
+mkdirSync(serverCode, { recursive: true })
+for (const folder of serverFolders) renameSync(join(code, folder), join(serverCode, folder))
+// What the server shares with the library it imports from there: one copy of each class.
+rewrite(`${serverCode}/**/*.js`, (text, file) =>
+  text.replace(
+    /((?:from |import |import\()')(\.{1,2}\/[^']+)(?=')/g,
+    (whole, before: string, path: string) => {
+      const target = normalize(join(dirname(relative(serverCode, file)), path))
+      return isOfServer(target) ? whole : `${before}${internal}/${target}`
+    },
+  ),
+)
+// It has no library: nothing reads its declarations.
+for (const file of globSync(`${serverCode}/**/*.d.ts{,.map}`)) rmSync(file)
+const reached = reachedDeclarations()
+for (const file of globSync(`${code}/**/*.d.ts`))
+  if (!reached.has(file)) for (const left of [file, `${file}.map`]) rmSync(left)
+
+for (const file of globSync('src/**/*', { exclude: ['**/*.test.ts', '**/*.md'], withFileTypes: true })) {
+  if (!file.isFile()) continue
+  const from = join(file.parentPath, file.name)
+  const path = relative('src', from)
+  const { folder } = isOfServer(path) ? server : library
+  // What is not TypeScript stands beside the code that reads it.
+  cpSync(from, join(folder, file.name.endsWith('.ts') ? 'src' : 'dist', path))
+}
+for (const made of [library, server]) writeManifest(made)
+
+function compile(...options: readonly string[]): void {
+  // What is wrong goes to standard error: standard output belongs to what the scripts make.
+  execFileSync('tsc', ['-p', 'tsconfig.json', '--outDir', code, ...options], { stdio: ['ignore', 2, 2] })
+}
+
+function rewrite(files: string, change: (text: string, file: string) => string): void {
   for (const file of globSync(files)) {
     const text = readFileSync(file, 'utf8')
-    const rewritten = text.replace(pattern, "$1.js'")
+    const rewritten = change(text, file)
     if (rewritten !== text) writeFileSync(file, rewritten)
   }
 }
 
-for (const file of globSync('src/**/*', { exclude: ['**/*.ts', '**/*.md'], withFileTypes: true })) {
-  if (!file.isFile()) continue
-  const from = `${file.parentPath}/${file.name}`
-  cpSync(from, from.replace(/^(.*\/)?src\//, '$1dist/'))
+/** Whether a path below `src`, or below the compiled code, belongs to the server's package. */
+function isOfServer(path: string): boolean {
+  return serverFolders.some((folder) => path.startsWith(`${folder}/`))
+}
+
+/** The declarations that an entry point leads to: TypeScript reads no others. */
+function reachedDeclarations(): ReadonlySet<string> {
+  const entries = Object.values(library.manifest['exports'] as Readonly<Record<string, { types?: string }>>)
+  const reached = new Set(entries.flatMap(({ types }) => (types ? [join(library.folder, types)] : [])))
+  for (const file of reached) {
+    const text = readFileSync(file, 'utf8')
+    for (const [, path = ''] of text.matchAll(/(?:from |import |import\()'(\.[^']+)\.js'/g))
+      reached.add(`${join(dirname(file), path)}.d.ts`)
+  }
+  return reached
+}
+
+function writeManifest({ folder, manifest }: PublishedPackage): void {
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) cpSync(page, join(folder, page))
 }

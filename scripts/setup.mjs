@@ -1,8 +1,10 @@
 // Runs before `npm start`, `npm test` and `npm run modelward`, under whatever Node the machine has
 // (20 or newer): installs the locked dependencies when they are absent or the lock file changed,
-// and is silent otherwise. One at a time: two `npm ci` in one folder leave half of what it needs,
-// and a second terminal is opened while the first still installs. Plain JavaScript without
-// dependencies, because nothing is installed yet when it first runs.
+// and is silent otherwise. `--to-run` installs what the program runs with, and a Node of its own
+// only where the machine's is too old; without it, what builds and tests comes too. One at a time:
+// two `npm ci` in one folder leave half of what it needs, and a second terminal is opened while the
+// first still installs. Plain JavaScript without dependencies, because nothing is installed yet
+// when it first runs.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,7 +22,13 @@ const wanted = createHash('sha256')
   .update(`${process.platform}-${process.arch}`)
   .digest('hex')
 
-const isInstalled = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
+/** What the stamp says where all is installed, and where only what runs is. */
+const all = wanted
+const toRun = `${wanted} to run`
+
+const installed = () => (existsSync(stamp) ? readFileSync(stamp, 'utf8') : '')
+const isToRun = process.argv.includes('--to-run')
+const isInstalled = () => installed() === all || (isToRun && installed() === toRun && hasNode())
 
 if (!isInstalled()) {
   takeTurn()
@@ -74,22 +82,42 @@ function isRunning(pid) {
   }
 }
 
+/** Whether the machine's Node runs the program: `engines` in package.json says from which on. */
+function isNewEnough() {
+  const { engines } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  const [major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node).slice(1).map(Number)
+  const [ownMajor, ownMinor] = process.versions.node.split('.').map(Number)
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
+}
+
+/** The machine's own, or the one that is installed, which npm's scripts find first. */
+function hasNode() {
+  return isNewEnough() || existsSync(new URL('.bin/node', modules))
+}
+
 function install() {
   process.stderr.write(
     'modelward: installing dependencies (once, and again when package-lock.json changes) …\n',
   )
   const npm = process.env.npm_execpath
-  const args = ['ci', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
+  // A server may run on what is there: what is missing is added beside it.
+  const command = installed() === toRun ? ['install', '--no-save'] : ['ci']
+  const omitted = isToRun ? ['--omit=dev', ...(isNewEnough() ? ['--omit=optional'] : [])] : []
+  const args = [...command, ...omitted, '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
   // The output goes to standard error: `npm run -s modelward -- … --json` owns standard output.
   const options = { cwd: fileURLToPath(root), stdio: ['ignore', 2, 2] }
   const result =
     npm === undefined ? spawnSync('npm', args, options) : spawnSync(process.execPath, [npm, ...args], options)
-  if (result.error === undefined && result.status === 0) {
-    writeFileSync(stamp, wanted)
-    return true
-  }
-  process.stderr.write(
-    `modelward: \`npm ci\` failed (${result.error?.message ?? `exit code ${result.status}`}); nothing was started\n`,
-  )
+  if (result.error !== undefined || result.status !== 0)
+    return fail(`\`npm ${command[0]}\` failed (${result.error?.message ?? `exit code ${result.status}`})`)
+  // npm passes over what is optional and cannot be installed.
+  if (!hasNode())
+    return fail(`Node.js ${process.versions.node} is too old, and npm could not install a newer one here`)
+  writeFileSync(stamp, isToRun ? toRun : all)
+  return true
+}
+
+function fail(why) {
+  process.stderr.write(`modelward: ${why}; nothing was started\n`)
   return false
 }

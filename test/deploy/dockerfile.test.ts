@@ -23,16 +23,16 @@ describe('the Dockerfile', () => {
 
   test('builds every stage on the same slim Node, which a release gives by its digest', () => {
     expect(readStages().map(({ name, from }) => [name, from.slice(1)])).toEqual([
-      ['pack', '{NODE_IMAGE}'],
+      ['build', '{NODE_IMAGE}'],
       ['install', '{NODE_IMAGE}'],
       ['', '{NODE_IMAGE}'],
     ])
     const [, image, major] =
       /^ARG NODE_IMAGE=(\S+\/node:(\d+)-\S+-slim)$/m.exec(readFileSync('Dockerfile', 'utf8')) ?? []
-    const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
-      readonly devDependencies: Readonly<Record<string, string>>
+    const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      readonly optionalDependencies: Readonly<Record<string, string>>
     }
-    expect({ image, major }).toMatchObject({ major: devDependencies['node']?.split('.')[0] })
+    expect({ image, major }).toMatchObject({ major: optionalDependencies['node']?.split('.')[0] })
   })
 
   test('copies only what is there and is not ignored, and adds nothing from an address', () => {
@@ -91,7 +91,10 @@ describe('the image', () => {
   })
 
   test('starts a program and no shell, which gets the signals', () => {
-    expect(execFormOf(lastOf('ENTRYPOINT'))).toEqual(['node', '/app/dist/cli/main.js'])
+    expect(execFormOf(lastOf('ENTRYPOINT'))).toEqual([
+      'node',
+      '/app/node_modules/@modelward/server/dist/cli/main.js',
+    ])
     expect(execFormOf(lastOf('CMD'))).toEqual(['serve'])
     expect(commandOf(lastOf('STOPSIGNAL'))).toBe('SIGTERM')
   })

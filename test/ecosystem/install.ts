@@ -8,7 +8,7 @@ import { packPackage } from '../package/pack-package.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A folder with the packed package and all of this folder's `package.json` installed. */
+    /** A folder with the two packed packages and all of this folder's `package.json` installed. */
     readonly installed: string
   }
 }
@@ -28,7 +28,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     for (const file of ['package.json', 'package-lock.json'])
       await cp(join('test/ecosystem', file), join(folder, file))
     await execute('npm', ['ci', ...quietly], { cwd: folder })
-    await execute('npm', ['install', '--no-save', ...quietly, packed.tarball], { cwd: folder })
+    await execute('npm', ['install', '--no-save', ...quietly, packed.tarball, packed.server.tarball], {
+      cwd: folder,
+    })
   } catch (error) {
     await remove()
     throw error

@@ -16,7 +16,7 @@ const { PATH, HOME } = process.env
 const env = { PATH, HOME, NEXT_TELEMETRY_DISABLED: '1' }
 
 const programs = {
-  modelward: 'modelward/dist/cli/main.js',
+  modelward: 'modelward/dist/bin/modelward.js',
   next: 'next/dist/bin/next',
   vite: 'vite/bin/vite.js',
   esbuild: 'esbuild/bin/esbuild',

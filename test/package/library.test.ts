@@ -83,7 +83,7 @@ describe.each(oldNodeVersions)('under Node %s, which is too old,', (version) => 
   })
 
   test('the command line says so and ends with status 3', async () => {
-    const main = 'node_modules/modelward/dist/cli/main.js'
+    const main = 'node_modules/modelward/dist/bin/modelward.js'
     const ended = await execute(nodes.programOf(version), [main, 'serve'], { cwd: installed() }).then(
       () => undefined,
       (error: unknown) => error,

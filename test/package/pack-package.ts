@@ -4,11 +4,18 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
-export interface Packed {
+export interface PackedPackage {
   /** Path of the `.tgz`, as it would be published. */
   readonly tarball: string
   /** What is in it. */
   readonly paths: readonly string[]
+  /** What it is on the disk, in bytes. */
+  readonly unpackedSize: number
+}
+
+/** The library, and the server beside it. */
+export interface Packed extends PackedPackage {
+  readonly server: PackedPackage
   readonly remove: () => Promise<void>
 }
 
@@ -21,13 +28,13 @@ const left = new Set(['.git', 'node_modules', 'dist', 'coverage', 'modelward-dat
 export const packedVariable = 'PACKED_MODELWARD'
 
 /**
- * Builds and packs a copy of the working tree by `npm pack`, whose `prepack` would replace a `dist`
- * that others are reading.
+ * Builds a copy of the working tree, whose `dist` others may be reading, and packs both packages by
+ * `npm pack`.
  */
 export async function packPackage(): Promise<Packed> {
   const shared = process.env[packedVariable]
   if (shared !== undefined)
-    return { ...(JSON.parse(shared) as Pick<Packed, 'tarball' | 'paths'>), remove: async () => {} }
+    return { ...(JSON.parse(shared) as Omit<Packed, 'remove'>), remove: async () => {} }
   const folder = await mkdtemp(join(tmpdir(), 'modelward-packed-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
@@ -42,19 +49,25 @@ async function packInto(folder: string): Promise<Omit<Packed, 'remove'>> {
   const copy = join(folder, 'clone')
   await cp('.', copy, { recursive: true, filter: (path) => !left.has(basename(path)) })
   await symlink(resolve('node_modules'), join(copy, 'node_modules'))
-  const { stdout } = await execute(
-    'npm',
-    ['pack', '--json', '--loglevel=error', '--pack-destination', folder],
-    {
-      cwd: copy,
-      maxBuffer: 2 ** 24,
-    },
-  )
-  // What `prepack` says may come first; npm 10 gives an array, npm 11 an object by package names.
-  const [report] = Object.values(JSON.parse(stdout.slice(stdout.search(/^[[{]/m)))) as readonly {
+  await execute(process.execPath, ['scripts/build.ts', '--noCheck'], {
+    cwd: copy,
+    env: { ...process.env, PATH: `${resolve('node_modules/.bin')}:${process.env['PATH']}` },
+  })
+  const library = await packBuilt(join(copy, 'dist/modelward'), folder)
+  return { ...library, server: await packBuilt(join(copy, 'dist/server'), folder) }
+}
+
+/** Packs a package that was built, into a folder. */
+export async function packBuilt(built: string, folder: string): Promise<PackedPackage> {
+  const args = ['pack', '--json', '--loglevel=error', '--pack-destination', folder]
+  const { stdout } = await execute('npm', args, { cwd: built, maxBuffer: 2 ** 24 })
+  // npm 10 gives an array, npm 11 an object by package names.
+  const [report] = Object.values(JSON.parse(stdout)) as readonly {
     readonly filename: string
     readonly files: readonly { readonly path: string }[]
+    readonly unpackedSize: number
   }[]
   if (report === undefined) throw new Error(`npm pack reported no package:\n${stdout}`)
-  return { tarball: join(folder, report.filename), paths: report.files.map(({ path }) => path) }
+  const { filename, files, unpackedSize } = report
+  return { tarball: join(folder, filename), paths: files.map(({ path }) => path), unpackedSize }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 const tool = (name: string) => resolve('node_modules/.bin', name)
 
 let packed: Packed
-/** An empty project that has installed the packed package, as a stranger would. */
+/** An empty project that has installed both packed packages, as a stranger would. */
 let project: Project
 let server: ChildProcess | undefined
 
@@ -23,7 +23,10 @@ async function modelward(...args: readonly string[]): Promise<string> {
 
 beforeAll(async () => {
   packed = await packPackage()
-  project = await createProject({ modelward: `file:${packed.tarball}` })
+  project = await createProject({
+    modelward: `file:${packed.tarball}`,
+    '@modelward/server': `file:${packed.server.tarball}`,
+  })
 })
 
 afterAll(async () => {
@@ -35,41 +38,100 @@ afterAll(async () => {
   await project?.remove()
 })
 
-describe('the package', () => {
-  test('holds what runs and what says how, and no source, test or corpus', () => {
-    const { paths } = packed
-    expect(paths).toContain('dist/cli/main.js')
-    expect(paths).toContain('dist/models/sentiment/weights.bin')
-    expect(paths).toContain('LICENSE')
-    expect(paths.filter((path) => !/^(dist\/|package\.json$|[A-Z]+(\.md)?$)/.test(path))).toEqual([])
-    expect(paths.filter((path) => /\.test\.|\.jsonl|(?<!\.d)\.ts$|\.d\.ts\.map$/.test(path))).toEqual([])
+/** Both packages, where the project has them. */
+const packages = [
+  { name: 'modelward', pathsOf: () => packed.paths },
+  { name: '@modelward/server', pathsOf: () => packed.server.paths },
+] as const
+
+const folderOf = (name: string) => join(project.folder, 'node_modules', name)
+
+/** What the files of a package import, of a package or of a file, with the file that does. */
+function importsOf(name: string, pattern: RegExp): readonly (readonly [file: string, imported: string])[] {
+  const dist = join(folderOf(name), 'dist')
+  return globSync('**/*.{js,d.ts}', { cwd: dist }).flatMap((file) =>
+    [...readFileSync(join(dist, file), 'utf8').matchAll(pattern)].map(
+      ([, imported = '']) => [file, imported] as const,
+    ),
+  )
+}
+
+describe.each(packages)('the package $name', ({ name, pathsOf }) => {
+  test('holds what runs, what says how, and its sources, and no test or corpus', () => {
+    const paths = pathsOf()
+    expect(paths).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md']))
+    expect(paths.filter((path) => !/^((?:dist|src)\/|package\.json$|[A-Z]+(\.md)?$)/.test(path))).toEqual([])
+    expect(paths.filter((path) => /\.test\.|\.jsonl|^dist\/.*(?<!\.d)\.ts$|\.js\.map$/.test(path))).toEqual(
+      [],
+    )
   })
 
   test('holds every file that its code and its declarations import', () => {
-    const dist = join(project.folder, 'node_modules/modelward/dist')
-    const missing = globSync('**/*.{js,d.ts}', { cwd: dist }).flatMap((file) =>
-      [...readFileSync(join(dist, file), 'utf8').matchAll(/(?:from |import |import\()'(\.[^']+)'/g)]
-        .map(([, path = '']) => join(dirname(file), path))
-        .map((path) => (file.endsWith('.d.ts') ? path.replace(/\.js$/, '.d.ts') : path))
-        .filter((path) => !existsSync(join(dist, path)))
-        .map((path) => `${file}: ${path}`),
-    )
+    const dist = join(folderOf(name), 'dist')
+    const missing = importsOf(name, /(?:from |import |import\()'(\.[^']+)'/g)
+      .map(([file, path]) => [file, join(dirname(file), path)] as const)
+      .map(([file, path]) => [file, file.endsWith('.d.ts') ? path.replace(/\.js$/, '.d.ts') : path] as const)
+      .filter(([, path]) => !existsSync(join(dist, path)))
     expect(missing).toEqual([])
   })
 
+  test('declares each package that its code imports, and no other', () => {
+    const {
+      dependencies,
+      peerDependencies = {},
+      peerDependenciesMeta = {},
+    } = JSON.parse(readFileSync(join(folderOf(name), 'package.json'), 'utf8')) as Readonly<
+      Record<string, Readonly<Record<string, unknown>>>
+    >
+    const imported = importsOf(name, /^(?! *\*).*(?:from |import |import\()'([a-z@][^']*)'/gm)
+      .map(([, path]) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? '')
+      .filter((path) => !path.startsWith('node:'))
+    // Not by an import of its own: the files that are served, and what the library finds by its name.
+    const found = name === 'modelward' ? [] : ['@fastify/swagger-ui', 'pg', '@redis/client']
+    const declared = Object.keys({ ...dependencies, ...peerDependencies })
+    expect([...new Set(imported)].filter((each) => !declared.includes(each))).toEqual([])
+    const needless = Object.keys(dependencies ?? {}).filter((each) => ![...imported, ...found].includes(each))
+    expect(needless).toEqual([])
+    expect(Object.keys(peerDependenciesMeta).sort()).toEqual(Object.keys(peerDependencies).sort())
+  })
+
   test('names no source where a thread or a module begins: only what is in the package', () => {
-    const dist = join(project.folder, 'node_modules/modelward/dist')
-    const files = globSync('**/*.{js,d.ts}', { cwd: dist })
-    const left = files.filter((file) =>
+    const dist = join(folderOf(name), 'dist')
+    const left = globSync('**/*.{js,d.ts}', { cwd: dist }).filter((file) =>
       readFileSync(join(dist, file), 'utf8')
         .split('\n')
         .some((line) => !/^ *(?:\*|\/\/)/.test(line) && /'\.{1,2}\/[^']*\.ts'/.test(line)),
     )
     expect(left).toEqual([])
-    const programs = files.flatMap((file) =>
-      [...readFileSync(join(dist, file), 'utf8').matchAll(/new URL\('(\.[^']+\.js)', import/g)].map(
-        ([, program = '']) => join(dirname(file), program),
-      ),
+  })
+
+  test('passes publint in its strict mode', async () => {
+    const { tarball } = name === 'modelward' ? packed : packed.server
+    await execute(tool('publint'), ['run', '--strict', tarball])
+  })
+})
+
+describe('the library', () => {
+  test('installs as two packages of 6 MB together', async () => {
+    const alone = await createProject({ modelward: `file:${packed.tarball}` })
+    try {
+      const modules = join(alone.folder, 'node_modules')
+      const { packages: installed } = JSON.parse(
+        readFileSync(join(modules, '.package-lock.json'), 'utf8'),
+      ) as { readonly packages: object }
+      expect(Object.keys(installed)).toEqual(['node_modules/fastify-plugin', 'node_modules/modelward'])
+      const files = globSync('**/*', { cwd: modules, withFileTypes: true }).filter((file) => file.isFile())
+      const bytes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size)
+      expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(6e6)
+    } finally {
+      await alone.remove()
+    }
+  })
+
+  test('has the programs of its threads where its code looks for them', () => {
+    const dist = join(folderOf('modelward'), 'dist')
+    const programs = importsOf('modelward', /new URL\('(\.[^']+\.js)', import/g).map(([file, program]) =>
+      join(dirname(file), program),
     )
     expect(programs.map((program) => basename(program)).sort()).toEqual([
       'job-thread.js',
@@ -81,15 +143,21 @@ describe('the package', () => {
     expect(programs.filter((program) => !existsSync(join(dist, program)))).toEqual([])
   })
 
-  test('carries its sources inside its source maps, for nothing else could be found there', () => {
-    const dist = join(project.folder, 'node_modules/modelward/dist')
-    const maps = globSync('**/*.map', { cwd: dist }).map((file) => readFileSync(join(dist, file), 'utf8'))
-    expect(maps.length).toBeGreaterThan(0)
-    for (const map of maps) expect(JSON.parse(map)).toMatchObject({ sourcesContent: [expect.any(String)] })
-  })
-
-  test('passes publint in its strict mode', async () => {
-    await execute(tool('publint'), ['run', '--strict', packed.tarball])
+  test('has a map from each declaration to its source, which is there', () => {
+    const dist = join(folderOf('modelward'), 'dist')
+    const declarations = globSync('**/*.d.ts', { cwd: dist })
+    expect(declarations.length).toBeGreaterThan(50)
+    for (const file of declarations) {
+      const map = JSON.parse(readFileSync(join(dist, `${file}.map`), 'utf8')) as {
+        readonly sources: readonly [string]
+      }
+      const source = join(dist, dirname(file), map.sources[0])
+      expect([file, existsSync(source), basename(source)]).toEqual([
+        file,
+        true,
+        basename(file).replace('.d.ts', '.ts'),
+      ])
+    }
   })
 
   test('has the right types for every entry point, as attw sees it', async () => {
@@ -97,8 +165,10 @@ describe('the package', () => {
     // modules, and an app never holds two copies of them.
     await execute(tool('attw'), [packed.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color'])
   })
+})
 
-  test('gives a command line that knows its version', async () => {
+describe('the command line', () => {
+  test('knows its version', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }
     expect((await modelward('--version')).trim()).toBe(version)
   })
@@ -107,7 +177,7 @@ describe('the package', () => {
     const data = join(project.folder, 'data')
     const created = await modelward('keys', 'create', '--name', 'a', '--data', data, '--json')
     const { key } = JSON.parse(created) as { readonly key: string }
-    const main = join(project.folder, 'node_modules/modelward/dist/cli/main.js')
+    const main = join(project.folder, 'node_modules/@modelward/server/dist/cli/main.js')
     server = spawn(process.execPath, [main, 'serve', '--data', data, '--port', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

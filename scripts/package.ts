@@ -1,0 +1,21 @@
+// `npm run package -- FOLDER`: builds the two packages and packs each into the folder, `dist`
+// without one, as they would be published; prints the names of the files.
+import { execFileSync } from 'node:child_process'
+import { resolve } from 'node:path'
+
+// `npm pack` and `npm publish` in the root would take the tree, and call this first.
+if (process.env['npm_lifecycle_event'] === 'prepack') {
+  process.stderr.write(
+    'Two packages are made from this tree, and it is none of them: npm run package -- FOLDER\n',
+  )
+  process.exit(1)
+}
+
+const folder = resolve(process.argv[2] ?? 'dist')
+execFileSync(process.execPath, ['scripts/build.ts'], { stdio: ['ignore', 2, 2] })
+const { library, server } = await import('./packages.ts')
+for (const made of [library, server])
+  execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', folder], {
+    cwd: made.folder,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })

@@ -1,0 +1,76 @@
+// What goes into which of the two packages that are made from this one tree. The fields of the
+// root's package.json are the library's; the server's are here.
+import { readFileSync } from 'node:fs'
+
+type Names = Readonly<Record<string, string>>
+
+interface Root extends Readonly<Record<string, unknown>> {
+  readonly version: string
+  readonly dependencies: Names
+}
+
+export interface PublishedPackage {
+  /** Where the build writes it. */
+  readonly folder: string
+  /** Its `package.json`. */
+  readonly manifest: Readonly<Record<string, unknown>>
+}
+
+/** What is under `src` belongs to the library, but for these folders. */
+export const serverFolders = ['cli', 'config', 'server'] as const
+
+/** What the library's own code imports; the other dependencies are the server's. */
+const libraryDependencies: readonly string[] = ['fastify-plugin']
+
+/** By this path the server imports what it shares with the library, of the same version exactly. */
+export const internal = 'modelward/internal'
+
+const root = JSON.parse(readFileSync('package.json', 'utf8')) as Root
+
+/** Who may install it, and that what is published shows where it was built. */
+const published = { publishConfig: { access: 'public', provenance: true } }
+const files = ['dist', 'src', 'CHANGELOG.md', 'SECURITY.md']
+
+export const library: PublishedPackage = {
+  folder: 'dist/modelward',
+  manifest: {
+    ...pick('name', 'version', 'description', 'keywords', 'license', 'type', 'sideEffects', 'engines', 'bin'),
+    exports: {
+      ...(root['exports'] as object),
+      // No types: it is for the server alone, and changes without notice.
+      './internal/*': { types: null, default: './dist/*' },
+    },
+    ...pick('types', 'typesVersions'),
+    files,
+    dependencies: dependenciesOf((name) => libraryDependencies.includes(name)),
+    ...pick('peerDependencies', 'peerDependenciesMeta'),
+    ...published,
+  },
+}
+
+export const server: PublishedPackage = {
+  folder: 'dist/server',
+  manifest: {
+    name: '@modelward/server',
+    version: root.version,
+    description: 'The server, the gateway and the command line of Modelward',
+    ...pick('keywords', 'license', 'type', 'engines'),
+    // Two names of one program: `npx @modelward/server` runs it, and so does `npx modelward`.
+    bin: { modelward: 'dist/cli/main.js', 'modelward-server': 'dist/cli/main.js' },
+    exports: { './package.json': './package.json' },
+    files,
+    dependencies: {
+      ...dependenciesOf((name) => !libraryDependencies.includes(name)),
+      modelward: root.version,
+    },
+    ...published,
+  },
+}
+
+function pick(...names: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(names.map((name) => [name, root[name]]))
+}
+
+function dependenciesOf(isWanted: (name: string) => boolean): Names {
+  return Object.fromEntries(Object.entries(root.dependencies).filter(([name]) => isWanted(name)))
+}
