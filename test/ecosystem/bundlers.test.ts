@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type App, startApp } from '../package/start-app.ts'
 import { folder, run, write } from './programs.ts'
+import { proves } from './support.ts'
 
 const bundled = 'bundle/app.js'
 let app: App | undefined
@@ -48,7 +49,7 @@ async function failureOf(file: string): Promise<string> {
 
 const advice = /SetupError: .*cannot load its program .*leave the package modelward out of the bundle/
 
-describe('esbuild', () => {
+describe(proves('esbuild'), () => {
   test('--external:modelward, as the guide says, guards', async () => {
     await esbuild('--external:modelward')
     await expectGuarded()
@@ -84,7 +85,7 @@ describe('esbuild', () => {
   })
 })
 
-describe('Vite SSR', () => {
+describe(proves('Vite SSR'), () => {
   test('guards by default, which leaves packages out', async () => {
     await vite('{}')
     await expectGuarded()
