@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
 import { endedJob } from '../../test/support/ended-job.ts'
@@ -59,3 +60,38 @@ test('a receiver knows it by the old secret and by the new one, and by no other'
   const other = new Webhook(formatWebhookSecret(Buffer.alloc(32, 3)))
   expect(() => other.verify(body, headers)).toThrow('No matching signature found')
 })
+
+const secretBytes = fc.uint8Array({ minLength: 1, maxLength: 64 })
+
+test('what is signed, a library of the standard verifies by each of the secrets, whatever the message says', () => {
+  const secrets = fc.array(secretBytes, { minLength: 1, maxLength: 3 })
+  fc.assert(
+    fc.property(fc.uuid(), fc.json({ stringUnit: 'binary' }), secrets, (id, body, secrets) => {
+      const headers = signWebhook(id, Date.now(), body, secrets)
+      for (const secret of secrets)
+        expect(new Webhook(secret, { format: 'raw' }).verify(body, headers)).toEqual(JSON.parse(body))
+    }),
+  )
+})
+
+test('it refuses a message of which one byte was changed, in its body, its id, its moment or its signature', () => {
+  const part = fc.constantFrom('body', 'webhook-id', 'webhook-timestamp', 'webhook-signature')
+  fc.assert(
+    fc.property(fc.json(), secretBytes, part, fc.nat(), (body, secret, part, at) => {
+      const message: Record<string, string> = { body, ...signWebhook('msg_1', Date.now(), body, [secret]) }
+      const { body: received = '', ...headers } = { ...message, [part]: changeByte(message[part] ?? '', at) }
+      const receiver = new Webhook(secret, { format: 'raw' })
+      expect(() => receiver.verify(received, headers)).toThrow()
+    }),
+  )
+})
+
+test('with a secret of no bytes nothing is signed', () => {
+  expect(() => signWebhook('msg_1', 0, '{}', [newer, new Uint8Array()])).toThrow('empty secret')
+})
+
+/** The text with one character replaced by another digit. */
+function changeByte(text: string, at: number): string {
+  const index = at % text.length
+  return `${text.slice(0, index)}${text[index] === '7' ? '8' : '7'}${text.slice(index + 1)}`
+}
