@@ -90,8 +90,11 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     const { devDependencies, dependencies, peerDependencies } = JSON.parse(
       readFileSync('package.json', 'utf8'),
     ) as Record<'dependencies' | 'devDependencies' | 'peerDependencies', object>
-    const known = ['modelward', ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })]
-    for (const [, packages = ''] of readGuide(guide).matchAll(/^npm install (.*)$/gm))
+    const known = [
+      ...['modelward', '@modelward/server'],
+      ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies }),
+    ]
+    for (const [, packages = ''] of readGuide(guide).matchAll(/^npm install (?:--save-dev )?(.*)$/gm))
       expect(known).toEqual(expect.arrayContaining(packages.split(' ')))
     for (const [command] of readGuide(guide).matchAll(/^npx modelward (?!serve\b).*$/gm)) {
       const script = `npx() { shift; '${process.execPath}' '${cliFile}' "$@"; }\n${command}`

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -31,6 +31,11 @@ beforeAll(async () => {
   const env = { ...process.env, PATH: `${resolve('node_modules/.bin')}:${PATH}` }
   // Types are checked elsewhere, and what npm would pack is looked at in test/package.
   await promisify(execFile)(process.execPath, ['scripts/build.ts', '--noCheck'], { cwd: clone, env })
+  // They find each other as in a project that has installed both.
+  const modules = join(clone, 'dist/node_modules')
+  mkdirSync(join(modules, '@modelward'), { recursive: true })
+  symlinkSync(join(clone, 'dist/modelward'), join(modules, 'modelward'))
+  symlinkSync(join(clone, 'dist/server'), join(modules, '@modelward/server'))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
