@@ -168,11 +168,6 @@ describe('the library', () => {
 })
 
 describe('the command line', () => {
-  test('knows its version', async () => {
-    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }
-    expect((await modelward('--version')).trim()).toBe(version)
-  })
-
   test('serves the model to a key made on the command line, and refuses all others', async () => {
     const data = join(project.folder, 'data')
     const created = await modelward('keys', 'create', '--name', 'a', '--data', data, '--json')
