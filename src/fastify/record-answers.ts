@@ -42,8 +42,19 @@ export function openExchange(guard: Guard, request: FastifyRequest, reply: Fasti
   const known = guard.find(request)
   if (known !== undefined) return known
   const exchange = guard.open(request, new NodeHead(request.raw, request), request.method, request.id)
-  if (guard.isRecorded) reply.hijack = hijackRecorded
+  if (!guard.isRecorded) return exchange
+  if (isWrittenPast(request)) recordNamedRaw(exchange, request, reply)
+  else reply.hijack = hijackRecorded
   return exchange
+}
+
+/**
+ * Whether this app hands Node's own response to others, who write to it without a word to Fastify:
+ * to middleware of Express, by `@fastify/middie`, which every app of NestJS has and whose `@Sse()`
+ * does so too. All that is written there then waits for its record, Fastify's own writes too.
+ */
+function isWrittenPast({ server, raw }: FastifyRequest): boolean {
+  return 'use' in server && raw.headers.upgrade === undefined
 }
 
 /**
@@ -78,6 +89,10 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
   }
   const body = payload instanceof Response ? openResponse(reply, payload) : payload
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
+  if (isWrittenPast(request)) {
+    done(null, body)
+    return
+  }
   const isWhole =
     body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
   // A stream is recorded as it is written, anything else before it leaves.
@@ -167,7 +182,12 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
     else socket.once('close', finish)
     return hijacked
   }
-  if (!this.raw.hasHeader('x-request-id')) this.raw.setHeader('x-request-id', request.id)
-  recordRaw(exchange, request, this)
+  recordNamedRaw(exchange, request, this)
   return hijacked
+}
+
+/** As `recordRaw`, for an answer that carries its request's id, or another that the app gives. */
+function recordNamedRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+  if (!reply.raw.hasHeader('x-request-id')) reply.raw.setHeader('x-request-id', request.id)
+  recordRaw(exchange, request, reply)
 }

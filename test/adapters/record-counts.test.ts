@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 import express from 'express'
-import { fastify } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { describe, expect, test, vi } from 'vitest'
@@ -67,6 +67,32 @@ const broken = (): never => {
   throw new Error('broken handler')
 }
 
+async function startFastify(
+  ward: TestWard,
+  { demand, pieces }: ReturnType<typeof createParts>,
+  app: FastifyInstance,
+): Promise<Target> {
+  await app.register(modelward, { ward, onUnrecorded: onFault })
+  app.get('/whole', () => 'whole')
+  app.get('/nested', { config: { guard: demand } }, () => 'whole')
+  app.get('/stream', (_request, reply) => reply.send(Readable.from(pieces())))
+  app.get('/response', { config: { guard: demand } }, (_request, reply) => reply.send(stream(pieces)))
+  app.get('/broken', broken)
+  app.get('/raw', { config: { guard: demand } }, async (_request, reply) => {
+    reply.hijack()
+    // There is no client to answer: nothing is written, and it is recorded all the same.
+    if (reply.raw.closed) return
+    for await (const piece of pieces()) reply.raw.write(piece)
+    reply.raw.end()
+  })
+  app.get('/upgrade', (request, reply) => {
+    reply.hijack()
+    request.raw.socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  })
+  await app.ready()
+  return listen(app.server)
+}
+
 const starts: Readonly<Record<string, Start>> = {
   async 'the server'(ward, { demand, pieces }) {
     const routes = [
@@ -79,28 +105,13 @@ const starts: Readonly<Record<string, Start>> = {
     const { port = 0, ...target } = await startServer({ ward, routes })
     return { ...target, port }
   },
-  async Fastify(ward, { demand, pieces }) {
-    const app = fastify()
-    await app.register(modelward, { ward, onUnrecorded: onFault })
-    app.get('/whole', () => 'whole')
-    app.get('/nested', { config: { guard: demand } }, () => 'whole')
-    app.get('/stream', (_request, reply) => reply.send(Readable.from(pieces())))
-    app.get('/response', { config: { guard: demand } }, (_request, reply) => reply.send(stream(pieces)))
-    app.get('/broken', broken)
-    app.get('/raw', { config: { guard: demand } }, async (_request, reply) => {
-      reply.hijack()
-      // There is no client to answer: nothing is written, and it is recorded all the same.
-      if (reply.raw.closed) return
-      for await (const piece of pieces()) reply.raw.write(piece)
-      reply.raw.end()
-    })
-    app.get('/upgrade', (request, reply) => {
-      reply.hijack()
-      request.raw.socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
-    })
-    await app.ready()
-    return listen(app.server)
-  },
+  Fastify: (ward, parts) => startFastify(ward, parts, fastify()),
+  'Fastify with middleware of Express': (ward, parts) =>
+    startFastify(
+      ward,
+      parts,
+      fastify().decorate('use', () => {}),
+    ),
   Express(ward, { demand, pieces }) {
     const app = guardExpress(express(), { ward, onFault })
     app.get('/whole', (_request, response) => void response.send('whole'))

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 import express from 'express'
@@ -51,6 +51,19 @@ async function startFastify(
   return listen(app.server)
 }
 
+/** As NestJS has it: `@fastify/middie` gives Node's own response to middleware, and `@Sse()` writes to it. */
+async function startPastFastify(
+  ward: TestWard,
+  answer: (response: ServerResponse) => Promise<void>,
+): ReturnType<typeof listen> {
+  const app = fastify()
+  await app.register(modelward, { ward })
+  app.decorate('use', () => app)
+  app.get('/', (_request, reply) => answer(reply.raw))
+  await app.ready()
+  return listen(app.server)
+}
+
 const webStream = ({ send }: Pieces): ReadableStream =>
   Readable.toWeb(Readable.from(send(), { objectMode: false })) as never
 
@@ -67,6 +80,11 @@ const starts: Readonly<Record<string, Start>> = {
       reply.hijack()
       for await (const piece of send()) reply.raw.write(piece)
       reply.raw.end()
+    }),
+  'Fastify with middleware of Express, written past it': (ward, { send }) =>
+    startPastFastify(ward, async (response) => {
+      for await (const piece of send()) response.write(piece)
+      response.end()
     }),
   'Hono, server-sent events': (ward, { send }) => {
     const app = guardHono(new Hono(), { ward, onFault: () => {} })

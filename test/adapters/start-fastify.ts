@@ -28,11 +28,10 @@ export async function startServer({
 }
 
 /** A user's own Fastify app, which has routes before the plugin and after it. */
-export async function startFastify({
-  ward,
-  routes,
-  isBehindProxy = false,
-}: AdapterApp): Promise<AdapterTarget> {
+export async function startFastify(
+  { ward, routes, isBehindProxy = false }: AdapterApp,
+  addMiddleware: (app: FastifyInstance) => void = () => {},
+): Promise<AdapterTarget> {
   const lines: string[] = []
   const logger = { level: 'error', stream: { write: (line: string) => void lines.push(line) } }
   const app: FastifyInstance = fastify({ logger, trustProxy: isBehindProxy && '127.0.0.1' })
@@ -40,8 +39,14 @@ export async function startFastify({
   const [first, ...others] = [...routes, predictRoute, healthRoute]
   if (first !== undefined) addRoutes(app, ward, [first])
   await app.register(modelward, { ward })
+  addMiddleware(app)
   addRoutes(app, ward, others)
   return listening(app, lines)
+}
+
+/** The same app with `@fastify/middie`, as each app of NestJS has it. */
+export function startFastifyWithMiddleware(app: AdapterApp): Promise<AdapterTarget> {
+  return startFastify(app, (fastify) => void fastify.decorate('use', () => fastify))
 }
 
 function addRoutes(app: FastifyInstance, ward: AdapterApp['ward'], routes: readonly AppRoute[]): void {
