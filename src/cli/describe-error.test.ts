@@ -10,3 +10,14 @@ test.each<readonly [FaultCode, number]>([
 ])('a command that ends with %s exits with %i: an outage is no defect', (code, exitCode) => {
   expect(describeError(new Fault(code, 'out'))).toMatchObject({ code, exitCode })
 })
+
+test('what Deno does not permit is no defect: its sentence names the flag', () => {
+  const thrown = Object.assign(new Error('Requires env access, run again with the --allow-env flag'), {
+    name: 'NotCapable',
+  })
+  expect(describeError(thrown)).toMatchObject({
+    code: 'config_invalid',
+    message: 'Deno: Requires env access, run again with the --allow-env flag',
+    exitCode: 2,
+  })
+})

@@ -33,6 +33,14 @@ function classifyError(thrown: unknown): ErrorReport {
   if (thrown instanceof Refusal) return describeRefusal(thrown)
   if (thrown instanceof Fault) return report(thrown, exitCodeOfFault(thrown))
   if (thrown instanceof CommanderError) return describeUsage(thrown)
+  // Deno's, whose sentence names the flag that permits it.
+  if (thrown instanceof Error && thrown.name === 'NotCapable')
+    return {
+      code: 'config_invalid',
+      message: `Deno: ${thrown.message}`,
+      parts: [],
+      exitCode: exitCodes.usage,
+    }
   const what = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
   return { code: 'internal', message: `this is a defect: ${what}`, parts: [], exitCode: exitCodes.internal }
 }

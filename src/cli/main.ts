@@ -13,7 +13,7 @@ if (tooOld !== undefined) {
 // that will run, so it lies beside the code, writable by the same users, and never in a shared
 // temporary folder.
 if (import.meta.url.endsWith('.ts'))
-  nodeModule.enableCompileCache(
+  nodeModule.enableCompileCache?.(
     fileURLToPath(new URL('../../node_modules/.cache/modelward', import.meta.url)),
   )
 

@@ -27,7 +27,7 @@ export function recordResponse(response: ServerResponse, options: RecordResponse
     end: recorded.end as ServerResponse['end'],
   }
   Object.assign(response, own)
-  Object.defineProperty(response, 'headersSent', { get: () => recorded.hasBegun, configurable: true })
+  Object.defineProperty(response, 'headersSent', { get: () => recorded.headersSent, configurable: true })
   if (response.closed) recorded.abort()
   else response.once('close', recorded.abort)
 }
@@ -85,6 +85,17 @@ class RecordedResponse {
 
   get hasBegun(): boolean {
     return this.#headers !== undefined
+  }
+
+  /**
+   * For the writer from when it began. For the response's own methods, which Bun's ask, and for
+   * what replaced them before the guard: from when the head has left.
+   */
+  get headersSent(): boolean {
+    const response = this.#response
+    return this.#isReleased
+      ? Reflect.get(Object.getPrototypeOf(response), 'headersSent', response)
+      : this.hasBegun
   }
 
   readonly writeHead = (...args: Parameters<ServerResponse['writeHead']>): ServerResponse => {
@@ -208,6 +219,8 @@ class RecordedResponse {
     const { onFault, exchange } = this.#options
     if (thrown instanceof Fault) onFault(thrown)
     if (!(thrown instanceof Fault) || this.#isReleased) {
+      // Bun would answer an empty 200 in place of what is destroyed before its head has left.
+      response.socket?.destroy()
       response.destroy(asError(thrown))
       return
     }

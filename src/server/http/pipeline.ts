@@ -15,6 +15,12 @@ const startsPerTurn = 4
 const waitingMax = 16
 
 /**
+ * Most of them where the runtime parses by itself, as Bun does: one read of half a megabyte there
+ * may hold twenty thousand requests, and no pause comes in between. No client in use sends so many.
+ */
+const parsedMax = 256
+
+/**
  * Bytes that are parsed at once where it is not known how many requests they hold: those of a head,
  * of a body in chunks, and a read of no more than that, which is most often one request. Shorter, a
  * body in chunks would be dearer; longer, a read of the shortest requests would be hundreds.
@@ -67,9 +73,9 @@ class Pipeline {
   readonly #socket: PipelinedSocket
   readonly #serve: Serve
   readonly #turns: PipelineTurns
-  /** Node's own way to its parser. */
-  readonly #parse: (bytes: Buffer) => void
-  readonly #parseEnd: () => void
+  /** Node's own way to its parser. Undefined in Bun, whose connections have no such listeners. */
+  readonly #parse: ((bytes: Buffer) => void) | undefined
+  readonly #parseEnd: (() => void) | undefined
   readonly #body = new BodyLeft()
   /** The oldest first: answers leave in this order. */
   readonly #underWay: ServerResponse[] = []
@@ -83,13 +89,19 @@ class Pipeline {
     this.#socket = socket
     this.#serve = serve
     this.#turns = turns
-    this.#parse = socket.listeners('data').at(-1) as (bytes: Buffer) => void
-    this.#parseEnd = socket.listeners('end').at(-1) as () => void
+    this.#parse = socket.listeners('data').at(-1) as ((bytes: Buffer) => void) | undefined
+    this.#parseEnd = socket.listeners('end').at(-1) as (() => void) | undefined
+    if (this.#parse !== undefined && this.#parseEnd !== undefined)
+      this.#standBefore(this.#parse, this.#parseEnd)
+  }
+
+  #standBefore(parse: (bytes: Buffer) => void, parseEnd: () => void): void {
+    const socket = this.#socket
     // Node parses past a socket's events, 64 KiB at once, until they have a listener: of a new
     // connection, thousands of requests. That is some microseconds faster for each request, and
     // four hundred connections without a key filled a heap of 1 GiB so, with 64 KiB each.
-    socket.on('data', (bytes: Buffer) => this.#read(bytes)).off('data', this.#parse)
-    socket.off('end', this.#parseEnd).on('end', () => this.#end())
+    socket.on('data', (bytes: Buffer) => this.#read(bytes)).off('data', parse)
+    socket.off('end', parseEnd).on('end', () => this.#end())
     // Node resumes it behind each request that it has read, and behind each answer.
     socket.on('resume', () => this.#isHeldUp() && socket.pause())
   }
@@ -137,7 +149,7 @@ class Pipeline {
       }
       const piece = this.#body.pieceOf(bytes.subarray(at))
       at += piece.length
-      this.#parse(piece)
+      this.#parse?.(piece)
     }
   }
 
@@ -148,7 +160,7 @@ class Pipeline {
   /** A client that sends no more is answered what it has asked for. */
   #end(): void {
     this.#hasEnded = true
-    if (this.#waiting.length === 0 && !isRefused(this.#socket)) this.#parseEnd()
+    if (this.#waiting.length === 0 && !isRefused(this.#socket)) this.#parseEnd?.()
   }
 
   add(request: IncomingMessage, response: ServerResponse): void {
@@ -158,6 +170,7 @@ class Pipeline {
       const waiting = this.#waiting.push([request, response])
       if (waiting === 1) this.#planStart()
       if (waiting === waitingMax) this.#socket.pause()
+      if (this.#parse === undefined && waiting > parsedMax) this.#socket.destroy()
     }
   }
 

@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './database.ts'
@@ -63,12 +64,20 @@ export function openDatabaseToRead(
 ): SqliteDatabase {
   try {
     statSync(file)
-    const url = pathToFileURL(file)
-    if (isAlone) url.searchParams.set('immutable', '1')
-    return databaseOf(new Database(url, { readOnly: true, allowExtension: false, timeout: waitMs }))
+    const place = isAlone && !isDeno ? immutableUrlOf(file) : resolve(file)
+    return databaseOf(new Database(place, { readOnly: true, allowExtension: false, timeout: waitMs }))
   } catch (error) {
     throw setupErrorOf(error, file)
   }
+}
+
+/** Deno takes a URL for the path of a file, unless all that there is may be read and written. */
+const isDeno = 'Deno' in globalThis
+
+function immutableUrlOf(file: string): URL {
+  const url = pathToFileURL(file)
+  url.searchParams.set('immutable', '1')
+  return url
 }
 
 /** A database of this connection alone, in memory: for tests. */
