@@ -24,6 +24,13 @@ rewrite(`${code}/**/*.d.ts`, (text) =>
 rewrite(`${code}/**/*.js`, (text) =>
   text.replace(/(new URL\('\.{1,2}\/[^']+)\.ts'(?=, import\.meta\.url\))/g, "$1.js'"),
 )
+// webpack finds them where `Worker` is of `worker_threads`; with `node:` before it, webpack 5.113
+// writes a constructor that is none. What only a run knows it must not look for.
+rewrite(`${code}/**/*.js`, (text) =>
+  text
+    .replace(/^(import \{ (?:\w+, )*Worker(?:, \w+)* \} from ')node:worker_threads/gm, '$1worker_threads')
+    .replaceAll('import(__rewrite', 'import(/* webpackIgnore: true */ __rewrite'),
+)
 // The package has its sources beside its code.
 rewrite(`${code}/**/*.d.ts.map`, (text) => text.replace(/"(?:\.\.\/)+src\//, '"@src/'))
 rewrite(`${code}/**/*.d.ts.map`, (text, file) =>

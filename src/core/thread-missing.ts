@@ -25,7 +25,7 @@ export function threadMissingOf(thread: string, cause: unknown): SetupError | un
   return new SetupError(
     'thread_missing',
     `${thread} cannot load its program (${why}); if a bundler built this app, leave the package modelward out of ` +
-      'the bundle: `serverExternalPackages` in Next.js, `ssr.external` in Vite, `external` in esbuild',
+      'the bundle: `serverExternalPackages` in Next.js, `ssr.external` in Vite, `external` in esbuild, `externals` in webpack',
     { cause },
   )
 }

@@ -143,6 +143,15 @@ describe('the library', () => {
     expect(programs.filter((program) => !existsSync(join(dist, program)))).toEqual([])
   })
 
+  test('takes `Worker` from where webpack looks for it, in every module that starts a thread', () => {
+    const dist = join(folderOf('modelward'), 'dist')
+    const starting = globSync('**/*.js', { cwd: dist })
+      .map((file) => readFileSync(join(dist, file), 'utf8'))
+      .filter((text) => text.includes('new Worker(new URL('))
+    expect(starting.length).toBeGreaterThan(3)
+    for (const text of starting) expect(text).toMatch(/^import \{ Worker \} from 'worker_threads';$/m)
+  })
+
   test('has a map from each declaration to its source, which is there', () => {
     const dist = join(folderOf('modelward'), 'dist')
     const declarations = globSync('**/*.d.ts', { cwd: dist })

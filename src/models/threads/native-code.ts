@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import module from 'node:module'
 
 /** What a word in shared memory says, by which a thread and its starter agree. */
 export const nativeCode = { none: 0, loaded: 1, ending: 2 } as const
@@ -16,7 +16,8 @@ export const nativeCode = { none: 0, loaded: 1, ending: 2 } as const
  * @param mayLoad false refuses native code
  */
 export function watchNativeCode(word: Int32Array, mayLoad: () => boolean): void {
-  const { cache } = createRequire(import.meta.url)
+  // By its own name, webpack replaces this function by nothing.
+  const { cache } = module.createRequire(import.meta.url)
   if (Object.keys(cache).some((file) => file.endsWith('.node'))) note(word)
   const load = process.dlopen
   process.dlopen = function dlopen(...args: Parameters<typeof load>) {

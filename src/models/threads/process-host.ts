@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { threadMissingOf } from '../../core/thread-missing.ts'
@@ -90,12 +91,23 @@ function failureOf(message: unknown): ProcessFailure['failed'] | undefined {
   return typeof failed?.message === 'string' ? failed : undefined
 }
 
+/** What a bundler has done to the program; undefined if it is there. */
+function lossOf(program: URL): string | undefined {
+  const path = fileURLToPath(program)
+  if (!existsSync(program)) return `there is no ${path}`
+  // A bundler that takes it for a file of data copies it alone, under a name of its own.
+  return /^model-process\.[jt]s$/.test(basename(path))
+    ? undefined
+    : `${path} is a copy without what it imports`
+}
+
 function startChild(heapMib: number | undefined): ChildProcess {
   const program = new URL('./model-process.ts', import.meta.url)
-  if (!existsSync(program))
+  const why = lossOf(program)
+  if (why !== undefined)
     throw threadMissingOf(
       "models: a model's process",
-      Object.assign(new Error(`there is no ${fileURLToPath(program)}`), { code: 'MODULE_NOT_FOUND' }),
+      Object.assign(new Error(why), { code: 'MODULE_NOT_FOUND' }),
     )
   const child = fork(program, {
     serialization: 'advanced',
