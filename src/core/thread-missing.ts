@@ -1,3 +1,4 @@
+import { isError } from './is-error.ts'
 import { SetupError } from './setup-error.ts'
 
 /** What Node says where a program, what it imports, or the URL of either leads nowhere. */
@@ -17,7 +18,7 @@ const codes: ReadonlySet<unknown> = new Set([
  * @param thread as a message names it: `ledger: the writer thread`
  */
 export function threadMissingOf(thread: string, cause: unknown): SetupError | undefined {
-  if (!(cause instanceof Error)) return undefined
+  if (!isError(cause)) return undefined
   // A module that was copied to where `.js` files are CommonJS is no syntax that Node knows there.
   const isLost = codes.has((cause as { readonly code?: unknown }).code) || cause.name === 'SyntaxError'
   if (!isLost) return undefined

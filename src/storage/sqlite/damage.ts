@@ -1,3 +1,4 @@
+import { isError } from '../../core/is-error.ts'
 import type { SqliteDatabase } from './database.ts'
 import { isBusy } from './sqlite-error.ts'
 
@@ -21,6 +22,6 @@ export function damageOf(database: SqliteDatabase, table: string): readonly stri
   } catch (error) {
     // The check itself fails where it cannot parse a column as JSON.
     if (isBusy(error)) throw error
-    return [`${table}: ${error instanceof Error ? error.message : String(error)}`]
+    return [`${table}: ${isError(error) ? error.message : String(error)}`]
   }
 }

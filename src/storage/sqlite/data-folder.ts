@@ -9,6 +9,7 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { isError } from '../../core/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { databaseName } from './identify-folder.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'
@@ -96,7 +97,7 @@ function createFolder(folder: string): void {
     syncFolder(above)
   } catch (error) {
     // Another process was first, or a broken link is in its place, which the next look at it finds.
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return
+    if (isError(error) && 'code' in error && error.code === 'EEXIST') return
     throw new SetupError('data_unwritable', `${folder}: the data folder cannot be created (${error})`, {
       cause: error,
     })

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { isError } from '../../core/is-error.ts'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
@@ -118,7 +119,7 @@ function createPrivately(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600))
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST') throw error
+    if (!isError(error) || !('code' in error) || error.code !== 'EEXIST') throw error
     const found = statSync(file)
     if (found.isDirectory())
       throw Object.assign(new Error('expected a file, got a folder'), { code: 'EISDIR' })

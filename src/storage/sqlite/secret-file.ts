@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { isError } from '../../core/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
@@ -31,7 +32,7 @@ export function readSecretFile(folder: string, name: string, unreadable: SetupEr
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
-    const why = error instanceof Error ? error.message : String(error)
+    const why = isError(error) ? error.message : String(error)
     throw new SetupError(unreadable, `${path}: cannot be read (${why})`, { cause: error })
   }
 }
@@ -148,5 +149,5 @@ function pathOf(folder: string, name: string): string {
 }
 
 function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+  return isError(error) && 'code' in error && error.code === code
 }

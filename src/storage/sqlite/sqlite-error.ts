@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from '../../core/fault.ts'
+import { isError } from '../../core/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 
 /** Primary result codes, https://sqlite.org/rescode.html */
@@ -22,7 +23,7 @@ const writeErrors = new Set(
 
 /** The extended result code of an SQLite error; undefined for any other. */
 function resultCodeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined
+  if (!isError(error) || !('errcode' in error)) return undefined
   return typeof error.errcode === 'number' ? error.errcode : undefined
 }
 
@@ -40,7 +41,7 @@ export function isShortRead(error: unknown): boolean {
 /** Whether the file is damaged: CORRUPT, or an integer such as no program of ours writes. */
 export function isCorrupt(error: unknown): boolean {
   if (((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.corrupt) return true
-  return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+  return isError(error) && error.name === 'RangeError' && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
 }
 
 /** Whether the disk has no room. */
@@ -54,7 +55,7 @@ export function isFull(error: unknown): boolean {
  */
 export function faultOf(error: unknown): unknown {
   const code = resultCodeOf(error)
-  if (code === undefined || !(error instanceof Error)) return error
+  if (code === undefined || !isError(error)) return error
   return new Fault('store_unavailable', `SQLite: ${error.message} (result code ${code})`, { cause: error })
 }
 
@@ -63,7 +64,7 @@ export function faultOf(error: unknown): unknown {
  * unchanged.
  */
 export function setupErrorOf(error: unknown, file: string): unknown {
-  if (!(error instanceof Error) || error instanceof SetupError) return error
+  if (!isError(error) || error instanceof SetupError) return error
   const code = resultCodeOf(error)
   const reason = code === undefined ? fileReasonOf(error, file) : databaseReasonOf(code)
   if (reason === undefined) return error
