@@ -24,7 +24,7 @@ export const timeForms =
   'a time in ISO 8601 with its zone, such as `2027-01-31` (UTC) or `2027-01-31T12:00:00Z`'
 
 /** Longest duration there is: a hundred years of 365 days, in milliseconds. */
-export const durationMsMax: number = 100 * 365 * 86_400_000
+const durationMsMax: number = 100 * 365 * 86_400_000
 
 /** Last moment with a year of four digits: what is shown for it, can be read again. */
 const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
@@ -111,6 +111,40 @@ export function readTime(value: unknown, now: number): number | string {
 /** The same for a moment that lies behind: a duration ends now. */
 export function readTimeAgo(value: unknown, now: number): number | string {
   return readAny(value, now, parseMomentAgo) ?? expectation(value, 'before now')
+}
+
+/** How durations are given to the library, for messages. */
+export const durationInputForms: string = `milliseconds, or a duration such as ${durationForms}`
+
+/**
+ * Reads a duration as the library's caller gives it: milliseconds, or a text such as `24h`, from 0
+ * to a hundred years. Milliseconds, or undefined.
+ */
+export function readDuration(value: unknown): number | undefined {
+  if (typeof value === 'string') return parseDuration(value)
+  const isDuration = Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= durationMsMax
+  return isDuration ? Number(value) : undefined
+}
+
+/**
+ * Reads how long something old stays valid beside the new: `overlap`, or `overlapMs` in its place.
+ * Milliseconds; undefined where neither is given, NaN for both and for what is no duration.
+ */
+export function readOverlap({ overlap, overlapMs }: OverlapOptions): number | undefined {
+  if (overlap === undefined && overlapMs === undefined) return undefined
+  if (overlap !== undefined && overlapMs !== undefined) return Number.NaN
+  return readDuration(overlap ?? (typeof overlapMs === 'number' ? overlapMs : undefined)) ?? Number.NaN
+}
+
+/** Where an overlap is written, for messages. */
+export const oneOverlap = 'as `overlap` or as `overlapMs`, not both'
+
+/** How long something old stays valid beside the new. */
+export interface OverlapOptions {
+  /** Such as `24h`, or milliseconds. */
+  readonly overlap?: string | number | undefined
+  /** The same, in milliseconds alone. */
+  readonly overlapMs?: number | undefined
 }
 
 function expectation(value: unknown, direction: 'from now' | 'before now'): string {

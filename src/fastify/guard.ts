@@ -23,6 +23,7 @@ import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
+import type { FitsDemand } from './fits-demand.ts'
 import { openExchange, recordAnswers, recordUpgrade, type UnrecordedListener } from './record-answers.ts'
 
 declare module 'fastify' {
@@ -40,6 +41,8 @@ declare module 'fastify' {
      * @default the plugin's `default`
      */
     guard?: GuardSetting & (object | 'public')
+    /** Not for use: by its type a field that no demand has is an error where it is written. */
+    toLocaleString?: FitsDemand<this>
   }
 }
 

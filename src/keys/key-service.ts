@@ -1,6 +1,6 @@
 import { Fault } from '../core/fault.ts'
 import { type InputError, Refusal } from '../core/refusal.ts'
-import { durationForms, durationMsMax, parseDuration } from '../core/time.ts'
+import { durationInputForms, type OverlapOptions, oneOverlap, readOverlap } from '../core/time.ts'
 import { withoutUndefined } from '../core/without-undefined.ts'
 import { createAnswerSeal, type Idempotency } from '../idempotency/answer-seal.ts'
 import { type CommitOutcome, commitOnce } from '../idempotency/commit-once.ts'
@@ -17,10 +17,11 @@ import {
   refuseErrors,
   unknownFieldErrors,
 } from './key-fields.ts'
+import { type KeyListQuery, readListQuery } from './key-list-query.ts'
 import { findKeyNames } from './key-names.ts'
 import type { KeyRecord, SecretRecord } from './key-record.ts'
 import { keyStatusAt } from './key-status.ts'
-import type { KeyPage, KeyQuery } from './key-store.ts'
+import type { KeyPage } from './key-store.ts'
 import { readKeyTimes } from './key-times.ts'
 import { drawKey, drawKeyId, type NewKey, newKeyRecord } from './new-key.ts'
 
@@ -30,22 +31,12 @@ export interface IssuedKey {
   readonly text: string
 }
 
-/** How a key is rotated. */
-export interface RotateOptions {
-  /**
-   * How long the old secret stays valid, in milliseconds, at most until the key expires. @default 0
-   */
-  readonly overlapMs?: number | undefined
+/**
+ * How a key is rotated. The overlap, 0 unless it is given, is how long the old secret stays valid,
+ * at most until the key expires.
+ */
+export interface RotateOptions extends OverlapOptions {
   readonly idempotency?: Idempotency | undefined
-}
-
-/** Which keys to list. */
-export interface KeyListQuery extends Partial<KeyQuery> {
-  /**
-   * Only keys that were not used for so long, and were made before: `90d`, or milliseconds. In
-   * place of `unusedSince`.
-   */
-  readonly unused?: string | number | undefined
 }
 
 /**
@@ -185,18 +176,6 @@ function changeFields(
   }
 }
 
-function readListQuery({ unused, ...query }: KeyListQuery = {}, now: number): KeyQuery {
-  const whole = { sort: 'created_at' as const, descending: true, limit: 100, ...query }
-  if (unused === undefined) return whole
-  const unusedMs = typeof unused === 'number' ? unused : parseDuration(unused)
-  if (unusedMs !== undefined && unusedMs >= 0) return { ...whole, unusedSince: now - unusedMs }
-  throw new Refusal('input_invalid', undefined, {
-    errors: [
-      { loc: ['query', 'unused'], msg: `expected milliseconds or ${durationForms}`, type: 'duration' },
-    ],
-  })
-}
-
 /** The refusal for an id that no key has. */
 export function unknownKey(): Refusal {
   return new Refusal('not_found', 'No key has this id; list the keys to find it.')
@@ -276,19 +255,20 @@ function createKey(
 }
 
 /** Another number would be stored as an end that no clock reaches: the old secret would work on. */
-function checkOverlap(overlapMs: number): void {
-  if (Number.isSafeInteger(overlapMs) && overlapMs >= 0 && overlapMs <= durationMsMax) return
-  const msg = 'expected milliseconds from 0 on, at most a hundred years'
-  refuseErrors([{ loc: ['overlap'], msg, type: 'duration' }], ['body'])
+function overlapOf(rotation: RotateOptions): number {
+  const overlapMs = readOverlap(rotation) ?? 0
+  const msg = `expected ${durationInputForms}, at most a hundred years; ${oneOverlap}`
+  if (Number.isNaN(overlapMs)) refuseErrors([{ loc: ['overlap'], msg, type: 'duration' }], ['body'])
+  return overlapMs
 }
 
 async function rotateKey(
   options: KeyServiceOptions,
   id: string,
-  { overlapMs = 0, idempotency }: RotateOptions,
+  { idempotency, ...rotation }: RotateOptions,
   get: KeyService['get'],
 ): Promise<IssuedKey> {
-  checkOverlap(overlapMs)
+  const overlapMs = overlapOf(rotation)
   return issueOnce(options, 'key.rotated', idempotency, async (sealAnswer) => {
     for (let tries = 0; tries < changeTriesMax; tries += 1) {
       const issued = drawRotatedKey(options, await get(id), overlapMs)

@@ -130,6 +130,63 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, Number.MAX_SAFE_INTEGE
   },
 )
 
+test.each([
+  ['milliseconds', { overlapMs: dayMs }],
+  ['a duration', { overlap: '24h' }],
+  ['a duration in milliseconds', { overlap: dayMs }],
+])('a rotation takes its overlap as %s', async (_, options) => {
+  const ward = await openTestWard()
+  const { record } = await ward.keys.create({ name: 'a' })
+  const rotated = await ward.keys.rotate(record.id, options)
+  expect(rotated.record.secrets[1]).toMatchObject({ endsAt: begin + dayMs })
+})
+
+test.each([{ overlap: 'a day' }, { overlap: -1 }, { overlap: null }, { overlap: '24h', overlapMs: dayMs }])(
+  'a rotation refuses %j, and says what an overlap may be',
+  async (options) => {
+    const ward = await openTestWard()
+    const { record } = await ward.keys.create({ name: 'a' })
+    const msg =
+      'expected milliseconds, or a duration such as `90s`, `15min`, `24h` or `30d`, at most a hundred years; as `overlap` or as `overlapMs`, not both'
+    await expect(ward.keys.rotate(record.id, options as never)).rejects.toMatchObject({
+      code: 'input_invalid',
+      errors: [{ loc: ['body', 'overlap'], msg }],
+    })
+  },
+)
+
+describe('keys.list', () => {
+  test.each([
+    ['a Date', { unusedSince: new Date(begin + dayMs) }],
+    ['milliseconds', { unusedSince: begin + dayMs }],
+    ['a time', { unusedSince: '2026-01-02' }],
+    ['a duration that ends now', { unusedSince: '24h' }],
+    ['a duration', { unused: '24h' }],
+    ['a duration in milliseconds', { unused: dayMs }],
+  ])('takes since when a key was not used as %s', async (_, query) => {
+    const ward = await openTestWard()
+    await ward.keys.create({ name: 'old' })
+    ward.time.now += 2 * dayMs
+    await ward.keys.create({ name: 'new' })
+    expect((await ward.keys.list(query)).keys.map(({ name }) => name)).toEqual(['old'])
+  })
+
+  test.each([
+    [{ unusedSince: 'last week' }, 'unused_since', 'a Date'],
+    [{ unusedSince: Number.NaN }, 'unused_since', 'a Date'],
+    [{ unusedSince: new Date(Number.NaN) }, 'unused_since', 'a Date'],
+    [{ unused: 'a week' }, 'unused', 'milliseconds'],
+    [{ unused: -1 }, 'unused', 'milliseconds'],
+    [{ unused: Number.NaN }, 'unused', 'milliseconds'],
+  ])('refuses %o, and says what it may be', async (query, field, form) => {
+    const ward = await openTestWard()
+    await expect(ward.keys.list(query)).rejects.toMatchObject({
+      code: 'input_invalid',
+      errors: [{ loc: ['query', field], msg: expect.stringContaining(form) }],
+    })
+  })
+})
+
 describe.each(Object.entries(calls))('keys.%s', (_, call) => {
   // A body of a request that was passed on as it came, or a name that was mistyped.
   test.each([

@@ -1,6 +1,6 @@
 import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts'
 import type { Scheduler } from '../core/scheduler.ts'
-import { type Clock, parseDuration } from '../core/time.ts'
+import { type Clock, parseDuration, readTime, type TimeInput, timeForms } from '../core/time.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import type { KeyEnvironment } from '../keys/key-text.ts'
 import type { NewKey } from '../keys/new-key.ts'
@@ -39,8 +39,8 @@ export interface TestWardOptions<Name extends string = string, Required extends 
    * @default none, and `ward.jobs` is undefined
    */
   readonly jobs?: WardJobsOptions
-  /** What the clock shows at first, milliseconds since the epoch. @default 2026-01-01T00:00:00Z */
-  readonly now?: number
+  /** What the clock shows at first. @default 2026-01-01T00:00:00Z */
+  readonly now?: TimeInput
 }
 
 /**
@@ -81,7 +81,10 @@ const rules: Readonly<Record<keyof TestWardOptions, OptionRule>> = {
   invalidKeyStatus: { expected: '401 or 403', accepts: isOneOf(401, 403) },
   ledger: { expected: 'a ledger', accepts: isPlainObject },
   jobs: { expected: 'an object of options', accepts: isPlainObject },
-  now: { expected: 'milliseconds since the epoch', accepts: Number.isSafeInteger },
+  now: {
+    expected: `a Date, milliseconds since the epoch, or ${timeForms}`,
+    accepts: (value) => Number.isSafeInteger(beginOf(value)),
+  },
   ...limitRules,
 }
 
@@ -106,10 +109,10 @@ export async function createTestWard<
 ): Promise<TestWard<Name, Required, Jobs>> {
   checkOptions('createTestWard', options, rules)
   const { keys = {}, owners = {}, scheme, environment = 'live', invalidKeyStatus = 403, ...rest } = options
-  const { now: begin = Date.UTC(2026, 0, 1), ledger, jobs, ...limits } = rest
+  const { now = Date.UTC(2026, 0, 1), ledger, jobs, ...limits } = rest
   if (jobs !== undefined) checkJobsOptions('createTestWard: `jobs`', jobs)
   const records: LedgerEntry[] = []
-  const { clock, scheduler, advance } = createManualTime(begin)
+  const { clock, scheduler, advance } = createManualTime(Number(beginOf(now)))
   const { createWard } = await import('./ward.ts')
   const ward = await createWard(await openStorageInMemory(clock, scheduler, ledger, jobs !== undefined), {
     ...limits,
@@ -184,6 +187,11 @@ export function gatherStorage(stores: Omit<WardStorage, 'close'>): WardStorage {
 async function createJobStore(): Promise<JobStore> {
   const { createInProcessJobStore } = await import('../storage/sqlite/jobs/in-process-job-store.ts')
   return createInProcessJobStore()
+}
+
+/** A test may begin at any number: time has to move, not to be right. */
+function beginOf(now: unknown): number | string {
+  return typeof now === 'number' ? now : readTime(now, Date.now())
 }
 
 function isPlainObject(value: unknown): value is object {

@@ -56,7 +56,7 @@ describe('a webhook secret', () => {
     expect(await signing('acme')).toEqual([second, first])
     time.now += 1
     expect(await signing('acme')).toEqual([second])
-    const third = await service.rotateSecret('acme', { overlapMs: hourMs })
+    const third = await service.rotateSecret('acme', { overlap: '1h' })
     expect(await signing('acme')).toEqual([third, second])
     time.now += hourMs
     expect(await signing('acme')).toEqual([third])
@@ -95,6 +95,9 @@ describe('a webhook secret', () => {
     [{ overlapMs: 1.5 }, ['body', 'overlap']],
     [{ overlapMs: Number.NaN }, ['body', 'overlap']],
     [{ overlapMs: 31 * 24 * hourMs }, ['body', 'overlap']],
+    [{ overlap: '31d' }, ['body', 'overlap']],
+    [{ overlap: 'a day' }, ['body', 'overlap']],
+    [{ overlap: '24h', overlapMs: 24 * hourMs }, ['body', 'overlap']],
   ])('is not rotated with %j', async (options, loc) => {
     const { service, signing } = open()
     const refusal = { code: 'input_invalid', errors: [{ loc }] }

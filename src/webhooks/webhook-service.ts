@@ -1,6 +1,6 @@
 import { isWholeFrom } from '../core/check-options.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, durationInputForms, type OverlapOptions, oneOverlap, readOverlap } from '../core/time.ts'
 import { type JobChanger, type JobOwner, ownerOf } from '../jobs/job-service.ts'
 import { isLabel, labelLengthMax } from '../keys/key-fields.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
@@ -68,11 +68,11 @@ export interface DeliveryListQuery {
   readonly limit?: number
 }
 
-/** How a webhook secret takes the place of the one before it. */
-export interface RotateSecretOptions {
-  /** How long the secret before it still signs, in milliseconds: 0 to 30 days. @default 24 hours */
-  readonly overlapMs?: number
-}
+/**
+ * How a webhook secret takes the place of the one before it. The overlap is how long that one still
+ * signs: 0 to 30 days, 24 hours unless it is given.
+ */
+export interface RotateSecretOptions extends OverlapOptions {}
 
 export interface WebhookServiceOptions {
   readonly outbox: WebhookOutbox
@@ -120,7 +120,8 @@ export function createWebhookService(options: WebhookServiceOptions): WebhookSer
       ...options,
       checkSecret: (owner) => requireSecret(owner, ['path', 'id']),
     }),
-    async rotateSecret(owner, { overlapMs = dayMs } = {}) {
+    async rotateSecret(owner, rotation = {}) {
+      const overlapMs = readOverlap(rotation) ?? dayMs
       checkRotation(owner, overlapMs)
       await changes.ensureWritable()
       const secret = drawWebhookSecret()
@@ -137,7 +138,9 @@ export function createWebhookService(options: WebhookServiceOptions): WebhookSer
 function checkRotation(owner: string, overlapMs: number): void {
   if (!isLabel(owner))
     throw invalid(['path', 'owner'], `expected 1 to ${labelLengthMax} printable characters`, 'label')
-  if (!Number.isSafeInteger(overlapMs) || overlapMs < 0 || overlapMs > overlapMsMax)
+  if (Number.isNaN(overlapMs))
+    throw invalid(['body', 'overlap'], `expected ${durationInputForms}; ${oneOverlap}`, 'duration')
+  if (overlapMs > overlapMsMax)
     throw invalid(['body', 'overlap'], 'expected a duration of at most 30d', 'duration')
 }
 

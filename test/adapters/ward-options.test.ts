@@ -63,8 +63,12 @@ describe('wrong options of a ward reject, with what was expected, what came and 
   test.each([
     ...shared,
     [{ data: 'x' }, 'createTestWard: `data`: there is no such option'],
+    [{ now: new Date(Number.NaN) }, 'createTestWard: `now`: expected a Date'],
     [{ keys: ['a'] }, '`keys`: expected an object of keys by their names, got an array'],
-    [{ now: 'today' }, '`now`: expected milliseconds since the epoch, got "today"'],
+    [
+      { now: 'today' },
+      '`now`: expected a Date, milliseconds since the epoch, or a time in ISO 8601, got "today"',
+    ],
   ] as (readonly [object, string])[])('createTestWard(%o)', async (options, message) => {
     await expect(createTestWard(options as never)).rejects.toThrow(TypeError)
     await expect(createTestWard(options as never)).rejects.toThrow(message)
@@ -79,3 +83,12 @@ describe('wrong options of a ward reject, with what was expected, what came and 
       expect(() => ward.advance(by)).toThrow(/^advance: expected milliseconds or a duration such as 15min/)
   })
 })
+
+test.each([new Date(Date.UTC(2027, 0, 31)), Date.UTC(2027, 0, 31), '2027-01-31'])(
+  'the clock of a test’s ward begins at %o',
+  async (now) => {
+    const ward = await createTestWard({ now, keys: { alice: { expiresAt: '1d' } } })
+    const { expiresAt } = await ward.keys.get(ward.ids.alice)
+    expect(expiresAt).toBe(Date.UTC(2027, 1, 1))
+  },
+)

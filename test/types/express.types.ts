@@ -72,3 +72,51 @@ guardApp(express(), { public: ['/health'] })
 guardApp(Router(), { ward })
 // @ts-expect-error middleware ahead of the guard is a list
 guardApp(express(), { ward, before: guard(ward) })
+
+// A field that is misspelt, or of another type, in each place that takes a demand.
+// @ts-expect-error a scope is text
+guard(ward, { scope: 1 })
+// @ts-expect-error several scopes are a list
+guard(ward, { anyScope: 'predict' })
+// @ts-expect-error it is true or false
+guard(ward, { anyKey: 'yes' })
+// @ts-expect-error a session is for reading, or with the CSRF header
+guard(ward, { session: true })
+// @ts-expect-error limits are a list
+guard(ward, { limits: '5/h' })
+// @ts-expect-error a name is text
+guard(ward, { name: 7 })
+// @ts-expect-error a cost names its measure
+guard(ward, { cost: 500 })
+// @ts-expect-error a cost is a number
+guard(ward, { cost: { tokens: '500' } })
+// @ts-expect-error it is true or false
+guard(ward, { billable: 0 })
+// @ts-expect-error a model is named
+guard(ward, { model: 7 })
+// @ts-expect-error what comes first is a list
+guard(ward, { needs: { scope: 'predict' } })
+// @ts-expect-error a check is a function
+guard(ward, { check: true })
+// @ts-expect-error it is `scope`
+guard(ward, { scop: 'predict' })
+// @ts-expect-error it is `scope`, for one as for several
+guard(ward, { scopes: ['predict'] })
+// @ts-expect-error it is `limits`
+guard(ward, { limit: ['5/h'] })
+// @ts-expect-error it is `anyKey`
+guard(ward, { scope: 'predict', anykey: true })
+// @ts-expect-error what it needs are demands too
+guard(ward, { needs: [{ scop: 'predict' }] })
+// @ts-expect-error the same of a whole app
+guardApp(express(), { ward, demand: { scop: 'predict' } })
+// @ts-expect-error of another type
+guardApp(express(), { ward, demand: { scope: 1 } })
+// @ts-expect-error paths are a list
+guardApp(express(), { ward, public: '/health' })
+// @ts-expect-error of texts
+guardApp(express(), { ward, public: [/health/] })
+// @ts-expect-error middleware is a function
+guardApp(express(), { ward, before: ['cors'] })
+// @ts-expect-error there is no such option
+guard(ward, {}, { onRefuse: () => true })

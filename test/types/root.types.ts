@@ -24,6 +24,7 @@ import {
   type SetupError,
   type SetupErrorCode,
   type TestWard,
+  type TimeInput,
   type Verdict,
   type Ward,
   type WardWithJobs,
@@ -233,6 +234,35 @@ expectType<Equal<typeof text, string>>()
 expectType<Equal<typeof record.id, string>>()
 // @ts-expect-error a key has a name
 ward.keys.create({})
+
+// A moment, in any form.
+for (const moment of [new Date(), Date.now(), '90d', '2027-01-31'] satisfies TimeInput[]) {
+  ward.keys.create({ name: 'Acme', notBefore: moment, expiresAt: moment })
+  ward.keys.createAll([{ name: 'Acme', expiresAt: moment }])
+  ward.keys.import([{ name: 'Acme', sha256: '', notBefore: moment, expiresAt: moment }])
+  ward.keys.update(record.id, { notBefore: moment, expiresAt: moment })
+  ward.keys.list({ unusedSince: moment })
+  ward.ledger?.query({ since: moment, until: moment, limit: 10, order: 'newest' })
+  ward.ledger?.usage({ by: ['owner'], since: moment, until: moment })
+  createTestWard({ now: moment, keys: { alice: { expiresAt: moment } } })
+}
+for (const duration of ['24h', 86_400_000]) {
+  ward.keys.rotate(record.id, { overlap: duration })
+  ward.keys.list({ unused: duration })
+  wardWithJobs.webhooks.rotateSecret('acme', { overlap: duration })
+}
+// @ts-expect-error a moment is no yes or no
+ward.keys.create({ name: 'Acme', expiresAt: true })
+// @ts-expect-error a key has no such field
+ward.keys.create({ name: 'Acme', expireAt: '90d' })
+// @ts-expect-error a key has no such field
+ward.keys.update(record.id, { expires_at: '90d' })
+// @ts-expect-error a duration is no date
+ward.keys.rotate(record.id, { overlap: new Date() })
+// @ts-expect-error there is no such option
+ward.keys.rotate(record.id, { overlp: '24h' })
+// @ts-expect-error there is no such bound
+ward.ledger?.query({ from: '24h' })
 // @ts-expect-error scopes are a list
 ward.keys.create({ name: 'Acme', scopes: 'predict' })
 

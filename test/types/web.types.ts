@@ -90,3 +90,47 @@ guardApp(ok, { public: ['/health'] })
 guardApp(ok, { ward, public: '/health' })
 // @ts-expect-error a function that decides is no list of paths
 guardApp(ok, { ward, public: (path: string) => path === '/health' })
+
+// A field that is misspelt, or of another type, in each place that takes a demand.
+// @ts-expect-error a scope is text
+guard(ward, { scope: 1 }, ok)
+// @ts-expect-error several scopes are a list
+guard(ward, { anyScope: 'predict' }, ok)
+// @ts-expect-error it is true or false
+guard(ward, { anyKey: 'yes' }, ok)
+// @ts-expect-error a session is for reading, or with the CSRF header
+guard(ward, { session: true }, ok)
+// @ts-expect-error limits are a list
+guard(ward, { limits: '5/h' }, ok)
+// @ts-expect-error a name is text
+guard(ward, { name: 7 }, ok)
+// @ts-expect-error a cost names its measure
+guard(ward, { cost: 500 }, ok)
+// @ts-expect-error a cost is a number
+guard(ward, { cost: { tokens: '500' } }, ok)
+// @ts-expect-error it is true or false
+guard(ward, { billable: 0 }, ok)
+// @ts-expect-error a model is named
+guard(ward, { model: 7 }, ok)
+// @ts-expect-error what comes first is a list
+guard(ward, { needs: { scope: 'predict' } }, ok)
+// @ts-expect-error a check is a function
+guard(ward, { check: true }, ok)
+// @ts-expect-error it is `scope`
+guard(ward, { scop: 'predict' }, ok)
+// @ts-expect-error it is `scope`, for one as for several
+guard(ward, { scopes: ['predict'] }, ok)
+// @ts-expect-error it is `limits`
+guard(ward, { limit: ['5/h'] }, ok)
+// @ts-expect-error it is `anyKey`
+guard(ward, { scope: 'predict', anykey: true }, ok)
+// @ts-expect-error what it needs are demands too
+guard(ward, { needs: [{ scop: 'predict' }] }, ok)
+// @ts-expect-error the same of a whole app
+guardApp(ok, { ward, demand: { scop: 'predict' } })
+// @ts-expect-error of another type
+guardApp(ok, { ward, demand: { scope: 1 } })
+// @ts-expect-error paths are texts
+guardApp(ok, { ward, public: [/health/] })
+// @ts-expect-error there is no such option
+guard(ward, {}, ok, { adress: () => undefined })
