@@ -67,7 +67,7 @@ describe('wrong options of a ward reject, with what was expected, what came and 
     [{ keys: ['a'] }, '`keys`: expected an object of keys by their names, got an array'],
     [
       { now: 'today' },
-      '`now`: expected a Date, milliseconds since the epoch, or a time in ISO 8601, got "today"',
+      '`now`: expected a Date, milliseconds since the epoch, or a time in ISO 8601 with its zone, such as `2027-01-31` (UTC) or `2027-01-31T12:00:00Z`, got "today"',
     ],
   ] as (readonly [object, string])[])('createTestWard(%o)', async (options, message) => {
     await expect(createTestWard(options as never)).rejects.toThrow(TypeError)
