@@ -33,7 +33,7 @@ export function answerProblem(request: Request, response: Response, thrown: Refu
  * app.use(problems())
  */
 export function problems(onFault: FaultListener = console.error): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
+  return function modelwardProblems(error: unknown, request, response, next) {
     const isOurs = error instanceof Refusal || error instanceof Fault
     if (!isOurs || response.headersSent) {
       next(error)

@@ -91,7 +91,7 @@ export function guard<Required extends boolean>(
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const { onRefused, onFault = console.error } = options
-  return (request, response, next) => {
+  return function modelwardGuard(request, response, next) {
     // Node's types in the signature leave a route's own parameters and body typed; Express hands
     // over its own.
     const received = request as Request
@@ -155,7 +155,7 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   // It stands in front of every route, and so of none whose types it could add to.
   const guarded = guard(ward, demand, same) as unknown as RequestHandler
   for (const middleware of before) app.use(middleware)
-  app.use((request, response, next) => {
+  app.use(function modelwardGuardApp(request, response, next) {
     continueOnRead(request, response)
     if (publicPaths.has(request.method, request.path)) next()
     else guarded(request, response, next)

@@ -115,7 +115,9 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   holdContinue(app)
   recordAnswers(app, guard, options.onUnrecorded)
   if (options.answersThrown !== false && hasDefaultErrorHandler(app))
-    app.setErrorHandler((error, request, reply) => answerThrown(request, reply, error))
+    app.setErrorHandler(function modelwardProblems(error, request, reply) {
+      return answerThrown(request, reply, error)
+    })
   app.addHook('onRoute', (route) => {
     const { url, config } = route
     if (config?.guard !== undefined) checkGuardSetting(`modelward: ${url}: config.guard`, config.guard)
@@ -124,7 +126,7 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   })
   // A root hook, not `onRoute`: it covers routes declared before this plugin, sub-apps and unknown
   // paths as well, and runs before any byte of the body is read.
-  app.addHook('onRequest', function guardRequest(request, reply, next) {
+  app.addHook('onRequest', function modelwardGuard(request, reply, next) {
     try {
       const setting = settingOf(request)
       if (setting === 'public') {
@@ -135,7 +137,9 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
       const verdict = guard.admit(exchange, setting)
       if (verdict instanceof Promise)
         verdict
-          .then((settled) => answer(settled, exchange, request, reply, next))
+          .then(function answerSettled(settled) {
+            answer(settled, exchange, request, reply, next)
+          })
           .catch((thrown: unknown) => failWith(options, asError(thrown), request, reply, next))
       else answer(verdict, exchange, request, reply, next)
     } catch (thrown) {
@@ -157,7 +161,9 @@ function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
       if (waiting === undefined) next()
       else
         waiting.then(
-          () => next(),
+          function goOn() {
+            next()
+          },
           (fault) => failWith(options, asError(fault), request, reply, next),
         )
     } else if (onRefused?.(request, reply, verdict.refusal) !== true) {

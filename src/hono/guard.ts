@@ -87,7 +87,7 @@ export function guard<Required extends boolean>(
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const { address, onRefused, onFault = console.error } = options
-  const run: Middleware<Required> = async (c, next) => {
+  const run: Middleware<Required> = async function modelwardGuard(c, next) {
     let usage = noUsage
     try {
       holdContinue(c)
@@ -119,7 +119,7 @@ export function guard<Required extends boolean>(
     if (usage.isOpen) await endUsage(usage, c.req.raw.signal.aborted ? 'aborted' : 'answered', onFault)
   }
   if (!ward.guard.isRecorded) return run
-  return (c, next) => {
+  return function modelwardGuard(c, next) {
     if (ward.guard.find(c) !== undefined) return run(c, next)
     const exchange = openExchange(ward.guard, c, address)
     const outgoing = outgoingOf(c)
@@ -128,7 +128,9 @@ export function guard<Required extends boolean>(
       return run(c, next)
     }
     c.header('x-request-id', exchange.id)
-    return recordContext(c, exchange, onFault, () => run(c, next))
+    return recordContext(c, exchange, onFault, function guardRecorded() {
+      return run(c, next)
+    })
   }
 }
 
@@ -166,7 +168,7 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   const publicPaths = createPublicPaths(open)
   const guarded = guard(ward, demand, same)
   for (const middleware of before) app.use(middleware)
-  app.use(async (c, next) => {
+  app.use(async function modelwardGuardApp(c, next) {
     // Hono's types have no context that learns of a variable on its way; the guard sets the one
     // that it is typed with.
     if (!publicPaths.has(c.req.method, sentPathOf(c))) return guarded(c as never, next)

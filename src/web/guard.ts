@@ -6,6 +6,7 @@ import { createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
+import type { Exchange } from '../guard/exchange.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Usage } from '../limits/usage.ts'
 import { answerThrown, recordRequest, withUsage } from './record-request.ts'
@@ -98,20 +99,25 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   checkOptions('guard', options, rules)
   const guardOf = openGuard(ward)
   const { route = null, onRefused, onFault = console.error } = options
-  return (request, ...rest) =>
-    answerThrown(request, onFault, async () => {
+  return function modelwardGuard(request, ...rest) {
+    return answerThrown(request, onFault, async function openAndGuard() {
       const found = await guardOf()
       const address = (): string | undefined => options.address?.(request, ...rest)
-      return recordRequest({ guard: found, request, address, route, onFault }, async (exchange) => {
+      return recordRequest({ guard: found, request, address, route, onFault }, guardExchange)
+
+      async function guardExchange(exchange: Exchange): Promise<Response> {
         const verdict = await found.admit(exchange, demand)
         if (!verdict.admitted) {
           const own = await onRefused?.(request, verdict.refusal)
           if (own !== undefined) return own
           throw verdict.refusal
         }
-        return withUsage(request, exchange, onFault, () => handler(request, verdict.caller, ...rest))
-      })
+        return withUsage(request, exchange, onFault, function callHandler() {
+          return handler(request, verdict.caller, ...rest)
+        })
+      }
     })
+  }
 }
 
 /**
@@ -133,13 +139,17 @@ export function guardApp<Rest extends readonly unknown[] = []>(
   const guarded = guard<boolean, Rest>(
     ward,
     demand,
-    (request, _caller, ...rest) => handler(request, ...rest),
+    function callGuarded(request, _caller, ...rest) {
+      return handler(request, ...rest)
+    },
     same,
   )
-  return (request, ...rest) =>
-    publicPaths.has(request.method, new URL(request.url).pathname)
-      ? answerThrown(request, same.onFault ?? console.error, async () => handler(request, ...rest))
-      : guarded(request, ...rest)
+  return function modelwardGuardApp(request, ...rest) {
+    if (!publicPaths.has(request.method, new URL(request.url).pathname)) return guarded(request, ...rest)
+    return answerThrown(request, same.onFault ?? console.error, function callPublic() {
+      return handler(request, ...rest)
+    })
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
 import { type Exchange, noteProblem } from '../guard/exchange.ts'
@@ -28,7 +29,7 @@ export async function recordRequest(
   const exchange = guard.open(request, new WebHead(request, address()), request.method)
   let response: Response | undefined
   try {
-    response = await answerThrown(request, onFault, () => work(exchange), exchange)
+    response = await answerThrown(request, onFault, work.bind(undefined, exchange), exchange)
     return await recordResponse(exchange, response, { method: request.method, route })
   } catch (thrown) {
     // Any other error of the handler's is the runtime's to answer.
@@ -49,7 +50,7 @@ export async function recordRequest(
 export async function answerThrown(
   request: Request,
   onFault: (fault: Fault) => void,
-  work: () => Promise<Response>,
+  work: () => Maybe<Response>,
   exchange?: Exchange,
 ): Promise<Response> {
   try {
@@ -80,12 +81,12 @@ export async function withUsage(
   request: Request,
   exchange: Exchange,
   onFault: (fault: Fault) => void,
-  work: () => Response | Promise<Response>,
+  work: () => Maybe<Response>,
 ): Promise<Response> {
   const { usage } = exchange
   if (usage === noUsage) return work()
   try {
-    const response = await answerThrown(request, onFault, async () => work(), exchange)
+    const response = await answerThrown(request, onFault, work, exchange)
     // A guard behind this one may have refused the request: it has then used nothing.
     return exchange.isAdmitted ? withStatus(response, usage) : response
   } finally {
