@@ -4,7 +4,7 @@ import express from 'express'
 import { openModelward, Refusal } from 'modelward'
 import { callerOf, guard, guardApp, problems } from 'modelward/express'
 
-const ward = await openModelward({ data: './modelward-data' })
+const ward = await openModelward({ data: './modelward-data', limitDefault: ['60/min'] })
 
 const app = guardApp(express(), { ward, public: ['GET /health'] })
 app.get('/health', (_request, response) => {
@@ -15,10 +15,15 @@ app.get('/me', (_request, response) => {
   response.json({ key: keyId, scopes })
 })
 // express.json() comes after the guard: no upload is read before its key is checked.
-app.post('/predict', guard(ward, { scope: 'predict' }), express.json(), (request, response) => {
+const json = express.json({ limit: 65_536 })
+app.post('/predict', guard(ward, { scope: 'predict' }), json, (request, response) => {
   const { text } = (request.body ?? {}) as { readonly text?: unknown }
   if (typeof text !== 'string') throw new Refusal('input_invalid', 'Send a text.')
   response.json({ owner: response.locals.caller.owner, length: text.length })
+})
+// A limit of the route's own, for each key, beside the one of all its requests.
+app.get('/report', guard(ward, { limits: ['1/min'] }), (_request, response) => {
+  response.json({ owner: response.locals.caller.owner })
 })
 app.use(problems())
 
