@@ -72,7 +72,7 @@ if (args.length === 0) {
   tools.push(await check('tsc', '-p', 'tsconfig.json', '--noEmit'))
   tools.push(await check('tsc', '-p', 'tsconfig.check.json'))
   // It imports as Next.js resolves, without extensions.
-  tools.push(await check('tsc', '-p', 'examples/next-handler'))
+  tools.push(await check('tsc', '-p', 'test/examples/next-handler.tsconfig.json'))
   tools.push(await check('knip', '--no-progress'))
 }
 const packed = await packing

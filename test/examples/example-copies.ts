@@ -29,7 +29,7 @@ export function readManifest(name: string): ExampleManifest {
 }
 
 /**
- * Installs the packed package and what these examples ask for beside it, once: by npm, outside of
+ * Installs the packed packages and what these examples ask for beside it, once: by npm, outside of
  * the repository, in the versions that they name. Each copy has a link to that.
  */
 export async function createExampleCopies(names: readonly string[]): Promise<ExampleCopies> {
@@ -38,6 +38,7 @@ export async function createExampleCopies(names: readonly string[]): Promise<Exa
   const project = await createProject({
     ...Object.fromEntries(asked.filter(([name]) => !elsewhere.test(name))),
     modelward: `file:${packed.tarball}`,
+    '@modelward/server': `file:${packed.server.tarball}`,
   })
   const installed = join(project.folder, 'node_modules')
   symlinkSync(resolve('node_modules/onnxruntime-web'), join(installed, 'onnxruntime-web'))

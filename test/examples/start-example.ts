@@ -73,7 +73,7 @@ export async function startExample(
 }
 
 /** What `npm start` or `npm run train` runs in a copy of an example. */
-export function scriptOf(folder: string, command: string): string {
+function scriptOf(folder: string, command: string): string {
   const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as ExampleManifest
   const script = scripts?.[/^npm (?:run )?(\w+)$/.exec(command)?.[1] ?? '']
   if (script === undefined) throw new Error(`${folder}: its package.json has no script for \`${command}\``)
