@@ -4,7 +4,14 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
-import { internal, library, type PublishedPackage, server, serverFolders } from './packages.ts'
+import {
+  internal,
+  library,
+  type PublishedPackage,
+  server,
+  serverFolders,
+  withAbsoluteLinks,
+} from './packages.ts'
 
 const code = join(library.folder, 'dist')
 const serverCode = join(server.folder, 'dist')
@@ -97,5 +104,6 @@ function reachedDeclarations(): ReadonlySet<string> {
 
 function writeManifest({ folder, manifest }: PublishedPackage): void {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-  for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) cpSync(page, join(folder, page))
+  for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'])
+    writeFileSync(join(folder, page), withAbsoluteLinks(readFileSync(page, 'utf8')))
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packedVariable, packPackage } from '../test/package/pack-package.ts'
 import { openRunFolder } from '../test/support/run-folder.ts'
+import { rememberGreen } from './green-runs.ts'
 
 interface Count {
   readonly passed: number
@@ -87,5 +88,6 @@ rmSync(compiled, { recursive: true, force: true })
 await endRun()
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
+if (failed === 0 && named.length === 0) rememberGreen(isEcosystem ? 'ecosystem' : 'all')
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -7,6 +7,7 @@ type Names = Readonly<Record<string, string>>
 interface Root extends Readonly<Record<string, unknown>> {
   readonly version: string
   readonly dependencies: Names
+  readonly repository: { readonly url: string }
 }
 
 export interface PublishedPackage {
@@ -27,14 +28,24 @@ export const internal = 'modelward/internal'
 
 const root = JSON.parse(readFileSync('package.json', 'utf8')) as Root
 
-/** Who may install it, and that what is published shows where it was built. */
-const published = { publishConfig: { access: 'public', provenance: true } }
+/** The project's pages of this version, where it is hosted. */
+const pages = `${root.repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${root.version}`
+
+/**
+ * Whether package.json says where the project is. Until it does, it has names of `.invalid`, which
+ * belongs to no one (RFC 2606 §2).
+ */
+export const isHosted: boolean = !JSON.stringify(root).includes('.invalid/')
+
+/** Who may install it, and a proof of where it was built, which only a hosted project has. */
+const published = { publishConfig: { access: 'public', ...(isHosted && { provenance: true }) } }
 const files = ['dist', 'src', 'CHANGELOG.md', 'SECURITY.md']
 
 export const library: PublishedPackage = {
   folder: 'dist/modelward',
   manifest: {
-    ...pick('name', 'version', 'description', 'keywords', 'license', 'type', 'sideEffects', 'engines', 'bin'),
+    ...pick('name', 'version', 'description', 'keywords', 'license', 'homepage', 'repository', 'bugs'),
+    ...pick('type', 'sideEffects', 'engines', 'bin'),
     exports: {
       ...(root['exports'] as object),
       // No types: it is for the server alone, and changes without notice.
@@ -54,7 +65,7 @@ export const server: PublishedPackage = {
     name: '@modelward/server',
     version: root.version,
     description: 'The server, the gateway and the command line of Modelward',
-    ...pick('keywords', 'license', 'type', 'engines'),
+    ...pick('keywords', 'license', 'homepage', 'repository', 'bugs', 'type', 'engines'),
     // Two names of one program: `npx @modelward/server` runs it, and so does `npx modelward`.
     bin: { modelward: 'dist/cli/main.js', 'modelward-server': 'dist/cli/main.js' },
     exports: { './package.json': './package.json' },
@@ -65,6 +76,11 @@ export const server: PublishedPackage = {
     },
     ...published,
   },
+}
+
+/** A page of the project as a package has it: its links lead to where the project is hosted. */
+export function withAbsoluteLinks(page: string): string {
+  return page.replace(/\]\((?!https?:|#|mailto:)([^)]+)\)/g, `](${pages}/$1)`)
 }
 
 function pick(...names: readonly string[]): Readonly<Record<string, unknown>> {

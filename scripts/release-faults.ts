@@ -1,0 +1,83 @@
+/** Most that an app installs for the library, in bytes: what its README promises. */
+const librarySizeMax = 6e6
+
+/** A package that is packed to be published. */
+export interface PackedRelease {
+  readonly name: string
+  readonly tarball: string
+  readonly unpackedSize: number
+  /** The text of each of its pages, by name. */
+  readonly pages: Readonly<Record<string, string>>
+}
+
+/** What a release is judged by; read whole, so that every fault is told at once. */
+export interface ReleaseState {
+  readonly version: string
+  /** Whether package.json says where the project is. */
+  readonly isHosted: boolean
+  readonly changelog: string
+  /** As `2026-01-31`. */
+  readonly today: string
+  readonly commit: string
+  /** The tags on that commit. */
+  readonly tags: readonly string[]
+  /** Whether files differ from the commit. */
+  readonly isDirty: boolean
+  /** The commits on which each run of tests was green last. */
+  readonly tested: { readonly all?: string; readonly ecosystem?: string }
+  readonly packed: readonly PackedRelease[]
+  /** The names of the packages that the registry has in this version. */
+  readonly published: readonly string[]
+}
+
+/** What a publisher would regret, a sentence each with what to do; empty where all is well. */
+export function findReleaseFaults(state: ReleaseState): readonly string[] {
+  const { isHosted, version, published, packed } = state
+  return [
+    ...(isHosted
+      ? []
+      : ['`repository`, `homepage` and `bugs` of package.json are placeholders: write where the project is']),
+    // One that broke off between the two goes on with the other.
+    ...(published.length === packed.length
+      ? [`the registry has ${published.join(' and ')} in version ${version} already: raise \`version\``]
+      : []),
+    ...findPageFaults(state),
+    ...findCommitFaults(state),
+    ...packed.flatMap(findPackageFaults),
+  ]
+}
+
+function findPageFaults({ version, changelog, today }: ReleaseState): readonly string[] {
+  const [, unreleased = ''] = changelog.split(/^## \[Unreleased\]$/m)
+  const [stillOpen = ''] = unreleased.split(/^## /m)
+  const heading = `## [${version}] - ${today}`
+  return [
+    ...(changelog.split('\n').includes(heading) ? [] : [`CHANGELOG.md has no line \`${heading}\``]),
+    ...(stillOpen.trim() === ''
+      ? []
+      : [`CHANGELOG.md has changes under Unreleased: move them below \`${heading}\``]),
+  ]
+}
+
+function findCommitFaults({ version, commit, tags, isDirty, tested }: ReleaseState): readonly string[] {
+  return [
+    ...(isDirty ? ['files differ from the commit, so that it could not be built again: commit them'] : []),
+    ...(tags.includes(`v${version}`) ? [] : [`the commit has no tag: git tag v${version}`]),
+    ...(tested.all === commit ? [] : ['`npm test` was not green on this commit: run it']),
+    ...(tested.ecosystem === commit
+      ? []
+      : ['`npm test -- --ecosystem` was not green on this commit: run it']),
+  ]
+}
+
+function findPackageFaults({ name, unpackedSize, pages }: PackedRelease): readonly string[] {
+  const relative = Object.entries(pages).flatMap(([page, text]) =>
+    [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)]+)\)/g)].map(([, link]) => `${page}: ${link}`),
+  )
+  return [
+    ...(name === 'modelward' && unpackedSize > librarySizeMax
+      ? [`${name} is ${(unpackedSize / 1e6).toFixed(1)} MB, and promises ${librarySizeMax / 1e6} at most`]
+      : []),
+    ...relative.map((link) => `${name} has a link that leads nowhere on the registry's page: ${link}`),
+  ]
+}
