@@ -1,18 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isAsSaid, readRequests } from '../docs/page-requests.ts'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
-import { runLine } from './programs.ts'
-import { type NodeServer, openProject, type Project } from './project.ts'
+import { expectAsSaid, listingsOf, type NodeServer, openProject, type Project } from './project.ts'
+import { proves } from './support.ts'
 
 const guide = readFileSync('docs/guides/nestjs.md', 'utf8')
-const listings = Object.fromEntries(
-  [...guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, file = '', text = '']) => [file, text]),
-)
-const { 'express/guarded.ts': onExpress = '', ...onFastify } = listings
+const { 'express/guarded.ts': onExpress = '', ...onFastify } = listingsOf(guide)
 const example = Object.fromEntries(
-  globSync('*.{ts,json}', { cwd: 'examples/nestjs' }).map((file) => [
+  globSync(['*.ts', 'tsconfig.json'], { cwd: 'examples/nestjs' }).map((file) => [
     file,
     readFileSync(join('examples/nestjs', file), 'utf8'),
   ]),
@@ -108,32 +104,16 @@ test('examples/nestjs holds the files of the guide, word for word, and its test 
   expect(shown).toEqual(onFastify)
   await project.write(example)
   await project.compile()
-  expect(await project.run('--test', 'dist/app.test.js')).toMatch(/^# fail 0$|^ℹ fail 0$/m)
+  expect(await project.run(['--test', 'dist/app.test.js'])).toMatch(/^# fail 0$|^ℹ fail 0$/m)
   const { key } = await project.createKey('--owner', 'acme', '--scope', 'predict')
   await using server = await project.start('dist/main.js')
   await expectAsSaid(readFileSync('examples/nestjs/README.md', 'utf8'), server, key)
 })
 
-async function expectAsSaid(page: string, server: NodeServer, key: string): Promise<void> {
-  const requests = readRequests(page)
-  expect(requests.length).toBeGreaterThan(0)
-  for (const request of requests) {
-    const line = request.command.replace('http://127.0.0.1:3000', server.address)
-    const answer = await runLine(`${line} -s -w '\\n%{http_code}'`, { KEY: key })
-    const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
-    expect([line, answer, isAsSaid(request, status, body)]).toEqual([line, answer, true])
-  }
-}
+describe(proves('NestJS on Fastify'), () => isGuarded('fastify', onFastify))
+describe(proves('NestJS on Express'), () => isGuarded('express', { ...onFastify, 'guarded.ts': onExpress }))
 
-const platforms: readonly {
-  readonly platform: string
-  readonly files: Readonly<Record<string, string>>
-}[] = [
-  { platform: 'fastify', files: onFastify },
-  { platform: 'express', files: { ...onFastify, 'guarded.ts': onExpress } },
-]
-
-describe.each(platforms)('NestJS on $platform', ({ platform, files }) => {
+function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<string, string>>): void {
   async function startMore(variables: Readonly<Record<string, string>> = {}): Promise<NodeServer> {
     const app = (files['app.ts'] ?? '')
       .replace('[ApiController]', '[ApiController, MoreController]')
@@ -169,7 +149,7 @@ describe.each(platforms)('NestJS on $platform', ({ platform, files }) => {
       { event: 'request.refused', status: 403, code: 'scope_missing', route: '/api/predict' },
       { event: 'request.admitted', status: 422, code: 'input_invalid', route: '/api/predict' },
     ])
-    expect(await project.run('--test', 'dist/app.test.js')).toMatch(/fail 0$/m)
+    expect(await project.run(['--test', 'dist/app.test.js'])).toMatch(/fail 0$/m)
   })
 
   test('exceptions, files, events and middleware are answered as by Nest, each with the record of its status', async () => {
@@ -289,6 +269,6 @@ describe.each(platforms)('NestJS on $platform', ({ platform, files }) => {
   test('an app that is closed leaves nothing that keeps its process', async () => {
     await project.write({ ...files, 'tsconfig.json': tsconfig, 'closes.ts': closes })
     await project.compile()
-    expect(await project.run('dist/closes.js')).toMatch(/closed\n$/)
+    expect(await project.run(['dist/closes.js'])).toMatch(/closed\n$/)
   })
-})
+}

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { folder, run, type Server } from './programs.ts'
+import { expect } from 'vitest'
+import { isAsSaid, readRequests } from '../docs/page-requests.ts'
+import { folder, run, runLine, type Server } from './programs.ts'
 
 const execute = promisify(execFile)
 const { PATH, HOME } = process.env
@@ -42,8 +44,8 @@ export interface Project extends AsyncDisposable {
   readonly write: (files: Readonly<Record<string, string>>) => Promise<void>
   /** Compiles by the project's `tsconfig.json`. Rejects with what is wrong. */
   readonly compile: () => Promise<void>
-  /** Runs a file to its own end; what it printed. */
-  readonly run: (...args: readonly string[]) => Promise<string>
+  /** Runs a file to its own end, with these variables; what it printed. */
+  readonly run: (args: readonly string[], variables?: Readonly<Record<string, string>>) => Promise<string>
   /** Starts a file that says on which address it listens. */
   readonly start: (file: string, variables?: Readonly<Record<string, string>>) => Promise<NodeServer>
   readonly createKey: (...args: readonly string[]) => Promise<CreatedKey>
@@ -57,9 +59,10 @@ export async function openProject(name: string): Promise<Project> {
   const path = await mkdtemp(join(folder, `${name}-`))
   const data = ['--data', join(basename(path), 'modelward-data')]
 
-  async function node(args: readonly string[]): Promise<string> {
+  async function node(args: readonly string[], variables = {}): Promise<string> {
     try {
-      return (await execute(process.execPath, [...args], { cwd: path, env })).stdout
+      const options = { cwd: path, env: { ...env, ...variables } }
+      return (await execute(process.execPath, [...args], options)).stdout
     } catch (error) {
       const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string }
       throw new Error(`${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error })
@@ -75,7 +78,7 @@ export async function openProject(name: string): Promise<Project> {
     async compile() {
       await node([join(folder, 'node_modules/typescript/bin/tsc'), '-p', '.'])
     },
-    run: (...args) => node(args),
+    run: node,
     start: (file, variables = {}) => startNode(path, file, variables),
     createKey: async (...args) => (await modelward('keys', 'create', '--name', 'me', ...args)) as CreatedKey,
     modelward,
@@ -124,5 +127,23 @@ async function startNode(
     async [Symbol.asyncDispose]() {
       await end()
     },
+  }
+}
+
+/** The files that a page lists, by the names in their first lines. */
+export function listingsOf(page: string): Readonly<Record<string, string>> {
+  const blocks = page.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)
+  return Object.fromEntries([...blocks].map(([, file = '', text = '']) => [file, text]))
+}
+
+/** Sends each `curl` of a page, and holds the answer against what the page says of it. */
+export async function expectAsSaid(page: string, server: Server, key: string): Promise<void> {
+  const requests = readRequests(page)
+  expect(requests.length).toBeGreaterThan(0)
+  for (const request of requests) {
+    const line = request.command.replace('http://127.0.0.1:3000', server.address)
+    const answer = await runLine(`${line} -s -w '\\n%{http_code}'`, { KEY: key })
+    const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
+    expect([line, answer, isAsSaid(request, status, body)]).toEqual([line, answer, true])
   }
 }

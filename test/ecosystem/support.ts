@@ -63,8 +63,8 @@ export const supported = {
     proof: guarded,
     guide: 'nestjs',
   },
-  'tRPC on Fastify': { packages: ['@trpc/server', 'fastify'], proof: guarded, guide: 'nestjs' },
-  'tRPC on Express': { packages: ['@trpc/server', 'express'], proof: guarded, guide: 'nestjs' },
+  'tRPC on Fastify': { packages: ['@trpc/server', 'fastify'], proof: guarded, guide: 'trpc' },
+  'tRPC on Express': { packages: ['@trpc/server', 'express'], proof: guarded, guide: 'trpc' },
 
   'Bun: the library': { packages: ['bun'], proof: guarded, guide: 'runtimes' },
   'Bun: `modelward serve`': { packages: ['bun'], proof: guarded, guide: 'runtimes' },
