@@ -32,11 +32,17 @@ rewrite(`${code}/**/*.js`, (text) =>
   text.replace(/(new URL\('\.{1,2}\/[^']+)\.ts'(?=, import\.meta\.url\))/g, "$1.js'"),
 )
 // webpack finds them where `Worker` is of `worker_threads`; with `node:` before it, webpack 5.113
-// writes a constructor that is none. What only a run knows it must not look for.
+// writes a constructor that is none.
+rewrite(`${code}/**/*.js`, (text) =>
+  text.replace(/^(import \{ (?:\w+, )*Worker(?:, \w+)* \} from ')node:(?=worker_threads')/gm, '$1'),
+)
+// What only a run knows, such as the file of a model, no bundler must look for. The compiler's
+// function that would rewrite it goes, with no line moved: none of it is a relative path, and
+// Terser 5 writes `import()` with two arguments where it inlines that.
 rewrite(`${code}/**/*.js`, (text) =>
   text
-    .replace(/^(import \{ (?:\w+, )*Worker(?:, \w+)* \} from ')node:worker_threads/gm, '$1worker_threads')
-    .replaceAll('import(__rewrite', 'import(/* webpackIgnore: true */ __rewrite'),
+    .replaceAll('import(__rewriteRelativeImportExtension(', 'import(/* webpackIgnore: true */ (')
+    .replace(/^var __rewriteRelativeImportExtension = .*?^\};$/ms, (block) => block.replace(/[^\n]+/g, '')),
 )
 // The package has its sources beside its code.
 rewrite(`${code}/**/*.d.ts.map`, (text) => text.replace(/"(?:\.\.\/)+src\//, '"@src/'))
