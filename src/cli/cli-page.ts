@@ -42,7 +42,7 @@ Commands may run while a server runs on the same data folder; what they change s
 | 0 | done, and the answer is good; also when the reader of a pipe has had enough |
 | 1 | refused, or the answer is bad: \`not_found\`, \`job_not_found\`, \`delivery_not_found\`, \`key_conflict\`, \`idempotency_mismatch\`; \`scan\` found keys; a check of \`doctor\` failed; \`ledger verify\` found the ledger broken; \`copy\` found a table that differs |
 | 2 | what was typed or configured is wrong, and nothing was done: \`usage_invalid\`, \`config_invalid\`, \`input_invalid\`; \`ledger verify\` could not read, whatever the code |
-| 3 | something outside stands in the way: \`data_missing\` and the other \`data_…\` and \`pepper_…\` codes, \`signing_key_mismatch\`, \`database_…\`, \`redis_…\`, \`peer_missing\`, \`thread_missing\`, \`address_in_use\`, \`address_unavailable\`, \`model_unreadable\`, \`store_unavailable\`, \`ledger_unavailable\`, \`limiter_unavailable\`, \`output_failed\`, \`scan_incomplete\`; \`copy\` left damaged rows out |
+| 3 | something outside stands in the way: \`data_missing\` and the other \`data_…\` and \`pepper_…\` codes, \`signing_key_mismatch\`, \`database_…\`, \`redis_…\`, \`peer_missing\`, \`runtime_unsuitable\`, \`thread_missing\`, \`address_in_use\`, \`address_unavailable\`, \`model_unreadable\`, \`store_unavailable\`, \`ledger_unavailable\`, \`limiter_unavailable\`, \`output_failed\`, \`scan_incomplete\`; \`copy\` left damaged rows out |
 | 4 | \`internal\`: a defect of Modelward |
 | 130, 143 | ended by a second SIGINT or SIGTERM; after the first, \`serve\` answers what is under way and ends with 0 |
 `

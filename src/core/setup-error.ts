@@ -1,3 +1,5 @@
+import { type Copied, knowCopies } from './copies.ts'
+
 /** Why a deployment could not be opened: the command line prints it, scripts compare it. */
 export type SetupErrorCode =
   | 'config_invalid'
@@ -24,12 +26,17 @@ export type SetupErrorCode =
   | 'redis_unsuitable'
   | 'address_in_use'
   | 'address_unavailable'
+  | 'runtime_unsuitable'
 
 /**
  * Something keeps a deployment from opening. The message is for the operator and contains no
  * secret.
  */
 export class SetupError extends Error {
+  static {
+    knowCopies(SetupError, 'setup_error', couldKeep)
+  }
+
   readonly code: SetupErrorCode
 
   constructor(code: SetupErrorCode, message: string, options?: ErrorOptions) {
@@ -37,4 +44,9 @@ export class SetupError extends Error {
     this.name = 'SetupError'
     this.code = code
   }
+}
+
+/** Whether a setup error may have these properties. A newer version may have another code. */
+function couldKeep({ message, code }: Copied): boolean {
+  return typeof message === 'string' && typeof code === 'string' && /^[a-z_]+$/.test(code)
 }

@@ -4,7 +4,7 @@ import { checkOptions, isFunction, type OptionRule } from '../core/check-options
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
+import { checkNoRoutes, checkWard, createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
@@ -87,7 +87,7 @@ export function guard<Required extends boolean>(
   demand: Demand = {},
   options: ExpressGuardOptions = {},
 ): GuardHandler<Required> {
-  checkOptions('guard', { ward }, { ward: wardRule })
+  checkWard('guard', ward)
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const { onRefused, onFault = console.error } = options
@@ -148,7 +148,7 @@ export function guard<Required extends boolean>(
  */
 export function guardApp<App extends Express>(app: App, options: ExpressAppOptions): App {
   checkOptions('guardApp', options, appRules)
-  checkNoRoutes(countRoutes(app))
+  checkNoRoutes('Express 5, or 4 from 4.19 on', countRoutes(app))
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
@@ -195,19 +195,17 @@ interface Layers {
 const own = ['query', 'expressInit'] as const
 
 /**
- * How many routes and middleware an app has: `_router` under Express 4, `router` under 5; reading
- * that throws under 4.
+ * How many routes and middleware an app has: `_router` under Express 4, once it has some, `router`
+ * under 5; reading that throws under 4. Undefined for what is no such app, as one of Express 3,
+ * whose router has no stack.
  */
-function countRoutes(app: Express): number {
-  const { _router } = app as unknown as { readonly _router?: Layers }
-  if (_router !== undefined) return _router.stack.filter(({ name }, index) => name !== own[index]).length
-  return isExpress5(app) ? (app.router as unknown as Layers).stack.length : 0
-}
-
-function isExpress5(app: Express): boolean {
+function countRoutes(app: unknown): number | undefined {
+  const layers = app as { readonly _router?: Partial<Layers>; readonly router?: Partial<Layers> } | undefined
+  if (layers?._router !== undefined)
+    return layers._router.stack?.filter(({ name }, index) => name !== own[index]).length
   try {
-    return app.router !== undefined
+    return layers?.router?.stack?.length
   } catch {
-    return false
+    return 0
   }
 }

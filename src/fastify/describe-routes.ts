@@ -1,6 +1,6 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
-import { wardRule } from '../guard/adapter-options.ts'
+import { checkWard } from '../guard/adapter-options.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { GuardSetting } from '../guard/demand.ts'
 import type { GuardDescription } from '../guard/describe-schemes.ts'
@@ -81,7 +81,7 @@ export function describeRoutes<Route extends SwaggerRoute = SwaggerRoute>(
   ward: { readonly guard: Guard },
   options: DescribeRoutesOptions<Route> = {},
 ): (route: Route) => SwaggerOperation {
-  checkOptions('describeRoutes', { ward }, { ward: wardRule })
+  checkWard('describeRoutes', ward)
   checkOptions('describeRoutes', options, rules)
   const { transform, default: fallback = {} } = options
   checkGuardSetting('describeRoutes: default', fallback)

@@ -11,7 +11,7 @@ import { checkOptions, isBoolean, isFunction, type OptionRule } from '../core/ch
 import { Fault } from '../core/fault.ts'
 import { asError } from '../core/problem.ts'
 import type { Refusal } from '../core/refusal.ts'
-import { wardRule } from '../guard/adapter-options.ts'
+import { checkWard, wardRule } from '../guard/adapter-options.ts'
 import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { Demand, GuardSetting } from '../guard/demand.ts'
@@ -103,6 +103,7 @@ const register: FastifyPluginCallback<GuardPluginOptions> = (app, options, done)
 
 function guardScope(app: FastifyInstance, options: GuardPluginOptions): void {
   checkOptions('modelward', options, rules)
+  checkWard('modelward', options.ward)
   const { default: fallback, onRefused, ward } = options
   if (fallback !== undefined) checkGuardSetting('modelward: default', fallback)
   if (app.hasRequestDecorator('caller'))

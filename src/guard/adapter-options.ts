@@ -1,4 +1,6 @@
-import { describeValue, isFunction, type OptionRule } from '../core/check-options.ts'
+import { checkOptions, describeValue, isFunction, type OptionRule } from '../core/check-options.ts'
+import { oneVersion, otherVersionOf } from '../core/other-version.ts'
+import { packageVersion } from '../core/package-version.ts'
 import type { Guard } from './guard.ts'
 
 /** The ward that an adapter is given. */
@@ -6,6 +8,22 @@ export const wardRule: OptionRule = {
   expected: 'a ward, from openModelward or createTestWard',
   accepts: (ward) => typeof (ward as Partial<{ guard: Partial<Guard> }> | null)?.guard?.admit === 'function',
   isRequired: true,
+}
+
+/**
+ * Checks the ward that an adapter is given.
+ *
+ * @param where what the message starts with, such as `guard`
+ * @throws TypeError for what is none, and for one of another version: the two would not see what
+ *   the other knows of a request, and records would be missing
+ */
+export function checkWard(where: string, ward: unknown): void {
+  checkOptions(where, { ward }, { ward: wardRule })
+  const version = otherVersionOf((ward as { readonly guard: Guard }).guard)
+  if (version !== undefined)
+    throw new TypeError(
+      `${where}: the ward is of modelward ${version}, and this adapter of ${packageVersion}; ${oneVersion}`,
+    )
 }
 
 export const publicRule: OptionRule = {
@@ -26,11 +44,14 @@ export const guardAppRules: Readonly<Record<'ward' | 'demand' | 'public' | 'befo
 }
 
 /**
- * Checks that an app has no routes yet: they would come ahead of its guard.
+ * Checks that an app is one, and has no routes yet: they would come ahead of its guard.
  *
- * @throws TypeError for one that has
+ * @param framework whose app it has to be, with its versions
+ * @param declared how many routes it has; undefined for what is no such app
+ * @throws TypeError for another, and for one that has routes
  */
-export function checkNoRoutes(declared: number): void {
+export function checkNoRoutes(framework: string, declared: number | undefined): void {
+  if (declared === undefined) throw new TypeError(`guardApp: expected an app of ${framework}, got another`)
   if (declared > 0)
     throw new TypeError(
       `guardApp: expected an app without routes, got one with ${declared}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,

@@ -1,5 +1,5 @@
 import { checkOptions, isOneOf, type OptionRule } from '../core/check-options.ts'
-import { wardRule } from './adapter-options.ts'
+import { checkWard } from './adapter-options.ts'
 import type { DescribeGuardOptions, GuardDescription } from './describe-schemes.ts'
 import type { Guard } from './guard.ts'
 
@@ -21,7 +21,7 @@ export function describeGuard(
   ward: { readonly guard: Guard },
   options: DescribeGuardOptions = {},
 ): GuardDescription {
-  checkOptions('describeGuard', { ward }, { ward: wardRule })
+  checkWard('describeGuard', ward)
   checkOptions('describeGuard', options, rules)
   return ward.guard.describe(options)
 }

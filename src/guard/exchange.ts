@@ -291,7 +291,9 @@ function recordedId(text: string | undefined, schemes: readonly Scheme[], head: 
   return id
 }
 
-const exchangeKey = Symbol('exchange')
+// Of the process, not of this module: a bundle may hold it twice, and a ward that one of them made
+// may be guarded with by the other.
+const exchangeKey: unique symbol = Symbol.for('modelward.exchange')
 
 /** Where an exchange hangs at the object that stands for its request. */
 interface RequestObject {

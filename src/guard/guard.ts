@@ -1,5 +1,6 @@
 import { unknownAddress } from '../core/client-address.ts'
 import { hash } from '../core/hash.ts'
+import { markVersion } from '../core/other-version.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
@@ -142,7 +143,7 @@ export function createGuard(options: GuardDeps): Guard {
     return { admitted: true, caller, session: sessions.issue(record, secret, clock()) }
   }
 
-  return {
+  return markVersion({
     isRecorded: recorder.records !== undefined,
     open,
     find: (request) => findExchange(request, exchangeDeps),
@@ -150,5 +151,5 @@ export function createGuard(options: GuardDeps): Guard {
     admit: (exchange, demand) => admit(deps, exchange, demand) as never,
     signIn,
     describe: (described) => describeSchemes(schemes, described),
-  }
+  })
 }

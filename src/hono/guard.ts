@@ -3,7 +3,7 @@ import type { Maybe } from '../core/after.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { checkNoRoutes, createPublicPaths, guardAppRules, wardRule } from '../guard/adapter-options.ts'
+import { checkNoRoutes, checkWard, createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
@@ -83,7 +83,7 @@ export function guard<Required extends boolean>(
   demand: Demand = {},
   options: HonoGuardOptions = {},
 ): MiddlewareHandler<{ Variables: CallerVariables<Required> }> {
-  checkOptions('guard', { ward }, { ward: wardRule })
+  checkWard('guard', ward)
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
   const { address, onRefused, onFault = console.error } = options
@@ -162,7 +162,7 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   options: HonoAppOptions<Required>,
 ): Hono<E & { Variables: CallerVariables<Required> }, S, P> {
   checkOptions('guardApp', options, appRules)
-  checkNoRoutes(app.routes.length)
+  checkNoRoutes('Hono 4', (app as Partial<typeof app> | undefined)?.routes?.length)
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)

@@ -1,18 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { SetupError } from '../core/setup-error.ts'
+
+/** A package that a setting needs, and whose driver of a database it holds. */
+export interface DriverPackage {
+  readonly name: string
+  /** The oldest that will do, `8.16`, as `peerDependencies` in package.json says. */
+  readonly versionMin: string
+  /** What asks for it, as messages call it: `a database URL`. */
+  readonly setting: string
+}
+
+/** The driver of PostgreSQL. */
+export const pgPackage: DriverPackage = { name: 'pg', versionMin: '8.16', setting: 'a database URL' }
+
+/** The driver of Redis. */
+export const redisPackage: DriverPackage = {
+  name: '@redis/client',
+  versionMin: '6.0',
+  setting: 'a Redis URL',
+}
+
+/** What Node, and what bundlers make of `import`, say of a package that is not there. */
+const absent: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
 
 /**
  * Imports the driver of a database, an optional peer: who needs no database installs none.
  *
- * @param setting what asks for it, as messages call it: `a database URL`
- * @throws SetupError `peer_missing` with the line that installs it
+ * @throws SetupError `peer_missing` with the line that installs it, also where it is too old
  */
-export async function loadDriver<Driver>(name: string, setting: string): Promise<Driver> {
+export async function loadDriver<Driver>(driver: DriverPackage): Promise<Driver> {
+  const { name, versionMin, setting } = driver
+  let loaded: Driver & { readonly default?: Driver }
   try {
-    const loaded: Driver & { readonly default?: Driver } = await import(name)
-    return loaded.default ?? loaded
+    loaded = await import(name)
   } catch (cause) {
-    if ((cause as { readonly code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    if (!absent.has((cause as { readonly code?: unknown }).code)) throw cause
     const says = `${setting} needs the package ${name}: npm install ${name}`
     throw new SetupError('peer_missing', says, { cause })
   }
+  const version = findVersion(name)
+  if (version !== undefined && isOlder(version, versionMin))
+    throw new SetupError(
+      'peer_missing',
+      `${setting} needs ${name} ${versionMin} or newer, and ${version} is installed: npm install ${name}@latest`,
+    )
+  return loaded.default ?? loaded
+}
+
+/** The version of an installed package; undefined where none is found, as in a bundle. */
+function findVersion(name: string): string | undefined {
+  try {
+    let folder = dirname(createRequire(import.meta.url).resolve(name))
+    for (;;) {
+      const manifest = readManifest(folder)
+      if (manifest?.name === name) return manifest.version
+      if (folder === dirname(folder)) return undefined
+      folder = dirname(folder)
+    }
+  } catch {
+    // Not looking is no harm: what is installed has been loaded.
+    return undefined
+  }
+}
+
+interface Manifest {
+  readonly name?: string
+  readonly version?: string
+}
+
+function readManifest(folder: string): Manifest | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+  } catch {
+    return undefined
+  }
+}
+
+function isOlder(version: string, least: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [majorMin = 0, minorMin = 0] = least.split('.').map(Number)
+  return major < majorMin || (major === majorMin && minor < minorMin)
 }

@@ -7,6 +7,7 @@ import {
   isWholeFrom,
   type OptionRule,
 } from '../core/check-options.ts'
+import { refuseEdge } from '../core/runtime.ts'
 import { type Clock, parseDuration } from '../core/time.ts'
 import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
@@ -141,8 +142,8 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
  * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),
- * `pepper_*`, `signing_key_mismatch`, `data_in_use` (this process has it open
- * with other options), `thread_missing` (a bundler left the program of a thread behind),
+ * `pepper_*`, `signing_key_mismatch`, `data_in_use` (this process has it open with other options, or
+ * by another version), `runtime_unsuitable` (an edge runtime), `thread_missing` (a bundler left the program of a thread behind),
  * `peer_missing`, `database_*`, `redis_*`
  * @example
  * const scheme = apiKeyHeader({ name: 'X-API-Key' })
@@ -155,6 +156,7 @@ export async function openModelward<
   checkOptions('openModelward', options, rules)
   checkPlace('openModelward', options)
   if (options.jobs !== undefined) checkJobsOptions('openModelward: `jobs`', options.jobs)
+  refuseEdge()
   const ward = await shareWard(options, sharedOptionsOf(options), () => openWardOf(options))
   return ward as WardFor<Required, Jobs>
 }

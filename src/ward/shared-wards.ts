@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import { oneVersion } from '../core/other-version.ts'
+import { packageVersion } from '../core/package-version.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { identifyStorage, type StoragePlace } from './open-storage.ts'
 import type { Ward } from './ward.ts'
@@ -8,6 +10,8 @@ export type SharedOptions = Readonly<Record<string, unknown>>
 
 /** A ward that this process has open, once for all openings. */
 interface SharedWard {
+  /** Of the copy of this package that opened it: only one of the same may look at the rest. */
+  readonly version: string
   readonly path: string
   readonly options: SharedOptions
   readonly opening: Promise<Ward>
@@ -22,11 +26,11 @@ const wards = findWards()
 
 /**
  * All wards of this process, by the paths of their storage. Not in this module: a development
- * server loads it again after an edit, and a bundle may hold it twice. The name changes with the
- * shape of what is kept.
+ * server loads it again after an edit, and a bundle may hold it twice. Other versions of this
+ * package find the same map, and of each ward its version.
  */
 function findWards(): Map<string, SharedWard> {
-  const name = Symbol.for('modelward.wards.1')
+  const name = Symbol.for('modelward.wards')
   if (!Object.hasOwn(globalThis, name)) Object.defineProperty(globalThis, name, { value: new Map() })
   return Reflect.get(globalThis, name)
 }
@@ -36,7 +40,7 @@ function findWards(): Map<string, SharedWard> {
  * admit the full limit, and the second would forget its usage. Each opening is closed by itself,
  * and the last one closes the ward.
  *
- * @throws SetupError `data_in_use` if it is open with other options
+ * @throws SetupError `data_in_use` if it is open with other options, or by another version
  */
 export async function shareWard(
   place: StoragePlace,
@@ -58,6 +62,7 @@ export async function shareWard(
 function findShared(place: StoragePlace): SharedWard | undefined {
   const { path, content } = identifyStorage(place)
   const shared = wards.get(path)
+  if (shared !== undefined) checkVersion(shared.version, path)
   const isReplaced = shared?.content !== undefined && shared.content !== content
   return isReplaced ? undefined : shared
 }
@@ -65,7 +70,10 @@ function findShared(place: StoragePlace): SharedWard | undefined {
 function begin(place: StoragePlace, options: SharedOptions, open: () => Promise<Ward>): SharedWard {
   const { path } = identifyStorage(place)
   const opening = open()
-  const shared: SharedWard = { path, options, opening, content: undefined, holders: 0, closing: undefined }
+  const shared: SharedWard = {
+    ...{ version: packageVersion, path, options, opening },
+    ...{ content: undefined, holders: 0, closing: undefined },
+  }
   wards.set(path, shared)
   const opened = (): void => {
     shared.content = identifyStorage(place).content
@@ -94,6 +102,15 @@ async function release(shared: SharedWard, ward: Ward): Promise<void> {
 
 function forget(shared: SharedWard): void {
   if (wards.get(shared.path) === shared) wards.delete(shared.path)
+}
+
+/** Two versions would each admit the full limit: neither knows what a ward of the other's is. */
+function checkVersion(version: string, path: string): void {
+  if (version === packageVersion) return
+  throw new SetupError(
+    'data_in_use',
+    `${path}: modelward ${version} has this deployment open in this process, and this is ${packageVersion}; ${oneVersion}`,
+  )
 }
 
 function checkOptionsAgree({ path, options }: SharedWard, others: SharedOptions): void {

@@ -1,6 +1,6 @@
 import type { OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
-import { wardRule } from '../guard/adapter-options.ts'
+import { checkWard, wardRule } from '../guard/adapter-options.ts'
 import type { Guard } from '../guard/guard.ts'
 
 /**
@@ -26,7 +26,10 @@ export const wardSourceRule: OptionRule = {
 export function openGuard<Required extends boolean>(
   source: WardSource<Required>,
 ): () => Guard<Required> | Promise<Guard<Required>> {
-  if (typeof source !== 'function') return () => source.guard
+  if (typeof source !== 'function') {
+    checkWard('guard', source)
+    return () => source.guard
+  }
   let opening: Promise<Guard<Required>> | undefined
   return () => {
     opening ??= open(source).catch((cause) => {
@@ -41,6 +44,6 @@ async function open<Required extends boolean>(
   source: () => Promise<{ readonly guard: Guard<Required> }>,
 ): Promise<Guard<Required>> {
   const ward: unknown = await source()
-  if (!wardRule.accepts(ward)) throw new TypeError(`guard: expected ${wardRule.expected}, got something else`)
+  checkWard('guard', ward)
   return (ward as { readonly guard: Guard<Required> }).guard
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { Fault } from '../../core/fault.ts'
+import { packageVersion } from '../../core/package-version.ts'
 import { processScheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Clock } from '../../core/time.ts'
@@ -167,16 +167,10 @@ function isNode(options: StorageOptions): boolean {
 async function openNodes(postgres: Postgres, options: StorageOptions): Promise<FleetNodes> {
   const { scheduler, telemetry } = options
   if (isNode(options)) {
-    const own = { name: hostname(), version: ownVersion(), schemaKnown: schemaVersion }
+    const own = { name: hostname(), version: packageVersion, schemaKnown: schemaVersion }
     return joinNodes({ ...own, postgres, scheduler, telemetry })
   }
   return { id: randomUUID(), list: () => listNodes(postgres), liveCount: () => 1, end: async () => {} }
-}
-
-/** The version in package.json: three folders up, from the sources and from the built package. */
-function ownVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
 }
 
 interface OpenedLedger {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { Fault } from '../../core/fault.ts'
-import { loadDriver } from '../load-driver.ts'
+import { loadDriver, pgPackage } from '../load-driver.ts'
 import { boundStatement } from './bounded-statement.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { describePostgresError, isRefusedStatement, withoutValues } from './postgres-error.ts'
@@ -98,7 +98,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   }
 }
 
-const loadPg = () => loadDriver<typeof import('pg')>('pg', 'a database URL')
+const loadPg = () => loadDriver<typeof import('pg')>(pgPackage)
 
 async function createPool(
   connectionString: string,

@@ -2,7 +2,7 @@ import { withinDeadline } from '../../core/deadline.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
-import { loadDriver } from '../load-driver.ts'
+import { loadDriver, redisPackage } from '../load-driver.ts'
 import { describeRedisError } from './redis-error.ts'
 import type { RedisAddress, RedisUrl } from './redis-url.ts'
 import { speaksPlainly, speaksTls } from './speaks-tls.ts'
@@ -38,7 +38,7 @@ type Driver = typeof import('@redis/client')
 
 /** @throws SetupError `peer_missing` */
 export function loadRedisDriver(): Promise<Driver> {
-  return loadDriver<Driver>('@redis/client', 'a Redis URL')
+  return loadDriver<Driver>(redisPackage)
 }
 
 /**

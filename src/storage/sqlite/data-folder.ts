@@ -14,7 +14,7 @@ import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { databaseName } from './identify-folder.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'
 import { lockForServer, type ServerLock } from './server-lock.ts'
-import { setupErrorOf } from './sqlite-error.ts'
+import { readOnly, setupErrorOf } from './sqlite-error.ts'
 
 /** The folder of a deployment on one machine. */
 export interface DataFolder {
@@ -97,10 +97,10 @@ function createFolder(folder: string): void {
     syncFolder(above)
   } catch (error) {
     // Another process was first, or a broken link is in its place, which the next look at it finds.
-    if (isError(error) && 'code' in error && error.code === 'EEXIST') return
-    throw new SetupError('data_unwritable', `${folder}: the data folder cannot be created (${error})`, {
-      cause: error,
-    })
+    const code = isError(error) && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST') return
+    const why = code === 'EROFS' ? readOnly : 'the data folder cannot be created'
+    throw new SetupError('data_unwritable', `${folder}: ${why} (${error})`, { cause: error })
   }
 }
 

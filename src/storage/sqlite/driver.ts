@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { isError } from '../../core/is-error.ts'
+import { unsuitable } from '../../core/runtime.ts'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './database.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 
@@ -139,7 +140,9 @@ function loadSqlite(): typeof import('node:sqlite') {
   }
   process.emitWarning = emitOther as typeof emitWarning
   try {
-    return process.getBuiltinModule('node:sqlite')
+    const sqlite = process.getBuiltinModule('node:sqlite') as typeof import('node:sqlite') | undefined
+    if (sqlite === undefined) throw unsuitable('this runtime has no node:sqlite')
+    return sqlite
   } finally {
     process.emitWarning = emitWarning
   }

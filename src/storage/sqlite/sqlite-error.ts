@@ -71,6 +71,10 @@ export function setupErrorOf(error: unknown, file: string): unknown {
   return new SetupError(reason.code, `${file}: ${reason.says} (${error.message})`, { cause: error })
 }
 
+/** Serverless images are mounted so, but for a folder for temporary files, which each loses. */
+export const readOnly =
+  'this file system is read-only, as in a serverless image; name a folder on a disk that can be written and stays, or a fleet’s database URL and Redis URL in its place'
+
 interface Reason {
   readonly code: SetupErrorCode
   readonly says: string
@@ -107,9 +111,10 @@ function fileReasonOf(error: Error, file: string): Reason | undefined {
         : { code: 'data_missing', says: 'there is no such folder' }
     case 'EISDIR':
       return { code: 'data_unreadable', says: 'a folder is in the place of the file' }
+    case 'EROFS':
+      return { code: 'data_unwritable', says: readOnly }
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
     case 'ENOSPC':
     case 'EDQUOT':
     case 'EIO':

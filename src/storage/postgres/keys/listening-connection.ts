@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Client, ClientConfig } from 'pg'
 import type { Scheduler } from '../../../core/scheduler.ts'
-import { loadDriver } from '../../load-driver.ts'
+import { loadDriver, pgPackage } from '../../load-driver.ts'
 import { parseDatabaseUrl } from '../database-url.ts'
 import { isOwnBackend } from '../own-backend.ts'
 import type { Postgres } from '../postgres.ts'
@@ -38,7 +38,7 @@ const answerMs = 1_000
 
 /** @throws SetupError `config_invalid`, `peer_missing` */
 export async function prepareListening(options: ListeningOptions): Promise<OpenListening> {
-  const { Client } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
+  const { Client } = await loadDriver<typeof import('pg')>(pgPackage)
   const config: ClientConfig = {
     connectionString: parseDatabaseUrl(options.url).connectionString,
     connectionTimeoutMillis: answerMs,

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import type { Scheduler } from '../../../../core/scheduler.ts'
 import { every } from '../../../../core/scheduler.ts'
 import { noTelemetry, type Telemetry } from '../../../../telemetry/telemetry.ts'
-import { loadDriver } from '../../../load-driver.ts'
+import { loadDriver, pgPackage } from '../../../load-driver.ts'
 import { parseDatabaseUrl } from '../../database-url.ts'
 import { isOwnBackend } from '../../own-backend.ts'
 import type { Postgres } from '../../postgres.ts'
@@ -44,7 +44,7 @@ const pooled = new Error('a pooler stands before the server, and delivers no not
  */
 export async function createHintListener(options: HintListenerOptions): Promise<HintListener> {
   const { postgres, url, scheduler, telemetry = noTelemetry, onHint, random = Math.random } = options
-  const { Client } = await loadDriver<typeof import('pg')>('pg', 'a database URL')
+  const { Client } = await loadDriver<typeof import('pg')>(pgPackage)
   const connectionString = parseDatabaseUrl(url).connectionString
   const channel = hintChannel(postgres.schema)
   let stop: (() => void) | undefined
