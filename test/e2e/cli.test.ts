@@ -359,15 +359,27 @@ describe('scan', () => {
       writeFileSync(join(tree, name), `x\n"${key}"`)
     writeFileSync(join(tree, 'picture'), `\0${key}`)
     symlinkSync(data, join(tree, 'link'))
+    const ignored = join(tree, 'dist')
+    mkdirSync(ignored)
+    writeFileSync(join(ignored, 'a'), key)
+    writeFileSync(join(tree, '.gitignore'), 'dist/\n')
     const found = await runCli(['scan', tree, '--data', data])
     expect(found.code).toBe(1)
     expect(found.stdout).toBe(`${join(tree, 'src/leak.txt')}:2: live key ${id} (n, active)\n`)
+    expect(found.stderr).toContain('1 folder that git ignores was not read; --no-ignore reads all.')
+    for (const [line, counts] of [
+      [['scan', tree], { ignored: 1, files: 3, findings: [{}] }],
+      [['scan', tree, '--no-ignore'], { ignored: 0, files: 4, findings: [{}, {}] }],
+      [['scan', ignored], { ignored: 0, files: 1, findings: [{}] }],
+    ] as const)
+      expect(JSON.parse((await runCli([...line, '--json', '--data', data])).stdout)).toMatchObject(counts)
     const piped = await runCli(['scan', '--stdin', '--json', '--data', join(folder.path, 'none')], {
       input: key,
     })
     expect(piped.code).toBe(1)
     expect(JSON.parse(piped.stdout)).toMatchObject({
       findings: [{ file: '-', id, name: null, status: null }],
+      ignored: 0,
     })
     for (const text of [found.stdout, found.stderr, piped.stdout, piped.stderr])
       expect(text).not.toContain(key.slice(-49))

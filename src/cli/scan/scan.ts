@@ -22,6 +22,8 @@ import { readPieces, walkFiles } from './walk-files.ts'
 
 interface ScanOptions extends CommonOptions {
   readonly stdin?: true
+  /** False with `--no-ignore`. */
+  readonly ignore: boolean
   readonly keyPrefix?: readonly string[]
 }
 
@@ -36,6 +38,8 @@ interface Finding extends FoundKey {
 interface ScanResult {
   readonly findings: readonly (FoundKey & { readonly file: string })[]
   readonly files: number
+  /** Folders that were passed over, each with all that is in it. */
+  readonly ignored: number
   readonly unreadable: readonly { readonly where: string; readonly message: string }[]
 }
 
@@ -43,11 +47,13 @@ export function defineScan(command: Command): void {
   command
     .argument('[path...]', 'Files and folders')
     .option('--stdin', 'Read standard input')
+    .option('--no-ignore', 'Read the folders that git ignores, too')
     .addOption(settingOption('keyPrefix'))
     .addHelpText(
       'after',
-      '\nFinds whole keys with a right checksum, and never prints their secrets. Skips node_modules, .git, binary files and\n' +
-        'symbolic links. Exit code 1 means that keys were found.',
+      '\nFinds whole keys with a right checksum, and never prints their secrets. Skips node_modules, .git, binary files,\n' +
+        'symbolic links, and the folders that git ignores; files that it ignores, such as .env, are read, and so is what\n' +
+        'you name. Exit code 1 means that keys were found.',
     )
     .action(scan)
   addCommonOptions(command)
@@ -62,10 +68,12 @@ async function scan(paths: readonly string[], options: ScanOptions): Promise<voi
     options.keyPrefix === undefined ? {} : { keyPrefix: options.keyPrefix },
   )
   const { keyPrefix } = loaded.config
-  const result = options.stdin === true ? await scanStdin(keyPrefix) : scanFiles(paths, keyPrefix)
+  const result =
+    options.stdin === true ? await scanStdin(keyPrefix) : scanFiles(paths, keyPrefix, !options.ignore)
   const findings = await identify(result.findings, loaded)
-  if (options.json === true) await printJson({ findings, files: result.files, unreadable: result.unreadable })
-  else await printFindings(findings, result.files)
+  const { files, ignored, unreadable } = result
+  if (options.json === true) await printJson({ findings, files, ignored, unreadable })
+  else await printFindings(findings, result)
   if (findings.length > 0) process.exitCode = exitCodes.refused
   if (result.unreadable.length > 0) {
     const incomplete = new CliError(
@@ -85,19 +93,18 @@ async function scanStdin(prefix: string): Promise<ScanResult> {
   const found: FoundKey[] = []
   for await (const piece of process.stdin) found.push(...finder.push(piece as Buffer))
   found.push(...finder.end())
-  return { findings: found.map((key) => ({ file: '-', ...key })), files: 1, unreadable: [] }
+  return { findings: found.map((key) => ({ file: '-', ...key })), files: 1, ignored: 0, unreadable: [] }
 }
 
-function scanFiles(paths: readonly string[], prefix: string): ScanResult {
+function scanFiles(paths: readonly string[], prefix: string, withIgnored: boolean): ScanResult {
   const findings: (FoundKey & { readonly file: string })[] = []
   const unreadable: { readonly where: string; readonly message: string }[] = []
-  let files = 0
-  for (const walked of walkFiles(paths)) {
+  let [files, ignored] = [0, 0]
+  for (const walked of walkFiles(paths, { withIgnored })) {
     const { path: file } = walked
-    if (walked.fault !== undefined) {
-      unreadable.push({ where: file, message: walked.fault })
-      continue
-    }
+    if (walked.kind === 'ignored') ignored += 1
+    if (walked.kind === 'unreadable') unreadable.push({ where: file, message: walked.fault })
+    if (walked.kind !== 'file') continue
     try {
       const finder = createKeyFinder(prefix)
       for (const piece of readPieces(file, walked.isNamed))
@@ -108,7 +115,7 @@ function scanFiles(paths: readonly string[], prefix: string): ScanResult {
       unreadable.push({ where: file, message: reasonOf(error) })
     }
   }
-  return { findings, files, unreadable }
+  return { findings, files, ignored, unreadable }
 }
 
 /** Adds names and statuses. A deployment that cannot be opened must not hide what was found. */
@@ -131,7 +138,10 @@ async function identify(found: ScanResult['findings'], loaded: LoadedConfig): Pr
   }
 }
 
-async function printFindings(findings: readonly Finding[], files: number): Promise<void> {
+async function printFindings(
+  findings: readonly Finding[],
+  { files, ignored }: Pick<ScanResult, 'files' | 'ignored'>,
+): Promise<void> {
   const lines = findings.map(({ file, line, id, environment, name, status }) => {
     const known = name === null ? 'not in the data folder' : `${name}, ${status}`
     return `${printable(`${file}:${line}: ${environment} key ${id} (${known})`)}\n`
@@ -139,4 +149,8 @@ async function printFindings(findings: readonly Finding[], files: number): Promi
   await print(lines.join(''))
   if (findings.length === 0) tell(`No keys found in ${files} ${files === 1 ? 'file' : 'files'}.`)
   else tell(`Found ${findings.length}. Rotate or revoke each that is active: modelward keys rotate ID`)
+  if (ignored > 0)
+    tell(
+      `${ignored} ${ignored === 1 ? 'folder that git ignores was' : 'folders that git ignores were'} not read; --no-ignore reads all.`,
+    )
 }

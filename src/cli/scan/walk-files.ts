@@ -1,43 +1,70 @@
-import { closeSync, type Dirent, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  closeSync,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
 import { reasonOf } from '../terminal/output-file.ts'
+import { enterFolder, type FolderRules, isIgnored, rulesAbove } from './git-ignore.ts'
 
-/** A file to read, or something that cannot be read. */
+/** A file to read, a folder that git ignores and that is passed over, or what cannot be read. */
 export type WalkedFile =
-  | { readonly path: string; readonly fault?: undefined; readonly isNamed: boolean }
-  | { readonly path: string; readonly fault: string }
+  | { readonly path: string; readonly kind: 'file'; readonly isNamed: boolean }
+  | { readonly path: string; readonly kind: 'ignored' }
+  | { readonly path: string; readonly kind: 'unreadable'; readonly fault: string }
 
 const skippedFolders = new Set(['node_modules', '.git'])
 
 /**
  * Every file under the paths, in the order of their names. Symbolic links are followed where they
  * are named, not where they are met: they may lead out of what was asked for, or in circles.
+ *
+ * Of what git ignores, folders are passed over, since tools fill them, and files are read: keys lie
+ * in `.env`.
  */
-export function* walkFiles(paths: readonly string[]): Generator<WalkedFile> {
+export function* walkFiles(
+  paths: readonly string[],
+  { withIgnored }: { readonly withIgnored: boolean },
+): Generator<WalkedFile> {
   for (const path of paths) {
     try {
-      if (statSync(path).isDirectory()) yield* walkFolder(path)
-      else yield { path, isNamed: true }
+      if (!statSync(path).isDirectory()) yield { path, kind: 'file', isNamed: true }
+      else if (withIgnored) yield* walkFolder(path)
+      else yield* walkFolder(path, { above: rulesAbove(path), name: basename(realpathSync(path)) })
     } catch (error) {
-      yield { path, fault: reasonOf(error) }
+      yield { path, kind: 'unreadable', fault: reasonOf(error) }
     }
   }
 }
 
-function* walkFolder(folder: string): Generator<WalkedFile> {
+/** @param place the rules above the folder, and its own name; without it git's rules do not hold */
+function* walkFolder(
+  folder: string,
+  place?: { readonly above: FolderRules | undefined; readonly name: string },
+): Generator<WalkedFile> {
   let entries: Dirent[]
   try {
     entries = readdirSync(folder, { withFileTypes: true })
   } catch (error) {
-    yield { path: folder, fault: reasonOf(error) }
+    yield { path: folder, kind: 'unreadable', fault: reasonOf(error) }
     return
   }
+  const rules =
+    place &&
+    enterFolder(place.above, folder, place.name, (name) => entries.some((each) => each.name === name))
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const entry of entries) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
-      if (!skippedFolders.has(entry.name)) yield* walkFolder(path)
-    } else if (entry.isFile()) yield { path, isNamed: false }
+      if (skippedFolders.has(entry.name)) continue
+      if (isIgnored(rules, entry.name)) yield { path, kind: 'ignored' }
+      else yield* walkFolder(path, place && { above: rules, name: entry.name })
+    } else if (entry.isFile()) yield { path, kind: 'file', isNamed: false }
   }
 }
 
