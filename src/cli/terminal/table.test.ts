@@ -61,6 +61,14 @@ describe('displayWidth', () => {
     ['日本', 4],
     ['e\u0301', 1],
     ['👩‍🚀', 2],
+    ['🇩🇪', 2],
+    ['1️⃣', 2],
+    ['☺', 1],
+    ['☺️', 2],
+    ['한국', 4],
+    ['\u1112\u1161\u11AB', 2],
+    ['ｶﾞ', 2],
+    ['\u200D', 0],
     ['', 0],
   ])('%s takes %i columns', (text, width) => {
     expect(displayWidth(text)).toBe(width)
