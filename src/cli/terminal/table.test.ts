@@ -68,6 +68,7 @@ describe('displayWidth', () => {
     ['한국', 4],
     ['\u1112\u1161\u11AB', 2],
     ['ｶﾞ', 2],
+    ['กำ', 2],
     ['\u200D', 0],
     ['', 0],
   ])('%s takes %i columns', (text, width) => {
