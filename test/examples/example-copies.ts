@@ -18,6 +18,8 @@ export interface ExampleManifest {
 export interface ExampleCopies {
   /** Copies an example's folder, and gives the path of the copy. */
   readonly copy: (name: string) => string
+  /** A folder with nothing but what is installed. */
+  readonly create: () => string
   readonly remove: () => Promise<void>
 }
 
@@ -42,21 +44,26 @@ export async function createExampleCopies(names: readonly string[]): Promise<Exa
   })
   const installed = join(project.folder, 'node_modules')
   symlinkSync(resolve('node_modules/onnxruntime-web'), join(installed, 'onnxruntime-web'))
-  const copies: string[] = []
+  const folders: string[] = []
+  function create(name = 'empty'): string {
+    const folder = mkdtempSync(join(tmpdir(), `modelward-example-${name}-`))
+    folders.push(folder)
+    symlinkSync(installed, join(folder, 'node_modules'))
+    return folder
+  }
   return {
+    create,
     copy(name) {
-      const folder = mkdtempSync(join(tmpdir(), `modelward-example-${name}-`))
-      copies.push(folder)
+      const folder = create(name)
       const ignored = ['node_modules', 'modelward-data', 'model.onnx', '.next', 'next-env.d.ts']
       cpSync(join('examples', name), folder, {
         recursive: true,
         filter: (path) => !ignored.includes(basename(path)),
       })
-      symlinkSync(installed, join(folder, 'node_modules'))
       return folder
     },
     async remove() {
-      for (const folder of copies) rmSync(folder, { recursive: true, force: true })
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true })
       await project.remove()
       await packed.remove()
     },

@@ -1,20 +1,21 @@
-import { globSync, readFileSync, statSync } from 'node:fs'
+import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readBlocks } from '../docs/page-blocks.ts'
 import { createExampleCopies, type ExampleCopies } from './example-copies.ts'
-import { readExamplePage } from './example-page.ts'
+import { expectExample } from './expect-example.ts'
 import {
   type Answer,
   createKey,
   type ExampleProcess,
-  paste,
   runModelward,
-  runScript,
+  runShell,
   startExample,
 } from './start-example.ts'
 
 const route = fileURLToPath(new URL('processes/serve-route.ts', import.meta.url))
+const sayListening = fileURLToPath(new URL('processes/say-listening.mjs', import.meta.url))
 
 /** The examples that run here; those of `test/ecosystem` need what only it installs. */
 const names = [
@@ -24,38 +25,11 @@ const names = [
 let copies: ExampleCopies
 beforeAll(async () => {
   copies = await createExampleCopies(names)
-})
+}, 240_000)
 afterAll(() => copies?.remove())
 
 const missing = { status: 401, body: { code: 'key_missing', detail: 'Not authenticated' } }
 const wrong = { status: 403, body: { code: 'key_invalid', detail: 'Invalid API key' } }
-
-/**
- * Copies an example out of the repository, starts it as its page says, sends every request of the
- * page, and asks what else is to be asked. Then it must end by SIGTERM without an error, and leave
- * a ledger that verifies.
- */
-async function withExample(
-  name: string,
-  askMore: (app: ExampleProcess, folder: string) => Promise<void>,
-  command?: string,
-): Promise<void> {
-  const folder = copies.copy(name)
-  const page = readExamplePage(name)
-  if (command === undefined) for (const script of page.scripts) await runScript(folder, script)
-  await using app = await startExample(folder, command?.replace('FOLDER', folder))
-  const asked = await paste(folder, page, app.address)
-  expect(asked.length).toBeGreaterThan(0)
-  expect(asked.filter(({ isAsSaid }) => !isAsSaid)).toEqual([])
-  await askMore(app, folder)
-  const { code, stderr } = await app.end()
-  // The server of own-model logs there; each of these apps is silent.
-  expect({ code, stderr: name === 'own-model' ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stderr).not.toMatch(/"level":"?(?:error|fatal|50|60)\b|Unhandled/i)
-  const verified = await runModelward<{ ok: boolean; records: number }>(folder, ['ledger', 'verify'])
-  expect(verified).toMatchObject({ ok: true })
-  expect(verified.records).toBeGreaterThan(asked.filter(({ command }) => !/health/.test(command)).length)
-}
 
 const poster =
   (app: ExampleProcess, path: string) =>
@@ -67,7 +41,7 @@ const alike = ['fastify', 'hono', 'express', 'web'] as const
 
 describe.each(alike)('examples/%s', (name) => {
   test('answers as the three others: public, 401, 403, 200, 429', async () => {
-    await withExample(name, async (app, folder) => {
+    await expectExample(copies, name, async (app, folder) => {
       const key = await createKey(folder, ['--owner', 'acme', '--address', '127.0.0.1'])
       const reader = await createKey(folder, [
         '--scope',
@@ -140,7 +114,7 @@ test('examples/hono lets a browser ask whether it may call, without a key', asyn
 })
 
 test('examples/from-fastapi answers as the chapter’s app: 200 and a sentiment, 403, 401, 422', async () => {
-  await withExample('from-fastapi', async (app, folder) => {
+  await expectExample(copies, 'from-fastapi', async (app, folder) => {
     const key = await createKey(folder, [])
     const predict = poster(app, '/predict')
     const text = 'I love this great product'
@@ -164,7 +138,7 @@ test('examples/from-fastapi answers as the chapter’s app: 200 and a sentiment,
 })
 
 test('examples/fastify-jobs answers with a job, which its owner alone can follow to its end', async () => {
-  await withExample('fastify-jobs', async (app, folder) => {
+  await expectExample(copies, 'fastify-jobs', async (app, folder) => {
     const key = await createKey(folder, ['--owner', 'acme', '--scope', 'summaries'])
     const other = await createKey(folder, ['--owner', 'other', '--scope', 'summaries'])
     const reader = await createKey(folder, ['--scope', 'read'])
@@ -194,7 +168,7 @@ test('examples/fastify-jobs answers with a job, which its owner alone can follow
 })
 
 test('examples/own-model is served to the callers whose scope names it', async () => {
-  await withExample('own-model', async (app, folder) => {
+  await expectExample(copies, 'own-model', async (app, folder) => {
     const other = await createKey(folder, ['--scope', 'predict:sentiment'])
     const answer = await poster(app, '/models/language/predict')({ 'X-API-Key': other }, { text: 'the cat' })
     expect(answer.status).toBe(403)
@@ -202,7 +176,7 @@ test('examples/own-model is served to the callers whose scope names it', async (
 })
 
 test('examples/fastify-onnx writes an ONNX model, loads it from its file, and predicts by it', async () => {
-  await withExample('fastify-onnx', async (app, folder) => {
+  await expectExample(copies, 'fastify-onnx', async (app, folder) => {
     expect(statSync(join(folder, 'model.onnx')).size).toBeGreaterThan(4_096)
     const key = await createKey(folder, ['--scope', 'predict'])
     const reader = await createKey(folder, ['--scope', 'read'])
@@ -238,7 +212,8 @@ test('examples/next-handler holds the files of its guide, word for word', () => 
 
 test('examples/next-handler guards the exported POST', async () => {
   const command = `node '${route}' FOLDER`
-  await withExample(
+  await expectExample(
+    copies,
     'next-handler',
     async (app, folder) => {
       const key = await createKey(folder, ['--owner', 'acme', '--scope', 'predict'])
@@ -255,7 +230,7 @@ test('examples/next-handler guards the exported POST', async () => {
 })
 
 test('examples/scopes asks each route’s scopes, and the check that routes share', async () => {
-  await withExample('scopes', async (app, folder) => {
+  await expectExample(copies, 'scopes', async (app, folder) => {
     const reader = await createKey(folder, ['--scope', 'models:read'])
     const free = await createKey(folder, ['--scope', 'models:read', '--scope', 'models:write'])
     const keeper = await createKey(folder, [
@@ -288,7 +263,7 @@ test('examples/scopes asks each route’s scopes, and the check that routes shar
 })
 
 test('examples/several-schemes takes the key in either place, and greets a stranger where nothing is demanded', async () => {
-  await withExample('several-schemes', async (app, folder) => {
+  await expectExample(copies, 'several-schemes', async (app, folder) => {
     const key = await createKey(folder, ['--owner', 'acme', '--scope', 'predict'])
     const greet = (headers: Record<string, string>): Promise<Answer> => app.ask('/', { headers })
     expect(await greet({})).toMatchObject({ status: 200, body: 'hello, stranger' })
@@ -309,4 +284,48 @@ test('examples/several-schemes takes the key in either place, and greets a stran
       body: { owner: 'acme' },
     })
   })
+})
+
+describe('the first listing of', () => {
+  /** A folder with the first `ts` block of a guide, on a free port, and a key that the guide makes. */
+  async function openGuide(name: string) {
+    const page = readFileSync(`docs/guides/${name}.md`, 'utf8')
+    const listing =
+      readBlocks(page)
+        .find(({ language }) => language === 'ts')
+        ?.lines.join('\n') ?? ''
+    const folder = copies.create()
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    const [command] = /^npx modelward keys create .*$/m.exec(page) ?? []
+    const key = (await runShell(folder, String(command))).trim()
+    return { folder, key, save: (text: string) => writeFileSync(join(folder, 'server.ts'), text), listing }
+  }
+
+  test.each(['fastify', 'hono', 'express'])('docs/guides/%s.md answers 401, 403, 200', async (name) => {
+    const { folder, key, save, listing } = await openGuide(name)
+    save(listing.replace(/\b3000\b/, '0'))
+    await using app = await startExample(folder, `node --import '${sayListening}' server.ts`)
+    const predict = poster(app, '/predict')
+    expect(await predict({})).toMatchObject(missing)
+    expect(await predict({ 'X-API-Key': 'wrong' })).toMatchObject(wrong)
+    expect(await predict({ 'X-API-Key': key })).toMatchObject({ status: 200, body: { owner: 'acme' } })
+    expect(await app.ask('/health')).toMatchObject({ status: 200, body: 'ok' })
+    expect(await app.ask('/unknown')).toMatchObject(missing)
+  })
+
+  test('docs/guides/web.md answers 401, 403, 200', async () => {
+    const { folder, key, save, listing } = await openGuide('web')
+    const statuses = `[missing, wrong, right, await ask({ 'X-API-Key': '${key}' })].map(({ status }) => status)`
+    save(`${listing}\nconsole.log(String(${statuses}))\nawait ward.close()\n`)
+    expect(await runShell(folder, 'node server.ts')).toBe('401,403,200,200\n')
+  })
+})
+
+test('npm start runs an example until Ctrl-C, and Ctrl-C closes it', async () => {
+  const folder = copies.copy('fastify')
+  await using app = await startExample(folder, 'npm start')
+  expect(await app.ask('/me')).toMatchObject(missing)
+  // Ctrl-C reaches every process of the terminal; what is left open would keep this from ending.
+  expect((await app.interrupt()).stderr).not.toMatch(/Error|Unhandled/)
+  expect(await runModelward<object>(folder, ['ledger', 'verify'])).toMatchObject({ ok: true })
 })

@@ -40,6 +40,7 @@ describe.each(listExamples())('examples/%s', (name) => {
 
   test('says how to start it, by scripts that it has', () => {
     const { scripts, start } = readExamplePage(name)
+    expect(start).toBe('npm start')
     for (const command of [...scripts, start])
       expect(readManifest(name).scripts).toHaveProperty(command.replace(/^npm (?:run )?/, ''))
   })

@@ -17,7 +17,14 @@ export interface ExampleProcess extends AsyncDisposable {
   readonly address: string
   readonly ask: (path: string, init?: Ask) => Promise<Answer>
   /** Asks it to end, by SIGTERM, and gives its exit code and what it wrote to standard error. */
-  readonly end: () => Promise<{ readonly code: number | null; readonly stderr: string }>
+  readonly end: () => Promise<Ended>
+  /** As Ctrl-C does: to it and to all that it has started. */
+  readonly interrupt: () => Promise<Ended>
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly stderr: string
 }
 
 export interface Ask {
@@ -48,9 +55,22 @@ export async function startExample(
     cwd: folder,
     env: environment(folder),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: npm runs the app as another process.
+    detached: true,
   })
   const stderr = text(child.stderr)
   const closed = once(child, 'close') as Promise<[number | null]>
+  let isClosed = false
+  child.once('close', () => {
+    isClosed = true
+  })
+  function signalAll(signal: NodeJS.Signals): void {
+    if (child.pid !== undefined && !isClosed) process.kill(-child.pid, signal)
+  }
+  async function ended(): Promise<Ended> {
+    const [[code], log] = await Promise.all([closed, stderr])
+    return { code, stderr: log }
+  }
   let address: string | undefined
   for await (const line of createInterface({ input: child.stdout })) {
     address = /\blisten(?:s|ing) on (http:\/\/\S+)/.exec(line)?.[1]
@@ -60,13 +80,16 @@ export async function startExample(
   return {
     address,
     ask: (path, init) => ask(new URL(path, address), init),
-    async end() {
+    end() {
       child.kill('SIGTERM')
-      const [[code], log] = await Promise.all([closed, stderr])
-      return { code, stderr: log }
+      return ended()
+    },
+    interrupt() {
+      signalAll('SIGINT')
+      return ended()
     },
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
+      signalAll('SIGKILL')
       await closed
     },
   }
@@ -126,7 +149,7 @@ export async function paste(folder: string, page: ExamplePage, address: string):
 }
 
 /** Runs commands in a copy's folder, where `npx` runs what is installed; their output. */
-async function runShell(folder: string, commands: string): Promise<string> {
+export async function runShell(folder: string, commands: string): Promise<string> {
   const npx = `npx() { program=$1; shift; "node_modules/.bin/$program" "$@"; }`
   const { stdout } = await execute('/bin/sh', ['-c', `${npx}\n${commands}`], {
     cwd: folder,
