@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { ExampleCopies } from './example-copies.ts'
 import { readExamplePage } from './example-page.ts'
@@ -5,8 +7,8 @@ import { type ExampleProcess, paste, runModelward, runScript, startExample } fro
 
 /**
  * Copies an example out of the repository, starts it as its page says, sends every request of the
- * page, and asks what else is to be asked. Then it must end by SIGTERM without an error, and leave
- * a ledger that verifies.
+ * page, and asks what else is to be asked. Then it must end by SIGTERM without an error, with its
+ * ward closed, and leave a ledger that verifies.
  */
 export async function expectExample(
   copies: ExampleCopies,
@@ -26,6 +28,8 @@ export async function expectExample(
   // The server of own-model logs there; each of these apps is silent.
   expect({ code, stderr: name === 'own-model' ? '' : stderr }).toEqual({ code: 0, stderr: '' })
   expect(stderr).not.toMatch(/"level":"?(?:error|fatal|50|60)\b|Unhandled/i)
+  // A ward that is closed gives its folder back.
+  expect(existsSync(join(folder, 'modelward-data/holder.json'))).toBe(false)
   const verified = await runModelward<{ ok: boolean; records: number }>(folder, ['ledger', 'verify'])
   expect(verified).toMatchObject({ ok: true })
   expect(verified.records).toBeGreaterThan(asked.filter(({ command }) => !/health/.test(command)).length)
