@@ -11,7 +11,7 @@ function filesNamedIn(page: string): readonly string[] {
   const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path = '']) =>
     join(dirname(page), path),
   )
-  const named = [...text.matchAll(/`((?:src|test|docs|bench|training|scripts)\/[\w./-]*[\w/])`/g)]
+  const named = [...text.matchAll(/`((?:src|test|docs|bench|training|scripts|examples)\/[\w./-]*[\w/])`/g)]
   return [...links, ...named.map(([, path = '']) => path)]
 }
 

@@ -13,6 +13,8 @@ const route = 'app/api/predict/route.ts'
 const config = 'next.config.ts'
 /** The app without its configuration, which leaves the package out of the bundle. */
 const { [config]: leavesOut = '', ...app } = listings
+/** The compiler's settings of examples/next-handler, which has the listings of the guide. */
+const settings = readFileSync('examples/next-handler/tsconfig.json', 'utf8')
 
 /** The command of the guide that makes a key, and its requests with the answers that it states. */
 const [createKeyLine = ''] = /^npx modelward keys create .*$/m.exec(guide) ?? []
@@ -23,7 +25,7 @@ const built = ['.next', 'modelward-data', 'next-env.d.ts', 'tsconfig.json', ...O
 
 beforeEach(async () => {
   for (const path of built) await rm(join(folder, path), { recursive: true, force: true })
-  await write(app)
+  await write({ ...app, 'tsconfig.json': settings })
 })
 
 async function createKey(...args: readonly string[]): Promise<string> {
@@ -69,6 +71,8 @@ describe.each(bundlers)('next $bundler', ({ bundler, told, other }) => {
       await expectAsSaid(server, key)
       expect(server.log()).not.toMatch(/error|warning/i)
     }
+    // Next.js found nothing to change in them, as it does in a project that lacks some.
+    expect(readFileSync(join(folder, 'tsconfig.json'), 'utf8')).toBe(settings)
     const { records } = JSON.parse(await run('modelward', 'ledger', 'verify', '--json'))
     expect(records).toBeGreaterThan(requests.length)
   })
