@@ -35,7 +35,7 @@ const pages = `${root.repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${root
  * Whether package.json says where the project is. Until it does, it has names of `.invalid`, which
  * belongs to no one (RFC 2606 §2).
  */
-export const isHosted: boolean = !JSON.stringify(root).includes('.invalid/')
+export const isHosted: boolean = !/\.invalid\b/.test(JSON.stringify(root))
 
 /** Who may install it, and a proof of where it was built, which only a hosted project has. */
 const published = { publishConfig: { access: 'public', ...(isHosted && { provenance: true }) } }
@@ -64,7 +64,7 @@ export const server: PublishedPackage = {
   manifest: {
     name: '@modelward/server',
     version: root.version,
-    description: 'The server, the gateway and the command line of Modelward',
+    description: 'The server and the command line of Modelward',
     ...pick('keywords', 'license', 'homepage', 'repository', 'bugs', 'type', 'engines'),
     // Two names of one program: `npx @modelward/server` runs it, and so does `npx modelward`.
     bin: { modelward: 'dist/cli/main.js', 'modelward-server': 'dist/cli/main.js' },
