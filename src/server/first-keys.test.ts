@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import fs, { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Fault } from '../core/fault.ts'
 import type { KeyRecord } from '../keys/key-record.ts'
 import type { IssuedKey } from '../keys/key-service.ts'
@@ -82,4 +82,18 @@ test('what one node has claimed is not made by another, and a file that was ther
     issueFirstKeys({ ward: openDatabase(), storage: { secrets: {} }, to: { path: node.file } }),
   ).rejects.toMatchObject({ code: 'data_unwritable' })
   expect(node.read()).toEqual(before)
+})
+
+test('the texts are on the disk before their keys are stored: no power cut leaves keys without texts', async () => {
+  const sync = vi.spyOn(fs, 'fsyncSync')
+  onTestFinished(() => sync.mockRestore())
+  const { keys, store } = openDatabase()
+  const synced: number[] = []
+  const createAll: Ward['keys']['createAll'] = (asked, beforeAdd) =>
+    keys.createAll(asked, (issued) => {
+      beforeAdd?.(issued)
+      synced.push(sync.mock.calls.length)
+    })
+  await openNode({ keys: { ...keys, createAll }, store }).issue()
+  expect(synced).toEqual([1])
 })

@@ -111,10 +111,13 @@ function textOf(keys: FirstKeys): string {
   return `${JSON.stringify(keys, null, 2)}\n`
 }
 
-/** For its owner alone, and never over a file that this start has not written. */
+/**
+ * For its owner alone, on the disk before the keys are stored, and never over a file that this
+ * start has not written.
+ */
 function writeFirstKeys(path: string, keys: FirstKeys, isAgain: boolean): string {
   try {
-    writeFileSync(path, textOf(keys), { mode: 0o600, flag: isAgain ? 'w' : 'wx' })
+    writeFileSync(path, textOf(keys), { mode: 0o600, flag: isAgain ? 'w' : 'wx', flush: true })
     return path
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error'

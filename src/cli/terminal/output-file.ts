@@ -19,6 +19,9 @@ export interface OutputFile {
 /**
  * Opens a file to write, for its owner alone: 0600. One that is there is never written over, unless
  * `replaces` says so, and then only a plain file: replacing a link or a device would hurt others.
+ * The package write-file-atomic does not serve: it holds all that is written in memory, writes to a
+ * name that can be guessed and into a link that waits there, replaces what is there, gives the file
+ * the mode of the one before, and does not make its name durable.
  *
  * @param flag the flag that named it
  * @throws CliError `usage_invalid` where something is there; `output_failed` where it cannot be
