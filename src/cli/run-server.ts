@@ -42,6 +42,10 @@ const closeGraceMs = 20_000
  * call of `process.exit`: jobs are handed back, and the process ends with 1, also where the server
  * was closing already.
  *
+ * The package close-with-grace promises less: it exits with 1 at the second signal, in place of
+ * 128 and its number, tells errors with their messages, which may hold inputs, has no end for a
+ * process whose thread waits for a disk, and does not see `process.exit` nor that a runner is gone.
+ *
  * @returns what to exit with
  */
 export async function runServer(options: RunServerOptions): Promise<number> {
