@@ -61,6 +61,10 @@ describe.each([
       )
     }
     expect(() => guardApp(create().set('trust proxy', 1).set('etag', false), { ward })).not.toThrow()
+    for (const none of [{}, undefined, null, create.Router(), () => {}])
+      expect(() => guardApp(none as never, { ward })).toThrow(
+        new TypeError('guardApp: expected an app of Express 5, or 4 from 4.19 on, got another'),
+      )
   })
 
   test('guards routers, mounted apps, parameters, static files and errors, whenever they were declared', async () => {

@@ -54,6 +54,10 @@ describe('a whole Hono app', () => {
         { ward },
       ),
     ).not.toThrow()
+    for (const none of [{}, undefined, null, () => new Response()])
+      expect(() => guardApp(none as never, { ward })).toThrow(
+        new TypeError('guardApp: expected an app of Hono 4, got another'),
+      )
   })
 
   test('guards mounted apps, sub-apps, base paths, all methods, whenever they were declared', async () => {

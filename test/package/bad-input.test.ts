@@ -77,6 +77,32 @@ describe('a framework', () => {
   })
 })
 
+test.each([
+  ['onnxruntime-node', "onnxModel({ name: 'a', version: 'a-1', file: './a.onnx', encode, decode: encode })"],
+  [
+    '@huggingface/transformers',
+    "transformersModel({ name: 'a', version: 'a-1', task: 'text-classification', localModelPath: './models', model: 'a' })",
+  ],
+])('a model without its package %s says what to install', async (name, model) => {
+  await mkdir(join(project.folder, 'models/a'), { recursive: true })
+  await writeFile(join(project.folder, 'a.onnx'), '')
+  await writeFile(
+    join(project.folder, 'model.mjs'),
+    `import { onnxModel, transformersModel } from 'modelward/models'
+     const encode = () => ({})
+     export default ${model}`,
+  )
+  const said = await run(`
+    const { createModelRuntime } = await import('modelward/models')
+    await createModelRuntime({ models: ['./model.mjs'] })
+  `)
+  expect(said).toMatch(
+    new RegExp(
+      `^model_unreadable .*expected the package ${name}, but it is not installed; run npm install ${name}$`,
+    ),
+  )
+})
+
 const drivers = [
   [
     'a database URL',

@@ -10,7 +10,9 @@ export async function loadPeer(name: string, where: string): Promise<unknown> {
   try {
     return await import(name)
   } catch (cause) {
-    const isAbsent = (cause as { readonly code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
+    // The second is what bundlers and Jest make of `import`.
+    const absent: readonly unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
+    const isAbsent = absent.includes((cause as { readonly code?: unknown }).code)
     const why = isAbsent ? `it is not installed; run npm install ${name}` : String(cause)
     throw new SetupError('model_unreadable', `${where}: expected the package ${name}, but ${why}`, { cause })
   }
