@@ -9,14 +9,14 @@ const bodyBytesMax = 65_536
  * @throws Refusal `body_too_large` or `input_invalid`
  */
 export async function readText(request: Request): Promise<string> {
-  const pieces: Uint8Array[] = []
+  const pieces: Uint8Array<ArrayBuffer>[] = []
   let bytes = 0
   for await (const piece of request.body ?? []) {
     bytes += piece.length
     if (bytes > bodyBytesMax) throw new Refusal('body_too_large')
     pieces.push(piece)
   }
-  const text = parse(Buffer.concat(pieces).toString())?.text
+  const text = parse(await new Blob(pieces).text())?.text
   if (typeof text !== 'string') throw new Refusal('input_invalid', 'Send a text.')
   return text
 }

@@ -287,7 +287,7 @@ test('examples/several-schemes takes the key in either place, and greets a stran
 })
 
 describe('the first listing of', () => {
-  /** A folder with the first `ts` block of a guide, on a free port, and a key that the guide makes. */
+  /** A folder with a guide’s first `ts` block, to be saved, and a key that the guide makes. */
   async function openGuide(name: string) {
     const page = readFileSync(`docs/guides/${name}.md`, 'utf8')
     const listing =
