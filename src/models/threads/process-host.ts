@@ -36,13 +36,13 @@ export function startProcessHost({ heapMib }: HostOptions): ModelHost {
     onAwaited(isAwaited) {
       const change = isAwaited ? 'ref' : 'unref'
       child[change]()
-      child.channel?.[change]()
+      child.channel?.[change]?.()
     },
   })
 
   function leave(): void {
     child.unref()
-    child.channel?.unref()
+    child.channel?.unref?.()
   }
 
   function end(why: unknown): void {
