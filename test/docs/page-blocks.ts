@@ -24,5 +24,5 @@ export function readBlocks(text: string): readonly Block[] {
 
 /** The file that the first line of a block names, as in `// app.ts` or `# client.py`. */
 export function fileOf({ lines }: Block): string | undefined {
-  return /^(?:\/\/|#) ([\w./-]+\.(?:ts|py))$/.exec(lines[0] ?? '')?.[1]
+  return /^(?:\/\/|#) ([\w./-]+\.(?:ts|cjs|py))$/.exec(lines[0] ?? '')?.[1]
 }
