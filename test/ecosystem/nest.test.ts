@@ -71,6 +71,7 @@ interface Writer { readonly end: (text: string) => void }
 
 const app: INestApplication = await createApp(await openModelward({ data: './modelward-data' }))
 app.enableShutdownHooks()
+app.enableCors()
 if (process.env.VERSIONS === 'header') app.enableVersioning({ type: VersioningType.HEADER, header: 'x-version' })
 else app.enableVersioning({ type: VersioningType.URI })
 app.use((request: Head, response: Writer, next: () => void) => {
@@ -91,6 +92,18 @@ await app.listen(0, '127.0.0.1')
 await fetch(await app.getUrl())
 await app.close()
 console.log('closed')
+`
+
+const mistakes = `
+import { Controller } from '@nestjs/common'
+import { Guarded } from './guarded.js'
+
+@Guarded({ scope: 'predict' })
+@Controller()
+export class OnClass {
+  @Guarded({ scop: 'predict' })
+  misspelt() {}
+}
 `
 
 let project: Project
@@ -242,6 +255,9 @@ function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<strin
       expect([path, asked.status, asked.interim]).toEqual([path, 401, []])
     }
     expect(server.log()).not.toContain('middleware sees')
+    const origin = { origin: 'https://app.example', 'access-control-request-method': 'POST' }
+    const preflight = await fetch(`${server.address}/api/predict`, { method: 'OPTIONS', headers: origin })
+    expect(preflight.status).toBe(platform === 'fastify' ? 204 : 401)
   })
 
   test('a revoked key is refused within a second, and SIGTERM writes what was only counted', async () => {
@@ -264,6 +280,14 @@ function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<strin
     expect(await missing()).toHaveLength(5)
     expect(await server.end()).toEqual({ code: null, signal: 'SIGTERM' })
     expect(await missing()).toHaveLength(6)
+  })
+
+  test('a misspelt demand, and one on a class, are errors of the compiler', async () => {
+    await project.write({ ...files, 'tsconfig.json': tsconfig, 'mistakes.ts': mistakes })
+    const said = await project.compile().then(String, String)
+    expect(said).toMatch(/mistakes\.ts\(5,1\): error TS1238/)
+    expect(said).toMatch(/mistakes\.ts\(8,14\): error TS2561: .*'scop' does not exist/)
+    expect(said.match(/^\S+: error/gm)?.every((line) => line.startsWith('mistakes.ts'))).toBe(true)
   })
 
   test('an app that is closed leaves nothing that keeps its process', async () => {
