@@ -1,6 +1,6 @@
 // `npm run release`: builds and packs both packages, and says what a publisher would regret; it
-// publishes nothing. `npm run release -- --publish` does, if nothing is wrong: the library, then the
-// server, which needs it. Where it broke off between them it goes on with the second.
+// publishes nothing. `npm run release -- --publish` does, if nothing is wrong: the library, then
+// the server, which needs it. Where it broke off between them it goes on with the second.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

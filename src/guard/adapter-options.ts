@@ -14,7 +14,7 @@ export const wardRule: OptionRule = {
  * Checks the ward that an adapter is given.
  *
  * @param where what the message starts with, such as `guard`
- * @throws TypeError for what is none, and for one of another version: the two would not see what
+ * @throws TypeError for what is no ward, and for one of another version: the two would not see what
  *   the other knows of a request, and records would be missing
  */
 export function checkWard(where: string, ward: unknown): void {

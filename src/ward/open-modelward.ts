@@ -142,9 +142,9 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
  * @throws TypeError for options that are unknown, missing, wrong or contradictory, all at once
  * @throws SetupError `data_missing`, `data_unwritable`, `data_unreadable`, `data_locked`,
  * `data_newer`, `data_corrupt`, `config_invalid` (the folder is open to other users),
- * `pepper_*`, `signing_key_mismatch`, `data_in_use` (this process has it open with other options, or
- * by another version), `runtime_unsuitable` (an edge runtime), `thread_missing` (a bundler left the program of a thread behind),
- * `peer_missing`, `database_*`, `redis_*`
+ * `pepper_*`, `signing_key_mismatch`, `data_in_use` (this process has it open with other options,
+ * or by another version), `runtime_unsuitable` (an edge runtime), `thread_missing` (a bundler left
+ * the program of a thread behind), `peer_missing`, `database_*`, `redis_*`
  * @example
  * const scheme = apiKeyHeader({ name: 'X-API-Key' })
  * const ward = await openModelward({ data: './modelward-data', scheme })

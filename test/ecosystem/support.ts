@@ -119,8 +119,8 @@ export const unsupported = {
 export type SupportName = keyof typeof supported | keyof typeof unsupported
 
 /**
- * The title of the `describe` whose tests prove a row of `docs/reference/support.md`. Write the name
- * as a literal: the page finds the file that proves a row by it.
+ * The title of the `describe` whose tests prove a row of `docs/reference/support.md`. Write the
+ * name as a literal: the page finds the file that proves a row by it.
  *
  * @throws if there is no such row
  */

@@ -11,7 +11,7 @@ import { type Packed, packPackage } from './pack-package.ts'
 const execute = promisify(execFile)
 
 let packed: Packed
-/** A stranger's project without a peer of the package, and with frameworks that are too old for it. */
+/** A stranger's project without a peer of the package, whose frameworks are too old for it. */
 let project: Project
 
 beforeAll(async () => {

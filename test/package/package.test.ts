@@ -86,7 +86,7 @@ describe.each(packages)('the package $name', ({ name, pathsOf }) => {
     const imported = importsOf(name, /^(?! *\*).*(?:from |import |import\()'([a-z@][^']*)'/gm)
       .map(([, path]) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? '')
       .filter((path) => !path.startsWith('node:'))
-    // Not by an import of its own: the files that are served, and what the library finds by its name.
+    // Without an import of its own: files that are served, and what the library loads by name.
     const found = name === 'modelward' ? [] : ['@fastify/swagger-ui', 'pg', '@redis/client']
     const declared = Object.keys({ ...dependencies, ...peerDependencies })
     expect([...new Set(imported)].filter((each) => !declared.includes(each))).toEqual([])

@@ -1,7 +1,7 @@
 // Stands in for npm in a reader's terminal, so that no page waits for a registry: `npm install`
-// links what this machine has installed already and the project's own packages, and `npm run
-// package` writes files of their names. All else is npm itself, without the scripts that run before:
-// they install the dependencies of a clone, which the tests have.
+// links what this machine has installed already and the project's own packages, and
+// `npm run package` writes files of their names. All else is npm itself, without the scripts that
+// run before: they install the dependencies of a clone, which the tests have.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
