@@ -51,7 +51,7 @@ async function startFastify(
   return listen(app.server)
 }
 
-/** As NestJS has it: `@fastify/middie` gives middleware Node's own response; `@Sse()` writes to it. */
+/** As NestJS has it: by `@fastify/middie` middleware gets Node's own response; so does `@Sse()`. */
 async function startPastFastify(
   ward: TestWard,
   answer: (response: ServerResponse) => Promise<void>,
