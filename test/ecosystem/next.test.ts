@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { createGuideModules } from '../docs/guide-modules.ts'
 import { isAsSaid, readRequests } from '../docs/page-requests.ts'
 import { folder, run, runLine, type Server, startNext, write } from './programs.ts'
+import { proves } from './support.ts'
 
 const guide = readFileSync('docs/guides/nextjs.md', 'utf8')
 const { files } = createGuideModules('docs/guides/nextjs.md', guide)
@@ -56,11 +57,16 @@ function predict(server: Server, key: string): Promise<Response> {
 
 /** With each bundler, what the guide tells to write, and what works or says what to write. */
 const bundlers = [
-  { bundler: '--turbopack', told: {}, other: leavesOut },
-  { bundler: '--webpack', told: { [config]: leavesOut }, other: 'export default {}\n' },
+  { row: proves('Next.js with Turbopack'), bundler: '--turbopack', told: {}, other: leavesOut },
+  {
+    row: proves('Next.js with webpack'),
+    bundler: '--webpack',
+    told: { [config]: leavesOut },
+    other: 'export default {}\n',
+  },
 ] as const
 
-describe.each(bundlers)('next $bundler', ({ bundler, told, other }) => {
+describe.each(bundlers)('$row', ({ bundler, told, other }) => {
   beforeEach(() => write(told))
 
   test('builds and serves the guide as it stands: 200, 403, 401, and a ledger that verifies', async () => {
@@ -77,7 +83,7 @@ describe.each(bundlers)('next $bundler', ({ bundler, told, other }) => {
     expect(records).toBeGreaterThan(requests.length)
   })
 
-  test('an edit under `next dev` keeps the ward: what was used of limits goes on counting', async () => {
+  test(`${proves('Next.js in development')}: an edit keeps the ward, what was used of limits goes on counting`, async () => {
     const most = 100_000
     const key = await createKey('--limit', `${most}/h`)
     await using server = await startNext('dev', bundler)

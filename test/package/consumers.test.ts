@@ -3,21 +3,22 @@ import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { proves } from '../ecosystem/support.ts'
+import { compilers } from './compilers.ts'
 import { createProject, type Project } from './create-project.ts'
 import { type Packed, packPackage } from './pack-package.ts'
 
-const nodenext = { moduleResolution: 'nodenext', module: 'nodenext' } as const
-const bundler = { moduleResolution: 'bundler', module: 'esnext' } as const
-/** The default of older projects, called `node` there. It knows no `exports`. */
-const node10 = { moduleResolution: 'node10', module: 'esnext' } as const
+const resolutions = {
+  nodenext: { row: proves('Types under `node16` and `nodenext`'), module: 'nodenext' },
+  node16: { row: proves('Types under `node16` and `nodenext`'), module: 'node16' },
+  bundler: { row: proves('Types under `bundler`'), module: 'esnext' },
+  // The default of older projects, called `node` there. It knows no `exports`.
+  node10: { row: proves('Types under `node10`'), module: 'esnext' },
+} as const
 
-const compilers = [
-  // The oldest that Fastify's own declarations can be read with: they use `NoInfer`.
-  { typescript: '5.4', isOfToday: false, resolutions: [nodenext, bundler, node10] },
-  { typescript: '5.9', isOfToday: true, resolutions: [nodenext, bundler, node10] },
-  // The repository's own.
-  { typescript: '7', isOfToday: true, resolutions: [nodenext, bundler] },
-] as const
+const cases = compilers.flatMap((compiler) =>
+  compiler.resolutions.map((resolution) => ({ ...compiler, resolution, ...resolutions[resolution] })),
+)
 
 let packed: Packed
 /**
@@ -37,6 +38,7 @@ beforeAll(async () => {
     '@types/node': '22',
     'typescript-5.4': 'npm:typescript@~5.4.0',
     'typescript-5.9': 'npm:typescript@~5.9.0',
+    'typescript-6': 'npm:typescript@~6.0.0',
   })
   await cp('test/types', join(project.folder, 'types'), { recursive: true })
 })
@@ -46,22 +48,22 @@ afterAll(async () => {
   await project?.remove()
 })
 
-describe.each(compilers)('TypeScript $typescript', ({ typescript, isOfToday, resolutions }) => {
-  test.each([...resolutions])(
-    'compiles a strict consumer of every entry point under `$moduleResolution`',
-    async ({ moduleResolution, module }) => {
-      const complaints = await compile(typescript, [
-        ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
-        ...['--target', 'es2022', '--types', 'node', '--module', module],
-        // What the other two imply, and Express's own declarations need.
-        ...['--moduleResolution', moduleResolution, '--esModuleInterop'],
-      ])
-      // An old compiler cannot read all of what others declare today; what is ours, and the
-      // consumer, must be free of faults.
-      const ours = complaints.filter((line) => !/^node_modules\/(?!modelward\/)/.test(line))
-      expect(isOfToday ? complaints : ours).toEqual([])
-    },
-  )
+describe.each(cases)('$row: TypeScript $typescript', (tried) => {
+  test(`compiles a strict consumer of every entry point under \`${tried.resolution}\``, async () => {
+    const { typescript, resolution, module } = tried
+    const complaints = await compile(typescript, [
+      ...['--noEmit', '--strict', '--allowImportingTsExtensions', '--skipLibCheck', 'false'],
+      ...['--target', 'es2022', '--types', 'node', '--module', module],
+      // What `nodenext` and `bundler` imply, and Express's own declarations need.
+      ...['--moduleResolution', resolution, '--esModuleInterop'],
+      // TypeScript 6 takes what 7 has dropped only if told so.
+      ...(typescript === '6' && resolution === 'node10' ? ['--ignoreDeprecations', '6.0'] : []),
+    ])
+    // An old compiler cannot read all of what others declare today; what is ours, and the
+    // consumer, must be free of faults.
+    const ours = complaints.filter((line) => !/^node_modules\/(?!modelward\/)/.test(line))
+    expect(tried.isOfToday ? complaints : ours).toEqual([])
+  })
 })
 
 test('a consumer of the root alone needs no framework, and no types but those of Node', async () => {

@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { proves } from '../ecosystem/support.ts'
 import { createProject, type Project } from './create-project.ts'
 import { installNodes, type Nodes, nodeVersions, oldNodeVersions } from './install-nodes.ts'
 import { type Packed, packPackage } from './pack-package.ts'
@@ -42,7 +43,7 @@ afterAll(async () => {
   await Promise.all([packed, nodes, alone, ...projects.values()].map((made) => made?.remove()))
 })
 
-describe.each(nodeVersions)('under Node %s', (version) => {
+describe.each(nodeVersions)(`${proves('Node.js')}: under Node %s`, (version) => {
   test('runs on the Node that it says', async () => {
     const { stdout } = await execute(nodes.programOf(version), ['--version'])
     expect(stdout.trim()).toMatch(new RegExp(`^v${version}(\\.|$)`))
@@ -65,7 +66,7 @@ describe.each(nodeVersions)('under Node %s', (version) => {
   })
 })
 
-describe.each(oldNodeVersions)('under Node %s, which is too old,', (version) => {
+describe.each(oldNodeVersions)(`${proves('Node.js before 22.19')}: under Node %s`, (version) => {
   const sentence = new RegExp(`^modelward needs Node\\.js 22\\.19 or newer, and this is ${version}\\.`)
   const installed = () => projects.get(apps[0].beside)?.folder ?? ''
 

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { proves } from '../ecosystem/support.ts'
 import { createProject, type Project } from './create-project.ts'
 import { type Packed, packPackage } from './pack-package.ts'
 
@@ -111,6 +112,13 @@ describe.each(packages)('the package $name', ({ name, pathsOf }) => {
   })
 })
 
+/** What attw looks through, each for every entry point. */
+const resolutions = [
+  proves('Types under `node10`'),
+  proves('Types under `node16` and `nodenext`'),
+  proves('Types under `bundler`'),
+].join(', ')
+
 describe('the library', () => {
   test('installs as two packages of 6 MB together', async () => {
     const alone = await createProject({ modelward: `file:${packed.tarball}` })
@@ -169,7 +177,7 @@ describe('the library', () => {
     }
   })
 
-  test('has the right types for every entry point, as attw sees it', async () => {
+  test(`has the right types for every entry point, as attw sees it: ${resolutions}`, async () => {
     // There is no CommonJS build on purpose: on every supported Node, `require` loads the same
     // modules, and an app never holds two copies of them.
     await execute(tool('attw'), [packed.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color'])
