@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { SetupError } from '../core/setup-error.ts'
 
@@ -52,6 +51,8 @@ export async function loadDriver<Driver>(driver: DriverPackage): Promise<Driver>
 /** The version of an installed package; undefined where none is found, as in a bundle. */
 function findVersion(name: string): string | undefined {
   try {
+    // Not imported: a bundler would look for what is resolved, and warn that it cannot tell.
+    const { createRequire } = process.getBuiltinModule('node:module')
     let folder = dirname(createRequire(import.meta.url).resolve(name))
     for (;;) {
       const manifest = readManifest(folder)

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { cp, writeFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { proves } from '../ecosystem/support.ts'
 import { compilers } from './compilers.ts'
 import { createProject, type Project } from './create-project.ts'
+import { findDefinitions } from './find-definition.ts'
 import { type Packed, packPackage } from './pack-package.ts'
 
 const resolutions = {
@@ -90,6 +91,30 @@ test('an app with an older Fastify meets the types once npm keeps one copy of it
   } finally {
     await older.remove()
   }
+})
+
+test('an editor goes from a name to its TypeScript source, not to a declaration', async () => {
+  const file = join(project.folder, 'types/definitions.ts')
+  const entries = [
+    ['openModelward', 'modelward', 'src/ward/open-modelward.ts', 'export async function openModelward<'],
+    ['Refusal', 'modelward', 'src/core/refusal.ts', 'export class Refusal extends Error {'],
+    ['guardRoute', 'modelward/hono', 'src/hono/guard-route.ts', 'export function guardRoute<'],
+    ['problems', 'modelward/express', 'src/express/answer-problem.ts', 'export function problems('],
+    ['modelward', 'modelward/fastify', 'src/fastify/guard.ts', 'export const modelward:'],
+    ['onnxModel', 'modelward/models', 'src/models/adapters/onnx-model.ts', 'export function onnxModel<'],
+  ] as const
+  await writeFile(file, entries.map(([name, from]) => `import { ${name} } from '${from}'\n`).join(''))
+  const tsserver = join(project.folder, 'node_modules/typescript-5.9/bin/tsserver')
+  const found = await findDefinitions(
+    tsserver,
+    file,
+    entries.map(([name]) => name),
+  )
+  const at = join(project.folder, 'node_modules/modelward')
+  expect(found.map((definition) => definition && relative(at, definition.file))).toEqual(
+    entries.map(([, , source]) => source),
+  )
+  for (const [index, [, , , text]] of entries.entries()) expect(found[index]?.text).toContain(text)
 })
 
 /** What a compiler complains of, a line each. */
