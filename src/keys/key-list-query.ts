@@ -29,7 +29,7 @@ export function readListQuery({ unused, unusedSince, ...query }: KeyListQuery = 
     if (unusedMs === undefined) throw invalid('unused', `expected ${durationInputForms}`, 'duration')
     return { ...whole, unusedSince: now - unusedMs }
   }
-  // Of numbers any: a long duration before now lies before the epoch.
+  // Any whole number, below zero too: a long duration before now begins before the epoch.
   if (unusedSince === undefined || Number.isSafeInteger(unusedSince))
     return { ...whole, unusedSince: unusedSince as number | undefined }
   const since = readTimeAgo(unusedSince, now)

@@ -71,8 +71,13 @@ function begin(place: StoragePlace, options: SharedOptions, open: () => Promise<
   const { path } = identifyStorage(place)
   const opening = open()
   const shared: SharedWard = {
-    ...{ version: packageVersion, path, options, opening },
-    ...{ content: undefined, holders: 0, closing: undefined },
+    version: packageVersion,
+    path,
+    options,
+    opening,
+    content: undefined,
+    holders: 0,
+    closing: undefined,
   }
   wards.set(path, shared)
   const opened = (): void => {

@@ -88,8 +88,9 @@ class RecordedResponse {
   }
 
   /**
-   * For the writer from when it began. For the response's own methods, which Bun's ask, and for
-   * what replaced them before the guard: from when the head has left.
+   * For the writer, whether its answer has begun; once the first byte may leave, whether the head
+   * has left. Bun's own methods ask that, and so does middleware that wrapped them before the
+   * guard: the head is still theirs to write.
    */
   get headersSent(): boolean {
     const response = this.#response
