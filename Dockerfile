@@ -16,7 +16,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && rm package.json package-lock.json
 COPY --from=build /source/dist/modelward node_modules/modelward
 COPY --from=build /source/dist/server node_modules/@modelward/server
-RUN chmod 755 node_modules/@modelward/server/dist/cli/main.js \
+RUN rm -r node_modules/modelward/src node_modules/@modelward/server/src \
+    && chmod 755 node_modules/@modelward/server/dist/cli/main.js \
     && mkdir bin && ln -s ../node_modules/@modelward/server/dist/cli/main.js bin/modelward
 
 FROM ${NODE_IMAGE}

@@ -118,7 +118,10 @@ test('has what the lock file names, to the byte, and both drivers', () => {
   const names = installed.map(([path]) => path.replace('node_modules/', ''))
   expect(names).toEqual(expect.arrayContaining(['pg', '@redis/client', 'fastify']))
   expect(names).not.toContain('typescript')
-  expect(existsSync(join(app(), 'src'))).toBe(false)
+  // The packages have their sources beside their code, for editors.
+  expect(existsSync(join(app(), 'node_modules/modelward/dist'))).toBe(true)
+  for (const name of ['modelward', '@modelward/server'])
+    expect([name, existsSync(join(app(), 'node_modules', name, 'src'))]).toEqual([name, false])
 })
 
 test('has the command line on its path', async () => {
