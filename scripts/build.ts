@@ -45,9 +45,8 @@ rewrite(`${code}/**/*.js`, (text) =>
     .replace(/^var __rewriteRelativeImportExtension = .*?^\};$/ms, (block) => block.replace(/[^\n]+/g, '')),
 )
 // The package has its sources beside its code.
-rewrite(`${code}/**/*.d.ts.map`, (text) => text.replace(/"(?:\.\.\/)+src\//, '"@src/'))
 rewrite(`${code}/**/*.d.ts.map`, (text, file) =>
-  text.replace('"@src/', `"${relative(dirname(file), join(library.folder, 'src'))}/`),
+  text.replace(/"(?:\.\.\/)+src\//, `"${relative(dirname(file), join(library.folder, 'src'))}/`),
 )
 
 mkdirSync(serverCode, { recursive: true })

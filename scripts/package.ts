@@ -2,6 +2,7 @@
 // without one, as they would be published; prints the names of the files.
 import { execFileSync } from 'node:child_process'
 import { resolve } from 'node:path'
+import { library, server } from './packages.ts'
 
 // `npm pack` and `npm publish` in the root would take the tree, and call this first.
 if (process.env['npm_lifecycle_event'] === 'prepack') {
@@ -13,7 +14,6 @@ if (process.env['npm_lifecycle_event'] === 'prepack') {
 
 const folder = resolve(process.argv[2] ?? 'dist')
 execFileSync(process.execPath, ['scripts/build.ts'], { stdio: ['ignore', 2, 2] })
-const { library, server } = await import('./packages.ts')
 for (const made of [library, server])
   execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', folder], {
     cwd: made.folder,

@@ -36,7 +36,9 @@ function findServer(): string | undefined {
   for (const from of [import.meta.url, join(process.cwd(), 'package.json')])
     try {
       return createRequire(from).resolve('@modelward/server/package.json')
-    } catch {}
+    } catch {
+      // Whether it is absent or broken: to install it is what helps.
+    }
   return undefined
 }
 
