@@ -96,12 +96,10 @@ const intro = `# The library
 
 <!-- Generated from the sources' docstrings and declarations; \`npm run docs\` writes it again. -->
 
-Every name that the package exports, by entry point; what is not here is not public ([stability](stability.md)). All of it is ESM. \`modelward\`,
-\`modelward/hono\`, \`modelward/express\` and \`modelward/web\` load no other package; \`modelward/fastify\` loads \`fastify-plugin\`, and \`modelward/models\` loads \`piscina\` for a threaded model.
+Every name that the package exports, by entry point; what is not here is not public ([stability](stability.md)). All of it is ESM. \`modelward/fastify\` loads
+\`fastify-plugin\`, \`modelward/models\` the package of an ONNX or a transformers.js model when it loads one; the others load no other package.
 How to use it: [Fastify](../guides/fastify.md), [Hono](../guides/hono.md), [Express](../guides/express.md),
 [web-standard handlers](../guides/web.md), [tests](../guides/testing.md). Codes of refusals and faults: [errors.md](errors.md).
 
 **TypeScript** 5.4 or newer, \`strict\`, \`moduleResolution\` \`nodenext\` or \`bundler\`, and \`@types/node\`; \`modelward/express\` needs \`@types/express\`.
-The declarations add \`caller\` and \`config.guard\` to the types of the Fastify that npm has put beside Modelward. An app whose own Fastify 5 is older than
-Modelward asks for gets a second one: the plugin works all the same, the types do not meet. One copy mends it, \`npm update fastify\`, or
-\`"overrides": { "modelward": { "fastify": "$fastify" } }\` in the app's \`package.json\`.`
+The declarations add \`caller\` and \`config.guard\` to the types of the app's own Fastify 5, of which npm installs one.`

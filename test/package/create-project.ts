@@ -14,17 +14,12 @@ const execute = promisify(execFile)
 /**
  * An empty project that has installed these dependencies by npm, as a stranger would. No package
  * needs an install script, which npm 10 runs and npm 11 asks about.
- *
- * @param manifest what else is in its `package.json`
  */
-export async function createProject(
-  dependencies: Readonly<Record<string, string>>,
-  manifest: Readonly<Record<string, unknown>> = {},
-): Promise<Project> {
+export async function createProject(dependencies: Readonly<Record<string, string>>): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'modelward-project-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
-    await install(folder, { private: true, type: 'module', dependencies, ...manifest })
+    await install(folder, { private: true, type: 'module', dependencies })
     return { folder, remove }
   } catch (error) {
     await remove()
