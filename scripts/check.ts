@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packedVariable, packPackage } from '../test/package/pack-package.ts'
 import { openRunFolder } from '../test/support/run-folder.ts'
-import { rememberGreen } from './green-runs.ts'
+import { readCommit, rememberGreen } from './green-runs.ts'
 
 interface Count {
   readonly passed: number
@@ -63,6 +63,7 @@ async function countTests(): Promise<Count> {
   }
 }
 
+const begunOn = readCommit()
 const endRun = openRunFolder()
 // Three files of tests install it. Where it cannot be packed, each of them says why. It is packed
 // beside the tools.
@@ -88,6 +89,6 @@ rmSync(compiled, { recursive: true, force: true })
 await endRun()
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
-if (failed === 0 && named.length === 0) rememberGreen(isEcosystem ? 'ecosystem' : 'all')
+if (failed === 0 && named.length === 0) rememberGreen(isEcosystem ? 'ecosystem' : 'all', begunOn)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

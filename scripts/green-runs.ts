@@ -10,16 +10,25 @@ export type GreenRuns = Readonly<Partial<Record<Run, string>>>
 
 const file = 'node_modules/.cache/modelward/green-runs.json'
 
-/** Notes for a release that a whole run was green, where the files are those of a commit. */
-export function rememberGreen(run: Run): void {
+/** The commit whose files these are; undefined where files differ from it, and without git. */
+export function readCommit(): string | undefined {
   try {
-    if (git('status', '--porcelain') !== '') return
-    const text = JSON.stringify({ ...readGreenRuns(), [run]: git('rev-parse', 'HEAD') })
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text)
+    return git('status', '--porcelain') === '' ? git('rev-parse', 'HEAD') : undefined
   } catch {
     // A copy without git: nothing is released from it.
+    return undefined
   }
+}
+
+/**
+ * Notes for a release that a whole run was green.
+ *
+ * @param begunOn the commit when it began: a run takes minutes, in which another may be made
+ */
+export function rememberGreen(run: Run, begunOn: string | undefined): void {
+  if (begunOn === undefined || readCommit() !== begunOn) return
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, JSON.stringify({ ...readGreenRuns(), [run]: begunOn }))
 }
 
 export function readGreenRuns(): GreenRuns {
