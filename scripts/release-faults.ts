@@ -6,6 +6,8 @@ export interface PackedRelease {
   readonly name: string
   readonly tarball: string
   readonly unpackedSize: number
+  /** What the registry compares a download with, such as `sha512-…`. */
+  readonly integrity: string
   /** The text of each of its pages, by name. */
   readonly pages: Readonly<Record<string, string>>
 }
@@ -26,25 +28,32 @@ export interface ReleaseState {
   /** The commits on which each run of tests was green last. */
   readonly tested: { readonly all?: string; readonly ecosystem?: string }
   readonly packed: readonly PackedRelease[]
-  /** The names of the packages that the registry has in this version. */
-  readonly published: readonly string[]
+  /** The packages that the registry has in this version, by name, with their integrity. */
+  readonly published: Readonly<Record<string, string>>
 }
 
 /** What a publisher would regret, a sentence each with what to do; empty where all is well. */
 export function findReleaseFaults(state: ReleaseState): readonly string[] {
-  const { isHosted, version, published, packed } = state
+  const { isHosted, packed } = state
   return [
     ...(isHosted
       ? []
       : ['`repository`, `homepage` and `bugs` of package.json are placeholders: write where the project is']),
-    // One that broke off between the two goes on with the other.
-    ...(published.length === packed.length
-      ? [`the registry has ${published.join(' and ')} in version ${version} already: raise \`version\``]
-      : []),
+    ...findRegistryFaults(state),
     ...findPageFaults(state),
     ...findCommitFaults(state),
     ...packed.flatMap(findPackageFaults),
   ]
+}
+
+/** One that broke off between the two goes on with the other, if the first is of the same files. */
+function findRegistryFaults({ version, published, packed }: ReleaseState): readonly string[] {
+  const there = packed.filter(({ name }) => published[name] !== undefined)
+  const others = there.filter(({ name, integrity }) => published[name] !== integrity)
+  const says = (packages: readonly PackedRelease[]): string =>
+    `the registry has ${packages.map(({ name }) => name).join(' and ')} in version ${version} already`
+  if (there.length === packed.length) return [`${says(there)}: raise \`version\``]
+  return others.length === 0 ? [] : [`${says(others)}, of other files: raise \`version\``]
 }
 
 function findPageFaults({ version, changelog, today }: ReleaseState): readonly string[] {
@@ -72,7 +81,9 @@ function findCommitFaults({ version, commit, tags, isDirty, tested }: ReleaseSta
 
 function findPackageFaults({ name, unpackedSize, pages }: PackedRelease): readonly string[] {
   const relative = Object.entries(pages).flatMap(([page, text]) =>
-    [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)]+)\)/g)].map(([, link]) => `${page}: ${link}`),
+    linksOf(text)
+      .filter((link) => !/^(?:https?:|#|mailto:)/.test(link))
+      .map((link) => `${page}: ${link}`),
   )
   return [
     ...(name === 'modelward' && unpackedSize > librarySizeMax
@@ -80,4 +91,11 @@ function findPackageFaults({ name, unpackedSize, pages }: PackedRelease): readon
       : []),
     ...relative.map((link) => `${name} has a link that leads nowhere on the registry's page: ${link}`),
   ]
+}
+
+/** Where a page leads, in Markdown and in HTML: the build makes absolute only links as `[a](b)`. */
+function linksOf(text: string): readonly string[] {
+  return [/\]\(([^)\s]+)/g, /^ {0,3}\[[^\]]+\]:\s+(\S+)/gm, /\b(?:href|src)="([^"]+)"/g].flatMap((link) =>
+    [...text.matchAll(link)].map(([, target = '']) => target),
+  )
 }

@@ -28,7 +28,12 @@ function release(): boolean {
   // The types are checked by the run of tests that it asks for.
   execFileSync(process.execPath, ['scripts/build.ts', '--noCheck'], { stdio: ['ignore', 2, 2] })
   const packed = [library, server].map(pack)
-  const published = packed.map(({ name }) => name).filter(isOnRegistry)
+  const published = Object.fromEntries(
+    packed.flatMap(({ name }) => {
+      const integrity = findOnRegistry(name)
+      return integrity === undefined ? [] : [[name, integrity]]
+    }),
+  )
   const faults = findReleaseFaults({
     version,
     isHosted,
@@ -49,7 +54,7 @@ function release(): boolean {
     process.stdout.write('Nothing was published: npm run release -- --publish does.\n')
     return true
   }
-  return packed.filter(({ name }) => !published.includes(name)).every(publish)
+  return packed.filter(({ name }) => published[name] === undefined).every(publish)
 }
 
 function pack({ folder: built, manifest }: PublishedPackage): PackedRelease {
@@ -58,20 +63,27 @@ function pack({ folder: built, manifest }: PublishedPackage): PackedRelease {
   const [report] = Object.values(JSON.parse(npm(packing, built))) as readonly {
     readonly filename: string
     readonly unpackedSize: number
+    readonly integrity: string
   }[]
   if (report === undefined) throw new Error(`npm pack reported nothing of ${name}`)
   const pages = ['README.md', 'CHANGELOG.md', 'SECURITY.md'].map(
     (page) => [page, readFileSync(join(built, page), 'utf8')] as const,
   )
-  const { filename, unpackedSize } = report
-  return { name, tarball: join(folder, filename), unpackedSize, pages: Object.fromEntries(pages) }
+  const { filename, unpackedSize, integrity } = report
+  const tarball = join(folder, filename)
+  return { name, tarball, unpackedSize, integrity, pages: Object.fromEntries(pages) }
 }
 
-/** @throws Error where the registry cannot be asked: only its own "not found" is a no */
-function isOnRegistry(name: string): boolean {
-  const asked = spawnSync('npm', ['view', `${name}@${version}`, 'version', '--json'], { encoding: 'utf8' })
-  if (asked.status === 0) return asked.stdout.trim() !== ''
-  if (/\bE404\b/.test(asked.stdout + asked.stderr)) return false
+/**
+ * The integrity of what the registry has in this version; undefined if it has none.
+ *
+ * @throws Error where the registry cannot be asked: only its own "not found" is a no
+ */
+function findOnRegistry(name: string): string | undefined {
+  const asking = ['view', `${name}@${version}`, 'dist.integrity', '--json']
+  const asked = spawnSync('npm', asking, { encoding: 'utf8' })
+  if (asked.status === 0) return asked.stdout.trim() === '' ? undefined : JSON.parse(asked.stdout)
+  if (/\bE404\b/.test(asked.stdout + asked.stderr)) return undefined
   throw new Error(`npm view ${name}@${version} failed:\n${asked.stdout}${asked.stderr}`)
 }
 

@@ -22,9 +22,10 @@ const ready: ReleaseState = {
     name,
     tarball: `${name}.tgz`,
     unpackedSize: 5e6,
+    integrity: `sha512-${name}`,
     pages: { 'README.md': 'See [a page](https://example.com/page.md), [below](#below).' },
   })),
-  published: [],
+  published: {},
 }
 
 const [library, server] = ready.packed
@@ -35,13 +36,22 @@ describe('a release', () => {
   })
 
   test('that broke off after the library goes on', () => {
-    expect(findReleaseFaults({ ...ready, published: ['modelward'] })).toEqual([])
+    expect(findReleaseFaults({ ...ready, published: { modelward: 'sha512-modelward' } })).toEqual([])
   })
 
   const withReadme = (text: string) => ({ packed: [{ ...library, pages: { 'README.md': text } }, server] })
   test.each<[string, object, RegExp]>([
     ['of a project without a home', { isHosted: false }, /placeholders/],
-    ['of a version that is out', { published: ['modelward', '@modelward/server'] }, /raise `version`/],
+    [
+      'of a version that is out',
+      { published: { modelward: 'sha512-modelward', '@modelward/server': 'sha512-other' } },
+      /modelward and @modelward\/server in version 1\.2\.0 already: raise `version`/,
+    ],
+    [
+      'of a version of which the library is out, of other files',
+      { published: { modelward: 'sha512-other' } },
+      /has modelward in version 1\.2\.0 already, of other files: raise `version`/,
+    ],
     ['without its changes', { changelog: '## [Unreleased]\n' }, /no line `## \[1\.2\.0\]/],
     ['of another day', { today: '2000-01-01' }, /no line `## \[1\.2\.0\] - 2000-01-01`/],
     [
@@ -55,6 +65,8 @@ describe('a release', () => {
     ['that was tested before', { tested: { all: 'c0ffee', ecosystem: 'old' } }, /--ecosystem` was not green/],
     ['too large for its promise', { packed: [{ ...library, unpackedSize: 6.1e6 }, server] }, /6\.1 MB/],
     ['whose page leads nowhere', withReadme('[a guide](docs/guide.md)'), /README\.md: docs\/guide\.md/],
+    ['whose page shows nothing', withReadme('<img src="docs/a.png">'), /README\.md: docs\/a\.png/],
+    ['whose page has a link below it that leads nowhere', withReadme('[a]\n\n[a]: docs/a.md'), /docs\/a\.md/],
   ])('%s is refused, with one sentence', (_what, change, sentence) => {
     const faults = findReleaseFaults({ ...ready, ...change } as ReleaseState)
     expect(faults).toEqual([expect.stringMatching(sentence)])
