@@ -1,4 +1,5 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Global, Inject, Logger, Module, type OnApplicationShutdown } from '@nestjs/common'
+import type { ArgumentsHost, ExceptionFilter, OnApplicationShutdown } from '@nestjs/common'
+import { Catch, Global, Inject, Logger, Module } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { Fault, Refusal, type Ward } from 'modelward'
 import { ApiController } from './api.controller.js'

@@ -8,7 +8,8 @@ export { answerProblem } from 'modelward/fastify'
 export const WARD = Symbol('ward')
 export const Guarded = (guard: GuardSetting): MethodDecorator => RouteConfig({ guard })
 export const CallerParam = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): Caller => context.switchToHttp().getRequest<FastifyRequest>().caller,
+  (_data: unknown, context: ExecutionContext): Caller =>
+    context.switchToHttp().getRequest<FastifyRequest>().caller,
 )
 
 export async function createAdapter(ward: Ward) {

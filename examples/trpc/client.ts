@@ -2,7 +2,8 @@ import { createTRPCClient, httpBatchLink, TRPCClientError } from '@trpc/client'
 import type { AppRouter } from './trpc.ts'
 
 const { KEY = '', URL = 'http://127.0.0.1:3000/trpc' } = process.env
-const client = createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: URL, headers: { 'x-api-key': KEY } })] })
+const link = httpBatchLink({ url: URL, headers: { 'x-api-key': KEY } })
+const client = createTRPCClient<AppRouter>({ links: [link] })
 try {
   const [me, prediction] = await Promise.all([client.me.query(), client.predict.mutate('hello')])
   console.log(me.owner, prediction.length)

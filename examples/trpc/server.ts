@@ -15,7 +15,8 @@ await app.register(modelward, {
   },
 })
 const createContext = ({ req }: CreateFastifyContextOptions) => ({ caller: callerOf(ward, req) })
-await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router, createContext, maxBatchSize: 10 } })
+const trpcOptions = { router, createContext, maxBatchSize: 10 }
+await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions })
 app.addHook('onClose', () => ward.close())
 console.log(`listening on ${await app.listen({ port: Number(process.env.PORT ?? 3000) })}`)
 process.once('SIGTERM', () => app.close())

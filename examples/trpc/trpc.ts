@@ -12,15 +12,17 @@ const t = initTRPC.context<{ readonly caller: Caller }>().create({
 const codes = Object.keys(TRPC_ERROR_CODES_BY_KEY) as TRPC_ERROR_CODE_KEY[]
 
 function errorOf(cause: Refusal | Fault): TRPCError {
-  const isSame = (code: TRPC_ERROR_CODE_KEY) => getHTTPStatusCodeFromError(new TRPCError({ code })) === cause.status
+  const isSame = (code: TRPC_ERROR_CODE_KEY) =>
+    getHTTPStatusCodeFromError(new TRPCError({ code })) === cause.status
   const message = problemOf(cause, '').body.detail
   return new TRPCError({ code: codes.findLast(isSame) ?? 'INTERNAL_SERVER_ERROR', message, cause })
 }
 
 export function answerOf(refusal: Refusal) {
   const { 'content-type': _problem, ...headers } = problemOf(refusal, '').headers
-  const of = { config: t._config, error: errorOf(refusal), type: 'unknown', path: undefined, input: undefined, ctx: undefined } as const
-  return { headers, body: transformTRPCResponse(t._config, { error: getTRPCErrorShape(of) }) }
+  const call = { type: 'unknown', path: undefined, input: undefined, ctx: undefined } as const
+  const error = getTRPCErrorShape({ ...call, config: t._config, error: errorOf(refusal) })
+  return { headers, body: transformTRPCResponse(t._config, { error }) }
 }
 
 const guarded = t.procedure.use(async ({ next }) => {
@@ -32,7 +34,8 @@ const guarded = t.procedure.use(async ({ next }) => {
 
 const scoped = (scope: string) =>
   guarded.use(({ ctx, next }) => {
-    if (!ctx.caller.scopes.includes(scope)) throw new Refusal('scope_missing', `This API key lacks the scope ${scope}.`)
+    if (!ctx.caller.scopes.includes(scope))
+      throw new Refusal('scope_missing', `This API key lacks the scope ${scope}.`)
     return next()
   })
 
