@@ -68,6 +68,8 @@ class RecordedResponse {
   #isDraining = false
   #isInPieces = false
   #isEnded = false
+  /** Whether Node's `end` runs: over HTTP/2 it writes its piece by `this.write`. */
+  #isEnding = false
   /** Whether the first byte may leave. */
   #isReleased = false
   #hasRefusedMore = false
@@ -115,6 +117,7 @@ class RecordedResponse {
   }
 
   readonly write = (chunk: unknown, ...rest: readonly unknown[]): boolean => {
+    if (this.#isEnding) return this.#apply('write', [chunk, ...rest])
     if (this.#isEnded) return this.#writeAfterEnd(rest)
     this.#start()
     this.#bytesLeft -= byteLength(chunk, rest[0])
@@ -135,7 +138,7 @@ class RecordedResponse {
     this.#begin()
     this.#isEnded = true
     const waiting = isWhole ? exchange.answer(this.#describe()) : exchange.finish()
-    this.#step(waiting, () => void this.#apply('end', args))
+    this.#step(waiting, () => this.#applyEnd(args))
     return this.#response
   }
 
@@ -232,7 +235,16 @@ class RecordedResponse {
     response.statusCode = status
     response.statusMessage = ''
     setHeaders(response, headers)
-    this.#apply('end', [text])
+    this.#applyEnd([text])
+  }
+
+  #applyEnd(args: readonly unknown[]): void {
+    this.#isEnding = true
+    try {
+      this.#apply('end', args)
+    } finally {
+      this.#isEnding = false
+    }
   }
 
   #apply(name: 'write' | 'end', args: readonly unknown[]): boolean {
