@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -12,12 +12,18 @@ interface Setup {
   readonly exit: Promise<number | null>
 }
 
-/** A clone in which `npm ci` is under way until the test ends the connection that it opens. */
-function createClone(folder: string, port: number): () => Setup {
+/** What of a clone the set-up reads; the path of its npm. */
+function plantClone(folder: string): string {
   mkdirSync(join(folder, 'scripts'))
   cpSync('scripts/setup.mjs', join(folder, 'scripts/setup.mjs'))
+  cpSync('package.json', join(folder, 'package.json'))
   writeFileSync(join(folder, 'package-lock.json'), '{}')
-  const npm = join(folder, 'npm.cjs')
+  return join(folder, 'npm.cjs')
+}
+
+/** A clone in which `npm ci` is under way until the test ends the connection that it opens. */
+function createClone(folder: string, port: number): () => Setup {
+  const npm = plantClone(folder)
   writeFileSync(
     npm,
     `require('node:fs').mkdirSync('node_modules', { recursive: true }); require('node:net').connect(${port}, '127.0.0.1').resume()`,
@@ -76,3 +82,58 @@ test('a second terminal waits for the first to install, and installs nothing aga
     server.close()
   }
 })
+
+interface Ended {
+  readonly status: number | null
+  readonly stderr: string
+  /** What npm was asked for, without what keeps it quiet. */
+  readonly npm: readonly string[]
+}
+
+/** A clone whose npm notes what it is asked for, and installs a Node if it may. */
+function createNotedClone(folder: string, hasNodeToInstall: boolean): (...args: readonly string[]) => Ended {
+  const npm = plantClone(folder)
+  const notes = join(folder, 'notes.txt')
+  const installNode = `require('node:fs').mkdirSync('node_modules/.bin', { recursive: true })
+    if (${hasNodeToInstall} && !process.argv.includes('--omit=optional')) require('node:fs').writeFileSync('node_modules/.bin/node', '')`
+  writeFileSync(
+    npm,
+    `${installNode}\nrequire('node:fs').writeFileSync(${JSON.stringify(notes)}, process.argv.slice(2).join('\\n'))`,
+  )
+  return (...args) => {
+    rmSync(notes, { force: true })
+    const options = {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], npm_execpath: npm },
+      encoding: 'utf8',
+    } as const
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs', ...args], options)
+    const asked = existsSync(notes) ? readFileSync(notes, 'utf8').split('\n') : []
+    return { status, stderr, npm: asked.filter((word) => !/^--(?:no-(?!save)|loglevel)/.test(word)) }
+  }
+}
+
+test('a start installs what runs, tests add the rest beside it, and what is there is not installed again', () => {
+  using clone = temporaryFolder()
+  const setUp = createNotedClone(clone.path, true)
+  expect(setUp('--to-run')).toMatchObject({ status: 0, npm: ['ci', '--omit=dev', '--omit=optional'] })
+  expect(setUp('--to-run')).toEqual({ status: 0, stderr: '', npm: [] })
+  expect(setUp()).toMatchObject({ status: 0, npm: ['install', '--no-save'] })
+  for (const args of [[], ['--to-run']]) expect(setUp(...args)).toEqual({ status: 0, stderr: '', npm: [] })
+  writeFileSync(join(clone.path, 'package-lock.json'), '{"changed":true}')
+  expect(setUp()).toMatchObject({ status: 0, npm: ['ci'] })
+})
+
+test.each([true, false])(
+  'under a Node that is too old it installs one, and starts nothing without it: %s',
+  (hasNodeToInstall) => {
+    using clone = temporaryFolder()
+    const setUp = createNotedClone(clone.path, hasNodeToInstall)
+    const manifest = join(clone.path, 'package.json')
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/>=\d+\.\d+/, '>=9999.0'))
+    const { status, stderr, npm } = setUp('--to-run')
+    expect([status, npm]).toEqual([hasNodeToInstall ? 0 : 1, ['ci', '--omit=dev']])
+    expect(stderr.includes('is too old, and npm could not install a newer one here')).toBe(!hasNodeToInstall)
+    expect(setUp('--to-run').npm).toEqual(hasNodeToInstall ? [] : ['ci', '--omit=dev'])
+  },
+)
