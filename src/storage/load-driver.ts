@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isNotInstalled } from '../core/not-installed.ts'
 import { SetupError } from '../core/setup-error.ts'
 
 /** A package that a setting needs, and whose driver of a database it holds. */
@@ -21,9 +22,6 @@ export const redisPackage: DriverPackage = {
   setting: 'a Redis URL',
 }
 
-/** What Node, and what bundlers make of `import`, say of a package that is not there. */
-const absent: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
-
 /**
  * Imports the driver of a database, an optional peer: who needs no database installs none.
  *
@@ -35,7 +33,7 @@ export async function loadDriver<Driver>(driver: DriverPackage): Promise<Driver>
   try {
     loaded = await import(name)
   } catch (cause) {
-    if (!absent.has((cause as { readonly code?: unknown }).code)) throw cause
+    if (!isNotInstalled(cause)) throw cause
     const says = `${setting} needs the package ${name}: npm install ${name}`
     throw new SetupError('peer_missing', says, { cause })
   }

@@ -1,3 +1,4 @@
+import { isNotInstalled } from '../../core/not-installed.ts'
 import { SetupError } from '../../core/setup-error.ts'
 
 /**
@@ -10,10 +11,7 @@ export async function loadPeer(name: string, where: string): Promise<unknown> {
   try {
     return await import(name)
   } catch (cause) {
-    // The second is what bundlers and Jest make of `import`.
-    const absent: readonly unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
-    const isAbsent = absent.includes((cause as { readonly code?: unknown }).code)
-    const why = isAbsent ? `it is not installed; run npm install ${name}` : String(cause)
+    const why = isNotInstalled(cause) ? `it is not installed; run npm install ${name}` : String(cause)
     throw new SetupError('model_unreadable', `${where}: expected the package ${name}, but ${why}`, { cause })
   }
 }
