@@ -16,6 +16,7 @@ export interface SupportRow {
 }
 
 const guarded = '401, 403 and 200, and a ledger that verifies'
+const killed = 'Guard, limits, revocation; `kill -9` loses no record'
 const ofTypeScript = 'Versions of TypeScript'
 const typed = 'A strict consumer of every entry point compiles; `attw` finds no fault in the package'
 
@@ -74,12 +75,12 @@ export const supported = {
   'tRPC on Fastify': { packages: ['@trpc/server', 'fastify'], proof: guarded, guide: 'trpc' },
   'tRPC on Express': { packages: ['@trpc/server', 'express'], proof: guarded, guide: 'trpc' },
 
-  'Bun: the library': { packages: ['bun'], proof: guarded, guide: 'runtimes' },
-  'Bun: `modelward serve`': { packages: ['bun'], proof: guarded, guide: 'runtimes' },
-  'Deno: the library': { packages: ['deno'], proof: guarded, guide: 'runtimes' },
+  'Bun: the library': { packages: ['bun'], proof: killed, guide: 'runtimes' },
+  'Bun: `modelward serve`': { packages: ['bun'], proof: `${killed}; jobs`, guide: 'runtimes' },
+  'Deno: the library': { packages: ['deno'], proof: killed, guide: 'runtimes' },
   'Deno: the command line': {
     packages: ['deno'],
-    proof: 'Makes a key and verifies a ledger',
+    proof: '`serve` with limits, jobs and `kill -9`; a key that Node knows, a ledger of Node verified',
     guide: 'runtimes',
   },
   'Cloudflare Workers, in memory': {
@@ -138,7 +139,8 @@ export const unsupported = {
   },
   'Cloudflare Workers with a data folder': {
     packages: ['miniflare'],
-    proof: 'Opening says that there is no SQLite',
+    proof: 'Opening says `runtime_unsuitable`, in one sentence; a guard answers 503',
+    note: 'Open it where `node:sqlite` is',
     guide: 'runtimes',
   },
 } as const satisfies Readonly<Record<string, SupportRow>>
