@@ -10,6 +10,7 @@ import { nameStorage } from '../ward/open-storage.ts'
 import { OutputClosed } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig, placeOf } from './common-options.ts'
 import { addExamples } from './keys/key-options.ts'
+import { programHere } from './program-here.ts'
 import { runServer } from './run-server.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
@@ -56,9 +57,7 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
   const { config } = loaded
   const telemetry = createTelemetry([logEvents(createAppLog(config))])
   const announceStart = async (report: WorkerStart): Promise<void> => {
-    // npm tells its scripts by which of them they run.
-    const isScript = process.env['npm_lifecycle_event'] === 'start'
-    const program = isScript ? 'npm run -s modelward --' : 'npx modelward'
+    const program = programHere(import.meta.url, process.env['npm_lifecycle_event'])
     const place = nameStorage(placeOf(loaded))
     await announce(startMessage({ ...report, config, place, program }, asJson))
   }

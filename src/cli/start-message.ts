@@ -9,7 +9,7 @@ export interface StartReport {
   readonly address: string
   /** Undefined where the data folder had keys before. */
   readonly firstKeys: FirstKeysReport | undefined
-  /** What runs a command here: `npm run -s modelward --` in a clone, else `npx modelward`. */
+  /** What runs a command here, such as `npx modelward`. */
   readonly program: string
 }
 
