@@ -1,6 +1,7 @@
 // `npm run package -- FOLDER`: builds the two packages and packs each into the folder, `dist`
 // without one, as they would be published; prints the names of the files.
 import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { library, server } from './packages.ts'
 
@@ -13,6 +14,8 @@ if (process.env['npm_lifecycle_event'] === 'prepack') {
 }
 
 const folder = resolve(process.argv[2] ?? 'dist')
+// Before the build, which takes a while: a folder that cannot be made is known at once.
+mkdirSync(folder, { recursive: true })
 execFileSync(process.execPath, ['scripts/build.ts'], { stdio: ['ignore', 2, 2] })
 for (const made of [library, server])
   execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', folder], {
