@@ -51,11 +51,16 @@ export const guardAppRules: Readonly<Record<'ward' | 'demand' | 'public' | 'befo
  * @throws TypeError for another, and for one that has routes
  */
 export function checkNoRoutes(framework: string, declared: number | undefined): void {
-  if (declared === undefined) throw new TypeError(`guardApp: expected an app of ${framework}, got another`)
+  if (declared === undefined) throw otherApp(framework)
   if (declared > 0)
     throw new TypeError(
       `guardApp: expected an app without routes, got one with ${declared}: they would be answered ahead of the guard; declare them after it, or name middleware in \`before\``,
     )
+}
+
+/** The fault that an app is of another framework, or of a version that cannot be guarded. */
+export function otherApp(framework: string): TypeError {
+  return new TypeError(`guardApp: expected an app of ${framework}, got another`)
 }
 
 /** The paths of an app that are open to everyone. */

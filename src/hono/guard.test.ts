@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { methodOverride } from 'hono/method-override'
@@ -58,6 +58,15 @@ describe('a whole Hono app', () => {
       expect(() => guardApp(none as never, { ward })).toThrow(
         new TypeError('guardApp: expected an app of Hono 4, got another'),
       )
+  })
+
+  test('is refused where middleware without a path stands before one path alone, as in Hono 3', () => {
+    const app = new Hono()
+    const { use } = app
+    app.use = ((handler: MiddlewareHandler) => use('/', handler)) as typeof use
+    expect(() => guardApp(app, { ward })).toThrow(
+      new TypeError('guardApp: expected an app of Hono 4, got another'),
+    )
   })
 
   test('guards mounted apps, sub-apps, base paths, all methods, whenever they were declared', async () => {

@@ -3,7 +3,13 @@ import type { Maybe } from '../core/after.ts'
 import { checkOptions, isFunction, type OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { checkNoRoutes, checkWard, createPublicPaths, guardAppRules } from '../guard/adapter-options.ts'
+import {
+  checkNoRoutes,
+  checkWard,
+  createPublicPaths,
+  guardAppRules,
+  otherApp,
+} from '../guard/adapter-options.ts'
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
@@ -67,6 +73,7 @@ const rules: Readonly<Record<keyof HonoGuardOptions, OptionRule>> = {
   onRefused: { expected: 'a function', accepts: isFunction },
   onFault: { expected: 'a function', accepts: isFunction },
 }
+const framework = 'Hono 4'
 const appRules: Readonly<Record<keyof HonoAppOptions<true>, OptionRule>> = { ...rules, ...guardAppRules }
 
 /**
@@ -162,7 +169,7 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
   options: HonoAppOptions<Required>,
 ): Hono<E & { Variables: CallerVariables<Required> }, S, P> {
   checkOptions('guardApp', options, appRules)
-  checkNoRoutes('Hono 4', (app as Partial<typeof app> | undefined)?.routes?.length)
+  checkNoRoutes(framework, (app as Partial<typeof app> | undefined)?.routes?.length)
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
@@ -177,6 +184,8 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
     answerCaught(c, same.onFault ?? console.error)
     return undefined
   })
+  // Hono 3 puts it before the path `/` alone, and all others would be open.
+  if (app.routes.at(-1)?.path.endsWith('*') !== true) throw otherApp(framework)
   // The same app: the type of one that exists cannot learn what the guard sets for its handlers.
   return app as unknown as Hono<E & { Variables: CallerVariables<Required> }, S, P>
 }
