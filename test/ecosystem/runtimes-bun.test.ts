@@ -25,7 +25,9 @@ import {
 import { proves } from './support.ts'
 
 const apps = ['fastify.mjs', 'express.mjs', 'hono.mjs', 'web.mjs'] as const
-/** Titles of what Bun answers by itself, and of a text without a type, which has two records there. */
+/**
+ * Titles of what Bun answers by itself, and of a text without a type, which has two records there.
+ */
 const different = ['30 OPTIONS *, no key', 'a web-standard handler: guards and records as its own']
 const serve = commandOf('bunx --bun modelward serve')
 const freely = ['--port', '0', '--json', '--limit-default', '']

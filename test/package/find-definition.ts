@@ -15,8 +15,8 @@ export interface Definition {
 }
 
 /**
- * Where an editor goes from each of these names where a file imports it, `{ name }`: asked of TypeScript's
- * own server for editors, the program `tsserver`.
+ * Where an editor goes from each of these names where a file imports it, `{ name }`: asked of
+ * TypeScript's own server for editors, the program `tsserver`.
  */
 export async function findDefinitions(
   tsserver: string,
