@@ -1,5 +1,8 @@
-/** Most that an app installs for the library, in bytes: what its README promises. */
-const librarySizeMax = 6e6
+/**
+ * Most that the library's own package is, in bytes: its README promises 6 MB with `fastify-plugin`,
+ * which is below 0.1.
+ */
+const librarySizeMax = 5.9e6
 
 /** A package that is packed to be published. */
 export interface PackedRelease {
@@ -27,6 +30,11 @@ export interface ReleaseState {
   readonly isDirty: boolean
   /** The commits on which each run of tests was green last. */
   readonly tested: { readonly all?: string; readonly ecosystem?: string }
+  /**
+   * Whether npm can prove here where the packages were built, as in a workflow that may have an
+   * identity token. A look needs no proof.
+   */
+  readonly isProven: boolean
   readonly packed: readonly PackedRelease[]
   /** The packages that the registry has in this version, by name, with their integrity. */
   readonly published: Readonly<Record<string, string>>
@@ -39,6 +47,11 @@ export function findReleaseFaults(state: ReleaseState): readonly string[] {
     ...(isHosted
       ? []
       : ['`repository`, `homepage` and `bugs` of package.json are placeholders: write where the project is']),
+    ...(state.isProven
+      ? []
+      : [
+          'npm cannot prove here where the packages were built: publish from a workflow with `id-token: write`',
+        ]),
     ...findRegistryFaults(state),
     ...findPageFaults(state),
     ...findCommitFaults(state),
@@ -56,12 +69,15 @@ function findRegistryFaults({ version, published, packed }: ReleaseState): reado
   return others.length === 0 ? [] : [`${says(others)}, of other files: raise \`version\``]
 }
 
-function findPageFaults({ version, changelog, today }: ReleaseState): readonly string[] {
+function findPageFaults({ version, changelog, today, published }: ReleaseState): readonly string[] {
   const [, unreleased = ''] = changelog.split(/^## \[Unreleased\]$/m)
   const [stillOpen = ''] = unreleased.split(/^## /m)
   const heading = `## [${version}] - ${today}`
+  const [, date] = changelog.split(`\n## [${version}] - `)
+  // One that broke off goes on another day with the same files.
+  const isDated = Object.keys(published).length > 0 ? date !== undefined : date?.startsWith(`${today}\n`)
   return [
-    ...(changelog.split('\n').includes(heading) ? [] : [`CHANGELOG.md has no line \`${heading}\``]),
+    ...(isDated === true ? [] : [`CHANGELOG.md has no line \`${heading}\``]),
     ...(stillOpen.trim() === ''
       ? []
       : [`CHANGELOG.md has changes under Unreleased: move them below \`${heading}\``]),
@@ -89,6 +105,9 @@ function findPackageFaults({ name, unpackedSize, pages }: PackedRelease): readon
     ...(name === 'modelward' && unpackedSize > librarySizeMax
       ? [`${name} is ${(unpackedSize / 1e6).toFixed(1)} MB, and promises ${librarySizeMax / 1e6} at most`]
       : []),
+    ...Object.entries(pages).flatMap(([page, text]) =>
+      /\bUntil [a-z ]+ on npm\b/.test(text) ? [`${page} of ${name} says that it is not on npm`] : [],
+    ),
     ...relative.map((link) => `${name} has a link that leads nowhere on the registry's page: ${link}`),
   ]
 }

@@ -16,6 +16,9 @@ if (args.length > 0 && !isPublishing) {
   process.exit(2)
 }
 
+/** What npm asks for a proof of where it runs, by the services whose proofs it takes. */
+const identities = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'SIGSTORE_ID_TOKEN'] as const
+
 const { version } = library.manifest as { readonly version: string }
 const folder = mkdtempSync(join(tmpdir(), 'modelward-release-'))
 try {
@@ -43,6 +46,7 @@ function release(): boolean {
     tags: git('tag', '--points-at', 'HEAD').split('\n'),
     isDirty: git('status', '--porcelain') !== '',
     tested: readGreenRuns(),
+    isProven: !isPublishing || identities.some((name) => process.env[name] !== undefined),
     packed,
     published,
   })

@@ -20,11 +20,13 @@ export interface KeyListQuery extends Partial<Omit<KeyQuery, 'unusedSince'>> {
  * A whole query, with defaults for what is left out.
  *
  * @param now milliseconds since the epoch: durations count from here
- * @throws Refusal `input_invalid` for what is no time
+ * @throws Refusal `input_invalid` for what is no time, and for `unused` beside `unusedSince`
  */
 export function readListQuery({ unused, unusedSince, ...query }: KeyListQuery = {}, now: number): KeyQuery {
   const whole = { sort: 'created_at' as const, descending: true, limit: 100, ...query }
   if (unused !== undefined) {
+    if (unusedSince !== undefined)
+      throw invalid('unused', 'expected as `unused` or as `unusedSince`, not both', 'duration')
     const unusedMs = readDuration(unused)
     if (unusedMs === undefined) throw invalid('unused', `expected ${durationInputForms}`, 'duration')
     return { ...whole, unusedSince: now - unusedMs }

@@ -176,6 +176,7 @@ describe('keys.list', () => {
     [{ unusedSince: Number.NaN }, 'unused_since', 'a Date'],
     [{ unusedSince: new Date(Number.NaN) }, 'unused_since', 'a Date'],
     [{ unused: 'a week' }, 'unused', 'milliseconds'],
+    [{ unused: '1d', unusedSince: '2d' }, 'unused', 'not both'],
     [{ unused: -1 }, 'unused', 'milliseconds'],
     [{ unused: Number.NaN }, 'unused', 'milliseconds'],
   ])('refuses %o, and says what it may be', async (query, field, form) => {

@@ -93,10 +93,10 @@ function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<strin
     const reader = await project.createKey('--owner', 'acme', '--scope', 'read')
     await using server = await project.start('server.ts')
     await expectAsSaid(guide, server, key)
-    const URL = `${server.address}/trpc`
-    expect(await project.run(['client.ts'], { KEY: key, URL })).toBe('acme 5\n')
-    expect(await project.run(['client.ts'], { KEY: 'wrong', URL })).toBe('403 key_invalid\n')
-    expect(await project.run(['client.ts'], { KEY: reader.key, URL })).toBe('403 scope_missing\n')
+    const API_URL = `${server.address}/trpc`
+    expect(await project.run(['client.ts'], { KEY: key, API_URL })).toBe('acme 5\n')
+    expect(await project.run(['client.ts'], { KEY: 'wrong', API_URL })).toBe('403 key_invalid\n')
+    expect(await project.run(['client.ts'], { KEY: reader.key, API_URL })).toBe('403 scope_missing\n')
     expect(server.log()).not.toMatch(/error|warning/i)
     const requests = await project.requests()
     expect(requests.filter(({ code }) => code !== null)).toMatchObject([

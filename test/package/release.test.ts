@@ -17,6 +17,7 @@ const ready: ReleaseState = {
   commit: 'c0ffee',
   tags: ['v1.2.0'],
   isDirty: false,
+  isProven: true,
   tested: { all: 'c0ffee', ecosystem: 'c0ffee' },
   packed: ['modelward', '@modelward/server'].map((name) => ({
     name,
@@ -36,7 +37,10 @@ describe('a release', () => {
   })
 
   test('that broke off after the library goes on', () => {
-    expect(findReleaseFaults({ ...ready, published: { modelward: 'sha512-modelward' } })).toEqual([])
+    const published = { modelward: 'sha512-modelward' }
+    expect(findReleaseFaults({ ...ready, published })).toEqual([])
+    // The day after, with the same files.
+    expect(findReleaseFaults({ ...ready, published, today: '2100-01-01' })).toEqual([])
   })
 
   const withReadme = (text: string) => ({ packed: [{ ...library, pages: { 'README.md': text } }, server] })
@@ -59,11 +63,17 @@ describe('a release', () => {
       { changelog: ready.changelog.replace('\n\n## [1.2', '\n\n- New.\n\n## [1.2') },
       /under Unreleased/,
     ],
+    ['that npm cannot prove the origin of', { isProven: false }, /id-token: write/],
     ['of files that no commit has', { isDirty: true }, /differ from the commit/],
     ['without a tag', { tags: ['v1.1.0'] }, /git tag v1\.2\.0/],
     ['that was not tested', { tested: { ecosystem: 'c0ffee' } }, /`npm test` was not green/],
     ['that was tested before', { tested: { all: 'c0ffee', ecosystem: 'old' } }, /--ecosystem` was not green/],
     ['too large for its promise', { packed: [{ ...library, unpackedSize: 6.1e6 }, server] }, /6\.1 MB/],
+    [
+      'whose page says that it is to come',
+      withReadme('Until both are on npm, the clone packs them.'),
+      /README\.md .* not on npm/,
+    ],
     ['whose page leads nowhere', withReadme('[a guide](docs/guide.md)'), /README\.md: docs\/guide\.md/],
     ['whose page shows nothing', withReadme('<img src="docs/a.png">'), /README\.md: docs\/a\.png/],
     ['whose page has a link below it that leads nowhere', withReadme('[a]\n\n[a]: docs/a.md'), /docs\/a\.md/],
@@ -84,7 +94,7 @@ describe('npm run release', () => {
   function run(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
     writeFileSync(join(programs, 'calls'), '')
     const path = [programs, resolve('node_modules/.bin'), process.env['PATH']].join(delimiter)
-    const env = { ...process.env, PATH: path }
+    const env = { ...process.env, PATH: path, SIGSTORE_ID_TOKEN: 'a proof' }
     return spawnSync(process.execPath, ['scripts/release.ts', ...args], { cwd: tree, env, encoding: 'utf8' })
   }
 
@@ -124,6 +134,8 @@ describe('npm run release', () => {
     const manifest = readFileSync(join(tree, 'package.json'), 'utf8')
     writeFileSync(join(tree, 'package.json'), manifest.replaceAll('modelward.invalid', 'example.com'))
     const { version } = JSON.parse(manifest) as { readonly version: string }
+    const readme = readFileSync(join(tree, 'README.md'), 'utf8')
+    writeFileSync(join(tree, 'README.md'), readme.replace(/Until both are on npm[^.]*\./, ''))
     writeFileSync(join(tree, 'CHANGELOG.md'), `## [Unreleased]\n\n## [${version}] - ${today}\n`)
     commitAll()
     git('tag', `v${version}`)
