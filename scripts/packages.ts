@@ -66,8 +66,9 @@ export const server: PublishedPackage = {
     version: root.version,
     description: 'The server and the command line of Modelward',
     ...pick('keywords', 'license', 'homepage', 'repository', 'bugs', 'type', 'engines'),
-    // Two names of one program: `npx @modelward/server` runs it, and so does `npx modelward`.
-    bin: { modelward: 'dist/cli/main.js', 'modelward-server': 'dist/cli/main.js' },
+    // `npx @modelward/server` runs it. `modelward` is the library's, which compares the versions: of
+    // two packages with one name npm links either, and refuses the second where both are global.
+    bin: { 'modelward-server': 'dist/cli/main.js' },
     exports: { './package.json': './package.json' },
     files,
     dependencies: {

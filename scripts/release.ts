@@ -23,6 +23,10 @@ const { version } = library.manifest as { readonly version: string }
 const folder = mkdtempSync(join(tmpdir(), 'modelward-release-'))
 try {
   process.exitCode = release() ? 0 : 1
+} catch (error) {
+  // Git or the registry did not answer.
+  process.stdout.write(`not to be published: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -31,7 +31,7 @@ const isToRun = process.argv.includes('--to-run')
 const isInstalled = () => installed() === all || (isToRun && installed() === toRun && hasNode())
 
 if (!isInstalled()) {
-  takeTurn()
+  if (!takeTurn()) process.exit(1)
   try {
     // Another may have installed it while this one waited.
     process.exitCode = isInstalled() || install() ? 0 : 1
@@ -40,15 +40,18 @@ if (!isInstalled()) {
   }
 }
 
-/** Returns once no other set-up of this folder runs; one that was killed leaves its turn behind. */
+/**
+ * True once no other set-up of this folder runs, of which one that was killed leaves its turn
+ * behind; false where this one may not write here.
+ */
 function takeTurn() {
   let told = ''
   for (let tries = 1; ; tries++) {
     try {
       writeFileSync(turn, String(process.pid), { flag: 'wx' })
-      return
+      return true
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error
+      if (error.code !== 'EEXIST') return fail(`nothing can be installed here (${error.message})`)
     }
     const holder = readTurn()
     // Empty for five seconds: its process was killed before it wrote.

@@ -9,7 +9,7 @@ import { describeOldNode } from '../core/node-version.ts'
 
 interface Manifest {
   readonly version: string
-  readonly bin: { readonly modelward: string }
+  readonly bin: { readonly 'modelward-server': string }
 }
 
 const { version } = read(new URL('../../package.json', import.meta.url))
@@ -29,7 +29,7 @@ if (server.version !== version)
     2,
     `modelward: @modelward/server ${server.version} is installed beside modelward ${version}: ${install}`,
   )
-await import(pathToFileURL(join(dirname(file), server.bin.modelward)).href)
+await import(pathToFileURL(join(dirname(file), server.bin['modelward-server'])).href)
 
 /** Beside this package, or in the project where the command was given, as pnpm has them. */
 function findServer(): string | undefined {

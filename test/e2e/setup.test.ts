@@ -137,3 +137,24 @@ test.each([true, false])(
     expect(setUp('--to-run').npm).toEqual(hasNodeToInstall ? [] : ['ci', '--omit=dev'])
   },
 )
+
+test('a clone that cannot be written says so in one sentence', (context) => {
+  using clone = temporaryFolder()
+  const mount = (...args: readonly string[]) =>
+    spawnSync('mount', ['-t', 'tmpfs', '-o', ...args, 'tmpfs', clone.path], { stdio: 'ignore' }).status === 0
+  if (!mount('size=1m')) return context.skip('mounting a disk takes root')
+  try {
+    plantClone(clone.path)
+    expect(mount('remount,ro')).toBe(true)
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs'], {
+      cwd: clone.path,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^modelward: nothing can be installed here \(EROFS.*\); nothing was started\n$/),
+    ])
+  } finally {
+    spawnSync('umount', ['--lazy', clone.path])
+  }
+})

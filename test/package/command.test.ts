@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -108,6 +108,11 @@ describe('the command that the library brings', () => {
 })
 
 describe('npx', () => {
+  test('finds the library’s program, which compares the versions, by the name modelward', async () => {
+    const linked = await realpath(join(project.folder, 'node_modules/.bin/modelward'))
+    expect(linked).toBe(await realpath(join(project.folder, library, 'dist/bin/modelward.js')))
+  })
+
   test.each(['modelward', 'modelward-server', '@modelward/server'])('%s is one program', async (name) => {
     expect(await run(project.folder, 'npx', '--no-install', name, '--version')).toMatchObject({
       code: 0,

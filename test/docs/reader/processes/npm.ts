@@ -50,10 +50,10 @@ function link(name: string): void {
   }
   for (const [program, file] of Object.entries(bin)) {
     chmodSync(join(from, file), 0o755)
-    // Both packages have a program of that name: it is one.
-    const path = join('node_modules/.bin', program)
-    if (!existsSync(path)) linkTo(join(from, file), path)
+    linkTo(join(from, file), join('node_modules/.bin', program))
   }
+  // It depends on the library, whose program npm links too.
+  if (name === '@modelward/server' && !existsSync('node_modules/modelward')) link('modelward')
 }
 
 function linkTo(target: string, path: string): void {
