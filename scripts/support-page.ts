@@ -35,7 +35,9 @@ function formatRow(name: string, row: SupportRow, files: readonly string[]): str
 
 function versionsOf({ packages = [], versions = [] }: SupportRow): string {
   const [first, ...others] = packages.map(lockedVersionOf)
-  const locked = [first?.version, ...others.map(({ name, version }) => `${name} ${version}`)]
+  // The row is named for the first; Workers are tried in what stands in for them.
+  const leading = first?.name === 'miniflare' ? `miniflare ${first.version}` : first?.version
+  const locked = [leading, ...others.map(({ name, version }) => `${name} ${version}`)]
   return [...locked, ...versions].filter((version) => version !== undefined).join(', ') || '–'
 }
 
