@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -86,7 +87,7 @@ describe.each(packages)('the package $name', ({ name, pathsOf }) => {
     >
     const imported = importsOf(name, /^(?! *\*).*(?:from |import |import\()'([a-z@][^']*)'/gm)
       .map(([, path]) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? '')
-      .filter((path) => !path.startsWith('node:'))
+      .filter((path) => !isBuiltin(path))
     // Without an import of its own: files that are served, and what the library loads by name.
     const found = name === 'modelward' ? [] : ['@fastify/swagger-ui', 'pg', '@redis/client']
     const declared = Object.keys({ ...dependencies, ...peerDependencies })
