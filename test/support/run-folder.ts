@@ -13,12 +13,13 @@ const prefix = 'modelward-run-'
  * Makes one folder of all temporary files of this process and of those that it starts. However this
  * process ends, `scripts/end-run.ts` then ends what still runs in the folder, and removes it.
  *
+ * @param base where to make it
  * @returns ends the run, and resolves once nothing is left of it
  */
-export function openRunFolder(): () => Promise<void> {
+export function openRunFolder(base: string = findMemory() ?? tmpdir()): () => Promise<void> {
   // The run is another's.
   if (basename(tmpdir()).startsWith(prefix)) return async () => {}
-  const folder = mkdtempSync(join(findMemory() ?? tmpdir(), prefix))
+  const folder = mkdtempSync(join(base, prefix))
   // Some tests are run as other users.
   chmodSync(folder, 0o1777)
   const child = spawn(process.execPath, ['scripts/end-run.ts', folder, String(process.pid)], {
