@@ -66,8 +66,8 @@ export const server: PublishedPackage = {
     version: root.version,
     description: 'The server and the command line of Modelward',
     ...pick('keywords', 'license', 'homepage', 'repository', 'bugs', 'type', 'engines'),
-    // `npx @modelward/server` runs it. `modelward` is the library's, which compares the versions: of
-    // two packages with one name npm links either, and refuses the second where both are global.
+    // `npx @modelward/server` runs it. `modelward` is the library's, which compares the versions:
+    // of two programs with one name npm links either, and refuses the second where both are global.
     bin: { 'modelward-server': 'dist/cli/main.js' },
     exports: { './package.json': './package.json' },
     files,

@@ -96,6 +96,7 @@ describe('a ledger in SQLite', () => {
   })
 
   test('does not keep an answer waiting for a disk that does not answer, and goes on once it does', async () => {
+    const file = inFolder()
     let isSlow = false
     let waiting: Promise<void> | undefined
     const scheduler: Scheduler = {
@@ -109,15 +110,19 @@ describe('a ledger in SQLite', () => {
       },
     }
     const { telemetry, events } = collectEvents()
-    const ledger: Ledger = await openLedger({ scheduler, telemetry })
+    const ledger: Ledger = await openLedger({ file, scheduler, telemetry })
     const refused = { ...unavailable, message: 'ledger: the disk has not answered for 5 s' }
+    // The writer waits for this lock as for a disk.
+    const disk = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 100 })
+    disk.exec('BEGIN IMMEDIATE')
     isSlow = true
     await expect(ledger.append(requestOf({ requestId: 'late' }))).rejects.toMatchObject(refused)
     isSlow = false
     await expect(waiting).rejects.toMatchObject(refused)
-    // In the same turn: the disk has not answered yet.
     await expect(ledger.append(requestOf({ requestId: 'behind' }))).rejects.toMatchObject(refused)
     await expect(ledger.checkpoint()).rejects.toMatchObject(refused)
+    disk.exec('ROLLBACK')
+    disk.close()
     // Whether it was written was unknown: the disk was slow, and it was.
     while (ledger.isStalled?.()) await new Promise((resolve) => setImmediate(resolve))
     await ledger.checkpoint()
