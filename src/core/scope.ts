@@ -10,6 +10,27 @@ export const ledgerReadScope = 'ledger:read'
 /** The scope that may read what every key and owner used. */
 export const usageReadScope = 'usage:read'
 
+/** The scope that may read keys, owners and their limits, of everyone. */
+export const keysReadScope = 'keys:read'
+
+/** The scope that may read and change keys and owners, of everyone, but give no key more reach. */
+export const keysWriteScope = 'keys:write'
+
+/** The scope that may ask for the verdict on a key that a client presented elsewhere. */
+export const keysVerifyScope = 'keys:verify'
+
+/** The scope that may rotate and revoke the key which has it. */
+export const keysSelfScope = 'keys:self'
+
+/** The scope that may make, change, rotate and revoke the keys of its own owner. */
+export const keysOwnerScope = 'keys:owner'
+
+/** The scope that may read the usage and the records of its own owner. */
+export const usageOwnerScope = 'usage:owner'
+
+/** The scope that may read the metrics of the deployment. */
+export const metricsReadScope = 'metrics:read'
+
 /**
  * The scope that may make and replace its owner's webhook secret, and with it decide which messages
  * receivers believe.

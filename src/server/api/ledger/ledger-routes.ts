@@ -1,13 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { Fault } from '../../../core/fault.ts'
-import { Refusal } from '../../../core/refusal.ts'
-import { adminScope, ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
-import type { Demand } from '../../../guard/demand.ts'
+import { ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
 import { viewLedgerRecord } from '../../../ledger/query/record-view.ts'
 import { formatUsageCsv } from '../../../ledger/query/usage-csv.ts'
 import { keyIdsOf, viewUsage } from '../../../ledger/query/usage-view.ts'
 import type { Ward } from '../../../ward/ward.ts'
+import { adminOr } from '../admin-or.ts'
 import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
 import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
 
@@ -15,7 +14,7 @@ import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest 
 export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
   app.get<{ Querystring: LedgerRequest }>(
     '/v1/ledger',
-    { config: { guard: adminOrScope(ledgerReadScope) }, schema: schemas.query },
+    { config: { guard: adminOr(ledgerReadScope) }, schema: schemas.query },
     async ({ query }) => {
       const { records, next } = await ledgerOf(ward).query(readLedgerQuery(query, ward.clock()))
       return { records: records.map(viewLedgerRecord), next: next ?? null }
@@ -23,7 +22,7 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
   )
   app.get<{ Querystring: UsageRequest }>(
     '/v1/usage',
-    { config: { guard: adminOrScope(usageReadScope) }, schema: schemas.usage },
+    { config: { guard: adminOr(usageReadScope) }, schema: schemas.usage },
     async ({ query }, reply) => {
       const rows = await ledgerOf(ward).usage(readUsageQuery(query, ward.clock()))
       const names = await ward.keys.namesOf(keyIdsOf(rows))
@@ -37,21 +36,4 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
 function ledgerOf({ ledger }: Ward): LedgerReader {
   if (ledger === undefined) throw new Fault('ledger_unavailable', 'this ward has no ledger')
   return ledger
-}
-
-/**
- * What a route demands that administrators may use, by key or by a browser's session with the CSRF
- * header, and other keys with one scope. A check, because the scopes of a demand must all be held,
- * and an admin key has no second one.
- */
-function adminOrScope(scope: string): Demand {
-  return {
-    anyKey: true,
-    session: 'csrf',
-    billable: false,
-    check({ scopes }) {
-      if (!scopes.includes(adminScope) && !scopes.includes(scope))
-        throw new Refusal('scope_missing', `This API key lacks the scope \`${scope}\`.`)
-    },
-  }
 }
