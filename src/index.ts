@@ -3,7 +3,7 @@
  * package; frameworks have their own subpaths: `modelward/fastify`, `modelward/hono`,
  * `modelward/express`, `modelward/web`.
  */
-import './core/require-node.ts'
+import './core/runtime/require-node.ts'
 
 export { Fault, type FaultCode, type FaultOptions, type FaultRow, faults } from './core/fault.ts'
 export { type ProblemAnswer, problemOf } from './core/problem.ts'

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describeOldNode } from '../core/node-version.ts'
+import { describeOldNode } from '../core/runtime/node-version.ts'
 
 interface Manifest {
   readonly version: string

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { describeOldNode } from '../core/node-version.ts'
+import { describeOldNode } from '../core/runtime/node-version.ts'
 
 const tooOld = describeOldNode(process.versions.node)
 if (tooOld !== undefined) {

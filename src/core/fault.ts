@@ -1,4 +1,4 @@
-import { type Copied, knowCopies } from './copies.ts'
+import { type Copied, knowCopies } from './runtime/copies.ts'
 
 /** One row of the closed table of faults. */
 export interface FaultRow {

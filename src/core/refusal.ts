@@ -1,5 +1,5 @@
-import { type Copied, knowCopies } from './copies.ts'
 import type { FaultCode } from './fault.ts'
+import { type Copied, knowCopies } from './runtime/copies.ts'
 
 /** One row of the closed table of refusals. */
 export interface RefusalRow {

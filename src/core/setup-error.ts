@@ -1,4 +1,4 @@
-import { type Copied, knowCopies } from './copies.ts'
+import { type Copied, knowCopies } from './runtime/copies.ts'
 
 /** Why a deployment could not be opened: the command line prints it, scripts compare it. */
 export type SetupErrorCode =

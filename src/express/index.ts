@@ -1,5 +1,5 @@
 /** The guard for Express 5, and 4. */
-import '../core/require-node.ts'
+import '../core/runtime/require-node.ts'
 
 export { answerProblem, type FaultListener, problems } from './answer-problem.ts'
 export {

@@ -1,5 +1,5 @@
 /** The guard for Fastify 5: a plugin for a whole app, or for a scope of one. */
-import '../core/require-node.ts'
+import '../core/runtime/require-node.ts'
 
 export { answerProblem } from './answer-problem.ts'
 export {

@@ -1,6 +1,6 @@
 import { checkOptions, describeValue, isFunction, type OptionRule } from '../core/check-options.ts'
-import { oneVersion, otherVersionOf } from '../core/other-version.ts'
-import { packageVersion } from '../core/package-version.ts'
+import { oneVersion, otherVersionOf } from '../core/runtime/other-version.ts'
+import { packageVersion } from '../core/runtime/package-version.ts'
 import type { Guard } from './guard.ts'
 
 /** The ward that an adapter is given. */

@@ -1,5 +1,5 @@
 /** The guard for Hono 4, on every runtime. */
-import '../core/require-node.ts'
+import '../core/runtime/require-node.ts'
 
 export type { FaultListener } from './answer-problem.ts'
 export {

@@ -2,7 +2,7 @@
  * Models: what a module of one exports, adapters for local files, and the runtime that threads and
  * batches them.
  */
-import '../core/require-node.ts'
+import '../core/runtime/require-node.ts'
 
 export { Refusal } from '../core/refusal.ts'
 export type { AdaptedModelOptions } from './adapters/adapted-model.ts'

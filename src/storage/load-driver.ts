@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { isNotInstalled } from '../core/not-installed.ts'
+import { isNotInstalled } from '../core/runtime/not-installed.ts'
 import { SetupError } from '../core/setup-error.ts'
 
 /** A package that a setting needs, and whose driver of a database it holds. */

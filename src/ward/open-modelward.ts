@@ -7,7 +7,7 @@ import {
   isWholeFrom,
   type OptionRule,
 } from '../core/check-options.ts'
-import { refuseEdge } from '../core/runtime.ts'
+import { refuseEdge } from '../core/runtime/unsuitable.ts'
 import { type Clock, parseDuration } from '../core/time.ts'
 import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
 import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'

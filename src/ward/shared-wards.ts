@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { oneVersion } from '../core/other-version.ts'
-import { packageVersion } from '../core/package-version.ts'
+import { oneVersion } from '../core/runtime/other-version.ts'
+import { packageVersion } from '../core/runtime/package-version.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { identifyStorage, type StoragePlace } from './open-storage.ts'
 import type { Ward } from './ward.ts'

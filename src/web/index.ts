@@ -2,7 +2,7 @@
  * The guard for web-standard handlers, `(request: Request) => Response`: Next.js, Bun, Deno,
  * Workers and whatever is like them.
  */
-import '../core/require-node.ts'
+import '../core/runtime/require-node.ts'
 
 export {
   callerOf,

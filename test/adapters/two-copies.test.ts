@@ -5,14 +5,14 @@ import express from 'express'
 import { fastify } from 'fastify'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { packageVersion } from '../../src/core/package-version.ts'
+import { packageVersion } from '../../src/core/runtime/package-version.ts'
 import { createTestWard, openModelward, SetupError, type TestWard } from '../../src/index.ts'
 import { createFakeLedger } from './fake-ledger.ts'
 
 /** Everything once more, as an app and one of its dependencies may each have it. */
 async function loadCopy(version: string = packageVersion) {
   vi.resetModules()
-  vi.doMock(import('../../src/core/package-version.ts'), () => ({ packageVersion: version }) as never)
+  vi.doMock(import('../../src/core/runtime/package-version.ts'), () => ({ packageVersion: version }) as never)
   return {
     root: await import('../../src/index.ts'),
     fastify: await import('../../src/fastify/index.ts'),
@@ -23,7 +23,7 @@ async function loadCopy(version: string = packageVersion) {
 }
 
 afterEach(() => {
-  vi.doUnmock('../../src/core/package-version.ts')
+  vi.doUnmock('../../src/core/runtime/package-version.ts')
   vi.resetModules()
 })
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { threadMissingOf } from '../../core/thread-missing.ts'
+import { threadMissingOf } from '../../core/runtime/thread-missing.ts'
 import { HostEnded, type HostOptions, type ModelHost } from './host.ts'
 import { modelEnvironment } from './model-environment.ts'
 import { nativeCode } from './native-code.ts'

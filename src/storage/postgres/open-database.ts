@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Fault } from '../../core/fault.ts'
-import { packageVersion } from '../../core/package-version.ts'
+import { packageVersion } from '../../core/runtime/package-version.ts'
 import { processScheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Clock } from '../../core/time.ts'

@@ -1,4 +1,4 @@
-import { isError } from '../../core/is-error.ts'
+import { isError } from '../../core/runtime/is-error.ts'
 import type { SqliteDatabase } from './database.ts'
 import { isBusy } from './sqlite-error.ts'
 

@@ -9,7 +9,7 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { isError } from '../../core/is-error.ts'
+import { isError } from '../../core/runtime/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { databaseName } from './identify-folder.ts'
 import { createSecretFile, readSecretFile, replaceSecretFile, syncFolder } from './secret-file.ts'

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { isError } from '../../core/is-error.ts'
+import { isError } from '../../core/runtime/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 import { setupErrorOf } from './sqlite-error.ts'
 

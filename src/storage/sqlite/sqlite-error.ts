@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from '../../core/fault.ts'
-import { isError } from '../../core/is-error.ts'
+import { isError } from '../../core/runtime/is-error.ts'
 import { SetupError, type SetupErrorCode } from '../../core/setup-error.ts'
 
 /** Primary result codes, https://sqlite.org/rescode.html */

@@ -1,8 +1,8 @@
 import type { Worker, WorkerOptions } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../core/fault.ts'
+import { threadMissingOf } from '../../../core/runtime/thread-missing.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
-import { threadMissingOf } from '../../../core/thread-missing.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
 
 /** The options of a thread's worker. */

@@ -1,5 +1,5 @@
+import { SetupError } from '../setup-error.ts'
 import { isError } from './is-error.ts'
-import { SetupError } from './setup-error.ts'
 
 /** What Node says where a program, what it imports, or the URL of either leads nowhere. */
 const codes: ReadonlySet<unknown> = new Set([

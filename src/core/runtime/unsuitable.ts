@@ -1,4 +1,4 @@
-import { SetupError } from './setup-error.ts'
+import { SetupError } from '../setup-error.ts'
 
 /** What tells one runtime from another. */
 interface RuntimeGlobals {
