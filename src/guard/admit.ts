@@ -132,6 +132,7 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
   const { caller } = key
   const now = deps.clock()
   deps.noteUse(caller.keyId, now)
+  exchange.expiresAt = key.record.expiresAt
   const refusal = checkKey(deps, key, exchange.head, demand, now)
   if (refusal !== undefined) return refused(refusal, caller)
   const isBillable = demand.billable !== false

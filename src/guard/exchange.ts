@@ -1,5 +1,4 @@
 import { Fault } from '../core/fault.ts'
-import { looksLikeKey } from '../core/key-shape.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
@@ -14,6 +13,7 @@ import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
+import { recordedId } from './recorded-id.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -75,6 +75,10 @@ export class Exchange {
   isBillable = true
   /** The model that it asks for: as the last demand that names one says. */
   model: string | undefined
+  /** The id of the key that asked for a verdict on the one that was presented elsewhere. */
+  verifier: string | undefined
+  /** When the key that was proven expires, milliseconds since the epoch. */
+  expiresAt: number | null = null
   /** Checks that have begun. */
   readonly checks: BegunCheck[] = []
   /** The problem that it was answered with. */
@@ -249,9 +253,14 @@ export class Exchange {
       latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
       measures: this.#measures(event),
       address: address.ofOne(head.address),
-      detail: this.model === undefined ? null : { model: this.model },
+      detail: detailOf(this),
     }
   }
+}
+
+function detailOf({ model, verifier }: Exchange): LedgerEntry['detail'] {
+  if (verifier === undefined) return model === undefined ? null : { model }
+  return model === undefined ? { verifier } : { model, verifier }
 }
 
 function asRecorded(used: Costs): Costs {
@@ -266,30 +275,7 @@ function withoutRequests({ requests: _, ...rest }: Costs): Costs {
   return asRecorded(rest)
 }
 
-/** Longest request id that is recorded, in characters; a longer one is cut. */
-const idLengthMax = 128
-const idPattern = /^[\w.:/+=@-]+$/
-/** Ids that we make, and Fastify does: a client has no say in them. */
-const ownPattern = /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|req-[0-9a-z]+)$/
 const methodPattern = /^[A-Z][A-Z-]{0,19}$/
-
-/**
- * A request id as it may be recorded; null for any other text. A client sends what it likes as its
- * `X-Request-Id`, and some frameworks adopt it: a key sent there by mistake must not get into the
- * ledger.
- */
-function recordedId(text: string | undefined, schemes: readonly Scheme[], head: RequestHead): string | null {
-  if (text === undefined || text === '') return null
-  if (ownPattern.test(text)) return text
-  const id = text.slice(0, idLengthMax)
-  if (!idPattern.test(id)) return null
-  // A key that begins in what is recorded may end behind it. No more is looked at: a header of
-  // 16 KiB would cost a stranger nothing and this process 9 ms.
-  if (looksLikeKey(text.slice(0, 2 * idLengthMax))) return null
-  for (const scheme of schemes)
-    for (const key of scheme.read(head)) if (key !== '' && text.includes(key)) return null
-  return id
-}
 
 // Of the process, not of this module: a bundle may hold it twice, and a ward that one of them made
 // may be guarded with by the other.

@@ -1,3 +1,4 @@
+import type { Maybe } from '../core/after.ts'
 import { unknownAddress } from '../core/client-address.ts'
 import { hash } from '../core/hash.ts'
 import { Refusal } from '../core/refusal.ts'
@@ -14,6 +15,7 @@ import type { Caller, CallerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
 import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchange } from './exchange.ts'
+import { type AskedKey, createJudge } from './judge-key.ts'
 import type { KeyCache } from './key-cache.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
@@ -45,6 +47,12 @@ export interface Guard<Required extends boolean = boolean> {
     exchange: Exchange,
     demand?: Demand,
   ) => Verdict<CallerOf<Required>> | Promise<Verdict<CallerOf<Required>>>
+  /**
+   * Decides about a key that was presented elsewhere, whatever schemes this ward has, as `admit`
+   * decides about one that its request carries; rejects as that does. The head of the exchange says
+   * the address it came from; undefined where that is not known: no wrong key is then counted.
+   */
+  readonly judge: (exchange: Exchange, asked: AskedKey, demand?: Demand) => Maybe<Verdict>
   /** Verifies a key, whatever it may do, and issues a session's cookie for it. */
   readonly signIn: (exchange: Exchange, presented: string) => Promise<SignIn>
   /** Describes the guard for an OpenAPI document. */
@@ -82,6 +90,8 @@ export interface GuardDeps extends KeyRefusalsOptions {
   /** Of the deployment, beside those that keys and owners have. */
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
+  /** The same verdict on limits, with nothing taken. */
+  readonly lookAtLimits: TakeLimits
   /** Notes that a key's secret was proven, at this moment. */
   readonly noteUse: (keyId: string, at: number) => void
   readonly recorder: Recorder
@@ -149,6 +159,7 @@ export function createGuard(options: GuardDeps): Guard {
     find: (request) => findExchange(request, exchangeDeps),
     forget: (request) => detachExchange(request, exchangeDeps),
     admit: (exchange, demand) => admit(deps, exchange, demand) as never,
+    judge: createJudge(deps, options),
     signIn,
     describe: (described) => describeSchemes(schemes, described),
   })

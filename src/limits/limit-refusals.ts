@@ -1,7 +1,7 @@
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { Limit } from './limit.ts'
 import { limitHeaders, secondsOf } from './limit-headers.ts'
-import type { LimitRefusal, LimitScope, LimitUse, Taking } from './limiter.ts'
+import type { LimitRefusal, LimitScope, LimitState, LimitUse, Taking } from './limiter.ts'
 
 const codes: Readonly<Record<Limit['kind'], RefusalCode>> = {
   window: 'rate_limited',
@@ -24,10 +24,19 @@ export function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking)
   // When a request in progress will end is unknown.
   const seconds = retryInMs === undefined ? 1 : Math.max(1, secondsOf(retryInMs))
   const when = retryInMs === undefined ? 'try again when a request has ended' : `try again in ${seconds} s`
-  return new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
+  const refusal = new Refusal(codes[use.limit.kind], `${whose}; ${when}.`, {
     headers: { 'retry-after': `${seconds}`, ...limitHeaders(states, at) },
     reason: use.name,
   })
+  statesAtRefusal.set(refusal, states)
+  return refusal
+}
+
+const statesAtRefusal = new WeakMap<Refusal, readonly LimitState[]>()
+
+/** How the limits of a request stood that one of them refused; undefined for another refusal. */
+export function statesOf(refusal: Refusal): readonly LimitState[] | undefined {
+  return statesAtRefusal.get(refusal)
 }
 
 /**

@@ -73,7 +73,9 @@ export function namedLimits(
 
 /** A request counts as one request, and as one at a time, unless its demand says otherwise. */
 function costOf(measure: string, costs: Costs): number {
-  return costs[measure] ?? (measure === 'requests' || measure === 'concurrent' ? 1 : 0)
+  // Own ones alone: a measure may be called `constructor`.
+  const cost = Object.hasOwn(costs, measure) ? costs[measure] : undefined
+  return cost ?? (measure === 'requests' || measure === 'concurrent' ? 1 : 0)
 }
 
 const windowNames: Readonly<Record<number, string>> = {

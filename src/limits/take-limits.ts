@@ -162,7 +162,7 @@ class TakenUsage implements Usage {
       if (measure === 'concurrent') continue
       const sum = (byLimit.get(use.counter) ?? 0) + use.cost
       byLimit.set(use.counter, sum)
-      used[measure] = Math.max(used[measure] ?? 0, sum)
+      used[measure] = Math.max(costOf(measure, used), sum)
     }
     return used
   }
@@ -176,7 +176,7 @@ class TakenUsage implements Usage {
     checkCosts('take', costs)
     this.#countUnlimited(costs, (before, cost) => before + cost)
     const more = this.#uses.flatMap((use) => {
-      const cost = costs[use.limit.measure] ?? 0
+      const cost = costOf(use.limit.measure, costs)
       return cost === 0 ? [] : [{ ...use, cost }]
     })
     if (more.length === 0) return undefined
@@ -283,7 +283,7 @@ class TakenUsage implements Usage {
   #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {
     for (const [measure, cost] of Object.entries(costs))
       if (!this.counts(measure))
-        this.#uncounted = { ...this.#uncounted, [measure]: together(this.#uncounted[measure] ?? 0, cost) }
+        this.#uncounted = { ...this.#uncounted, [measure]: together(costOf(measure, this.#uncounted), cost) }
   }
 
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
@@ -314,6 +314,11 @@ function laterStates(earlier: readonly LimitState[], later: readonly LimitState[
 
 function costUnder(counter: string, uses: readonly LimitUse[]): number {
   return uses.find((use) => use.counter === counter)?.cost ?? 0
+}
+
+/** Own ones alone: a measure may be called `constructor`. */
+function costOf(measure: string, costs: Costs): number {
+  return Object.hasOwn(costs, measure) ? (costs[measure] ?? 0) : 0
 }
 
 function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {

@@ -17,6 +17,7 @@ import { addKeyRoutes } from './api/keys/key-routes.ts'
 import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
 import { addNodeRoutes } from './api/node-routes.ts'
+import { addVerifyRoute } from './auth/verify.ts'
 import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
@@ -106,6 +107,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addAdminWebhookRoutes(app, webhooks)
   addKeyRoutes(app, ward, [...models.keys()])
+  addVerifyRoute(app, ward)
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
   addNodeRoutes(app, deps.nodes)

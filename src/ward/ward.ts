@@ -24,6 +24,7 @@ import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { createBadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import type { LimitRefusal } from '../limits/limiter.ts'
+import { createLookAtLimits } from '../limits/look-at-limits.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -180,6 +181,7 @@ export async function createWard<Required extends boolean>(
     limits,
     noteUse: uses.note,
     takeLimits: createTakeLimits(limiter, options.onShadow ?? (() => {})),
+    lookAtLimits: createLookAtLimits(limiter),
     badKeyLimiter: createBadKeyLimiter(limits.limitBadKeys, monotonic),
     recorder,
     realm: options.realm ?? 'modelward',

@@ -41,7 +41,11 @@ export async function killLedger(rounds: number, tell: (message: string) => void
     const before = answered.size
     await using server = await startServe(data, ['--limit-default', '', '--log-level', 'error'])
     const keys = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
-    await askUntilKilled(server, keys, (requestId) => answered.add(requestId))
+    await askUntilKilled(
+      server,
+      (saw) => askUntilClosed(server.address, keys, saw),
+      (requestId) => answered.add(requestId),
+    )
     const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
     if (code !== 0) throw new Error(`round ${round}: the ledger does not verify: ${stdout}${stderr}`)
     tell(`round ${round} of ${rounds}: ${answered.size - before} answers, the chain verifies`)
@@ -61,15 +65,16 @@ export interface Keys {
   readonly demo: string
 }
 
-async function askUntilKilled(
+/** Kills the server at a random moment, some answers after `ask` has begun to see them. */
+export async function askUntilKilled(
   server: ServeProcess,
-  keys: Keys,
+  ask: (saw: (requestId: string) => void) => Promise<void>,
   saw: (requestId: string) => void,
 ): Promise<void> {
   const closed = once(server.child, 'close')
   let left = randomInt(killFromAnswers, killUntilAnswers)
   let kill: NodeJS.Timeout | undefined
-  await askUntilClosed(server.address, keys, (requestId) => {
+  await ask((requestId) => {
     saw(requestId)
     left -= 1
     if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))

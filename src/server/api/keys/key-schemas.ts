@@ -200,7 +200,8 @@ export const keyPageView: z.ZodType<{
     .describe('Ids of keys that are stored and cannot be believed: they are left out, and admitted nowhere.'),
 })
 
-const shownLimit: z.ZodType<LimitView> = z.object({
+/** How one limit of a key stands. */
+export const limitView: z.ZodType<LimitView> = z.object({
   limit: z.string().meta({ examples: ['60/min'] }),
   of: z.enum(['key', 'owner', 'route', 'everyone']),
   used: z.number().int(),
@@ -211,9 +212,9 @@ const shownLimit: z.ZodType<LimitView> = z.object({
 
 /** How the limits of a key stand. */
 export const limitPageView: z.ZodType<{ readonly limits: readonly LimitView[] }> = z.object({
-  limits: z.array(shownLimit),
+  limits: z.array(limitView),
 })
 
 /** A key as it reads itself. */
 export const ownKeyView: z.ZodType<KeyView & { readonly limits_left: readonly LimitView[] }> =
-  shownKey.extend({ limits_left: z.array(shownLimit) })
+  shownKey.extend({ limits_left: z.array(limitView) })

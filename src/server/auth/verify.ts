@@ -1,0 +1,71 @@
+import type { FastifyInstance } from 'fastify'
+import type { RequestHead } from '../../core/request-head.ts'
+import { keysVerifyScope } from '../../core/scope.ts'
+import type { Exchange } from '../../guard/exchange.ts'
+import type { Usage } from '../../limits/usage.ts'
+import type { Ward } from '../../ward/ward.ts'
+import { adminOr } from '../api/admin-or.ts'
+import { verifySchema as schema } from './describe-verify.ts'
+import { type VerifyAnswer, viewVerdict } from './verify-answer.ts'
+import { readVerify, type VerifyBody, verifyBytesMax } from './verify-input.ts'
+
+/**
+ * `POST /v1/keys/verify`, for programs that ask about a key that was presented to them. For the
+ * program that asks the request is operational; for the key that it asks about it is billable, and
+ * is judged, counted and recorded as one that the key had come with.
+ */
+export function addVerifyRoute(app: FastifyInstance, { guard }: Pick<Ward, 'guard'>): void {
+  app.post<{ Body: VerifyBody }>(
+    '/v1/keys/verify',
+    { config: { guard: adminOr(keysVerifyScope) }, schema, bodyLimit: verifyBytesMax },
+    async (request): Promise<VerifyAnswer> => {
+      const { asked, demand, address, route } = readVerify(request.body)
+      const judged = guard.open({}, headFrom(address), undefined, request.id)
+      judged.verifier = request.caller.keyId
+      const verdict = await guard.judge(judged, asked, demand)
+      if (verdict.admitted) await endAtOnce(verdict.usage)
+      const status = verdict.admitted ? 200 : verdict.refusal.status
+      await recordFor(guard.find(request), judged.answer({ status, route, requestId: request.id }))
+      return viewVerdict(verdict, judged)
+    },
+  )
+}
+
+const none: readonly string[] = []
+
+/** Nothing of what the client sent is known but its address. */
+function headFrom(address: string | undefined): RequestHead {
+  return { headerValues: () => none, queryValues: () => none, address }
+}
+
+/** Nothing tells when the request ends: its place among those at once comes free at once. */
+async function endAtOnce(usage: Usage): Promise<void> {
+  if (!usage.isOpen) return
+  try {
+    await usage.end('answered')
+  } catch (thrown) {
+    // The request fails, and has used nothing; the limiter may take nothing back either.
+    try {
+      await usage.giveBack()
+    } catch {
+      // What stopped the answer first is the fault to report.
+    }
+    throw thrown
+  }
+}
+
+/**
+ * Waits for the verdict's record, which names who asked and is the only one of the request: theirs
+ * would count it twice. Where it cannot be written, the fault is recorded under who asked, if that
+ * can be.
+ */
+async function recordFor(asking: Exchange | undefined, writing: Promise<void> | undefined): Promise<void> {
+  const wasOver = asking?.isOver === true
+  if (asking !== undefined) asking.isOver = true
+  try {
+    await writing
+  } catch (thrown) {
+    if (asking !== undefined) asking.isOver = wasOver
+    throw thrown
+  }
+}
