@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { type SecretName, secretFlagOf, secretNames, secretSettings } from '../config/secret-settings.ts'
-import { environmentNameOf, flagOf } from '../config/setting-names.ts'
+import { environmentNameOf, flagNames, flagOf } from '../config/setting-names.ts'
 import { settingNames, settings } from '../config/settings.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from './common-options.ts'
 import { addExamples } from './keys/key-options.ts'
@@ -16,7 +16,7 @@ interface Explained {
   readonly value: unknown
   readonly origin: string
   readonly flag: string | null
-  readonly environment: string
+  readonly environment: string | null
   readonly default: unknown
   readonly empty: string
   readonly describes: string
@@ -46,7 +46,8 @@ const columns = [
 ]
 
 function show(value: unknown): string {
-  return Array.isArray(value) ? value.join(',') || 'none' : String(value)
+  if (Array.isArray(value)) return value.join(',') || 'none'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 function explain(loaded: LoadedConfig): readonly Explained[] {
@@ -54,8 +55,8 @@ function explain(loaded: LoadedConfig): readonly Explained[] {
     name,
     value: loaded.inputs[name],
     origin: loaded.origins[name],
-    flag: flagOf(name),
-    environment: environmentNameOf(name),
+    flag: flagNames.includes(name) ? flagOf(name) : null,
+    environment: flagNames.includes(name) ? environmentNameOf(name) : null,
     default: settings[name].default,
     empty: settings[name].empty,
     describes: settings[name].describes,

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import type { SettingFlags } from '../config/flag-layer.ts'
-import { type SettingName, settingNames } from '../config/settings.ts'
+import { flagNames } from '../config/setting-names.ts'
+import type { SettingName } from '../config/settings.ts'
 import { settingOption } from './common-options.ts'
 
-/** Adds a flag for every setting but `data`, which all commands have. */
+/** Adds the flag of every setting that has one but `data`, which all commands have. */
 export function addSettingOptions(command: Command): void {
-  for (const name of settingNames) if (name !== 'data') command.addOption(settingOption(name))
+  for (const name of flagNames) if (name !== 'data') command.addOption(settingOption(name))
 }
 
 /**
@@ -13,7 +14,7 @@ export function addSettingOptions(command: Command): void {
  */
 export function readSettingFlags(options: Readonly<Record<string, unknown>>): SettingFlags {
   const flags: { [Name in SettingName]?: readonly string[] } = {}
-  for (const name of settingNames) {
+  for (const name of flagNames) {
     const texts = options[name] as readonly string[] | undefined
     if (texts !== undefined) flags[name] = texts
   }

@@ -1,6 +1,6 @@
 import { defaultConfigFile } from './load-config.ts'
 import { type SecretName, secretFlagOf, secretNames, secretSettings } from './secret-settings.ts'
-import { configFileVariable, environmentNameOf, flagOf } from './setting-names.ts'
+import { configFileVariable, environmentNameOf, flagNames, flagOf } from './setting-names.ts'
 import { settingNames, settings } from './settings.ts'
 
 /** `docs/reference/config.md`, from the settings themselves. */
@@ -10,14 +10,15 @@ export function formatConfigPage(): string {
 
 function formatSetting(name: (typeof settingNames)[number]): string {
   const { kind, describes, expected, empty, default: initial } = settings[name]
+  const hasFlag = flagNames.includes(name)
   return `## \`${name}\`
 
 ${describes}
 
 | | |
 |---|---|
-| flag | \`${flagOf(name)}\` |
-| environment | \`${environmentNameOf(name)}\` |
+| flag | ${hasFlag ? `\`${flagOf(name)}\`` : 'none: it stands in the file alone'} |
+| environment | ${hasFlag ? `\`${environmentNameOf(name)}\`` : 'none'} |
 | in the file | ${fileTypes[kind]} |
 | expected | ${expected} |
 | default | \`${JSON.stringify(initial)}\` |
@@ -32,6 +33,7 @@ const fileTypes = {
   automatic: '`true`, `false` or `"auto"`',
   size: 'a string with a unit, or a number of bytes',
   list: 'an array of strings',
+  object: 'an object',
 }
 
 const intro = `# Configuration

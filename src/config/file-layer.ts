@@ -86,18 +86,28 @@ function showKey(key: string): string {
   return /^"[\w.$-]+"$/.test(shown) ? shown.slice(1, -1) : shown
 }
 
-/** `JSON.parse` takes the last of two equal keys in silence. The text is known to be JSON. */
+/**
+ * `JSON.parse` takes the last of two equal keys in silence. The text is known to be JSON.
+ *
+ * @returns the way to each: `port`, `forwardAuth.models`
+ */
 function findRepeatedKeys(text: string): readonly string[] {
-  const seen = new Set<string>()
   const repeated = new Set<string>()
-  let depth = 0
+  const open: { readonly seen: Set<string>; readonly way: string }[] = []
+  /** Of the member that begins; empty for an item of an array. */
+  let key = ''
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"?(?:\s*:)?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth += 1
-    else if (token === '}' || token === ']') depth -= 1
-    else if (depth === 1 && token.endsWith(':')) {
-      const key = String(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)))
-      if (seen.has(key)) repeated.add(key)
-      seen.add(key)
+    const around = open.at(-1)
+    if (token === '{' || token === '[') {
+      open.push({ seen: new Set(), way: `${around?.way ?? ''}${key === '' ? '' : `${key}.`}` })
+      key = ''
+    } else if (token === '}' || token === ']') {
+      open.pop()
+      key = ''
+    } else if (around !== undefined && token.endsWith(':')) {
+      key = String(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)))
+      if (around.seen.has(key)) repeated.add(`${around.way}${key}`)
+      around.seen.add(key)
     }
   }
   return [...repeated]

@@ -35,13 +35,16 @@ export function checkLayer(raw: readonly RawSetting[], faults: readonly ConfigFa
   for (const { name, input, origin } of raw) {
     const result = settings[name].schema.safeParse(input)
     if (result.success) values.push({ name, input: input as SettingInput, value: result.data, origin })
-    else found.push(faultOf(name, input, origin))
+    else found.push(...faultsOf(name, input, origin))
   }
   return { values, faults: found }
 }
 
-function faultOf(name: SettingName, input: unknown, origin: string): ConfigFault {
-  return { where: origin, expected: settings[name].expected, got: showValue(input), ...hintOf(input) }
+function faultsOf(name: SettingName, input: unknown, origin: string): readonly ConfigFault[] {
+  const { expected, faultsOf: within } = settings[name]
+  if (within !== undefined)
+    return within(input).map(({ at, ...fault }) => ({ where: `${origin}${at}`, ...fault }))
+  return [{ where: origin, expected, got: showValue(input), ...hintOf(input) }]
 }
 
 function hintOf(input: unknown): { readonly hint?: string } {
@@ -55,6 +58,7 @@ function hintOf(input: unknown): { readonly hint?: string } {
 export function parseSettingText(name: SettingName, text: string): unknown {
   switch (settings[name].kind) {
     case 'text':
+    case 'object':
       return text
     case 'boolean':
     case 'automatic':

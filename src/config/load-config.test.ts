@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { ConfigError } from './config-fault.ts'
 import { type ConfigSources, type LoadedConfig, loadConfig } from './load-config.ts'
 import type { SettingInput } from './setting.ts'
-import { environmentNameOf, flagOf } from './setting-names.ts'
+import { environmentNameOf, flagNames, flagOf } from './setting-names.ts'
 import { type SettingName, settingNames, settings } from './settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'modelward-config-'))
@@ -92,6 +92,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   corsOrigins: [['https://a.example', 'http://localhost:3000'], []],
   logLevel: ['debug', 'silent'],
   logRequests: [true, 'auto'],
+  forwardAuth: [{ models: { scope: 'predict' } }, {}],
 }
 
 const wrong: Readonly<Record<SettingName, string>> = {
@@ -146,10 +147,12 @@ const wrong: Readonly<Record<SettingName, string>> = {
   corsOrigins: 'https://a.example/',
   logLevel: 'loud',
   logRequests: 'yes',
+  forwardAuth: '{}',
 }
 
 const textOf = (input: SettingInput): string => (Array.isArray(input) ? input.join(',') : String(input))
 const someSettings = fc.uniqueArray(fc.constantFrom(...settingNames))
+const someFlags = fc.uniqueArray(fc.constantFrom(...flagNames))
 
 describe('loadConfig', () => {
   test('without anything gives the defaults', () => {
@@ -160,7 +163,7 @@ describe('loadConfig', () => {
   })
 
   test('a setting comes from its strongest source: flag, then environment, then file, then default', () => {
-    const use = fc.record({ flag: someSettings, environment: someSettings, file: someSettings })
+    const use = fc.record({ flag: someFlags, environment: someFlags, file: someSettings })
     fc.assert(
       fc.property(use, ({ flag, environment, file }) => {
         const { inputs, origins } = load({
@@ -187,7 +190,7 @@ describe('loadConfig', () => {
 
   test('every wrong value of every source is reported, overruled ones too, each where it is', () => {
     fc.assert(
-      fc.property(someSettings, someSettings, someSettings, (flag, environment, file) => {
+      fc.property(someFlags, someFlags, someSettings, (flag, environment, file) => {
         const places = faultsOf({
           flags: Object.fromEntries(flag.map((name) => [name, [wrong[name]]])),
           environment: Object.fromEntries(environment.map((name) => [environmentNameOf(name), wrong[name]])),
@@ -211,9 +214,16 @@ describe('loadConfig', () => {
     ])
   })
 
-  test.each(settingNames)('an empty %s means what its description says', (name) => {
+  test.each(flagNames)('an empty %s means what its description says', (name) => {
     const faults = faultsOf({ environment: { [environmentNameOf(name)]: '' } })
     expect(faults).toHaveLength(settings[name].empty.startsWith('A fault') ? 1 : 0)
+  })
+
+  test('a setting that stands in the file alone has neither flag nor variable', () => {
+    expect(settingNames.filter((name) => !flagNames.includes(name))).toEqual(['forwardAuth'])
+    expect(faultsOf({ environment: { MODELWARD_FORWARD_AUTH: '{}' } })).toEqual([
+      expect.stringMatching(/^MODELWARD_FORWARD_AUTH: expected the name of a setting/),
+    ])
   })
 
   test('limits come to their shortest form; an invalid or repeated one is a fault that says how to write them', () => {
@@ -280,6 +290,10 @@ describe('loadConfig', () => {
 
   test.each([
     ['{"port": 1, "port": 2}', 'port: expected it once, got it several times'],
+    [
+      '{"forwardAuth": {"a": {"routes": [{"public": true}, {"public": true}]}, "a": {"scope": "x", "scope": "y"}}}',
+      'forwardAuth.a: expected it once, got it several times',
+    ],
     ['{"port": "8000"}', 'port: expected an integer'],
     ['[]', 'got an array'],
     ['{"pepper": "hush', 'got something that is not JSON'],

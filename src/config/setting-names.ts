@@ -1,5 +1,10 @@
 import { secretSettings } from './secret-settings.ts'
-import { type SettingName, settingNames } from './settings.ts'
+import { type SettingName, settingNames, settings } from './settings.ts'
+
+/** The settings that a flag and a variable can give; the others stand in the file alone. */
+export const flagNames: readonly SettingName[] = settingNames.filter(
+  (name) => settings[name].kind !== 'object',
+)
 
 /** `keyPrefix` is `MODELWARD_KEY_PREFIX` in the environment. */
 export function environmentNameOf(setting: SettingName): string {
@@ -21,6 +26,6 @@ const secretVariables = Object.values(secretSettings).flatMap(({ variable }) => 
 
 /** Every environment name that means something, with the setting it sets where it sets one. */
 export const environmentNames: ReadonlyMap<string, SettingName | undefined> = new Map([
-  ...settingNames.map((name) => [environmentNameOf(name), name] as const),
+  ...flagNames.map((name) => [environmentNameOf(name), name] as const),
   ...[configFileVariable, ...secretVariables].map((name) => [name, undefined] as const),
 ])

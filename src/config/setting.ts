@@ -3,11 +3,23 @@ import { isAddressBlock } from '../core/address-list.ts'
 import { parseDuration } from '../core/time.ts'
 import { parseSize } from './size.ts'
 
-/** How the text of a flag or variable is read, and so which JSON type the setting has in a file. */
-export type SettingKind = 'text' | 'integer' | 'boolean' | 'automatic' | 'size' | 'list'
+/**
+ * How the text of a flag or variable is read, and so which JSON type the setting has in a file. An
+ * object stands in the file alone: it has neither flag nor variable.
+ */
+export type SettingKind = 'text' | 'integer' | 'boolean' | 'automatic' | 'size' | 'list' | 'object'
 
 /** A setting as a configuration file holds it; the text of a flag or variable is read to this. */
-export type SettingInput = string | number | boolean | readonly string[]
+export type SettingInput = string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>
+
+/** One thing that is wrong within a setting. */
+export interface InputFault {
+  /** Where, behind the setting's own name: `.models.routes[1].scope`. */
+  readonly at: string
+  readonly expected: string
+  readonly got: string
+  readonly hint?: string
+}
 
 /** A setting: how it is read, and its entry in the reference and in `--help`. */
 export interface Setting<Value> {
@@ -20,6 +32,11 @@ export interface Setting<Value> {
   readonly describes: string
   /** What a fault says was expected, beginning with an article where there is one. */
   readonly expected: string
+  /**
+   * Everything that is wrong with an input, where one sentence cannot say it.
+   * @default one fault, for what the schema refuses
+   */
+  readonly faultsOf?: (input: unknown) => readonly InputFault[]
   /** What an empty value means. */
   readonly empty: string
 }

@@ -1,3 +1,4 @@
+import { type AuthSettings, authSettings } from './auth-settings.ts'
 import { type FleetSettings, fleetSettings } from './fleet-settings.ts'
 import { type KeySettings, keySettings } from './key-settings.ts'
 import { type LedgerSettings, ledgerSettings } from './ledger-settings.ts'
@@ -14,7 +15,8 @@ export interface DeploymentOptions
     ModelSettings,
     LedgerSettings,
     FleetSettings,
-    ServerSettings {}
+    ServerSettings,
+    AuthSettings {}
 
 export type SettingName = keyof DeploymentOptions
 
@@ -25,6 +27,7 @@ export const settings: Settings<DeploymentOptions> = {
   ...ledgerSettings,
   ...fleetSettings,
   ...serverSettings,
+  ...authSettings,
 }
 
 export const settingNames: readonly SettingName[] = Object.keys(settings) as SettingName[]

@@ -18,6 +18,7 @@ import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
 import { addNodeRoutes } from './api/node-routes.ts'
 import { addVerifyRoute } from './auth/verify.ts'
+import { addForwardAuth, hideForwarded } from './auth/forward-auth.ts'
 import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
@@ -111,6 +112,9 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)
   addNodeRoutes(app, deps.nodes)
+  const { monotonic = () => performance.now() } = options
+  const { event } = createTelemetry([logEvents(log)])
+  addForwardAuth(app, { ...options, guard: ward.guard, log, monotonic, event })
   const { degraded = () => [], isStalled = () => false, isDraining = () => false } = deps
   const isClosing = (): boolean => closing.aborted || isDraining()
   addHealthRoutes(app, { ward, jobs, models, isClosing, degraded, isStalled })
@@ -134,6 +138,7 @@ function createFastify(
     // An owner may be longer than Fastify's 100 characters; the route refuses what is too long.
     routerOptions: { maxParamLength: options.headersMax },
     trustProxy: trustedProxies(options.trustProxy),
+    rewriteUrl: hideForwarded,
     genReqId: () => randomUUID(),
     return503OnClosing: false,
     forceCloseConnections: 'idle',

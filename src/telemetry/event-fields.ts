@@ -9,6 +9,7 @@ export interface EventFields {
   readonly 'server.worker_lost': { readonly ended_by: string }
   readonly 'server.runner_gone': NoFields
   readonly 'server.requests_not_logged': { readonly lines: number }
+  readonly 'forward_auth.untrusted': { readonly peer: string; readonly requests: number }
   readonly 'keys.sync_failed': NoFields
   readonly 'keys.sync_back': NoFields
   readonly 'keys.refresh_failed': NoFields

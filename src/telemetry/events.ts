@@ -56,6 +56,16 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'Said at most once a second. Requests were answered and recorded as ever. Read standard error faster, or turn the lines off with `--log-requests false`: the ledger has every request.',
     fields: { lines: 'how many' },
   },
+  'forward_auth.untrusted': {
+    level: 'warn',
+    sentence: 'a peer that is no trusted proxy asked for the verdict on a forwarded request',
+    remedy:
+      'Said once a minute at most. It got 403, and no key was looked at. Where the peer is your proxy, name it with `--trust-proxy`; else let no other machine reach this port.',
+    fields: {
+      peer: 'its address, of the last that asked',
+      requests: 'how many such requests came since the last of these events',
+    },
+  },
   'keys.sync_failed': {
     level: 'error',
     sentence: 'the key store cannot be asked for changes',

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { limitHeaderNames } from '../../limits/limit-headers.ts'
+import { isForwardAuth } from '../auth/forward-auth.ts'
 
 export interface CorsOptions {
   readonly corsOrigins: readonly string[]
@@ -44,8 +45,14 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
   await app.register(cors, {
     hideOptionsRoute: true,
     delegator: (request: FastifyRequest, done: (error: Error | null, options: typeof settings) => void) => {
-      // Any other OPTIONS is a request like all others, and meets the guard.
-      done(null, isPreflight(request) ? settings : ({ ...settings, preflight: false } as typeof settings))
+      // Any other OPTIONS is a request like all others, and meets the guard; so is a proxy's, which
+      // takes an answer to the preflight for leave to go on.
+      done(
+        null,
+        isPreflight(request) && !isForwardAuth(request)
+          ? settings
+          : ({ ...settings, preflight: false } as typeof settings),
+      )
     },
   })
 }

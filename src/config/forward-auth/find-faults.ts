@@ -1,0 +1,171 @@
+import { METHODS } from 'node:http'
+import { isScope } from '../../core/scope.ts'
+import { suggest } from '../../core/suggest.ts'
+import { limitSettingForms, parseLimitSettings } from '../../limits/limit-setting.ts'
+import { showValue } from '../config-fault.ts'
+import { redact } from '../redact.ts'
+import type { InputFault } from '../setting.ts'
+import { splitRoute } from './forward-auth.ts'
+import { createRouteTable, isRoutePattern } from './route-table.ts'
+
+/** Everything that is wrong with the rules of a configuration file, at once. */
+export function findForwardAuthFaults(input: unknown): readonly InputFault[] {
+  if (!isObject(input)) return [fault('', 'an object of rules by name', input)]
+  return Object.entries(input).flatMap(([name, rule]) => {
+    const at = within('', name)
+    return [...checkName(at, name), ...checkRule(at, rule), ...findSameRoutes(at, rule)]
+  })
+}
+
+type Check = (at: string, value: unknown) => readonly InputFault[]
+
+const namePattern = /^[a-z][a-z0-9._-]{0,31}$/
+
+function checkName(at: string, name: string): readonly InputFault[] {
+  const expected = 'the name of a rule: 1 to 32 of `a-z 0-9 . _ -`, starting with a letter'
+  return namePattern.test(name) ? [] : [fault(at, expected, name)]
+}
+
+const checkScope: Check = (at, value) => {
+  const scopes = typeof value === 'string' ? [value] : value
+  const areScopes = Array.isArray(scopes) && scopes.length > 0 && scopes.every(isScopeText)
+  const expected =
+    'a scope, or a list of at least one: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter'
+  return areScopes ? [] : [fault(at, expected, value)]
+}
+
+const checkLimits: Check = (at, value) => {
+  if (!Array.isArray(value)) return [fault(at, `a list of limits such as ${limitSettingForms}`, value)]
+  const texts: readonly string[] = value.map((text) => (typeof text === 'string' ? text : ''))
+  return parseLimitSettings(texts).faults.map(({ index, message }) => ({
+    at: `${at}[${index}]`,
+    expected: message.replace(/^expected /, ''),
+    got: showValue(value[index]),
+  }))
+}
+
+/** Every request is one request, and one at once: these are no estimate. */
+const countedAlways = ['requests', 'concurrent']
+const measurePattern = /^[a-z][a-z0-9_]{0,31}$/
+/** Largest cost that a request may be given in advance. */
+const costMax = 1_000_000_000
+
+const checkCost: Check = (at, value) => {
+  if (!isObject(value)) return [fault(at, 'an object of whole numbers by measure: `{"tokens":500}`', value)]
+  return Object.entries(value).flatMap(([measure, cost]) => {
+    if (!measurePattern.test(measure) || countedAlways.includes(measure))
+      return [fault(within(at, measure), 'a measure beyond one request, such as `tokens`', measure)]
+    const isCost = Number.isSafeInteger(cost) && Number(cost) >= 0 && Number(cost) <= costMax
+    return isCost ? [] : [fault(within(at, measure), `a whole number from 0 to ${costMax}`, cost)]
+  })
+}
+
+const checkUnlisted: Check = (at, value) =>
+  value === 'guarded' || value === 'closed' ? [] : [fault(at, '`guarded` or `closed`', value)]
+
+const checkRoutes: Check = (at, value) =>
+  Array.isArray(value)
+    ? value.flatMap((route, index) => checkRoute(`${at}[${index}]`, route))
+    : [fault(at, 'a list of routes', value)]
+
+const checkPublic: Check = (at, value) =>
+  typeof value === 'boolean' ? [] : [fault(at, '`true` or `false`', value)]
+
+const checkRouteText: Check = (at, value) => {
+  const expected = 'a method or `*`, a space, and a pattern: `POST /v1/models/:name`, `* /files/*`'
+  const split = typeof value === 'string' ? splitRoute(value) : undefined
+  if (split === undefined) return [fault(at, expected, value)]
+  const { method, pattern } = split
+  if (method !== '*' && !METHODS.includes(method)) {
+    const meant = suggest(method, METHODS)
+    return [{ ...fault(at, expected, value), ...(meant && { hint: `did you mean ${meant}?` }) }]
+  }
+  if (isRoutePattern(pattern)) return []
+  const hint =
+    'a segment is plain characters, `:name`, or `*` at the end; a colon is written `::`; 128 characters at most'
+  return [{ ...fault(at, expected, value), hint }]
+}
+
+const demandFields = { scope: checkScope, limits: checkLimits, cost: checkCost }
+const checkRuleFields = checkFields({ ...demandFields, routes: checkRoutes, unlisted: checkUnlisted })
+const checkRouteFields = checkFields({ route: checkRouteText, public: checkPublic, ...demandFields })
+
+const checkRule: Check = (at, value) =>
+  isObject(value) ? checkRuleFields(at, value) : [fault(at, 'a rule, which is an object', value)]
+
+const checkRoute: Check = (at, value) => {
+  if (!isObject(value)) return [fault(at, 'a route, which is an object', value)]
+  const faults = [...checkRouteFields(at, value)]
+  if (value['route'] === undefined) faults.push({ at: `${at}.route`, expected: 'it', got: 'nothing' })
+  const demands = Object.keys(demandFields).filter((name) => value[name] !== undefined)
+  if (value['public'] === true && demands.length > 0)
+    faults.push({
+      at,
+      expected: 'a public route without a demand',
+      got: `one with ${demands.map((name) => `\`${name}\``).join(' and ')}`,
+    })
+  return faults
+}
+
+function checkFields(fields: Readonly<Record<string, Check>>) {
+  return (at: string, value: Readonly<Record<string, unknown>>): readonly InputFault[] =>
+    Object.entries(value).flatMap(([name, part]) => {
+      const check = Object.hasOwn(fields, name) ? fields[name] : undefined
+      return check === undefined
+        ? [unknownField(at, name, Object.keys(fields))]
+        : check(within(at, name), part)
+    })
+}
+
+function unknownField(at: string, name: string, known: readonly string[]): InputFault {
+  const meant = suggest(name, known)
+  const hint = meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`
+  return { at: within(at, name), expected: 'a field that there is', got: 'one that means nothing', hint }
+}
+
+/** What a route demands, to be compared; empty where it counts for itself. */
+function demandOf(route: unknown): string {
+  const { public: isPublic = false, scope, limits, cost } = route as Readonly<Record<string, unknown>>
+  return limits === undefined ? JSON.stringify([isPublic, scope, cost]) : ''
+}
+
+/** Routes of which servers could not tell which is meant, among those that are routes. */
+function findSameRoutes(at: string, rule: unknown): readonly InputFault[] {
+  const routes = isObject(rule) && Array.isArray(rule['routes']) ? rule['routes'] : []
+  const readable = routes.flatMap((route: unknown, index) => {
+    const text = isObject(route) ? route['route'] : undefined
+    const split = typeof text === 'string' ? splitRoute(text) : undefined
+    return split === undefined || !isRoutePattern(split.pattern)
+      ? []
+      : { ...split, text, index, demand: demandOf(route) }
+  })
+  const { same } = createRouteTable(
+    readable,
+    (one, other) => one.demand !== '' && one.demand === other.demand,
+  )
+  return same.map(({ route, earlier }) => ({
+    at: `${at}.routes[${route.index}].route`,
+    expected: 'a route that servers can tell from the others',
+    got: `the same as ${JSON.stringify(earlier.text)}`,
+    ...(route.pattern !== earlier.pattern && {
+      hint: 'some servers take letters of either case for the same, and leave out a slash at the end',
+    }),
+  }))
+}
+
+/** The place of a member; a name that is no plain one stands as a fault shows it. */
+function within(at: string, name: string): string {
+  return /^[\w.-]{1,64}$/.test(name) ? `${at}.${redact(name)}` : `${at}[${showValue(name)}]`
+}
+
+function fault(at: string, expected: string, got: unknown): InputFault {
+  return { at, expected, got: showValue(got) }
+}
+
+function isScopeText(value: unknown): boolean {
+  return typeof value === 'string' && isScope(value)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,163 @@
+import { METHODS } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ForwardAuthRules } from '../../config/forward-auth/forward-auth.ts'
+import type { Fault } from '../../core/fault.ts'
+import { problemOf } from '../../core/problem.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { answerProblem, closeOverBody } from '../../fastify/answer-problem.ts'
+import type { Demand } from '../../guard/demand.ts'
+import type { Exchange } from '../../guard/exchange.ts'
+import type { Guard } from '../../guard/guard.ts'
+import { NodeHead } from '../../guard/node/node-head.ts'
+import { endUsage } from '../../limits/end-usage.ts'
+import { classifyError } from '../http/classify-error.ts'
+import { logProblem, placeOf } from '../http/handle-errors.ts'
+import type { Log } from '../http/log.ts'
+import { leaveHeaders, problemLine } from './forward-auth-answer.ts'
+import { createForwardRules, type ForwardRule, type ForwardTarget, refuseWith } from './forward-auth-rules.ts'
+import {
+  type ForwardedRequest,
+  forwardAuthPrefix,
+  malformed,
+  readForwarded,
+  readPath,
+} from './forwarded-request.ts'
+import { createPeerCheck, type PeerOptions } from './untrusted-peers.ts'
+
+export interface ForwardAuthOptions extends PeerOptions {
+  readonly forwardAuth: ForwardAuthRules
+  readonly guard: Guard
+  readonly log: Log
+}
+
+/** The one route that Fastify sees. */
+const route = `${forwardAuthPrefix}*`
+
+/**
+ * What Fastify shall route in place of what a proxy asks about: behind the rule stands a path of
+ * another server, which this one's router would judge by its own rules.
+ */
+export function hideForwarded({ url = '' }: { readonly url?: string | undefined }): string {
+  return url.startsWith(forwardAuthPrefix) ? route : url
+}
+
+/** Whether a request is a proxy's question; its own method and path are then another's. */
+export function isForwardAuth({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.url === route
+}
+
+const untrusted = new Refusal(
+  'forbidden',
+  'Only a proxy may ask for the verdict on a forwarded request: one on this machine, or one that `--trust-proxy` names.',
+)
+const notFound = refuseWith(new Refusal('not_found'))
+
+/**
+ * Answers whether a request may pass that a proxy has not forwarded yet: `/v1/forward-auth/{rule}`,
+ * by any method, whose body is not read.
+ */
+export function addForwardAuth(app: FastifyInstance, options: ForwardAuthOptions): void {
+  const rules = createForwardRules(options.forwardAuth, notFound)
+  const mayAsk = createPeerCheck(options)
+  // Some proxies ask by the method of the request that they ask about.
+  for (const method of METHODS)
+    if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method)
+  app.route({
+    url: route,
+    method: app.supportedMethods,
+    schema: { hide: true },
+    // Opened here, where the request is known that is asked about.
+    config: { guard: 'public' },
+    // Not the handler: Fastify reads the body before it.
+    onRequest: (request, reply) => answerProxy(options, rules, mayAsk, request, reply),
+    handler: () => {
+      throw new Error('a question of a proxy is answered before its body is read')
+    },
+  })
+}
+
+async function answerProxy(
+  { guard, log }: ForwardAuthOptions,
+  rules: ReadonlyMap<string, ForwardRule>,
+  mayAsk: ReturnType<typeof createPeerCheck>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const forwarded = readForwarded(request.raw, request.originalUrl)
+  const target = mayAsk(request.raw) ? findTarget(rules, forwarded) : undefined
+  if (target?.setting === 'public') return leave(request, reply, leaveHeaders('public', null, {}))
+  const exchange = guard.open(request, new NodeHead(request.raw, request), forwarded.method, request.id)
+  exchange.route = target?.route ?? unnamedRoute
+  const decided = await decide(guard, exchange, target, (fault) => logProblem(log, placeOf(request), fault))
+  const thrown = await record(exchange, decided)
+  if (thrown === undefined)
+    return leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
+  logProblem(log, placeOf(request), thrown)
+  reply.header('x-modelward-problem', problemLine(problemOf(thrown, request.id).body))
+  return answerProblem(request, reply, thrown)
+}
+
+/** What the request has to fulfil, by the rule that is asked. */
+function findTarget(rules: ReadonlyMap<string, ForwardRule>, forwarded: ForwardedRequest): ForwardTarget {
+  const rule = forwarded.rule === undefined ? undefined : rules.get(forwarded.rule)
+  if (rule === undefined) return { route: unnamedRoute, setting: notFound }
+  const refused = (setting: Demand): ForwardTarget => ({ route: rule.unlisted.route, setting })
+  const { method, overrides, path, isDoubled } = forwarded
+  if (isDoubled) return refused(malformed.doubled)
+  if (!rule.hasRoutes) return rule.unlisted
+  if (method === undefined) return refused(malformed.noMethod)
+  if (path === undefined) return refused(malformed.noPath)
+  const readings = readPath(path)
+  if (readings === undefined) return refused(malformed.path)
+  return rule.find([method, ...overrides], readings) ?? refused(malformed.ambiguous)
+}
+
+/** Of what names no rule that there is: its text is the client's. */
+const unnamedRoute = 'forward-auth'
+
+/** Why the request may not pass; undefined where it may. What it had at once is given back. */
+async function decide(
+  guard: Guard,
+  exchange: Exchange,
+  target: ForwardTarget | undefined,
+  onFault: (fault: Fault) => void,
+): Promise<Refusal | Fault | undefined> {
+  if (target === undefined || target.setting === 'public')
+    return exchange.decide({ admitted: false, refusal: untrusted }).refusal
+  try {
+    const verdict = await guard.admit(exchange, target.setting)
+    if (!verdict.admitted) return verdict.refusal
+    // No proxy says when the request has ended.
+    await endUsage(verdict.usage, 'answered', onFault)
+    return undefined
+  } catch (fault) {
+    return classifyError(fault)
+  }
+}
+
+/** Waits until the verdict is recorded. What it then is: a fault where it cannot be. */
+async function record(
+  exchange: Exchange,
+  thrown: Refusal | Fault | undefined,
+): Promise<Refusal | Fault | undefined> {
+  exchange.problem = thrown
+  try {
+    await exchange.answer({
+      status: thrown?.status ?? 200,
+      route: exchange.route ?? null,
+      requestId: exchange.id,
+    })
+    return thrown
+  } catch (fault) {
+    return classifyError(fault)
+  }
+}
+
+function leave(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  headers: Readonly<Record<string, string>>,
+): FastifyReply {
+  closeOverBody(request, reply)
+  return reply.code(200).headers(headers).send()
+}
