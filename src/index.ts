@@ -64,10 +64,11 @@ export {
 export type { JobView } from './jobs/view-job.ts'
 export type { JobModel, JobModels } from './jobs/worker/ask-model.ts'
 export type { NewImportedKey } from './keys/import-keys.ts'
+export type { IssuedKey, RotateOptions } from './keys/issue-keys.ts'
 export type { KeyFields } from './keys/key-fields.ts'
 export type { KeyListQuery } from './keys/key-list-query.ts'
 export type { KeyRecord, SecretRecord } from './keys/key-record.ts'
-export type { IssuedKey, KeyService, RotateOptions } from './keys/key-service.ts'
+export type { KeyService } from './keys/key-service.ts'
 export type { KeyStatus } from './keys/key-status.ts'
 export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/key-store.ts'
 export {

@@ -23,6 +23,7 @@ export interface KeySettings {
   readonly limitBadKeys: string
   /** One window of requests in its shortest form, or `none`. */
   readonly limitOperational: string
+  readonly ownerKeysMax: number
 }
 
 const areLimits = `limits, at most ${limitsMax} and one for each window of a measure, as ${limitSettingForms}; or \`none\``
@@ -142,6 +143,16 @@ export const keySettings: Settings<KeySettings> = {
     describes:
       'How many operational requests each key may send, and its browser sessions apart: the admin API, the docs, `/v1/keys/self`, looking at jobs or cancelling them, webhooks. They take no other limit. `none`: no limit.',
     expected: 'a window of requests such as `600/min`, or `none`',
+    empty: isFault,
+  },
+  ownerKeysMax: {
+    schema: integer(0, 1_000),
+    kind: 'integer',
+    default: 20,
+    placeholder: 'N',
+    describes:
+      'How many keys that are not revoked an owner may have, for one of its own keys with the scope `keys:owner` to make another. Administrators and keys with `keys:write` make as many as they like.',
+    expected: 'an integer from 0 to 1000',
     empty: isFault,
   },
 }

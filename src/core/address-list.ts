@@ -32,6 +32,27 @@ export function createAddressList(blocks: readonly string[]): AddressList | unde
   }
 }
 
+/**
+ * Whether each of these blocks lies within one of the others; none of either means anywhere. Where
+ * it is not plain, it does not: a block that two others cover together, an IPv4-mapped one.
+ */
+export function areWithin(blocks: readonly string[], others: readonly string[]): boolean {
+  if (others.length === 0) return true
+  return blocks.length > 0 && blocks.every((block) => others.some((other) => isWithin(block, other)))
+}
+
+/** IPv4-mapped addresses, and a little more. */
+const mappedBlock = '::/80'
+
+function isWithin(text: string, otherText: string): boolean {
+  if (text === otherText) return true
+  const [block, other] = [parseBlock(text), parseBlock(otherText)]
+  if (block === undefined || other === undefined || block.family !== other.family) return false
+  // A block of mapped addresses admits IPv4 ones, which one around it need not.
+  if (block.bits < other.bits || createAddressList([mappedBlock])?.has(block.address) === true) return false
+  return createAddressList([otherText])?.has(block.address) === true
+}
+
 function parseBlock(
   text: string,
 ): { readonly address: string; readonly bits: number; readonly family: 'ipv4' | 'ipv6' } | undefined {

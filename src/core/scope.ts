@@ -37,6 +37,38 @@ export const metricsReadScope = 'metrics:read'
  */
 export const webhooksScope = 'webhooks'
 
+/** Every scope that means something to the server itself, beside those of single models. */
+export const namedScopes: readonly string[] = [
+  adminScope,
+  defaultScope,
+  ledgerReadScope,
+  usageReadScope,
+  keysReadScope,
+  keysWriteScope,
+  keysVerifyScope,
+  keysSelfScope,
+  keysOwnerScope,
+  usageOwnerScope,
+  metricsReadScope,
+  webhooksScope,
+]
+
+/** Scopes that reach beyond one owner: an administrator alone gives them to a key. */
+const reachingScopes: readonly string[] = [
+  adminScope,
+  keysReadScope,
+  keysWriteScope,
+  keysVerifyScope,
+  usageReadScope,
+  ledgerReadScope,
+  metricsReadScope,
+]
+
+/** The first of these scopes that reaches beyond one owner. */
+export function findReaching(scopes: readonly string[]): string | undefined {
+  return scopes.find((scope) => reachingScopes.includes(scope))
+}
+
 /** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */
 const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
 

@@ -130,6 +130,7 @@ export async function verify(
 /** From here on the caller has proven the secret, and may learn what is wrong. */
 function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: VerifiedKey): Maybe<Verdict> {
   const { caller } = key
+  exchange.secret = key.secret
   const now = deps.clock()
   deps.noteUse(caller.keyId, now)
   exchange.expiresAt = key.record.expiresAt

@@ -2,6 +2,7 @@ import { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
+import type { SecretRecord } from '../keys/key-record.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
@@ -69,6 +70,8 @@ export class Exchange {
   readonly head: RequestHead
   /** Undefined until a guard has admitted the request; null for an anonymous caller. */
   caller: Caller | null | undefined
+  /** The secret that was proven, where a key was: of two live ones, an older one may less. */
+  secret: SecretRecord | undefined
   /** What the request has taken of its limits. */
   usage: Usage = noUsage
   /** Whether a customer is charged for it: as the last guard's demand says. */

@@ -1,5 +1,5 @@
+import { unknownKey } from '../keys/change-refusals.ts'
 import type { KeyRecord } from '../keys/key-record.ts'
-import { unknownKey } from '../keys/key-service.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import { usesOf } from '../limits/limit-uses.ts'
@@ -26,9 +26,10 @@ export interface LimitStatus {
    * Forgets what a key has used of its own limits, or of the default in their place, and records
    * it. Its owner's, a route's and everyone's stay, and so does what is under way at once.
    *
+   * @param check throws a `Refusal` for a key whose limits stay
    * @returns the status afterwards
    */
-  readonly reset: (keyId: string) => Promise<readonly LimitView[]>
+  readonly reset: (keyId: string, check?: (record: KeyRecord) => void) => Promise<readonly LimitView[]>
 }
 
 export interface LimitStatusOptions {
@@ -59,8 +60,9 @@ export function createLimitStatus(options: LimitStatusOptions): LimitStatus {
   return {
     by: (who) => createLimitStatus({ ...options, changes: changes.by(who) }),
     status: async (keyId) => viewAll((await readUses(keyId)).uses),
-    async reset(keyId) {
+    async reset(keyId, check) {
       const { record, uses } = await readUses(keyId)
+      check?.(record)
       const own = uses.filter(({ scope, limit }) => scope === 'key' && limit.kind !== 'concurrent')
       await changes.ensureWritable()
       await limiter.reset(own)

@@ -3,6 +3,7 @@ import { type InputError, Refusal } from '../core/refusal.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import type { Peppers } from '../secrets/peppers.ts'
+import type { KeyAuthority } from './key-authority.ts'
 import { keyChange } from './key-change.ts'
 import { refuseErrors } from './key-fields.ts'
 import type { KeyRecord } from './key-record.ts'
@@ -27,6 +28,8 @@ export interface KeyServiceOptions {
   readonly clock: Clock
   /** Records each change. */
   readonly changes: ChangeRecorder
+  /** What who asks may. @default everything */
+  readonly authority?: KeyAuthority | undefined
 }
 
 /** The key that was imported by this hash. */
@@ -54,6 +57,7 @@ export async function importKeys(
     ['body'],
   )
   const records = drawn.map(({ record }) => record)
+  for (const record of records) options.authority?.checkResult('key.imported', undefined, record)
   // The store recognises a hash only under the same pepper.
   let isTaken = false
   for (const { sha256 } of keys) isTaken ||= (await findImported(options, sha256)) !== undefined
@@ -65,14 +69,14 @@ export async function importKeys(
 
 /** The key's record, not in the store yet, and every fault of the key. */
 function drawImportedKey(
-  { format, peppers }: KeyServiceOptions,
+  { format, peppers, authority }: KeyServiceOptions,
   key: NewImportedKey,
   now: number,
 ): ReturnType<typeof newKeyRecord> {
   const sha256 = parseSha256(key.sha256)
   // That of a wrong hash is refused before it is stored.
   const secret = createSecretRecord(sha256 ?? '', peppers, now)
-  const { record, errors } = newKeyRecord(format, drawKeyId(), key, secret, true)
+  const { record, errors } = newKeyRecord(format, drawKeyId(), authority?.readNew(key) ?? key, secret, true)
   return { record, errors: [...sha256Errors(sha256), ...errors] }
 }
 

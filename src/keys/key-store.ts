@@ -18,11 +18,23 @@ export interface KeyStore extends StoredAnswers {
   readonly listKeys: (query: KeyQuery) => Promise<KeyPage>
   /**
    * Adds keys, all or none. `taken`: an id, or an imported key's digest, exists already.
-   * `answered`: the idempotency key has a stored answer.
+   * `answered`: the idempotency key has a stored answer. `full`: the owner would have more keys
+   * than the bound says, counted in the same transaction.
    */
-  readonly addKeys: (records: readonly KeyRecord[], answer?: StoredAnswer) => Promise<AddOutcome>
-  /** Replaces a key if its stored version is `record.version - 1`. */
-  readonly replaceKey: (record: KeyRecord, answer?: StoredAnswer) => Promise<ReplaceOutcome>
+  readonly addKeys: (
+    records: readonly KeyRecord[],
+    answer?: StoredAnswer,
+    bound?: OwnerKeysBound,
+  ) => Promise<AddOutcome>
+  /**
+   * Replaces a key if its stored version is `record.version - 1`, and that of the witness, another
+   * key, is still the one that was read.
+   */
+  readonly replaceKey: (
+    record: KeyRecord,
+    answer?: StoredAnswer,
+    witness?: KeyVersion,
+  ) => Promise<ReplaceOutcome>
   /**
    * Notes when keys were used last, at most `keyUsesMax` at once; of several times of a key the
    * latest stays. It is no change: `readChanges` and versions do not know of it. A power cut may
@@ -49,6 +61,21 @@ export interface KeyStore extends StoredAnswers {
   readonly close: () => Promise<void>
 }
 
+/** How many keys an owner may have, those that are added included. */
+export interface OwnerKeysBound {
+  readonly owner: string
+  /** Most that are not revoked. */
+  readonly liveMax: number
+  /** Most of all: revoked ones stay stored. */
+  readonly storedMax: number
+}
+
+/** A key as it was read. */
+export interface KeyVersion {
+  readonly id: string
+  readonly version: number
+}
+
 /** How far a reader of changes has come: opaque, of one store. */
 export type ChangeCursor = number
 
@@ -68,11 +95,14 @@ export interface Changes {
 export type AddOutcome =
   | { readonly outcome: 'added' }
   | { readonly outcome: 'taken' }
+  | { readonly outcome: 'full' }
   | { readonly outcome: 'answered'; readonly answer: StoredAnswer }
 
 export type ReplaceOutcome =
   | { readonly outcome: 'replaced' }
-  /** Another request changed the key in between, or it does not exist: read it again. */
+  /**
+   * Another request changed the key, or the witness, in between, or it does not exist: read again.
+   */
   | { readonly outcome: 'stale' }
   | { readonly outcome: 'answered'; readonly answer: StoredAnswer }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { formatWarning, warnOfKey } from './key-warnings.ts'
 
 const sentencesOf = (scopes: readonly string[], limits: readonly string[] | null, models?: string[]) =>
-  warnOfKey({ scopes, limits }, models).map(formatWarning)
+  warnOfKey({ scopes, limits }, { models }).map(formatWarning)
 
 test('a scope that no route asks for is doubted, with the one that was probably meant', () => {
   expect(sentencesOf(['predcit'], null)).toEqual([

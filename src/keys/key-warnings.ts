@@ -1,11 +1,4 @@
-import {
-  adminScope,
-  defaultScope,
-  ledgerReadScope,
-  modelScope,
-  usageReadScope,
-  webhooksScope,
-} from '../core/scope.ts'
+import { modelScope, namedScopes } from '../core/scope.ts'
 import { suggest } from '../core/suggest.ts'
 import { findUnreachableLimits } from '../limits/unreachable-limits.ts'
 
@@ -14,19 +7,26 @@ export type KeyWarning =
   | { readonly code: 'scope_unknown'; readonly scope: string; readonly did_you_mean: string | null }
   | { readonly code: 'limit_unreachable'; readonly limit: string; readonly reached_first: string }
 
+/** What a deployment asks for, beside what the server itself does. */
+export interface AskedScopes {
+  /**
+   * Names of the models that are served; undefined where they are not known, and no scope of a
+   * model is doubted.
+   */
+  readonly models?: readonly string[] | undefined
+  /** Scopes that its rules ask for. @default none */
+  readonly askedScopes?: readonly string[] | undefined
+}
+
 /**
- * What to tell of a key that was made or changed: scopes that no route of the server asks for, and
- * limits that can never be reached.
- *
- * @param models names of the models that are served; undefined where they are not known, and no
- *   scope of a model is doubted
+ * What to tell of a key that was made or changed: scopes that no route and no rule of the
+ * deployment asks for, and limits that can never be reached.
  */
 export function warnOfKey(
   { scopes, limits }: { readonly scopes: readonly string[]; readonly limits: readonly string[] | null },
-  models: Iterable<string> | undefined,
+  { models, askedScopes = [] }: AskedScopes,
 ): readonly KeyWarning[] {
-  const own = [adminScope, defaultScope, ledgerReadScope, usageReadScope, webhooksScope]
-  const known = [...own, ...[...(models ?? [])].map(modelScope)]
+  const known = [...namedScopes, ...(models ?? []).map(modelScope), ...askedScopes]
   const isDoubted = (scope: string): boolean =>
     !known.includes(scope) && (models !== undefined || !scope.startsWith(modelScope('')))
   return [

@@ -7,13 +7,13 @@ import type { KeyStore } from './key-store.ts'
 export function refreshOnChange(store: KeyStore, onChanged: () => Promise<void>): KeyStore {
   return {
     ...store,
-    async addKeys(records, answer) {
-      const added = await store.addKeys(records, answer)
+    async addKeys(records, answer, bound) {
+      const added = await store.addKeys(records, answer, bound)
       if (added.outcome === 'added') await onChanged()
       return added
     },
-    async replaceKey(record, answer) {
-      const replaced = await store.replaceKey(record, answer)
+    async replaceKey(record, answer, witness) {
+      const replaced = await store.replaceKey(record, answer, witness)
       if (replaced.outcome === 'replaced') await onChanged()
       return replaced
     },

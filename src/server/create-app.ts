@@ -107,7 +107,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addAdminWebhookRoutes(app, webhooks)
-  addKeyRoutes(app, ward, [...models.keys()])
+  addKeyRoutes(app, { ward, models: [...models.keys()], ownerKeysMax: options.ownerKeysMax })
   addVerifyRoute(app, ward)
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)

@@ -77,7 +77,7 @@ async function createKey(options: CreateOptions): Promise<void> {
     issued,
     json === true,
     `Key ${record.id} (${record.name}) is made. This is the only time it is shown: store it now.`,
-    warnOfKey(record, undefined),
+    warnOfKey(record, {}),
   )
 }
 

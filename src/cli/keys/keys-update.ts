@@ -47,7 +47,7 @@ export function defineKeysUpdate(command: Command): void {
     async (keys, id, options) => {
       const changes = readChanges(options, Date.now())
       const record = await repeatingLimits(options.limit, () => keys.update(id, changes))
-      return { record, warnings: warnOfKey(record, undefined) }
+      return { record, warnings: warnOfKey(record, {}) }
     },
     'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
     'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',

@@ -1,4 +1,4 @@
-import type { IssuedKey } from '../../keys/key-service.ts'
+import type { IssuedKey } from '../../keys/issue-keys.ts'
 import { type KeyWarning, withWarnings } from '../../keys/key-warnings.ts'
 import { viewKey } from '../../keys/views.ts'
 import { CliError, OutputClosed } from '../cli-error.ts'

@@ -8,6 +8,8 @@ import type {
   Changes,
   KeyStore,
   KeyUse,
+  KeyVersion,
+  OwnerKeysBound,
   ReplaceOutcome,
 } from '../../keys/key-store.ts'
 import type { OwnerRecord } from '../../keys/owner-record.ts'
@@ -60,8 +62,8 @@ export function createMemoryKeyStore({ clock = Date.now }: MemoryKeyStoreOptions
         const { keys, hasMore } = selectKeys(state.keys.values(), query)
         return { keys: keys.map(copyKey), hasMore }
       }),
-    addKeys: (records, answer) => run(() => change(answer, () => state.add(records))),
-    replaceKey: (record, answer) => run(() => change(answer, () => state.replace(record))),
+    addKeys: (records, answer, bound) => run(() => change(answer, () => state.add(records, bound))),
+    replaceKey: (record, answer, witness) => run(() => change(answer, () => state.replace(record, witness))),
     noteUses: (uses) => run(() => state.noteUses(uses)),
     findOwner: (owner) => run(() => owners.get(owner.toWellFormed())),
     replaceOwner: (record) =>
@@ -111,7 +113,8 @@ class MemoryKeys {
     return id === undefined ? undefined : this.find(id)
   }
 
-  add(records: readonly KeyRecord[]): AddOutcome {
+  add(records: readonly KeyRecord[], bound: OwnerKeysBound | undefined): AddOutcome {
+    if (bound !== undefined && this.#isFull(bound, records.length)) return { outcome: 'full' }
     // No id looks like a digest: those have 12 characters.
     const names = records.flatMap((record) => [record.id, ...digestsOf(record)])
     const isTaken = names.some((name) => this.keys.has(name) || this.#idsByDigest.has(name))
@@ -120,7 +123,15 @@ class MemoryKeys {
     return { outcome: 'added' }
   }
 
-  replace(record: KeyRecord): ReplaceOutcome {
+  #isFull({ owner, liveMax, storedMax }: OwnerKeysBound, added: number): boolean {
+    const stored = [...this.keys.values()].filter((key) => key.owner === owner)
+    const live = stored.filter(({ revokedAt }) => revokedAt === null)
+    return live.length + added > liveMax || stored.length + added > storedMax
+  }
+
+  replace(record: KeyRecord, witness: KeyVersion | undefined): ReplaceOutcome {
+    if (witness !== undefined && this.keys.get(witness.id)?.version !== witness.version)
+      return { outcome: 'stale' }
     const earlier = this.keys.get(record.id)
     if (earlier === undefined || earlier.version !== record.version - 1) return { outcome: 'stale' }
     for (const digest of digestsOf(record)) {

@@ -3,10 +3,20 @@ import { parseDuration } from '../../../core/time.ts'
 import { withoutUndefined } from '../../../core/without-undefined.ts'
 import { parseKeyCursor } from '../../../keys/cursors.ts'
 import type { NewImportedKey } from '../../../keys/import-keys.ts'
+import type { IssuedKey } from '../../../keys/issue-keys.ts'
 import type { KeyFields } from '../../../keys/key-fields.ts'
+import type { ForceOptions } from '../../../keys/key-service.ts'
 import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
 import type { NewKey } from '../../../keys/new-key.ts'
-import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
+import { type KeyView, viewKey } from '../../../keys/views.ts'
+import type {
+  ForceQuery,
+  ImportedKeyBody,
+  KeyChangesBody,
+  ListQuery,
+  NewKeyBody,
+  RotateBody,
+} from './key-schemas.ts'
 
 /** A new key's body, as the service takes it. */
 export function readNewKey(body: NewKeyBody): NewKey {
@@ -79,4 +89,18 @@ export function readKeyQuery(query: ListQuery, now: number): KeyQuery {
     nameContains: name,
     unusedSince: unused === undefined ? undefined : now - (parseDuration(unused) ?? 0),
   }
+}
+
+/** How long the secret before goes on, in milliseconds; undefined where the body does not say. */
+export function overlapOf(body: RotateBody): number | undefined {
+  return body?.overlap === undefined ? undefined : (parseDuration(body.overlap) ?? 0)
+}
+
+export function isForced({ force }: ForceQuery): ForceOptions {
+  return { force: force === 'true' }
+}
+
+/** A key with its text. @param now milliseconds since the epoch */
+export function viewIssued({ record, text }: IssuedKey, now: number): KeyView & { readonly key: string } {
+  return { ...viewKey(record, now), key: text }
 }

@@ -1,70 +1,115 @@
 import type { FastifyInstance } from 'fastify'
-import { adminScope } from '../../../core/scope.ts'
-import { parseDuration } from '../../../core/time.ts'
-import type { Demand } from '../../../guard/demand.ts'
+import { keysOwnerScope, keysReadScope, keysWriteScope } from '../../../core/scope.ts'
 import { formatKeyCursor } from '../../../keys/cursors.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { IssuedKey } from '../../../keys/key-service.ts'
 import { warnOfKey, withWarnings } from '../../../keys/key-warnings.ts'
 import { type KeyView, viewKey } from '../../../keys/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
+import { adminOr } from '../admin-or.ts'
 import { readIdempotency } from '../idempotency-key.ts'
+import { type AskingKeys, createAskingKeys } from './asking-keys.ts'
 import { keyRouteSchemas as schemas } from './describe-key-routes.ts'
-import { blamingSent, readFields, readImportedKeys, readKeyQuery, readNewKey } from './key-input.ts'
-import type { ImportedKeyBody, KeyChangesBody, ListQuery, NewKeyBody } from './key-schemas.ts'
+import {
+  blamingSent,
+  isForced,
+  overlapOf,
+  readFields,
+  readImportedKeys,
+  readKeyQuery,
+  readNewKey,
+  viewIssued,
+} from './key-input.ts'
+import type {
+  ForceQuery,
+  ImportedKeyBody,
+  KeyChangesBody,
+  ListQuery,
+  NewKeyBody,
+  RevokeBody,
+  RotateBody,
+} from './key-schemas.ts'
+import { addSelfRoutes } from './self-routes.ts'
 
-/** Administrators by key, or by a browser's session with the CSRF header. */
-const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
-const selfDemand: Demand = { anyKey: true, session: 'read', billable: false }
+/** Of everyone, or of the asker's own owner. */
+const readDemand = adminOr(keysReadScope, keysWriteScope, keysOwnerScope)
+const changeDemand = adminOr(keysWriteScope, keysOwnerScope)
+/** What no owner does with its own keys. */
+const operatorDemand = adminOr(keysWriteScope)
 
 interface OneKey {
   readonly Params: { readonly id: string }
 }
 
-/** The admin API over keys, and what a key may read of itself. */
-export function addKeyRoutes(app: FastifyInstance, ward: Ward, models: readonly string[]): void {
-  const { keys, clock } = ward
-  const config = { guard: selfDemand }
-  app.get('/v1/keys/self', { config, schema: schemas.self }, async ({ caller }) => ({
-    ...viewKey(await keys.get(caller.keyId), clock()),
-    limits_left: await ward.limits.status(caller.keyId),
-  }))
-  addLimitRoutes(app, ward)
-  addCollectionRoutes(app, ward)
-  addIssuingRoutes(app, ward, models)
-  addChangeRoutes(app, ward, models)
+/** What the routes over keys work with. */
+export interface KeyRoutesOptions {
+  readonly ward: Ward
+  /** Names of the models that are served. */
+  readonly models: readonly string[]
+  /** Scopes that other routes and rules of the deployment ask for. @default none */
+  readonly askedScopes?: readonly string[]
+  /** Most keys of an owner that makes its own. */
+  readonly ownerKeysMax: number
 }
 
-function addLimitRoutes(app: FastifyInstance, { limits }: Ward): void {
-  const config = { guard: adminDemand }
-  app.get<OneKey>('/v1/keys/:id/limits', { config, schema: schemas.limits }, async ({ params }) => ({
-    limits: await limits.status(params.id),
-  }))
+interface Deps extends KeyRoutesOptions {
+  readonly asking: AskingKeys
+}
+
+/** The admin API over keys, and what a key may do with itself and its owner's. */
+export function addKeyRoutes(app: FastifyInstance, options: KeyRoutesOptions): void {
+  const deps = { ...options, asking: createAskingKeys(options.ward, options.ownerKeysMax) }
+  addSelfRoutes(app, deps.ward, deps.asking)
+  addLimitRoutes(app, deps)
+  addCollectionRoutes(app, deps)
+  addIssuingRoutes(app, deps)
+  addChangeRoutes(app, deps)
+  addEndRoutes(app, deps)
+}
+
+function addLimitRoutes(app: FastifyInstance, { ward: { limits }, asking }: Deps): void {
+  app.get<OneKey>(
+    '/v1/keys/:id/limits',
+    { config: { guard: readDemand }, schema: schemas.limits },
+    async (request) => {
+      const { id } = await (await asking.reading(request)).get(request.params.id)
+      return { limits: await limits.status(id) }
+    },
+  )
   app.post<OneKey>(
     '/v1/keys/:id/limits/reset',
-    { config, schema: schemas.resetLimits },
-    async ({ params, caller }) => ({ limits: await limits.by(caller.keyId).reset(params.id) }),
+    { config: { guard: operatorDemand }, schema: schemas.resetLimits },
+    async (request) => {
+      const { checkTarget } = await asking.authority(request)
+      const { params, caller } = request
+      const reset = limits.by(caller.keyId).reset(params.id, (key) => checkTarget('key.limits_reset', key))
+      return { limits: await reset }
+    },
   )
 }
 
-function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void {
-  const config = { guard: adminDemand }
-  app.get<{ Querystring: ListQuery }>('/v1/keys', { config, schema: schemas.list }, async ({ query }) => {
-    const now = clock()
-    const keyQuery = readKeyQuery(query, now)
-    const page = await keys.list(keyQuery)
-    const last = page.hasMore ? page.keys.at(-1) : undefined
-    return {
-      keys: page.keys.map((record) => viewKey(record, now)),
-      next_cursor: last === undefined ? null : formatKeyCursor(last, keyQuery.sort),
-      ...(page.damaged && { damaged: page.damaged }),
-    }
-  })
+function addCollectionRoutes(app: FastifyInstance, { ward: { clock }, asking }: Deps): void {
+  app.get<{ Querystring: ListQuery }>(
+    '/v1/keys',
+    { config: { guard: readDemand }, schema: schemas.list },
+    async (request) => {
+      const now = clock()
+      const keyQuery = readKeyQuery(request.query, now)
+      const page = await (await asking.reading(request)).list(keyQuery)
+      const last = page.hasMore ? page.keys.at(-1) : undefined
+      return {
+        keys: page.keys.map((record) => viewKey(record, now)),
+        next_cursor: last === undefined ? null : formatKeyCursor(last, keyQuery.sort),
+        ...(page.damaged && { damaged: page.damaged }),
+      }
+    },
+  )
   app.post<{ Body: readonly ImportedKeyBody[] }>(
     '/v1/keys/import',
-    { config, schema: schemas.import },
-    async ({ body, caller }, reply) => {
-      const records = await blamingSent(body, () => keys.by(caller.keyId).import(readImportedKeys(body)))
+    { config: { guard: operatorDemand }, schema: schemas.import },
+    async (request, reply) => {
+      const keys = await asking.changing(request)
+      const { body } = request
+      const records = await blamingSent(body, () => keys.import(readImportedKeys(body)))
       reply.code(201)
       return { keys: records.map((record) => viewKey(record, clock())) }
     },
@@ -72,60 +117,66 @@ function addCollectionRoutes(app: FastifyInstance, { keys, clock }: Ward): void 
 }
 
 /** Routes whose answer holds a key's text, this once. */
-function addIssuingRoutes(app: FastifyInstance, { keys, clock }: Ward, models: readonly string[]): void {
-  const config = { guard: adminDemand }
+function addIssuingRoutes(app: FastifyInstance, { ward: { clock }, asking, ...known }: Deps): void {
+  const config = { guard: changeDemand }
   app.post<{ Body: NewKeyBody }>('/v1/keys', { config, schema: schemas.create }, async (request, reply) => {
     const idempotency = readIdempotency(request, 'create')
-    const made = keys.by(request.caller.keyId)
+    const keys = await asking.changing(request)
     const issued = await blamingSent(request.body, () =>
-      made.create(readNewKey(request.body), idempotency && { idempotency }),
+      keys.create(readNewKey(request.body), idempotency && { idempotency }),
     )
     reply.header('location', `/v1/keys/${issued.record.id}`)
-    return reply.code(201).send(withWarnings(viewIssued(issued, clock()), warnOfKey(issued.record, models)))
+    return reply.code(201).send(withWarnings(viewIssued(issued, clock()), warnOfKey(issued.record, known)))
   })
-  app.post<OneKey & { Body: { readonly overlap?: string } | null }>(
+  app.post<OneKey & { Body: RotateBody }>(
     '/v1/keys/:id/rotate',
     { config, schema: schemas.rotate },
     async (request) => {
       const { id } = request.params
       const idempotency = readIdempotency(request, `rotate ${id}`)
-      const overlap = request.body?.overlap
-      const issued = await keys.by(request.caller.keyId).rotate(id, {
-        overlapMs: overlap === undefined ? undefined : (parseDuration(overlap) ?? 0),
-        idempotency,
-      })
-      return viewIssued(issued, clock())
+      const keys = await asking.changing(request)
+      return viewIssued(await keys.rotate(id, { overlapMs: overlapOf(request.body), idempotency }), clock())
     },
   )
 }
 
-function addChangeRoutes(app: FastifyInstance, { keys, clock }: Ward, models: readonly string[]): void {
-  const config = { guard: adminDemand }
-  const view = (record: KeyRecord): KeyView => viewKey(record, clock())
-  app.get<OneKey>('/v1/keys/:id', { config, schema: schemas.show }, async ({ params }) =>
-    view(await keys.get(params.id)),
+function addChangeRoutes(app: FastifyInstance, { ward: { clock }, asking, ...known }: Deps): void {
+  app.get<OneKey>('/v1/keys/:id', { config: { guard: readDemand }, schema: schemas.show }, async (request) =>
+    viewKey(await (await asking.reading(request)).get(request.params.id), clock()),
   )
-  app.patch<OneKey & { Body: KeyChangesBody }>(
+  app.patch<OneKey & { Body: KeyChangesBody; Querystring: ForceQuery }>(
     '/v1/keys/:id',
-    { config, schema: schemas.update },
-    async ({ params, body, caller }) => {
-      const record = await blamingSent(body, () => keys.by(caller.keyId).update(params.id, readFields(body)))
-      return withWarnings(view(record), warnOfKey(record, models))
+    { config: { guard: changeDemand }, schema: schemas.update },
+    async (request) => {
+      const keys = await asking.changing(request)
+      const { params, body, query } = request
+      const record = await blamingSent(body, () => keys.update(params.id, readFields(body), isForced(query)))
+      return withWarnings(viewKey(record, clock()), warnOfKey(record, known))
     },
   )
-  app.post<OneKey & { Body: { readonly reason?: string } | null }>(
+}
+
+function addEndRoutes(app: FastifyInstance, { ward: { clock }, asking }: Deps): void {
+  const config = { guard: changeDemand }
+  const view = (record: KeyRecord): KeyView => viewKey(record, clock())
+  app.post<OneKey & { Body: RevokeBody; Querystring: ForceQuery }>(
     '/v1/keys/:id/revoke',
     { config, schema: schemas.revoke },
-    async ({ params, body, caller }) => view(await keys.by(caller.keyId).revoke(params.id, body?.reason)),
+    async (request) => {
+      const keys = await asking.changing(request)
+      const { params, body, query } = request
+      return view(await keys.revoke(params.id, body?.reason, isForced(query)))
+    },
   )
-  app.post<OneKey>('/v1/keys/:id/disable', { config, schema: schemas.disable }, async ({ params, caller }) =>
-    view(await keys.by(caller.keyId).disable(params.id)),
+  app.post<OneKey & { Querystring: ForceQuery }>(
+    '/v1/keys/:id/disable',
+    { config, schema: schemas.disable },
+    async (request) => {
+      const keys = await asking.changing(request)
+      return view(await keys.disable(request.params.id, isForced(request.query)))
+    },
   )
-  app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async ({ params, caller }) =>
-    view(await keys.by(caller.keyId).enable(params.id)),
+  app.post<OneKey>('/v1/keys/:id/enable', { config, schema: schemas.enable }, async (request) =>
+    view(await (await asking.changing(request)).enable(request.params.id)),
   )
-}
-
-function viewIssued({ record, text }: IssuedKey, now: number): KeyView & { readonly key: string } {
-  return { ...viewKey(record, now), key: text }
 }

@@ -110,13 +110,28 @@ export const keyChangesBody: z.ZodType<KeyChangesBody> = z
   .refine(oneExpiry, oneExpiryFault)
 
 /** Bodies that may be left out. */
-export const rotateBody: z.ZodType<{ readonly overlap?: string } | null> = z
+export type RotateBody = { readonly overlap?: string } | null
+export type RevokeBody = { readonly reason?: string } | null
+
+export const rotateBody: z.ZodType<RotateBody> = z
   .strictObject({ overlap: duration.exactOptional() })
   .nullable()
-export const revokeBody: z.ZodType<{ readonly reason?: string } | null> = z
-  .strictObject({ reason: label.exactOptional() })
-  .nullable()
+export const revokeBody: z.ZodType<RevokeBody> = z.strictObject({ reason: label.exactOptional() }).nullable()
 export const noBody: z.ZodType<Readonly<Record<string, never>> | null> = z.strictObject({}).nullable()
+
+/** What a change that ends a key takes. */
+export interface ForceQuery {
+  readonly force?: 'true' | 'false'
+}
+
+export const forceQuery: z.ZodType<ForceQuery> = z.object({
+  force: z
+    .enum(['true', 'false'])
+    .exactOptional()
+    .describe(
+      'Whether a key that manages its owner’s keys may end the last active one that does. Others need not say.',
+    ),
+})
 
 export const keyParams: z.ZodType<{ readonly id: string }> = z.object({ id: z.string() })
 

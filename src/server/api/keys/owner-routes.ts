@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { Refusal } from '../../../core/refusal.ts'
-import { adminScope } from '../../../core/scope.ts'
-import type { Demand } from '../../../guard/demand.ts'
+import { keysReadScope, keysWriteScope } from '../../../core/scope.ts'
 import { formatOwnerCursor, parseOwnerCursor } from '../../../keys/cursors.ts'
 import type { OwnerQuery } from '../../../keys/key-store.ts'
 import { warnOfLimits, withWarnings } from '../../../keys/key-warnings.ts'
 import { type OwnerView, viewOwner } from '../../../keys/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import type { RouteAnswer, RouteSchema } from '../../docs/route-schema.ts'
+import { adminOr } from '../admin-or.ts'
 
 interface OwnerBody {
   readonly limits: readonly string[]
@@ -88,8 +88,8 @@ const ownerRouteSchemas: Readonly<Record<'list' | 'show' | 'set', FastifySchema 
   },
 }
 
-/** Administrators by key, or by a browser's session with the CSRF header. */
-const adminDemand: Demand = { scope: adminScope, session: 'csrf', billable: false }
+const readDemand = adminOr(keysReadScope, keysWriteScope)
+const changeDemand = adminOr(keysWriteScope)
 
 interface OneOwner {
   readonly Params: { readonly owner: string }
@@ -97,7 +97,7 @@ interface OneOwner {
 
 /** The admin API over owners' settings. */
 export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
-  const config = { guard: adminDemand }
+  const config = { guard: readDemand }
   app.get<{ Querystring: OwnerListQuery }>(
     '/v1/owners',
     { config, schema: ownerRouteSchemas.list },
@@ -116,7 +116,7 @@ export function addOwnerRoutes(app: FastifyInstance, { owners }: Ward): void {
   )
   app.put<OneOwner & { Body: OwnerBody }>(
     '/v1/owners/:owner',
-    { config, schema: ownerRouteSchemas.set },
+    { config: { guard: changeDemand }, schema: ownerRouteSchemas.set },
     async ({ params, body, caller }) =>
       withWarnings(
         viewOwner(await owners.by(caller.keyId).set(params.owner, body.limits)),

@@ -48,7 +48,7 @@ export const ledgerRouteSchemas: Readonly<Record<'query' | 'usage', FastifySchem
     operationId: 'queryLedger',
     summary: 'Find records of decisions and changes',
     description:
-      'Of all keys and owners: asks for the scope `admin` or `ledger:read`. A record must match every filter.',
+      'Of all keys and owners with the scope `admin` or `ledger:read`; with `usage:owner`, of the own owner alone. A record must match every filter.',
     tags,
     querystring: ledgerQuery,
     describes: {
@@ -65,7 +65,8 @@ export const ledgerRouteSchemas: Readonly<Record<'query' | 'usage', FastifySchem
   usage: {
     operationId: 'readUsage',
     summary: 'Sum up what keys and owners have used',
-    description: 'Of all keys and owners: asks for the scope `admin` or `usage:read`.',
+    description:
+      'Of all keys and owners with the scope `admin` or `usage:read`; with `usage:owner`, of the own owner alone.',
     tags,
     querystring: usageQuery,
     describes: {

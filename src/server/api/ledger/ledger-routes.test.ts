@@ -65,7 +65,7 @@ describe('who may read', () => {
       expect((await get(url, key)).json()).toMatchObject({
         status: 403,
         code: 'scope_missing',
-        detail: `This API key lacks the scope \`${scope}\`.`,
+        detail: `This API key lacks the scope \`admin\` or \`${scope}\` or \`usage:owner\`.`,
       })
     expect((await get(url, keys.wrong)).statusCode).toBe(403)
   })

@@ -1,8 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '../../../core/fault.ts'
-import { ledgerReadScope, usageReadScope } from '../../../core/scope.ts'
+import { adminScope, ledgerReadScope, usageOwnerScope, usageReadScope } from '../../../core/scope.ts'
 import type { LedgerReader } from '../../../ledger/ledger.ts'
-import { viewLedgerRecord } from '../../../ledger/query/record-view.ts'
+import { type LedgerRecordView, viewLedgerRecord } from '../../../ledger/query/record-view.ts'
 import { formatUsageCsv } from '../../../ledger/query/usage-csv.ts'
 import { keyIdsOf, viewUsage } from '../../../ledger/query/usage-view.ts'
 import type { Ward } from '../../../ward/ward.ts'
@@ -10,27 +10,66 @@ import { adminOr } from '../admin-or.ts'
 import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
 import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
 
-/** The admin API over what was recorded. */
+/** The admin API over what was recorded, and an owner's part of it. */
 export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
   app.get<{ Querystring: LedgerRequest }>(
     '/v1/ledger',
-    { config: { guard: adminOr(ledgerReadScope) }, schema: schemas.query },
-    async ({ query }) => {
-      const { records, next } = await ledgerOf(ward).query(readLedgerQuery(query, ward.clock()))
-      return { records: records.map(viewLedgerRecord), next: next ?? null }
+    { config: { guard: adminOr(ledgerReadScope, usageOwnerScope) }, schema: schemas.query },
+    async ({ query: asked, caller }) => {
+      const query = readLedgerQuery(asked, ward.clock())
+      const owner = narrowedTo(caller, ledgerReadScope)
+      if (isOfAnother(query.owner, owner)) return { records: [], next: null }
+      const { records, next } = await ledgerOf(ward).query({ ...query, owner: owner ?? query.owner })
+      const views = records.map(viewLedgerRecord)
+      const shown = owner === undefined ? views : await hideOthers(ward, owner, views)
+      return { records: shown, next: next ?? null }
     },
   )
   app.get<{ Querystring: UsageRequest }>(
     '/v1/usage',
-    { config: { guard: adminOr(usageReadScope) }, schema: schemas.usage },
-    async ({ query }, reply) => {
-      const rows = await ledgerOf(ward).usage(readUsageQuery(query, ward.clock()))
-      const names = await ward.keys.namesOf(keyIdsOf(rows))
+    { config: { guard: adminOr(usageReadScope, usageOwnerScope) }, schema: schemas.usage },
+    async ({ query: asked, caller }, reply) => {
+      const query = readUsageQuery(asked, ward.clock())
+      const owner = narrowedTo(caller, usageReadScope)
+      const rows = isOfAnother(query.owner, owner)
+        ? []
+        : await ledgerOf(ward).usage({ ...query, owner: owner ?? query.owner })
+      const names = await ward.keys.namesOf(keyIdsOf(rows), owner)
       const views = rows.map((row) => viewUsage(row, names))
-      if (query.format !== 'csv') return { usage: views }
+      if (asked.format !== 'csv') return { usage: views }
       return reply.type('text/csv; charset=utf-8').send(formatUsageCsv(views))
     },
   )
+}
+
+/** The owner whose records alone a caller may see; undefined: everyone's. */
+function narrowedTo({ scopes, owner }: FastifyRequest['caller'], wide: string): string | undefined {
+  return scopes.some((scope) => scope === adminScope || scope === wide) ? undefined : owner
+}
+
+/** Whether another owner was asked for: there is nothing of them, as of one that is not known. */
+function isOfAnother(asked: string | undefined, owner: string | undefined): boolean {
+  return asked !== undefined && owner !== undefined && asked !== owner
+}
+
+/** Details that name who made a change, or asked for a verdict: an operator, mostly. */
+const authorDetails = ['by', 'verifier'] as const
+
+/** The records without the names of keys that are another owner's. */
+async function hideOthers(
+  ward: Ward,
+  owner: string,
+  views: readonly LedgerRecordView[],
+): Promise<readonly LedgerRecordView[]> {
+  const authors = views.flatMap(({ detail }) => authorDetails.flatMap((name) => detail?.[name] ?? []))
+  const own = await ward.keys.namesOf(new Set(authors.map(String)), owner)
+  const isHidden = (value: unknown): boolean => value !== undefined && !own.has(String(value))
+  return views.map((view) => {
+    const { detail } = view
+    const hidden = authorDetails.filter((name) => isHidden(detail?.[name]))
+    if (hidden.length === 0) return view
+    return { ...view, detail: { ...detail, ...Object.fromEntries(hidden.map((name) => [name, null])) } }
+  })
 }
 
 function ledgerOf({ ledger }: Ward): LedgerReader {

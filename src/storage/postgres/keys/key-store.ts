@@ -2,10 +2,18 @@ import { Fault } from '../../../core/fault.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { AddOutcome, ChangeCursor, Changes, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
+import type {
+  AddOutcome,
+  ChangeCursor,
+  Changes,
+  KeyStore,
+  OwnerKeysBound,
+  ReplaceOutcome,
+} from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { areDistinct } from '../../keys/key-digests.ts'
+import { isFull } from '../../keys/owner-keys.ts'
 import type { Postgres, Query } from '../postgres.ts'
 import { isStorable } from '../storable-text.ts'
 import { createAnswerTable } from './answer-table.ts'
@@ -74,9 +82,11 @@ export function createPostgresKeyStore(deps: PostgresKeyStoreDeps): PostgresKeyS
     findKey: async (id) => (isStorable(id) ? keys.find(id) : undefined),
     findImportedKey: async (digests) => keys.findImported(digests),
     listKeys: (asked) => listKeys(query, schema, rows, asked),
-    addKeys: (records, answer) => change((within, next) => addKeys(keys, within, records, next), answer),
-    replaceKey: (record, answer) =>
+    addKeys: (records, answer, bound) =>
+      change((within, next) => addKeys(keys, within, records, bound, next), answer),
+    replaceKey: (record, answer, witness) =>
       change(async (within, next) => {
+        if (witness !== undefined && !(await keys.isOfVersion(within, witness))) return { outcome: 'stale' }
         const isReplaced = await keys.replace(within, record, next)
         return { outcome: isReplaced ? ('replaced' as const) : ('stale' as const) }
       }, answer),
@@ -157,8 +167,13 @@ async function addKeys(
   keys: KeyTable,
   query: Query,
   records: readonly KeyRecord[],
+  bound: OwnerKeysBound | undefined,
   next: NextChange,
 ): Promise<AddOutcome> {
+  if (bound !== undefined) {
+    const count = await keys.countOfOwner(query, bound.owner, bound.storedMax)
+    if (isFull(bound, count, records.length)) return { outcome: 'full' }
+  }
   if (!areDistinct(records) || (await keys.areTaken(query, records))) return { outcome: 'taken' }
   await keys.add(query, records, next)
   return { outcome: 'added' }

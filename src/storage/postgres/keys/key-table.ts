@@ -1,9 +1,10 @@
 import { Fault } from '../../../core/fault.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { KeyUse } from '../../../keys/key-store.ts'
+import type { KeyUse, KeyVersion } from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { decodeKey, encodeKey, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
+import type { OwnerKeysCount } from '../../keys/owner-keys.ts'
 import type { Query } from '../postgres.ts'
 import { cellsOf, createKeyLookups, type KeyLookups, type KeyRow, toBuffer } from './key-lookups.ts'
 import type { PrimaryReads } from './primary-reads.ts'
@@ -15,6 +16,10 @@ export interface KeyTable extends KeyLookups {
   readonly add: (query: Query, keys: readonly KeyRecord[], next: NextChange) => Promise<void>
   /** Replaces the key if its version is the one before; returns whether it did. */
   readonly replace: (query: Query, key: KeyRecord, next: NextChange) => Promise<boolean>
+  /** Whether the key is stored, and this is its version. */
+  readonly isOfVersion: (query: Query, key: KeyVersion) => Promise<boolean>
+  /** Counts an owner's keys, one beyond `most` at most: an owner may have a million. */
+  readonly countOfOwner: (query: Query, owner: string, most: number) => Promise<OwnerKeysCount>
   readonly noteUses: (query: Query, uses: readonly KeyUse[]) => Promise<void>
 }
 
@@ -75,6 +80,18 @@ export function createKeyTable(reads: PrimaryReads, schema: string, rows: Believ
         await digests.put(query, [key])
       }
       return true
+    },
+    async isOfVersion(query, { id, version }) {
+      const [row] = await query<KeyRow>(select, [id])
+      return row !== undefined && decodeKey(rows, cellsOf(row)).version === version
+    },
+    async countOfOwner(query, owner, most) {
+      const [row] = await query<OwnerKeysCount>(
+        `SELECT count(*) AS stored, count(*) FILTER (WHERE revoked_at IS NULL) AS live
+          FROM (SELECT revoked_at FROM ${schema}.keys WHERE owner = $1 LIMIT $2::bigint) AS of_owner`,
+        [owner, most + 1],
+      )
+      return row ?? { stored: 0, live: 0 }
     },
     noteUses: (query, uses) => noteUses(query, schema, uses),
   }

@@ -1,10 +1,17 @@
 import type { Clock } from '../../../core/time.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
 import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { AddOutcome, KeyStore, ReplaceOutcome } from '../../../keys/key-store.ts'
+import type {
+  AddOutcome,
+  KeyStore,
+  KeyVersion,
+  OwnerKeysBound,
+  ReplaceOutcome,
+} from '../../../keys/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { areDistinct } from '../../keys/key-digests.ts'
+import { isFull } from '../../keys/owner-keys.ts'
 import { createConnection } from '../connection.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { watchFiles } from '../watched-files.ts'
@@ -65,8 +72,9 @@ export function createSqliteKeyStore(deps: SqliteKeyStoreDeps): SqliteKeyStore {
     findKey: async (id) => connection.read(() => keys.find(id)),
     findImportedKey: async (digests) => connection.read(() => keys.findImported(digests)),
     listKeys: (query) => listKeys(connection, database, rows, query),
-    addKeys: (records, answer) => change((next) => addKeys(keys, records, next), answer),
-    replaceKey: (record, answer) => change((next) => replaceKey(keys, record, next), answer),
+    addKeys: (records, answer, bound) => change((next) => addKeys(keys, records, bound, next), answer),
+    replaceKey: (record, answer, witness) =>
+      change((next) => replaceKey(keys, record, witness, next), answer),
     noteUses: (uses) =>
       connection.write(
         () => {
@@ -100,14 +108,27 @@ function isDone(result: AddOutcome | ReplaceOutcome): boolean {
   return result.outcome === 'added' || result.outcome === 'replaced'
 }
 
-function addKeys(keys: KeyTable, records: readonly KeyRecord[], next: NextChange): AddOutcome {
+function addKeys(
+  keys: KeyTable,
+  records: readonly KeyRecord[],
+  bound: OwnerKeysBound | undefined,
+  next: NextChange,
+): AddOutcome {
+  if (bound !== undefined && isFull(bound, keys.countOfOwner(bound.owner, bound.storedMax), records.length))
+    return { outcome: 'full' }
   // All are looked up before any is written: a refusal leaves nothing to undo.
   if (!areDistinct(records) || records.some(keys.isTaken)) return { outcome: 'taken' }
   for (const record of records) keys.add(record, next)
   return { outcome: 'added' }
 }
 
-function replaceKey(keys: KeyTable, record: KeyRecord, next: NextChange): ReplaceOutcome {
+function replaceKey(
+  keys: KeyTable,
+  record: KeyRecord,
+  witness: KeyVersion | undefined,
+  next: NextChange,
+): ReplaceOutcome {
+  if (witness !== undefined && keys.find(witness.id)?.version !== witness.version) return { outcome: 'stale' }
   if (!keys.replace(record, next)) return { outcome: 'stale' }
   return { outcome: 'replaced' }
 }

@@ -5,6 +5,7 @@ import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { nameOfDigest } from '../../keys/key-digests.ts'
 import { decodeKey, encodeKey, type KeyCells, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'
+import type { OwnerKeysCount } from '../../keys/owner-keys.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { readTwoTrees, Torn } from './read-two-trees.ts'
 
@@ -19,6 +20,8 @@ export interface KeyTable {
   /** Replaces the key if its version is the one before; returns whether it did. */
   readonly replace: (key: KeyRecord, next: NextChange) => boolean
   readonly noteUse: (use: KeyUse) => void
+  /** Counts an owner's keys, one beyond `most` at most: an owner may have a million. */
+  readonly countOfOwner: (owner: string, most: number) => OwnerKeysCount
 }
 
 export function createKeyTable(database: SqliteDatabase, rows: BelievedRows): KeyTable {
@@ -87,6 +90,7 @@ export function createKeyTable(database: SqliteDatabase, rows: BelievedRows): Ke
       const place = placeOf(keyId)
       updateUse.run(at, place, place + neighboursMax - 1, keyId, at)
     },
+    countOfOwner: createOwnerCount(database),
   }
 }
 
@@ -111,6 +115,14 @@ function createCellFinder(
       () => rows.reportLost('key', id),
     )
   }
+}
+
+function createOwnerCount(database: SqliteDatabase): KeyTable['countOfOwner'] {
+  const count = database.prepare<OwnerKeysCount>(
+    `SELECT count(*) AS stored, coalesce(sum(revoked_at IS NULL), 0) AS live
+      FROM (SELECT revoked_at FROM keys WHERE owner = ? LIMIT ?)`,
+  )
+  return (owner, most) => count.get(owner, most + 1) ?? { stored: 0, live: 0 }
 }
 
 function createPlaceFinder(database: SqliteDatabase): (id: string) => number {
