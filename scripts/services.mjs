@@ -16,7 +16,8 @@
 //   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
 //
 // `TEST_DATABASE_URL`, `TEST_REDIS_URL` and `TEST_VALKEY_URL` name services that run already, for
-// all who share one; `TEST_NGINX` names a program, `TEST_FAKETIME` a library.
+// all who share one; `TEST_NGINX`, `TEST_CADDY` and `TEST_PYTHON` name programs,
+// `TEST_FAKETIME` a library.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
@@ -191,6 +192,17 @@ const services = {
     package: 'nginx',
     program: () => process.env.TEST_NGINX ?? findProgram('nginx', ['/usr/sbin']),
   },
+  caddy: {
+    variable: 'TEST_CADDY',
+    package: 'caddy',
+    program: () => process.env.TEST_CADDY ?? findProgram('caddy', []),
+  },
+  // One that has what the page python.md imports: the one on the path, or Debian's.
+  python: {
+    variable: 'TEST_PYTHON',
+    package: 'python3-requests python3-httpx python3-fastapi python3-uvicorn',
+    program: () => process.env.TEST_PYTHON ?? findPython('python3') ?? findPython('/usr/bin/python3'),
+  },
 }
 
 function redisLines(settings) {
@@ -221,6 +233,12 @@ function findProgram(name, folders) {
   return places.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
+function findPython(program) {
+  const imports = 'import fastapi, httpx, requests, uvicorn, sys; print(sys.executable)'
+  const { status, stdout } = spawnSync(program, ['-c', imports], { encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : undefined
+}
+
 /** Only one installs at a time: a second `apt-get` would fail for the lock of the first. */
 function programOf(name) {
   const service = services[name]
@@ -233,7 +251,10 @@ function programOf(name) {
   process.stderr.write(`installing ${service.package} from Debian’s packages (once) …\n`)
   const sources = service.isBackported ? sourcesWithBackports() : undefined
   const options = sources === undefined ? [] : ['-o', `Dir::Etc::sourceparts=${sources}`]
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', service.package]]) {
+  for (const args of [
+    ['update'],
+    ['install', '-y', '--no-install-recommends', ...service.package.split(' ')],
+  ]) {
     // RUNLEVEL: what is installed starts no service of its own.
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
     const { status, stderr } = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8' })

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lookForProgram } from '../support/services.ts'
 import { createGuideProject } from './guide-project.ts'
-import { findPython } from './reader/find-python.ts'
 import { filesOf, readSteps, type Step } from './reader/pasted-page.ts'
 import { copyClone, followPage } from './reader/reader.ts'
 
 const { PATH = '' } = process.env
-const python = findPython()
+const python = await lookForProgram('python')
 
 /** The pages that a newcomer follows first, and where each begins. */
 const pages = [

@@ -70,9 +70,10 @@ export async function createExampleCopies(names: readonly string[]): Promise<Exa
   }
 }
 
-/** The names of all examples. */
+/** The names of all examples that are apps: `proxies` has other programs' files (`test/proxies`). */
 export function listExamples(): readonly string[] {
   return globSync('examples/*/README.md')
     .map((path) => path.split(/[\\/]/)[1] ?? '')
+    .filter((name) => name !== 'proxies')
     .sort()
 }

@@ -126,8 +126,24 @@ export function startBeside(
   return startOwn(service, { settings, of })
 }
 
+/** A program that a test starts itself. `python` has what the page python.md imports. */
+export type InstalledProgram = 'nginx' | 'caddy' | 'python' | 'redis' | 'faketime'
+
+/**
+ * The path of such a program, installed where it was missing; undefined, with the reason on standard
+ * error, where it cannot be. Called before tests are collected, they are skipped by their names.
+ */
+export async function lookForProgram(service: InstalledProgram): Promise<string | undefined> {
+  try {
+    return await findProgram(service)
+  } catch (error) {
+    process.stderr.write(`tests that need ${service} are skipped: ${(error as Error).message}\n`)
+    return undefined
+  }
+}
+
 /** The path of a program that a test starts itself, installed where it was missing. */
-export async function findProgram(service: 'nginx' | 'redis' | 'faketime'): Promise<string> {
+export async function findProgram(service: InstalledProgram): Promise<string> {
   const services = await askServices()
   const { program } = await services.ask({ do: 'find', service })
   services.connection.destroy()

@@ -22,7 +22,7 @@ export type Step =
     }
 
 /** Commands that go on until they are stopped. */
-const servers = /^(?:npm start|npx modelward serve|node (?:app|server)\.ts)\b/
+const servers = /^(?:npm start|npx modelward serve|node (?:app|server)\.ts|uvicorn)\b/
 
 /** @throws Error for a block that no reader would know what to do with */
 export function readSteps(name: string, text: string): readonly Step[] {

@@ -22,7 +22,7 @@ const npm = fileURLToPath(new URL('processes/npm.ts', import.meta.url))
 export interface ReaderOptions {
   /** A clone with its dependencies, built: what `npm install` gives. */
   readonly clone: string
-  /** A Python with requests and httpx. */
+  /** A Python with requests, httpx, FastAPI and uvicorn. */
   readonly python: string | undefined
 }
 
@@ -121,7 +121,8 @@ function environment(home: string, serverPort: number, { clone, python }: Reader
   writeProgram(join(programs, 'npx'), 'program=$1; shift; exec "node_modules/.bin/$program" "$@"')
   if (python !== undefined) {
     writeProgram(join(programs, 'python3'), `exec '${python}' "$@"`)
-    writeProgram(join(programs, 'pip'), `exec '${python}' -c 'import httpx, requests'`)
+    writeProgram(join(programs, 'pip'), `exec '${python}' -c 'import fastapi, httpx, requests, uvicorn'`)
+    writeProgram(join(programs, 'uvicorn'), `exec '${python}' -m uvicorn "$@"`)
   }
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(?:npm_|MODELWARD_|NODE_|VITEST)/i.test(name),

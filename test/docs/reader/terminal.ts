@@ -99,7 +99,7 @@ export async function startServer(
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (piece) => {
         output += String(piece)
-        if (/^.*\blisten(?:s|ing) on http:/m.test(output)) resolve()
+        if (/^.*\b(?:listen(?:s|ing)|running) on http:/m.test(output)) resolve()
       })
   })
   const ended = closed.then(() => {

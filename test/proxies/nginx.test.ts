@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { lookForProgram } from '../support/services.ts'
+import { askProxy, describeProxy, keyHeader } from './promises.ts'
+import type { Stage } from './stage.ts'
+import { type RunningProxy, startProxy } from './start-proxy.ts'
+
+const program = await lookForProgram('nginx')
+
+function start(stage: Stage, change?: (text: string) => string): Promise<RunningProxy> {
+  return startProxy(stage, {
+    program: program ?? '',
+    file: 'nginx.conf',
+    args: (file, folder) => ['-c', file, '-p', folder, '-g', 'daemon off;'],
+    ...(change && { change }),
+  })
+}
+
+describeProxy({
+  name: 'examples/proxies/nginx.conf',
+  isMissing: program === undefined,
+  start,
+  whenGone: { status: 503, code: 'store_unavailable' },
+  more(stage) {
+    test('a client cannot ask Modelward through it', async () => {
+      await using proxy = await start(stage())
+      const right = await stage().createKey()
+      for (const path of ['/_modelward', '//_modelward', '/_modelward?a'])
+        expect((await askProxy(proxy, { path, headers: [keyHeader(right)] })).status, path).toBeOneOf([
+          400, 404,
+        ])
+    })
+
+    test('without its `error_page`, 401 and 403 are its own pages and all else is a 500', async () => {
+      await using proxy = await start(stage(), (text) => text.replace(/^.*error_page .*\n/m, ''))
+      const busy = await stage().createKey({ limits: ['1/h'] })
+      const statusOf = async (headers: Parameters<typeof askProxy>[1]) => {
+        const { status, headers: got } = await askProxy(proxy, headers)
+        return [status, got.get('content-type')?.[0]]
+      }
+      const headers = [keyHeader(busy)]
+      expect(await statusOf({})).toEqual([401, 'text/html'])
+      expect(await statusOf({ headers: [['X-API-Key', 'wrong']] })).toEqual([403, 'text/html'])
+      expect((await statusOf({ headers }))[0]).toBe(200)
+      expect(await statusOf({ headers })).toEqual([500, 'text/html'])
+      expect(proxy.logs()).toMatch(/\[error\] .* auth request unexpected status: 429/)
+    })
+  },
+})
