@@ -7,6 +7,7 @@ const indexFiles = {
   'modelward/hono': 'hono/index',
   'modelward/express': 'express/index',
   'modelward/web': 'web/index',
+  'modelward/opentelemetry': 'opentelemetry/index',
   'modelward/models': 'models/index',
 } as const
 

@@ -115,7 +115,18 @@ export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/li
 export type { Usage } from './limits/usage.ts'
 export type { EventFields } from './telemetry/event-fields.ts'
 export type { EventLevel, EventName } from './telemetry/event-row.ts'
-export type { OperationalEvent, OperationalEventListener } from './telemetry/telemetry.ts'
+export type { OperationalEvent, OperationalEventListener, TelemetryListener } from './telemetry/telemetry.ts'
+export type { IdentifiedListener } from './telemetry/telemetry-option.ts'
+export type { TraceContext } from './telemetry/trace-context.ts'
+export type {
+  OuterSpanOptions,
+  Span,
+  SpanAttributes,
+  SpanEnd,
+  SpanKind,
+  SpanOptions,
+  Tracing,
+} from './telemetry/tracing.ts'
 export type { WardJobsOptions, WardWebhooksOptions } from './ward/jobs-options.ts'
 export type { LimitOptions } from './ward/limit-options.ts'
 export { type OpenModelwardOptions, type OpenOptions, openModelward } from './ward/open-modelward.ts'

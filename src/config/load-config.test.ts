@@ -94,6 +94,7 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   logLevel: ['debug', 'silent'],
   logRequests: [true, 'auto'],
   forwardAuth: [{ models: { scope: 'predict' } }, {}],
+  traceOwners: [false, true],
 }
 
 const wrong: Readonly<Record<SettingName, string>> = {
@@ -150,6 +151,7 @@ const wrong: Readonly<Record<SettingName, string>> = {
   logLevel: 'loud',
   logRequests: 'yes',
   forwardAuth: '{}',
+  traceOwners: 'yes',
 }
 
 const textOf = (input: SettingInput): string => (Array.isArray(input) ? input.join(',') : String(input))

@@ -38,6 +38,7 @@ export interface ServerSettings {
   readonly corsOrigins: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly logRequests: boolean | 'auto'
+  readonly traceOwners: boolean
 }
 
 /** These settings. */
@@ -182,6 +183,16 @@ export const serverSettings: Settings<ServerSettings> = {
     describes:
       'Whether the server logs every request. `auto`: where standard error is a terminal. Lines are text on a terminal and JSON elsewhere; where their reader is slow, lines are lost and counted. Faults are always logged.',
     expected: '`auto`, `true` or `false`',
+    empty: isFault,
+  },
+  traceOwners: {
+    schema: z.boolean(),
+    kind: 'boolean',
+    default: true,
+    placeholder: 'BOOLEAN',
+    describes:
+      'Whether spans name owners, in `modelward.owner`. Spans are exported where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to (docs/reference/traces.md).',
+    expected: '`true` or `false`',
     empty: isFault,
   },
 }

@@ -48,6 +48,7 @@ type Decision = Verdict<Caller | null>
 /** Decides about a request, and notes at its exchange what was decided. */
 export function admit(deps: AdmitDeps, exchange: Exchange, demand: Demand = {}): Maybe<Decision> {
   if (demand.model !== undefined) exchange.model = demand.model
+  exchange.trace?.beginGuard()
   try {
     // At once, before limits are taken and a model works for an answer that could not leave.
     if (exchange.deps.records?.writer.isStalled())
@@ -163,7 +164,7 @@ export function checkKey(
 
 /** Takes a request's limits; those of the other kind, which an outer guard took, it gives back. */
 export function takeUses(
-  { takeLimits }: AdmitDeps,
+  deps: AdmitDeps,
   exchange: Exchange,
   isBillable: boolean,
   uses: readonly LimitUse[],
@@ -173,10 +174,19 @@ export function takeUses(
     const before = exchange.usage
     if (before !== noUsage) {
       exchange.usage = noUsage
-      return after(before.giveBack(), () => (uses.length === 0 ? noUsage : takeLimits(uses, noUsage)))
+      return after(before.giveBack(), () => takeTraced(deps, exchange, uses))
     }
   }
-  return uses.length === 0 ? noUsage : takeLimits(uses, exchange.usage)
+  return takeTraced(deps, exchange, uses)
+}
+
+function takeTraced(
+  { takeLimits }: AdmitDeps,
+  { trace, usage }: Exchange,
+  uses: readonly LimitUse[],
+): Maybe<LimitsTaken> {
+  if (uses.length === 0) return noUsage
+  return trace === undefined ? takeLimits(uses, usage) : trace.duringLimits(() => takeLimits(uses, usage))
 }
 
 function admitWith(exchange: Exchange, demand: Demand, caller: Caller, usage: LimitsTaken): Maybe<Verdict> {

@@ -36,7 +36,9 @@ test.each(['203.0.113.7:51234', '[2001:db8::1]:443', '::ffff:203.0.113.7'])(
 
 test('what is no address is said once', async () => {
   const told: string[] = []
-  const ward = await openTestWard({ telemetry: { event: (name) => void told.push(name) } })
+  const ward = await openTestWard({
+    telemetry: { event: (name) => void told.push(name), tracing: undefined },
+  })
   for (const ip of ['unix', 'client', '_hidden']) ward.guard.open({}, headOf('wrong', ip), 'GET')
   expect(told).toEqual(['guard.address_unknown'])
 })

@@ -15,6 +15,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { recordedId } from './recorded-id.ts'
+import type { ExchangeTrace, ToldRequest } from './exchange-trace.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -92,6 +93,8 @@ export class Exchange {
   isOver: boolean
   /** Of another ward that guards the same request. */
   next: Exchange | undefined
+  /** Its spans, where it is traced. */
+  trace: ExchangeTrace | undefined
   readonly #method: string | undefined
   readonly #begunAt: number
   #id: string | undefined
@@ -127,6 +130,16 @@ export class Exchange {
     return this.#known
   }
 
+  /** What is known of it that a span may tell. */
+  get told(): ToldRequest {
+    return { caller: this.#known, code: this.#answeredCode, model: this.model }
+  }
+
+  /** What it used, as its record says. */
+  get measures(): Costs {
+    return this.#measures('request.finished')
+  }
+
   /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
   get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'
@@ -143,6 +156,7 @@ export class Exchange {
       this.#decided = 'request.refused'
       this.#code = verdict.refusal.code
     }
+    this.trace?.endGuard(this.told, false)
     if (this.#gone !== undefined) this.abort(this.#gone)
     return verdict
   }
@@ -152,6 +166,7 @@ export class Exchange {
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
     this.#known = null
+    this.trace?.endGuard(this.told, true)
     if (this.#gone !== undefined) this.abort(this.#gone)
     throw thrown
   }
@@ -193,7 +208,7 @@ export class Exchange {
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
-      .write({ ...entry, detail: { ...entry.detail, aborted: true } })
+      .write({ ...entry, detail: { ...entry.detail, aborted: true } }, this.trace?.context)
       ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
   }
 
@@ -210,7 +225,7 @@ export class Exchange {
   #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {
     const records = this.deps.records as RecordDeps
     return records.writer
-      .write(this.#entryOf(records, event, answer))
+      .write(this.#entryOf(records, event, answer), this.trace?.context)
       ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
   }
 
@@ -224,6 +239,10 @@ export class Exchange {
       // The ledger's fault stopped the answer: it is the one to report.
     }
     throw fault
+  }
+
+  get #answeredCode(): string | null {
+    return this.#decided === 'request.admitted' ? (this.problem?.code ?? null) : this.#code
   }
 
   #measures(event: LedgerEvent): Costs {
@@ -242,13 +261,12 @@ export class Exchange {
   ): LedgerEntry {
     const { head } = this
     const method = this.#method
-    const isAdmitted = this.#decided === 'request.admitted'
     return {
       at: clock(),
       event,
       requestId: recordedId(requestId, schemes, head),
       clientRequestId: recordedId(head.headerValues('x-request-id')[0], schemes, head),
-      code: isAdmitted ? (this.problem?.code ?? null) : this.#code,
+      code: this.#answeredCode,
       keyId: this.#known?.keyId ?? null,
       owner: this.#known?.owner ?? null,
       // Made by a program and not read from a wire, it can be any text.

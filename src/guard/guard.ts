@@ -16,10 +16,12 @@ import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
 import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchange } from './exchange.ts'
 import { type AskedKey, createJudge } from './judge-key.ts'
+import { traceExchange } from './exchange-trace.ts'
 import type { KeyCache } from './key-cache.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
 import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
+import { findRequestSpan } from './request-span.ts'
 import type { Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -111,6 +113,7 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousUses: createAnonymousUses(options.limits),
   }
 
+  const { tracing } = recorder.telemetry
   let hasToldAddress = false
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
@@ -118,6 +121,7 @@ export function createGuard(options: GuardDeps): Guard {
     const exchange = new Exchange(exchangeDeps, head, method, id)
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
+    if (tracing !== undefined) exchange.trace = traceExchange(tracing, findRequestSpan(request))
     return exchange
   }
 
@@ -127,6 +131,7 @@ export function createGuard(options: GuardDeps): Guard {
   }
 
   async function signIn(exchange: Exchange, presented: string): Promise<SignIn> {
+    exchange.trace?.beginGuard()
     try {
       const signedIn = await verifySignIn(exchange, presented)
       exchange.decide(signedIn.admitted ? { ...signedIn, usage: exchange.usage } : signedIn)

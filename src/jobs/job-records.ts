@@ -2,7 +2,9 @@ import type { Clock } from '../core/time.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import { type LedgerEntry, ledgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
+import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobRecord, NewJob } from './job.ts'
+import { readOrigin } from './job-origin.ts'
 import type { JobChanger } from './job-service.ts'
 
 /** What is recorded of jobs: never inputs, results or keys. */
@@ -12,7 +14,8 @@ export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
     job: NewJob | JobRecord,
     again?: { readonly repeated: true },
   ) => Promise<void> | undefined
-  readonly started: (job: JobRecord) => Promise<void> | undefined
+  /** @param under the span of the attempt, where it is traced */
+  readonly started: (job: JobRecord, under?: TraceContext) => Promise<void> | undefined
   /** An attempt that ended, as the job stands after it. */
   readonly ended: (job: JobRecord, attempt: EndedAttempt, late?: LateRecord) => Promise<void> | undefined
   readonly cancelled: (job: JobRecord, changer: JobChanger, late?: LateRecord) => Promise<void> | undefined
@@ -34,6 +37,8 @@ export interface EndedAttempt {
   readonly latencyUs: number | null
   /** What the job and its request have used of limits; empty where that is not known. */
   readonly measures: Readonly<Record<string, number>>
+  /** Its span, where it is traced. */
+  readonly under?: TraceContext | undefined
 }
 
 /**
@@ -45,12 +50,14 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     event: LedgerEntry['event'],
     job: NewJob | JobRecord,
     more: Partial<LedgerEntry> = {},
+    under?: TraceContext,
   ): Promise<void> | undefined {
     if (!writer.isOn) return undefined
-    const { id, keyId, owner, requestId, model } = job
+    const { id, keyId, owner, model } = job
+    const { requestId } = readOrigin(job.requestId)
     const detail = { job: id, model, ...more.detail }
     return writer
-      .write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }))
+      .write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }), under)
       ?.catch((thrown: unknown) => {
         throw ledgerFault(thrown)
       })
@@ -69,26 +76,24 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
     ensureWritable: writer.ensureWritable,
     accepted: (job, again) =>
       write('job.accepted', job, { detail: { inputs: job.total, kind: job.kind, ...again } }),
-    started: (job) =>
-      write('job.started', job, {
-        detail: { attempt: job.attempts, ...(job.done > 0 && { from: job.done }) },
-      }),
-    ended(job, { code = job.error?.code ?? null, latencyUs, measures }, late) {
+    started(job, under) {
+      const detail = { attempt: job.attempts, ...(job.done > 0 && { from: job.done }) }
+      return write('job.started', job, { detail }, under)
+    },
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures, under }, late) {
       // The request that submitted the job has a record of its own, which counts it.
       const { requests: _, ...ofJob } = measures
       const isFinished = job.status === 'succeeded'
       const outcome = job.status === 'queued' ? 'retry' : job.status
-      return write(isFinished ? 'job.finished' : 'job.failed', job, {
-        code,
-        latencyUs,
-        measures: Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax)),
-        detail: {
-          attempt: job.attempts,
-          ...(!isFinished && { outcome }),
-          ...(job.errors > 0 && { errors: job.errors }),
-          ...late,
-        },
-      })
+      const detail = {
+        attempt: job.attempts,
+        ...(!isFinished && { outcome }),
+        ...(job.errors > 0 && { errors: job.errors }),
+        ...late,
+      }
+      const counted = Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax))
+      const event = isFinished ? 'job.finished' : 'job.failed'
+      return write(event, job, { code, latencyUs, measures: counted, detail }, under)
     },
     cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),
     retried: (job, changer) => change('job.retried', job, changer),

@@ -2,6 +2,7 @@ import type { Idempotency } from '../idempotency/answer-seal.ts'
 import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
 import type { RunOnce } from '../idempotency/run-once.ts'
 import type { Usage } from '../limits/usage.ts'
+import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobStatus } from './job.ts'
 import type { JobView } from './view-job.ts'
 
@@ -31,6 +32,10 @@ export interface JobRequest {
   readonly keyId: string
   /** @default null: an application made it by itself */
   readonly requestId?: string | null
+  /**
+   * Where its spans and its webhook belong. @default what is active in the app, where it is traced
+   */
+  readonly trace?: TraceContext | undefined
   /** Name of the model. */
   readonly model: string
   /** At least one; what the model takes, and JSON can write. `single` has exactly one. */

@@ -10,6 +10,7 @@ import { storedBytesError } from '../idempotency/stored-bytes.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
+import { writeOrigin } from './job-origin.ts'
 import type { JobBounds, JobQueue, SubmitOutcome } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
@@ -196,14 +197,15 @@ function newJob(
   request: JobRequest,
   inputs: string,
   total: number,
-  { clock, attemptsMax }: SubmitJobOptions,
+  { clock, attemptsMax, telemetry }: SubmitJobOptions,
 ): NewJob {
+  const { requestId = null, trace = telemetry.tracing?.active() } = request
   const { owner, keyId, model, kind } = request
   return {
     id: `job_${drawBase62(22, randomBytes)}`,
     owner,
     keyId,
-    requestId: request.requestId ?? null,
+    requestId: writeOrigin({ requestId, trace }),
     model,
     kind,
     inputs,

@@ -7,6 +7,7 @@ import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
 import type { StorageNodes } from '../storage/storage.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import type { Ward } from '../ward/ward.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { addAdminJobRoutes } from './api/jobs/admin-job-routes.ts'
@@ -30,17 +31,18 @@ import { ByteBudget, defaultBudget } from './http/byte-budget.ts'
 import { boundBytesInFlight } from './http/bytes-in-flight.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
-import { answerError, handleErrors, logProblem, placeOf } from './http/handle-errors.ts'
-import { checkFraming, createHttpServer } from './http/http-server.ts'
+import { answerError, handleErrors, logProblem, placeOf, traceIdsOf } from './http/handle-errors.ts'
+import { checkFraming, createHttpServer, type HttpServerOptions } from './http/http-server.ts'
 import { acceptJson } from './http/json-body.ts'
 import { createLog, type Log, logEvents } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
 import { createRequestLog, type RequestLog } from './http/request-log.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
-import { createDirectListener, type DirectListener } from './predict/direct-predict.ts'
+import { createDirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import { addModelsRoute } from './predict/models-route.ts'
 import type { ServerOptions } from './server-options.ts'
+import { createRequestTracing } from './traces/trace-requests.ts'
 
 export interface AppDeps {
   readonly ward: Ward
@@ -60,6 +62,8 @@ export interface AppDeps {
   readonly degraded?: () => readonly string[]
   /** Whether the disk has stopped answering. @default it has not */
   readonly isStalled?: () => boolean
+  /** Spans that are exported. @default none: what clients say of their traces is passed on */
+  readonly tracing?: Tracing | undefined
   /** How many may follow jobs at once. @default as `createJobFollowers` has it */
   readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
@@ -69,13 +73,15 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
   const requestLog = createRequestLog(options)
+  const requestTracing = createRequestTracing(deps.tracing, options.keyHeader)
   const budget = new ByteBudget(options.inFlightMax === 'auto' ? defaultBudget() : options.inFlightMax)
   const direct = createDirectListener(
-    { ...options, ward, log, requestLog, budget, closing },
+    { ...options, ward, log, requestLog, budget, closing, requestTracing },
     models,
     options.corsOrigins,
   )
-  const app = createFastify(options, log, ward, direct)
+  const app = createFastify({ ...options, direct, trace: requestTracing.begin }, log, ward)
+  if (deps.tracing !== undefined) requestTracing.follow(app)
   acceptJson(app)
   handleErrors(app, log)
   boundBytesInFlight(app, budget, (request) => ward.guard.find(request)?.known?.owner ?? request.ip)
@@ -128,10 +134,9 @@ export function createAppLog({ logLevel, keyHeader, logStream }: ServerOptions):
 }
 
 function createFastify(
-  options: ServerOptions,
+  options: ServerOptions & Pick<HttpServerOptions, 'direct' | 'trace'>,
   log: Log,
   ward: Ward,
-  direct: DirectListener | undefined,
 ): FastifyInstance {
   return fastify({
     bodyLimit: options.bodyMax,
@@ -143,7 +148,7 @@ function createFastify(
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: refuseConnection,
-    serverFactory: (handler) => createHttpServer(handler, { ...options, direct }),
+    serverFactory: (handler) => createHttpServer(handler, options),
     schemaController: {
       compilersFactory: {
         buildValidator: () => compileSchema as never,
@@ -185,6 +190,7 @@ function logRequests(app: FastifyInstance, ward: Ward, tell: RequestLog): void {
   app.addHook('onResponse', function logRequest(request, reply, done) {
     tell({
       id: request.id,
+      trace: traceIdsOf(request),
       method: request.method,
       route: request.routeOptions.url ?? null,
       status: reply.statusCode,

@@ -4,6 +4,7 @@ import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import type { FirstKeysReport, FirstKeysTarget } from './first-keys.ts'
 import type { LogStream } from './http/log.ts'
 
@@ -25,6 +26,8 @@ export interface ServerOptions extends DeploymentOptions, GivenSecrets {
   readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
   /** Where log lines go. @default standard error */
   readonly logStream?: LogStream
+  /** Gets spans. @default the collector that the environment names, if any */
+  readonly tracing?: Tracing | undefined
   /** @default Date.now */
   readonly clock?: Clock
   /** Never jumps: limits and leases run by it. @default performance.now */

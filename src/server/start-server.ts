@@ -6,6 +6,7 @@ import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
 import type { JobsOptions } from '../ward/ward-jobs.ts'
 import { awaitStores, untilReached } from './await-stores.ts'
@@ -17,6 +18,7 @@ import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
 import { jobModelsOf } from './predict/job-models.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
+import { startTracing } from './traces/start-tracing.ts'
 
 /**
  * Loads the models, opens the data folder and answers requests.
@@ -53,10 +55,11 @@ async function open(
   opened: Close[],
 ): Promise<Pick<RunningServer, 'address' | 'isStalled'> & { readonly drain: () => Promise<void> }> {
   const log = createAppLog(options)
+  const tracing = options.tracing ?? (await openTracing(options, opened))
   const runtime = await createModelRuntime(modelOptions(options, log))
   opened.push(() => runtime.close())
   const { models } = runtime
-  const telemetry = createTelemetry([logEvents(log)])
+  const telemetry = createTelemetry([logEvents(log)], { tracing })
   const openStores = (): Promise<OpenWard> => openWard(wardOptions(options, models, telemetry))
   const isFleet = options.databaseUrl !== undefined
   const { scheduler = awaitedScheduler } = options
@@ -84,6 +87,7 @@ async function open(
       nodes,
       degraded,
       isStalled,
+      tracing: telemetry.tracing,
       isDraining: () => isDraining,
     },
     options,
@@ -110,6 +114,13 @@ async function open(
       if (delayMs > 0) await new Promise<void>((resolve) => scheduler.after(delayMs, resolve))
     },
   }
+}
+
+/** Undefined where the environment names no collector. */
+async function openTracing({ traceOwners }: ServerOptions, opened: Close[]): Promise<Tracing | undefined> {
+  const started = await startTracing({ env: process.env, traceOwners })
+  if (started !== undefined) opened.push(started.close)
+  return started?.tracing
 }
 
 async function closeAll(opened: readonly Close[]): Promise<void> {

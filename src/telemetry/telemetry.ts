@@ -1,6 +1,8 @@
+import { dropWhereItThrows } from './dropped-tracing.ts'
 import type { EventFields } from './event-fields.ts'
 import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
+import type { Tracing } from './tracing.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
 export type OperationalEvent = {
@@ -18,16 +20,28 @@ export type OperationalEvent = {
 /** Gets each event as it happens. One that throws loses that event and nothing else. */
 export type OperationalEventListener = (event: OperationalEvent) => void
 
-/** Where operational events go. */
+/** Where operational events go, and spans. */
 export interface Telemetry {
   readonly event: <Name extends EventName>(name: Name, fields: EventFields[Name], cause?: unknown) => void
+  /** Undefined where nothing listens to spans. */
+  readonly tracing: Tracing | undefined
+}
+
+/** What listens beside the events. */
+export interface TelemetryListener {
+  /** Gets spans. @default none */
+  readonly tracing?: Tracing | undefined
 }
 
 /**
  * Gives each event to each listener. A listener that throws loses that event; the caller goes on.
  */
-export function createTelemetry(listeners: readonly OperationalEventListener[]): Telemetry {
+export function createTelemetry(
+  listeners: readonly OperationalEventListener[],
+  { tracing }: TelemetryListener = {},
+): Telemetry {
   return {
+    tracing: tracing && dropWhereItThrows(tracing),
     event(name, fields, cause) {
       const { level, sentence } = events[name]
       // The union's members are built from one row each; TypeScript cannot see that name and fields
@@ -47,4 +61,4 @@ function notify(listener: OperationalEventListener, event: OperationalEvent): vo
 }
 
 /** Drops every event. */
-export const noTelemetry: Telemetry = { event() {} }
+export const noTelemetry: Telemetry = { event() {}, tracing: undefined }

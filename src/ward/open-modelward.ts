@@ -18,6 +18,7 @@ import {
   type OperationalEvent,
   type OperationalEventListener,
 } from '../telemetry/telemetry.ts'
+import { type IdentifiedListener, joinListeners, telemetryRule } from '../telemetry/telemetry-option.ts'
 import { checkJobsOptions, type WardJobsOptions } from './jobs-options.ts'
 import { type LimitOptions, limitRules } from './limit-options.ts'
 import { checkPlace, type PlaceOptions, placeRules } from './place-options.ts'
@@ -82,6 +83,11 @@ export interface OpenOptions<Required extends boolean = true> extends LimitOptio
    * task failed. @default process.emitWarning, for warnings and errors
    */
   readonly onEvent?: OperationalEventListener
+  /**
+   * What else listens, one of a kind: `openTelemetry()` of `modelward/opentelemetry` gets spans.
+   * @default nothing, and nothing is loaded
+   */
+  readonly telemetry?: readonly IdentifiedListener[]
 }
 
 const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
@@ -121,6 +127,7 @@ const rules: Readonly<Record<keyof OpenModelwardOptions, OptionRule>> = {
   },
   clock: { expected: 'a function', accepts: isFunction },
   onEvent: { expected: 'a function', accepts: isFunction },
+  telemetry: telemetryRule,
   ...placeRules,
   ...limitRules,
 }
@@ -170,7 +177,7 @@ async function openWardOf<Required extends boolean>(options: OpenModelwardOption
     ...options,
     create: options.create ?? true,
     limitBadKeys: options.limitBadKeys ?? '30/min',
-    telemetry: createTelemetry([options.onEvent ?? emitWarning]),
+    telemetry: createTelemetry([options.onEvent ?? emitWarning], joinListeners(options.telemetry)),
     storeUsage: 'if_free',
     diskReserveBytes: options.jobs?.diskReserveBytes ?? 64 * 2 ** 20,
     ledgerMode: ledgerMode === 'none' ? undefined : ledgerMode,
@@ -195,9 +202,10 @@ function durationOf(text: string | undefined): number | undefined {
  */
 function sharedOptionsOf<Required extends boolean>(options: OpenModelwardOptions<Required>): SharedOptions {
   const { data: _path, databaseUrl, create: _onlyTheFirst, scheme, ...rest } = options
-  const { pepper, redisUrl, signingKey, ...others } = rest
+  const { pepper, redisUrl, signingKey, telemetry = [], ...others } = rest
   return {
     ...others,
+    telemetry: telemetry.map((listener) => listener.id ?? listener),
     scheme: schemesOf(scheme).map(({ read, ...said }) => ({ ...said, read: String(read) })),
     pepper: digestOf(pepper),
     databaseUrl: digestOf(databaseUrl),

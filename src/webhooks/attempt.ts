@@ -1,7 +1,10 @@
 import type { Clock } from '../core/time.ts'
+import { readOrigin } from '../jobs/job-origin.ts'
 import { ledgerEntry } from '../ledger/format/record.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { type TraceContext, traceHeaders } from '../telemetry/trace-context.ts'
+import { endOf } from '../telemetry/tracing.ts'
 import { reasonOf } from './failure.ts'
 import { signWebhook, writeWebhookBody } from './message.ts'
 import type { DeliveryAttempt, DeliveryResult, WebhookDelivery, WebhookOutbox } from './outbox.ts'
@@ -35,7 +38,7 @@ export async function attemptDelivery(
 ): Promise<void> {
   const { id, lease } = delivery
   if (lease === null) throw new Error('a delivery was claimed without a lease')
-  const { retryAfter, ...outcome } = await send(delivery, options, signal)
+  const { retryAfter, ...outcome } = await sendTraced(delivery, options, signal)
   const result: DeliveryResult = { at: options.clock(), ...outcome }
   const then = afterAttempt(result, delivery.attempts, retryAfter, options.random())
   await options.outbox.settleDelivery({ id, lease, result, then })
@@ -44,10 +47,46 @@ export async function attemptDelivery(
 
 type Outcome = Pick<DeliveryResult, 'status' | 'reason'> & { readonly retryAfter: string | null }
 
+/** Sends it in a span of its own, in the trace of the request that submitted the job. */
+async function sendTraced(
+  delivery: WebhookDelivery,
+  options: AttemptOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { owner, job } = delivery
+  const { trace } = readOrigin(job.requestId)
+  const { tracing } = options.telemetry
+  const span = tracing?.begin('modelward.webhook', {
+    kind: 'client',
+    parent: trace,
+    links: trace === undefined ? [] : [trace],
+    attributes: {
+      'http.request.method': 'POST',
+      'modelward.owner': tracing.tellsOwners ? owner : undefined,
+      'modelward.job.id': delivery.jobId,
+      'modelward.webhook.attempt': delivery.attempts,
+    },
+  })
+  const outcome = await send(delivery, options, signal, span?.context ?? trace).catch((thrown: unknown) => {
+    span?.end(endOf(thrown))
+    throw thrown
+  })
+  const { status, reason } = outcome
+  span?.end({
+    attributes: {
+      'http.response.status_code': status ?? undefined,
+      'error.type': reason ?? undefined,
+    },
+    isError: status === null || status >= 300,
+  })
+  return outcome
+}
+
 async function send(
   delivery: WebhookDelivery,
   options: AttemptOptions,
   signal: AbortSignal,
+  trace: TraceContext | undefined,
 ): Promise<Outcome> {
   if (delivery.isDamaged) return failed('damaged')
   // Again, for what is allowed may have changed since the job was accepted.
@@ -56,7 +95,10 @@ async function send(
   const secrets = await openSecrets(delivery.owner, options)
   if (secrets.length === 0) return failed('secret_missing')
   const body = writeWebhookBody(delivery)
-  const headers = signWebhook(delivery.id, options.clock(), body, secrets)
+  const headers = {
+    ...signWebhook(delivery.id, options.clock(), body, secrets),
+    ...(trace !== undefined && traceHeaders(trace)),
+  }
   try {
     const { status, retryAfter } = await sendWebhook(
       { target: parsed.target, headers, body, signal },

@@ -1,6 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { orAbort } from '../../core/scheduler.ts'
+import { duringSpan, type Span } from '../../telemetry/tracing.ts'
 import type { ClaimedJob } from '../job-queue.ts'
 import { type AskOptions, askModel, type JobModel, type JobModelAnswers } from './ask-model.ts'
 import { comesAgain } from './attempt-outcome.ts'
@@ -13,6 +14,14 @@ export interface SliceOptions extends AskOptions {
   readonly semaphoreOf: (name: string, model: JobModel) => Semaphore
   /** Of all models. */
   readonly turnBudget: TurnBudget
+}
+
+/** What all slices of an attempt share. */
+export interface SliceCall {
+  readonly signal: AbortSignal
+  readonly turn: RunTurn
+  /** Begins the span of a call of the model. @default none: it is not traced */
+  readonly beginSpan?: (() => Span | undefined) | undefined
 }
 
 /** What a model says to a slice. */
@@ -33,7 +42,7 @@ export async function askForSlice(
   job: ClaimedJob,
   model: JobModel,
   slice: readonly unknown[],
-  call: { readonly signal: AbortSignal; readonly turn: RunTurn },
+  call: SliceCall,
   options: SliceOptions,
 ): Promise<SliceOutcome> {
   const { signal, turn } = call
@@ -63,14 +72,15 @@ async function ask(
   { kind, owner }: ClaimedJob,
   model: JobModel,
   slice: readonly unknown[],
-  call: { readonly signal: AbortSignal; readonly turn: RunTurn },
+  call: SliceCall,
   options: SliceOptions,
 ): Promise<string> {
   const { signal, turn } = call
   turn.endWaiting()
   try {
     await options.turnBudget.enter(slice)
-    return textOf(await askModel(model, slice, { ...call, owner }, options))
+    const asked = { signal, turn, owner }
+    return textOf(await duringSpan(call.beginSpan?.(), () => askModel(model, slice, asked, options)))
   } finally {
     if (kind === 'batch') await orAbort(() => options.scheduler.yieldTurn(), signal)
   }

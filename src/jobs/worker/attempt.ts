@@ -2,6 +2,7 @@ import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { SpanEnd } from '../../telemetry/tracing.ts'
 import { answersMiscounted, type JobErrorCode, type JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
@@ -11,6 +12,7 @@ import { HeldAnswers } from './held-answers.ts'
 import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
 import { type AttemptOptions, runAttempt } from './run-attempt.ts'
 import { RunTurn } from './run-turn.ts'
+import { type AttemptTrace, traceAttempt } from './trace-attempt.ts'
 
 export interface AttemptDeps extends AttemptOptions {
   readonly store: Pick<JobQueue, 'settle'>
@@ -64,6 +66,9 @@ export class Attempt {
   readonly turn: RunTurn
   /** Whether the lease is this attempt's to keep. */
   #hasLease = true
+  #trace: AttemptTrace | undefined
+  /** How it ended, for its span. */
+  #told: SpanEnd = {}
 
   constructor(job: ClaimedJob, deps: AttemptDeps, listeners: AttemptListeners) {
     this.#job = job
@@ -100,12 +105,16 @@ export class Attempt {
 
   /** Works, and never rejects. */
   async run(): Promise<void> {
+    const { tracing } = this.#deps.telemetry
+    this.#trace = tracing && traceAttempt(tracing, this.#job)
     try {
       const outcome = await this.#work()
       if (outcome !== undefined) await this.#end(outcome)
     } catch (thrown) {
       if (this.#stop.signal.aborted) await this.#stopped()
       else this.#deps.telemetry.event('job.not_ended', { job: this.#job.id }, thrown)
+    } finally {
+      this.#trace?.end(this.#told)
     }
   }
 
@@ -115,7 +124,7 @@ export class Attempt {
     signal.throwIfAborted()
     try {
       if (!(await isAccepted(this.#job.id))) return void (await this.#release())
-      await records.started(this.#job)
+      await records.started(this.#job, this.#trace?.span.context)
     } catch (fault) {
       telemetry.event('job.not_begun', { job: this.#job.id }, fault)
       this.#listeners.onNotStarted()
@@ -126,7 +135,8 @@ export class Attempt {
     if (model === undefined) return void (await this.#release())
     const { onProgress } = this.#listeners
     try {
-      const call = { signal, turn: this.turn, held: this.#held, onProgress }
+      const beginSpan = this.#trace?.beginCall
+      const call = { signal, turn: this.turn, held: this.#held, onProgress, beginSpan }
       return await runAttempt(this.#job, model, call, this.#deps)
     } catch (thrown) {
       if (signal.aborted) throw thrown
@@ -146,7 +156,9 @@ export class Attempt {
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
-    await this.#record(settled, { code: codeOf(outcome, settled), latencyUs, measures })
+    const code = codeOf(outcome, settled)
+    this.#told = { attributes: { 'modelward.code': code ?? undefined }, isError: outcome.end === 'retry' }
+    await this.#record(settled, { code, latencyUs, measures, under: this.#trace?.span.context })
   }
 
   #latencyUs(): number {

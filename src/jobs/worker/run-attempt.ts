@@ -3,13 +3,12 @@ import type { Refusal } from '../../core/refusal.ts'
 import { unstoredError } from '../job.ts'
 import type { ClaimedJob } from '../job-queue.ts'
 import type { JobModel } from './ask-model.ts'
-import { askForSlice, isLate, type SliceOptions } from './ask-slice.ts'
+import { askForSlice, isLate, type SliceCall, type SliceOptions } from './ask-slice.ts'
 import { AttemptAnswers } from './attempt-answers.ts'
 import { type AttemptOutcome, comesAgain, outcomeOf } from './attempt-outcome.ts'
 import type { HeldAnswers } from './held-answers.ts'
 import { InputReader } from './input-reader.ts'
 import { LeftInputs } from './left-inputs.ts'
-import type { RunTurn } from './run-turn.ts'
 
 export interface AttemptOptions extends SliceOptions {
   /** Longest result, in bytes of JSON. */
@@ -17,9 +16,7 @@ export interface AttemptOptions extends SliceOptions {
 }
 
 /** One attempt under way. */
-export interface AttemptCall {
-  readonly signal: AbortSignal
-  readonly turn: RunTurn
+export interface AttemptCall extends SliceCall {
   /** Gets the answers. */
   readonly held: HeldAnswers
   readonly onProgress: () => void

@@ -1,7 +1,9 @@
 import { Fault } from '../../core/fault.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { TraceContext } from '../../telemetry/trace-context.ts'
 import type { LedgerEntry } from '../format/record.ts'
 import type { Ledger } from '../ledger.ts'
+import { traceCommits } from './trace-commits.ts'
 
 /**
  * Called with each record; if there is a ledger, once the record is durable. An error that it
@@ -20,9 +22,10 @@ export interface EntryWriter {
    * Undefined if no answer has to wait: there is no ledger, or answers leave at once and failures
    * are reported as `ledger.record_lost`.
    *
+   * @param under the span of what is recorded, where it is traced
    * @throws what the ledger rejected with, by rejecting; `ledgerFault` makes a fault of it
    */
-  readonly write: (entry: LedgerEntry) => Promise<void> | undefined
+  readonly write: (entry: LedgerEntry, under?: TraceContext) => Promise<void> | undefined
   /**
    * Resolves if a record can be expected to be written: at once unless the last one failed.
    *
@@ -52,6 +55,7 @@ export function createEntryWriter({
   /** The promise that was watched last: entries of one commit share a promise, watched once. */
   let watched: Promise<void> | undefined
   let hasFailed = false
+  const traceCommit = telemetry.tracing && traceCommits(telemetry.tracing)
 
   function succeeded(): void {
     hasFailed = false
@@ -73,7 +77,7 @@ export function createEntryWriter({
 
   return {
     isOn: ledger !== undefined || sinks.length > 0,
-    write(entry) {
+    write(entry, under) {
       if (ledger === undefined) {
         callSinks(entry)
         return undefined
@@ -83,6 +87,7 @@ export function createEntryWriter({
         watched = appended
         appended.then(succeeded, failed)
       }
+      if (under !== undefined) traceCommit?.(appended, under)
       const written = sinks.length === 0 ? appended : appended.then(() => callSinks(entry))
       if (mode === 'before') return written
       written.catch((thrown: unknown) => telemetry.event('ledger.record_lost', {}, ledgerFault(thrown)))

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault, type FaultCode } from '../../core/fault.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { answerProblem, errorToLog } from '../../fastify/answer-problem.ts'
+import { findRequestSpan } from '../../guard/request-span.ts'
 import { classifyError } from './classify-error.ts'
 import type { Log } from './log.ts'
 import { refuseUnknownPath } from './unknown-path.ts'
@@ -29,14 +30,28 @@ export function answerError(
  * Where a request ran into a problem: the route's pattern, not the path that was sent, for paths
  * and queries are the client's text.
  */
-export interface LogPlace {
+export interface LogPlace extends TraceIds {
   readonly request_id: string
   readonly method: string
   readonly route: string | null
 }
 
 export function placeOf(request: FastifyRequest): LogPlace {
-  return { request_id: request.id, method: request.method, route: request.routeOptions.url ?? null }
+  const { id, method, routeOptions } = request
+  return { request_id: id, ...traceIdsOf(request), method, route: routeOptions.url ?? null }
+}
+
+/** Where a request stands in its trace; empty where it has none. */
+export interface TraceIds {
+  readonly trace_id?: string
+  readonly span_id?: string
+}
+
+const untraced: TraceIds = {}
+
+export function traceIdsOf(request: object): TraceIds {
+  const { context } = findRequestSpan(request) ?? {}
+  return context === undefined ? untraced : { trace_id: context.traceId, span_id: context.spanId }
 }
 
 /**

@@ -19,6 +19,8 @@ export interface HttpServerOptions {
   readonly stallTimeoutMs?: number
   /** Answers requests in the place of the handler, where it returns true. @default none */
   readonly direct?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+  /** Sees each request first. @default nothing does */
+  readonly trace?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
 }
 
 /** Longest wait between two looks for requests that are late, in milliseconds. */
@@ -26,7 +28,7 @@ const timeoutCheckMsMax = 5_000
 
 /** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
-  const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct } = options
+  const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct, trace } = options
   const server = createServer({
     maxHeaderSize: headersMax,
     requestTimeout,
@@ -38,6 +40,7 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
   })
   boundPipelines(server, function serve(request, response) {
     response.setTimeout(stallTimeoutMs, cutOffStalled)
+    trace?.(request, response)
     if (direct?.(request, response) !== true) handler(request, response)
   })
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head

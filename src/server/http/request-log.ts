@@ -5,12 +5,14 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import type { Caller } from '../../guard/caller.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import type { ServerOptions } from '../server-options.ts'
+import type { TraceIds } from './handle-errors.ts'
 import { createLog, type Log, type LogStream, logEvents } from './log.ts'
 import { createLossyOutput, writerWithoutWait } from './lossy-output.ts'
 
 /** A request that was answered, as the log tells it. */
 export interface AnsweredRequest {
   readonly id: string
+  readonly trace: TraceIds
   readonly method: string
   /** The route's pattern, never the path, which may hold keys and texts; null for no route. */
   readonly route: string | null
@@ -57,11 +59,9 @@ function hasInfo(level: ServerOptions['logLevel']): boolean {
 
 function jsonLines({ logLevel: level, keyHeader }: RequestLogOptions, stream: LogStream): RequestLog {
   const log: Log = createLog({ level, keyHeader, stream })
-  return function logRequest({ id, method, route, status, ms, caller, address }) {
-    log.info(
-      { request_id: id, method, route, status, ms: tenths(ms), key_id: caller?.keyId ?? null, address },
-      'answered',
-    )
+  return function logRequest({ id, trace, method, route, status, ms, caller, address }) {
+    const key_id = caller?.keyId ?? null
+    log.info({ request_id: id, ...trace, method, route, status, ms: tenths(ms), key_id, address }, 'answered')
   }
 }
 

@@ -8,7 +8,7 @@ import { jsonMediaType } from '../http/json-body.ts'
 import { describeBatch } from './describe-predict.ts'
 import { readBatchInputs, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand, reserveMsOf } from './predict-route.ts'
-import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters, traceModel } from './prediction.ts'
 import { readPredictionKey } from './prediction-key.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
@@ -65,7 +65,9 @@ async function predictBatch(
     async () => ({
       status: 200,
       headers,
-      body: textOfJson(await predict(() => model.predictJson(inputs, { owner }))),
+      body: textOfJson(
+        await predict(() => traceModel(model, request.raw, () => model.predictJson(inputs, { owner }))),
+      ),
     }),
     { reserveMs: reserveMsOf(model) },
   )

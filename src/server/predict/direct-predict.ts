@@ -18,12 +18,13 @@ import type { ByteBudget } from '../http/byte-budget.ts'
 import { type BytesHolder, holdAnswer, holdBody } from '../http/bytes-in-flight.ts'
 import { classifyError } from '../http/classify-error.ts'
 import { clientGone } from '../http/client-end.ts'
-import { type LogPlace, logProblem } from '../http/handle-errors.ts'
+import { type LogPlace, logProblem, traceIdsOf } from '../http/handle-errors.ts'
 import { checkFraming } from '../http/http-server.ts'
 import { jsonMediaType, largeBody, readJsonBody } from '../http/json-body.ts'
 import type { Log } from '../http/log.ts'
 import type { RequestLog } from '../http/request-log.ts'
 import type { ServerOptions } from '../server-options.ts'
+import type { RequestTracing } from '../traces/trace-requests.ts'
 import { type ModelPath, modelPaths } from './model-routes.ts'
 import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
 import { predictDemand } from './predict-route.ts'
@@ -103,6 +104,8 @@ interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
   /** Undefined: requests are not logged. */
   readonly requestLog: RequestLog | undefined
   readonly closing: AbortSignal
+  /** Undefined: requests are not traced. */
+  readonly requestTracing: RequestTracing | undefined
 }
 
 const noQuery = {}
@@ -133,6 +136,7 @@ class DirectPrediction {
     this.#response = response
     const head = new NodeHead(request, { ip: request.socket.remoteAddress })
     this.#exchange = deps.ward.guard.open(request, head, 'POST', this.#id)
+    deps.requestTracing?.setRoute(request, endpoint.route)
     if (deps.requestLog !== undefined) this.#logWhenGone(deps.requestLog, head.address)
   }
 
@@ -162,6 +166,7 @@ class DirectPrediction {
     this.#response.once('close', () =>
       tell({
         id: this.#id,
+        trace: traceIdsOf(this.#request),
         method: 'POST',
         route: this.#endpoint.route,
         status: this.#response.statusCode,
@@ -256,6 +261,7 @@ class DirectPrediction {
   }
 
   get #place(): LogPlace {
-    return { request_id: this.#id, method: 'POST', route: this.#endpoint.route }
+    const { route } = this.#endpoint
+    return { request_id: this.#id, ...traceIdsOf(this.#request), method: 'POST', route }
   }
 }

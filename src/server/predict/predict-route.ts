@@ -9,7 +9,7 @@ import { sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
 import { describePredict } from './describe-predict.ts'
 import { type PredictQuery, readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
-import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
+import { askModel, type PredictDeps, takeCharacters, traceModel } from './prediction.ts'
 import { readPredictionKey } from './prediction-key.ts'
 import { prefersAsync } from './prefer.ts'
 import { submitPrediction } from './submit-prediction.ts'
@@ -73,7 +73,9 @@ async function predictOnce(
     async () => {
       await takeCharacters(usageOf(ward, request), [input])
       const { owner } = request.caller
-      const body = textOfJson(await model.predictJson([input], { owner }))
+      const body = textOfJson(
+        await traceModel(model, request.raw, () => model.predictJson([input], { owner })),
+      )
       return { status: 200, headers: { 'content-type': jsonMediaType }, body }
     },
     { reserveMs: reserveMsOf(model) },

@@ -3,9 +3,11 @@ import type { Maybe } from '../../core/after.ts'
 import { processScheduler } from '../../core/scheduler.ts'
 import { createTurnCounter } from '../../core/slices.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
+import { findRequestSpan } from '../../guard/request-span.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
+import { duringSpan } from '../../telemetry/tracing.ts'
 import type { Ward } from '../../ward/ward.ts'
 import type { WebhookService } from '../../webhooks/webhook-service.ts'
 import { clientGone } from '../http/client-end.ts'
@@ -34,18 +36,31 @@ export function askModel(
 ): Maybe<WrittenJson> {
   // The response has emitted `close` already: the model would never see the abort.
   if (raw.closed) throw clientGone()
-  const predictions = model.predictJson(inputs, {
-    owner,
-    onClientGone: (listener) => {
-      raw.once('close', () => raw.writableFinished || listener())
-    },
-  })
+  const predictions = traceModel(model, raw.req, () =>
+    model.predictJson(inputs, {
+      owner,
+      onClientGone: (listener) => {
+        raw.once('close', () => raw.writableFinished || listener())
+      },
+    }),
+  )
   if (!(predictions instanceof Promise)) return predictions
   return predictions.catch((thrown: unknown) => {
     // The client has gone, and nothing has failed.
     if (raw.destroyed && !raw.writableFinished) throw clientGone()
     throw thrown
   })
+}
+
+/**
+ * Asks a model in a span of its own, where the request is traced.
+ *
+ * @param request Node's own
+ */
+export function traceModel<T>({ name }: Pick<ServedModel, 'name'>, request: object, ask: () => T): T {
+  const span = findRequestSpan(request)
+  if (span === undefined) return ask()
+  return duringSpan(span.begin('modelward.model', { attributes: { 'modelward.model': name } }), ask)
 }
 
 /**

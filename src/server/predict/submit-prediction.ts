@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import { usageOf } from '../../fastify/guard.ts'
+import { findRequestSpan } from '../../guard/request-span.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import type { PlainAnswer } from '../../idempotency/run-once.ts'
 import type { Usage } from '../../limits/usage.ts'
@@ -43,6 +44,7 @@ export async function submitPrediction(
     owner,
     keyId,
     requestId: request.id,
+    trace: findRequestSpan(request)?.context,
     model: model.name,
     kind,
     inputs,

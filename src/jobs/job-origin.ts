@@ -1,0 +1,27 @@
+import { formatTraceparent, parseTraceContext, type TraceContext } from '../telemetry/trace-context.ts'
+
+/** What a job was made by. */
+export interface JobOrigin {
+  /** Of the request that made it; null for a job that an application made by itself. */
+  readonly requestId: string | null
+  /** The span in which it was made; undefined where that was not traced. */
+  readonly trace: TraceContext | undefined
+}
+
+// No id has a control character: a request's is a UUID, or what an app's own says.
+const separator = '\u001f'
+
+/**
+ * An origin as it is stored with its job, in the place of the request's id: every store, of this
+ * version and of those before, keeps that as it is.
+ */
+export function writeOrigin({ requestId, trace }: JobOrigin): string | null {
+  if (trace === undefined) return requestId
+  return [requestId?.replaceAll(separator, '') ?? '', formatTraceparent(trace), trace.state].join(separator)
+}
+
+/** Reads an origin; one of a version before has no trace. */
+export function readOrigin(stored: string | null): JobOrigin {
+  const [id = '', traceparent, state] = stored?.split(separator) ?? []
+  return { requestId: id === '' ? null : id, trace: parseTraceContext(traceparent, state) }
+}
