@@ -1,4 +1,4 @@
-import { isNotInstalled } from '../../core/not-installed.ts'
+import { isNotInstalled } from '../../core/runtime/not-installed.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Tracing } from '../../telemetry/tracing.ts'
 import { createBoundedSampler } from './bounded-sampler.ts'
