@@ -8,7 +8,7 @@ import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
-/** A key that somebody presented elsewhere, and that a program asks about. */
+/** A key that was presented elsewhere, and that a program asks about. */
 export interface AskedKey {
   /** As it was presented, without space around it; empty: none was. */
   readonly key: string

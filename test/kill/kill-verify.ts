@@ -112,8 +112,8 @@ async function verifyUntilClosed(
     return { status: answer.status, body: (await answer.json()) as Answer['body'] }
   }
   let refusals = 0
-  async function askOneAfterAnother(): Promise<void> {
-    for (let turn = 0; ; turn += 1) {
+  async function askOneAfterAnother(first: number): Promise<void> {
+    for (let turn = first; ; turn += 1) {
       const kind = turn % 8 === 7 ? 'wrong' : turn % 8 === 3 ? 'refused' : 'right'
       const { id, key } = kind === 'refused' ? (refused[refusals++ % refusedKeys] ?? right) : right
       const { status, body } = await ask(key, kind === 'wrong' ? { take: 1 } : { scope: 'predict' })
@@ -128,7 +128,9 @@ async function verifyUntilClosed(
       })
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: inFlight }, askOneAfterAnother))
+  const ends = await Promise.allSettled(
+    Array.from({ length: inFlight }, (_, index) => askOneAfterAnother(index)),
+  )
   // Only the end of the server may have ended them.
   for (const end of ends)
     if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason

@@ -59,6 +59,7 @@ describe('35 OpenAPI', () => {
     for (const { name, operation } of operations) {
       const scopes = new Set(operation.security?.flatMap((entry) => Object.values(entry).flat()))
       if (name === 'post /predict') expect([...scopes]).toEqual(['predict', 'predict:spy'])
+      else if (name === 'post /v1/keys/verify') expect([...scopes]).toEqual(['admin', 'keys:verify'])
       else if (/\/v1\/(?:keys|owners|jobs)/.test(name) && !name.includes('self'))
         expect([...scopes]).toEqual(['admin'])
     }

@@ -19,7 +19,7 @@ const costMax = 1_000_000_000
 /** Most characters of a route. */
 const routeLengthMax = 128
 
-/** What a program asks of a key that somebody presented to it. */
+/** What a program asks of a key that a client presented to it. */
 export interface VerifyBody {
   readonly key: string
   readonly scope?: string | readonly string[]
