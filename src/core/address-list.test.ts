@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createAddressList, isAddressBlock } from './address-list.ts'
+import { areWithin, createAddressList, isAddressBlock } from './address-list.ts'
 
 test('no blocks mean anywhere', () => {
   expect(createAddressList([])).toBeUndefined()
@@ -55,4 +55,23 @@ test.each([
   '10.0.0.0/8 ',
 ])('%j is no block', (text) => {
   expect(isAddressBlock(text)).toBe(false)
+})
+
+test.each([
+  [['10.1.0.0/16', '10.0.0.7'], ['10.0.0.0/8'], true],
+  [['10.0.0.0/8'], ['10.0.0.0/8', '::1'], true],
+  [['2001:db8:1::/48'], ['2001:db8::/32'], true],
+  [['10.0.0.0/7'], ['10.0.0.0/8'], false],
+  [['10.0.0.1', '11.0.0.1'], ['10.0.0.0/8'], false],
+  [['2001:db9::/32'], ['2001:db8::/32'], false],
+  [[], ['10.0.0.0/8'], false],
+  [['10.0.0.0/8'], [], true],
+  [[], [], true],
+  // Neither family is taken for the other, whatever a system makes of mapped addresses.
+  [['::ffff:10.0.0.0/104'], ['10.0.0.0/8'], false],
+  [['::ffff:10.0.0.0/104'], ['::/0'], false],
+  [['10.0.0.0/8'], ['::/0'], false],
+  [['::/0'], ['0.0.0.0/0'], false],
+])('%j within %j: %s', (blocks, others, isSo) => {
+  expect(areWithin(blocks, others)).toBe(isSo)
 })

@@ -49,7 +49,8 @@ function isWithin(text: string, otherText: string): boolean {
   const [block, other] = [parseBlock(text), parseBlock(otherText)]
   if (block === undefined || other === undefined || block.family !== other.family) return false
   // A block of mapped addresses admits IPv4 ones, which one around it need not.
-  if (block.bits < other.bits || createAddressList([mappedBlock])?.has(block.address) === true) return false
+  const isMapped = block.family === 'ipv6' && createAddressList([mappedBlock])?.has(block.address)
+  if (isMapped === true || block.bits < other.bits) return false
   return createAddressList([otherText])?.has(block.address) === true
 }
 

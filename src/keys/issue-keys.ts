@@ -184,8 +184,8 @@ export async function rotateKey(
     for (let tries = 0; tries < changeTriesMax; tries += 1) {
       const before = await get(id)
       if (options.authority !== undefined) {
-        checkTarget(options.authority, 'key.rotated', before)
         refuseOlderSecret(options.authority.asker, before)
+        checkTarget(options.authority, 'key.rotated', before)
       }
       const issued = drawRotatedKey(options, before, overlapMs)
       const replaced = await options.store.replaceKey(issued.record, sealAnswer(issued))

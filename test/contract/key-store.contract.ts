@@ -16,6 +16,7 @@ import {
 } from './key-fixtures.ts'
 import { testKeyUses } from './key-uses.contract.ts'
 import { testListing } from './listing.contract.ts'
+import { testOwnerKeys } from './owner-keys.contract.ts'
 import { testOwners } from './owners.contract.ts'
 import { testSequences } from './sequences.contract.ts'
 
@@ -41,6 +42,7 @@ export function describeKeyStore(name: string, open: OpenStore): void {
     describe('imported keys', () => testImportedKeys(get))
     describe('uses of keys', () => testKeyUses(get))
     describe('owners', () => testOwners(get, open))
+    describe('keys of an owner', () => testOwnerKeys(get))
     describe('stored answers', () => testAnswers(get))
     describe('changes', () => testChanges(get))
     describe('settings', () => testSettings(get))

@@ -4,6 +4,7 @@ import type { Postgres } from '../../src/storage/postgres/postgres.ts'
 import { openTestSchema } from '../support/services.ts'
 import { startProcess } from './child-process.ts'
 import { digestOf, idOf, keyOf, ownerOf, peppers } from './key-fixtures.ts'
+import { addAtOnce } from './owner-keys.contract.ts'
 import { type OpenedPostgresKeys, openPostgresKeys } from './postgres-keys.ts'
 
 async function openFleet(
@@ -19,6 +20,11 @@ async function openFleet(
 }
 
 describe('several processes on one database', () => {
+  test('keys of an owner that are added by two nodes at once are as many as it may have', async () => {
+    const { nodes } = await openFleet(2)
+    expect(await addAtOnce(nodes.map(({ store }) => store))).toBe(5)
+  })
+
   test('no reader misses a change, whichever process makes it: what each has seen is what is stored', async () => {
     const { url, nodes } = await openFleet(2)
     const perWriter = 40

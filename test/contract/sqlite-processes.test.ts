@@ -7,6 +7,7 @@ import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
 import { startProcess } from './child-process.ts'
 import { digestOf, idOf, keyOf, peppers } from './key-fixtures.ts'
+import { addAtOnce } from './owner-keys.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 describe('several processes on one data folder', () => {
@@ -41,6 +42,13 @@ describe('several processes on one data folder', () => {
     const store = openSqliteKeyStore({ peppers, file })
     for (const number of [1, 2, 3, 4]) expect(await store.findKey(idOf(number))).toBeDefined()
     await store.close()
+  })
+
+  test('keys of an owner that are added through two stores at once are as many as it may have', async () => {
+    const file = join(createTemporaryFolder(), 'keys.db')
+    const stores = [openSqliteKeyStore({ peppers, file }), openSqliteKeyStore({ peppers, file })]
+    expect(await addAtOnce(stores)).toBe(5)
+    for (const store of stores) await store.close()
   })
 
   test('a change by another process shows in the next reading of changes', async () => {
