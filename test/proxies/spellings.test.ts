@@ -63,17 +63,17 @@ async function admittedAs({ method, target }: Asked): Promise<string | undefined
 }
 
 const letter = fc.constantFrom(...'abcdefghijklmnopqrstuvwxyzKS')
-const escape = (text: string): string =>
+const encode = (text: string): string =>
   [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
 
 /** What may be done to a path, at a place in it. */
 const changes: readonly ((path: string, at: number, more: string) => string)[] = [
   (path, at) => path.slice(0, at) + (path[at] ?? '').toUpperCase() + path.slice(at + 1),
   (path) => path.toUpperCase(),
-  (path, at) => path.slice(0, at) + escape(path[at] ?? '') + path.slice(at + 1),
-  (path, at) => path.slice(0, at) + escape(path[at] ?? '').toUpperCase() + path.slice(at + 1),
-  (path, at) => path.slice(0, at) + escape(path[at] ?? '').replaceAll('%', '%25') + path.slice(at + 1),
-  (path, at) => path.slice(0, at) + escape((path[at] ?? '').toUpperCase()) + path.slice(at + 1),
+  (path, at) => path.slice(0, at) + encode(path[at] ?? '') + path.slice(at + 1),
+  (path, at) => path.slice(0, at) + encode(path[at] ?? '').toUpperCase() + path.slice(at + 1),
+  (path, at) => path.slice(0, at) + encode(path[at] ?? '').replaceAll('%', '%25') + path.slice(at + 1),
+  (path, at) => path.slice(0, at) + encode((path[at] ?? '').toUpperCase()) + path.slice(at + 1),
   (path) => `${path}/`,
   (path) => path.replace(/\/$/, ''),
   (path, at, more) => `${path.slice(0, at)}${more}${path.slice(at)}`,
