@@ -70,7 +70,7 @@ export async function createExampleCopies(names: readonly string[]): Promise<Exa
   }
 }
 
-/** The names of all examples that are apps: `proxies` has other programs' files (`test/proxies`). */
+/** The names of all examples that are apps: `proxies` has files of other programs. */
 export function listExamples(): readonly string[] {
   return globSync('examples/*/README.md')
     .map((path) => path.split(/[\\/]/)[1] ?? '')

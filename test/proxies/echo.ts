@@ -22,8 +22,8 @@ export interface Echo extends AsyncDisposable {
 }
 
 /**
- * Answers with what it saw, or as its path asks: `…/status/403` with that status and a body of its
- * own, `…/stream` with an event at once and one after `goOn`. It takes WebSockets' handshakes.
+ * Answers with what it saw, or as its path asks: `…/status/403` with that status and its own
+ * body, `…/stream` with an event at once and one after `goOn`. It takes WebSockets' handshakes.
  */
 export async function startEcho(): Promise<Echo> {
   const heads: string[] = []

@@ -121,6 +121,18 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
         expect(valuesOf(seen, 'X-Modelward-Owner').map(decodeURIComponent)).toEqual(['Žofie 100%'])
       })
 
+      test('200: a key with all that a key may have, and its refusal', async () => {
+        const large = await stage.createKey({
+          owner: '漢'.repeat(128),
+          scopes: Array.from({ length: 32 }, (_, at) => (at === 0 ? 'predict:chat' : `s${at}-`.padEnd(64, 'x'))),
+          limits: ['s', 'min', 'h', 'day', 'week', '2s', '3s', '4s'].map((window) => `1/${window}`),
+        })
+        const seen = seenIn(await ask({ headers: [keyHeader(large)] }))
+        expect(valuesOf(seen, 'X-Modelward-Scopes').join().split(' ')).toHaveLength(32)
+        expect(valuesOf(seen, 'X-Modelward-Owner').map(decodeURIComponent)).toEqual(['漢'.repeat(128)])
+        await refused({ headers: [keyHeader(large)] }, 429, 'rate_limited')
+      })
+
       test('200: a public route passes without a key, and says nothing of a caller', async () => {
         const seen = seenIn(await ask({ method: 'GET', path: '/health?deep' }))
         expect(seen).toMatchObject({ method: 'GET', url: '/health?deep' })

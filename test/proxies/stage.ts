@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { readBlocks } from '../docs/page-blocks.ts'
 import { type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
 import { findFreePort } from '../support/services.ts'
 import { type Echo, startEcho } from './echo.ts'
@@ -30,17 +31,12 @@ export interface Stage extends AsyncDisposable {
   readonly log: () => string
 }
 
-/** The rule that the files of `examples/proxies` name. */
-const forwardAuth = {
-  models: {
-    scope: 'predict',
-    routes: [
-      { route: 'GET /health', public: true },
-      { route: 'POST /v1/chat/completions', scope: 'predict:chat', cost: { tokens: 500 } },
-      { route: '* /v1/files/*' },
-    ],
-    unlisted: 'closed',
-  },
+/** The rules of the guide, with one more route, and all others closed. */
+function readRules(): object {
+  const guide = readBlocks(readFileSync('docs/guides/proxies.md', 'utf8'))
+  const json = guide.find(({ language }) => language === 'json')?.lines.join('') ?? ''
+  const { models } = (JSON.parse(json) as { forwardAuth: { models: { routes: readonly object[] } } }).forwardAuth
+  return { models: { ...models, routes: [...models.routes, { route: '* /v1/files/*' }], unlisted: 'closed' } }
 }
 
 export async function openStage(): Promise<Stage> {
@@ -49,7 +45,7 @@ export async function openStage(): Promise<Stage> {
   const proxies = join(folder.path, 'proxy')
   mkdirSync(proxies)
   const config = join(folder.path, 'modelward.json')
-  writeFileSync(config, JSON.stringify({ forwardAuth }))
+  writeFileSync(config, JSON.stringify({ forwardAuth: readRules() }))
   const port = await findFreePort()
   const flags = ['--config', config, '--port', String(port), '--trust-proxy', '127.0.0.1']
   const start = () => startServe(data, [...flags, '--limit-bad-keys', 'none', '--log-requests', 'true'])

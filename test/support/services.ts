@@ -130,8 +130,9 @@ export function startBeside(
 export type InstalledProgram = 'nginx' | 'caddy' | 'python' | 'redis' | 'faketime'
 
 /**
- * The path of such a program, installed where it was missing; undefined, with the reason on standard
- * error, where it cannot be. Called before tests are collected, they are skipped by their names.
+ * The path of such a program, installed where it was missing; undefined, with the reason on
+ * standard error, where it cannot be. Called before tests are collected, they are skipped by their
+ * names.
  */
 export async function lookForProgram(service: InstalledProgram): Promise<string | undefined> {
   try {
