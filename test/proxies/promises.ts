@@ -154,6 +154,7 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
       test('400: two keys, and paths that proxies and servers read differently', async () => {
         await refused({ headers: [keyHeader(right), keyHeader(right)] }, 400, 'key_ambiguous')
         const paths = ['//v1/files/a', '/v1/files/../chat', '/v1/files/%2f', '/v1/files/a;b', '/v1/./files']
+        paths.push('/V1/Chat/Completions', `${chat}/`, chat.replace('c', '%63'))
         for (const path of paths)
           await refused({ path, headers: [keyHeader(right)] }, 400, 'request_malformed')
       })
