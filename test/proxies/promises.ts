@@ -115,6 +115,12 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
           expect(valuesOf(seen, each), each).toEqual([])
       })
 
+      test('200: a key in `Authorization` does not reach the model server either', async () => {
+        const seen = seenIn(await ask({ headers: [['Authorization', `ApiKey ${right.key}`]] }))
+        expect(valuesOf(seen, 'X-Modelward-Key-Id')).toEqual([right.id])
+        expect(valuesOf(seen, 'Authorization')).toEqual([])
+      })
+
       test('200: an owner that is no plain text arrives percent-encoded', async () => {
         const named = await stage.createKey({ owner: 'Žofie 100%' })
         const seen = seenIn(await ask({ headers: [keyHeader(named)] }))
@@ -124,7 +130,9 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
       test('200: a key with all that a key may have, and its refusal', async () => {
         const large = await stage.createKey({
           owner: '漢'.repeat(128),
-          scopes: Array.from({ length: 32 }, (_, at) => (at === 0 ? 'predict:chat' : `s${at}-`.padEnd(64, 'x'))),
+          scopes: Array.from({ length: 32 }, (_, at) =>
+            at === 0 ? 'predict:chat' : `s${at}-`.padEnd(64, 'x'),
+          ),
           limits: ['s', 'min', 'h', 'day', 'week', '2s', '3s', '4s'].map((window) => `1/${window}`),
         })
         const seen = seenIn(await ask({ headers: [keyHeader(large)] }))
@@ -184,29 +192,18 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
         }
       })
 
-      test(`${whenGone.status}: Modelward is gone; and all is well once it is back`, async () => {
-        await stage.kill()
+      test('5xx: Modelward hangs; and all is well once it is back', async () => {
+        await using impatient = await start(stage, (text) => text.replaceAll(/\b15s\b/g, '200ms'))
         const before = stage.echo.heads.length
-        const answer = await ask({ headers: [keyHeader(right)] })
-        expect(answer.status).toBe(whenGone.status)
-        if (whenGone.code !== undefined)
-          expect(JSON.parse(answer.body)).toMatchObject({ status: whenGone.status, code: whenGone.code })
-        expect((await ask({ method: 'GET', path: '/health' })).status).toBe(whenGone.status)
-        expect(stage.echo.heads.length).toBe(before)
-        await stage.start()
-        expect((await ask({ headers: [keyHeader(right)] })).status).toBe(200)
-      })
-
-      test('5xx: Modelward hangs', async () => {
-        const change = (text: string) => text.replaceAll(/\b15s\b/g, '200ms')
-        await using impatient = await start(stage, change)
-        process.kill(stage.pid(), 'SIGSTOP')
+        process.kill(stage.pid, 'SIGSTOP')
         try {
           const answer = await askProxy(impatient, { headers: [keyHeader(right)] })
           expect(answer.status).toBeOneOf([503, 504])
+          expect(stage.echo.heads.length).toBe(before)
         } finally {
-          process.kill(stage.pid(), 'SIGCONT')
+          process.kill(stage.pid, 'SIGCONT')
         }
+        expect((await ask({ headers: [keyHeader(right)] })).status).toBe(200)
       })
 
       test.each([401, 403, 404, 429, 500, 503])('%i of the model server: untouched', async (status) => {
@@ -298,15 +295,11 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
       expect(seenIn(await ask({ headers: [chunked, keyHeader(right)], body })).length).toBe(5)
     })
 
-    test('a revoked key is refused within a second', async () => {
+    test('a key that is in use is refused once it is revoked', async () => {
       const short = await stage.createKey()
       const headers = [keyHeader(short)]
       expect((await ask({ headers })).status).toBe(200)
       await stage.revoke(short.id)
-      const revokedAt = performance.now()
-      let answer = await ask({ headers })
-      while (answer.status === 200) answer = await ask({ headers })
-      expect(performance.now() - revokedAt).toBeLessThan(1_000)
       await refused({ headers }, 403, 'key_revoked')
     })
 
@@ -341,10 +334,21 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
 
     more?.(() => stage)
 
-    // Behind all others, over what they have left.
+    // These come last: one ends Modelward, the other the proxy.
+    test(`${whenGone.status}: Modelward is gone, for public routes too`, async () => {
+      await stage.kill()
+      const before = stage.echo.heads.length
+      for (const asked of [{ headers: [keyHeader(right)] }, {}, { method: 'GET', path: '/health' }]) {
+        const answer = await ask(asked)
+        expect(answer.status).toBe(whenGone.status)
+        if (whenGone.code === undefined) continue
+        expect(JSON.parse(answer.body)).toMatchObject({ status: whenGone.status, code: whenGone.code })
+        expect(answer.headers.get('retry-after')).toEqual(['1'])
+      }
+      expect(stage.echo.heads.length).toBe(before)
+    })
+
     test('no key is in a log, and none has reached the model server', async () => {
-      // Under the default scheme a key may travel so, too.
-      expect((await ask({ headers: [['Authorization', `ApiKey ${right.key}`]] })).status).toBe(200)
       await proxy[Symbol.asyncDispose]()
       const logs = { proxy: proxy.logs(), modelward: stage.log() }
       expect(logs.proxy).toContain('/v1/files/stream')

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { readBlocks } from '../docs/page-blocks.ts'
-import { type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { startServe, temporaryFolder } from '../e2e/run-cli.ts'
 import { findFreePort } from '../support/services.ts'
 import { type Echo, startEcho } from './echo.ts'
 
@@ -22,11 +22,9 @@ export interface Stage extends AsyncDisposable {
   readonly revoke: (id: string) => Promise<void>
   /** Its keys cannot be read until `mend`. */
   readonly breakStore: () => () => void
-  readonly pid: () => number
+  readonly pid: number
   /** SIGKILL. */
   readonly kill: () => Promise<void>
-  /** Again, on the same port. */
-  readonly start: () => Promise<void>
   /** All that Modelward has logged. */
   readonly log: () => string
 }
@@ -34,8 +32,13 @@ export interface Stage extends AsyncDisposable {
 /** The rules of the guide, with one more route, all others closed, and room for every test. */
 function readRules(): object {
   const guide = readBlocks(readFileSync('docs/guides/proxies.md', 'utf8'))
-  const json = guide.find(({ language }) => language === 'json')?.lines.join('').replace('"5/s"', '"5000/s"') ?? ''
-  const { models } = (JSON.parse(json) as { forwardAuth: { models: { routes: readonly object[] } } }).forwardAuth
+  const json =
+    guide
+      .find(({ language }) => language === 'json')
+      ?.lines.join('')
+      .replace('"5/s"', '"5000/s"') ?? ''
+  const { models } = (JSON.parse(json) as { forwardAuth: { models: { routes: readonly object[] } } })
+    .forwardAuth
   return { models: { ...models, routes: [...models.routes, { route: '* /v1/files/*' }], unlisted: 'closed' } }
 }
 
@@ -48,10 +51,8 @@ export async function openStage(): Promise<Stage> {
   writeFileSync(config, JSON.stringify({ forwardAuth: readRules() }))
   const port = await findFreePort()
   const flags = ['--config', config, '--port', String(port), '--trust-proxy', '127.0.0.1']
-  const start = () => startServe(data, [...flags, '--limit-bad-keys', 'none', '--log-requests', 'true'])
   const echo = await startEcho()
-  let server: ServeProcess = await start()
-  let log = ''
+  const server = await startServe(data, [...flags, '--limit-bad-keys', 'none', '--log-requests', 'true'])
   const { admin } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as { admin: string }
   async function ask<T>(path: string, body: object): Promise<T> {
     const headers = { 'x-api-key': admin, 'content-type': 'application/json' }
@@ -62,10 +63,6 @@ export async function openStage(): Promise<Stage> {
     })
     if (!answer.ok) throw new Error(`${path}: ${answer.status}: ${await answer.text()}`)
     return (await answer.json()) as T
-  }
-  async function kill(): Promise<void> {
-    await server[Symbol.asyncDispose]()
-    log += server.log() + server.output()
   }
   return {
     folder: proxies,
@@ -83,14 +80,11 @@ export async function openStage(): Promise<Stage> {
       renameTable(data, 'keys', 'keys_elsewhere')
       return () => renameTable(data, 'keys_elsewhere', 'keys')
     },
-    pid: () => server.child.pid ?? 0,
-    kill,
-    async start() {
-      server = await start()
-    },
-    log: () => log + server.log() + server.output(),
+    pid: server.child.pid ?? 0,
+    kill: () => server[Symbol.asyncDispose](),
+    log: () => server.log() + server.output(),
     async [Symbol.asyncDispose]() {
-      await kill()
+      await server[Symbol.asyncDispose]()
       await echo[Symbol.asyncDispose]()
       folder[Symbol.dispose]()
     },
