@@ -103,8 +103,9 @@ class RecordedResponse {
 
   readonly writeHead = (...args: Parameters<ServerResponse['writeHead']>): ServerResponse => {
     if (this.#isReleased) return this.#original.writeHead.apply(this.#response, args)
+    if (this.hasBegun) throw headersSent()
     const [status, ...rest] = args as readonly unknown[] as [number, ...unknown[]]
-    this.#response.statusCode = status
+    this.#response.statusCode = checkStatus(status)
     if (typeof rest[0] === 'string') this.#response.statusMessage = rest.shift() as string
     setHeaders(this.#response, rest[0] as OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)
     this.#begin()
@@ -151,8 +152,8 @@ class RecordedResponse {
   #begin(): void {
     if (this.#headers !== undefined) return
     const response = this.#response
+    this.#status = checkStatus(response.statusCode)
     this.#headers = { ...response.getHeaders() }
-    this.#status = response.statusCode
     const length = Number(this.#headers['content-length'] ?? Number.NaN)
     if (length > 0 && response.req?.method !== 'HEAD') this.#bytesLeft = length
   }
@@ -256,6 +257,23 @@ class RecordedResponse {
     callback?.(Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' }))
     return false
   }
+}
+
+/**
+ * Now, as Node does where nothing is held: later there would be no handler to throw to.
+ *
+ * @throws RangeError
+ */
+function checkStatus(status: number): number {
+  const code = Math.trunc(status)
+  if (code >= 100 && code <= 999) return code
+  const invalid = new RangeError(`Invalid status code: ${status}`)
+  throw Object.assign(invalid, { code: 'ERR_HTTP_INVALID_STATUS_CODE' })
+}
+
+function headersSent(): Error {
+  const sent = new Error('Cannot write headers after they are sent to the client')
+  return Object.assign(sent, { code: 'ERR_HTTP_HEADERS_SENT' })
 }
 
 function setHeaders(
