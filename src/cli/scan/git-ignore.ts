@@ -6,8 +6,14 @@ import ignore, { type Ignore } from 'ignore'
 export interface FolderRules {
   /** From the root of the repository, with `/` between names; empty at the root. */
   readonly path: string
-  /** The patterns that hold here, the strongest last. */
-  readonly patterns: Ignore
+  /** The patterns that hold here, the strongest last. Folders that add none have those above. */
+  readonly patterns: Patterns
+}
+
+interface Patterns {
+  matcher: Ignore
+  /** For how many paths it was asked, each of which it remembers. */
+  asked: number
 }
 
 /** Git matches case as the file system does; where one is mistaken, a folder is read. */
@@ -29,12 +35,13 @@ export function enterFolder(
   const isRoot = has('.git')
   if (!isRoot && above === undefined) return undefined
   const path = isRoot || above === undefined ? '' : pathIn(above, name)
-  // A new one for each folder: each remembers every path that it was asked for.
-  const patterns = ignore(options)
-  if (isRoot) patterns.add(readPatterns(join(folder, '.git', 'info', 'exclude'), ''))
-  else if (above !== undefined) patterns.add(above.patterns)
-  if (has('.gitignore')) patterns.add(readPatterns(join(folder, '.gitignore'), path))
-  return { path, patterns }
+  const hasOwn = has('.gitignore')
+  if (!isRoot && !hasOwn && above !== undefined) return { path, patterns: above.patterns }
+  const matcher = ignore(options)
+  if (isRoot) matcher.add(readPatterns(join(folder, '.git', 'info', 'exclude'), ''))
+  else if (above !== undefined) matcher.add(above.patterns.matcher)
+  if (hasOwn) matcher.add(readPatterns(join(folder, '.gitignore'), path))
+  return { path, patterns: { matcher, asked: 0 } }
 }
 
 /** The rules above a folder that was named. Undefined where it is ignored: it was named. */
@@ -55,7 +62,16 @@ export function rulesAbove(folder: string): FolderRules | undefined {
 /** Whether git ignores the folder of this name in the folder of these rules. */
 export function isIgnored(rules: FolderRules | undefined, name: string): boolean {
   if (rules === undefined || rules.path.split('/').length >= foldersMax) return false
-  return rules.patterns.ignores(`${pathIn(rules, name)}/`)
+  return matcherOf(rules.patterns).ignores(`${pathIn(rules, name)}/`)
+}
+
+/** Paths after which a matcher is made anew, so that a large tree does not fill the memory. */
+const forgetAfter = 10_000
+
+function matcherOf(patterns: Patterns): Ignore {
+  patterns.asked += 1
+  if (patterns.asked % forgetAfter === 0) patterns.matcher = ignore(options).add(patterns.matcher)
+  return patterns.matcher
 }
 
 /** One character a byte, as git matches. */
