@@ -1,18 +1,21 @@
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
-import { expectAsSaid, listingsOf, type NodeServer, openProject, type Project } from './project.ts'
+import {
+  expectAsSaid,
+  expectRefusedUnread,
+  expectRevokedInTime,
+  listingsOf,
+  type NodeServer,
+  openProject,
+  type Project,
+  readExample,
+} from './project.ts'
 import { proves } from './support.ts'
 
 const guide = readFileSync('docs/guides/nestjs.md', 'utf8')
 const { 'express/guarded.ts': onExpress = '', ...onFastify } = listingsOf(guide)
-const example = Object.fromEntries(
-  globSync(['*.ts', 'tsconfig.json'], { cwd: 'examples/nestjs' }).map((file) => [
-    file,
-    readFileSync(join('examples/nestjs', file), 'utf8'),
-  ]),
-)
+const example = readExample('nestjs', ['*.ts', 'tsconfig.json'])
 const { 'tsconfig.json': tsconfig = '', 'app.test.ts': appTest = '' } = example
 
 /** Routes, and what else Nest adds to an app, beside what the guide shows. */
@@ -238,19 +241,14 @@ function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<strin
 
   test('without a key nothing of Nest runs and no body is read, withheld, sent or asked for', async () => {
     await using server = await startMore()
-    const head = [
+    const waiting = [
       ['content-type', 'application/json'],
       ['content-length', '2000000'],
+      ['expect', '100-continue'],
     ] as const
     for (const path of ['/api/predict', '/api/more/teapot', '/own', '/none', '/api/none', '/']) {
-      const withheld = await exchange(server.port, formatRequest({ path, headers: head }))
-      expect([path, withheld.status, withheld.interim]).toEqual([path, 401, []])
-      const sent = await exchange(
-        server.port,
-        formatRequest({ path, headers: head, body: 'x'.repeat(2_000_000) }),
-      )
-      expect([path, sent.status]).toEqual([path, 401])
-      const waits = formatRequest({ path, headers: [...head, ['expect', '100-continue']] })
+      await expectRefusedUnread(server.port, path)
+      const waits = formatRequest({ path, headers: waiting })
       const asked = await exchange(server.port, waits)
       expect([path, asked.status, asked.interim]).toEqual([path, 401, []])
     }
@@ -265,14 +263,7 @@ function isGuarded(platform: 'fastify' | 'express', files: Readonly<Record<strin
     await using server = await startMore()
     const ask = async (headers: Readonly<Record<string, string>>): Promise<number> =>
       (await fetch(`${server.address}/api/more/items/1`, { headers })).status
-    expect(await ask({ 'x-api-key': key })).toBe(200)
-    await project.modelward('keys', 'revoke', id, '--reason', 'left')
-    const revokedAt = performance.now()
-    for (let status = 200; status !== 403; ) {
-      const askedAt = performance.now()
-      status = await ask({ 'x-api-key': key })
-      if (status === 200) expect(askedAt - revokedAt).toBeLessThan(1_000)
-    }
+    await expectRevokedInTime(project, id, () => ask({ 'x-api-key': key }))
     const strangers = 9
     for (let asked = 0; asked < strangers; asked += 1) expect(await ask({})).toBe(401)
     const missing = async (): Promise<readonly unknown[]> =>

@@ -1,10 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import { isAsSaid, readRequests } from '../docs/page-requests.ts'
+import { exchange, formatRequest } from '../parity/raw-http.ts'
 import { folder, run, runLine, type Server } from './programs.ts'
 
 const execute = promisify(execFile)
@@ -145,5 +147,45 @@ export async function expectAsSaid(page: string, server: Server, key: string): P
     const answer = await runLine(`${line} -s -w '\\n%{http_code}'`, { KEY: key })
     const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(answer) ?? []
     expect([line, answer, isAsSaid(request, status, body)]).toEqual([line, answer, true])
+  }
+}
+
+/** The files of an example that these patterns name. */
+export function readExample(name: string, patterns: readonly string[]): Readonly<Record<string, string>> {
+  const folder = join('examples', name)
+  return Object.fromEntries(
+    globSync(patterns, { cwd: folder }).map((file) => [file, readFileSync(join(folder, file), 'utf8')]),
+  )
+}
+
+/** Revokes a key by the command line: no request that is sent a second later has status 200. */
+export async function expectRevokedInTime(
+  project: Project,
+  id: string,
+  ask: () => Promise<number>,
+): Promise<void> {
+  expect(await ask()).toBe(200)
+  await project.modelward('keys', 'revoke', id, '--reason', 'left')
+  const revokedAt = performance.now()
+  for (let status = 200; status !== 403; ) {
+    const askedAt = performance.now()
+    status = await ask()
+    if (status === 200) expect(askedAt - revokedAt).toBeLessThan(1_000)
+  }
+}
+
+/** A request of 2 MB without a key is refused while its body is withheld, and when it is sent. */
+export async function expectRefusedUnread(port: number, path: string): Promise<void> {
+  const headers = [
+    ['content-type', 'application/json'],
+    ['content-length', '2000000'],
+  ] as const
+  const body = 'x'.repeat(2_000_000)
+  for (const request of [
+    { path, headers },
+    { path, headers, body },
+  ]) {
+    const { status, interim } = await exchange(port, formatRequest(request))
+    expect([path, status, interim]).toEqual([path, 401, []])
   }
 }

@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, readFile, rm } from 'node:fs/promises'
+import { cp, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startApp } from '../package/start-app.ts'
 import { folder } from './programs.ts'
 import {
   answerOf,
+  apps,
   ask,
-  clean,
+  cleanAround,
   commandOf,
   createKey,
   expectGuarded,
@@ -18,25 +19,20 @@ import {
   expectRevocable,
   expectSurvivesKill,
   expectVerified,
+  freely,
   programOf,
   start,
   writeListings,
 } from './runtimes.ts'
 import { proves } from './support.ts'
 
-const apps = ['fastify.mjs', 'express.mjs', 'hono.mjs', 'web.mjs'] as const
 /**
  * Titles of what Bun answers by itself, and of a text without a type, which has two records there.
  */
 const different = ['30 OPTIONS *, no key', 'a web-standard handler: guards and records as its own']
 const serve = commandOf('bunx --bun modelward serve')
-const freely = ['--port', '0', '--json', '--limit-default', '']
 
-beforeEach(clean)
-afterEach(async () => {
-  await clean()
-  for (const path of [...apps, 'report.json']) await rm(join(folder, path), { force: true })
-})
+cleanAround(...apps, 'report.json')
 
 describe(proves('Bun: the library'), () => {
   test.each(['bun.ts', 'bun-hono.ts'])(

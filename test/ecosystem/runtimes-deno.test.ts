@@ -1,11 +1,12 @@
-import { cp, rm } from 'node:fs/promises'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { folder, run, write } from './programs.ts'
 import {
   answerOf,
+  apps,
   ask,
-  clean,
+  cleanAround,
   commandOf,
   createKey,
   expectGuarded,
@@ -14,6 +15,7 @@ import {
   expectRevocable,
   expectSurvivesKill,
   expectVerified,
+  freely,
   launch,
   listingOf,
   start,
@@ -21,17 +23,11 @@ import {
 } from './runtimes.ts'
 import { proves } from './support.ts'
 
-const apps = ['fastify.mjs', 'express.mjs', 'hono.mjs', 'web.mjs'] as const
 const library = commandOf('deno.ts')
 const serve = commandOf('npm:modelward serve')
 const commands = serve.replace(/ serve$/, '')
-const freely = ['--port', '0', '--json', '--limit-default', '']
 
-beforeEach(clean)
-afterEach(async () => {
-  await clean()
-  for (const path of [...apps, 'deno-hono.ts']) await rm(join(folder, path), { force: true })
-})
+cleanAround(...apps, 'deno-hono.ts')
 
 describe(proves('Deno: the library'), () => {
   test('Deno.serve: guard, limits, and a revocation by the command line under Node', async () => {

@@ -1,14 +1,12 @@
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { installNodes, type Nodes, nodeVersions } from '../package/install-nodes.ts'
-import { folder, run, write } from './programs.ts'
+import { run, write } from './programs.ts'
 import {
   ask,
-  clean,
+  cleanAround,
   commandOf,
   createKey,
   expectGuarded,
@@ -28,11 +26,7 @@ beforeAll(async () => {
   nodes = await installNodes()
 })
 afterAll(() => nodes?.remove())
-beforeEach(clean)
-afterEach(async () => {
-  await clean()
-  await rm(join(folder, 'entries.cjs'), { force: true })
-})
+cleanAround('entries.cjs')
 
 interface Answer {
   readonly status: number

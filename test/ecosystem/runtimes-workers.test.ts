@@ -1,8 +1,6 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
-import { folder, write } from './programs.ts'
-import { clean, launch, listingOf } from './runtimes.ts'
+import { describe, expect, test } from 'vitest'
+import { write } from './programs.ts'
+import { cleanAround, launch, listingOf } from './runtimes.ts'
 import { proves } from './support.ts'
 
 const runner = `
@@ -36,10 +34,7 @@ async function runWorker(worker: string): Promise<unknown> {
   return JSON.parse(answer)
 }
 
-afterEach(async () => {
-  await clean()
-  await rm(join(folder, 'worker-runner.mjs'), { force: true })
-})
+cleanAround('worker-runner.mjs')
 
 describe(proves('Cloudflare Workers, in memory'), () => {
   test('the guard of a web-standard handler answers 401, 403 and 200', async () => {

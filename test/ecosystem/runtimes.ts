@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { globSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import { createGuideModules } from '../docs/guide-modules.ts'
 import { isAsSaid, readRequests } from '../docs/page-requests.ts'
 import { folder, run, runLine, write } from './programs.ts'
@@ -61,10 +61,25 @@ export async function writeListings(...names: readonly string[]): Promise<void> 
   await write(Object.fromEntries(names.map((name) => [name, listingOf(name)])))
 }
 
-/** Leaves the installed project as it was found. */
-export async function clean(): Promise<void> {
-  for (const path of [data, 'bundle', 'deno.lock', 'threaded.mjs', 'process.mjs', ...files.keys()])
-    await rm(join(folder, path), { recursive: true, force: true })
+/** One for each framework, from `test/package/apps`. */
+export const apps = ['fastify.mjs', 'express.mjs', 'hono.mjs', 'web.mjs'] as const
+
+/** Flags of a server that a test asks as often as it likes. */
+export const freely = ['--port', '0', '--json', '--limit-default', ''] as const
+
+/**
+ * Each test of a file finds the installed project as it was, and leaves it so.
+ *
+ * @param written what the file's tests write, beside the listings of the guide
+ */
+export function cleanAround(...written: readonly string[]): void {
+  async function clean(): Promise<void> {
+    const programs = ['bundle', 'deno.lock', 'threaded.mjs', 'process.mjs', ...files.keys()]
+    for (const path of [data, ...programs, ...written])
+      await rm(join(folder, path), { recursive: true, force: true })
+  }
+  beforeEach(clean)
+  afterEach(clean)
 }
 
 export interface Runtime extends AsyncDisposable {
