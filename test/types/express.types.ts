@@ -1,13 +1,9 @@
 import express, { Router } from 'express'
-import { apiKeyHeader, bearer, type Caller, createTestWard } from 'modelward'
+import type { Caller } from 'modelward'
 import { callerOf, guard, guardApp, problems } from 'modelward/express'
 import { type Equal, expectType } from './equal.ts'
+import { mixedWard, optionalWard, ward } from './wards.ts'
 
-const ward = await createTestWard()
-const optionalWard = await createTestWard({ scheme: bearer({ autoError: false }) })
-const mixedWard = await createTestWard({
-  scheme: [apiKeyHeader({ name: 'X-API-Key' }), bearer({ autoError: false })],
-})
 const app = express()
 
 // One route, in a later handler of it.

@@ -1,13 +1,8 @@
 import Fastify from 'fastify'
-import { apiKeyHeader, bearer, type Caller, createTestWard, type Demand, type GuardSetting } from 'modelward'
+import type { Caller, Demand, GuardSetting } from 'modelward'
 import { callerOf, describeRoutes, findCaller, modelward } from 'modelward/fastify'
 import { type Equal, expectType } from './equal.ts'
-
-const ward = await createTestWard()
-const optionalWard = await createTestWard({ scheme: bearer({ autoError: false }) })
-const mixedWard = await createTestWard({
-  scheme: [apiKeyHeader({ name: 'X-API-Key' }), bearer({ autoError: false })],
-})
+import { mixedWard, optionalWard, ward } from './wards.ts'
 
 const app = Fastify()
 await app.register(modelward, { ward })

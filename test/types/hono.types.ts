@@ -1,13 +1,8 @@
 import { Hono } from 'hono'
-import { apiKeyHeader, bearer, type Caller, createTestWard } from 'modelward'
+import type { Caller } from 'modelward'
 import { callerOf, guard, guardApp, guardRoute } from 'modelward/hono'
 import { type Equal, expectType } from './equal.ts'
-
-const ward = await createTestWard()
-const optionalWard = await createTestWard({ scheme: bearer({ autoError: false }) })
-const mixedWard = await createTestWard({
-  scheme: [apiKeyHeader({ name: 'X-API-Key' }), bearer({ autoError: false })],
-})
+import { mixedWard, optionalWard, ward } from './wards.ts'
 
 // One route.
 new Hono().post('/models/:id', guard(ward, { scope: 'predict' }), (c) => {

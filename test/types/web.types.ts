@@ -1,12 +1,7 @@
-import { apiKeyHeader, bearer, type Caller, createTestWard } from 'modelward'
+import { type Caller, createTestWard } from 'modelward'
 import { callerOf, guard, guardApp } from 'modelward/web'
 import { type Equal, expectType } from './equal.ts'
-
-const ward = await createTestWard()
-const optionalWard = await createTestWard({ scheme: bearer({ autoError: false }) })
-const mixedWard = await createTestWard({
-  scheme: [apiKeyHeader({ name: 'X-API-Key' }), bearer({ autoError: false })],
-})
+import { mixedWard, optionalWard, ward } from './wards.ts'
 
 const handler = guard(ward, { scope: 'predict' }, async (request, caller) => {
   expectType<Equal<typeof request, Request>>()
