@@ -1,17 +1,18 @@
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgres } from '../../src/storage/postgres/postgres.ts'
-import { openTestSchema } from '../support/services.ts'
+import { recycleSchemas } from '../support/recycled-schemas.ts'
 import type { OpenedJobStore, OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
 import { macs } from './row-macs.ts'
 
+const openSchema = recycleSchemas()
 const openOnPostgres: OpenJobStore = () => openNodes(1)
 /** Each call goes to the next of three nodes. */
 const openOnThreeNodes: OpenJobStore = () => openNodes(3)
 
 async function openNodes(count: number): Promise<OpenedJobStore> {
-  const { url, drop } = await openTestSchema()
+  const { url, drop } = await openSchema()
   const connections = await Promise.all(
     Array.from({ length: count }, () => openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })),
   )

@@ -7,10 +7,12 @@ import {
   type PostgresLedgerOptions,
 } from '../../src/storage/postgres/ledger/ledger.ts'
 import type { LedgerInspection } from '../../src/storage/storage.ts'
-import { openTestSchema } from '../support/services.ts'
+import { recycleSchemas } from '../support/recycled-schemas.ts'
 import { createSigningKey } from './ledger.contract.ts'
 
 export const signingKey = createSigningKey()
+
+const openSchema = recycleSchemas()
 
 /** A schema of a test's own, and what a test does with its ledger. */
 export interface LedgerSchema {
@@ -55,7 +57,7 @@ export function ledgerIn(url: string): LedgerSchema {
 }
 
 export async function openLedgerSchema(): Promise<LedgerSchema> {
-  const { url, drop } = await openTestSchema()
+  const { url, drop } = await openSchema()
   // Registered first, so that it runs last.
   onTestFinished(drop)
   return ledgerIn(url)
