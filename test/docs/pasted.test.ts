@@ -1,15 +1,13 @@
-import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lookForProgram } from '../support/services.ts'
+import { type Packed, packPackage } from '../package/pack-package.ts'
 import { createGuideProject } from './guide-project.ts'
 import { filesOf, readSteps, type Step } from './reader/pasted-page.ts'
-import { copyClone, followPage } from './reader/reader.ts'
+import { followPage } from './reader/reader.ts'
 
-const { PATH = '' } = process.env
 const python = await lookForProgram('python')
 
 /** The pages that a newcomer follows first, and where each begins. */
@@ -21,23 +19,24 @@ const pages = [
 ] as const
 
 let folder: string
+let packed: Packed | undefined
 /** A clone that is built, which takes the place of the package from the registry. */
 let clone: string
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'modelward-linked-'))
-  clone = join(folder, 'modelward')
-  copyClone(clone)
-  const env = { ...process.env, PATH: `${resolve('node_modules/.bin')}:${PATH}` }
-  // Types are checked elsewhere, and what npm would pack is looked at in test/package.
-  await promisify(execFile)(process.execPath, ['scripts/build.ts', '--noCheck'], { cwd: clone, env })
+  packed = await packPackage()
+  ;({ clone } = packed)
   // They find each other as in a project that has installed both.
   const modules = join(clone, 'dist/node_modules')
   mkdirSync(join(modules, '@modelward'), { recursive: true })
   symlinkSync(join(clone, 'dist/modelward'), join(modules, 'modelward'))
   symlinkSync(join(clone, 'dist/server'), join(modules, '@modelward/server'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  await packed?.remove()
+})
 
 /** Longest that a page may take: it starts servers, and makes a clone's first build. */
 const pageMs = 180_000

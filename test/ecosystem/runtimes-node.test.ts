@@ -23,7 +23,7 @@ import { proves } from './support.ts'
 let nodes: Nodes
 
 beforeAll(async () => {
-  nodes = await installNodes()
+  nodes = await installNodes(nodeVersions)
 })
 afterAll(() => nodes?.remove())
 cleanAround('entries.cjs')

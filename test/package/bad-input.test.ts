@@ -3,29 +3,16 @@ import { readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type DriverPackage, pgPackage, redisPackage } from '../../src/storage/load-driver.ts'
-import { createProject, type Project } from './create-project.ts'
-import { type Packed, packPackage } from './pack-package.ts'
+import { installProject } from './install-project.ts'
 
 const execute = promisify(execFile)
 
-let packed: Packed
 /** A stranger's project without a peer of the package, whose frameworks are too old for it. */
-let project: Project
-
-beforeAll(async () => {
-  packed = await packPackage()
-  project = await createProject({
-    modelward: `file:${packed.tarball}`,
-    'express-3': 'npm:express@3',
-    'fastify-4': 'npm:fastify@4',
-  })
-})
-
-afterAll(async () => {
-  await packed?.remove()
-  await project?.remove()
+const stranger = installProject({
+  withServer: false,
+  beside: { 'express-3': 'npm:express@3', 'fastify-4': 'npm:fastify@4' },
 })
 
 /** What a program of the project's prints: what it throws, as one line. */
@@ -36,7 +23,7 @@ async function run(program: string): Promise<string> {
     ${program}
   `
   const args = ['--input-type=module', '-e', told]
-  const { stdout } = await execute(process.execPath, args, { cwd: project.folder })
+  const { stdout } = await execute(process.execPath, args, { cwd: stranger.folder })
   return stdout.trim()
 }
 
@@ -84,10 +71,10 @@ test.each([
     "transformersModel({ name: 'a', version: 'a-1', task: 'text-classification', localModelPath: './models', model: 'a' })",
   ],
 ])('a model without its package %s says what to install', async (name, model) => {
-  await mkdir(join(project.folder, 'models/a'), { recursive: true })
-  await writeFile(join(project.folder, 'a.onnx'), '')
+  await mkdir(join(stranger.folder, 'models/a'), { recursive: true })
+  await writeFile(join(stranger.folder, 'a.onnx'), '')
   await writeFile(
-    join(project.folder, 'model.mjs'),
+    join(stranger.folder, 'model.mjs'),
     `import { onnxModel, transformersModel } from 'modelward/models'
      const encode = () => ({})
      export default ${model}`,
@@ -114,7 +101,7 @@ const drivers = [
 ] as const
 
 describe.each(drivers)('%s', (setting, { name, versionMin }: DriverPackage, file, call) => {
-  const folder = (): string => join(project.folder, 'node_modules', name)
+  const folder = (): string => join(stranger.folder, 'node_modules', name)
   const open = (): Promise<string> => {
     const [load = ''] = call.split('(')
     return run(`const { ${load} } = await import('modelward/internal/${file}'); await ${call}`)

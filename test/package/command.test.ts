@@ -5,27 +5,18 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createProject, type Project } from './create-project.ts'
-import { type Packed, packPackage } from './pack-package.ts'
+import { installProject } from './install-project.ts'
 
-let packed: Packed
-/** A project that has installed the server's package, and the library by it. */
-let project: Project
+/** A project that has installed both packages. */
+const both = installProject({ withServer: true })
 let scratch: string
 let version: string
 
 beforeAll(async () => {
-  packed = await packPackage()
-  project = await createProject({
-    modelward: `file:${packed.tarball}`,
-    '@modelward/server': `file:${packed.server.tarball}`,
-  })
   scratch = await mkdtemp(join(tmpdir(), 'modelward-command-'))
   version = JSON.parse(await readFile('package.json', 'utf8')).version
 })
-afterAll(async () => {
-  await Promise.all([packed?.remove(), project?.remove(), rm(scratch, { recursive: true, force: true })])
-})
+afterAll(() => rm(scratch, { recursive: true, force: true }))
 
 interface Ended {
   readonly code: number
@@ -43,7 +34,7 @@ async function createCopy(
 ): Promise<(path: string) => string> {
   const folder = join(scratch, name)
   for (const [path, installed] of Object.entries(packages))
-    await cp(join(project.folder, installed), join(folder, path), { recursive: true })
+    await cp(join(both.folder, installed), join(folder, path), { recursive: true })
   return (path) => join(folder, path)
 }
 
@@ -69,12 +60,12 @@ describe('the command that the library brings', () => {
   })
 
   test('runs the one of the project', async () => {
-    expect(await modelward(project.folder, '--version')).toEqual({
+    expect(await modelward(both.folder, '--version')).toEqual({
       code: 0,
       stdout: `${version}\n`,
       stderr: '',
     })
-    expect(await modelward(project.folder, 'keys', 'creat')).toMatchObject({
+    expect(await modelward(both.folder, 'keys', 'creat')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('create'),
     })
@@ -84,7 +75,7 @@ describe('the command that the library brings', () => {
     const store = 'node_modules/.pnpm/modelward/node_modules/modelward'
     const serverStore = 'node_modules/.pnpm/server/node_modules/@modelward/server'
     const at = await createCopy('apart', { [store]: library, [serverStore]: server })
-    await cp(join(project.folder, 'node_modules'), at(dirname(dirname(serverStore))), {
+    await cp(join(both.folder, 'node_modules'), at(dirname(dirname(serverStore))), {
       recursive: true,
       filter: (path) => !path.includes('@modelward'),
     })
@@ -109,12 +100,12 @@ describe('the command that the library brings', () => {
 
 describe('npx', () => {
   test('finds the library’s program, which compares the versions, by the name modelward', async () => {
-    const linked = await realpath(join(project.folder, 'node_modules/.bin/modelward'))
-    expect(linked).toBe(await realpath(join(project.folder, library, 'dist/bin/modelward.js')))
+    const linked = await realpath(join(both.folder, 'node_modules/.bin/modelward'))
+    expect(linked).toBe(await realpath(join(both.folder, library, 'dist/bin/modelward.js')))
   })
 
   test.each(['modelward', 'modelward-server', '@modelward/server'])('%s is one program', async (name) => {
-    expect(await run(project.folder, 'npx', '--no-install', name, '--version')).toMatchObject({
+    expect(await run(both.folder, 'npx', '--no-install', name, '--version')).toMatchObject({
       code: 0,
       stdout: `${version}\n`,
     })
@@ -122,7 +113,7 @@ describe('npx', () => {
 
   test('@modelward/server serve, in a folder that is empty, answers the request of the README', async () => {
     const child = spawn('npx', ['--no-install', '@modelward/server', 'serve', '--port', '0'], {
-      cwd: project.folder,
+      cwd: both.folder,
       stdio: ['ignore', 'pipe', 'ignore'],
       // A process group of its own: npx passes no signal on everywhere.
       detached: true,
@@ -135,7 +126,7 @@ describe('npx', () => {
         if (address !== undefined) break
       }
       const created = await run(
-        project.folder,
+        both.folder,
         'npx',
         '--no-install',
         'modelward',
@@ -147,7 +138,7 @@ describe('npx', () => {
       const [curl = ''] = /^curl .*$/m.exec(await readFile('README.md', 'utf8')) ?? []
       const line = curl.replace('http://127.0.0.1:8000', address ?? '')
       const env = `export KEY=${created.stdout.trim()}`
-      const { stdout } = await run(project.folder, '/bin/sh', '-c', `${env}\n${line}`)
+      const { stdout } = await run(both.folder, '/bin/sh', '-c', `${env}\n${line}`)
       expect(JSON.parse(stdout)).toMatchObject({ sentiment: 'positive' })
     } finally {
       process.kill(-Number(child.pid), 'SIGTERM')

@@ -14,21 +14,23 @@ export interface Nodes extends Pick<Project, 'remove'> {
 
 /**
  * Installs Node itself, for this platform, from the packages that hold the programs: the package
- * `node` would fetch the same ones by an install script.
+ * `node` would fetch the same ones by an install script. The line of Node that this runs under is
+ * there already.
  */
-export async function installNodes(): Promise<Nodes> {
-  const { platform, arch } = process
+export async function installNodes(versions: readonly string[]): Promise<Nodes> {
+  const { platform, arch, execPath } = process
+  const [own] = process.versions.node.split('.')
   const name = (version: string) => `node-${version}`
   const project = await createProject(
     Object.fromEntries(
-      [...nodeVersions, ...oldNodeVersions].map((version) => [
-        name(version),
-        `npm:node-${platform}-${arch}@${version}`,
-      ]),
+      versions
+        .filter((version) => version !== own)
+        .map((version) => [name(version), `npm:node-${platform}-${arch}@${version}`]),
     ),
   )
   return {
-    programOf: (version) => join(project.folder, 'node_modules', name(version), 'bin/node'),
+    programOf: (version) =>
+      version === own ? execPath : join(project.folder, 'node_modules', name(version), 'bin/node'),
     remove: project.remove,
   }
 }

@@ -12,15 +12,17 @@ import { startApp } from './start-app.ts'
 
 const execute = promisify(execFile)
 
-/**
- * Each app in a project of its own, with what a stranger would install for it beside the package.
- */
+/** One project for these: that none asks for another's framework is tested with bad input. */
+const frameworks = { hono: '4', '@hono/node-server': '2', express: '5', fastify: '5' } as const
+const oldFastify = { fastify: '5.0.0' } as const
+
+/** Each app, and what a stranger would install beside the package. */
 const apps = [
-  { app: 'hono.mjs', beside: { hono: '4', '@hono/node-server': '2' } },
-  { app: 'express.mjs', beside: { express: '5' } },
-  { app: 'fastify.mjs', beside: { fastify: '5' } },
-  // Another Fastify than the server's own: npm installs both.
-  { app: 'fastify.mjs', beside: { fastify: '5.0.0' } },
+  { app: 'hono.mjs', beside: frameworks },
+  { app: 'express.mjs', beside: frameworks },
+  { app: 'fastify.mjs', beside: frameworks },
+  // Another Fastify than the server's own.
+  { app: 'fastify.mjs', beside: oldFastify },
 ] as const
 
 let packed: Packed
@@ -35,8 +37,9 @@ beforeAll(async () => {
   alone = await createProject(dependencies)
   for (const name of await readdir(join(alone.folder, 'node_modules')))
     if (name !== 'modelward') await rm(join(alone.folder, 'node_modules', name), { recursive: true })
-  for (const { beside } of apps) projects.set(beside, await createProject({ ...dependencies, ...beside }))
-  nodes = await installNodes()
+  for (const beside of [frameworks, oldFastify])
+    projects.set(beside, await createProject({ ...dependencies, ...beside }))
+  nodes = await installNodes([...nodeVersions, ...oldNodeVersions])
 }, 240_000)
 
 afterAll(async () => {

@@ -16,6 +16,8 @@ export interface PackedPackage {
 /** The library, and the server beside it. */
 export interface Packed extends PackedPackage {
   readonly server: PackedPackage
+  /** The copy of the working tree that both were built in, with what it installs. */
+  readonly clone: string
   readonly remove: () => Promise<void>
 }
 
@@ -54,7 +56,7 @@ async function packInto(folder: string): Promise<Omit<Packed, 'remove'>> {
     env: { ...process.env, PATH: `${resolve('node_modules/.bin')}:${process.env['PATH']}` },
   })
   const library = await packBuilt(join(copy, 'dist/modelward'), folder)
-  return { ...library, server: await packBuilt(join(copy, 'dist/server'), folder) }
+  return { ...library, server: await packBuilt(join(copy, 'dist/server'), folder), clone: copy }
 }
 
 /** Packs a package that was built, into a folder. */

@@ -5,48 +5,37 @@ import { isBuiltin } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { proves } from '../ecosystem/support.ts'
-import { createProject, type Project } from './create-project.ts'
-import { type Packed, packPackage } from './pack-package.ts'
+import { createProject } from './create-project.ts'
+import { installProject } from './install-project.ts'
 
 const execute = promisify(execFile)
 const tool = (name: string) => resolve('node_modules/.bin', name)
 
-let packed: Packed
 /** An empty project that has installed both packed packages, as a stranger would. */
-let project: Project
+const both = installProject({ withServer: true })
 let server: ChildProcess | undefined
 
 async function modelward(...args: readonly string[]): Promise<string> {
   const npx = ['--no-install', 'modelward', ...args]
-  return (await execute('npx', npx, { cwd: project.folder })).stdout
+  return (await execute('npx', npx, { cwd: both.folder })).stdout
 }
-
-beforeAll(async () => {
-  packed = await packPackage()
-  project = await createProject({
-    modelward: `file:${packed.tarball}`,
-    '@modelward/server': `file:${packed.server.tarball}`,
-  })
-})
 
 afterAll(async () => {
   if (server !== undefined && server.exitCode === null) {
     server.kill('SIGKILL')
     await once(server, 'exit')
   }
-  await packed?.remove()
-  await project?.remove()
 })
 
 /** Both packages, where the project has them. */
 const packages = [
-  { name: 'modelward', pathsOf: () => packed.paths },
-  { name: '@modelward/server', pathsOf: () => packed.server.paths },
+  { name: 'modelward', pathsOf: () => both.packed.paths },
+  { name: '@modelward/server', pathsOf: () => both.packed.server.paths },
 ] as const
 
-const folderOf = (name: string) => join(project.folder, 'node_modules', name)
+const folderOf = (name: string) => join(both.folder, 'node_modules', name)
 
 /** What the files of a package import, of a package or of a file, with the file that does. */
 function importsOf(name: string, pattern: RegExp): readonly (readonly [file: string, imported: string])[] {
@@ -108,7 +97,7 @@ describe.each(packages)('the package $name', ({ name, pathsOf }) => {
   })
 
   test('passes publint in its strict mode', async () => {
-    const { tarball } = name === 'modelward' ? packed : packed.server
+    const { tarball } = name === 'modelward' ? both.packed : both.packed.server
     await execute(tool('publint'), ['run', '--strict', tarball])
   })
 })
@@ -122,7 +111,7 @@ const resolutions = [
 
 describe('the library', () => {
   test('installs as two packages of 6 MB together', async () => {
-    const alone = await createProject({ modelward: `file:${packed.tarball}` })
+    const alone = await createProject({ modelward: `file:${both.packed.tarball}` })
     try {
       const modules = join(alone.folder, 'node_modules')
       const { packages: installed } = JSON.parse(
@@ -181,16 +170,16 @@ describe('the library', () => {
   test(`has the right types for every entry point, as attw sees it: ${resolutions}`, async () => {
     // There is no CommonJS build on purpose: on every supported Node, `require` loads the same
     // modules, and an app never holds two copies of them.
-    await execute(tool('attw'), [packed.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color'])
+    await execute(tool('attw'), [both.packed.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color'])
   })
 })
 
 describe('the command line', () => {
   test('serves the model to a key made on the command line, and refuses all others', async () => {
-    const data = join(project.folder, 'data')
+    const data = join(both.folder, 'data')
     const created = await modelward('keys', 'create', '--name', 'a', '--data', data, '--json')
     const { key } = JSON.parse(created) as { readonly key: string }
-    const main = join(project.folder, 'node_modules/@modelward/server/dist/cli/main.js')
+    const main = join(both.folder, 'node_modules/@modelward/server/dist/cli/main.js')
     server = spawn(process.execPath, [main, 'serve', '--data', data, '--port', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
