@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { JobAnswers, JobRecord, NewJob } from '../../src/jobs/job.ts'
 import type { AttemptEnd } from '../../src/jobs/job-queue.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
+import { scaled } from '../support/scaled.ts'
 import {
   askOf,
   jobBegin,
@@ -91,7 +92,7 @@ type Step = (typeof steps extends fc.Arbitrary<infer T> ? T : never)[number]
  */
 export function testJobSequences(open: OpenJobStore, runs: number): void {
   test('in any sequence of calls and clock jumps no job is lost, held twice or ended twice, attempts keep their bound, and owners their turns', {
-    timeout: 120_000,
+    timeout: scaled(120_000),
   }, async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
 import { openSqliteJobStore } from '../../src/storage/sqlite/jobs/job-store.ts'
+import { scaled } from '../support/scaled.ts'
 import type { OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
@@ -25,5 +26,5 @@ const openSqlite: OpenJobStore = async () => {
   }
 }
 
-describeJobStore('SQLite in this process', openInProcess, 400)
-describeJobStore('SQLite', openSqlite, 25)
+describeJobStore('SQLite in this process', openInProcess, scaled(130))
+describeJobStore('SQLite', openSqlite, scaled(8))

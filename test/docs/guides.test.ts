@@ -56,13 +56,18 @@ test('every snippet of every guide compiles, strictly', async () => {
 })
 
 describe.each(guides)('docs/guides/%s.md', (guide) => {
+  let server: GuideServer | undefined
+  beforeAll(async () => {
+    const flags = serverFlagsOf(guide)
+    if (flags !== undefined) server = await project.serve(guide, flags)
+  })
+  afterAll(() => server?.[Symbol.asyncDispose]())
+
   test('every snippet runs, and every result is the one that the page states', async () => {
     const { stated } = modulesOf(guide)
     // The stand-in for Bun and Deno is loaded only for pages that use them.
     const flags = readGuide(guide).includes('Bun.serve') ? ['--import', '../runtimes.ts'] : []
     expect(stated).toBeGreaterThan(0)
-    const serverFlags = serverFlagsOf(guide)
-    await using server = serverFlags && (await project.serve(guide, serverFlags))
     const run = project.run(guide, 'page.ts', flags, server?.keys)
     expect(await run).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
     for (const request of readRequests(readGuide(guide))) {
@@ -85,8 +90,6 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
 
   test('its shell commands install known packages, and call the real command line', async () => {
     using folder = temporaryFolder()
-    const serverFlags = serverFlagsOf(guide)
-    await using server = serverFlags && (await project.serve(guide, serverFlags))
     const { devDependencies, dependencies, peerDependencies } = JSON.parse(
       readFileSync('package.json', 'utf8'),
     ) as Record<'dependencies' | 'devDependencies' | 'peerDependencies', object>

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { createKeyVerifier } from '../../src/keys/verify-key.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import { openSqliteKeyStore } from '../../src/storage/sqlite/keys/key-file.ts'
+import { scaled } from '../support/scaled.ts'
 import { cleanEnvironment, cliFile, runCli, runJson, spawnCli, temporaryFolder } from './run-cli.ts'
 
 /** Which of these keys the data folder does not know to be right. */
@@ -38,9 +39,10 @@ describe('keys create', () => {
     let killed = 0
     // The moments lie close together where a create does its work, and some are past its end; the
     // first makes the folder.
-    for (let ms = 40; ms <= 360; ms += 8) {
+    const moments = scaled(20)
+    for (let moment = 0; moment <= moments; moment += 1) {
       const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
-      const timer = setTimeout(() => child.kill('SIGKILL'), ms)
+      const timer = setTimeout(() => child.kill('SIGKILL'), 40 + (320 * moment) / moments)
       const [, output] = await Promise.all([once(child, 'close'), child.stdout ? text(child.stdout) : ''])
       clearTimeout(timer)
       if (child.signalCode === 'SIGKILL') killed += 1
@@ -61,7 +63,7 @@ describe('keys create', () => {
     expect(killed).toBeGreaterThan(0)
     expect(printed.length).toBeGreaterThanOrEqual(10)
     expect(await findUnverified(data, printed)).toEqual([])
-  })
+  }, scaled(60_000))
 
   test('several at once on a folder that is not there yet all make keys that work, under one pepper', async () => {
     using folder = temporaryFolder()

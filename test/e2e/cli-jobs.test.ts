@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { JobRequest } from '../../src/jobs/job-service.ts'
 import type { JobView } from '../../src/jobs/view-job.ts'
 import type { JobModel } from '../../src/jobs/worker/ask-model.ts'
@@ -189,23 +189,31 @@ describe('jobs retry', () => {
   })
 })
 
-test.each([
-  [['jobs', 'show', nobody], 1, 'job_not_found'],
-  [['jobs', 'cancel', nobody], 1, 'job_not_found'],
-  [['jobs', 'retry', nobody], 1, 'job_not_found'],
-  [['jobs', 'show', 'job_1'], 2, 'usage_invalid'],
-  [['jobs', 'cancel'], 2, 'usage_invalid'],
-  [['jobs', 'list', '--status', 'lost'], 2, 'usage_invalid'],
-  [['jobs', 'list', '--after', 'x'], 2, 'usage_invalid'],
-  [['jobs', 'list', '--limit', '0'], 2, 'usage_invalid'],
-  [['webhooks', 'secret', 'acme', '--overlap', 'soon'], 2, 'usage_invalid'],
-  [['webhooks', 'secret', 'acme', '--overlap', '31d'], 2, 'input_invalid'],
-  [['webhooks', 'secret', 'a\nb'], 2, 'input_invalid'],
-  [['webhooks', 'deliveries', '--job', 'x'], 2, 'usage_invalid'],
-])('%j ends with %i, %s', async (args, code, error) => {
-  await runJson(['keys', 'create', '--name', 'n', '--data', folder.path])
-  const reported = await runError([...args, '--data', folder.path])
-  expect([reported.code, reported.error.code]).toEqual([code, error])
+describe('what cannot be done', () => {
+  // Nothing is changed in it.
+  const same = temporaryFolder()
+  beforeAll(async () => {
+    await runJson(['keys', 'create', '--name', 'n', '--data', same.path])
+  })
+  afterAll(() => same[Symbol.dispose]())
+
+  test.each([
+    [['jobs', 'show', nobody], 1, 'job_not_found'],
+    [['jobs', 'cancel', nobody], 1, 'job_not_found'],
+    [['jobs', 'retry', nobody], 1, 'job_not_found'],
+    [['jobs', 'show', 'job_1'], 2, 'usage_invalid'],
+    [['jobs', 'cancel'], 2, 'usage_invalid'],
+    [['jobs', 'list', '--status', 'lost'], 2, 'usage_invalid'],
+    [['jobs', 'list', '--after', 'x'], 2, 'usage_invalid'],
+    [['jobs', 'list', '--limit', '0'], 2, 'usage_invalid'],
+    [['webhooks', 'secret', 'acme', '--overlap', 'soon'], 2, 'usage_invalid'],
+    [['webhooks', 'secret', 'acme', '--overlap', '31d'], 2, 'input_invalid'],
+    [['webhooks', 'secret', 'a\nb'], 2, 'input_invalid'],
+    [['webhooks', 'deliveries', '--job', 'x'], 2, 'usage_invalid'],
+  ])('%j ends with %i, %s', async (args, code, error) => {
+    const reported = await runError([...args, '--data', same.path])
+    expect([reported.code, reported.error.code]).toEqual([code, error])
+  })
 })
 
 describe('webhooks secret', () => {

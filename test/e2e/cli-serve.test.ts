@@ -133,6 +133,11 @@ describe('serve', () => {
     const wrong = await runError(['serve', '--data', folder.path, '--port', 'http', '--scheme', 'cookie'])
     expect([wrong.code, wrong.error.errors?.length]).toEqual([2, 2])
   })
+
+  test('by more workers than one over a data folder is refused: each would count limits for itself', async () => {
+    const { code, error } = await runError(['serve', '--workers', '2'])
+    expect({ code, error: error.code }).toEqual({ code: 2, error: 'config_invalid' })
+  })
 })
 
 describe('the command line beside a running server', () => {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCli, runError, runJson, temporaryFolder } from './run-cli.ts'
 
 interface Created {
@@ -19,6 +19,16 @@ interface Created {
 
 const create = (data: string, ...args: readonly string[]): Promise<Created> =>
   runJson<Created>(['keys', 'create', '--data', data, '--name', 'n', ...args])
+
+/** A data folder with a key, for commands that change nothing in it. */
+function folderOfAll(...args: readonly string[]): { readonly path: string } {
+  const folder = temporaryFolder()
+  beforeAll(async () => {
+    await create(folder.path, ...args)
+  })
+  afterAll(() => folder[Symbol.dispose]())
+  return folder
+}
 
 describe('keys create', () => {
   test('prints one line of JSON with the id, the key and how it stands, and nothing else', async () => {
@@ -171,15 +181,14 @@ describe('keys list, show, update, rotate, revoke, disable, enable', () => {
     expect(stdout).not.toContain('\u001b')
   })
 
+  const folder = folderOfAll()
   test.each(['show', 'update', 'rotate', 'revoke', 'disable', 'enable'])(
     'keys %s says which of key and folder is not there',
     async (command) => {
-      using folder = temporaryFolder()
       const change = command === 'update' ? ['--name', 'm'] : []
       const args = ['keys', command, '0123456789ab', ...change, '--data']
       const missing = await runError([...args, join(folder.path, 'none')])
       expect([missing.code, missing.error.code]).toEqual([3, 'data_missing'])
-      await create(folder.path)
       const unknown = await runError([...args, folder.path])
       expect([unknown.code, unknown.error.code]).toEqual([1, 'not_found'])
     },
@@ -263,6 +272,7 @@ describe('owners set, show, list', () => {
     expect(stdout.split('\n')[1]).toMatch(/^a +10\/min +2/)
   })
 
+  const folder = folderOfAll('--owner', 'acme')
   test.each([
     [['set', 'acme'], 2, 'usage_invalid', /required option '--limit <limit>'/],
     [['set', '--limit', '1/s'], 2, 'usage_invalid', /missing required argument 'owner'/],
@@ -274,8 +284,7 @@ describe('owners set, show, list', () => {
     [['list', '--limit', '10/min'], 2, 'usage_invalid', /--limit: expected an integer from 1 to 1000/],
     [['list', '--cursor', 'x'], 2, 'usage_invalid', /--cursor: expected the cursor of a page/],
   ])('owners %j is met with exit code %i and %s', async (args, exitCode, errorCode, message) => {
-    using folder = await folderWithKey()
-    const { code, error } = await runError(['owners', ...args, ...folder.data])
+    const { code, error } = await runError(['owners', ...args, '--data', folder.path])
     expect([code, error.code]).toEqual([exitCode, errorCode])
     expect(error.message).toMatch(message)
   })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { get, keyHeader } from '../parity/ask.ts'
+import { scaled } from '../support/scaled.ts'
 import { type ServeProcess, spawnCli, startServe, temporaryFolder } from './run-cli.ts'
 
 /** A thousand creations are more than a key may ask for in a minute. */
@@ -89,7 +90,7 @@ test('kill -9 at any moment of a first start: the next start finishes it, and th
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')
   const keyFile = join(data, 'first-keys.json')
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < scaled(4); round += 1) {
     const child = spawnCli(['serve', '--data', data, '--port', '0'])
     const closed = once(child, 'close')
     child.stdout?.resume()
@@ -109,4 +110,4 @@ test('kill -9 at any moment of a first start: the next start finishes it, and th
     rmSync(data, { recursive: true })
     expect(existsSync(data)).toBe(false)
   }
-})
+}, scaled(60_000))
