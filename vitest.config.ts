@@ -6,33 +6,49 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * other processor idles.
  */
 const long = [
-  'package/consumers',
-  'contract/job-store',
   'postgres-job-store',
-  'package/library',
+  'package/consumers',
   'e2e/cli',
-  'docs/guides',
-  'docs/pasted',
-  'threads/hosted-model',
-  'e2e/kill',
-  'e2e/cli-jobs',
-  'bit-flips',
   'examples/examples',
-  'bad-input',
-  'fleet-failover',
+  'docs/guides',
+  'contract/job-store',
+  'package/library',
+  'docs/pasted',
+  'e2e/cli-jobs',
   'e2e/copy',
-  'e2e/ledger',
-  'cli-serve',
-  'fleet-faults',
-  'e2e/workers',
-  'kill-jobs',
-  'server-ends',
-  'parity/server',
-  'redis-losses',
-  'ledger-tamper',
+  'fleet-roles',
+  'fleet-failover',
+  'e2e/bad-input',
+  'package/release',
   'e2e/fleet',
+  'e2e/ledger',
+  'server-ends',
+  'copy-behind',
+  'kill-jobs',
+  'bit-flips',
+  'cli-serve',
+  'fleet-starts',
+  'copy-stores',
+  'cli-key-names',
+  'e2e/workers',
+  'ledger-tamper',
+  'fleet-database-faults',
+  'redis-losses',
   'key-store-postgres',
+  'docs-page',
   'native-code',
+  'e2e/kill',
+  'fleet-pooler',
+  'threads/hosted-model',
+  'fleet-faults',
+  'fleet-limiter-faults',
+  'kill-usage',
+  'package/package',
+  'parity/server',
+  'cli-crash',
+  'package/command',
+  'deploy/image',
+  'fleet-cut-off',
 ]
 
 class LongestFirst extends BaseSequencer {
@@ -45,21 +61,47 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** What all tests have. */
+const ofAll = {
+  // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: 'forks',
+  // On processors with protection keys V8 may end a process whose threads come and go (`Check failed: jit_page.has_value()`,
+  // Node 18 to 24), and tests start and end thousands of threads.
+  execArgv: ['--no-memory-protection-keys'],
+} as const
+
+/**
+ * Subjects whose tests leave nothing behind in their process: many files share one, which has
+ * loaded what they test.
+ */
+const shared = [
+  'src/{core,express,fastify,guard,hono,idempotency,jobs,keys,ledger,limits,secrets,web}/**/*.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'training/**/*.test.ts', 'test/**/*.test.ts'],
-    // `npm test -- --ecosystem`, with a configuration of its own.
-    exclude: ['**/node_modules/**', 'test/ecosystem/**'],
-    // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    projects: [
+      { test: { ...ofAll, name: 'shared', include: shared, isolate: false } },
+      {
+        test: {
+          ...ofAll,
+          name: 'own',
+          include: [
+            'src/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'training/**/*.test.ts',
+            'test/**/*.test.ts',
+          ],
+          // `npm test -- --ecosystem`, with a configuration of its own.
+          exclude: ['**/node_modules/**', 'test/ecosystem/**', ...shared],
+        },
+      },
+    ],
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
-    pool: 'forks',
     // Starts PostgreSQL and Redis once a test asks for one.
     globalSetup: 'test/support/start-services.ts',
-    // On processors with protection keys V8 may end a process whose threads come and go (`Check failed: jit_page.has_value()`,
-    // Node 18 to 24), and tests start and end thousands of threads.
-    execArgv: ['--no-memory-protection-keys'],
   },
 })
