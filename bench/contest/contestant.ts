@@ -12,6 +12,14 @@ export interface Place {
   readonly data: string
 }
 
+/** A request that is about a key, which another key asks. */
+export interface AskedAbout {
+  readonly path: string
+  /** What the key that asks may do; undefined where none is asked for. */
+  readonly scope?: string
+  readonly body: (key: string) => string
+}
+
 /** A server that is measured. */
 export interface Contestant {
   readonly name: string
@@ -38,6 +46,8 @@ export interface Contestant {
   readonly environment?: Readonly<Record<string, string>>
   /** What the key may use: never so little that it is refused. @default none */
   readonly keyLimit?: string
+  /** What is asked in place of a prediction, about the key. @default a prediction, with the key */
+  readonly asks?: AskedAbout
   /** Whether the answer must be the same as all others', value by value. */
   readonly hasSameModel: boolean
   /** Whether it writes a line a request, or more; seen to before it is measured. */
@@ -68,9 +78,11 @@ export function createKey(
   limit: string,
   program: string = main,
   environment?: Contestant['environment'],
+  scope = 'predict',
 ): string {
   const place = environment === undefined ? ['--data', data] : []
-  const args = [program, 'keys', 'create', '--name', 'bench', '--limit', limit, ...place, '--json']
+  const named = ['--name', 'bench']
+  const args = [program, 'keys', 'create', ...named, '--limit', limit, '--scope', scope, ...place, '--json']
   const env = { ...process.env, ...environment }
   const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', env })) as {
     readonly key: string

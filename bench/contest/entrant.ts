@@ -65,6 +65,9 @@ export async function enter(
   const data = join(folder, contestant.name)
   const { keyLimit = 'none', checkout = repositoryFolder } = contestant
   const key = createKey(data, keyLimit, mainOf(checkout), contestant.environment)
+  const scope = contestant.asks?.scope
+  const asking =
+    scope === undefined ? key : createKey(data, 'none', mainOf(checkout), contestant.environment, scope)
   const server = startServerProcess({
     command: contestant.command({ port, data }),
     core,
@@ -78,10 +81,12 @@ export async function enter(
     },
     logFile: join(folder, `${contestant.name}.log`),
   })
-  const url = `http://127.0.0.1:${port}/predict`
+  const { asks } = contestant
+  const url = `http://127.0.0.1:${port}${asks?.path ?? '/predict'}`
   // Apps that ask for no key are sent one all the same, so that all read as many bytes.
-  const header = contestant.keyHeader?.(key) ?? { name: 'X-API-Key', value: key }
-  const entrant = { contestant, server, load: { url, header, body } }
+  const header = contestant.keyHeader?.(asking) ?? { name: 'X-API-Key', value: asking }
+  const load = { url, header, body: asks?.body(key) ?? body }
+  const entrant = { contestant, server, load }
   const deadline = performance.now() + startMsMax
   while (!(await answers(entrant))) {
     if (!server.isRunning() || performance.now() > deadline)
@@ -124,6 +129,9 @@ export async function readAnswer(entrant: Entrant): Promise<Answer> {
 export async function checkEntrant(entrant: Entrant): Promise<Answer> {
   const { contestant, server, load } = entrant
   const answer = await readAnswer(entrant)
+  const { valid } = Object(answer.content)
+  if (contestant.asks !== undefined && valid !== true)
+    throw new Error(`${contestant.name}: expected a key that is valid`)
   if (contestant.keyHeader !== undefined) {
     const wrong = await send(
       entrant,

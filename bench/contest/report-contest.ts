@@ -10,25 +10,30 @@ export interface Contest {
   readonly name: string
   readonly contestants: readonly Contestant[]
   readonly targets: readonly ContestTarget[]
+  /** What is asked of each. @default 'POST /predict' */
+  readonly asks?: string
+  /** What columns call the contestant that others are measured against. @default 'bare' */
+  readonly baseName?: string
   /** What a reader must know beside what is true of every contest. */
   readonly notes: readonly string[]
 }
 
 type TurnsOf = (name: string | undefined) => Turns
 
-const columns = [
-  'server',
-  'requests/s',
-  '÷ bare',
-  '÷ bare, same headers',
-  'CPU µs/request',
-  '÷ bare',
-  'p50 ms',
-  'p99 ms',
-  '÷ bare',
-  'RSS MiB',
-  'turns',
-] as const
+const columnsFor = (base: string) =>
+  [
+    'server',
+    'requests/s',
+    `÷ ${base}`,
+    `÷ ${base}, same headers`,
+    'CPU µs/request',
+    `÷ ${base}`,
+    'p50 ms',
+    'p99 ms',
+    `÷ ${base}`,
+    'RSS MiB',
+    'turns',
+  ] as const
 
 const loads = {
   blocking: 'the load generator’s core goes idle between answers',
@@ -39,15 +44,15 @@ const loads = {
  * Medians, with the least and the most in brackets; ratios are those of turns of the same round.
  */
 export function reportContest(
-  { name, contestants, targets, notes }: Contest,
+  { name, contestants, targets, notes, asks = 'POST /predict', baseName = 'bare' }: Contest,
   turns: TurnsByLoad,
   isPinned: boolean,
 ): BenchResult {
   const tables = [...turns].flatMap(([load, byName]) => {
     const of: TurnsOf = (one) => byName.get(one ?? '') ?? []
-    const title = `POST /predict, one core, 64 connections, ${load}: ${loads[load]}`
+    const title = `${asks}, one core, 64 connections, ${load}: ${loads[load]}`
     return [
-      { title, columns, rows: contestants.map((one) => rowOf(one, of)) },
+      { title, columns: columnsFor(baseName), rows: contestants.map((one) => rowOf(one, of)) },
       changeTable(contestants, of, load),
     ]
   })
@@ -59,7 +64,7 @@ export function reportContest(
     notes: [
       'Median (least–most) over interleaved turns; a ratio is between turns of the same round.',
       'CPU time is user and system time of the server’s process over the turn, threads included, for every request answered; RSS is that of the end of a turn.',
-      `A verdict needs ${turnsMin} turns of the bare server that agree within ${agreementMax * 100} % (most less least over the median, without the farthest): their requests/s for requests/s and p99, their CPU time for CPU time.`,
+      `A verdict needs ${turnsMin} turns of the ${baseName} server that agree within ${agreementMax * 100} % (most less least over the median, without the farthest): their requests/s for requests/s and p99, their CPU time for CPU time.`,
       isPinned
         ? 'The server runs on core 0, the load generator on core 1.'
         : 'Nothing is pinned: `taskset` or a second core is missing, and server and load share what there is.',
@@ -72,7 +77,13 @@ export function reportContest(
 function rowOf({ name, describes, base, sameHeaders, missing }: Contestant, of: TurnsOf): readonly string[] {
   const valid = of(name).filter((turn) => turn !== undefined)
   if (missing !== undefined || valid.length === 0)
-    return [describes, missing ?? 'no valid turn', ...columns.slice(2).map(() => '')]
+    return [
+      describes,
+      missing ?? 'no valid turn',
+      ...columnsFor('')
+        .slice(2)
+        .map(() => ''),
+    ]
   const spread = (figure: keyof Turn, digits: number) =>
     formatSpread(spreadOf(valid.map((turn) => turn[figure])), digits)
   const ratio = (against: string, figure: keyof Turn) =>

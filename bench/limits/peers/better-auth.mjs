@@ -4,16 +4,13 @@ import { memoryAdapter } from 'better-auth/adapters/memory'
 
 const hourMs = 3_600_000
 
-/** A key has one rate limit; a second limit can only be its quota with a refill, which is counted first. */
-export async function openBetterAuth(limits) {
-  const rate = limits.at(-1)
-  const quota = limits.length > 1 ? limits[0] : undefined
-  if (rate === undefined || (quota !== undefined && quota.windowMs < hourMs)) return undefined
+/** Better Auth over its own memory, which it reads and writes for each verify. `key`: the text of the one key, where it is given. */
+export async function openKeys({ key: text, ...settings }) {
   const auth = betterAuth({
     baseURL: 'http://localhost',
     secret: 'of a benchmark, and of nothing else: 0123456789',
     database: memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] }),
-    plugins: [apiKey()],
+    plugins: [apiKey(text === undefined ? {} : { customKeyGenerator: () => text })],
     telemetry: { enabled: false },
     // It would tell of each refusal.
     logger: { disabled: true },
@@ -24,13 +21,20 @@ export async function openBetterAuth(limits) {
     { method: 'email-password' },
   )
   const { key } = await auth.api.createApiKey({
-    body: {
-      userId: user.id,
-      rateLimitEnabled: true,
-      rateLimitMax: rate.amount,
-      rateLimitTimeWindow: rate.windowMs,
-      ...(quota && { remaining: quota.amount, refillAmount: quota.amount, refillInterval: quota.windowMs }),
-    },
+    body: { userId: user.id, rateLimitEnabled: true, ...settings },
   })
-  return { ask: async () => (await auth.api.verifyApiKey({ body: { key } })).valid }
+  return { key, verify: (presented) => auth.api.verifyApiKey({ body: { key: presented } }) }
+}
+
+/** A key has one rate limit; a second limit can only be its quota with a refill, which is counted first. */
+export async function openBetterAuth(limits) {
+  const rate = limits.at(-1)
+  const quota = limits.length > 1 ? limits[0] : undefined
+  if (rate === undefined || (quota !== undefined && quota.windowMs < hourMs)) return undefined
+  const { key, verify } = await openKeys({
+    rateLimitMax: rate.amount,
+    rateLimitTimeWindow: rate.windowMs,
+    ...(quota && { remaining: quota.amount, refillAmount: quota.amount, refillInterval: quota.windowMs }),
+  })
+  return { ask: async () => (await verify(key)).valid }
 }

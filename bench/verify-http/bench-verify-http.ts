@@ -1,0 +1,67 @@
+import { fileURLToPath } from 'node:url'
+import type { Bench } from '../bench.ts'
+import { apiKeyHeader, type Contestant, main } from '../contest/contestant.ts'
+import { runContest } from '../contest/run-contest.ts'
+
+const betterAuth = fileURLToPath(new URL('./better-auth-verify.mjs', import.meta.url))
+const of = 'verify'
+/** Counted for each request, and never reached. */
+const keyLimit = '1000000000/min'
+
+/** One server and one guard, asked in two ways; a program may ask as often as it likes. */
+const modelward: Omit<Contestant, 'name' | 'describes'> = {
+  base: 'predict',
+  command: ({ port, data }) => {
+    const serve = [process.execPath, main, 'serve'] as const
+    return [...serve, '--port', `${port}`, '--data', data, '--limit-operational', 'none']
+  },
+  keyHeader: apiKeyHeader,
+  keyLimit,
+  hasSameModel: false,
+  logsRequests: false,
+}
+
+const contestants: readonly Contestant[] = [
+  { ...modelward, name: 'predict', describes: '`POST /predict`' },
+  {
+    ...modelward,
+    name: of,
+    describes: '`POST /v1/keys/verify`',
+    asks: {
+      path: '/v1/keys/verify',
+      scope: 'keys:verify',
+      body: (key) => JSON.stringify({ key, scope: 'predict', address: '203.0.113.7', route: 'POST /chat' }),
+    },
+  },
+  {
+    name: 'better-auth',
+    describes: 'Better Auth, `verifyApiKey` over memory, on Node’s own server',
+    base: 'predict',
+    command: () => [process.execPath, betterAuth],
+    keyHeader: undefined,
+    asks: { path: '/verify', body: (key) => JSON.stringify({ key }) },
+    hasSameModel: false,
+    logsRequests: false,
+  },
+]
+
+/** How many verdicts a server gives to other programs, against as many predictions behind the same guard. */
+export const benchVerifyHttp: Bench = (options, tell) =>
+  runContest(
+    {
+      name: 'verify-http',
+      asks: 'A verdict on a key',
+      baseName: 'predict',
+      contestants,
+      targets: [
+        { name: 'verify against `POST /predict`', of, against: 'predict', least: 0.6 },
+        { name: 'verify against Better Auth', of, against: 'better-auth', least: 20 },
+      ],
+      notes: [
+        'Both rows of Modelward take the key’s limit and wait for one durable record; with `--limit-operational none`, which a program that asks this often needs.',
+        'Better Auth reads and writes its own memory, has the same limit, and records nothing.',
+      ],
+    },
+    options,
+    tell,
+  )
