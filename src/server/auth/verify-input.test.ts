@@ -71,6 +71,17 @@ describe('bad input is 422 with its place, and decides nothing', () => {
     }
   })
 
+  test('a measure called `__proto__`', async () => {
+    const { app, backend, keys } = await open()
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/keys/verify',
+      headers: { 'x-api-key': backend.key, 'content-type': 'application/json' },
+      payload: `{"key":"${keys.right}","cost":{"__proto__":5}}`,
+    })
+    expect(answer.statusCode).toBe(422)
+  })
+
   test('a body beyond 8 KiB is 413', async () => {
     const { verify } = await open()
     expect((await verify('k'.repeat(8_183))).statusCode).toBe(413)

@@ -102,6 +102,11 @@ test('the answer waits for the record', async () => {
   expect(ledger.entries.filter(({ event }) => event.startsWith('request.'))).toHaveLength(1)
 })
 
+test('where nothing is recorded there is a verdict all the same', async () => {
+  const { createKey, verify } = await open({ ward: { ledger: undefined } })
+  expect((await verify(await createKey({}))).json().valid).toBe(true)
+})
+
 describe('who asks', () => {
   test('takes an operational request, none of a customer’s, and is named where that is used up', async () => {
     const { backend, ward, createKey, verify } = await open({ ward: { limitOperational: '2/min' } })
