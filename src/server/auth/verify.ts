@@ -20,7 +20,8 @@ export function addVerifyRoute(app: FastifyInstance, { guard }: Pick<Ward, 'guar
     { config: { guard: adminOr(keysVerifyScope) }, schema, bodyLimit: verifyBytesMax },
     async (request): Promise<VerifyAnswer> => {
       const { asked, demand, address, route } = readVerify(request.body)
-      const judged = guard.open({}, headFrom(address), undefined, request.id)
+      // By `raw` its spans are found to be this request's.
+      const judged = guard.open({ raw: request.raw }, headFrom(address), undefined, request.id)
       judged.verifier = request.caller.keyId
       const verdict = await guard.judge(judged, asked, demand)
       if (verdict.admitted) await endAtOnce(verdict.usage)
