@@ -67,7 +67,7 @@ export const serverSettings: Settings<ServerSettings> = {
     default: [],
     placeholder: 'BLOCKS',
     describes:
-      'Addresses or CIDR blocks of the proxies whose `X-Forwarded-For` the server trusts. Name only your own: a trusted proxy chooses the client address that allow lists check.',
+      'Addresses or CIDR blocks of the proxies whose `X-Forwarded-For` the server trusts, and which may ask about forwarded requests. Name only your own: a trusted proxy chooses the client address that allow lists check.',
     expected: 'IPv4 or IPv6 addresses or CIDR blocks, each once',
     empty: `${isNone} The client address is the connection’s.`,
   },

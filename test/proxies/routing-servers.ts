@@ -36,8 +36,8 @@ export async function startFastify(routes: Routes, isLenient = false): Promise<R
       ignoreTrailingSlash: isLenient,
       ignoreDuplicateSlashes: isLenient,
       caseSensitive: !isLenient,
-      useSemicolonDelimiter: isLenient,
     },
+    useSemicolonDelimiter: isLenient,
   })
   for (const { method, pattern } of routes)
     app.route({

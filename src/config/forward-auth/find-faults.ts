@@ -47,12 +47,16 @@ const checkLimits: Check = (at, value) => {
 /** Every request is one request, and one at once: these are no estimate. */
 const countedAlways = ['requests', 'concurrent']
 const measurePattern = /^[a-z][a-z0-9_]{0,31}$/
-/** Largest cost that a request may be given in advance. */
+/** Most measures of a cost, as a record has them, and most of one. */
+const measuresMax = 16
 const costMax = 1_000_000_000
 
 const checkCost: Check = (at, value) => {
   if (!isObject(value)) return [fault(at, 'an object of whole numbers by measure: `{"tokens":500}`', value)]
-  return Object.entries(value).flatMap(([measure, cost]) => {
+  const measures = Object.entries(value)
+  if (measures.length > measuresMax)
+    return [fault(at, `at most ${measuresMax} measures`, measures.length)]
+  return measures.flatMap(([measure, cost]) => {
     if (!measurePattern.test(measure) || countedAlways.includes(measure))
       return [fault(within(at, measure), 'a measure beyond one request, such as `tokens`', measure)]
     const isCost = Number.isSafeInteger(cost) && Number(cost) >= 0 && Number(cost) <= costMax

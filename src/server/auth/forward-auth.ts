@@ -9,10 +9,10 @@ import type { Demand } from '../../guard/demand.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import type { Guard } from '../../guard/guard.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
-import { endUsage } from '../../limits/end-usage.ts'
 import { classifyError } from '../http/classify-error.ts'
 import { logProblem, placeOf } from '../http/handle-errors.ts'
 import type { Log } from '../http/log.ts'
+import { endAtOnce } from './end-at-once.ts'
 import { leaveHeaders, problemLine } from './forward-auth-answer.ts'
 import { createForwardRules, type ForwardRule, type ForwardTarget, refuseWith } from './forward-auth-rules.ts'
 import {
@@ -88,8 +88,7 @@ async function answerProxy(
   if (target?.setting === 'public') return leave(request, reply, leaveHeaders('public', null, {}))
   const exchange = guard.open(request, new NodeHead(request.raw, request), forwarded.method, request.id)
   exchange.route = target?.route ?? unnamedRoute
-  const decided = await decide(guard, exchange, target, (fault) => logProblem(log, placeOf(request), fault))
-  const thrown = await record(exchange, decided)
+  const thrown = await record(exchange, await decide(guard, exchange, target))
   if (thrown === undefined)
     return leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
   logProblem(log, placeOf(request), thrown)
@@ -120,15 +119,13 @@ async function decide(
   guard: Guard,
   exchange: Exchange,
   target: ForwardTarget | undefined,
-  onFault: (fault: Fault) => void,
 ): Promise<Refusal | Fault | undefined> {
   if (target === undefined || target.setting === 'public')
     return exchange.decide({ admitted: false, refusal: untrusted }).refusal
   try {
     const verdict = await guard.admit(exchange, target.setting)
     if (!verdict.admitted) return verdict.refusal
-    // No proxy says when the request has ended.
-    await endUsage(verdict.usage, 'answered', onFault)
+    await endAtOnce(verdict.usage)
     return undefined
   } catch (fault) {
     return classifyError(fault)

@@ -69,8 +69,10 @@ function hasDouble(rawHeaders: readonly string[]): boolean {
 
 const refused = (detail: string): Demand => refuseWith(new Refusal('request_malformed', detail))
 
+type Malformation = 'doubled' | 'noMethod' | 'noPath' | 'path' | 'ambiguous'
+
 /** What a request meets of which nothing says for sure what it is for. */
-export const malformed = {
+export const malformed: Readonly<Record<Malformation, Demand>> = {
   doubled: refused('An `X-Forwarded-` header came in two lines.'),
   noMethod: refused('`X-Forwarded-Method` is no method.'),
   noPath: refused('Neither the path behind the rule nor `X-Forwarded-Uri` says what the request is for.'),
@@ -80,7 +82,7 @@ export const malformed = {
   ambiguous: refused(
     'Some servers read this request as another one. Send its path as it is documented: in the same letters, with or without the slash at its end, and without encodings that it needs not.',
   ),
-} as const
+}
 
 /**
  * A path as servers may read it; undefined where proxies and servers are known to differ in it, and

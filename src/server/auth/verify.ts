@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { RequestHead } from '../../core/request-head.ts'
 import { keysVerifyScope } from '../../core/scope.ts'
 import type { Exchange } from '../../guard/exchange.ts'
-import type { Usage } from '../../limits/usage.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
 import { verifySchema as schema } from './describe-verify.ts'
+import { endAtOnce } from './end-at-once.ts'
 import { type VerifyAnswer, viewVerdict } from './verify-answer.ts'
 import { readVerify, type VerifyBody, verifyBytesMax } from './verify-input.ts'
 
@@ -37,22 +37,6 @@ const none: readonly string[] = []
 /** Nothing of what the client sent is known but its address. */
 function headFrom(address: string | undefined): RequestHead {
   return { headerValues: () => none, queryValues: () => none, address }
-}
-
-/** Nothing tells when the request ends: its place among those at once comes free at once. */
-async function endAtOnce(usage: Usage): Promise<void> {
-  if (!usage.isOpen) return
-  try {
-    await usage.end('answered')
-  } catch (thrown) {
-    // The request fails, and has used nothing; the limiter may take nothing back either.
-    try {
-      await usage.giveBack()
-    } catch {
-      // What stopped the answer first is the fault to report.
-    }
-    throw thrown
-  }
 }
 
 /**
