@@ -81,7 +81,9 @@ export async function openStage(): Promise<Stage> {
       return () => renameTable(data, 'keys_elsewhere', 'keys')
     },
     pid: server.child.pid ?? 0,
-    kill: () => server[Symbol.asyncDispose](),
+    async kill() {
+      await server[Symbol.asyncDispose]()
+    },
     log: () => server.log() + server.output(),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
