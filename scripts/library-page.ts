@@ -8,6 +8,7 @@ const indexFiles = {
   'modelward/express': 'express/index',
   'modelward/web': 'web/index',
   'modelward/opentelemetry': 'opentelemetry/index',
+  'modelward/prometheus': 'prometheus/index',
   'modelward/models': 'models/index',
 } as const
 
@@ -98,7 +99,7 @@ const intro = `# The library
 <!-- Generated from the sources' docstrings and declarations; \`npm run docs\` writes it again. -->
 
 Every name that the package exports, by entry point; what is not here is not public ([stability](stability.md)). All of it is ESM. \`modelward/fastify\` loads
-\`fastify-plugin\`, \`modelward/models\` the package of an ONNX or a transformers.js model when it loads one; the others load no other package.
+\`fastify-plugin\`, \`modelward/models\` the package of an ONNX or a transformers.js model when it loads one, \`modelward/prometheus\` \`prom-client\` when it is opened; the others load no other package.
 How to use it: [Fastify](../guides/fastify.md), [Hono](../guides/hono.md), [Express](../guides/express.md),
 [web-standard handlers](../guides/web.md), [tests](../guides/testing.md). Codes of refusals and faults: [errors.md](errors.md).
 

@@ -35,6 +35,7 @@ export interface ServerSettings {
   /** Milliseconds. */
   readonly shutdownGrace: number
   readonly docs: 'guarded' | 'open'
+  readonly metrics: 'guarded' | 'open' | 'off'
   readonly corsOrigins: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly logRequests: boolean | 'auto'
@@ -153,6 +154,16 @@ export const serverSettings: Settings<ServerSettings> = {
     placeholder: 'WHO',
     describes: 'Who may read `/docs` and `/openapi.json`: `guarded`, clients with a key; `open`, anyone.',
     expected: '`guarded` or `open`',
+    empty: isFault,
+  },
+  metrics: {
+    schema: oneOf('guarded', 'open', 'off'),
+    kind: 'text',
+    default: 'guarded',
+    placeholder: 'WHO',
+    describes:
+      'Who may read `/metrics`: `guarded`, clients with a key of scope `metrics:read` or `admin`, by `Authorization: Bearer` whatever `--scheme` says; `open`, anyone, and nothing is recorded; `off`, nobody, and nothing is measured.',
+    expected: '`guarded`, `open` or `off`',
     empty: isFault,
   },
   corsOrigins: {

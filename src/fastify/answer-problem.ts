@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { noteProblem } from '../guard/exchange.ts'
+import { noteProblem } from '../guard/attached-exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
 
 /** Answers with the problem of a refusal or a fault, without waiting for an unread body. */

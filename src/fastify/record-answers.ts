@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
-import { type Answer, type Exchange, findExchange } from '../guard/exchange.ts'
+import { findExchange, unguardedProblem } from '../guard/attached-exchange.ts'
+import type { Answer, Exchange } from '../guard/exchange.ts'
 import { faultAnswer } from '../guard/fault-answer.ts'
 import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
@@ -32,9 +33,22 @@ export function recordAnswers(
   onUnrecorded: UnrecordedListener = logFault,
 ): void {
   app.decorateRequest(unrecordedListener, onUnrecorded)
+  if (guard.measures.isOn) measureUnguarded(app, guard)
   if (!guard.isRecorded) return
   app.addHook('onSend', recordSend)
   app.addHook('onResponse', recordAbort)
+}
+
+/** Counts the answers of requests that no guard sees: of public routes, and refused ahead of it. */
+function measureUnguarded(app: FastifyInstance, { find, measures }: Guard): void {
+  app.addHook('onResponse', function measureRequest(request, reply, done) {
+    if (find(request) === undefined) {
+      const { route, status } = answerOf(request, reply)
+      const code = unguardedProblem(request)?.code ?? null
+      measures.request({ route, method: request.method, status, code, ms: reply.elapsedTime })
+    }
+    done()
+  })
 }
 
 /** The exchange of a request, opened by its outermost guard. */

@@ -25,6 +25,8 @@ import type { Verdict } from './verdict.ts'
 /** What the steps of a request's way work with. */
 export interface AdmitDeps {
   readonly schemes: readonly Scheme[]
+  /** The same, for demands that take `Authorization: Bearer` as well. */
+  readonly schemesWithBearer: readonly Scheme[]
   readonly store: KeyStore
   readonly verifier: KeyVerifier
   readonly cache: KeyCache
@@ -89,7 +91,7 @@ async function giveBack({ usage, next }: Exchange): Promise<void> {
 /** The way of a request; at once where the key is in memory and the demand has no check. */
 function decide(deps: AdmitDeps, exchange: Exchange, demand: Demand): Maybe<Decision> {
   const { head } = exchange
-  const presented = readKey(deps.schemes, head)
+  const presented = readKey(demand.bearer === true ? deps.schemesWithBearer : deps.schemes, head)
   if (presented === ambiguous) return refused(deps.refusals.ambiguous)
   if (presented === undefined) return admitWithoutKey(deps, exchange, demand)
   if (presented.length > presentedLengthMax) return refused(deps.refusals.invalid('malformed', head))

@@ -30,6 +30,7 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
   },
   cost: { expected: 'an object of whole numbers from 0 on, by measure: `{ tokens: 500 }`', accepts: isPlain },
   anyKey: { expected: 'true or false', accepts: isBoolean },
+  bearer: { expected: 'true or false', accepts: isBoolean },
   billable: { expected: 'true or false', accepts: isBoolean },
   session: { expected: '`read` or `csrf`', accepts: isOneOf('read', 'csrf') },
   model: {
@@ -61,7 +62,17 @@ export function checkGuardSetting(where: string, setting: unknown): void {
 function checkNested(where: string, demand: unknown, outer: readonly unknown[]): void {
   if (outer.includes(demand)) throw new TypeError(`${where}: a demand needs itself`)
   checkOptions(where, demand, rulesFor(demand))
-  const { scope, anyScope, anyKey, session, billable, needs = [], limits = [], cost = {} } = demand as Demand
+  const {
+    scope,
+    anyScope,
+    anyKey,
+    session,
+    billable,
+    bearer,
+    needs = [],
+    limits = [],
+    cost = {},
+  } = demand as Demand
   checkCosts(where, cost)
   const [fault] = parseLimitSettings(limits).faults
   if (fault !== undefined)
@@ -72,9 +83,9 @@ function checkNested(where: string, demand: unknown, outer: readonly unknown[]):
     throw new TypeError(
       `${where}: \`anyKey\` and \`scope\`: expected one of them; a key without the scope is refused`,
     )
-  if (outer.length > 0 && (anyKey ?? session ?? billable) !== undefined)
+  if (outer.length > 0 && (anyKey ?? session ?? billable ?? bearer) !== undefined)
     throw new TypeError(
-      `${where}: \`anyKey\`, \`session\` and \`billable\`: expected them in the outer demand alone`,
+      `${where}: \`anyKey\`, \`session\`, \`billable\` and \`bearer\`: expected them in the outer demand alone`,
     )
   checkOperational(where, demand as Demand, (outer[0] ?? demand) as Demand)
   for (const [index, need] of needs.entries())

@@ -17,6 +17,12 @@ export interface Demand {
    */
   readonly session?: 'read' | 'csrf'
   /**
+   * Whether a key may also come as `Authorization: Bearer`, whatever the schemes of the ward are: for
+   * clients that can send no other header.
+   * @default false
+   */
+  readonly bearer?: boolean
+  /**
    * Limits of this route, for each key by itself, beside those of the key, its owner and everyone:
    * `5/h`, `shadow 10/min`.
    * @default none

@@ -3,7 +3,6 @@ import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
 import type { Clock } from '../core/time.ts'
 import type { SecretRecord } from '../keys/key-record.ts'
-import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
@@ -16,6 +15,7 @@ import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
 import type { ExchangeTrace, ToldRequest } from './exchange-trace.ts'
 import { recordedId } from './recorded-id.ts'
+import { recordedMeasures } from './recorded-measures.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -33,8 +33,9 @@ export interface RecordDeps {
 export interface ExchangeDeps {
   /** Undefined where nothing is recorded. */
   readonly records: RecordDeps | undefined
-  /** For a record that was not written when no client was left to wait for it. */
+  /** For figures, and a record that was not written when no client was left to wait for it. */
   readonly telemetry: Telemetry
+  readonly monotonic: Clock
 }
 
 /** What an adapter knows of an answer that is about to leave. */
@@ -54,8 +55,8 @@ export interface BegunCheck {
   readonly running: Promise<void>
 }
 
-const oneRequest: Costs = { requests: 1 }
 const noRequest: Costs = { requests: 0 }
+const methodPattern = /^[A-Z][A-Z-]{0,19}$/
 const nothingKnown: Answer = { status: null, route: null, requestId: undefined }
 
 type Decided = Extract<LedgerEvent, 'request.admitted' | 'request.refused' | 'request.failed'>
@@ -89,8 +90,10 @@ export class Exchange {
   route: string | undefined
   /** The problem that it was answered with. */
   problem: Refusal | Fault | undefined
-  /** Whether its last record is written, or nothing is recorded. */
+  /** Whether its answer is known; always where it is neither recorded nor measured. */
   isOver: boolean
+  /** Whether another exchange has the record of this request. */
+  isRecordedElsewhere = false
   /** Of another ward that guards the same request. */
   next: Exchange | undefined
   /** Its spans, where it is traced. */
@@ -108,10 +111,13 @@ export class Exchange {
   constructor(deps: ExchangeDeps, head: RequestHead, method: string | undefined, id: string | undefined) {
     this.deps = deps
     this.head = head
-    this.isOver = deps.records === undefined
+    const { measures } = deps.telemetry
+    this.isOver = deps.records === undefined && !measures.isOn
     this.#method = method
     this.#id = id
-    this.#begunAt = deps.records?.monotonic() ?? 0
+    this.#begunAt = this.isOver ? 0 : deps.monotonic()
+    // What is no HTTP request, such as a head that a program made, may never be answered.
+    if (method !== undefined) measures.requestBegan()
   }
 
   /** The id that its answer carries, unless the app gives it another; a random one by default. */
@@ -148,6 +154,7 @@ export class Exchange {
   /** For the guard: what it decided, which the record will say. */
   decide<V extends Verdict<Caller | null>>(verdict: V): V {
     this.#known = verdict.caller ?? null
+    this.#measureGuard()
     if (verdict.admitted) {
       this.#decided = 'request.admitted'
       this.caller = verdict.caller
@@ -163,6 +170,7 @@ export class Exchange {
 
   /** For the guard: why it could not decide, which it throws on. */
   fail(thrown: unknown): never {
+    this.#measureGuard()
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
     this.#known = null
@@ -179,7 +187,7 @@ export class Exchange {
     if (this.#decided === undefined || this.isOver) return undefined
     this.isOver = true
     if (this.#started !== undefined) return this.#write('request.finished', answer)
-    return this.#isCounted(this.deps.records as RecordDeps) ? undefined : this.#write(this.#decided, answer)
+    return this.#write(this.#decided, answer)
   }
 
   /** The first piece of an answer is about to leave. Undefined: no need to wait. */
@@ -200,38 +208,49 @@ export class Exchange {
    */
   abort(known: Answer = nothingKnown): void {
     const { records, telemetry } = this.deps
-    if (records === undefined || this.isOver) return
+    if (this.isOver) return
     this.#gone = known
     if (this.#decided === undefined) return
     this.isOver = true
-    if (this.#isCounted(records)) return
     const event = this.#started === undefined ? this.#decided : 'request.finished'
+    this.#measure(this.#started ?? known, this.#measures(event))
+    if (records === undefined || !this.#hasRecord(records)) return
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
       .write({ ...entry, detail: { ...entry.detail, aborted: true } }, this.trace?.context)
       ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
   }
 
-  /** Whether this refusal is one of so many that it has no record of its own. */
-  #isCounted({ refusals }: RecordDeps): boolean {
-    if (this.#decided !== 'request.refused') return false
-    return !refusals.shouldRecord({
+  /** Not where another has it, nor of a refusal that is one of so many that they are counted. */
+  #hasRecord({ refusals }: RecordDeps): boolean {
+    if (this.isRecordedElsewhere) return false
+    if (this.#decided !== 'request.refused') return true
+    return refusals.shouldRecord({
       address: this.head.address,
       code: this.#code ?? '',
       known: this.#known,
     })
   }
 
+  /** Writes a record, and measures an answer that may leave now, or the fault in its place. */
   #write(event: LedgerEvent, answer: Answer): Promise<void> | undefined {
-    const records = this.deps.records as RecordDeps
-    return records.writer
-      .write(this.#entryOf(records, event, answer), this.trace?.context)
-      ?.catch((thrown: unknown) => this.#giveBack(ledgerFault(thrown)))
+    const { records } = this.deps
+    const entry = records && this.#hasRecord(records) ? this.#entryOf(records, event, answer) : undefined
+    const writing = entry && records?.writer.write(entry, this.trace?.context)
+    const measure = (): void => {
+      if (event !== 'request.started') this.#measure(answer, entry?.measures ?? this.#measures(event))
+    }
+    if (writing === undefined) {
+      measure()
+      return undefined
+    }
+    return writing.then(measure, (thrown: unknown) => this.#giveBack(ledgerFault(thrown), answer))
   }
 
   /** What is not recorded is not answered, and so was not used; a job that has it goes on. */
-  async #giveBack(fault: Fault): Promise<never> {
+  async #giveBack(fault: Fault, { route, requestId }: Answer): Promise<never> {
     this.isOver = true
+    this.#measure({ route, status: fault.status, requestId }, {}, fault.code)
     if (this.usage.isDetached) throw fault
     try {
       await this.usage.giveBack()
@@ -245,13 +264,28 @@ export class Exchange {
     return this.#decided === 'request.admitted' ? (this.problem?.code ?? null) : this.#code
   }
 
+  #measureGuard(): void {
+    const { deps } = this
+    const { measures } = deps.telemetry
+    if (measures.isOn && this.#decided === undefined) measures.guard(deps.monotonic() - this.#begunAt)
+  }
+
+  #measure({ route, status }: Answer, used: Costs, code = this.#answeredCode): void {
+    const { monotonic, telemetry } = this.deps
+    const { measures } = telemetry
+    if (!measures.isOn) return
+    const method = this.#method ?? null
+    // A verdict on a key for another program is no request of its own.
+    if (this.verifier === undefined)
+      measures.request({ route, method, status, code, ms: monotonic() - this.#begunAt })
+    if (this.#method !== undefined) measures.requestEnded()
+    for (const measure in used) measures.used(measure, this.model, used[measure] as number)
+  }
+
   #measures(event: LedgerEvent): Costs {
     if (this.#decided !== 'request.admitted') return noRequest
     if (event === 'request.started') return {}
-    if (!this.isBillable) return withoutRequests(this.usage.used)
-    if (this.usage === noUsage) return oneRequest
-    const used = { requests: 1, ...this.usage.used }
-    return asRecorded(used)
+    return recordedMeasures(this.usage, this.isBillable)
   }
 
   #entryOf(
@@ -284,65 +318,4 @@ export class Exchange {
 function detailOf({ model, verifier }: Exchange): LedgerEntry['detail'] {
   if (verifier === undefined) return model === undefined ? null : { model }
   return model === undefined ? { verifier } : { model, verifier }
-}
-
-function asRecorded(used: Costs): Costs {
-  const names = Object.keys(used)
-  return names.length <= ledgerMeasuresMax
-    ? used
-    : Object.fromEntries(Object.entries(used).slice(0, ledgerMeasuresMax))
-}
-
-/** No customer is charged for an operational request: its record names none. */
-function withoutRequests({ requests: _, ...rest }: Costs): Costs {
-  return asRecorded(rest)
-}
-
-const methodPattern = /^[A-Z][A-Z-]{0,19}$/
-
-// Of the process, not of this module: a bundle may hold it twice, and a ward that one of them made
-// may be guarded with by the other.
-const exchangeKey: unique symbol = Symbol.for('modelward.exchange')
-
-/** Where an exchange hangs at the object that stands for its request. */
-interface RequestObject {
-  [exchangeKey]?: Exchange | undefined
-}
-
-/**
- * Exchanges at objects that take no property, once there is one. Asking a `WeakMap` for each
- * request would cost more than the guard.
- */
-let elsewhere: WeakMap<object, Exchange> | undefined
-
-/** The exchange of one guard at a request; without `deps`, that of the guard that saw it last. */
-export function findExchange(request: object, deps?: ExchangeDeps): Exchange | undefined {
-  let exchange = (request as RequestObject)[exchangeKey] ?? elsewhere?.get(request)
-  while (exchange !== undefined && deps !== undefined && exchange.deps !== deps) exchange = exchange.next
-  return exchange
-}
-
-export function detachExchange(request: object, deps: ExchangeDeps): void {
-  const first = findExchange(request)
-  if (first === undefined) return
-  if (first.deps === deps) attachExchange(request, first.next)
-  for (let exchange: Exchange | undefined = first; exchange !== undefined; exchange = exchange.next)
-    if (exchange.next?.deps === deps) exchange.next = exchange.next.next
-}
-
-export function attachExchange(request: object, exchange: Exchange | undefined): void {
-  try {
-    const holder: RequestObject = request
-    holder[exchangeKey] = exchange
-  } catch {
-    elsewhere ??= new WeakMap()
-    if (exchange === undefined) elsewhere.delete(request)
-    else elsewhere.set(request, exchange)
-  }
-}
-
-/** Notes the problem that a request is answered with, at every exchange of it. */
-export function noteProblem(request: object, problem: Refusal | Fault): void {
-  for (let exchange = findExchange(request); exchange !== undefined; exchange = exchange.next)
-    exchange.problem = problem
 }

@@ -10,11 +10,13 @@ import type { KeyFormat } from '../keys/key-text.ts'
 import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify-key.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
+import type { Measures } from '../telemetry/measures.ts'
 import { type AdmitDeps, admit, checkKey, takeUses, verify } from './admit.ts'
 import type { Caller, CallerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
-import { attachExchange, detachExchange, Exchange, type ExchangeDeps, findExchange } from './exchange.ts'
+import { attachExchange, detachExchange, findExchange } from './attached-exchange.ts'
+import { Exchange, type ExchangeDeps } from './exchange.ts'
 import { traceExchange } from './exchange-trace.ts'
 import { type AskedKey, createJudge } from './judge-key.ts'
 import type { KeyCache } from './key-cache.ts'
@@ -22,13 +24,16 @@ import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
 import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
 import { findRequestSpan } from './request-span.ts'
+import { withBearer } from './scheme.ts'
 import type { Sessions } from './session.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Decides about a request from its head alone, before any byte of its body is read. */
 export interface Guard<Required extends boolean = boolean> {
-  /** Whether exchanges are recorded. Never changes. */
+  /** Whether exchanges are recorded or measured, and so told of their answers. Never changes. */
   readonly isRecorded: boolean
+  /** Where requests are counted that no guard sees, such as those of public routes. */
+  readonly measures: Measures
   /**
    * Opens the exchange of a request, at the object that stands for it in its framework. `method` is
    * undefined where the request is not an HTTP request, `id` where the answer carries none yet.
@@ -84,6 +89,8 @@ export interface GuardDeps extends KeyRefusalsOptions {
   readonly cache: KeyCache
   readonly sessions: Sessions
   readonly clock: Clock
+  /** Never jumps. */
+  readonly monotonic: Clock
   readonly hasImportedKeys: () => boolean
   /**
    * Puts a key's digest under the current pepper, when the key is first used after a change of it.
@@ -102,10 +109,12 @@ export interface GuardDeps extends KeyRefusalsOptions {
 const anyKey: Demand = { anyKey: true }
 
 export function createGuard(options: GuardDeps): Guard {
-  const { schemes, sessions, clock, recorder } = options
-  const exchangeDeps: ExchangeDeps = { records: recorder.records, telemetry: recorder.telemetry }
+  const { schemes, sessions, clock, monotonic, recorder } = options
+  const { records, telemetry } = recorder
+  const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic }
   const deps: AdmitDeps = {
     ...options,
+    schemesWithBearer: withBearer(schemes),
     verifier: createKeyVerifier(options),
     refusals: createKeyRefusals(options),
     pepperVersion: options.peppers.current,
@@ -126,7 +135,7 @@ export function createGuard(options: GuardDeps): Guard {
   }
 
   function tellUnknownAddress(): void {
-    if (!hasToldAddress) recorder.telemetry.event('guard.address_unknown', {})
+    if (!hasToldAddress) telemetry.event('guard.address_unknown', {})
     hasToldAddress = true
   }
 
@@ -159,7 +168,8 @@ export function createGuard(options: GuardDeps): Guard {
   }
 
   return markVersion({
-    isRecorded: recorder.records !== undefined,
+    isRecorded: records !== undefined || telemetry.measures.isOn,
+    measures: telemetry.measures,
     open,
     find: (request) => findExchange(request, exchangeDeps),
     forget: (request) => detachExchange(request, exchangeDeps),

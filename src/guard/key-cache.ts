@@ -76,6 +76,12 @@ export interface KeyCache {
   /** The store answered at this moment (monotonic, milliseconds): these keys have changed. */
   readonly renew: (at: number, changed: readonly string[] | 'all') => void
   readonly size: () => number
+  /** How often a key was found, and how often not, since it was made. */
+  readonly looked: () => { readonly hits: number; readonly misses: number }
+  /** How long ago the store answered last, in milliseconds. */
+  readonly ageMs: () => number
+  /** Whether the store has answered within the lease. */
+  readonly isTrusted: () => boolean
   /** Empties it for good: nothing is trusted from here on. */
   readonly close: () => void
 }
@@ -97,6 +103,22 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
   let renewedAt = Number.NEGATIVE_INFINITY
   let changes = 0
   let isClosed = false
+  let hits = 0
+  let misses = 0
+
+  const ageMs = (): number => monotonic() - renewedAt
+
+  function look(digest: string): VerifiedKey | undefined {
+    if (ageMs() > leaseMs) return undefined
+    const hit = young.get(digest)
+    if (hit !== undefined) return hit
+    const older = old.get(digest)
+    if (older !== undefined) {
+      old.delete(digest)
+      put(digest, older)
+    }
+    return older
+  }
 
   function put(digest: string, key: VerifiedKey): void {
     if (young.size >= generationMax) {
@@ -121,15 +143,10 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
 
   return {
     find(digest) {
-      if (monotonic() - renewedAt > leaseMs) return undefined
-      const hit = young.get(digest)
-      if (hit !== undefined) return hit
-      const older = old.get(digest)
-      if (older !== undefined) {
-        old.delete(digest)
-        put(digest, older)
-      }
-      return older
+      const found = look(digest)
+      if (found === undefined) misses += 1
+      else hits += 1
+      return found
     },
     mark: () => changes,
     add(digest, key, mark) {
@@ -141,6 +158,9 @@ export function createKeyCache({ keysMax, leaseMs, monotonic }: KeyCacheOptions)
       if (changed === 'all' || changed.length > 0) drop(changed)
     },
     size: () => young.size + old.size,
+    looked: () => ({ hits, misses }),
+    ageMs,
+    isTrusted: () => ageMs() <= leaseMs,
     close() {
       isClosed = true
       renewedAt = Number.NEGATIVE_INFINITY

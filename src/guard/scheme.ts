@@ -126,6 +126,31 @@ function isJoined(authorization: string, laterKey: RegExp): boolean {
   return laterKey.test(authorization) || later.some((part) => !parameter.test(part))
 }
 
+/** The schemes, and `Authorization: Bearer` beside them where none of them reads it. */
+export function withBearer(schemes: readonly Scheme[]): readonly Scheme[] {
+  if (schemes.some(({ description }) => description.type === 'http')) return schemes
+  const also = bearer()
+  const same = schemes.find(({ description }) => isAuthorization(description))
+  if (same === undefined) return [...schemes, also]
+  // It would read the whole line as a key, and the two would differ.
+  const either: Scheme = {
+    ...same,
+    read(request) {
+      const found = also.read(request)
+      return found.length > 0 ? found : same.read(request)
+    },
+  }
+  return schemes.map((scheme) => (scheme === same ? either : scheme))
+}
+
+function isAuthorization(description: SchemeDescription): boolean {
+  return (
+    description.type === 'apiKey' &&
+    description.in === 'header' &&
+    description.name.toLowerCase() === 'authorization'
+  )
+}
+
 /**
  * Reads the key from a cookie. Browsers send cookies unasked: routes that change something need a
  * CSRF defence of their own.

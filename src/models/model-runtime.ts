@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/check-options.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { answerBytesMax as defaultAnswerBytesMax } from '../core/written-json.ts'
-import { createTelemetry, noTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
+import { type Measures, noMeasures } from '../telemetry/measures.ts'
+import { createTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
+import { measureModel } from './measured-model.ts'
 import type { Model, ServedModel } from './model.ts'
 import { type OpenedModel, openInline, openModelFile } from './open-model.ts'
 import { isSentiment } from './sentiment/sentiment.ts'
@@ -55,6 +57,8 @@ export interface ModelRuntimeOptions {
    * @default nothing
    */
   readonly onEvent?: OperationalEventListener
+  /** Where calls to models are measured. @default nowhere */
+  readonly measures?: Measures
 }
 
 const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
@@ -66,6 +70,10 @@ const rules: Readonly<Record<keyof ModelRuntimeOptions, OptionRule>> = {
   answerBytesMax: { expected: 'bytes, 1 to 268,435,456', accepts: isWholeFrom(1, 2 ** 28) },
   threadHeapMib: { expected: 'MiB, 16 or more', accepts: isWholeFrom(16) },
   onEvent: { expected: 'a function', accepts: isFunction },
+  measures: {
+    expected: 'measures',
+    accepts: (value) => typeof (value as Partial<Measures> | null)?.modelCall === 'function',
+  },
 }
 
 /** How long an aborted batch may take to end before its thread is killed. */
@@ -82,6 +90,7 @@ const graceMs = 250
  */
 export async function createModelRuntime(options: ModelRuntimeOptions = {}): Promise<ModelRuntime> {
   checkOptions('createModelRuntime', options, { ...rules })
+  const { measures = noMeasures } = options
   const opened: OpenedModel[] = []
   const close = async (): Promise<void> => {
     await Promise.all(opened.splice(0).map((model) => model.close()))
@@ -90,13 +99,20 @@ export async function createModelRuntime(options: ModelRuntimeOptions = {}): Pro
   try {
     for (const source of sourcesOf(options.models)) {
       const model = await open(source, options)
-      opened.push(model)
-      if (models.has(model.served.name))
+      const { served, end } = measureModel(model.served, measures)
+      opened.push({
+        served,
+        async close() {
+          end()
+          await model.close()
+        },
+      })
+      if (models.has(served.name))
         throw new SetupError(
           'config_invalid',
-          `models: expected names of their own, got \`${model.served.name}\` twice`,
+          `models: expected names of their own, got \`${served.name}\` twice`,
         )
-      models.set(model.served.name, model.served)
+      models.set(served.name, served)
     }
   } catch (error) {
     await close()
@@ -121,6 +137,7 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
     threads,
     threadHeapMib,
     onEvent,
+    measures = noMeasures,
   } = options
   const inline = { deadlineMs, loadMs, answerBytesMax }
   if (source === undefined)
@@ -136,7 +153,7 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
       answerBytesMax,
       graceMs,
       heapMib: threadHeapMib,
-      telemetry: onEvent === undefined ? noTelemetry : createTelemetry([onEvent]),
+      telemetry: createTelemetry(onEvent === undefined ? [] : [onEvent], { measures }),
     })
   }
   const model = checkModel(source, 'models')

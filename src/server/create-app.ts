@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
+import type { Refusal } from '../core/refusal.ts'
 import { modelward } from '../fastify/guard.ts'
+import type { Guard } from '../guard/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
 import type { StorageNodes } from '../storage/storage.ts'
@@ -38,6 +40,7 @@ import { createLog, type Log, logEvents } from './http/log.ts'
 import { refuseConnection } from './http/refuse-connection.ts'
 import { createRequestLog, type RequestLog } from './http/request-log.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
+import { addMetricsRoute, type MetricsSource } from './metrics-route.ts'
 import { createDirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import { addModelsRoute } from './predict/models-route.ts'
@@ -56,6 +59,8 @@ export interface AppDeps {
   readonly closing?: AbortSignal
   /** Whether all is still served, and the server closes soon. @default it does not */
   readonly isDraining?: () => boolean
+  /** What writes the page of metrics. @default none, and there is no `/metrics` */
+  readonly metrics?: MetricsSource | undefined
   /** The nodes of a fleet. @default none: one server is all */
   readonly nodes?: StorageNodes | undefined
   /** What cannot be served just now though all else can. @default nothing */
@@ -90,7 +95,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     setAnswerHeaders(request, reply)
     done(checkFraming(request.raw))
   })
-  if (options.trustProxy.length === 0) warnOfProxy(app, log)
+  if (options.trustProxy.length === 0) warnOfProxy(app, log, ward.guard)
   await allowOrigins(app, options)
   await app.register(modelward, {
     ward,
@@ -119,11 +124,13 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addLedgerRoutes(app, ward)
   addNodeRoutes(app, deps.nodes)
   const { monotonic = () => performance.now() } = options
-  const { event } = createTelemetry([logEvents(log)])
+  const { event } = createTelemetry([logEvents(log)], { measures: ward.guard.measures })
   addForwardAuth(app, { ...options, guard: ward.guard, log, monotonic, event })
   const { degraded = () => [], isStalled = () => false, isDraining = () => false } = deps
   const isClosing = (): boolean => closing.aborted || isDraining()
   addHealthRoutes(app, { ward, jobs, models, isClosing, degraded, isStalled })
+  if (deps.metrics !== undefined && options.metrics !== 'off')
+    addMetricsRoute(app, deps.metrics, options.metrics)
   addDocsRoutes(app, options.docs)
   addSessionRoutes(app, ward.guard)
   return app
@@ -138,6 +145,8 @@ function createFastify(
   log: Log,
   ward: Ward,
 ): FastifyInstance {
+  const onRefused = ({ code, status }: Refusal): void =>
+    ward.guard.measures.request({ route: null, method: null, status, code, ms: null })
   return fastify({
     bodyLimit: options.bodyMax,
     // An owner may be longer than Fastify's 100 characters; the route refuses what is too long.
@@ -147,8 +156,8 @@ function createFastify(
     genReqId: () => randomUUID(),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseConnection,
-    serverFactory: (handler) => createHttpServer(handler, options),
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, onRefused),
+    serverFactory: (handler) => createHttpServer(handler, { ...options, onRefused }),
     schemaController: {
       compilersFactory: {
         buildValidator: () => compileSchema as never,
@@ -174,8 +183,8 @@ function trustedProxies(blocks: readonly string[]): false | ((address: string) =
 }
 
 /** Tells once that a proxy names clients which nothing believes: all of them count as the proxy. */
-function warnOfProxy(app: FastifyInstance, log: Log): void {
-  const { event } = createTelemetry([logEvents(log)])
+function warnOfProxy(app: FastifyInstance, log: Log, { measures }: Guard): void {
+  const { event } = createTelemetry([logEvents(log)], { measures })
   let hasWarned = false
   app.addHook('onRequest', function noticeProxy(request, _reply, done) {
     if (!hasWarned && request.headers['x-forwarded-for'] !== undefined) {

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { awaitedScheduler } from '../core/scheduler.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
+import type { Prometheus } from '../prometheus/prometheus.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
@@ -56,10 +57,11 @@ async function open(
 ): Promise<Pick<RunningServer, 'address' | 'isStalled'> & { readonly drain: () => Promise<void> }> {
   const log = createAppLog(options)
   const tracing = options.tracing ?? (await openTracing(options, opened))
-  const runtime = await createModelRuntime(modelOptions(options, log))
+  const metrics = await openMetrics(options)
+  const telemetry = createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures })
+  const runtime = await createModelRuntime(modelOptions(options, log, telemetry))
   opened.push(() => runtime.close())
   const { models } = runtime
-  const telemetry = createTelemetry([logEvents(log)], { tracing })
   const openStores = (): Promise<OpenWard> => openWard(wardOptions(options, models, telemetry))
   const isFleet = options.databaseUrl !== undefined
   const { scheduler = awaitedScheduler } = options
@@ -83,6 +85,7 @@ async function open(
       jobs,
       webhooks,
       log,
+      metrics,
       closing: closing.signal,
       nodes,
       degraded,
@@ -127,7 +130,16 @@ async function closeAll(opened: readonly Close[]): Promise<void> {
   for (const close of opened.toReversed()) await close()
 }
 
-function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
+/** Loads nothing where nobody may read them. */
+async function openMetrics({ metrics }: ServerOptions): Promise<Prometheus | undefined> {
+  if (metrics === 'off') return undefined
+  const { prometheus } = await import('../prometheus/prometheus.ts')
+  const opened = prometheus()
+  await opened.open()
+  return opened
+}
+
+function modelOptions(options: ServerOptions, log: Log, { measures }: Telemetry): ModelRuntimeOptions {
   return {
     models: options.models ?? options.model,
     deadlineMs: options.modelDeadline,
@@ -135,6 +147,7 @@ function modelOptions(options: ServerOptions, log: Log): ModelRuntimeOptions {
     waitingMax: options.queueMax,
     threads: options.modelThreads === 'auto' ? undefined : options.modelThreads,
     onEvent: logEvents(log),
+    measures,
   }
 }
 

@@ -1,7 +1,9 @@
+import { dropMeasuresWhereTheyThrow } from './dropped-measures.ts'
 import { dropWhereItThrows } from './dropped-tracing.ts'
 import type { EventFields } from './event-fields.ts'
 import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
+import { type Measures, noMeasures } from './measures.ts'
 import type { Tracing } from './tracing.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
@@ -20,15 +22,19 @@ export type OperationalEvent = {
 /** Gets each event as it happens. One that throws loses that event and nothing else. */
 export type OperationalEventListener = (event: OperationalEvent) => void
 
-/** Where operational events go, and spans. */
+/** Where operational events go, numbers, and spans. */
 export interface Telemetry {
   readonly event: <Name extends EventName>(name: Name, fields: EventFields[Name], cause?: unknown) => void
+  /** Takes none where nothing listens to them. */
+  readonly measures: Measures
   /** Undefined where nothing listens to spans. */
   readonly tracing: Tracing | undefined
 }
 
 /** What listens beside the events. */
 export interface TelemetryListener {
+  /** Gets numbers. @default none */
+  readonly measures?: Measures | undefined
   /** Gets spans. @default none */
   readonly tracing?: Tracing | undefined
 }
@@ -38,11 +44,14 @@ export interface TelemetryListener {
  */
 export function createTelemetry(
   listeners: readonly OperationalEventListener[],
-  { tracing }: TelemetryListener = {},
+  { tracing, measures: taken }: TelemetryListener = {},
 ): Telemetry {
+  const measures = taken === undefined ? noMeasures : dropMeasuresWhereTheyThrow(taken)
   return {
+    measures,
     tracing: tracing && dropWhereItThrows(tracing),
     event(name, fields, cause) {
+      measures.event(name)
       const { level, sentence } = events[name]
       // The union's members are built from one row each; TypeScript cannot see that name and fields
       // agree.
@@ -60,5 +69,5 @@ function notify(listener: OperationalEventListener, event: OperationalEvent): vo
   }
 }
 
-/** Drops every event. */
-export const noTelemetry: Telemetry = { event() {}, tracing: undefined }
+/** Drops every event and number. */
+export const noTelemetry: Telemetry = { event() {}, measures: noMeasures, tracing: undefined }

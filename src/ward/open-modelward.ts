@@ -84,7 +84,8 @@ export interface OpenOptions<Required extends boolean = true> extends LimitOptio
    */
   readonly onEvent?: OperationalEventListener
   /**
-   * What else listens, one of a kind: `openTelemetry()` of `modelward/opentelemetry` gets spans.
+   * What else listens, one of a kind: `openTelemetry()` of `modelward/opentelemetry` gets spans,
+   * `prometheus()` of `modelward/prometheus` numbers.
    * @default nothing, and nothing is loaded
    */
   readonly telemetry?: readonly IdentifiedListener[]
@@ -173,6 +174,7 @@ async function openWardOf<Required extends boolean>(options: OpenModelwardOption
   // Imported on demand: an app that only parses keys, or tests with a ward in memory, needs no
   // database.
   const { openWard } = await import('./open-ward.ts')
+  for (const listener of options.telemetry ?? []) await listener.open?.()
   const { ward } = await openWard({
     ...options,
     create: options.create ?? true,

@@ -31,6 +31,7 @@ import type { Storage } from '../storage/storage.ts'
 import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { readWardLimits } from './limit-options.ts'
+import { readWardFigures } from './ward-figures.ts'
 import type { JobsOptions, WardJobs, WardJobsDeps } from './ward-jobs.ts'
 
 /**
@@ -176,6 +177,7 @@ export async function createWard<Required extends boolean>(
     cache,
     sessions: createSessions(peppers.derive('sessions v1')),
     clock,
+    monotonic,
     hasImportedKeys: sync.hasImportedKeys,
     upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
@@ -187,6 +189,7 @@ export async function createWard<Required extends boolean>(
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
+  const endFigures = readWardFigures({ measures: telemetry.measures, cache, limiter, jobs: wardJobs?.jobs })
   let closed: Promise<void> | undefined
   return {
     // Null is admitted only under a scheme that is not required, which is what the type says.
@@ -208,6 +211,7 @@ export async function createWard<Required extends boolean>(
     },
     cachedKeys: cache.size,
     close() {
+      endFigures()
       sync.stop()
       cache.close()
       closed ??= closeAll([wardJobs, recorder, uses, storage])

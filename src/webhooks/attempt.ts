@@ -2,6 +2,7 @@ import type { Clock } from '../core/time.ts'
 import { readOrigin } from '../jobs/job-origin.ts'
 import { ledgerEntry } from '../ledger/format/record.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import type { WebhookOutcome } from '../telemetry/measures.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type TraceContext, traceHeaders } from '../telemetry/trace-context.ts'
 import { endOf } from '../telemetry/tracing.ts'
@@ -42,7 +43,13 @@ export async function attemptDelivery(
   const result: DeliveryResult = { at: options.clock(), ...outcome }
   const then = afterAttempt(result, delivery.attempts, retryAfter, options.random())
   await options.outbox.settleDelivery({ id, lease, result, then })
+  options.telemetry.measures.webhookAttempt(measuredOutcome(then))
   await recordEnd(delivery, { result, then }, options)
+}
+
+function measuredOutcome(then: DeliveryAttempt['then']): WebhookOutcome {
+  if (then === 'delivered') return 'delivered'
+  return then === 'failed' ? 'gave_up' : 'failed'
 }
 
 type Outcome = Pick<DeliveryResult, 'status' | 'reason'> & { readonly retryAfter: string | null }

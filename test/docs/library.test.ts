@@ -5,6 +5,7 @@ import * as expressModule from '../../src/express/index.ts'
 import * as fastifyModule from '../../src/fastify/index.ts'
 import * as honoModule from '../../src/hono/index.ts'
 import * as rootModule from '../../src/index.ts'
+import * as prometheusModule from '../../src/prometheus/index.ts'
 import * as webModule from '../../src/web/index.ts'
 
 const modules = {
@@ -13,6 +14,7 @@ const modules = {
   'modelward/hono': honoModule,
   'modelward/express': expressModule,
   'modelward/web': webModule,
+  'modelward/prometheus': prometheusModule,
 }
 
 let library: ReturnType<typeof readLibrary>

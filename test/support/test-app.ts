@@ -3,6 +3,7 @@ import { defaultOptions } from '../../src/config/load-config.ts'
 import type { Model } from '../../src/models/model.ts'
 import type { Sentiment } from '../../src/models/sentiment/sentiment.ts'
 import { createApp } from '../../src/server/create-app.ts'
+import type { MetricsSource } from '../../src/server/metrics-route.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { type AppPartsOptions, openAppParts } from './app-parts.ts'
 import { openTestWard, type TestWard, type TestWardOptions } from './open-test-ward.ts'
@@ -26,6 +27,8 @@ export interface TestAppOptions extends Partial<Omit<ServerOptions, 'model'>> {
   readonly isStalled?: () => boolean
   readonly followersMax?: number
   readonly ownerFollowersMax?: number
+  /** @default none, and there is no `/metrics` */
+  readonly page?: MetricsSource['page']
 }
 
 /** Answers everything with the same sentiment. */
@@ -56,6 +59,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     parts: partOptions,
     followersMax = 2_000,
     ownerFollowersMax = 200,
+    page,
     ...changed
   } = options
   const ward = await openTestWard(wardOptions)
@@ -73,6 +77,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
       degraded,
       isStalled,
       followers: { followersMax, ownerFollowersMax },
+      metrics: page && { page },
     },
     { ...appOptions, logStream, ...changed },
   )

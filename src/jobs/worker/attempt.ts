@@ -3,7 +3,7 @@ import type { Clock } from '../../core/time.ts'
 import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { SpanEnd } from '../../telemetry/tracing.ts'
-import { answersMiscounted, type JobErrorCode, type JobRecord } from '../job.ts'
+import { answersMiscounted, hasEnded, type JobErrorCode, type JobRecord } from '../job.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
@@ -130,8 +130,11 @@ export class Attempt {
       this.#listeners.onNotStarted()
       return void (await this.#release())
     }
+    const { attempts, done, createdAt, model: name } = this.#job
+    // Of one that gave way or is tried again it is not its first.
+    if (attempts === 1 && done === 0) telemetry.measures.jobBegan(name, this.#deps.clock() - createdAt)
     signal.throwIfAborted()
-    const model = models.get(this.#job.model)
+    const model = models.get(name)
     if (model === undefined) return void (await this.#release())
     const { onProgress } = this.#listeners
     try {
@@ -166,6 +169,8 @@ export class Attempt {
   }
 
   async #record(ended: JobRecord, attempt: EndedAttempt): Promise<void> {
+    const { measures } = this.#deps.telemetry
+    if (hasEnded(ended.status)) measures.jobEnded(ended.model, (attempt.latencyUs ?? 0) / 1_000)
     await this.#retryUntilDone('job.not_recorded', () => this.#deps.records.ended(ended, attempt))
   }
 

@@ -45,12 +45,11 @@ function headFrom(address: string | undefined): RequestHead {
  * can be.
  */
 async function recordFor(asking: Exchange | undefined, writing: Promise<void> | undefined): Promise<void> {
-  const wasOver = asking?.isOver === true
-  if (asking !== undefined) asking.isOver = true
+  if (asking !== undefined) asking.isRecordedElsewhere = true
   try {
     await writing
   } catch (thrown) {
-    if (asking !== undefined) asking.isOver = wasOver
+    if (asking !== undefined) asking.isRecordedElsewhere = false
     throw thrown
   }
 }

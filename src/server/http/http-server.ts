@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import { Refusal } from '../../core/refusal.ts'
 import { boundPipelines } from './pipeline.ts'
-import { refuseConnection } from './refuse-connection.ts'
+import { type RefusalListener, refuseConnection } from './refuse-connection.ts'
 
 export interface HttpServerOptions {
   readonly headersMax: number
@@ -21,6 +21,8 @@ export interface HttpServerOptions {
   readonly direct?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
   /** Sees each request first. @default nothing does */
   readonly trace?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
+  /** Told of what is refused before it becomes a request. @default nothing */
+  readonly onRefused?: RefusalListener | undefined
 }
 
 /** Longest wait between two looks for requests that are late, in milliseconds. */
@@ -28,7 +30,7 @@ const timeoutCheckMsMax = 5_000
 
 /** The HTTP server under the app, bounded in what it reads. */
 export function createHttpServer(handler: RequestListener, options: HttpServerOptions): Server {
-  const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct, trace } = options
+  const { headersMax, requestTimeout, stallTimeoutMs = 30_000, direct, trace, onRefused } = options
   const server = createServer({
     maxHeaderSize: headersMax,
     requestTimeout,
@@ -46,7 +48,7 @@ export function createHttpServer(handler: RequestListener, options: HttpServerOp
   // Node drops header lines beyond 2,000 in silence, a second key among them. The size of the head
   // bounds them anyway.
   server.maxHeadersCount = 0
-  server.on('connect', (_request, socket) => refuseConnection({ code: 'CONNECT' }, socket))
+  server.on('connect', (_request, socket) => refuseConnection({ code: 'CONNECT' }, socket, onRefused))
   return server
 }
 

@@ -23,29 +23,39 @@ export function isRefused(socket: Duplex): boolean {
   return refused.has(socket)
 }
 
+/** Told of each refusal that is answered. */
+export type RefusalListener = (refusal: Refusal) => void
+
 /**
  * Answers what never became a request, because the HTTP parser refused it, with a problem; then
  * closes the connection. Requests that came before it on the connection are answered first (RFC
  * 9112 §9.3.2): a client takes the first answer for that of its first request.
  */
-export function refuseConnection(error: { readonly code?: string }, socket: Duplex): void {
+export function refuseConnection(
+  error: { readonly code?: string },
+  socket: Duplex,
+  onRefused: RefusalListener = () => {},
+): void {
   // It may be too late as well.
   if (refused.has(socket)) return
   refused.add(socket)
   if (error.code === 'ECONNRESET') socket.destroy()
-  else refuseInTurn(new Refusal(codes[error.code ?? ''] ?? 'request_malformed'), socket)
+  else refuseInTurn(new Refusal(codes[error.code ?? ''] ?? 'request_malformed'), socket, onRefused)
 }
 
-function refuseInTurn(refusal: Refusal, socket: Duplex): void {
+function refuseInTurn(refusal: Refusal, socket: Duplex, onRefused: RefusalListener): void {
   const answer = currentAnswer(socket)
   if (answer?.req.complete === true && socket.writable) {
     // Node hands the connection to the next answer once this one is done with.
-    answer.once('close', () => setImmediate(refuseInTurn, refusal, socket))
+    answer.once('close', () => setImmediate(refuseInTurn, refusal, socket, onRefused))
     return
   }
   // A second head in the middle of an answer would be read as part of it.
   if (!socket.writable || answer?.headersSent === true) socket.destroy()
-  else endWith(refusal, socket)
+  else {
+    onRefused(refusal)
+    endWith(refusal, socket)
+  }
 }
 
 function endWith(refusal: Refusal, socket: Duplex): void {

@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import { ledgerEntryBytesMax, writeEntry } from '../../ledger/format/encoding.ts'
 import type { LedgerEntry } from '../../ledger/format/record.ts'
+import { type Measures, noMeasures } from '../../telemetry/measures.ts'
 import { createGroupCommit } from './group-commit.ts'
 
 export interface EntryQueueOptions {
@@ -18,6 +19,8 @@ export interface EntryQueueOptions {
   readonly commitBytesMax?: number
   /** Milliseconds, never jumps. @default performance.now */
   readonly monotonic?: Clock
+  /** @default none */
+  readonly measures?: Measures | undefined
 }
 
 /**
@@ -30,6 +33,8 @@ export interface EntryQueue {
    *   TypeError for an entry that cannot be encoded; all by rejecting
    */
   readonly append: (entry: LedgerEntry) => Promise<void>
+  /** How many entries wait for their commit, those of the one under way among them. */
+  readonly pending: () => number
   /** Takes no more entries. Resolves once those appended so far have settled. */
   readonly close: () => Promise<void>
 }
@@ -56,10 +61,12 @@ export function createEntryQueue({
   entriesMax,
   commitBytesMax = Number.POSITIVE_INFINITY,
   monotonic = () => performance.now(),
+  measures = noMeasures,
 }: EntryQueueOptions): EntryQueue {
   /** Of these only the last still takes entries. */
   let batches: Batch[] = []
   let waiting = 0
+  let underWay = 0
   let unused: Buffer | undefined
   let isOpen = true
 
@@ -78,15 +85,19 @@ export function createEntryQueue({
     const { outcome, since, bytes, end, count } = batch
     batches = later
     waiting -= count
+    underWay = count
     // A copy, to be transferred.
     const entries = new Uint8Array(bytes.subarray(0, end))
     if (bytes.length <= reusedBytesMax) unused = bytes
+    const begunAt = measures.isOn ? monotonic() : 0
     try {
       await send(entries, count, since)
+      if (measures.isOn) measures.ledgerCommit(monotonic() - begunAt, count)
       outcome.resolve()
     } catch (error) {
       outcome.reject(error)
     }
+    underWay = 0
   }
 
   const commits = createGroupCommit({
@@ -113,6 +124,7 @@ export function createEntryQueue({
       commits.begin()
       return batch.outcome.promise
     },
+    pending: () => waiting + underWay,
     close() {
       isOpen = false
       return commits.settled()

@@ -7,6 +7,7 @@ import { withFailMode } from '../../limits/fail-mode.ts'
 import { createInProcessLimiter } from '../../limits/in-process/in-process-limiter.ts'
 import type { KeptUsesStore } from '../../limits/kept-uses.ts'
 import type { Limiter } from '../../limits/limiter.ts'
+import { measureLimiter } from '../../limits/measured-limiter.ts'
 import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { createCounting } from './counting.ts'
@@ -127,8 +128,9 @@ export async function openRedisLimiter(options: RedisLimiterOptions): Promise<Re
     throw refused
   }
   const counting = createCounting({ calls, leases, kept, monotonic, telemetry })
+  const counted = measureLimiter({ ...counting, close }, 'redis', telemetry.measures)
   return {
-    ...degrade({ ...counting, close }, options),
+    ...degrade(counted, options),
     isOut: () => calls.epoch() === undefined,
     isReady: () => answers(calls),
   }

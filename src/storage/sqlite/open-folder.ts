@@ -3,7 +3,9 @@ import { SetupError } from '../../core/setup-error.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { createInProcessLimiter } from '../../limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../limits/limiter.ts'
+import { measureLimiter } from '../../limits/measured-limiter.ts'
 import type { UsageStore } from '../../limits/usage-store.ts'
+import { noMeasures } from '../../telemetry/measures.ts'
 import { noTelemetry } from '../../telemetry/telemetry.ts'
 import type { JobStore } from '../job-store.ts'
 import { createLazyLedger } from '../lazy-ledger.ts'
@@ -167,7 +169,8 @@ function openLimiter(
 ): Limiter {
   const { clock, monotonic, scheduler = processScheduler, telemetry } = options
   const ensureAnswers = disk?.ensureAnswers
-  return createInProcessLimiter({ scheduler, store, ensureAnswers, clock, monotonic, telemetry })
+  const limiter = createInProcessLimiter({ scheduler, store, ensureAnswers, clock, monotonic, telemetry })
+  return measureLimiter(limiter, 'memory', telemetry?.measures ?? noMeasures)
 }
 
 /** Undefined if usage is not stored, or another process stores it. */

@@ -21,6 +21,8 @@ export interface LedgerAppendsOptions {
   readonly scheduler: Scheduler
   readonly onCheckpoint: ((checkpoint: LedgerCheckpoint) => void) | undefined
   readonly telemetry: Telemetry | undefined
+  /** Called once a checkpoint is written. */
+  readonly onCheckpointed: () => void
 }
 
 /** The writing side of a ledger: entries → group commit → PostgreSQL. */
@@ -33,6 +35,7 @@ export interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
   readonly ensureWritable: () => Promise<void>
   /** Whether something was recorded since the last checkpoint. */
   readonly isCheckpointDue: () => boolean
+  readonly pending: () => number
   /** Ends the stream behind the entries appended so far. */
   readonly close: () => Promise<void>
 }
@@ -57,6 +60,7 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
     unwritten = 0
     if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
     for (const checkpoint of checkpoints) options.onCheckpoint?.(checkpoint)
+    if (checkpoints.length > 0) options.onCheckpointed()
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
@@ -70,6 +74,7 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
     entriesMax,
     commitBytesMax,
     monotonic,
+    measures: telemetry?.measures,
   })
   return {
     append: queue.append,
@@ -93,6 +98,7 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
       await withinDeadline(trying, { name, code, deadlineMs: ensureWritableMs, scheduler })
     },
     isCheckpointDue: () => isCheckpointDue,
+    pending: queue.pending,
     async close() {
       await queue.close()
       isOpen = false

@@ -3,9 +3,11 @@ import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import { noMeasures } from '../../../telemetry/measures.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
 import { createLedgerAppends } from './appends.ts'
-import { connectOnce } from './connect-once.ts'
+import { connectOnce, type LazyPostgres } from './connect-once.ts'
 import { type LedgerRetention, scheduleMaintenance } from './maintenance.ts'
 import { createLedgerReader } from './reader.ts'
 import { createStreamWriter } from './stream-writer.ts'
@@ -73,11 +75,17 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
   const writer = streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter(writing)
   const { onCheckpoint } = options
   const heals = !streamPerCommit
-  const appends = createLedgerAppends({ writer, heals, now, monotonic, scheduler, onCheckpoint, telemetry })
+  const onCheckpointed = (): void => figures.checkpointed()
+  const appends = createLedgerAppends({
+    ...{ writer, heals, now, monotonic, scheduler, onCheckpoint, onCheckpointed, telemetry },
+  })
+  const { measures = noMeasures } = telemetry ?? {}
+  const figures = readLedgerFigures({ ...appends, measures, monotonic, bytes: () => storedBytes(others) })
   const closeConnections = (): Promise<unknown> => Promise.all([own.close(), others.close()])
   try {
     await appends.open()
   } catch (error) {
+    figures.end()
     await closeConnections()
     throw error
   }
@@ -95,6 +103,7 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
 
   async function close(): Promise<void> {
     clearInterval(timer)
+    figures.end()
     // In this order: the last maintenance may have dropped records, which is recorded.
     await Promise.all([maintenance?.close(), reader.close()])
     await appends.close()
@@ -113,4 +122,13 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
       return closed
     },
   }
+}
+
+/** Bytes of the table of blocks, its indexes and what lies outside of its rows. */
+async function storedBytes({ connect }: LazyPostgres): Promise<number> {
+  const { query, schema } = await connect()
+  const [found] = await query<{ readonly bytes: number }>(
+    `SELECT pg_total_relation_size('${schema}.block'::regclass)::bigint AS bytes`,
+  )
+  return found?.bytes ?? 0
 }

@@ -1,11 +1,14 @@
 import type { KeyObject } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { Fault } from '../../../core/fault.ts'
 import type { Scheduler } from '../../../core/scheduler.ts'
 import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import { noMeasures } from '../../../telemetry/measures.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
+import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
 import { type Committed, createLedgerThread, type LedgerRetention } from './threads.ts'
@@ -62,12 +65,20 @@ const stallMs = 5_000
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
   const { file, signingKey, retention = {}, telemetry } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const appends = createLedgerAppends(options, now)
-  await appends.open()
+  const monotonic = options.monotonic ?? (() => performance.now())
+  const appends = createLedgerAppends(options, now, () => figures.checkpointed())
+  const { measures = noMeasures } = telemetry ?? {}
+  const figures = readLedgerFigures({ ...appends, measures, monotonic, bytes: () => bytesOf(file) })
+  try {
+    await appends.open()
+  } catch (error) {
+    figures.end()
+    throw error
+  }
   const maintenance = scheduleMaintenance({
     thread: createLedgerThread({ role: 'maintenance', file, signingKey, retention }),
     now,
-    monotonic: options.monotonic ?? (() => performance.now()),
+    monotonic,
     append: appends.append,
     telemetry,
   })
@@ -80,6 +91,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
 
   async function close(): Promise<void> {
     clearInterval(timer)
+    figures.end()
     // In this order: the last maintenance may have dropped records, which is recorded.
     await Promise.all([maintenance.close(), reader.close()])
     await appends.close()
@@ -101,6 +113,9 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
 /** The writing side of a ledger: entries → group commit → thread. */
 interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
   readonly isStalled: () => boolean
+  /** Whether the last commit failed, or the disk does not answer. */
+  readonly isOut: () => boolean
+  readonly pending: () => number
   /** Begins a stream. @throws SetupError by rejecting */
   readonly open: () => Promise<void>
   /** Whether something was recorded since the last checkpoint. */
@@ -109,7 +124,17 @@ interface LedgerAppends extends Pick<Ledger, 'append' | 'checkpoint'> {
   readonly close: () => Promise<void>
 }
 
-function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAppends {
+/** The file with its log. */
+async function bytesOf(file: string): Promise<number> {
+  const sizes = await Promise.all([stat(file), stat(`${file}-wal`).catch(() => ({ size: 0 }))])
+  return sizes.reduce((sum, { size }) => sum + size, 0)
+}
+
+function createLedgerAppends(
+  options: SqliteLedgerOptions,
+  now: Clock,
+  onCheckpointed: () => void,
+): LedgerAppends {
   const { file, signingKey, checkpointRecords = 10_000, streamPerCommit = false } = options
   const { onCheckpoint, telemetry, scheduler } = options
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
@@ -123,6 +148,7 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
   function report({ seq, checkpoints, unclosed }: Committed): void {
     if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
     for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
+    if (checkpoints.length > 0) onCheckpointed()
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
@@ -150,6 +176,7 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
       await reportCommit(thread.ask('write', { entries, now: now() }, entries.buffer))
     },
     entriesMax,
+    measures: telemetry?.measures,
   })
   return {
     append: queue.append,
@@ -165,6 +192,8 @@ function createLedgerAppends(options: SqliteLedgerOptions, now: Clock): LedgerAp
     },
     isCheckpointDue: () => isCheckpointDue,
     isStalled: thread.isStalled,
+    isOut: () => isOut || thread.isStalled(),
+    pending: queue.pending,
     async close() {
       await queue.close()
       try {

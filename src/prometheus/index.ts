@@ -1,0 +1,3 @@
+/** Metrics for Prometheus: `prometheus()` for the option `telemetry` of `openModelward`. */
+export type { FigureName, MeasuredRequest, Measures } from '../telemetry/measures.ts'
+export { type MetricsPage, type Prometheus, type PrometheusOptions, prometheus } from './prometheus.ts'

@@ -1,0 +1,135 @@
+import type { Registry, RegistryContentType } from 'prom-client'
+import { checkOptions, type OptionRule } from '../core/check-options.ts'
+import { packageVersion } from '../core/package-version.ts'
+import type { Clock } from '../core/time.ts'
+import type { Measures } from '../telemetry/measures.ts'
+import type { IdentifiedListener } from '../telemetry/telemetry-option.ts'
+import { createMeasures } from './create-measures.ts'
+import { loadClient } from './load-client.ts'
+import { type MetricNumbers, type RegisteredMetric, registeredMetrics } from './metric.ts'
+import { processMetrics } from './process-metrics.ts'
+import { sharePages } from './share-pages.ts'
+import { formatFor, type PageFormat, type WriteMetric, writePage } from './write-page.ts'
+
+/** Where metrics are kept. */
+export interface PrometheusOptions {
+  /**
+   * A registry of prom-client that your app has, and whose page it serves: our metrics join it.
+   * @default one of its own, with the figures of Node and of the process beside ours
+   */
+  readonly register?: Pick<Registry, 'registerMetric' | 'metrics' | 'contentType'>
+}
+
+/** A page of metrics, and what it is in. */
+export interface MetricsPage {
+  readonly contentType: string
+  readonly text: string
+}
+
+/** Takes the numbers of a deployment and writes them for Prometheus. */
+export interface Prometheus extends IdentifiedListener {
+  readonly measures: Measures
+  /** @throws SetupError `peer_missing` where prom-client is not installed, by rejecting */
+  readonly open: () => Promise<void>
+  /**
+   * All metrics, in the format that `Accept` asks for. Within a second all who ask get one page.
+   *
+   * @throws SetupError `peer_missing`, by rejecting
+   */
+  readonly page: (accept?: string) => Promise<MetricsPage>
+}
+
+const rules: Readonly<Record<keyof PrometheusOptions, OptionRule>> = {
+  register: {
+    expected: 'a registry of prom-client',
+    accepts: (value) => typeof (value as Partial<Registry> | null)?.registerMetric === 'function',
+  },
+}
+
+/**
+ * Takes the metrics of docs/reference/metrics.md, for `openModelward`. Serve `page()`, or the page of
+ * your own registry.
+ *
+ * @throws TypeError for wrong options, and for a registry that has metrics of ours already
+ * @example
+ * const metrics = prometheus()
+ * const ward = await openModelward({ data: './modelward-data', telemetry: [metrics] })
+ * app.get('/metrics', guard(ward), async (c) => c.text((await metrics.page()).text))
+ */
+export function prometheus(options: PrometheusOptions = {}): Prometheus {
+  checkOptions('prometheus', options, rules)
+  return createPrometheus(options, () => performance.now())
+}
+
+/** @param monotonic by which a page is the same for a second */
+export function createPrometheus({ register }: PrometheusOptions, monotonic: Clock): Prometheus {
+  const { measures, read } = createMeasures({ version: packageVersion, node: process.version })
+  const metrics = registeredMetrics(read)
+  const open: () => Promise<Pages> =
+    register === undefined ? onceLoaded(metrics) : async () => joined(register)
+  if (register !== undefined) for (const metric of metrics) register.registerMetric(metric as never)
+  const pages = sharePages(async (format: PageFormat) => (await open()).page(format), monotonic)
+  return {
+    measures,
+    async open() {
+      await open()
+    },
+    page: (accept) => pages(formatFor(accept)),
+  }
+}
+
+interface Pages {
+  readonly page: (format: PageFormat) => Promise<MetricsPage>
+}
+
+/** The pages of an app's own registry, which has one format. */
+function joined(register: NonNullable<PrometheusOptions['register']>): Pages {
+  return {
+    page: async () => ({ contentType: register.contentType, text: await register.metrics() }),
+  }
+}
+
+/** Our own pages, once prom-client is there. */
+function onceLoaded(metrics: readonly RegisteredMetric[]): () => Promise<Pages> {
+  let opening: Promise<Pages> | undefined
+  return function open() {
+    opening ??= loadClient().then((client) => {
+      const all = [...metrics, ...(processMetrics(client).getMetricsAsArray() as never as RegisteredMetric[])]
+      return { page: (format) => pageOf(all, format, client.Registry) }
+    })
+    return opening
+  }
+}
+
+async function pageOf(
+  metrics: readonly RegisteredMetric[],
+  format: PageFormat,
+  Formats: typeof Registry,
+): Promise<MetricsPage> {
+  const numbers = await Promise.all(metrics.map(numbersOf))
+  const contentType = Formats[format === 'text' ? 'PROMETHEUS_CONTENT_TYPE' : 'OPENMETRICS_CONTENT_TYPE']
+  const write: WriteMetric = (one) => {
+    const registry: Registry<RegistryContentType> = new Formats()
+    registry.setContentType(contentType)
+    return writeMetric(one, registry, format)
+  }
+  return { contentType, text: await writePage(numbers, format, write) }
+}
+
+/** Of prom-client's own, only histograms know how to write less than `get`. */
+function numbersOf(metric: RegisteredMetric): Promise<MetricNumbers> {
+  const { getForPromString } = metric as Partial<RegisteredMetric>
+  return getForPromString === undefined ? metric.get() : metric.getForPromString()
+}
+
+/** In OpenMetrics a counter's family has no `_total`; the registry writes it behind each series. */
+function writeMetric(
+  numbers: MetricNumbers,
+  registry: Registry<RegistryContentType>,
+  format: PageFormat,
+): Promise<string> {
+  const isNamed = format === 'openmetrics' && numbers.type === 'counter'
+  const family = isNamed ? { ...numbers, name: numbers.name.replace(/_total$/, '') } : numbers
+  registry.registerMetric({ ...family, get: async () => family } as never)
+  return registry.getSingleMetricAsString(family.name)
+}

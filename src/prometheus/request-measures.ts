@@ -1,0 +1,51 @@
+import type { Measures } from '../telemetry/measures.ts'
+import { createClosedNames } from './closed-names.ts'
+import { histogramsOf } from './histograms-of.ts'
+import { type MetricValue, noLabels } from './metric-value.ts'
+import { createRequestCounts } from './request-counts.ts'
+import type { SeriesBudget } from './series-budget.ts'
+
+/** Most routes that are named. */
+const routesMax = 200
+
+/** Metrics about requests. */
+export type RequestMetric =
+  | 'modelward_requests_total'
+  | 'modelward_request_duration_seconds'
+  | 'modelward_guard_duration_seconds'
+  | 'modelward_requests_in_flight'
+
+export interface RequestMeasures {
+  readonly measures: Pick<Measures, 'requestBegan' | 'requestEnded' | 'request' | 'guard'>
+  readonly read: Readonly<Record<RequestMetric, () => readonly MetricValue[]>>
+}
+
+export function createRequestMeasures(budget: SeriesBudget): RequestMeasures {
+  const routeOf = createClosedNames(routesMax)
+  const counts = createRequestCounts(budget)
+  const times = histogramsOf('modelward_request_duration_seconds', routesMax, budget)
+  const guardTimes = histogramsOf('modelward_guard_duration_seconds', 1, budget)
+  let inFlight = 0
+  return {
+    measures: {
+      requestBegan() {
+        inFlight += 1
+      },
+      requestEnded() {
+        inFlight -= 1
+      },
+      request(request) {
+        const route = routeOf(request.route ?? '')
+        counts.add(route, request)
+        if (request.ms !== null) times.observe(route, request.ms)
+      },
+      guard: (ms) => guardTimes.observe('', ms),
+    },
+    read: {
+      modelward_requests_total: counts.values,
+      modelward_request_duration_seconds: times.values,
+      modelward_guard_duration_seconds: guardTimes.values,
+      modelward_requests_in_flight: () => [{ value: inFlight, labels: noLabels }],
+    },
+  }
+}

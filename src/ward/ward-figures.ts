@@ -1,0 +1,60 @@
+import { withinDeadline } from '../core/deadline.ts'
+import { awaitedScheduler } from '../core/scheduler.ts'
+import type { KeyCache } from '../guard/key-cache.ts'
+import type { JobService } from '../jobs/job-service.ts'
+import type { Limiter } from '../limits/limiter.ts'
+import type { Measures } from '../telemetry/measures.ts'
+
+export interface WardFiguresOptions {
+  readonly measures: Measures
+  readonly cache: Pick<KeyCache, 'size' | 'looked' | 'ageMs' | 'isTrusted'>
+  readonly limiter: Pick<Limiter, 'isOut'>
+  /** Undefined where there are none. */
+  readonly jobs: Pick<JobService, 'counts'> | undefined
+}
+
+/** Longest wait for the count of jobs, in milliseconds: the store is out beyond it. */
+const countMsMax = 800
+
+/** Has the figures of a ward read. @returns what ends that */
+export function readWardFigures({ measures, cache, limiter, jobs }: WardFiguresOptions): () => void {
+  if (!measures.isOn) return () => {}
+  const ends = [
+    measures.figure('key_cache_entries', cache.size),
+    measures.figure('key_cache_hits', () => cache.looked().hits),
+    measures.figure('key_cache_misses', () => cache.looked().misses),
+    measures.figure('key_sync_age', () => cache.ageMs() / 1_000),
+    measures.figure('up', () => ({
+      keys: cache.isTrusted() ? 1 : 0,
+      limits: limiter.isOut?.() === true ? 0 : 1,
+    })),
+    ...(jobs === undefined ? [] : readJobFigures(jobs, measures)),
+  ]
+  return () => {
+    for (const end of ends) end()
+  }
+}
+
+function readJobFigures({ counts }: Pick<JobService, 'counts'>, measures: Measures): readonly (() => void)[] {
+  /** Two figures of one page are one count. */
+  let counting: ReturnType<typeof counts> | undefined
+  const countOnce = (): ReturnType<typeof counts> => {
+    counting ??= withinDeadline(counts(), {
+      ...{ name: 'the count of jobs', code: 'store_unavailable', deadlineMs: countMsMax },
+      scheduler: awaitedScheduler,
+    }).finally(() => {
+      counting = undefined
+    })
+    return counting
+  }
+  return [
+    measures.figure('jobs', async () => ({ ...(await countOnce()) })),
+    measures.figure('up', async () => {
+      const isUp = await countOnce().then(
+        () => true,
+        () => false,
+      )
+      return { jobs: isUp ? 1 : 0 }
+    }),
+  ]
+}
