@@ -1,4 +1,4 @@
-import { isNotInstalled } from '../core/not-installed.ts'
+import { isNotInstalled } from '../core/runtime/not-installed.ts'
 import { SetupError } from '../core/setup-error.ts'
 
 type Client = typeof import('prom-client')

@@ -1,6 +1,6 @@
 import type { Registry, RegistryContentType } from 'prom-client'
 import { checkOptions, type OptionRule } from '../core/check-options.ts'
-import { packageVersion } from '../core/package-version.ts'
+import { packageVersion } from '../core/runtime/package-version.ts'
 import type { Clock } from '../core/time.ts'
 import type { Measures } from '../telemetry/measures.ts'
 import type { IdentifiedListener } from '../telemetry/telemetry-option.ts'
