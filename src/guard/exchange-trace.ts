@@ -5,7 +5,8 @@ import type { Caller } from './caller.ts'
 
 /** What is known of a request that a span may tell. */
 export interface ToldRequest {
-  readonly caller: Caller | null
+  /** Whose key it was; null where none was proven. */
+  readonly known: Caller | null
   /** Why it was refused or failed; null where it was not. */
   readonly code: string | null
   readonly model: string | undefined
@@ -51,12 +52,12 @@ export function traceExchange(tracing: Tracing, request: Span | undefined): Exch
 
 /** Ids and codes, and never a key, a text or an address. */
 export function attributesOf(
-  { caller, code, model }: ToldRequest,
+  { known, code, model }: ToldRequest,
   { tellsOwners }: Pick<Tracing, 'tellsOwners'>,
 ): SpanAttributes {
   return {
-    'modelward.key_id': caller?.keyId,
-    'modelward.owner': tellsOwners ? caller?.owner : undefined,
+    'modelward.key_id': known?.keyId,
+    'modelward.owner': tellsOwners ? known?.owner : undefined,
     'modelward.code': code ?? undefined,
     'modelward.model': model,
   }

@@ -13,7 +13,7 @@ import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
-import type { ExchangeTrace, ToldRequest } from './exchange-trace.ts'
+import type { ExchangeTrace } from './exchange-trace.ts'
 import { recordedId } from './recorded-id.ts'
 import { recordedMeasures } from './recorded-measures.ts'
 import type { Scheme } from './scheme.ts'
@@ -136,16 +136,6 @@ export class Exchange {
     return this.#known
   }
 
-  /** What is known of it that a span may tell. */
-  get told(): ToldRequest {
-    return { caller: this.#known, code: this.#answeredCode, model: this.model }
-  }
-
-  /** What it used, as its record says. */
-  get measures(): Costs {
-    return this.#measures('request.finished')
-  }
-
   /** Streamed answers have two records, `started` and `finished`, if the request was admitted. */
   get isAdmitted(): boolean {
     return this.#decided === 'request.admitted'
@@ -163,7 +153,7 @@ export class Exchange {
       this.#decided = 'request.refused'
       this.#code = verdict.refusal.code
     }
-    this.trace?.endGuard(this.told, false)
+    this.trace?.endGuard(this, false)
     if (this.#gone !== undefined) this.abort(this.#gone)
     return verdict
   }
@@ -174,7 +164,7 @@ export class Exchange {
     this.#decided = 'request.failed'
     this.#code = thrown instanceof Fault ? thrown.code : 'internal'
     this.#known = null
-    this.trace?.endGuard(this.told, true)
+    this.trace?.endGuard(this, true)
     if (this.#gone !== undefined) this.abort(this.#gone)
     throw thrown
   }
@@ -213,7 +203,7 @@ export class Exchange {
     if (this.#decided === undefined) return
     this.isOver = true
     const event = this.#started === undefined ? this.#decided : 'request.finished'
-    this.#measure(this.#started ?? known, this.#measures(event))
+    this.#measure(this.#started ?? known, this.measures(event))
     if (records === undefined || !this.#hasRecord(records)) return
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
@@ -238,7 +228,7 @@ export class Exchange {
     const entry = records && this.#hasRecord(records) ? this.#entryOf(records, event, answer) : undefined
     const writing = entry && records?.writer.write(entry, this.trace?.context)
     const measure = (): void => {
-      if (event !== 'request.started') this.#measure(answer, entry?.measures ?? this.#measures(event))
+      if (event !== 'request.started') this.#measure(answer, entry?.measures ?? this.measures(event))
     }
     if (writing === undefined) {
       measure()
@@ -270,7 +260,7 @@ export class Exchange {
     if (measures.isOn && this.#decided === undefined) measures.guard(deps.monotonic() - this.#begunAt)
   }
 
-  #measure({ route, status }: Answer, used: Costs, code = this.#answeredCode): void {
+  #measure({ route, status }: Answer, used: Costs, code = this.code): void {
     const { monotonic, telemetry } = this.deps
     const { measures } = telemetry
     if (!measures.isOn) return
@@ -282,7 +272,13 @@ export class Exchange {
     for (const measure in used) measures.used(measure, this.model, used[measure] as number)
   }
 
-  #measures(event: LedgerEvent): Costs {
+  /** Why it was refused or failed, or what its answer says; null where all is well. */
+  get code(): string | null {
+    return this.isAdmitted ? (this.problem?.code ?? null) : this.#code
+  }
+
+  /** What it used, as its record says. */
+  measures(event: LedgerEvent = 'request.finished'): Costs {
     if (this.#decided !== 'request.admitted') return noRequest
     if (event === 'request.started') return {}
     return recordedMeasures(this.usage, this.isBillable)
@@ -300,7 +296,7 @@ export class Exchange {
       event,
       requestId: recordedId(requestId, schemes, head),
       clientRequestId: recordedId(head.headerValues('x-request-id')[0], schemes, head),
-      code: this.#answeredCode,
+      code: this.code,
       keyId: this.#known?.keyId ?? null,
       owner: this.#known?.owner ?? null,
       // Made by a program and not read from a wire, it can be any text.
@@ -308,7 +304,7 @@ export class Exchange {
       route: this.route ?? route,
       status,
       latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
-      measures: this.#measures(event),
+      measures: this.measures(event),
       address: address.ofOne(head.address),
       detail: detailOf(this),
     }

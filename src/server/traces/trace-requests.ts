@@ -93,7 +93,7 @@ function end({ span, method, route, holder }: Traced, response: ServerResponse, 
     attributes: {
       'http.route': route,
       'http.response.status_code': status,
-      'error.type': isError ? (exchange?.told.code ?? `${status}`) : undefined,
+      'error.type': isError ? (exchange?.code ?? `${status}`) : undefined,
       ...(exchange !== undefined && outcomeOf(exchange, tracing)),
     },
     isError,
@@ -101,13 +101,13 @@ function end({ span, method, route, holder }: Traced, response: ServerResponse, 
 }
 
 function outcomeOf(exchange: Exchange, tracing: Tracing): SpanAttributes {
-  const measures = Object.entries(exchange.measures).map(([name, used]) => [
+  const measures = Object.entries(exchange.measures()).map(([name, used]) => [
     `modelward.measures.${name}`,
     used,
   ])
   return {
     'modelward.request_id': exchange.id,
-    ...attributesOf(exchange.told, tracing),
+    ...attributesOf(exchange, tracing),
     ...Object.fromEntries(measures),
   }
 }
