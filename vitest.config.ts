@@ -66,11 +66,11 @@ const ofAll = {
   // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
   testTimeout: 60_000,
   hookTimeout: 120_000,
-  pool: 'forks',
+  pool: 'forks' as const,
   // On processors with protection keys V8 may end a process whose threads come and go (`Check failed: jit_page.has_value()`,
   // Node 18 to 24), and tests start and end thousands of threads.
   execArgv: ['--no-memory-protection-keys'],
-} as const
+}
 
 /**
  * Subjects whose tests leave nothing behind in their process: many files share one, which has

@@ -250,10 +250,6 @@ export class Exchange {
     throw fault
   }
 
-  get #answeredCode(): string | null {
-    return this.#decided === 'request.admitted' ? (this.problem?.code ?? null) : this.#code
-  }
-
   #measureGuard(): void {
     const { deps } = this
     const { measures } = deps.telemetry
