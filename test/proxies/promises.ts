@@ -133,7 +133,7 @@ export function describeProxy({ name, isMissing, start, whenGone, more }: ProxyP
           scopes: Array.from({ length: 32 }, (_, at) =>
             at === 0 ? 'predict:chat' : `s${at}-`.padEnd(64, 'x'),
           ),
-          limits: ['s', 'min', 'h', 'day', 'week', '2s', '3s', '4s'].map((window) => `1/${window}`),
+          limits: ['1/31d', ...[2, 3, 4, 5, 6, 7, 8].map((days) => `1000000000/${days}d`)],
         })
         const seen = seenIn(await ask({ headers: [keyHeader(large)] }))
         expect(valuesOf(seen, 'X-Modelward-Scopes').join().split(' ')).toHaveLength(32)
