@@ -16,7 +16,8 @@ const intro = `# Operational events
 <!-- Generated from \`src/telemetry/events.ts\`; \`npm run docs\` writes it again. -->
 
 What an operator should know, as a closed table. The server logs each as a JSON line with \`event\`, \`msg\`, its fields and, where something was thrown, \`err\`.
-The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause }\`. An outage is one event at its start and one at its end, never one a request.
+The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause }\`. An outage is one event at its start, one a minute with
+\`since\`, and one at its end, never one a request; and what each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
 
 | event | level | what happened | fields | what it means, and what to do |
 |---|---|---|---|---|`

@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
+import { isContainer, isReadableByOthers } from '../config/readable-by-others.ts'
+import { secretSettings } from '../config/secret-settings.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import { createAppLog } from '../server/create-app.ts'
 import { logEvents } from '../server/http/log.ts'
 import type { RunningServer } from '../server/server-options.ts'
 import { startServer } from '../server/start-server.ts'
-import { createTelemetry } from '../telemetry/telemetry.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { nameStorage } from '../ward/open-storage.ts'
 import { OutputClosed } from './cli-error.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig, placeOf } from './common-options.ts'
@@ -61,6 +63,7 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     const place = nameStorage(placeOf(loaded))
     await announce(startMessage({ ...report, config, place, program }, asJson))
   }
+  if (!isWorkerProcess()) warnOfPepper(telemetry)
   const count = config.workers === 'auto' ? availableParallelism() : config.workers
   if (count > 1 && !isWorkerProcess()) {
     process.exitCode = await runWorkers({ count, onStart: announceStart, telemetry })
@@ -86,6 +89,14 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     graceMs: config.shutdownDelay + config.shutdownGrace,
   })
   leaveFirstProcess()
+}
+
+/** The data folder's own is read by its user alone, as is all of the folder. */
+function warnOfPepper(telemetry: Telemetry): void {
+  const variable = `${secretSettings.pepper.variable}_FILE`
+  const path = process.env[variable]
+  if (path !== undefined && !isContainer(process.env) && isReadableByOthers(path))
+    telemetry.event('config.pepper_readable', { path })
 }
 
 /**

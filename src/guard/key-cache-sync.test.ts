@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest'
+import { collectEvents } from '../../test/support/collect-events.ts'
 import { stillScheduler } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { processScheduler } from '../core/scheduler.ts'
 import type { Changes } from '../keys/key-store.ts'
+import { createOutageReport } from '../telemetry/outage-report.ts'
 import { createKeyCacheSync } from './key-cache-sync.ts'
 
+const noOutage = { failed() {}, passed() {} }
 const nothing: Changes = { cursor: 1, keyIds: [], hasImportedKeys: false, hasKeys: true }
 
 test('what is heard counts from when it was asked, and each question starts where the last one ended', async () => {
@@ -23,8 +26,7 @@ test('what is heard counts from when it was asked, and each question starts wher
     monotonic: () => now,
     scheduler: stillScheduler,
     intervalMs: 200,
-    onSyncFailed: () => {},
-    onSynced: () => {},
+    outage: noOutage,
   })
   expect(watch.hasImportedKeys()).toBe(false)
   await watch.refresh()
@@ -38,9 +40,8 @@ test('what is heard counts from when it was asked, and each question starts wher
 })
 
 test('a store that cannot be polled is reported once, and again when it is back', async () => {
-  const told: string[] = []
+  const { telemetry, names, until } = collectEvents()
   let isOut = true
-  const back = Promise.withResolvers<void>()
   let failures = 0
   const watch = createKeyCacheSync({
     store: {
@@ -55,15 +56,11 @@ test('a store that cannot be polled is reported once, and again when it is back'
     monotonic: () => 0,
     scheduler: processScheduler,
     intervalMs: 1,
-    onSyncFailed: () => told.push('deaf'),
-    onSynced: () => {
-      told.push('heard')
-      back.resolve()
-    },
+    outage: createOutageReport('keys.sync_failed', telemetry),
   })
-  await back.promise
+  await until('keys.sync_back')
   watch.stop()
-  expect(told).toEqual(['deaf', 'heard'])
+  expect(names).toEqual(['keys.sync_failed', 'keys.sync_back'])
 })
 
 test('a pushed change is read at once, and one that comes during a poll is not missed', async () => {
@@ -84,8 +81,7 @@ test('a pushed change is read at once, and one that comes during a poll is not m
     monotonic: () => 0,
     scheduler: stillScheduler,
     intervalMs: 0,
-    onSyncFailed: () => {},
-    onSynced: () => {},
+    outage: noOutage,
   })
   push()
   expect(reads).toHaveLength(1)
@@ -126,8 +122,7 @@ test('pushes without end while the store is out make no more than one question a
     monotonic: () => 0,
     scheduler: stillScheduler,
     intervalMs: 0,
-    onSyncFailed: () => {},
-    onSynced: () => {},
+    outage: noOutage,
   })
   push()
   while (asked < 50) await new Promise((resolve) => setImmediate(resolve))

@@ -1,6 +1,7 @@
 import { every, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { ChangeCursor, Changes, KeyStore } from '../keys/key-store.ts'
+import type { OutageReport } from '../telemetry/outage-report.ts'
 import type { KeyCache } from './key-cache.ts'
 
 /** Polls a store for changes made by any process or node, and drops what they made stale. */
@@ -24,17 +25,14 @@ export interface KeyCacheSyncOptions {
    * tells of it before.
    */
   readonly intervalMs: number
-  /** Called once when polls begin to fail. */
-  readonly onSyncFailed: (fault: unknown) => void
-  /** Called once when a poll succeeds again. */
-  readonly onSynced: () => void
+  /** Is told how each poll ended. */
+  readonly outage: Pick<OutageReport, 'failed' | 'passed'>
 }
 
 export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
-  const { store, cache, monotonic, scheduler, intervalMs, onSyncFailed, onSynced } = options
+  const { store, cache, monotonic, scheduler, intervalMs, outage } = options
   let cursor: ChangeCursor | undefined
   let latest: Changes | undefined
-  let isFailing = false
   let isPolling = false
   let isHinted = false
   let isStopped = false
@@ -46,8 +44,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
     cursor = changes.cursor
     latest = changes
     cache.renew(askedAt, changes.keyIds)
-    if (isFailing) onSynced()
-    isFailing = false
+    outage.passed()
   }
 
   async function poll(): Promise<void> {
@@ -55,15 +52,10 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
     isPolling = true
     do {
       isHinted = false
-      await refresh().catch(noteFailure)
+      await refresh().catch(outage.failed)
       // A change may have come after the store had answered.
     } while (isHinted && !isStopped)
     isPolling = false
-  }
-
-  function noteFailure(fault: unknown): void {
-    if (!isFailing) onSyncFailed(fault)
-    isFailing = true
   }
 
   function hint(): void {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { adminScope, defaultScope } from '../core/scope.ts'
 import { SetupError } from '../core/setup-error.ts'
 import type { NewKey } from '../keys/new-key.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Ward } from '../ward/ward.ts'
+import type { ServerOptions } from './server-options.ts'
 
 /** The keys made for an empty store: their texts, or the file that holds them; or why not. */
 export type FirstKeysReport = { readonly address: string } & IssuedKeys
@@ -93,6 +94,17 @@ async function findHandedOver(
 ): Promise<IssuedKeys | undefined> {
   if (handedOver === undefined) return undefined
   return (await store.findKey(handedOver.adminId)) && handedOver.issued
+}
+
+/** The path of a file with first keys that an earlier start has left; undefined if there is none. */
+export function findFirstKeysFile({
+  data,
+  databaseUrl,
+  firstKeys: to,
+}: Pick<ServerOptions, 'data' | 'databaseUrl' | 'firstKeys'>): string | undefined {
+  const named = typeof to === 'object' ? [resolve(to.path)] : []
+  const own = databaseUrl === undefined ? [resolve(data, fileName)] : []
+  return [...named, ...own].find((path) => existsSync(path))
 }
 
 /** `isAgain`: what was handed over before is of keys that were not made. */

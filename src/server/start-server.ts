@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { packageVersion } from '../core/package-version.ts'
 import { awaitedScheduler } from '../core/scheduler.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
@@ -13,8 +14,8 @@ import type { JobsOptions } from '../ward/ward-jobs.ts'
 import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
-import { beginFirstKeys, type FirstKeysAttempt, issueFirstKeys } from './first-keys.ts'
-import { closeApp, trackConnections } from './http/close-app.ts'
+import { beginFirstKeys, type FirstKeysAttempt, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
+import { closeApp, countUnderWay, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
 import { jobModelsOf } from './predict/job-models.ts'
@@ -29,13 +30,20 @@ import { startTracing } from './traces/start-tracing.ts'
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
   try {
-    const { address, isStalled, drain } = await open(options, opened)
+    const { address, isStalled, drain, telemetry, countUnderWay } = await open(options, opened)
+    telemetry.event('server.started', { address, version: packageVersion })
+    const close = async (drains: boolean): Promise<void> => {
+      telemetry.event('server.stopping', { in_flight: countUnderWay() })
+      if (drains) await drain()
+      await closeAll(opened)
+      telemetry.event('server.stopped', {})
+    }
     let closed: Promise<void> | undefined
     return {
       address,
       isStalled,
       close({ drain: drains = true } = {}) {
-        closed ??= (drains ? drain() : Promise.resolve()).then(() => closeAll(opened))
+        closed ??= close(drains)
         return closed
       },
     }
@@ -50,11 +58,14 @@ const onlyServer = 'server'
 
 type Close = () => Promise<void> | void
 
+interface OpenServer extends Pick<RunningServer, 'address' | 'isStalled'> {
+  readonly drain: () => Promise<void>
+  readonly telemetry: Telemetry
+  readonly countUnderWay: () => number
+}
+
 /** Opens one after the other; `opened` gets how to close each, in reverse. */
-async function open(
-  options: ServerOptions,
-  opened: Close[],
-): Promise<Pick<RunningServer, 'address' | 'isStalled'> & { readonly drain: () => Promise<void> }> {
+async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer> {
   const log = createAppLog(options)
   const tracing = options.tracing ?? (await openTracing(options, opened))
   const metrics = await openMetrics(options)
@@ -106,11 +117,15 @@ async function open(
   if (!isFleet) opened.push(await openControlSocket(resolve(options.data), ward, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
   const attempt = beginFirstKeys()
+  const left = findFirstKeysFile(options)
   const report = (): Promise<void> => reportFirstKeys({ ward, storage }, options, address, attempt)
   await (isFleet ? untilReached(report, scheduler) : report())
+  if (left !== undefined) telemetry.event('config.first_keys_left', { path: left })
   return {
     address,
     isStalled,
+    telemetry,
+    countUnderWay: () => countUnderWay(connections),
     async drain() {
       isDraining = true
       const { shutdownDelay: delayMs, scheduler = awaitedScheduler } = options

@@ -1,83 +1,28 @@
 import type { EventName, EventRow } from './event-row.ts'
 import { fleetEvents } from './fleet-events.ts'
+import { jobEvents } from './job-events.ts'
 import { limiterEvents } from './limiter-events.ts'
 import { modelEvents } from './model-events.ts'
+import { serverEvents } from './server-events.ts'
 
 /**
  * Every operational event. They are for the operator: a request's own fault is its answer and its
- * record. An outage is one event at its start and one at its end, never one a request.
+ * record. An outage is one event at its start, one each minute and one at its end, never one a request.
  */
 export const events: { readonly [Name in EventName]: EventRow<Name> } = {
-  'guard.address_unknown': {
-    level: 'warn',
-    sentence: 'a client came from what is no address',
-    remedy:
-      'Said once for each process. All such clients count as one, `unknown`, and keys with an address list are refused. Let the proxy that is trusted send the address in `X-Forwarded-For`, with or without a port; an `address` option must return it.',
-    fields: {},
-  },
-  'server.proxy_untrusted': {
-    level: 'warn',
-    sentence: 'a request names its client in `X-Forwarded-For`, and no proxy is trusted',
-    remedy:
-      'Said once for each process. The address of a client is the connection’s. Behind a proxy all clients then have one address, for allow lists, wrong keys and records: name the proxy, and nothing else, with `--trust-proxy`. Without a proxy a client has sent the header itself, and nothing believes it.',
-    fields: {},
-  },
-  'server.failed': {
-    level: 'fatal',
-    sentence: 'an error that nothing caught, or a call of `process.exit`, ends the server',
-    remedy:
-      "It answers what is under way, hands jobs back, and ends with 1 within `--shutdown-grace` and 20 s. Look at the cause, most likely an inline model: one in a process of its own (`runs: 'process'`) harms only its own call. Let a service manager start the server again.",
-    fields: {},
-  },
-  'server.stores_awaited': {
-    level: 'error',
-    sentence: 'the database cannot be reached, and the server waits for it',
-    remedy:
-      'Said once for each start. Until it can open it the server answers 503, `/ready` too, and tries each second. Look at the cause: the address, the network, or a service that is down.',
-    fields: {},
-  },
-  'server.worker_lost': {
-    level: 'error',
-    sentence: 'one of the processes of `--workers` has ended; another takes its place',
-    remedy:
-      'After a second, and longer where that one ends soon too. Its jobs come back after their lease. Look for what ended it: `server.failed` before this line, or the system, for want of memory.',
-    fields: { ended_by: 'a signal, or its exit code' },
-  },
-  'server.runner_gone': {
-    level: 'info',
-    sentence: 'the npm that started the server has ended; the server closes as after SIGTERM',
-    remedy: 'Nothing to do. Start `modelward serve` by `node` or `exec` where it shall outlive npm.',
-    fields: {},
-  },
-  'server.requests_not_logged': {
-    level: 'warn',
-    sentence: 'lines about requests were lost: the reader of standard error was slow',
-    remedy:
-      'Said at most once a second. Requests were answered and recorded as ever. Read standard error faster, or turn the lines off with `--log-requests false`: the ledger has every request.',
-    fields: { lines: 'how many' },
-  },
-  'forward_auth.untrusted': {
-    level: 'warn',
-    sentence: 'a peer that is no trusted proxy asked for the verdict on a forwarded request',
-    remedy:
-      'Said once a minute at most. It got 403, and no key was looked at. Where the peer is your proxy, name it with `--trust-proxy`; else let no other machine reach this port.',
-    fields: {
-      peer: 'its address, of the last that asked',
-      requests: 'how many such requests came since the last of these events',
-    },
-  },
+  ...serverEvents,
   'keys.sync_failed': {
     level: 'error',
     sentence: 'the key store cannot be asked for changes',
     remedy:
       'Cached keys are valid until the lease ends, then 503 `store_unavailable`. Ends with `keys.sync_back`.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'keys.sync_back': {
     level: 'info',
     sentence: 'the key store answers again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'keys.refresh_failed': {
     level: 'error',
@@ -89,7 +34,8 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'an imported key could not be upgraded to our digest',
     remedy: 'The key works; its next use tries again.',
-    fields: {},
+    isBrief: true,
+    fields: { times: 'how many since the last such line' },
   },
   'keys.row_damaged': {
     level: 'error',
@@ -120,13 +66,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'the ledger cannot be written',
     remedy:
       'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, release the lock, or see why the disk does not answer; in a fleet, look at PostgreSQL.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'ledger.back': {
     level: 'info',
     sentence: 'the ledger is written again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'ledger.not_closed': {
     level: 'error',
@@ -140,7 +86,8 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'a record could not be written',
     remedy:
       'Its request was aborted, or answers do not wait for records (`ledgerMode: after`). See `ledger.unreachable`.',
-    fields: {},
+    isBrief: true,
+    fields: { times: 'how many since the last such line' },
   },
   'ledger.summary_late': {
     level: 'warn',
@@ -152,7 +99,8 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'a sink of the ledger failed',
     remedy: 'The record itself is durable; mend the sink.',
-    fields: {},
+    isBrief: true,
+    fields: { times: 'how many since the last such line' },
   },
   'ledger.thread_restarted': {
     level: 'warn',
@@ -220,123 +168,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'Nothing to do.',
     fields: { free_bytes: 'bytes that are free' },
   },
-  'jobs.thread_restarted': {
-    level: 'warn',
-    sentence: 'a thread of the job store ended and is started again',
-    remedy: 'Calls in between answer 503 `store_unavailable`. Report it if it happens again.',
-    fields: { thread: 'which thread' },
-  },
-  'jobs.hints_not_heard': {
-    level: 'warn',
-    sentence: 'this node does not hear what other nodes do with jobs',
-    remedy:
-      'Nothing is lost: clients that wait for a job of another node hear of it a second later. Behind a pooler that is so; else look at the cause: it connects again by itself.',
-    fields: {},
-  },
-  'jobs.hints_heard': {
-    level: 'info',
-    sentence: 'this node hears again what other nodes do with jobs',
-    remedy: 'Nothing to do.',
-    fields: {},
-  },
-  'jobs.unclaimable': {
-    level: 'error',
-    sentence: 'the worker cannot claim jobs',
-    remedy: 'Jobs wait until the store answers.',
-    fields: {},
-  },
-  'jobs.leases_not_renewed': {
-    level: 'error',
-    sentence: 'the leases of running jobs cannot be renewed',
-    remedy: 'Once a lease ends, another worker runs the job again, and this one’s result is refused.',
-    fields: {},
-  },
-  'jobs.sweep_failed': {
-    level: 'error',
-    sentence: 'a periodic task of the job service failed',
-    remedy: 'It is tried again at its next turn.',
-    fields: { task: 'which task' },
-  },
-  'jobs.ends_unknown': {
-    level: 'error',
-    sentence: 'it could not be found out whether all ended jobs are recorded',
-    remedy: 'The next start looks again.',
-    fields: {},
-  },
-  'job.attempt_failed': {
-    level: 'error',
-    sentence: 'an attempt at a job failed',
-    remedy: 'It is tried again after a delay, and is `dead` after its last attempt.',
-    fields: { job: 'its id', attempt: 'which attempt, from 1' },
-  },
-  'job.damaged': {
-    level: 'error',
-    sentence:
-      'the row of a job in `jobs.db`, or in a fleet’s database, is not the one that was written: the disk or another program changed it',
-    remedy:
-      'It does not run, and is answered 503 `store_unavailable`; it is deleted after `--job-keep`. All other jobs go on. `modelward doctor` names every such row of a folder. Restore a backup to get it back, and have the disk checked.',
-    fields: { job: 'its id' },
-  },
-  'job.not_begun': {
-    level: 'error',
-    sentence: 'a job does not begin: its start could not be recorded',
-    remedy: 'It goes back to the queue. See `ledger.unreachable`.',
-    fields: { job: 'its id' },
-  },
-  'job.not_ended': {
-    level: 'error',
-    sentence: 'the end of a job could not be stored',
-    remedy: 'The worker renews the lease and tries again until the store answers, or the lease is lost.',
-    fields: { job: 'its id' },
-  },
-  'job.not_recorded': {
-    level: 'error',
-    sentence: 'the end of a job could not be recorded',
-    remedy: 'The next start records it, marked `late`.',
-    fields: { job: 'its id' },
-  },
-  'job.not_cancelled': {
-    level: 'error',
-    sentence: 'a job was answered with a fault, and could not be cancelled',
-    remedy: 'It may run although its client saw a 503. Cancel it with `modelward jobs cancel`.',
-    fields: { job: 'its id' },
-  },
-  'job.handback_failed': {
-    level: 'error',
-    sentence: 'a job could not be handed back, and waits for its lease to end',
-    remedy: 'Nothing to do: another worker takes it then.',
-    fields: { job: 'its id' },
-  },
-  'webhook.secret_unreadable': {
-    level: 'error',
-    sentence: 'a webhook secret could not be opened',
-    remedy: 'It was sealed under another pepper. Restore the pepper, or make a new secret.',
-    fields: {},
-  },
-  'webhook.outbox_unreadable': {
-    level: 'error',
-    sentence: 'webhooks that are due cannot be read',
-    remedy: 'They wait until the store answers.',
-    fields: {},
-  },
-  'webhook.not_settled': {
-    level: 'error',
-    sentence: 'the outcome of a webhook could not be stored',
-    remedy: 'It is sent again once its lease ends; receivers deduplicate by `webhook-id`.',
-    fields: {},
-  },
-  'webhook.not_recorded': {
-    level: 'error',
-    sentence: 'the end of a webhook could not be recorded',
-    remedy: 'The delivery itself is stored. See `ledger.unreachable`.',
-    fields: {},
-  },
-  'idempotency.release_failed': {
-    level: 'error',
-    sentence: 'an Idempotency-Key could not be released',
-    remedy: 'Repeated requests answer 409 until its lease ends.',
-    fields: {},
-  },
+  ...jobEvents,
   ...fleetEvents,
   ...modelEvents,
 }

@@ -22,13 +22,13 @@ export const fleetEvents: {
     sentence: 'this node cannot say that it is there',
     remedy:
       'After 10 s it does not count as one of the fleet. PostgreSQL is out: see `keys.sync_failed`. Ends with `node.seen`.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'node.seen': {
     level: 'info',
     sentence: 'this node counts as one of the fleet again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'node.clock_off': {
     level: 'warn',

@@ -9,13 +9,13 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     sentence: 'usage of long limits cannot be stored',
     remedy:
       'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`; in a fleet, look at PostgreSQL.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'limiter.persisted_again': {
     level: 'info',
     sentence: 'usage of long limits is stored again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'limiter.not_shared': {
     level: 'warn',
@@ -28,20 +28,21 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     level: 'error',
     sentence: 'the limits of a request or job could not be settled',
     remedy: 'What was reserved counts as used until its window passes.',
-    fields: {},
+    isBrief: true,
+    fields: { times: 'how many since the last such line' },
   },
   'limiter.unreachable': {
     level: 'error',
     sentence: 'limits cannot be counted: Redis cannot be reached, refuses, or does not agree with PostgreSQL',
     remedy:
       'Requests with limits get what `--limiter-loss` says, 503 `limiter_unavailable` by default. Look at the cause; the node connects again until `limiter.back`.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'limiter.back': {
     level: 'info',
     sentence: 'limits are counted again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: { since: 'when it began' },
   },
   'limiter.forgot': {
     level: 'warn',

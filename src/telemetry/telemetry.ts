@@ -1,9 +1,11 @@
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import { dropMeasuresWhereTheyThrow } from './dropped-measures.ts'
 import { dropWhereItThrows } from './dropped-tracing.ts'
 import type { EventFields } from './event-fields.ts'
 import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
 import { type Measures, noMeasures } from './measures.ts'
+import { createOnceAMinute } from './once-a-minute.ts'
 import type { Tracing } from './tracing.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
@@ -24,7 +26,12 @@ export type OperationalEventListener = (event: OperationalEvent) => void
 
 /** Where operational events go, numbers, and spans. */
 export interface Telemetry {
-  readonly event: <Name extends EventName>(name: Name, fields: EventFields[Name], cause?: unknown) => void
+  /** `times` is counted here: see `EventRow.isBrief`. */
+  readonly event: <Name extends EventName>(
+    name: Name,
+    fields: Omit<EventFields[Name], 'times'>,
+    cause?: unknown,
+  ) => void
   /** Takes none where nothing listens to them. */
   readonly measures: Measures
   /** Undefined where nothing listens to spans. */
@@ -41,22 +48,31 @@ export interface TelemetryListener {
 
 /**
  * Gives each event to each listener. A listener that throws loses that event; the caller goes on.
+ *
+ * @param scheduler ends the minutes of what is said once a minute
  */
 export function createTelemetry(
   listeners: readonly OperationalEventListener[],
   { tracing, measures: taken }: TelemetryListener = {},
+  scheduler: Pick<Scheduler, 'after'> = processScheduler,
 ): Telemetry {
   const measures = taken === undefined ? noMeasures : dropMeasuresWhereTheyThrow(taken)
+  const onceAMinute = createOnceAMinute(scheduler)
   return {
     measures,
     tracing: tracing && dropWhereItThrows(tracing),
     event(name, fields, cause) {
-      measures.event(name)
-      const { level, sentence } = events[name]
-      // The union's members are built from one row each; TypeScript cannot see that name and fields
-      // agree.
-      const event = { name, level, message: sentence, fields, ...(cause !== undefined && { cause }) }
-      for (const listener of listeners) notify(listener, event as OperationalEvent)
+      const { level, sentence, isBrief } = events[name]
+      const tell = (all: object): void => {
+        measures.event(name)
+        // The union's members are built from one row each; TypeScript cannot see that name and
+        // fields agree.
+        const event = { name, level, message: sentence, fields: all, ...(cause !== undefined && { cause }) }
+        for (const listener of listeners) notify(listener, event as OperationalEvent)
+      }
+      if (isBrief !== true) tell(fields)
+      // The fields of such events have few values.
+      else onceAMinute(`${name} ${JSON.stringify(fields)}`, (times) => tell({ ...fields, times }))
     },
   }
 }

@@ -28,6 +28,7 @@ import { createLookAtLimits } from '../limits/look-at-limits.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import type { Storage } from '../storage/storage.ts'
+import { createOutageReport } from '../telemetry/outage-report.ts'
 import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { readWardLimits } from './limit-options.ts'
@@ -238,7 +239,12 @@ async function closeAll(
 async function openKeyCache(
   store: KeyStore,
   { cachedKeysMax: keysMax = 10_000, leaseMs = 5_000 }: Pick<WardOptions, 'cachedKeysMax' | 'leaseMs'>,
-  { monotonic, scheduler, telemetry }: Pick<WardJobsDeps, 'monotonic' | 'scheduler' | 'telemetry'>,
+  {
+    clock,
+    monotonic,
+    scheduler,
+    telemetry,
+  }: Pick<WardJobsDeps, 'clock' | 'monotonic' | 'scheduler' | 'telemetry'>,
 ): Promise<{ readonly cache: KeyCache; readonly sync: KeyCacheSync }> {
   const cache = createKeyCache({ keysMax, leaseMs, monotonic })
   const sync = createKeyCacheSync({
@@ -247,8 +253,7 @@ async function openKeyCache(
     monotonic,
     scheduler,
     intervalMs: store.onChange === undefined ? pollMs : toldPollMs,
-    onSyncFailed: (fault) => telemetry.event('keys.sync_failed', {}, fault),
-    onSynced: () => telemetry.event('keys.sync_back', {}),
+    outage: createOutageReport('keys.sync_failed', telemetry, clock),
   })
   try {
     await sync.refresh()

@@ -145,6 +145,8 @@ async function recordEnd(
 ): Promise<void> {
   if (typeof then !== 'string') return
   const { status, reason } = result
+  if (then === 'failed')
+    telemetry.event('webhook.gave_up', { delivery: id, attempts, reason: reason ?? `status ${status}` })
   const detail = { job: jobId, webhook: id, outcome: then, attempts, status, reason }
   const keyId = isDamaged ? null : job.keyId
   try {

@@ -1,5 +1,6 @@
 import { hasEnded } from '../jobs/job.ts'
 import type { JobQueue } from '../jobs/job-queue.ts'
+import { createOutageReport, type OutageReport } from '../telemetry/outage-report.ts'
 import { type AttemptOptions, attemptDelivery } from './attempt.ts'
 import type { WebhookDelivery, WebhookOutbox } from './outbox.ts'
 
@@ -55,12 +56,12 @@ class Worker {
   #claiming: Promise<void> | undefined
   #isWoken = false
   #isClosed = false
-  /** Whether the outbox could not be read when it was last looked at. */
-  #isFailing = false
+  readonly #outage: OutageReport
   #cancelPoll: (() => void) | undefined
 
   constructor(options: WebhookWorkerOptions) {
     this.#options = options
+    this.#outage = createOutageReport('webhook.outbox_unreadable', options.telemetry, options.clock)
     this.#unwatch = options.queue?.watch(({ jobs }) => {
       if (jobs.some(({ status, webhook }) => webhook !== null && hasEnded(status))) this.wake()
     })
@@ -95,7 +96,7 @@ class Worker {
    * wakes.
    */
   async #claimAll(): Promise<void> {
-    const { outbox, clock, deadlineMs, concurrency = 128, ownerConcurrency = 8, telemetry } = this.#options
+    const { outbox, clock, deadlineMs, concurrency = 128, ownerConcurrency = 8 } = this.#options
     try {
       while (this.#isWoken && !this.#isClosed) {
         this.#isWoken = false
@@ -104,13 +105,11 @@ class Worker {
         const now = clock()
         const until = now + deadlineMs + leaseSlackMs
         const claimed = await outbox.claimDeliveries({ max, ownerMax: ownerConcurrency, now, until })
-        this.#isFailing = false
+        this.#outage.passed()
         for (const delivery of claimed) this.#begin(delivery)
       }
     } catch (thrown) {
-      // Reported once per outage: the outbox is read every second.
-      if (!this.#isFailing) telemetry.event('webhook.outbox_unreadable', {}, thrown)
-      this.#isFailing = true
+      this.#outage.failed(thrown)
     }
   }
 

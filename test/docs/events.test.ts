@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { formatEventsPage } from '../../scripts/events-page.ts'
 import { events } from '../../src/telemetry/events.ts'
+import { outages } from '../../src/telemetry/outage-report.ts'
 import { sources } from '../architecture/imports.ts'
 
 test('docs/reference/events.md is the table of events', () => {
@@ -10,8 +11,10 @@ test('docs/reference/events.md is the table of events', () => {
 
 test('the sources report every event of the table', () => {
   const code = sources
-    .filter((file) => !/^src.telemetry.event(?:s|-fields)\.ts$/.test(file))
+    .filter((file) => !/^src.telemetry.(?:(?:\w+-)?events|event-fields)\.ts$/.test(file))
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
   expect(Object.keys(events).filter((name) => !code.includes(`'${name}'`))).toEqual([])
+  // An outage's end is told by what told its beginning.
+  expect(Object.keys(outages).filter((name) => !code.includes(`createOutageReport('${name}'`))).toEqual([])
 })

@@ -9,6 +9,7 @@ import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
 import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts'
 import { HeldAnswers } from './held-answers.ts'
+import { reportDead } from './report-dead.ts'
 import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
 import { type AttemptOptions, runAttempt } from './run-attempt.ts'
 import { RunTurn } from './run-turn.ts'
@@ -158,6 +159,7 @@ export class Attempt {
     const end = this.#endOf(outcome, clock())
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
     if (settled === undefined) return
+    reportDead(settled, this.#deps.telemetry)
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
     const code = codeOf(outcome, settled)
     this.#told = { attributes: { 'modelward.code': code ?? undefined }, isError: outcome.end === 'retry' }

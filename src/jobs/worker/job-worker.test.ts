@@ -114,9 +114,10 @@ describe('a failing model', () => {
     const codes = ledger.entries.filter(({ event }) => event === 'job.failed').map(({ code }) => code)
     expect(codes).toEqual(['model_timeout', 'model_failed', 'model_failed'])
     // The operator gets an event for each, with its cause; no caller does.
-    expect(operational).toMatchObject(
-      [1, 2, 3].map((attempt) => ({ name: 'job.attempt_failed', fields: { job: id, attempt } })),
-    )
+    expect(operational).toMatchObject([
+      ...[1, 2, 3].map((attempt) => ({ name: 'job.attempt_failed', fields: { job: id, attempt } })),
+      { name: 'job.dead', fields: { job: id, attempts: 3, code: 'model_failed' } },
+    ])
   })
 
   test('that is overloaded is asked again, and that is no attempt of the job', async () => {

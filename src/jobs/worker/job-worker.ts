@@ -1,11 +1,13 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import { createOutageReport, type OutageReport } from '../../telemetry/outage-report.ts'
 import type { JobRecord } from '../job.ts'
 import type { ClaimedJob, ClaimOutcome, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { LeaseHeartbeat } from './lease-heartbeat.ts'
 import { ModelSlots, type SlotAsk } from './model-slots.ts'
+import { reportDead } from './report-dead.ts'
 import { TurnBudget } from './turn-budget.ts'
 
 export interface JobWorkerOptions extends Omit<AttemptDeps, 'semaphoreOf' | 'turnBudget'> {
@@ -48,11 +50,12 @@ export class JobWorker {
   #looking: Promise<void> = Promise.resolve()
   #cancel: (() => void) | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
-  #isFailing = false
+  readonly #outage: OutageReport
   readonly #stopRetries = new Set<() => void>()
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
+    this.#outage = createOutageReport('jobs.unclaimable', options.telemetry, options.clock)
     this.#slots = new ModelSlots(options.models, options.concurrency)
     this.#deps = {
       ...options,
@@ -133,8 +136,7 @@ export class JobWorker {
     try {
       for (let act = this.#nextAct(); act !== undefined; act = this.#nextAct()) await act()
     } catch (fault) {
-      if (!this.#isFailing) this.#options.telemetry.event('jobs.unclaimable', {}, fault)
-      this.#isFailing = true
+      this.#outage.failed(fault)
     } finally {
       // In the same turn as the last look for something to ask: a wake in between would go unheard.
       this.#isLooking = false
@@ -157,7 +159,7 @@ export class JobWorker {
     await records.ensureWritable()
     const now = clock()
     const { claimed, ...passed } = await store.claim({ ...ask, now, until: now + leaseMs, keepMs })
-    this.#isFailing = false
+    this.#outage.passed()
     for (const job of claimed) this.#start(job)
     this.#slots.claimed(ask, claimed)
     await this.#report(passed)
@@ -195,6 +197,7 @@ export class JobWorker {
   }
 
   async #recordEnd(job: JobRecord): Promise<void> {
+    reportDead(job, this.#options.telemetry)
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {

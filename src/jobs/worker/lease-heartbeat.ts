@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
+import { createOutageReport, type OutageReport } from '../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ExtendOutcome, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 
@@ -36,10 +37,11 @@ export class LeaseHeartbeat {
   #isBeating = false
   #hasProgress = false
   #isStopped = false
-  #isFailing = false
+  readonly #outage: OutageReport
 
   constructor(options: LeaseHeartbeatOptions) {
     this.#options = options
+    this.#outage = createOutageReport('jobs.leases_not_renewed', options.telemetry, options.clock)
   }
 
   /** Beats from now on, for as long as there are leases. */
@@ -68,7 +70,7 @@ export class LeaseHeartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, bounds, onExtended, telemetry } = this.#options
+    const { store, clock, leaseMs, bounds, onExtended } = this.#options
     this.#cancel = undefined
     const leases = this.#options.leases()
     if (leases.length === 0) return
@@ -77,13 +79,12 @@ export class LeaseHeartbeat {
     this.#beatAt = clock()
     try {
       const outcome = await store.extend(leases, this.#beatAt + leaseMs, bounds)
-      this.#isFailing = false
+      this.#outage.passed()
       onExtended(leases, outcome)
     } catch (fault) {
       // The lease runs on; where it ends, another worker takes the job, and what this one comes to
       // is refused.
-      if (!this.#isFailing) telemetry.event('jobs.leases_not_renewed', {}, fault)
-      this.#isFailing = true
+      this.#outage.failed(fault)
     } finally {
       this.#isBeating = false
       this.#plan(this.#hasProgress ? progressMs : beatMs)

@@ -3,6 +3,7 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { type LedgerEntry, ledgerEntry } from '../format/record.ts'
+import { reportFloods } from './refusal-flood.ts'
 
 /** How many refusals a minute get a record each: of a stranger's address, or of a key and code. */
 const recordedMax = 5
@@ -46,9 +47,17 @@ interface Sender {
 
 interface Count {
   requests: number
+  /** How many of them are of earlier minutes, and could not be written. */
+  late: number
   /** When the first and the last of them came, milliseconds since the epoch. */
   since: number
   until: number
+}
+
+interface Counted {
+  readonly named: Named
+  readonly code: string
+  readonly count: Count
 }
 
 const allCodes = ''
@@ -83,7 +92,7 @@ export class RefusalSummary {
       return true
     }
     const now = this.#options.clock()
-    addCount(sender, code, { requests: 1, since: now, until: now })
+    addCount(sender, code, { requests: 1, late: 0, since: now, until: now })
     return false
   }
 
@@ -93,10 +102,11 @@ export class RefusalSummary {
     const over = [...this.#strangers.values(), ...this.#keys.values()]
     this.#strangers = new Map()
     this.#keys = new Map()
-    const writing = over.flatMap(({ named, counted }) =>
-      [...counted].map(([code, count]) => this.#write(named, code, count)),
+    const counts = over.flatMap(({ named, counted }) =>
+      [...counted].map(([code, count]) => ({ named, code, count, requests: count.requests - count.late })),
     )
-    this.#flushing = Promise.all([this.#flushing, ...writing]).then(() => {})
+    reportFloods(counts, this.#options.telemetry)
+    this.#flushing = this.#writeAll(this.#flushing, counts)
     return this.#flushing
   }
 
@@ -133,22 +143,36 @@ export class RefusalSummary {
     return isFull ? undefined : senderIn(this.#keys, keyId, { address: null, keyId, owner })
   }
 
+  /** However many counts an outage keeps from being written, they are one event. */
+  async #writeAll(before: Promise<void>, counts: readonly Counted[]): Promise<void> {
+    const faults: unknown[] = []
+    let requests = 0
+    const writing = counts.map(async ({ named, code, count }) => {
+      try {
+        await this.#write(named, code, count)
+      } catch (fault) {
+        faults.push(fault)
+        requests += count.requests
+        this.#countAgain(named, code, count)
+      }
+    })
+    await Promise.all([before, ...writing])
+    if (faults.length > 0) this.#options.telemetry.event('ledger.summary_late', { requests }, faults[0])
+  }
+
   async #write(named: Named, code: string, count: Count): Promise<void> {
-    const { write, telemetry } = this.#options
     const detail = { since: new Date(count.since).toISOString() }
     const measures = { refused: count.requests }
     // Of the last of them, so that usage knows when the key was used.
     const at = count.until
-    try {
-      await write(ledgerEntry({ at, event: 'requests.summarized', code, ...named, measures, detail }))
-    } catch (fault) {
-      telemetry.event('ledger.summary_late', { requests: count.requests }, fault)
-      this.#countAgain(named, code, count)
-    }
+    await this.#options.write(
+      ledgerEntry({ at, event: 'requests.summarized', code, ...named, measures, detail }),
+    )
   }
 
   /** Adds a count that could not be written to the current minute. */
-  #countAgain(named: Named, code: string, count: Count): void {
+  #countAgain(named: Named, code: string, unwritten: Count): void {
+    const count = { ...unwritten, late: unwritten.requests }
     this.#begin()
     const { address, keyId } = named
     // Twice as many keys at most: those of a minute, and these, beyond which none is added.
@@ -173,11 +197,13 @@ function senderIn(senders: Map<string, Sender>, name: string, named: Named): Sen
   return sender
 }
 
-function addCount({ counted }: Sender, code: string, { requests, since, until }: Count): void {
+function addCount({ counted }: Sender, code: string, added: Count): void {
+  const { requests, late, since, until } = added
   const count = counted.get(code)
-  if (count === undefined) counted.set(code, { requests, since, until })
+  if (count === undefined) counted.set(code, { ...added })
   else {
     count.requests += requests
+    count.late += late
     count.since = Math.min(count.since, since)
     count.until = Math.max(count.until, until)
   }

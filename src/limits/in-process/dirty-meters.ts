@@ -1,3 +1,4 @@
+import { createOutageReport } from '../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Moment, StoredUsage, UsageStore } from '../usage-store.ts'
 import type { PersistentMeter } from './persistent-meter.ts'
@@ -36,7 +37,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
   const { store, readClocks, telemetry, ensureAnswers } = options
   let dirty: PersistentMeter[] = []
   let markedDrift: number | undefined
-  let isFailing = false
+  const outage = createOutageReport('limiter.not_persisted', telemetry, () => readClocks().wall)
   let flushing: Promise<void> | undefined
 
   function add(meter: PersistentMeter): void {
@@ -75,11 +76,9 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
       if (ensureAnswers !== undefined && dirty.length > 0) await ensureAnswers()
       mark(readClocks())
       await work()
-      if (isFailing) telemetry.event('limiter.persisted_again', {})
-      isFailing = false
+      outage.passed()
     } catch (fault) {
-      if (!isFailing) telemetry.event('limiter.not_persisted', {}, fault)
-      isFailing = true
+      outage.failed(fault)
     }
   }
 
@@ -98,7 +97,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
 
   return {
     add,
-    isFailing: () => isFailing,
+    isFailing: outage.isOut,
     flush() {
       flushing ??= flush().finally(() => {
         flushing = undefined

@@ -16,6 +16,11 @@ export function trackConnections(server: Server): ReadonlySet<Socket> {
   return connections
 }
 
+/** Requests that are being answered. */
+export function countUnderWay(connections: ReadonlySet<Socket>): number {
+  return [...connections].filter((socket) => currentAnswer(socket) !== undefined).length
+}
+
 /**
  * Accepts no more connections, closes the idle ones, waits for the requests under way, and cuts off
  * what is left after the grace. Answers carry `Connection: close` meanwhile.

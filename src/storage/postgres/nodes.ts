@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { every, processScheduler, type Scheduler } from '../../core/scheduler.ts'
+import { createOutageReport } from '../../telemetry/outage-report.ts'
 import { noTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import type { FleetNode } from '../storage.ts'
 import { databaseNow } from './database-clock.ts'
@@ -48,7 +49,7 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   const id = randomUUID()
   let startedAt: number | null = null
   let others = 0
-  let isOut = false
+  const outage = createOutageReport('node.not_seen', telemetry)
   let isEnded = false
   let beating: Promise<void> | undefined
 
@@ -78,11 +79,9 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   async function say(what: () => Promise<void>): Promise<void> {
     try {
       await what()
-      if (isOut) telemetry.event('node.seen', {})
-      isOut = false
+      outage.passed()
     } catch (fault) {
-      if (!isOut) telemetry.event('node.not_seen', {}, fault)
-      isOut = true
+      outage.failed(fault)
     }
   }
 

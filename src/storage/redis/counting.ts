@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Limiter, LimitState, LimitUse, Taking } from '../../limits/limiter.ts'
 import { isStored } from '../../limits/stored-usage.ts'
+import { createOutageReport } from '../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createAskUntilRoom } from './ask-until-room.ts'
 import type { Calls } from './calls.ts'
@@ -86,18 +87,16 @@ function closedFor(ms: number): Fault {
   })
 }
 
-/** Faults of the store as the limiter's, and an outage as one event at its start and its end. */
+/** Faults of the store as the limiter's, and an outage as events. */
 function reportOutage(kept: KeptLimits, telemetry: Telemetry): KeptLimits {
-  let isOut = false
+  const outage = createOutageReport('limiter.not_persisted', telemetry)
   async function run(work: Promise<void>): Promise<void> {
     try {
       await work
-      if (isOut) telemetry.event('limiter.persisted_again', {})
-      isOut = false
+      outage.passed()
     } catch (error) {
       if (!(error instanceof Fault) || error.code === 'limiter_unavailable') throw error
-      if (!isOut) telemetry.event('limiter.not_persisted', {}, error)
-      isOut = true
+      outage.failed(error)
       throw new Fault('limiter_unavailable', 'long limits cannot be kept', { cause: error })
     }
   }

@@ -1,5 +1,6 @@
 import { pause, type Scheduler } from '../../core/scheduler.ts'
 import type { EpochStore } from '../../limits/epoch-store.ts'
+import { createOutageReport } from '../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { agreeOnEpoch, keysOf, type LimiterEpochValue, type ServerInfo } from './epoch.ts'
 import { connectServer } from './find-server.ts'
@@ -119,18 +120,15 @@ interface Report {
   readonly agreed: (epoch: LimiterEpochValue, before: string | undefined, info: ServerInfo) => void
 }
 
-/** An outage is one event at its start and one at its end. */
 function createReport(telemetry: Telemetry): Report {
-  let isOut = false
+  const outage = createOutageReport('limiter.unreachable', telemetry)
   let hasWarned = false
   return {
     lost(reason) {
-      if (!isOut) telemetry.event('limiter.unreachable', {}, new Error(describeRedisError(reason)))
-      isOut = true
+      outage.failed(new Error(describeRedisError(reason)))
     },
     agreed(epoch, before, { mayEvict, policy }) {
-      if (isOut) telemetry.event('limiter.back', {})
-      isOut = false
+      outage.passed()
       if (before !== undefined && before !== epoch.id) telemetry.event('limiter.forgot', {})
       if (mayEvict && !hasWarned) telemetry.event('limiter.may_forget', { policy })
       hasWarned ||= mayEvict

@@ -1,5 +1,7 @@
 import { Fault } from '../../../core/fault.ts'
 import type { Scheduler } from '../../../core/scheduler.ts'
+import type { Clock } from '../../../core/time.ts'
+import { createOutageReport } from '../../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { Committed } from './stream-writer.ts'
 
@@ -9,12 +11,14 @@ export interface OutageOptions {
   /** Commits something, in its turn. */
   readonly tryCommit: () => Promise<Committed>
   readonly scheduler: Scheduler
+  /** @default Date.now */
+  readonly clock?: Clock | undefined
   /** Called with every commit. */
   readonly report: (committed: Committed) => void
   readonly telemetry: Telemetry | undefined
 }
 
-/** Whether commits fail, told once when that begins and once when it is over. */
+/** Whether commits fail, told when that begins, each minute, and when it is over. */
 export interface Outage {
   readonly isOut: () => boolean
   readonly noteCommit: (committed: Committed) => void
@@ -31,40 +35,34 @@ const retryMsMost = 500
 
 /** Ends an outage by itself, at most half a second after the database is back. */
 export function createOutage(options: OutageOptions): Outage {
-  const { heals, tryCommit, scheduler, report, telemetry } = options
-  let isOut = false
+  const { heals, tryCommit, scheduler, clock, report, telemetry } = options
+  const { isOut, failed, passed } = createOutageReport('ledger.unreachable', telemetry, clock)
   let isOpen = true
   let firstAttempt: Promise<void> | undefined
 
   function noteCommit(committed: Committed): void {
-    if (isOut) telemetry?.event('ledger.back', {})
-    isOut = false
+    passed()
     report(committed)
   }
 
-  async function attempt(): Promise<void> {
-    noteCommit(await tryCommit())
-  }
-
   async function heal(): Promise<void> {
-    firstAttempt = attempt()
+    firstAttempt = tryCommit().then(noteCommit)
     await firstAttempt.catch(() => undefined)
     firstAttempt = undefined
-    for (let wait = retryMsLeast; isOut && isOpen; wait = Math.min(2 * wait, retryMsMost)) {
+    for (let wait = retryMsLeast; isOut() && isOpen; wait = Math.min(2 * wait, retryMsMost)) {
       // Not all nodes at once.
       await new Promise<void>((resolve) => void scheduler.after(wait * (0.5 + Math.random() / 2), resolve))
-      if (isOut && isOpen) await attempt().catch(() => undefined)
+      if (isOut() && isOpen) await tryCommit().then(noteCommit, failed)
     }
   }
 
   return {
-    isOut: () => isOut,
+    isOut,
     noteCommit,
     noteFault(fault) {
-      if (isOut) return
-      isOut = true
-      telemetry?.event('ledger.unreachable', {}, fault)
-      if (heals && isOpen) void heal()
+      const isHealing = isOut()
+      failed(fault)
+      if (heals && isOpen && !isHealing) void heal()
     },
     firstAttempt: () => firstAttempt,
     stop() {

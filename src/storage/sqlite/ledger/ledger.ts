@@ -6,6 +6,7 @@ import type { Clock } from '../../../core/time.ts'
 import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import { noMeasures } from '../../../telemetry/measures.ts'
+import { createOutageReport } from '../../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
@@ -140,7 +141,7 @@ function createLedgerAppends(
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
   const onRestart = (): void => telemetry?.event('ledger.thread_restarted', { thread: 'writer' })
   const thread = createLedgerThread(data, { onRestart, stallMs, scheduler })
-  let isOut = false
+  const outage = createOutageReport('ledger.unreachable', telemetry, now)
   /** Entries since the last commit that was answered. */
   let unwritten = 0
   let isCheckpointDue = false
@@ -153,18 +154,16 @@ function createLedgerAppends(
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
 
-  /** Reports an outage once when it begins and once when it is over, however many commits fail. */
+  /** Reports an outage, however many commits fail. */
   async function reportCommit(committing: Promise<Committed>): Promise<Committed> {
     let committed: Committed
     try {
       committed = await committing
     } catch (reason) {
-      if (!isOut) telemetry?.event('ledger.unreachable', {}, reason)
-      isOut = true
+      outage.failed(reason)
       throw reason
     }
-    if (isOut) telemetry?.event('ledger.back', {})
-    isOut = false
+    outage.passed()
     unwritten = 0
     report(committed)
     return committed

@@ -1,0 +1,116 @@
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startServer } from '../../src/server/start-server.ts'
+import { type OutageName, outages } from '../../src/telemetry/outage-report.ts'
+import { ask, until } from '../e2e/ask-node.ts'
+import { openTestFleet } from '../e2e/open-fleet.ts'
+import type { ServeProcess } from '../e2e/run-cli.ts'
+import { serverDefaults } from '../parity/start-server-target.ts'
+import { startPostgres, startRedis } from '../support/services.ts'
+
+const requests = 300
+
+interface Line {
+  readonly event?: string
+  readonly since?: string
+}
+
+function eventsIn(log: string): readonly Line[] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{"level"'))
+  return lines.map((line) => JSON.parse(line) as Line).filter(({ event }) => event !== undefined)
+}
+
+function namesIn({ log }: Pick<ServeProcess, 'log'>): readonly (string | undefined)[] {
+  return eventsIn(log()).map(({ event }) => event)
+}
+
+async function askOften(node: ServeProcess, key: string): Promise<readonly number[]> {
+  const statuses: number[] = []
+  for (let asked = 0; asked < requests; asked += 10) {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(node, key)))
+    statuses.push(...answers.map(({ status }) => status))
+  }
+  return statuses
+}
+
+test('a Redis that is killed is two events, however many requests it costs, and a third that it has forgotten', async () => {
+  await using redis = await startRedis()
+  await using fleet = await openTestFleet({ redisUrl: redis.url })
+  await using node = await fleet.start('--limit-default', '100000/s')
+  const { key } = await fleet.createKey()
+  await until(node, key, { status: 200 })
+  const before = namesIn(node).length
+  redis.kill()
+  await until(node, key, { status: 503 })
+  expect(await askOften(node, key)).toEqual(Array.from({ length: requests }, () => 503))
+  await redis.start()
+  await until(node, key, { status: 200 })
+  expect(namesIn(node).slice(before)).toEqual(['limiter.unreachable', 'limiter.back', 'limiter.forgot'])
+})
+
+test('a PostgreSQL that is killed is two events for each thing that needs it, however many requests it costs', async () => {
+  await using postgres = await startPostgres()
+  await using fleet = await openTestFleet({ databaseUrl: postgres.url })
+  await using node = await fleet.start('--limit-default', '100000/day')
+  const { key } = await fleet.createKey()
+  await until(node, key, { status: 200 })
+  const before = namesIn(node).length
+  postgres.kill()
+  await until(node, key, { status: 503 })
+  expect(await askOften(node, key)).toEqual(Array.from({ length: requests }, () => 503))
+  const begun = (): readonly OutageName[] => {
+    const names = new Set(namesIn(node).slice(before))
+    return (Object.keys(outages) as OutageName[]).filter((name) => names.has(name))
+  }
+  await expect.poll(begun, { timeout: 20_000 }).toContain('keys.sync_failed')
+  expect(begun()).toContain('ledger.unreachable')
+  await postgres.start()
+  await until(node, key, { status: 200 })
+  const endsOf = (names: readonly (string | undefined)[]): readonly string[] =>
+    begun()
+      .map((name) => outages[name])
+      .filter((end) => names.includes(end))
+  await expect.poll(() => endsOf(namesIn(node)), { timeout: 20_000 }).toHaveLength(begun().length)
+  const names = namesIn(node).slice(before)
+  expect(names.toSorted()).toEqual([...new Set(names)].toSorted())
+})
+
+test('a ledger whose file is away is two events, and one more for each minute', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'modelward-outages-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const data = join(folder, 'data')
+  const time = { now: Date.UTC(2026, 5, 1) }
+  const log: string[] = []
+  let key = ''
+  const server = await startServer({
+    ...serverDefaults,
+    data,
+    clock: () => time.now,
+    logStream: { write: (line) => log.push(line) },
+    firstKeys: 'report',
+    onFirstKeys: (report) => {
+      if ('keys' in report) key = report.keys.demo
+    },
+  })
+  onTestFinished(() => server.close())
+  const statusOf = async (): Promise<number> => (await ask(server, key)).status
+  expect(await statusOf()).toBe(200)
+  renameSync(join(data, 'ledger.db'), join(folder, 'ledger.db'))
+  for (let minute = 0; minute < 3; minute += 1) {
+    for (let asked = 0; asked < 50; asked += 1) expect(await statusOf()).toBe(503)
+    time.now += 60_000
+  }
+  renameSync(join(folder, 'ledger.db'), join(data, 'ledger.db'))
+  for (let asked = 0; asked < 50; asked += 1) expect(await statusOf()).toBe(200)
+  const told = eventsIn(log.join('')).filter(({ event }) => event?.startsWith('ledger.'))
+  const since = new Date(Date.UTC(2026, 5, 1)).toISOString()
+  // Maintenance has an event of its own.
+  expect(told.filter(({ event }) => event !== 'ledger.maintenance_failed')).toMatchObject([
+    { event: 'ledger.unreachable', since },
+    { event: 'ledger.unreachable', since },
+    { event: 'ledger.unreachable', since },
+    { event: 'ledger.back', since },
+  ])
+})
