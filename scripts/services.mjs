@@ -16,8 +16,8 @@
 //   {"do":"find","service":"nginx"}       a program that a test starts itself → {"program"}
 //
 // `TEST_DATABASE_URL`, `TEST_REDIS_URL` and `TEST_VALKEY_URL` name services that run already, for
-// all who share one; `TEST_NGINX`, `TEST_CADDY` and `TEST_PYTHON` name programs,
-// `TEST_FAKETIME` a library.
+// all who share one; `TEST_NGINX`, `TEST_CADDY`, `TEST_PROMETHEUS` and `TEST_PYTHON`
+// name programs, `TEST_FAKETIME` a library.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
@@ -202,6 +202,12 @@ const services = {
     variable: 'TEST_PYTHON',
     package: 'python3-requests python3-httpx python3-fastapi python3-uvicorn',
     program: () => process.env.TEST_PYTHON ?? findPython('python3') ?? findPython('/usr/bin/python3'),
+  },
+  // `promtool` stands beside it.
+  prometheus: {
+    variable: 'TEST_PROMETHEUS',
+    package: 'prometheus',
+    program: () => process.env.TEST_PROMETHEUS ?? findProgram('prometheus', []),
   },
 }
 

@@ -127,7 +127,7 @@ export function startBeside(
 }
 
 /** A program that a test starts itself. `python` has what the page python.md imports. */
-export type InstalledProgram = 'nginx' | 'caddy' | 'python' | 'redis' | 'faketime'
+export type InstalledProgram = 'nginx' | 'caddy' | 'prometheus' | 'python' | 'redis' | 'faketime'
 
 /**
  * The path of such a program, installed where it was missing; undefined, with the reason on
