@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { packageVersion } from '../core/package-version.ts'
+import { packageVersion } from '../core/runtime/package-version.ts'
 import { awaitedScheduler } from '../core/scheduler.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'

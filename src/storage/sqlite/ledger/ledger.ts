@@ -191,7 +191,7 @@ function createLedgerAppends(
     },
     isCheckpointDue: () => isCheckpointDue,
     isStalled: thread.isStalled,
-    isOut: () => isOut || thread.isStalled(),
+    isOut: () => outage.isOut() || thread.isStalled(),
     pending: queue.pending,
     async close() {
       await queue.close()
