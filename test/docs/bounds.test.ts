@@ -33,7 +33,7 @@ const ofNoClient = new Set([
   'jobs/share-places.ts servedAtOnceMax',
   'jobs/submit-job.ts namedMax',
   'jobs/worker/expire-jobs.ts lookedAtMax',
-  'keys/key-service.ts changeTriesMax',
+  'keys/issue-keys.ts changeTriesMax',
   'keys/key-store.ts keyUsesMax',
   'keys/owner-service.ts changeTriesMax',
   'keys/revoke-owner.ts atOnceMax',
