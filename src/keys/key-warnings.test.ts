@@ -10,8 +10,7 @@ test('a scope that no route asks for is doubted, with the one that was probably 
     'No route of the server asks for the scope `predcit`; did you mean `predict`?',
   ])
   expect(sentencesOf(['train'], null)).toEqual(['No route of the server asks for the scope `train`.'])
-  for (const known of namedScopes)
-    expect(sentencesOf([known], null)).toEqual([])
+  for (const known of namedScopes) expect(sentencesOf([known], null)).toEqual([])
 })
 
 test('the scope of a model is doubted only where the models are known', () => {
@@ -24,12 +23,15 @@ test('the scope of a model is doubted only where the models are known', () => {
 
 test('a scope that a rule of the deployment asks for is known, and may have been meant', () => {
   const askedScopes = ['predict:chat', 'transcribe']
-  const warningsOf = (scope: string) => warnOfKey({ scopes: [scope], limits: null }, { models: [], askedScopes })
+  const warningsOf = (scope: string) =>
+    warnOfKey({ scopes: [scope], limits: null }, { models: [], askedScopes })
   expect(warningsOf('predict:chat')).toEqual([])
   expect(warningsOf('transcirbe')).toEqual([
     { code: 'scope_unknown', scope: 'transcirbe', did_you_mean: 'transcribe' },
   ])
-  expect(warningsOf('predcit')).toEqual([{ code: 'scope_unknown', scope: 'predcit', did_you_mean: 'predict' }])
+  expect(warningsOf('predcit')).toEqual([
+    { code: 'scope_unknown', scope: 'predcit', did_you_mean: 'predict' },
+  ])
 })
 
 test('a limit that is never reached is told with the one that is', () => {

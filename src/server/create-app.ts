@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
+import { scopesOfRules } from '../config/forward-auth/forward-auth.ts'
 import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
 import type { Refusal } from '../core/refusal.ts'
@@ -20,8 +21,8 @@ import { addKeyRoutes } from './api/keys/key-routes.ts'
 import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
 import { addNodeRoutes } from './api/node-routes.ts'
-import { addVerifyRoute } from './auth/verify.ts'
 import { addForwardAuth, hideForwarded } from './auth/forward-auth.ts'
+import { addVerifyRoute } from './auth/verify.ts'
 import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
@@ -118,7 +119,8 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addAdminJobRoutes(app, jobs)
   addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
   addAdminWebhookRoutes(app, webhooks)
-  addKeyRoutes(app, { ward, models: [...models.keys()], ownerKeysMax: options.ownerKeysMax })
+  const askedScopes = scopesOfRules(options.forwardAuth)
+  addKeyRoutes(app, { ...options, ward, models: [...models.keys()], askedScopes })
   addVerifyRoute(app, ward)
   addOwnerRoutes(app, ward)
   addLedgerRoutes(app, ward)

@@ -55,13 +55,22 @@ describe('35 OpenAPI', () => {
       })
   })
 
-  test('POST /predict asks for the scope predict or its model’s own, the admin API for admin', () => {
+  /** The scopes beside `admin` that a route of the admin API asks for. */
+  function beside(name: string): readonly string[] {
+    const isRead = name.startsWith('get ')
+    if (name === 'post /v1/keys/verify') return ['keys:verify']
+    if (name.includes('/self/')) return ['keys:self', 'keys:owner']
+    if (/\/v1\/(?:jobs|nodes)/.test(name)) return []
+    const owned = /owners|import|reset/.test(name) ? [] : ['keys:owner']
+    return [...(isRead ? ['keys:read'] : []), 'keys:write', ...owned]
+  }
+
+  test('POST /predict asks for the scope predict or its model’s own, the admin API for admin or one that does', () => {
     for (const { name, operation } of operations) {
       const scopes = new Set(operation.security?.flatMap((entry) => Object.values(entry).flat()))
       if (name === 'post /predict') expect([...scopes]).toEqual(['predict', 'predict:spy'])
-      else if (name === 'post /v1/keys/verify') expect([...scopes]).toEqual(['admin', 'keys:verify'])
-      else if (/\/v1\/(?:keys|owners|jobs)/.test(name) && !name.includes('self'))
-        expect([...scopes]).toEqual(['admin'])
+      else if (/\/v1\/(?:keys|owners|jobs|nodes)/.test(name) && name !== 'get /v1/keys/self')
+        expect({ name, scopes: [...scopes] }).toEqual({ name, scopes: ['admin', ...beside(name)] })
     }
   })
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { DeploymentOptions } from '../../config/settings.ts'
 import type { KeyRecord } from '../../keys/key-record.ts'
 import type { KeyService } from '../../keys/key-service.ts'
 import type { KeyWarning } from '../../keys/key-warnings.ts'
@@ -17,13 +18,19 @@ interface WarnedKey {
 /** Defines a command that does one thing to a key and prints the result. */
 export function defineKeyCommand<Options extends CommonOptions>(
   command: Command,
-  act: (keys: KeyService, id: string, options: Options) => Promise<KeyRecord | WarnedKey>,
+  act: (
+    keys: KeyService,
+    id: string,
+    options: Options,
+    config: DeploymentOptions,
+  ) => Promise<KeyRecord | WarnedKey>,
   ...examples: readonly string[]
 ): void {
   command.argument('<key>', keyArgument).action(async (text: string, options: Options) => {
     checkKey(text)
-    const done = await withKeys(loadCommandConfig(options), false, async ({ keys }) =>
-      act(keys, (await findKey(keys, text)).id, options),
+    const loaded = loadCommandConfig(options)
+    const done = await withKeys(loaded, false, async ({ keys }) =>
+      act(keys, (await findKey(keys, text)).id, options, loaded.config),
     )
     const { record, warnings } = 'record' in done ? done : { record: done, warnings: [] }
     await printKey(record, options.json === true, warnings)

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { scopesOfRules } from '../../config/forward-auth/forward-auth.ts'
 import type { LoadedConfig } from '../../config/load-config.ts'
 import { withoutUndefined } from '../../core/without-undefined.ts'
 import { warnOfKey } from '../../keys/key-warnings.ts'
@@ -77,7 +78,7 @@ async function createKey(options: CreateOptions): Promise<void> {
     issued,
     json === true,
     `Key ${record.id} (${record.name}) is made. This is the only time it is shown: store it now.`,
-    warnOfKey(record, {}),
+    warnOfKey(record, { askedScopes: scopesOfRules(loaded.config.forwardAuth) }),
   )
 }
 

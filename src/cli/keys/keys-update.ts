@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { scopesOfRules } from '../../config/forward-auth/forward-auth.ts'
 import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { KeyFields } from '../../keys/key-fields.ts'
 import { warnOfKey } from '../../keys/key-warnings.ts'
@@ -44,10 +45,10 @@ export function defineKeysUpdate(command: Command): void {
     .option('--metadata <json>', 'A JSON object, in place of the one the key has')
   defineKeyCommand<UpdateOptions>(
     command,
-    async (keys, id, options) => {
+    async (keys, id, options, { forwardAuth }) => {
       const changes = readChanges(options, Date.now())
       const record = await repeatingLimits(options.limit, () => keys.update(id, changes))
-      return { record, warnings: warnOfKey(record, {}) }
+      return { record, warnings: warnOfKey(record, { askedScopes: scopesOfRules(forwardAuth) }) }
     },
     'keys update 7Qm2xT0bKc9Z --name "Search page" --expires 90d',
     'keys update 7Qm2xT0bKc9Z --scope predict --scope metrics --clear-addresses',

@@ -39,6 +39,12 @@ export function readForwardAuth(input: unknown): ForwardAuthRules {
   return Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, readRule(rule)]))
 }
 
+/** The scopes that rules ask for, each once. */
+export function scopesOfRules(rules: ForwardAuthRules): readonly string[] {
+  const demands = Object.values(rules).flatMap((rule) => [rule, ...rule.routes])
+  return [...new Set(demands.flatMap(({ scope = [] }) => scope))]
+}
+
 /** A method and a pattern; undefined for any other text. */
 export function splitRoute(text: string): Pick<ForwardAuthRoute, 'method' | 'pattern'> | undefined {
   const [, method, pattern] = routeForm.exec(text) ?? []

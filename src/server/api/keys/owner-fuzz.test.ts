@@ -14,7 +14,9 @@ const secretWords = ['globex', 'umbrella', 'zqxname', 'zqxtag', 'zqx-scope', '19
 /** Calls of each run; `TEST_CALLS=10000` makes the whole fuzz, which takes a minute. */
 const calls = Number(process.env['TEST_CALLS'] ?? 1_500)
 
-test(`${calls} random calls by a key with keys:owner change, show and name nothing of another owner`, { timeout: 60_000 + 30 * calls }, async () => {
+test(`${calls} random calls by a key with keys:owner change, show and name nothing of another owner`, {
+  timeout: 60_000 + 30 * calls,
+}, async () => {
   const now = Date.UTC(2026, 0, 1)
   const ledger = createMemoryLedger({ signingKey, clock: () => now })
   const { app, ward, keys } = await openTestApp({
