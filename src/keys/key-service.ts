@@ -193,7 +193,7 @@ async function changeKey(
  * Another key that manages its owner's keys, which must stay as it is until the change is made;
  * undefined where the change needs none.
  *
- * @throws Refusal `key_conflict` where there is none
+ * @throws Refusal `key_conflict` if there is no other
  */
 async function findWitness(
   { store, clock, authority }: KeyServiceOptions,

@@ -19,7 +19,7 @@ export function losesOwnerKey(before: KeyRecord, after: KeyRecord, now: number):
  * Another active key that manages this owner's keys on the same servers.
  *
  * @param now milliseconds since the epoch
- * @throws Refusal `key_conflict` where there is none
+ * @throws Refusal `key_conflict` if there is no other
  * @throws Fault `store_unavailable`
  */
 export async function findOtherOwnerKey(
