@@ -7,6 +7,7 @@ type Names = Readonly<Record<string, string>>
 interface Root extends Readonly<Record<string, unknown>> {
   readonly version: string
   readonly dependencies: Names
+  readonly devDependencies: Names
   readonly repository: { readonly url: string }
 }
 
@@ -27,6 +28,14 @@ const libraryDependencies: readonly string[] = ['fastify-plugin']
 export const internal = 'modelward/internal'
 
 const root = JSON.parse(readFileSync('package.json', 'utf8')) as Root
+
+/** Packages that the server imports where they are installed, as they were tested. */
+const exporters: Names = Object.fromEntries(
+  ['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/sdk-node'].map((name) => [
+    name,
+    root.devDependencies[name] ?? '*',
+  ]),
+)
 
 /** The project's pages of this version, where it is hosted. */
 const pages = `${root.repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${root.version}`
@@ -75,6 +84,9 @@ export const server: PublishedPackage = {
       ...dependenciesOf((name) => !libraryDependencies.includes(name)),
       modelward: root.version,
     },
+    // What exports traces, for those who do.
+    peerDependencies: exporters,
+    peerDependenciesMeta: Object.fromEntries(Object.keys(exporters).map((name) => [name, { optional: true }])),
     ...published,
   },
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { scopesOfRules } from '../config/forward-auth/forward-auth.ts'
 import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
@@ -46,7 +46,7 @@ import { createDirectListener } from './predict/direct-predict.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import { addModelsRoute } from './predict/models-route.ts'
 import type { ServerOptions } from './server-options.ts'
-import { createRequestTracing } from './traces/trace-requests.ts'
+import { createRequestTracing, type RequestTracing } from './traces/trace-requests.ts'
 
 export interface AppDeps {
   readonly ward: Ward
@@ -86,7 +86,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     models,
     options.corsOrigins,
   )
-  const app = createFastify({ ...options, direct, trace: requestTracing.begin }, log, ward)
+  const app = createFastify({ ...options, direct, requestTracing }, log, ward)
   if (deps.tracing !== undefined) requestTracing.follow(app)
   acceptJson(app)
   handleErrors(app, log)
@@ -143,7 +143,7 @@ export function createAppLog({ logLevel, keyHeader, logStream }: ServerOptions):
 }
 
 function createFastify(
-  options: ServerOptions & Pick<HttpServerOptions, 'direct' | 'trace'>,
+  options: ServerOptions & Pick<HttpServerOptions, 'direct'> & { readonly requestTracing: RequestTracing },
   log: Log,
   ward: Ward,
 ): FastifyInstance {
@@ -159,7 +159,8 @@ function createFastify(
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, onRefused),
-    serverFactory: (handler) => createHttpServer(handler, { ...options, onRefused }),
+    serverFactory: (handler) =>
+      createHttpServer(handler, { ...options, trace: options.requestTracing.begin, onRefused }),
     schemaController: {
       compilersFactory: {
         buildValidator: () => compileSchema as never,
@@ -167,6 +168,7 @@ function createFastify(
       },
     },
     async frameworkErrors(error, request, reply) {
+      options.requestTracing.note(request as FastifyRequest)
       setAnswerHeaders(request, reply)
       // Never rejects: Fastify drops this promise, and an unhandled rejection would end the
       // process.

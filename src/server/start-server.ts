@@ -67,9 +67,7 @@ interface OpenServer extends Pick<RunningServer, 'address' | 'isStalled'> {
 /** Opens one after the other; `opened` gets how to close each, in reverse. */
 async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer> {
   const log = createAppLog(options)
-  const tracing = options.tracing ?? (await openTracing(options, opened))
-  const metrics = await openMetrics(options)
-  const telemetry = createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures })
+  const { metrics, telemetry } = await openTelemetry(options, log, opened)
   const runtime = await createModelRuntime(modelOptions(options, log, telemetry))
   opened.push(() => runtime.close())
   const { models } = runtime
@@ -134,6 +132,18 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   }
 }
 
+interface OpenTelemetry {
+  readonly metrics: Prometheus | undefined
+  readonly telemetry: Telemetry
+}
+
+/** What listens to the server: its log, and metrics and traces where they are on. */
+async function openTelemetry(options: ServerOptions, log: Log, opened: Close[]): Promise<OpenTelemetry> {
+  const tracing = options.tracing ?? (await openTracing(options, opened))
+  const metrics = await openMetrics(options)
+  return { metrics, telemetry: createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures }) }
+}
+
 /** Undefined where the environment names no collector. */
 async function openTracing({ traceOwners }: ServerOptions, opened: Close[]): Promise<Tracing | undefined> {
   const started = await startTracing({ env: process.env, traceOwners })
@@ -145,7 +155,7 @@ async function closeAll(opened: readonly Close[]): Promise<void> {
   for (const close of opened.toReversed()) await close()
 }
 
-/** Loads nothing where nobody may read them. */
+/** Loads nothing where they are off. */
 async function openMetrics({ metrics }: ServerOptions): Promise<Prometheus | undefined> {
   if (metrics === 'off') return undefined
   const { prometheus } = await import('../prometheus/prometheus.ts')

@@ -14,8 +14,8 @@ const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)
 const sampled = 1
 
 /**
- * Reads `traceparent` and `tracestate` by the rules of W3C Trace Context (§3.2, §3.3). Undefined for
- * what is malformed: upper case, a wrong length, a field of zeros, version `ff`, more than one
+ * Reads `traceparent` and `tracestate` by the rules of W3C Trace Context (§3.2, §3.3). Undefined
+ * for what is malformed: upper case, a wrong length, a field of zeros, version `ff`, more than one
  * header. A version of the future is read as far as this one goes, a `tracestate` that is malformed
  * is dropped.
  */

@@ -74,7 +74,7 @@ function endWith(span: Span, work: Promise<unknown>): void {
   )
 }
 
-/** What a span says of what was thrown: its code, where it has one of ours, and never its message. */
+/** What a span says of what was thrown: its code where it has one of ours, never its message. */
 export function endOf(thrown: unknown): SpanEnd {
   const { code, name, status } = (thrown ?? {}) as { code?: unknown; name?: unknown; status?: unknown }
   const isOurs = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/jobs/job.ts'
+import { readOrigin, writeOrigin } from '../../src/jobs/job-origin.ts'
 import {
   acceptedOf,
   claim,
@@ -36,6 +37,13 @@ export function testJobSubmission(get: GetStore): void {
   test('a job comes back as it was submitted, field by field, waiting and never begun', async () => {
     await submit(get(), full)
     expect(await get().findJob({ id: full.id }, jobBegin)).toEqual(acceptedOf(full))
+  })
+
+  test('where a job was made, its trace too, is kept with it until another node has it', async () => {
+    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true, state: `a=${'v'.repeat(250)},b=${'v'.repeat(250)}` }
+    await submit(get(), jobOf(8, { requestId: writeOrigin({ requestId: 'request-8', trace }) }))
+    const [claimed] = await claim(get(), {})
+    expect(readOrigin(claimed?.requestId ?? null)).toEqual({ requestId: 'request-8', trace })
   })
 
   test('a claimed job has its inputs as they were submitted', async () => {

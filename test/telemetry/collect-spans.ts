@@ -1,11 +1,6 @@
-import { context, trace } from '@opentelemetry/api'
-import {
-  type ReadableSpan,
-  type Sampler,
-  type SpanProcessor,
-  StackContextManager,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { type ReadableSpan, type Sampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 
 /** Spans that have ended, of everything in this process. */
 export interface CollectedSpans {
@@ -33,7 +28,7 @@ export function collectSpans(sampler?: Sampler): CollectedSpans {
   }
   const provider = new TracerProvider({ spanProcessors: [processor], ...(sampler && { sampler }) })
   trace.setGlobalTracerProvider(provider)
-  context.setGlobalContextManager(new StackContextManager().enable())
+  context.setGlobalContextManager(createContextManager())
 
   function until<T>(find: () => T | undefined): Promise<T> {
     return new Promise((resolve) => {
@@ -65,6 +60,19 @@ export function collectSpans(sampler?: Sampler): CollectedSpans {
       context.disable()
     },
   }
+}
+
+/** What is active is so in all that is begun there, as in an app's own SDK. */
+function createContextManager(): ContextManager {
+  const store = new AsyncLocalStorage<Context>()
+  const manager: ContextManager = {
+    active: () => store.getStore() ?? ROOT_CONTEXT,
+    with: (under, work, self, ...args) => store.run(under, () => work.apply(self as never, args)),
+    bind: (_under, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  }
+  return manager
 }
 
 /** Each span's name with that of the span it stands under: `null` for one of another process. */

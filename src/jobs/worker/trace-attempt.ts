@@ -14,8 +14,8 @@ export interface AttemptTrace {
 const tracedCallsMax = 16
 
 /**
- * Traces an attempt: in the trace of the request that submitted the job, and linked to it. Undefined
- * where it is not exported.
+ * Traces an attempt: in the trace of the request that submitted the job, and linked to it.
+ * Undefined where it is not exported.
  */
 export function traceAttempt(tracing: Tracing, job: JobRecord): AttemptTrace | undefined {
   const { trace } = readOrigin(job.requestId)

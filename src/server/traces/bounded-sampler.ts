@@ -25,11 +25,11 @@ const samplers = ['always_on', 'always_off', 'traceidratio'] as const
 type RootName = (typeof samplers)[number]
 
 /**
- * The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name, bounded in what clients
- * decide. The names are OpenTelemetry's; `parentbased_always_on` where there is none.
+ * The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name, bounded in what
+ * clients decide. The names are OpenTelemetry's; by default `parentbased_always_on`.
  *
  * @param monotonic milliseconds
- * @throws SetupError `config_invalid` for another name, or a ratio that is none
+ * @throws SetupError `config_invalid` for another name, or another ratio than 0 to 1
  */
 export function createBoundedSampler(
   env: Readonly<Record<string, string | undefined>>,

@@ -1,7 +1,6 @@
 import { isNotInstalled } from '../../core/runtime/not-installed.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Tracing } from '../../telemetry/tracing.ts'
-import { createBoundedSampler } from './bounded-sampler.ts'
 
 /** Spans that are exported. */
 export interface StartedTracing {
@@ -34,8 +33,9 @@ export async function startTracing({
   traceOwners,
 }: StartTracingOptions): Promise<StartedTracing | undefined> {
   if (!isAsked(env)) return undefined
-  const sampler = createBoundedSampler(env, () => performance.now())
   const { NodeSDK, OTLPTraceExporter } = await load()
+  const { createBoundedSampler } = await import('./bounded-sampler.ts')
+  const sampler = createBoundedSampler(env, () => performance.now())
   const { openTelemetry } = await import('../../opentelemetry/open-telemetry.ts')
   // The SDK's own choice would export the command line, where secrets may stand.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env,host,os,serviceinstance'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { looksLikeKey } from '../../core/key-shape.ts'
 import { findExchange } from '../../guard/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange.ts'
@@ -18,6 +18,8 @@ export interface RequestTracing {
   readonly setRoute: (request: IncomingMessage, route: string) => void
   /** Has the app say which routes take the requests that it sees. */
   readonly follow: (app: FastifyInstance) => void
+  /** Says which request of the app stands for Node's own. */
+  readonly note: (request: FastifyRequest) => void
 }
 
 /** What is known of a request whose span is exported. */
@@ -41,7 +43,15 @@ export function createRequestTracing(tracing: Tracing | undefined, keyHeader: st
   const keyName = keyHeader.toLowerCase()
   const underWay = new WeakMap<IncomingMessage, Traced>()
 
+  function note(request: FastifyRequest): void {
+    const traced = underWay.get(request.raw)
+    if (traced === undefined) return
+    traced.route = request.routeOptions.url
+    traced.holder = request
+  }
+
   return {
+    note,
     begin(request, response) {
       const parent = readParent(request, keyName)
       if (tracing === undefined) {
@@ -72,11 +82,7 @@ export function createRequestTracing(tracing: Tracing | undefined, keyHeader: st
     },
     follow(app) {
       app.addHook('onRequest', function noteRoute(request, _reply, done) {
-        const traced = underWay.get(request.raw)
-        if (traced !== undefined) {
-          traced.route = request.routeOptions.url
-          traced.holder = request
-        }
+        note(request)
         done()
       })
     },
@@ -113,8 +119,8 @@ function outcomeOf(exchange: Exchange, tracing: Tracing): SpanAttributes {
 }
 
 /**
- * What the client says of its trace. A `tracestate` goes on to others as it is, and is exported: one
- * that holds the request's own key, or any other, is dropped.
+ * What the client says of its trace. A `tracestate` goes on to others as it is, and is exported:
+ * one that holds the request's own key, or text that looks like a key, is dropped.
  */
 function readParent({ headers }: IncomingMessage, keyName: string): TraceContext | undefined {
   const { traceparent, tracestate, authorization } = headers
