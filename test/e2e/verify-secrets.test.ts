@@ -12,7 +12,7 @@ function withOtherSecret(key: string): string {
   return formatKey(format, { id, secret: [...secret].reverse().join('') })
 }
 
-test('after 1,000 verifies of right, wrong and truncated keys, none of these texts is in the folder, the logs or an answer', async () => {
+test('after 1,000 verifies of right, wrong and truncated keys, none of these texts is in the folder, the logs, the metrics or an answer', async () => {
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')
   await using server = await startServe(data, [
@@ -42,12 +42,15 @@ test('after 1,000 verifies of right, wrong and truncated keys, none of these tex
   }
   for (let turn = 0; turn < 1_000; turn += 20)
     await Promise.all(Array.from({ length: 20 }, (_, index) => verify(turn + index)))
+  const metrics = await fetch(`${server.address}/metrics`, { headers: { 'x-api-key': admin } })
+  expect(metrics.status).toBe(200)
   const exported = await runCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
   const files = readdirSync(data).filter((name) => !name.endsWith('.sock'))
   const places = new Map<string, Buffer>([
     ...files.map((name): [string, Buffer] => [name, readFileSync(join(data, name))]),
     ['log', Buffer.from(server.log() + server.output())],
     ['answers', Buffer.from(answers.join('\n'))],
+    ['metrics', Buffer.from(await metrics.text())],
     ['export', Buffer.from(exported.stdout)],
   ])
   expect(exported.stdout).toContain('"verifier"')
