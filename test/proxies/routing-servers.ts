@@ -36,8 +36,9 @@ export async function startFastify(routes: Routes, isLenient = false): Promise<R
       ignoreTrailingSlash: isLenient,
       ignoreDuplicateSlashes: isLenient,
       caseSensitive: !isLenient,
+      // Fastify takes it, and its types have it only at the older place.
+      ...{ useSemicolonDelimiter: isLenient },
     },
-    useSemicolonDelimiter: isLenient,
   })
   for (const { method, pattern } of routes)
     app.route({

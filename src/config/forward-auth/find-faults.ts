@@ -54,8 +54,7 @@ const costMax = 1_000_000_000
 const checkCost: Check = (at, value) => {
   if (!isObject(value)) return [fault(at, 'an object of whole numbers by measure: `{"tokens":500}`', value)]
   const measures = Object.entries(value)
-  if (measures.length > measuresMax)
-    return [fault(at, `at most ${measuresMax} measures`, measures.length)]
+  if (measures.length > measuresMax) return [fault(at, `at most ${measuresMax} measures`, measures.length)]
   return measures.flatMap(([measure, cost]) => {
     if (!measurePattern.test(measure) || countedAlways.includes(measure))
       return [fault(within(at, measure), 'a measure beyond one request, such as `tokens`', measure)]

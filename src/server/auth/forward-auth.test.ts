@@ -186,6 +186,21 @@ describe('a rule', () => {
   })
 })
 
+test('a scope that a rule or its route asks for is known where a key is made', async () => {
+  const { app, keys } = await open()
+  const make = (scopes: readonly string[]) =>
+    app.inject({
+      method: 'POST',
+      url: '/v1/keys',
+      headers: { 'x-api-key': keys.admin },
+      payload: { name: 'k', scopes },
+    })
+  expect((await make(['predict:chat', 'predict'])).json().warnings).toBeUndefined()
+  expect((await make(['predict:chta'])).json().warnings).toMatchObject([
+    { code: 'scope_unknown', did_you_mean: 'predict:chat' },
+  ])
+})
+
 describe('the record', () => {
   test('is one, before the answer; it names the pattern, and the method that was asked about', async () => {
     const ledger = createFakeLedger()
