@@ -26,7 +26,7 @@ A histogram has \`_bucket\`, \`_sum\` and \`_count\`. Times are seconds.
 const outro = `
 Beside them \`process_…\` and \`nodejs_…\`, the figures that prom-client takes of the process and of Node, the lag of the event loop among them.
 
-**Labels are closed.** No key, owner, path, address or id is one. 200 routes are named by their patterns, 100 models, and 20 measures; what comes later is \`other\`, and so is a method or a code that is not known. There are
+**Labels are closed.** No key, owner, path, address or id is one. Up to 200 routes are named by their patterns, 100 models, and 20 measures; what comes later is \`other\`, and so is a method or a code that is not known. There are
 at most 5,000 series in all: where routes with many statuses have used them up, the next are counted under \`route="other"\`.
 
 **Requests** are counted when their answer may leave, which is once their record is durable: \`modelward_requests_total\` has what the ledger has, and beside it what has no record of its own: refusals that the ledger

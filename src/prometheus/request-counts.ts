@@ -42,7 +42,7 @@ function indexOf(names: readonly string[]): ReadonlyMap<string | null, number> {
 }
 
 /** Most series that `other` has, once there are no more for routes. */
-const otherMax = 300
+const otherMax = 100
 
 /** The cells of one route. */
 interface RouteCells {
