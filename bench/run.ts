@@ -25,6 +25,7 @@ import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
 import { benchVerifyHttp } from './verify-http/bench-verify-http.ts'
+import { benchTelemetry } from './telemetry/bench-telemetry.ts'
 
 const benches: Readonly<Record<string, Bench>> = {
   http: benchHttp,
@@ -49,6 +50,7 @@ const benches: Readonly<Record<string, Bench>> = {
   path: benchPath,
   model: benchModel,
   batching: benchBatching,
+  telemetry: benchTelemetry,
 }
 
 const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] [--records N] [--jobs N] [--only NAMES] [--load HOW] [--against FOLDER] [--quick] [--json]
