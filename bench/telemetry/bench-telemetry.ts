@@ -28,7 +28,15 @@ export const benchTelemetry: Bench = async ({ rounds = 10 }, tell) => {
 
 async function measureSide(side: Side, rounds: number, collector: string): Promise<readonly SideRound[]> {
   const program = fileURLToPath(new URL('measure-side.ts', import.meta.url))
-  const node = [process.execPath, '--expose-gc', program, side.name, `${rounds}`, `${requestsPerTurn}`, collector]
+  const node = [
+    process.execPath,
+    '--expose-gc',
+    program,
+    side.name,
+    `${rounds}`,
+    `${requestsPerTurn}`,
+    collector,
+  ]
   // The last core: the first has more of the system's work.
   const [command = '', ...args] = hasTaskset() ? ['taskset', '-c', `${cpus().length - 1}`, ...node] : node
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -38,6 +38,8 @@ export type FigureMetric = `modelward_${
   | 'key_cache_hits_total'
   | 'key_cache_misses_total'
   | 'key_sync_age_seconds'
+  | 'keys_ending_soon'
+  | 'disk_free_bytes'
   | 'jobs'
   | 'up'}`
 
@@ -148,7 +150,7 @@ export const metricsTable: MetricsTable = {
     labels: [],
     figure: 'ledger_checkpoint_age',
     together: 'max',
-    help: 'Time since the last signed checkpoint. Absent before the first one.',
+    help: 'Time since the last signed checkpoint; 0 where it covers all records.',
   },
   modelward_key_cache_entries: {
     type: 'gauge',
@@ -174,6 +176,20 @@ export const metricsTable: MetricsTable = {
     figure: 'key_sync_age',
     together: 'max',
     help: 'How old the newest word about revocations is. Beyond five seconds no key in memory is trusted.',
+  },
+  modelward_keys_ending_soon: {
+    type: 'gauge',
+    labels: [],
+    figure: 'keys_ending_soon',
+    together: 'max',
+    help: 'Keys that work and end within seven days, counted once an hour; 500 stands for more.',
+  },
+  modelward_disk_free_bytes: {
+    type: 'gauge',
+    labels: [],
+    figure: 'disk_free',
+    together: 'min',
+    help: 'Bytes that are free on the disk of the data folder. A fleet has none.',
   },
   modelward_limiter_duration_seconds: {
     type: 'histogram',

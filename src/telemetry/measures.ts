@@ -32,6 +32,8 @@ export type FigureName =
   | 'key_cache_hits'
   | 'key_cache_misses'
   | 'key_sync_age'
+  | 'keys_ending_soon'
+  | 'disk_free'
   | 'jobs'
   | 'up'
 

@@ -9,6 +9,7 @@ export interface WardFiguresOptions {
   readonly measures: Measures
   readonly cache: Pick<KeyCache, 'size' | 'looked' | 'ageMs' | 'isTrusted'>
   readonly limiter: Pick<Limiter, 'isOut'>
+  readonly keysEnding: () => Promise<number>
   /** Undefined where there are none. */
   readonly jobs: Pick<JobService, 'counts'> | undefined
 }
@@ -17,13 +18,20 @@ export interface WardFiguresOptions {
 const countMsMax = 800
 
 /** Has the figures of a ward read. @returns what ends that */
-export function readWardFigures({ measures, cache, limiter, jobs }: WardFiguresOptions): () => void {
+export function readWardFigures({
+  measures,
+  cache,
+  limiter,
+  keysEnding,
+  jobs,
+}: WardFiguresOptions): () => void {
   if (!measures.isOn) return () => {}
   const ends = [
     measures.figure('key_cache_entries', cache.size),
     measures.figure('key_cache_hits', () => cache.looked().hits),
     measures.figure('key_cache_misses', () => cache.looked().misses),
     measures.figure('key_sync_age', () => cache.ageMs() / 1_000),
+    measures.figure('keys_ending_soon', keysEnding),
     measures.figure('up', () => ({
       keys: cache.isTrusted() ? 1 : 0,
       limits: limiter.isOut?.() === true ? 0 : 1,

@@ -69,7 +69,9 @@ describe('dashboard and alerts', () => {
 describe('deploy/grafana/modelward.json', () => {
   test('shows every metric of the table', () => {
     const shown = new Set(
-      panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => selectorsIn(expr).map(rowOfSelector))),
+      panels.flatMap(({ targets = [] }) =>
+        targets.flatMap(({ expr }) => selectorsIn(expr).map(rowOfSelector)),
+      ),
     )
     const rows = Object.entries<MetricRow>(metricsTable)
     expect(rows.filter(([, row]) => !shown.has(row)).map(([name]) => name)).toEqual([])
@@ -125,21 +127,27 @@ describe('deploy/grafana/modelward.json', () => {
     const { providers } = parse(readFileSync(`${folder}/dashboards/modelward.yaml`, 'utf8'))
     const { datasources } = parse(readFileSync(`${folder}/datasources/prometheus.yaml`, 'utf8'))
     const { services } = parse(readFileSync('deploy/observe.compose.yaml', 'utf8'))
-    const [, mounted = ''] = /modelward\.json:(\S+)\/modelward\.json:ro/.exec(services.grafana.volumes.join(' ')) ?? []
+    const [, mounted = ''] =
+      /modelward\.json:(\S+)\/modelward\.json:ro/.exec(services.grafana.volumes.join(' ')) ?? []
     expect(providers).toMatchObject([{ type: 'file', options: { path: mounted } }])
-    expect(datasources).toMatchObject([{ type: 'prometheus', url: 'http://prometheus:9090', isDefault: true }])
+    expect(datasources).toMatchObject([
+      { type: 'prometheus', url: 'http://prometheus:9090', isDefault: true },
+    ])
     expect(services).toHaveProperty('prometheus')
   })
 })
 
 describe('deploy/prometheus/rules.yml', () => {
-  test.each(rules)('$alert says what is wrong, how bad it is, and where the guide says what to do', (rule) => {
-    const { alert, labels, annotations } = rule
-    expect(['critical', 'warning']).toContain(labels['severity'])
-    expect(annotations['summary']).toMatch(/^.{20,}\.$/)
-    expect(annotations['runbook']).toBe(`docs/guides/observe.md#${alert.toLowerCase()}`)
-    expect(readGuide()).toContain(`\n### ${alert}\n`)
-  })
+  test.each(rules)(
+    '$alert says what is wrong, how bad it is, and where the guide says what to do',
+    (rule) => {
+      const { alert, labels, annotations } = rule
+      expect(['critical', 'warning']).toContain(labels['severity'])
+      expect(annotations['summary']).toMatch(/^.{20,}\.$/)
+      expect(annotations['runbook']).toBe(`docs/guides/observe.md#${alert.toLowerCase()}`)
+      expect(readGuide()).toContain(`\n### ${alert}\n`)
+    },
+  )
 
   test('has every alert that the guide explains, in its order', () => {
     const explained = [...readGuide().matchAll(/^### (Modelward\w+)$/gm)].map(([, name]) => name)
@@ -147,7 +155,9 @@ describe('deploy/prometheus/rules.yml', () => {
   })
 
   test('has a unit test for each alert', () => {
-    const tested = ['rules.yml', 'rules-of-a-day.yml'].map((file) => readFileSync(`test/telemetry/${file}`, 'utf8'))
+    const tested = ['rules.yml', 'rules-of-a-day.yml'].map((file) =>
+      readFileSync(`test/telemetry/${file}`, 'utf8'),
+    )
     const names = [...tested.join('\n').matchAll(/- alertname: (\w+)/g)].map(([, name]) => name)
     expect(rules.map(({ alert }) => alert).filter((alert) => !names.includes(alert))).toEqual([])
   })

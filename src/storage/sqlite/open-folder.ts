@@ -14,7 +14,7 @@ import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { type AnsweringDisk, askDisk } from './disk/answering-disk.ts'
 import { askDiskFirst } from './disk/ask-disk-first.ts'
 import { leaveReserve } from './disk/leave-reserve.ts'
-import { type DiskWatch, watchDisk } from './disk/watch-disk.ts'
+import { type DiskWatch, freeBytes, watchDisk } from './disk/watch-disk.ts'
 import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
 import { inspectFolder } from './inspect-folder.ts'
 import { openSqliteLedger } from './ledger/ledger.ts'
@@ -54,6 +54,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
         if (isHolder) clearHolder(folder.path)
       },
     })
+    closing(readFreeBytes(folder, options))
     const limiter = closing(openLimiter(usage, asked, options))
     const ledger = closing(await openLedger(folder, options))
     const { jobs, disk } = await openJobs(folder, options, closing)
@@ -96,6 +97,12 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     await close()
     throw error
   }
+}
+
+/** Has what is free on its disk read, where anyone reads it. */
+function readFreeBytes({ path }: DataFolder, { telemetry }: StorageOptions): { close: () => Promise<void> } {
+  const end = telemetry?.measures.figure('disk_free', () => freeBytes(path))
+  return { close: async () => end?.() }
 }
 
 /** Undefined in a command, which holds nothing up while it waits. */

@@ -121,7 +121,8 @@ class Watch {
   }
 }
 
-async function freeBytes(folder: string): Promise<number> {
+/** Bytes that are free on the disk of a folder. */
+export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize
 }
