@@ -117,7 +117,7 @@ describe('no key comes by more than the one that asks has', () => {
   })
 
   test.each([
-    ['a scope that it lacks', { scopes: ['predict', 'special'] }],
+    ['a scope that it lacks', { scopes: ['predict', 'special'], addresses: ['127.0.0.1'], expiresAt: '1d' }],
     ['no end', { addresses: ['127.0.0.1'] }],
     ['more addresses', { expiresAt: '1d' }],
   ])('nor the new text of a key with %s; it may end it', async (_, fields) => {
@@ -126,6 +126,14 @@ describe('no key comes by more than the one that asks has', () => {
     expect((await call('POST', `/v1/keys/${wide.id}/rotate`)).status).toBe(403)
     expect((await ward.keys.get(wide.id)).secrets).toHaveLength(1)
     expect((await call('POST', `/v1/keys/${wide.id}/revoke`)).status).toBe(200)
+  })
+
+  test('a wider key is not narrowed either, so that its text could be had then', async () => {
+    const { call, make, ward } = await open()
+    const wide = await make({ scopes: ['predict', 'special'] })
+    for (const sent of [{ scopes: ['predict'] }, { name: 'b' }, { addresses: ['10.0.0.0/8'] }])
+      expect((await call('PATCH', `/v1/keys/${wide.id}`, sent)).status).toBe(403)
+    expect((await ward.keys.get(wide.id)).version).toBe(1)
   })
 
   test.each([
