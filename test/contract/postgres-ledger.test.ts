@@ -3,15 +3,13 @@ import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import { openPostgresLedger } from '../../src/storage/postgres/ledger/ledger.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { encodeBlock, nextHash } from '../support/ledger-blocks.ts'
-import { recycleSchemas } from '../support/recycled-schemas.ts'
+import { openTestSchema } from '../support/services.ts'
 import { addUp, checkChains, describeLedger, ledgerBegin, readAll, requestOf } from './ledger.contract.ts'
 import { openLedgerSchema, signingKey } from './postgres-ledgers.ts'
 
-const openSchema = recycleSchemas()
-
 describeLedger('PostgreSQL', async (key) => {
   const time = { now: ledgerBegin }
-  const { url, drop } = await openSchema()
+  const { url, drop } = await openTestSchema()
   const ledger = await openPostgresLedger({ url, signingKey: key, node: 'a', clock: () => time.now })
   onTestFinished(async () => {
     await ledger.close()

@@ -7,12 +7,10 @@ import {
   type PostgresLedgerOptions,
 } from '../../src/storage/postgres/ledger/ledger.ts'
 import type { LedgerInspection } from '../../src/storage/storage.ts'
-import { recycleSchemas } from '../support/recycled-schemas.ts'
+import { openTestSchema } from '../support/services.ts'
 import { createSigningKey } from './ledger.contract.ts'
 
 export const signingKey = createSigningKey()
-
-const openSchema = recycleSchemas()
 
 /** A schema of a test's own, and what a test does with its ledger. */
 export interface LedgerSchema {
@@ -57,7 +55,7 @@ export function ledgerIn(url: string): LedgerSchema {
 }
 
 export async function openLedgerSchema(): Promise<LedgerSchema> {
-  const { url, drop } = await openSchema()
+  const { url, drop } = await openTestSchema()
   // Registered first, so that it runs last.
   onTestFinished(drop)
   return ledgerIn(url)

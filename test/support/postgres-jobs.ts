@@ -4,9 +4,7 @@ import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 import { macs } from '../contract/row-macs.ts'
-import { recycleSchemas } from './recycled-schemas.ts'
-
-const openSchema = recycleSchemas()
+import { openTestSchema } from './services.ts'
 
 /** Stores on one schema, as many nodes have them. They end with the test. */
 export interface PostgresJobs {
@@ -18,7 +16,7 @@ export interface PostgresJobs {
 
 /** @param url of a server of the test's own; a schema on the shared one else */
 export async function openPostgresJobs(nodes = 1, url?: string): Promise<PostgresJobs> {
-  const schema = url === undefined ? await openSchema() : { url, drop: async () => {} }
+  const schema = url === undefined ? await openTestSchema() : { url, drop: async () => {} }
   if (url !== undefined) await prepareSchema(url)
   onTestFinished(schema.drop)
   const opened = await Promise.all(
