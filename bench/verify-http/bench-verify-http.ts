@@ -45,7 +45,7 @@ const contestants: readonly Contestant[] = [
   },
 ]
 
-/** How many verdicts a server gives to other programs, against as many predictions behind the same guard. */
+/** How many verdicts a server gives to programs, against predictions behind the same guard. */
 export const benchVerifyHttp: Bench = (options, tell) =>
   runContest(
     {

@@ -19,6 +19,7 @@ test('the verdict on a key, its limits and its record stand under the request th
     models: [constantModel],
     limitDefault: ['60/min'] as never,
     tracing: openTelemetry().tracing,
+    logStream: { write: () => {} },
     firstKeys: 'report',
     onFirstKeys: (report) => {
       if ('keys' in report) ({ admin, demo } = report.keys)
