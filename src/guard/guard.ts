@@ -122,7 +122,6 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousUses: createAnonymousUses(options.limits),
   }
 
-  const { tracing } = recorder.telemetry
   let hasToldAddress = false
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
@@ -130,7 +129,7 @@ export function createGuard(options: GuardDeps): Guard {
     const exchange = new Exchange(exchangeDeps, head, method, id)
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
-    if (tracing !== undefined) exchange.trace = traceExchange(tracing, findRequestSpan(request))
+    if (telemetry.tracing) exchange.trace = traceExchange(telemetry.tracing, findRequestSpan(request))
     return exchange
   }
 

@@ -35,9 +35,11 @@ const countsNothing: BadKeyLimiter = { count: () => undefined, size: () => 0 }
 export function createJudge(deps: AdmitDeps, options: JudgeOptions): Judge {
   const uncounted = createKeyRefusals({ ...options, badKeyLimiter: countsNothing })
   return function judge(exchange, { key, takes = true }, demand) {
+    const schemes = [presenting(key)]
     const judging: AdmitDeps = {
       ...deps,
-      schemes: [presenting(key)],
+      schemes,
+      schemesWithBearer: schemes,
       mayLackKey: false,
       // The address of the program that asks is not the client's: without that, none is counted.
       refusals: exchange.head.address === undefined ? uncounted : deps.refusals,
