@@ -97,6 +97,12 @@ describe('rules of a configuration file', () => {
     expect(placesOf(routesOf('GET /a', 'POST /a', '* /a', 'GET /a/:x', 'GET /a/*', 'HEAD /a'))).toEqual([])
   })
 
+  test('a cost has at most as many measures as a record', () => {
+    const cost = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, 1]))
+    expect(placesOf({ r: { cost: cost(16) } })).toEqual([])
+    expect(placesOf({ r: { cost: cost(17) } })).toEqual(['.r.cost'])
+  })
+
   test('a secret in the wrong place is not repeated', () => {
     const secret = `1:${'p'.repeat(43)}`
     const told = JSON.stringify(findForwardAuthFaults({ [secret]: { [secret]: secret, scope: secret } }))

@@ -10,6 +10,8 @@ import { createFakeLedger } from '../../../test/adapters/fake-ledger.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
 import { readForwardAuth } from '../../config/forward-auth/forward-auth.ts'
 import { Fault } from '../../core/fault.ts'
+import type { KeyStore } from '../../keys/key-store.ts'
+import { createMemoryKeyStore } from '../../storage/memory/key-store.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {
@@ -246,6 +248,40 @@ describe('the record', () => {
       { code: 'key_missing', status: 401, route: 'forward-auth models GET /v1/models/:name', measures },
     ])
     expect(JSON.stringify(ledger.entries)).not.toContain('evil')
+  })
+
+  test('of a client that has gone before the verdict names the rule, and no path', async () => {
+    const ledger = createFakeLedger()
+    const asked = Promise.withResolvers<void>()
+    const gate = Promise.withResolvers<void>()
+    const kept = createMemoryKeyStore({ clock: Date.now })
+    const findKey: KeyStore['findKey'] = async (id) => {
+      asked.resolve()
+      await gate.promise
+      return kept.findKey(id)
+    }
+    const { app, createKey } = await open({ models }, { ward: { ledger, store: { ...kept, findKey } } })
+    const key = await createKey({ scopes: ['predict', 'predict:chat'] })
+    await ledger.appended()
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const arrived = once(app.server, 'connection')
+    const { port } = app.server.address() as { readonly port: number }
+    const socket = connect(port, '127.0.0.1')
+    const head = `POST /v1/forward-auth/models${chat} HTTP/1.1`
+    socket.write(`${head}\r\nHost: a\r\nX-API-Key: ${key['x-api-key']}\r\n\r\n`)
+    const [connection] = await arrived
+    await asked.promise
+    const closed = once(connection, 'close')
+    socket.destroy()
+    await closed
+    gate.resolve()
+    await ledger.appended()
+    expect(ledger.entries.at(-1)).toMatchObject({
+      route: 'forward-auth models POST /v1/chat/completions',
+      method: 'POST',
+      status: 200,
+    })
+    expect(ledger.entries.filter(({ event }) => event.startsWith('request.'))).toHaveLength(1)
   })
 
   test('that cannot be written, or a key that cannot be read, is a 503 with its problem in a header too', async () => {
