@@ -86,8 +86,6 @@ export class Exchange {
   expiresAt: number | null = null
   /** Checks that have begun. */
   readonly checks: BegunCheck[] = []
-  /** What its record names as its route, where the request is about another one than its own. */
-  route: string | undefined
   /** The problem that it was answered with. */
   problem: Refusal | Fault | undefined
   /** Whether its answer is known; always where it is neither recorded nor measured. */
@@ -297,7 +295,7 @@ export class Exchange {
       owner: this.#known?.owner ?? null,
       // Made by a program and not read from a wire, it can be any text.
       method: method !== undefined && methodPattern.test(method) ? method : null,
-      route: this.route ?? route,
+      route,
       status,
       latencyUs: Math.max(0, Math.round((monotonic() - this.#begunAt) * 1_000)),
       measures: this.measures(event),

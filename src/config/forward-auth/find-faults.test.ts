@@ -98,7 +98,8 @@ describe('rules of a configuration file', () => {
   })
 
   test('a cost has at most as many measures as a record', () => {
-    const cost = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, 1]))
+    const cost = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, 1]))
     expect(placesOf({ r: { cost: cost(16) } })).toEqual([])
     expect(placesOf({ r: { cost: cost(17) } })).toEqual(['.r.cost'])
   })

@@ -87,8 +87,7 @@ async function answerProxy(
   const target = mayAsk(request.raw) ? findTarget(rules, forwarded) : undefined
   if (target?.setting === 'public') return leave(request, reply, leaveHeaders('public', null, {}))
   const exchange = guard.open(request, new NodeHead(request.raw, request), forwarded.method, request.id)
-  exchange.route = target?.route ?? unnamedRoute
-  const thrown = await record(exchange, await decide(guard, exchange, target))
+  const thrown = await record(exchange, target?.route ?? unnamedRoute, await decide(guard, exchange, target))
   if (thrown === undefined)
     return leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
   logProblem(log, placeOf(request), thrown)
@@ -135,15 +134,12 @@ async function decide(
 /** Waits until the verdict is recorded. What it then is: a fault where it cannot be. */
 async function record(
   exchange: Exchange,
+  named: string,
   thrown: Refusal | Fault | undefined,
 ): Promise<Refusal | Fault | undefined> {
   exchange.problem = thrown
   try {
-    await exchange.answer({
-      status: thrown?.status ?? 200,
-      route: exchange.route ?? null,
-      requestId: exchange.id,
-    })
+    await exchange.answer({ status: thrown?.status ?? 200, route: named, requestId: exchange.id })
     return thrown
   } catch (fault) {
     return classifyError(fault)
