@@ -12,6 +12,8 @@ describeProxy({
       program: program ?? '',
       file: 'Caddyfile',
       args: (file) => ['run', '--adapter', 'caddyfile', '--config', file],
+      // At a SIGTERM it waits for what is under way.
+      signal: 'SIGKILL',
       // Its own administration listens on a fixed port.
       change: (text) => change(text.replace(/^\{$/m, '{\n\tadmin off')),
     }),

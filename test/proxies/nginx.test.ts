@@ -11,6 +11,7 @@ function start(stage: Stage, change?: (text: string) => string): Promise<Running
     program: program ?? '',
     file: 'nginx.conf',
     args: (file, folder) => ['-c', file, '-p', folder, '-g', 'daemon off;'],
+    signal: 'SIGTERM',
     ...(change && { change }),
   })
 }

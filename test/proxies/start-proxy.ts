@@ -26,13 +26,15 @@ export interface ProxyOptions {
   /** A file of `examples/proxies`. */
   readonly file: string
   readonly args: (file: string, folder: string) => readonly string[]
+  /** Ends it, with all of its processes, whatever is under way. */
+  readonly signal: NodeJS.Signals
   /** Changes the file's text further than its ports. */
   readonly change?: (text: string) => string
 }
 
 /** Starts a proxy with a file of the examples: nothing but its ports differs, and `change`. */
 export async function startProxy(stage: Stage, options: ProxyOptions): Promise<RunningProxy> {
-  const { program, file, args, change = (text) => text } = options
+  const { program, file, args, signal, change = (text) => text } = options
   const folder = mkdtempSync(join(stage.folder, 'of-'))
   const port = await findFreePort()
   const text = readFileSync(join('examples/proxies', file), 'utf8')
@@ -57,7 +59,7 @@ export async function startProxy(stage: Stage, options: ProxyOptions): Promise<R
         .map((name) => readFileSync(join(folder, name), 'utf8'))
         .join(''),
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
       await exited
     },
   }
