@@ -83,6 +83,7 @@ const rows: Readonly<Record<string, readonly Scope[] | 'any' | 'none'>> = {
   'GET /v1/nodes': ['admin'],
   // What its rule asks for: `default` for `predict`.
   'ALL /v1/forward-auth/*': ['predict'],
+  'GET /metrics': ['admin', 'metrics:read'],
   'GET /health': 'none',
   'GET /ready': 'none',
   'GET /': 'any',
@@ -110,6 +111,7 @@ beforeAll(async () => {
     const ledger = createFakeLedger()
     opened = await openTestApp({
       ownerKeysMax: 1_000,
+      page: async () => ({ contentType: 'text/plain', text: '' }),
       ward: { limitOperational: 'none', limitBadKeys: 'none', ledger },
     })
   } finally {
