@@ -96,7 +96,7 @@ export interface NewJob {
   /** Of the key that made it. To every other owner the job does not exist. */
   readonly owner: string
   readonly keyId: string
-  /** Of the request that made it, with its trace, as `writeOrigin` says; null where there is neither. */
+  /** Of the request that made it, and its trace, as `writeOrigin` says; null for neither. */
   readonly requestId: string | null
   /** Name of the model. */
   readonly model: string

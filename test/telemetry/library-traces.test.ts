@@ -101,7 +101,7 @@ describe('the option `telemetry`', () => {
     ['two of a kind', [openTelemetry(), openTelemetry()]],
   ])('is checked: %s', async (_what, telemetry) => {
     await expect(open({ telemetry } as never)).rejects.toThrow(
-      /`telemetry`: expected an array of listeners such as prometheus\(\) and openTelemetry\(\)/,
+      /`telemetry`: expected an array of listeners, one of a kind, such as openTelemetry\(\) and prometheus\(\)/,
     )
   })
 

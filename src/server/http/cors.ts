@@ -27,6 +27,8 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
       'idempotency-key',
       'prefer',
       'last-event-id',
+      'traceparent',
+      'tracestate',
       options.keyHeader,
     ],
     exposedHeaders: [
