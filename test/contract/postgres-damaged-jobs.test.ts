@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { inputsDamaged } from '../../src/jobs/job.ts'
 import { createRowMacs } from '../../src/secrets/row-macs.ts'
 import type { JobStore } from '../../src/storage/job-store.ts'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { findMiscounts, openPostgresJobs } from '../support/postgres-jobs.ts'
+import { recycleSchemas } from '../support/recycled-schemas.ts'
 import {
   answered,
   askOf,
@@ -36,8 +37,13 @@ interface Opened {
   readonly miscounts: () => Promise<readonly unknown[]>
 }
 
+const openSchema = recycleSchemas()
+
 async function open(): Promise<Opened> {
-  const { stores, postgres } = await openPostgresJobs()
+  const { url, drop } = await openSchema()
+  // Registered first, so that it runs last.
+  onTestFinished(drop)
+  const { stores, postgres } = await openPostgresJobs(1, url)
   return {
     store: stores[0],
     damage: async (sql) => void (await postgres.query(sql.replaceAll('modelward.', `${postgres.schema}.`))),
