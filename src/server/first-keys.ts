@@ -6,7 +6,6 @@ import { SetupError } from '../core/setup-error.ts'
 import type { NewKey } from '../keys/new-key.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Ward } from '../ward/ward.ts'
-import type { ServerOptions } from './server-options.ts'
 
 /** The keys made for an empty store: their texts, or the file that holds them; or why not. */
 export type FirstKeysReport = { readonly address: string } & IssuedKeys
@@ -101,7 +100,11 @@ export function findFirstKeysFile({
   data,
   databaseUrl,
   firstKeys: to,
-}: Pick<ServerOptions, 'data' | 'databaseUrl' | 'firstKeys'>): string | undefined {
+}: {
+  readonly data: string
+  readonly databaseUrl?: string | undefined
+  readonly firstKeys?: FirstKeysTarget
+}): string | undefined {
   const named = typeof to === 'object' ? [resolve(to.path)] : []
   const own = databaseUrl === undefined ? [resolve(data, fileName)] : []
   return [...named, ...own].find((path) => existsSync(path))
