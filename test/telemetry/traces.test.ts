@@ -191,12 +191,7 @@ describe('a job', () => {
   test('sends its trace along with its webhook', async () => {
     const to = await receiver(statuses(200))
     const address = await start({ webhooksAllow: ['127.0.0.1'], webhooksAllowHttp: true })
-    const made = { name: 'hooked', scopes: ['predict', 'webhooks'] }
-    const created = await ask(address, '/v1/keys', { 'x-api-key': keys.admin }, made)
-    const { key } = (await created.json()) as { key: string }
-    expect((await ask(address, '/webhooks/secret', { 'x-api-key': key }, {})).status).toBe(201)
-    const headers = { ...later, 'x-api-key': key, tracestate: 'vendor=1' }
-    expect((await ask(address, '/predict', headers, { ...hello, webhook: to.url })).status).toBe(202)
+    await askForWebhook(address, to.url)
     const sent = await collected.named('modelward.webhook')
     expect(sent).toMatchObject({
       kind: 2,
@@ -226,15 +221,34 @@ describe('log lines', () => {
     )
   })
 
-  test('name the client’s trace where nothing is exported, and a webhook gets it', async () => {
-    const address = await start({ tracing: undefined })
+  test('name the client’s trace where nothing is exported, and its webhook does', async () => {
+    const arrived = Promise.withResolvers<void>()
+    const to = await receiver((_request, response) => {
+      response.end()
+      arrived.resolve()
+    })
+    const allowed = { webhooksAllow: ['127.0.0.1'], webhooksAllowHttp: true }
+    const address = await start({ tracing: undefined, ...allowed })
+    await askForWebhook(address, to.url)
+    await arrived.promise
+    expect(to.got[0]?.headers).toMatchObject({ traceparent, tracestate: 'vendor=1' })
     await ask(address, '/predict', {}, hello)
     await ask(address, '/predict', { traceparent: `${traceparent}0` }, hello)
-    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'answered')
+    const told = lines.map((line) => JSON.parse(line)).filter(({ status }) => status === 200)
     expect(told.map(({ trace_id }) => trace_id)).toEqual([traceId, undefined])
     expect(collected.spans).toEqual([])
   })
 })
+
+/** Submits a job that reports to this URL, by a key with a secret to sign it. */
+async function askForWebhook(address: string, webhook: string): Promise<void> {
+  const made = { name: 'hooked', scopes: ['predict', 'webhooks'] }
+  const created = await ask(address, '/v1/keys', { 'x-api-key': keys.admin }, made)
+  const { key } = (await created.json()) as { key: string }
+  expect((await ask(address, '/webhooks/secret', { 'x-api-key': key }, {})).status).toBe(201)
+  const headers = { prefer: 'respond-async', 'x-api-key': key, tracestate: 'vendor=1' }
+  expect((await ask(address, '/predict', headers, { ...hello, webhook })).status).toBe(202)
+}
 
 function textOf(spans: readonly ReadableSpan[]): string {
   return JSON.stringify(
