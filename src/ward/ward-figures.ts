@@ -4,12 +4,13 @@ import type { KeyCache } from '../guard/key-cache.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import type { Measures } from '../telemetry/measures.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { createKeysEnding, type KeysEndingOptions } from './keys-ending.ts'
 
-export interface WardFiguresOptions {
-  readonly measures: Measures
+export interface WardFiguresOptions extends KeysEndingOptions {
+  readonly telemetry: Pick<Telemetry, 'measures'>
   readonly cache: Pick<KeyCache, 'size' | 'looked' | 'ageMs' | 'isTrusted'>
   readonly limiter: Pick<Limiter, 'isOut'>
-  readonly keysEnding: () => Promise<number>
   /** Undefined where there are none. */
   readonly jobs: Pick<JobService, 'counts'> | undefined
 }
@@ -18,20 +19,16 @@ export interface WardFiguresOptions {
 const countMsMax = 800
 
 /** Has the figures of a ward read. @returns what ends that */
-export function readWardFigures({
-  measures,
-  cache,
-  limiter,
-  keysEnding,
-  jobs,
-}: WardFiguresOptions): () => void {
+export function readWardFigures(options: WardFiguresOptions): () => void {
+  const { cache, limiter, jobs } = options
+  const { measures } = options.telemetry
   if (!measures.isOn) return () => {}
   const ends = [
     measures.figure('key_cache_entries', cache.size),
     measures.figure('key_cache_hits', () => cache.looked().hits),
     measures.figure('key_cache_misses', () => cache.looked().misses),
     measures.figure('key_sync_age', () => cache.ageMs() / 1_000),
-    measures.figure('keys_ending_soon', keysEnding),
+    measures.figure('keys_ending_soon', createKeysEnding(options)),
     measures.figure('up', () => ({
       keys: cache.isTrusted() ? 1 : 0,
       limits: limiter.isOut?.() === true ? 0 : 1,

@@ -31,7 +31,6 @@ import type { Storage } from '../storage/storage.ts'
 import { createOutageReport } from '../telemetry/outage-report.ts'
 import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
-import { createKeysEnding } from './keys-ending.ts'
 import { readWardLimits } from './limit-options.ts'
 import { readWardFigures } from './ward-figures.ts'
 import type { JobsOptions, WardJobs, WardJobsDeps } from './ward-jobs.ts'
@@ -191,9 +190,7 @@ export async function createWard<Required extends boolean>(
     realm: options.realm ?? 'modelward',
     invalidKeyStatus: options.invalidKeyStatus ?? 403,
   })
-  const keysEnding = createKeysEnding({ store, clock, monotonic })
-  const figures = { measures: telemetry.measures, cache, limiter, keysEnding, jobs: wardJobs?.jobs }
-  const endFigures = readWardFigures(figures)
+  const endFigures = readWardFigures({ ...deps, store, cache, limiter, jobs: wardJobs?.jobs })
   let closed: Promise<void> | undefined
   return {
     // Null is admitted only under a scheme that is not required, which is what the type says.
