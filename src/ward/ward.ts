@@ -167,8 +167,7 @@ export async function createWard<Required extends boolean>(
   const recorder = createRecorder({ ...options, ...deps, ledger, deriveKey, latestChange })
   const { writer, changes } = recorder
   // Without schemes it guards no request, and is of one command: that looks for no others' uses.
-  const isGuarding = options.schemes.length > 0
-  const uses = createKeyUses({ ...deps, store, ledger: isGuarding ? ledger : undefined })
+  const uses = createKeyUses({ ...deps, store, ledger: options.schemes.length > 0 ? ledger : undefined })
   const wardJobs = await openJobs(storage.jobs, options.jobs, { ...deps, writer, changes, ledger })
   const guard = createGuard({
     schemes: options.schemes,

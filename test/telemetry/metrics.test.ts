@@ -152,9 +152,17 @@ describe('labels', () => {
     expect(series.length).toBeGreaterThan(3_500)
     expect(series.length).toBeLessThanOrEqual(5_000)
     const total = series.filter(({ name }) => name === 'modelward_requests_total')
-    expect(sumBy(total, () => 'all', ({ value }) => value)).toEqual({ all: 100_000 })
+    expect(
+      sumBy(
+        total,
+        () => 'all',
+        ({ value }) => value,
+      ),
+    ).toEqual({ all: 100_000 })
     expect(new Set(series.map(({ labels: { route } }) => route)).size).toBeLessThanOrEqual(202)
-    expect(total.filter(({ labels: { method, code } }) => method !== 'other' || code === 'mw_live_secret')).toEqual([])
+    expect(
+      total.filter(({ labels: { method, code } }) => method !== 'other' || code === 'mw_live_secret'),
+    ).toEqual([])
   })
 
   test('name up to 200 routes with their times, and leave some series to models', async () => {
@@ -166,7 +174,13 @@ describe('labels', () => {
     const counts = series.filter(({ name }) => name === 'modelward_request_duration_seconds_count')
     expect(counts.length).toBeGreaterThan(190)
     expect(counts[0]?.labels).toEqual({ route: 'other' })
-    expect(sumBy(counts, () => 'all', ({ value }) => value)).toEqual({ all: 300 })
+    expect(
+      sumBy(
+        counts,
+        () => 'all',
+        ({ value }) => value,
+      ),
+    ).toEqual({ all: 300 })
     expect(series.filter(({ name }) => name === 'modelward_model_errors_total')).toHaveLength(4)
     expect(series.length).toBeLessThanOrEqual(5_000)
   })
@@ -205,9 +219,14 @@ describe('GET /metrics', () => {
       measures: {},
     })
     // Of no other route: there the key has one place.
-    const elsewhere = await app.inject({ url: '/v1/keys/self', headers: { authorization: `Bearer ${reader}` } })
+    const elsewhere = await app.inject({
+      url: '/v1/keys/self',
+      headers: { authorization: `Bearer ${reader}` },
+    })
     expect(elsewhere.statusCode).toBe(401)
-    expect((await ask('GET', '/metrics', { key: reader })).headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
+    expect((await ask('GET', '/metrics', { key: reader })).headers['content-type']).toMatch(
+      /^text\/plain; version=0\.0\.4/,
+    )
   })
 
   test('`open` asks for no key and records nothing; `off` is not there, and asks for a key', async () => {
@@ -222,14 +241,16 @@ describe('GET /metrics', () => {
   test('is OpenMetrics where `Accept` prefers it', async () => {
     const { ask, keys } = await openMeasuredApp({ metrics: 'open' })
     await ask('GET', '/models')
-    const accept =
-      'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
+    const accept = 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
     const answer = await ask('GET', '/metrics', { key: keys.admin, headers: { accept } })
     expect(answer.headers['content-type']).toMatch(/^application\/openmetrics-text; version=1\.0\.0/)
     expect(answer.body).toMatch(/^# TYPE modelward_requests counter$/m)
     expect(answer.body).toMatch(/^modelward_requests_total\{/m)
     expect(answer.body).toMatch(/\n# EOF\n$/)
-    const text = await ask('GET', '/metrics', { key: keys.admin, headers: { accept: 'text/plain, */*;q=0.1' } })
+    const text = await ask('GET', '/metrics', {
+      key: keys.admin,
+      headers: { accept: 'text/plain, */*;q=0.1' },
+    })
     expect(text.body).toMatch(/^# TYPE modelward_requests_total counter$/m)
     expect(text.body).toMatch(/^process_cpu_user_seconds_total \d/m)
   })

@@ -10,7 +10,7 @@ import { serverDefaults } from '../parity/start-server-target.ts'
 import { constantModel } from '../support/test-app.ts'
 import { type CollectedSpans, collectSpans } from './collect-spans.ts'
 
-const rounds = 150
+const rounds = 70
 
 let folder: string
 let server: RunningServer
@@ -53,7 +53,13 @@ interface Sent {
 function send({ method = 'POST', path = '/predict', headers = {}, body }: Sent): Promise<number> {
   const { hostname, port } = new URL(server.address)
   return new Promise((resolve, reject) => {
-    const options = { hostname, port, method, path, headers: { 'content-type': 'application/json', ...headers } }
+    const options = {
+      hostname,
+      port,
+      method,
+      path,
+      headers: { 'content-type': 'application/json', ...headers },
+    }
     const asked = request(options, (response) => {
       response.resume().on('end', () => resolve(response.statusCode ?? 0))
     })
@@ -103,7 +109,9 @@ function secretOf(key: string): string {
   return key.split('_').at(-1) ?? key
 }
 
-test('no key is in a log line, a span or a metric, wherever clients put it', { timeout: 120_000 }, async () => {
+test('no key is in a log line, a span or a metric, wherever clients put it', {
+  timeout: 120_000,
+}, async () => {
   const format = keys.demo.split('_').slice(0, 2).join('_')
   const wrong = (round: number): string => {
     const letters = `${round}`.padStart(6, '0')
@@ -118,13 +126,20 @@ test('no key is in a log line, a span or a metric, wherever clients put it', { t
     await Promise.all(sent.map(send))
     asked += sent.length
   }
-  expect(asked).toBeGreaterThan(8_000)
+  expect(asked).toBeGreaterThan(3_500)
   const metrics = await fetch(`${server.address}/metrics`, { headers: { 'x-api-key': keys.admin } })
   expect(metrics.status).toBe(200)
   const page = await metrics.text()
   const spans = collected.spans.map((span) => {
     const { name, attributes, events, status, links } = span
-    return JSON.stringify([name, attributes, events, status, links, span.spanContext().traceState?.serialize()])
+    return JSON.stringify([
+      name,
+      attributes,
+      events,
+      status,
+      links,
+      span.spanContext().traceState?.serialize(),
+    ])
   })
   // There is something to look through.
   expect(lines.length).toBeGreaterThan(asked)
