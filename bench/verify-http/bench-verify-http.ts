@@ -33,17 +33,22 @@ const contestants: readonly Contestant[] = [
       body: (key) => JSON.stringify({ key, scope: 'predict', address: '203.0.113.7', route: 'POST /chat' }),
     },
   },
-  {
-    name: 'better-auth',
-    describes: 'Better Auth, `verifyApiKey` over memory, on Node’s own server',
+  betterAuthOver('better-auth-sqlite', 'SQLite', ['--sqlite']),
+  betterAuthOver('better-auth', 'its own memory', []),
+]
+
+function betterAuthOver(name: string, store: string, flags: readonly string[]): Contestant {
+  return {
+    name,
+    describes: `Better Auth, \`verifyApiKey\` over ${store}, on Node’s own server`,
     base: 'predict',
-    command: () => [process.execPath, betterAuth],
+    command: () => [process.execPath, betterAuth, ...flags],
     keyHeader: undefined,
     asks: { path: '/verify', body: (key) => JSON.stringify({ key }) },
     hasSameModel: false,
     logsRequests: false,
-  },
-]
+  }
+}
 
 /** How many verdicts a server gives to programs, against predictions behind the same guard. */
 export const benchVerifyHttp: Bench = (options, tell) =>
@@ -55,11 +60,11 @@ export const benchVerifyHttp: Bench = (options, tell) =>
       contestants,
       targets: [
         { name: 'verify against `POST /predict`', of, against: 'predict', least: 0.6 },
-        { name: 'verify against Better Auth', of, against: 'better-auth', least: 20 },
+        { name: 'verify against Better Auth over SQLite', of, against: 'better-auth-sqlite', least: 20 },
       ],
       notes: [
         'Both rows of Modelward take the key’s limit and wait for one durable record; with `--limit-operational none`, which a program that asks this often needs.',
-        'Better Auth reads and writes its own memory, has the same limit, and records nothing.',
+        'Better Auth has the same limit and records nothing. Over memory its keys are gone with the process.',
       ],
     },
     options,

@@ -1,20 +1,28 @@
 import { apiKey } from '@better-auth/api-key'
 import { betterAuth } from 'better-auth'
 import { memoryAdapter } from 'better-auth/adapters/memory'
+import { getMigrations } from 'better-auth/db/migration'
 
 const hourMs = 3_600_000
 
-/** Better Auth over its own memory, which it reads and writes for each verify. `key`: the text of the one key, where it is given. */
-export async function openKeys({ key: text, ...settings }) {
-  const auth = betterAuth({
+const memory = () => memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] })
+
+/**
+ * Better Auth over its own memory, or a database that it reads and writes for each verify. `key`: the text of the one
+ * key, where it is given.
+ */
+export async function openKeys({ key: text, database, ...settings }) {
+  const options = {
     baseURL: 'http://localhost',
     secret: 'of a benchmark, and of nothing else: 0123456789',
-    database: memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] }),
+    database: database ?? memory(),
     plugins: [apiKey(text === undefined ? {} : { customKeyGenerator: () => text })],
     telemetry: { enabled: false },
     // It would tell of each refusal.
     logger: { disabled: true },
-  })
+  }
+  if (database !== undefined) await (await getMigrations(options)).runMigrations()
+  const auth = betterAuth(options)
   const { internalAdapter } = await auth.$context
   const user = await internalAdapter.createUser(
     { name: 'caller', email: 'caller@modelward.test' },
