@@ -130,7 +130,7 @@ function asking(name: string, port: number, close: () => Promise<unknown>): Rout
     name,
     async understand({ method, target }) {
       const sent = request({ host: '127.0.0.1', port, agent: false, method, path: target })
-      // A refusal of HEAD may have a body none the less, which is no answer: its head is what counts.
+      // A refusal of HEAD may have a body none the less: what counts is its head.
       sent.on('error', () => {}).end()
       const [response] = await once(sent, 'response')
       response.resume()
