@@ -17,6 +17,7 @@ import { runServer } from './run-server.ts'
 import { addSettingOptions, readSettingFlags } from './setting-options.ts'
 import { type StartReport, startMessage } from './start-message.ts'
 import { printLine } from './terminal/output.ts'
+import { createWorkerMetrics } from './worker-metrics.ts'
 import {
   isWorkerProcess,
   leaveFirstProcess,
@@ -69,10 +70,12 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     process.exitCode = await runWorkers({ count, onStart: announceStart, telemetry })
     return
   }
+  const workerMetrics = isWorkerProcess() ? createWorkerMetrics() : undefined
   const start = (): Promise<RunningServer> =>
     startServer({
       ...config,
       ...loaded.secrets,
+      gatherMetrics: workerMetrics?.gather,
       firstKeys: firstKeysFile === undefined ? (isWatched ? 'report' : 'file') : { path: firstKeysFile },
       onFirstKeys: (report) => {
         firstKeys = report
@@ -81,8 +84,12 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     })
   process.exitCode = await runServer({
     start,
-    async onStart({ address }) {
-      if (isWorkerProcess()) void tellStart({ address, firstKeys }).then(checkpoints.begin)
+    async onStart({ address, metrics }) {
+      const beginTelling = (): void => {
+        checkpoints.begin()
+        if (metrics !== undefined) workerMetrics?.begin(metrics)
+      }
+      if (isWorkerProcess()) void tellStart({ address, firstKeys }).then(beginTelling)
       else await announceStart({ address, firstKeys }).then(checkpoints.begin)
     },
     telemetry,

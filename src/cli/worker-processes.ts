@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { FirstKeysReport } from '../server/first-keys.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { exitCodes } from './exit-code.ts'
+import { createFirstProcessMetrics } from './worker-metrics.ts'
 
 /** What a worker tells once it listens. */
 export interface WorkerStart {
@@ -72,12 +73,14 @@ export async function runWorkers({ count, onStart, telemetry }: RunWorkersOption
   // Each accepts for itself: what Node hands to a worker that has just been killed hangs for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE
   const running = new Set<Worker>()
+  const metrics = createFirstProcessMetrics()
   const closing = new AbortController()
   let exitCode: number = exitCodes.ok
   let isAnnounced = false
   const begin = (): Worker => {
     const worker = cluster.fork()
     running.add(worker)
+    metrics.follow(worker)
     worker.once('message', () => isAnnounced && worker.send(announcedMessage))
     worker.once('exit', (code) => {
       running.delete(worker)

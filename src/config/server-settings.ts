@@ -162,7 +162,7 @@ export const serverSettings: Settings<ServerSettings> = {
     default: 'guarded',
     placeholder: 'WHO',
     describes:
-      'Who may read `/metrics`: `guarded`, clients with a key of scope `metrics:read` or `admin`, by `Authorization: Bearer` whatever `--scheme` says; `open`, anyone, and nothing is recorded; `off`, nobody, and nothing is measured.',
+      'Who may read `/metrics`: `guarded`, clients with a key of scope `metrics:read` or `admin`, by `Authorization: Bearer` whatever `--scheme` says; `open`, anyone, and nothing is recorded; `off`, no one, and nothing is measured.',
     expected: '`guarded`, `open` or `off`',
     empty: isFault,
   },

@@ -17,8 +17,8 @@ export interface Demand {
    */
   readonly session?: 'read' | 'csrf'
   /**
-   * Whether a key may also come as `Authorization: Bearer`, whatever the schemes of the ward are: for
-   * clients that can send no other header.
+   * Whether a key may also come as `Authorization: Bearer`, whatever the schemes of the ward are:
+   * for clients that can send no other header.
    * @default false
    */
   readonly bearer?: boolean

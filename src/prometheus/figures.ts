@@ -3,7 +3,7 @@ import { createClosedNames } from './closed-names.ts'
 import { type MetricValue, noLabels } from './metric-value.ts'
 import type { FigureRow, MetricRow } from './metrics-table.ts'
 
-/** Figures that are read when somebody asks. */
+/** Figures that are read when it is asked for. */
 export interface Figures {
   readonly figure: Measures['figure']
   /** Reads those of a metric. Resolves within a second: what takes longer is left out. */

@@ -113,7 +113,7 @@ export const metricsTable: MetricsTable = {
   modelward_model_errors_total: {
     type: 'counter',
     labels: ['model'],
-    help: 'Calls that a model failed: errors, deadlines, and overload. Inputs that it refuses are none.',
+    help: 'Calls that a model failed: errors, deadlines, and overload. An input that it refuses is no failure.',
   },
   modelward_model_queue: {
     type: 'gauge',

@@ -1,4 +1,4 @@
-import type { Registry, RegistryContentType } from 'prom-client'
+import type { AggregatorRegistry, Registry, RegistryContentType } from 'prom-client'
 import { checkOptions, type OptionRule } from '../core/check-options.ts'
 import { packageVersion } from '../core/runtime/package-version.ts'
 import type { Clock } from '../core/time.ts'
@@ -47,8 +47,8 @@ const rules: Readonly<Record<keyof PrometheusOptions, OptionRule>> = {
 }
 
 /**
- * Takes the metrics of docs/reference/metrics.md, for `openModelward`. Serve `page()`, or the page of
- * your own registry.
+ * Takes the metrics of docs/reference/metrics.md, for `openModelward`. Serve `page()`, or the page
+ * of your own registry.
  *
  * @throws TypeError for wrong options, and for a registry that has metrics of ours already
  * @example
@@ -61,12 +61,19 @@ export function prometheus(options: PrometheusOptions = {}): Prometheus {
   return createPrometheus(options, () => performance.now())
 }
 
-/** @param monotonic by which a page is the same for a second */
-export function createPrometheus({ register }: PrometheusOptions, monotonic: Clock): Prometheus {
+/**
+ * @param monotonic by which a page is the same for a second
+ * @param gather has the numbers of other processes join those of this one; only without a registry
+ */
+export function createPrometheus(
+  { register }: PrometheusOptions,
+  monotonic: Clock,
+  gather?: GatherNumbers,
+): Gathered {
   const { measures, read } = createMeasures({ version: packageVersion, node: process.version })
   const metrics = registeredMetrics(read)
   const open: () => Promise<Pages> =
-    register === undefined ? onceLoaded(metrics) : async () => joined(register)
+    register === undefined ? onceLoaded(metrics, gather) : async () => joined(register)
   if (register !== undefined) for (const metric of metrics) register.registerMetric(metric as never)
   const pages = sharePages(async (format: PageFormat) => (await open()).page(format), monotonic)
   return {
@@ -75,34 +82,68 @@ export function createPrometheus({ register }: PrometheusOptions, monotonic: Clo
       await open()
     },
     page: (accept) => pages(formatFor(accept)),
+    async numbers() {
+      return (await open()).numbers()
+    },
   }
 }
 
+/** Asks the other processes of a deployment for their numbers. */
+export type GatherNumbers = (own: readonly MetricNumbers[]) => Promise<readonly (readonly MetricNumbers[])[]>
+
+/** Metrics that may be a part of those of several processes. */
+export interface Gathered extends Prometheus {
+  /** What this process has, for another that gathers them. */
+  readonly numbers: () => Promise<readonly MetricNumbers[]>
+}
+
 interface Pages {
+  readonly numbers: () => Promise<readonly MetricNumbers[]>
   readonly page: (format: PageFormat) => Promise<MetricsPage>
 }
 
 /** The pages of an app's own registry, which has one format. */
 function joined(register: NonNullable<PrometheusOptions['register']>): Pages {
   return {
+    numbers: async () => [],
     page: async () => ({ contentType: register.contentType, text: await register.metrics() }),
   }
 }
 
 /** Our own pages, once prom-client is there. */
-function onceLoaded(metrics: readonly RegisteredMetric[]): () => Promise<Pages> {
+function onceLoaded(
+  metrics: readonly RegisteredMetric[],
+  gather: GatherNumbers | undefined,
+): () => Promise<Pages> {
   let opening: Promise<Pages> | undefined
   return function open() {
     opening ??= loadClient().then((client) => {
       const all = [...metrics, ...(processMetrics(client).getMetricsAsArray() as never as RegisteredMetric[])]
-      return { page: (format) => pageOf(all, format, client.Registry) }
+      const numbers = (): Promise<readonly MetricNumbers[]> => Promise.all(all.map((metric) => metric.get()))
+      if (gather === undefined) return { numbers, page: (format) => pageOf(all, format, client.Registry) }
+      return {
+        numbers,
+        async page(format) {
+          const own = await numbers()
+          const each = [own, ...(await gather(own))]
+          return pageOf(joinNumbers(each, client.AggregatorRegistry), format, client.Registry)
+        },
+      }
     })
     return opening
   }
 }
 
+/** Sums, or what else a metric says of several processes. */
+function joinNumbers(
+  each: readonly (readonly MetricNumbers[])[],
+  { aggregate }: typeof AggregatorRegistry,
+): readonly Pick<RegisteredMetric, 'get'>[] {
+  return aggregate(each as never).getMetricsAsArray() as never
+}
+
 async function pageOf(
-  metrics: readonly RegisteredMetric[],
+  metrics: readonly Pick<RegisteredMetric, 'get'>[],
   format: PageFormat,
   Formats: typeof Registry,
 ): Promise<MetricsPage> {
@@ -117,9 +158,9 @@ async function pageOf(
 }
 
 /** Of prom-client's own, only histograms know how to write less than `get`. */
-function numbersOf(metric: RegisteredMetric): Promise<MetricNumbers> {
+async function numbersOf(metric: Pick<RegisteredMetric, 'get'>): Promise<MetricNumbers> {
   const { getForPromString } = metric as Partial<RegisteredMetric>
-  return getForPromString === undefined ? metric.get() : metric.getForPromString()
+  return getForPromString === undefined ? metric.get() : getForPromString.call(metric)
 }
 
 /** In OpenMetrics a counter's family has no `_total`; the registry writes it behind each series. */

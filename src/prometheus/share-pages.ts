@@ -1,6 +1,6 @@
 import type { Clock } from '../core/time.ts'
 
-/** How long a page is answered again, in milliseconds: whoever scrapes more often keeps nobody busy. */
+/** How long a page is answered again, in milliseconds: more scrapes make no more work. */
 const pageMs = 1_000
 
 /**

@@ -5,6 +5,7 @@ import type { Clock } from '../core/time.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
+import type { Gathered, GatherNumbers } from '../prometheus/prometheus.ts'
 import type { FirstKeysReport, FirstKeysTarget } from './first-keys.ts'
 import type { LogStream } from './http/log.ts'
 
@@ -26,6 +27,8 @@ export interface ServerOptions extends DeploymentOptions, GivenSecrets {
   readonly onCheckpoint?: ((checkpoint: LedgerCheckpoint) => void) | undefined
   /** Where log lines go. @default standard error */
   readonly logStream?: LogStream
+  /** Asks the other processes of `--workers` for their metrics. @default this one is alone */
+  readonly gatherMetrics?: GatherNumbers | undefined
   /** Gets spans. @default the collector that the environment names, if any */
   readonly tracing?: Tracing | undefined
   /** @default Date.now */
@@ -50,6 +53,8 @@ export interface RunningServer {
    * @param options `drain: false` skips the delay, for a server that no balancer knows yet
    */
   readonly close: (options?: { readonly drain?: boolean }) => Promise<void>
+  /** What it tells another process that gathers metrics; undefined where none are taken. */
+  readonly metrics: Gathered['numbers'] | undefined
   /** Whether the disk has stopped answering: this process then cannot end by itself. */
   readonly isStalled: () => boolean
 }

@@ -5,7 +5,7 @@ import { packageVersion } from '../core/runtime/package-version.ts'
 import { awaitedScheduler } from '../core/scheduler.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
-import type { Prometheus } from '../prometheus/prometheus.ts'
+import type { Gathered } from '../prometheus/prometheus.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
@@ -30,7 +30,7 @@ import { startTracing } from './traces/start-tracing.ts'
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
   try {
-    const { address, isStalled, drain, telemetry, countUnderWay } = await open(options, opened)
+    const { address, isStalled, metrics, drain, telemetry, countUnderWay } = await open(options, opened)
     telemetry.event('server.started', { address, version: packageVersion })
     const close = async (drains: boolean): Promise<void> => {
       telemetry.event('server.stopping', { in_flight: countUnderWay() })
@@ -42,6 +42,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       address,
       isStalled,
+      metrics,
       close({ drain: drains = true } = {}) {
         closed ??= close(drains)
         return closed
@@ -58,7 +59,7 @@ const onlyServer = 'server'
 
 type Close = () => Promise<void> | void
 
-interface OpenServer extends Pick<RunningServer, 'address' | 'isStalled'> {
+interface OpenServer extends Omit<RunningServer, 'close'> {
   readonly drain: () => Promise<void>
   readonly telemetry: Telemetry
   readonly countUnderWay: () => number
@@ -122,6 +123,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   return {
     address,
     isStalled,
+    metrics: metrics?.numbers,
     telemetry,
     countUnderWay: () => countUnderWay(connections),
     async drain() {
@@ -155,11 +157,11 @@ async function closeAll(opened: readonly Close[]): Promise<void> {
   for (const close of opened.toReversed()) await close()
 }
 
-/** Loads nothing where they are off. */
-async function openMetrics({ metrics }: ServerOptions): Promise<Prometheus | undefined> {
+/** Loads nothing where they may not be read. */
+async function openMetrics({ metrics, gatherMetrics }: ServerOptions): Promise<Gathered | undefined> {
   if (metrics === 'off') return undefined
-  const { prometheus } = await import('../prometheus/prometheus.ts')
-  const opened = prometheus()
+  const { createPrometheus } = await import('../prometheus/prometheus.ts')
+  const opened = createPrometheus({}, () => performance.now(), gatherMetrics)
   await opened.open()
   return opened
 }

@@ -10,9 +10,9 @@ export interface MeasuredRequest {
   readonly method: string | null
   /** HTTP status; null where it is not known, as of an upgrade to another protocol. */
   readonly status: number | null
-  /** The code of the refusal or fault that it was answered with; null where there is none. */
+  /** The code of the refusal or fault that it was answered with; null for an answer as asked. */
   readonly code: string | null
-  /** Milliseconds from its head to its answer; null where nobody measured them. */
+  /** Milliseconds from its head to its answer; null where they were not measured. */
   readonly ms: number | null
 }
 
@@ -22,7 +22,7 @@ export type LimiterBackend = 'memory' | 'redis'
 /** How a try to deliver a webhook ended. */
 export type WebhookOutcome = 'delivered' | 'failed' | 'gave_up'
 
-/** What is not counted as it happens, but read when somebody asks. */
+/** What is not counted as it happens, but read when it is asked for. */
 export type FigureName =
   | 'model_queue'
   | 'ledger_pending'

@@ -11,7 +11,7 @@ export interface WardFiguresOptions extends KeysEndingOptions {
   readonly telemetry: Pick<Telemetry, 'measures'>
   readonly cache: Pick<KeyCache, 'size' | 'looked' | 'ageMs' | 'isTrusted'>
   readonly limiter: Pick<Limiter, 'isOut'>
-  /** Undefined where there are none. */
+  /** Undefined where the ward has none. */
   readonly jobs: Pick<JobService, 'counts'> | undefined
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readMetrics } from '../support/read-metrics.ts'
 import { childrenOf } from '../support/services.ts'
 import { openTestFleet, predict, type TestFleet } from './open-fleet.ts'
 import type { ServeProcess } from './run-cli.ts'
@@ -76,3 +77,23 @@ test('workers close when the first process is gone', async () => {
   await expect.poll(() => workers.filter(isRunning), { timeout: 30_000 }).toEqual([])
 })
 
+test('each worker answers `/metrics` for all of them, also for one that has ended', async () => {
+  await startWorkers(3)
+  const reader = (await fleet.createKey('--scope', 'metrics:read')).key
+  const answered = async (): Promise<number> => {
+    const answer = await fetch(`${server.address}/metrics`, {
+      headers: { authorization: `Bearer ${reader}`, connection: 'close' },
+    })
+    if (answer.status !== 200) return answer.status
+    const counts = readMetrics(await answer.text()).filter(
+      ({ name, labels }) => name === 'modelward_requests_total' && labels['route'] === '/predict',
+    )
+    return counts.reduce((sum, { value }) => sum + value, 0)
+  }
+  for (let asked = 0; asked < 60; asked += 1) expect((await predict(server, key)).status).toBe(200)
+  for (let asked = 0; asked < 6; asked += 1) await expect.poll(answered, { timeout: 20_000 }).toBe(60)
+  const [first = 0] = workerPids()
+  process.kill(first, 'SIGKILL')
+  await expect.poll(() => workerPids().includes(first), { timeout: 20_000 }).toBe(false)
+  await expect.poll(answered, { timeout: 20_000 }).toBe(60)
+})
