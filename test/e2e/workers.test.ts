@@ -96,4 +96,4 @@ test('each worker answers `/metrics` for all of them, also for one that has ende
   process.kill(first, 'SIGKILL')
   await expect.poll(() => workerPids().includes(first), { timeout: 20_000 }).toBe(false)
   await expect.poll(answered, { timeout: 20_000 }).toBe(60)
-})
+}, 180_000)
