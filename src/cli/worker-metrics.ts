@@ -14,7 +14,7 @@ interface MetricsMessage {
   readonly each?: readonly Numbers[]
 }
 
-/** Longest wait for the numbers of a worker, in milliseconds: what it told last stands for it then. */
+/** Longest wait for a worker's numbers, in milliseconds: what it told last stands for it then. */
 const tellMsMax = 2_000
 
 /** The metrics of a worker, as one of several. */
