@@ -135,7 +135,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
 }
 
 interface OpenTelemetry {
-  readonly metrics: Prometheus | undefined
+  readonly metrics: Gathered | undefined
   readonly telemetry: Telemetry
 }
 
