@@ -86,7 +86,9 @@ export const server: PublishedPackage = {
     },
     // What exports traces, for those who do.
     peerDependencies: exporters,
-    peerDependenciesMeta: Object.fromEntries(Object.keys(exporters).map((name) => [name, { optional: true }])),
+    peerDependenciesMeta: Object.fromEntries(
+      Object.keys(exporters).map((name) => [name, { optional: true }]),
+    ),
     ...published,
   },
 }

@@ -40,7 +40,12 @@ export function testJobSubmission(get: GetStore): void {
   })
 
   test('where a job was made, its trace too, is kept with it until another node has it', async () => {
-    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true, state: `a=${'v'.repeat(250)},b=${'v'.repeat(250)}` }
+    const trace = {
+      traceId: 'a'.repeat(32),
+      spanId: 'b'.repeat(16),
+      isSampled: true,
+      state: `a=${'v'.repeat(250)},b=${'v'.repeat(250)}`,
+    }
     await submit(get(), jobOf(8, { requestId: writeOrigin({ requestId: 'request-8', trace }) }))
     const [claimed] = await claim(get(), {})
     expect(readOrigin(claimed?.requestId ?? null)).toEqual({ requestId: 'request-8', trace })
