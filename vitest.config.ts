@@ -93,12 +93,7 @@ export default defineConfig({
         test: {
           ...ofAll,
           name: 'own',
-          include: [
-            'src/**/*.test.ts',
-            'bench/**/*.test.ts',
-            'training/**/*.test.ts',
-            'test/**/*.test.ts',
-          ],
+          include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'training/**/*.test.ts', 'test/**/*.test.ts'],
           // `npm test -- --ecosystem`, with a configuration of its own.
           exclude: ['**/node_modules/**', 'test/ecosystem/**', ...shared],
         },

@@ -32,38 +32,42 @@ async function findUnverified(data: string, keys: readonly string[]): Promise<re
 }
 
 describe('keys create', () => {
-  test('killed at any moment, every key that was printed works', async () => {
-    using folder = temporaryFolder()
-    const data = join(folder.path, 'd')
-    const printed: string[] = []
-    let killed = 0
-    // The moments lie close together where a create does its work, and some are past its end; the
-    // first makes the folder.
-    const moments = scaled(20)
-    for (let moment = 0; moment <= moments; moment += 1) {
-      const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
-      const timer = setTimeout(() => child.kill('SIGKILL'), 40 + (320 * moment) / moments)
-      const [, output] = await Promise.all([once(child, 'close'), child.stdout ? text(child.stdout) : ''])
-      clearTimeout(timer)
-      if (child.signalCode === 'SIGKILL') killed += 1
-      if (output.endsWith('\n')) printed.push(output.trim())
-    }
-    // And at the very moment at which the key comes out.
-    const refused: string[] = []
-    for (let count = 0; count < 10; count += 1) {
-      const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
-      child.stdout?.on('data', (piece) => {
-        child.kill('SIGKILL')
-        printed.push(String(piece).trim())
-      })
-      const [, said] = await Promise.all([once(child, 'close'), child.stderr ? text(child.stderr) : ''])
-      if (child.signalCode === null && child.exitCode !== 0) refused.push(said)
-    }
-    expect(refused).toEqual([])
-    expect(killed).toBeGreaterThan(0)
-    expect(printed.length).toBeGreaterThanOrEqual(10)
-    expect(await findUnverified(data, printed)).toEqual([])
-  }, scaled(60_000))
+  test(
+    'killed at any moment, every key that was printed works',
+    async () => {
+      using folder = temporaryFolder()
+      const data = join(folder.path, 'd')
+      const printed: string[] = []
+      let killed = 0
+      // The moments lie close together where a create does its work, and some are past its end; the
+      // first makes the folder.
+      const moments = scaled(20)
+      for (let moment = 0; moment <= moments; moment += 1) {
+        const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
+        const timer = setTimeout(() => child.kill('SIGKILL'), 40 + (320 * moment) / moments)
+        const [, output] = await Promise.all([once(child, 'close'), child.stdout ? text(child.stdout) : ''])
+        clearTimeout(timer)
+        if (child.signalCode === 'SIGKILL') killed += 1
+        if (output.endsWith('\n')) printed.push(output.trim())
+      }
+      // And at the very moment at which the key comes out.
+      const refused: string[] = []
+      for (let count = 0; count < 10; count += 1) {
+        const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
+        child.stdout?.on('data', (piece) => {
+          child.kill('SIGKILL')
+          printed.push(String(piece).trim())
+        })
+        const [, said] = await Promise.all([once(child, 'close'), child.stderr ? text(child.stderr) : ''])
+        if (child.signalCode === null && child.exitCode !== 0) refused.push(said)
+      }
+      expect(refused).toEqual([])
+      expect(killed).toBeGreaterThan(0)
+      expect(printed.length).toBeGreaterThanOrEqual(10)
+      expect(await findUnverified(data, printed)).toEqual([])
+    },
+    scaled(60_000),
+  )
 
   test('several at once on a folder that is not there yet all make keys that work, under one pepper', async () => {
     using folder = temporaryFolder()
