@@ -13,7 +13,7 @@ const modelward: Omit<Contestant, 'name' | 'describes'> = {
   base: 'predict',
   command: ({ port, data }) => {
     const serve = [process.execPath, main, 'serve'] as const
-    return [...serve, '--port', `${port}`, '--data', data, '--limit-operational', 'none']
+    return [...serve, '--port', `${port}`, '--data', data]
   },
   keyHeader: apiKeyHeader,
   keyLimit,
@@ -63,7 +63,7 @@ export const benchVerifyHttp: Bench = (options, tell) =>
         { name: 'verify against Better Auth over SQLite', of, against: 'better-auth-sqlite', least: 20 },
       ],
       notes: [
-        'Both rows of Modelward take the key’s limit and wait for one durable record; with `--limit-operational none`, which a program that asks this often needs.',
+        'Both rows of Modelward take the key’s limit and wait for one durable record.',
         'Better Auth has the same limit and records nothing. Over memory its keys are gone with the process.',
       ],
     },

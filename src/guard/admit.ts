@@ -5,6 +5,7 @@ import { hash } from '../core/hash.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
+import { keysVerifyScope } from '../core/scope.ts'
 import type { Clock } from '../core/time.ts'
 import { type KeyStatus, keyStatusAt } from '../keys/key-status.ts'
 import type { KeyStore } from '../keys/key-store.ts'
@@ -229,7 +230,9 @@ async function load(
   by: 'key' | 'session' = 'key',
 ): Promise<VerifiedKey> {
   const owner = await store.findOwner(record.owner)
-  const operational = operationalLimitsOf(limits, `${by}:${record.id}`)
+  // A program that may verify asks once for each request of its clients, who have limits of theirs.
+  const mayVerify = by === 'key' && record.scopes.includes(keysVerifyScope)
+  const operational = mayVerify ? [] : operationalLimitsOf(limits, `${by}:${record.id}`)
   return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits), operational)
 }
 

@@ -6,8 +6,8 @@ import type { Demand } from './demand.ts'
 const operational: Demand = { billable: false }
 const limits = { limitDefault: ['1/min'], limitOperational: '2/min' } as const
 
-async function openExchange(options: Parameters<typeof createTestWard>[0] = limits) {
-  const ward = await createTestWard({ ...options, keys: { alice: {} } })
+async function openExchange(key: { readonly scopes?: readonly string[] } = {}) {
+  const ward = await createTestWard({ ...limits, keys: { alice: key } })
   const head = {
     address: '203.0.113.7',
     headerValues: (name: string) => (name === 'x-api-key' ? [ward.testKeys.alice] : []),
@@ -51,4 +51,11 @@ test('a demand that is not billable and has limits or costs, which would never b
   ])
     expect(() => checkDemand('guard', wrong)).toThrow(TypeError)
   expect(() => checkDemand('guard', { ...operational, needs: [{ scope: 'predict' }] })).not.toThrow()
+})
+
+test('a key that may verify asks for each request of its clients, and meets no operational limit', async () => {
+  const { ward, open } = await openExchange({ scopes: ['keys:verify'] })
+  const demand: Demand = { ...operational, scope: 'keys:verify' }
+  for (let asked = 0; asked < 5; asked += 1)
+    expect(await ward.guard.admit(open(), demand)).toMatchObject({ admitted: true })
 })
