@@ -8,7 +8,7 @@ export interface Load {
   readonly close: () => void
 }
 
-/** Parses no more of an answer than where it ends: what the load costs is in both sides' figures. */
+/** Parses no more of an answer than where it ends: both sides have the cost of the load. */
 export async function openLoad(address: string, key: string, connections: number): Promise<Load> {
   const { hostname, port, host } = new URL(address)
   const body = '{"text":"I love this great product"}'

@@ -16,7 +16,7 @@ export function isReadableByOthers(path: string, modeOf: (path: string) => numbe
   return (modeOf(file) & othersRead) !== 0 && foldersAbove(file).every(isOpen)
 }
 
-/** Whether this is a container: it has no other users, and its secrets are mounted for all of them. */
+/** Whether this is a container, which has no other users, and mounts its secrets for all. */
 export function isContainer(environment: Environment): boolean {
   const marks = ['/.dockerenv', '/run/.containerenv']
   return environment['KUBERNETES_SERVICE_HOST'] !== undefined || marks.some((path) => existsSync(path))

@@ -14,8 +14,8 @@ export interface EventRow<Name extends EventName = EventName> {
   /** What it means for requests, and the operator's way out. */
   readonly remedy: string
   /**
-   * Each request of an outage could bring one: the first is told at once, then one a minute at most,
-   * with how many there were in `times`.
+   * Each request of an outage could bring one: the first is told at once, then one a minute at
+   * most, with how many there were in `times`.
    */
   readonly isBrief?: true
   /** The meaning of each field. */

@@ -7,7 +7,8 @@ import { serverEvents } from './server-events.ts'
 
 /**
  * Every operational event. They are for the operator: a request's own fault is its answer and its
- * record. An outage is one event at its start, one each minute and one at its end, never one a request.
+ * record. An outage is one event at its start, one each minute and one at its end, never one a
+ * request.
  */
 export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   ...serverEvents,

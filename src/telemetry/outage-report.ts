@@ -29,7 +29,7 @@ const againMs = 60_000
 
 /**
  * One event when an outage begins, one a minute for as long as it is met, one when it is over, each
- * with `since`. Has no timer: what nobody tries is not known to be out.
+ * with `since`. Has no timer: what is not tried is not known to be out.
  *
  * @param clock tells the minutes too: one that is set back brings a line early, never none
  */

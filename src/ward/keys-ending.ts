@@ -20,7 +20,7 @@ const retryMs = 60_000
 
 /**
  * Counts the keys that work and end within seven days; 500 stands for more, and a count may be an
- * hour old. Rejects with the store's fault where there is none yet.
+ * hour old. Rejects with the store's fault before the first count.
  */
 export function createKeysEnding({ store, clock, monotonic }: KeysEndingOptions): () => Promise<number> {
   let count: Promise<number> | undefined
