@@ -61,6 +61,15 @@ describe('which request it is about', () => {
     expect((await ask('models/health')).statusCode).toBe(200)
   })
 
+  test('a slash too many in a proxy’s file does not make every request one for `/`', async () => {
+    const { ask, right } = await open()
+    const asked = await ask('models/', { ...right, ...about('POST', chat) })
+    expect([asked.statusCode, asked.json().code]).toEqual([400, 'request_malformed'])
+    expect((await ask('models/', right)).statusCode).toBe(200)
+    expect((await ask('models/', { ...right, ...about('GET', '/?x=1') })).statusCode).toBe(200)
+    expect((await ask('default/', { ...right, ...about('POST', chat) })).statusCode).toBe(200)
+  })
+
   test('never what the query says: some proxies put the client’s there', async () => {
     const { ask, right } = await open()
     for (const query of ['?x=1', '?/health', '?rule=default&scope=', '?x-forwarded-uri=/health']) {

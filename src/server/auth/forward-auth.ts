@@ -100,11 +100,12 @@ function findTarget(rules: ReadonlyMap<string, ForwardRule>, forwarded: Forwarde
   const rule = forwarded.rule === undefined ? undefined : rules.get(forwarded.rule)
   if (rule === undefined) return { route: unnamedRoute, setting: notFound }
   const refused = (setting: Demand): ForwardTarget => ({ route: rule.unlisted.route, setting })
-  const { method, overrides, path, isDoubled } = forwarded
+  const { method, overrides, path, isDoubled, hasTwoPaths } = forwarded
   if (isDoubled) return refused(malformed.doubled)
   if (!rule.hasRoutes) return rule.unlisted
   if (method === undefined) return refused(malformed.noMethod)
   if (path === undefined) return refused(malformed.noPath)
+  if (hasTwoPaths) return refused(malformed.twoPaths)
   const readings = readPath(path)
   if (readings === undefined) return refused(malformed.path)
   return rule.find([method, ...overrides], readings) ?? refused(malformed.ambiguous)

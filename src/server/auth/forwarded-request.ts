@@ -19,6 +19,11 @@ export interface ForwardedRequest {
   readonly path: string | undefined
   /** Whether two lines say one thing, and so nothing says which is meant. */
   readonly isDoubled: boolean
+  /**
+   * Whether nothing but a slash is behind the rule, and the header has another path. A slash too
+   * many in a proxy's file must not make every request one for `/`.
+   */
+  readonly hasTwoPaths: boolean
 }
 
 /**
@@ -31,19 +36,32 @@ export function readForwarded(
   url: string,
 ): ForwardedRequest {
   const [, rule, behind] = askedForm.exec(url) ?? []
+  const said = pathOf(headers['x-forwarded-uri'])
   return {
     rule,
     method: asMethod(headers['x-forwarded-method'] ?? method),
     overrides: overridingHeaders.flatMap((name) => {
       const value = headers[name]
-      return value === undefined ? [] : String(value).toUpperCase()
+      return value === undefined ? [] : methodsIn(String(value))
     }),
-    path: behind ?? pathOf(headers['x-forwarded-uri']),
+    path: behind ?? said,
     isDoubled: hasDouble(rawHeaders),
+    hasTwoPaths: behind === '/' && said !== undefined && said !== '/',
   }
 }
 
 const askedForm = /^\/v1\/forward-auth\/([a-z][a-z0-9._-]{0,31})(\/[^?]*)?(?:\?.*)?$/s
+
+/**
+ * Two lines come as one with commas, of which servers take the whole, the first or the last. What is
+ * left of an empty one is no method, and so on the routes of all methods alone.
+ */
+function methodsIn(value: string): readonly string[] {
+  return value
+    .toUpperCase()
+    .split(',')
+    .map((method) => method.trim())
+}
 
 /** By these a client has some servers act as if it had sent another method. */
 const overridingHeaders = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
@@ -69,13 +87,16 @@ function hasDouble(rawHeaders: readonly string[]): boolean {
 
 const refused = (detail: string): Demand => refuseWith(new Refusal('request_malformed', detail))
 
-type Malformation = 'doubled' | 'noMethod' | 'noPath' | 'path' | 'ambiguous'
+type Malformation = 'doubled' | 'noMethod' | 'noPath' | 'twoPaths' | 'path' | 'ambiguous'
 
 /** What a request meets of which nothing says for sure what it is for. */
 export const malformed: Readonly<Record<Malformation, Demand>> = {
   doubled: refused('An `X-Forwarded-` header came in two lines.'),
   noMethod: refused('`X-Forwarded-Method` is no method.'),
   noPath: refused('Neither the path behind the rule nor `X-Forwarded-Uri` says what the request is for.'),
+  twoPaths: refused(
+    'A slash is all that is behind the rule, and `X-Forwarded-Uri` has another path. Ask without that slash, or without that header.',
+  ),
   path: refused(
     'Servers read this path in different ways. Send it without `//`, `.` and `..` as segments, `;`, `\\`, and with each character encoded once at most.',
   ),
