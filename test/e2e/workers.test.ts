@@ -56,7 +56,7 @@ test('several processes serve one port as nodes of the fleet, count limits toget
 })
 
 test('a worker that is killed is replaced, and the others serve on', async () => {
-  await startWorkers(2)
+  await startWorkers(4)
   const before = workerPids()
   process.kill(before[0] ?? 0, 'SIGKILL')
   for (let asked = 0; asked < 10; asked += 1) {
