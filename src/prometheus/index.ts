@@ -1,3 +1,8 @@
 /** Metrics for Prometheus: `prometheus()` for the option `telemetry` of `openModelward`. */
 export type { FigureName, MeasuredRequest, Measures } from '../telemetry/measures.ts'
-export { type MetricsPage, type Prometheus, type PrometheusOptions, prometheus } from './prometheus.ts'
+export {
+  type MetricsPage,
+  type PrometheusListener,
+  type PrometheusOptions,
+  prometheus,
+} from './prometheus.ts'

@@ -27,7 +27,7 @@ export interface MetricsPage {
 }
 
 /** Takes the numbers of a deployment and writes them for Prometheus. */
-export interface Prometheus extends IdentifiedListener {
+export interface PrometheusListener extends IdentifiedListener {
   readonly measures: Measures
   /** @throws SetupError `peer_missing` where prom-client is not installed, by rejecting */
   readonly open: () => Promise<void>
@@ -56,7 +56,7 @@ const rules: Readonly<Record<keyof PrometheusOptions, OptionRule>> = {
  * const ward = await openModelward({ data: './modelward-data', telemetry: [metrics] })
  * app.get('/metrics', guard(ward), async (c) => c.text((await metrics.page()).text))
  */
-export function prometheus(options: PrometheusOptions = {}): Prometheus {
+export function prometheus(options: PrometheusOptions = {}): PrometheusListener {
   checkOptions('prometheus', options, rules)
   return createPrometheus(options, () => performance.now())
 }
@@ -92,7 +92,7 @@ export function createPrometheus(
 export type GatherNumbers = (own: readonly MetricNumbers[]) => Promise<readonly (readonly MetricNumbers[])[]>
 
 /** Metrics that may be a part of those of several processes. */
-export interface Gathered extends Prometheus {
+export interface Gathered extends PrometheusListener {
   /** What this process has, for another that gathers them. */
   readonly numbers: () => Promise<readonly MetricNumbers[]>
 }

@@ -95,7 +95,7 @@ async function findHandedOver(
   return (await store.findKey(handedOver.adminId)) && handedOver.issued
 }
 
-/** The path of a file with first keys that an earlier start has left; undefined if there is none. */
+/** The path of a file with first keys that an earlier start has left, if it did. */
 export function findFirstKeysFile({
   data,
   databaseUrl,

@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { metricsReadScope } from '../core/scope.ts'
 import type { GuardSetting } from '../guard/demand.ts'
-import type { Prometheus } from '../prometheus/prometheus.ts'
+import type { PrometheusListener } from '../prometheus/prometheus.ts'
 import { adminOr } from './api/admin-or.ts'
 import type { RouteSchema } from './docs/route-schema.ts'
 
 /** Writes the page of metrics, in the format that `Accept` asks for. */
-export type MetricsSource = Pick<Prometheus, 'page'>
+export type MetricsSource = Pick<PrometheusListener, 'page'>
 
 const schema: RouteSchema & { readonly querystring: z.ZodType } = {
   operationId: 'readMetrics',

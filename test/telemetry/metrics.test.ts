@@ -1,7 +1,7 @@
 import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createPrometheus, type Prometheus } from '../../src/prometheus/prometheus.ts'
+import { createPrometheus, type PrometheusListener } from '../../src/prometheus/prometheus.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { createFakeLedger, type FakeLedger } from '../adapters/fake-ledger.ts'
 import { type AskingApp, closeApps, later, openAskingApp } from '../support/open-asking-app.ts'
@@ -12,7 +12,7 @@ afterEach(closeApps)
 
 interface MeasuredApp extends AskingApp {
   readonly ledger: FakeLedger
-  readonly page: Prometheus['page']
+  readonly page: PrometheusListener['page']
   /** All series of a new page. */
   readonly series: () => Promise<readonly Series[]>
 }

@@ -53,8 +53,8 @@ export function readForwarded(
 const askedForm = /^\/v1\/forward-auth\/([a-z][a-z0-9._-]{0,31})(\/[^?]*)?(?:\?.*)?$/s
 
 /**
- * Two lines come as one with commas, of which servers take the whole, the first or the last. What is
- * left of an empty one is no method, and so on the routes of all methods alone.
+ * Two lines come as one with commas, of which servers take the whole, the first or the last. What
+ * is left of an empty one is no method, and so on the routes of all methods alone.
  */
 function methodsIn(value: string): readonly string[] {
   return value
