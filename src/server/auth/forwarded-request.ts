@@ -53,14 +53,14 @@ export function readForwarded(
 const askedForm = /^\/v1\/forward-auth\/([a-z][a-z0-9._-]{0,31})(\/[^?]*)?(?:\?.*)?$/s
 
 /**
- * Two lines come as one with commas, of which servers take the whole, the first or the last. What
- * is left of an empty one is no method, and so on the routes of all methods alone.
+ * Two lines come as one with commas, of which servers take the whole, the first or the last: three
+ * at most, as a client may send thousands, and each is looked for in every route.
  */
 function methodsIn(value: string): readonly string[] {
-  return value
-    .toUpperCase()
-    .split(',')
-    .map((method) => method.trim())
+  const whole = value.toUpperCase()
+  const [first = ''] = whole.split(',', 1)
+  const last = whole.slice(whole.lastIndexOf(',') + 1)
+  return [...new Set([whole, first.trim(), last.trim()])]
 }
 
 /** By these a client has some servers act as if it had sent another method. */
