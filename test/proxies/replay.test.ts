@@ -128,6 +128,15 @@ describe.each([
     await expectOurs({ method: 'GET', target: '/v1/models', headers: key }, 404, 'not_found')
   })
 
+  test('a method that a header names in place of the request’s own passes by no other demand', async () => {
+    const { id: _, ...key } = await createKey()
+    for (const name of ['x-http-method-override', 'x-http-method', 'x-method-override']) {
+      await expectOurs({ method: 'GET', target: '/health', headers: { [name]: 'PUT' } }, 401, 'key_missing')
+      const headers = { ...key, [name]: 'PUT' }
+      await expectOurs({ method: 'GET', target: '/health', headers }, 400, 'request_malformed')
+    }
+  })
+
   test('429: with Retry-After and RateLimit', async () => {
     const { id: _, ...key } = await createKey({ limits: ['1/h'] })
     forwardedOf(await ask({ ...file, headers: key }))
