@@ -110,12 +110,17 @@ test('where nothing is recorded there is a verdict all the same', async () => {
 })
 
 describe('who asks', () => {
-  test('takes an operational request, none of a customer’s, and is named where that is used up', async () => {
-    const { backend, ward, createKey, verify } = await open({ ward: { limitOperational: '2/min' } })
+  test('takes none of a customer’s limits, and no operational one with `keys:verify`; an administrator does', async () => {
+    const { backend, ward, ask, keys, createKey, verify } = await open({
+      ward: { limitOperational: '2/min' },
+    })
     await ward.keys.update(backend.id, { limits: ['1/day'] })
     const key = await createKey({})
-    for (const status of [200, 200, 429]) expect((await verify(key)).statusCode).toBe(status)
+    for (let turn = 0; turn < 4; turn += 1) expect((await verify(key)).statusCode).toBe(200)
     expect(await ward.limits.status(backend.id)).toMatchObject([{ used: 0 }])
+    const asked = { key: keys.admin, body: { key } }
+    for (const status of [200, 200, 429])
+      expect((await ask('POST', '/v1/keys/verify', asked)).statusCode).toBe(status)
   })
 
   test('may be an administrator; a browser’s session only with the CSRF header; no other key', async () => {
