@@ -3,8 +3,9 @@ import { type Context, isSpanContextValid, SamplingDecision, SpanKind, trace } f
 import { SetupError } from '../../core/setup-error.ts'
 import type { Clock } from '../../core/time.ts'
 
-/** What of an SDK's sampler is used. */
-export interface Sampler {
+/** What an SDK uses of its sampler, and whether a trace that begins here is sampled. */
+export interface BoundedSampler {
+  readonly decideRoot: (traceId: string) => boolean
   readonly shouldSample: (
     context: Context,
     traceId: string,
@@ -34,7 +35,7 @@ type RootName = (typeof samplers)[number]
 export function createBoundedSampler(
   env: Readonly<Record<string, string | undefined>>,
   monotonic: Clock,
-): Sampler {
+): BoundedSampler {
   const { OTEL_TRACES_SAMPLER: named, OTEL_TRACES_SAMPLER_ARG: arg } = env
   const name = named === undefined || named.trim() === '' ? 'parentbased_always_on' : named.trim()
   const followsParent = name.startsWith('parentbased_')
@@ -50,6 +51,7 @@ export function createBoundedSampler(
   }
 
   return {
+    decideRoot,
     shouldSample: (context, traceId, _name, kind) => ({
       decision: isSampled(context, traceId, kind)
         ? SamplingDecision.RECORD_AND_SAMPLED

@@ -35,12 +35,15 @@ export async function startTracing({
   if (!isAsked(env)) return undefined
   const { NodeSDK, OTLPTraceExporter } = await load()
   const { createBoundedSampler } = await import('./bounded-sampler.ts')
+  const { createEarlyDecision } = await import('./decide-early.ts')
   const sampler = createBoundedSampler(env, () => performance.now())
+  const { idGenerator, decideEarly } = createEarlyDecision(sampler.decideRoot)
   const { openTelemetry } = await import('../../opentelemetry/open-telemetry.ts')
   // The SDK's own choice would export the command line, where secrets may stand.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env,host,os,serviceinstance'
   const sdk = new NodeSDK({
     sampler,
+    idGenerator,
     serviceName: env['OTEL_SERVICE_NAME'] || 'modelward',
     textMapPropagator: null,
     ...(isJson(env) && { traceExporter: new OTLPTraceExporter() }),
@@ -49,7 +52,7 @@ export async function startTracing({
   })
   sdk.start()
   return {
-    tracing: openTelemetry({ owners: traceOwners }).tracing,
+    tracing: decideEarly(openTelemetry({ owners: traceOwners }).tracing),
     close: () => within(flushMs, sdk.shutdown()),
   }
 }
