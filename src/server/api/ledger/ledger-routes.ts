@@ -55,7 +55,10 @@ function isOfAnother(asked: string | undefined, owner: string | undefined): bool
 /** Details that name who made a change, or asked for a verdict: an operator, mostly. */
 const authorDetails = ['by', 'verifier'] as const
 
-/** The records without the names of keys that are another owner's. */
+/** The detail that counts the changes of all owners. */
+const changeCount = 'change'
+
+/** The records without keys that are another owner's, in name or number. */
 async function hideOthers(
   ward: Ward,
   owner: string,
@@ -66,7 +69,8 @@ async function hideOthers(
   const isHidden = (value: unknown): boolean => value !== undefined && !own.has(String(value))
   return views.map((view) => {
     const { detail } = view
-    const hidden = authorDetails.filter((name) => isHidden(detail?.[name]))
+    const hidden: string[] = authorDetails.filter((name) => isHidden(detail?.[name]))
+    if (detail?.[changeCount] !== undefined) hidden.push(changeCount)
     if (hidden.length === 0) return view
     return { ...view, detail: { ...detail, ...Object.fromEntries(hidden.map((name) => [name, null])) } }
   })

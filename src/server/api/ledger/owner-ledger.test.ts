@@ -75,8 +75,11 @@ describe('GET /v1/ledger with usage:owner', () => {
     const body = JSON.stringify(await get('/v1/ledger'))
     expect(body).not.toContain(admin)
     expect(body).not.toContain('"cli"')
+    // It counts the changes of everyone.
+    expect(records.map(({ detail }: LedgerRecordView) => detail?.['change'])).toEqual([null, null])
     const all = JSON.stringify(await get('/v1/ledger', keys.admin))
     expect(all).toContain(admin)
+    expect(all).toMatch(/"change":\d/)
   })
 })
 
