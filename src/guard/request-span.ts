@@ -1,6 +1,6 @@
 import type { Span } from '../telemetry/tracing.ts'
 
-// Of the process, as the exchange's own: see `exchange.ts`.
+// Of the process, as the exchange's own: see `attached-exchange.ts`.
 const spanKey: unique symbol = Symbol.for('modelward.span')
 
 interface SpannedRequest {

@@ -1,4 +1,4 @@
-import { type Measures, noMeasures } from './measures.ts'
+import type { Measures } from './measures.ts'
 
 /** The methods that only tell. */
 const telling = [
@@ -16,30 +16,37 @@ const telling = [
   'event',
 ] as const satisfies readonly (keyof Measures)[]
 
-type Tell = (first?: unknown, second?: unknown, third?: unknown) => void
+type Tell = (first?: unknown, second?: unknown, third?: unknown) => unknown
 
 /**
- * A listener of measures that cannot harm what it listens to: the first time that it throws, it is
- * dropped with one warning.
+ * A listener of measures that cannot harm what it listens to: the first time that it throws, or
+ * rejects as an async function does, it is dropped with one warning.
  */
 export function dropMeasuresWhereTheyThrow(listener: Measures): Measures {
   let isDropped = false
 
   function drop(thrown: unknown): void {
+    if (isDropped) return
     isDropped = true
     process.emitWarning('modelward: a listener of measures threw, and gets no more of them', {
       detail: String(thrown),
     })
   }
 
-  function guarded(tell: Tell): Tell {
+  function attempt<T>(call: () => T): T | undefined {
+    try {
+      return call()
+    } catch (thrown) {
+      drop(thrown)
+      return undefined
+    }
+  }
+
+  function guarded(tell: Tell): (...told: Parameters<Tell>) => void {
     return (first, second, third) => {
       if (isDropped) return
-      try {
-        tell(first, second, third)
-      } catch (thrown) {
-        drop(thrown)
-      }
+      const told = attempt(() => tell(first, second, third))
+      if (told instanceof Promise) told.catch(drop)
     }
   }
 
@@ -49,13 +56,8 @@ export function dropMeasuresWhereTheyThrow(listener: Measures): Measures {
     ...(told as unknown as Omit<Measures, 'isOn' | 'figure'>),
     isOn: listener.isOn,
     figure(name, read) {
-      if (isDropped) return noMeasures.figure(name, read)
-      try {
-        return listener.figure(name, read)
-      } catch (thrown) {
-        drop(thrown)
-        return noMeasures.figure(name, read)
-      }
+      const end = isDropped ? undefined : attempt(() => listener.figure(name, read))
+      return () => void attempt(() => end?.())
     },
   }
 }

@@ -1,32 +1,44 @@
 import type { Span, Tracing } from './tracing.ts'
 
 /**
- * A listener of spans that cannot harm what it listens to: the first time that it throws, it is
- * dropped with one warning.
+ * A listener of spans that cannot harm what it listens to: the first time that it throws, or
+ * rejects as an async function does, it is dropped with one warning.
  */
 export function dropWhereItThrows(tracing: Tracing): Tracing {
   let isDropped = false
 
+  function drop(thrown: unknown): void {
+    if (isDropped) return
+    isDropped = true
+    process.emitWarning('modelward: a listener of traces threw, and gets no more spans', {
+      detail: String(thrown),
+    })
+  }
+
   function attempt<T>(call: () => T): T | undefined {
     if (isDropped) return undefined
     try {
-      return call()
+      const done = call()
+      if (!(done instanceof Promise)) return done
+      // No span, whatever it resolves to.
+      done.catch(drop)
     } catch (thrown) {
-      isDropped = true
-      process.emitWarning('modelward: a listener of traces threw, and gets no more spans', {
-        detail: String(thrown),
-      })
-      return undefined
+      drop(thrown)
     }
+    return undefined
   }
 
-  function wrap(span: Span | undefined): Span | undefined {
-    if (span === undefined) return undefined
+  function begin(beginning: () => Span | undefined): Span | undefined {
+    const span = attempt(beginning)
+    return span && attempt(() => wrap(span))
+  }
+
+  function wrap(span: Span): Span {
     const { context, isRecording } = span
     return {
       context,
       isRecording,
-      begin: (name, options) => attempt(() => wrap(span.begin(name, options))),
+      begin: (name, options) => begin(() => span.begin(name, options)),
       rename: (name) => attempt(() => span.rename(name)),
       link: (to) => attempt(() => span.link(to)),
       end: (end) => attempt(() => span.end(end)),
@@ -35,7 +47,7 @@ export function dropWhereItThrows(tracing: Tracing): Tracing {
 
   return {
     tellsOwners: tracing.tellsOwners,
-    begin: (name, options) => attempt(() => wrap(tracing.begin(name, options))),
+    begin: (name, options) => begin(() => tracing.begin(name, options)),
     active: () => attempt(() => tracing.active()),
   }
 }

@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { expect, test, vi } from 'vitest'
 import { createTestTime } from '../../test/support/test-time.ts'
+import { noMeasures } from './measures.ts'
 import { createTelemetry, type OperationalEvent } from './telemetry.ts'
+import type { Tracing } from './tracing.ts'
 
 function open() {
   const time = createTestTime()
@@ -43,3 +46,47 @@ test('those with other fields, and other events, are said for themselves', () =>
     { job: '2' },
   ])
 })
+
+/** A listener that is an async function, which TypeScript takes for one that returns nothing. */
+async function failLater(): Promise<never> {
+  throw new Error('the listener broke')
+}
+
+test('a listener that fails later, as an async one does, is a warning and no end of the process', async () => {
+  const asked = vi.fn(failLater)
+  const warned = once(process, 'warning')
+  const { event } = createTelemetry([asked as () => void])
+  event('guard.address_unknown', {})
+  expect(String(await warned)).toContain('guard.address_unknown')
+
+  const counted = vi.fn(failLater)
+  const dropped = once(process, 'warning')
+  const { measures } = createTelemetry([], {
+    measures: { ...noMeasures, isOn: true, guard: counted as () => void },
+  })
+  measures.guard(1)
+  expect(String(await dropped)).toContain('measures')
+  measures.guard(1)
+  expect(counted).toHaveBeenCalledOnce()
+
+  const begun = vi.fn(failLater)
+  const untraced = once(process, 'warning')
+  const begin = begun as unknown as Tracing['begin']
+  const { tracing } = createTelemetry([], { tracing: { tellsOwners: true, begin, active: () => undefined } })
+  expect(tracing?.begin('a')).toBeUndefined()
+  expect(String(await untraced)).toContain('traces')
+  expect(tracing?.begin('b')).toBeUndefined()
+  expect(begun).toHaveBeenCalledOnce()
+})
+
+test('a listener that says nothing of how a figure ends, or throws there, keeps no ward from closing', () => {
+  for (const end of [undefined, failNow]) {
+    const figure = (() => end) as unknown as typeof noMeasures.figure
+    const { measures } = createTelemetry([], { measures: { ...noMeasures, isOn: true, figure } })
+    expect(measures.figure('jobs', () => 1)).not.toThrow()
+  }
+})
+
+function failNow(): never {
+  throw new Error('the listener broke')
+}

@@ -78,10 +78,14 @@ export function createTelemetry(
 }
 
 function notify(listener: OperationalEventListener, event: OperationalEvent): void {
-  try {
-    listener(event)
-  } catch (thrown) {
+  const warn = (thrown: unknown): void =>
     process.emitWarning(`modelward: a listener of events threw on ${event.name}`, { detail: String(thrown) })
+  try {
+    const told: unknown = listener(event)
+    // Of an async one; unheard, it would end the process.
+    if (told instanceof Promise) told.catch(warn)
+  } catch (thrown) {
+    warn(thrown)
   }
 }
 
