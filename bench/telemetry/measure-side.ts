@@ -16,6 +16,8 @@ export interface SideRound {
 }
 
 const connections = 32
+/** Even, so that each side is first as often. */
+const turnsPerRound = 20
 
 async function open(folder: string, options: Partial<ServerOptions>) {
   let key = ''
@@ -43,6 +45,24 @@ async function measure(load: Load, requests: number): Promise<number> {
   return (user + system) / requests
 }
 
+/**
+ * Many short turns, each side first in every other: a machine that becomes slower for a while does
+ * so for both.
+ */
+async function measureRound(without: Load, withIt: Load, requests: number): Promise<SideRound> {
+  const took = new Map([
+    [without, 0],
+    [withIt, 0],
+  ])
+  for (let turn = 0; turn < turnsPerRound; turn += 1)
+    for (const load of turn % 2 === 0 ? [without, withIt] : [withIt, without])
+      took.set(load, (took.get(load) ?? 0) + (await measure(load, requests / turnsPerRound)))
+  return {
+    without: (took.get(without) ?? 0) / turnsPerRound,
+    with: (took.get(withIt) ?? 0) / turnsPerRound,
+  }
+}
+
 const [name, rounds = '10', requests = '20000', collector = ''] = process.argv.slice(2)
 const side = sidesOf(collector).find((each) => each.name === name)
 if (side === undefined) throw new Error(`no side ${name}`)
@@ -53,11 +73,7 @@ try {
   const measured: SideRound[] = []
   // The first is warm-up.
   for (let round = 0; round <= Number(rounds); round += 1) {
-    const turns = [without, withIt]
-    if (round % 2 === 1) turns.reverse()
-    const took = new Map<Load, number>()
-    for (const { load } of turns) took.set(load, await measure(load, Number(requests)))
-    const one = { without: took.get(without.load) ?? 0, with: took.get(withIt.load) ?? 0 }
+    const one = await measureRound(without.load, withIt.load, Number(requests))
     if (round > 0) measured.push(one)
   }
   for (const { load, server } of [without, withIt]) {

@@ -141,7 +141,7 @@ export const keySettings: Settings<KeySettings> = {
     default: '600/min',
     placeholder: 'LIMIT',
     describes:
-      'How many operational requests each key may send, and its browser sessions apart: the admin API, the docs, `/v1/keys/self`, looking at jobs or cancelling them, webhooks. They take no other limit. A key with the scope `keys:verify` meets none: it asks once for each request of its clients. `none`: no limit.',
+      'How many operational requests each key may send, and its browser sessions apart: the admin API, the docs, `/v1/keys/self`, looking at jobs or cancelling them, webhooks. They take no other limit. Verdicts that a key with `keys:verify` asks for take none: there is one for each request of its clients. `none`: no limit.',
     expected: 'a window of requests such as `600/min`, or `none`',
     empty: isFault,
   },

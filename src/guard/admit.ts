@@ -145,11 +145,20 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
     deps,
     exchange,
     isBillable,
-    isBillable ? key.usesUnder(demand) : key.operationalUses(),
+    isBillable ? key.usesUnder(demand) : operationalUsesOf(key, demand),
   )
   return taking instanceof Promise
     ? taking.then((taken) => admitWith(exchange, demand, caller, taken))
     : admitWith(exchange, demand, caller, taking)
+}
+
+/**
+ * A program asks for a verdict once for each request of its clients, who have limits of their own:
+ * a key with `keys:verify` takes nothing where that scope is asked.
+ */
+function operationalUsesOf(key: VerifiedKey, { anyScope = [] }: Demand): readonly LimitUse[] {
+  const isVerifying = anyScope.includes(keysVerifyScope) && key.record.scopes.includes(keysVerifyScope)
+  return isVerifying ? [] : key.operationalUses()
 }
 
 /** Status, address and scopes of a key, in this order. */
@@ -230,9 +239,7 @@ async function load(
   by: 'key' | 'session' = 'key',
 ): Promise<VerifiedKey> {
   const owner = await store.findOwner(record.owner)
-  // A program that may verify asks once for each request of its clients, who have limits of theirs.
-  const mayVerify = by === 'key' && record.scopes.includes(keysVerifyScope)
-  const operational = mayVerify ? [] : operationalLimitsOf(limits, `${by}:${record.id}`)
+  const operational = operationalLimitsOf(limits, `${by}:${record.id}`)
   return createVerifiedKey(record, secret, limitsOf(record, owner?.limits ?? [], limits), operational)
 }
 

@@ -53,9 +53,13 @@ test('a demand that is not billable and has limits or costs, which would never b
   expect(() => checkDemand('guard', { ...operational, needs: [{ scope: 'predict' }] })).not.toThrow()
 })
 
-test('a key that may verify asks for each request of its clients, and meets no operational limit', async () => {
+test('a key that may verify asks for a verdict with each request of its clients, past the operational limit', async () => {
   const { ward, open } = await openExchange({ scopes: ['keys:verify'] })
-  const demand: Demand = { ...operational, scope: 'keys:verify' }
+  const verify: Demand = { ...operational, anyScope: ['admin', 'keys:verify'] }
   for (let asked = 0; asked < 5; asked += 1)
-    expect(await ward.guard.admit(open(), demand)).toMatchObject({ admitted: true })
+    expect(await ward.guard.admit(open(), verify)).toMatchObject({ admitted: true })
+  const other: Demand = { ...operational, scope: 'keys:verify' }
+  const verdicts = []
+  for (let asked = 0; asked < 3; asked += 1) verdicts.push((await ward.guard.admit(open(), other)).admitted)
+  expect(verdicts).toEqual([true, true, false])
 })
