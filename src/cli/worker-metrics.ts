@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { Fault } from '../core/fault.ts'
 import type { MetricNumbers } from '../prometheus/metric.ts'
 import type { MetricValue } from '../prometheus/metric-value.ts'
+import { tellWorker } from './tell-worker.ts'
 
 /** The numbers of a process. */
 type Numbers = readonly MetricNumbers[]
@@ -64,7 +65,8 @@ export function createWorkerMetrics(): WorkerMetrics {
 }
 
 function send(message: MetricsMessage): void {
-  if (process.connected) process.send?.(message)
+  // Its callback hears of a first process that is just gone; unheard, that would end this one.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 
 /** What the first process does for the metrics of its workers. */
@@ -87,7 +89,7 @@ export function createFirstProcessMetrics(): FirstProcessMetrics {
     const told = Promise.withResolvers<Numbers | undefined>()
     asked.set(id, told.resolve)
     const timer = setTimeout(told.resolve, tellMsMax, undefined)
-    if (worker.isConnected()) worker.send({ metrics: 'ask', id } satisfies MetricsMessage)
+    if (worker.isConnected()) tellWorker(worker, { metrics: 'ask', id } satisfies MetricsMessage)
     else told.resolve(undefined)
     const numbers = (await told.promise) ?? last.get(worker) ?? []
     clearTimeout(timer)
@@ -99,7 +101,7 @@ export function createFirstProcessMetrics(): FirstProcessMetrics {
   async function gatherFor(worker: Worker, id: string): Promise<void> {
     const others = [...last.keys()].filter((other) => other !== worker)
     const each = [...(await Promise.all(others.map(numbersOf))), ended]
-    if (worker.isConnected()) worker.send({ metrics: 'gathered', id, each } satisfies MetricsMessage)
+    tellWorker(worker, { metrics: 'gathered', id, each } satisfies MetricsMessage)
   }
 
   return {

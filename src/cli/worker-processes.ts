@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { FirstKeysReport } from '../server/first-keys.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { exitCodes } from './exit-code.ts'
+import { tellWorker } from './tell-worker.ts'
 import { createFirstProcessMetrics } from './worker-metrics.ts'
 
 /** What a worker tells once it listens. */
@@ -81,7 +82,7 @@ export async function runWorkers({ count, onStart, telemetry }: RunWorkersOption
     const worker = cluster.fork()
     running.add(worker)
     metrics.follow(worker)
-    worker.once('message', () => isAnnounced && worker.send(announcedMessage))
+    worker.once('message', () => isAnnounced && tellWorker(worker, announcedMessage))
     worker.once('exit', (code) => {
       running.delete(worker)
       if (closing.signal.aborted && code !== exitCodes.ok) exitCode = exitCodes.refused
@@ -100,7 +101,7 @@ export async function runWorkers({ count, onStart, telemetry }: RunWorkersOption
   await Promise.all(others.map(startOf))
   if (!closing.signal.aborted) await onStart(started)
   isAnnounced = true
-  for (const worker of running) worker.send(announcedMessage)
+  for (const worker of running) tellWorker(worker, announcedMessage)
   await ended
   while (running.size > 0) await Promise.all([...running].map((worker) => once(worker, 'exit')))
   return exitCode
@@ -141,7 +142,7 @@ function closeAtSignal(closing: AbortController, running: ReadonlySet<Worker>): 
         closing.abort()
         for (const worker of running) {
           if (isSecond) worker.process.kill('SIGKILL')
-          else worker.send(closeMessage)
+          else tellWorker(worker, closeMessage)
         }
         resolve()
       })
