@@ -84,23 +84,25 @@ export function createFirstProcessMetrics(): FirstProcessMetrics {
   let ended: Numbers = []
   const asked = new Map<string, (told: Numbers | undefined) => void>()
 
-  async function numbersOf(worker: Worker): Promise<Numbers> {
+  /** Keeps what a worker tells; what it told before, where it does not answer. */
+  async function readNumbers(worker: Worker): Promise<void> {
     const id = randomUUID()
     const told = Promise.withResolvers<Numbers | undefined>()
     asked.set(id, told.resolve)
     const timer = setTimeout(told.resolve, tellMsMax, undefined)
     if (worker.isConnected()) tellWorker(worker, { metrics: 'ask', id } satisfies MetricsMessage)
     else told.resolve(undefined)
-    const numbers = (await told.promise) ?? last.get(worker) ?? []
+    const numbers = await told.promise
     clearTimeout(timer)
     asked.delete(id)
-    if (last.has(worker)) last.set(worker, numbers)
-    return numbers
+    if (numbers !== undefined && last.has(worker)) last.set(worker, numbers)
   }
 
   async function gatherFor(worker: Worker, id: string): Promise<void> {
     const others = [...last.keys()].filter((other) => other !== worker)
-    const each = [...(await Promise.all(others.map(numbersOf))), ended]
+    await Promise.all(others.map(readNumbers))
+    // What one that ended meanwhile told last is among those of all that have.
+    const each = [...others.map((other) => last.get(other) ?? []), ended]
     tellWorker(worker, { metrics: 'gathered', id, each } satisfies MetricsMessage)
   }
 
