@@ -46,6 +46,13 @@ test('of very many keys 500 are counted', async () => {
   expect(await count()).toBe(500)
 })
 
+test('many revoked keys that end sooner hide none that works', async () => {
+  const { ward, count, make } = await open()
+  for (let key = 0; key < 500; key += 1) await ward.keys.revoke((await make(1)).record.id)
+  await make(2)
+  expect(await count()).toBe(1)
+})
+
 test('over an outage the last count holds, and is taken again a minute later', async () => {
   const { ward, time, count, make } = await open()
   await make(1)

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/time.ts'
-import { keyStatusAt } from '../keys/key-status.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 
 export interface KeysEndingOptions {
@@ -29,11 +28,12 @@ export function createKeysEnding({ store, clock, monotonic }: KeysEndingOptions)
   async function read(): Promise<number> {
     const now = clock()
     const after = { value: now, id: '' }
-    const query = { sort: 'expires_at', descending: false, limit: countedMax, after } as const
+    const status = { is: 'active', now } as const
+    const query = { status, sort: 'expires_at', descending: false, limit: countedMax, after } as const
     const { keys } = await store.listKeys(query)
     const isEnding = ({ expiresAt }: { readonly expiresAt: number | null }): boolean =>
       expiresAt !== null && expiresAt <= now + soonMs
-    return keys.filter((key) => isEnding(key) && keyStatusAt(key, now) === 'active').length
+    return keys.filter(isEnding).length
   }
 
   return () => {
