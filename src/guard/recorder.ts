@@ -13,7 +13,7 @@ import { createRecordAddress, type LedgerAddresses } from '../ledger/write/recor
 import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { RecordDeps } from './exchange.ts'
-import type { Scheme } from './scheme.ts'
+import { type Scheme, withBearer } from './scheme.ts'
 
 /** Where decisions and changes are recorded, and how. */
 export interface RecorderOptions {
@@ -62,8 +62,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     telemetry,
   })
   let closed: Promise<void> | undefined
+  // Some demands take a bearer token whatever the schemes are: no key of either is recorded.
+  const all = withBearer(schemes)
   return {
-    records: writer.isOn ? { writer, refusals, address, schemes, clock, monotonic } : undefined,
+    records: writer.isOn ? { writer, refusals, address, schemes: all, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null, latestChange }),
     writer,
     telemetry,

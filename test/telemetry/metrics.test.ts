@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -227,6 +228,16 @@ describe('GET /metrics', () => {
     expect((await ask('GET', '/metrics', { key: reader })).headers['content-type']).toMatch(
       /^text\/plain; version=0\.0\.4/,
     )
+  })
+
+  test('records no request id in which the key of the bearer stands, an imported one either', async () => {
+    const { app, ledger, ward } = await openMeasuredApp()
+    const key = 'a-key-of-elsewhere'
+    const sha256 = createHash('sha256').update(key).digest('hex')
+    await ward.keys.import([{ name: 'scraper', sha256, scopes: ['metrics:read'] }])
+    const headers = { authorization: `Bearer ${key}`, 'x-request-id': `from-${key}` }
+    expect((await app.inject({ url: '/metrics', headers })).statusCode).toBe(200)
+    expect(ledger.entries.at(-1)).toMatchObject({ route: '/metrics', clientRequestId: null })
   })
 
   test('`open` asks for no key and records nothing; `off` is not there, and asks for a key', async () => {
