@@ -11,8 +11,8 @@ import { formatSpread, spreadOf } from '../statistics.ts'
 import type { SideRound } from './measure-side.ts'
 import { type Side, sidesOf } from './sides.ts'
 
-/** A second or so of load on a core. */
-const requestsPerTurn = 20_000
+/** A few seconds of load on a core. */
+const requestsPerRound = 20_000
 
 /** What metrics and traces add to the CPU of a prediction: key, limit, model and record. */
 export const benchTelemetry: Bench = async ({ rounds = 10 }, tell) => {
@@ -34,7 +34,7 @@ async function measureSide(side: Side, rounds: number, collector: string): Promi
     program,
     side.name,
     `${rounds}`,
-    `${requestsPerTurn}`,
+    `${requestsPerRound}`,
     collector,
   ]
   // The last core: the first has more of the system's work.
@@ -91,7 +91,7 @@ function report(
     tables: [{ title: 'CPU of a prediction, server and load', columns, rows }],
     targets: [...measured].map(([side, all]) => targetOf(side, all)),
     notes: [
-      `Server and load in one process on one core, ${requestsPerTurn.toLocaleString('en')} requests a turn, turns in changing order; ${rounds} rounds, median and range of the ratios of each.`,
+      `Server and load in one process on one core, ${requestsPerRound.toLocaleString('en')} requests of each side a round, in twenty turns one after the other; ${rounds} rounds, median and range of the ratios of each.`,
       'User and system time of all threads: the load and the ledger’s thread are in both sides.',
       `The collector took ${exports} exports.`,
     ],

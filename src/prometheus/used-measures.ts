@@ -3,8 +3,9 @@ import { type MetricValue, otherLabel } from './metric-value.ts'
 import { createNumbers } from './numbers.ts'
 import type { SeriesBudget } from './series-budget.ts'
 
-/** Most measures: requests, characters, tokens, and what an app counts. */
+/** Most measures: our own, and what an app counts. */
 const measuresMax = 20
+const ownMeasures = ['requests', 'characters', 'tokens'] as const
 
 /** What was used of each measure, by model. */
 export interface UsedMeasures {
@@ -14,6 +15,8 @@ export interface UsedMeasures {
 
 export function createUsedMeasures(modelsMax: number, budget: SeriesBudget): UsedMeasures {
   const measureOf = createClosedNames(measuresMax)
+  // Named before a program that asks for verdicts can use the names up with costs of its own.
+  for (const measure of ownMeasures) measureOf(measure)
   const modelOf = createClosedNames(modelsMax)
   const numbers = createNumbers()
   const cells = new Map<string, Map<string, number>>()
