@@ -1,4 +1,11 @@
-import { type Context, context, isSpanContextValid, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  ProxyTracerProvider,
+  ROOT_CONTEXT,
+  trace,
+} from '@opentelemetry/api'
 import { checkOptions, isBoolean, type OptionRule } from '../core/check-options.ts'
 import type { IdentifiedListener } from '../telemetry/telemetry-option.ts'
 import type { OuterSpanOptions, Tracing } from '../telemetry/tracing.ts'
@@ -34,8 +41,9 @@ export function openTelemetry(
     tracing: {
       tellsOwners: owners,
       begin(name, outer = {}) {
+        if (!isSetUp()) return undefined
         const span = tracer.startSpan(name, startOptions(outer), contextOf(outer))
-        // Without an SDK there is neither a trace nor a span.
+        // An SDK may be turned off, too: it then has neither a trace nor a span.
         return isSpanContextValid(span.spanContext()) ? new OtelSpan(tracer, span) : undefined
       },
       active() {
@@ -46,6 +54,15 @@ export function openTelemetry(
       },
     },
   }
+}
+
+/** What the API hands everything to, before an SDK is there. */
+const nothing = new ProxyTracerProvider().getDelegate()
+
+/** Whether the app has set up an SDK: for each request, which costs less than a span of none. */
+function isSetUp(): boolean {
+  const provider = trace.getTracerProvider()
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== nothing
 }
 
 function contextOf({ parent }: OuterSpanOptions): Context {

@@ -42,11 +42,16 @@ export function dropMeasuresWhereTheyThrow(listener: Measures): Measures {
     }
   }
 
+  // Not by `attempt`: several of these are called for each request.
   function guarded(tell: Tell): (...told: Parameters<Tell>) => void {
     return (first, second, third) => {
       if (isDropped) return
-      const told = attempt(() => tell(first, second, third))
-      if (told instanceof Promise) told.catch(drop)
+      try {
+        const told = tell(first, second, third)
+        if (told instanceof Promise) told.catch(drop)
+      } catch (thrown) {
+        drop(thrown)
+      }
     }
   }
 
