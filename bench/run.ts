@@ -24,8 +24,8 @@ import { benchRevocation } from './revocation/bench-revocation.ts'
 import { benchSaturated } from './saturated/bench-saturated.ts'
 import { benchStart } from './start/bench-start.ts'
 import { formatTable } from './table.ts'
-import { benchVerifyHttp } from './verify-http/bench-verify-http.ts'
 import { benchTelemetry } from './telemetry/bench-telemetry.ts'
+import { benchVerifyHttp } from './verify-http/bench-verify-http.ts'
 
 const benches: Readonly<Record<string, Bench>> = {
   http: benchHttp,

@@ -86,28 +86,32 @@ test('kill -9 with 32 key creations in flight, again and again: each of a thousa
   process.stdout.write(`kill: ${all.length} keys answered over ${rounds} kills, ${kept} kept\n`)
 }, 120_000)
 
-test('kill -9 at any moment of a first start: the next start finishes it, and the keys in its file work', async () => {
-  using folder = temporaryFolder()
-  const data = join(folder.path, 'data')
-  const keyFile = join(data, 'first-keys.json')
-  for (let round = 0; round < scaled(4); round += 1) {
-    const child = spawnCli(['serve', '--data', data, '--port', '0'])
-    const closed = once(child, 'close')
-    child.stdout?.resume()
-    child.stderr?.resume()
-    // A moment, not a wait: from before the folder is there to after the keys are.
-    const kill = setTimeout(() => child.kill('SIGKILL'), randomInt(100, 900))
-    await closed
-    clearTimeout(kill)
-    await using server = await startServe(data, unlimited)
-    const { admin, demo } = JSON.parse(readFileSync(keyFile, 'utf8')) as { admin: string; demo: string }
-    await expectAllToWork(
-      server,
-      [admin, demo].map((key) => ({ key, id: key.split('_')[2] ?? '' })),
-    )
-    server.child.kill('SIGKILL')
-    await once(server.child, 'close')
-    rmSync(data, { recursive: true })
-    expect(existsSync(data)).toBe(false)
-  }
-}, scaled(60_000))
+test(
+  'kill -9 at any moment of a first start: the next start finishes it, and the keys in its file work',
+  async () => {
+    using folder = temporaryFolder()
+    const data = join(folder.path, 'data')
+    const keyFile = join(data, 'first-keys.json')
+    for (let round = 0; round < scaled(4); round += 1) {
+      const child = spawnCli(['serve', '--data', data, '--port', '0'])
+      const closed = once(child, 'close')
+      child.stdout?.resume()
+      child.stderr?.resume()
+      // A moment, not a wait: from before the folder is there to after the keys are.
+      const kill = setTimeout(() => child.kill('SIGKILL'), randomInt(100, 900))
+      await closed
+      clearTimeout(kill)
+      await using server = await startServe(data, unlimited)
+      const { admin, demo } = JSON.parse(readFileSync(keyFile, 'utf8')) as { admin: string; demo: string }
+      await expectAllToWork(
+        server,
+        [admin, demo].map((key) => ({ key, id: key.split('_')[2] ?? '' })),
+      )
+      server.child.kill('SIGKILL')
+      await once(server.child, 'close')
+      rmSync(data, { recursive: true })
+      expect(existsSync(data)).toBe(false)
+    }
+  },
+  scaled(60_000),
+)

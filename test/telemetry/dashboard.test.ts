@@ -90,6 +90,7 @@ describe('deploy/grafana/modelward.json', () => {
       type: 'datasource',
       query: 'prometheus',
     })
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable.
     const chosen = { type: 'prometheus', uid: '${datasource}' }
     for (const { title, datasource, targets = [] } of panels) {
       expect([title, datasource]).toEqual([title, chosen])
