@@ -26,8 +26,8 @@ export function sidesOf(collector: string): readonly Side[] {
       shareMax: 0.005,
       describes: '`openTelemetry()` where the app has no SDK',
       async options() {
-        const { openTelemetry } = await import('../../src/opentelemetry/index.ts')
-        return { tracing: openTelemetry().tracing }
+        const { createOtelTracing } = await import('../../src/opentelemetry/otel-tracing.ts')
+        return { tracing: createOtelTracing() }
       },
     },
     {

@@ -1,1 +1,4 @@
-export { type OpenTelemetryOptions, openTelemetry } from './open-telemetry.ts'
+/** Spans by OpenTelemetry: `openTelemetry()` for the option `telemetry` of `openModelward`. */
+import '../core/runtime/require-node.ts'
+
+export { type OpenTelemetryListener, type OpenTelemetryOptions, openTelemetry } from './open-telemetry.ts'

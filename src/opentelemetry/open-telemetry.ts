@@ -1,15 +1,8 @@
-import {
-  type Context,
-  context,
-  isSpanContextValid,
-  ProxyTracerProvider,
-  ROOT_CONTEXT,
-  trace,
-} from '@opentelemetry/api'
 import { checkOptions, isBoolean, type OptionRule } from '../core/check-options.ts'
+import { isNotInstalled } from '../core/runtime/not-installed.ts'
+import { SetupError } from '../core/setup-error.ts'
 import type { IdentifiedListener } from '../telemetry/telemetry-option.ts'
-import type { OuterSpanOptions, Tracing } from '../telemetry/tracing.ts'
-import { fromSpanContext, OtelSpan, startOptions, toSpanContext } from './otel-span.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 
 /** What spans say. */
 export interface OpenTelemetryOptions {
@@ -21,6 +14,13 @@ const rules: Readonly<Record<keyof OpenTelemetryOptions, OptionRule>> = {
   owners: { expected: 'true or false', accepts: isBoolean },
 }
 
+/** A listener of spans; it gets those that begin once it was opened. */
+export interface OpenTelemetryListener extends IdentifiedListener {
+  readonly tracing: Tracing
+  /** @throws SetupError `peer_missing` where the API is not installed, by rejecting */
+  readonly open: () => Promise<void>
+}
+
 /**
  * Spans by the app's own OpenTelemetry SDK: under the span that is active where a request is
  * guarded, or, without one, as a trace of their own. Where the app has set up no SDK they cost next
@@ -30,43 +30,30 @@ const rules: Readonly<Record<keyof OpenTelemetryOptions, OptionRule>> = {
  * @example
  * const ward = await openModelward({ data: './modelward-data', telemetry: [openTelemetry()] })
  */
-export function openTelemetry(
-  options: OpenTelemetryOptions = {},
-): IdentifiedListener & { readonly tracing: Tracing } {
+export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetryListener {
   checkOptions('openTelemetry', options, rules)
   const { owners = true } = options
-  const tracer = trace.getTracer('modelward')
+  let opened: Tracing | undefined
   return {
     id: `opentelemetry owners=${owners}`,
+    async open() {
+      opened ??= (await load()).createOtelTracing(owners)
+    },
     tracing: {
       tellsOwners: owners,
-      begin(name, outer = {}) {
-        if (!isSetUp()) return undefined
-        const span = tracer.startSpan(name, startOptions(outer), contextOf(outer))
-        // An SDK may be turned off, too: it then has neither a trace nor a span.
-        return isSpanContextValid(span.spanContext()) ? new OtelSpan(tracer, span) : undefined
-      },
-      active() {
-        const span = trace.getSpan(context.active())
-        if (span === undefined || !isSpanContextValid(span.spanContext())) return undefined
-        const found = fromSpanContext(span.spanContext())
-        return found.isSampled || !span.isRecording() ? found : { ...found, isSampled: true }
-      },
+      begin: (name, outer) => opened?.begin(name, outer),
+      active: () => opened?.active(),
     },
   }
 }
 
-/** What the API hands everything to, before an SDK is there. */
-const nothing = new ProxyTracerProvider().getDelegate()
-
-/** Whether the app has set up an SDK: for each request, which costs less than a span of none. */
-function isSetUp(): boolean {
-  const provider = trace.getTracerProvider()
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== nothing
-}
-
-function contextOf({ parent }: OuterSpanOptions): Context {
-  if (parent === undefined) return ROOT_CONTEXT
-  if (parent === 'active') return context.active()
-  return trace.setSpanContext(ROOT_CONTEXT, toSpanContext(parent))
+/** The API is an optional peer: who takes no spans installs none. */
+async function load() {
+  try {
+    return await import('./otel-tracing.ts')
+  } catch (cause) {
+    if (!isNotInstalled(cause)) throw cause
+    const says = 'traces need the package @opentelemetry/api: npm install @opentelemetry/api'
+    throw new SetupError('peer_missing', says, { cause })
+  }
 }

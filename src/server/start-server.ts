@@ -68,7 +68,7 @@ interface OpenServer extends Omit<RunningServer, 'close'> {
 /** Opens one after the other; `opened` gets how to close each, in reverse. */
 async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer> {
   const log = createAppLog(options)
-  const { metrics, telemetry } = await openTelemetry(options, log, opened)
+  const { metrics, telemetry } = await openListeners(options, log, opened)
   const runtime = await createModelRuntime(modelOptions(options, log, telemetry))
   opened.push(() => runtime.close())
   const { models } = runtime
@@ -134,13 +134,13 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   }
 }
 
-interface OpenTelemetry {
+interface Listeners {
   readonly metrics: Gathered | undefined
   readonly telemetry: Telemetry
 }
 
 /** What listens to the server: its log, and metrics and traces where they are on. */
-async function openTelemetry(options: ServerOptions, log: Log, opened: Close[]): Promise<OpenTelemetry> {
+async function openListeners(options: ServerOptions, log: Log, opened: Close[]): Promise<Listeners> {
   const tracing = options.tracing ?? (await openTracing(options, opened))
   const metrics = await openMetrics(options)
   return { metrics, telemetry: createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures }) }

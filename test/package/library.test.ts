@@ -60,6 +60,22 @@ describe.each(nodeVersions)(`${proves('Node.js')}: under Node %s`, (version) => 
     expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: 'function', stderr: '' })
   })
 
+  test('says what metrics and traces need, where that is not there', async () => {
+    const program = `
+      const { openModelward } = await import('modelward')
+      const { prometheus } = await import('modelward/prometheus')
+      const { openTelemetry } = await import('modelward/opentelemetry')
+      for (const listener of [prometheus(), openTelemetry()])
+        await openModelward({ data: 'none', telemetry: [listener] }).catch(({ code, message }) => console.log(code, message))`
+    const { stdout } = await execute(nodes.programOf(version), ['--input-type=module', '-e', program], {
+      cwd: alone.folder,
+    })
+    expect(stdout.trim().split('\n')).toEqual([
+      'peer_missing metrics need the package prom-client: npm install prom-client',
+      'peer_missing traces need the package @opentelemetry/api: npm install @opentelemetry/api',
+    ])
+  })
+
   test('opens a data folder and guards a web-standard handler without another package', async () => {
     await expectGuarded(version, alone, 'web.mjs')
   })

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTelemetry } from '../../src/opentelemetry/index.ts'
+import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
 import type { RunningServer } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
 import { serverDefaults } from '../parity/start-server-target.ts'
@@ -28,7 +28,7 @@ beforeAll(async () => {
     limitDefault: ['1000000/min'],
     limitOperational: 'none',
     scheme: ['header', 'bearer'],
-    tracing: openTelemetry().tracing,
+    tracing: createOtelTracing(),
     logStream: { write: (line) => lines.push(line) },
     firstKeys: 'report',
     onFirstKeys: (report) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openTelemetry } from '../../src/opentelemetry/index.ts'
+import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
 import type { RunningServer, ServerOptions } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
 import { serverDefaults } from '../parity/start-server-target.ts'
@@ -39,7 +39,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<string> {
     data,
     models: [constantModel],
     limitDefault: ['60/min'] as never,
-    tracing: openTelemetry().tracing,
+    tracing: createOtelTracing(),
     firstKeys: 'report',
     onFirstKeys: (report) => {
       if ('keys' in report) keys = report.keys
@@ -137,7 +137,7 @@ describe('what a request’s span says', () => {
   })
 
   test('no owner where `--trace-owners false` says so', async () => {
-    const address = await start({ tracing: openTelemetry({ owners: false }).tracing })
+    const address = await start({ tracing: createOtelTracing(false) })
     await ask(address, '/predict', { prefer: 'respond-async' }, hello)
     await collected.named('modelward.job')
     expect(collected.spans.flatMap(({ attributes }) => Object.keys(attributes))).not.toContain(

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { openTelemetry } from '../../src/opentelemetry/index.ts'
+import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
 import { startServer } from '../../src/server/start-server.ts'
 import { temporaryFolder } from '../e2e/run-cli.ts'
 import { serverDefaults } from '../parity/start-server-target.ts'
@@ -18,7 +18,7 @@ test('the verdict on a key, its limits and its record stand under the request th
     data: `${folder.path}/data`,
     models: [constantModel],
     limitDefault: ['60/min'] as never,
-    tracing: openTelemetry().tracing,
+    tracing: createOtelTracing(),
     logStream: { write: () => {} },
     firstKeys: 'report',
     onFirstKeys: (report) => {

@@ -1,7 +1,7 @@
 import { context, trace } from '@opentelemetry/api'
 import { TracerProvider } from '@opentelemetry/sdk-trace'
 import { afterEach, expect, test } from 'vitest'
-import { openTelemetry } from '../../opentelemetry/open-telemetry.ts'
+import { createOtelTracing } from '../../opentelemetry/otel-tracing.ts'
 import { createBoundedSampler } from './bounded-sampler.ts'
 import { createEarlyDecision } from './decide-early.ts'
 
@@ -22,7 +22,7 @@ function open(ratio: string) {
     shutdown: async () => {},
   }
   trace.setGlobalTracerProvider(new TracerProvider({ sampler, idGenerator, spanProcessors: [spanProcessor] }))
-  return { tracing: decideEarly(openTelemetry().tracing), sampler, seen }
+  return { tracing: decideEarly(createOtelTracing()), sampler, seen }
 }
 
 test('what is exported is what the sampler says of the id, and nothing else reaches the SDK', () => {

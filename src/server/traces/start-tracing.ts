@@ -38,7 +38,7 @@ export async function startTracing({
   const { createEarlyDecision } = await import('./decide-early.ts')
   const sampler = createBoundedSampler(env, () => performance.now())
   const { idGenerator, decideEarly } = createEarlyDecision(sampler.decideRoot)
-  const { openTelemetry } = await import('../../opentelemetry/open-telemetry.ts')
+  const { createOtelTracing } = await import('../../opentelemetry/otel-tracing.ts')
   // The SDK's own choice would export the command line, where secrets may stand.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env,host,os,serviceinstance'
   const sdk = new NodeSDK({
@@ -52,7 +52,7 @@ export async function startTracing({
   })
   sdk.start()
   return {
-    tracing: decideEarly(openTelemetry({ owners: traceOwners }).tracing),
+    tracing: decideEarly(createOtelTracing(traceOwners)),
     close: () => within(flushMs, sdk.shutdown()),
   }
 }
