@@ -49,7 +49,14 @@ describe('serve', () => {
     server.child.kill('SIGTERM')
     await closed
     const lines = server.log().trim().split('\n')
-    expect(lines.map((line) => (JSON.parse(line) as { status?: number }).status)).toEqual([200, 403])
+    const told = lines.map((line) => JSON.parse(line) as { status?: number; event?: string })
+    expect(told.map(({ status, event }) => event ?? status)).toEqual([
+      'server.started',
+      200,
+      403,
+      'server.stopping',
+      'server.stopped',
+    ])
     for (const key of Object.values(firstKeysOf(folder.path)))
       expect(server.log()).not.toContain(key.slice(-49))
   })

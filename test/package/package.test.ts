@@ -78,7 +78,7 @@ describe.each(packages)('the package $name', ({ name, pathsOf }) => {
       .map(([, path]) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? '')
       .filter((path) => !isBuiltin(path))
     // Without an import of its own: files that are served, and what the library loads by name.
-    const found = name === 'modelward' ? [] : ['@fastify/swagger-ui', 'pg', '@redis/client']
+    const found = name === 'modelward' ? [] : ['@fastify/swagger-ui', 'pg', '@redis/client', 'prom-client']
     const declared = Object.keys({ ...dependencies, ...peerDependencies })
     expect([...new Set(imported)].filter((each) => !declared.includes(each))).toEqual([])
     const needless = Object.keys(dependencies ?? {}).filter((each) => ![...imported, ...found].includes(each))

@@ -101,9 +101,9 @@ export function describeErrorRows(start: StartTarget): void {
     const broken = {
       get: () => {
         const error = new Error(`at /etc/app with ${key}`)
-        // Not in a timer of the server's own, which no request waits for, and not as the connection
-        // of a test before closes.
-        if (/\bTimeout\b|\bemitErrorNT\b/.test(error.stack ?? '')) return now
+        // Not in a timer of the server's own or as its worker looks for jobs, which no request waits
+        // for, and not as the connection of a test before closes.
+        if (/\bTimeout\b|\bJobWorker\b|\bemitErrorNT\b/.test(error.stack ?? '')) return now
         throw error
       },
       configurable: true,
