@@ -101,8 +101,8 @@ export function describeErrorRows(start: StartTarget): void {
     const broken = {
       get: () => {
         const error = new Error(`at /etc/app with ${key}`)
-        // Not in a timer of the server's own or as its worker looks for jobs, which no request waits
-        // for, and not as the connection of a test before closes.
+        // Not in a timer of the server's own or as its worker looks for jobs, for which no request
+        // waits, and not as the connection of a test before closes.
         if (/\bTimeout\b|\bJobWorker\b|\bemitErrorNT\b/.test(error.stack ?? '')) return now
         throw error
       },
