@@ -88,12 +88,13 @@ async function obey(order: Order, size: number, call: ModelCall): Promise<unknow
       for (;;);
     case 'leak':
       for (;;) leaked.push(new Array(100_000).fill(leaked.length))
-    case 'heed':
-      call.signal.throwIfAborted()
-      await new Promise((_resolve, reject) =>
-        call.signal.addEventListener('abort', () => reject(call.signal.reason)),
-      )
+    case 'heed': {
+      // Read once: one that is aborted as it is read again says so before a listener is there.
+      const { signal } = call
+      signal.throwIfAborted()
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       return undefined
+    }
     case 'poll':
       while (!call.signal.aborted);
       return 'was told'

@@ -145,12 +145,15 @@ class HostedCall implements ModelCall {
   #await(controller: AbortController): void {
     const { async: isAsync, value } = Atomics.waitAsync(this.#aborted, 0, Atomics.load(this.#aborted, 0))
     if (isAsync) void value.then(() => this.#look(controller) || this.#hasEnded || this.#await(controller))
+    // What was written since the last look is not waited for.
+    this.#look(controller)
   }
 
   /** Whether it is aborted. */
-  #look({ signal }: AbortController): boolean {
+  #look(controller: AbortController): boolean {
+    const { signal } = controller
     if (!signal.aborted && Atomics.load(this.#aborted, 0) === this.#batch)
-      this.#controller?.abort(new DOMException('the batch has been given up', 'AbortError'))
+      controller.abort(new DOMException('the batch has been given up', 'AbortError'))
     return signal.aborted
   }
 }
