@@ -61,7 +61,7 @@ describe('refusals.flood', () => {
     ])
   })
 
-  test('a client that tries a few times is none, and of many floods the largest three are told', async () => {
+  test('a client that tries a few times is not reported, and of many floods the largest three are', async () => {
     const { time, refuse, floods } = open()
     refuse(104, '192.0.2.1')
     await time.pass(60_000)
