@@ -19,7 +19,7 @@ export interface PublishedPackage {
 }
 
 /** What is under `src` belongs to the library, but for these folders. */
-export const serverFolders = ['cli', 'config', 'server'] as const
+export const serverFolders = ['cli', 'config', 'gateway', 'server'] as const
 
 /** What the library's own code imports; the other dependencies are the server's. */
 const libraryDependencies: readonly string[] = ['fastify-plugin']

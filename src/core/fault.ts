@@ -19,6 +19,9 @@ export type FaultCode =
   | 'ledger_unavailable'
   | 'overloaded'
   | 'model_timeout'
+  | 'upstream_failed'
+  | 'upstream_unavailable'
+  | 'upstream_timeout'
 
 /**
  * Every fault: our error, or a dependency's. An outage is never a 401 or 403, which would make a
@@ -27,11 +30,14 @@ export type FaultCode =
 export const faults: Readonly<Record<FaultCode, FaultRow>> = {
   internal: row(500, 'Internal error', 'Something went wrong on our side.', null),
   model_failed: row(502, 'Model failed', 'The model failed on this input.', null),
+  upstream_failed: row(502, 'Upstream failed', 'The model server failed on this request.', null),
   store_unavailable: row(503, 'Key store unavailable', 'The key store cannot be reached.', 1),
   limiter_unavailable: row(503, 'Limiter unavailable', 'Limits cannot be counted just now.', 1),
   ledger_unavailable: row(503, 'Ledger unavailable', 'Requests cannot be recorded just now.', 1),
+  upstream_unavailable: row(503, 'Upstream unavailable', 'The model server cannot be reached.', 1),
   overloaded: row(503, 'Overloaded', 'Too much is waiting to be answered just now.', 1),
   model_timeout: row(504, 'Model timeout', 'The model did not answer in time.', null),
+  upstream_timeout: row(504, 'Upstream timeout', 'The model server did not answer in time.', null),
 }
 
 /** What a fault may say beside its message. */

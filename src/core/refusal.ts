@@ -22,9 +22,11 @@ export type RefusalCode =
   | 'address_denied'
   | 'scope_missing'
   | 'forbidden'
+  | 'route_closed'
   | 'not_found'
   | 'job_not_found'
   | 'delivery_not_found'
+  | 'model_not_found'
   | 'method_not_allowed'
   | 'request_timeout'
   | 'key_conflict'
@@ -56,6 +58,7 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
   address_denied: row(403, 'Address not allowed', 'This API key may not be used from this address.'),
   scope_missing: row(403, 'Scope missing', 'This API key lacks a scope that this route asks for.'),
   forbidden: row(403, 'Forbidden', 'Forbidden'),
+  route_closed: row(403, 'Route closed', 'This route manages the model server, and is closed.'),
   not_found: row(404, 'Not found', 'Not Found'),
   job_not_found: row(
     404,
@@ -66,6 +69,11 @@ export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = {
     404,
     'Delivery not found',
     'No delivery of a webhook has this id: it is mistyped, was deleted with its job, or belongs to another owner; list the deliveries to find it.',
+  ),
+  model_not_found: row(
+    404,
+    'Model not found',
+    'No model of this name is served, or this API key may not use it.',
   ),
   method_not_allowed: row(405, 'Method not allowed', 'Method Not Allowed'),
   request_timeout: row(408, 'Request timeout', 'The request did not arrive in time.'),

@@ -69,13 +69,38 @@ export function findReaching(scopes: readonly string[]): string | undefined {
   return scopes.find((scope) => reachingScopes.includes(scope))
 }
 
-/** A scope: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter. */
-const scopePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
+/** A scope: 1 to 128 of `a-z 0-9 . _ : / -`, starting with a letter. */
+const scopePattern = /^[a-z][a-z0-9._:/-]{0,127}$/
+
+/** A name of a model or of a demand's limits: as a scope, 1 to 64 characters. */
+const namePattern = /^[a-z][a-z0-9._:/-]{0,63}$/
+
+/** Whether the text may be a name that stands beside scopes. */
+export function isShortName(text: string): boolean {
+  return namePattern.test(text)
+}
 
 /** Whether the text may be a scope. */
 export function isScope(text: string): boolean {
   return scopePattern.test(text)
 }
+
+/** Whether one of a key's scopes is this one, or of this family: `predict:*` is any `predict:…`. */
+export function hasScope(owned: readonly string[], wanted: string): boolean {
+  if (!wanted.endsWith(familyEnd)) return owned.includes(wanted)
+  const start = wanted.slice(0, -1)
+  return owned.some((scope) => scope.startsWith(start))
+}
+
+const familyEnd = ':*'
+
+/** Whether the text may be a scope, or names a family of them: `predict:*`. */
+export function isScopeOrFamily(text: string): boolean {
+  return isScope(text.endsWith(familyEnd) ? text.slice(0, -familyEnd.length) : text)
+}
+
+/** The scopes of every single model. */
+export const anyModelScope: string = `${defaultScope}${familyEnd}`
 
 /** The scope that may call one model. */
 export function modelScope(name: string): string {

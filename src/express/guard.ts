@@ -171,7 +171,7 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
  * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, response: object): Usage {
-  return admittedExchange(ward.guard, response).usage
+  return admittedExchange(ward.guard, response).openUsage()
 }
 
 /**

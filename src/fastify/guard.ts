@@ -213,7 +213,7 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
 export function usageOf(ward: { readonly guard: Guard }, request: FastifyRequest): Usage {
-  return admittedExchange(ward.guard, request).usage
+  return admittedExchange(ward.guard, request).openUsage()
 }
 
 /** The caller of a request; undefined for an anonymous one, and on a public route. */

@@ -143,7 +143,7 @@ async function sendRecorded(
 /** The client has gone, or the app has written past Fastify. */
 function recordAbort(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   const exchange = findExchange(request)
-  if (exchange?.isOver === false) exchange.abort(answerOf(request, reply))
+  if (exchange?.isOver === false && !exchange.isOwned) exchange.abort(answerOf(request, reply))
   done()
 }
 
@@ -187,7 +187,7 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
   const { request } = this
   const exchange = findExchange(request)
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
-  if (exchange?.isOpen !== true) return hijacked
+  if (exchange?.isOpen !== true || exchange.isOwned) return hijacked
   if (request.raw.headers.upgrade !== undefined) {
     const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
     const finish = (): void => void exchange.finish()?.catch(onFault)

@@ -5,7 +5,7 @@ import { hash } from '../core/hash.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal, type RefusalCode } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import { keysVerifyScope } from '../core/scope.ts'
+import { hasScope, keysVerifyScope } from '../core/scope.ts'
 import type { Clock } from '../core/time.ts'
 import { type KeyStatus, keyStatusAt } from '../keys/key-status.ts'
 import type { KeyStore } from '../keys/key-store.ts'
@@ -289,8 +289,8 @@ function findMissing(demand: Demand, owned: readonly string[]): readonly string[
     for (const name of allScopes(demand)) if (!owned.includes(name)) return [name]
   }
   if (needs !== undefined)
-    return anyScopes(demand).find((anyOf) => !anyOf.some((name) => owned.includes(name)))
-  for (const name of anyScope ?? []) if (owned.includes(name)) return undefined
+    return anyScopes(demand).find((anyOf) => !anyOf.some((name) => hasScope(owned, name)))
+  for (const name of anyScope ?? []) if (hasScope(owned, name)) return undefined
   return anyScope
 }
 

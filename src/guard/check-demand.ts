@@ -6,7 +6,7 @@ import {
   isOneOf,
   type OptionRule,
 } from '../core/check-options.ts'
-import { isScope } from '../core/scope.ts'
+import { isScope, isScopeOrFamily, isShortName } from '../core/scope.ts'
 import type { Costs } from '../limits/costs.ts'
 import { limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
 import type { Demand } from './demand.ts'
@@ -17,8 +17,8 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
     accepts: (value) => areScopes(typeof value === 'string' ? [value] : value),
   },
   anyScope: {
-    expected: 'an array of at least one scope: a-z 0-9 . _ : / -, starting with a letter',
-    accepts: areScopes,
+    expected: 'an array of at least one scope, or of `…:*`: a-z 0-9 . _ : / -, starting with a letter',
+    accepts: (value) => areScopes(value, isScopeOrFamily),
   },
   limits: {
     expected: `an array of limits such as ${limitSettingForms}`,
@@ -26,7 +26,7 @@ const rules: Readonly<Record<keyof Demand, OptionRule>> = {
   },
   name: {
     expected: '1 to 64 of a-z 0-9 . _ : / -, starting with a letter',
-    accepts: (value) => typeof value === 'string' && isScope(value),
+    accepts: (value) => typeof value === 'string' && isShortName(value),
   },
   cost: { expected: 'an object of whole numbers from 0 on, by measure: `{ tokens: 500 }`', accepts: isPlain },
   anyKey: { expected: 'true or false', accepts: isBoolean },
@@ -110,9 +110,9 @@ function rulesFor(demand: unknown): typeof rules {
   return Object.fromEntries(entries) as typeof rules
 }
 
-function areScopes(value: unknown): boolean {
+function areScopes(value: unknown, accepts = isScope): boolean {
   if (!Array.isArray(value) || value.length === 0) return false
-  return value.every((scope) => typeof scope === 'string' && isScope(scope))
+  return value.every((scope) => typeof scope === 'string' && accepts(scope))
 }
 
 function isPlain(value: unknown): boolean {

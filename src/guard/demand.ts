@@ -6,7 +6,11 @@ import type { Caller } from './caller.ts'
 export interface Demand {
   /** Scopes the key must all have. @default none */
   readonly scope?: string | readonly string[]
-  /** Scopes of which the key must have at least one, beside all of `scope`. @default none */
+  /**
+   * Scopes of which the key must have at least one, beside all of `scope`; `predict:*` is any scope
+   * that begins with `predict:`.
+   * @default none
+   */
   readonly anyScope?: readonly string[]
   /** Whether a key with the scope `admin` will do too, where no scope is asked. @default false */
   readonly anyKey?: boolean

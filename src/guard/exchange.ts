@@ -9,6 +9,7 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
 import type { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Costs } from '../limits/costs.ts'
+import { UncountedUsage } from '../limits/uncounted-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
@@ -80,6 +81,13 @@ export class Exchange {
   isBillable = true
   /** The model that it asks for: as the last demand that names one says. */
   model: string | undefined
+  /** What its records say beside the model, such as which upstream answered. */
+  detail: LedgerEntry['detail'] = null
+  /**
+   * Whether what answers it writes its records itself, when it knows what was used: an adapter then
+   * leaves it alone.
+   */
+  isOwned = false
   /** The id of the key that asked for a verdict on the one that was presented elsewhere. */
   verifier: string | undefined
   /** When the key that was proven expires, milliseconds since the epoch. */
@@ -122,6 +130,12 @@ export class Exchange {
   get id(): string {
     this.#id ??= crypto.randomUUID()
     return this.#id
+  }
+
+  /** The usage for a handler to measure with: what no limit counts is recorded all the same. */
+  openUsage(): Usage {
+    if (this.usage === noUsage) this.usage = new UncountedUsage()
+    return this.usage
   }
 
   /** Whether its last record is still to be written. */
@@ -232,14 +246,17 @@ export class Exchange {
       measure()
       return undefined
     }
-    return writing.then(measure, (thrown: unknown) => this.#giveBack(ledgerFault(thrown), answer))
+    return writing.then(measure, (thrown: unknown) => this.#giveBack(ledgerFault(thrown), event, answer))
   }
 
-  /** What is not recorded is not answered, and so was not used; a job that has it goes on. */
-  async #giveBack(fault: Fault, { route, requestId }: Answer): Promise<never> {
+  /**
+   * What is not recorded is not answered, and so was not used; a job that has it goes on. Of an
+   * answer that had begun the client has what was used.
+   */
+  async #giveBack(fault: Fault, event: LedgerEvent, { route, requestId }: Answer): Promise<never> {
     this.isOver = true
     this.#measure({ route, status: fault.status, requestId }, {}, fault.code)
-    if (this.usage.isDetached) throw fault
+    if (this.usage.isDetached || event === 'request.finished') throw fault
     try {
       await this.usage.giveBack()
     } catch {
@@ -305,7 +322,7 @@ export class Exchange {
   }
 }
 
-function detailOf({ model, verifier }: Exchange): LedgerEntry['detail'] {
-  if (verifier === undefined) return model === undefined ? null : { model }
-  return model === undefined ? { verifier } : { model, verifier }
+function detailOf({ model, verifier, detail }: Exchange): LedgerEntry['detail'] {
+  if (verifier === undefined && detail === null) return model === undefined ? null : { model }
+  return { ...(model !== undefined && { model }), ...(verifier !== undefined && { verifier }), ...detail }
 }

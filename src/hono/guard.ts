@@ -210,5 +210,5 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, c: Context): Usage {
-  return admittedExchange(ward.guard, c).usage
+  return admittedExchange(ward.guard, c).openUsage()
 }

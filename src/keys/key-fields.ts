@@ -123,7 +123,7 @@ function scopeErrors(scopes: readonly string[]): readonly InputError[] {
   const errors = scopes.flatMap((scope, index) =>
     isScope(scope)
       ? []
-      : [fault(['scopes', index], 'expected 1 to 64 of a-z 0-9 . _ : / -, starting with a letter', 'scope')],
+      : [fault(['scopes', index], 'expected 1 to 128 of a-z 0-9 . _ : / -, starting with a letter', 'scope')],
   )
   if (scopes.length > scopesMax)
     errors.push(fault(['scopes'], `expected at most ${scopesMax} scopes`, 'too_long'))

@@ -1,9 +1,10 @@
 import { after, type Maybe } from '../core/after.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { Costs } from './costs.ts'
+import { type Costs, checkCosts, costOf } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { refuse, refuseForGood } from './limit-refusals.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
+import { UncountedUsage } from './uncounted-usage.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
 /** Called for each limit in shadow that would have refused. */
@@ -22,6 +23,8 @@ export type TakeLimits = (uses: readonly LimitUse[], before: Usage) => Maybe<Lim
 /** Takes limits over a limiter. */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
   return function takeLimits(uses, before) {
+    if (before instanceof UncountedUsage)
+      return after(takeAll(limiter, uses, onShadow), (taken) => withUncounted(taken, before))
     if (!(before instanceof TakenUsage)) return takeAll(limiter, uses, onShadow)
     const left = before.notTaken(uses)
     if (left.length === 0) return before
@@ -29,6 +32,11 @@ export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): Ta
       taken instanceof TakenUsage ? before.absorb(taken) : taken,
     )
   }
+}
+
+/** What was measured before a limit applied stays. */
+function withUncounted(taken: LimitsTaken, { used }: UncountedUsage): LimitsTaken {
+  return taken instanceof TakenUsage ? taken.keepUncounted(used) : taken
 }
 
 /**
@@ -139,6 +147,11 @@ class TakenUsage implements Usage {
     this.#parts = [...this.#parts, ...other.#parts]
     this.#uncounted = { ...this.#uncounted, ...other.#uncounted }
     this.isOpen ||= other.isOpen
+    return this
+  }
+
+  keepUncounted(costs: Costs): this {
+    this.#countUnlimited(costs, (_before, cost) => cost)
     return this
   }
 
@@ -316,17 +329,6 @@ function costUnder(counter: string, uses: readonly LimitUse[]): number {
   return uses.find((use) => use.counter === counter)?.cost ?? 0
 }
 
-/** Own ones alone: a measure may be called `constructor`. */
-function costOf(measure: string, costs: Costs): number {
-  return Object.hasOwn(costs, measure) ? (costs[measure] ?? 0) : 0
-}
-
 function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {
   return refusals.some((refusal) => refusal.use === use)
-}
-
-function checkCosts(where: string, costs: Costs): void {
-  for (const [measure, cost] of Object.entries(costs))
-    if (!Number.isSafeInteger(cost) || cost < 0)
-      throw new TypeError(`usage.${where}: \`${measure}\`: expected a whole number from 0 on, got ${cost}`)
 }

@@ -1,5 +1,5 @@
 import { describeValue, isFunction, isOneOf, type OptionRule } from '../core/check-options.ts'
-import { isScope } from '../core/scope.ts'
+import { isShortName } from '../core/scope.ts'
 import { SetupError } from '../core/setup-error.ts'
 import { suggest } from '../core/suggest.ts'
 import { defaultBatchMax, type Model, type ModelDeclaration } from './model.ts'
@@ -51,7 +51,7 @@ export function checkModel(value: unknown, where: string): Model<never> {
 
 /** Whether the text may be a model's name: one segment of a path, and `predict:NAME` is a scope. */
 function isModelName(name: unknown): boolean {
-  return typeof name === 'string' && /^[a-z0-9][^/]*$/.test(name) && isScope(`predict:${name}`)
+  return typeof name === 'string' && /^[a-z0-9][^/]*$/.test(name) && isShortName(`predict:${name}`)
 }
 
 /** What a checked model says of itself. */

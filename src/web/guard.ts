@@ -172,5 +172,5 @@ export function callerOf<Required extends boolean>(
  * @throws TypeError where no guard has admitted the request
  */
 export function usageOf(ward: { readonly guard: Guard }, request: Request): Usage {
-  return admittedExchange(ward.guard, request).usage
+  return admittedExchange(ward.guard, request).openUsage()
 }

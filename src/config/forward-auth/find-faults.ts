@@ -30,7 +30,7 @@ const checkScope: Check = (at, value) => {
   const scopes = typeof value === 'string' ? [value] : value
   const areScopes = Array.isArray(scopes) && scopes.length > 0 && scopes.every(isScopeText)
   const expected =
-    'a scope, or a list of at least one: 1 to 64 of `a-z 0-9 . _ : / -`, starting with a letter'
+    'a scope, or a list of at least one: 1 to 128 of `a-z 0-9 . _ : / -`, starting with a letter'
   return areScopes ? [] : [fault(at, expected, value)]
 }
 

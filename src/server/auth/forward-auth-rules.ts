@@ -7,7 +7,7 @@ import type {
 import { createRouteTable, type PathReadings } from '../../config/forward-auth/route-table.ts'
 import { hash } from '../../core/hash.ts'
 import type { Refusal } from '../../core/refusal.ts'
-import { isScope } from '../../core/scope.ts'
+import { isShortName } from '../../core/scope.ts'
 import type { Demand } from '../../guard/demand.ts'
 
 /** What a forwarded request has to fulfil. */
@@ -128,7 +128,7 @@ function limitNameOf(rule: string, route?: Pick<ForwardAuthRoute, 'method' | 'pa
   const shared = `forward-auth/${rule}`
   if (route === undefined) return shared
   const plain = `${shared}/${route.method.toLowerCase()}${route.pattern}`
-  return isScope(plain)
+  return isShortName(plain)
     ? plain
     : `${shared}/.${hash('sha256', `${route.method} ${route.pattern}`).slice(0, 16)}`
 }

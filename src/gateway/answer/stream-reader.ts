@@ -1,0 +1,37 @@
+import type { AnswerForm } from '../presets/preset.ts'
+
+/** What an upstream says that a call used; undefined where it says nothing. */
+export interface SaidUsage {
+  readonly prompt: number | undefined
+  readonly completion: number | undefined
+  /** Tokens of the prompt that were read from a cache. */
+  readonly cached?: number
+  /** Tokens of the answer that were thought and not shown. */
+  readonly reasoning?: number
+}
+
+export interface StreamReaderOptions {
+  readonly form: AnswerForm
+  /** By the answer's own content type. */
+  readonly framing: 'sse' | 'ndjson'
+  /** Whether the event with usage and no choices is taken out: the gateway asked for it. */
+  readonly takesUsageOut: boolean
+  /** Bytes of an incomplete event that are held. @default 1 MiB */
+  readonly eventBytesMax?: number
+}
+
+/** Reads a stream as it passes. Bytes go on in order and unchanged. */
+export interface StreamReader {
+  /** Takes the next bytes. @returns what may leave now; nothing once the terminal event has come */
+  readonly push: (chunk: Buffer) => readonly Buffer[]
+  /** The upstream has ended. @returns the incomplete event that was held */
+  readonly end: () => readonly Buffer[]
+  /** The terminal event, held back until the end is recorded. Undefined: it has not come. */
+  readonly terminal: Buffer | undefined
+  /** Whether the upstream said in its stream that it failed. */
+  readonly hasFailed: boolean
+  readonly usage: SaidUsage | undefined
+  /** Events with text, and the bytes of that text, for an estimate and for the output bound. */
+  readonly contentEvents: number
+  readonly contentBytes: number
+}

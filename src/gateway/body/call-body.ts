@@ -1,0 +1,38 @@
+import type { ClosedField, PresetRoute } from '../presets/preset.ts'
+
+/** What decides how a body is read. */
+export interface BodyRules {
+  readonly route: PresetRoute
+  /** Without those that the operator allows. */
+  readonly closedFields: readonly ClosedField[]
+  readonly refusesMediaByUrl: boolean
+}
+
+/** What is written into a body on its way to the upstream. */
+export interface BodyChanges {
+  /** The upstream's own spelling of the model. */
+  readonly model?: string
+  /** An output bound, where the client has set none. */
+  readonly output?: number
+  /** Whether a stream is to say its usage, where the client did not ask for it. */
+  readonly includeUsage?: boolean
+}
+
+/** A call's body: the bytes as they came, and what was read of them. */
+export interface CallBody {
+  readonly bytes: Buffer
+  /** Undefined: it names none. */
+  readonly model: string | undefined
+  /** Whether the client asks for a stream. */
+  readonly isStream: boolean
+  /** Whether the client itself asked for the usage in its stream. */
+  readonly asksUsage: boolean
+  /** Most tokens of one answer; undefined where the client set no bound. */
+  readonly output: number | undefined
+  /** How many answers are made: `n` × prompts. */
+  readonly answers: number
+  /** How many images there are as `data:`, and the bytes of their text. */
+  readonly images: { readonly count: number; readonly bytes: number }
+  /** The bytes to send: every other byte as it came. */
+  readonly write: (changes: BodyChanges) => Buffer
+}

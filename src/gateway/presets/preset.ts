@@ -1,0 +1,79 @@
+/** Kinds of upstreams. `custom` has no open route but those that the operator allows. */
+export type PresetName = 'ollama' | 'vllm' | 'tgi' | 'openai' | 'llama.cpp' | 'custom'
+
+/** The form in which a route's clients read errors. */
+export type Dialect = 'openai' | 'anthropic' | 'ollama' | 'tgi'
+
+/** The form of a route's answers: where they say their usage, and what ends a stream of them. */
+export type AnswerForm = 'openai' | 'responses' | 'anthropic' | 'ollama' | 'tgi' | 'llama.cpp'
+
+export type RouteMethod = 'GET' | 'HEAD' | 'POST'
+
+/** A route of an upstream that is open. */
+export interface PresetRoute {
+  readonly method: RouteMethod
+  /** Exact, but for `{id}` as its last segment: `/v1/models/{id}`. */
+  readonly path: string
+  /**
+   * What a key must have: the scope of the model that the body names, or of any model at all.
+   */
+  readonly asks: 'its model' | 'any model'
+  /** Who answers: the upstream, or the gateway itself with the models that a key may use. */
+  readonly answeredBy: 'upstream' | 'model list' | 'model'
+  readonly dialect: Dialect
+  /** Where its answers say their usage. @default tokens are not counted, requests alone */
+  readonly form?: AnswerForm
+  /** When an answer is a stream: never, where `stream` is true, unless it is false, always. */
+  readonly streams: 'never' | 'asked' | 'unless refused' | 'always'
+  /** Where its output bound stands. @default its answers have no tokens of their own */
+  readonly output?: OutputBound
+}
+
+/** Where a call says how many tokens its answer may have. */
+export interface OutputBound {
+  /**
+   * Fields that bound one answer, `options.num_predict`; of several that are there the larger
+   * counts.
+   */
+  readonly fields: readonly string[]
+  /** The one of them that is written where a client has set none. */
+  readonly writes: string
+  /** Whether 0 and −1 mean that there is no bound. */
+  readonly isOpenBelowOne: boolean
+  /**
+   * Fields that say how many answers are made: the product of the groups, of each group the largest
+   * that is there, 1 where none is. `[['n', 'best_of']]`
+   */
+  readonly answers: readonly (readonly string[])[]
+  /** A field that may be a list of prompts, of which each is answered. @default there is one */
+  readonly prompts?: string
+}
+
+/** A field that is refused unless it is null, absent, or allowed by the operator. */
+export interface ClosedField {
+  /** `keep_alive`, `options.num_ctx` */
+  readonly field: string
+  /** On these paths alone. @default on all of the preset */
+  readonly paths?: readonly string[]
+  /** Refused with this value alone. @default with any but null */
+  readonly value?: boolean
+}
+
+/** What is known of a kind of upstream. */
+export interface Preset {
+  readonly name: PresetName
+  readonly routes: readonly PresetRoute[]
+  /** Its own management, of any method: `/api/pull`, `/api/blobs/*`. A key gets 403 there. */
+  readonly management: readonly string[]
+  readonly closedFields: readonly ClosedField[]
+  /** Whether it fetches media that a body names by a URL: from inside, so only `data:` passes. */
+  readonly refusesMediaByUrl: boolean
+  /** What it answers with 200 while it is well. @default its calls alone say how it stands */
+  readonly health?: string
+  /** How it lists its models. @default it does not */
+  readonly lists?: { readonly path: string; readonly form: 'openai' | 'ollama' }
+  /** Whether a model's name without a tag means `:latest`. */
+  readonly hasTags: boolean
+  /** Which models may be asked for unless the operator says otherwise. */
+  readonly models: 'any' | 'listed'
+}

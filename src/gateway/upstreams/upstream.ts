@@ -1,0 +1,93 @@
+import type { UpstreamSettings } from '../gateway-settings.ts'
+import type { Preset } from '../presets/preset.ts'
+
+/** What is sent to an upstream. */
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  /** The route's path, without the upstream's own. */
+  readonly path: string
+  /** Lower-case names; credential, host and length are the upstream's to add. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer | undefined
+}
+
+/** Why an attempt failed. */
+export type AttemptFailure =
+  /** No connection, or a certificate that is not trusted. */
+  | 'unreachable'
+  /** The connection was closed, or what came was not HTTP. */
+  | 'broken'
+  | 'connect_timeout'
+  | 'first_byte_timeout'
+  | 'idle_timeout'
+  | 'total_timeout'
+  /** More calls at once than `connectionsMax`. */
+  | 'overloaded'
+
+export interface AttemptError {
+  readonly failure: AttemptFailure
+  /** Whether a byte of an answer had come. */
+  readonly hasBegun: boolean
+  /** Whether it was closed so soon that a kept connection was stale. */
+  readonly isStale: boolean
+  /** For the log; without credentials. */
+  readonly message: string
+}
+
+/** What becomes of an attempt: a head, pieces, then one end. */
+export interface AttemptListener {
+  /** The final head; 1xx are left out. Names are lower-case. */
+  readonly onHead: (status: number, headers: Readonly<Record<string, string | readonly string[]>>) => void
+  readonly onPiece: (piece: Buffer) => void
+  readonly onEnd: () => void
+  readonly onError: (error: AttemptError) => void
+}
+
+/** One try of a call at one upstream. */
+export interface Attempt {
+  /** Closes its connection, in whatever state it is; its listener hears nothing more. */
+  readonly abort: () => void
+  /** Stops reading from the upstream until `resume`; no clock runs meanwhile. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+/** How an upstream stands, for operators. */
+export interface UpstreamStatus {
+  readonly name: string
+  readonly preset: string
+  /** Without a path's credentials: it can have none. */
+  readonly url: string
+  readonly state: 'closed' | 'open' | 'trying'
+  /** Failures in a row. */
+  readonly failures: number
+  /** Seconds until the next try; 0 where it is not open. */
+  readonly opensInSeconds: number
+  readonly callsOpen: number
+  /** Names that it lists itself; undefined where that is not known. */
+  readonly models: readonly string[] | undefined
+}
+
+/** A model server that calls are forwarded to. */
+export interface Upstream {
+  readonly settings: UpstreamSettings
+  readonly preset: Preset
+  /** Milliseconds until a call may try it: 0 where it may now. */
+  readonly waitMs: () => number
+  /** Begins an attempt. What the breaker learns of it, it learns by itself. */
+  readonly send: (
+    request: UpstreamRequest,
+    listener: AttemptListener,
+    /** When the first byte of the answer's body must have come, by the monotonic clock. */
+    firstByteBy: number,
+  ) => Attempt
+  /**
+   * The names that it lists, kept 30 s; an upstream that cannot be asked keeps the last ones, and
+   * undefined is one that never could.
+   */
+  readonly models: () => Promise<readonly string[] | undefined>
+  /** Takes its credential out of a text, by value. */
+  readonly redact: (text: string) => string
+  readonly status: () => UpstreamStatus
+  readonly close: () => Promise<void>
+}
