@@ -174,6 +174,22 @@ export function checkKey(
   return checkAddress(key, head) ?? checkScope(key, demand)
 }
 
+/** Status of the key that a request was admitted with, as it is stored now. */
+export async function checkAgain(
+  { store, clock }: Pick<AdmitDeps, 'store' | 'clock'>,
+  { known, secret }: Exchange,
+): Promise<Refusal | undefined> {
+  if (known === null || secret === undefined) return undefined
+  const record = await store.findKey(known.keyId)
+  // A key is never deleted; what cannot be found was restored away.
+  return record === undefined
+    ? new Refusal('key_revoked')
+    : checkStatus(
+        { record, secret: record.secrets.find(({ createdAt }) => createdAt === secret.createdAt) ?? secret },
+        clock(),
+      )
+}
+
 /** Takes a request's limits; those of the other kind, which an outer guard took, it gives back. */
 export function takeUses(
   deps: AdmitDeps,
@@ -251,7 +267,10 @@ const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {
 }
 
 /** Refuses a key that is not active now, and a secret whose overlap after a rotation has ended. */
-function checkStatus({ record, secret }: VerifiedKey, now: number): Refusal | undefined {
+function checkStatus(
+  { record, secret }: Pick<VerifiedKey, 'record' | 'secret'>,
+  now: number,
+): Refusal | undefined {
   const status = keyStatusAt(record, now)
   if (status !== 'active') return new Refusal(codeOf[status])
   if (secret.endsAt !== null && now >= secret.endsAt)

@@ -205,6 +205,14 @@ export class Exchange {
     return this.#started === undefined ? undefined : this.answer(this.#started)
   }
 
+  /** Records the end of an answer that has ended already, where that could not be recorded then. */
+  recordLate(): Promise<void> | undefined {
+    const { records } = this.deps
+    if (records === undefined || this.#started === undefined) return undefined
+    const entry = this.#entryOf(records, 'request.finished', this.#started)
+    return records.writer.write({ ...entry, detail: { ...entry.detail, late: true } }, this.trace?.context)
+  }
+
   /**
    * The client has gone, or the answer broke off: there is no client left to wait for the record.
    */

@@ -11,7 +11,7 @@ import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/ve
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { Measures } from '../telemetry/measures.ts'
-import { type AdmitDeps, admit, checkKey, takeUses, verify } from './admit.ts'
+import { type AdmitDeps, admit, checkAgain, checkKey, takeUses, verify } from './admit.ts'
 import { attachExchange, detachExchange, findExchange } from './attached-exchange.ts'
 import type { Caller, CallerOf } from './caller.ts'
 import type { Demand } from './demand.ts'
@@ -20,6 +20,7 @@ import { Exchange, type ExchangeDeps } from './exchange.ts'
 import { traceExchange } from './exchange-trace.ts'
 import { type AskedKey, createJudge } from './judge-key.ts'
 import type { KeyCache } from './key-cache.ts'
+import type { KeysListener } from './key-cache-sync.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
 import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
@@ -60,6 +61,13 @@ export interface Guard<Required extends boolean = boolean> {
    * the address it came from; undefined where that is not known: no wrong key is then counted.
    */
   readonly judge: (exchange: Exchange, asked: AskedKey, demand?: Demand) => Maybe<Verdict>
+  /**
+   * Whether the key of an admitted request would still be let in: undefined, or why not. Rejects
+   * with `store_unavailable`.
+   */
+  readonly checkAgain: (exchange: Exchange) => Promise<Refusal | undefined>
+  /** Calls the listener with the ids of changed keys, or `all`. Returns how to stop it. */
+  readonly onKeysChanged: (listener: KeysListener) => () => void
   /** Verifies a key, whatever it may do, and issues a session's cookie for it. */
   readonly signIn: (exchange: Exchange, presented: string) => Promise<SignIn>
   /** Describes the guard for an OpenAPI document. */
@@ -92,6 +100,7 @@ export interface GuardDeps extends KeyRefusalsOptions {
   /** Never jumps. */
   readonly monotonic: Clock
   readonly hasImportedKeys: () => boolean
+  readonly onKeysChanged: (listener: KeysListener) => () => void
   /**
    * Puts a key's digest under the current pepper, when the key is first used after a change of it.
    */
@@ -174,6 +183,8 @@ export function createGuard(options: GuardDeps): Guard {
     forget: (request) => detachExchange(request, exchangeDeps),
     admit: (exchange, demand) => admit(deps, exchange, demand) as never,
     judge: createJudge(deps, options),
+    checkAgain: (exchange) => checkAgain(deps, exchange),
+    onKeysChanged: options.onKeysChanged,
     signIn,
     describe: (described) => describeSchemes(schemes, described),
   })

@@ -12,8 +12,13 @@ export interface KeyCacheSync {
    */
   readonly refresh: () => Promise<void>
   readonly hasImportedKeys: () => boolean
+  /** Calls the listener with the ids of changed keys, or `all`. Returns how to stop it. */
+  readonly onChanged: (listener: KeysListener) => () => void
   readonly stop: () => void
 }
+
+/** Hears which keys have changed. */
+export type KeysListener = (keyIds: Changes['keyIds']) => void
 
 export interface KeyCacheSyncOptions {
   readonly store: Pick<KeyStore, 'readChanges' | 'onChange'>
@@ -36,6 +41,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   let isPolling = false
   let isHinted = false
   let isStopped = false
+  const listeners = new Set<KeysListener>()
 
   async function refresh(): Promise<void> {
     // The answer was true when the store was asked, not when it arrived.
@@ -45,6 +51,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
     latest = changes
     cache.renew(askedAt, changes.keyIds)
     outage.passed()
+    if (changes.keyIds.length > 0) for (const listener of listeners) listener(changes.keyIds)
   }
 
   async function poll(): Promise<void> {
@@ -68,6 +75,10 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   return {
     refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
+    onChanged(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     stop() {
       isStopped = true
       stopPolls()

@@ -46,6 +46,23 @@ test('several limits have a name each, and the nearest to its end is the one for
   expect(new Set(names).size).toBe(names.length)
 })
 
+test('of limits on tokens too the nearest to its end is the one for OpenAI’s clients', () => {
+  const headers = limitHeaders(
+    [
+      stateOf('key:a', '9000 tokens/min', 800, 2_001),
+      stateOf('owner:o', '50000 tokens/day', 700, 60_000),
+      stateOf('key:a', '500 prompt_tokens/min', 1, 1_000),
+      stateOf('key:a', 'shadow 5 tokens/min', 0, 1_000),
+    ],
+    at,
+  )
+  expect(Object.entries(headers).filter(([name]) => name.startsWith('x-'))).toEqual([
+    ['x-ratelimit-limit-tokens', '50000'],
+    ['x-ratelimit-remaining-tokens', '700'],
+    ['x-ratelimit-reset-tokens', '60s'],
+  ])
+})
+
 test('nothing is told where nothing limits, or all of it is in shadow', () => {
   expect(limitHeaders([], at)).toEqual({})
   expect(limitHeaders([stateOf('key:a', 'shadow 1/min', 0, 0)], at)).toEqual({})

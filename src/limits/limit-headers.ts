@@ -9,6 +9,9 @@ export const limitHeaderNames = [
   'x-ratelimit-limit-requests',
   'x-ratelimit-remaining-requests',
   'x-ratelimit-reset-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-tokens',
 ] as const
 
 const noHeaders: Readonly<Record<string, string>> = {}
@@ -16,32 +19,39 @@ const noHeaders: Readonly<Record<string, string>> = {}
 /**
  * The status of a request's limits as headers: `RateLimit-Policy` and `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers, structured fields of RFC 9651), and for the limit on
- * requests that is nearest to its end what OpenAI's clients read. Limits in shadow are left out.
+ * requests, and the one on tokens, that is nearest to its end what OpenAI's clients read. Limits in
+ * shadow are left out.
  *
  * @param at milliseconds since the epoch
  */
 export function limitHeaders(states: readonly LimitState[], at: number): Readonly<Record<string, string>> {
   let policies = ''
   let statuses = ''
-  let nearest: LimitState | undefined
+  let requests: LimitState | undefined
+  let tokens: LimitState | undefined
   for (const state of states) {
     const { use, remaining } = state
     if (use.isShadow) continue
     const comma = policies === '' ? '' : ', '
     policies += comma + policyOf(use, at)
     statuses += comma + use.fields.status + statusOf(state)
-    if (use.limit.measure === 'requests' && (nearest === undefined || remaining < nearest.remaining))
-      nearest = state
+    const { measure } = use.limit
+    if (measure === 'requests' && (requests === undefined || remaining < requests.remaining)) requests = state
+    if (measure === 'tokens' && (tokens === undefined || remaining < tokens.remaining)) tokens = state
   }
   if (policies === '') return noHeaders
-  if (nearest === undefined) return { 'ratelimit-policy': policies, ratelimit: statuses }
-  return {
-    'ratelimit-policy': policies,
-    ratelimit: statuses,
-    'x-ratelimit-limit-requests': nearest.use.fields.amount,
-    'x-ratelimit-remaining-requests': `${nearest.remaining}`,
-    'x-ratelimit-reset-requests': `${secondsOf(nearest.freesInMs)}s`,
+  const headers: Record<string, string> = { 'ratelimit-policy': policies, ratelimit: statuses }
+  if (requests !== undefined) {
+    headers['x-ratelimit-limit-requests'] = requests.use.fields.amount
+    headers['x-ratelimit-remaining-requests'] = `${requests.remaining}`
+    headers['x-ratelimit-reset-requests'] = `${secondsOf(requests.freesInMs)}s`
   }
+  if (tokens !== undefined) {
+    headers['x-ratelimit-limit-tokens'] = tokens.use.fields.amount
+    headers['x-ratelimit-remaining-tokens'] = `${tokens.remaining}`
+    headers['x-ratelimit-reset-tokens'] = `${secondsOf(tokens.freesInMs)}s`
+  }
+  return headers
 }
 
 /** Whole seconds after which so many milliseconds have surely passed. */

@@ -304,10 +304,12 @@ class TakenUsage implements Usage {
     this.#parts = this.#parts.filter(({ use }) => !which(use))
   }
 
-  /** Puts another cost in the place of each part's own, where it is another. */
+  /**
+   * Puts another cost in the place of each part's own, where it is another. Where the limiter fails,
+   * the parts that it has not changed are as they were, and it can be asked again.
+   */
   async #put(costOf: (use: LimitUse) => number): Promise<void> {
     const changed = this.#parts.map((part) => ({ part, cost: costOf(part.use) }))
-    this.#parts = changed.map(({ part, cost }) => ({ ...part, use: { ...part.use, cost } }))
     const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
     for (const at of new Set(different.map(({ part }) => part.at))) {
       const together = different.filter(({ part }) => part.at === at)
@@ -316,6 +318,11 @@ class TakenUsage implements Usage {
         at,
         together.map(({ cost }) => cost),
       )
+      const costs = new Map(together.map(({ part, cost }) => [part, cost]))
+      this.#parts = this.#parts.map((part) => {
+        const cost = costs.get(part)
+        return cost === undefined ? part : { ...part, use: { ...part.use, cost } }
+      })
     }
   }
 }

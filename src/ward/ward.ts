@@ -179,6 +179,7 @@ export async function createWard<Required extends boolean>(
     clock,
     monotonic,
     hasImportedKeys: sync.hasImportedKeys,
+    onKeysChanged: sync.onChanged,
     upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
     noteUse: uses.note,
