@@ -11,6 +11,7 @@ import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/ve
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { Measures } from '../telemetry/measures.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type AdmitDeps, admit, checkAgain, checkKey, takeUses, verify } from './admit.ts'
 import { attachExchange, detachExchange, findExchange } from './attached-exchange.ts'
 import type { Caller, CallerOf } from './caller.ts'
@@ -131,7 +132,7 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousUses: createAnonymousUses(options.limits),
   }
 
-  let hasToldAddress = false
+  const tellUnknownAddress = createAddressWarning(telemetry)
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
     if (head.address === unknownAddress) tellUnknownAddress()
@@ -140,11 +141,6 @@ export function createGuard(options: GuardDeps): Guard {
     attachExchange(request, exchange)
     if (telemetry.tracing) exchange.trace = traceExchange(telemetry.tracing, findRequestSpan(request))
     return exchange
-  }
-
-  function tellUnknownAddress(): void {
-    if (!hasToldAddress) telemetry.event('guard.address_unknown', {})
-    hasToldAddress = true
   }
 
   async function signIn(exchange: Exchange, presented: string): Promise<SignIn> {
@@ -188,4 +184,13 @@ export function createGuard(options: GuardDeps): Guard {
     signIn,
     describe: (described) => describeSchemes(schemes, described),
   })
+}
+
+/** Tells once that requests have no address. */
+function createAddressWarning(telemetry: Telemetry): () => void {
+  let hasTold = false
+  return () => {
+    if (!hasTold) telemetry.event('guard.address_unknown', {})
+    hasTold = true
+  }
 }

@@ -13,7 +13,7 @@ export interface KeyCacheSync {
   readonly refresh: () => Promise<void>
   readonly hasImportedKeys: () => boolean
   /** Calls the listener with the ids of changed keys, or `all`. Returns how to stop it. */
-  readonly onChanged: (listener: KeysListener) => () => void
+  readonly onKeysChanged: (listener: KeysListener) => () => void
   readonly stop: () => void
 }
 
@@ -75,7 +75,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
   return {
     refresh,
     hasImportedKeys: () => latest?.hasImportedKeys ?? false,
-    onChanged(listener) {
+    onKeysChanged(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
