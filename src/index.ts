@@ -63,15 +63,13 @@ export {
 } from './jobs/job-service.ts'
 export type { JobView } from './jobs/view-job.ts'
 export type { JobModel, JobModels } from './jobs/worker/ask-model.ts'
-export type { NewImportedKey } from './keys/import-keys.ts'
-export type { IssuedKey, RotateOptions } from './keys/issue-keys.ts'
-export type { KeyAsker, KeyAuthority } from './keys/key-authority.ts'
-export type { KeyFields } from './keys/key-fields.ts'
-export type { KeyListQuery } from './keys/key-list-query.ts'
-export type { KeyRecord, SecretRecord } from './keys/key-record.ts'
-export type { ForceOptions, KeyService } from './keys/key-service.ts'
-export type { KeyStatus } from './keys/key-status.ts'
-export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/key-store.ts'
+export type { KeyAsker, KeyAuthority } from './keys/authority/key-authority.ts'
+export type { KeyFields } from './keys/fields/key-fields.ts'
+export type { KeyTimes } from './keys/fields/key-times.ts'
+export type { NewKey } from './keys/fields/new-key.ts'
+export type { OwnerService } from './keys/owners/owner-service.ts'
+export type { KeyRecord, SecretRecord } from './keys/record/key-record.ts'
+export type { KeyStatus } from './keys/record/key-status.ts'
 export {
   hasValidChecksum,
   isKeyId,
@@ -80,12 +78,14 @@ export {
   keyPattern,
   type ParsedKey,
   parseKey,
-} from './keys/key-text.ts'
-export type { KeyTimes } from './keys/key-times.ts'
-export type { NewKey } from './keys/new-key.ts'
-export type { OwnerRecord } from './keys/owner-record.ts'
-export type { OwnerService } from './keys/owner-service.ts'
-export { type KeyView, type OwnerView, viewKey, viewOwner } from './keys/views.ts'
+} from './keys/record/key-text.ts'
+export type { OwnerRecord } from './keys/record/owner-record.ts'
+export { type KeyView, type OwnerView, viewKey, viewOwner } from './keys/record/views.ts'
+export type { NewImportedKey } from './keys/service/import-keys.ts'
+export type { IssuedKey, RotateOptions } from './keys/service/issue-keys.ts'
+export type { KeyListQuery } from './keys/service/key-list-query.ts'
+export type { ForceOptions, KeyService } from './keys/service/key-service.ts'
+export type { KeyPage, KeyQuery, KeySort, OwnerPage, OwnerQuery } from './keys/store/key-store.ts'
 export type { LedgerCheckpoint } from './ledger/format/checkpoint.ts'
 export type { LedgerEvent } from './ledger/format/event.ts'
 export type { LedgerEntry, LedgerRecord } from './ledger/format/record.ts'

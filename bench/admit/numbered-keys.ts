@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import { drawBase62 } from '../../src/core/base62.ts'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
-import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../../src/keys/key-text.ts'
-import { createSecretRecord } from '../../src/keys/new-key.ts'
+import { createSecretRecord } from '../../src/keys/fields/new-key.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
+import { formatKey, type KeyFormat, keyIdLength, keySecretLength } from '../../src/keys/record/key-text.ts'
 import type { Peppers } from '../../src/secrets/peppers.ts'
 
 /**

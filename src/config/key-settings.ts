@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
+import { isKeyPrefix, type KeyEnvironment } from '../keys/record/key-text.ts'
 import { parseLimit } from '../limits/limit.ts'
 import { limitSettingForms, limitsMax, parseLimitSettings } from '../limits/limit-setting.ts'
 import { integer, isFault, isNone, list, oneOf, path, type Settings } from './setting.ts'

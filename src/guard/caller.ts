@@ -1,5 +1,5 @@
-import type { KeyRecord } from '../keys/key-record.ts'
-import type { KeyEnvironment } from '../keys/key-text.ts'
+import type { KeyRecord } from '../keys/record/key-record.ts'
+import type { KeyEnvironment } from '../keys/record/key-text.ts'
 
 /**
  * Who a request turned out to be, as proven by the key it presented. Never holds the secret.

@@ -3,7 +3,7 @@ import { collectEvents } from '../../test/support/collect-events.ts'
 import { stillScheduler } from '../../test/support/open-test-ward.ts'
 import { Fault } from '../core/fault.ts'
 import { processScheduler } from '../core/scheduler.ts'
-import type { Changes } from '../keys/key-store.ts'
+import type { Changes } from '../keys/store/key-store.ts'
 import { createOutageReport } from '../telemetry/outage-report.ts'
 import { createKeyCacheSync } from './key-cache-sync.ts'
 

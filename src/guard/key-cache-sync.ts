@@ -1,6 +1,6 @@
 import { every, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
-import type { ChangeCursor, Changes, KeyStore } from '../keys/key-store.ts'
+import type { ChangeCursor, Changes, KeyStore } from '../keys/store/key-store.ts'
 import type { OutageReport } from '../telemetry/outage-report.ts'
 import type { KeyCache } from './key-cache.ts'
 

@@ -1,7 +1,7 @@
 import { type AddressList, createAddressList } from '../core/address-list.ts'
 import { adminScope } from '../core/scope.ts'
 import type { Clock } from '../core/time.ts'
-import type { KeyRecord, SecretRecord } from '../keys/key-record.ts'
+import type { KeyRecord, SecretRecord } from '../keys/record/key-record.ts'
 import { type NamedLimit, usesOf } from '../limits/limit-uses.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import { type Caller, callerOf } from './caller.ts'

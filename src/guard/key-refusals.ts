@@ -1,6 +1,6 @@
 import { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import type { InvalidKeyReason } from '../keys/verify-key.ts'
+import type { InvalidKeyReason } from '../keys/verify/verify-key.ts'
 import type { BadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import { secondsOf } from '../limits/limit-headers.ts'
 import type { Scheme, SchemeDescription } from './scheme.ts'

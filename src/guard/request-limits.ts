@@ -1,5 +1,5 @@
 import { addressGroupOf } from '../core/address-group.ts'
-import type { KeyRecord } from '../keys/key-record.ts'
+import type { KeyRecord } from '../keys/record/key-record.ts'
 import { type LimitSetting, parseLimitSettings } from '../limits/limit-setting.ts'
 import { type NamedLimit, namedLimits, usesOf } from '../limits/limit-uses.ts'
 import type { LimitUse } from '../limits/limiter.ts'

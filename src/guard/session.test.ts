@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { RequestHead } from '../core/request-head.ts'
-import type { KeyRecord, SecretRecord } from '../keys/key-record.ts'
+import type { KeyRecord, SecretRecord } from '../keys/record/key-record.ts'
 import { createSessions, sessionCookie, sessionMs } from './session.ts'
 
 const secret: SecretRecord = { digest: Buffer.alloc(32, 1), pepperVersion: 1, createdAt: 0, endsAt: null }

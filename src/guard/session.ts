@@ -1,7 +1,7 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { hash } from '../core/hash.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import type { KeyRecord, SecretRecord } from '../keys/key-record.ts'
+import type { KeyRecord, SecretRecord } from '../keys/record/key-record.ts'
 import { cookieValues } from './scheme.ts'
 
 /** Name of the cookie that a browser's session travels in. */

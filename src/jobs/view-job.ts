@@ -1,4 +1,4 @@
-import { isoTime } from '../keys/views.ts'
+import { isoTime } from '../keys/record/views.ts'
 import type { JobError, JobRecord, JobStatus } from './job.ts'
 
 /** A job as the API and the command line show it. Times are ISO 8601, UTC. */

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { adminScope, defaultScope } from '../core/scope.ts'
 import { SetupError } from '../core/setup-error.ts'
-import type { NewKey } from '../keys/new-key.ts'
+import type { NewKey } from '../keys/fields/new-key.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Ward } from '../ward/ward.ts'
 

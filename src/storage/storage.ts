@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
-import type { KeyStore } from '../keys/key-store.ts'
+import type { KeyStore } from '../keys/store/key-store.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { Ledger, LedgerReader } from '../ledger/ledger.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/time.ts'
-import type { KeyStore } from '../keys/key-store.ts'
+import type { KeyStore } from '../keys/store/key-store.ts'
 
 export interface KeysEndingOptions {
   readonly store: Pick<KeyStore, 'listKeys'>

@@ -10,7 +10,7 @@ import {
 import { refuseEdge } from '../core/runtime/unsuitable.ts'
 import { type Clock, parseDuration } from '../core/time.ts'
 import { apiKeyHeader, type Scheme } from '../guard/scheme.ts'
-import { isKeyPrefix, type KeyEnvironment } from '../keys/key-text.ts'
+import { isKeyPrefix, type KeyEnvironment } from '../keys/record/key-text.ts'
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { viewJob } from '../jobs/view-job.ts'
-import { isoTime } from '../keys/views.ts'
+import { isoTime } from '../keys/record/views.ts'
 import type { WebhookDelivery } from './outbox.ts'
 
 /** Media type of a webhook's body. */

@@ -1,4 +1,4 @@
-import { isoTime } from '../keys/views.ts'
+import { isoTime } from '../keys/record/views.ts'
 import type { DeliveryReason, WebhookDelivery } from './outbox.ts'
 
 /** A delivery of a webhook as it is shown to administrators. Times are ISO 8601, UTC. */

@@ -1,4 +1,4 @@
-import type { NewKey } from '../../src/keys/new-key.ts'
+import type { NewKey } from '../../src/keys/fields/new-key.ts'
 import { keyHeader } from '../parity/ask.ts'
 import type { RawRequest } from '../parity/raw-http.ts'
 import { headOf } from '../support/open-test-ward.ts'

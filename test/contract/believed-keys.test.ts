@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import { openDatabase } from '../../src/storage/sqlite/driver.ts'
 import { inspectFolder } from '../../src/storage/sqlite/inspect-folder.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
 import { digestOf, type Get, idOf, keyOf } from './key-fixtures.ts'
 
 /** Imported keys are found by their digests, and only they. */

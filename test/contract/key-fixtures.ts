@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { StoredAnswer } from '../../src/idempotency/idempotency-store.ts'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { KeyPage, KeyQuery, KeyStore, KeyUse } from '../../src/keys/key-store.ts'
-import type { OwnerRecord } from '../../src/keys/owner-record.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
+import type { OwnerRecord } from '../../src/keys/record/owner-record.ts'
+import type { KeyPage, KeyQuery, KeyStore, KeyUse } from '../../src/keys/store/key-store.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 
 /** The peppers of stores in tests: version 1, 32 times the byte 7. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { KeyQuery, KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
+import type { KeyQuery, KeyStore } from '../../src/keys/store/key-store.ts'
 import { testAnswers } from './answers.contract.ts'
 import { testChanges } from './changes.contract.ts'
 import { testImportedKeys } from './imported-keys.contract.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyStore } from '../../src/keys/store/key-store.ts'
 import { type Get, idOf, keyOf } from './key-fixtures.ts'
 
 const minute = 60_000

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
-import { type KeyStatus, keyStatusAt, keyStatuses } from '../../src/keys/key-status.ts'
-import { type KeyQuery, keySorts } from '../../src/keys/key-store.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
+import { type KeyStatus, keyStatusAt, keyStatuses } from '../../src/keys/record/key-status.ts'
+import { type KeyQuery, keySorts } from '../../src/keys/store/key-store.ts'
 import { addUsedKeys, type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 
 /** Listings are those of a sorted and filtered array. */

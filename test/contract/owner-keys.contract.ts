@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/key-record.ts'
-import type { KeyStore, OwnerKeysBound } from '../../src/keys/key-store.ts'
+import type { KeyRecord } from '../../src/keys/record/key-record.ts'
+import type { KeyStore, OwnerKeysBound } from '../../src/keys/store/key-store.ts'
 import { answerOf, type Get, idOf, keyOf } from './key-fixtures.ts'
 
 /** How many keys an owner may have, and changes that hold only while another key stays as it is. */

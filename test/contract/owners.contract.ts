@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyStore } from '../../src/keys/store/key-store.ts'
 import { type Get, type OpenStore, ownerOf } from './key-fixtures.ts'
 
 /** Records of owners, with keys or without. */

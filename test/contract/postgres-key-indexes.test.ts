@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { keySorts } from '../../src/keys/key-store.ts'
+import { keySorts } from '../../src/keys/store/key-store.ts'
 import type { PostgresKeyStore } from '../../src/storage/postgres/keys/key-store.ts'
 import { openPostgresKeyStore } from '../../src/storage/postgres/keys/open-key-store.ts'
 import { openPostgres, type Postgres, type Query } from '../../src/storage/postgres/postgres.ts'

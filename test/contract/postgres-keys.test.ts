@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { keySorts } from '../../src/keys/key-store.ts'
+import { keySorts } from '../../src/keys/store/key-store.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { collectEvents } from '../support/collect-events.ts'

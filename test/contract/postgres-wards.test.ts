@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { processScheduler, type Scheduler } from '../../src/core/scheduler.ts'
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
-import type { NewKey } from '../../src/keys/new-key.ts'
+import type { NewKey } from '../../src/keys/fields/new-key.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 import { gatherStorage } from '../../src/ward/test-ward.ts'

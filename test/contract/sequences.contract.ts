@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeyStore } from '../../src/keys/key-store.ts'
+import type { KeyStore } from '../../src/keys/store/key-store.ts'
 import { answerOf, idOf, keyOf, type OpenStore, ownerOf } from './key-fixtures.ts'
 
 type Step =

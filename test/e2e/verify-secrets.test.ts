@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { formatKey, parseKey } from '../../src/keys/key-text.ts'
+import { formatKey, parseKey } from '../../src/keys/record/key-text.ts'
 import { runCli, startServe, temporaryFolder } from './run-cli.ts'
 
 const format = { prefix: 'mw', environment: 'live' } as const

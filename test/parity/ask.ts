@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { Problem } from '../../src/core/refusal.ts'
-import { formatKey, parseKey } from '../../src/keys/key-text.ts'
-import type { NewKey } from '../../src/keys/new-key.ts'
+import type { NewKey } from '../../src/keys/fields/new-key.ts'
+import { formatKey, parseKey } from '../../src/keys/record/key-text.ts'
 import type { ParityTarget } from './parity-target.ts'
 import { exchange, formatRequest, type RawAnswer, type RawRequest } from './raw-http.ts'
 

@@ -1,6 +1,6 @@
-import type { KeyService } from '../../src/keys/key-service.ts'
-import type { KeyFormat } from '../../src/keys/key-text.ts'
-import type { OwnerService } from '../../src/keys/owner-service.ts'
+import type { OwnerService } from '../../src/keys/owners/owner-service.ts'
+import type { KeyFormat } from '../../src/keys/record/key-text.ts'
+import type { KeyService } from '../../src/keys/service/key-service.ts'
 import type { LedgerRecord } from '../../src/ledger/format/record.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import type { JobView } from '../../src/jobs/view-job.ts'
-import type { NewKey } from '../../src/keys/new-key.ts'
+import type { NewKey } from '../../src/keys/fields/new-key.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
 
 /** The server's app, and ways to ask it. */

@@ -1,6 +1,6 @@
-import { keyFieldErrors, namedOwnerErrors, refuseErrors } from '../../keys/key-fields.ts'
-import { readKeyTimes } from '../../keys/key-times.ts'
-import type { NewKey } from '../../keys/new-key.ts'
+import { keyFieldErrors, namedOwnerErrors, refuseErrors } from '../../keys/fields/key-fields.ts'
+import { readKeyTimes } from '../../keys/fields/key-times.ts'
+import type { NewKey } from '../../keys/fields/new-key.ts'
 
 /**
  * Checks a key before the data folder is opened, so that a typing error leaves no new folder

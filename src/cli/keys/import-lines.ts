@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Refusal } from '../../core/refusal.ts'
 import { durationForms, parseDuration, parseTime, timeForms } from '../../core/time.ts'
-import { type NewImportedKey, parseSha256 } from '../../keys/import-keys.ts'
-import type { KeyEnvironment } from '../../keys/key-text.ts'
+import type { KeyEnvironment } from '../../keys/record/key-text.ts'
+import { type NewImportedKey, parseSha256 } from '../../keys/service/import-keys.ts'
 import type { ErrorPart } from '../cli-error.ts'
 import { checkNewKey } from './check-new-key.ts'
 

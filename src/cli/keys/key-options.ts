@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { findKeyId, looksLikeKey } from '../../core/key-shape.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
-import { isKeyId } from '../../keys/key-text.ts'
+import { isKeyId } from '../../keys/record/key-text.ts'
 import { usageError } from '../cli-error.ts'
 import { collect } from '../common-options.ts'
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { ChangeRange } from '../../keys/missing-changes.ts'
-import { type RestoredKeys, restoreKeys } from '../../keys/restore-keys.ts'
+import type { ChangeRange } from '../../keys/restore/missing-changes.ts'
+import { type RestoredKeys, restoreKeys } from '../../keys/restore/restore-keys.ts'
 import { ledgerEntry } from '../../ledger/format/record.ts'
 import { type OpenWard, openWard } from '../../ward/open-ward.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'

@@ -1,4 +1,4 @@
-import { formatWarning, type KeyWarning } from '../../keys/key-warnings.ts'
+import { formatWarning, type KeyWarning } from '../../keys/fields/key-warnings.ts'
 import { tell } from '../terminal/output.ts'
 
 /** Tells people, on standard error, what was probably not meant. */

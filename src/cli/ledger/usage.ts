@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { findKeyNames } from '../../keys/key-names.ts'
+import { findKeyNames } from '../../keys/store/key-names.ts'
 import type { UsageGroup, UsageQuery, UsageRow } from '../../ledger/ledger.ts'
 import { formatUsageCsv } from '../../ledger/query/usage-csv.ts'
 import {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
+import { type KeyStatus, keyStatusAt } from '../../keys/record/key-status.ts'
 import type { LimitView } from '../../limits/limit-view.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { checkKey, findKey, keyArgument } from '../keys/find-key.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { drawKey, drawKeyId } from '../../keys/new-key.ts'
+import { drawKey, drawKeyId } from '../../keys/fields/new-key.ts'
 import { drawPepper, parsePeppers } from '../../secrets/peppers.ts'
 import { createKeyFinder, type FoundKey } from './find-keys.ts'
 

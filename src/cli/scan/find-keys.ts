@@ -1,4 +1,4 @@
-import { hasValidChecksum, keyIdLength, keyPattern } from '../../keys/key-text.ts'
+import { hasValidChecksum, keyIdLength, keyPattern } from '../../keys/record/key-text.ts'
 
 /** A key found in a text, without its secret. */
 export interface FoundKey {

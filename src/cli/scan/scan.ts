@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { LoadedConfig } from '../../config/load-config.ts'
-import { type KeyStatus, keyStatusAt } from '../../keys/key-status.ts'
+import { type KeyStatus, keyStatusAt } from '../../keys/record/key-status.ts'
 import type { StorageInspection } from '../../storage/storage.ts'
 import { inspectStorage } from '../../ward/open-storage.ts'
 import { CliError, usageError } from '../cli-error.ts'

@@ -10,7 +10,7 @@ import { createFakeLedger } from '../../../test/adapters/fake-ledger.ts'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../test/support/test-app.ts'
 import { readForwardAuth } from '../../config/forward-auth/forward-auth.ts'
 import { Fault } from '../../core/fault.ts'
-import type { KeyStore } from '../../keys/key-store.ts'
+import type { KeyStore } from '../../keys/store/key-store.ts'
 import { createMemoryKeyStore } from '../../storage/memory/key-store.ts'
 
 const apps: TestApp[] = []

@@ -3,7 +3,7 @@ import type { Problem, RefusalCode } from '../../core/refusal.ts'
 import type { Caller } from '../../guard/caller.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import type { Verdict } from '../../guard/verdict.ts'
-import { isoTime } from '../../keys/views.ts'
+import { isoTime } from '../../keys/record/views.ts'
 import { statesOf } from '../../limits/limit-refusals.ts'
 import { type LimitView, viewLimit } from '../../limits/limit-view.ts'
 

@@ -1,5 +1,5 @@
 import { SetupError } from '../../core/setup-error.ts'
-import type { KeyStore } from '../../keys/key-store.ts'
+import type { KeyStore } from '../../keys/store/key-store.ts'
 import { publicKeyOf } from '../../ledger/format/checkpoint.ts'
 import { isPublicKey, type SigningKeys } from '../../secrets/signing-key.ts'
 

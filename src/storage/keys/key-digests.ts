@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../../keys/key-record.ts'
+import type { KeyRecord } from '../../keys/record/key-record.ts'
 
 /** As people see it: as much as tells it from others. */
 export function nameOfDigest(digest: Uint8Array): string {

@@ -1,5 +1,5 @@
-import type { KeyStatus } from '../../keys/key-status.ts'
-import type { KeyQuery, KeySort } from '../../keys/key-store.ts'
+import type { KeyStatus } from '../../keys/record/key-status.ts'
+import type { KeyQuery, KeySort } from '../../keys/store/key-store.ts'
 import type { Cell } from '../../secrets/row-macs.ts'
 import { readColumns } from './key-row.ts'
 

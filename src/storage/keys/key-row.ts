@@ -1,5 +1,5 @@
 import { Fault } from '../../core/fault.ts'
-import type { KeyRecord, SecretRecord } from '../../keys/key-record.ts'
+import type { KeyRecord, SecretRecord } from '../../keys/record/key-record.ts'
 import { parseFrozen } from '../parse-frozen.ts'
 import type { BelievedRows } from './believed-rows.ts'
 

@@ -1,4 +1,4 @@
-import type { OwnerKeysBound } from '../../keys/key-store.ts'
+import type { OwnerKeysBound } from '../../keys/store/key-store.ts'
 
 /** How many keys an owner has, of at most as many as a bound lets it have and one. */
 export interface OwnerKeysCount {

@@ -1,5 +1,5 @@
 import { Fault } from '../../core/fault.ts'
-import type { OwnerRecord } from '../../keys/owner-record.ts'
+import type { OwnerRecord } from '../../keys/record/owner-record.ts'
 import type { Cell } from '../../secrets/row-macs.ts'
 import { parseFrozen } from '../parse-frozen.ts'
 

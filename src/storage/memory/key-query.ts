@@ -1,8 +1,8 @@
-import { type KeyCursor, sortValueOf } from '../../keys/cursors.ts'
-import type { KeyRecord } from '../../keys/key-record.ts'
-import { keyStatusAt } from '../../keys/key-status.ts'
-import type { KeyPage, KeyQuery, OwnerPage, OwnerQuery } from '../../keys/key-store.ts'
-import type { OwnerRecord } from '../../keys/owner-record.ts'
+import type { KeyRecord } from '../../keys/record/key-record.ts'
+import { keyStatusAt } from '../../keys/record/key-status.ts'
+import type { OwnerRecord } from '../../keys/record/owner-record.ts'
+import { type KeyCursor, sortValueOf } from '../../keys/store/cursors.ts'
+import type { KeyPage, KeyQuery, OwnerPage, OwnerQuery } from '../../keys/store/key-store.ts'
 
 /** One page of the keys, filtered and sorted as the query says. */
 export function selectKeys(keys: Iterable<KeyRecord>, query: KeyQuery): KeyPage {

@@ -1,7 +1,8 @@
 import { Fault } from '../../core/fault.ts'
 import type { Clock } from '../../core/time.ts'
 import type { StoredAnswer } from '../../idempotency/idempotency-store.ts'
-import type { KeyRecord } from '../../keys/key-record.ts'
+import type { KeyRecord } from '../../keys/record/key-record.ts'
+import type { OwnerRecord } from '../../keys/record/owner-record.ts'
 import type {
   AddOutcome,
   ChangeCursor,
@@ -11,8 +12,7 @@ import type {
   KeyVersion,
   OwnerKeysBound,
   ReplaceOutcome,
-} from '../../keys/key-store.ts'
-import type { OwnerRecord } from '../../keys/owner-record.ts'
+} from '../../keys/store/key-store.ts'
 import { parseFrozen } from '../parse-frozen.ts'
 import { selectKeys, selectOwners } from './key-query.ts'
 

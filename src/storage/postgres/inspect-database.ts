@@ -1,5 +1,5 @@
 import { SetupError } from '../../core/setup-error.ts'
-import type { KeyStore } from '../../keys/key-store.ts'
+import type { KeyStore } from '../../keys/store/key-store.ts'
 import { parsePeppers } from '../../secrets/peppers.ts'
 import type { SigningKeys } from '../../secrets/signing-key.ts'
 import { fail, messageOf, ok, warn } from '../finding.ts'

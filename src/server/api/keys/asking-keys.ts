@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { Refusal } from '../../../core/refusal.ts'
 import { adminScope, keysReadScope, keysWriteScope } from '../../../core/scope.ts'
-import { authorityOf, authorityOverSelf, placeOf } from '../../../keys/authority-of.ts'
-import type { KeyAsker, KeyAuthority } from '../../../keys/key-authority.ts'
-import type { KeyService } from '../../../keys/key-service.ts'
+import { authorityOf, authorityOverSelf, placeOf } from '../../../keys/authority/authority-of.ts'
+import type { KeyAsker, KeyAuthority } from '../../../keys/authority/key-authority.ts'
+import type { KeyService } from '../../../keys/service/key-service.ts'
 import type { Ward } from '../../../ward/ward.ts'
 
 /** Scopes that show the keys of everyone. */

@@ -1,14 +1,14 @@
 import { Refusal } from '../../../core/refusal.ts'
 import { parseDuration } from '../../../core/time.ts'
 import { withoutUndefined } from '../../../core/without-undefined.ts'
-import { parseKeyCursor } from '../../../keys/cursors.ts'
-import type { NewImportedKey } from '../../../keys/import-keys.ts'
-import type { IssuedKey } from '../../../keys/issue-keys.ts'
-import type { KeyFields } from '../../../keys/key-fields.ts'
-import type { ForceOptions } from '../../../keys/key-service.ts'
-import type { KeyQuery, KeySort } from '../../../keys/key-store.ts'
-import type { NewKey } from '../../../keys/new-key.ts'
-import { type KeyView, viewKey } from '../../../keys/views.ts'
+import type { KeyFields } from '../../../keys/fields/key-fields.ts'
+import type { NewKey } from '../../../keys/fields/new-key.ts'
+import { type KeyView, viewKey } from '../../../keys/record/views.ts'
+import type { NewImportedKey } from '../../../keys/service/import-keys.ts'
+import type { IssuedKey } from '../../../keys/service/issue-keys.ts'
+import type { ForceOptions } from '../../../keys/service/key-service.ts'
+import { parseKeyCursor } from '../../../keys/store/cursors.ts'
+import type { KeyQuery, KeySort } from '../../../keys/store/key-store.ts'
 import type {
   ForceQuery,
   ImportedKeyBody,

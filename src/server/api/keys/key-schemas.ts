@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { durationForms, parseDuration, parseTime, timeForms } from '../../../core/time.ts'
-import { labelLengthMax } from '../../../keys/key-fields.ts'
-import { type KeyStatus, keyStatuses } from '../../../keys/key-status.ts'
-import { type KeySort, keySorts } from '../../../keys/key-store.ts'
-import type { KeyEnvironment } from '../../../keys/key-text.ts'
-import type { KeyView } from '../../../keys/views.ts'
+import { labelLengthMax } from '../../../keys/fields/key-fields.ts'
+import { type KeyStatus, keyStatuses } from '../../../keys/record/key-status.ts'
+import type { KeyEnvironment } from '../../../keys/record/key-text.ts'
+import type { KeyView } from '../../../keys/record/views.ts'
+import { type KeySort, keySorts } from '../../../keys/store/key-store.ts'
 import type { LimitView } from '../../../limits/limit-view.ts'
 
 /** The body of a change to a key; times are as `parseTime` reads them, and null clears one. */

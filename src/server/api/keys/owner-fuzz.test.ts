@@ -4,7 +4,7 @@ import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { createMemoryLedger } from '../../../../test/support/memory-ledger.ts'
 import { openTestApp } from '../../../../test/support/test-app.ts'
-import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
 
 const { privateKey: signingKey } = generateKeyPairSync('ed25519')
 

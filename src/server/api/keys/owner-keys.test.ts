@@ -1,8 +1,8 @@
 import type { InjectOptions } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp, type TestAppOptions } from '../../../../test/support/test-app.ts'
-import type { KeyStore } from '../../../keys/key-store.ts'
-import type { NewKey } from '../../../keys/new-key.ts'
+import type { NewKey } from '../../../keys/fields/new-key.ts'
+import type { KeyStore } from '../../../keys/store/key-store.ts'
 import { createMemoryKeyStore } from '../../../storage/memory/key-store.ts'
 
 const apps: TestApp[] = []

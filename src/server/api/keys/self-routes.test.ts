@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestApp, type TestApp } from '../../../../test/support/test-app.ts'
-import type { NewKey } from '../../../keys/new-key.ts'
+import type { NewKey } from '../../../keys/fields/new-key.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { keysOwnerScope, keysSelfScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
-import { viewKey } from '../../../keys/views.ts'
+import { viewKey } from '../../../keys/record/views.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import { adminOr } from '../admin-or.ts'
 import { readIdempotency } from '../idempotency-key.ts'

@@ -1,6 +1,6 @@
 import { SetupError } from '../../../core/setup-error.ts'
-import { checkPeppers } from '../../../keys/check-peppers.ts'
-import type { KeyStore } from '../../../keys/key-store.ts'
+import type { KeyStore } from '../../../keys/store/key-store.ts'
+import { checkPeppers } from '../../../keys/verify/check-peppers.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry } from '../../../telemetry/telemetry.ts'

@@ -1,5 +1,5 @@
 import { Fault } from '../../../core/fault.ts'
-import type { ChangeCursor, Changes } from '../../../keys/key-store.ts'
+import type { ChangeCursor, Changes } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { Query } from '../postgres.ts'
 import { believeCounter, type CounterRow } from './change-counter.ts'

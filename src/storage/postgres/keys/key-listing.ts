@@ -1,6 +1,6 @@
-import type { KeyCursor } from '../../../keys/cursors.ts'
-import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { KeyPage, KeyQuery } from '../../../keys/key-store.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
+import type { KeyCursor } from '../../../keys/store/cursors.ts'
+import type { KeyPage, KeyQuery } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import {
   type KeyDialect,

@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import { nameOfDigest } from '../../keys/key-digests.ts'
 import { decodeKey, type KeyCells, readColumns } from '../../keys/key-row.ts'

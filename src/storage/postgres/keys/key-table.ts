@@ -1,6 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
-import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { KeyUse, KeyVersion } from '../../../keys/key-store.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
+import type { KeyUse, KeyVersion } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { decodeKey, encodeKey, keyColumns, macOfKey, readColumns } from '../../keys/key-row.ts'

@@ -1,7 +1,7 @@
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import { SetupError } from '../../../core/setup-error.ts'
 import type { Clock } from '../../../core/time.ts'
-import { checkPeppers } from '../../../keys/check-peppers.ts'
+import { checkPeppers } from '../../../keys/verify/check-peppers.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'

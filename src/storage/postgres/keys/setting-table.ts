@@ -1,4 +1,4 @@
-import type { KeyStore } from '../../../keys/key-store.ts'
+import type { KeyStore } from '../../../keys/store/key-store.ts'
 import type { Query } from '../postgres.ts'
 
 /** Settings stored with the keys, each set once. */

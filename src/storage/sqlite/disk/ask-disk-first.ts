@@ -1,4 +1,4 @@
-import type { KeyStore } from '../../../keys/key-store.ts'
+import type { KeyStore } from '../../../keys/store/key-store.ts'
 import type { AnsweringDisk } from './answering-disk.ts'
 
 /** Keys whose changes are made only on a disk that answers. */

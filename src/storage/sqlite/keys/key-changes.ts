@@ -1,4 +1,4 @@
-import type { ChangeCursor, Changes } from '../../../keys/key-store.ts'
+import type { ChangeCursor, Changes } from '../../../keys/store/key-store.ts'
 import type { Connection } from '../connection.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 import type { ChangeCounter } from './change-counter.ts'

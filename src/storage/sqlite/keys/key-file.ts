@@ -1,6 +1,6 @@
 import { SetupError } from '../../../core/setup-error.ts'
 import type { Clock } from '../../../core/time.ts'
-import type { KeyStore } from '../../../keys/key-store.ts'
+import type { KeyStore } from '../../../keys/store/key-store.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { createRowMacs } from '../../../secrets/row-macs.ts'
 import { noTelemetry, type Telemetry } from '../../../telemetry/telemetry.ts'

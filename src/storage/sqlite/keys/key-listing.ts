@@ -1,5 +1,5 @@
-import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { KeyPage, KeyQuery } from '../../../keys/key-store.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
+import type { KeyPage, KeyQuery } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import { type KeyDialect, mayMatchFew, type Place, type Walk, walksOf } from '../../keys/key-query.ts'
 import { decodeKey, type KeyCells } from '../../keys/key-row.ts'

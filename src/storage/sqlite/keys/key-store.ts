@@ -1,13 +1,13 @@
 import type { Clock } from '../../../core/time.ts'
 import type { StoredAnswer } from '../../../idempotency/idempotency-store.ts'
-import type { KeyRecord } from '../../../keys/key-record.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
 import type {
   AddOutcome,
   KeyStore,
   KeyVersion,
   OwnerKeysBound,
   ReplaceOutcome,
-} from '../../../keys/key-store.ts'
+} from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { areDistinct } from '../../keys/key-digests.ts'

@@ -1,6 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
-import type { KeyRecord } from '../../../keys/key-record.ts'
-import type { KeyUse } from '../../../keys/key-store.ts'
+import type { KeyRecord } from '../../../keys/record/key-record.ts'
+import type { KeyUse } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { nameOfDigest } from '../../keys/key-digests.ts'

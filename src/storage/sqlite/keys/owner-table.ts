@@ -1,5 +1,5 @@
-import type { OwnerPage, OwnerQuery } from '../../../keys/key-store.ts'
-import type { OwnerRecord } from '../../../keys/owner-record.ts'
+import type { OwnerRecord } from '../../../keys/record/owner-record.ts'
+import type { OwnerPage, OwnerQuery } from '../../../keys/store/key-store.ts'
 import type { BelievedRows } from '../../keys/believed-rows.ts'
 import type { NextChange } from '../../keys/change-numbers.ts'
 import { believedCells, decodeOwner, type OwnerRow } from '../../keys/owner-row.ts'

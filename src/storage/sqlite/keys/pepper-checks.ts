@@ -1,5 +1,5 @@
 import { SetupError } from '../../../core/setup-error.ts'
-import { pepperMismatch, pepperMissing } from '../../../keys/check-peppers.ts'
+import { pepperMismatch, pepperMissing } from '../../../keys/verify/check-peppers.ts'
 import type { Peppers } from '../../../secrets/peppers.ts'
 import { readValue, type SqliteDatabase } from '../database.ts'
 
