@@ -200,7 +200,7 @@ export const metricsTable: MetricsTable = {
   modelward_limiter_errors_total: {
     type: 'counter',
     labels: ['backend'],
-    help: 'Requests whose limits could not be taken: `memory` or `redis`.',
+    help: 'Calls of the limiter that failed, to take, to settle, to look or to reset: `memory` or `redis`.',
   },
   modelward_jobs: {
     type: 'gauge',

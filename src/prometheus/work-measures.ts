@@ -26,7 +26,8 @@ export interface WorkMeasures {
     | 'used'
     | 'modelCall'
     | 'ledgerCommit'
-    | 'limiterCall'
+    | 'limiterTake'
+    | 'limiterFailed'
     | 'jobBegan'
     | 'jobEnded'
     | 'webhookAttempt'
@@ -59,10 +60,8 @@ export function createWorkMeasures(ofModels: SeriesBudget, others: SeriesBudget)
         commitTimes.observe('', ms)
         records += count
       },
-      limiterCall(backend, ms, hasFailed) {
-        limiterTimes.observe(backend, ms)
-        if (hasFailed) limiterErrors.add(backend, 1)
-      },
+      limiterTake: (backend, ms) => limiterTimes.observe(backend, ms),
+      limiterFailed: (backend) => limiterErrors.add(backend, 1),
       jobBegan: (model, waitMs) => jobWaits.observe(model, waitMs),
       jobEnded: (model, ms) => jobTimes.observe(model, ms),
       webhookAttempt: (outcome) => webhooks.add(outcome, 1),

@@ -64,8 +64,10 @@ export interface Measures {
   readonly modelCall: (model: string, ms: number, hasFailed: boolean) => void
   /** A commit of the ledger is durable. */
   readonly ledgerCommit: (ms: number, records: number) => void
-  /** A limiter was asked, or could not be. */
-  readonly limiterCall: (backend: LimiterBackend, ms: number, hasFailed: boolean) => void
+  /** The limits of a request were taken, refused, or could not be. */
+  readonly limiterTake: (backend: LimiterBackend, ms: number) => void
+  /** A limiter could not take, settle, look or reset. */
+  readonly limiterFailed: (backend: LimiterBackend) => void
   /** A job has begun for the first time. */
   readonly jobBegan: (model: string, waitMs: number) => void
   /** A job has ended: the time since it began. */
@@ -88,7 +90,8 @@ export const noMeasures: Measures = {
   used: ignore,
   modelCall: ignore,
   ledgerCommit: ignore,
-  limiterCall: ignore,
+  limiterTake: ignore,
+  limiterFailed: ignore,
   jobBegan: ignore,
   jobEnded: ignore,
   webhookAttempt: ignore,
