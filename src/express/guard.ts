@@ -10,12 +10,14 @@ import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
+import { countUnguarded } from '../guard/node/count-unguarded.ts'
 import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 import { openExchange } from './open-exchange.ts'
+import { routeOf } from './route-pattern.ts'
 
 /** What the guard adds to `response.locals`. */
 export interface CallerLocals<Required extends boolean = true> {
@@ -157,8 +159,12 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   for (const middleware of before) app.use(middleware)
   app.use(function modelwardGuardApp(request, response, next) {
     continueOnRead(request, response)
-    if (publicPaths.has(request.method, request.path)) next()
-    else guarded(request, response, next)
+    if (!publicPaths.has(request.method, request.path)) {
+      guarded(request, response, next)
+      return
+    }
+    countUnguarded(ward.guard, response, request, response, () => routeOf(request))
+    next()
   })
   return app
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
-import { findExchange, unguardedProblem } from '../guard/attached-exchange.ts'
+import { findExchange } from '../guard/attached-exchange.ts'
 import type { Answer, Exchange } from '../guard/exchange.ts'
 import { faultAnswer } from '../guard/fault-answer.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -40,12 +40,13 @@ export function recordAnswers(
 }
 
 /** Counts the answers of requests that no guard sees: of public routes, and refused ahead of it. */
-function measureUnguarded(app: FastifyInstance, { find, measures }: Guard): void {
+function measureUnguarded(app: FastifyInstance, { find, beginUnguarded }: Guard): void {
   app.addHook('onResponse', function measureRequest(request, reply, done) {
     if (find(request) === undefined) {
       const { route, status } = answerOf(request, reply)
-      const code = unguardedProblem(request)?.code ?? null
-      measures.request({ route, method: request.method, status, code, ms: reply.elapsedTime })
+      const { method } = request
+      // Begun here: one that was refused ahead of all hooks of ours has begun nowhere.
+      beginUnguarded(request)?.({ route, method, status, ms: reply.elapsedTime })
     }
     done()
   })

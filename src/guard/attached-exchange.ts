@@ -46,9 +46,12 @@ export function attachExchange(request: object, exchange: Exchange | undefined):
 /** The problems of requests that no guard has seen. */
 const unguarded = new WeakMap<object, Refusal | Fault>()
 
-/** The problem that a request was answered with which no guard has seen. */
-export function unguardedProblem(request: object): Refusal | Fault | undefined {
-  return unguarded.get(request)
+/** Takes the problem that a request was answered with which no guard has seen. */
+export function takeUnguardedProblem(request: object): Refusal | Fault | undefined {
+  const problem = unguarded.get(request)
+  // The same object may come back as another request.
+  unguarded.delete(request)
+  return problem
 }
 
 /** Notes the problem that a request is answered with, at every exchange of it. */

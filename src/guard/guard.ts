@@ -11,7 +11,6 @@ import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/ve
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { Measures } from '../telemetry/measures.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
 import { type AdmitDeps, admit, checkAgain, checkKey, takeUses, verify } from './admit.ts'
 import { attachExchange, detachExchange, findExchange } from './attached-exchange.ts'
 import type { Caller, CallerOf } from './caller.ts'
@@ -28,14 +27,17 @@ import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
 import { findRequestSpan } from './request-span.ts'
 import { withBearer } from './scheme.ts'
 import type { Sessions } from './session.ts'
+import { createUnguardedRequests, type UnguardedRequests } from './unguarded-requests.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Decides about a request from its head alone, before any byte of its body is read. */
 export interface Guard<Required extends boolean = boolean> {
   /** Whether exchanges are recorded or measured, and so told of their answers. Never changes. */
   readonly isRecorded: boolean
-  /** Where requests are counted that no guard sees, such as those of public routes. */
+  /** Where an app counts what has no request that it could be shown, such as garbage on a wire. */
   readonly measures: Measures
+  /** Counts a request that no guard sees, such as one of a public path. */
+  readonly beginUnguarded: UnguardedRequests['begin']
   /**
    * Opens the exchange of a request, at the object that stands for it in its framework. `method` is
    * undefined where the request is not an HTTP request, `id` where the answer carries none yet.
@@ -132,13 +134,15 @@ export function createGuard(options: GuardDeps): Guard {
     anonymousUses: createAnonymousUses(options.limits),
   }
 
-  const tellUnknownAddress = createAddressWarning(telemetry)
+  const unguarded = createUnguardedRequests(exchangeDeps)
+  const tellUnknownAddress = once(() => telemetry.event('guard.address_unknown', {}))
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
     if (head.address === unknownAddress) tellUnknownAddress()
     const exchange = new Exchange(exchangeDeps, head, method, id)
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
+    unguarded.end(request)
     if (telemetry.tracing) exchange.trace = traceExchange(telemetry.tracing, findRequestSpan(request))
     return exchange
   }
@@ -174,6 +178,7 @@ export function createGuard(options: GuardDeps): Guard {
   return markVersion({
     isRecorded: records !== undefined || telemetry.measures.isOn,
     measures: telemetry.measures,
+    beginUnguarded: unguarded.begin,
     open,
     find: (request) => findExchange(request, exchangeDeps),
     forget: (request) => detachExchange(request, exchangeDeps),
@@ -186,11 +191,10 @@ export function createGuard(options: GuardDeps): Guard {
   })
 }
 
-/** Tells once that requests have no address. */
-function createAddressWarning(telemetry: Telemetry): () => void {
-  let hasTold = false
+function once(act: () => void): () => void {
+  let isDone = false
   return () => {
-    if (!hasTold) telemetry.event('guard.address_unknown', {})
-    hasTold = true
+    if (!isDone) act()
+    isDone = true
   }
 }

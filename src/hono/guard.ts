@@ -19,6 +19,7 @@ import { recordNamed } from '../guard/node/recorded-response.ts'
 import { endUsage, endWithAnswer, holdDuring } from '../limits/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
+import { countPublic } from './count-public.ts'
 import { holdContinue, openExchange, outgoingOf, sentPathOf } from './hono-head.ts'
 import { recordContext, routeOf } from './record-context.ts'
 
@@ -180,8 +181,10 @@ export function guardApp<E extends Env, S extends Schema, P extends string, Requ
     // that it is typed with.
     if (!publicPaths.has(c.req.method, sentPathOf(c))) return guarded(c as never, next)
     holdContinue(c)
-    await next()
-    answerCaught(c, same.onFault ?? console.error)
+    await countPublic(ward.guard, c, async function answerPublic() {
+      await next()
+      answerCaught(c, same.onFault ?? console.error)
+    })
     return undefined
   })
   // Hono 3 puts it before the path `/` alone, and all others would be open.

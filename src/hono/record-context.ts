@@ -43,7 +43,7 @@ function isLedgerFault(thrown: unknown): thrown is Fault {
 }
 
 /** An `HTTPException` brings its status along. */
-function statusOf(thrown: unknown): number {
+export function statusOf(thrown: unknown): number {
   const { status } = thrown as { readonly status?: unknown }
   return typeof status === 'number' ? status : 500
 }

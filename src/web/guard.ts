@@ -9,8 +9,9 @@ import type { Demand } from '../guard/demand.ts'
 import type { Exchange } from '../guard/exchange.ts'
 import { admittedExchange, type Guard } from '../guard/guard.ts'
 import type { Usage } from '../limits/usage.ts'
+import { countPublic } from './count-public.ts'
 import { answerThrown, recordRequest, withUsage } from './record-request.ts'
-import { openGuard, type WardSource, wardSourceRule } from './ward-source.ts'
+import { type GuardSource, guardSource, type WardSource, wardSourceRule } from './ward-source.ts'
 
 /**
  * A handler of web-standard requests: Next.js's, Bun's, Deno's, a Worker's `fetch`. `Rest` is what
@@ -97,11 +98,19 @@ export function guard<Required extends boolean, Rest extends readonly unknown[] 
   )
   checkDemand('guard', demand)
   checkOptions('guard', options, rules)
-  const guardOf = openGuard(ward)
+  return guardBy(guardSource(ward), demand, handler, options)
+}
+
+function guardBy<Required extends boolean, Rest extends readonly unknown[]>(
+  source: GuardSource<Required>,
+  demand: Demand,
+  handler: GuardedHandler<CallerOf<Required>, Rest>,
+  options: WebGuardOptions<Rest>,
+): (request: Request, ...rest: Rest) => Promise<Response> {
   const { route = null, onRefused, onFault = console.error } = options
   return function modelwardGuard(request, ...rest) {
     return answerThrown(request, onFault, async function openAndGuard() {
-      const found = await guardOf()
+      const found = await source.open()
       const address = (): string | undefined => options.address?.(request, ...rest)
       return recordRequest({ guard: found, request, address, route, onFault }, guardExchange)
 
@@ -136,18 +145,23 @@ export function guardApp<Rest extends readonly unknown[] = []>(
   const { ward, demand = {}, public: open = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
-  const guarded = guard<boolean, Rest>(
-    ward,
+  const source = guardSource(ward)
+  const guarded = guardBy<boolean, Rest>(
+    source,
     demand,
     function callGuarded(request, _caller, ...rest) {
       return handler(request, ...rest)
     },
     same,
   )
+  const { route = null, onFault = console.error } = same
   return function modelwardGuardApp(request, ...rest) {
     if (!publicPaths.has(request.method, new URL(request.url).pathname)) return guarded(request, ...rest)
-    return answerThrown(request, same.onFault ?? console.error, function callPublic() {
-      return handler(request, ...rest)
+    // A ward that no request has opened yet is not opened for a path that needs none.
+    return countPublic(source.opened(), request, route, function answerPublic() {
+      return answerThrown(request, onFault, function callPublic() {
+        return handler(request, ...rest)
+      })
     })
   }
 }

@@ -1,3 +1,4 @@
+import type { Maybe } from '../core/after.ts'
 import type { OptionRule } from '../core/check-options.ts'
 import { Fault } from '../core/fault.ts'
 import { checkWard, wardRule } from '../guard/adapter-options.ts'
@@ -17,26 +18,41 @@ export const wardSourceRule: OptionRule = {
   isRequired: true,
 }
 
-/**
- * The guard of a ward, opened once for all requests; where that fails, the next request tries
- * again.
- *
- * @throws Fault `store_unavailable` while it cannot be opened
- */
-export function openGuard<Required extends boolean>(
-  source: WardSource<Required>,
-): () => Guard<Required> | Promise<Guard<Required>> {
+/** The guard of a ward, opened once for all requests. */
+export interface GuardSource<Required extends boolean> {
+  /**
+   * Opens it; where that fails, the next request tries again.
+   *
+   * @throws Fault `store_unavailable` while it cannot be opened
+   */
+  readonly open: () => Maybe<Guard<Required>>
+  /** Undefined until it has been opened. */
+  readonly opened: () => Guard<Required> | undefined
+}
+
+/** @throws TypeError for what is no ward */
+export function guardSource<Required extends boolean>(source: WardSource<Required>): GuardSource<Required> {
   if (typeof source !== 'function') {
     checkWard('guard', source)
-    return () => source.guard
+    return { open: () => source.guard, opened: () => source.guard }
   }
   let opening: Promise<Guard<Required>> | undefined
-  return () => {
-    opening ??= open(source).catch((cause) => {
-      opening = undefined
-      throw new Fault('store_unavailable', 'the ward could not be opened', { cause })
-    })
-    return opening
+  let opened: Guard<Required> | undefined
+  return {
+    open() {
+      opening ??= open(source).then(
+        (guard) => {
+          opened = guard
+          return guard
+        },
+        (cause: unknown) => {
+          opening = undefined
+          throw new Fault('store_unavailable', 'the ward could not be opened', { cause })
+        },
+      )
+      return opening
+    },
+    opened: () => opened,
   }
 }
 
