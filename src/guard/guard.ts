@@ -124,16 +124,7 @@ export function createGuard(options: GuardDeps): Guard {
   const { schemes, sessions, clock, monotonic, recorder } = options
   const { records, telemetry } = recorder
   const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic }
-  const deps: AdmitDeps = {
-    ...options,
-    schemesWithBearer: withBearer(schemes),
-    verifier: createKeyVerifier(options),
-    refusals: createKeyRefusals(options),
-    pepperVersion: options.peppers.current,
-    mayLackKey: schemes.some((scheme) => !scheme.required),
-    anonymousUses: createAnonymousUses(options.limits),
-  }
-
+  const deps = admitDepsOf(options)
   const unguarded = createUnguardedRequests(exchangeDeps)
   const tellUnknownAddress = once(() => telemetry.event('guard.address_unknown', {}))
 
@@ -189,6 +180,20 @@ export function createGuard(options: GuardDeps): Guard {
     signIn,
     describe: (described) => describeSchemes(schemes, described),
   })
+}
+
+/** What the steps of a request's way work with. */
+function admitDepsOf(options: GuardDeps): AdmitDeps {
+  const { schemes } = options
+  return {
+    ...options,
+    schemesWithBearer: withBearer(schemes),
+    verifier: createKeyVerifier(options),
+    refusals: createKeyRefusals(options),
+    pepperVersion: options.peppers.current,
+    mayLackKey: schemes.some((scheme) => !scheme.required),
+    anonymousUses: createAnonymousUses(options.limits),
+  }
 }
 
 function once(act: () => void): () => void {
