@@ -1,0 +1,49 @@
+import type { BegunAnswer } from './begin-attempt.ts'
+import type { IncomingCall } from './incoming-call.ts'
+
+type Headers = Readonly<Record<string, string>>
+
+/** Headers of a request that go on to an upstream; all others stay here. */
+const forwarded = [
+  'accept',
+  'anthropic-version',
+  'anthropic-beta',
+  'openai-beta',
+  'traceparent',
+  'tracestate',
+] as const
+
+/** Headers of an upstream's answer that go on to a client. */
+const passed = [
+  'content-type',
+  'content-language',
+  'content-encoding',
+  'retry-after',
+  'openai-processing-ms',
+] as const
+
+/**
+ * What an upstream sees of a request's head. Of names that came twice the first counts; the key is
+ * not among them, whatever header it came in.
+ */
+export function requestHeaders({ request, exchange }: IncomingCall): Headers {
+  const headers: Record<string, string> = { 'x-request-id': exchange.id }
+  for (const name of forwarded) {
+    const value = request.headers[name]
+    if (typeof value === 'string') headers[name] = value
+  }
+  if (request.method === 'POST') headers['content-type'] = 'application/json'
+  return headers
+}
+
+/** What a client sees of the head of an upstream's answer. */
+export function passedHeaders({ headers }: Pick<BegunAnswer, 'headers'>): Headers {
+  const own: Record<string, string> = {}
+  for (const name of passed) {
+    const value = headers[name]
+    if (typeof value === 'string') own[name] = value
+  }
+  const id = headers['x-request-id']
+  if (typeof id === 'string') own['x-upstream-request-id'] = id
+  return own
+}

@@ -1,0 +1,91 @@
+import type {
+  Attempt,
+  AttemptError,
+  AttemptListener,
+  Upstream,
+  UpstreamRequest,
+} from '../upstreams/upstream.ts'
+
+type AnswerHeaders = Parameters<AttemptListener['onHead']>[1]
+
+/** What reads an answer from its first byte on. */
+export type AnswerSink = Pick<AttemptListener, 'onPiece' | 'onEnd' | 'onError'>
+
+/** An answer of which a byte of the body is there, or its end. */
+export interface BegunAnswer {
+  readonly upstream: Upstream
+  readonly status: number
+  readonly headers: AnswerHeaders
+  readonly attempt: Attempt
+  /** Begins to read; nothing more comes from the upstream before. */
+  readonly read: (sink: AnswerSink) => void
+}
+
+/** An attempt that failed before a byte of an answer's body had come. */
+export class AttemptFailed extends Error {
+  readonly error: AttemptError
+
+  constructor(error: AttemptError) {
+    super(error.message)
+    this.error = error
+  }
+}
+
+export interface BegunAttempt {
+  /** Rejects with `AttemptFailed`. Never settles once the attempt is aborted. */
+  readonly answer: Promise<BegunAnswer>
+  readonly abort: () => void
+}
+
+/** Asks an upstream, up to the first byte of the answer's body: until then another may be asked. */
+export function beginAttempt(
+  upstream: Upstream,
+  request: UpstreamRequest,
+  firstByteBy: number,
+): BegunAttempt {
+  const { promise, resolve, reject } = Promise.withResolvers<BegunAnswer>()
+  let head: { readonly status: number; readonly headers: AnswerHeaders } | undefined
+  let sink: AnswerSink | undefined
+  /** What came before there was a sink: one piece, for the attempt is paused then, and an end. */
+  const early: ((to: AnswerSink) => void)[] = []
+
+  function begin(): void {
+    if (head === undefined) return
+    attempt.pause()
+    resolve({
+      ...head,
+      upstream,
+      attempt,
+      read(to) {
+        sink = to
+        for (const tell of early.splice(0)) tell(to)
+        attempt.resume()
+      },
+    })
+  }
+
+  function tell(what: (to: AnswerSink) => void): void {
+    if (sink !== undefined) what(sink)
+    else {
+      early.push(what)
+      if (early.length === 1) begin()
+    }
+  }
+
+  const attempt = upstream.send(
+    request,
+    {
+      onHead(status, headers) {
+        head = { status, headers }
+      },
+      onPiece: (piece) => tell((to) => to.onPiece(piece)),
+      onEnd: () => tell((to) => to.onEnd()),
+      onError(error) {
+        if (early.length > 0 || sink !== undefined) tell((to) => to.onError(error))
+        else reject(new AttemptFailed(error))
+      },
+    },
+    firstByteBy,
+  )
+  return { answer: promise, abort: attempt.abort }
+}

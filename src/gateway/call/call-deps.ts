@@ -1,0 +1,26 @@
+import type { Fault } from '../../core/fault.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
+import type { Guard } from '../../guard/guard.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { PromptRatios } from '../answer/estimate-usage.ts'
+import type { ModelDirectory } from '../models/resolve-model.ts'
+import type { OpenCalls } from './open-calls.ts'
+
+/** What calls work with. */
+export interface CallDeps {
+  readonly guard: Guard
+  readonly models: ModelDirectory
+  readonly ratios: PromptRatios
+  readonly calls: OpenCalls
+  readonly telemetry: Telemetry
+  /** Never jumps. */
+  readonly monotonic: Clock
+  readonly scheduler: Scheduler
+  /** Largest whole answer held in memory, in bytes. */
+  readonly answerMax: number
+  /** Logs what an operator should see of one call. */
+  readonly log: (text: string, fields: Readonly<Record<string, unknown>>) => void
+  /** Told of each fault that an answer was, or should have been. */
+  readonly onFault: (request: object, fault: Fault) => void
+}

@@ -1,0 +1,59 @@
+import type { Costs } from '../../limits/costs.ts'
+import type { SaidUsage } from '../answer/stream-reader.ts'
+import type { Bound } from '../body/bound.ts'
+
+/** Where a call's usage is known from. */
+export type UsageSource = 'upstream' | 'estimated' | 'reserved' | 'none'
+
+/** How much of a call is charged. */
+export type ChargedBy =
+  /** What the upstream says, else an estimate of what was delivered. */
+  | 'delivered'
+  /** What the upstream says, else nothing. */
+  | 'said'
+  /** All that was reserved. */
+  | 'reserved'
+  /** Nothing but the request. */
+  | 'nothing'
+
+export interface Charge {
+  readonly source: UsageSource
+  readonly costs: Costs
+}
+
+export interface ChargeInput {
+  readonly said: SaidUsage | undefined
+  readonly estimated: { readonly prompt: number; readonly completion: number }
+  readonly bound: Bound
+}
+
+/** What a call is charged of tokens. An estimate is never more than what was reserved. */
+export function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput): Charge {
+  if (by === 'nothing') return { source: 'none', costs: costsOf(0, 0) }
+  if (by === 'reserved') return { source: 'reserved', costs: costsOf(bound.prompt, bound.completion) }
+  if (said?.prompt === undefined && said?.completion === undefined)
+    return by === 'said'
+      ? { source: 'none', costs: costsOf(0, 0) }
+      : {
+          source: 'estimated',
+          costs: costsOf(
+            Math.min(estimated.prompt, bound.prompt),
+            Math.min(estimated.completion, bound.completion),
+          ),
+        }
+  const isWhole = said.prompt !== undefined && said.completion !== undefined
+  const prompt = said.prompt ?? Math.min(estimated.prompt, bound.prompt)
+  const completion = said.completion ?? Math.min(estimated.completion, bound.completion)
+  return {
+    source: isWhole ? 'upstream' : 'estimated',
+    costs: {
+      ...costsOf(prompt, completion),
+      ...(said.cached !== undefined && { cached_tokens: said.cached }),
+      ...(said.reasoning !== undefined && { reasoning_tokens: said.reasoning }),
+    },
+  }
+}
+
+function costsOf(prompt: number, completion: number): Costs {
+  return { tokens: prompt + completion, prompt_tokens: prompt, completion_tokens: completion }
+}

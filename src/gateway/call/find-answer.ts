@@ -1,0 +1,149 @@
+import { Fault } from '../../core/fault.ts'
+import type { Destination } from '../models/resolve-model.ts'
+import type { AttemptError, UpstreamRequest } from '../upstreams/upstream.ts'
+import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.ts'
+
+/** Most attempts of one call. */
+export const attemptsMax = 4
+/** Most bytes of an upstream's own error that are logged. */
+const loggedBytesMax = 2_048
+
+export interface FindAnswerOptions {
+  /** Tried in order. */
+  readonly to: readonly Destination[]
+  readonly requestFor: (destination: Destination) => UpstreamRequest
+  /** When the first byte must have come, by the monotonic clock. */
+  readonly firstByteBy: number
+  readonly log: (text: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** A call that is looking for an upstream which answers. */
+export interface FindingAnswer {
+  /**
+   * Rejects with a Fault: `upstream_failed`, `upstream_unavailable`, `upstream_timeout`,
+   * `overloaded`. Never settles once it is aborted.
+   */
+  readonly answer: Promise<BegunAnswer>
+  /** How many attempts were made. */
+  readonly attempts: () => number
+  /** The upstream that was asked last. */
+  readonly asked: () => string | undefined
+  /** Gives up the attempt that is under way. */
+  readonly abort: () => void
+}
+
+/**
+ * Asks upstreams one after the other until one answers with a byte of a body; from then on no other
+ * is asked, for the client may have seen it. The same upstream is asked again where its connection
+ * was refused, or was a kept one that had become stale.
+ */
+export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptions): FindingAnswer {
+  let attempts = 0
+  let asked: string | undefined
+  let isAborted = false
+  let abortAttempt: (() => void) | undefined
+
+  /** One upstream, with its retries; undefined: ask the next. */
+  async function ask(destination: Destination, isLast: boolean): Promise<BegunAnswer | Fault> {
+    const { upstream } = destination
+    let left = upstream.settings.retries
+    for (;;) {
+      const waitMs = upstream.waitMs()
+      if (waitMs > 0) return unavailable(Math.ceil(waitMs / 1_000))
+      attempts += 1
+      asked = upstream.settings.name
+      const begun = beginAttempt(upstream, requestFor(destination), firstByteBy)
+      abortAttempt = begun.abort
+      try {
+        return await judge(await begun.answer, isLast)
+      } catch (thrown) {
+        if (!(thrown instanceof AttemptFailed)) throw thrown
+        const { error } = thrown
+        log('an upstream did not answer', { upstream: asked, cause: upstream.redact(error.message) })
+        const mayRetry = error.failure === 'unreachable' || error.isStale
+        if (!mayRetry || left === 0 || attempts >= attemptsMax) return faultOf(error)
+        left -= 1
+      }
+    }
+  }
+
+  /** An answer that a client may see, or the fault that it stands for. */
+  async function judge(answer: BegunAnswer, isLast: boolean): Promise<BegunAnswer | Fault> {
+    const { status, headers } = answer
+    if (status >= 200 && status < 300) return answer
+    if (status === 429 && isLast) return answer
+    const isOurs = status === 401 || status === 403 || status === 407
+    if (status >= 400 && status < 500 && status !== 429 && !isOurs) return answer
+    await logAnswer(answer)
+    if (status === 503) return unavailable(secondsOf(headers['retry-after']))
+    return new Fault('upstream_failed', `the upstream answered ${status}`)
+  }
+
+  async function logAnswer({ upstream, status, attempt, read }: BegunAnswer): Promise<void> {
+    const text = await firstBytes(read)
+    attempt.abort()
+    log('an upstream answered with an error', {
+      upstream: upstream.settings.name,
+      status,
+      body: upstream.redact(text),
+    })
+  }
+
+  async function find(): Promise<BegunAnswer> {
+    let fault = unavailable(1)
+    for (const [index, destination] of to.entries()) {
+      if (attempts >= attemptsMax) break
+      const found = await ask(destination, index === to.length - 1 || attempts + 1 >= attemptsMax)
+      if (isAborted) return await new Promise<never>(() => {})
+      if (!(found instanceof Fault)) return found
+      fault = found
+    }
+    throw fault
+  }
+
+  return {
+    answer: find(),
+    attempts: () => attempts,
+    asked: () => asked,
+    abort() {
+      isAborted = true
+      abortAttempt?.()
+    },
+  }
+}
+
+/** The first bytes of an answer's body, as they come at once; the rest is not waited for. */
+function firstBytes(read: BegunAnswer['read']): Promise<string> {
+  return new Promise((resolve) => {
+    read({
+      onPiece: (piece) => resolve(piece.subarray(0, loggedBytesMax).toString('utf8')),
+      onEnd: () => resolve(''),
+      onError: () => resolve(''),
+    })
+  })
+}
+
+/** What an attempt that failed is to a client, at last. */
+export function faultOf({ failure, message }: AttemptError): Fault {
+  switch (failure) {
+    case 'unreachable':
+      return new Fault('upstream_unavailable', message)
+    case 'overloaded':
+      return new Fault('overloaded', message)
+    case 'broken':
+      return new Fault('upstream_failed', message)
+    default:
+      return new Fault('upstream_timeout', message)
+  }
+}
+
+function unavailable(retryAfterSeconds: number | undefined): Fault {
+  return new Fault('upstream_unavailable', 'no upstream can be asked', {
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
+}
+
+/** `Retry-After` in seconds, an hour at most; undefined for any other form. */
+function secondsOf(value: unknown): number | undefined {
+  return typeof value === 'string' && /^\d{1,4}$/.test(value) ? Math.min(Number(value), 3_600) : undefined
+}

@@ -1,0 +1,58 @@
+import type { Fault } from '../../core/fault.ts'
+import type { BegunAnswer } from './begin-attempt.ts'
+import type { CallDeps } from './call-deps.ts'
+import { findAnswer } from './find-answer.ts'
+import type { IncomingCall } from './incoming-call.ts'
+import { OpenCall } from './open-call.ts'
+import { passPieces } from './pass-pieces.ts'
+import { passWhole } from './pass-whole.ts'
+import { prepareCall } from './prepare-call.ts'
+import { requestHeaders } from './answer-headers.ts'
+
+/**
+ * The way of a call, from its body to its end. Resolves when it has begun to wait for an upstream,
+ * and ends by itself.
+ *
+ * @param take told once the gateway answers the request itself: until then what is thrown is
+ *   answered by the server
+ * @throws what `prepareCall` throws
+ */
+export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: () => void): Promise<void> {
+  const prepared = await prepareCall(deps, incoming)
+  take()
+  const call = new OpenCall(deps, incoming, prepared)
+  const { upstream } = call.first
+  const headers = requestHeaders(incoming)
+  const finding = findAnswer({
+    to: prepared.model.to,
+    firstByteBy: deps.monotonic() + upstream.settings.timeouts.firstByteMs,
+    log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),
+    requestFor: (destination) => ({
+      method: incoming.route.method,
+      path: call.pathAt(destination),
+      headers,
+      body: prepared.bytesFor(destination),
+    }),
+  })
+  call.asks(finding)
+  finding.answer.then(
+    (answer) => pass(call, answer),
+    (fault: unknown) => call.fail(fault),
+  )
+}
+
+/** A stream is what its content type says it is, not what the request hoped for. */
+function pass(call: OpenCall, answer: BegunAnswer): void {
+  try {
+    call.begin(answer)
+    if (isStream(answer)) passPieces(call, answer)
+    else passWhole(call, answer)
+  } catch (thrown) {
+    call.fail(thrown as Fault)
+  }
+}
+
+function isStream({ status, headers }: BegunAnswer): boolean {
+  const type = headers['content-type']
+  return status < 300 && typeof type === 'string' && /^(?:text\/event-stream|application\/x-ndjson)\b/i.test(type)
+}

@@ -1,0 +1,25 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Exchange } from '../../guard/exchange.ts'
+import type { OpenRoute } from '../routes/gateway-routes.ts'
+import type { Upstream } from '../upstreams/upstream.ts'
+
+/** An admitted request on a route of an upstream, its body read. */
+export interface IncomingCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Of the guard that has admitted it. */
+  readonly exchange: Exchange
+  readonly route: OpenRoute
+  /** The route's pattern, as records name it. */
+  readonly pattern: string
+  /** Those that serve the route, in the order of the configuration. */
+  readonly upstreams: readonly Upstream[]
+  readonly body: Buffer
+  /** Headers that every answer carries, and those of other origins. */
+  readonly headers: Readonly<Record<string, string | number | readonly string[]>>
+  /**
+   * Holds so many bytes of an answer within what all answers may hold; false: they do not fit.
+   * Released when the response closes.
+   */
+  readonly hold: (bytes: number) => boolean
+}

@@ -1,0 +1,264 @@
+import { Fault } from '../../core/fault.ts'
+import { classify } from '../../core/problem.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { noteProblem } from '../../guard/attached-exchange.ts'
+import type { Exchange } from '../../guard/exchange.ts'
+import { lingerOverBody } from '../../guard/node/lingering-close.ts'
+import { problemIn } from '../dialects/problem-in.ts'
+import type { SaidUsage } from '../answer/stream-reader.ts'
+import type { Destination } from '../models/resolve-model.ts'
+import type { BegunAnswer } from './begin-attempt.ts'
+import type { CallDeps } from './call-deps.ts'
+import { type Charge, type ChargedBy, chargeOf } from './charge.ts'
+import type { FindingAnswer } from './find-answer.ts'
+import type { IncomingCall } from './incoming-call.ts'
+import type { EndableCall } from './open-calls.ts'
+import type { PreparedCall } from './prepare-call.ts'
+import { settle } from './settle.ts'
+
+/** Why a call ended before its answer was whole. */
+export type EndReason =
+  | 'client'
+  | 'upstream'
+  | 'idle'
+  | 'total'
+  | 'overran'
+  | 'revoked'
+  | 'shutdown'
+  | 'ledger'
+
+/** How a call ends. */
+export interface CallEnd {
+  readonly charge: ChargedBy
+  readonly reason?: EndReason
+  readonly problem?: Refusal | Fault
+  /** The client has gone: its record waits for no answer. */
+  readonly isAborted?: boolean
+}
+
+/** What was delivered of an answer, for what an upstream does not say. */
+export interface Delivered {
+  readonly said: SaidUsage | undefined
+  readonly contentEvents: number
+  readonly contentBytes: number
+}
+
+const nothingDelivered: Delivered = { said: undefined, contentEvents: 0, contentBytes: 0 }
+
+/**
+ * A call from its reservation to its settlement. `end` runs once, whatever comes together, and
+ * settles before it records; the place among those under way at once is free when it has run.
+ */
+export class OpenCall implements EndableCall {
+  readonly deps: CallDeps
+  readonly incoming: IncomingCall
+  readonly prepared: PreparedCall
+  /** What is delivered so far; whoever reads the answer keeps it. */
+  delivered: () => Delivered = () => nothingDelivered
+  /** Ends an answer that has begun to leave, in its dialect and without a proper end. */
+  breakOff: ((problem: Refusal | Fault) => void) | undefined
+  readonly #begunAt: number
+  #finding: FindingAnswer | undefined
+  #answer: BegunAnswer | undefined
+  #firstMs: number | undefined
+  #isOver = false
+  #isStarted = false
+
+  constructor(deps: CallDeps, incoming: IncomingCall, prepared: PreparedCall) {
+    this.deps = deps
+    this.incoming = incoming
+    this.prepared = prepared
+    this.#begunAt = deps.monotonic()
+    const { exchange, response } = incoming
+    exchange.isOwned = true
+    exchange.usage.hold()
+    deps.calls.add(this)
+    if (response.closed) this.#leave()
+    else response.once('close', this.#leave)
+  }
+
+  get exchange(): Exchange {
+    return this.incoming.exchange
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get first(): Destination {
+    const [first] = this.prepared.model.to
+    if (first === undefined) throw new Fault('internal', 'a model without an upstream was resolved')
+    return first
+  }
+
+  /** The route's path at an upstream: without the prefix, which is the gateway's own. */
+  pathAt({ upstream }: Destination): string {
+    const { servers } = this.incoming.route
+    const server = servers.find((one) => one.upstream.name === upstream.settings.name) ?? servers[0]
+    return server.route.path
+  }
+
+  asks(finding: FindingAnswer): void {
+    this.#finding = finding
+    if (this.#isOver) finding.abort()
+  }
+
+  /** An upstream has answered with the first byte. */
+  begin(answer: BegunAnswer): void {
+    this.#answer = answer
+    this.#firstMs = Math.round(this.deps.monotonic() - this.#begunAt)
+    if (this.#isOver) answer.attempt.abort()
+  }
+
+  /** Writes the first of two records. Resolves when the first byte may leave; undefined: now. */
+  start(status: number): Promise<void> | undefined {
+    const { exchange } = this
+    exchange.detail = this.#detail({ reserved: this.prepared.bound?.tokens ?? 0 })
+    this.#isStarted = true
+    return exchange.start(this.#describe(status))
+  }
+
+  /** It failed before a byte of an answer could leave. */
+  fail(thrown: unknown): void {
+    const problem = classify(thrown)
+    void this.end({ charge: 'nothing', problem }, (fault) => this.answerProblem(fault ?? problem))
+  }
+
+  /**
+   * The first record could not be written: the client gets the fault, and what was reserved has been
+   * given back with it.
+   */
+  refuse(fault: Fault): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.deps.calls.delete(this)
+    this.#answer?.attempt.abort()
+    this.answerProblem(fault)
+    void this.exchange.usage.release()
+  }
+
+  revoke(problem: Refusal): void {
+    this.#cut({ charge: 'delivered', reason: 'revoked', problem })
+  }
+
+  shutDown(): void {
+    const problem = new Fault('overloaded', 'the server closes')
+    this.#cut({ charge: 'delivered', reason: 'shutdown', problem })
+  }
+
+  /** Ends an answer that cannot be whole any more. */
+  cut(end: CallEnd & { readonly problem: Refusal | Fault }): void {
+    this.#cut(end)
+  }
+
+  #cut(end: CallEnd & { readonly problem: Refusal | Fault }): void {
+    void this.end(end, () => {
+      if (this.breakOff === undefined) this.answerProblem(end.problem)
+      else this.breakOff(end.problem)
+    })
+  }
+
+  /**
+   * The one end of a call: lets go of the upstream, settles, records, and then lets `leave` send
+   * what is left. A record that cannot be written is passed to `leave`, and made up for where the
+   * client has had its answer.
+   */
+  async end(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    const { deps, exchange, incoming } = this
+    deps.calls.delete(this)
+    this.#finding?.abort()
+    this.#answer?.attempt.abort()
+    const charge = this.#chargeOf(end.charge)
+    try {
+      if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
+      exchange.detail = this.#detail({
+        attempts: this.#finding?.attempts() ?? 0,
+        usage: charge?.source ?? 'none',
+        ...(this.#firstMs !== undefined && { first_ms: this.#firstMs }),
+        ...(end.reason !== undefined && { end: end.reason }),
+      })
+      if (end.problem !== undefined) noteProblem(incoming.request, end.problem)
+      if (end.problem !== undefined) exchange.problem = end.problem
+      await this.#record(end, leave)
+    } finally {
+      await exchange.usage.release()
+    }
+  }
+
+  async #record(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
+    const { exchange } = this
+    if (end.isAborted === true) {
+      exchange.abort(this.#describe(null))
+      return
+    }
+    const status = end.problem?.status ?? this.#answer?.status ?? 200
+    try {
+      await (this.#isStarted ? exchange.finish() : exchange.answer(this.#describe(status)))
+    } catch (thrown) {
+      const fault = classify(thrown) as Fault
+      this.deps.onFault(this.incoming.request, fault)
+      if (this.#isStarted) this.#recordLater()
+      leave(fault)
+      return
+    }
+    leave()
+  }
+
+  /** Tries again until the ledger takes it, as long as the process lives; then the next start does. */
+  #recordLater(): void {
+    const { scheduler } = this.deps
+    scheduler.after(lateMs, () => {
+      this.exchange.recordLate()?.catch(() => this.#recordLater())
+    })
+  }
+
+  /** Answers a refusal or a fault in the route's dialect. */
+  answerProblem(problem: Refusal | Fault): void {
+    const { incoming, prepared, exchange } = this
+    const { request, response } = incoming
+    if (problem instanceof Fault) this.deps.onFault(request, problem)
+    if (response.closed || response.headersSent) return
+    const { status, headers, body } = problemIn(incoming.route.dialect, problem, exchange.id)
+    const close = lingerOverBody(request) && { connection: 'close' }
+    response
+      .writeHead(status, { ...incoming.headers, ...prepared.limitHeaders, ...headers, ...close })
+      .end(body)
+  }
+
+  readonly #leave = (): void => {
+    if (this.#isOver) return
+    const hasBegun = this.#answer !== undefined
+    const { abandoned } = this.first.upstream.settings
+    const charge = abandoned === 'reserved' && !this.delivered().said ? 'reserved' : 'delivered'
+    const isAsked = (this.#finding?.attempts() ?? 0) > 0
+    void this.end(
+      { charge: hasBegun || isAsked ? charge : 'nothing', reason: 'client', isAborted: true },
+      () => {},
+    )
+  }
+
+  #chargeOf(by: ChargedBy): Charge | undefined {
+    const { body, bound, model } = this.prepared
+    if (bound === undefined) return undefined
+    const { said, ...content } = this.delivered()
+    const { ratios } = this.deps
+    const estimated = ratios.estimate(model.publicName, body.bytes.length, content)
+    const charge = chargeOf(by, { said, estimated, bound })
+    if (said?.prompt !== undefined) ratios.note(model.publicName, body.bytes.length, said.prompt)
+    return charge
+  }
+
+  #detail(more: Readonly<Record<string, string | number>>): Exchange['detail'] {
+    const upstream = this.#answer?.upstream.settings.name ?? this.#finding?.asked()
+    return { ...(upstream !== undefined && { upstream }), ...more }
+  }
+
+  #describe(status: number | null): Parameters<Exchange['answer']>[0] {
+    return { status, route: this.incoming.pattern, requestId: this.exchange.id }
+  }
+}
+
+/** Between two tries to record an end that the client has seen, in milliseconds. */
+const lateMs = 1_000

@@ -1,0 +1,58 @@
+import type { Refusal } from '../../core/refusal.ts'
+import type { Exchange } from '../../guard/exchange.ts'
+import type { Guard } from '../../guard/guard.ts'
+
+/** A call that can be ended from outside. */
+export interface EndableCall {
+  readonly exchange: Exchange
+  readonly revoke: (refusal: Refusal) => void
+  readonly shutDown: () => void
+}
+
+/** The calls under way, by the key that asked. */
+export interface OpenCalls {
+  readonly add: (call: EndableCall) => void
+  readonly delete: (call: EndableCall) => void
+  readonly size: () => number
+  /** Ends all that are left: the grace of a shutdown is over. */
+  readonly shutDown: () => void
+  readonly close: () => void
+}
+
+/** Cuts the calls of a key that is revoked or disabled, as soon as its store says so. */
+export function createOpenCalls(guard: Pick<Guard, 'checkAgain' | 'onKeysChanged'>): OpenCalls {
+  const byKey = new Map<string, Set<EndableCall>>()
+  let size = 0
+
+  async function check(call: EndableCall): Promise<void> {
+    // A store that is out says nothing: the call goes on, and is looked at with the next change.
+    const refusal = await guard.checkAgain(call.exchange).catch(() => undefined)
+    if (refusal !== undefined) call.revoke(refusal)
+  }
+
+  const stop = guard.onKeysChanged((keyIds) => {
+    for (const id of keyIds === 'all' ? [...byKey.keys()] : keyIds)
+      for (const call of byKey.get(id) ?? []) void check(call)
+  })
+
+  return {
+    add(call) {
+      const id = call.exchange.known?.keyId ?? ''
+      const calls = byKey.get(id) ?? new Set()
+      byKey.set(id, calls.add(call))
+      size += 1
+    },
+    delete(call) {
+      const id = call.exchange.known?.keyId ?? ''
+      const calls = byKey.get(id)
+      if (calls?.delete(call) !== true) return
+      size -= 1
+      if (calls.size === 0) byKey.delete(id)
+    },
+    size: () => size,
+    shutDown() {
+      for (const calls of [...byKey.values()]) for (const call of [...calls]) call.shutDown()
+    },
+    close: stop,
+  }
+}

@@ -1,0 +1,61 @@
+import type { Fault } from '../../core/fault.ts'
+import { readUsage } from '../answer/read-usage.ts'
+import { passedHeaders } from './answer-headers.ts'
+import type { BegunAnswer } from './begin-attempt.ts'
+import { faultOf } from './find-answer.ts'
+import type { OpenCall } from './open-call.ts'
+import { passPieces } from './pass-pieces.ts'
+
+/**
+ * Holds a whole answer until it is settled and recorded. One that is too large for memory goes out
+ * in pieces.
+ */
+export function passWhole(call: OpenCall, answer: BegunAnswer): void {
+  const { incoming, prepared, deps } = call
+  const { form } = incoming.route
+  const pieces: Buffer[] = []
+  let bytes = 0
+  let isPassedOn = false
+
+  answer.read({
+    onPiece(piece) {
+      pieces.push(piece)
+      bytes += piece.length
+      if (bytes <= deps.answerMax && incoming.hold(bytes)) return
+      isPassedOn = true
+      answer.attempt.pause()
+      passPieces(call, answer, pieces)
+    },
+    onEnd() {
+      if (!isPassedOn) leave(Buffer.concat(pieces, bytes))
+    },
+    onError(error) {
+      if (!isPassedOn) call.fail(faultOf(error))
+    },
+  })
+
+  function leave(body: Buffer): void {
+    const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
+    const said = isReadable ? readUsage(form, body) : undefined
+    const isRefused = answer.status >= 400
+    call.delivered = () => ({ said, contentEvents: 0, contentBytes: isRefused ? 0 : bytes })
+    void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(body, fault))
+  }
+
+  function write(body: Buffer, fault: Fault | undefined): void {
+    const { response } = incoming
+    if (fault !== undefined) {
+      call.answerProblem(fault)
+      return
+    }
+    if (response.closed) return
+    response
+      .writeHead(answer.status, {
+        ...incoming.headers,
+        ...prepared.limitHeaders,
+        ...passedHeaders(answer),
+        'content-length': body.length,
+      })
+      .end(body)
+  }
+}

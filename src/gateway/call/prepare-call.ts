@@ -1,0 +1,167 @@
+import { Refusal } from '../../core/refusal.ts'
+import type { Usage } from '../../limits/usage.ts'
+import { type Bound, boundOf } from '../body/bound.ts'
+import type { CallBody } from '../body/call-body.ts'
+import { readCall } from '../body/read-call.ts'
+import { type Destination, mayUse, type ResolvedModel } from '../models/resolve-model.ts'
+import type { RouteServer } from '../routes/open-route.ts'
+import type { CallDeps } from './call-deps.ts'
+import type { IncomingCall } from './incoming-call.ts'
+
+/** A call that may go out: its model may be used, and what it may use of tokens is taken. */
+export interface PreparedCall {
+  readonly model: ResolvedModel
+  readonly body: CallBody
+  /** The most that it may use; undefined where its route has no tokens. */
+  readonly bound: Bound | undefined
+  /** Whether the answer is bounded, by the client or by us. */
+  readonly isBounded: boolean
+  /** Whether the usage in its stream was asked for by us. */
+  readonly asksUsageOurselves: boolean
+  /** How limits stood when it was taken. */
+  readonly limitHeaders: Readonly<Record<string, string>>
+  readonly bytesFor: (destination: Destination) => Buffer
+}
+
+/**
+ * From the body to the reservation. What is refused here has used nothing.
+ *
+ * @throws Refusal `input_invalid`, `model_not_found`, or of a limit; Fault `upstream_unavailable`,
+ *   `limiter_unavailable` and whatever else the guard throws
+ */
+export async function prepareCall(deps: CallDeps, call: IncomingCall): Promise<PreparedCall> {
+  const { exchange } = call
+  try {
+    const read = await readModel(deps, call)
+    await admitModel(deps, call, read.model)
+    return await reserve(call, read)
+  } catch (thrown) {
+    await exchange.openUsage().giveBack()
+    throw thrown
+  }
+}
+
+/** A call whose body is read by the rules of every upstream that may get it. */
+interface ReadCall {
+  readonly model: ResolvedModel
+  readonly bodyFor: (destination: Destination | undefined) => CallBody
+}
+
+async function readModel(
+  { models }: CallDeps,
+  { route, upstreams, body: bytes }: IncomingCall,
+): Promise<ReadCall> {
+  const { servers } = route
+  const only = servers.length === 1
+  const first = readCall(bytes, only ? rulesOf(servers[0]) : openRulesOf(servers[0]))
+  const model = await models.resolve(first.model, upstreams)
+  if (only) return { model, bodyFor: () => first }
+  const asked = model.to.map(({ upstream }) => upstream.settings.name)
+  const bodies = new Map(
+    servers
+      .filter(({ upstream }) => asked.includes(upstream.name))
+      .map((server) => [server.upstream.name, readCall(bytes, rulesOf(server))]),
+  )
+  return { model, bodyFor: (to) => bodies.get(to?.upstream.settings.name ?? '') ?? first }
+}
+
+function rulesOf({ route, closedFields, preset }: RouteServer): Parameters<typeof readCall>[1] {
+  return { route, closedFields, refusesMediaByUrl: preset.refusesMediaByUrl }
+}
+
+/** Enough to learn the model's name, before it is known whose rules are the right ones. */
+function openRulesOf({ route }: RouteServer): Parameters<typeof readCall>[1] {
+  return { route, closedFields: [], refusesMediaByUrl: false }
+}
+
+/** Asks the guard again, now that the model is known: its scope, and its limits. */
+async function admitModel(
+  { guard }: CallDeps,
+  { exchange }: IncomingCall,
+  { demand, scopes }: ResolvedModel,
+): Promise<void> {
+  // Whether there is a model that this key may not use is not the key's to know.
+  if (!mayUse(exchange.caller?.scopes ?? [], scopes)) {
+    exchange.detail = { reason: 'scope_missing' }
+    throw new Refusal('model_not_found', undefined, { reason: 'scope_missing' })
+  }
+  const verdict = await guard.admit(exchange, demand)
+  if (!verdict.admitted) throw verdict.refusal
+}
+
+/** Takes the most that the call may use, in one step with all that its limits count. */
+async function reserve(
+  { exchange, route }: IncomingCall,
+  { model, bodyFor }: ReadCall,
+): Promise<PreparedCall> {
+  const body = bodyFor(model.to[0])
+  const usage = exchange.openUsage()
+  const server = serverOf(route.servers, model)
+  const asksUsageOurselves = route.form === 'openai' && body.isStream && !body.asksUsage
+  const isCounted = measures.some((measure) => usage.counts(measure))
+  const ownOutput = model.output ?? server.upstream.tokens.output
+  const writesOutput = isCounted && body.output === undefined && server.route.output !== undefined
+
+  const changes = (output: number | undefined) => ({
+    ...(asksUsageOurselves && { includeUsage: true }),
+    ...(output !== undefined && { output }),
+  })
+  const bytesWith = (output: number | undefined) => (destination: Destination) =>
+    bodyFor(destination).write({
+      ...changes(output),
+      ...(body.model !== undefined && { model: destination.model }),
+    })
+  const boundWith = (output: number | undefined): Bound => {
+    const bytesOf = bytesWith(writesOutput ? output : undefined)
+    const sent = Math.max(...model.to.map((destination) => bytesOf(destination).length))
+    return boundOf(body, sent, server.upstream.tokens, output ?? body.output ?? 0)
+  }
+
+  let output = writesOutput ? ownOutput : undefined
+  let bound: Bound | undefined
+  if (route.form !== undefined) {
+    bound = boundWith(server.route.output === undefined ? 0 : (output ?? body.output ?? ownOutput))
+    if (writesOutput) {
+      const fitting = fittingOutput(usage, bound, body.answers)
+      if (fitting < ownOutput && fitting >= 1) {
+        output = fitting
+        bound = boundWith(output)
+      }
+    }
+    const refusal = await usage.take({
+      tokens: bound.tokens,
+      prompt_tokens: bound.prompt,
+      completion_tokens: bound.completion,
+    })
+    if (refusal !== undefined) throw refusal
+  }
+  return {
+    model,
+    body,
+    bound,
+    isBounded: output !== undefined || body.output !== undefined,
+    asksUsageOurselves,
+    limitHeaders: { ...usage.headers },
+    bytesFor: bytesWith(output),
+  }
+}
+
+/** What a call is counted by, beside requests. */
+const measures = ['tokens', 'prompt_tokens', 'completion_tokens'] as const
+
+/** The most tokens of one answer that the limits can hold at all. */
+function fittingOutput({ states }: Usage, { prompt }: Bound, answers: number): number {
+  let most = Number.MAX_SAFE_INTEGER
+  for (const { use } of states) {
+    if (use.isShadow) continue
+    const { measure, amount } = use.limit
+    if (measure === 'tokens') most = Math.min(most, amount - prompt)
+    if (measure === 'completion_tokens') most = Math.min(most, amount)
+  }
+  return Math.floor(most / Math.max(1, answers))
+}
+
+function serverOf(servers: IncomingCall['route']['servers'], { to }: ResolvedModel): RouteServer {
+  const name = to[0]?.upstream.settings.name
+  return servers.find(({ upstream }) => upstream.name === name) ?? servers[0]
+}
