@@ -4,16 +4,19 @@ import type { MetricValue } from './metric-value.ts'
 import { type FigureMetric, type FigureRow, type MetricName, metricsTable } from './metrics-table.ts'
 import { createRequestMeasures } from './request-measures.ts'
 import { createSeriesBudget } from './series-budget.ts'
+import { createUpstreamMeasures } from './upstream-measures.ts'
 import { createWorkMeasures } from './work-measures.ts'
 
 /**
- * What of the 5,000 series that all metrics may have is free for routes and models; the rest is for
+ * What of the 5,000 series that all metrics may have is free for routes, models and upstreams; the rest is for
  * what has few and fixed series: events, figures, `other`, and the process itself.
  */
 const labelledMax = 4_050
 /** Neither routes nor models may take all of it: beside 190 routes four models have theirs. */
 const ofRoutesMax = 3_800
 const ofModelsMax = 2_600
+/** Of upstreams, which the operator names: 30 of them in full. */
+const ofUpstreamsMax = 900
 /** What has few series that no client chooses. */
 const ofOthersMax = 260
 
@@ -35,14 +38,22 @@ export function createMeasures(build: Readonly<Record<'version' | 'node', string
   const budget = createSeriesBudget(labelledMax)
   const requests = createRequestMeasures(createSeriesBudget(ofRoutesMax, budget))
   const work = createWorkMeasures(createSeriesBudget(ofModelsMax, budget), createSeriesBudget(ofOthersMax))
+  const upstreams = createUpstreamMeasures(createSeriesBudget(ofUpstreamsMax, budget))
   const figures = createFigures()
   const read: Record<Exclude<MetricName, FigureMetric>, ReadMetric> = {
     ...requests.read,
     ...work.read,
+    ...upstreams.read,
     modelward_build_info: () => [{ value: 1, labels: build }],
   }
   return {
-    measures: { isOn: true, ...requests.measures, ...work.measures, figure: figures.figure },
+    measures: {
+      isOn: true,
+      ...requests.measures,
+      ...work.measures,
+      ...upstreams.measures,
+      figure: figures.figure,
+    },
     read: { ...read, ...figuresOf(figures) },
   }
 }

@@ -28,6 +28,7 @@ export interface FigureRow extends MetricRow {
 export type HistogramMetric =
   | `modelward_${'request' | 'guard' | 'model' | 'ledger_commit' | 'limiter' | 'job'}_duration_seconds`
   | 'modelward_job_wait_seconds'
+  | 'modelward_upstream_first_byte_seconds'
 
 export type FigureMetric = `modelward_${
   | 'model_queue'
@@ -41,7 +42,8 @@ export type FigureMetric = `modelward_${
   | 'keys_ending_soon'
   | 'disk_free_bytes'
   | 'jobs'
-  | 'up'}`
+  | 'up'
+  | 'upstream_open'}`
 
 export type CountedMetric = `modelward_${
   | 'requests_total'
@@ -51,6 +53,7 @@ export type CountedMetric = `modelward_${
   | 'ledger_records_total'
   | 'limiter_errors_total'
   | 'webhook_attempts_total'
+  | 'upstream_requests_total'
   | 'events_total'
   | 'build_info'}`
 
@@ -70,11 +73,12 @@ const guardSeconds = [
 const modelSeconds = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
 const commitSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 const limiterSeconds = [0.000001, 0.00001, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]
+const firstByteSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const jobSeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400]
 
 /**
- * Every metric, by its name. `docs/reference/metrics.md` is made of it. The names of
- * `modelward_upstream_…` and `modelward_tokens_total` are the gateway's to come.
+ * Every metric, by its name. `docs/reference/metrics.md` is made of it. The name
+ * `modelward_tokens_total` is the gateway's to come.
  */
 export const metricsTable: MetricsTable = {
   modelward_requests_total: {
@@ -225,6 +229,24 @@ export const metricsTable: MetricsTable = {
     type: 'counter',
     labels: ['outcome'],
     help: 'Tries to deliver a webhook: `delivered`, `failed` and to be tried again, or `gave_up`.',
+  },
+  modelward_upstream_requests_total: {
+    type: 'counter',
+    labels: ['upstream', 'outcome'],
+    help: 'Requests that calls made to an upstream, by how they ended: whole, with `2xx`, `3xx`, `4xx` or `5xx`; `unreachable`, `broken`, `connect_timeout`, `first_byte_timeout`, `idle_timeout`, `total_timeout`; `overloaded`, not sent because too many were open; `aborted` where the client left.',
+  },
+  modelward_upstream_first_byte_seconds: {
+    type: 'histogram',
+    labels: ['upstream'],
+    buckets: firstByteSeconds,
+    help: 'Time from a request to an upstream until the first byte of its answer’s body.',
+  },
+  modelward_upstream_open: {
+    type: 'gauge',
+    labels: ['upstream'],
+    figure: 'upstream_open',
+    together: 'max',
+    help: '1 while an upstream is left alone because it failed, else 0.',
   },
   modelward_events_total: {
     type: 'counter',

@@ -14,6 +14,8 @@ const telling = [
   'jobBegan',
   'jobEnded',
   'webhookAttempt',
+  'upstreamRequest',
+  'upstreamFirstByte',
   'event',
 ] as const satisfies readonly (keyof Measures)[]
 

@@ -90,6 +90,11 @@ export interface EventFields {
   readonly 'model.thread_lost': { readonly model: string }
   readonly 'model.process_lost': { readonly model: string }
   readonly 'model.call_stuck': { readonly model: string }
+  readonly 'upstream.opened': UpstreamFields
+  readonly 'upstream.closed': UpstreamFields
+  readonly 'upstream.refused_credential': UpstreamFields & BriefFields
+  readonly 'upstream.credential_unread': UpstreamFields & BriefFields
+  readonly 'upstream.list_failed': UpstreamFields & BriefFields
 }
 
 type NoFields = Readonly<Record<never, never>>
@@ -102,4 +107,9 @@ interface OutageFields {
 /** Of what is said once a minute at most. */
 interface BriefFields {
   readonly times: number
+}
+
+/** Of a model server that calls are forwarded to: its name in the configuration. */
+interface UpstreamFields {
+  readonly upstream: string
 }

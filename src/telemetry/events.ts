@@ -4,6 +4,7 @@ import { jobEvents } from './job-events.ts'
 import { limiterEvents } from './limiter-events.ts'
 import { modelEvents } from './model-events.ts'
 import { serverEvents } from './server-events.ts'
+import { upstreamEvents } from './upstream-events.ts'
 
 /**
  * Every operational event. They are for the operator: a request's own fault is its answer and its
@@ -172,4 +173,5 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   ...jobEvents,
   ...fleetEvents,
   ...modelEvents,
+  ...upstreamEvents,
 }

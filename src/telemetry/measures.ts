@@ -22,6 +22,24 @@ export type LimiterBackend = 'memory' | 'redis'
 /** How a try to deliver a webhook ended. */
 export type WebhookOutcome = 'delivered' | 'failed' | 'gave_up'
 
+/**
+ * How a request to an upstream ended: whole, by its status, with a failure, or given up because its
+ * client had left.
+ */
+export type UpstreamOutcome =
+  | '2xx'
+  | '3xx'
+  | '4xx'
+  | '5xx'
+  | 'unreachable'
+  | 'broken'
+  | 'connect_timeout'
+  | 'first_byte_timeout'
+  | 'idle_timeout'
+  | 'total_timeout'
+  | 'overloaded'
+  | 'aborted'
+
 /** What is not counted as it happens, but read when it is asked for. */
 export type FigureName =
   | 'model_queue'
@@ -36,6 +54,7 @@ export type FigureName =
   | 'disk_free'
   | 'jobs'
   | 'up'
+  | 'upstream_open'
 
 /** One number, or one for each value of the figure's label; undefined while it is not known. */
 export type Figure = number | Readonly<Record<string, number>> | undefined
@@ -73,6 +92,10 @@ export interface Measures {
   /** A job has ended: the time since it began. */
   readonly jobEnded: (model: string, ms: number) => void
   readonly webhookAttempt: (outcome: WebhookOutcome) => void
+  /** A request to an upstream has ended. @param upstream its name in the configuration */
+  readonly upstreamRequest: (upstream: string, outcome: UpstreamOutcome) => void
+  /** The first byte of an answer's body has come from an upstream. */
+  readonly upstreamFirstByte: (upstream: string, ms: number) => void
   readonly event: (name: EventName) => void
   /** Has a figure read from now on. @returns what ends that */
   readonly figure: (name: FigureName, read: ReadFigure) => () => void
@@ -95,6 +118,8 @@ export const noMeasures: Measures = {
   jobBegan: ignore,
   jobEnded: ignore,
   webhookAttempt: ignore,
+  upstreamRequest: ignore,
+  upstreamFirstByte: ignore,
   event: ignore,
   figure: () => ignore,
 }

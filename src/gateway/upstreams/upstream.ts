@@ -13,7 +13,7 @@ export interface UpstreamRequest {
 
 /** Why an attempt failed. */
 export type AttemptFailure =
-  /** No connection, or a certificate that is not trusted. */
+  /** No connection, a certificate that is not trusted, or the breaker lets no call through. */
   | 'unreachable'
   /** The connection was closed, or what came was not HTTP. */
   | 'broken'
@@ -26,15 +26,21 @@ export type AttemptFailure =
 
 export interface AttemptError {
   readonly failure: AttemptFailure
-  /** Whether a byte of an answer had come. */
+  /** Whether a byte of the answer's body had come. */
   readonly hasBegun: boolean
-  /** Whether it was closed so soon that a kept connection was stale. */
+  /**
+   * Whether a kept connection was closed within a second of the request, without a byte of a head:
+   * it was closed as the request went out.
+   */
   readonly isStale: boolean
   /** For the log; without credentials. */
   readonly message: string
 }
 
-/** What becomes of an attempt: a head, pieces, then one end. */
+/**
+ * What becomes of an attempt: a head, pieces, then one end. Hears nothing before `send` has
+ * returned. What it throws ends the process.
+ */
 export interface AttemptListener {
   /** The final head; 1xx are left out. Names are lower-case. */
   readonly onHead: (status: number, headers: Readonly<Record<string, string | readonly string[]>>) => void
@@ -47,7 +53,10 @@ export interface AttemptListener {
 export interface Attempt {
   /** Closes its connection, in whatever state it is; its listener hears nothing more. */
   readonly abort: () => void
-  /** Stops reading from the upstream until `resume`; no clock runs meanwhile. */
+  /**
+   * Stops reading from the upstream until `resume`; a piece that was read already may still come.
+   * Meanwhile neither the idle clock nor the first byte's runs; that of the whole attempt does.
+   */
   readonly pause: () => void
   readonly resume: () => void
 }
@@ -86,7 +95,7 @@ export interface Upstream {
    * undefined is one that never could.
    */
   readonly models: () => Promise<readonly string[] | undefined>
-  /** Takes its credential out of a text, by value. */
+  /** Takes its credential out of a text, by value: of a whole text, before it is cut. */
   readonly redact: (text: string) => string
   readonly status: () => UpstreamStatus
   readonly close: () => Promise<void>

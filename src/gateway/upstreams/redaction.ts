@@ -1,0 +1,47 @@
+/** Takes secrets out of texts, by value. */
+export interface Redaction {
+  /** Another secret; the ones before stay known. */
+  readonly add: (secret: string) => void
+  readonly redact: (text: string) => string
+}
+
+/** Secrets that are known at once: the last one, and those that a file held before. */
+const secretsMax = 8
+
+/** What stands in its place. */
+const placeholder = '[redacted]'
+
+/**
+ * Knows a secret as it is, in JSON, in a URL, and in Base64 with both alphabets, padded or not, as
+ * an upstream may repeat what it was sent.
+ */
+export function createRedaction(first: string): Redaction {
+  let secrets: readonly string[] = []
+  let forms: readonly string[] = []
+
+  function add(secret: string): void {
+    secrets = [secret, ...secrets.filter((other) => other !== secret)].slice(0, secretsMax)
+    const all = new Set(secrets.flatMap(formsOf))
+    // The longest first: a form within another one would leave the other's rest.
+    forms = [...all].toSorted((one, other) => other.length - one.length)
+  }
+
+  add(first)
+  return {
+    add,
+    redact: (text) => forms.reduce((left, form) => left.replaceAll(form, placeholder), text),
+  }
+}
+
+function formsOf(secret: string): readonly string[] {
+  const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '')
+  return [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret),
+    base64,
+    base64.replaceAll('+', '-').replaceAll('/', '_'),
+    // What Basic authentication makes of it, with an empty name.
+    Buffer.from(`:${secret}`).toString('base64').replace(/=+$/, ''),
+  ]
+}
