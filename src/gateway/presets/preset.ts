@@ -20,7 +20,8 @@ export interface PresetRoute {
   readonly asks: 'its model' | 'any model'
   /** Who answers: the upstream, or the gateway itself with the models that a key may use. */
   readonly answeredBy: 'upstream' | 'model list' | 'model'
-  readonly dialect: Dialect
+  /** @default RFC 9457: what is known of it is its path alone */
+  readonly dialect?: Dialect
   /** Where its answers say their usage. @default tokens are not counted, requests alone */
   readonly form?: AnswerForm
   /** When an answer is a stream: never, where `stream` is true, unless it is false, always. */
@@ -33,19 +34,25 @@ export interface PresetRoute {
 export interface OutputBound {
   /**
    * Fields that bound one answer, `options.num_predict`; of several that are there the larger
-   * counts.
+   * counts. A field that the upstream does not read is not among them: it would bound nothing.
    */
   readonly fields: readonly string[]
-  /** The one of them that is written where a client has set none. */
+  /**
+   * The one of them that is written where a client has set none: the one that the upstream reads
+   * first.
+   */
   readonly writes: string
-  /** Whether 0 and −1 mean that there is no bound. */
+  /** Whether 0 and −1 in any of them mean that there is no bound, whatever the others say. */
   readonly isOpenBelowOne: boolean
   /**
    * Fields that say how many answers are made: the product of the groups, of each group the largest
    * that is there, 1 where none is. `[['n', 'best_of']]`
    */
   readonly answers: readonly (readonly string[])[]
-  /** A field that may be a list of prompts, of which each is answered. @default there is one */
+  /**
+   * A field that may be a list of prompts, of which each is answered; a list of numbers is one
+   * prompt. @default there is one
+   */
   readonly prompts?: string
 }
 

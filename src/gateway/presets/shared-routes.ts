@@ -1,0 +1,129 @@
+import type { ClosedField, PresetRoute } from './preset.ts'
+
+/** Routes that several kinds of servers have, as OpenAI and Anthropic define them. */
+
+export const chatCompletions = {
+  method: 'POST',
+  path: '/v1/chat/completions',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'openai',
+  form: 'openai',
+  streams: 'asked',
+  output: {
+    fields: ['max_completion_tokens', 'max_tokens'],
+    writes: 'max_tokens',
+    isOpenBelowOne: false,
+    answers: [['n']],
+  },
+} as const satisfies PresetRoute
+
+export const completions = {
+  method: 'POST',
+  path: '/v1/completions',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'openai',
+  form: 'openai',
+  streams: 'asked',
+  output: {
+    fields: ['max_tokens'],
+    writes: 'max_tokens',
+    isOpenBelowOne: false,
+    answers: [['n', 'best_of']],
+    prompts: 'prompt',
+  },
+} as const satisfies PresetRoute
+
+export const responses = {
+  method: 'POST',
+  path: '/v1/responses',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'openai',
+  form: 'responses',
+  streams: 'asked',
+  output: {
+    fields: ['max_output_tokens'],
+    writes: 'max_output_tokens',
+    isOpenBelowOne: false,
+    answers: [],
+  },
+} as const satisfies PresetRoute
+
+export const messages = {
+  method: 'POST',
+  path: '/v1/messages',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'anthropic',
+  form: 'anthropic',
+  streams: 'asked',
+  output: { fields: ['max_tokens'], writes: 'max_tokens', isOpenBelowOne: false, answers: [] },
+} as const satisfies PresetRoute
+
+export const countTokens: PresetRoute = {
+  method: 'POST',
+  path: '/v1/messages/count_tokens',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'anthropic',
+  streams: 'never',
+}
+
+export const embeddings: PresetRoute = {
+  method: 'POST',
+  path: '/v1/embeddings',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'openai',
+  form: 'openai',
+  streams: 'never',
+}
+
+export const rerank: readonly PresetRoute[] = [
+  { ...embeddings, path: '/v1/rerank' },
+  { ...embeddings, path: '/rerank' },
+]
+
+/** What works on text without a model's answer: of `/tokenize` the prompt alone is read. */
+export const tokenize: PresetRoute = {
+  method: 'POST',
+  path: '/tokenize',
+  asks: 'its model',
+  answeredBy: 'upstream',
+  dialect: 'openai',
+  streams: 'never',
+}
+
+export const detokenize: PresetRoute = { ...tokenize, path: '/detokenize' }
+
+/** Answered by the gateway: an upstream would name models that a key may not use. */
+export const models: readonly PresetRoute[] = [
+  {
+    method: 'GET',
+    path: '/v1/models',
+    asks: 'any model',
+    answeredBy: 'model list',
+    dialect: 'openai',
+    streams: 'never',
+  },
+  {
+    method: 'GET',
+    path: '/v1/models/{id}',
+    asks: 'any model',
+    answeredBy: 'model',
+    dialect: 'openai',
+    streams: 'never',
+  },
+]
+
+/**
+ * What lives behind an id at an upstream belongs to its one credential: any caller could read
+ * another's. In the background an answer would have no end that is charged.
+ */
+export const closedOfResponses: readonly ClosedField[] = [
+  { field: 'previous_response_id', paths: ['/v1/responses'] },
+  { field: 'conversation', paths: ['/v1/responses'] },
+  { field: 'background', paths: ['/v1/responses'], value: true },
+]
