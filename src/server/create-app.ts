@@ -5,6 +5,7 @@ import { createAddressList } from '../core/address-list.ts'
 import { readClientAddress } from '../core/client-address.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { modelward } from '../fastify/guard.ts'
+import type { Gateway } from '../gateway/create-gateway.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
@@ -27,6 +28,7 @@ import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
 import { answerWithSignIn } from './docs/sign-in-page.ts'
+import { serveGateway } from './gateway/serve-gateway.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { coalesceAnswers, setAnswerHeaders } from './http/answers.ts'
 import { decideBadPath } from './http/bad-path.ts'
@@ -68,6 +70,8 @@ export interface AppDeps {
   readonly degraded?: () => readonly string[]
   /** Whether the disk has stopped answering. @default it has not */
   readonly isStalled?: () => boolean
+  /** Model servers that calls are forwarded to. @default none */
+  readonly gateway?: Gateway | undefined
   /** Spans that are exported. @default none: what clients say of their traces is passed on */
   readonly tracing?: Tracing | undefined
   /** How many may follow jobs at once. @default as `createJobFollowers` has it */
@@ -107,6 +111,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
       return answerWithSignIn(request, reply, refusal)
     },
   })
+  if (deps.gateway !== undefined) serveGateway(app, { ward, gateway: deps.gateway, budget })
   app.addHook('onRequest', function checkPath(request, _reply, done) {
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)

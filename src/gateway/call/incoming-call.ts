@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Exchange } from '../../guard/exchange.ts'
-import type { OpenRoute } from '../routes/gateway-routes.ts'
+import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 
 /** An admitted request on a route of an upstream, its body read. */

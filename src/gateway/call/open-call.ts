@@ -53,7 +53,7 @@ export class OpenCall implements EndableCall {
   readonly deps: CallDeps
   readonly incoming: IncomingCall
   readonly prepared: PreparedCall
-  /** What is delivered so far; whoever reads the answer keeps it. */
+  /** What is delivered so far: what reads the answer says it. */
   delivered: () => Delivered = () => nothingDelivered
   /** Ends an answer that has begun to leave, in its dialect and without a proper end. */
   breakOff: ((problem: Refusal | Fault) => void) | undefined
@@ -86,7 +86,7 @@ export class OpenCall implements EndableCall {
   }
 
   get first(): Destination {
-    const [first] = this.prepared.model.to
+    const [first] = this.prepared.to
     if (first === undefined) throw new Fault('internal', 'a model without an upstream was resolved')
     return first
   }
@@ -138,21 +138,17 @@ export class OpenCall implements EndableCall {
   }
 
   revoke(problem: Refusal): void {
-    this.#cut({ charge: 'delivered', reason: 'revoked', problem })
+    void this.cut({ charge: 'delivered', reason: 'revoked', problem })
   }
 
-  shutDown(): void {
+  shutDown(): Promise<void> {
     const problem = new Fault('overloaded', 'the server closes')
-    this.#cut({ charge: 'delivered', reason: 'shutdown', problem })
+    return this.cut({ charge: 'delivered', reason: 'shutdown', problem })
   }
 
   /** Ends an answer that cannot be whole any more. */
-  cut(end: CallEnd & { readonly problem: Refusal | Fault }): void {
-    this.#cut(end)
-  }
-
-  #cut(end: CallEnd & { readonly problem: Refusal | Fault }): void {
-    void this.end(end, () => {
+  cut(end: CallEnd & { readonly problem: Refusal | Fault }): Promise<void> {
+    return this.end(end, () => {
       if (this.breakOff === undefined) this.answerProblem(end.problem)
       else this.breakOff(end.problem)
     })
@@ -240,13 +236,13 @@ export class OpenCall implements EndableCall {
   }
 
   #chargeOf(by: ChargedBy): Charge | undefined {
-    const { body, bound, model } = this.prepared
-    if (bound === undefined) return undefined
+    const { bodyBytes, bound, publicName } = this.prepared
+    if (bound === undefined || publicName === undefined) return undefined
     const { said, ...content } = this.delivered()
     const { ratios } = this.deps
-    const estimated = ratios.estimate(model.publicName, body.bytes.length, content)
+    const estimated = ratios.estimate(publicName, bodyBytes, content)
     const charge = chargeOf(by, { said, estimated, bound })
-    if (said?.prompt !== undefined) ratios.note(model.publicName, body.bytes.length, said.prompt)
+    if (said?.prompt !== undefined) ratios.note(publicName, bodyBytes, said.prompt)
     return charge
   }
 

@@ -6,7 +6,8 @@ import type { Guard } from '../../guard/guard.ts'
 export interface EndableCall {
   readonly exchange: Exchange
   readonly revoke: (refusal: Refusal) => void
-  readonly shutDown: () => void
+  /** Resolves when its end is recorded. */
+  readonly shutDown: () => Promise<void>
 }
 
 /** The calls under way, by the key that asked. */
@@ -15,7 +16,7 @@ export interface OpenCalls {
   readonly delete: (call: EndableCall) => void
   readonly size: () => number
   /** Ends all that are left: the grace of a shutdown is over. */
-  readonly shutDown: () => void
+  readonly shutDown: () => Promise<void>
   readonly close: () => void
 }
 
@@ -50,8 +51,9 @@ export function createOpenCalls(guard: Pick<Guard, 'checkAgain' | 'onKeysChanged
       if (calls.size === 0) byKey.delete(id)
     },
     size: () => size,
-    shutDown() {
-      for (const calls of [...byKey.values()]) for (const call of [...calls]) call.shutDown()
+    async shutDown() {
+      const left = [...byKey.values()].flatMap((calls) => [...calls])
+      await Promise.all(left.map((call) => call.shutDown()))
     },
     close: stop,
   }

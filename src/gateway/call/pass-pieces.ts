@@ -95,7 +95,7 @@ class PassingAnswer {
 
   #overrun(): void {
     const problem = new Fault('upstream_failed', 'the answer is longer than its output bound')
-    this.#call.cut({ charge: 'reserved', reason: 'overran', problem })
+    void this.#call.cut({ charge: 'reserved', reason: 'overran', problem })
   }
 
   #finish(): void {
@@ -125,7 +125,7 @@ class PassingAnswer {
   }
 
   #broken(reason: EndReason, problem: Fault): void {
-    this.#call.cut({ charge: 'delivered', reason, problem })
+    void this.#call.cut({ charge: 'delivered', reason, problem })
   }
 
   /** Says in the dialect that it broke, and closes without the end that a whole answer has. */

@@ -1,4 +1,6 @@
+import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
+import { endWithAnswer } from '../../limits/end-usage.ts'
 import type { Usage } from '../../limits/usage.ts'
 import { type Bound, boundOf } from '../body/bound.ts'
 import type { CallBody } from '../body/call-body.ts'
@@ -10,8 +12,12 @@ import type { IncomingCall } from './incoming-call.ts'
 
 /** A call that may go out: its model may be used, and what it may use of tokens is taken. */
 export interface PreparedCall {
-  readonly model: ResolvedModel
-  readonly body: CallBody
+  /** Tried in order. */
+  readonly to: readonly Destination[]
+  /** Undefined: it asks for no model. */
+  readonly publicName: string | undefined
+  /** Bytes of the body as it came. */
+  readonly bodyBytes: number
   /** The most that it may use; undefined where its route has no tokens. */
   readonly bound: Bound | undefined
   /** Whether the answer is bounded, by the client or by us. */
@@ -20,7 +26,7 @@ export interface PreparedCall {
   readonly asksUsageOurselves: boolean
   /** How limits stood when it was taken. */
   readonly limitHeaders: Readonly<Record<string, string>>
-  readonly bytesFor: (destination: Destination) => Buffer
+  readonly bytesFor: (destination: Destination) => Buffer | undefined
 }
 
 /**
@@ -32,12 +38,29 @@ export interface PreparedCall {
 export async function prepareCall(deps: CallDeps, call: IncomingCall): Promise<PreparedCall> {
   const { exchange } = call
   try {
+    if (call.route.asks === 'any model') return preparePlain(call)
     const read = await readModel(deps, call)
     await admitModel(deps, call, read.model)
     return await reserve(call, read)
   } catch (thrown) {
     await exchange.openUsage().giveBack()
     throw thrown
+  }
+}
+
+/** A call that names no model: the first upstream answers it, and its body goes on as it came. */
+function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall {
+  const [upstream] = upstreams
+  if (upstream === undefined) throw new Fault('internal', 'a route without an upstream is open')
+  return {
+    to: [{ upstream, model: '' }],
+    publicName: undefined,
+    bodyBytes: body.length,
+    bound: undefined,
+    isBounded: false,
+    asksUsageOurselves: false,
+    limitHeaders: { ...exchange.usage.headers },
+    bytesFor: () => (body.length === 0 ? undefined : body),
   }
 }
 
@@ -76,8 +99,8 @@ function openRulesOf({ route }: RouteServer): Parameters<typeof readCall>[1] {
 
 /** Asks the guard again, now that the model is known: its scope, and its limits. */
 async function admitModel(
-  { guard }: CallDeps,
-  { exchange }: IncomingCall,
+  { guard, onFault }: CallDeps,
+  { exchange, request, response }: IncomingCall,
   { demand, scopes }: ResolvedModel,
 ): Promise<void> {
   // Whether there is a model that this key may not use is not the key's to know.
@@ -85,8 +108,12 @@ async function admitModel(
     exchange.detail = { reason: 'scope_missing' }
     throw new Refusal('model_not_found', undefined, { reason: 'scope_missing' })
   }
+  const before = exchange.usage
   const verdict = await guard.admit(exchange, demand)
   if (!verdict.admitted) throw verdict.refusal
+  // What only this model's limits count ends with the answer as well.
+  if (exchange.usage !== before)
+    endWithAnswer(response, exchange.usage, (fault) => onFault(request, fault))
 }
 
 /** Takes the most that the call may use, in one step with all that its limits count. */
@@ -136,8 +163,9 @@ async function reserve(
     if (refusal !== undefined) throw refusal
   }
   return {
-    model,
-    body,
+    to: model.to,
+    publicName: model.publicName,
+    bodyBytes: body.bytes.length,
     bound,
     isBounded: output !== undefined || body.output !== undefined,
     asksUsageOurselves,

@@ -1,0 +1,85 @@
+import type { Fault } from '../core/fault.ts'
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
+import type { Clock } from '../core/time.ts'
+import type { Guard } from '../guard/guard.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { createPromptRatios } from './answer/estimate-usage.ts'
+import type { CallDeps } from './call/call-deps.ts'
+import { forwardCall } from './call/forward-call.ts'
+import type { IncomingCall } from './call/incoming-call.ts'
+import { createOpenCalls } from './call/open-calls.ts'
+import type { GatewaySettings } from './gateway-settings.ts'
+import { createModelDirectory } from './models/resolve-model.ts'
+import { presets } from './presets/presets.ts'
+import { createGatewayRoutes, type GatewayRoutes } from './routes/gateway-routes.ts'
+import type { OpenRoute } from './routes/open-route.ts'
+import { openUpstream } from './upstreams/open-upstream.ts'
+import type { Upstream, UpstreamStatus } from './upstreams/upstream.ts'
+
+export interface GatewayDeps {
+  readonly guard: Guard
+  readonly telemetry: Telemetry
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: CallDeps['log']
+  readonly onFault: (request: object, fault: Fault) => void
+  /** @default performance.now */
+  readonly monotonic?: Clock
+  /** @default the process's own timers */
+  readonly scheduler?: Scheduler
+}
+
+/** The guard in front of model servers. */
+export interface Gateway {
+  readonly settings: GatewaySettings
+  readonly routes: GatewayRoutes
+  /** See `forwardCall`. */
+  readonly forward: (call: Omit<IncomingCall, 'upstreams'>, take: () => void) => Promise<void>
+  /** The public names that a key with these scopes may use on a route, sorted. */
+  readonly modelsFor: (scopes: readonly string[], route: OpenRoute) => Promise<readonly string[]>
+  readonly upstreams: () => readonly UpstreamStatus[]
+  readonly callsOpen: () => number
+  /** Ends the calls that are left, and resolves when all are recorded. */
+  readonly shutDown: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** @throws SetupError `config_invalid` for upstreams that cannot be served together */
+export function createGateway(settings: GatewaySettings, options: GatewayDeps): Gateway {
+  const { guard, telemetry, env, log, onFault } = options
+  const { monotonic = () => performance.now(), scheduler = processScheduler } = options
+  const routes = createGatewayRoutes(settings.upstreams)
+  const upstreams = settings.upstreams.map((upstream) =>
+    openUpstream(upstream, presets[upstream.preset], { telemetry, env, scheduler, monotonic }),
+  )
+  const calls = createOpenCalls(guard)
+  const models = createModelDirectory(settings.models, upstreams)
+  const deps: CallDeps = {
+    guard,
+    models,
+    ratios: createPromptRatios(),
+    calls,
+    telemetry,
+    monotonic,
+    scheduler,
+    answerMax: settings.answerMax,
+    log,
+    onFault,
+  }
+  const serving = (route: OpenRoute): readonly Upstream[] => {
+    const names = route.servers.map(({ upstream }) => upstream.name)
+    return upstreams.filter(({ settings: { name } }) => names.includes(name))
+  }
+  return {
+    settings,
+    routes,
+    forward: (call, take) => forwardCall(deps, { ...call, upstreams: serving(call.route) }, take),
+    modelsFor: (scopes, route) => models.list(scopes, serving(route)),
+    upstreams: () => upstreams.map((upstream) => upstream.status()),
+    callsOpen: calls.size,
+    shutDown: calls.shutDown,
+    async close() {
+      calls.close()
+      await Promise.all(upstreams.map((upstream) => upstream.close()))
+    },
+  }
+}
