@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
 import { isRefused } from './refuse-connection.ts'
 
@@ -93,6 +93,17 @@ class Pipeline {
     this.#parseEnd = socket.listeners('end').at(-1) as (() => void) | undefined
     if (this.#parse !== undefined && this.#parseEnd !== undefined)
       this.#standBefore(this.#parse, this.#parseEnd)
+    socket.once('close', () => this.#closeThoseBehind())
+  }
+
+  /**
+   * Node 22 leaves open the responses whose turn had not come: what their requests hold of limits
+   * and memory would never come back, and their spans never end.
+   */
+  #closeThoseBehind(): void {
+    // It closes with its socket, and this one takes nothing more.
+    for (const response of this.#underWay)
+      if (response.socket === null && !response.destroyed) response.assignSocket(new Socket().destroy())
   }
 
   #standBefore(parse: (bytes: Buffer) => void, parseEnd: () => void): void {
