@@ -6,12 +6,10 @@ import { readClientAddress } from '../core/client-address.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { modelward } from '../fastify/guard.ts'
 import type { Gateway } from '../gateway/create-gateway.ts'
-import type { Guard } from '../guard/guard.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
 import type { StorageNodes } from '../storage/storage.ts'
-import { createTelemetry } from '../telemetry/telemetry.ts'
-import type { Tracing } from '../telemetry/tracing.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { Ward } from '../ward/ward.ts'
 import type { WebhookService } from '../webhooks/webhook-service.ts'
 import { addAdminJobRoutes } from './api/jobs/admin-job-routes.ts'
@@ -72,8 +70,12 @@ export interface AppDeps {
   readonly isStalled?: () => boolean
   /** Model servers that calls are forwarded to. @default none */
   readonly gateway?: Gateway | undefined
-  /** Spans that are exported. @default none: what clients say of their traces is passed on */
-  readonly tracing?: Tracing | undefined
+  /**
+   * Where the server's events go, and its spans.
+   *
+   * @default events go to the log, and what clients say of their traces is passed on
+   */
+  readonly telemetry?: Telemetry
   /** How many may follow jobs at once. @default as `createJobFollowers` has it */
   readonly followers?: Pick<JobFollowersOptions, 'followersMax' | 'ownerFollowersMax'>
 }
@@ -83,7 +85,8 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
   const requestLog = createRequestLog(options)
-  const requestTracing = createRequestTracing(deps.tracing, options.keyHeader)
+  const { telemetry = createTelemetry([logEvents(log)], { measures: ward.guard.measures }) } = deps
+  const requestTracing = createRequestTracing(telemetry.tracing, options.keyHeader)
   const budget = new ByteBudget(options.inFlightMax === 'auto' ? defaultBudget() : options.inFlightMax)
   const direct = createDirectListener(
     { ...options, ward, log, requestLog, budget, closing, requestTracing },
@@ -91,7 +94,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     options.corsOrigins,
   )
   const app = createFastify({ ...options, direct, requestTracing }, log, ward)
-  if (deps.tracing !== undefined) requestTracing.follow(app)
+  if (telemetry.tracing !== undefined) requestTracing.follow(app)
   acceptJson(app)
   handleErrors(app, log)
   boundBytesInFlight(app, budget, (request) => ward.guard.find(request)?.known?.owner ?? request.ip)
@@ -100,7 +103,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     setAnswerHeaders(request, reply)
     done(checkFraming(request.raw))
   })
-  if (options.trustProxy.length === 0) warnOfProxy(app, log, ward.guard)
+  if (options.trustProxy.length === 0) warnOfProxy(app, telemetry)
   await allowOrigins(app, options)
   await app.register(modelward, {
     ward,
@@ -131,8 +134,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   addLedgerRoutes(app, ward)
   addNodeRoutes(app, deps.nodes)
   const { monotonic = () => performance.now() } = options
-  const { event } = createTelemetry([logEvents(log)], { measures: ward.guard.measures })
-  addForwardAuth(app, { ...options, guard: ward.guard, log, monotonic, event })
+  addForwardAuth(app, { ...options, guard: ward.guard, log, monotonic, event: telemetry.event })
   const { degraded = () => [], isStalled = () => false, isDraining = () => false } = deps
   const isClosing = (): boolean => closing.aborted || isDraining()
   addHealthRoutes(app, { ward, jobs, models, isClosing, degraded, isStalled })
@@ -192,8 +194,7 @@ function trustedProxies(blocks: readonly string[]): false | ((address: string) =
 }
 
 /** Tells once that a proxy names clients which nothing believes: all of them count as the proxy. */
-function warnOfProxy(app: FastifyInstance, log: Log, { measures }: Guard): void {
-  const { event } = createTelemetry([logEvents(log)], { measures })
+function warnOfProxy(app: FastifyInstance, { event }: Telemetry): void {
   let hasWarned = false
   app.addHook('onRequest', function noticeProxy(request, _reply, done) {
     if (!hasWarned && request.headers['x-forwarded-for'] !== undefined) {

@@ -100,7 +100,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
       nodes,
       degraded,
       isStalled,
-      tracing: telemetry.tracing,
+      telemetry,
       isDraining: () => isDraining,
     },
     options,
