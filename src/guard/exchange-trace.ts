@@ -1,7 +1,14 @@
 import type { Maybe } from '../core/after.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
-import { duringSpan, type Span, type SpanAttributes, type Tracing } from '../telemetry/tracing.ts'
+import {
+  type AskedTracing,
+  duringSpan,
+  type Span,
+  type SpanAttributes,
+  type Tracing,
+} from '../telemetry/tracing.ts'
 import type { Caller } from './caller.ts'
+import { findRequestSpan } from './request-span.ts'
 
 /** What is known of a request that a span may tell. */
 export interface ToldRequest {
@@ -26,7 +33,11 @@ export interface ExchangeTrace {
  * The spans of a request, under that of the whole request, or, where the app has none of ours,
  * under the app's own. Undefined where they would not be exported.
  */
-export function traceExchange(tracing: Tracing, request: Span | undefined): ExchangeTrace | undefined {
+export function traceExchange(tracing: AskedTracing | undefined, request: object): ExchangeTrace | undefined {
+  return tracing?.isOn() === true ? traceUnder(tracing, findRequestSpan(request)) : undefined
+}
+
+function traceUnder(tracing: Tracing, request: Span | undefined): ExchangeTrace | undefined {
   const outer = request?.context ?? tracing.active()
   if (request === undefined ? outer?.isSampled === false : !request.isRecording) return undefined
   let guard: Span | undefined

@@ -24,7 +24,6 @@ import type { KeysListener } from './key-cache-sync.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
 import type { Recorder } from './recorder.ts'
 import { createAnonymousUses, type LimitDefaults } from './request-limits.ts'
-import { findRequestSpan } from './request-span.ts'
 import { withBearer } from './scheme.ts'
 import type { Sessions } from './session.ts'
 import { createUnguardedRequests, type UnguardedRequests } from './unguarded-requests.ts'
@@ -134,7 +133,7 @@ export function createGuard(options: GuardDeps): Guard {
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
     unguarded.end(request)
-    if (telemetry.tracing) exchange.trace = traceExchange(telemetry.tracing, findRequestSpan(request))
+    exchange.trace = traceExchange(telemetry.tracing, request)
     return exchange
   }
 

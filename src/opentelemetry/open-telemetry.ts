@@ -2,7 +2,7 @@ import { checkOptions, isBoolean, type OptionRule } from '../core/check-options.
 import { isNotInstalled } from '../core/runtime/not-installed.ts'
 import { SetupError } from '../core/setup-error.ts'
 import type { IdentifiedListener } from '../telemetry/telemetry-option.ts'
-import type { Tracing } from '../telemetry/tracing.ts'
+import type { AskedTracing, Tracing } from '../telemetry/tracing.ts'
 
 /** What spans say. */
 export interface OpenTelemetryOptions {
@@ -33,7 +33,7 @@ export interface OpenTelemetryListener extends IdentifiedListener {
 export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetryListener {
   checkOptions('openTelemetry', options, rules)
   const { owners = true } = options
-  let opened: Tracing | undefined
+  let opened: AskedTracing | undefined
   return {
     id: `opentelemetry owners=${owners}`,
     async open() {
@@ -43,6 +43,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry
       tellsOwners: owners,
       begin: (name, outer) => opened?.begin(name, outer),
       active: () => opened?.active(),
+      isOn: () => opened?.isOn() === true,
     },
   }
 }

@@ -6,11 +6,11 @@ import {
   ROOT_CONTEXT,
   trace,
 } from '@opentelemetry/api'
-import type { OuterSpanOptions, Tracing } from '../telemetry/tracing.ts'
+import type { AskedTracing, OuterSpanOptions } from '../telemetry/tracing.ts'
 import { fromSpanContext, OtelSpan, startOptions, toSpanContext } from './otel-span.ts'
 
 /** Spans by the SDK that the process has set up, if it has. */
-export function createOtelTracing(tellsOwners = true): Tracing {
+export function createOtelTracing(tellsOwners = true): AskedTracing {
   const tracer = trace.getTracer('modelward')
   return {
     tellsOwners,
@@ -26,6 +26,8 @@ export function createOtelTracing(tellsOwners = true): Tracing {
       const found = fromSpanContext(span.spanContext())
       return found.isSampled || !span.isRecording() ? found : { ...found, isSampled: true }
     },
+    // A context manager and a propagator may be there without an SDK, and pass traces on.
+    isOn: () => isSetUp() || context.active() !== ROOT_CONTEXT,
   }
 }
 

@@ -1,10 +1,10 @@
-import type { Span, Tracing } from './tracing.ts'
+import type { AskedTracing, Span, Tracing } from './tracing.ts'
 
 /**
  * A listener of spans that cannot harm what it listens to: the first time that it throws, or
  * rejects as an async function does, it is dropped with one warning.
  */
-export function dropWhereItThrows(tracing: Tracing): Tracing {
+export function dropWhereItThrows(tracing: Tracing): AskedTracing {
   let isDropped = false
 
   function drop(thrown: unknown): void {
@@ -49,5 +49,16 @@ export function dropWhereItThrows(tracing: Tracing): Tracing {
     tellsOwners: tracing.tellsOwners,
     begin: (name, options) => begin(() => tracing.begin(name, options)),
     active: () => attempt(() => tracing.active()),
+    isOn() {
+      if (isDropped) return false
+      if (tracing.isOn === undefined) return true
+      // Not by `attempt`: it is called for each request, which may have no spans.
+      try {
+        return tracing.isOn()
+      } catch (thrown) {
+        drop(thrown)
+        return false
+      }
+    },
   }
 }

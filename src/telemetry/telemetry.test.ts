@@ -79,6 +79,24 @@ test('a listener that fails later, as an async one does, is a warning and no end
   expect(begun).toHaveBeenCalledOnce()
 })
 
+test('a listener of spans is asked whether it is on; one that throws there is dropped with a warning', async () => {
+  const listener: Tracing = { tellsOwners: true, begin: () => undefined, active: () => undefined }
+  const open = (isOn?: () => boolean) =>
+    createTelemetry([], { tracing: { ...listener, ...(isOn && { isOn }) } }).tracing
+  expect([open(), open(() => true), open(() => false)].map((tracing) => tracing?.isOn())).toEqual([
+    true,
+    true,
+    false,
+  ])
+  const asked = vi.fn(failNow)
+  const warned = once(process, 'warning')
+  const tracing = open(asked)
+  expect(tracing?.isOn()).toBe(false)
+  expect(String(await warned)).toContain('traces')
+  expect(tracing?.isOn()).toBe(false)
+  expect(asked).toHaveBeenCalledOnce()
+})
+
 test('a listener that says nothing of how a figure ends, or throws there, keeps no ward from closing', () => {
   for (const end of [undefined, failNow]) {
     const figure = (() => end) as unknown as typeof noMeasures.figure

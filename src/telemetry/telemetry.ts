@@ -6,7 +6,7 @@ import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
 import { type Measures, noMeasures } from './measures.ts'
 import { createOnceAMinute } from './once-a-minute.ts'
-import type { Tracing } from './tracing.ts'
+import type { AskedTracing, Tracing } from './tracing.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
 export type OperationalEvent = {
@@ -35,7 +35,7 @@ export interface Telemetry {
   /** Takes none where nothing listens to them. */
   readonly measures: Measures
   /** Undefined where nothing listens to spans. */
-  readonly tracing: Tracing | undefined
+  readonly tracing: AskedTracing | undefined
 }
 
 /** What listens beside the events. */

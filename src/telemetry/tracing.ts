@@ -51,7 +51,17 @@ export interface Tracing {
   readonly begin: (name: string, options?: OuterSpanOptions) => Span | undefined
   /** Where the app's own code stands just now; undefined where it does not trace. */
   readonly active: () => TraceContext | undefined
+  /**
+   * Whether anything takes spans just now, or the app's own code stands in one. It is asked once a
+   * request, which has no spans where it is false.
+   *
+   * @default it always is
+   */
+  readonly isOn?: () => boolean
 }
+
+/** A listener that says whether it is on. */
+export type AskedTracing = Tracing & Required<Pick<Tracing, 'isOn'>>
 
 /** Does a piece of work in a span, which ends with it; without one, just does it. */
 export function duringSpan<T>(span: Span | undefined, work: () => T): T {

@@ -6,7 +6,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
 import type { RunningServer, ServerOptions } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
+import { formatRequest, RawConnection } from '../parity/raw-http.ts'
 import { serverDefaults } from '../parity/start-server-target.ts'
+import { createHeldModel } from '../support/held-model.ts'
 import { closeWebhooks, receiver, statuses } from '../support/open-webhooks.ts'
 import { constantModel } from '../support/test-app.ts'
 import { type CollectedSpans, collectSpans, treeOf } from './collect-spans.ts'
@@ -206,6 +208,27 @@ describe('a job', () => {
   })
 })
 
+test('requests sent without waiting end their spans with their connection, their turn come or not', async () => {
+  const { model, call } = createHeldModel()
+  const address = await start({ models: [model as never] })
+  const headers = [
+    ['Content-Type', 'application/json'],
+    ['X-API-Key', keys.demo],
+    ['traceparent', traceparent],
+  ] as const
+  const connection = new RawConnection(Number(new URL(address).port))
+  for (const text of ['a', 'b'])
+    await connection.write(formatRequest({ headers, body: JSON.stringify({ text }) }))
+  const held = [await call(0), await call(1)]
+  connection.close()
+  await collected.ofTrace(traceId, 'POST /predict', 'POST /predict')
+  for (const { answer } of held) answer()
+  await collected.ofTrace(
+    traceId,
+    ...['model', 'ledger.commit'].flatMap((of) => Array(2).fill(`modelward.${of}`)),
+  )
+})
+
 describe('log lines', () => {
   test('name the trace of their request, answered or failed', async () => {
     const failing = { ...constantModel, predict: () => Promise.reject(new Error('x')) }
@@ -221,14 +244,20 @@ describe('log lines', () => {
     )
   })
 
-  test('name the client’s trace where nothing is exported, and its webhook does', async () => {
+  test.each([
+    ['is exported', undefined],
+    [
+      'takes spans',
+      { tellsOwners: true, begin: () => undefined, active: () => undefined, isOn: () => false },
+    ],
+  ])('name the client’s trace where nothing %s, and its webhook does', async (_what, tracing) => {
     const arrived = Promise.withResolvers<void>()
     const to = await receiver((_request, response) => {
       response.end()
       arrived.resolve()
     })
     const allowed = { webhooksAllow: ['127.0.0.1'], webhooksAllowHttp: true }
-    const address = await start({ tracing: undefined, ...allowed })
+    const address = await start({ tracing, ...allowed })
     await askForWebhook(address, to.url)
     await arrived.promise
     expect(to.got[0]?.headers).toMatchObject({ traceparent, tracestate: 'vendor=1' })

@@ -8,7 +8,7 @@ import { attributesOf } from '../../guard/exchange-trace.ts'
 import { attachRequestSpan } from '../../guard/request-span.ts'
 import { passedOnSpan } from '../../telemetry/passed-on-span.ts'
 import { parseTraceContext, type TraceContext } from '../../telemetry/trace-context.ts'
-import type { Span, SpanAttributes, Tracing } from '../../telemetry/tracing.ts'
+import type { AskedTracing, Span, SpanAttributes, Tracing } from '../../telemetry/tracing.ts'
 
 /** Spans of whole requests, from their heads to the ends of their answers. */
 export interface RequestTracing {
@@ -34,12 +34,12 @@ interface Traced {
 
 /**
  * Traces the requests of a server. A span is called by method and route, and says the outcome:
- * never a path, which may hold texts and keys, nor an address or a user agent. Without `tracing`
- * what clients say of their traces is passed on.
+ * never a path, which may hold texts and keys, nor an address or a user agent. Without `tracing`,
+ * or while it is off, what clients say of their traces is passed on.
  *
  * @param keyHeader the header that carries keys
  */
-export function createRequestTracing(tracing: Tracing | undefined, keyHeader: string): RequestTracing {
+export function createRequestTracing(tracing: AskedTracing | undefined, keyHeader: string): RequestTracing {
   const keyName = keyHeader.toLowerCase()
   const underWay = new WeakMap<IncomingMessage, Traced>()
 
@@ -54,7 +54,7 @@ export function createRequestTracing(tracing: Tracing | undefined, keyHeader: st
     note,
     begin(request, response) {
       const parent = readParent(request, keyName)
-      if (tracing === undefined) {
+      if (tracing?.isOn() !== true) {
         if (parent !== undefined) attachRequestSpan(request, passedOnSpan(parent))
         return
       }
