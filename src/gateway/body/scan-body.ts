@@ -1,0 +1,273 @@
+import type { InputError } from '../../core/refusal.ts'
+import { type BodyNames, roles } from './body-names.ts'
+import { fieldError, invalidBody, invalidJson } from './invalid-body.ts'
+import { colon, comma, endOfNumber, quote, readText, wordAt } from './json-tokens.ts'
+import { MediaScan } from './media-scan.ts'
+
+/** Arrays and objects within each other, the body itself with them. */
+const depthMax = 128
+
+export type ValueKind = 'text' | 'number' | 'true' | 'false' | 'null' | 'object' | 'list'
+
+/** A field's value in the bytes. */
+export interface ValueSpan {
+  readonly kind: ValueKind
+  readonly start: number
+  /** Behind its last byte. */
+  readonly end: number
+}
+
+/** What may come next. */
+const expected = {
+  value: 0,
+  valueOrEnd: 1,
+  name: 2,
+  nameOrEnd: 3,
+  colon: 4,
+  commaOrEnd: 5,
+  nothing: 6,
+} as const
+
+/** `[` and `{`, and `]` and `}`, differ in this bit alone. */
+const brace = 0x20
+const opening = 0x7b
+const closing = 0x7d
+
+/**
+ * Reads a body once, byte by byte, with no object for what is of no interest: is it JSON as RFC
+ * 8259 has it, where do the values of fields stand, is a name there twice, does it name media by
+ * URL. In steps, so that a large one does not hold up others; its memory is a few bytes a level.
+ */
+export class BodyScan {
+  readonly #bytes: Buffer
+  readonly #names: BodyNames
+  readonly #spans: (ValueSpan | undefined)[] = []
+  readonly #faults = new Map<string, InputError>()
+  readonly #media: MediaScan
+  #at = 0
+  #expected: number = expected.value
+  /** The value that comes: what it is, and which field's. */
+  #role: number = roles.top
+  #field = -1
+  /** A text or a name that is being read. */
+  readonly #text = { at: 0, isEscaped: false }
+  #textStart = -1
+  /** Of the objects and lists that are open. */
+  #depth = 0
+  readonly #isList = new Uint8Array(depthMax + 1)
+  readonly #roles = new Uint8Array(depthMax + 1)
+  readonly #fields = new Int16Array(depthMax + 1)
+  readonly #starts = new Float64Array(depthMax + 1)
+  /** Of a list of prompts. */
+  #prompts = 0
+  #hasTextPrompts = false
+  #body: ValueSpan | undefined
+
+  constructor(bytes: Buffer, names: BodyNames, refusesMediaByUrl: boolean) {
+    this.#bytes = bytes
+    this.#names = names
+    this.#media = new MediaScan(bytes, refusesMediaByUrl)
+  }
+
+  /**
+   * Reads so many bytes more, or a few more than that.
+   *
+   * @returns whether more are left
+   * @throws Refusal `input_invalid`
+   */
+  readOn(count: number): boolean {
+    const { length } = this.#bytes
+    const limit = Math.min(length, this.#at + count)
+    while (this.#at < limit) {
+      if (this.#textStart >= 0) this.#readText(limit)
+      else this.#readToken(limit)
+    }
+    if (this.#at < length) return true
+    if (this.#expected !== expected.nothing) throw invalidJson()
+    if (this.#body?.kind !== 'object') throw invalidBody('The body should be an object', 'object_type')
+    return false
+  }
+
+  /** The whole of it, without what stands around. */
+  get body(): ValueSpan {
+    return this.#body as ValueSpan
+  }
+
+  /** A field's value, or undefined where it is not there. */
+  span(field: string): ValueSpan | undefined {
+    return this.#spans[this.#names.numberOf.get(field) ?? -1]
+  }
+
+  get faults(): readonly InputError[] {
+    return [...this.#faults.values(), ...this.#media.faults]
+  }
+
+  get images(): { readonly count: number; readonly bytes: number } {
+    return this.#media.images
+  }
+
+  /** How many prompts there are: one, where a list of numbers is one. */
+  get prompts(): number {
+    return this.#hasTextPrompts ? this.#prompts : 1
+  }
+
+  #readToken(limit: number): void {
+    const byte = this.#bytes[this.#at] as number
+    if (byte <= 0x20) this.#skipSpace(limit)
+    else if (byte === quote) this.#startText()
+    else if (byte === comma) this.#readComma()
+    else if (byte === colon) this.#readColon()
+    else if ((byte | brace) === opening) this.#open(byte !== opening)
+    else if ((byte | brace) === closing) this.#close(byte !== closing)
+    else this.#readWord(byte)
+  }
+
+  #skipSpace(limit: number): void {
+    let at = this.#at
+    for (; at < limit; at += 1) {
+      const byte = this.#bytes[at] as number
+      if (byte > 0x20) break
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) throw invalidJson()
+    }
+    this.#at = at
+  }
+
+  #startText(): void {
+    if (!this.#isNameNext) this.#checkValueIsNext()
+    this.#textStart = this.#at
+    this.#at += 1
+    this.#text.at = this.#at
+    this.#text.isEscaped = false
+  }
+
+  #readText(limit: number): void {
+    const isWhole = readText(this.#bytes, this.#text, limit)
+    this.#at = this.#text.at
+    if (!isWhole) return
+    const start = this.#textStart
+    this.#textStart = -1
+    this.#at += 1
+    if (this.#isNameNext) this.#endName(start + 1, this.#at - 1)
+    else {
+      if (this.#role >= roles.media) this.#media.readText(this.#role, start + 1, this.#at - 1)
+      this.#endValue('text', this.#field, start)
+    }
+  }
+
+  /** A name of a member: says what its value is. */
+  #endName(start: number, end: number): void {
+    this.#expected = expected.colon
+    const role = this.#roles[this.#depth] as number
+    this.#role = role === roles.opaque ? roles.opaque : roles.other
+    this.#field = -1
+    const found = this.#names.tables[role]?.find(this.#bytes, start, end, this.#text.isEscaped)
+    if (found === undefined) return
+    if (found === 'broken') {
+      if (role >= roles.top) this.#addFault('', 'A name should be whole characters', 'ambiguous')
+      return
+    }
+    if (found.role === roles.forbidden)
+      throw invalidBody('No member may be called `__proto__`', 'name_forbidden')
+    this.#role = found.role
+    if (found.field >= 0) this.#startField(found.field, found.isOtherSpelling)
+  }
+
+  #startField(field: number, isOtherSpelling: boolean): void {
+    const name = this.#names.fields[field] as string
+    if (isOtherSpelling) this.#addFault(name, 'Field should be spelt as the API spells it', 'ambiguous')
+    else if (this.#spans[field] === undefined) this.#field = field
+    else this.#addFault(name, 'Field should be there once', 'ambiguous')
+  }
+
+  #addFault(field: string, msg: string, type: string): void {
+    if (!this.#faults.has(field)) this.#faults.set(field, fieldError(field, msg, type))
+  }
+
+  #readColon(): void {
+    if (this.#expected !== expected.colon) throw invalidJson()
+    this.#expected = expected.value
+    this.#at += 1
+  }
+
+  #readComma(): void {
+    if (this.#expected !== expected.commaOrEnd) throw invalidJson()
+    this.#at += 1
+    if (this.#isList[this.#depth] === 1) this.#startElement(expected.value)
+    else this.#expected = expected.name
+  }
+
+  #startElement(next: number): void {
+    this.#expected = next
+    this.#field = -1
+    this.#role = elementRoles[this.#roles[this.#depth] as number] as number
+  }
+
+  #open(isList: boolean): void {
+    this.#checkValueIsNext()
+    if (this.#depth === depthMax) throw invalidBody('The body is nested too deeply', 'recursion')
+    const depth = this.#depth + 1
+    this.#depth = depth
+    this.#isList[depth] = isList ? 1 : 0
+    this.#roles[depth] = isList ? this.#role : (objectRoles[this.#role] ?? this.#role)
+    this.#fields[depth] = this.#field
+    this.#starts[depth] = this.#at
+    this.#at += 1
+    if (isList) this.#startElement(expected.valueOrEnd)
+    else this.#expected = expected.nameOrEnd
+  }
+
+  #close(isList: boolean): void {
+    const depth = this.#depth
+    const isEmpty = this.#expected === (isList ? expected.valueOrEnd : expected.nameOrEnd)
+    if (depth === 0 || (this.#isList[depth] === 1) !== isList) throw invalidJson()
+    if (this.#expected !== expected.commaOrEnd && !isEmpty) throw invalidJson()
+    if (this.#roles[depth] === roles.source) this.#media.endSource()
+    this.#at += 1
+    this.#depth = depth - 1
+    this.#endValue(isList ? 'list' : 'object', this.#fields[depth] as number, this.#starts[depth] as number)
+  }
+
+  #readWord(byte: number): void {
+    this.#checkValueIsNext()
+    const start = this.#at
+    const word = wordAt(this.#bytes, byte, start)
+    this.#at = word === undefined ? endOfNumber(this.#bytes, start) : start + word.length
+    this.#endValue(word ?? 'number', this.#field, start)
+  }
+
+  get #isNameNext(): boolean {
+    return this.#expected === expected.name || this.#expected === expected.nameOrEnd
+  }
+
+  #checkValueIsNext(): void {
+    if (this.#expected !== expected.value && this.#expected !== expected.valueOrEnd) throw invalidJson()
+  }
+
+  #endValue(kind: ValueKind, field: number, start: number): void {
+    const depth = this.#depth
+    if (field >= 0) this.#spans[field] = { kind, start, end: this.#at }
+    if (depth === 0) {
+      this.#expected = expected.nothing
+      this.#body = { kind, start, end: this.#at }
+      return
+    }
+    this.#expected = expected.commaOrEnd
+    if (depth === 2 && this.#roles[2] === roles.prompts && this.#isList[2] === 1) {
+      this.#prompts += 1
+      if (kind !== 'number') this.#hasTextPrompts = true
+    }
+  }
+}
+
+/** What the elements of a list are, by what the list is; and the members of an object. */
+const elementRoles = Uint8Array.from({ length: 256 }, (_, role) => {
+  if (role === roles.items) return roles.item
+  if (role === roles.images) return roles.imageData
+  if (role === roles.holder || role === roles.source) return roles.holder
+  return role === roles.opaque || role === roles.media || role === roles.image ? role : roles.other
+})
+const objectRoles: Readonly<Record<number, number>> = {
+  [roles.items]: roles.item,
+  [roles.prompts]: roles.other,
+  [roles.images]: roles.other,
+}

@@ -1,0 +1,101 @@
+import type { OutputBound } from '../presets/preset.ts'
+import type { BodyChanges } from './call-body.ts'
+import type { BodyScan, ValueSpan } from './scan-body.ts'
+
+/** Bytes that come in the place of others. */
+interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** New members of an object that is there. */
+interface Insert {
+  readonly object: ValueSpan
+  readonly member: string
+}
+
+/** Writes changes into a body's bytes: every other byte stays as it came. */
+export class BodySplice {
+  readonly #bytes: Buffer
+  readonly #scan: BodyScan
+  readonly #output: OutputBound | undefined
+
+  constructor(bytes: Buffer, scan: BodyScan, output: OutputBound | undefined) {
+    this.#bytes = bytes
+    this.#scan = scan
+    this.#output = output
+  }
+
+  /** The bytes with these changes; the very same where there is nothing to change. */
+  write({ model, output, includeUsage }: BodyChanges): Buffer {
+    const changes: (Edit | Insert)[] = []
+    if (model !== undefined) changes.push(this.#set('model', JSON.stringify(model)))
+    if (output !== undefined) changes.push(...this.#bound(output))
+    if (includeUsage === true) changes.push(this.#set('stream_options.include_usage', 'true'))
+    return changes.length === 0 ? this.#bytes : this.#splice(changes)
+  }
+
+  /** In the place of each 0 and −1 that mean no bound; without these, in its own field. */
+  #bound(output: number): readonly (Edit | Insert)[] {
+    if (this.#output === undefined) return []
+    const { fields, writes, isOpenBelowOne } = this.#output
+    const set = fields.filter((field) => {
+      const span = this.#scan.span(field)
+      return span !== undefined && span.kind !== 'null'
+    })
+    const open = set.filter((field) => isOpenBelowOne && this.#isOpen(field))
+    if (set.length > 0 && open.length === 0) return []
+    return (open.length === 0 ? [writes] : open).map((field) => this.#set(field, String(output)))
+  }
+
+  #isOpen(field: string): boolean {
+    const { start, end } = this.#scan.span(field) as ValueSpan
+    return Number(this.#bytes.toString('latin1', start, end)) < 1
+  }
+
+  /** A value in the place of a field's own, or a new member of its object. */
+  #set(field: string, value: string): Edit | Insert {
+    const span = this.#scan.span(field)
+    if (span !== undefined) return { start: span.start, end: span.end, text: value }
+    const [first = '', second] = field.split('.')
+    if (second === undefined) return { object: this.#scan.body, member: memberOf(first, value) }
+    const member = memberOf(second, value)
+    const object = this.#scan.span(first)
+    return object?.kind === 'object' ? { object, member } : this.#set(first, `{${member}}`)
+  }
+
+  #splice(changes: readonly (Edit | Insert)[]): Buffer {
+    const inserts = Map.groupBy(
+      changes.filter((change) => 'object' in change),
+      ({ object }) => object.start,
+    )
+    const edits = changes.filter((change) => 'text' in change)
+    for (const [start, members] of inserts) {
+      const text = members.map(({ member }) => member).join(',')
+      const at = start + 1
+      edits.push({ start: at, end: at, text: this.#isEmpty(at) ? text : `${text},` })
+    }
+    const parts: Buffer[] = []
+    let at = 0
+    for (const { start, end, text } of edits.toSorted((one, other) => one.start - other.start)) {
+      parts.push(this.#bytes.subarray(at, start), Buffer.from(text))
+      at = end
+    }
+    return Buffer.concat([...parts, this.#bytes.subarray(at)])
+  }
+
+  /** Whether an object has no member, whose brace opens before this byte. */
+  #isEmpty(start: number): boolean {
+    let at = start
+    while ((this.#bytes[at] ?? 0) <= space) at += 1
+    return this.#bytes[at] === closingBrace
+  }
+}
+
+const space = 0x20
+const closingBrace = 0x7d
+
+function memberOf(name: string, value: string): string {
+  return `${JSON.stringify(name)}:${value}`
+}
