@@ -1,6 +1,6 @@
 import type { Costs } from '../../limits/costs.ts'
 import type { SaidUsage } from '../answer/stream-reader.ts'
-import type { Bound } from '../body/bound.ts'
+import type { CallBound } from '../body/bound.ts'
 
 /** Where a call's usage is known from. */
 export type UsageSource = 'upstream' | 'estimated' | 'reserved' | 'none'
@@ -23,8 +23,9 @@ export interface Charge {
 
 export interface ChargeInput {
   readonly said: SaidUsage | undefined
+  /** Within the bound. */
   readonly estimated: { readonly prompt: number; readonly completion: number }
-  readonly bound: Bound
+  readonly bound: CallBound
 }
 
 /** What a call is charged of tokens. An estimate is never more than what was reserved. */
@@ -36,14 +37,11 @@ export function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput)
       ? { source: 'none', costs: costsOf(0, 0) }
       : {
           source: 'estimated',
-          costs: costsOf(
-            Math.min(estimated.prompt, bound.prompt),
-            Math.min(estimated.completion, bound.completion),
-          ),
+          costs: costsOf(estimated.prompt, estimated.completion),
         }
   const isWhole = said.prompt !== undefined && said.completion !== undefined
-  const prompt = said.prompt ?? Math.min(estimated.prompt, bound.prompt)
-  const completion = said.completion ?? Math.min(estimated.completion, bound.completion)
+  const prompt = said.prompt ?? estimated.prompt
+  const completion = said.completion ?? estimated.completion
   return {
     source: isWhole ? 'upstream' : 'estimated',
     costs: {

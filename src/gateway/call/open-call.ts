@@ -1,11 +1,12 @@
 import { Fault } from '../../core/fault.ts'
-import { classify } from '../../core/problem.ts'
+import { classify, problemOf } from '../../core/problem.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { noteProblem } from '../../guard/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
-import { problemIn } from '../dialects/problem-in.ts'
-import type { SaidUsage } from '../answer/stream-reader.ts'
+import { type DialectAnswer, problemIn } from '../dialects/problem-in.ts'
+import type { Dialect } from '../presets/preset.ts'
+import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import type { Destination } from '../models/resolve-model.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -37,10 +38,8 @@ export interface CallEnd {
 }
 
 /** What was delivered of an answer, for what an upstream does not say. */
-export interface Delivered {
+export interface Delivered extends ReceivedContent {
   readonly said: SaidUsage | undefined
-  readonly contentEvents: number
-  readonly contentBytes: number
 }
 
 const nothingDelivered: Delivered = { said: undefined, contentEvents: 0, contentBytes: 0 }
@@ -216,7 +215,7 @@ export class OpenCall implements EndableCall {
     const { request, response } = incoming
     if (problem instanceof Fault) this.deps.onFault(request, problem)
     if (response.closed || response.headersSent) return
-    const { status, headers, body } = problemIn(incoming.route.dialect, problem, exchange.id)
+    const { status, headers, body } = writeProblem(incoming.route.dialect, problem, exchange.id)
     const close = lingerOverBody(request) && { connection: 'close' }
     response
       .writeHead(status, { ...incoming.headers, ...prepared.limitHeaders, ...headers, ...close })
@@ -240,9 +239,9 @@ export class OpenCall implements EndableCall {
     if (bound === undefined || publicName === undefined) return undefined
     const { said, ...content } = this.delivered()
     const { ratios } = this.deps
-    const estimated = ratios.estimate(publicName, bodyBytes, content)
+    const estimated = ratios.estimate(publicName, bodyBytes, content, bound)
     const charge = chargeOf(by, { said, estimated, bound })
-    if (said?.prompt !== undefined) ratios.note(publicName, bodyBytes, said.prompt)
+    if (said?.prompt !== undefined) ratios.learn(publicName, bodyBytes, said.prompt)
     return charge
   }
 
@@ -254,6 +253,16 @@ export class OpenCall implements EndableCall {
   #describe(status: number | null): Parameters<Exchange['answer']>[0] {
     return { status, route: this.incoming.pattern, requestId: this.exchange.id }
   }
+}
+
+function writeProblem(
+  dialect: Dialect | undefined,
+  problem: Refusal | Fault,
+  requestId: string,
+): DialectAnswer {
+  if (dialect !== undefined) return problemIn(dialect, problem, requestId)
+  const { status, headers, body } = problemOf(problem, requestId)
+  return { status, headers, body: JSON.stringify(body) }
 }
 
 /** Between two tries to record an end that the client has seen, in milliseconds. */

@@ -102,8 +102,8 @@ class PassingAnswer {
     const call = this.#call
     const reader = this.#reader
     if (call.isOver) return
-    if (reader !== undefined && reader.terminal === undefined) {
-      this.#write(reader.end())
+    if (reader?.isUnread === true) this.#write(reader.end())
+    else if (reader !== undefined && reader.terminal === undefined) {
       this.#broken('upstream', new Fault('upstream_failed', 'the upstream ended before its answer did'))
       return
     }
@@ -120,7 +120,6 @@ class PassingAnswer {
   #fail(error: AttemptError): void {
     if (this.#call.isOver) return
     const reason = reasons[error.failure] ?? 'upstream'
-    if (this.#reader !== undefined) this.#write(this.#reader.end())
     this.#broken(reason, faultOf(error))
   }
 
@@ -135,11 +134,15 @@ class PassingAnswer {
     const said =
       route.form === undefined || this.#reader === undefined || this.#reader.hasFailed
         ? undefined
-        : brokenStream(route.form, problem, this.#call.exchange.id)
+        : Buffer.concat([this.#reader.isUnread ? lineEnds : none, brokenStream(route.form, problem)])
     if (said === undefined) response.destroy()
     else response.write(said, () => response.destroy())
   }
 }
+
+/** Ends the event of which a part has passed. An incomplete one that was held is left out. */
+const lineEnds = Buffer.from('\n\n')
+const none = Buffer.alloc(0)
 
 const reasons: Readonly<Partial<Record<AttemptError['failure'], EndReason>>> = {
   idle_timeout: 'idle',
@@ -161,5 +164,6 @@ function readerOf({ incoming, prepared }: OpenCall, { headers }: BegunAnswer): S
     form,
     framing: isSse ? 'sse' : 'ndjson',
     takesUsageOut: prepared.asksUsageOurselves,
+    answers: prepared.answers,
   })
 }

@@ -1,10 +1,13 @@
 import type { Fault } from '../../core/fault.ts'
+import { readContent } from '../answer/read-content.ts'
 import { readUsage } from '../answer/read-usage.ts'
 import { passedHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import { faultOf } from './find-answer.ts'
 import type { OpenCall } from './open-call.ts'
 import { passPieces } from './pass-pieces.ts'
+
+const nothing = { contentEvents: 0, contentBytes: 0 }
 
 /**
  * Holds a whole answer until it is settled and recorded. One that is too large for memory goes out
@@ -38,7 +41,9 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
     const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
     const said = isReadable ? readUsage(form, body) : undefined
     const isRefused = answer.status >= 400
-    call.delivered = () => ({ said, contentEvents: 0, contentBytes: isRefused ? 0 : bytes })
+    const unread = { contentEvents: 0, contentBytes: bytes }
+    const content = isReadable && said === undefined ? readContent(form, body) : unread
+    call.delivered = () => ({ said, ...(isRefused ? nothing : content) })
     void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(body, fault))
   }
 

@@ -1,10 +1,11 @@
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
 import { endWithAnswer } from '../../limits/end-usage.ts'
 import type { Usage } from '../../limits/usage.ts'
-import { type Bound, boundOf } from '../body/bound.ts'
-import type { CallBody } from '../body/call-body.ts'
-import { readCall } from '../body/read-call.ts'
+import { boundOf, type CallBound } from '../body/bound.ts'
+import type { BodyRules, CallBody } from '../body/call-body.ts'
+import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../models/resolve-model.ts'
 import type { RouteServer } from '../routes/open-route.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -18,8 +19,9 @@ export interface PreparedCall {
   readonly publicName: string | undefined
   /** Bytes of the body as it came. */
   readonly bodyBytes: number
+  readonly answers: number
   /** The most that it may use; undefined where its route has no tokens. */
-  readonly bound: Bound | undefined
+  readonly bound: CallBound | undefined
   /** Whether the answer is bounded, by the client or by us. */
   readonly isBounded: boolean
   /** Whether the usage in its stream was asked for by us. */
@@ -56,6 +58,7 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
     to: [{ upstream, model: '' }],
     publicName: undefined,
     bodyBytes: body.length,
+    answers: 1,
     bound: undefined,
     isBounded: false,
     asksUsageOurselves: false,
@@ -71,29 +74,37 @@ interface ReadCall {
 }
 
 async function readModel(
-  { models }: CallDeps,
+  { models, scheduler }: CallDeps,
   { route, upstreams, body: bytes }: IncomingCall,
 ): Promise<ReadCall> {
   const { servers } = route
   const only = servers.length === 1
-  const first = readCall(bytes, only ? rulesOf(servers[0]) : openRulesOf(servers[0]))
+  const read = (rules: BodyRules): Promise<CallBody> => readInTurns(readCallInSteps(bytes, rules), scheduler)
+  const first = await read(only ? rulesOf(servers[0]) : openRulesOf(servers[0]))
   const model = await models.resolve(first.model, upstreams)
   if (only) return { model, bodyFor: () => first }
   const asked = model.to.map(({ upstream }) => upstream.settings.name)
-  const bodies = new Map(
-    servers
-      .filter(({ upstream }) => asked.includes(upstream.name))
-      .map((server) => [server.upstream.name, readCall(bytes, rulesOf(server))]),
-  )
+  const bodies = new Map<string, CallBody>()
+  for (const server of servers)
+    if (asked.includes(server.upstream.name)) bodies.set(server.upstream.name, await read(rulesOf(server)))
   return { model, bodyFor: (to) => bodies.get(to?.upstream.settings.name ?? '') ?? first }
 }
 
-function rulesOf({ route, closedFields, preset }: RouteServer): Parameters<typeof readCall>[1] {
+/** A large body leaves turns of the event loop to others. */
+async function readInTurns<T>(steps: Generator<void, T>, { yieldTurn }: Scheduler): Promise<T> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await yieldTurn()
+  }
+}
+
+function rulesOf({ route, closedFields, preset }: RouteServer): BodyRules {
   return { route, closedFields, refusesMediaByUrl: preset.refusesMediaByUrl }
 }
 
 /** Enough to learn the model's name, before it is known whose rules are the right ones. */
-function openRulesOf({ route }: RouteServer): Parameters<typeof readCall>[1] {
+function openRulesOf({ route }: RouteServer): BodyRules {
   return { route, closedFields: [], refusesMediaByUrl: false }
 }
 
@@ -138,14 +149,14 @@ async function reserve(
       ...changes(output),
       ...(body.model !== undefined && { model: destination.model }),
     })
-  const boundWith = (output: number | undefined): Bound => {
+  const boundWith = (output: number | undefined): CallBound => {
     const bytesOf = bytesWith(writesOutput ? output : undefined)
     const sent = Math.max(...model.to.map((destination) => bytesOf(destination).length))
     return boundOf(body, sent, server.upstream.tokens, output ?? body.output ?? 0)
   }
 
   let output = writesOutput ? ownOutput : undefined
-  let bound: Bound | undefined
+  let bound: CallBound | undefined
   if (route.form !== undefined) {
     bound = boundWith(server.route.output === undefined ? 0 : (output ?? body.output ?? ownOutput))
     if (writesOutput) {
@@ -166,6 +177,7 @@ async function reserve(
     to: model.to,
     publicName: model.publicName,
     bodyBytes: body.bytes.length,
+    answers: body.answers,
     bound,
     isBounded: output !== undefined || body.output !== undefined,
     asksUsageOurselves,
@@ -178,7 +190,7 @@ async function reserve(
 const measures = ['tokens', 'prompt_tokens', 'completion_tokens'] as const
 
 /** The most tokens of one answer that the limits can hold at all. */
-function fittingOutput({ states }: Usage, { prompt }: Bound, answers: number): number {
+function fittingOutput({ states }: Usage, { prompt }: CallBound, answers: number): number {
   let most = Number.MAX_SAFE_INTEGER
   for (const { use } of states) {
     if (use.isShadow) continue
