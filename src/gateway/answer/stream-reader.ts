@@ -16,8 +16,13 @@ export interface StreamReaderOptions {
   readonly framing: 'sse' | 'ndjson'
   /** Whether the event with usage and no choices is taken out: the gateway asked for it. */
   readonly takesUsageOut: boolean
-  /** Bytes of an incomplete event that are held. @default 1 MiB */
+  /** Bytes of an event that are held until it is complete. @default 1 MiB */
   readonly eventBytesMax?: number
+  /**
+   * How many answers the call has. Each of llama.cpp's says its own end and usage: the last ends
+   * the stream. @default 1
+   */
+  readonly answers?: number
 }
 
 /** Reads a stream as it passes. Bytes go on in order and unchanged. */
@@ -30,6 +35,11 @@ export interface StreamReader {
   readonly terminal: Buffer | undefined
   /** Whether the upstream said in its stream that it failed. */
   readonly hasFailed: boolean
+  /**
+   * Whether an event was larger than `eventBytesMax` and passed unread. It may have been the
+   * terminal one: a stream that then ends without one need not be broken.
+   */
+  readonly isUnread: boolean
   readonly usage: SaidUsage | undefined
   /** Events with text, and the bytes of that text, for an estimate and for the output bound. */
   readonly contentEvents: number
