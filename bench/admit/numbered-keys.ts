@@ -54,6 +54,7 @@ function recordOf(id: string, text: string, format: KeyFormat, peppers: Peppers)
     notBefore: null,
     expiresAt: null,
     disabledAt: null,
+    isDisabledByOwner: false,
     revokedAt: null,
     revokedReason: null,
     lastUsedAt: null,

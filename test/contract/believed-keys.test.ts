@@ -46,7 +46,7 @@ function change(data: string, sql: string): void {
 
 /** Makes a file of the last version without MACs of one that has them. */
 const withoutMacs = `DROP INDEX owners_again; DROP INDEX imported_digests_again; DROP TABLE changes;
-  ALTER TABLE keys DROP COLUMN mac; ALTER TABLE owners DROP COLUMN mac; ALTER TABLE answers DROP COLUMN mac;
+  ALTER TABLE keys DROP COLUMN disabled_by; ALTER TABLE keys DROP COLUMN mac; ALTER TABLE owners DROP COLUMN mac; ALTER TABLE answers DROP COLUMN mac;
   PRAGMA user_version = 3;`
 
 /** As `modelward.db` kept the check value of a folder's pepper while its rows had no MACs. */
@@ -72,6 +72,7 @@ describe('a row that another program or the disk changed', () => {
       'secrets = zeroblob(length(secrets))',
       'version = version + 1',
       'mac = NULL',
+      "disabled_by = 'owner'",
     ]
     const ids: string[] = []
     const data = await folderWith(async ({ ward }) => {
@@ -264,12 +265,13 @@ describe('rows without MACs', () => {
     })
   })
 
-  test.each([3, 4])(
+  test.each([3, 4, 5])(
     'a folder of version %i is brought up by one start, and refused afterwards',
     async (from) => {
       const data = await folderWith(oneKey, unrecorded)
-      const toOld = `${from === 3 ? withoutMacs : 'PRAGMA user_version = 4;'} ${withOldCheck(data)}`
-      change(data, toOld)
+      const withMacs = `ALTER TABLE keys DROP COLUMN disabled_by; PRAGMA user_version = ${from};`
+      const check = from === 5 ? '' : withOldCheck(data)
+      change(data, `${from === 3 ? withoutMacs : withMacs} ${check}`)
       expect(await databaseFinding(data)).toMatchObject({ status: 'warn' })
       const { ward } = await open(data, unrecorded)
       expect((await ward.keys.list()).keys).toMatchObject([{ name: 'a' }])

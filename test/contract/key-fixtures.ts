@@ -37,6 +37,7 @@ export function keyOf(id: string, fields: Partial<KeyRecord> = {}): KeyRecord {
     notBefore: null,
     expiresAt: null,
     disabledAt: null,
+    isDisabledByOwner: false,
     revokedAt: null,
     revokedReason: null,
     lastUsedAt: null,

@@ -94,6 +94,7 @@ const full: KeyRecord = keyOf(idOf(7), {
   notBefore: 0,
   expiresAt: 1_900_000_000_000,
   disabledAt: 1,
+  isDisabledByOwner: true,
   revokedAt: 2,
   revokedReason: 'leaked\nin a log',
 })

@@ -34,7 +34,7 @@ function keyFields(view: KeyView): readonly (readonly [string, string])[] {
     ['last used', view.last_used_at ?? 'never'],
     ['not before', view.not_before ?? '-'],
     ['expires', view.expires_at ?? 'never'],
-    ['disabled', view.disabled_at ?? '-'],
+    ['disabled', view.disabled_at === null ? '-' : `${view.disabled_at} by the ${view.disabled_by}`],
     ['revoked', view.revoked_at ?? '-'],
     ['reason', view.revoked_reason ?? '-'],
     ['secrets', list(view.secrets.map((secret) => `of ${secret.created_at}${endOf(secret.ends_at)}`))],

@@ -47,6 +47,7 @@ export function createOwnerBounds(
       // An end takes nothing from anyone but this owner.
       if (event === 'key.revoked' || event === 'key.disabled') return
       refuseScopes(asker.key, record.scopes, 'changes a key that has it')
+      if (event === 'key.enabled') refuseOperators(record)
       // Its new text would be the asker's.
       if (event === 'key.rotated') refuseWider(asker, record)
     },
@@ -86,6 +87,15 @@ function refusalOf(field: string): Refusal {
 function withOwn(metadata: KeyFields['metadata'], sent: KeyFields['metadata']): KeyFields['metadata'] {
   const { [ownMetadata]: _, ...others } = metadata
   return Object.hasOwn(sent, ownMetadata) ? { ...others, [ownMetadata]: sent[ownMetadata] } : others
+}
+
+/** What an operator disabled, an operator enables. */
+function refuseOperators({ disabledAt, isDisabledByOwner }: KeyRecord): void {
+  if (disabledAt === null || isDisabledByOwner) return
+  throw new Refusal(
+    'scope_missing',
+    `The operator disabled this key: only a key with the scope \`${keysWriteScope}\`, or an admin key, enables it.`,
+  )
 }
 
 function refuseScopes({ scopes }: KeyRecord, wanted: readonly string[], does: string): void {

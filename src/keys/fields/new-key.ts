@@ -73,6 +73,7 @@ export function newKeyRecord(
     notBefore: times.notBefore ?? null,
     expiresAt: times.expiresAt ?? null,
     disabledAt: null,
+    isDisabledByOwner: false,
     revokedAt: null,
     revokedReason: null,
     lastUsedAt: null,

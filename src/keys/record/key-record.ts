@@ -42,6 +42,10 @@ export interface KeyRecord {
   readonly notBefore: number | null
   readonly expiresAt: number | null
   readonly disabledAt: number | null
+  /**
+   * Whether a key of its owner disabled it, and no operator did: only then such a key enables it.
+   */
+  readonly isDisabledByOwner: boolean
   readonly revokedAt: number | null
   readonly revokedReason: string | null
   /**

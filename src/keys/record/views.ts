@@ -23,6 +23,8 @@ export interface KeyView {
   readonly not_before: string | null
   readonly expires_at: string | null
   readonly disabled_at: string | null
+  /** Who disabled it: a key of its owner, which may enable it, or an operator. */
+  readonly disabled_by: 'owner' | 'operator' | null
   readonly revoked_at: string | null
   readonly revoked_reason: string | null
   /** When its secret was proven last, to the minute. */
@@ -49,6 +51,7 @@ export function viewKey(record: KeyRecord, now: number): KeyView {
     not_before: isoTimeOrNull(record.notBefore),
     expires_at: isoTimeOrNull(record.expiresAt),
     disabled_at: isoTimeOrNull(record.disabledAt),
+    disabled_by: record.disabledAt === null ? null : record.isDisabledByOwner ? 'owner' : 'operator',
     revoked_at: isoTimeOrNull(record.revokedAt),
     revoked_reason: record.revokedReason,
     last_used_at: isoTimeOrNull(record.lastUsedAt),

@@ -117,14 +117,14 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     disable: (id, force) => {
       const disabled = (record: KeyRecord): KeyRecord => {
         refuseRevoked(record)
-        return record.disabledAt === null ? { ...record, disabledAt: clock() } : record
+        return disableKey(record, authority?.owner !== undefined, clock())
       }
       return change('key.disabled', id, disabled, force)
     },
     enable: (id) =>
       change('key.enabled', id, (record) => {
         refuseRevoked(record)
-        return record.disabledAt === null ? record : { ...record, disabledAt: null }
+        return record.disabledAt === null ? record : { ...record, disabledAt: null, isDisabledByOwner: false }
       }),
     async revoke(id, reason, force) {
       if (reason !== undefined && !isLabel(reason)) {
@@ -187,6 +187,12 @@ async function changeKey(
     return next
   }
   throw changedMeanwhile()
+}
+
+/** An operator makes what the owner disabled its own; the owner leaves what an operator did. */
+function disableKey(record: KeyRecord, isDisabledByOwner: boolean, now: number): KeyRecord {
+  if (record.disabledAt === null) return { ...record, disabledAt: now, isDisabledByOwner }
+  return isDisabledByOwner || !record.isDisabledByOwner ? record : { ...record, isDisabledByOwner }
 }
 
 /**

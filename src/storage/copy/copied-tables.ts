@@ -58,8 +58,8 @@ const keyTables = [
   table('keys', 1, [
     ...['id', 'version bigint', 'name', 'owner', 'environment', 'scopes', 'metadata', 'addresses'],
     ...['secrets bytea', 'imported int', ...times, 'not_before bigint', 'expires_at bigint'],
-    ...['disabled_at bigint', 'revoked_at bigint', 'revoked_reason', 'limits', 'last_used_at bigint'],
-    ...['change bigint', 'mac bytea'],
+    ...['disabled_at bigint', 'revoked_at bigint', 'revoked_reason', 'limits', 'disabled_by'],
+    ...['last_used_at bigint', 'change bigint', 'mac bytea'],
   ]),
   table('imported_digests', 1, ['digest bytea', 'key_id']),
   table('owners', 1, ['owner', 'version bigint', 'limits', ...times, 'change bigint', 'mac bytea']),

@@ -1,5 +1,6 @@
 import { Fault } from '../../core/fault.ts'
 import type { KeyRecord, SecretRecord } from '../../keys/record/key-record.ts'
+import type { Cell } from '../../secrets/row-macs.ts'
 import { parseFrozen } from '../parse-frozen.ts'
 import type { BelievedRows } from './believed-rows.ts'
 
@@ -22,6 +23,7 @@ export type ChangedCells = readonly [
   revokedAt: number | null,
   revokedReason: string | null,
   limits: string | null,
+  disabledBy: 'owner' | null,
   id: string,
 ]
 
@@ -52,6 +54,7 @@ export const keyColumns: readonly string[] = [
   'revoked_at',
   'revoked_reason',
   'limits',
+  'disabled_by',
   'id',
 ]
 
@@ -60,7 +63,14 @@ export const readColumns: readonly string[] = [...keyColumns, 'last_used_at', 'c
 
 /** The MAC of a key's row: of all that a change writes, and of the change's number. */
 export function macOfKey(rows: BelievedRows, cells: ChangedCells, change: number): Uint8Array {
-  return rows.macOf('key', [...cells, change])
+  return rows.macOf('key', believedCells(cells, change))
+}
+
+/** Rows of before `disabled_by` keep their MACs: it is the last cell, and none where it is null. */
+function believedCells(cells: readonly Cell[], change: number): readonly Cell[] {
+  const [disabledBy = null, id = null] = cells.slice(17)
+  const believed = [...cells.slice(0, 17), id, change]
+  return disabledBy === null ? believed : [...believed, disabledBy]
 }
 
 /** A key as the cells that a change writes. */
@@ -83,6 +93,7 @@ export function encodeKey(key: KeyRecord): ChangedCells {
     key.revokedAt,
     key.revokedReason,
     key.limits === null ? null : JSON.stringify(key.limits),
+    key.isDisabledByOwner ? 'owner' : null,
     key.id,
   ]
 }
@@ -93,10 +104,10 @@ export function encodeKey(key: KeyRecord): ChangedCells {
  * @throws Fault `store_unavailable` for a row that this program did not write
  */
 export function decodeKey(rows: BelievedRows, cells: KeyCells): KeyRecord {
-  rows.check('key', cells[17], [...cells.slice(0, keyColumns.length), cells[19]], cells[20])
+  rows.check('key', cells[18], believedCells(cells, cells[20]), cells[21])
   try {
     return Object.freeze({
-      id: cells[17],
+      id: cells[18],
       version: cells[0],
       name: cells[1],
       owner: cells[2],
@@ -112,12 +123,13 @@ export function decodeKey(rows: BelievedRows, cells: KeyCells): KeyRecord {
       notBefore: cells[11],
       expiresAt: cells[12],
       disabledAt: cells[13],
+      isDisabledByOwner: cells[17] === 'owner',
       revokedAt: cells[14],
       revokedReason: cells[15],
-      lastUsedAt: cells[18],
+      lastUsedAt: cells[19],
     })
   } catch (error) {
-    throw new Fault('store_unavailable', `key ${cells[17]}: its row cannot be read`, { cause: error })
+    throw new Fault('store_unavailable', `key ${cells[18]}: its row cannot be read`, { cause: error })
   }
 }
 

@@ -206,6 +206,24 @@ describe('the schema', () => {
     await expect(prepareSchema(url)).rejects.toMatchObject({ name: 'SetupError', code: 'database_foreign' })
   })
 
+  test('of an older version is brought up by one of many that come at once, and by none with `never`', async () => {
+    const { url, schema, drop } = await openTestSchema()
+    onTestFinished(drop)
+    const postgres = await open(url)
+    const version = async (): Promise<unknown> =>
+      (await postgres.query(`SELECT version, reads_from FROM ${schema}.schema_version`))[0]
+    const current = await version()
+    const { deployment: before } = await prepareSchema(url)
+    await postgres.query(`ALTER TABLE ${schema}.keys DROP COLUMN disabled_by`)
+    await postgres.query(`UPDATE ${schema}.schema_version SET version = 1, reads_from = 1`)
+    await expect(prepareSchema(url, 'never')).rejects.toMatchObject({ code: 'data_missing' })
+    expect(await version()).toEqual({ version: 1, reads_from: 1 })
+    const prepared = await Promise.all(Array.from({ length: 8 }, () => prepareSchema(url)))
+    expect(prepared.map(({ deployment }) => deployment)).toEqual(Array(8).fill(before))
+    expect(await version()).toEqual(current)
+    await postgres.query(`SELECT disabled_by FROM ${schema}.keys`)
+  })
+
   test('of a newer version is refused, unless it says that this one can read it', async () => {
     const { url, schema, drop } = await openTestSchema()
     onTestFinished(drop)

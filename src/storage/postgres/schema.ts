@@ -1,24 +1,31 @@
 import { SetupError } from '../../core/setup-error.ts'
 import { checkServer } from './check-server.ts'
 import { jobSchema } from './jobs/job-schema.ts'
-import { keysSchema } from './keys/keys-schema.ts'
+import { disabledBySchema, keysSchema } from './keys/keys-schema.ts'
 import { ledgerSchema } from './ledger/ledger-schema.ts'
 import { limitsSchema } from './limits/limits-schema.ts'
 import { nodesSchema } from './nodes-schema.ts'
 import { openPostgres, type Postgres, type Query } from './postgres.ts'
 import { refuseUnmended } from './postgres-error.ts'
 
-/** What this version writes. */
-export const schemaVersion = 1
+/** Statements; the parameter is the schema, quoted. */
+type Statements = (schema: string) => readonly string[]
 
-/** The statements of each subject; the parameter is the schema, quoted. */
-const subjects: readonly ((schema: string) => readonly string[])[] = [
-  keysSchema,
-  limitsSchema,
-  nodesSchema,
-  ledgerSchema,
-  jobSchema,
+/**
+ * The steps from an empty schema to this version's, the subjects of each. A released step is never
+ * changed. Each adds only what a node of the version before can run beside, so that nodes are
+ * replaced one by one.
+ */
+const steps: readonly (readonly Statements[])[] = [
+  [keysSchema, limitsSchema, nodesSchema, ledgerSchema, jobSchema],
+  [disabledBySchema],
 ]
+
+/** What this version writes. */
+export const schemaVersion: number = steps.length
+
+/** The oldest version that reads what this one writes. */
+const readsFrom = 1
 
 /** Of all deployments alike: one that is prepared waits for another. */
 const migrationLock = 0x6d6f6465
@@ -70,17 +77,22 @@ async function prepare(postgres: Postgres, migrate: 'auto' | 'never'): Promise<P
   const { schema, name } = postgres
   // Without a lock where there is nothing to do, as on all starts but the first.
   const ready = await readVersion(postgres.query, schema, name)
-  if (ready !== undefined) return ready
-  if (migrate === 'never')
-    throw new SetupError(
-      'data_missing',
-      `${name}: there is no deployment; create it with: modelward migrate --database-url …`,
-    )
+  if (ready !== undefined && ready.version >= schemaVersion) return ready
+  if (migrate === 'never') throw notReady(name, ready)
   return postgres.transaction(async (query) => {
     await query(`SET LOCAL lock_timeout = '${migrationMs}ms'`)
     await query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
-    return (await readVersion(query, schema, name)) ?? createSchema(query, schema)
+    const found = (await readVersion(query, schema, name)) ?? (await createSchema(query, schema))
+    return found.version >= schemaVersion ? found : takeSteps(query, schema, found.version)
   })
+}
+
+function notReady(name: string, found: PreparedSchema | undefined): SetupError {
+  const [what, how] =
+    found === undefined
+      ? ['there is no deployment', 'create it']
+      : [`its schema has version ${found.version}, this program's is ${schemaVersion}`, 'bring it up']
+  return new SetupError('data_missing', `${name}: ${what}; ${how} with: modelward migrate --database-url …`)
 }
 
 /** Undefined where there is nothing yet. */
@@ -110,6 +122,7 @@ async function readVersion(query: Query, schema: string, name: string): Promise<
   return { deployment, version }
 }
 
+/** An empty schema, of version 0. */
 async function createSchema(query: Query, schema: string): Promise<PreparedSchema> {
   // Not `IF NOT EXISTS`, which needs the right to create schemas where this one is there.
   const [there] = await query('SELECT 1 FROM pg_catalog.pg_namespace WHERE oid = to_regnamespace($1)', [
@@ -118,12 +131,21 @@ async function createSchema(query: Query, schema: string): Promise<PreparedSchem
   if (there === undefined) await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.schema_version (
     id int PRIMARY KEY CHECK (id = 1), version int NOT NULL, reads_from int NOT NULL, deployment uuid NOT NULL)`)
-  // In one message: over a slow wire each would wait for the one before.
-  await query(subjects.flatMap((subject) => subject(schema)).join(';\n'))
   const [row] = await query<PreparedSchema>(
-    `INSERT INTO ${schema}.schema_version VALUES (1, $1, $1, gen_random_uuid()) RETURNING deployment, version`,
-    [schemaVersion],
+    `INSERT INTO ${schema}.schema_version VALUES (1, 0, 0, gen_random_uuid()) RETURNING deployment, version`,
   )
   if (row === undefined) throw new Error('INSERT … RETURNING gave no row')
+  return row
+}
+
+async function takeSteps(query: Query, schema: string, from: number): Promise<PreparedSchema> {
+  const statements = steps.slice(from).flatMap((step) => step.flatMap((subject) => subject(schema)))
+  // In one message: over a slow wire each would wait for the one before.
+  await query(statements.join(';\n'))
+  const [row] = await query<PreparedSchema>(
+    `UPDATE ${schema}.schema_version SET version = $1, reads_from = $2 RETURNING deployment, version`,
+    [schemaVersion, readsFrom],
+  )
+  if (row === undefined) throw new Error('UPDATE … RETURNING gave no row')
   return row
 }

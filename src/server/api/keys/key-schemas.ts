@@ -171,6 +171,10 @@ const shownKey = z.object({
   not_before: shownTime,
   expires_at: shownTime,
   disabled_at: shownTime,
+  disabled_by: z
+    .enum(['owner', 'operator'])
+    .nullable()
+    .describe('Who disabled it: a key of its owner, which may enable it, or an operator.'),
   revoked_at: shownTime,
   revoked_reason: z.string().nullable(),
   last_used_at: shownTime.describe('When its secret was proven last, to the minute.'),

@@ -69,6 +69,70 @@ describe('what a key may set on its owner’s keys', () => {
     expect([status, body.detail]).toEqual([403, expect.stringContaining('`environment`')])
   })
 
+  describe('enabling a key', () => {
+    /** Calls by an administrator, by a key with `keys:write`, and by the app itself. */
+    const openOperators = async () => {
+      const opened = await open()
+      const { ward, call, make } = opened
+      const texts = [
+        await make({ owner: 'ops', scopes: ['admin'] }),
+        await make({ owner: 'ops', scopes: ['keys:write'] }),
+      ]
+      const asOperator = texts.map(({ text }) => async (url: string) => {
+        const { status } = await call('POST', url, undefined, { 'x-api-key': text })
+        expect(status).toBe(200)
+      })
+      const itself = async (url: string) => {
+        const [, id = '', does] = /keys\/(\w+)\/(enable|disable)/.exec(url) ?? []
+        await ward.keys[does === 'enable' ? 'enable' : 'disable'](id)
+      }
+      return { ...opened, operators: [...asOperator, itself] }
+    }
+
+    test('that the operator disabled: 403, until an operator enables it', async () => {
+      const { call, make, operators } = await openOperators()
+      for (const operate of operators) {
+        const { id } = await make()
+        await operate(`/v1/keys/${id}/disable`)
+        const { status, body } = await call('POST', `/v1/keys/${id}/enable`)
+        expect([status, body.code, body.detail]).toEqual([
+          403,
+          'scope_missing',
+          expect.stringContaining('The operator disabled this key'),
+        ])
+        // Nor by way of a change that leaves it as it is, or of a disabling of its own.
+        expect((await call('POST', `/v1/keys/${id}/disable`)).body.disabled_by).toBe('operator')
+        expect((await call('PATCH', `/v1/keys/${id}`, { name: 'b' })).body.disabled_by).toBe('operator')
+        expect((await call('POST', `/v1/keys/${id}/rotate`, {})).body.status).toBe('disabled')
+        expect((await call('POST', `/v1/keys/${id}/enable`)).status).toBe(403)
+        await operate(`/v1/keys/${id}/enable`)
+        expect((await call('POST', `/v1/keys/${id}/enable`)).body).toMatchObject({
+          status: 'active',
+          disabled_at: null,
+          disabled_by: null,
+        })
+      }
+    })
+
+    test('that it disabled itself: it may, unless an operator has disabled it since', async () => {
+      const { call, make, operators, ward } = await openOperators()
+      for (const operate of operators) {
+        const { id } = await make()
+        const disabled = await call('POST', `/v1/keys/${id}/disable`)
+        expect(disabled.body).toMatchObject({ status: 'disabled', disabled_by: 'owner' })
+        expect((await call('POST', `/v1/keys/${id}/enable`)).body.status).toBe('active')
+        await call('POST', `/v1/keys/${id}/disable`)
+        ward.time.now += 1_000
+        await operate(`/v1/keys/${id}/disable`)
+        expect((await call('GET', `/v1/keys/${id}`)).body).toMatchObject({
+          disabled_at: disabled.body.disabled_at,
+          disabled_by: 'operator',
+        })
+        expect((await call('POST', `/v1/keys/${id}/enable`)).status).toBe(403)
+      }
+    })
+  })
+
   test('what the operator wrote into the metadata stays', async () => {
     const { call, make } = await open()
     const { id } = await make({ metadata: { plan: 'pro', self: { a: 1 } } })

@@ -74,7 +74,7 @@ export function createKeyTable(reads: PrimaryReads, schema: string, rows: Believ
       const before = cellsOf(row)
       const earlier = decodeKey(rows, before)
       if (earlier.version !== key.version - 1) return false
-      await query(update, writtenCells(rows, key, next(before[19])))
+      await query(update, writtenCells(rows, key, next(before[20])))
       if (earlier.imported || key.imported) {
         await digests.remove(query, key.id)
         await digests.put(query, [key])

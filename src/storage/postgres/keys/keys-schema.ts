@@ -1,3 +1,9 @@
+/** Who disabled a key: see the folder's schema. */
+export const disabledBySchema = (schema: string): readonly string[] => [
+  `ALTER TABLE ${schema}.keys ADD COLUMN IF NOT EXISTS
+    disabled_by text COLLATE "C" CHECK (disabled_by = 'owner')`,
+]
+
 /**
  * Keys, owners, stored answers, settings, and the counter of their changes. Texts are ordered by
  * their bytes. JSON is text: `jsonb` takes no `\u0000`, and a MAC is of what was written.

@@ -85,9 +85,9 @@ function sumOfChanges(database: SqliteDatabase, sieve: RowSieve): number {
 /** Written anew, with its own number and uses: a MAC is of what is written. */
 function keyRow(rows: BelievedRows, cells: KeyCells): readonly SqlValue[] {
   const written = encodeKey(decodeKey(rows, cells))
-  const change = cells[19]
+  const change = cells[20]
   const others = written.slice(0, -1)
-  return [written[17], ...others, cells[18], change, macOfKey(rows, written, change)]
+  return [written[18], ...others, cells[19], change, macOfKey(rows, written, change)]
 }
 
 type OwnerCells = readonly [string, number, string, number, number, number, Uint8Array | null]

@@ -5,7 +5,7 @@ import { noTelemetry } from '../../../telemetry/telemetry.ts'
 import { answerColumns } from '../../keys/answer-row.ts'
 import { type BelievedRows, createBelievedRows } from '../../keys/believed-rows.ts'
 import { decodeKey, type KeyCells, readColumns } from '../../keys/key-row.ts'
-import type { SqliteDatabase } from '../database.ts'
+import { readValue, type SqliteDatabase } from '../database.ts'
 import { inTransaction } from '../transaction.ts'
 import { createChangeCounter, hasAllRows } from './change-counter.ts'
 
@@ -54,7 +54,8 @@ export function inspectRows(
 
   const deadline = performance.now() + turnMs
   let unchecked = 0
-  for (const table of tablesOf(rows, look)) unchecked += lookThrough(database, table, deadline)
+  for (const table of tablesOf(rows, look, hasDisabledBy(database) ? undefined : 'disabled_by'))
+    unchecked += lookThrough(database, table, deadline)
   let isWhole: boolean | undefined
   look('changes counter', () => {
     // Of one moment: another process may be changing keys.
@@ -67,6 +68,11 @@ export function inspectRows(
   return { damaged, damagedCount, isWhole, unchecked }
 }
 
+function hasDisabledBy(database: SqliteDatabase): boolean {
+  const count = `SELECT count(*) FROM pragma_table_info('keys') WHERE name = 'disabled_by'`
+  return readValue(database, count) === 1
+}
+
 /** A table, which is read in the order of one column. */
 interface Table {
   readonly name: string
@@ -75,15 +81,16 @@ interface Table {
   readonly lookAt: (cells: readonly Cell[]) => void
 }
 
-function tablesOf(rows: BelievedRows, look: Look): readonly Table[] {
+/** @param missing a column of keys that this file does not have yet */
+function tablesOf(rows: BelievedRows, look: Look, missing: string | undefined): readonly Table[] {
   return [
     {
       name: 'keys',
-      columns: readColumns.join(', '),
+      columns: readColumns.map((column) => (column === missing ? 'NULL' : column)).join(', '),
       order: 'place',
       lookAt(cells) {
         const key = cells as unknown as KeyCells
-        look(`key ${key[17]}`, () => void decodeKey(rows, key))
+        look(`key ${key[18]}`, () => void decodeKey(rows, key))
       },
     },
     {

@@ -50,7 +50,7 @@ export async function listKeys(
           wanted - found.length,
           (limit) => select.all(...values, limit),
           (cells) => decodeKey(rows, cells),
-          (cells) => cells[17],
+          (cells) => cells[18],
         )
         return { end, ...read }
       })

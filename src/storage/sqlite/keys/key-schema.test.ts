@@ -120,6 +120,21 @@ describe('a database of version 1', () => {
   })
 })
 
+test('a key of before it was stored who disabled it was disabled by an operator, and its row is believed', async () => {
+  const file = join(createTemporaryFolder(), 'keys.db')
+  const keys = [keyOf(idOf(1)), keyOf(idOf(2), { disabledAt: 4_000 })]
+  const before = openSqliteKeyStore({ peppers, file })
+  await before.addKeys(keys)
+  await before.close()
+  change(file, 'ALTER TABLE keys DROP COLUMN disabled_by; PRAGMA user_version = 5')
+  const store = openSqliteKeyStore({ peppers, file })
+  for (const key of keys) expect(plain(await store.findKey(key.id))).toEqual(plain(key))
+  const byOwner = keyOf(idOf(1), { version: 2, disabledAt: 5_000, isDisabledByOwner: true })
+  await store.replaceKey(byOwner)
+  expect(plain(await store.findKey(byOwner.id))).toEqual(plain(byOwner))
+  await store.close()
+})
+
 function change(file: string, sql: string): void {
   const database = openDatabase({ file, busyTimeoutMs: 0, cacheKiB: 1_024 })
   database.exec(sql)

@@ -1,7 +1,7 @@
 import type { Peppers } from '../../../secrets/peppers.ts'
-import { createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
+import { type Cell, createRowMacs, type RowMacs } from '../../../secrets/row-macs.ts'
 import { type AnswerCells, answerColumns } from '../../keys/answer-row.ts'
-import { type ChangedCells, keyColumns } from '../../keys/key-row.ts'
+import { keyColumns } from '../../keys/key-row.ts'
 import { believedCells, type OwnerRow } from '../../keys/owner-row.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { checkVersion, type DatabaseKind, takeSteps, useWriteAheadLog } from '../prepare-database.ts'
@@ -106,8 +106,15 @@ const believedStep = `
 /** The version from which on rows are believed by their MAC. */
 const believedVersion: number = steps.length + 1
 
+/**
+ * Who disabled a key; NULL is an operator, also of rows of before, for want of anything that says
+ * otherwise: taken for the owner's, an operator's decision would be the owner's to lift. Part of a
+ * row's MAC where it is not NULL, so that those of before stay good.
+ */
+const disabledByStep = `ALTER TABLE keys ADD COLUMN disabled_by TEXT CHECK (disabled_by = 'owner')`
+
 /** The version of the database that this program writes: the check values of peppers say so too. */
-export const knownVersion: number = believedVersion + 1
+export const knownVersion: number = believedVersion + 2
 
 const kind: DatabaseKind = { applicationId, knownVersion, name: 'database' }
 
@@ -148,6 +155,7 @@ export function migrateDatabase(database: SqliteDatabase, file: string, peppers:
         believeRows(open, createRowMacs(peppers))
       },
       (open) => renewPepperChecks(open, peppers),
+      disabledByStep,
     ])
   } catch (error) {
     throw setupErrorOf(error, file)
@@ -179,15 +187,17 @@ function believeRows(database: SqliteDatabase, macs: RowMacs): void {
 const sealedAtOnce = 500
 
 function sealKeys(database: SqliteDatabase, macs: RowMacs): void {
-  const select = database.prepareCells<[...ChangedCells, change: number, place: number]>(
-    `SELECT ${keyColumns.join(', ')}, change, place FROM keys WHERE place > ? ORDER BY place LIMIT ${sealedAtOnce}`,
+  // Of the columns of then, in the order of their MAC.
+  const columns = keyColumns.filter((column) => column !== 'disabled_by').join(', ')
+  const select = database.prepareCells<readonly [...Cell[], place: number]>(
+    `SELECT ${columns}, change, place FROM keys WHERE place > ? ORDER BY place LIMIT ${sealedAtOnce}`,
   )
   const put = database.prepare('UPDATE keys SET mac = ? WHERE place = ?')
   let last = Number.MIN_SAFE_INTEGER
   for (let found = select.all(last); found.length > 0; found = select.all(last)) {
     for (const cells of found) {
-      const place = cells[19]
-      put.run(macs.of('key', cells.slice(0, 19)), place)
+      const place = Number(cells.at(-1))
+      put.run(macs.of('key', cells.slice(0, -1)), place)
       last = place
     }
   }

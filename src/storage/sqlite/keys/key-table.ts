@@ -81,7 +81,7 @@ export function createKeyTable(database: SqliteDatabase, rows: BelievedRows): Ke
       if (before === undefined) return false
       if (decodeKey(rows, before).version !== key.version - 1) return false
       const cells = encodeKey(key)
-      const change = next(before[19])
+      const change = next(before[20])
       update.run(...cells.slice(0, -1), change, macOfKey(rows, cells, change), key.id)
       digests.put(key)
       return true
