@@ -7,7 +7,7 @@ import { createFirstProcessMetrics } from './worker-metrics.ts'
 interface Told {
   readonly metrics: string
   readonly id: string
-  readonly each?: readonly (readonly MetricNumbers[])[]
+  readonly numbers?: readonly MetricNumbers[]
 }
 
 /** A worker of which a test says when it answers, and when it ends. */
@@ -18,7 +18,7 @@ function openWorker() {
     send: (message: Told) => heard.push(message),
   })
   const say = (metrics: string, id: string, count: number): void =>
-    void emitter.emit('message', { metrics, id, each: [numbers(count)] })
+    void emitter.emit('message', { metrics, id, numbers: numbers(count) })
   return {
     worker: emitter as unknown as Worker,
     heard,
@@ -34,8 +34,8 @@ function numbers(count: number): readonly MetricNumbers[] {
   return [{ name: 'requests_total', help: 'h', type: 'counter', aggregator: 'sum', values }]
 }
 
-const sumOf = ({ each = [] }: Told): number =>
-  each.flat().reduce((sum, { values }) => sum + (values[0]?.value ?? 0), 0)
+const sumOf = ({ numbers = [] }: Told): number =>
+  numbers.reduce((sum, { values }) => sum + (values[0]?.value ?? 0), 0)
 
 test('a worker that ends while others are asked is counted once', async () => {
   const metrics = createFirstProcessMetrics()
@@ -48,10 +48,10 @@ test('a worker that ends while others are asked is counted once', async () => {
   ending.end()
   late.tell(100)
   await expect.poll(() => asking.heard.length).toBe(1)
-  expect(asking.heard.map(sumOf)).toEqual([110])
+  expect(asking.heard.map(sumOf)).toEqual([111])
 
   asking.say('gather', 'second', 1)
   late.tell(100)
   await expect.poll(() => asking.heard.length).toBe(2)
-  expect(asking.heard.map(sumOf)).toEqual([110, 110])
+  expect(asking.heard.map(sumOf)).toEqual([111, 111])
 })

@@ -1,8 +1,8 @@
 import type { Worker } from 'node:cluster'
 import { randomUUID } from 'node:crypto'
 import { Fault } from '../core/fault.ts'
+import { joinNumbers } from '../prometheus/join-numbers.ts'
 import type { MetricNumbers } from '../prometheus/metric.ts'
-import type { MetricValue } from '../prometheus/metric-value.ts'
 import { tellWorker } from './tell-worker.ts'
 
 /** The numbers of a process. */
@@ -12,7 +12,8 @@ type Numbers = readonly MetricNumbers[]
 interface MetricsMessage {
   readonly metrics: 'gather' | 'ask' | 'tell' | 'gathered'
   readonly id: string
-  readonly each?: readonly Numbers[]
+  /** Of the process that says it; of all together where they are gathered. */
+  readonly numbers?: Numbers
 }
 
 /** Longest wait for a worker's numbers, in milliseconds: what it told last stands for it then. */
@@ -20,28 +21,28 @@ const tellMsMax = 2_000
 
 /** The metrics of a worker, as one of several. */
 export interface WorkerMetrics {
-  /** The numbers of all others, those that have ended among them. */
-  readonly gather: (own: Numbers) => Promise<readonly Numbers[]>
+  /** These and the numbers of all others, those that have ended among them, as one process's. */
+  readonly gather: (own: Numbers) => Promise<Numbers>
   /** Tells this worker's own from now on, and may be asked to gather. */
   readonly begin: (numbers: () => Promise<Numbers>) => void
 }
 
 /** For a worker. Before it has begun, its page would be of a part of all: it is refused. */
 export function createWorkerMetrics(): WorkerMetrics {
-  const waiting = new Map<string, (each: readonly Numbers[]) => void>()
+  const waiting = new Map<string, (numbers: Numbers) => void>()
   let hasBegun = false
   return {
     async gather(own) {
       if (!hasBegun) throw new Fault('overloaded', 'not all workers listen yet')
       const id = randomUUID()
-      const gathered = Promise.withResolvers<readonly Numbers[]>()
+      const gathered = Promise.withResolvers<Numbers>()
       waiting.set(id, gathered.resolve)
       const timer = setTimeout(
         () => gathered.reject(new Fault('overloaded', 'the first process tells no metrics')),
         2 * tellMsMax,
       )
       try {
-        send({ metrics: 'gather', id, each: [own] })
+        send({ metrics: 'gather', id, numbers: own })
         return await gathered.promise
       } finally {
         clearTimeout(timer)
@@ -52,11 +53,11 @@ export function createWorkerMetrics(): WorkerMetrics {
       hasBegun = true
       process.on('message', (message) => {
         if (!isMetrics(message)) return
-        const { metrics, id, each = [] } = message
-        if (metrics === 'gathered') waiting.get(id)?.(each)
+        const { metrics, id, numbers: all = [] } = message
+        if (metrics === 'gathered') waiting.get(id)?.(all)
         if (metrics === 'ask')
           numbers().then(
-            (own) => send({ metrics: 'tell', id, each: [own] }),
+            (own) => send({ metrics: 'tell', id, numbers: own }),
             () => send({ metrics: 'tell', id }),
           )
       })
@@ -98,12 +99,13 @@ export function createFirstProcessMetrics(): FirstProcessMetrics {
     if (numbers !== undefined && last.has(worker)) last.set(worker, numbers)
   }
 
-  async function gatherFor(worker: Worker, id: string): Promise<void> {
+  async function gatherFor(worker: Worker, id: string, own: Numbers): Promise<void> {
     const others = [...last.keys()].filter((other) => other !== worker)
     await Promise.all(others.map(readNumbers))
-    // What one that ended meanwhile told last is among those of all that have.
-    const each = [...others.map((other) => last.get(other) ?? []), ended]
-    tellWorker(worker, { metrics: 'gathered', id, each } satisfies MetricsMessage)
+    // What one that ended meanwhile told last is among those of all that have. Joined here: what
+    // this takes holds up no request.
+    const numbers = joinNumbers([own, ...others.map((other) => last.get(other) ?? []), ended])
+    tellWorker(worker, { metrics: 'gathered', id, numbers } satisfies MetricsMessage)
   }
 
   return {
@@ -111,33 +113,19 @@ export function createFirstProcessMetrics(): FirstProcessMetrics {
       last.set(worker, [])
       worker.on('message', (message: unknown) => {
         if (!isMetrics(message)) return
-        const { metrics, id, each } = message
-        if (metrics === 'tell') asked.get(id)?.(each?.[0])
+        const { metrics, id, numbers } = message
+        if (metrics === 'tell') asked.get(id)?.(numbers)
         if (metrics !== 'gather') return
-        last.set(worker, each?.[0] ?? [])
-        void gatherFor(worker, id)
+        const own = numbers ?? []
+        last.set(worker, own)
+        void gatherFor(worker, id, own)
       })
       worker.once('exit', () => {
-        ended = addUp([...ended, ...(last.get(worker) ?? []).filter(staysCounted)])
+        ended = joinNumbers([ended, (last.get(worker) ?? []).filter(staysCounted)])
         last.delete(worker)
       })
     },
   }
-}
-
-/** One of each metric, with one of each of its series. */
-function addUp(numbers: Numbers): Numbers {
-  const sums = new Map<string, { readonly of: MetricNumbers; readonly series: Map<string, MetricValue> }>()
-  for (const of of numbers) {
-    const sum = sums.get(of.name) ?? { of, series: new Map() }
-    sums.set(of.name, sum)
-    for (const one of of.values) {
-      const key = JSON.stringify([one.metricName, one.labels])
-      const before = sum.series.get(key)
-      sum.series.set(key, { ...one, value: one.value + (before?.value ?? 0) })
-    }
-  }
-  return [...sums.values()].map(({ of, series }) => ({ ...of, values: [...series.values()] }))
 }
 
 function staysCounted({ type, aggregator }: MetricNumbers): boolean {

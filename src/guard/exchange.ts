@@ -12,6 +12,7 @@ import type { Costs } from '../limits/costs.ts'
 import { UncountedUsage } from '../limits/uncounted-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { sampledId } from '../telemetry/trace-context.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
 import type { ExchangeTrace } from './exchange-trace.ts'
@@ -285,8 +286,10 @@ export class Exchange {
     if (!measures.isOn) return
     const method = this.#method ?? null
     // A verdict on a key for another program is no request of its own.
-    if (this.verifier === undefined)
-      measures.request({ route, method, status, code, ms: monotonic() - this.#begunAt })
+    if (this.verifier === undefined) {
+      const ms = monotonic() - this.#begunAt
+      measures.request({ route, method, status, code, ms, traceId: sampledId(this.trace?.context) })
+    }
     if (this.#method !== undefined) measures.requestEnded()
     for (const measure in used) measures.used(measure, this.model, used[measure] as number)
   }

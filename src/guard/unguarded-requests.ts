@@ -1,6 +1,9 @@
 import type { MeasuredRequest } from '../telemetry/measures.ts'
+import { sampledId } from '../telemetry/trace-context.ts'
+import type { Span } from '../telemetry/tracing.ts'
 import { takeUnguardedProblem } from './attached-exchange.ts'
 import type { ExchangeDeps } from './exchange.ts'
+import { findRequestSpan } from './request-span.ts'
 
 /** What an adapter knows of the answer to a request that no guard has seen. */
 export interface UnguardedAnswer extends Pick<MeasuredRequest, 'route' | 'method' | 'status'> {
@@ -22,21 +25,28 @@ export interface UnguardedRequests {
 }
 
 export function createUnguardedRequests({ telemetry, monotonic }: ExchangeDeps): UnguardedRequests {
-  const { measures } = telemetry
+  const { measures, tracing } = telemetry
   const begun = new WeakSet<object>()
   return {
     begin(request) {
       if (!measures.isOn || begun.has(request)) return undefined
       begun.add(request)
       const begunAt = monotonic()
+      const span = findRequestSpan(request)
+      const traceId = span === undefined ? sampledId(tracing?.active()) : exportedId(span)
       return function count({ route, method, status, ms = monotonic() - begunAt }) {
         if (!begun.delete(request)) return
         const code = takeUnguardedProblem(request)?.code ?? null
-        measures.request({ route, method, status, code, ms })
+        measures.request({ route, method, status, code, ms, traceId })
       }
     },
     end(request) {
       if (measures.isOn) begun.delete(request)
     },
   }
+}
+
+/** Of our own server's span, which stands for a trace that is only passed on too. */
+function exportedId({ isRecording, context }: Span): string | undefined {
+  return isRecording ? sampledId(context) : undefined
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/time.ts'
 import type { Measures } from '../telemetry/measures.ts'
 import { createFigures, type Figures } from './figures.ts'
 import type { MetricValue } from './metric-value.ts'
@@ -33,10 +34,14 @@ export interface MeasuredNumbers {
  * is kept of it. Labels are closed: what a client chooses makes no series.
  *
  * @param build the values of the labels of `modelward_build_info`
+ * @param clock milliseconds since the epoch
  */
-export function createMeasures(build: Readonly<Record<'version' | 'node', string>>): MeasuredNumbers {
+export function createMeasures(
+  build: Readonly<Record<'version' | 'node', string>>,
+  clock: Clock = Date.now,
+): MeasuredNumbers {
   const budget = createSeriesBudget(labelledMax)
-  const requests = createRequestMeasures(createSeriesBudget(ofRoutesMax, budget))
+  const requests = createRequestMeasures(createSeriesBudget(ofRoutesMax, budget), clock)
   const work = createWorkMeasures(createSeriesBudget(ofModelsMax, budget), createSeriesBudget(ofOthersMax))
   const upstreams = createUpstreamMeasures(createSeriesBudget(ofUpstreamsMax, budget))
   const figures = createFigures()

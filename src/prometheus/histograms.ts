@@ -1,10 +1,10 @@
-import { type Labels, type MetricValue, noLabels, otherLabel } from './metric-value.ts'
+import { type Exemplar, type Labels, type MetricValue, noLabels, otherLabel } from './metric-value.ts'
 import { createNumbers } from './numbers.ts'
 import type { SeriesBudget } from './series-budget.ts'
 
 /** The histograms of one metric, one for each value of its label. */
 export interface Histograms {
-  readonly observe: (value: string, ms: number) => void
+  readonly observe: (value: string, ms: number, traced?: Traced) => void
   readonly values: () => readonly MetricValue[]
 }
 
@@ -20,6 +20,13 @@ export interface HistogramsOptions {
   readonly budget: SeriesBudget
 }
 
+/** The trace that tells of what is observed. */
+export interface Traced {
+  readonly traceId: string
+  /** When it was, milliseconds since the epoch. */
+  readonly at: number
+}
+
 /** What stands behind the buckets: how many were above all of them, and the sum of all. */
 const tailLength = 2
 
@@ -27,6 +34,8 @@ export function createHistograms(options: HistogramsOptions): Histograms {
   const { name, buckets, label, valuesMax, budget } = options
   const numbers = createNumbers()
   const rows = new Map<string, number>()
+  /** The newest of each bucket that has one. */
+  const exemplars = new Map<number, Exemplar>()
   const shared: Labels[] = []
   const length = buckets.length + tailLength
   const bounds = [...buckets.map((bound) => ({ le: String(bound) })), { le: '+Inf' }]
@@ -50,12 +59,13 @@ export function createHistograms(options: HistogramsOptions): Histograms {
   }
 
   return {
-    observe(value, ms) {
+    observe(value, ms, traced) {
       const at = rowOf(value)
       let bucket = 0
       while (bucket < msBounds.length && ms > (msBounds[bucket] as number)) bucket += 1
       numbers.add(at + bucket, 1)
       numbers.add(at + length - 1, ms)
+      if (traced !== undefined) exemplars.set(at + bucket, exemplarOf(ms, traced))
     },
     values() {
       const values: MetricValue[] = []
@@ -64,7 +74,8 @@ export function createHistograms(options: HistogramsOptions): Histograms {
         let count = 0
         for (const [bucket, labels] of bounds.entries()) {
           count += numbers.get(at + bucket)
-          values.push({ value: count, labels, sharedLabels, metricName: names.bucket })
+          const exemplar = exemplars.get(at + bucket)
+          values.push({ value: count, labels, sharedLabels, metricName: names.bucket, exemplar })
         }
         const sum = numbers.get(at + length - 1) / 1_000
         // An `other` that stands for nothing yet says nothing.
@@ -77,4 +88,8 @@ export function createHistograms(options: HistogramsOptions): Histograms {
       return values
     },
   }
+}
+
+function exemplarOf(ms: number, { traceId, at }: Traced): Exemplar {
+  return { labelSet: { trace_id: traceId }, value: ms / 1_000, timestamp: at / 1_000 }
 }

@@ -1,4 +1,4 @@
-import type { AggregatorRegistry, Registry, RegistryContentType } from 'prom-client'
+import type { Registry, RegistryContentType } from 'prom-client'
 import { checkOptions, type OptionRule } from '../core/check-options.ts'
 import { packageVersion } from '../core/runtime/package-version.ts'
 import type { Clock } from '../core/time.ts'
@@ -88,8 +88,8 @@ export function createPrometheus(
   }
 }
 
-/** Asks the other processes of a deployment for their numbers. */
-export type GatherNumbers = (own: readonly MetricNumbers[]) => Promise<readonly (readonly MetricNumbers[])[]>
+/** Joins these numbers with those of the other processes of a deployment. */
+export type GatherNumbers = (own: readonly MetricNumbers[]) => Promise<readonly MetricNumbers[]>
 
 /** Metrics that may be a part of those of several processes. */
 export interface Gathered extends PrometheusListener {
@@ -120,34 +120,19 @@ function onceLoaded(
     opening ??= loadClient().then((client) => {
       const all = [...metrics, ...(processMetrics(client).getMetricsAsArray() as never as RegisteredMetric[])]
       const numbers = (): Promise<readonly MetricNumbers[]> => Promise.all(all.map((metric) => metric.get()))
-      if (gather === undefined) return { numbers, page: (format) => pageOf(all, format, client.Registry) }
-      return {
-        numbers,
-        async page(format) {
-          const own = await numbers()
-          const each = [own, ...(await gather(own))]
-          return pageOf(joinNumbers(each, client.AggregatorRegistry), format, client.Registry)
-        },
-      }
+      const read =
+        gather === undefined ? () => Promise.all(all.map(numbersOf)) : async () => gather(await numbers())
+      return { numbers, page: async (format) => pageOf(await read(), format, client.Registry) }
     })
     return opening
   }
 }
 
-/** Sums, or what else a metric says of several processes. */
-function joinNumbers(
-  each: readonly (readonly MetricNumbers[])[],
-  { aggregate }: typeof AggregatorRegistry,
-): readonly Pick<RegisteredMetric, 'get'>[] {
-  return aggregate(each as never).getMetricsAsArray() as never
-}
-
 async function pageOf(
-  metrics: readonly Pick<RegisteredMetric, 'get'>[],
+  numbers: readonly MetricNumbers[],
   format: PageFormat,
   Formats: typeof Registry,
 ): Promise<MetricsPage> {
-  const numbers = await Promise.all(metrics.map(numbersOf))
   const contentType = Formats[format === 'text' ? 'PROMETHEUS_CONTENT_TYPE' : 'OPENMETRICS_CONTENT_TYPE']
   const write: WriteMetric = (one) => {
     const registry: Registry<RegistryContentType> = new Formats()

@@ -1,5 +1,8 @@
-import type { Measures } from '../telemetry/measures.ts'
+import type { Clock } from '../core/time.ts'
+import type { MeasuredRequest, Measures } from '../telemetry/measures.ts'
+import { isTraceId } from '../telemetry/trace-context.ts'
 import { createClosedNames } from './closed-names.ts'
+import type { Traced } from './histograms.ts'
 import { histogramsOf } from './histograms-of.ts'
 import { type MetricValue, noLabels } from './metric-value.ts'
 import { createRequestCounts } from './request-counts.ts'
@@ -20,12 +23,19 @@ export interface RequestMeasures {
   readonly read: Readonly<Record<RequestMetric, () => readonly MetricValue[]>>
 }
 
-export function createRequestMeasures(budget: SeriesBudget): RequestMeasures {
+/** @param clock by which exemplars say when they were */
+export function createRequestMeasures(budget: SeriesBudget, clock: Clock): RequestMeasures {
   const routeOf = createClosedNames(routesMax)
   const counts = createRequestCounts(budget)
   const times = histogramsOf('modelward_request_duration_seconds', routesMax, budget)
   const guardTimes = histogramsOf('modelward_guard_duration_seconds', 1, budget)
   let inFlight = 0
+
+  function tracedOf({ traceId }: MeasuredRequest): Traced | undefined {
+    // What an app's own tracing says could be any text.
+    return traceId === undefined || !isTraceId(traceId) ? undefined : { traceId, at: clock() }
+  }
+
   return {
     measures: {
       requestBegan() {
@@ -37,7 +47,7 @@ export function createRequestMeasures(budget: SeriesBudget): RequestMeasures {
       request(request) {
         const route = routeOf(request.route ?? '')
         counts.add(route, request)
-        if (request.ms !== null) times.observe(route, request.ms)
+        if (request.ms !== null) times.observe(route, request.ms, tracedOf(request))
       },
       guard: (ms) => guardTimes.observe('', ms),
     },

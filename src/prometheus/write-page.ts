@@ -4,10 +4,13 @@ import type { MetricNumbers } from './metric.ts'
 /** The two formats of a page of metrics. */
 export type PageFormat = 'text' | 'openmetrics'
 
-/** Series that are written before other requests have their turn. */
-const turnSeries = 500
+/**
+ * Most series that are written before other requests have their turn: about a millisecond. One
+ * histogram may have most of a page's.
+ */
+const turnSeries = 250
 
-/** Writes one metric in one of prom-client's formats. */
+/** Writes a metric, or a part of its series, in one of prom-client's formats. */
 export type WriteMetric = (numbers: MetricNumbers, format: PageFormat) => Promise<string>
 
 /** A page of all metrics. Others have their turn meanwhile. */
@@ -17,16 +20,27 @@ export async function writePage(
   write: WriteMetric,
 ): Promise<string> {
   const pieces: string[] = []
-  let written = 0
+  let left = turnSeries
   for (const numbers of metrics) {
-    pieces.push(await write(numbers, format))
-    written += numbers.values.length
-    if (written >= turnSeries) {
-      written = 0
+    const parts: string[] = []
+    for (let from = 0; from === 0 || from < numbers.values.length; ) {
+      const values = numbers.values.slice(from, from + left)
+      const text = await write({ ...numbers, values }, format)
+      parts.push(from === 0 ? text : withoutHead(text))
+      from += Math.max(1, values.length)
+      left -= values.length
+      if (left > 0) continue
+      left = turnSeries
       await eventLoopTurn()
     }
+    pieces.push(parts.join('\n'))
   }
   return format === 'openmetrics' ? `${pieces.join('\n')}\n# EOF\n` : `${pieces.join('\n\n')}\n`
+}
+
+/** Without the lines `# HELP` and `# TYPE`, which a metric has once. */
+function withoutHead(text: string): string {
+  return text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1)
 }
 
 /**

@@ -14,6 +14,8 @@ export interface MeasuredRequest {
   readonly code: string | null
   /** Milliseconds from its head to its answer; null where they were not measured. */
   readonly ms: number | null
+  /** The trace that tells of it; undefined where none does that is exported. */
+  readonly traceId?: string | undefined
 }
 
 /** Where uses are counted: in this process's memory, or in Redis. */

@@ -63,6 +63,11 @@ function parseTraceState(text: string | undefined): string {
   return members.join()
 }
 
+/** Whether a text is the id of a trace. */
+export function isTraceId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text) && !isZero(text)
+}
+
 /** The headers for a program that this span asks. */
 export function traceHeaders(context: TraceContext): Readonly<Record<string, string>> {
   const { state } = context
@@ -72,4 +77,9 @@ export function traceHeaders(context: TraceContext): Readonly<Record<string, str
 /** The text of `traceparent`. */
 export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-0${isSampled ? sampled : 0}`
+}
+
+/** The id of a trace that is exported; undefined for none. */
+export function sampledId(context: TraceContext | undefined): string | undefined {
+  return context?.isSampled === true ? context.traceId : undefined
 }

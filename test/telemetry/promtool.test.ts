@@ -4,12 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
 import type { RunningServer } from '../../src/server/server-options.ts'
 import { startServer } from '../../src/server/start-server.ts'
 import { openWard } from '../../src/ward/open-ward.ts'
 import { ask } from '../e2e/ask-node.ts'
 import { serverDefaults } from '../parity/start-server-target.ts'
 import { findFreePort, lookForProgram } from '../support/services.ts'
+import { type CollectedSpans, collectSpans } from './collect-spans.ts'
 import { readDashboard, readGuide, readRules, selectorsIn } from './observed-files.ts'
 
 const program = await lookForProgram('prometheus')
@@ -36,6 +38,7 @@ interface Sample {
 }
 
 describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
+  let collected: CollectedSpans
   let folder: string
   let server: RunningServer
   let prometheus: ChildProcess
@@ -44,6 +47,7 @@ describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
   let page = ''
 
   beforeAll(async () => {
+    collected = collectSpans()
     folder = mkdtempSync(join(tmpdir(), 'modelward-prometheus-'))
     const data = join(folder, 'data')
     server = await startServer({
@@ -51,6 +55,7 @@ describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
       logLevel: 'silent',
       logRequests: false,
       data,
+      tracing: createOtelTracing(),
       firstKeys: 'report',
       onFirstKeys: (report) => {
         if ('keys' in report) key = report.keys.demo
@@ -81,6 +86,7 @@ describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
         `--config.file=${join(folder, 'prometheus.yml')}`,
         `--storage.tsdb.path=${join(folder, 'tsdb')}`,
         `--web.listen-address=127.0.0.1:${port}`,
+        '--enable-feature=exemplar-storage',
       ],
       { stdio: 'ignore' },
     )
@@ -91,6 +97,7 @@ describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
     prometheus.kill('SIGKILL')
     await ended
     await server.close()
+    await collected.stop()
     rmSync(folder, { recursive: true })
   })
 
@@ -110,6 +117,22 @@ describe.runIf(isThere)('a Prometheus that scrapes as the guide says', () => {
     const admitted = 'modelward_requests_total{route="/predict",status="200",code=""}'
     expect(await valuesOf(admitted)).toEqual([7])
     expect(await valuesOf('sum(modelward_requests_total{code="key_invalid"})')).toEqual([1])
+  })
+
+  test('has the trace of a request that took as long, for Grafana to open', async () => {
+    const range = `start=${Date.now() / 1_000 - 600}&end=${Date.now() / 1_000}`
+    const expr = encodeURIComponent('modelward_request_duration_seconds_bucket{route="/predict"}')
+    const answer = await fetch(`${origin}/api/v1/query_exemplars?query=${expr}&${range}`)
+    const { data } = (await answer.json()) as {
+      readonly data: readonly { readonly exemplars: readonly { readonly labels: object }[] }[]
+    }
+    const exported = new Set(collected.spans.map((span) => span.spanContext().traceId))
+    const stored = data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels))
+    expect(stored.length).toBeGreaterThan(0)
+    for (const labels of stored) {
+      expect(Object.keys(labels)).toEqual(['trace_id'])
+      expect(exported).toContain((labels as { readonly trace_id: string }).trace_id)
+    }
   })
 
   test('has every figure of the process that the dashboard shows', () => {
