@@ -4,7 +4,7 @@ import type { Clock } from '../../core/time.ts'
 import type { Guard } from '../../guard/guard.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
-import type { ModelDirectory } from '../models/resolve-model.ts'
+import type { ModelDirectory } from '../directory/model-directory.ts'
 import type { OpenCalls } from './open-calls.ts'
 
 /** What calls work with. */

@@ -1,5 +1,5 @@
 import { Fault } from '../../core/fault.ts'
-import type { Destination } from '../models/resolve-model.ts'
+import type { Destination } from '../directory/model-directory.ts'
 import type { AttemptError, UpstreamRequest } from '../upstreams/upstream.ts'
 import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.ts'
 

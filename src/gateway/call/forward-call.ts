@@ -1,4 +1,5 @@
 import type { Fault } from '../../core/fault.ts'
+import { requestHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
 import { findAnswer } from './find-answer.ts'
@@ -7,7 +8,6 @@ import { OpenCall } from './open-call.ts'
 import { passPieces } from './pass-pieces.ts'
 import { passWhole } from './pass-whole.ts'
 import { prepareCall } from './prepare-call.ts'
-import { requestHeaders } from './answer-headers.ts'
 
 /**
  * The way of a call, from its body to its end. Resolves when it has begun to wait for an upstream,
@@ -54,5 +54,7 @@ function pass(call: OpenCall, answer: BegunAnswer): void {
 
 function isStream({ status, headers }: BegunAnswer): boolean {
   const type = headers['content-type']
-  return status < 300 && typeof type === 'string' && /^(?:text\/event-stream|application\/x-ndjson)\b/i.test(type)
+  return (
+    status < 300 && typeof type === 'string' && /^(?:text\/event-stream|application\/x-ndjson)\b/i.test(type)
+  )
 }

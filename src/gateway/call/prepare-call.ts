@@ -6,7 +6,7 @@ import type { Usage } from '../../limits/usage.ts'
 import { boundOf, type CallBound } from '../body/bound.ts'
 import type { BodyRules, CallBody } from '../body/call-body.ts'
 import { readCallInSteps } from '../body/read-call.ts'
-import { type Destination, mayUse, type ResolvedModel } from '../models/resolve-model.ts'
+import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
 import type { RouteServer } from '../routes/open-route.ts'
 import type { CallDeps } from './call-deps.ts'
 import type { IncomingCall } from './incoming-call.ts'
@@ -123,8 +123,7 @@ async function admitModel(
   const verdict = await guard.admit(exchange, demand)
   if (!verdict.admitted) throw verdict.refusal
   // What only this model's limits count ends with the answer as well.
-  if (exchange.usage !== before)
-    endWithAnswer(response, exchange.usage, (fault) => onFault(request, fault))
+  if (exchange.usage !== before) endWithAnswer(response, exchange.usage, (fault) => onFault(request, fault))
 }
 
 /** Takes the most that the call may use, in one step with all that its limits count. */

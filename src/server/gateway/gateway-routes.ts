@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import { adminScope } from '../../core/scope.ts'
-import type { Demand } from '../../guard/demand.ts'
 import type { Gateway } from '../../gateway/create-gateway.ts'
-import { anyModelScopes } from '../../gateway/models/resolve-model.ts'
+import { anyModelScopes } from '../../gateway/directory/model-directory.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
+import type { Demand } from '../../guard/demand.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
 import type { ByteBudget } from '../http/byte-budget.ts'
@@ -111,7 +111,8 @@ function headersOf(reply: FastifyReply): Readonly<Record<string, string | number
 function refuseRepeats({ headers }: FastifyRequest): void {
   if (headers['idempotency-key'] !== undefined)
     throw new Refusal('input_invalid', 'Calls of a model server take no Idempotency-Key.', {
-      errors: [{ loc: ['header', 'idempotency-key'], msg: 'Expected no such header here', type: 'not_allowed' }],
+      errors: [
+        { loc: ['header', 'idempotency-key'], msg: 'Expected no such header here', type: 'not_allowed' },
+      ],
     })
 }
-

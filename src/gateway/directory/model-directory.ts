@@ -79,10 +79,7 @@ export function createModelDirectory(
     return remember(id, () => ({ ...describe(model, []), to: [{ upstream, model }], output: undefined }))
   }
 
-  async function resolve(
-    name: string | undefined,
-    upstreams: readonly Upstream[],
-  ): Promise<ResolvedModel> {
+  async function resolve(name: string | undefined, upstreams: readonly Upstream[]): Promise<ResolvedModel> {
     if (name === undefined) return onlyModel(upstreams)
     const alias = aliases.get(name)
     const own = alias && ofAlias(alias, upstreams)
@@ -114,8 +111,7 @@ export function createModelDirectory(
     resolve,
     async list(scopes, upstreams) {
       const names = new Set<string>()
-      for (const alias of models)
-        if (ofAlias(alias, upstreams) !== undefined) names.add(alias.name)
+      for (const alias of models) if (ofAlias(alias, upstreams) !== undefined) names.add(alias.name)
       for (const upstream of upstreams)
         if (upstream.settings.models === 'any')
           for (const name of (await upstream.models()) ?? []) names.add(name)
