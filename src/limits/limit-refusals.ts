@@ -28,15 +28,20 @@ export function refuse({ use, retryInMs }: LimitRefusal, { states, at }: Taking)
     headers: { 'retry-after': `${seconds}`, ...limitHeaders(states, at) },
     reason: use.name,
   })
-  statesAtRefusal.set(refusal, states)
+  refusedBy.set(refusal, { use, states })
   return refusal
 }
 
-const statesAtRefusal = new WeakMap<Refusal, readonly LimitState[]>()
+const refusedBy = new WeakMap<Refusal, { readonly use: LimitUse; readonly states: readonly LimitState[] }>()
 
 /** How the limits of a request stood that one of them refused; undefined for another refusal. */
 export function statesOf(refusal: Refusal): readonly LimitState[] | undefined {
-  return statesAtRefusal.get(refusal)
+  return refusedBy.get(refusal)?.states
+}
+
+/** What the limit counts that refused: `requests`, `tokens`; undefined for another refusal. */
+export function refusingMeasureOf(refusal: Refusal): string | undefined {
+  return refusedBy.get(refusal)?.use.limit.measure
 }
 
 /**
