@@ -13,11 +13,13 @@ import {
 const space = 0x20
 const letterU = 0x75
 
-/** Members of a form's events that interest, by their names, at whatever depth they stand. */
-export interface EventNames {
-  /** A string is text of the answer; an object is too, with every byte: arguments of a tool. */
+/** Members of a form's answers that interest, by their names, at whatever depth they stand. */
+export interface AnswerNames {
+  /** Strings of the answer's text. */
   readonly texts: readonly string[]
-  /** Text that some upstreams say twice, once under each of these names: the longest counts. */
+  /** Arguments of tools: a string, or an object, of which every byte counts. */
+  readonly arguments: readonly string[]
+  /** Text that some upstreams say under each of these names: the name with most of it counts. */
   readonly twins: readonly string[]
   /** Objects and lists that are passed over: names mean something else in them. */
   readonly skipped: readonly string[]
@@ -27,8 +29,10 @@ export interface EventNames {
 
 interface Name {
   readonly bytes: Buffer
-  readonly is: 'text' | 'twin' | 'skipped' | 'mark'
+  readonly is: 'text' | 'arguments' | 'twin' | 'skipped' | 'mark'
   readonly begins: readonly Buffer[]
+  /** Bytes of text under it, since the last `clear`. */
+  textBytes: number
 }
 
 /**
@@ -40,12 +44,13 @@ export class EventScan {
   /** Whether the event is worth parsing. */
   isMarked = false
   #textBytes = 0
-  #twinBytes = 0
+  readonly #twins: Name[] = []
   /** By the length of the name. */
   readonly #names: Name[][] = []
 
-  constructor(names: EventNames) {
+  constructor(names: AnswerNames) {
     for (const name of names.texts) this.#add(name, 'text')
+    for (const name of names.arguments) this.#add(name, 'arguments')
     for (const name of names.twins) this.#add(name, 'twin')
     for (const name of names.skipped) this.#add(name, 'skipped')
     for (const [name, begins] of Object.entries(names.marks)) this.#add(name, 'mark', begins)
@@ -53,13 +58,15 @@ export class EventScan {
 
   /** Bytes of text since the last `clear`, in UTF-8 and without escapes. */
   get textBytes(): number {
-    return this.#textBytes + this.#twinBytes
+    let most = 0
+    for (const twin of this.#twins) most = Math.max(most, twin.textBytes)
+    return this.#textBytes + most
   }
 
   clear(): void {
     this.isMarked = false
     this.#textBytes = 0
-    this.#twinBytes = 0
+    for (const twin of this.#twins) twin.textBytes = 0
   }
 
   /** Looks through one line: no string of JSON goes beyond. @returns where it ends */
@@ -75,7 +82,8 @@ export class EventScan {
   }
 
   #add(name: string, is: Name['is'], begins: readonly string[] = []): void {
-    const entry = { bytes: Buffer.from(name), is, begins: begins.map((text) => Buffer.from(text)) }
+    const entry = { bytes: Buffer.from(name), is, begins: begins.map((text) => Buffer.from(text)), textBytes: 0 }
+    if (is === 'twin') this.#twins.push(entry)
     const alike = this.#names[name.length]
     if (alike === undefined) this.#names[name.length] = [entry]
     else alike.push(entry)
@@ -95,13 +103,13 @@ export class EventScan {
       return value
     }
     if (name.is === 'skipped') return endOfNested(bytes, value, end)
-    return this.#readText(bytes, value, end, name.is === 'twin')
+    return this.#readText(bytes, value, end, name)
   }
 
-  #readText(bytes: Buffer, from: number, end: number, isTwin: boolean): number {
+  #readText(bytes: Buffer, from: number, end: number, name: Name): number {
     let at = from
     let length = 0
-    if (bytes[at] === quote && at < end) {
+    if (at < end && bytes[at] === quote) {
       at++
       while (at < end && bytes[at] !== quote) {
         if (bytes[at] !== backslash) {
@@ -116,11 +124,11 @@ export class EventScan {
         }
       }
       at++
-    } else if (bytes[at] === openBrace && at < end) {
+    } else if (at < end && bytes[at] === openBrace && name.is === 'arguments') {
       at = endOfNested(bytes, at, end)
       length = at - from
     }
-    if (isTwin) this.#twinBytes = Math.max(this.#twinBytes, length)
+    if (name.is === 'twin') name.textBytes += length
     else this.#textBytes += length
     return Math.min(at, end)
   }

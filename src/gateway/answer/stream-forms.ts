@@ -15,7 +15,7 @@ import {
   tgiPaths,
   tgiUsage,
 } from './read-usage.ts'
-import type { EventNames } from './scan-event.ts'
+import type { AnswerNames } from './scan-event.ts'
 import type { SaidUsage } from './stream-reader.ts'
 
 /** What an event says beside its text. */
@@ -32,7 +32,7 @@ export interface EventMeaning {
 export type EventReader = (data: Buffer) => EventMeaning
 
 export interface StreamForm {
-  readonly names: EventNames
+  readonly names: AnswerNames
   readonly createReader: (answers: number) => EventReader
 }
 
@@ -43,7 +43,8 @@ const done = Buffer.from('[DONE]')
 export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   openai: {
     names: {
-      texts: ['content', 'text', 'refusal', 'arguments'],
+      texts: ['content', 'text', 'refusal'],
+      arguments: ['arguments'],
       twins: ['reasoning', 'reasoning_content'],
       skipped: ['logprobs'],
       marks: { usage: ['{'], error: anError },
@@ -53,6 +54,7 @@ export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   responses: {
     names: {
       texts: ['delta'],
+      arguments: [],
       twins: [],
       skipped: ['response', 'item', 'part', 'logprobs'],
       marks: {
@@ -65,6 +67,7 @@ export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   anthropic: {
     names: {
       texts: ['text', 'partial_json', 'thinking'],
+      arguments: [],
       twins: [],
       skipped: [],
       marks: { type: ['"message_start"', '"message_delta"', '"message_stop"', '"error"'], error: anError },
@@ -73,7 +76,8 @@ export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   },
   ollama: {
     names: {
-      texts: ['content', 'thinking', 'response', 'arguments'],
+      texts: ['content', 'thinking', 'response'],
+      arguments: ['arguments'],
       twins: [],
       skipped: ['context', 'logprobs'],
       marks: { done: ['t'], error: anError },
@@ -83,6 +87,7 @@ export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   tgi: {
     names: {
       texts: ['text'],
+      arguments: [],
       twins: [],
       skipped: ['top_tokens', 'details'],
       marks: { generated_text: ['"'], error: anError },
@@ -92,6 +97,7 @@ export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   'llama.cpp': {
     names: {
       texts: ['content'],
+      arguments: [],
       twins: [],
       skipped: ['completion_probabilities', 'generation_settings', 'timings'],
       marks: { stop: ['t'], error: anError },

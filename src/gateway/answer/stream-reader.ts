@@ -25,8 +25,16 @@ export interface StreamReaderOptions {
   readonly answers?: number
 }
 
+/** What has come of an answer's text, for an estimate and for the output bound. */
+export interface ReceivedContent {
+  /** Events with text. */
+  readonly contentEvents: number
+  /** Bytes of that text in UTF-8. */
+  readonly contentBytes: number
+}
+
 /** Reads a stream as it passes. Bytes go on in order and unchanged. */
-export interface StreamReader {
+export interface StreamReader extends ReceivedContent {
   /** Takes the next bytes. @returns what may leave now; nothing once the terminal event has come */
   readonly push: (chunk: Buffer) => readonly Buffer[]
   /** The upstream has ended. @returns the incomplete event that was held */
@@ -41,7 +49,4 @@ export interface StreamReader {
    */
   readonly isUnread: boolean
   readonly usage: SaidUsage | undefined
-  /** Events with text, and the bytes of that text, for an estimate and for the output bound. */
-  readonly contentEvents: number
-  readonly contentBytes: number
 }
