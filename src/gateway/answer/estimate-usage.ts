@@ -14,7 +14,7 @@ export interface TokenCounts {
 }
 
 export interface PromptRatiosOptions {
-  /** Models that are known; of more, that is forgotten which was settled longest ago. @default 1000 */
+  /** Models that are known; beyond, the one settled longest ago is forgotten. @default 1000 */
   readonly models?: number
 }
 
@@ -23,8 +23,8 @@ export interface PromptRatios {
   /** Takes up a call whose upstream has said the tokens of its prompt. */
   readonly learn: (model: string, promptBytes: number, promptTokens: number) => void
   /**
-   * What a call has used whose upstream says nothing: of the prompt, bytes × the model's ratio; of the
-   * answer, the larger of its events with text and their bytes ÷ 4.
+   * What a call has used whose upstream says nothing: of the prompt, bytes × the model's ratio; of
+   * the answer, the larger of its events with text and their bytes ÷ 4.
    * @param within the call's reservation, which is never exceeded. @default no bound
    */
   readonly estimate: (
@@ -36,8 +36,8 @@ export interface PromptRatios {
 }
 
 /**
- * Keeps the ratios of each model's last 100 settled calls. Their median counts, 0.25 where there are
- * no calls yet: one prompt of 16 MiB of spaces must not make the calls of others free.
+ * Keeps the ratios of each model's last 100 settled calls. Their median counts, 0.25 before there
+ * are any: one prompt of 16 MiB of spaces must not make the calls of others free.
  */
 export function createPromptRatios(options: PromptRatiosOptions = {}): PromptRatios {
   const { models = modelsKept } = options

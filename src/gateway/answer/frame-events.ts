@@ -36,6 +36,9 @@ export class EventFrames {
   #openCr: 'no' | 'line' | 'empty line' = 'no'
   /** Whether CR alone ended the last line: an LF is not waited for then. */
   #isBareCr = false
+  /** Where the next of each stands in the chunk: found once, each byte is looked at once. */
+  #nextLf = -1
+  #nextCr = -1
 
   constructor(options: EventFramesOptions) {
     this.#options = options
@@ -52,6 +55,8 @@ export class EventFrames {
     // Nothing from `from` on has left; the current event goes on at `start`.
     let from = 0
     let start = 0
+    this.#nextLf = -1
+    this.#nextCr = -1
     while (this.#terminal === undefined) {
       const end = this.#findEnd(chunk, start)
       if (end === -1) break
@@ -143,33 +148,34 @@ export class EventFrames {
       if (!this.#isBareCr) at++
       if (isEvent) return at
     }
-    let isLineEmpty = this.#isLineEmpty
     while (at < chunk.length) {
-      const byte = chunk[at++]
-      if (byte !== lineFeed && byte !== carriageReturn) {
-        isLineEmpty = false
-        continue
-      }
-      const wasEmpty = isLineEmpty
-      isLineEmpty = true
-      if (byte === carriageReturn && at === chunk.length) {
+      const end = this.#findLineEnd(chunk, at)
+      const isEmpty = this.#isLineEmpty && end === at
+      this.#isLineEmpty = end < chunk.length || isEmpty
+      if (end === chunk.length) return -1
+      at = end + 1
+      const isCr = chunk[end] === carriageReturn
+      if (isCr && at === chunk.length && !(isEmpty && this.#isBareCr)) {
         // The LF of an empty line belongs to its event. Where CR alone ends lines, none will come.
-        if (wasEmpty && this.#isBareCr) return this.#beginLine(at)
-        this.#openCr = wasEmpty ? 'empty line' : 'line'
-      } else if (byte === carriageReturn && chunk[at] === lineFeed) {
-        this.#isBareCr = false
-        at++
-      } else {
-        this.#isBareCr = byte === carriageReturn
+        this.#openCr = isEmpty ? 'empty line' : 'line'
+        return -1
       }
-      if (wasEmpty && this.#openCr === 'no') return this.#beginLine(at)
+      this.#isBareCr = isCr && chunk[at] !== lineFeed
+      if (isCr && !this.#isBareCr) at++
+      if (isEmpty) return at
     }
-    this.#isLineEmpty = isLineEmpty
     return -1
   }
 
-  #beginLine(at: number): number {
-    this.#isLineEmpty = true
-    return at
+  /** @returns where the next CR or LF stands, or the chunk's length */
+  #findLineEnd(chunk: Buffer, from: number): number {
+    if (this.#nextLf < from) this.#nextLf = indexOrLength(chunk, lineFeed, from)
+    if (this.#nextCr < from) this.#nextCr = indexOrLength(chunk, carriageReturn, from)
+    return Math.min(this.#nextLf, this.#nextCr)
   }
+}
+
+function indexOrLength(chunk: Buffer, byte: number, from: number): number {
+  const index = chunk.indexOf(byte, from)
+  return index === -1 ? chunk.length : index
 }

@@ -29,11 +29,10 @@ export function pickMembers(json: Buffer, paths: readonly string[]): JsonObject 
   const picked: Record<string, unknown> = {}
   const isWhole = readParts(json, openBrace, (name, value) => {
     for (const path of paths) {
-      if (path === name) picked[path] = parseJson(value)
-      else if (path.startsWith(`${name}.`)) {
-        const inner = path.slice(name.length + 1)
-        picked[path] = pickMembers(value, [inner])?.[inner]
-      }
+      const [first = '', ...others] = path.split('.')
+      if (name !== first) continue
+      const inner = others.join('.')
+      picked[path] = inner === '' ? parseJson(value) : pickMembers(value, [inner])?.[inner]
     }
   })
   return isWhole ? picked : undefined

@@ -46,7 +46,7 @@ export class EventScan {
   #textBytes = 0
   readonly #twins: Name[] = []
   /** By the length of the name. */
-  readonly #names: Name[][] = []
+  readonly #names: (readonly Name[] | undefined)[] = []
 
   constructor(names: AnswerNames) {
     for (const name of names.texts) this.#add(name, 'text')
@@ -71,39 +71,51 @@ export class EventScan {
 
   /** Looks through one line: no string of JSON goes beyond. @returns where it ends */
   readLine(bytes: Buffer, from: number, end: number): number {
+    const names = this.#names
     let at = from
     while (at < end) {
       const byte = bytes[at]
-      if (byte === quote) at = this.#readName(bytes, at + 1, end)
-      else if (byte === lineFeed || byte === carriageReturn) return at
-      else at++
+      if (byte === lineFeed || byte === carriageReturn) return at
+      at++
+      if (byte !== quote) continue
+      const close = endOfString(bytes, at, end)
+      if (bytes[close] !== quote) return Math.min(close, end)
+      const length = close - at
+      const alike = length < names.length ? names[length] : undefined
+      at = alike === undefined ? close + 1 : this.#readMember(alike, bytes, at, close, end)
     }
-    return at
+    return end
   }
 
   #add(name: string, is: Name['is'], begins: readonly string[] = []): void {
-    const entry = { bytes: Buffer.from(name), is, begins: begins.map((text) => Buffer.from(text)), textBytes: 0 }
+    const entry = {
+      bytes: Buffer.from(name),
+      is,
+      begins: begins.map((text) => Buffer.from(text)),
+      textBytes: 0,
+    }
     if (is === 'twin') this.#twins.push(entry)
-    const alike = this.#names[name.length]
-    if (alike === undefined) this.#names[name.length] = [entry]
-    else alike.push(entry)
+    // Without holes: it is read for each string.
+    while (this.#names.length <= name.length) this.#names.push(undefined)
+    this.#names[name.length] = [...(this.#names[name.length] ?? []), entry]
   }
 
-  /** Reads a string and, where it names a member that interests, what the member is. */
-  #readName(bytes: Buffer, from: number, end: number): number {
-    const close = endOfString(bytes, from, end)
-    if (close >= end || bytes[close] !== quote) return close
+  /**
+   * Reads what follows a string from `from` to `close` that is as long as these names.
+   * @returns where to read on
+   */
+  #readMember(alike: readonly Name[], bytes: Buffer, from: number, close: number, end: number): number {
     const behind = skipSpaces(bytes, close + 1, end)
     if (behind >= end || bytes[behind] !== colon) return behind
-    const name = this.#find(bytes, from, close)
-    if (name === undefined) return behind + 1
-    const value = skipSpaces(bytes, behind + 1, end)
-    if (name.is === 'mark') {
-      this.isMarked ||= name.begins.some((begin) => beginsWith(bytes, value, end, begin))
+    for (const name of alike) {
+      if (!beginsWith(bytes, from, close, name.bytes)) continue
+      const value = skipSpaces(bytes, behind + 1, end)
+      if (name.is === 'skipped') return endOfNested(bytes, value, end)
+      if (name.is !== 'mark') return this.#readText(bytes, value, end, name)
+      for (const begin of name.begins) this.isMarked ||= beginsWith(bytes, value, end, begin)
       return value
     }
-    if (name.is === 'skipped') return endOfNested(bytes, value, end)
-    return this.#readText(bytes, value, end, name)
+    return behind + 1
   }
 
   #readText(bytes: Buffer, from: number, end: number, name: Name): number {
@@ -131,13 +143,6 @@ export class EventScan {
     if (name.is === 'twin') name.textBytes += length
     else this.#textBytes += length
     return Math.min(at, end)
-  }
-
-  #find(bytes: Buffer, from: number, close: number): Name | undefined {
-    const alike = this.#names[close - from]
-    if (alike === undefined) return undefined
-    for (const name of alike) if (beginsWith(bytes, from, close, name.bytes)) return name
-    return undefined
   }
 }
 
