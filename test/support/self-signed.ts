@@ -1,16 +1,17 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
 /**
- * A key and a self-signed certificate for one DNS name, valid from 2000 to 2049, for test servers.
- * PEM.
+ * A key and a self-signed certificate for one DNS name, valid from 2000 on, for test servers. PEM.
+ *
+ * @param lastYear the last one of its life, with two digits
  */
-export function selfSigned(name: string): { readonly key: string; readonly cert: string } {
+export function selfSigned(name: string, lastYear = '49'): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'))
   const subject = sequence(tagged(0x31, sequence(oid('2.5.4.3'), tagged(0x0c, Buffer.from(name)))))
   const validity = sequence(
     tagged(0x17, Buffer.from('000101000000Z')),
-    tagged(0x17, Buffer.from('491231235959Z')),
+    tagged(0x17, Buffer.from(`${lastYear}1231235959Z`)),
   )
   const altName = sequence(oid('2.5.29.17'), tagged(0x04, sequence(tagged(0x82, Buffer.from(name)))))
   const body = sequence(

@@ -4,6 +4,7 @@ import { openUpstream, type UpstreamDeps } from '../../../src/gateway/upstreams/
 import type {
   Attempt,
   AttemptError,
+  AttemptListener,
   Upstream,
   UpstreamRequest,
 } from '../../../src/gateway/upstreams/upstream.ts'
@@ -44,7 +45,7 @@ export interface OpenedUpstream extends AsyncDisposable {
   readonly upstream: Upstream
   readonly events: ReturnType<typeof collectEvents>
   /** Sends a request whose first byte may take ten minutes. */
-  readonly send: (request?: Partial<UpstreamRequest>) => Sent
+  readonly send: (request?: Partial<UpstreamRequest>, also?: Partial<AttemptListener>) => Sent
 }
 
 /** Opens an upstream that is closed when the test is over. */
@@ -64,7 +65,7 @@ export function openTestUpstream(
   return {
     upstream,
     events,
-    send: (request) => sendTo(upstream, request, monotonic() + 600_000),
+    send: (request, also) => sendTo(upstream, request, monotonic() + 600_000, also),
     [Symbol.asyncDispose]: () => upstream.close(),
   }
 }
@@ -92,6 +93,7 @@ export function sendTo(
   upstream: Upstream,
   request: Partial<UpstreamRequest> | undefined,
   firstByteBy: number,
+  also: Partial<AttemptListener> = {},
 ): Sent {
   const head = Promise.withResolvers<Head>()
   const end = Promise.withResolvers<AttemptError | undefined>()
@@ -108,10 +110,12 @@ export function sendTo(
       },
       onPiece(piece) {
         pieces.push(piece)
+        also.onPiece?.(piece)
         waiting?.()
       },
       onEnd() {
         heard.ends += 1
+        also.onEnd?.()
         end.resolve(undefined)
       },
       onError(error) {
