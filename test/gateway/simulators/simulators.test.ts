@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { startLlamaCpp } from './llama-cpp.ts'
 import { startOllama } from './ollama.ts'
 import { startOpenai } from './openai.ts'
+import { startTgi } from './tgi.ts'
+import { startVllm } from './vllm.ts'
 
 async function post(url: string, body: unknown): Promise<Response> {
   return fetch(url, { method: 'POST', body: JSON.stringify(body) })
@@ -79,5 +82,58 @@ describe('OpenAI', () => {
     expect((await fetch(`${openai.url}/v1/models`)).status).toBe(401)
     const authorization = 'Bearer sk-right'
     expect((await fetch(`${openai.url}/v1/models`, { headers: { authorization } })).status).toBe(200)
+  })
+})
+
+describe('vLLM', () => {
+  test('speaks the API of Anthropic: events with names, usage at the start and at the end', async () => {
+    await using vllm = await startVllm({ models: ['m'] })
+    const asked = { model: 'm', max_tokens: 2, system: 'be brief', messages, stream: true }
+    const events = (await (await post(`${vllm.url}/v1/messages`, asked)).text()).trimEnd().split('\n\n')
+    expect(events.map((one) => one.slice(7, one.indexOf('\n')))).toEqual([
+      'message_start',
+      'content_block_start',
+      'content_block_delta',
+      'content_block_delta',
+      'content_block_stop',
+      'message_delta',
+      'message_stop',
+    ])
+    expect(events[0]).toContain('"usage":{"input_tokens":7,"output_tokens":0}')
+    expect(events[5]).toContain(
+      '"stop_reason":"max_tokens","stop_sequence":null},"usage":{"output_tokens":2}',
+    )
+  })
+})
+
+describe('TGI', () => {
+  test('says how many tokens in a stream only where details are asked for, and in a whole answer by its head', async () => {
+    await using tgi = await startTgi()
+    const inputs = 'why is the sky blue'
+    const plain = await (await post(`${tgi.url}/generate_stream`, { inputs })).text()
+    expect(plain).toContain('"generated_text":"The sky is blue.","details":null')
+    const asked = { inputs, parameters: { details: true, max_new_tokens: 2 } }
+    const detailed = await (await post(`${tgi.url}/generate_stream`, asked)).text()
+    expect(detailed).toContain(
+      '"details":{"finish_reason":"length","generated_tokens":2,"seed":null,"input_length":5}',
+    )
+    const whole = await post(`${tgi.url}/generate`, { inputs })
+    expect(whole.headers.get('x-prompt-tokens')).toBe('5')
+    expect(await whole.json()).toEqual({ generated_text: 'The sky is blue.', details: null })
+  })
+})
+
+describe('llama.cpp', () => {
+  test('ends each answer with `"stop":true`, its tokens beside it', async () => {
+    await using llama = await startLlamaCpp()
+    const asked = { prompt: 'one two three', n_predict: -1, n_cmpl: 2, stream: true }
+    const events = (await (await post(`${llama.url}/completion`, asked)).text()).trimEnd().split('\n\n')
+    expect(events.filter((one) => one.includes('"stop":true'))).toHaveLength(2)
+    expect(events.at(-1)).toContain('"tokens_predicted":5,"tokens_evaluated":3')
+  })
+
+  test('answers 503 while it loads its model', async () => {
+    await using llama = await startLlamaCpp({ isLoading: true })
+    expect((await fetch(`${llama.url}/health`)).status).toBe(503)
   })
 })
