@@ -73,6 +73,7 @@ export function createUpstreamPool({ origin, ca }: UpstreamPoolOptions): Upstrea
   const connections = new Set<Connection>()
   /** The one used last is used next: the others end by themselves. */
   const idle: Connection[] = []
+  let isClosed = false
 
   function open(): Connection {
     const connection = new Connection(origin, connect, (ended) => {
@@ -93,6 +94,8 @@ export function createUpstreamPool({ origin, ca }: UpstreamPoolOptions): Upstrea
   return {
     send(request, listener) {
       const connection = idle.pop() ?? open()
+      // A request to one that is closed ends with an error.
+      if (isClosed) drop(connection)
       const exchange = new Exchange(connection, listener, (isReusable) => {
         if (isReusable && connections.has(connection)) idle.push(connection)
         else drop(connection)
@@ -104,6 +107,7 @@ export function createUpstreamPool({ origin, ca }: UpstreamPoolOptions): Upstrea
       for (const connection of idle.splice(0)) drop(connection)
     },
     async close() {
+      isClosed = true
       const all = [...connections]
       connections.clear()
       idle.length = 0
@@ -153,6 +157,7 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
   readonly #release: (isReusable: boolean) => void
   #controller: Dispatcher.DispatchController | undefined
   #hasReturned = false
+  #isPaused = false
   #isOver = false
 
   constructor(connection: Connection, listener: PoolListener, release: (isReusable: boolean) => void) {
@@ -171,13 +176,15 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
   }
 
   pause(): void {
+    this.#isPaused = true
     if (!this.#isOver) this.#controller?.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     // Not at once: undici's parser cannot go on within what another one calls.
     queueMicrotask(() => {
-      if (!this.#isOver) this.#controller?.resume()
+      if (!this.#isOver && !this.#isPaused) this.#controller?.resume()
     })
   }
 
@@ -187,6 +194,7 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
       return
     }
     this.#controller = controller
+    if (this.#isPaused) controller.pause()
     const { isKept } = this.#connection
     if (this.#hasReturned) this.#listener.onSent(isKept)
     else queueMicrotask(() => this.#isOver || this.#listener.onSent(isKept))

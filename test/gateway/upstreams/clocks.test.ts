@@ -87,24 +87,27 @@ describe('the clock of', () => {
     await (await server.request()).closed
   })
 
-  test.each([['read'], ['not read']])('the whole ends an answer that always goes on, and is %s', async (how) => {
-    await using server = await startHostile(hostile['sends a byte at a time'])
-    const timeouts = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 60_000, totalMs: 100_000 }
-    const { time, opened } = openInTime(server.url, { timeouts })
-    await using _ = opened
-    const sent = opened.send()
-    server.next()
-    await sent.piece()
-    if (how === 'not read') sent.attempt.pause()
-    for (let passed = 0; passed < 90_000; passed += 30_000) {
-      await time.pass(30_000)
+  test.each([['read'], ['not read']])(
+    'the whole ends an answer that always goes on, and is %s',
+    async (how) => {
+      await using server = await startHostile(hostile['sends a byte at a time'])
+      const timeouts = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 60_000, totalMs: 100_000 }
+      const { time, opened } = openInTime(server.url, { timeouts })
+      await using _ = opened
+      const sent = opened.send()
       server.next()
-      if (how === 'read') await sent.piece()
-    }
-    expect(sent.heard.ends).toBe(0)
-    await time.pass(10_000)
-    expect(await sent.end).toMatchObject({ failure: 'total_timeout', hasBegun: true })
-  })
+      await sent.piece()
+      if (how === 'not read') sent.attempt.pause()
+      for (let passed = 0; passed < 90_000; passed += 30_000) {
+        await time.pass(30_000)
+        server.next()
+        if (how === 'read') await sent.piece()
+      }
+      expect(sent.heard.ends).toBe(0)
+      await time.pass(10_000)
+      expect(await sent.end).toMatchObject({ failure: 'total_timeout', hasBegun: true })
+    },
+  )
 
   test('pieces and first byte stand while nothing is read, and go on afterwards', async () => {
     await using server = await startHostile(async ({ number, write, turn }) => {

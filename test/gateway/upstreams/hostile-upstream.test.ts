@@ -189,6 +189,20 @@ describe('a call that is paused', () => {
     expect(Buffer.concat(sent.pieces).length).toBe(48 * 1024 * 1024)
   })
 
+  test('before its head came is paused all the same', async () => {
+    await using server = await startHostile(hostile['sends 48 MB at once'])
+    await using other = await startHostile(({ write }) => write(whole(200, '{}')))
+    await using opened = openTestUpstream(server.url)
+    await using beside = openTestUpstream(other.url)
+    const sent = opened.send()
+    sent.attempt.pause()
+    await sent.head
+    for (let call = 0; call < 50; call += 1) await beside.send().end
+    expect(sent.pieces).toEqual([])
+    sent.attempt.resume()
+    expect(await sent.end).toBeUndefined()
+  })
+
   test('may go on within a piece of another call', async () => {
     await using server = await startHostile(hostile['sends 48 MB at once'])
     await using opened = openTestUpstream(server.url)

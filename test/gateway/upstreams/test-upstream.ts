@@ -10,8 +10,11 @@ import type {
 } from '../../../src/gateway/upstreams/upstream.ts'
 import { collectEvents } from '../../support/collect-events.ts'
 
+/** What the operator sets; `health: undefined` is one that is not set. */
+type Changed = Omit<Partial<UpstreamSettings>, 'health'> & { readonly health?: string | null | undefined }
+
 /** An upstream as the operator has it who sets nothing. */
-export function settingsOf(url: string, changed: Partial<UpstreamSettings> = {}): UpstreamSettings {
+function settingsOf(url: string, { health, ...changed }: Changed): UpstreamSettings {
   return {
     name: 'local',
     url,
@@ -25,8 +28,8 @@ export function settingsOf(url: string, changed: Partial<UpstreamSettings> = {})
     timeouts: { connectMs: 5_000, firstByteMs: 600_000, idleMs: 300_000, totalMs: 3_600_000 },
     retries: 1,
     breaker: { failures: 5, pauseMs: 5_000, pauseMaxMs: 60_000 },
-    health: null,
     connectionsMax: 1_024,
+    ...(health !== undefined && { health }),
     ...changed,
   }
 }
@@ -51,7 +54,7 @@ export interface OpenedUpstream extends AsyncDisposable {
 /** Opens an upstream that is closed when the test is over. */
 export function openTestUpstream(
   url: string,
-  changed: Partial<UpstreamSettings> = {},
+  changed: Changed = {},
   deps: Partial<UpstreamDeps> = {},
   preset: Partial<Preset> = {},
 ): OpenedUpstream {
