@@ -1,14 +1,16 @@
 import type { EventRow } from '../src/telemetry/event-row.ts'
 import { events } from '../src/telemetry/events.ts'
 
+const marks: Readonly<Record<string, string>> = { 'store.unreachable': '¹', 'limiter.unreachable': '²' }
+
 /** `docs/reference/events.md`, from the closed table of operational events. */
 export function formatEventsPage(): string {
   return `${intro}\n${Object.entries(events).map(formatEvent).join('\n')}\n`
 }
 
-function formatEvent([name, { level, sentence, remedy, fields }]: [string, EventRow]): string {
+function formatEvent([name, { level, sentence, remedy, fields, explainedBy }]: [string, EventRow]): string {
   const cells = Object.entries(fields).map(([field, meaning]) => `\`${field}\`: ${meaning}`)
-  return `| \`${name}\` | ${level} | ${sentence} | ${cells.join('; ') || '–'} | ${remedy} |`
+  return `| \`${name}\`${explainedBy === undefined ? '' : marks[explainedBy]} | ${level} | ${sentence} | ${cells.join('; ') || '–'} | ${remedy} |`
 }
 
 const intro = `# Operational events
@@ -16,8 +18,13 @@ const intro = `# Operational events
 <!-- Generated from \`src/telemetry/events.ts\`; \`npm run docs\` writes it again. -->
 
 What an operator should know, as a closed table. The server logs each as a JSON line with \`event\`, \`msg\`, its fields and, where something was thrown, \`err\`.
-The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause }\`. An outage is one event at its start, one a minute with
-\`since\`, and one at its end, never one a request; and what each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
+The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause }\`.
+
+- **An outage is one event at its start, one a minute with \`since\` and \`attempts\`, and one at its end**, never one a request. What comes and goes
+  many times a minute is one pair a minute: its second end is said a minute after its first at the earliest, and until then it is the same outage.
+- **A store that is out is one outage, whatever needs it.** In a fleet \`store.unreachable\` speaks for PostgreSQL as a whole; events marked ¹ are then not said.
+  A subject that fails while PostgreSQL answers has its own, up to 3 s later; one that still fails a minute after \`store.back\` has it then. ² is the same of \`limiter.unreachable\`.
+- What each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
 
 | event | level | what happened | fields | what it means, and what to do |
 |---|---|---|---|---|`

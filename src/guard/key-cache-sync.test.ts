@@ -7,7 +7,7 @@ import type { Changes } from '../keys/store/key-store.ts'
 import { createOutageReport } from '../telemetry/outage-report.ts'
 import { createKeyCacheSync } from './key-cache-sync.ts'
 
-const noOutage = { failed() {}, passed() {} }
+const noOutage = { failed() {}, passed() {}, stop() {} }
 const nothing: Changes = { cursor: 1, keyIds: [], hasImportedKeys: false, hasKeys: true }
 
 test('what is heard counts from when it was asked, and each question starts where the last one ended', async () => {
@@ -56,7 +56,7 @@ test('a store that cannot be polled is reported once, and again when it is back'
     monotonic: () => 0,
     scheduler: processScheduler,
     intervalMs: 1,
-    outage: createOutageReport('keys.sync_failed', telemetry),
+    outage: createOutageReport('keys.sync_failed', telemetry, {}),
   })
   await until('keys.sync_back')
   watch.stop()

@@ -31,7 +31,7 @@ export interface KeyCacheSyncOptions {
    */
   readonly intervalMs: number
   /** Is told how each poll ended. */
-  readonly outage: Pick<OutageReport, 'failed' | 'passed'>
+  readonly outage: Pick<OutageReport, 'failed' | 'passed' | 'stop'>
 }
 
 export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
@@ -83,6 +83,7 @@ export function createKeyCacheSync(options: KeyCacheSyncOptions): KeyCacheSync {
       isStopped = true
       stopPolls()
       stopHints?.()
+      outage.stop()
     },
   }
 }

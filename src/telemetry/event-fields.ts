@@ -21,15 +21,17 @@ export interface EventFields {
     readonly code: string
     readonly count: number
   }
+  readonly 'store.unreachable': StoreFields
+  readonly 'store.back': StoreFields
   readonly 'keys.sync_failed': OutageFields
   readonly 'keys.sync_back': OutageFields
   readonly 'keys.refresh_failed': NoFields
   readonly 'keys.upgrade_failed': BriefFields
   readonly 'keys.row_damaged': { readonly row: string }
-  readonly 'keys.changes_not_heard': NoFields
-  readonly 'keys.changes_heard': NoFields
-  readonly 'keys.uses_not_written': NoFields
-  readonly 'keys.uses_written': NoFields
+  readonly 'keys.changes_not_heard': OutageFields
+  readonly 'keys.changes_heard': OutageFields
+  readonly 'keys.uses_not_written': OutageFields
+  readonly 'keys.uses_written': OutageFields
   readonly 'node.not_seen': OutageFields
   readonly 'node.seen': OutageFields
   readonly 'node.clock_off': { readonly milliseconds: number }
@@ -39,7 +41,7 @@ export interface EventFields {
   readonly 'limiter.not_shared': NoFields
   readonly 'limiter.settle_failed': BriefFields
   readonly 'limiter.unreachable': OutageFields
-  readonly 'limiter.back': OutageFields
+  readonly 'limiter.back': OutageFields & { readonly forgot: boolean }
   readonly 'limiter.forgot': NoFields
   readonly 'limiter.may_forget': { readonly policy: string }
   readonly 'limiter.shadow_refused': { readonly limit: string }
@@ -60,8 +62,8 @@ export interface EventFields {
   readonly 'disk.full': { readonly free_bytes: number }
   readonly 'disk.back': { readonly free_bytes: number }
   readonly 'jobs.thread_restarted': { readonly thread: string }
-  readonly 'jobs.hints_not_heard': NoFields
-  readonly 'jobs.hints_heard': NoFields
+  readonly 'jobs.hints_not_heard': OutageFields
+  readonly 'jobs.hints_heard': OutageFields
   readonly 'jobs.unclaimable': OutageFields
   readonly 'jobs.claimable': OutageFields
   readonly 'jobs.leases_not_renewed': OutageFields
@@ -102,6 +104,12 @@ type NoFields = Readonly<Record<never, never>>
 /** Of an outage, at its beginning, each minute, and at its end. */
 interface OutageFields {
   readonly since: string
+  readonly attempts: number
+}
+
+/** Of an outage of a whole store. */
+interface StoreFields extends OutageFields {
+  readonly store: string
 }
 
 /** Of what is said once a minute at most. */

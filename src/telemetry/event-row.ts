@@ -1,4 +1,5 @@
 import type { EventFields } from './event-fields.ts'
+import type { OutageName } from './outages.ts'
 
 /** How bad an event is: nothing to do, look when you can, look now, or the server ends of it. */
 export type EventLevel = 'info' | 'warn' | 'error' | 'fatal'
@@ -18,6 +19,17 @@ export interface EventRow<Name extends EventName = EventName> {
    * most, with how many there were in `times`.
    */
   readonly isBrief?: true
+  /**
+   * The outage that explains it, where a deployment has it: then it is not said while that is out,
+   * however many subjects and requests notice.
+   */
+  readonly explainedBy?: OutageName
   /** The meaning of each field. */
   readonly fields: Readonly<Record<keyof EventFields[Name], string>>
 }
+
+/** The meaning of what each event of an outage has. */
+export const outageFields = {
+  since: 'when it began',
+  attempts: 'how many tries have failed since',
+} as const

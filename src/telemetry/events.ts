@@ -1,9 +1,10 @@
-import type { EventName, EventRow } from './event-row.ts'
+import { type EventName, type EventRow, outageFields } from './event-row.ts'
 import { fleetEvents } from './fleet-events.ts'
 import { jobEvents } from './job-events.ts'
 import { limiterEvents } from './limiter-events.ts'
 import { modelEvents } from './model-events.ts'
 import { serverEvents } from './server-events.ts'
+import { storeEvents } from './store-events.ts'
 import { upstreamEvents } from './upstream-events.ts'
 
 /**
@@ -13,23 +14,26 @@ import { upstreamEvents } from './upstream-events.ts'
  */
 export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   ...serverEvents,
+  ...storeEvents,
   'keys.sync_failed': {
     level: 'error',
     sentence: 'the key store cannot be asked for changes',
     remedy:
       'Cached keys are valid until the lease ends, then 503 `store_unavailable`. Ends with `keys.sync_back`.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'keys.sync_back': {
     level: 'info',
     sentence: 'the key store answers again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'keys.refresh_failed': {
     level: 'error',
     sentence: 'a key was changed, and the cache could not be refreshed at once',
     remedy: 'The next poll refreshes it; until then the lease bounds how long the old state is used.',
+    explainedBy: 'store.unreachable',
     fields: {},
   },
   'keys.upgrade_failed': {
@@ -37,6 +41,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'an imported key could not be upgraded to our digest',
     remedy: 'The key works; its next use tries again.',
     isBrief: true,
+    explainedBy: 'store.unreachable',
     fields: { times: 'how many since the last such line' },
   },
   'keys.row_damaged': {
@@ -54,13 +59,14 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'when keys were used last cannot be written',
     remedy:
       'No request waits for it. `last_used_at` of keys stays behind until `keys.uses_written`; the next minute tries again. The key store or the ledger is out: see their own events.',
-    fields: {},
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'keys.uses_written': {
     level: 'info',
     sentence: 'when keys were used last is written again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: outageFields,
   },
   ...limiterEvents,
   'ledger.unreachable': {
@@ -68,13 +74,14 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'the ledger cannot be written',
     remedy:
       'Every guarded request answers 503 `ledger_unavailable` until `ledger.back`. Free disk space, release the lock, or see why the disk does not answer; in a fleet, look at PostgreSQL.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'ledger.back': {
     level: 'info',
     sentence: 'the ledger is written again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'ledger.not_closed': {
     level: 'error',
@@ -95,6 +102,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'warn',
     sentence: 'a summary of refused requests could not be written yet',
     remedy: 'It is added to the next summary.',
+    explainedBy: 'store.unreachable',
     fields: { requests: 'refused requests that it counts' },
   },
   'ledger.sink_failed': {
@@ -127,6 +135,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'error',
     sentence: 'a checkpoint of the ledger could not be written',
     remedy: 'The next one covers the same records.',
+    explainedBy: 'store.unreachable',
     fields: {},
   },
   'ledger.maintenance_failed': {
@@ -134,6 +143,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'maintenance of the ledger failed: index, retention or log size',
     remedy:
       'Records are still written. It is tried again every second, and reported again when the cause changes.',
+    explainedBy: 'store.unreachable',
     fields: {},
   },
   'ledger.log_held': {

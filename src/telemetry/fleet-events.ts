@@ -1,4 +1,4 @@
-import type { EventName, EventRow } from './event-row.ts'
+import { type EventName, type EventRow, outageFields } from './event-row.ts'
 
 /** Events of nodes that share a database. */
 export const fleetEvents: {
@@ -9,26 +9,27 @@ export const fleetEvents: {
     sentence: 'PostgreSQL does not tell this node of changes to keys: they are asked for every 200 ms',
     remedy:
       'A revoked key is refused up to 400 ms later than otherwise. Expected behind a pooler such as PgBouncer. Ends with `keys.changes_heard`.',
-    fields: {},
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'keys.changes_heard': {
     level: 'info',
     sentence: 'PostgreSQL tells this node of changes to keys at once again',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: outageFields,
   },
   'node.not_seen': {
     level: 'warn',
     sentence: 'this node cannot say that it is there',
-    remedy:
-      'After 10 s it does not count as one of the fleet. PostgreSQL is out: see `keys.sync_failed`. Ends with `node.seen`.',
-    fields: { since: 'when it began' },
+    remedy: 'After 10 s it does not count as one of the fleet. Ends with `node.seen`.',
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'node.seen': {
     level: 'info',
     sentence: 'this node counts as one of the fleet again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'node.clock_off': {
     level: 'warn',

@@ -1,4 +1,4 @@
-import type { EventName, EventRow } from './event-row.ts'
+import { type EventName, type EventRow, outageFields } from './event-row.ts'
 
 /** Events of jobs, their webhooks and their stored answers. */
 export const jobEvents: {
@@ -18,44 +18,48 @@ export const jobEvents: {
     sentence: 'this node does not hear what other nodes do with jobs',
     remedy:
       'Nothing is lost: clients that wait for a job of another node hear of it a second later. Behind a pooler that is so; else look at the cause: it connects again by itself.',
-    fields: {},
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'jobs.hints_heard': {
     level: 'info',
     sentence: 'this node hears again what other nodes do with jobs',
     remedy: 'Nothing to do.',
-    fields: {},
+    fields: outageFields,
   },
   'jobs.unclaimable': {
     level: 'error',
     sentence: 'the worker cannot claim jobs',
     remedy: 'Jobs wait until the store answers. Ends with `jobs.claimable`.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'jobs.claimable': {
     level: 'info',
     sentence: 'the worker claims jobs again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'jobs.leases_not_renewed': {
     level: 'error',
     sentence: 'the leases of running jobs cannot be renewed',
     remedy:
       'Once a lease ends, another worker runs the job again, and this one’s result is refused. Ends with `jobs.leases_renewed`.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'jobs.leases_renewed': {
     level: 'info',
     sentence: 'the leases of running jobs are renewed again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'jobs.sweep_failed': {
     level: 'error',
     sentence: 'a periodic task of the job service failed',
     remedy: 'It is tried again at its next turn.',
     isBrief: true,
+    explainedBy: 'store.unreachable',
     fields: { task: 'which task', times: 'how many since the last such line' },
   },
   'jobs.ends_unknown': {
@@ -89,18 +93,21 @@ export const jobEvents: {
     level: 'error',
     sentence: 'a job does not begin: its start could not be recorded',
     remedy: 'It goes back to the queue. See `ledger.unreachable`.',
+    explainedBy: 'store.unreachable',
     fields: { job: 'its id' },
   },
   'job.not_ended': {
     level: 'error',
     sentence: 'the end of a job could not be stored',
     remedy: 'The worker renews the lease and tries again until the store answers, or the lease is lost.',
+    explainedBy: 'store.unreachable',
     fields: { job: 'its id' },
   },
   'job.not_recorded': {
     level: 'error',
     sentence: 'the end of a job could not be recorded',
     remedy: 'The next start records it, marked `late`.',
+    explainedBy: 'store.unreachable',
     fields: { job: 'its id' },
   },
   'job.not_cancelled': {
@@ -113,6 +120,7 @@ export const jobEvents: {
     level: 'error',
     sentence: 'a job could not be handed back, and waits for its lease to end',
     remedy: 'Nothing to do: another worker takes it then.',
+    explainedBy: 'store.unreachable',
     fields: { job: 'its id' },
   },
   'webhook.gave_up': {
@@ -133,19 +141,21 @@ export const jobEvents: {
     level: 'error',
     sentence: 'webhooks that are due cannot be read',
     remedy: 'They wait until the store answers. Ends with `webhook.outbox_readable`.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'webhook.outbox_readable': {
     level: 'info',
     sentence: 'webhooks that are due are read again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'webhook.not_settled': {
     level: 'error',
     sentence: 'the outcome of a webhook could not be stored',
     remedy: 'It is sent again once its lease ends; receivers deduplicate by `webhook-id`.',
     isBrief: true,
+    explainedBy: 'store.unreachable',
     fields: { times: 'how many since the last such line' },
   },
   'webhook.not_recorded': {

@@ -1,4 +1,4 @@
-import type { EventName, EventRow } from './event-row.ts'
+import { type EventName, type EventRow, outageFields } from './event-row.ts'
 
 type LimiterEventName = Extract<EventName, `limiter.${string}`>
 
@@ -9,13 +9,14 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     sentence: 'usage of long limits cannot be stored',
     remedy:
       'Limits of an hour and more, and quotas, answer 503 `limiter_unavailable` once their reserve is used. Free disk space, or restore `limits.db`; in a fleet, look at PostgreSQL.',
-    fields: { since: 'when it began' },
+    explainedBy: 'store.unreachable',
+    fields: outageFields,
   },
   'limiter.persisted_again': {
     level: 'info',
     sentence: 'usage of long limits is stored again',
     remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'limiter.not_shared': {
     level: 'warn',
@@ -29,6 +30,7 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     sentence: 'the limits of a request or job could not be settled',
     remedy: 'What was reserved counts as used until its window passes.',
     isBrief: true,
+    explainedBy: 'limiter.unreachable',
     fields: { times: 'how many since the last such line' },
   },
   'limiter.unreachable': {
@@ -36,20 +38,20 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     sentence: 'limits cannot be counted: Redis cannot be reached, refuses, or does not agree with PostgreSQL',
     remedy:
       'Requests with limits get what `--limiter-loss` says, 503 `limiter_unavailable` by default. Look at the cause; the node connects again until `limiter.back`.',
-    fields: { since: 'when it began' },
+    fields: outageFields,
   },
   'limiter.back': {
     level: 'info',
     sentence: 'limits are counted again',
-    remedy: 'Nothing to do.',
-    fields: { since: 'when it began' },
+    remedy:
+      'Nothing to do. Where Redis has lost what it counted, windows below an hour answer 503 `limiter_unavailable` for as long as they are.',
+    fields: { ...outageFields, forgot: 'whether Redis has lost what it counted' },
   },
   'limiter.forgot': {
     level: 'warn',
-    sentence:
-      'Redis has lost what it counted: it was restarted, failed over or flushed, evicted keys, or its clock was set',
+    sentence: 'Redis has lost what it counted: it was flushed, evicted keys, or its clock was set',
     remedy:
-      'Windows below an hour answer 503 `limiter_unavailable` for as long as they are, so that no window lets in more than its limit. Longer limits go on.',
+      'Windows below an hour answer 503 `limiter_unavailable` for as long as they are, so that no window lets in more than its limit. Longer limits go on. After an outage `limiter.back` says it.',
     fields: {},
   },
   'limiter.may_forget': {

@@ -1,58 +1,51 @@
-import type { Clock } from '../core/time.ts'
+import type { EventFields } from './event-fields.ts'
+import {
+  createOutageSpells,
+  type OutageSpell,
+  type OutageSpells,
+  type OutageTiming,
+} from './outage-spells.ts'
+import { type OutageName, outages } from './outages.ts'
 import type { Telemetry } from './telemetry.ts'
 
-/** Outages by the event that begins them and is said again each minute; the other one ends them. */
-export const outages = {
-  'keys.sync_failed': 'keys.sync_back',
-  'node.not_seen': 'node.seen',
-  'limiter.unreachable': 'limiter.back',
-  'limiter.not_persisted': 'limiter.persisted_again',
-  'ledger.unreachable': 'ledger.back',
-  'jobs.unclaimable': 'jobs.claimable',
-  'jobs.leases_not_renewed': 'jobs.leases_renewed',
-  'webhook.outbox_unreadable': 'webhook.outbox_readable',
-} as const
-
-export type OutageName = keyof typeof outages
-
 /** Tells of one thing that may be out, however often it is tried meanwhile. */
-export interface OutageReport {
-  /** It could not be done. */
-  readonly failed: (cause: unknown) => void
-  /** It was done. */
-  readonly passed: () => void
-  readonly isOut: () => boolean
-}
+export type OutageReport = OutageSpells
 
-/** Between two lines about the same outage. */
-const againMs = 60_000
+type EndOf<Name extends OutageName> = (typeof outages)[Name]
+
+/** What an event has beside what each outage has. */
+type MoreFields<Fields> = Omit<Fields, keyof OutageSpell>
+
+/** Asked for where there is something to say. */
+type FieldsOption<Option extends string, Fields> = [keyof Fields] extends [never]
+  ? { readonly [Key in Option]?: undefined }
+  : { readonly [Key in Option]: () => Fields }
+
+export type OutageReportOptions<Name extends OutageName> = OutageTiming &
+  FieldsOption<'begin', MoreFields<EventFields[Name]>> &
+  FieldsOption<'end', MoreFields<EventFields[EndOf<Name>]>>
 
 /**
  * One event when an outage begins, one a minute for as long as it is met, one when it is over, each
- * with `since`. Has no timer: what is not tried is not known to be out.
+ * with `since` and `attempts`: see `createOutageSpells`. What is not tried is not known to be out.
  *
- * @param clock tells the minutes too: one that is set back brings a line early, never none
+ * @param options `begin` and `end` give what its two events have beside these
  */
-export function createOutageReport(
-  name: OutageName,
+export function createOutageReport<Name extends OutageName>(
+  name: Name,
   telemetry: Telemetry | undefined,
-  clock: Clock = Date.now,
+  options: OutageReportOptions<Name>,
 ): OutageReport {
-  let out: { readonly since: string; toldAt: number } | undefined
-  return {
-    failed(cause) {
-      const now = clock()
-      if (out !== undefined && now >= out.toldAt && now - out.toldAt < againMs) return
-      out ??= { since: new Date(now).toISOString(), toldAt: now }
-      out.toldAt = now
-      telemetry?.event(name, { since: out.since }, cause)
+  telemetry?.mayBeOut(name)
+  const { begin, end }: { begin?: (() => object) | undefined; end?: (() => object) | undefined } = options
+  // Each has the fields of its row, which TypeScript cannot see.
+  const tell = (event: OutageName | EndOf<Name>, fields: object, cause?: unknown): void =>
+    telemetry?.event(event, fields as never, cause)
+  return createOutageSpells(
+    {
+      begin: (spell, cause) => tell(name, { ...begin?.(), ...spell }, cause),
+      end: (spell) => tell(outages[name], { ...end?.(), ...spell }),
     },
-    passed() {
-      if (out === undefined) return
-      const { since } = out
-      out = undefined
-      telemetry?.event(outages[name], { since })
-    },
-    isOut: () => out !== undefined,
-  }
+    options,
+  )
 }

@@ -4,8 +4,10 @@ import { dropWhereItThrows } from './dropped-tracing.ts'
 import type { EventFields } from './event-fields.ts'
 import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
+import { ExplainedEvents } from './explained-events.ts'
 import { type Measures, noMeasures } from './measures.ts'
 import { createOnceAMinute } from './once-a-minute.ts'
+import type { OutageName } from './outages.ts'
 import type { AskedTracing, Tracing } from './tracing.ts'
 
 /** Something happened that an operator should know: a row of `events` with its fields. */
@@ -32,6 +34,11 @@ export interface Telemetry {
     fields: Omit<EventFields[Name], 'times'>,
     cause?: unknown,
   ) => void
+  /**
+   * From now on events tell whether this is out: what it explains waits a moment, or is not said.
+   * See `EventRow.explainedBy`.
+   */
+  readonly mayBeOut: (name: OutageName) => void
   /** Takes none where nothing listens to them. */
   readonly measures: Measures
   /** Undefined where nothing listens to spans. */
@@ -58,22 +65,27 @@ export function createTelemetry(
 ): Telemetry {
   const measures = taken === undefined ? noMeasures : dropMeasuresWhereTheyThrow(taken)
   const onceAMinute = createOnceAMinute(scheduler)
+  const explained = new ExplainedEvents(scheduler)
+
+  function say(name: EventName, fields: object, cause: unknown): void {
+    const { level, sentence, isBrief } = events[name]
+    const tell = (all: object): void => {
+      measures.event(name)
+      // The union's members are built from one row each; TypeScript cannot see that name and
+      // fields agree.
+      const event = { name, level, message: sentence, fields: all, ...(cause !== undefined && { cause }) }
+      for (const listener of listeners) notify(listener, event as OperationalEvent)
+    }
+    if (isBrief !== true) tell(fields)
+    // The fields of such events have few values.
+    else onceAMinute(`${name} ${JSON.stringify(fields)}`, (times) => tell({ ...fields, times }))
+  }
+
   return {
     measures,
     tracing: tracing && dropWhereItThrows(tracing),
-    event(name, fields, cause) {
-      const { level, sentence, isBrief } = events[name]
-      const tell = (all: object): void => {
-        measures.event(name)
-        // The union's members are built from one row each; TypeScript cannot see that name and
-        // fields agree.
-        const event = { name, level, message: sentence, fields: all, ...(cause !== undefined && { cause }) }
-        for (const listener of listeners) notify(listener, event as OperationalEvent)
-      }
-      if (isBrief !== true) tell(fields)
-      // The fields of such events have few values.
-      else onceAMinute(`${name} ${JSON.stringify(fields)}`, (times) => tell({ ...fields, times }))
-    },
+    mayBeOut: (name) => explained.mayBeOut(name),
+    event: (name, fields, cause) => explained.event(name, fields, () => say(name, fields, cause)),
   }
 }
 
@@ -90,4 +102,9 @@ function notify(listener: OperationalEventListener, event: OperationalEvent): vo
 }
 
 /** Drops every event and number. */
-export const noTelemetry: Telemetry = { event() {}, measures: noMeasures, tracing: undefined }
+export const noTelemetry: Telemetry = {
+  event() {},
+  mayBeOut() {},
+  measures: noMeasures,
+  tracing: undefined,
+}

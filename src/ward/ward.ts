@@ -252,7 +252,7 @@ async function openKeyCache(
     monotonic,
     scheduler,
     intervalMs: store.onChange === undefined ? pollMs : toldPollMs,
-    outage: createOutageReport('keys.sync_failed', telemetry, clock),
+    outage: createOutageReport('keys.sync_failed', telemetry, { clock, scheduler }),
   })
   try {
     await sync.refresh()

@@ -61,7 +61,9 @@ class Worker {
 
   constructor(options: WebhookWorkerOptions) {
     this.#options = options
-    this.#outage = createOutageReport('webhook.outbox_unreadable', options.telemetry, options.clock)
+    this.#outage = createOutageReport('webhook.outbox_unreadable', options.telemetry, {
+      clock: options.clock,
+    })
     this.#unwatch = options.queue?.watch(({ jobs }) => {
       if (jobs.some(({ status, webhook }) => webhook !== null && hasEnded(status))) this.wake()
     })
@@ -89,6 +91,7 @@ class Worker {
     await this.#claiming
     await Promise.all(this.#underWay)
     cancelGrace()
+    this.#outage.stop()
   }
 
   /**

@@ -78,7 +78,9 @@ describe('a ledger whose PostgreSQL', () => {
     expect(lost).toEqual([])
     expect((await inspect.verify({})).firstBroken).toBeUndefined()
     const told = names.filter((name) => name !== 'ledger.maintenance_failed')
-    expect(told).toEqual(Array.from({ length: 5 }, () => ['ledger.unreachable', 'ledger.back']).flat())
+    // What comes and goes many times a minute is no pair of events each time.
+    expect(told.slice(0, 3)).toEqual(['ledger.unreachable', 'ledger.back', 'ledger.unreachable'])
+    expect(told.length).toBeLessThan(10)
   })
 
   test('is frozen: what comes is refused within its time, and recorded again once it answers', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { formatEventsPage } from '../../scripts/events-page.ts'
 import { events } from '../../src/telemetry/events.ts'
-import { outages } from '../../src/telemetry/outage-report.ts'
+import { outages } from '../../src/telemetry/outages.ts'
 import { sources } from '../architecture/imports.ts'
 
 test('docs/reference/events.md is the table of events', () => {

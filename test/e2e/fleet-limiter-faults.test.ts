@@ -33,6 +33,15 @@ function countEvents(name: string): number {
   return node.log().split(`"${name}"`).length - 1
 }
 
+/** The last word about whether Redis is out. */
+function lastOfOutage(): string | undefined {
+  return node
+    .log()
+    .match(/"limiter\.(?:unreachable|back)"/g)
+    ?.at(-1)
+    ?.replaceAll('"', '')
+}
+
 describe('Redis', () => {
   test.each<readonly [string, () => Promise<unknown>, () => Promise<unknown>]>([
     [
@@ -59,7 +68,6 @@ describe('Redis', () => {
     '%s: 503 limiter_unavailable for limits, all else goes on; said once, and by itself it ends',
     async (_what, begin, end) => {
       for (const key of counted()) await until(node, key, { status: 200 })
-      const said = countEvents('limiter.unreachable')
       await begin()
       try {
         for (const key of counted()) {
@@ -70,7 +78,8 @@ describe('Redis', () => {
         expect(await ask(node, keys.free)).toMatchObject({ status: 200 })
         expect([await healthStatus(node), await readyStatus(node)]).toEqual([200, 503])
         await fleet.createKey()
-        expect(countEvents('limiter.unreachable')).toBe(said + 1)
+        // Several outages within a minute are one: it is not said to be over.
+        expect(lastOfOutage()).toBe('limiter.unreachable')
       } finally {
         await end()
       }
@@ -81,10 +90,11 @@ describe('Redis', () => {
     },
   )
 
-  test.each<readonly [string, () => Promise<unknown>]>([
-    ['flushed', () => order('FLUSHALL')],
+  test.each<readonly [string, boolean, () => Promise<unknown>]>([
+    ['flushed', false, () => order('FLUSHALL')],
     [
       'evicted from',
+      false,
       async () => {
         const many = Array.from({ length: 300 }, (_, index) => `SET other${index} ${'x'.repeat(10_000)}`)
         await order(...many.slice(0, 100), 'CONFIG SET maxmemory-policy allkeys-lru')
@@ -93,12 +103,13 @@ describe('Redis', () => {
     ],
     [
       'killed and started empty',
+      true,
       async () => {
         redis.kill()
         await redis.start()
       },
     ],
-  ])('%s: windows below an hour wait for one window, longer ones go on', async (_what, lose) => {
+  ])('%s: windows below an hour wait for one window, longer ones go on', async (_what, isOutage, lose) => {
     for (const key of counted()) await until(node, key, { status: 200 })
     const forgot = countEvents('limiter.forgot')
     await lose()
@@ -107,7 +118,8 @@ describe('Redis', () => {
       await ask(node, keys.long)
       return countEvents('limiter.forgot')
     }
-    await expect.poll(lookAgain, { timeout: 20_000 }).toBe(forgot + 1)
+    // What comes with an outage, its end says, a minute after that of the last one.
+    if (!isOutage) await expect.poll(lookAgain, { timeout: 20_000 }).toBe(forgot + 1)
     await until(node, keys.long, { status: 200 })
     expect(await ask(node, keys.month)).toMatchObject({ status: 200 })
     expect(await ask(node, keys.free)).toMatchObject({ status: 200 })

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startServer } from '../../src/server/start-server.ts'
-import { type OutageName, outages } from '../../src/telemetry/outage-report.ts'
 import { ask, until } from '../e2e/ask-node.ts'
 import { openTestFleet } from '../e2e/open-fleet.ts'
 import type { ServeProcess } from '../e2e/run-cli.ts'
@@ -35,7 +34,7 @@ async function askOften(node: ServeProcess, key: string): Promise<readonly numbe
   return statuses
 }
 
-test('a Redis that is killed is two events, however many requests it costs, and a third that it has forgotten', async () => {
+test('a Redis that is killed is two events, however many requests it costs', async () => {
   await using redis = await startRedis()
   await using fleet = await openTestFleet({ redisUrl: redis.url })
   await using node = await fleet.start('--limit-default', '100000/s')
@@ -47,10 +46,12 @@ test('a Redis that is killed is two events, however many requests it costs, and 
   expect(await askOften(node, key)).toEqual(Array.from({ length: requests }, () => 503))
   await redis.start()
   await until(node, key, { status: 200 })
-  expect(namesIn(node).slice(before)).toEqual(['limiter.unreachable', 'limiter.back', 'limiter.forgot'])
+  expect(namesIn(node).slice(before)).toEqual(['limiter.unreachable', 'limiter.back'])
+  // All that it counted was in its memory.
+  expect(eventsIn(node.log()).at(-1)).toMatchObject({ event: 'limiter.back', forgot: true })
 })
 
-test('a PostgreSQL that is killed is two events for each thing that needs it, however many requests it costs', async () => {
+test('a PostgreSQL that is killed is two events, however many requests and subjects it costs', async () => {
   await using postgres = await startPostgres()
   await using fleet = await openTestFleet({ databaseUrl: postgres.url })
   await using node = await fleet.start('--limit-default', '100000/day')
@@ -60,21 +61,15 @@ test('a PostgreSQL that is killed is two events for each thing that needs it, ho
   postgres.kill()
   await until(node, key, { status: 503 })
   expect(await askOften(node, key)).toEqual(Array.from({ length: requests }, () => 503))
-  const begun = (): readonly OutageName[] => {
-    const names = new Set(namesIn(node).slice(before))
-    return (Object.keys(outages) as OutageName[]).filter((name) => names.has(name))
-  }
-  await expect.poll(begun, { timeout: 20_000 }).toContain('keys.sync_failed')
-  expect(begun()).toContain('ledger.unreachable')
+  const names = (): readonly (string | undefined)[] => namesIn(node).slice(before)
+  await expect.poll(names, { timeout: 20_000 }).toContain('store.unreachable')
   await postgres.start()
   await until(node, key, { status: 200 })
-  const endsOf = (names: readonly (string | undefined)[]): readonly string[] =>
-    begun()
-      .map((name) => outages[name])
-      .filter((end) => names.includes(end))
-  await expect.poll(() => endsOf(namesIn(node)), { timeout: 20_000 }).toHaveLength(begun().length)
-  const names = namesIn(node).slice(before)
-  expect(names.toSorted()).toEqual([...new Set(names)].toSorted())
+  await expect.poll(names, { timeout: 20_000 }).toContain('store.back')
+  expect(names()).toEqual(['store.unreachable', 'store.back'])
+  const [began, ended] = eventsIn(node.log()).slice(before)
+  expect(began).toMatchObject({ store: 'PostgreSQL', attempts: 1 })
+  expect(ended).toMatchObject({ store: 'PostgreSQL', since: began?.since })
 })
 
 test('a ledger whose file is away is two events, and one more for each minute', async () => {

@@ -55,7 +55,7 @@ export class JobWorker {
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
-    this.#outage = createOutageReport('jobs.unclaimable', options.telemetry, options.clock)
+    this.#outage = createOutageReport('jobs.unclaimable', options.telemetry, options)
     this.#slots = new ModelSlots(options.models, options.concurrency)
     this.#deps = {
       ...options,
@@ -97,6 +97,7 @@ export class JobWorker {
     for (const { attempt } of this.#running) attempt.stop('closing')
     await all
     this.#heartbeat.stop()
+    this.#outage.stop()
   }
 
   /** All leases; answers of as many jobs as one commit takes, those that waited longest first. */

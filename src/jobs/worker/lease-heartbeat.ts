@@ -41,7 +41,7 @@ export class LeaseHeartbeat {
 
   constructor(options: LeaseHeartbeatOptions) {
     this.#options = options
-    this.#outage = createOutageReport('jobs.leases_not_renewed', options.telemetry, options.clock)
+    this.#outage = createOutageReport('jobs.leases_not_renewed', options.telemetry, options)
   }
 
   /** Beats from now on, for as long as there are leases. */
@@ -58,6 +58,7 @@ export class LeaseHeartbeat {
 
   stop(): void {
     this.#isStopped = true
+    this.#outage.stop()
     this.#cancel?.()
     this.#cancel = undefined
   }

@@ -1,6 +1,7 @@
 import { every, type Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { LedgerReader } from '../../ledger/ledger.ts'
+import { createOutageReport } from '../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { type KeyStore, type KeyUse, keyUsesMax } from './key-store.ts'
 
@@ -47,7 +48,7 @@ export function createKeyUses(options: KeyUsesOptions): KeyUses {
   let unsure: { readonly since: number | undefined } | undefined
   let caughtUpAt = Number.NEGATIVE_INFINITY
   let writing: Promise<void> | undefined
-  let isOut = false
+  const outage = createOutageReport('keys.uses_not_written', telemetry, { clock, scheduler })
 
   function note(keyId: string, at: number): void {
     const minute = at - (at % minuteMs)
@@ -69,12 +70,10 @@ export function createKeyUses(options: KeyUsesOptions): KeyUses {
       await catchUp()
     } catch (fault) {
       for (const [keyId, at] of uses) if (!unwritten.has(keyId)) note(keyId, at)
-      if (!isOut) telemetry.event('keys.uses_not_written', {}, fault)
-      isOut = true
+      outage.failed(fault)
       return
     }
-    if (isOut) telemetry.event('keys.uses_written', {})
-    isOut = false
+    outage.passed()
   }
 
   /** Writes what the ledger knows: of this process too, where too many keys were used at once. */
@@ -109,6 +108,7 @@ export function createKeyUses(options: KeyUsesOptions): KeyUses {
       cancel()
       await writing
       if (unwritten.size > 0) await write()
+      outage.stop()
     },
   }
 }

@@ -37,7 +37,9 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
   const { store, readClocks, telemetry, ensureAnswers } = options
   let dirty: PersistentMeter[] = []
   let markedDrift: number | undefined
-  const outage = createOutageReport('limiter.not_persisted', telemetry, () => readClocks().wall)
+  const outage = createOutageReport('limiter.not_persisted', telemetry, {
+    clock: () => readClocks().wall,
+  })
   let flushing: Promise<void> | undefined
 
   function add(meter: PersistentMeter): void {
@@ -107,6 +109,7 @@ export function createDirtyMeters(options: DirtyMetersOptions): DirtyMeters {
     async finish() {
       await flushing
       await tryTo(() => writeAll((meter, now) => meter.storedLast(now)))
+      outage.stop()
     },
   }
 }

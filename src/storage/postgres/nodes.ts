@@ -49,7 +49,7 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
   const id = randomUUID()
   let startedAt: number | null = null
   let others = 0
-  const outage = createOutageReport('node.not_seen', telemetry)
+  const outage = createOutageReport('node.not_seen', telemetry, { scheduler })
   let isEnded = false
   let beating: Promise<void> | undefined
 
@@ -108,6 +108,7 @@ export async function joinNodes(options: JoinNodesOptions): Promise<FleetNodes> 
       for (const stop of stops) stop()
       await beating
       await say(async () => void (await postgres.query(`DELETE FROM ${table} WHERE id = $1`, [id])))
+      outage.stop()
     },
   }
 }

@@ -27,6 +27,7 @@ import { createKeptUsesTable } from './limits/kept-uses.ts'
 import { type FleetNodes, joinNodes, listNodes } from './nodes.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 import { prepareSchema, schemaVersion } from './schema.ts'
+import { createStoreOutage, type StoreReport } from './store-outage.ts'
 
 /** All that a fleet stores in its database, and the nodes that use it. */
 export interface Database {
@@ -76,8 +77,10 @@ export async function openDatabase(
     return store
   }
   try {
-    const postgres = closing(await openPostgres({ url, fault: 'store_unavailable', ...deadlinesOf(options) }))
-    const shared = { postgres, url, telemetry, scheduler }
+    const report = createStoreOutage(telemetry, scheduler)
+    const asked = { url, fault: 'store_unavailable', report } as const
+    const postgres = closing(await openPostgres({ ...asked, ...deadlinesOf(options) }))
+    const shared = { postgres, url, telemetry, scheduler, report }
     const databaseClock = await openDatabaseClock(shared)
     closing({ close: async () => databaseClock.stop() })
     const clock = options.clock ?? databaseClock.clock
@@ -90,11 +93,13 @@ export async function openDatabase(
     const keys = closing(await openPostgresKeyStore({ ...shared, peppers, clock }))
     if (signing !== undefined && isNode(options)) await storeSigningKey(keys, signing)
     const apart = closing(createClosedTogether())
-    const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock })
+    const { ledger, ensureWritable } = await openLedger(url, nodes, { ...options, clock, report })
     apart.add(ledger)
     const macs = createRowMacs(peppers)
     const jobs =
       options.jobs === true ? await openJobs({ ...shared, node: nodes.id, macs }, apart.add) : undefined
+    report.begin()
+    closing({ close: async () => report.stop() })
     return {
       ...{ deployment, keys, ledger, jobs, nodes, clock, close },
       epochs: createEpochTable(postgres),
@@ -136,10 +141,11 @@ function createClosedTogether(): Closing & { readonly add: (store: Closing | und
  * from hearing which keys are revoked, and no request from its limits.
  */
 async function openJobs(
-  options: PostgresJobStoreOptions,
+  options: PostgresJobStoreOptions & { readonly report: StoreReport },
   closing: (store: Closing) => void,
 ): Promise<JobStore> {
-  const postgres = await openPostgres({ url: options.url, fault: 'store_unavailable' })
+  const { url, report } = options
+  const postgres = await openPostgres({ url, fault: 'store_unavailable', report })
   try {
     const jobs = await openPostgresJobStore({ ...options, postgres })
     closing({ close: () => jobs.close().finally(postgres.close) })
@@ -181,16 +187,16 @@ interface OpenedLedger {
 async function openLedger(
   url: string,
   nodes: FleetNodes,
-  options: OpenDatabaseOptions,
+  options: OpenDatabaseOptions & { readonly report: StoreReport },
 ): Promise<OpenedLedger> {
-  const { ledger = {}, signingKeys, clock, monotonic, scheduler, telemetry } = options
+  const { ledger = {}, signingKeys, clock, monotonic, scheduler, telemetry, report } = options
   if (ledger === 'none') return { ledger: undefined }
   if (signingKeys === undefined) throw new SetupError('config_invalid', 'a ledger needs a signing key')
   const { keepMs, usageKeepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
   const open = () =>
     openPostgresLedger({
       signingKey: signingKeys.key,
-      ...{ url, clock, monotonic, scheduler, telemetry, onCheckpoint },
+      ...{ url, clock, monotonic, scheduler, telemetry, report, onCheckpoint },
       node: nodes.id,
       liveNodes: async () => new Set((await nodes.list()).filter(({ isLive }) => isLive).map(({ id }) => id)),
       retention: { ageMs: keepMs, usageMs: usageKeepMs, bytes: bytesMax },

@@ -17,6 +17,18 @@ export function isRefusedStatement(error: unknown): boolean {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|25P03)/.test(code)
 }
 
+/**
+ * What has failed: the statement; the server as a whole, which cannot be reached or does not
+ * answer, lacks memory, room or connections (class 53), has a disk that fails (58), refuses the
+ * user (28) or the database (3D), or takes no changes, as after a failover (25006); or the pool,
+ * whose connections all had work of this process.
+ */
+export function whoseError(error: unknown): 'statement' | 'server' | 'pool' {
+  if (error instanceof Error && error.message === 'timeout exceeded when trying to connect') return 'pool'
+  const isStatements = isRefusedStatement(error) && !/^(53|58|28|3D|25006)/.test(codeOf(error) ?? '')
+  return isStatements ? 'statement' : 'server'
+}
+
 const diskFull = '53100'
 
 /** What went wrong, with its code. An error of many addresses has no message of its own. */

@@ -4,7 +4,8 @@ import { Fault } from '../../core/fault.ts'
 import { loadDriver, pgPackage } from '../load-driver.ts'
 import { boundStatement } from './bounded-statement.ts'
 import { parseDatabaseUrl } from './database-url.ts'
-import { describePostgresError, isRefusedStatement, withoutValues } from './postgres-error.ts'
+import { describePostgresError, isRefusedStatement, whoseError, withoutValues } from './postgres-error.ts'
+import type { StoreReport } from './store-outage.ts'
 
 /** One statement. Rejects with the fault of its `Postgres`. */
 export type Query = <Row extends object = Record<string, unknown>>(
@@ -50,6 +51,8 @@ export interface PostgresOptions {
    * @default 10,000
    */
   readonly silenceMs?: number
+  /** Gets what came of each statement, as far as it is the server's as a whole. @default none */
+  readonly report?: StoreReport | undefined
 }
 
 /**
@@ -71,7 +74,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const { connectTimeoutMs = 1_000 } = options
   const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs, connectTimeoutMs)
   const { Query } = await loadPg()
-  const failing = failWith(fault, name)
+  const failing = failWith(fault, name, options.report)
   const statementMs = Math.ceil(queryTimeoutMs * serverShare)
   let closing: Promise<void> | undefined
   const checkOpen = (): void => {
@@ -186,12 +189,19 @@ async function queryOn<Row extends object>(
   return rows
 }
 
-function failWith(code: PostgresOptions['fault'], name: string): Failing {
+function failWith(code: PostgresOptions['fault'], name: string, report: StoreReport | undefined): Failing {
   return async (run) => {
     try {
-      return await run()
+      const result = await run()
+      report?.passed()
+      return result
     } catch (error) {
-      throw new Fault(code, `${name}: ${describePostgresError(error)}`, { cause: withoutValues(error) })
+      const cause = withoutValues(error)
+      const whose = whoseError(error)
+      if (whose === 'server') report?.failed(cause)
+      // An answer all the same.
+      else if (whose === 'statement') report?.passed()
+      throw new Fault(code, `${name}: ${describePostgresError(error)}`, { cause })
     }
   }
 }

@@ -89,7 +89,7 @@ function closedFor(ms: number): Fault {
 
 /** Faults of the store as the limiter's, and an outage as events. */
 function reportOutage(kept: KeptLimits, telemetry: Telemetry): KeptLimits {
-  const outage = createOutageReport('limiter.not_persisted', telemetry)
+  const outage = createOutageReport('limiter.not_persisted', telemetry, {})
   async function run(work: Promise<void>): Promise<void> {
     try {
       await work

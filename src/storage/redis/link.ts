@@ -38,7 +38,7 @@ export function openLink(options: LinkOptions): Link {
   const { url, deployment, scheduler, awaited, deadlineMs, onShut } = options
   const ending = new AbortController()
   const first = Promise.withResolvers<unknown>()
-  const report = createReport(options.telemetry)
+  const report = createReport(options)
   const keeper = createEpochKeeper(options, report, () => first.resolve(undefined))
   let line: RedisLine | undefined
 
@@ -75,6 +75,7 @@ export function openLink(options: LinkOptions): Link {
       ending.abort(new Error('the limiter is closed'))
       line?.destroy(ending.signal.reason)
       await ended
+      report.stop()
     },
   }
 }
@@ -118,20 +119,30 @@ function backoffOf(failures: number): number {
 interface Report {
   readonly lost: (reason: unknown) => void
   readonly agreed: (epoch: LimiterEpochValue, before: string | undefined, info: ServerInfo) => void
+  readonly stop: () => void
 }
 
-function createReport(telemetry: Telemetry): Report {
-  const outage = createOutageReport('limiter.unreachable', telemetry)
+function createReport({ telemetry, scheduler }: Pick<LinkOptions, 'telemetry' | 'scheduler'>): Report {
+  /** Since the outage began that is not said to be over. */
+  let hasForgotten = false
   let hasWarned = false
+  const outage = createOutageReport('limiter.unreachable', telemetry, {
+    scheduler,
+    end: () => ({ forgot: hasForgotten }),
+  })
   return {
     lost(reason) {
+      if (!outage.isTold()) hasForgotten = false
       outage.failed(new Error(describeRedisError(reason)))
     },
     agreed(epoch, before, { mayEvict, policy }) {
+      const forgets = before !== undefined && before !== epoch.id
+      if (forgets && outage.isOut()) hasForgotten = true
+      else if (forgets) telemetry.event('limiter.forgot', {})
       outage.passed()
-      if (before !== undefined && before !== epoch.id) telemetry.event('limiter.forgot', {})
       if (mayEvict && !hasWarned) telemetry.event('limiter.may_forget', { policy })
       hasWarned ||= mayEvict
     },
+    stop: outage.stop,
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { every, type Scheduler } from '../../../core/scheduler.ts'
+import { createOutageReport } from '../../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { Postgres } from '../postgres.ts'
 import { type ListeningConnection, prepareListening } from './listening-connection.ts'
@@ -44,7 +45,9 @@ export async function openChangeListener(options: ChangeListenerOptions): Promis
   const listeners = new Set<() => void>()
   const pauses = createPauses()
   let connection: ListeningConnection | undefined
-  let [isClosed, isHearing, isReported] = [false, false, false]
+  // Behind a pooler it is for ever.
+  const outage = createOutageReport('keys.changes_not_heard', telemetry, { scheduler, isRepeated: false })
+  let [isClosed, isHearing] = [false, false]
   let cancelNext = (): void => {}
 
   const tell = (): void => {
@@ -60,8 +63,7 @@ export async function openChangeListener(options: ChangeListenerOptions): Promis
     }
     pauses.reset()
     isHearing = true
-    if (isReported) telemetry.event('keys.changes_heard', {})
-    isReported = false
+    outage.passed()
     // What came while it did not listen.
     tell()
     throw await connection.lost
@@ -74,8 +76,7 @@ export async function openChangeListener(options: ChangeListenerOptions): Promis
     connection = undefined
     isHearing = false
     if (isClosed) return
-    if (!isReported) telemetry.event('keys.changes_not_heard', {}, fault)
-    isReported = true
+    outage.failed(fault)
     cancelNext = scheduler.after(pauses.take(), begin)
   }
 
@@ -99,6 +100,7 @@ export async function openChangeListener(options: ChangeListenerOptions): Promis
       stopTelling()
       stopLooking()
       cancelNext()
+      outage.stop()
       connection?.end()
       await listening
     },

@@ -1,5 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
 import { openPostgres, type Postgres } from '../postgres.ts'
+import type { StoreReport } from '../store-outage.ts'
 
 /** A database that is connected to when it is first asked, and again after that failed. */
 export interface LazyPostgres {
@@ -13,6 +14,7 @@ export function connectOnce(options: {
   readonly url: string
   readonly connectionsMax: number
   readonly queryTimeoutMs: number
+  readonly report?: StoreReport | undefined
 }): LazyPostgres {
   let opening: Promise<Postgres> | undefined
   let isClosed = false

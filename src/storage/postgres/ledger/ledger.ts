@@ -6,6 +6,7 @@ import type { Ledger } from '../../../ledger/ledger.ts'
 import { noMeasures } from '../../../telemetry/measures.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
+import type { StoreReport } from '../store-outage.ts'
 import { createLedgerAppends } from './appends.ts'
 import { connectOnce, type LazyPostgres } from './connect-once.ts'
 import { type LedgerRetention, scheduleMaintenance } from './maintenance.ts'
@@ -43,6 +44,8 @@ export interface PostgresLedgerOptions {
   readonly streamPerCommit?: boolean
   /** Called with what no caller waits for: an outage begins and ends; maintenance fails. */
   readonly telemetry?: Telemetry | undefined
+  /** Gets what came of each statement, beside the database's other users. @default none */
+  readonly report?: StoreReport | undefined
 }
 
 /** A ledger in PostgreSQL. */
@@ -65,12 +68,20 @@ export interface PostgresLedger extends Ledger {
  * @throws SetupError for what waiting cannot mend, by rejecting
  */
 export async function openPostgresLedger(options: PostgresLedgerOptions): Promise<PostgresLedger> {
-  const { url, signingKey, node, telemetry, streamPerCommit = false, checkpointRecords = 10_000 } = options
+  const {
+    url,
+    signingKey,
+    node,
+    telemetry,
+    report,
+    streamPerCommit = false,
+    checkpointRecords = 10_000,
+  } = options
   const { liveNodes = async () => new Set<string>(), scheduler = processScheduler } = options
   const { monotonic = () => performance.now(), retention = {} } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const own = connectOnce({ url, connectionsMax: 1, queryTimeoutMs: 2_000 })
-  const others = connectOnce({ url, connectionsMax: 4, queryTimeoutMs: 5_000 })
+  const own = connectOnce({ url, connectionsMax: 1, queryTimeoutMs: 2_000, report })
+  const others = connectOnce({ url, connectionsMax: 4, queryTimeoutMs: 5_000, report })
   const writing = { connect: own.connect, signingKey, node, liveNodes, checkpointRecords }
   const writer = streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter(writing)
   const { onCheckpoint } = options

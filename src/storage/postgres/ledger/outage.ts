@@ -36,7 +36,8 @@ const retryMsMost = 500
 /** Ends an outage by itself, at most half a second after the database is back. */
 export function createOutage(options: OutageOptions): Outage {
   const { heals, tryCommit, scheduler, clock, report, telemetry } = options
-  const { isOut, failed, passed } = createOutageReport('ledger.unreachable', telemetry, clock)
+  const outage = createOutageReport('ledger.unreachable', telemetry, { clock, scheduler })
+  const { isOut, failed, passed } = outage
   let isOpen = true
   let firstAttempt: Promise<void> | undefined
 
@@ -67,6 +68,7 @@ export function createOutage(options: OutageOptions): Outage {
     firstAttempt: () => firstAttempt,
     stop() {
       isOpen = false
+      outage.stop()
     },
   }
 }

@@ -141,7 +141,7 @@ function createLedgerAppends(
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
   const onRestart = (): void => telemetry?.event('ledger.thread_restarted', { thread: 'writer' })
   const thread = createLedgerThread(data, { onRestart, stallMs, scheduler })
-  const outage = createOutageReport('ledger.unreachable', telemetry, now)
+  const outage = createOutageReport('ledger.unreachable', telemetry, { clock: now, scheduler })
   /** Entries since the last commit that was answered. */
   let unwritten = 0
   let isCheckpointDue = false
@@ -195,6 +195,7 @@ function createLedgerAppends(
     pending: queue.pending,
     async close() {
       await queue.close()
+      outage.stop()
       try {
         const committed = await thread.close({ now: now() })
         if (committed !== undefined) report(committed)

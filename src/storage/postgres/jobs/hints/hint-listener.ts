@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import type { Scheduler } from '../../../../core/scheduler.ts'
 import { every } from '../../../../core/scheduler.ts'
+import { createOutageReport } from '../../../../telemetry/outage-report.ts'
 import { noTelemetry, type Telemetry } from '../../../../telemetry/telemetry.ts'
 import { loadDriver, pgPackage } from '../../../load-driver.ts'
 import { parseDatabaseUrl } from '../../database-url.ts'
@@ -48,7 +49,8 @@ export async function createHintListener(options: HintListenerOptions): Promise<
   const connectionString = parseDatabaseUrl(url).connectionString
   const channel = hintChannel(postgres.schema)
   let stop: (() => void) | undefined
-  let isReported = false
+  // Behind a pooler it is for ever.
+  const outage = createOutageReport('jobs.hints_not_heard', telemetry, { scheduler, isRepeated: false })
 
   function listen(): () => void {
     let isStopped = false
@@ -66,14 +68,12 @@ export async function createHintListener(options: HintListenerOptions): Promise<
         },
         onListening: () => {
           pause = pauseMs
-          if (isReported) telemetry.event('jobs.hints_heard', {})
-          isReported = false
+          outage.passed()
           onHint(undefined)
         },
       })
       if (isStopped) return
-      if (!isReported) telemetry.event('jobs.hints_not_heard', {}, fault)
-      isReported = true
+      outage.failed(fault)
       const least = fault === pooled ? pooledPauseMs : pause
       end = scheduler.after(least * (0.5 + random() / 2), () => void connect())
       pause = Math.min(pauseMsMost, pause * 2)
