@@ -1,19 +1,19 @@
 import { Fault } from '../core/fault.ts'
-import type { Measures } from '../telemetry/measures.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { PredictOptions, ServedModel } from './model.ts'
 
-/** A model whose calls are measured, and what ends that its queue is read. */
+/** A model whose calls are measured, its failures told, and what ends that its queue is read. */
 export interface MeasuredModel {
   readonly served: ServedModel
   readonly end: () => void
 }
 
 /**
- * Measures the calls of a model, its queue and whether it can answer. An input that it refuses and
- * a call that was cancelled are no failure of its own.
+ * Measures the calls of a model, its queue and whether it can answer, and tells of calls that
+ * failed or were late, once a minute. An input that it refuses, a call that was cancelled and one
+ * that found no room are no failure of its own.
  */
-export function measureModel(model: ServedModel, measures: Measures): MeasuredModel {
-  if (!measures.isOn) return { served: model, end: () => {} }
+export function measureModel(model: ServedModel, { measures, event }: Telemetry): MeasuredModel {
   const { name } = model
   const ends = [
     measures.figure('model_queue', () => ({ [name]: model.load().waiting })),
@@ -25,8 +25,12 @@ export function measureModel(model: ServedModel, measures: Measures): MeasuredMo
   ): typeof ask {
     return function askMeasured(inputs, options) {
       const begunAt = performance.now()
-      const tell = (thrown?: unknown): void =>
-        measures.modelCall(name, performance.now() - begunAt, thrown instanceof Fault)
+      const tell = (thrown?: unknown): void => {
+        const fault = thrown instanceof Fault ? thrown : undefined
+        measures.modelCall(name, performance.now() - begunAt, fault !== undefined)
+        if (fault?.code === 'model_failed') event('model.failed', { model: name }, fault)
+        if (fault?.code === 'model_timeout') event('model.timed_out', { model: name }, fault)
+      }
       try {
         const answer = ask(inputs, options)
         if (answer instanceof Promise) answer.then(() => tell(), tell)

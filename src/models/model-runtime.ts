@@ -4,7 +4,7 @@ import { checkOptions, isFunction, isWholeFrom, type OptionRule } from '../core/
 import { SetupError } from '../core/setup-error.ts'
 import { answerBytesMax as defaultAnswerBytesMax } from '../core/written-json.ts'
 import { type Measures, noMeasures } from '../telemetry/measures.ts'
-import { createTelemetry, type OperationalEventListener } from '../telemetry/telemetry.ts'
+import { createTelemetry, type OperationalEventListener, type Telemetry } from '../telemetry/telemetry.ts'
 import { checkModel } from './check-model.ts'
 import { measureModel } from './measured-model.ts'
 import type { Model, ServedModel } from './model.ts'
@@ -53,7 +53,7 @@ export interface ModelRuntimeOptions {
   readonly threadHeapMib?: number
   /**
    * Called with operational events, which reach no caller: a lost thread, a replacement that cannot
-   * load.
+   * load, and once a minute how many calls failed or were late.
    * @default nothing
    */
   readonly onEvent?: OperationalEventListener
@@ -90,7 +90,8 @@ const graceMs = 250
  */
 export async function createModelRuntime(options: ModelRuntimeOptions = {}): Promise<ModelRuntime> {
   checkOptions('createModelRuntime', options, { ...rules })
-  const { measures = noMeasures } = options
+  const { onEvent, measures = noMeasures } = options
+  const telemetry = createTelemetry(onEvent === undefined ? [] : [onEvent], { measures })
   const opened: OpenedModel[] = []
   const close = async (): Promise<void> => {
     await Promise.all(opened.splice(0).map((model) => model.close()))
@@ -98,8 +99,8 @@ export async function createModelRuntime(options: ModelRuntimeOptions = {}): Pro
   const models = new Map<string, ServedModel>()
   try {
     for (const source of sourcesOf(options.models)) {
-      const model = await open(source, options)
-      const { served, end } = measureModel(model.served, measures)
+      const model = await open(source, options, telemetry)
+      const { served, end } = measureModel(model.served, telemetry)
       opened.push({
         served,
         async close() {
@@ -128,7 +129,7 @@ function sourcesOf(models: ModelRuntimeOptions['models'] = []): readonly ModelSo
   return models.length === 0 ? [undefined] : models
 }
 
-function open(source: ModelSource, options: ModelRuntimeOptions): Promise<OpenedModel> {
+function open(source: ModelSource, options: ModelRuntimeOptions, telemetry: Telemetry): Promise<OpenedModel> {
   const {
     deadlineMs = 5_000,
     waitingMax = 1_000,
@@ -136,8 +137,6 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
     answerBytesMax = defaultAnswerBytesMax,
     threads,
     threadHeapMib,
-    onEvent,
-    measures = noMeasures,
   } = options
   const inline = { deadlineMs, loadMs, answerBytesMax }
   if (source === undefined)
@@ -153,7 +152,7 @@ function open(source: ModelSource, options: ModelRuntimeOptions): Promise<Opened
       answerBytesMax,
       graceMs,
       heapMib: threadHeapMib,
-      telemetry: createTelemetry(onEvent === undefined ? [] : [onEvent], { measures }),
+      telemetry,
     })
   }
   const model = checkModel(source, 'models')

@@ -7,6 +7,7 @@ import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { Gathered } from '../prometheus/prometheus.ts'
 import type { LedgerStorageOptions } from '../storage/storage.ts'
+import { createOutageReport, type OutageReport } from '../telemetry/outage-report.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import { type OpenWard, type OpenWardOptions, openWard } from '../ward/open-ward.ts'
@@ -20,6 +21,7 @@ import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
 import { jobModelsOf } from './predict/job-models.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
+import type { ReportExport } from './traces/reported-exporter.ts'
 import { startTracing } from './traces/start-tracing.ts'
 
 /**
@@ -141,14 +143,26 @@ interface Listeners {
 
 /** What listens to the server: its log, and metrics and traces where they are on. */
 async function openListeners(options: ServerOptions, log: Log, opened: Close[]): Promise<Listeners> {
-  const tracing = options.tracing ?? (await openTracing(options, opened))
+  // Spans are exported by what is there before the events are.
+  let exports: OutageReport | undefined
+  const onExport = (fault: unknown): void => {
+    if (fault === undefined) exports?.passed()
+    else exports?.failed(fault)
+  }
+  const tracing = options.tracing ?? (await openTracing(options, onExport, opened))
   const metrics = await openMetrics(options)
-  return { metrics, telemetry: createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures }) }
+  const telemetry = createTelemetry([logEvents(log)], { tracing, measures: metrics?.measures })
+  exports = createOutageReport('traces.not_exported', telemetry, {})
+  return { metrics, telemetry }
 }
 
 /** Undefined where the environment names no collector. */
-async function openTracing({ traceOwners }: ServerOptions, opened: Close[]): Promise<Tracing | undefined> {
-  const started = await startTracing({ env: process.env, traceOwners })
+async function openTracing(
+  { traceOwners }: ServerOptions,
+  onExport: ReportExport,
+  opened: Close[],
+): Promise<Tracing | undefined> {
+  const started = await startTracing({ env: process.env, traceOwners, onExport })
   if (started !== undefined) opened.push(started.close)
   return started?.tracing
 }

@@ -54,7 +54,9 @@ export interface EventFields {
   readonly 'ledger.thread_restarted': { readonly thread: string }
   readonly 'ledger.unclean_start': { readonly streams: readonly string[] }
   readonly 'ledger.signing_key_new': { readonly public_key: string }
+  readonly 'ledger.checkpoint': { readonly stream: string; readonly seq: number }
   readonly 'ledger.checkpoint_failed': NoFields
+  readonly 'ledger.dropped': { readonly records: number }
   readonly 'ledger.maintenance_failed': NoFields
   readonly 'ledger.log_held': { readonly bytes: number }
   readonly 'ledger.clock_jumped': { readonly seconds: number }
@@ -97,6 +99,10 @@ export interface EventFields {
   readonly 'upstream.refused_credential': UpstreamFields & BriefFields
   readonly 'upstream.credential_unread': UpstreamFields & BriefFields
   readonly 'upstream.list_failed': UpstreamFields & BriefFields
+  readonly 'model.failed': BriefFields & { readonly model: string }
+  readonly 'model.timed_out': BriefFields & { readonly model: string }
+  readonly 'traces.not_exported': OutageFields
+  readonly 'traces.exported': OutageFields
 }
 
 type NoFields = Readonly<Record<never, never>>

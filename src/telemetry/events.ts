@@ -131,6 +131,13 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'Expected at the first start. Otherwise restore the old key, or give its public key to `ledger verify`.',
     fields: { public_key: 'the new public key' },
   },
+  'ledger.checkpoint': {
+    level: 'info',
+    sentence: 'a signed checkpoint says how far a stream of the ledger has come',
+    remedy:
+      'Nothing to do. Not said where `serve` prints the checkpoint itself on standard output: store that elsewhere, and a rewritten ledger is found out.',
+    fields: { stream: 'which stream', seq: 'the number of its last record' },
+  },
   'ledger.checkpoint_failed': {
     level: 'error',
     sentence: 'a checkpoint of the ledger could not be written',
@@ -145,6 +152,14 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
       'Records are still written. It is tried again every second, and reported again when the cause changes.',
     explainedBy: 'store.unreachable',
     fields: {},
+  },
+  'ledger.dropped': {
+    level: 'info',
+    sentence:
+      'records were dropped by retention: they were older than `--ledger-keep`, or the ledger larger than `--ledger-max`',
+    remedy:
+      'Said once a minute at most; the ledger has a record of each time. Give more room where they are missed: what is gone is in backups alone.',
+    fields: { records: 'how many since the last such line' },
   },
   'ledger.log_held': {
     level: 'warn',

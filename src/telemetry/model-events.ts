@@ -25,4 +25,20 @@ export const modelEvents: {
       "Its callers have their 504; its thread takes no other call until the code returns. A model with `runs: 'process'` is ended in time.",
     fields: { model: 'the file of the model' },
   },
+  'model.failed': {
+    level: 'error',
+    sentence: 'calls of a model failed',
+    remedy:
+      'Each answered 502 `model_failed`, or its job tries again. The cause is that of the last; all are in `modelward_model_errors_total`.',
+    isBrief: true,
+    fields: { model: 'its name', times: 'how many since the last such line' },
+  },
+  'model.timed_out': {
+    level: 'warn',
+    sentence: 'calls of a model missed their deadline',
+    remedy:
+      'Each answered 504 `model_timeout`, or its job tries again. Give the model more threads, or `--model-deadline` more time.',
+    isBrief: true,
+    fields: { model: 'its name', times: 'how many since the last such line' },
+  },
 }

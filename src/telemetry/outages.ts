@@ -11,6 +11,7 @@ export const outages = {
   'jobs.unclaimable': 'jobs.claimable',
   'jobs.leases_not_renewed': 'jobs.leases_renewed',
   'jobs.hints_not_heard': 'jobs.hints_heard',
+  'traces.not_exported': 'traces.exported',
   'webhook.outbox_unreadable': 'webhook.outbox_readable',
 } as const
 

@@ -1,10 +1,10 @@
-import type { EventName, EventRow } from './event-row.ts'
+import { type EventName, type EventRow, outageFields } from './event-row.ts'
 
 /** Events of the server, its settings and what it refuses. */
 export const serverEvents: {
   readonly [Name in Extract<
     EventName,
-    `${'server' | 'guard' | 'config' | 'refusals' | 'forward_auth'}.${string}`
+    `${'server' | 'guard' | 'config' | 'refusals' | 'forward_auth' | 'traces'}.${string}`
   >]: EventRow<Name>
 } = {
   'guard.address_unknown': {
@@ -72,6 +72,19 @@ export const serverEvents: {
     remedy:
       'Said at most once a second. Requests were answered and recorded as ever. Read standard error faster, or turn the lines off with `--log-requests false`: the ledger has every request.',
     fields: { lines: 'how many' },
+  },
+  'traces.not_exported': {
+    level: 'warn',
+    sentence: 'spans cannot be exported: the collector cannot be reached, or refuses them',
+    remedy:
+      'No request waits for it, and no answer is another; the spans are lost. See `OTEL_EXPORTER_OTLP_ENDPOINT` and the collector. Ends with `traces.exported`.',
+    fields: outageFields,
+  },
+  'traces.exported': {
+    level: 'info',
+    sentence: 'spans are exported again',
+    remedy: 'Nothing to do.',
+    fields: outageFields,
   },
   'forward_auth.untrusted': {
     level: 'warn',

@@ -1,6 +1,7 @@
 import { isNotInstalled } from '../../core/runtime/not-installed.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Tracing } from '../../telemetry/tracing.ts'
+import type { ReportExport } from './reported-exporter.ts'
 
 /** Spans that are exported. */
 export interface StartedTracing {
@@ -13,6 +14,8 @@ export interface StartTracingOptions {
   /** Where OpenTelemetry's own variables are; its SDK reads the process's own. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly traceOwners: boolean
+  /** Gets how each export of spans by OTLP's JSON ended. */
+  readonly onExport: ReportExport
 }
 
 /** How long the server waits at its end for a collector, in milliseconds. */
@@ -31,10 +34,12 @@ const peers = '@opentelemetry/sdk-node @opentelemetry/exporter-trace-otlp-http'
 export async function startTracing({
   env,
   traceOwners,
+  onExport,
 }: StartTracingOptions): Promise<StartedTracing | undefined> {
   if (!isAsked(env)) return undefined
   const { NodeSDK, OTLPTraceExporter } = await load()
   const { createBoundedSampler } = await import('./bounded-sampler.ts')
+  const { reportExports } = await import('./reported-exporter.ts')
   const { createEarlyDecision } = await import('./decide-early.ts')
   const sampler = createBoundedSampler(env, () => performance.now())
   const { idGenerator, decideEarly } = createEarlyDecision(sampler.decideRoot)
@@ -46,7 +51,7 @@ export async function startTracing({
     idGenerator,
     serviceName: env['OTEL_SERVICE_NAME'] || 'modelward',
     textMapPropagator: null,
-    ...(isJson(env) && { traceExporter: new OTLPTraceExporter() }),
+    ...(isJson(env) && { traceExporter: reportExports(new OTLPTraceExporter(), onExport) }),
     ...(!isSet(env['OTEL_METRICS_EXPORTER']) && { metricReaders: [] }),
     ...(!isSet(env['OTEL_LOGS_EXPORTER']) && { logRecordProcessors: [] }),
   })

@@ -6,6 +6,7 @@ import type { LedgerCheckpoint } from '../../../ledger/format/checkpoint.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
+import { tellCheckpoints } from '../../ledger/tell-checkpoints.ts'
 import { createCommits } from './commits.ts'
 import { outFault } from './outage.ts'
 import type { Committed, LedgerWriter } from './stream-writer.ts'
@@ -50,6 +51,7 @@ const ensureWritableMs = 1_000
 /** Appends entries, each durable or refused within two seconds. */
 export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppends {
   const { writer, now, monotonic, scheduler, telemetry } = options
+  const tellCheckpoint = tellCheckpoints(options)
   let isOpen = true
   /** Entries since the last commit that was answered. */
   let unwritten = 0
@@ -59,7 +61,7 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
   function report({ seq, checkpoints, unclosed }: Committed): void {
     unwritten = 0
     if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
-    for (const checkpoint of checkpoints) options.onCheckpoint?.(checkpoint)
+    for (const checkpoint of checkpoints) tellCheckpoint(checkpoint)
     if (checkpoints.length > 0) options.onCheckpointed()
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0

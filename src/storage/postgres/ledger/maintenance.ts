@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { createDroppedReport } from '../../ledger/dropped-report.ts'
 import { createRetentionClock } from '../../ledger/retention-clock.ts'
 import type { Postgres } from '../postgres.ts'
 import { fillIndex } from './fill-index.ts'
@@ -48,16 +49,16 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
   /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
   let unrecorded: Dropped | undefined
   const settled = createSettledBlocks(options.scheduler)
+  const tellDropped = createDroppedReport(telemetry, monotonic)
   const retentionTime = createRetentionClock({
     now,
     monotonic,
-    onJump: (distanceMs) =>
-      telemetry?.event('ledger.clock_jumped', { seconds: Math.round(distanceMs / 1_000) }),
+    onJump: (ms) => telemetry?.event('ledger.clock_jumped', { seconds: Math.round(ms / 1_000) }),
   })
 
   async function maintain(): Promise<void> {
-    const { retention, signingKey } = options
     try {
+      const { retention, signingKey } = options
       const time = retentionTime()
       const postgres = await options.connect()
       const until = await settled.find(postgres)
@@ -93,8 +94,9 @@ export function scheduleMaintenance(options: MaintenanceOptions): { readonly clo
   }
 
   async function recordDropped(): Promise<void> {
-    if (unrecorded === undefined) return
+    if (unrecorded === undefined) return tellDropped()
     await append(ledgerEntry({ at: now(), event: 'ledger.dropped', detail: { ...unrecorded } }))
+    tellDropped(unrecorded.records)
     unrecorded = undefined
   }
 

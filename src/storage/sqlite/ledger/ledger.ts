@@ -10,6 +10,7 @@ import { createOutageReport } from '../../../telemetry/outage-report.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
+import { tellCheckpoints } from '../../ledger/tell-checkpoints.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
 import { type Committed, createLedgerThread, type LedgerRetention } from './threads.ts'
@@ -137,7 +138,8 @@ function createLedgerAppends(
   onCheckpointed: () => void,
 ): LedgerAppends {
   const { file, signingKey, checkpointRecords = 10_000, streamPerCommit = false } = options
-  const { onCheckpoint, telemetry, scheduler } = options
+  const { telemetry, scheduler } = options
+  const tellCheckpoint = tellCheckpoints(options)
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
   const onRestart = (): void => telemetry?.event('ledger.thread_restarted', { thread: 'writer' })
   const thread = createLedgerThread(data, { onRestart, stallMs, scheduler })
@@ -148,7 +150,7 @@ function createLedgerAppends(
 
   function report({ seq, checkpoints, unclosed }: Committed): void {
     if (unclosed.length > 0) telemetry?.event('ledger.unclean_start', { streams: unclosed })
-    for (const checkpoint of checkpoints) onCheckpoint?.(checkpoint)
+    for (const checkpoint of checkpoints) tellCheckpoint(checkpoint)
     if (checkpoints.length > 0) onCheckpointed()
     // The record of a checkpoint itself needs no other.
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0

@@ -38,7 +38,7 @@ test('what was dropped while no record could be written is recorded with the nex
   await maintenance.close()
   expect(turns).toEqual([])
   expect(appended).toMatchObject([{ event: 'ledger.dropped', detail: { records: 12, until: 20 } }])
-  expect(names).toEqual(['ledger.maintenance_failed'])
+  expect(names).toEqual(['ledger.maintenance_failed', 'ledger.dropped'])
 })
 
 test('a log that a reader holds is told once, and again the next time', async () => {

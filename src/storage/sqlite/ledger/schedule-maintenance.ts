@@ -2,6 +2,7 @@ import type { Clock } from '../../../core/time.ts'
 import { ledgerEntry } from '../../../ledger/format/record.ts'
 import type { Ledger, UsageQuery } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
+import { createDroppedReport } from '../../ledger/dropped-report.ts'
 import { createRetentionClock } from '../../ledger/retention-clock.ts'
 import type { LedgerThread, Maintained } from './threads.ts'
 import type { HeldRows } from './usage/held-usage.ts'
@@ -42,6 +43,7 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): Schedu
   let isLogHeld = false
   /** Dropped, but not recorded yet: what cannot be written is written in the next turn. */
   let unrecorded: Maintained['dropped']
+  const tellDropped = createDroppedReport(telemetry, monotonic)
   const retentionTime = createRetentionClock({
     now,
     monotonic,
@@ -67,8 +69,9 @@ export function scheduleMaintenance(options: MaintenanceScheduleOptions): Schedu
   }
 
   async function recordDropped(): Promise<void> {
-    if (unrecorded === undefined) return
+    if (unrecorded === undefined) return tellDropped()
     await append(ledgerEntry({ at: now(), event: 'ledger.dropped', detail: unrecorded }))
+    tellDropped(unrecorded.records)
     unrecorded = undefined
   }
 
