@@ -6,8 +6,8 @@ import type { Usage } from './usage.ts'
  * counted, and its record says what was measured.
  */
 export class UncountedUsage implements Usage {
-  readonly states = []
-  readonly headers = {}
+  readonly states: Usage['states'] = []
+  readonly headers: Usage['headers'] = {}
   readonly isOpen = false
   readonly isDetached = false
   #used: Costs = {}
