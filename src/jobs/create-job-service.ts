@@ -146,7 +146,7 @@ type Deps = SubmitJobOptions &
 function createDeps(options: JobServiceOptions): Deps {
   const { store, models, concurrency, clock = Date.now, telemetry = noTelemetry } = options
   const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
-  const records = createJobRecords(options.writer, clock)
+  const records = createJobRecords(options.writer, clock, telemetry.measures)
   const usages = createJobUsages(telemetry)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')

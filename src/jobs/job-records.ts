@@ -2,6 +2,7 @@ import type { Clock } from '../core/time.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import { type LedgerEntry, ledgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
+import type { Measures } from '../telemetry/measures.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobRecord, NewJob } from './job.ts'
 import { readOrigin } from './job-origin.ts'
@@ -44,8 +45,14 @@ export interface EndedAttempt {
 /**
  * Every write resolves once the record is durable, and rejects with `ledger_unavailable`; undefined
  * if there is nothing to wait for.
+ *
+ * @param measures gets what each record measures, once it is durable
  */
-export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords {
+export function createJobRecords(
+  writer: EntryWriter,
+  clock: Clock,
+  measures: Pick<Measures, 'used'>,
+): JobRecords {
   function write(
     event: LedgerEntry['event'],
     job: NewJob | JobRecord,
@@ -80,9 +87,9 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
       const detail = { attempt: job.attempts, ...(job.done > 0 && { from: job.done }) }
       return write('job.started', job, { detail }, under)
     },
-    ended(job, { code = job.error?.code ?? null, latencyUs, measures, under }, late) {
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures: used, under }, late) {
       // The request that submitted the job has a record of its own, which counts it.
-      const { requests: _, ...ofJob } = measures
+      const { requests: _, ...ofJob } = used
       const isFinished = job.status === 'succeeded'
       const outcome = job.status === 'queued' ? 'retry' : job.status
       const detail = {
@@ -93,7 +100,13 @@ export function createJobRecords(writer: EntryWriter, clock: Clock): JobRecords 
       }
       const counted = Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax))
       const event = isFinished ? 'job.finished' : 'job.failed'
-      return write(event, job, { code, latencyUs, measures: counted, detail }, under)
+      const writing = write(event, job, { code, latencyUs, measures: counted, detail }, under)
+      const measure = (): void => {
+        for (const [name, amount] of Object.entries(counted)) measures.used(name, job.model, amount)
+      }
+      if (writing !== undefined) return writing.then(measure)
+      measure()
+      return undefined
     },
     cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),
     retried: (job, changer) => change('job.retried', job, changer),

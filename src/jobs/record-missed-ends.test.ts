@@ -30,7 +30,7 @@ function openLeft() {
   const store = createInProcessJobStore()
   const ledger = createMemoryLedger({ signingKey: createSigningKey(), clock: () => jobBegin })
   const writer = createEntryWriter({ ledger, telemetry: noTelemetry })
-  const records = createJobRecords(writer, () => jobBegin + 10)
+  const records = createJobRecords(writer, () => jobBegin + 10, noTelemetry.measures)
   return {
     store,
     records,
