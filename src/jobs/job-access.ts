@@ -22,7 +22,7 @@ export interface JobAccessOptions {
 /** Reading, following and changing the jobs that are there. */
 export function createJobAccess(
   options: JobAccessOptions,
-): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts'> {
+): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts' | 'countStates'> {
   const { store, clock, monotonic, keepMs, records, changes } = options
   const reading =
     (owner: JobOwner, id: string) =>
@@ -62,6 +62,7 @@ export function createJobAccess(
       return viewOf(owner)(job)
     },
     counts: store.countJobs,
+    countStates: store.countStates,
   }
 }
 

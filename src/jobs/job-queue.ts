@@ -106,6 +106,8 @@ export interface JobQueue {
   readonly forgetExpired: (now: number, max: number) => Promise<number>
   /** How many jobs wait and run. */
   readonly countJobs: () => Promise<{ readonly queued: number; readonly running: number }>
+  /** The same in more detail, with those that an operator may want to retry. */
+  readonly countStates: () => Promise<JobStates>
   /**
    * Calls the listener with each change that was made through this queue: once, in order, as soon
    * as it is durable. Changes by other processes come as hints: soon, several as one, without their
@@ -114,6 +116,26 @@ export interface JobQueue {
    */
   readonly watch: (listener: (change: JobChange) => void) => () => void
 }
+
+/**
+ * How many jobs are in each state that an operator looks at; each job is in one. Those that have
+ * succeeded or were cancelled are in none. Counting reads no more than 1,000 rows of a state,
+ * however many there are.
+ */
+export interface JobStates {
+  /** Waiting for a worker, and those that wait for their next attempt beyond 1,000. */
+  readonly queued: number
+  /** Waiting for their next attempt; 1,000 stands for more. */
+  readonly retrying: number
+  readonly running: number
+  /** 1,000 stands for more. */
+  readonly failed: number
+  /** 1,000 stands for more. */
+  readonly dead: number
+}
+
+/** Most jobs of one state that are counted one by one. */
+export const countedStatesMax = 1_000
 
 /** Which job: of one owner, or of any where `owner` is undefined, for administrators alone. */
 export interface JobAddress {

@@ -4,6 +4,7 @@ import type { RunOnce } from '../idempotency/run-once.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobStatus } from './job.ts'
+import type { JobStates } from './job-queue.ts'
 import type { JobView } from './view-job.ts'
 
 /**
@@ -183,6 +184,8 @@ export interface JobService {
   readonly runOnce: RunOnce
   /** How many jobs wait and run. */
   readonly counts: () => Promise<{ readonly queued: number; readonly running: number }>
+  /** The same in more detail: what metrics tell. */
+  readonly countStates: () => Promise<JobStates>
   /**
    * Begins no more jobs, gives those that run `graceMs` to end, and hands the rest back, uncounted:
    * another process, or the next start, takes them up. Ends every wait and every stream. Does not

@@ -1,7 +1,7 @@
 /** Labels of a series by their names. */
 export type Labels = Readonly<Record<string, string>>
 
-/** One of those that a bucket has counted, as prom-client writes it (OpenMetrics 1.0, Exemplars). */
+/** One of those that a bucket has counted, as prom-client writes it (OpenMetrics 1.0). */
 export interface Exemplar {
   readonly labelSet: { readonly trace_id: string }
   /** In seconds. */

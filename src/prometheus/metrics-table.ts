@@ -106,7 +106,7 @@ export const metricsTable: MetricsTable = {
   modelward_measures_total: {
     type: 'counter',
     labels: ['measure', 'model'],
-    help: 'What admitted requests used, as their records say: `requests` that are billed, `characters`, `tokens` and others.',
+    help: 'What admitted requests and jobs used, as their records say: `requests` that are billed, `characters`, `tokens` and others.',
   },
   modelward_model_duration_seconds: {
     type: 'histogram',
@@ -211,7 +211,7 @@ export const metricsTable: MetricsTable = {
     labels: ['status'],
     figure: 'jobs',
     together: 'max',
-    help: 'Jobs that are stored, by status. A fleet has one queue: each node says the same.',
+    help: 'Jobs that wait for a worker (`queued`) or for their next attempt (`retrying`), that run, that have failed for good and that are dead; of `retrying`, `failed` and `dead` 1,000 stands for more. A fleet has one queue: each node says the same.',
   },
   modelward_job_duration_seconds: {
     type: 'histogram',

@@ -12,7 +12,7 @@ export interface WardFiguresOptions extends KeysEndingOptions {
   readonly cache: Pick<KeyCache, 'size' | 'looked' | 'ageMs' | 'isTrusted'>
   readonly limiter: Pick<Limiter, 'isOut'>
   /** Undefined where the ward has none. */
-  readonly jobs: Pick<JobService, 'counts'> | undefined
+  readonly jobs: Pick<JobService, 'countStates'> | undefined
 }
 
 /** Longest wait for the count of jobs, in milliseconds: the store is out beyond it. */
@@ -40,11 +40,14 @@ export function readWardFigures(options: WardFiguresOptions): () => void {
   }
 }
 
-function readJobFigures({ counts }: Pick<JobService, 'counts'>, measures: Measures): readonly (() => void)[] {
+function readJobFigures(
+  { countStates }: Pick<JobService, 'countStates'>,
+  measures: Measures,
+): readonly (() => void)[] {
   /** Two figures of one page are one count. */
-  let counting: ReturnType<typeof counts> | undefined
-  const countOnce = (): ReturnType<typeof counts> => {
-    counting ??= withinDeadline(counts(), {
+  let counting: ReturnType<typeof countStates> | undefined
+  const countOnce = (): ReturnType<typeof countStates> => {
+    counting ??= withinDeadline(countStates(), {
       ...{ name: 'the count of jobs', code: 'store_unavailable', deadlineMs: countMsMax },
       scheduler: awaitedScheduler,
     }).finally(() => {

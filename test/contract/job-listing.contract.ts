@@ -16,8 +16,10 @@ import {
   keepMs,
   leaseMs,
   listIds,
+  released,
   reservationOf,
   reservedAnswerOf,
+  retryAt,
   settle,
   startJob,
   submit,
@@ -26,6 +28,7 @@ import {
 } from './job-fixtures.ts'
 
 const expired = jobBegin + keepMs
+const none = { queued: 0, retrying: 0, running: 0, failed: 0, dead: 0 }
 
 /** Jobs are found by their owner until they expire, listed newest first, and then forgotten. */
 export function testJobListing(get: GetStore): void {
@@ -71,6 +74,25 @@ function testFinding(get: GetStore): void {
     expect(await get().countJobs()).toEqual({ queued: 1, running: 1 })
     await get().retry({ id: jobId(1) }, jobBegin)
     expect(await get().countJobs()).toEqual({ queued: 2, running: 1 })
+  })
+
+  test('each job is counted in its state: waiting, tried again, running, failed or dead', async () => {
+    expect(await get().countStates()).toEqual(none)
+    await submit(get(), ...[1, 2, 3, 4, 5, 6, 7].map((n) => jobOf(n, n === 4 ? { attemptsMax: 1 } : {})))
+    const [one, two, three, four, five] = await claim(get(), { max: 6 })
+    expect(await get().countStates()).toEqual({ ...none, queued: 1, running: 6 })
+    if (one !== undefined) await settle(get(), one, failed)
+    if (two !== undefined) await settle(get(), two, retryAt(jobBegin + 1_000))
+    if (three !== undefined) await settle(get(), three, succeeded)
+    if (four !== undefined) await settle(get(), four, retryAt(jobBegin + 1_000))
+    if (five !== undefined) await settle(get(), five, released)
+    await get().cancel({ id: jobId(7) }, jobBegin, keepMs)
+    expect(await get().countStates()).toEqual({ queued: 1, retrying: 1, running: 1, failed: 1, dead: 1 })
+    await get().retry({ id: jobId(4) }, jobBegin)
+    expect(await get().countStates()).toEqual({ queued: 2, retrying: 1, running: 1, failed: 1, dead: 0 })
+    // The time of its next attempt has come, and then a worker has it.
+    await claim(get(), { max: 9, now: jobBegin + 2 * keepMs, until: jobBegin + 3 * keepMs })
+    expect((await get().countStates()).retrying).toBe(0)
   })
 }
 

@@ -185,6 +185,12 @@ test.each(['empty when it is first asked', 'large from the beginning'])(
     for (const table of ['jobs', 'turns', 'deliveries', 'kept_answers', 'job_owners', 'webhook_secrets'])
       expect(tables).toContain(table)
     expect(steps.filter((step) => readBy(step) > readMax)).toEqual([])
+    // Which counts, of each state, as many as it says.
+    steps.length = 0
+    const { retrying, failed, dead } = await store.countStates()
+    expect([retrying, failed, dead]).toEqual([1_000, 1_000, 1_000])
+    expect(steps.length).toBeGreaterThan(3)
+    expect(steps.filter((step) => readBy(step) > 1_100)).toEqual([])
   },
 )
 

@@ -29,6 +29,7 @@ const ofNoClient = new Set([
   'core/time.ts durationMsMax',
   'core/time.ts timeMsMax',
   'jobs/job-changes.ts lookAgainMax',
+  'jobs/job-queue.ts countedStatesMax',
   'jobs/record-missed-ends.ts pageMax',
   'jobs/share-places.ts servedAtOnceMax',
   'jobs/submit-job.ts namedMax',

@@ -1,6 +1,6 @@
 import { Fault } from '../../../core/fault.ts'
 import { hasEnded, type JobRecord } from '../../../jobs/job.ts'
-import type { JobQueue } from '../../../jobs/job-queue.ts'
+import { countedStatesMax, type JobQueue, type JobStates } from '../../../jobs/job-queue.ts'
 import { isExpired } from '../../../jobs/transitions.ts'
 import { isLonger } from '../../job-row-bytes.ts'
 import { namingDamaged } from '../../keys/sort-out-rows.ts'
@@ -16,7 +16,7 @@ import { jobColumns } from './sql/job-columns.ts'
 /** Reads of jobs. */
 export function createJobReads(
   parts: Pick<JobParts, 'postgres' | 'macs' | 'turns' | 'find'>,
-): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs'> {
+): Pick<JobQueue, 'findJob' | 'listJobs' | 'listEnded' | 'countJobs' | 'countStates'> {
   const { postgres, turns, find } = parts
   const { query, schema, name } = postgres
   const decode = (row: JobRow): JobRecord => readJob(parts, row).job
@@ -66,6 +66,14 @@ export function createJobReads(
       )
       const { open = 0, running = 0 } = counted ?? {}
       return { queued: Math.max(0, open - running), running }
+    },
+    async countStates() {
+      const [row] = await query<Omit<JobStates, 'queued'> & { readonly open: number }>(
+        `SELECT * FROM ${schema}.count_states($1::int)`,
+        [countedStatesMax],
+      )
+      const { open = 0, running = 0, retrying = 0, failed = 0, dead = 0 } = row ?? {}
+      return { queued: Math.max(0, open - running - retrying), retrying, running, failed, dead }
     },
   }
 }

@@ -17,6 +17,7 @@ type ReadName =
   | 'listJobs'
   | 'listEnded'
   | 'countJobs'
+  | 'countStates'
   | 'listDeliveries'
   | 'findDelivery'
   | 'findWebhookSecrets'
@@ -45,6 +46,7 @@ const sides: { readonly [Name in CallName]: Name extends ReadName ? 'read' : 'wr
   listJobs: 'read',
   listEnded: 'read',
   countJobs: 'read',
+  countStates: 'read',
   listDeliveries: 'read',
   findDelivery: 'read',
   findWebhookSecrets: 'read',

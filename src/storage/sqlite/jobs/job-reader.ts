@@ -15,6 +15,7 @@ import { createLazyDatabase, openJobDatabaseToRead } from './job-database.ts'
 import { createDeliveryFinder } from './job-outbox.ts'
 import { isWholeJob, type JobCells, jobColumns, readJob } from './job-row.ts'
 import { createSecretFinder } from './job-secrets.ts'
+import { createStateCount } from './job-states.ts'
 import { createJobFinder } from './job-table.ts'
 import { DamagedRow } from './row-sums.ts'
 
@@ -49,6 +50,7 @@ export function createJobReads(database: SqliteDatabase): SyncCalls<JobReads> {
     listJobs: createJobList(database),
     listEnded: createEndedList(database),
     countJobs: () => ({ queued: 0, running: 0, ...count.get() }),
+    countStates: createStateCount(database),
     listDeliveries: createDeliveryList(database),
     findDelivery: createDeliveryFinder(database),
     findWebhookSecrets: createSecretFinder(database),

@@ -25,8 +25,23 @@ function listOfAll(owner: 'any' | 'one'): string {
     ) AS listed ORDER BY created_at DESC, id DESC LIMIT p_limit`
 }
 
-/** Pages of jobs, the newest first. */
+/** @param order a part of the index that it counts along */
+function countOf(where: string, order: string): string {
+  return `SELECT count(*) FROM (SELECT 1 FROM modelward.jobs WHERE ${where} ORDER BY ${order} LIMIT p_most) AS j`
+}
+
+/** Pages of jobs, the newest first, and how many are in each state. */
 export const listFunctions: readonly string[] = [
+  // Of each state as many as `p_most` at most; `open` are all that wait or run.
+  `CREATE FUNCTION modelward.count_states(p_most int,
+    OUT open bigint, OUT running bigint, OUT retrying bigint, OUT failed bigint, OUT dead bigint) ${ordered} AS $$
+BEGIN
+  open := (SELECT coalesce(sum(c.jobs), 0) FROM modelward.job_counts AS c);
+  running := (SELECT count(*) FROM modelward.jobs WHERE status = 'running');
+  retrying := (${countOf(`due_at IS NOT NULL AND status = 'queued'`, 'due_at')});
+  failed := (${countOf(`status = 'failed'`, 'created_at, id')});
+  dead := (${countOf(`status = 'dead'`, 'created_at, id')});
+END $$`,
   // Of an owner, or of all where it is NULL; of a status, or of all.
   `CREATE FUNCTION modelward.list_jobs(
     p_owner text, p_status text, p_created_at bigint, p_id text, p_now bigint, p_limit int
