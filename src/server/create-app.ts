@@ -21,7 +21,7 @@ import { addOwnerRoutes } from './api/keys/owner-routes.ts'
 import { addLedgerRoutes } from './api/ledger/ledger-routes.ts'
 import { addNodeRoutes } from './api/node-routes.ts'
 import { addForwardAuth, hideForwarded } from './auth/forward-auth.ts'
-import { addVerifyRoute } from './auth/verify.ts'
+import { addVerifyRoute, directVerify } from './auth/verify.ts'
 import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
@@ -34,6 +34,7 @@ import { ByteBudget, defaultBudget } from './http/byte-budget.ts'
 import { boundBytesInFlight } from './http/bytes-in-flight.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
+import { createDirectListener } from './http/direct-listener.ts'
 import { answerError, handleErrors, logProblem, placeOf, traceIdsOf } from './http/handle-errors.ts'
 import { checkFraming, createHttpServer, type HttpServerOptions } from './http/http-server.ts'
 import { acceptJson } from './http/json-body.ts'
@@ -42,7 +43,7 @@ import { refuseConnection } from './http/refuse-connection.ts'
 import { createRequestLog, type RequestLog } from './http/request-log.ts'
 import { refuseUnknownPath } from './http/unknown-path.ts'
 import { addMetricsRoute, type MetricsSource } from './metrics-route.ts'
-import { createDirectListener } from './predict/direct-predict.ts'
+import { directPredictions } from './predict/direct-predictions.ts'
 import { addModelRoutes } from './predict/model-routes.ts'
 import { addModelsRoute } from './predict/models-route.ts'
 import type { ServerOptions } from './server-options.ts'
@@ -89,8 +90,8 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   const requestTracing = createRequestTracing(telemetry.tracing, options.keyHeader)
   const budget = new ByteBudget(options.inFlightMax === 'auto' ? defaultBudget() : options.inFlightMax)
   const direct = createDirectListener(
-    { ...options, ward, log, requestLog, budget, closing, requestTracing },
-    models,
+    { ward, log, requestLog, budget, closing, requestTracing },
+    new Map([...directPredictions(models, options), directVerify(ward)]),
     options.corsOrigins,
   )
   const app = createFastify({ ...options, direct, requestTracing }, log, ward)

@@ -1,13 +1,19 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestHead } from '../../core/request-head.ts'
 import { keysVerifyScope } from '../../core/scope.ts'
 import type { Exchange } from '../../guard/exchange.ts'
+import { admittedExchange, type Guard } from '../../guard/guard.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
+import { compileBody } from '../http/compile-schema.ts'
+import type { DirectEndpoint, DirectRequest } from '../http/direct-listener.ts'
 import { verifySchema as schema } from './describe-verify.ts'
 import { endAtOnce } from './end-at-once.ts'
 import { type VerifyAnswer, viewVerdict } from './verify-answer.ts'
-import { readVerify, type VerifyBody, verifyBytesMax } from './verify-input.ts'
+import { readVerify, type VerifyBody, verifyBody, verifyBytesMax } from './verify-input.ts'
+
+const route = '/v1/keys/verify'
+const demand = adminOr(keysVerifyScope)
 
 /**
  * `POST /v1/keys/verify`, for programs that ask about a key that was presented to them. For the
@@ -16,20 +22,37 @@ import { readVerify, type VerifyBody, verifyBytesMax } from './verify-input.ts'
  */
 export function addVerifyRoute(app: FastifyInstance, { guard }: Pick<Ward, 'guard'>): void {
   app.post<{ Body: VerifyBody }>(
-    '/v1/keys/verify',
-    { config: { guard: adminOr(keysVerifyScope) }, schema, bodyLimit: verifyBytesMax },
-    async (request): Promise<VerifyAnswer> => {
-      const { asked, demand, address, route } = readVerify(request.body)
-      // By `raw` its spans are found to be this request's.
-      const judged = guard.open({ raw: request.raw }, headFrom(address), undefined, request.id)
-      judged.verifier = request.caller.keyId
-      const verdict = await guard.judge(judged, asked, demand)
-      if (verdict.admitted) await endAtOnce(verdict.usage)
-      const status = verdict.admitted ? 200 : verdict.refusal.status
-      await recordFor(guard.find(request), judged.answer({ status, route, requestId: request.id }))
-      return viewVerdict(verdict, judged)
-    },
+    route,
+    { config: { guard: demand }, schema, bodyLimit: verifyBytesMax },
+    (request) => answerVerify(guard, request.body, admittedExchange(guard, request), request),
   )
+}
+
+/** The same past the framework, by its path. */
+export function directVerify({ guard }: Pick<Ward, 'guard'>): readonly [string, DirectEndpoint] {
+  const check = compileBody(verifyBody)
+  async function answer(body: unknown, { id, exchange, response }: DirectRequest): Promise<string> {
+    return JSON.stringify(await answerVerify(guard, check(body), exchange, { id, raw: response.req }))
+  }
+  return [route, { route, demand, bodyMax: verifyBytesMax, answer }]
+}
+
+/** @param asking of the program that asks */
+async function answerVerify(
+  guard: Guard,
+  body: VerifyBody,
+  asking: Exchange,
+  { id, raw }: Pick<FastifyRequest, 'id' | 'raw'>,
+): Promise<VerifyAnswer> {
+  const { asked, demand, address, route } = readVerify(body)
+  // By `raw` its spans are found to be this request's.
+  const judged = guard.open({ raw }, headFrom(address), undefined, id)
+  judged.verifier = asking.known?.keyId
+  const verdict = await guard.judge(judged, asked, demand)
+  if (verdict.admitted) await endAtOnce(verdict.usage)
+  const status = verdict.admitted ? 200 : verdict.refusal.status
+  await recordFor(asking, judged.answer({ status, route, requestId: id }))
+  return viewVerdict(verdict, judged)
 }
 
 const none: readonly string[] = []
@@ -44,12 +67,12 @@ function headFrom(address: string | undefined): RequestHead {
  * would count it twice. Where it cannot be written, the fault is recorded under who asked, if that
  * can be.
  */
-async function recordFor(asking: Exchange | undefined, writing: Promise<void> | undefined): Promise<void> {
-  if (asking !== undefined) asking.isRecordedElsewhere = true
+async function recordFor(asking: Exchange, writing: Promise<void> | undefined): Promise<void> {
+  asking.isRecordedElsewhere = true
   try {
     await writing
   } catch (thrown) {
-    if (asking !== undefined) asking.isRecordedElsewhere = false
+    asking.isRecordedElsewhere = false
     throw thrown
   }
 }

@@ -13,62 +13,67 @@ import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import type { Verdict } from '../../guard/verdict.ts'
 import { endWithAnswer, holdDuring } from '../../limits/end-usage.ts'
-import type { ServedModel } from '../../models/model.ts'
-import { answerHeaders } from '../http/answers.ts'
-import type { ByteBudget } from '../http/byte-budget.ts'
-import { type BytesHolder, holdAnswer, holdBody } from '../http/bytes-in-flight.ts'
-import { classifyError } from '../http/classify-error.ts'
-import { clientGone } from '../http/client-end.ts'
-import { type LogPlace, logProblem, traceIdsOf } from '../http/handle-errors.ts'
-import { checkFraming } from '../http/http-server.ts'
-import { jsonMediaType, largeBody, readJsonBody } from '../http/json-body.ts'
-import type { Log } from '../http/log.ts'
-import type { RequestLog } from '../http/request-log.ts'
+import type { Ward } from '../../ward/ward.ts'
 import type { ServerOptions } from '../server-options.ts'
 import type { RequestTracing } from '../traces/trace-requests.ts'
-import { type ModelPath, modelPaths } from './model-routes.ts'
-import { readPredictInput, readWebhook, webhookWithoutJob } from './predict-input.ts'
-import { predictDemand } from './predict-route.ts'
-import { askModel, type PredictDeps, takeCharacters } from './prediction.ts'
+import { answerHeaders } from './answers.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import { type BytesHolder, holdAnswer, holdBody } from './bytes-in-flight.ts'
+import { classifyError } from './classify-error.ts'
+import { clientGone } from './client-end.ts'
+import { type LogPlace, logProblem, traceIdsOf } from './handle-errors.ts'
+import { checkFraming } from './http-server.ts'
+import { jsonMediaType, largeBody, readJsonBody } from './json-body.ts'
+import type { Log } from './log.ts'
+import type { RequestLog } from './request-log.ts'
 
 /** Answers a request that it fully understands; false: the request is untouched, and the app's. */
 export type DirectListener = (request: IncomingMessage, response: ServerResponse) => boolean
 
-/** Where one text is predicted. */
-interface PredictEndpoint extends Pick<ModelPath, 'route' | 'model'> {
+/** A `POST` of JSON that need not go through the framework: the same as its route does. */
+export interface DirectEndpoint {
+  /** As the framework names it. */
+  readonly route: string
   readonly demand: Demand
+  /** Bytes of the largest body. */
+  readonly bodyMax: number
+  /** The body of the answer to an admitted request; what it throws is answered. */
+  readonly answer: (body: unknown, admitted: DirectRequest) => Maybe<WrittenJson>
+}
+
+/** A request that a guard has admitted. */
+export interface DirectRequest {
+  readonly id: string
+  readonly exchange: Exchange
+  readonly response: ServerResponse
 }
 
 /**
- * Takes the hottest request past the framework (docs/performance.md says what that is worth): one
- * text for a model, in the plainest form. Undefined where the app must see every request: pages of
- * other origins need its headers.
+ * Takes the hottest requests past the framework (docs/performance.md says what that is worth), in
+ * their plainest form. Undefined where the app must see every request: pages of other origins need
+ * its headers.
+ *
+ * @param endpoints by their paths
  */
 export function createDirectListener(
   deps: DirectDeps,
-  models: ReadonlyMap<string, ServedModel>,
+  endpoints: ReadonlyMap<string, DirectEndpoint>,
   corsOrigins: ServerOptions['corsOrigins'],
 ): DirectListener | undefined {
   if (corsOrigins.length > 0) return undefined
-  const { bodyMax } = deps
-  const endpoints = new Map<string, PredictEndpoint>()
-  for (const { path, route, model } of modelPaths(models))
-    if (model.input === 'text') endpoints.set(path, { route, model, demand: predictDemand(model) })
   return function takeDirect(request, response) {
     const endpoint = request.method === 'POST' ? endpoints.get(request.url ?? '') : undefined
-    if (endpoint === undefined || deps.closing.aborted || !isPlain(request, bodyMax)) return false
-    const prediction = openPrediction(deps, endpoint, request, response)
-    prediction?.begin()
-    return prediction !== undefined
+    if (endpoint === undefined || deps.closing.aborted || !isPlain(request, endpoint.bodyMax)) return false
+    const answering = openAnswering(deps, endpoint, request, response)
+    answering?.begin()
+    return answering !== undefined
   }
 }
 
 /** Undefined where that breaks: the request is then the app's, which answers what breaks in it. */
-function openPrediction(
-  ...args: ConstructorParameters<typeof DirectPrediction>
-): DirectPrediction | undefined {
+function openAnswering(...args: ConstructorParameters<typeof DirectAnswer>): DirectAnswer | undefined {
   try {
-    return new DirectPrediction(...args)
+    return new DirectAnswer(...args)
   } catch {
     return undefined
   }
@@ -98,10 +103,10 @@ function isPlain(request: IncomingMessage, bodyMax: number): boolean {
   return checkFraming(request) === undefined
 }
 
-interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
+interface DirectDeps {
+  readonly ward: Pick<Ward, 'guard'>
   readonly log: Log
   readonly budget: ByteBudget
-  readonly bodyMax: number
   /** Undefined: requests are not logged. */
   readonly requestLog: RequestLog | undefined
   readonly closing: AbortSignal
@@ -109,34 +114,33 @@ interface DirectDeps extends Pick<PredictDeps, 'ward' | 'textMax'> {
   readonly requestTracing: RequestTracing | undefined
 }
 
-const noQuery = {}
 const success = Object.entries({ ...answerHeaders, 'content-type': jsonMediaType }).flat()
 
 /**
- * One prediction, answered without the framework: a function for the head, one for the body, one
- * for sending. The steps are those of `addPredictRoute`, and so are the answers.
+ * One request, answered without the framework: a function for the head, one for the body, one for
+ * sending. The steps are those of a route, and so are the answers.
  */
-class DirectPrediction {
+class DirectAnswer implements DirectRequest {
+  readonly id: string = randomUUID()
+  readonly exchange: Exchange
+  readonly response: ServerResponse
   readonly #deps: DirectDeps
-  readonly #endpoint: PredictEndpoint
+  readonly #endpoint: DirectEndpoint
   readonly #request: IncomingMessage
-  readonly #response: ServerResponse
-  readonly #id = randomUUID()
-  readonly #exchange: Exchange
   #isAnswered = false
 
   constructor(
     deps: DirectDeps,
-    endpoint: PredictEndpoint,
+    endpoint: DirectEndpoint,
     request: IncomingMessage,
     response: ServerResponse,
   ) {
     this.#deps = deps
     this.#endpoint = endpoint
     this.#request = request
-    this.#response = response
+    this.response = response
     const head = new NodeHead(request, { ip: request.socket.remoteAddress })
-    this.#exchange = deps.ward.guard.open(request, head, 'POST', this.#id)
+    this.exchange = deps.ward.guard.open(request, head, 'POST', this.id)
     deps.requestTracing?.setRoute(request, endpoint.route)
     if (deps.requestLog !== undefined) this.#logWhenGone(deps.requestLog, head.address)
   }
@@ -144,7 +148,7 @@ class DirectPrediction {
   /** Admits or refuses, before any byte of the body is read. */
   begin(): void {
     try {
-      const verdict = this.#deps.ward.guard.admit(this.#exchange, this.#endpoint.demand)
+      const verdict = this.#deps.ward.guard.admit(this.exchange, this.#endpoint.demand)
       if (verdict instanceof Promise) verdict.then(this.#heed).catch(this.#fail)
       else this.#heed(verdict)
     } catch (thrown) {
@@ -155,87 +159,81 @@ class DirectPrediction {
   readonly #heed = (verdict: Verdict<Caller | null>): void => {
     if (!verdict.admitted) this.#fail(verdict.refusal)
     else {
-      endWithAnswer(this.#response, verdict.usage, this.#logFault)
+      endWithAnswer(this.response, verdict.usage, this.#logFault)
       // Of a client that has gone the request has emitted `error` already, and never ends.
-      if (this.#response.closed) this.#fail(clientGone())
+      if (this.response.closed) this.#fail(clientGone())
       else this.#read()
     }
   }
 
   #logWhenGone(tell: RequestLog, address: string | undefined): void {
     const begunAt = performance.now()
-    this.#response.once('close', () =>
+    this.response.once('close', () =>
       tell({
-        id: this.#id,
+        id: this.id,
         trace: traceIdsOf(this.#request),
         method: 'POST',
         route: this.#endpoint.route,
-        status: this.#response.statusCode,
+        status: this.response.statusCode,
         ms: performance.now() - begunAt,
-        caller: this.#exchange.known,
+        caller: this.exchange.known,
         address,
       }),
     )
   }
 
   get #holder(): BytesHolder {
-    const owner = this.#exchange.known?.owner ?? this.#request.socket.remoteAddress ?? ''
-    return { request: this.#request, response: this.#response, owner }
+    const owner = this.exchange.known?.owner ?? this.#request.socket.remoteAddress ?? ''
+    return { request: this.#request, response: this.response, owner }
   }
 
   #read(): void {
     holdBody(this.#deps.budget, Number(this.#request.headers['content-length']), this.#holder)
     const chunks: Buffer[] = []
     const gather = (chunk: Buffer): void => void chunks.push(chunk)
-    const predict = (): void => this.#predict(chunks)
-    this.#request.on('data', gather).on('end', predict).on('error', this.#fail)
+    const work = (): void => this.#work(chunks)
+    this.#request.on('data', gather).on('end', work).on('error', this.#fail)
   }
 
-  #predict(chunks: readonly [Buffer] | readonly Buffer[]): void {
-    const { model } = this.#endpoint
+  #work(chunks: readonly [Buffer] | readonly Buffer[]): void {
+    const { bodyMax, answer } = this.#endpoint
     try {
       const sent = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-      const body = readJsonBody(this.#request, sent, this.#deps.bodyMax)
-      const input = readPredictInput(body, noQuery, { kind: 'text', textMax: this.#deps.textMax })
-      if (readWebhook(body) !== undefined) throw webhookWithoutJob()
-      const taking = takeCharacters(this.#exchange.usage, [input])
-      const predict = (): Maybe<WrittenJson> =>
-        askModel(model, [input], this.#exchange.known?.owner, this.#response)
-      const prediction = taking === undefined ? predict() : taking.then(predict)
-      if (prediction instanceof Promise) {
-        holdDuring(this.#exchange.usage, prediction, this.#logFault)
-        prediction.then(this.#succeed).catch(this.#fail)
-      } else this.#succeed(prediction)
+      const answering = answer(readJsonBody(this.#request, sent, bodyMax), this)
+      if (answering instanceof Promise) {
+        holdDuring(this.exchange.usage, answering, this.#logFault)
+        answering.then(this.#succeed).catch(this.#fail)
+      } else this.#succeed(answering)
     } catch (thrown) {
       this.#fail(thrown)
     }
   }
 
-  readonly #succeed = (prediction: WrittenJson): void => {
-    holdAnswer(this.#deps.budget, prediction, this.#holder)
+  readonly #succeed = (body: WrittenJson): void => {
+    holdAnswer(this.#deps.budget, body, this.#holder)
     const lines = [...success]
-    const { headers } = this.#exchange.usage
+    const { headers } = this.exchange.usage
     for (const name in headers) lines.push(name, headers[name] as string)
-    this.#answer(200, lines, prediction)
+    this.#answer(200, lines, body)
   }
 
   readonly #fail = (error: unknown): void => {
     const thrown = classifyError(error)
     logProblem(this.#deps.log, this.#place, thrown)
     noteProblem(this.#request, thrown)
-    const { status, headers, body } = problemOf(thrown, this.#id)
+    const { status, headers, body } = problemOf(thrown, this.id)
     const close = lingerOverBody(this.#request) ? { connection: 'close' } : undefined
-    const all = { ...answerHeaders, ...this.#exchange.usage.headers, ...headers, ...close }
+    const all = { ...answerHeaders, ...this.exchange.usage.headers, ...headers, ...close }
     this.#answer(status, Object.entries(all).flat(), JSON.stringify(body))
   }
 
   /** Sends an answer once its record is durable, or the fault in its place. */
   #answer(status: number, lines: string[], body: WrittenJson): void {
-    // A request may fail twice: its client goes, and then its model.
+    // A request may fail twice: its client goes, and then what works for it.
     if (this.#isAnswered) return
     this.#isAnswered = true
-    lines.push('x-request-id', this.#id, 'content-length', `${Buffer.byteLength(body)}`)
-    const waiting = this.#exchange.answer({ status, route: this.#endpoint.route, requestId: this.#id })
+    lines.push('x-request-id', this.id, 'content-length', `${Buffer.byteLength(body)}`)
+    const waiting = this.exchange.answer({ status, route: this.#endpoint.route, requestId: this.id })
     const send = (): void => this.#write(status, lines, body)
     if (waiting === undefined) send()
     else waiting.then(send, this.#failUnrecorded)
@@ -246,23 +244,23 @@ class DirectPrediction {
   readonly #failUnrecorded = (thrown: unknown): void => {
     const fault = classifyError(thrown) as Fault
     this.#logFault(fault)
-    const { status, headers, text } = faultAnswer(fault, this.#id, answerHeaders)
+    const { status, headers, text } = faultAnswer(fault, this.id, answerHeaders)
     this.#write(status, Object.entries(headers).flat(), text)
   }
 
   #write(status: number, lines: (string | number)[], body: WrittenJson): void {
-    if (this.#response.closed) return
+    if (this.response.closed) return
     try {
-      this.#response.writeHead(status, lines).end(body)
+      this.response.writeHead(status, lines).end(body)
     } catch (thrown) {
       // The stack is empty: uncaught, it would end the process.
       this.#deps.log.error({ ...this.#place, err: thrown }, 'an answer could not be written')
-      this.#response.destroy()
+      this.response.destroy()
     }
   }
 
   get #place(): LogPlace {
     const { route } = this.#endpoint
-    return { request_id: this.#id, ...traceIdsOf(this.#request), method: 'POST', route }
+    return { request_id: this.id, ...traceIdsOf(this.#request), method: 'POST', route }
   }
 }

@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { EventEmitter, once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { formatRequest, RawConnection, type RawRequest } from '../../../test/parity/raw-http.ts'
 import { createHeldModel } from '../../../test/support/held-model.ts'
+import { askRaw, json, listen, toApp } from '../../../test/support/listening-app.ts'
 import { createMemoryLedger } from '../../../test/support/memory-ledger.ts'
-import { type AskingApp, closeApps, openAskingApp } from '../../../test/support/open-asking-app.ts'
-import { constantModel, type TestAppOptions } from '../../../test/support/test-app.ts'
+import { closeApps } from '../../../test/support/open-asking-app.ts'
+import { constantModel } from '../../../test/support/test-app.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import type { LedgerEntry } from '../../ledger/format/record.ts'
@@ -16,60 +16,6 @@ import type { Ledger } from '../../ledger/ledger.ts'
 const signingKey = generateKeyPairSync('ed25519').privateKey
 
 afterEach(closeApps)
-
-interface Listening extends AskingApp {
-  readonly port: number
-  /** Of requests, in the order written. */
-  readonly records: LedgerEntry[]
-  /** Resolves once so many requests have been recorded. */
-  readonly recorded: (count: number) => Promise<void>
-  /** How many answers the app has sent; the others left without it. */
-  readonly sentByApp: () => number
-}
-
-async function listen({ ward, ...options }: TestAppOptions = {}): Promise<Listening> {
-  const records: LedgerEntry[] = []
-  const written = new EventEmitter()
-  const sink = (entry: LedgerEntry): void => {
-    if (entry.event.startsWith('request.')) records.push(entry)
-    written.emit('record')
-  }
-  const opened = await openAskingApp({ ...options, ward: { sinks: [sink], ...ward } })
-  let sent = 0
-  opened.app.addHook('onSend', async () => {
-    sent += 1
-  })
-  await opened.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = opened.app.server.address() as AddressInfo
-  const recorded = async (count: number): Promise<void> => {
-    while (records.length < count) await once(written, 'record')
-  }
-  return { ...opened, port, records, recorded, sentByApp: () => sent }
-}
-
-const json = ['Content-Type', 'application/json'] as const
-/** Nothing reads it where no proxy is trusted; its request goes to the app. */
-const toApp = ['Forwarded', 'for=192.0.2.1'] as const
-
-/**
- * Of every answer; and Fastify closes the connection over a body that it has read whole and could
- * not parse, for no reason that a client has.
- */
-const unequal = new Set(['date', 'connection', 'keep-alive'])
-
-/** An answer and its record, without what differs from one request to the next. */
-async function askRaw({ port, records }: Listening, request: RawRequest): Promise<object> {
-  const before = records.length
-  const connection = new RawConnection(port)
-  await connection.write(formatRequest(request))
-  const { status, headers, body } = await connection.answer()
-  connection.close()
-  const id = headers.get('x-request-id')?.[0] ?? ''
-  expect(id).toMatch(/^[0-9a-f-]{36}$/)
-  const lines = [...headers].filter(([name]) => !unequal.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const record = records.slice(before).map((entry) => ({ ...entry, at: 0, latencyUs: 0 }))
-  return JSON.parse(JSON.stringify({ status, lines, body, record }).replaceAll(id, 'ID'))
-}
 
 const texts = fc.oneof(
   fc.string(),
