@@ -87,5 +87,5 @@ export function beginAttempt(
     },
     firstByteBy,
   )
-  return { answer: promise, abort: attempt.abort }
+  return { answer: promise, abort: () => attempt.abort() }
 }
