@@ -20,18 +20,21 @@ export const roles = {
   image: 6,
   /** An object that may have a `url` of media; a text there names no media. */
   holder: 7,
+  /** The same with `data`, which some upstreams take a URL in, too. */
+  dataHolder: 8,
+  mediaData: 9,
   /** Anthropic's holder, which may have the data of an image. */
-  source: 8,
-  sourceType: 9,
-  sourceMediaType: 10,
-  sourceData: 11,
+  source: 10,
+  sourceType: 11,
+  sourceMediaType: 12,
+  sourceData: 13,
   /** Ollama's list of images. */
-  images: 12,
-  imageData: 13,
+  images: 14,
+  imageData: 15,
   /** A name that no body may have. */
-  forbidden: 14,
+  forbidden: 16,
   /** The body itself; from here on the objects in it that have fields. */
-  top: 15,
+  top: 17,
 } as const
 
 /** Where fields stand in a body, and the names that are looked for in each object. */
@@ -102,18 +105,11 @@ const forbidden = wanted('__proto__', roles.forbidden)
 /** Names whose value upstreams fetch, wherever it stands. */
 const media: readonly Wanted[] = [
   ...['image_url', 'video_url', 'audio_url', 'file_url'].map((name) => wanted(name, roles.media)),
-  ...[
-    'source',
-    'image',
-    'video',
-    'audio',
-    'file',
-    'document',
-    'input_image',
-    'input_video',
-    'input_audio',
-    'input_file',
-  ].map((name) => wanted(name, roles.holder)),
+  ...['source', 'file', 'document', 'input_file'].map((name) => wanted(name, roles.holder)),
+  ...['image', 'video', 'audio', 'input_image', 'input_video', 'input_audio'].map((name) =>
+    wanted(name, roles.dataHolder),
+  ),
+  wanted('multimodal_data', roles.mediaData),
 ]
 
 /** What is said of tools and of the answer's form: a model's text, of which nothing is fetched. */
@@ -156,6 +152,7 @@ function nestedTables(isOllama: boolean): readonly NameTable[] {
   tables[roles.media] = withMedia
   tables[roles.image] = table([wanted('url', roles.image), ...media])
   tables[roles.holder] = withMedia
+  tables[roles.dataHolder] = table([wanted('url', roles.media), wanted('data', roles.mediaData), ...media])
   tables[roles.source] = source
   return tables
 }

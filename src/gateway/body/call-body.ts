@@ -6,13 +6,20 @@ export interface BodyRules {
   /** Without those that the operator allows. */
   readonly closedFields: readonly ClosedField[]
   readonly refusesMediaByUrl: boolean
+  /**
+   * Whether the upstream reads images out of texts, `![](http://…)`, and so fetches what a prompt
+   * names, as TGI does.
+   *
+   * @default on routes of the dialect `tgi`
+   */
+  readonly readsImagesInText?: boolean
 }
 
 /** What is written into a body on its way to the upstream. */
 export interface BodyChanges {
   /** The upstream's own spelling of the model. */
   readonly model?: string
-  /** An output bound, where the client has set none. */
+  /** An output bound, where the client has set none: its own stays. */
   readonly output?: number
   /** Whether a stream is to say its usage, where the client did not ask for it. */
   readonly includeUsage?: boolean
@@ -31,7 +38,9 @@ export interface CallBody {
   readonly output: number | undefined
   /** How many answers are made: `n` × prompts. */
   readonly answers: number
-  /** How many images there are as `data:`, and the bytes of their text. */
+  /**
+   * How many images there are, and the bytes of the text of those that came as `data:` or base64.
+   */
   readonly images: { readonly count: number; readonly bytes: number }
   /** The bytes to send: every other byte as it came. */
   readonly write: (changes: BodyChanges) => Buffer

@@ -1,10 +1,13 @@
 import type { InputError } from '../../core/refusal.ts'
 import { roles } from './body-names.ts'
-import { fieldError } from './invalid-body.ts'
+import { mediaByUrl } from './invalid-body.ts'
 
 const data = Buffer.from('data:')
 const base64 = Buffer.from('base64')
 const imageType = Buffer.from('image/')
+
+/** Bytes in which a URL has had its colon. */
+const schemeBytes = 64
 
 /** What an Anthropic source says, as often as it says it. */
 interface SourceMembers {
@@ -35,13 +38,14 @@ export class MediaScan {
 
   get faults(): readonly InputError[] {
     if (!this.#refusesUrls || !this.#hasUrl) return []
-    return [fieldError('', 'Media should come as `data:`, not by URL', 'media_url')]
+    return [mediaByUrl]
   }
 
   /** A text of this role, between its quotes. */
   readText(role: number, start: number, end: number): void {
     const source = this.#source
     if (role === roles.media || role === roles.image) this.#readUrl(role === roles.image, start, end)
+    else if (role === roles.mediaData) this.#readData(start, end)
     else if (role === roles.imageData) this.#addImage(end - start)
     else if (role === roles.sourceType) {
       source.types += 1
@@ -60,6 +64,13 @@ export class MediaScan {
     const isData = this.#begins(data, start)
     if (!isData) this.#hasUrl = true
     if (isImage) this.#addImage(isData ? end - start : 0)
+  }
+
+  /** Base64 has no colon; some upstreams take a text that has one for a URL. */
+  #readData(start: number, end: number): void {
+    if (this.#begins(data, start)) return
+    const beginning = this.#bytes.toString('latin1', start, Math.min(end, start + schemeBytes))
+    if (/:|\\u/.test(beginning)) this.#hasUrl = true
   }
 
   /** A source is an image where all that it says is one: a document's text is a prompt. */

@@ -57,8 +57,8 @@ export class NameTable {
     const entries = this.#byLength[end - start]
     if (entries === undefined) return
     for (const entry of entries) {
-      if (!isSpelt(entry.folded, bytes, start)) continue
-      return bytes.toString('latin1', start, end) === entry.exact.name ? entry.exact : entry.other
+      if (isSpelt(entry.exact.name, bytes, start)) return entry.exact
+      if (entry.other !== undefined && isFolded(entry.folded, bytes, start)) return entry.other
     }
     return
   }
@@ -84,8 +84,15 @@ function isAscii(bytes: Buffer, start: number, end: number): boolean {
   return true
 }
 
+function isSpelt(name: string, bytes: Buffer, start: number): boolean {
+  for (let index = 0; index < name.length; index += 1) {
+    if (bytes[start + index] !== name.charCodeAt(index)) return false
+  }
+  return true
+}
+
 /** Whether ASCII letters from here on are this name, but for their case. */
-function isSpelt(folded: string, bytes: Buffer, start: number): boolean {
+function isFolded(folded: string, bytes: Buffer, start: number): boolean {
   for (let index = 0; index < folded.length; index += 1) {
     const byte = bytes[start + index] as number
     const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte

@@ -296,6 +296,11 @@ describe('media', () => {
     '{"input":[{"role":"user","content":[{"type":"input_image","image_url":"http://10.0.0.1/"}]}]}',
     '{"input":[{"type":"input_file","file_url":"http://10.0.0.1/"}]}',
     '{"documents":{"content":[{"image_url":{"url":"http://10.0.0.1/"}}]}}',
+    part('{"type":"input_audio","input_audio":{"data":"http://10.0.0.1/","format":"wav"}}'),
+    part('{"type":"input_audio","input_audio":{"data":"\\u0068ttp://10.0.0.1/","format":"wav"}}'),
+    part('{"image_url":["data:,","http://10.0.0.1/"]}'),
+    part('{"type":"image_url","image_url":{"url":"DATA:,"}}'),
+    '{"prompt":{"prompt_string":"a","multimodal_data":["http://10.0.0.1/"]}}',
   ])('by URL is refused: %s', (body) => {
     expect(faultsOf(body)).toEqual([': media_url'])
     expect(faultsOf(body, rulesOf(chat, { refusesMediaByUrl: false }))).toEqual([])
@@ -303,6 +308,9 @@ describe('media', () => {
 
   test.each([
     part('{"type":"text","text":"see http://example.com/a.png"}'),
+    part('{"type":"input_audio","input_audio":{"data":"\\/9j\\/4AAQSkZJRg==","format":"wav"}}'),
+    part('{"type":"document","source":{"type":"text","media_type":"text/plain","data":"see: http://a/"}}'),
+    part('{"type":"image_url","image_url":null}'),
     part('{"type":"tool_use","input":{"image_url":"http://example.com/a.png"}}'),
     '{"messages":[{"tool_calls":[{"function":{"arguments":{"image_url":"http://example.com/"}}}]}]}',
     '{"tools":[{"function":{"parameters":{"properties":{"image_url":{"url":"http://example.com/"}}}}}]}',
@@ -322,6 +330,34 @@ describe('media', () => {
     ['{"images":["abc"]}', 0, 0],
   ])('in %s are %i images', (text, count, bytes) => {
     expect(read(part(text)).images).toEqual({ count, bytes })
+  })
+
+  describe('in a text, which TGI fetches,', () => {
+    const tgiRules = rulesOf({ ...chat, path: '/generate', dialect: 'tgi' })
+
+    test.each([
+      '{"inputs":"what is ![](http://10.0.0.1/a.png)?"}',
+      '{"inputs":"![](https://10.0.0.1/a.png)"}',
+      '{"inputs":"!\\u005b](\\u0068ttp://10.0.0.1/)"}',
+      '{"inputs":"\\n!![](http://10.0.0.1/)"}',
+      part('{"type":"text","text":"!["},{"type":"text","text":"]("},{"type":"text","text":"http://a"}'),
+      part('{"type":"image_url","image_url":{"url":"data:,)![](http://10.0.0.1/"}}'),
+    ])('is refused: %s', (body) => {
+      expect(faultsOf(body, tgiRules)).toEqual([': media_url'])
+      expect(faultsOf(body, rulesOf(chat, { readsImagesInText: true }))).toEqual([': media_url'])
+      expect(faultsOf(body)).toEqual([])
+    })
+
+    test.each([
+      '{"inputs":"see [this](http://example.com/)"}',
+      '{"inputs":"![a cat](http://example.com/)"}',
+      '{"inputs":"![](data:image/png;base64,abc)"}',
+      '{"inputs":"\\\\u0021[](http://example.com/)"}',
+      '{"inputs":"![]\\n(http://example.com/)"}',
+      '{"a":"](http://example.com/)","inputs":"!["}',
+    ])('passes where it is no image by URL: %s', (body) => {
+      expect(faultsOf(body, tgiRules)).toEqual([])
+    })
   })
 
   test('of Ollama stand in lists', () => {
@@ -372,6 +408,19 @@ describe('what is written', () => {
     ['{"options":{"num_predict":5}}', '{"options":{"num_predict":5}}'],
   ])('of a bound within an object into %s gives %s', (body, written) => {
     expect(read(body, ollamaRules).write({ output: 9 }).toString()).toBe(written)
+  })
+
+  test('of a bound beside one that a client has left open is the larger that is there', () => {
+    const fields = ['max_completion_tokens', 'max_tokens']
+    const output = { fields, writes: 'max_tokens', isOpenBelowOne: true, answers: [] }
+    const route = { ...chat, output }
+    const write = (body: string): string => read(body, rulesOf(route)).write({ output: 9 }).toString()
+    expect(write('{"max_tokens":-1,"max_completion_tokens":50}')).toBe(
+      '{"max_tokens":9,"max_completion_tokens":9}',
+    )
+    expect(write('{"max_tokens":5,"max_completion_tokens":0}')).toBe(
+      '{"max_tokens":5,"max_completion_tokens":9}',
+    )
   })
 
   test('nothing is the very bytes', () => {

@@ -3,12 +3,13 @@ import type { InputError } from '../../core/refusal.ts'
 import type { ClosedField, OutputBound } from '../presets/preset.ts'
 import { namesOf } from './body-names.ts'
 import type { BodyRules, CallBody } from './call-body.ts'
-import { fieldError, invalidBody, invalidFields } from './invalid-body.ts'
+import { hasImageMark } from './image-marks.ts'
+import { fieldError, invalidBody, invalidFields, mediaByUrl } from './invalid-body.ts'
 import { BodyScan, type ValueSpan } from './scan-body.ts'
 import { BodySplice } from './splice-body.ts'
 
 /** Bytes of a body that are scanned in one turn of the event loop: half a millisecond's worth. */
-const pieceBytes = 262_144
+const pieceBytes = 131_072
 
 /** Characters of the longest name of a model. */
 const modelLengthMax = 256
@@ -37,7 +38,11 @@ export function* readCallInSteps(bytes: Buffer, rules: BodyRules): Generator<voi
   if (!isUtf8(bytes)) throw invalidBody('The body is not UTF-8 text', 'unicode_invalid')
   const scan = new BodyScan(bytes, namesOf(rules), rules.refusesMediaByUrl)
   while (scan.readOn(pieceBytes)) yield
-  return new FieldReader(bytes, scan, rules).read()
+  const { refusesMediaByUrl, readsImagesInText = rules.route.dialect === 'tgi' } = rules
+  const faults = [...scan.faults]
+  if (refusesMediaByUrl && readsImagesInText && (yield* hasImageMark(bytes, pieceBytes)))
+    faults.push(mediaByUrl)
+  return new FieldReader(bytes, scan, rules, faults).read()
 }
 
 /** Reads fields by their spans, and collects their faults. */
@@ -47,11 +52,11 @@ class FieldReader {
   readonly #rules: BodyRules
   readonly #faults: InputError[]
 
-  constructor(bytes: Buffer, scan: BodyScan, rules: BodyRules) {
+  constructor(bytes: Buffer, scan: BodyScan, rules: BodyRules, faults: InputError[]) {
     this.#bytes = bytes
     this.#scan = scan
     this.#rules = rules
-    this.#faults = [...scan.faults]
+    this.#faults = faults
   }
 
   read(): CallBody {

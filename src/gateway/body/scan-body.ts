@@ -1,7 +1,7 @@
 import type { InputError } from '../../core/refusal.ts'
 import { type BodyNames, roles } from './body-names.ts'
 import { fieldError, invalidBody, invalidJson } from './invalid-body.ts'
-import { colon, comma, endOfNumber, quote, readText, wordAt } from './json-tokens.ts'
+import { colon, comma, endOfNumber, quote, TextReader, wordAt } from './json-tokens.ts'
 import { MediaScan } from './media-scan.ts'
 
 /** Arrays and objects within each other, the body itself with them. */
@@ -49,15 +49,15 @@ export class BodyScan {
   /** The value that comes: what it is, and which field's. */
   #role: number = roles.top
   #field = -1
-  /** A text or a name that is being read. */
-  readonly #text = { at: 0, isEscaped: false }
-  #textStart = -1
+  /** A text or a name. */
+  readonly #text: TextReader
+  #isInText = false
   /** Of the objects and lists that are open. */
   #depth = 0
-  readonly #isList = new Uint8Array(depthMax + 1)
-  readonly #roles = new Uint8Array(depthMax + 1)
-  readonly #fields = new Int16Array(depthMax + 1)
-  readonly #starts = new Float64Array(depthMax + 1)
+  readonly #isList = [false]
+  readonly #roles: number[] = [roles.opaque]
+  readonly #fields = [-1]
+  readonly #starts = [0]
   /** Of a list of prompts. */
   #prompts = 0
   #hasTextPrompts = false
@@ -66,6 +66,7 @@ export class BodyScan {
   constructor(bytes: Buffer, names: BodyNames, refusesMediaByUrl: boolean) {
     this.#bytes = bytes
     this.#names = names
+    this.#text = new TextReader(bytes)
     this.#media = new MediaScan(bytes, refusesMediaByUrl)
   }
 
@@ -79,7 +80,7 @@ export class BodyScan {
     const { length } = this.#bytes
     const limit = Math.min(length, this.#at + count)
     while (this.#at < limit) {
-      if (this.#textStart >= 0) this.#readText(limit)
+      if (this.#isInText) this.#readText(limit)
       else this.#readToken(limit)
     }
     if (this.#at < length) return true
@@ -134,19 +135,17 @@ export class BodyScan {
 
   #startText(): void {
     if (!this.#isNameNext) this.#checkValueIsNext()
-    this.#textStart = this.#at
+    this.#text.begin(this.#at)
+    this.#isInText = true
     this.#at += 1
-    this.#text.at = this.#at
-    this.#text.isEscaped = false
   }
 
   #readText(limit: number): void {
-    const isWhole = readText(this.#bytes, this.#text, limit)
+    const isWhole = this.#text.readOn(limit)
     this.#at = this.#text.at
     if (!isWhole) return
-    const start = this.#textStart
-    this.#textStart = -1
-    this.#at += 1
+    const { start } = this.#text
+    this.#isInText = false
     if (this.#isNameNext) this.#endName(start + 1, this.#at - 1)
     else {
       if (this.#role >= roles.media) this.#media.readText(this.#role, start + 1, this.#at - 1)
@@ -192,7 +191,7 @@ export class BodyScan {
   #readComma(): void {
     if (this.#expected !== expected.commaOrEnd) throw invalidJson()
     this.#at += 1
-    if (this.#isList[this.#depth] === 1) this.#startElement(expected.value)
+    if (this.#isList[this.#depth] === true) this.#startElement(expected.value)
     else this.#expected = expected.name
   }
 
@@ -207,7 +206,7 @@ export class BodyScan {
     if (this.#depth === depthMax) throw invalidBody('The body is nested too deeply', 'recursion')
     const depth = this.#depth + 1
     this.#depth = depth
-    this.#isList[depth] = isList ? 1 : 0
+    this.#isList[depth] = isList
     this.#roles[depth] = isList ? this.#role : (objectRoles[this.#role] ?? this.#role)
     this.#fields[depth] = this.#field
     this.#starts[depth] = this.#at
@@ -219,7 +218,7 @@ export class BodyScan {
   #close(isList: boolean): void {
     const depth = this.#depth
     const isEmpty = this.#expected === (isList ? expected.valueOrEnd : expected.nameOrEnd)
-    if (depth === 0 || (this.#isList[depth] === 1) !== isList) throw invalidJson()
+    if (depth === 0 || this.#isList[depth] !== isList) throw invalidJson()
     if (this.#expected !== expected.commaOrEnd && !isEmpty) throw invalidJson()
     if (this.#roles[depth] === roles.source) this.#media.endSource()
     this.#at += 1
@@ -252,19 +251,28 @@ export class BodyScan {
       return
     }
     this.#expected = expected.commaOrEnd
-    if (depth === 2 && this.#roles[2] === roles.prompts && this.#isList[2] === 1) {
+    if (depth === 2 && this.#roles[2] === roles.prompts && this.#isList[2] === true) {
       this.#prompts += 1
       if (kind !== 'number') this.#hasTextPrompts = true
     }
   }
 }
 
+/** Roles of lists that their elements have, too. */
+const isOfItsElements = new Set<number>([
+  roles.opaque,
+  roles.media,
+  roles.image,
+  roles.mediaData,
+  roles.dataHolder,
+])
+
 /** What the elements of a list are, by what the list is; and the members of an object. */
 const elementRoles = Uint8Array.from({ length: 256 }, (_, role) => {
   if (role === roles.items) return roles.item
   if (role === roles.images) return roles.imageData
   if (role === roles.holder || role === roles.source) return roles.holder
-  return role === roles.opaque || role === roles.media || role === roles.image ? role : roles.other
+  return isOfItsElements.has(role) ? role : roles.other
 })
 const objectRoles: Readonly<Record<number, number>> = {
   [roles.items]: roles.item,

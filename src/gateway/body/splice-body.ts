@@ -36,7 +36,10 @@ export class BodySplice {
     return changes.length === 0 ? this.#bytes : this.#splice(changes)
   }
 
-  /** In the place of each 0 and −1 that mean no bound; without these, in its own field. */
+  /**
+   * In the field that is for it; where a client has said in one that there should be no bound, in
+   * the place of that, and of any larger bound beside it.
+   */
   #bound(output: number): readonly (Edit | Insert)[] {
     if (this.#output === undefined) return []
     const { fields, writes, isOpenBelowOne } = this.#output
@@ -44,14 +47,15 @@ export class BodySplice {
       const span = this.#scan.span(field)
       return span !== undefined && span.kind !== 'null'
     })
-    const open = set.filter((field) => isOpenBelowOne && this.#isOpen(field))
-    if (set.length > 0 && open.length === 0) return []
-    return (open.length === 0 ? [writes] : open).map((field) => this.#set(field, String(output)))
+    const isOpen = (field: string): boolean => isOpenBelowOne && this.#number(field) < 1
+    if (set.length > 0 && !set.some(isOpen)) return []
+    const wrong = set.filter((field) => isOpen(field) || this.#number(field) > output)
+    return (set.length === 0 ? [writes] : wrong).map((field) => this.#set(field, String(output)))
   }
 
-  #isOpen(field: string): boolean {
+  #number(field: string): number {
     const { start, end } = this.#scan.span(field) as ValueSpan
-    return Number(this.#bytes.toString('latin1', start, end)) < 1
+    return Number(this.#bytes.toString('latin1', start, end))
   }
 
   /** A value in the place of a field's own, or a new member of its object. */

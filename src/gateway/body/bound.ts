@@ -1,0 +1,35 @@
+import type { TokenEstimates } from '../gateway-settings.ts'
+import type { CallBody } from './call-body.ts'
+
+/** The most tokens that a call may use. */
+export interface CallBound {
+  readonly prompt: number
+  readonly completion: number
+  /** Both together. */
+  readonly tokens: number
+}
+
+/**
+ * The bound of a call. A token of a byte-level vocabulary is at least one byte, and JSON is never
+ * shorter than its text, so that with one token a byte it holds for every text.
+ *
+ * Whole numbers, and never more than `Number.MAX_SAFE_INTEGER`: what is larger fits no limit.
+ *
+ * @param sentBytes bytes of the body as it is sent, with what was spliced in
+ * @param output most tokens of an answer whose client has set no bound; 0 where answers have none
+ */
+export function boundOf(
+  { images, output: asked, answers }: CallBody,
+  sentBytes: number,
+  tokens: TokenEstimates,
+  output: number,
+): CallBound {
+  const text = Math.ceil((sentBytes - images.bytes) * tokens.perByte)
+  const prompt = safe(text + tokens.template + tokens.image * images.count)
+  const completion = safe((asked ?? output) * answers)
+  return { prompt, completion, tokens: safe(prompt + completion) }
+}
+
+function safe(count: number): number {
+  return Math.min(count, Number.MAX_SAFE_INTEGER)
+}
