@@ -4,7 +4,8 @@ import { EventScan } from './scan-event.ts'
 import { type EventReader, streamForms } from './stream-forms.ts'
 import type { SaidUsage, StreamReader, StreamReaderOptions } from './stream-reader.ts'
 
-const heldByDefault = 1024 * 1024
+/** An event may be as large as this; a larger one passes unread, and its call is estimated. */
+const eventBytesMax = 1024 * 1024
 const byteOrderMark = Buffer.from('\uFEFF')
 const dataField = Buffer.from('data')
 const errorLine = Buffer.from('event:error')
@@ -40,7 +41,7 @@ class AnswerStream implements StreamReader {
         : (bytes: Buffer, start: number, end: number) => this.#findLineData(bytes, start, end)
     this.#frames = new EventFrames({
       framing: options.framing,
-      eventBytesMax: options.eventBytesMax ?? heldByDefault,
+      eventBytesMax: options.eventBytesMax ?? eventBytesMax,
       onEvent: (bytes, start, end) => {
         this.#scan.clear()
         return this.#judge(readData(bytes, this.#skipMark(bytes, start, end), end))

@@ -37,7 +37,11 @@ export interface ReceivedContent {
 export interface StreamReader extends ReceivedContent {
   /** Takes the next bytes. @returns what may leave now; nothing once the terminal event has come */
   readonly push: (chunk: Buffer) => readonly Buffer[]
-  /** The upstream has ended. @returns the incomplete event that was held */
+  /**
+   * The upstream has ended properly. A stream that broke is not ended: what is held of it is half an
+   * event, behind which no error could be told.
+   * @returns the incomplete event that was held
+   */
   readonly end: () => readonly Buffer[]
   /** The terminal event, held back until the end is recorded. Undefined: it has not come. */
   readonly terminal: Buffer | undefined
