@@ -99,16 +99,15 @@ export function endOfString(bytes: Buffer, from: number, end: number): number {
 
 /** @returns where an object or a list ends; of any other value, where it begins */
 export function endOfNested(bytes: Buffer, from: number, end: number): number {
+  if (bytes[from] !== openBrace && bytes[from] !== openBracket) return from
   let depth = 0
-  let at = from
-  while (at < end) {
-    const byte = bytes[at]
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte === quote) at = endOfString(bytes, at + 1, end)
+    // Below stand digits, signs and commas: nearly all of a list of numbers.
+    if (byte < openBracket) continue
     if (byte === openBrace || byte === openBracket) depth++
-    else if (byte === closeBrace || byte === closeBracket) depth--
-    else if (depth === 0) return from
-    else if (byte === quote) at = endOfString(bytes, at + 1, end)
-    at++
-    if (depth <= 0) return Math.min(at, end)
+    else if ((byte === closeBrace || byte === closeBracket) && --depth === 0) return at + 1
   }
   return end
 }

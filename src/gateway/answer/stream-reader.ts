@@ -38,8 +38,8 @@ export interface StreamReader extends ReceivedContent {
   /** Takes the next bytes. @returns what may leave now; nothing once the terminal event has come */
   readonly push: (chunk: Buffer) => readonly Buffer[]
   /**
-   * The upstream has ended properly. A stream that broke is not ended: what is held of it is half an
-   * event, behind which no error could be told.
+   * The upstream has ended properly. A stream that broke is not ended: what is held of it is half
+   * an event, behind which no error could be told.
    * @returns the incomplete event that was held
    */
   readonly end: () => readonly Buffer[]
