@@ -75,6 +75,7 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     startServer({
       ...config,
       ...loaded.secrets,
+      gateway: loaded.gateway,
       gatherMetrics: workerMetrics?.gather,
       firstKeys: firstKeysFile === undefined ? (isWatched ? 'report' : 'file') : { path: firstKeysFile },
       onFirstKeys: (report) => {

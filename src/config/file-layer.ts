@@ -3,6 +3,7 @@ import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { suggest } from '../core/suggest.ts'
 import { type ConfigFault, showValue } from './config-fault.ts'
 import { checkLayer, type Layer, type RawSetting } from './layer.ts'
+import { isObject } from './object-faults.ts'
 import { type SettingName, settingNames } from './settings.ts'
 
 /**
@@ -57,7 +58,23 @@ function readConfigText(text: string, path: string): Layer {
 /** A file may be named from anywhere: what it says of folders starts at the file. */
 function placeInput(name: SettingName, input: unknown, path: string): unknown {
   if (name === 'model' && Array.isArray(input)) return input.map((item) => placePath(item, path))
+  if (name === 'upstreams' && isObject(input)) return placeUpstreams(input, path)
   return name === 'data' ? placePath(input, path) : input
+}
+
+/** An upstream names files in `key.file` and `ca`. */
+function placeUpstreams(input: Readonly<Record<string, unknown>>, path: string): unknown {
+  const place = (upstream: unknown): unknown => {
+    if (!isObject(upstream)) return upstream
+    const { key, ca } = upstream
+    const isFile = isObject(key) && key['file'] !== undefined
+    return {
+      ...upstream,
+      ...(isFile && { key: { ...key, file: placePath(key['file'], path) } }),
+      ...(ca !== undefined && { ca: placePath(ca, path) }),
+    }
+  }
+  return Object.fromEntries(Object.entries(input).map(([name, upstream]) => [name, place(upstream)]))
 }
 
 function placePath(input: unknown, path: string): unknown {

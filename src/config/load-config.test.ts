@@ -96,6 +96,12 @@ const samples: Readonly<Record<SettingName, readonly [SettingInput, SettingInput
   logRequests: [true, 'auto'],
   forwardAuth: [{ models: { scope: 'predict' } }, {}],
   traceOwners: [false, true],
+  upstream: ['none', 'none'],
+  preset: ['none', 'none'],
+  gatewayBodyMax: ['1MiB', 5_000],
+  answerMax: ['1KiB', '1MiB'],
+  upstreams: [{}, {}],
+  models: [{ fast: { to: [{ upstream: 'upstream', model: 'a' }] } }, {}],
 }
 
 const wrong: Readonly<Record<SettingName, string>> = {
@@ -154,6 +160,12 @@ const wrong: Readonly<Record<SettingName, string>> = {
   logRequests: 'yes',
   forwardAuth: '{}',
   traceOwners: 'yes',
+  upstream: 'ftp://host',
+  preset: 'olama',
+  gatewayBodyMax: '0',
+  answerMax: '1023B',
+  upstreams: '{}',
+  models: '{}',
 }
 
 const textOf = (input: SettingInput): string => (Array.isArray(input) ? input.join(',') : String(input))
@@ -226,7 +238,11 @@ describe('loadConfig', () => {
   })
 
   test('a setting that stands in the file alone has neither flag nor variable', () => {
-    expect(settingNames.filter((name) => !flagNames.includes(name))).toEqual(['forwardAuth'])
+    expect(settingNames.filter((name) => !flagNames.includes(name))).toEqual([
+      'forwardAuth',
+      'upstreams',
+      'models',
+    ])
     expect(faultsOf({ environment: { MODELWARD_FORWARD_AUTH: '{}' } })).toEqual([
       expect.stringMatching(/^MODELWARD_FORWARD_AUTH: expected the name of a setting/),
     ])

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
+import type { CredentialSource, GatewaySettings } from '../gateway/gateway-settings.ts'
 import { ConfigError, type ConfigFault, showValue } from './config-fault.ts'
 import { type Environment, readEnvironment } from './environment-layer.ts'
 import { readConfigFile } from './file-layer.ts'
 import { readFlags, type SettingFlags } from './flag-layer.ts'
+import { findGatewayFaults, readGateway } from './gateway/read-gateway.ts'
 import { checkLayer, type Layer, type SettingValue } from './layer.ts'
 import { type ReadSecrets, readSecrets, type SecretFlags } from './read-secrets.ts'
 import type { DeploymentSecrets } from './secret-settings.ts'
@@ -27,6 +29,8 @@ export interface ConfigSources {
 /** The configuration, and where each part of it came from. */
 export interface LoadedConfig {
   readonly config: DeploymentOptions
+  /** The guard in front of model servers; undefined where no upstream is set. */
+  readonly gateway: GatewaySettings | undefined
   readonly secrets: DeploymentSecrets
   /** Where each secret that was given came from. */
   readonly secretOrigins: ReadSecrets['origins']
@@ -56,17 +60,42 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const { secrets, ...read } = readSecrets(sources.environment, sources.secretFlags)
   const values = new Map(layers.flatMap((layer) => layer.values).map((value) => [value.name, value]))
   const faults = [...layers.flatMap((layer) => layer.faults), ...read.faults]
+  const inputs = collectOptions(values)
+  const gateway = readGateway(inputs, upstreamKeySource(read.origins, sources.environment))
+  if (gateway !== undefined) openBearer(values)
   const config = collectOptions(values)
-  faults.push(...findContradictions(config, values), ...findPlaces(read.origins, values))
+  faults.push(
+    ...findContradictions(config, values),
+    ...findPlaces(read.origins, values),
+    ...findGatewayFaults(config, (name) => values.get(name)?.origin ?? name, faults),
+  )
   if (faults.length > 0) throw new ConfigError(faults)
   return {
     config,
+    gateway,
     secrets,
     secretOrigins: read.origins,
     origins: collect(values, ({ origin }) => origin),
     inputs: collect(values, ({ input }) => input),
     configFile: file.layer && file.path,
   }
+}
+
+/** Clients of model servers send their key as `Authorization: Bearer`. */
+function openBearer(values: Map<SettingName, SettingValue>): void {
+  const scheme = values.get('scheme')
+  if (scheme?.origin !== 'default') return
+  const names = ['header', 'bearer'] as const
+  values.set('scheme', { ...scheme, input: names, value: names })
+}
+
+/** Where the credential of `upstream` stands: it is read there again when it changes. */
+function upstreamKeySource(
+  { upstreamKey: origin }: ReadSecrets['origins'],
+  environment: Environment,
+): CredentialSource | undefined {
+  if (origin === undefined) return undefined
+  return origin.endsWith('_FILE') ? { file: environment[origin] ?? '' } : { env: origin }
 }
 
 const nothing: Layer = { values: [], faults: [] }

@@ -15,6 +15,7 @@ const samples: Readonly<Record<SecretName, readonly string[]>> = {
     ...['redis://:p@127.0.0.1:6379/0', 'rediss://u:p@cache.example'],
     ...['redis+sentinel://a:26379,b:26379/main', 'redis+cluster://a:6379,b:6379'],
   ],
+  upstreamKey: ['sk-proj-1', 'a'.repeat(200)],
 }
 
 const wrong: Readonly<Record<SecretName, readonly string[]>> = {
@@ -22,6 +23,7 @@ const wrong: Readonly<Record<SecretName, readonly string[]>> = {
   signingKey: ['hush', '-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----'],
   databaseUrl: ['db.example', 'mysql://u:hush@db/app', 'postgres:', 'postgres://u:hush@a b/app'],
   redisUrl: ['cache.example', 'http://u:hush@cache', 'redis://'],
+  upstreamKey: ['Bearer hush', 'hush\nhush', 'hüsh'],
 }
 
 function fileOf(text: string): string {

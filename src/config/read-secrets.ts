@@ -44,14 +44,16 @@ export function readSecrets(environment: Environment, flags: SecretFlags = {}): 
     signingKey: read('signingKey'),
     databaseUrl: read('databaseUrl'),
     redisUrl: read('redisUrl'),
+    upstreamKey: read('upstreamKey'),
   }
-  const { pepper, signingKey, databaseUrl, redisUrl } = found
+  const { pepper, signingKey, databaseUrl, redisUrl, upstreamKey } = found
   return {
     secrets: {
       pepper: pepper.text,
       signingKey: signingKey.text,
       databaseUrl: databaseUrl.text,
       redisUrl: redisUrl.text,
+      upstreamKey: upstreamKey.text,
     },
     origins: Object.fromEntries(secretNames.map((name) => [name, found[name].origin])),
     faults,

@@ -12,6 +12,8 @@ export interface DeploymentSecrets {
   readonly databaseUrl: string | undefined
   /** Where a fleet counts limits. */
   readonly redisUrl: string | undefined
+  /** What `upstream` asks of the gateway. */
+  readonly upstreamKey: string | undefined
 }
 
 export type SecretName = keyof DeploymentSecrets
@@ -78,6 +80,16 @@ export const secretSettings: Readonly<Record<SecretName, SecretSetting>> = {
     empty: isFault,
     check: (text) => checkUrl(text, ['redis:', 'rediss:', 'redis+sentinel:', 'redis+cluster:']),
   },
+  upstreamKey: {
+    variable: 'MODELWARD_UPSTREAM_KEY',
+    hasFlag: false,
+    describes:
+      'The credential of `upstream`, sent as `Authorization: Bearer`. No client sees it, and its file is read again when it changes.',
+    expected: 'the credential: visible ASCII characters, without spaces',
+    absent: '(none: the upstream is asked without a credential)',
+    empty: isFault,
+    check: checkCredential,
+  },
 }
 
 export const secretNames: readonly SecretName[] = Object.keys(secretSettings) as SecretName[]
@@ -85,6 +97,11 @@ export const secretNames: readonly SecretName[] = Object.keys(secretSettings) as
 /** `databaseUrl` is `--database-url` on the command line. */
 export function secretFlagOf(name: SecretName): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** What a header may hold (RFC 9110 §5.5), and no token has a space in it. */
+function checkCredential(text: string): void {
+  if (!/^[!-~]{1,4096}$/.test(text)) throw new TypeError('not such a credential')
 }
 
 /** Sentinels are a list of hosts, which `URL` does not read. */

@@ -1,5 +1,6 @@
 import { type AuthSettings, authSettings } from './auth-settings.ts'
 import { type FleetSettings, fleetSettings } from './fleet-settings.ts'
+import { type GatewayInputs, gatewaySettings } from './gateway/gateway-settings.ts'
 import { type KeySettings, keySettings } from './key-settings.ts'
 import { type LedgerSettings, ledgerSettings } from './ledger-settings.ts'
 import { type ModelSettings, modelSettings } from './model-settings.ts'
@@ -16,7 +17,8 @@ export interface DeploymentOptions
     LedgerSettings,
     FleetSettings,
     ServerSettings,
-    AuthSettings {}
+    AuthSettings,
+    GatewayInputs {}
 
 export type SettingName = keyof DeploymentOptions
 
@@ -28,6 +30,7 @@ export const settings: Settings<DeploymentOptions> = {
   ...fleetSettings,
   ...serverSettings,
   ...authSettings,
+  ...gatewaySettings,
 }
 
 export const settingNames: readonly SettingName[] = Object.keys(settings) as SettingName[]

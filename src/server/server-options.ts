@@ -2,6 +2,7 @@ import type { DeploymentSecrets } from '../config/secret-settings.ts'
 import type { DeploymentOptions } from '../config/settings.ts'
 import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
+import type { GatewaySettings } from '../gateway/gateway-settings.ts'
 import type { LedgerCheckpoint } from '../ledger/format/checkpoint.ts'
 import type { Model } from '../models/model.ts'
 import type { Gathered, GatherNumbers } from '../prometheus/prometheus.ts'
@@ -15,7 +16,9 @@ type GivenSecrets = { readonly [Name in keyof DeploymentSecrets]?: DeploymentSec
 /** What a server is started with: the deployment's settings, and what no setting says. */
 export interface ServerOptions extends DeploymentOptions, GivenSecrets {
   /** Models in place of the setting `model`: paths of modules, or inline models themselves. */
-  readonly models?: readonly (string | Model<never>)[]
+  readonly servedModels?: readonly (string | Model<never>)[]
+  /** The guard in front of model servers. @default none */
+  readonly gateway?: GatewaySettings | undefined
   /**
    * Where the texts of the keys go that are made for an empty store; `report`: to `onFirstKeys`.
    * @default 'file'

@@ -54,7 +54,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Started> {
   const server = await startServer({
     ...serverDefaults,
     data,
-    models: [constantModel],
+    servedModels: [constantModel],
     firstKeys: 'report',
     onFirstKeys: (report) => {
       if ('keys' in report) ({ demo: key, admin } = report.keys)
@@ -130,7 +130,7 @@ describe('what was accepted outlives the server', () => {
     const held = createHeldModel()
     const grace = heldTimer(54_321)
     const first = await start({
-      models: [held.model],
+      servedModels: [held.model],
       shutdownGrace: grace.ms,
       scheduler: grace.scheduler,
       jobWorkers: 1,
@@ -145,7 +145,7 @@ describe('what was accepted outlives the server', () => {
     const endGrace = await grace.begun
     endGrace()
     await closed
-    const second = await start({ models: [held.model] })
+    const second = await start({ servedModels: [held.model] })
     const call = await held.call(1)
     expect((await second.ask('GET', `/jobs/${job.id}`)).json).toMatchObject({
       status: 'running',
@@ -154,7 +154,7 @@ describe('what was accepted outlives the server', () => {
     const closing = second.server.close()
     call.answer()
     await closing
-    const third = await start({ models: [held.model], jobWorkers: 0 })
+    const third = await start({ servedModels: [held.model], jobWorkers: 0 })
     expect((await third.ask('GET', `/jobs/${job.id}`)).json).toMatchObject({
       status: 'succeeded',
       result: { output: 3 },
@@ -184,7 +184,7 @@ describe('what was accepted outlives the server', () => {
 
 describe('a model in a thread', () => {
   test('is told when its client goes away, which is no fault', async () => {
-    const { server, ask, key: own, lines } = await start({ models: [threadedModel] })
+    const { server, ask, key: own, lines } = await start({ servedModels: [threadedModel] })
     const controller = new AbortController()
     const begun = heard('begun 50000')
     const going = fetch(`${server.address}/predict`, {
@@ -204,7 +204,7 @@ describe('a model in a thread', () => {
   })
 
   test('that computes for ever neither holds up the server nor keeps it from closing', async () => {
-    const { server, ask } = await start({ models: [threadedModel, constantModel], shutdownGrace: 20 })
+    const { server, ask } = await start({ servedModels: [threadedModel, constantModel], shutdownGrace: 20 })
     const begun = heard('begun spin')
     const { json: job } = await ask('POST', '/predict', { text: 'spin' }, later)
     await begun
@@ -223,7 +223,7 @@ describe('a model in a thread', () => {
   ])('a model file that %s stops the start before the folder is made', async (_what, text) => {
     const file = join(data, '..', 'model.mjs')
     if (text !== undefined) await writeFile(file, text)
-    const failed = start({ models: [file] })
+    const failed = start({ servedModels: [file] })
     await expect(failed).rejects.toMatchObject({ name: 'SetupError', code: 'model_unreadable' })
     await expect(failed).rejects.toThrow('model.mjs')
     await expect(

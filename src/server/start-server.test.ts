@@ -39,7 +39,7 @@ async function start(
     queueMax: 100,
     queueOwnerMax: 100,
     jobWorkers: 1,
-    models: [constantModel],
+    servedModels: [constantModel],
     onFirstKeys: (report) => void reports.push(report),
     ...options,
   })
@@ -82,7 +82,7 @@ function predict(server: RunningServer, key: string): Promise<Response> {
 test('a model whose import never ends is waited for as long as it may take to load, and the way out is said', async () => {
   const file = join(data, '..', 'hangs.mjs')
   await writeFile(file, 'await new Promise((resolve) => setInterval(() => {}, 1e6))')
-  await expect(start({ models: [file], modelLoadDeadline: 200 })).rejects.toMatchObject({
+  await expect(start({ servedModels: [file], modelLoadDeadline: 200 })).rejects.toMatchObject({
     code: 'model_unreadable',
     message: expect.stringMatching(/not ready within 200 ms; `--model-load-deadline` .* gives it longer/),
   })
@@ -171,7 +171,7 @@ describe('close', () => {
         return constantModel.predict(texts, { signal: new AbortController().signal })
       },
     }
-    const { server, reports } = await start({ models: [model], firstKeys: 'report' })
+    const { server, reports } = await start({ servedModels: [model], firstKeys: 'report' })
     const pending = predict(server, keysOf(reports).demo)
     await called.promise
     const unused = await open(server)
@@ -233,7 +233,7 @@ describe('close', () => {
         return new Promise<never>(() => {})
       },
     }
-    const { server, reports } = await start({ models: [model], firstKeys: 'report', shutdownGrace: 20 })
+    const { server, reports } = await start({ servedModels: [model], firstKeys: 'report', shutdownGrace: 20 })
     const pending = predict(server, keysOf(reports).demo)
     const cut = expect(pending).rejects.toThrow()
     await called.promise

@@ -182,7 +182,7 @@ async function openMetrics({ metrics, gatherMetrics }: ServerOptions): Promise<G
 
 function modelOptions(options: ServerOptions, log: Log, { measures }: Telemetry): ModelRuntimeOptions {
   return {
-    models: options.models ?? options.model,
+    models: options.servedModels ?? options.model,
     deadlineMs: options.modelDeadline,
     loadMs: options.modelLoadDeadline,
     waitingMax: options.queueMax,

@@ -28,7 +28,7 @@ async function start(data: string) {
     jobWorkers: 0,
     textMax: 10_000,
     diskReserve: 32 * MiB,
-    models: [constantModel],
+    servedModels: [constantModel],
     firstKeys: 'report',
     onFirstKeys(report: FirstKeysReport) {
       if ('keys' in report) keys = report.keys

@@ -41,7 +41,7 @@ export async function startServerTarget({ schemes, ...options }: TargetOptions =
     data,
     clock,
     monotonic: clock,
-    models: [spy],
+    servedModels: [spy],
     logStream: { write: (line: string) => log.push(line) },
   })
   const format = { prefix: 'mw', environment: 'live' } as const

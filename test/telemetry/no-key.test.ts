@@ -29,7 +29,7 @@ beforeAll(async () => {
   server = await startServer({
     ...serverDefaults,
     data: join(folder, 'data'),
-    models: [constantModel],
+    servedModels: [constantModel],
     limitDefault: ['1000000/min'],
     limitOperational: 'none',
     scheme: ['header', 'bearer'],

@@ -48,7 +48,7 @@ test('a server that closes says how many requests are under way', async () => {
     onFirstKeys: (report) => {
       if ('keys' in report) key = report.keys.demo
     },
-    models: [
+    servedModels: [
       {
         name: 'slow',
         version: '1',

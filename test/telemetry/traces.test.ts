@@ -39,7 +39,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<string> {
   const server = await startServer({
     ...serverDefaults,
     data,
-    models: [constantModel],
+    servedModels: [constantModel],
     limitDefault: ['60/min'] as never,
     tracing: createOtelTracing(),
     firstKeys: 'report',
@@ -123,7 +123,7 @@ describe('what a request’s span says', () => {
 
   test('of a fault that it is an error, and its code, and never why', async () => {
     const failing = { ...constantModel, predict: () => Promise.reject(new Error('secret text')) }
-    const address = await start({ models: [failing as never] })
+    const address = await start({ servedModels: [failing as never] })
     expect((await ask(address, '/predict', {}, hello)).status).toBe(502)
     const spans = await collected.ofTrace(traceId, 'POST /predict', 'modelward.model')
     const found = Object.fromEntries(spans.map((span) => [span.name, span]))
@@ -232,7 +232,7 @@ test('requests sent without waiting end their spans with their connection, their
 describe('log lines', () => {
   test('name the trace of their request, answered or failed', async () => {
     const failing = { ...constantModel, predict: () => Promise.reject(new Error('x')) }
-    const address = await start({ models: [failing as never] })
+    const address = await start({ servedModels: [failing as never] })
     for (const headers of [{}, { forwarded: 'for=unknown' }]) await ask(address, '/predict', headers, hello)
     await collected.named('POST /predict', 1)
     const ids = collected.spans

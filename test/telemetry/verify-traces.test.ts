@@ -16,7 +16,7 @@ test('the verdict on a key, its limits and its record stand under the request th
   const server = await startServer({
     ...serverDefaults,
     data: `${folder.path}/data`,
-    models: [constantModel],
+    servedModels: [constantModel],
     limitDefault: ['60/min'] as never,
     tracing: createOtelTracing(),
     logStream: { write: () => {} },

@@ -1,9 +1,7 @@
 import { METHODS } from 'node:http'
 import { isScope } from '../../core/scope.ts'
 import { suggest } from '../../core/suggest.ts'
-import { limitSettingForms, parseLimitSettings } from '../../limits/limit-setting.ts'
-import { showValue } from '../config-fault.ts'
-import { redact } from '../redact.ts'
+import { type Check, checkFields, checkLimits, fault, isObject, within } from '../object-faults.ts'
 import type { InputFault } from '../setting.ts'
 import { splitRoute } from './forward-auth.ts'
 import { createRouteTable, isRoutePattern } from './route-table.ts'
@@ -16,8 +14,6 @@ export function findForwardAuthFaults(input: unknown): readonly InputFault[] {
     return [...checkName(at, name), ...checkRule(at, rule), ...findSameRoutes(at, rule)]
   })
 }
-
-type Check = (at: string, value: unknown) => readonly InputFault[]
 
 const namePattern = /^[a-z][a-z0-9._-]{0,31}$/
 
@@ -32,16 +28,6 @@ const checkScope: Check = (at, value) => {
   const expected =
     'a scope, or a list of at least one: 1 to 128 of `a-z 0-9 . _ : / -`, starting with a letter'
   return areScopes ? [] : [fault(at, expected, value)]
-}
-
-const checkLimits: Check = (at, value) => {
-  if (!Array.isArray(value)) return [fault(at, `a list of limits such as ${limitSettingForms}`, value)]
-  const texts: readonly string[] = value.map((text) => (typeof text === 'string' ? text : ''))
-  return parseLimitSettings(texts).faults.map(({ index, message }) => ({
-    at: `${at}[${index}]`,
-    expected: message.replace(/^expected /, ''),
-    got: showValue(value[index]),
-  }))
 }
 
 /** Every request is one request, and one at once: these are no estimate. */
@@ -110,22 +96,6 @@ const checkRoute: Check = (at, value) => {
   return faults
 }
 
-function checkFields(fields: Readonly<Record<string, Check>>) {
-  return (at: string, value: Readonly<Record<string, unknown>>): readonly InputFault[] =>
-    Object.entries(value).flatMap(([name, part]) => {
-      const check = Object.hasOwn(fields, name) ? fields[name] : undefined
-      return check === undefined
-        ? [unknownField(at, name, Object.keys(fields))]
-        : check(within(at, name), part)
-    })
-}
-
-function unknownField(at: string, name: string, known: readonly string[]): InputFault {
-  const meant = suggest(name, known)
-  const hint = meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`
-  return { at: within(at, name), expected: 'a field that there is', got: 'one that means nothing', hint }
-}
-
 /** What a route demands, to be compared; empty where it counts for itself. */
 function demandOf(route: unknown): string {
   const { public: isPublic = false, scope, limits, cost } = route as Readonly<Record<string, unknown>>
@@ -156,19 +126,6 @@ function findSameRoutes(at: string, rule: unknown): readonly InputFault[] {
   }))
 }
 
-/** The place of a member; a name that is no plain one stands as a fault shows it. */
-function within(at: string, name: string): string {
-  return /^[\w.-]{1,64}$/.test(name) ? `${at}.${redact(name)}` : `${at}[${showValue(name)}]`
-}
-
-function fault(at: string, expected: string, got: unknown): InputFault {
-  return { at, expected, got: showValue(got) }
-}
-
 function isScopeText(value: unknown): boolean {
   return typeof value === 'string' && isScope(value)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
