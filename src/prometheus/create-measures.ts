@@ -9,8 +9,8 @@ import { createUpstreamMeasures } from './upstream-measures.ts'
 import { createWorkMeasures } from './work-measures.ts'
 
 /**
- * What of the 5,000 series that all metrics may have is free for routes, models and upstreams; the rest is for
- * what has few and fixed series: events, figures, `other`, and the process itself.
+ * What of the 5,000 series that all metrics may have is free for routes, models and upstreams; the
+ * rest is for what has few and fixed series: events, figures, `other`, and the process itself.
  */
 const labelledMax = 4_050
 /** Neither routes nor models may take all of it: beside 190 routes four models have theirs. */

@@ -7,7 +7,7 @@ export interface AskOptions {
   readonly bytesMax: number
 }
 
-/** A whole answer of 2xx, or why there is none. */
+/** A whole answer of 2xx, or what kept it from coming. */
 export type Answer = { readonly body: Buffer } | { readonly problem: string }
 
 /** Asks an upstream something of ours, beside all calls. Never rejects. */

@@ -37,7 +37,7 @@ const headerText = /^[\x21-\x7e]+$/
  * Reads a credential, and its file again when that has changed. A file that cannot be read any more
  * is an event, and the last credential stays: the upstream knows best whether it is still right.
  *
- * @throws SetupError `config_invalid` where there is none at first; it names no value
+ * @throws SetupError `config_invalid` where it cannot be read at first; it names no value
  */
 export function openCredential({ upstream, source, ...options }: CredentialOptions): Credential {
   const where = `upstreams.${upstream}.key`

@@ -34,14 +34,17 @@ export function createRedaction(first: string): Redaction {
 }
 
 function formsOf(secret: string): readonly string[] {
-  const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '')
   return [
     secret,
     JSON.stringify(secret).slice(1, -1),
     encodeURIComponent(secret),
-    base64,
-    base64.replaceAll('+', '-').replaceAll('/', '_'),
+    ...inBase64(secret),
     // What Basic authentication makes of it, with an empty name.
-    Buffer.from(`:${secret}`).toString('base64').replace(/=+$/, ''),
+    ...inBase64(`:${secret}`),
   ]
+}
+
+function inBase64(text: string): readonly string[] {
+  const unpadded = Buffer.from(text).toString('base64url')
+  return [unpadded, unpadded.replaceAll('-', '+').replaceAll('_', '/')]
 }

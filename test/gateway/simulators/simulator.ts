@@ -46,7 +46,7 @@ export interface Simulator extends AsyncDisposable {
   readonly seen: readonly SeenRequest[]
   /** Resolves once so many requests were seen. */
   readonly hasSeen: (count: number) => Promise<void>
-  /** Lets so many pieces out, of answers in the order in which they wait; resolves once they left. */
+  /** Lets so many pieces out, in the order in which they wait; resolves once they have left. */
   readonly next: (count?: number) => Promise<void>
   /** Lets all others out as they come. */
   readonly release: () => void

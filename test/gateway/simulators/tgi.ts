@@ -5,8 +5,8 @@ import { countWords, event, numberOf, objectOf, say, textOf, usualWords } from '
 /**
  * Text Generation Inference: https://huggingface.github.io/text-generation-inference, and
  * `router/src/server.rs`. It has one model and answers for it whatever `model` says. `details` are
- * null unless `parameters.details` asks for them; only those of a stream have `input_length`, a whole
- * answer says it in `x-prompt-tokens`. A fault of a stream is an event of status 200.
+ * null unless `parameters.details` asks for them; only those of a stream have `input_length`, a
+ * whole answer says it in `x-prompt-tokens`. A fault of a stream is an event of status 200.
  */
 export function startTgi(options: SimulatorOptions & { readonly model?: string } = {}): Promise<Simulator> {
   const { words = usualWords, model = 'HuggingFaceH4/zephyr-7b-beta' } = options
