@@ -132,6 +132,8 @@ class PooledAttempt implements Attempt, PoolListener {
     this.#lastPieceAt = this.#options.monotonic()
     if (this.#phase !== 'answering') {
       this.#phase = 'answering'
+      // The timer may wait for the first byte's deadline, and that is later.
+      this.#lookInTime()
       this.#watch.onFirstByte()
     }
     this.#listener.onPiece(piece)

@@ -87,6 +87,24 @@ describe('the clock of', () => {
     await (await server.request()).closed
   })
 
+  test('the pieces runs from the first piece on, however late the first byte might have come', async () => {
+    await using server = await startHostile(hostile['sends a byte at a time'])
+    const timeouts = { connectMs: 5_000, firstByteMs: 600_000, idleMs: 300_000, totalMs: 3_600_000 }
+    const { time, opened } = openInTime(server.url, { timeouts })
+    await using _ = opened
+    const sent = sendTo(opened.upstream, {}, time.clock() + timeouts.firstByteMs)
+    await sent.head
+    await time.pass(6_000)
+    server.next()
+    await sent.piece()
+    await time.pass(299_999)
+    expect(sent.heard.ends).toBe(0)
+    await time.pass(1)
+    await time.settle()
+    expect(sent.heard.ends).toBe(1)
+    expect(await sent.end).toMatchObject({ failure: 'idle_timeout' })
+  })
+
   test.each([['read'], ['not read']])(
     'the whole ends an answer that always goes on, and is %s',
     async (how) => {

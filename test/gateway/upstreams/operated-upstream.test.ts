@@ -143,7 +143,11 @@ describe('a credential', () => {
     await opened.send().end
     file.write('sk-second\n')
     await time.pass(1_000)
-    await expect.poll(async () => (await opened.send().end, seen.at(-1))).toBe('sk-second')
+    const sendAndSee = async (): Promise<string | undefined> => {
+      await opened.send().end
+      return seen.at(-1)
+    }
+    await expect.poll(sendAndSee).toBe('sk-second')
     file.remove()
     await time.pass(1_000)
     await opened.events.until('upstream.credential_unread')
