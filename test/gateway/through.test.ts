@@ -94,7 +94,7 @@ test('a budget of tokens is taken before the call, and put right behind it', asy
   const { usage } = (await answer.json()) as { usage: { total_tokens: number } }
   const measures = gateway.records()[0]?.measures ?? {}
   expect(measures['tokens']).toBe(usage.total_tokens)
-  const refused = await gateway.post('/v1/chat/completions', chat({ max_tokens: 1_400 }), { key })
+  const refused = await gateway.post('/v1/chat/completions', chat({ max_tokens: 1_380 }), { key })
   expect(refused.status).toBe(429)
   expect(await refused.json()).toMatchObject({ error: { type: 'tokens', code: 'rate_limit_exceeded' } })
   const never = await gateway.post('/v1/chat/completions', chat({ max_tokens: 5_000 }), { key })
@@ -116,10 +116,13 @@ test('an upstream that is not there is 503, and the call costs no token', async 
 
 test('a client that leaves in the middle is gone upstream, and is charged what it got', async () => {
   await using ollama = await startOllama({ isPaced: true })
-  await using gateway = await openGateway({ upstreams: [{ preset: 'ollama', url: ollama.url }] })
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'ollama', url: ollama.url, models: 'listed', health: null }],
+    models: [{ name: 'llama3.2:3b', to: [{ upstream: 'ollama', model: 'llama3.2:3b' }], limits: [] }],
+  })
   const leaving = new AbortController()
   const asking = gateway.post('/api/chat', chat(), { signal: leaving.signal })
-  await ollama.hasSeen(1)
+  await expect.poll(() => ollama.seen.some(({ path }) => path === '/api/chat')).toBe(true)
   await ollama.next(2)
   const answer = await asking
   const reader = answer.body?.getReader()

@@ -95,7 +95,7 @@ describe('the server, where traces are on', () => {
     const server = await startServer({
       ...serverDefaults,
       data: join(folder, 'data'),
-      models: [constantModel],
+      servedModels: [constantModel],
       metrics: 'open',
       logLevel: 'silent',
       tracing: createOtelTracing(),
