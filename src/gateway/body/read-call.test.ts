@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../core/refusal.ts'
 import type { PresetRoute } from '../presets/preset.ts'
 import type { BodyRules, CallBody } from './call-body.ts'
-import { readCall } from './read-call.ts'
+import { readCall, readCallInSteps } from './read-call.ts'
 
 const chat: PresetRoute = {
   method: 'POST',
@@ -426,5 +426,30 @@ describe('what is written', () => {
   test('nothing is the very bytes', () => {
     const body = read('{"model":"a"}')
     expect(body.write({})).toBe(body.bytes)
+  })
+})
+
+describe('a large body', () => {
+  /** Steps in which it is read. */
+  function stepsOf(text: string): number {
+    const steps = readCallInSteps(Buffer.from(text), rules)
+    let count = 1
+    while (steps.next().done !== true) count += 1
+    return count
+  }
+
+  test.each([
+    ['one text', `{"x":"${'x'.repeat(1_048_576)}"}`],
+    ['escapes', `{"x":"${'\\u0041'.repeat(174_763)}"}`],
+    ['one name', `{"${'x'.repeat(1_048_576)}":1}`],
+    ['spaces', `{${' '.repeat(1_048_576)}}`],
+    ['brackets', `{"x":[${'[],'.repeat(349_525)}1]}`],
+  ])('of %s is read a piece at a time', (_, text) => {
+    expect(stepsOf(text)).toBeGreaterThanOrEqual(8)
+  })
+
+  test('with a name as often as it holds it has one fault of it', () => {
+    expect(faultsOf(`{${'"stream":true,'.repeat(50_000)}"x":1}`)).toEqual(['stream: ambiguous'])
+    expect(faultsOf(`{${'"Stream":1,'.repeat(50_000)}"x":1}`)).toEqual(['stream: ambiguous'])
   })
 })
