@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { selfSigned } from '../../support/self-signed.ts'
-import { chunk, type HostileName, hostile, said, startHostile, whole } from '../simulators/hostile.ts'
+import {
+  chunk,
+  type HostileName,
+  hostile,
+  leakedKey,
+  said,
+  startHostile,
+  whole,
+} from '../simulators/hostile.ts'
 import { openTestUpstream } from './test-upstream.ts'
 
 function fileWith(text: string): string {
@@ -61,6 +69,14 @@ describe('a call to an upstream that', () => {
       expect(await sent.end).toBeUndefined()
       expect(sent.text()).toBe('{"a')
     }
+  })
+
+  test('says a key in a fault of its own is heard as it is: what of it goes on is for the call to say', async () => {
+    await using server = await startHostile(hostile['answers 500 with a trace and a key'])
+    await using opened = openTestUpstream(server.url)
+    const sent = opened.send()
+    expect(await sent.end).toBeUndefined()
+    expect(sent.text()).toContain(leakedKey)
   })
 
   test('redirects is not followed: its answer is the answer', async () => {
