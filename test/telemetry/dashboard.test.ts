@@ -109,7 +109,7 @@ describe('deploy/grafana/modelward.json', () => {
   test('has its rows in order, and no panel over another', () => {
     const rows = dashboard.panels.filter(({ type }) => type === 'row')
     expect(rows.map(({ title }) => title)).toEqual([
-      ...['Overview', 'Refusals', 'Latency', 'Ledger', 'Jobs', 'Process'],
+      ...['Overview', 'Refusals', 'Latency', 'Ledger', 'Jobs', 'Process', 'Upstreams'],
     ])
     const taken = new Set<string>()
     for (const { title, gridPos } of dashboard.panels) {
