@@ -174,6 +174,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./fleet/nodes-list.ts')).defineNodesList,
   },
   {
+    path: 'gateway routes',
+    summary: 'List the open routes of model servers, and what is closed',
+    load: async () => (await import('./gateway/gateway-routes.ts')).defineGatewayRoutes,
+  },
+  {
     path: 'migrate',
     summary: 'Bring a fleet’s database up to this version',
     load: async () => (await import('./fleet/migrate.ts')).defineMigrate,
@@ -210,5 +215,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   webhooks: 'Sign messages about ended jobs, see what became of them, and send them again',
   secrets: 'Draw what a fleet has to be given in secret',
   nodes: 'See which servers are one deployment',
+  gateway: 'See what is open of the model servers behind the guard',
   config: 'See what is configured',
 }
