@@ -179,6 +179,11 @@ export const commandIndex: readonly CommandEntry[] = [
     load: async () => (await import('./gateway/gateway-routes.ts')).defineGatewayRoutes,
   },
   {
+    path: 'upstreams list',
+    summary: 'Show how the model servers behind the server stand',
+    load: async () => (await import('./gateway/upstreams-list.ts')).defineUpstreamsList,
+  },
+  {
     path: 'migrate',
     summary: 'Bring a fleet’s database up to this version',
     load: async () => (await import('./fleet/migrate.ts')).defineMigrate,
@@ -216,5 +221,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   secrets: 'Draw what a fleet has to be given in secret',
   nodes: 'See which servers are one deployment',
   gateway: 'See what is open of the model servers behind the guard',
+  upstreams: 'See how the model servers behind the guard stand',
   config: 'See what is configured',
 }

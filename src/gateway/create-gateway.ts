@@ -1,4 +1,3 @@
-import type { Fault } from '../core/fault.ts'
 import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -8,20 +7,21 @@ import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
 import { createOpenCalls } from './call/open-calls.ts'
-import type { GatewaySettings } from './gateway-settings.ts'
 import { createModelDirectory } from './directory/model-directory.ts'
+import type { GatewaySettings } from './gateway-settings.ts'
 import { presets } from './presets/presets.ts'
 import { createGatewayRoutes, type GatewayRoutes } from './routes/gateway-routes.ts'
 import type { OpenRoute } from './routes/open-route.ts'
 import { openUpstream } from './upstreams/open-upstream.ts'
-import type { Upstream, UpstreamStatus } from './upstreams/upstream.ts'
+import type { Upstream } from './upstreams/upstream.ts'
+import { type UpstreamView, viewUpstream } from './upstreams/view-upstream.ts'
 
 export interface GatewayDeps {
   readonly guard: Guard
   readonly telemetry: Telemetry
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: CallDeps['log']
-  readonly onFault: (request: object, fault: Fault) => void
+  readonly onFault: CallDeps['onFault']
   /** @default performance.now */
   readonly monotonic?: Clock
   /** @default the process's own timers */
@@ -36,7 +36,7 @@ export interface Gateway {
   readonly forward: (call: Omit<IncomingCall, 'upstreams'>, take: () => void) => Promise<void>
   /** The public names that a key with these scopes may use on a route, sorted. */
   readonly modelsFor: (scopes: readonly string[], route: OpenRoute) => Promise<readonly string[]>
-  readonly upstreams: () => readonly UpstreamStatus[]
+  readonly upstreams: () => readonly UpstreamView[]
   readonly callsOpen: () => number
   /** Ends the calls that are left, and resolves when all are recorded. */
   readonly shutDown: () => Promise<void>
@@ -74,7 +74,7 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     routes,
     forward: (call, take) => forwardCall(deps, { ...call, upstreams: serving(call.route) }, take),
     modelsFor: (scopes, route) => models.list(scopes, serving(route)),
-    upstreams: () => upstreams.map((upstream) => upstream.status()),
+    upstreams: () => upstreams.map((upstream) => viewUpstream(upstream.status())),
     callsOpen: calls.size,
     shutDown: calls.shutDown,
     async close() {

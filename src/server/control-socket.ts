@@ -26,7 +26,7 @@ export function controlSocketOf(folder: string): string {
  */
 export async function openControlSocket(
   folder: string,
-  ward: Pick<Ward, 'limits'>,
+  asked: ControlledServer,
   log: Log,
 ): Promise<() => Promise<void>> {
   const path = controlSocketOf(folder)
@@ -34,7 +34,7 @@ export async function openControlSocket(
     log.info('no control socket: this system has none, or the data folder’s path is too long for one')
     return async () => {}
   }
-  const server = createServer(answerFrom(ward))
+  const server = createServer(answerFrom(asked))
   try {
     // Left by a server that was killed: this process holds the folder's lock.
     rmSync(path, { force: true })
@@ -54,13 +54,23 @@ export async function openControlSocket(
   }
 }
 
+/** What the command line asks a running server about. */
+export interface ControlledServer extends Pick<Ward, 'limits'> {
+  /** How its model servers stand. @default it has none */
+  readonly upstreams?: (() => readonly object[]) | undefined
+}
+
 /** `GET /limits/ID` reads, `POST /limits/ID` resets. */
 const form = /^(GET|POST) \/limits\/([0-9A-Za-z]{12})$/
 
-function answerFrom({ limits }: Pick<Ward, 'limits'>): RequestListener {
+function answerFrom({ limits, upstreams = () => [] }: ControlledServer): RequestListener {
   return async (request, response) => {
     response.setHeader('connection', 'close')
     try {
+      if (request.method === 'GET' && request.url === '/upstreams') {
+        response.setHeader('content-type', 'application/json').end(JSON.stringify({ upstreams: upstreams() }))
+        return
+      }
       const [, call, id = ''] = form.exec(`${request.method} ${request.url}`) ?? []
       if (call === undefined) throw new Refusal('not_found')
       const status = await (call === 'GET' ? limits.status(id) : limits.by('cli').reset(id))

@@ -16,6 +16,7 @@ import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { beginFirstKeys, type FirstKeysAttempt, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
+import { openGateway } from './gateway/open-gateway.ts'
 import { closeApp, countUnderWay, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
@@ -56,6 +57,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** In front of other model servers it serves models of its own where it is told which. */
+function servesModels({ gateway, model, servedModels = model }: ServerOptions): boolean {
+  return gateway === undefined || servedModels.length > 0
+}
+
+const noModels: ModelRuntime = { models: new Map(), close: async () => {} }
+
 /** The one server of a folder, in what it reserves. */
 const onlyServer = 'server'
 
@@ -71,7 +79,9 @@ interface OpenServer extends Omit<RunningServer, 'close'> {
 async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer> {
   const log = createAppLog(options)
   const { metrics, telemetry } = await openListeners(options, log, opened)
-  const runtime = await createModelRuntime(modelOptions(options, log, telemetry))
+  const runtime = servesModels(options)
+    ? await createModelRuntime(modelOptions(options, log, telemetry))
+    : noModels
   opened.push(() => runtime.close())
   const { models } = runtime
   const openStores = (): Promise<OpenWard> => openWard(wardOptions(options, models, telemetry))
@@ -87,6 +97,8 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   if (!isFleet) await storage.jobs?.releaseLeft(onlyServer)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
+  const gateway = openGateway(options, ward, telemetry, log)
+  opened.push(async () => gateway?.close())
   const closing = new AbortController()
   const { degraded, isStalled, nodes } = storage
   let isDraining = false
@@ -103,6 +115,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
       degraded,
       isStalled,
       telemetry,
+      gateway,
       isDraining: () => isDraining,
     },
     options,
@@ -111,11 +124,18 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   opened.push(async () => {
     closing.abort()
     const { shutdownGrace: graceMs } = options
-    await Promise.all([closeApp(app, connections, graceMs), jobs.close({ graceMs })])
+    await Promise.all([closeApp(app, connections, graceMs, gateway?.shutDown), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
   serving.announce(address)
-  if (!isFleet) opened.push(await openControlSocket(resolve(options.data), ward, log))
+  if (!isFleet)
+    opened.push(
+      await openControlSocket(
+        resolve(options.data),
+        { limits: ward.limits, upstreams: gateway?.upstreams },
+        log,
+      ),
+    )
   // Only now: keys made for a server that then cannot listen would never be shown.
   const attempt = beginFirstKeys()
   const left = findFirstKeysFile(options)

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Fault } from '../../core/fault.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
@@ -6,6 +7,14 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ModelDirectory } from '../directory/model-directory.ts'
 import type { OpenCalls } from './open-calls.ts'
+
+/** Which request a fault is of. */
+export interface FaultyCall {
+  readonly request: IncomingMessage
+  readonly requestId: string
+  /** The route's pattern. */
+  readonly route: string
+}
 
 /** What calls work with. */
 export interface CallDeps {
@@ -22,5 +31,5 @@ export interface CallDeps {
   /** Logs what an operator should see of one call. */
   readonly log: (text: string, fields: Readonly<Record<string, unknown>>) => void
   /** Told of each fault that an answer was, or should have been. */
-  readonly onFault: (request: object, fault: Fault) => void
+  readonly onFault: (call: FaultyCall, fault: Fault) => void
 }

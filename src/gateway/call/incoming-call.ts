@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Exchange } from '../../guard/exchange.ts'
 import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
+import type { FaultyCall } from './call-deps.ts'
 
 /** An admitted request on a route of an upstream, its body read. */
 export interface IncomingCall {
@@ -22,4 +23,8 @@ export interface IncomingCall {
    * Released when the response closes.
    */
   readonly hold: (bytes: number) => boolean
+}
+
+export function faultyCallOf({ request, exchange, pattern }: IncomingCall): FaultyCall {
+  return { request, requestId: exchange.id, route: pattern }
 }

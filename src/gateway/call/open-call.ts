@@ -12,7 +12,7 @@ import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
 import { type Charge, type ChargedBy, chargeOf } from './charge.ts'
 import type { FindingAnswer } from './find-answer.ts'
-import type { IncomingCall } from './incoming-call.ts'
+import { faultyCallOf, type IncomingCall } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
 import type { PreparedCall } from './prepare-call.ts'
 import { settle } from './settle.ts'
@@ -193,7 +193,7 @@ export class OpenCall implements EndableCall {
       await (this.#isStarted ? exchange.finish() : exchange.answer(this.#describe(status)))
     } catch (thrown) {
       const fault = classify(thrown) as Fault
-      this.deps.onFault(this.incoming.request, fault)
+      this.deps.onFault(faultyCallOf(this.incoming), fault)
       if (this.#isStarted) this.#recordLater()
       leave(fault)
       return
@@ -213,7 +213,7 @@ export class OpenCall implements EndableCall {
   answerProblem(problem: Refusal | Fault): void {
     const { incoming, prepared, exchange } = this
     const { request, response } = incoming
-    if (problem instanceof Fault) this.deps.onFault(request, problem)
+    if (problem instanceof Fault) this.deps.onFault(faultyCallOf(incoming), problem)
     if (response.closed || response.headersSent) return
     const { status, headers, body } = writeProblem(incoming.route.dialect, problem, exchange.id)
     const close = lingerOverBody(request) && { connection: 'close' }

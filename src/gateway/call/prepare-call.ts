@@ -9,7 +9,7 @@ import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
 import type { RouteServer } from '../routes/open-route.ts'
 import type { CallDeps } from './call-deps.ts'
-import type { IncomingCall } from './incoming-call.ts'
+import { faultyCallOf, type IncomingCall } from './incoming-call.ts'
 
 /** A call that may go out: its model may be used, and what it may use of tokens is taken. */
 export interface PreparedCall {
@@ -111,9 +111,10 @@ function openRulesOf({ route }: RouteServer): BodyRules {
 /** Asks the guard again, now that the model is known: its scope, and its limits. */
 async function admitModel(
   { guard, onFault }: CallDeps,
-  { exchange, request, response }: IncomingCall,
+  call: IncomingCall,
   { demand, scopes }: ResolvedModel,
 ): Promise<void> {
+  const { exchange, response } = call
   // Whether there is a model that this key may not use is not the key's to know.
   if (!mayUse(exchange.caller?.scopes ?? [], scopes)) {
     exchange.detail = { reason: 'scope_missing' }
@@ -123,7 +124,8 @@ async function admitModel(
   const verdict = await guard.admit(exchange, demand)
   if (!verdict.admitted) throw verdict.refusal
   // What only this model's limits count ends with the answer as well.
-  if (exchange.usage !== before) endWithAnswer(response, exchange.usage, (fault) => onFault(request, fault))
+  if (exchange.usage !== before)
+    endWithAnswer(response, exchange.usage, (fault) => onFault(faultyCallOf(call), fault))
 }
 
 /** Takes the most that the call may use, in one step with all that its limits count. */

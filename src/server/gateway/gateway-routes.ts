@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
-import { adminScope } from '../../core/scope.ts'
 import type { Gateway } from '../../gateway/create-gateway.ts'
 import { anyModelScopes } from '../../gateway/directory/model-directory.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
@@ -20,7 +19,7 @@ export interface GatewayRoutesDeps {
 /** The routes of the upstreams, with a body that stays bytes and a limit of its own. */
 export function addGatewayRoutes(app: FastifyInstance, deps: GatewayRoutesDeps): void {
   const { gateway } = deps
-  app.get('/v1/upstreams', { config: { guard: adminOr(adminScope) } }, () => ({
+  app.get('/v1/upstreams', { config: { guard: adminOr() } }, () => ({
     upstreams: gateway.upstreams(),
   }))
   void app.register(async (scope) => {

@@ -1,0 +1,28 @@
+import { createGateway, type Gateway } from '../../gateway/create-gateway.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { Ward } from '../../ward/ward.ts'
+import { logProblem, traceIdsOf } from '../http/handle-errors.ts'
+import type { Log } from '../http/log.ts'
+import type { ServerOptions } from '../server-options.ts'
+
+/** Opens the model servers behind a server; undefined where it has none. */
+export function openGateway(
+  { gateway: settings, monotonic, scheduler }: ServerOptions,
+  ward: Ward,
+  telemetry: Telemetry,
+  log: Log,
+): Gateway | undefined {
+  if (settings === undefined) return undefined
+  return createGateway(settings, {
+    guard: ward.guard,
+    telemetry,
+    env: process.env,
+    ...(monotonic && { monotonic }),
+    ...(scheduler && { scheduler }),
+    log: (text, fields) => log.warn(fields, text),
+    onFault({ request, requestId, route }, fault) {
+      const method = request.method ?? ''
+      logProblem(log, { request_id: requestId, ...traceIdsOf(request), method, route }, fault)
+    },
+  })
+}
