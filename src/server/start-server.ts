@@ -79,18 +79,10 @@ interface OpenServer extends Omit<RunningServer, 'close'> {
 async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer> {
   const log = createAppLog(options)
   const { metrics, telemetry } = await openListeners(options, log, opened)
-  const runtime = servesModels(options)
-    ? await createModelRuntime(modelOptions(options, log, telemetry))
-    : noModels
-  opened.push(() => runtime.close())
-  const { models } = runtime
-  const openStores = (): Promise<OpenWard> => openWard(wardOptions(options, models, telemetry))
+  const models = await openModels(options, log, telemetry, opened)
   const isFleet = options.databaseUrl !== undefined
   const { scheduler = awaitedScheduler } = options
-  const { ward, storage } = isFleet
-    ? await awaitStores(openStores, { ...options, scheduler, telemetry })
-    : await openStores()
-  opened.push(() => ward.close())
+  const { ward, storage } = await openStores(wardOptions(options, models, telemetry), options, opened)
   const serving = await storage.startServing()
   opened.push(serving.end)
   // What a node of a fleet reserved that was killed ends by its own deadline.
@@ -128,14 +120,8 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   })
   const address = await listen(app, options)
   serving.announce(address)
-  if (!isFleet)
-    opened.push(
-      await openControlSocket(
-        resolve(options.data),
-        { limits: ward.limits, upstreams: gateway?.upstreams },
-        log,
-      ),
-    )
+  const controlled = { limits: ward.limits, upstreams: gateway?.upstreams }
+  if (!isFleet) opened.push(await openControlSocket(resolve(options.data), controlled, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
   const attempt = beginFirstKeys()
   const left = findFirstKeysFile(options)
@@ -154,6 +140,34 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
       if (delayMs > 0) await new Promise<void>((resolve) => scheduler.after(delayMs, resolve))
     },
   }
+}
+
+async function openModels(
+  options: ServerOptions,
+  log: Log,
+  telemetry: Telemetry,
+  opened: Close[],
+): Promise<ModelRuntime['models']> {
+  const runtime = servesModels(options)
+    ? await createModelRuntime(modelOptions(options, log, telemetry))
+    : noModels
+  opened.push(() => runtime.close())
+  return runtime.models
+}
+
+/** The stores of a fleet may be out while it starts. */
+async function openStores(
+  wardOptions: OpenWardOptions & { readonly telemetry: Telemetry },
+  options: ServerOptions,
+  opened: Close[],
+): Promise<OpenWard> {
+  const { databaseUrl, scheduler = awaitedScheduler } = options
+  const open = (): Promise<OpenWard> => openWard(wardOptions)
+  const { telemetry } = wardOptions
+  const stores =
+    databaseUrl === undefined ? await open() : await awaitStores(open, { ...options, scheduler, telemetry })
+  opened.push(() => stores.ward.close())
+  return stores
 }
 
 interface Listeners {
@@ -216,7 +230,7 @@ function wardOptions(
   options: ServerOptions,
   models: ModelRuntime['models'],
   telemetry: Telemetry,
-): OpenWardOptions {
+): OpenWardOptions & { readonly telemetry: Telemetry } {
   return {
     ...options,
     create: true,

@@ -5,8 +5,8 @@ import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.t
 
 /** Most attempts of one call. */
 export const attemptsMax = 4
-/** Most bytes of an upstream's own error that are logged. */
-const loggedBytesMax = 2_048
+/** Most characters of an upstream's own error that are logged. */
+const loggedMax = 2_048
 
 export interface FindAnswerOptions {
   /** Tried in order. */
@@ -74,19 +74,9 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
     if (status === 429 && isLast) return answer
     const isOurs = status === 401 || status === 403 || status === 407
     if (status >= 400 && status < 500 && status !== 429 && !isOurs) return answer
-    await logAnswer(answer)
+    await logAnswer(answer, log)
     if (status === 503) return unavailable(secondsOf(headers['retry-after']))
     return new Fault('upstream_failed', `the upstream answered ${status}`)
-  }
-
-  async function logAnswer({ upstream, status, attempt, read }: BegunAnswer): Promise<void> {
-    const text = await firstBytes(read)
-    attempt.abort()
-    log('an upstream answered with an error', {
-      upstream: upstream.settings.name,
-      status,
-      body: upstream.redact(text),
-    })
   }
 
   async function find(): Promise<BegunAnswer> {
@@ -112,11 +102,22 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
   }
 }
 
+/** Logs the beginning of an upstream's own error, and lets go of the upstream. */
+async function logAnswer(
+  { upstream, status, attempt, read }: BegunAnswer,
+  log: FindAnswerOptions['log'],
+): Promise<void> {
+  const text = await firstBytes(read)
+  attempt.abort()
+  const body = upstream.redact(text).slice(0, loggedMax)
+  log('an upstream answered with an error', { upstream: upstream.settings.name, status, body })
+}
+
 /** The first bytes of an answer's body, as they come at once; the rest is not waited for. */
 function firstBytes(read: BegunAnswer['read']): Promise<string> {
   return new Promise((resolve) => {
     read({
-      onPiece: (piece) => resolve(piece.subarray(0, loggedBytesMax).toString('utf8')),
+      onPiece: (piece) => resolve(piece.toString('utf8')),
       onEnd: () => resolve(''),
       onError: () => resolve(''),
     })
