@@ -68,8 +68,16 @@ export function openExchange(guard: Guard, request: FastifyRequest, reply: Fasti
  * to middleware of Express, by `@fastify/middie`, which every app of NestJS has and whose `@Sse()`
  * does so too. All that is written there then waits for its record, Fastify's own writes too.
  */
-function isWrittenPast({ server, raw }: FastifyRequest): boolean {
-  return 'use' in server && raw.headers.upgrade === undefined
+function isWrittenPast(request: FastifyRequest): boolean {
+  return 'use' in request.server && !isUpgrade(request)
+}
+
+/**
+ * Whether Node hands the connection over. To an offer that nothing of this server takes up, such as
+ * `h2c` of Java's HTTP client, it answers as to any other request (RFC 9110 §7.8).
+ */
+function isUpgrade({ server, raw }: FastifyRequest): boolean {
+  return raw.headers.upgrade !== undefined && server.server.listenerCount('upgrade') > 0
 }
 
 /**
@@ -81,7 +89,7 @@ export function recordUpgrade(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> | undefined {
-  if (request.raw.headers.upgrade === undefined) return undefined
+  if (!isUpgrade(request)) return undefined
   return exchange.start({ ...answerOf(request, reply), status: null })
 }
 
@@ -189,7 +197,7 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
   const exchange = findExchange(request)
   const hijacked = Reflect.apply(Object.getPrototypeOf(this).hijack, this, []) as FastifyReply
   if (exchange?.isOpen !== true || exchange.isOwned) return hijacked
-  if (request.raw.headers.upgrade !== undefined) {
+  if (isUpgrade(request)) {
     const onFault = (fault: unknown): void => request.log.error({ err: fault }, 'a record was not written')
     const finish = (): void => void exchange.finish()?.catch(onFault)
     const { socket } = request.raw
