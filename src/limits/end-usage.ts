@@ -26,14 +26,17 @@ export async function endUsage(usage: Usage, outcome: UsageOutcome, onFault: End
 export function holdDuring(usage: Usage, work: Promise<unknown>, onFault: EndListener): void {
   if (!usage.isOpen) return
   usage.hold()
-  const release = async (): Promise<void> => {
-    try {
-      await usage.release()
-    } catch (thrown) {
-      onFault(asLimiterFault(thrown))
-    }
-  }
+  const release = (): Promise<void> => releaseUsage(usage, onFault)
   work.then(release, release)
+}
+
+/** Ends what `hold` began. No answer waits for it, so a failure goes to `onFault`. */
+export async function releaseUsage(usage: Usage, onFault: EndListener): Promise<void> {
+  try {
+    await usage.release()
+  } catch (thrown) {
+    onFault(asLimiterFault(thrown))
+  }
 }
 
 function asLimiterFault(thrown: unknown): Fault {

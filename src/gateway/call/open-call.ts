@@ -4,6 +4,7 @@ import type { Refusal } from '../../core/refusal.ts'
 import { noteProblem } from '../../guard/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
+import { releaseUsage } from '../../limits/end-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import { type DialectAnswer, problemIn } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
@@ -133,7 +134,7 @@ export class OpenCall implements EndableCall {
     this.deps.calls.delete(this)
     this.#answer?.attempt.abort()
     this.answerProblem(fault)
-    void this.exchange.usage.release()
+    void this.#release()
   }
 
   revoke(problem: Refusal): void {
@@ -178,8 +179,14 @@ export class OpenCall implements EndableCall {
       if (end.problem !== undefined) exchange.problem = end.problem
       await this.#record(end, leave)
     } finally {
-      await exchange.usage.release()
+      await this.#release()
     }
+  }
+
+  /** A limiter that is out ends no process. */
+  #release(): Promise<void> {
+    const { deps, exchange, incoming } = this
+    return releaseUsage(exchange.usage, (fault) => deps.onFault(incoming.request, fault))
   }
 
   async #record(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
+import type { Limiter } from '../../src/limits/limiter.ts'
+import { openGateway } from './open-gateway.ts'
+import { startOllama } from './simulators/ollama.ts'
+
+const chat = (more: object = {}) => ({
+  model: 'llama3.2:3b',
+  messages: [{ role: 'user', content: 'why is the sky blue' }],
+  ...more,
+})
+
+test('a limiter that is out as a client leaves ends no process, and is told', async () => {
+  await using ollama = await startOllama({ isPaced: true })
+  let isOut = false
+  const inner = createInProcessLimiter({ clock: Date.now, monotonic: () => performance.now() })
+  const limiter: Limiter = {
+    ...inner,
+    settle: (...all) => (isOut ? Promise.reject(new Error('the limiter is out')) : inner.settle(...all)),
+  }
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'ollama', url: ollama.url, models: 'listed', health: null }],
+    models: [{ name: 'llama3.2:3b', to: [{ upstream: 'ollama', model: 'llama3.2:3b' }], limits: [] }],
+    ward: { limiter },
+  })
+  const key = await gateway.createKey({ limits: ['2 concurrent', '100000 tokens/h'] })
+  const unheard: unknown[] = []
+  const hear = (reason: unknown): void => void unheard.push(reason)
+  process.on('unhandledRejection', hear)
+  try {
+    const leaving = new AbortController()
+    const asking = gateway.post('/api/chat', chat(), { key, signal: leaving.signal })
+    await expect.poll(() => ollama.seen.some(({ path }) => path === '/api/chat')).toBe(true)
+    await ollama.next(2)
+    await (await asking).body?.getReader().read()
+    isOut = true
+    leaving.abort()
+    await expect.poll(() => gateway.records().length).toBe(2)
+    await expect
+      .poll(() => gateway.lines.filter((line) => line.includes('limiter_unavailable')))
+      .toHaveLength(1)
+    expect(unheard).toEqual([])
+  } finally {
+    process.off('unhandledRejection', hear)
+  }
+})
