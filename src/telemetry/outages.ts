@@ -16,4 +16,3 @@ export const outages = {
 } as const
 
 export type OutageName = keyof typeof outages
-export type OutageEndName = (typeof outages)[OutageName]

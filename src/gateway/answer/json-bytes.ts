@@ -112,7 +112,7 @@ export function endOfNested(bytes: Buffer, from: number, end: number): number {
   return end
 }
 
-export function skipSpace(bytes: Buffer, from: number, end: number): number {
+function skipSpace(bytes: Buffer, from: number, end: number): number {
   let at = from
   while (at < end && isSpace(bytes[at])) at++
   return at

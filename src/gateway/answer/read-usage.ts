@@ -15,9 +15,9 @@ export function readUsage(form: AnswerForm, body: Buffer): SaidUsage | undefined
   return answer === undefined ? undefined : read(answer)
 }
 
-export const ollamaPaths = ['error', 'prompt_eval_count', 'eval_count']
-export const tgiPaths = ['details.input_length', 'details.generated_tokens']
-export const llamaPaths = ['tokens_evaluated', 'tokens_predicted']
+export const ollamaPaths: readonly string[] = ['error', 'prompt_eval_count', 'eval_count']
+export const tgiPaths: readonly string[] = ['details.input_length', 'details.generated_tokens']
+export const llamaPaths: readonly string[] = ['tokens_evaluated', 'tokens_predicted']
 
 /** Where each form's whole answers say their usage. */
 const wholeAnswers: Readonly<

@@ -4,7 +4,7 @@ import type { AttemptError, UpstreamRequest } from '../upstreams/upstream.ts'
 import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.ts'
 
 /** Most attempts of one call. */
-export const attemptsMax = 4
+const attemptsMax = 4
 /** Most characters of an upstream's own error that are logged. */
 const loggedMax = 2_048
 

@@ -1,8 +1,13 @@
-import type { ClosedField, PresetRoute } from './preset.ts'
+import type { ClosedField, OutputBound, PresetRoute } from './preset.ts'
+
+/** A route whose answers have tokens. */
+interface AnsweredRoute extends PresetRoute {
+  readonly output: OutputBound
+}
 
 /** Routes that several kinds of servers have, as OpenAI and Anthropic define them. */
 
-export const chatCompletions = {
+export const chatCompletions: AnsweredRoute = {
   method: 'POST',
   path: '/v1/chat/completions',
   asks: 'its model',
@@ -16,9 +21,9 @@ export const chatCompletions = {
     isOpenBelowOne: false,
     answers: [['n']],
   },
-} as const satisfies PresetRoute
+}
 
-export const completions = {
+export const completions: AnsweredRoute = {
   method: 'POST',
   path: '/v1/completions',
   asks: 'its model',
@@ -33,9 +38,9 @@ export const completions = {
     answers: [['n', 'best_of']],
     prompts: 'prompt',
   },
-} as const satisfies PresetRoute
+}
 
-export const responses = {
+export const responses: AnsweredRoute = {
   method: 'POST',
   path: '/v1/responses',
   asks: 'its model',
@@ -49,9 +54,9 @@ export const responses = {
     isOpenBelowOne: false,
     answers: [],
   },
-} as const satisfies PresetRoute
+}
 
-export const messages = {
+export const messages: AnsweredRoute = {
   method: 'POST',
   path: '/v1/messages',
   asks: 'its model',
@@ -60,7 +65,7 @@ export const messages = {
   form: 'anthropic',
   streams: 'asked',
   output: { fields: ['max_tokens'], writes: 'max_tokens', isOpenBelowOne: false, answers: [] },
-} as const satisfies PresetRoute
+}
 
 export const countTokens: PresetRoute = {
   method: 'POST',

@@ -2,7 +2,7 @@
  * What the server answers itself, whatever an upstream has: health, documentation, jobs and
  * administration. A star stands for any rest.
  */
-export const ownPaths: readonly string[] = [
+const ownPaths: readonly string[] = [
   '/health',
   '/ready',
   '/metrics',
