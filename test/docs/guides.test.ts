@@ -1,14 +1,17 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cleanEnvironment, cliFile, temporaryFolder } from '../e2e/run-cli.ts'
+import { startOllama } from '../gateway/simulators/ollama.ts'
+import type { Simulator } from '../gateway/simulators/simulator.ts'
 import { createGuideModules, type GuideModules } from './guide-modules.ts'
 import { createGuideProject, type GuideProject, type GuideServer } from './guide-project.ts'
 import { isAsSaid, type PageRequest, readRequests } from './page-requests.ts'
 
 const guides = [
   ...['fastify', 'hono', 'express', 'web', 'testing', 'openapi', 'limits', 'ledger'],
-  ...['jobs', 'webhooks', 'models', 'transformers'],
+  ...['jobs', 'webhooks', 'models', 'transformers', 'gateway'],
 ]
 const modules = new Map<string, GuideModules>()
 let project: GuideProject
@@ -32,14 +35,17 @@ function serverFlagsOf(guide: string): readonly string[] | undefined {
   return /^npx modelward serve\b(.*)$/m.exec(readGuide(guide))?.[1]?.split(' ').filter(Boolean)
 }
 
-/** Sends a page's request to its server. */
-function expectAsSaid(request: PageRequest, { address, keys }: GuideServer): void {
+/** Where the Ollama of a page listens. */
+const ollamaUrl = 'http://127.0.0.1:11434'
+
+/** Sends a page's request to its server; a model server behind it may be one of this process. */
+async function expectAsSaid(request: PageRequest, { address, keys }: GuideServer): Promise<void> {
   const command = request.command
     .replace('http://127.0.0.1:8000', address)
     .replace(/^curl /, "curl -s -w '\\n%{http_code}' ")
   const env = { ...process.env, ...keys }
-  const printed = execFileSync('/bin/sh', ['-c', command], { env, encoding: 'utf8' })
-  const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(printed) ?? []
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command], { env })
+  const [, body = '', status = ''] = /^(.*)\n(\d{3})$/s.exec(stdout) ?? []
   expect({ ...request, status, isAsSaid: isAsSaid(request, status, body) }).toMatchObject({ isAsSaid: true })
 }
 
@@ -57,11 +63,17 @@ test('every snippet of every guide compiles, strictly', async () => {
 
 describe.each(guides)('docs/guides/%s.md', (guide) => {
   let server: GuideServer | undefined
+  let ollama: Simulator | undefined
   beforeAll(async () => {
     const flags = serverFlagsOf(guide)
-    if (flags !== undefined) server = await project.serve(guide, flags)
+    if (flags?.includes(ollamaUrl)) ollama = await startOllama()
+    const own = flags?.map((flag) => (flag === ollamaUrl ? (ollama?.url ?? flag) : flag))
+    if (own !== undefined) server = await project.serve(guide, own)
   })
-  afterAll(() => server?.[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]()
+    await ollama?.close()
+  })
 
   test('every snippet runs, and every result is the one that the page states', async () => {
     const { stated } = modulesOf(guide)
@@ -72,7 +84,7 @@ describe.each(guides)('docs/guides/%s.md', (guide) => {
     expect(await run).toMatch(new RegExp(`^checked ${stated}$`, 'm'))
     for (const request of readRequests(readGuide(guide))) {
       if (server === undefined) throw new Error(`${guide}: no server for ${request.command}`)
-      expectAsSaid(request, server)
+      await expectAsSaid(request, server)
     }
   })
 

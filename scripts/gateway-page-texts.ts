@@ -1,0 +1,76 @@
+/** What stands between the tables of `docs/reference/gateway.md`. */
+
+export const intro = `# The gateway
+
+<!-- Generated from \`src/gateway\` and \`src/config/gateway\`; \`npm run docs\` writes it again. -->
+
+The guard in front of a model server that runs already. The [guide](../guides/gateway.md) starts with two commands; this page has the tables:
+[routes of each preset](#routes), [settings of an upstream](#upstreams), [errors](#errors), [broken streams](#broken-streams), [records](#records), [every way a call ends](#ends), and [what is not there yet](#not-yet).
+
+## Routes
+
+A path that is not in the table of its preset or in \`allow\` is closed: without a key 401; with one, 403 \`route_closed\` where it is the upstream's own management, 404 \`not_found\` anywhere else, 405 with a wrong
+method. Paths are compared letter by letter: \`//\`, \`.\`, \`..\` and encoded separators match nothing. The query is not forwarded, and upgrades are refused. The server's own routes win: \`/health\`, \`/metrics\`, \`/docs\`, \`/jobs\`, \`/v1/keys\`, \`/v1/ledger\`, \`/v1/usage\` and so on.
+\`modelward gateway routes\` lists what your configuration opens.
+
+*its model's*: \`predict\`, or \`predict:NAME\` with the model's public name in lower case. *any \`predict…\`*: one of them, whichever. A closed field is 422 \`input_invalid\` unless it is null, absent or in \`allowFields\`.
+¹ The gateway answers it itself, with the public names that the key may use. ² Written where a limit counts tokens and the client has set no bound; of several that are there the larger counts.`
+
+export const introOfUpstreams = `## Upstreams
+
+\`--upstream URL --preset NAME\` is one upstream, called \`upstream\`, with these defaults. Several stand in the file, under \`upstreams\`; see also [\`models\`](config.md#models), [\`--gateway-body-max\` and \`--answer-max\`](config.md#gatewaybodymax).`
+
+export const introOfErrors = `## Errors
+
+Each route answers errors in the form that its clients read, of type \`application/json\`; unknown paths below \`/v1/\` speak \`openai\`, below \`/api/\` \`ollama\`, where such an upstream is configured, and everything else [RFC 9457](errors.md). \`code\` (in \`tgi\` \`error_type\`) is the same as everywhere. \`Retry-After\`, limit headers and \`x-request-id\` are too.
+Status 429 also has \`x-should-retry: false\` where the wait is longer than 60 s or a quota is used up: OpenAI's clients ignore a longer wait. A key that is wrong is 401 in these dialects, whatever \`--invalid-key-status\` says.`
+
+export const introOfBroken = `What the upstream itself answers:
+
+| the upstream says | the client gets |
+|---|---|
+| 2xx | that |
+| 4xx | status, body and \`Retry-After\` as they are; tokens only where it says some |
+| 429 | the next upstream of the model; without one, the answer as it is |
+| 401, 403, 407 | the next upstream; at last 502 \`upstream_failed\`, for it is the operator's credential that is wrong, and never the caller's key |
+| 3xx, 5xx, not HTTP, a head above 16 KiB | the next upstream; at last 502, its 503 with its \`Retry-After\`, or 504. Its body stays here: 2 KB of it in the log, without credentials |
+
+**Headers.** To the upstream go \`accept\`, \`anthropic-version\`, \`anthropic-beta\`, \`openai-beta\`, \`traceparent\` and \`tracestate\`, and what the gateway sets: \`content-type\`, \`content-length\`, \`host\`, \`user-agent\`, \`x-request-id\`, \`accept-encoding: identity\` and the upstream's credential; never the caller's key.
+Back come \`content-type\`, \`content-language\`, \`content-encoding\`, \`retry-after\` and \`openai-processing-ms\`; its \`x-request-id\` is \`x-upstream-request-id\`. No cookie, no CORS header and no rate-limit header of its own passes.
+
+## Broken streams
+
+A stream is whole where its end has come. One that breaks off says so in an event of its own, and the connection closes without the last chunk of a proper end: a clean end without \`[DONE]\` is success to many clients. After the first byte no other upstream is asked.`
+
+export const introOfRecords = `## Records
+
+A whole answer is one \`request.admitted\`; an answer in pieces is \`request.started\` before its first byte and \`request.finished\` before its terminal event. \`detail\` of the first: \`upstream\`, \`model\`, \`reserved\` (tokens); of the last two: \`upstream\`, \`model\`, \`attempts\`, \`usage\`, \`first_ms\` (until the first byte came) and, where it is so, \`end\`, \`aborted\`, \`late\`; of a model that is not the key's, \`reason\`.
+\`measures\`: \`requests\`, \`tokens\`, \`prompt_tokens\`, \`completion_tokens\`, and \`cached_tokens\` and \`reasoning_tokens\` where the upstream says them; tokens also where no limit counts them. No prompt, no answer and no header is recorded.`
+
+export const conclusion = `## Ends
+
+| how it ends | the client gets | limits | record |
+|---|---|---|---|
+| refused by the guard, a field, the model or a limit | the refusal | all given back | \`refused\`, or \`admitted\` with the code and 0 requests |
+| the client leaves while it sends | – | the request counts | \`admitted\`, \`aborted\` |
+| no upstream answers | 502, 503, 504 | the request counts, 0 tokens | \`admitted\`, code, \`attempts\` |
+| the upstream's own 4xx | that | the request, and usage that it says | \`admitted\`, status |
+| whole | the answer, behind its record | settled | \`admitted\` |
+| whole, and the ledger is out | 503 \`ledger_unavailable\` | all given back | – |
+| a stream to its end | everything; the terminal event behind \`finished\` | settled | \`started\`, \`finished\` |
+| the ledger is out at a stream's start | 503 \`ledger_unavailable\` | all given back | – |
+| the ledger is out at its end | all but the terminal event, then broken off | stay settled: it was delivered | \`started\`; \`finished\` is made up for when the ledger is back, \`late\` |
+| the client leaves before the first byte | – | by \`abandoned\` | \`admitted\`, \`aborted\`, \`end: client\` |
+| the client leaves in the middle | – | what was said, else by \`abandoned\` | \`finished\`, \`aborted\`, \`end: client\` |
+| the upstream dies, stalls or takes too long | an error event, broken off | what was said, else estimated | \`finished\`, code, \`end\` |
+| longer than its bound | an error event, broken off | the whole reservation | \`finished\`, \`end: overran\` |
+| its key is revoked; the server closes | an error event, broken off | what was said, else estimated | \`finished\`, \`end\` |
+| the limiter is out when it settles | the answer | the reservation stays, and is settled when the limiter is back, as long as the process lives | as measured |
+
+Once its client has gone, a call is gone upstream: the connection there is closed at once, while it connects, before the head and in the middle.
+
+## Not yet
+
+- **Jobs**: \`Prefer: respond-async\` has no effect on these routes: the call is answered as any other.
+- **\`Idempotency-Key\`** is 422 \`input_invalid\` on them, so that a caller does not rely on a repeat that would run, and cost, twice.
+- **Exact counts by the upstream** (\`/tokenize\` of vLLM and llama.cpp) before a call: the bound is made of its bytes alone. After a call the upstream's own counts are what is charged.`
