@@ -186,7 +186,7 @@ export class OpenCall implements EndableCall {
   /** A limiter that is out ends no process. */
   #release(): Promise<void> {
     const { deps, exchange, incoming } = this
-    return releaseUsage(exchange.usage, (fault) => deps.onFault(incoming.request, fault))
+    return releaseUsage(exchange.usage, (fault) => deps.onFault(faultyCallOf(incoming), fault))
   }
 
   async #record(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
