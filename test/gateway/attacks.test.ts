@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { openGateway } from './open-gateway.ts'
+import { startHostile, whole } from './simulators/hostile.ts'
 import { startOllama } from './simulators/ollama.ts'
 
 const chat = (more: object = {}) => ({
@@ -43,4 +44,35 @@ test('a limiter that is out as a client leaves ends no process, and is told', as
   } finally {
     process.off('unhandledRejection', hear)
   }
+})
+
+test('limits of a model hold however its name is written', async () => {
+  await using ollama = await startOllama()
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'ollama', url: ollama.url }],
+    models: [
+      { name: 'llama3.2:3b', to: [{ upstream: 'ollama', model: 'llama3.2:3b' }], limits: ['1 requests/h'] },
+    ],
+  })
+  const key = await gateway.createKey()
+  const statuses: number[] = []
+  for (const model of ['llama3.2:3b', 'llama3.2:3b', 'Llama3.2:3b', 'LLAMA3.2:3B'])
+    statuses.push((await gateway.post('/v1/chat/completions', chat({ model }), { key })).status)
+  expect(statuses).toEqual([200, 429, 429, 429])
+})
+
+test('limits of a model hold where the body names none', async () => {
+  const json = ['content-type: application/json']
+  await using upstream = await startHostile(({ text, write }) =>
+    write(whole(200, text.startsWith('GET') ? '{"data":[{"id":"only"}]}' : '{"choices":[]}', json)),
+  )
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'llama.cpp', url: upstream.url, health: null }],
+    models: [{ name: 'only', to: [{ upstream: 'llama.cpp', model: 'only' }], limits: ['1 requests/h'] }],
+  })
+  const key = await gateway.createKey()
+  const statuses: number[] = []
+  for (const model of ['only', undefined, null])
+    statuses.push((await gateway.post('/v1/chat/completions', chat({ model }), { key })).status)
+  expect(statuses).toEqual([200, 429, 429])
 })

@@ -51,18 +51,9 @@ export function createModelDirectory(
   all: readonly Upstream[],
 ): ModelDirectory {
   const aliases = new Map(models.map((model) => [model.name, model]))
+  const aliasOf = createAliasSearch(models)
   const byName = new Map(all.map((upstream) => [upstream.settings.name, upstream]))
-  // A demand is one object for each model: the guard remembers by it what a key's limits are.
-  const resolved = new Map<string, ResolvedModel>()
-
-  function remember(id: string, make: () => ResolvedModel): ResolvedModel {
-    const known = resolved.get(id)
-    if (known !== undefined) return known
-    if (resolved.size >= resolvedMax) resolved.clear()
-    const made = make()
-    resolved.set(id, made)
-    return made
-  }
+  const remember = createMemory()
 
   function ofAlias(alias: ModelSettings, upstreams: readonly Upstream[]): ResolvedModel | undefined {
     const to = alias.to.flatMap(({ upstream: name, model }) => {
@@ -74,9 +65,11 @@ export function createModelDirectory(
     return remember(id, () => ({ ...describe(alias.name, alias.limits), to, output: alias.output }))
   }
 
+  /** Its limits are those of the configured model of this name, where there is one. */
   function ofUpstream(upstream: Upstream, model: string): ResolvedModel {
+    const { name = model, limits = [], output } = aliasOf(model) ?? {}
     const id = JSON.stringify(['own', upstream.settings.name, model])
-    return remember(id, () => ({ ...describe(model, []), to: [{ upstream, model }], output: undefined }))
+    return remember(id, () => ({ ...describe(name, limits), to: [{ upstream, model }], output }))
   }
 
   async function resolve(name: string | undefined, upstreams: readonly Upstream[]): Promise<ResolvedModel> {
@@ -90,7 +83,9 @@ export function createModelDirectory(
       const listed = await upstream.models()
       if (listed === undefined) hasAsked = false
       const model = listed && findListed(name, listed, upstream.preset.hasTags)
-      if (model !== undefined) return ofUpstream(upstream, model)
+      if (model === undefined) continue
+      const same = aliasOf(model)
+      return (same && ofAlias(same, upstreams)) ?? ofUpstream(upstream, model)
     }
     if (!hasAsked) throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
     throw new Refusal('model_not_found', undefined, { reason: 'no such model' })
@@ -120,6 +115,26 @@ export function createModelDirectory(
   }
 }
 
+/** A demand is one object for each model: the guard remembers by it what a key's limits are. */
+function createMemory(): (id: string, make: () => ResolvedModel) => ResolvedModel {
+  const resolved = new Map<string, ResolvedModel>()
+  return (id, make) => {
+    const known = resolved.get(id)
+    if (known !== undefined) return known
+    if (resolved.size >= resolvedMax) resolved.clear()
+    const made = make()
+    resolved.set(id, made)
+    return made
+  }
+}
+
+/** What one scope opens has one set of limits, however its name is written. */
+function createAliasSearch(models: readonly ModelSettings[]): (name: string) => ModelSettings | undefined {
+  const exact = new Map(models.map((model) => [model.name, model]))
+  const byScope = new Map(models.map((model) => [scopeNameOf(model.name), model]))
+  return (name) => exact.get(name) ?? byScope.get(scopeNameOf(name))
+}
+
 /** Whether a key with these scopes may ask for a model that needs one of those. */
 export function mayUse(owned: readonly string[], wanted: readonly string[]): boolean {
   return wanted.some((scope) => hasScope(owned, scope))
@@ -127,9 +142,13 @@ export function mayUse(owned: readonly string[], wanted: readonly string[]): boo
 
 /** The scope of a name with the tag `latest`, and without it, is one. */
 function scopesOf(publicName: string): readonly string[] {
+  const names = new Set([publicName.toLowerCase(), scopeNameOf(publicName)])
+  return [defaultScope, ...[...names].map(modelScope).filter(isScope)]
+}
+
+function scopeNameOf(publicName: string): string {
   const name = publicName.toLowerCase()
-  const names = name.endsWith(latest) ? [name, name.slice(0, -latest.length)] : [name]
-  return [defaultScope, ...names.map(modelScope).filter(isScope)]
+  return name.endsWith(latest) ? name.slice(0, -latest.length) : name
 }
 
 const latest = ':latest'
