@@ -61,6 +61,23 @@ test('limits of a model hold however its name is written', async () => {
   expect(statuses).toEqual([200, 429, 429, 429])
 })
 
+test('usage of any size that an upstream says is counted at once', async () => {
+  const usage = { prompt_tokens: Number.MAX_SAFE_INTEGER, completion_tokens: Number.MAX_SAFE_INTEGER }
+  await using upstream = await startHostile(({ write }) =>
+    write(whole(200, JSON.stringify({ choices: [], usage }), ['content-type: application/json'])),
+  )
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'openai', url: upstream.url }],
+    models: [{ name: 'llama3.2:3b', to: [{ upstream: 'openai', model: 'm' }], limits: [] }],
+  })
+  const key = await gateway.createKey({ limits: ['100000 tokens/h'] })
+  const first = await gateway.post('/v1/chat/completions', chat(), { key })
+  expect(first.status).toBe(200)
+  expect(gateway.records()[0]?.measures).toMatchObject({ tokens: Number.MAX_SAFE_INTEGER })
+  const next = await gateway.post('/v1/chat/completions', chat(), { key })
+  expect(next.status).toBe(429)
+})
+
 test('limits of a model hold where the body names none', async () => {
   const json = ['content-type: application/json']
   await using upstream = await startHostile(({ text, write }) =>

@@ -52,6 +52,8 @@ export function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput)
   }
 }
 
+/** What an upstream says may be of any size; beyond a safe integer nothing can be counted. */
 function costsOf(prompt: number, completion: number): Costs {
-  return { tokens: prompt + completion, prompt_tokens: prompt, completion_tokens: completion }
+  const tokens = Math.min(prompt + completion, Number.MAX_SAFE_INTEGER)
+  return { tokens, prompt_tokens: prompt, completion_tokens: completion }
 }
