@@ -28,6 +28,12 @@ describe('an estimate of what a call has used', () => {
     expect(ratios.estimate('m', 1000, nothing).prompt).toBe(300)
   })
 
+  it('is not free, however many prompts of nothing but spaces came before', () => {
+    const ratios = createPromptRatios()
+    for (let call = 0; call < 100; call++) ratios.learn('m', 16 * 1024 * 1024, 20)
+    expect(ratios.estimate('m', 8_000, nothing).prompt).toBe(1_000)
+  })
+
   it.each([
     { contentEvents: 7, contentBytes: 9, completion: 7 },
     { contentEvents: 1, contentBytes: 4001, completion: 1001 },

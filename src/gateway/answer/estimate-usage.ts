@@ -2,6 +2,11 @@ import type { ReceivedContent } from './stream-reader.ts'
 
 /** Tokens for each byte of a prompt, before a model's calls have shown theirs. */
 const ratioAtFirst = 0.25
+/**
+ * The least that calls can teach: with a body of spaces a prompt has next to no tokens for each
+ * byte, and half a hundred of them would make whatever is given up after the first byte free.
+ */
+const ratioLeast = 0.125
 const callsKept = 100
 const modelsKept = 1000
 /** Of text in an answer. */
@@ -37,7 +42,7 @@ export interface PromptRatios {
 
 /**
  * Keeps the ratios of each model's last 100 settled calls. Their median counts, 0.25 before there
- * are any: one prompt of 16 MiB of spaces must not make the calls of others free.
+ * are any and never less than half of that: prompts of 16 MiB of spaces must not make calls free.
  */
 export function createPromptRatios(options: PromptRatiosOptions = {}): PromptRatios {
   const { models = modelsKept } = options
@@ -68,5 +73,5 @@ export function createPromptRatios(options: PromptRatiosOptions = {}): PromptRat
 function ratioOf(ratios: readonly number[] | undefined): number {
   if (ratios === undefined) return ratioAtFirst
   const sorted = ratios.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? ratioAtFirst
+  return Math.max(ratioLeast, sorted[Math.floor(sorted.length / 2)] ?? ratioAtFirst)
 }

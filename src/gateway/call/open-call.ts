@@ -242,13 +242,15 @@ export class OpenCall implements EndableCall {
   }
 
   #chargeOf(by: ChargedBy): Charge | undefined {
-    const { bodyBytes, bound, publicName } = this.prepared
+    const { bodyBytes, imageTokens, bound, publicName } = this.prepared
     if (bound === undefined || publicName === undefined) return undefined
     const { said, ...content } = this.delivered()
     const { ratios } = this.deps
-    const estimated = ratios.estimate(publicName, bodyBytes, content, bound)
+    const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
+    const estimated = { prompt: Math.min(prompt + imageTokens, bound.prompt), completion }
     const charge = chargeOf(by, { said, estimated, bound })
-    if (said?.prompt !== undefined) ratios.learn(publicName, bodyBytes, said.prompt)
+    // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
+    if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
     return charge
   }
 

@@ -17,8 +17,10 @@ export interface PreparedCall {
   readonly to: readonly Destination[]
   /** Undefined: it asks for no model. */
   readonly publicName: string | undefined
-  /** Bytes of the body as it came. */
+  /** Bytes of the body as it came, without those of its images. */
   readonly bodyBytes: number
+  /** What was reserved for its images: of them an estimate knows no more. */
+  readonly imageTokens: number
   readonly answers: number
   /** The most that it may use; undefined where its route has no tokens. */
   readonly bound: CallBound | undefined
@@ -58,6 +60,7 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
     to: [{ upstream, model: '' }],
     publicName: undefined,
     bodyBytes: body.length,
+    imageTokens: 0,
     answers: 1,
     bound: undefined,
     isBounded: false,
@@ -177,7 +180,8 @@ async function reserve(
   return {
     to: model.to,
     publicName: model.publicName,
-    bodyBytes: body.bytes.length,
+    bodyBytes: body.bytes.length - body.images.bytes,
+    imageTokens: server.upstream.tokens.image * body.images.count,
     answers: body.answers,
     bound,
     isBounded: output !== undefined || body.output !== undefined,
