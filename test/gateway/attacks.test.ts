@@ -93,3 +93,36 @@ test('limits of a model hold where the body names none', async () => {
     statuses.push((await gateway.post('/v1/chat/completions', chat({ model }), { key })).status)
   expect(statuses).toEqual([200, 429, 429])
 })
+
+test('every upstream that a call may come to is bounded by what it reads itself', async () => {
+  const json = ['content-type: application/json']
+  const sent: { max_tokens?: number; n_predict?: number }[] = []
+  await using busy = await startHostile(({ write }) => write(whole(503, '{}', json)))
+  await using second = await startHostile(({ text, write }) => {
+    sent.push(JSON.parse(text.slice(text.indexOf('{'))) as object)
+    return write(whole(200, '{"choices":[]}', json))
+  })
+  await using gateway = await openGateway({
+    upstreams: [
+      { preset: 'openai', url: busy.url },
+      { preset: 'llama.cpp', url: second.url, models: 'listed', health: null },
+      { preset: 'ollama', url: second.url, models: 'listed', health: null },
+    ],
+    models: ['llama.cpp', 'ollama'].map((upstream) => ({
+      name: upstream,
+      to: [
+        { upstream: 'openai', model: 'm' },
+        { upstream, model: 'm' },
+      ],
+      limits: [],
+    })),
+  })
+  const key = await gateway.createKey({ limits: ['10000 tokens/h'] })
+  const ask = (more: object) => gateway.post('/v1/chat/completions', chat(more), { key })
+  // llama.cpp reads its own name first, which OpenAI does not read at all.
+  const large = await ask({ model: 'llama.cpp', max_tokens: 5, n_predict: 50_000 })
+  expect([large.status, sent]).toEqual([422, []])
+  // Ollama does not read this one, and so would have no bound.
+  const open = await ask({ model: 'ollama', max_completion_tokens: 5 })
+  expect([open.status, sent]).toMatchObject([200, [{ max_tokens: 4_096 }]])
+})

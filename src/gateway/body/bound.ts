@@ -30,6 +30,13 @@ export function boundOf(
   return { prompt, completion, tokens: safe(prompt + completion) }
 }
 
+/** The bound of a call that may come to any of several upstreams. */
+export function largestOf(bounds: readonly CallBound[]): CallBound {
+  const prompt = Math.max(...bounds.map((bound) => bound.prompt))
+  const completion = Math.max(...bounds.map((bound) => bound.completion))
+  return { prompt, completion, tokens: safe(prompt + completion) }
+}
+
 function safe(count: number): number {
   return Math.min(count, Number.MAX_SAFE_INTEGER)
 }

@@ -3,7 +3,7 @@ import { Refusal } from '../../core/refusal.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import { endWithAnswer } from '../../limits/end-usage.ts'
 import type { Usage } from '../../limits/usage.ts'
-import { boundOf, type CallBound } from '../body/bound.ts'
+import { boundOf, type CallBound, largestOf } from '../body/bound.ts'
 import type { BodyRules, CallBody } from '../body/call-body.ts'
 import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
@@ -132,39 +132,41 @@ async function admitModel(
 }
 
 /** Takes the most that the call may use, in one step with all that its limits count. */
-async function reserve(
-  { exchange, route }: IncomingCall,
-  { model, bodyFor }: ReadCall,
-): Promise<PreparedCall> {
+async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promise<PreparedCall> {
+  const { model, bodyFor } = read
   const body = bodyFor(model.to[0])
   const usage = exchange.openUsage()
-  const server = serverOf(route.servers, model)
+  const { upstream } = serverOf(route.servers, model.to[0])
   const asksUsageOurselves = route.form === 'openai' && body.isStream && !body.asksUsage
-  const isCounted = measures.some((measure) => usage.counts(measure))
-  const ownOutput = model.output ?? server.upstream.tokens.output
-  const writesOutput = isCounted && body.output === undefined && server.route.output !== undefined
+  const ownOutput = model.output ?? upstream.tokens.output
+  // Upstreams read other fields: each that a call may come to is bounded by what it reads itself.
+  const lacksOutput = (to: Destination): boolean =>
+    bodyFor(to).output === undefined && serverOf(route.servers, to).route.output !== undefined
+  const isOpen = model.to.some(lacksOutput)
+  const writesOutput = isOpen && measures.some((measure) => usage.counts(measure))
 
-  const changes = (output: number | undefined) => ({
-    ...(asksUsageOurselves && { includeUsage: true }),
-    ...(output !== undefined && { output }),
-  })
-  const bytesWith = (output: number | undefined) => (destination: Destination) =>
-    bodyFor(destination).write({
-      ...changes(output),
-      ...(body.model !== undefined && { model: destination.model }),
+  const bytesWith = (output: number) => (to: Destination) =>
+    bodyFor(to).write({
+      ...(asksUsageOurselves && { includeUsage: true }),
+      ...(writesOutput && lacksOutput(to) && { output }),
+      ...(body.model !== undefined && { model: to.model }),
     })
-  const boundWith = (output: number | undefined): CallBound => {
-    const bytesOf = bytesWith(writesOutput ? output : undefined)
-    const sent = Math.max(...model.to.map((destination) => bytesOf(destination).length))
-    return boundOf(body, sent, server.upstream.tokens, output ?? body.output ?? 0)
-  }
+  const boundWith = (output: number): CallBound =>
+    largestOf(
+      model.to.map((to) => {
+        const server = serverOf(route.servers, to)
+        const most = server.route.output === undefined ? 0 : output
+        return boundOf(bodyFor(to), bytesWith(output)(to).length, server.upstream.tokens, most)
+      }),
+    )
 
-  let output = writesOutput ? ownOutput : undefined
+  let output = ownOutput
   let bound: CallBound | undefined
   if (route.form !== undefined) {
-    bound = boundWith(server.route.output === undefined ? 0 : (output ?? body.output ?? ownOutput))
+    bound = boundWith(output)
     if (writesOutput) {
-      const fitting = fittingOutput(usage, bound, body.answers)
+      const answers = Math.max(...model.to.map((to) => bodyFor(to).answers))
+      const fitting = fittingOutput(usage, bound, answers)
       if (fitting < ownOutput && fitting >= 1) {
         output = fitting
         bound = boundWith(output)
@@ -181,10 +183,10 @@ async function reserve(
     to: model.to,
     publicName: model.publicName,
     bodyBytes: body.bytes.length - body.images.bytes,
-    imageTokens: server.upstream.tokens.image * body.images.count,
+    imageTokens: upstream.tokens.image * body.images.count,
     answers: body.answers,
     bound,
-    isBounded: output !== undefined || body.output !== undefined,
+    isBounded: writesOutput || !isOpen,
     asksUsageOurselves,
     limitHeaders: { ...usage.headers },
     bytesFor: bytesWith(output),
@@ -206,7 +208,7 @@ function fittingOutput({ states }: Usage, { prompt }: CallBound, answers: number
   return Math.floor(most / Math.max(1, answers))
 }
 
-function serverOf(servers: IncomingCall['route']['servers'], { to }: ResolvedModel): RouteServer {
-  const name = to[0]?.upstream.settings.name
+function serverOf(servers: IncomingCall['route']['servers'], to: Destination | undefined): RouteServer {
+  const name = to?.upstream.settings.name
   return servers.find(({ upstream }) => upstream.name === name) ?? servers[0]
 }
