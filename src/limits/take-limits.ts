@@ -305,8 +305,8 @@ class TakenUsage implements Usage {
   }
 
   /**
-   * Puts another cost in the place of each part's own, where it is another. Where the limiter fails,
-   * the parts that it has not changed are as they were, and it can be asked again.
+   * Puts another cost in the place of each part's own, where it is another. Where the limiter
+   * fails, the parts that it has not changed are as they were, and it can be asked again.
    */
   async #put(costOf: (use: LimitUse) => number): Promise<void> {
     const changed = this.#parts.map((part) => ({ part, cost: costOf(part.use) }))

@@ -210,7 +210,7 @@ describe('a job', () => {
 
 test('requests sent without waiting end their spans with their connection, their turn come or not', async () => {
   const { model, call } = createHeldModel()
-  const address = await start({ models: [model as never] })
+  const address = await start({ servedModels: [model as never] })
   const headers = [
     ['Content-Type', 'application/json'],
     ['X-API-Key', keys.demo],

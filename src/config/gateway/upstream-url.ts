@@ -9,8 +9,10 @@ export function readUpstreamUrl(text: string): string | undefined {
   if (text.length > 2_048 || !/^https?:\/\/[^\s\\?#@]+$/i.test(text)) return undefined
   if (!URL.canParse(text)) return undefined
   const { origin, pathname } = new URL(text)
-  // `..` and the like have been resolved: what is left is what was written, or it was no plain path.
+  // `..` and the like have been resolved: what is left is what was written, or was no plain path.
   const rest = text.slice(text.indexOf('/', 'https://'.length))
   if (rest.startsWith('/') && rest !== pathname) return undefined
-  return origin + pathname.replace(/\/+$/, '')
+  let end = pathname.length
+  while (pathname[end - 1] === '/') end -= 1
+  return origin + pathname.slice(0, end)
 }

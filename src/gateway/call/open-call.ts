@@ -125,8 +125,8 @@ export class OpenCall implements EndableCall {
   }
 
   /**
-   * The first record could not be written: the client gets the fault, and what was reserved has been
-   * given back with it.
+   * The first record could not be written: the client gets the fault, and what was reserved has
+   * been given back with it.
    */
   refuse(fault: Fault): void {
     if (this.#isOver) return
@@ -208,7 +208,7 @@ export class OpenCall implements EndableCall {
     leave()
   }
 
-  /** Tries again until the ledger takes it, as long as the process lives; then the next start does. */
+  /** Tries again until the ledger takes it, while the process lives; then the next start does. */
   #recordLater(): void {
     const { scheduler } = this.deps
     scheduler.after(lateMs, () => {

@@ -200,12 +200,17 @@ const rows: readonly Row[] = [
   },
 ]
 
-/** Of requests: their form, their route, their body, what they change. No key is at fault there. */
+/**
+ * Of requests: their form, their route, their body, their model, what they change. No key is at
+ * fault there.
+ */
 const notOfKeys: readonly RefusalCode[] = [
   'request_malformed',
   'key_ambiguous',
   'forbidden',
+  'route_closed',
   'not_found',
+  'model_not_found',
   'job_not_found',
   'delivery_not_found',
   'method_not_allowed',
@@ -313,62 +318,3 @@ function withoutIds(problem: object): object {
     JSON.stringify(problem).replaceAll(/[0-9A-Za-z]{12}/g, (id) => (/\d/.test(id) ? '#' : id)),
   )
 }
-
-describe('limits', () => {
-  test('100 at once against 10/min: 10 valid; 1000/day beside it lost 10; the next window admits again', async () => {
-    const { ward, createKey, verify } = await open()
-    const key = await createKey({ limits: ['10/min', '1000/day'] })
-    const answers = await Promise.all(Array.from({ length: 100 }, () => verify(key)))
-    const verdicts = answers.map((answer) => answer.json())
-    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([200]))
-    expect(verdicts.filter(({ valid }) => valid)).toHaveLength(10)
-    expect(verdicts.filter(({ code }) => code === 'rate_limited')).toHaveLength(90)
-    expect(verdicts.at(-1).limits).toMatchObject([
-      { limit: '10/min', used: 10, remaining: 0 },
-      { limit: '1000/day', used: 10, remaining: 990 },
-    ])
-    ward.time.now += 60_000
-    ward.time.monotonic += 60_000
-    expect((await verify(key)).json()).toMatchObject({
-      valid: true,
-      limits: [{ used: 1 }, { used: 11, remaining: 989 }],
-    })
-  })
-
-  test('what counts at once comes free at once: a hundred, one after the other, all pass', async () => {
-    const { ward, createKey, verify } = await open()
-    const key = await createKey({ limits: ['1 concurrent'] })
-    for (let turn = 0; turn < 100; turn += 1) expect((await verify(key)).json().valid).toBe(true)
-    expect(await ward.limits.status(idOf(key))).toMatchObject([{ used: 0 }])
-  })
-
-  test('a cost is taken of its measures, beside the one request', async () => {
-    const { createKey, verify, records } = await open()
-    const key = await createKey({ limits: ['5/min', '1000 tokens/min'] })
-    const { limits } = (await verify(key, { cost: { tokens: 600, images: 2 } })).json()
-    expect(limits).toMatchObject([{ used: 1 }, { used: 600 }])
-    expect((await verify(key, { cost: { tokens: 600 } })).json()).toMatchObject({
-      code: 'rate_limited',
-      limits: [{ used: 1 }, { used: 600 }],
-    })
-    expect((await records())[0]?.measures).toEqual({ requests: 1, tokens: 600 })
-  })
-
-  test('`take: false` gives the same verdict, takes nothing, and is recorded as no request', async () => {
-    const { ward, createKey, verify, records } = await open()
-    const key = await createKey({ limits: ['1/min', '9 tokens/min', '1 concurrent'] })
-    const look = { take: false, cost: { tokens: 5 } }
-    for (let turn = 0; turn < 3; turn += 1)
-      expect((await verify(key, look)).json()).toMatchObject({ valid: true, limits: [{ used: 0 }, {}, {}] })
-    await verify(key)
-    expect((await verify(key, look)).json()).toMatchObject({ code: 'rate_limited', retry_after: 60 })
-    expect(await ward.limits.status(idOf(key))).toMatchObject([{ used: 1 }, { used: 0 }, { used: 0 }])
-    expect((await records()).map(({ measures }) => measures)).toEqual([
-      {},
-      {},
-      {},
-      { requests: 1, tokens: 0 },
-      { requests: 0 },
-    ])
-  })
-})
