@@ -55,7 +55,7 @@ const ofNoClient = new Set([
 ])
 
 /** Where what a client sends is met. */
-const rooms = ['core', 'guard', 'jobs', 'keys', 'limits', 'models', 'server', 'webhooks']
+const rooms = ['core', 'gateway', 'guard', 'jobs', 'keys', 'limits', 'models', 'server', 'webhooks']
 
 function flagOf(setting: string): string {
   return `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`

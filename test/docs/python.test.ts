@@ -83,10 +83,10 @@ describe.skipIf(python === undefined)(page, () => {
     })
     afterAll(() => app?.stop())
 
-    test('has a dependency of ten lines', () => {
+    test('has a dependency of twelve lines', () => {
       const [, dependency = ''] =
         /^(async def verify\(.*?)\n\n/ms.exec(listings.get('guarded.py') ?? '') ?? []
-      expect(dependency.split('\n').length).toBe(10)
+      expect(dependency.split('\n').length).toBe(12)
     })
 
     test('200: lets a right key in, and knows whose it is', async () => {
