@@ -312,6 +312,15 @@ describe('the record', () => {
   })
 })
 
+test('a head that two programs could understand in two ways is a 400 with its problem in a header too', async () => {
+  const { ask, right } = await open()
+  for (const url of ['default', `models${chat}`, 'models/%zz']) {
+    const answer = await ask(url, { ...right, 'transfer-encoding': 'gzip' })
+    expect(answer.json()).toMatchObject({ status: 400, code: 'request_malformed' })
+    expect(answer.headers['x-modelward-problem']).toBe(answer.body)
+  }
+})
+
 describe('who may ask', () => {
   test('a peer on this machine, on a Unix socket, or in `--trust-proxy`; no other has a key tried', async () => {
     const lines: string[] = []

@@ -70,6 +70,8 @@ export function addForwardAuth(app: FastifyInstance, options: ForwardAuthOptions
     config: { guard: 'public' },
     // Not the handler: Fastify reads the body before it.
     onRequest: (request, reply) => answerProxy(options, rules, mayAsk, request, reply),
+    // What is refused before, such as a head with two hosts.
+    errorHandler: (error, request, reply) => refuse(options.log, request, reply, classifyError(error)),
     handler: () => {
       throw new Error('a question of a proxy is answered before its body is read')
     },
@@ -90,6 +92,15 @@ async function answerProxy(
   const thrown = await record(exchange, target?.route ?? unnamedRoute, await decide(guard, exchange, target))
   if (thrown === undefined)
     return leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
+  return refuse(log, request, reply, thrown)
+}
+
+function refuse(
+  log: Log,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: Refusal | Fault,
+): FastifyReply {
   logProblem(log, placeOf(request), thrown)
   reply.header('x-modelward-problem', problemLine(problemOf(thrown, request.id).body))
   return answerProblem(request, reply, thrown)
