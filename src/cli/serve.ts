@@ -85,13 +85,15 @@ async function serve(options: ServeOptions & Readonly<Record<string, unknown>>):
     })
   process.exitCode = await runServer({
     start,
-    async onStart({ address, metrics }) {
+    async onStart({ address, metrics, upstreams: viewUpstreams }) {
+      // A program reads where the server listens, and waits for nothing else.
+      const upstreams = asJson ? undefined : await viewUpstreams?.()
       const beginTelling = (): void => {
         checkpoints.begin()
         if (metrics !== undefined) workerMetrics?.begin(metrics)
       }
-      if (isWorkerProcess()) void tellStart({ address, firstKeys }).then(beginTelling)
-      else await announceStart({ address, firstKeys }).then(checkpoints.begin)
+      if (isWorkerProcess()) void tellStart({ address, firstKeys, upstreams }).then(beginTelling)
+      else await announceStart({ address, firstKeys, upstreams }).then(checkpoints.begin)
     },
     telemetry,
     graceMs: config.shutdownDelay + config.shutdownGrace,

@@ -89,4 +89,42 @@ describe('startMessage', () => {
       'keys create --name "My app" --database-url …',
     )
   })
+
+  describe('in front of a model server', () => {
+    const address = 'http://127.0.0.1:1'
+    const upstream = { name: 'upstream', url: 'http://127.0.0.1:11434' }
+    const messageOf = (isOut: boolean, model: string | undefined): string => {
+      const chat = { path: '/v1/chat/completions', model }
+      const upstreams = { upstreams: [{ ...upstream, isOut }], chat }
+      const firstKeys = { address, keys }
+      return startMessage({ config: defaultOptions(), address, firstKeys, place, program, upstreams }, false)
+    }
+
+    test('the commands ask its chat route for one of its models', () => {
+      const lines = curlLines(messageOf(false, "it's:3b"))
+      expect(lines).toHaveLength(3)
+      const said = execFileSync('/bin/sh', [
+        '-c',
+        lines[2]?.replace('curl', "printf '%s\\n'") ?? '',
+      ]).toString()
+      expect(said).toContain('http://127.0.0.1:1/v1/chat/completions')
+      expect(said).toContain('mw_live_demo')
+      expect(JSON.parse(said.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ model: "it's:3b" })
+    })
+
+    test('one that is out is named, and what its calls get until it is there', () => {
+      const shown = messageOf(true, undefined)
+      expect(shown).toContain('Upstream upstream, http://127.0.0.1:11434, is out; calls are answered 503')
+      expect(shown).toContain('with one of its models for MODEL')
+      expect(messageOf(false, 'm')).not.toContain('is out')
+    })
+
+    test('where no chat route is open, it says what lists those that are', () => {
+      const upstreams = { upstreams: [{ ...upstream, isOut: false }], chat: undefined }
+      const firstKeys = { address, keys }
+      const report = { config: defaultOptions(), address, firstKeys, place, program, upstreams }
+      expect(curlLines(startMessage(report, false))).toEqual([])
+      expect(startMessage(report, false)).toContain('npx modelward gateway routes')
+    })
+  })
 })

@@ -1,5 +1,6 @@
 import type { DeploymentOptions } from '../config/settings.ts'
 import type { FirstKeysReport } from '../server/first-keys.ts'
+import type { ChatToTry, UpstreamsAtStart } from '../server/gateway/view-start.ts'
 
 export interface StartReport {
   readonly config: DeploymentOptions
@@ -9,20 +10,23 @@ export interface StartReport {
   readonly address: string
   /** Undefined where the data folder had keys before. */
   readonly firstKeys: FirstKeysReport | undefined
+  /** The model servers behind it. @default none */
+  readonly upstreams?: UpstreamsAtStart | undefined
   /** What runs a command here, such as `npx modelward`. */
   readonly program: string
 }
 
 /** What a server prints when it listens. Holds keys only if `firstKeys` does. */
 export function startMessage(report: StartReport, asJson: boolean): string {
-  const { config, place, address, firstKeys } = report
+  const { config, place, address, firstKeys, upstreams } = report
   const file = firstKeys !== undefined && 'file' in firstKeys ? firstKeys.file : undefined
   if (asJson) return JSON.stringify({ listening: address, first_keys_file: file ?? null })
   const lines = [`Modelward listens on ${address} (${config.environment} keys, data in ${place})`]
+  for (const { name, url, isOut } of upstreams?.upstreams ?? [])
+    if (isOut) lines.push(`Upstream ${name}, ${url}, is out; calls are answered 503 until it is there.`)
   if (file !== undefined)
     lines.push(`First start: an admin key and a demo key are in ${file}; keep them elsewhere and delete it.`)
-  if (firstKeys !== undefined && 'keys' in firstKeys)
-    lines.push('', ...showKeys(config, address, firstKeys.keys))
+  if (firstKeys !== undefined && 'keys' in firstKeys) lines.push('', ...showKeys(report, firstKeys.keys))
   if (firstKeys !== undefined && 'missing' in firstKeys)
     lines.push(
       `There is no key yet. Make one: ${report.program} keys create --name admin --scope admin ${placeFlag(report)}`,
@@ -32,8 +36,7 @@ export function startMessage(report: StartReport, asJson: boolean): string {
 }
 
 function showKeys(
-  config: DeploymentOptions,
-  address: string,
+  report: StartReport,
   { admin, demo }: { readonly admin: string; readonly demo: string },
 ): readonly string[] {
   return [
@@ -42,10 +45,24 @@ function showKeys(
     `  admin  ${admin}   manages keys`,
     `  demo   ${demo}   may call the model`,
     '',
-    `Try it: a wrong key (${config.invalidKeyStatus}), no key (401), the demo key (an answer):`,
+    ...showTries(report, demo),
     '',
-    ...[curl(config, address, 'wrong'), curl(config, address), curl(config, address, demo)],
+  ]
+}
+
+/** What to try first: the built-in model, or one of a model server. */
+function showTries(report: StartReport, demo: string): readonly string[] {
+  const { config, upstreams, program } = report
+  if (upstreams !== undefined && upstreams.chat === undefined)
+    return [`What is open of the model servers: ${program} gateway routes`]
+  const chat = upstreams?.chat
+  // Clients of model servers read no other status of a wrong key.
+  const status = chat === undefined ? config.invalidKeyStatus : 401
+  const model = chat !== undefined && chat.model === undefined ? ', with one of its models for MODEL' : ''
+  return [
+    `Try it: a wrong key (${status}), no key (401), the demo key (an answer)${model}:`,
     '',
+    ...['wrong', undefined, demo].map((key) => curl(report, chat, key)),
   ]
 }
 
@@ -70,16 +87,24 @@ function calledAt(address: string): string {
 }
 
 /** A command that any POSIX shell takes as it is. */
-function curl(config: DeploymentOptions, address: string, key?: string): string {
+function curl(
+  { config, address }: StartReport,
+  chat: ChatToTry | undefined,
+  key: string | undefined,
+): string {
   const header = config.scheme.includes('header')
     ? `${config.keyHeader}: ${key}`
     : `Authorization: Bearer ${key}`
-  const parts = [
+  const messages = [{ role: 'user', content: 'Why is the sky blue?' }]
+  const body =
+    chat === undefined ? { text: 'I love this product' } : { model: chat.model ?? 'MODEL', messages }
+  return [
     'curl -i',
-    `${calledAt(address)}/predict`,
+    `${calledAt(address)}${chat?.path ?? '/predict'}`,
     ...(key === undefined ? [] : [`-H ${quote(header)}`]),
-  ]
-  return [...parts, "-H 'Content-Type: application/json'", `-d '{"text":"I love this product"}'`].join(' ')
+    "-H 'Content-Type: application/json'",
+    `-d ${quote(JSON.stringify(body))}`,
+  ].join(' ')
 }
 
 function quote(text: string): string {

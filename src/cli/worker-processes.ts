@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import type { FirstKeysReport } from '../server/first-keys.ts'
+import type { UpstreamsAtStart } from '../server/gateway/view-start.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { exitCodes } from './exit-code.ts'
 import { tellWorker } from './tell-worker.ts'
@@ -10,6 +11,7 @@ import { createFirstProcessMetrics } from './worker-metrics.ts'
 export interface WorkerStart {
   readonly address: string
   readonly firstKeys: FirstKeysReport | undefined
+  readonly upstreams?: UpstreamsAtStart | undefined
 }
 
 export interface RunWorkersOptions {

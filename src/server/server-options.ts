@@ -8,6 +8,7 @@ import type { Model } from '../models/model.ts'
 import type { Gathered, GatherNumbers } from '../prometheus/prometheus.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import type { FirstKeysReport, FirstKeysTarget } from './first-keys.ts'
+import type { UpstreamsAtStart } from './gateway/view-start.ts'
 import type { LogStream } from './http/log.ts'
 
 /** Secrets that the environment gives. @default the data folder's own */
@@ -46,6 +47,8 @@ export interface ServerOptions extends DeploymentOptions, GivenSecrets {
 export interface RunningServer {
   /** `http://127.0.0.1:8000`, with the port it really has. */
   readonly address: string
+  /** The model servers behind it, and how they stand; undefined where it has none. */
+  readonly upstreams: (() => Promise<UpstreamsAtStart>) | undefined
   /**
    * Answers `/ready` with 503 and serves all else until the delay is over. Then accepts no more
    * connections and starts no more jobs. Requests and jobs under way may finish within the grace;

@@ -17,6 +17,7 @@ import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { beginFirstKeys, type FirstKeysAttempt, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
 import { openGateway } from './gateway/open-gateway.ts'
+import { viewUpstreamsAtStart } from './gateway/view-start.ts'
 import { closeApp, countUnderWay, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
@@ -33,7 +34,8 @@ import { startTracing } from './traces/start-tracing.ts'
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened: Close[] = []
   try {
-    const { address, isStalled, metrics, drain, telemetry, countUnderWay } = await open(options, opened)
+    const { drain, telemetry, countUnderWay, ...running } = await open(options, opened)
+    const { address } = running
     telemetry.event('server.started', { address, version: packageVersion })
     const close = async (drains: boolean): Promise<void> => {
       telemetry.event('server.stopping', { in_flight: countUnderWay() })
@@ -43,9 +45,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     let closed: Promise<void> | undefined
     return {
-      address,
-      isStalled,
-      metrics,
+      ...running,
       close({ drain: drains = true } = {}) {
         closed ??= close(drains)
         return closed
@@ -130,6 +130,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   if (left !== undefined) telemetry.event('config.first_keys_left', { path: left })
   return {
     address,
+    upstreams: gateway && (() => viewUpstreamsAtStart(gateway)),
     isStalled,
     metrics: metrics?.numbers,
     telemetry,

@@ -1,0 +1,31 @@
+import { defaultScope } from '../../core/scope.ts'
+import type { Gateway } from '../../gateway/create-gateway.ts'
+
+/** The model servers behind a server that has just begun to listen. */
+export interface UpstreamsAtStart {
+  readonly upstreams: readonly { readonly name: string; readonly url: string; readonly isOut: boolean }[]
+  /** What to try first; undefined where no route for chats is open. */
+  readonly chat: ChatToTry | undefined
+}
+
+export interface ChatToTry {
+  /** With the prefix of its upstream. */
+  readonly path: string
+  /** A public name; undefined where none is known. */
+  readonly model: string | undefined
+}
+
+/** Asks for models, which takes two seconds at most; an upstream that is out is no failure. */
+export async function viewUpstreamsAtStart(gateway: Gateway): Promise<UpstreamsAtStart> {
+  const route = gateway.routes.open.find(({ path }) => path.endsWith('/v1/chat/completions'))
+  const names = route === undefined ? [] : await gateway.modelsFor([defaultScope], route)
+  const alias = gateway.settings.models.find(({ name }) => names.includes(name))
+  const model = alias?.name ?? names.find((name) => !answersNoChat.test(name)) ?? names[0]
+  return {
+    upstreams: gateway.upstreams().map(({ name, url, failures }) => ({ name, url, isOut: failures > 0 })),
+    chat: route && { path: route.path, model },
+  }
+}
+
+/** Names that models for embeddings and ranks have by custom: no list says what a model is for. */
+const answersNoChat = /embed|minilm|bge-|rerank/i
