@@ -1,3 +1,4 @@
+import { Refusal } from '../core/refusal.ts'
 import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -7,7 +8,7 @@ import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
 import { createOpenCalls } from './call/open-calls.ts'
-import { createModelDirectory } from './directory/model-directory.ts'
+import { createModelDirectory, mayUse } from './directory/model-directory.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import { presets } from './presets/presets.ts'
 import { createGatewayRoutes, type GatewayRoutes } from './routes/gateway-routes.ts'
@@ -36,6 +37,13 @@ export interface Gateway {
   readonly forward: (call: Omit<IncomingCall, 'upstreams'>, take: () => void) => Promise<void>
   /** The public names that a key with these scopes may use on a route, sorted. */
   readonly modelsFor: (scopes: readonly string[], route: OpenRoute) => Promise<readonly string[]>
+  /**
+   * The public name of a model that a key with these scopes may use on a route.
+   *
+   * @param name as a call would say it
+   * @throws Refusal `model_not_found`; Fault `upstream_unavailable`
+   */
+  readonly modelFor: (scopes: readonly string[], route: OpenRoute, name: string) => Promise<string>
   readonly upstreams: () => readonly UpstreamView[]
   readonly callsOpen: () => number
   /** Ends the calls that are left, and resolves when all are recorded. */
@@ -74,6 +82,12 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     routes,
     forward: (call, take) => forwardCall(deps, { ...call, upstreams: serving(call.route) }, take),
     modelsFor: (scopes, route) => models.list(scopes, serving(route)),
+    async modelFor(scopes, route, name) {
+      const model = await models.resolve(name, serving(route))
+      if (!mayUse(scopes, model.scopes))
+        throw new Refusal('model_not_found', undefined, { reason: 'scope_missing' })
+      return model.publicName
+    },
     upstreams: () => upstreams.map((upstream) => viewUpstream(upstream.status())),
     callsOpen: calls.size,
     shutDown: calls.shutDown,

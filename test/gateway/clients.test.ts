@@ -106,8 +106,11 @@ describe.each(['openai', 'ollama', 'vllm'] as const)('the client of OpenAI befor
     expect(whole.choices[0]?.message.content).toBe(said)
     const stream = await client.chat.completions.create({ model, messages: user, stream: true })
     let text = ''
-    // Many a user's program reads the first choice of every chunk.
-    for await (const chunk of stream) text += chunk.choices[0]!.delta.content ?? ''
+    for await (const { choices } of stream) {
+      // Many a user's program reads the first choice of every chunk.
+      expect(choices).toHaveLength(1)
+      text += choices[0]?.delta.content ?? ''
+    }
     expect(text).toBe(said)
     expect(opened.records().map(({ measures }) => measures['tokens'])).toEqual([
       whole.usage?.total_tokens,

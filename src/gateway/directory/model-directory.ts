@@ -38,7 +38,12 @@ export interface ModelDirectory {
    *   Fault `upstream_unavailable` where no upstream could be asked for its models
    */
   readonly resolve: (name: string | undefined, upstreams: readonly Upstream[]) => Promise<ResolvedModel>
-  /** The public names that a key with these scopes may use, sorted. */
+  /**
+   * The public names that a key with these scopes may use, sorted; of upstreams that cannot be asked
+   * those that are known.
+   *
+   * @throws Fault `upstream_unavailable` where no name of any upstream is known
+   */
   readonly list: (scopes: readonly string[], upstreams: readonly Upstream[]) => Promise<readonly string[]>
 }
 
@@ -50,10 +55,77 @@ export function createModelDirectory(
   models: readonly ModelSettings[],
   all: readonly Upstream[],
 ): ModelDirectory {
-  const aliases = new Map(models.map((model) => [model.name, model]))
-  const aliasOf = createAliasSearch(models)
+  const aliases = createAliases(models)
+  const { ofAlias, ofUpstream } = createResolved(all)
+
+  async function resolve(name: string | undefined, upstreams: readonly Upstream[]): Promise<ResolvedModel> {
+    if (name === undefined) return onlyModel(upstreams)
+    const alias = aliases.find(name)
+    if (alias !== undefined) return ofAlias(alias, upstreams) ?? refuseUnknown()
+    let hasAsked = true
+    for (const find of [findExactly, findInAnyCase])
+      for (const upstream of upstreams.filter(listsItself)) {
+        // One by one: an upstream that is slow to say delays no call for one before it.
+        const names = await upstream.models()
+        if (names === undefined) hasAsked = false
+        const model = names && find(name, names, upstream.preset.hasTags)
+        if (model !== undefined) return ofListed(upstream, model, upstreams)
+      }
+    if (!hasAsked) throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
+    return refuseUnknown()
+  }
+
+  /** What an upstream lists under an alias's name is that alias, with its limits. */
+  function ofListed(upstream: Upstream, model: string, upstreams: readonly Upstream[]): ResolvedModel {
+    const alias = aliases.find(model)
+    if (alias === undefined) return ofUpstream(upstream, model)
+    return ofAlias(alias, upstreams) ?? refuseUnknown()
+  }
+
+  async function onlyModel(upstreams: readonly Upstream[]): Promise<ResolvedModel> {
+    for (const upstream of upstreams.filter(listsItself)) {
+      const names = await upstream.models()
+      if (names === undefined)
+        throw new Fault('upstream_unavailable', 'the upstream could not be asked for its models')
+      const [only, ...others] = names
+      if (only !== undefined && others.length === 0) return ofListed(upstream, only, upstreams)
+    }
+    throw modelMissing()
+  }
+
+  return {
+    resolve,
+    async list(scopes, upstreams) {
+      const lists = await Promise.all(upstreams.filter(listsItself).map((upstream) => upstream.models()))
+      const own = lists.flatMap((names = []) => names).filter((name) => aliases.find(name) === undefined)
+      const served = models.filter((alias) => ofAlias(alias, upstreams) !== undefined)
+      const all = new Set([...served.map(({ name }) => name), ...own])
+      // An empty list would say that there are no models.
+      if (all.size === 0 && lists.includes(undefined))
+        throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
+      return [...all].filter((name) => mayUse(scopes, scopesOf(name))).toSorted()
+    },
+  }
+}
+
+/** What names mean, remembered. */
+function createResolved(all: readonly Upstream[]): {
+  /** Undefined: none of its upstreams serves the route. */
+  readonly ofAlias: (alias: ModelSettings, upstreams: readonly Upstream[]) => ResolvedModel | undefined
+  readonly ofUpstream: (upstream: Upstream, model: string) => ResolvedModel
+} {
   const byName = new Map(all.map((upstream) => [upstream.settings.name, upstream]))
-  const remember = createMemory()
+  // A demand is one object for each model: the guard remembers by it what a key's limits are.
+  const resolved = new Map<string, ResolvedModel>()
+
+  function remember(id: string, make: () => ResolvedModel): ResolvedModel {
+    const known = resolved.get(id)
+    if (known !== undefined) return known
+    if (resolved.size >= resolvedMax) resolved.clear()
+    const made = make()
+    resolved.set(id, made)
+    return made
+  }
 
   function ofAlias(alias: ModelSettings, upstreams: readonly Upstream[]): ResolvedModel | undefined {
     const to = alias.to.flatMap(({ upstream: name, model }) => {
@@ -65,74 +137,28 @@ export function createModelDirectory(
     return remember(id, () => ({ ...describe(alias.name, alias.limits), to, output: alias.output }))
   }
 
-  /** Its limits are those of the configured model of this name, where there is one. */
   function ofUpstream(upstream: Upstream, model: string): ResolvedModel {
-    const { name = model, limits = [], output } = aliasOf(model) ?? {}
     const id = JSON.stringify(['own', upstream.settings.name, model])
-    return remember(id, () => ({ ...describe(name, limits), to: [{ upstream, model }], output }))
+    return remember(id, () => ({ ...describe(model, []), to: [{ upstream, model }], output: undefined }))
   }
 
-  async function resolve(name: string | undefined, upstreams: readonly Upstream[]): Promise<ResolvedModel> {
-    if (name === undefined) return onlyModel(upstreams)
-    const alias = aliases.get(name)
-    const own = alias && ofAlias(alias, upstreams)
-    if (own !== undefined) return own
-    let hasAsked = true
-    for (const upstream of upstreams) {
-      if (upstream.settings.models !== 'any') continue
-      const listed = await upstream.models()
-      if (listed === undefined) hasAsked = false
-      const model = listed && findListed(name, listed, upstream.preset.hasTags)
-      if (model === undefined) continue
-      const same = aliasOf(model)
-      return (same && ofAlias(same, upstreams)) ?? ofUpstream(upstream, model)
-    }
-    if (!hasAsked) throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
-    throw new Refusal('model_not_found', undefined, { reason: 'no such model' })
-  }
-
-  async function onlyModel(upstreams: readonly Upstream[]): Promise<ResolvedModel> {
-    for (const upstream of upstreams) {
-      const listed = upstream.settings.models === 'any' ? await upstream.models() : []
-      if (listed === undefined)
-        throw new Fault('upstream_unavailable', 'the upstream could not be asked for its models')
-      const [only, ...others] = listed
-      if (only !== undefined && others.length === 0) return ofUpstream(upstream, only)
-    }
-    throw modelMissing()
-  }
-
-  return {
-    resolve,
-    async list(scopes, upstreams) {
-      const names = new Set<string>()
-      for (const alias of models) if (ofAlias(alias, upstreams) !== undefined) names.add(alias.name)
-      for (const upstream of upstreams)
-        if (upstream.settings.models === 'any')
-          for (const name of (await upstream.models()) ?? []) names.add(name)
-      return [...names].filter((name) => mayUse(scopes, scopesOf(name))).toSorted()
-    },
-  }
+  return { ofAlias, ofUpstream }
 }
 
-/** A demand is one object for each model: the guard remembers by it what a key's limits are. */
-function createMemory(): (id: string, make: () => ResolvedModel) => ResolvedModel {
-  const resolved = new Map<string, ResolvedModel>()
-  return (id, make) => {
-    const known = resolved.get(id)
-    if (known !== undefined) return known
-    if (resolved.size >= resolvedMax) resolved.clear()
-    const made = make()
-    resolved.set(id, made)
-    return made
-  }
+function listsItself({ settings }: Upstream): boolean {
+  return settings.models === 'any'
 }
 
-/** What one scope opens has one set of limits, however its name is written. */
-function createAliasSearch(models: readonly ModelSettings[]): (name: string) => ModelSettings | undefined {
-  const exact = new Map(models.map((model) => [model.name, model]))
-  const byScope = new Map(models.map((model) => [scopeNameOf(model.name), model]))
-  return (name) => exact.get(name) ?? byScope.get(scopeNameOf(name))
+/**
+ * The models of the configuration by their names. What an upstream takes for one name is one here:
+ * another letter case or the tag `latest` is no way round an alias's limits.
+ */
+function createAliases(models: readonly ModelSettings[]): {
+  readonly find: (name: string) => ModelSettings | undefined
+} {
+  const byName = new Map(models.map((model) => [model.name.toLowerCase(), model]))
+  const byUntagged = new Map(models.map((model) => [untagged(model.name), model]))
+  return { find: (name) => byName.get(name.toLowerCase()) ?? byUntagged.get(untagged(name)) }
 }
 
 /** Whether a key with these scopes may ask for a model that needs one of those. */
@@ -142,16 +168,17 @@ export function mayUse(owned: readonly string[], wanted: readonly string[]): boo
 
 /** The scope of a name with the tag `latest`, and without it, is one. */
 function scopesOf(publicName: string): readonly string[] {
-  const names = new Set([publicName.toLowerCase(), scopeNameOf(publicName)])
+  const names = new Set([publicName.toLowerCase(), untagged(publicName)])
   return [defaultScope, ...[...names].map(modelScope).filter(isScope)]
 }
 
-function scopeNameOf(publicName: string): string {
+const latest = ':latest'
+
+/** A name in lower case, without the tag that it has where it says none. */
+function untagged(publicName: string): string {
   const name = publicName.toLowerCase()
   return name.endsWith(latest) ? name.slice(0, -latest.length) : name
 }
-
-const latest = ':latest'
 
 function describe(
   publicName: string,
@@ -166,14 +193,25 @@ function describe(
   return { publicName, scopes, demand: { anyScope: scopes, model: publicName.slice(0, 100), ...own } }
 }
 
-/** The upstream's own spelling of a name: the same, with its tag, or in another letter case. */
-function findListed(name: string, listed: readonly string[], hasTags: boolean): string | undefined {
-  const tagged = hasTags && !name.includes(':', name.lastIndexOf('/') + 1) ? `${name}${latest}` : name
-  if (listed.includes(name)) return name
-  if (listed.includes(tagged)) return tagged
-  const wanted = tagged.toLowerCase()
+type FindListed = (name: string, listed: readonly string[], hasTags: boolean) => string | undefined
+
+/** A name as an upstream lists it, with its tag or without. */
+const findExactly: FindListed = (name, listed, hasTags) =>
+  [name, withTag(name, hasTags)].find((one) => listed.includes(one))
+
+/** The upstream's own spelling of a name in another letter case. */
+const findInAnyCase: FindListed = (name, listed, hasTags) => {
+  const wanted = withTag(name, hasTags).toLowerCase()
   const [only, ...others] = listed.filter((one) => one.toLowerCase() === wanted)
   return others.length === 0 ? only : undefined
+}
+
+function withTag(name: string, hasTags: boolean): string {
+  return hasTags && !name.includes(':', name.lastIndexOf('/') + 1) ? `${name}${latest}` : name
+}
+
+function refuseUnknown(): never {
+  throw new Refusal('model_not_found', undefined, { reason: 'no such model' })
 }
 
 function modelMissing(): Refusal {

@@ -81,6 +81,8 @@ async function forward(
       body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
       headers: headersOf(reply),
       hold(bytes) {
+        // Small pieces count together, as soon as there are enough of them.
+        if (bytes - held < heldAtOnce) return true
         try {
           holdBody(budget, bytes - held, holder)
           held = bytes
@@ -98,6 +100,9 @@ async function forward(
   )
   return hasTaken ? reply : undefined
 }
+
+/** Bytes of an answer that are held in one step; fewer would not count at all. */
+const heldAtOnce = 16_384
 
 /** What every answer carries already: its id, and what pages of other origins need to read it. */
 function headersOf(reply: FastifyReply): Readonly<Record<string, string | number | readonly string[]>> {

@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify'
-import { Refusal } from '../../core/refusal.ts'
 import type { Gateway } from '../../gateway/create-gateway.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
 
@@ -15,16 +14,14 @@ export async function answerModels(
     : { object: 'list', data: names.map(openaiModel) }
 }
 
-/** One of them. @throws Refusal `model_not_found` for every other */
+/** One of them, by any spelling that a call may have. @throws Refusal `model_not_found` for every other */
 export async function answerModel(
   gateway: Gateway,
   route: OpenRoute,
   request: FastifyRequest,
 ): Promise<unknown> {
   const { id } = request.params as { readonly id: string }
-  const names = await gateway.modelsFor(request.caller.scopes, route)
-  if (!names.includes(id)) throw new Refusal('model_not_found')
-  return openaiModel(id)
+  return openaiModel(await gateway.modelFor(request.caller.scopes, route, id))
 }
 
 function openaiModel(id: string): object {
