@@ -61,7 +61,7 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
         const { error } = thrown
         log('an upstream did not answer', { upstream: asked, cause: upstream.redact(error.message) })
         const mayRetry = error.failure === 'unreachable' || error.isStale
-        if (!mayRetry || left === 0 || attempts >= attemptsMax) return faultOf(error)
+        if (!mayRetry || isAborted || left === 0 || attempts >= attemptsMax) return faultOf(error)
         left -= 1
       }
     }
