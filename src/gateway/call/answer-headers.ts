@@ -1,3 +1,4 @@
+import { looksLikeKey } from '../../core/key-shape.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { IncomingCall } from './incoming-call.ts'
 
@@ -23,27 +24,27 @@ const passed = [
 ] as const
 
 /**
- * What an upstream sees of a request's head. Of names that came twice the first counts; the key is
- * not among them, whatever header it came in.
+ * What an upstream sees of a request's head. Of names that came twice the first counts; a key is not
+ * among them, whatever header it came in.
  */
 export function requestHeaders({ request, exchange }: IncomingCall): Headers {
   const headers: Record<string, string> = { 'x-request-id': exchange.id }
   for (const name of forwarded) {
     const value = request.headers[name]
-    if (typeof value === 'string') headers[name] = value
+    if (typeof value === 'string' && !looksLikeKey(value)) headers[name] = value
   }
   if (request.method === 'POST') headers['content-type'] = 'application/json'
   return headers
 }
 
-/** What a client sees of the head of an upstream's answer. */
-export function passedHeaders({ headers }: Pick<BegunAnswer, 'headers'>): Headers {
+/** What a client sees of the head of an upstream's answer; never the upstream's credential. */
+export function passedHeaders({ headers, upstream }: Pick<BegunAnswer, 'headers' | 'upstream'>): Headers {
   const own: Record<string, string> = {}
   for (const name of passed) {
     const value = headers[name]
     if (typeof value === 'string') own[name] = value
   }
   const id = headers['x-request-id']
-  if (typeof id === 'string') own['x-upstream-request-id'] = id
+  if (typeof id === 'string') own['x-upstream-request-id'] = upstream.redact(id)
   return own
 }

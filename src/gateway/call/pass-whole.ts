@@ -44,7 +44,8 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
     const unread = { contentEvents: 0, contentBytes: bytes }
     const content = isReadable && said === undefined ? readContent(form, body) : unread
     call.delivered = () => ({ said, ...(isRefused ? nothing : content) })
-    void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(body, fault))
+    const passed = isRefused ? withoutCredential(answer, body) : body
+    void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(passed, fault))
   }
 
   function write(body: Buffer, fault: Fault | undefined): void {
@@ -63,4 +64,11 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
       })
       .end(body)
   }
+}
+
+/** An upstream's error may repeat what it was sent; all else of it goes on as it came. */
+function withoutCredential({ upstream }: BegunAnswer, body: Buffer): Buffer {
+  const text = body.toString()
+  const left = upstream.redact(text)
+  return left === text ? body : Buffer.from(left)
 }
