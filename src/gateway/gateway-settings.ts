@@ -25,7 +25,10 @@ export interface UpstreamTimeouts {
   readonly totalMs: number
 }
 
-/** When an upstream is left alone. */
+/**
+ * When an upstream is left alone. A failure is a connection that fails, no first byte in time, and
+ * 502, 503 and 504; not 500, which a single call may bring about.
+ */
 export interface BreakerSettings {
   /** Failures in a row that open it. */
   readonly failures: number

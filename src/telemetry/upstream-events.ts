@@ -9,7 +9,8 @@ export const upstreamEvents: {
 } = {
   'upstream.opened': {
     level: 'error',
-    sentence: 'an upstream failed several times in a row, and is left alone for a while',
+    sentence:
+      'an upstream failed several times in a row, without a connection, without a byte in time or with 502, 503 or 504, and is left alone for a while',
     remedy:
       'Its calls go to the next upstream of their model; where no other is left they answer 503 `upstream_unavailable`. The cause says what failed last. A call tries again after 5 to 60 s, its health is asked for every 10 s. Said again once a minute while tries fail; ends with `upstream.closed`.',
     fields: { upstream },

@@ -129,6 +129,12 @@ function refuse(listener: AttemptListener, failure: AttemptFailure, message: str
   }
 }
 
+/**
+ * Statuses with which an upstream says that it is out, and a proxy before it that it cannot be
+ * reached. Not 500: a call can bring a model to answer so, and would close it to all others.
+ */
+const outages: ReadonlySet<number> = new Set([502, 503, 504])
+
 /** What a call tells of its upstream: the breaker, the metrics, the operator. */
 function watchCall(call: BreakerCall, parts: Parts, onOver: () => void): AttemptWatch {
   const { settings, telemetry, monotonic, breaker } = parts
@@ -145,7 +151,7 @@ function watchCall(call: BreakerCall, parts: Parts, onOver: () => void): Attempt
   return {
     onHead(status) {
       noteRefusal(status, parts)
-      if (status < 500) return
+      if (!outages.has(status)) return
       breaker.because(`it answered with ${status}`)
       judge('failed')
     },

@@ -24,7 +24,7 @@ function fieldsOf(events: readonly OperationalEvent[]): readonly unknown[] {
 
 describe('an upstream that fails five times in a row', () => {
   test('is left alone, hears one call after five seconds, and is open to all once that is answered', async () => {
-    let status = 500
+    let status = 502
     await using server = await startHostile(({ write }) => write(whole(status, '{}')))
     const { time, deps } = inTime()
     await using opened = openTestUpstream(server.url, {}, deps)
@@ -44,7 +44,18 @@ describe('an upstream that fails five times in a row', () => {
       ['upstream.opened', { upstream: 'local' }],
       ['upstream.closed', { upstream: 'local' }],
     ])
-    expect(opened.events.events[0]?.cause).toBe('it answered with 500')
+    expect(opened.events.events[0]?.cause).toBe('it answered with 502')
+  })
+
+  test('is one that is out: 500 is what a single call may bring about, 504 is not', async () => {
+    let status = 500
+    await using server = await startHostile(({ write }) => write(whole(status, '{}')))
+    await using opened = openTestUpstream(server.url)
+    for (let call = 0; call < 10; call += 1) await opened.send().end
+    expect(opened.upstream.status()).toMatchObject({ state: 'closed', failures: 0 })
+    status = 504
+    for (let call = 0; call < 5; call += 1) await opened.send().end
+    expect(opened.upstream.status()).toMatchObject({ state: 'open' })
   })
 
   test('counts neither what a client gave up nor what it answered to a bad request', async () => {
