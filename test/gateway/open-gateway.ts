@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { createGateway, type Gateway } from '../../src/gateway/create-gateway.ts'
+import { createGateway, type Gateway, type GatewayDeps } from '../../src/gateway/create-gateway.ts'
 import type { GatewaySettings, UpstreamSettings } from '../../src/gateway/gateway-settings.ts'
 import { bearer } from '../../src/guard/scheme.ts'
 import type { NewKey } from '../../src/keys/fields/new-key.ts'
@@ -21,6 +21,8 @@ export interface OpenGatewayOptions extends Partial<Omit<GatewaySettings, 'upstr
   readonly ward?: TestWardOptions
   readonly server?: Partial<ServerOptions>
   readonly env?: Readonly<Record<string, string>>
+  /** The clocks of upstreams and calls. */
+  readonly time?: Pick<GatewayDeps, 'monotonic' | 'scheduler'>
   /** Stands before the ledger, to fail or to hold. */
   readonly ledger?: (ledger: Ledger) => Ledger
 }
@@ -46,7 +48,15 @@ export interface Post {
 }
 
 export async function openGateway(options: OpenGatewayOptions): Promise<OpenGateway> {
-  const { upstreams, ward: wardOptions, server, env = {}, ledger: wrap = (one) => one, ...own } = options
+  const {
+    upstreams,
+    ward: wardOptions,
+    server,
+    env = {},
+    ledger: wrap = (one) => one,
+    time,
+    ...own
+  } = options
   const memory = createMemoryLedger({ signingKey: generateKeyPairSync('ed25519').privateKey })
   const entries: LedgerEntry[] = []
   const ledger = wrap(memory)
@@ -72,6 +82,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     guard: ward.guard,
     telemetry: createTelemetry([(event) => void lines.push(JSON.stringify(event))]),
     env,
+    ...time,
     log,
     onFault: (_request, fault) => log(fault.message, { code: fault.code }),
   })

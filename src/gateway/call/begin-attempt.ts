@@ -19,6 +19,8 @@ export interface BegunAnswer {
   readonly attempt: Attempt
   /** Begins to read; nothing more comes from the upstream before. */
   readonly read: (sink: AnswerSink) => void
+  /** Stops, until something reads again: its reader hears nothing more, and nothing is lost. */
+  readonly hold: () => void
 }
 
 /** An attempt that failed before a byte of an answer's body had come. */
@@ -46,10 +48,12 @@ export function beginAttempt(
   const { promise, resolve, reject } = Promise.withResolvers<BegunAnswer>()
   let head: { readonly status: number; readonly headers: AnswerHeaders } | undefined
   let sink: AnswerSink | undefined
-  /** What came before there was a sink: one piece, for the attempt is paused then, and an end. */
+  let hasBegun = false
+  /** What came while nothing reads: little, for the attempt is paused then, and its end. */
   const early: ((to: AnswerSink) => void)[] = []
 
   function begin(): void {
+    hasBegun = true
     if (head === undefined) return
     attempt.pause()
     resolve({
@@ -58,18 +62,23 @@ export function beginAttempt(
       attempt,
       read(to) {
         sink = to
-        for (const tell of early.splice(0)) tell(to)
-        attempt.resume()
+        while (sink === to && early.length > 0) early.shift()?.(to)
+        if (sink === to) attempt.resume()
+      },
+      hold() {
+        sink = undefined
+        attempt.pause()
       },
     })
   }
 
   function tell(what: (to: AnswerSink) => void): void {
-    if (sink !== undefined) what(sink)
-    else {
-      early.push(what)
-      if (early.length === 1) begin()
+    if (sink !== undefined) {
+      what(sink)
+      return
     }
+    early.push(what)
+    if (!hasBegun) begin()
   }
 
   const attempt = upstream.send(
@@ -81,7 +90,7 @@ export function beginAttempt(
       onPiece: (piece) => tell((to) => to.onPiece(piece)),
       onEnd: () => tell((to) => to.onEnd()),
       onError(error) {
-        if (early.length > 0 || sink !== undefined) tell((to) => to.onError(error))
+        if (hasBegun) tell((to) => to.onError(error))
         else reject(new AttemptFailed(error))
       },
     },

@@ -48,6 +48,8 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
     const { upstream } = destination
     let left = upstream.settings.retries
     for (;;) {
+      // A call may be given up in the very turn in which its attempt has failed.
+      if (isAborted) return await never()
       const waitMs = upstream.waitMs()
       if (waitMs > 0) return unavailable(Math.ceil(waitMs / 1_000))
       attempts += 1
@@ -84,7 +86,7 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
     for (const [index, destination] of to.entries()) {
       if (attempts >= attemptsMax) break
       const found = await ask(destination, index === to.length - 1 || attempts + 1 >= attemptsMax)
-      if (isAborted) return await new Promise<never>(() => {})
+      if (isAborted) return await never()
       if (!(found instanceof Fault)) return found
       fault = found
     }
@@ -122,6 +124,10 @@ function firstBytes(read: BegunAnswer['read']): Promise<string> {
       onError: () => resolve(''),
     })
   })
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 /** What an attempt that failed is to a client, at last. */

@@ -21,6 +21,8 @@ export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: 
   const prepared = await prepareCall(deps, incoming)
   take()
   const call = new OpenCall(deps, incoming, prepared)
+  // The client has gone meanwhile: no upstream is asked.
+  if (call.isOver) return
   const { upstream } = call.first
   const headers = requestHeaders(incoming)
   const finding = findAnswer({

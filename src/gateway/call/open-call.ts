@@ -34,7 +34,7 @@ export interface CallEnd {
   readonly charge: ChargedBy
   readonly reason?: EndReason
   readonly problem?: Refusal | Fault
-  /** The client has gone: its record waits for no answer. */
+  /** The client has gone: no answer waits for its record. */
   readonly isAborted?: boolean
 }
 
@@ -62,7 +62,8 @@ export class OpenCall implements EndableCall {
   #answer: BegunAnswer | undefined
   #firstMs: number | undefined
   #isOver = false
-  #isStarted = false
+  /** The first of two records, from when it is being written. */
+  #starting: { readonly written: Promise<void> | undefined } | undefined
 
   constructor(deps: CallDeps, incoming: IncomingCall, prepared: PreparedCall) {
     this.deps = deps
@@ -114,27 +115,15 @@ export class OpenCall implements EndableCall {
   start(status: number): Promise<void> | undefined {
     const { exchange } = this
     exchange.detail = this.#detail({ reserved: this.prepared.bound?.tokens ?? 0 })
-    this.#isStarted = true
-    return exchange.start(this.#describe(status))
+    const written = exchange.start(this.#describe(status))
+    this.#starting = { written }
+    return written
   }
 
   /** It failed before a byte of an answer could leave. */
-  fail(thrown: unknown): void {
+  fail(thrown: unknown, reason?: EndReason): void {
     const problem = classify(thrown)
-    void this.end({ charge: 'nothing', problem }, (fault) => this.answerProblem(fault ?? problem))
-  }
-
-  /**
-   * The first record could not be written: the client gets the fault, and what was reserved has
-   * been given back with it.
-   */
-  refuse(fault: Fault): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.deps.calls.delete(this)
-    this.#answer?.attempt.abort()
-    this.answerProblem(fault)
-    void this.#release()
+    void this.cut({ charge: 'nothing', problem, ...(reason && { reason }) })
   }
 
   revoke(problem: Refusal): void {
@@ -148,16 +137,22 @@ export class OpenCall implements EndableCall {
 
   /** Ends an answer that cannot be whole any more. */
   cut(end: CallEnd & { readonly problem: Refusal | Fault }): Promise<void> {
-    return this.end(end, () => {
-      if (this.breakOff === undefined) this.answerProblem(end.problem)
-      else this.breakOff(end.problem)
+    const { problem } = end
+    return this.end(end, (fault) => {
+      if (this.breakOff === undefined) {
+        this.answerProblem(fault ?? problem)
+        return
+      }
+      if (problem instanceof Fault) this.deps.onFault(faultyCallOf(this.incoming), problem)
+      this.breakOff(problem)
     })
   }
 
   /**
    * The one end of a call: lets go of the upstream, settles, records, and then lets `leave` send
    * what is left. A record that cannot be written is passed to `leave`, and made up for where the
-   * client has had its answer.
+   * client has had its answer. Where the first of two records could not be written, that fault is
+   * the answer: what was reserved has been given back with it, and nothing more is recorded.
    */
   async end(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
     if (this.#isOver) return
@@ -166,20 +161,36 @@ export class OpenCall implements EndableCall {
     deps.calls.delete(this)
     this.#finding?.abort()
     this.#answer?.attempt.abort()
-    const charge = this.#chargeOf(end.charge)
     try {
+      const unstarted = await this.#unstarted()
+      if (unstarted !== undefined) {
+        this.answerProblem(unstarted)
+        return
+      }
+      const charge = this.#chargeOf(end.charge)
       if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
       exchange.detail = this.#detail({
         attempts: this.#finding?.attempts() ?? 0,
         usage: charge?.source ?? 'none',
         ...(this.#firstMs !== undefined && { first_ms: this.#firstMs }),
         ...(end.reason !== undefined && { end: end.reason }),
+        ...(end.isAborted === true && { aborted: true }),
       })
       if (end.problem !== undefined) noteProblem(incoming.request, end.problem)
       if (end.problem !== undefined) exchange.problem = end.problem
       await this.#record(end, leave)
     } finally {
       await this.#release()
+    }
+  }
+
+  /** The fault of the first record, where that could not be written. */
+  async #unstarted(): Promise<Fault | undefined> {
+    try {
+      await this.#starting?.written
+      return undefined
+    } catch (thrown) {
+      return classify(thrown) as Fault
     }
   }
 
@@ -191,24 +202,30 @@ export class OpenCall implements EndableCall {
 
   async #record(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
     const { exchange } = this
-    if (end.isAborted === true) {
-      exchange.abort(this.#describe(null))
-      return
-    }
     const status = end.problem?.status ?? this.#answer?.status ?? 200
+    const answer = this.#describe(end.isAborted === true ? null : status)
     try {
-      await (this.#isStarted ? exchange.finish() : exchange.answer(this.#describe(status)))
+      await (this.#starting === undefined ? exchange.answer(answer) : exchange.finish())
     } catch (thrown) {
       const fault = classify(thrown) as Fault
-      this.deps.onFault(faultyCallOf(this.incoming), fault)
-      if (this.#isStarted) this.#recordLater()
+      if (this.#starting !== undefined) this.#lackEnd(fault)
+      else if (end.isAborted === true) this.deps.onFault(faultyCallOf(this.incoming), fault)
       leave(fault)
       return
     }
     leave()
   }
 
-  /** Tries again until the ledger takes it, while the process lives; then the next start does. */
+  /** What has begun cannot be answered with the fault: its end is recorded when that can be. */
+  #lackEnd(fault: Fault): void {
+    const { exchange, deps, incoming } = this
+    deps.onFault(faultyCallOf(incoming), fault)
+    exchange.problem ??= fault
+    exchange.detail = { end: 'ledger', ...exchange.detail }
+    this.#recordLater()
+  }
+
+  /** Tries again until the ledger takes it, or the process ends: then the next start does. */
   #recordLater(): void {
     const { scheduler } = this.deps
     scheduler.after(lateMs, () => {
@@ -232,13 +249,19 @@ export class OpenCall implements EndableCall {
   readonly #leave = (): void => {
     if (this.#isOver) return
     const hasBegun = this.#answer !== undefined
-    const { abandoned } = this.first.upstream.settings
+    const { abandoned } = this.#asked.upstream.settings
     const charge = abandoned === 'reserved' && !this.delivered().said ? 'reserved' : 'delivered'
     const isAsked = (this.#finding?.attempts() ?? 0) > 0
     void this.end(
       { charge: hasBegun || isAsked ? charge : 'nothing', reason: 'client', isAborted: true },
       () => {},
     )
+  }
+
+  /** What was asked last, or would have been asked first. */
+  get #asked(): Destination {
+    const name = this.#finding?.asked()
+    return this.prepared.to.find(({ upstream }) => upstream.settings.name === name) ?? this.first
   }
 
   #chargeOf(by: ChargedBy): Charge | undefined {
@@ -254,7 +277,7 @@ export class OpenCall implements EndableCall {
     return charge
   }
 
-  #detail(more: Readonly<Record<string, string | number>>): Exchange['detail'] {
+  #detail(more: Readonly<Record<string, string | number | boolean>>): Exchange['detail'] {
     const upstream = this.#answer?.upstream.settings.name ?? this.#finding?.asked()
     return { ...(upstream !== undefined && { upstream }), ...more }
   }

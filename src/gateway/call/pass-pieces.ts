@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { Fault } from '../../core/fault.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { createStreamReader } from '../answer/create-stream-reader.ts'
@@ -23,7 +25,7 @@ export function passPieces(call: OpenCall, answer: BegunAnswer, before: readonly
   const starting = call.start(answer.status)
   const begin = (): void => passing.begin(before)
   if (starting === undefined) begin()
-  else starting.then(begin, (fault: unknown) => passing.refuse(fault))
+  else starting.then(begin, (fault: unknown) => call.fail(fault, 'ledger'))
 }
 
 class PassingAnswer {
@@ -64,11 +66,6 @@ class PassingAnswer {
       onEnd: () => this.#finish(),
       onError: (error) => this.#fail(error),
     })
-  }
-
-  /** The first record could not be written: nothing leaves, and nothing was used. */
-  refuse(thrown: unknown): void {
-    this.#call.refuse(thrown as Fault)
   }
 
   #pass(piece: Buffer): void {
@@ -112,15 +109,14 @@ class PassingAnswer {
     void call.end({ charge: 'delivered', ...(problem && { problem }) }, (fault) => {
       if (response.closed) return
       // What is not recorded does not look whole.
-      if (fault !== undefined) response.destroy()
+      if (fault !== undefined) this.#breakOff(fault)
       else response.end(reader?.terminal)
     })
   }
 
   #fail(error: AttemptError): void {
     if (this.#call.isOver) return
-    const reason = reasons[error.failure] ?? 'upstream'
-    this.#broken(reason, faultOf(error))
+    this.#broken(reasonOf(error), faultOf(error))
   }
 
   #broken(reason: EndReason, problem: Fault): void {
@@ -133,10 +129,11 @@ class PassingAnswer {
     if (response.closed) return
     const said =
       route.form === undefined || this.#reader === undefined || this.#reader.hasFailed
-        ? undefined
+        ? none
         : Buffer.concat([this.#reader.isUnread ? lineEnds : none, brokenStream(route.form, problem)])
-    if (said === undefined) response.destroy()
-    else response.write(said, () => response.destroy())
+    // What was written before leaves first, with this turn's end.
+    if (said.length === 0) setImmediate(() => breakConnection(response))
+    else response.write(said, () => breakConnection(response))
   }
 }
 
@@ -144,9 +141,23 @@ class PassingAnswer {
 const lineEnds = Buffer.from('\n\n')
 const none = Buffer.alloc(0)
 
+/** Ends a connection as no whole answer does. */
+function breakConnection(response: ServerResponse): void {
+  const { socket, req } = response
+  // To HTTP/1.0 there are no chunks: the proper end of the connection is that of the answer.
+  if (req.httpVersionMinor === 0 && socket !== null && !(socket instanceof TLSSocket))
+    socket.resetAndDestroy()
+  else response.destroy()
+}
+
 const reasons: Readonly<Partial<Record<AttemptError['failure'], EndReason>>> = {
   idle_timeout: 'idle',
   total_timeout: 'total',
+}
+
+/** Why a call ends whose upstream fails so in the middle of its answer. */
+export function reasonOf({ failure }: AttemptError): EndReason {
+  return reasons[failure] ?? 'upstream'
 }
 
 /** The upstream itself says in its last event that it failed. */

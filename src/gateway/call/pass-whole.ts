@@ -1,11 +1,12 @@
 import type { Fault } from '../../core/fault.ts'
 import { readContent } from '../answer/read-content.ts'
 import { readUsage } from '../answer/read-usage.ts'
+import type { ReceivedContent } from '../answer/stream-reader.ts'
 import { passedHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import { faultOf } from './find-answer.ts'
 import type { OpenCall } from './open-call.ts'
-import { passPieces } from './pass-pieces.ts'
+import { passPieces, reasonOf } from './pass-pieces.ts'
 
 const nothing = { contentEvents: 0, contentBytes: 0 }
 
@@ -18,32 +19,27 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
   const { form } = incoming.route
   const pieces: Buffer[] = []
   let bytes = 0
-  let isPassedOn = false
 
   answer.read({
     onPiece(piece) {
       pieces.push(piece)
       bytes += piece.length
       if (bytes <= deps.answerMax && incoming.hold(bytes)) return
-      isPassedOn = true
-      answer.attempt.pause()
+      answer.hold()
       passPieces(call, answer, pieces)
     },
-    onEnd() {
-      if (!isPassedOn) leave(Buffer.concat(pieces, bytes))
-    },
-    onError(error) {
-      if (!isPassedOn) call.fail(faultOf(error))
-    },
+    onEnd: () => leave(Buffer.concat(pieces, bytes)),
+    onError: (error) => call.fail(faultOf(error), reasonOf(error)),
   })
 
   function leave(body: Buffer): void {
     const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
     const said = isReadable ? readUsage(form, body) : undefined
     const isRefused = answer.status >= 400
-    const unread = { contentEvents: 0, contentBytes: bytes }
-    const content = isReadable && said === undefined ? readContent(form, body) : unread
-    call.delivered = () => ({ said, ...(isRefused ? nothing : content) })
+    const contentOf = (): ReceivedContent =>
+      isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: bytes }
+    const content = isRefused || said?.completion !== undefined ? nothing : contentOf()
+    call.delivered = () => ({ said, ...content })
     const passed = isRefused ? withoutCredential(answer, body) : body
     void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(passed, fault))
   }

@@ -143,7 +143,8 @@ function createSteps(): { readonly turn: () => Promise<void>; readonly next: () 
   }
 }
 
-const sseHead = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'
+export const sseHead =
+  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'
 
 /** A whole answer, with a length that is right unless it is given. */
 export function whole(
