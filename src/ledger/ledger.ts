@@ -86,6 +86,25 @@ export interface LedgerReader {
   readonly close: () => Promise<void>
 }
 
+/** A stream without an end, whose writer is gone. */
+export interface LeftStream {
+  /** 32 hex digits. */
+  readonly id: string
+  /** When it was written last, milliseconds since the epoch. */
+  readonly writtenAt: number
+}
+
+/** The streams that dead processes have left without an end. */
+export interface LeftStreams {
+  /** The one that was written last comes first. */
+  readonly streams: readonly LeftStream[]
+  /**
+   * Whether a stream leaves the list when a work was done for it. Otherwise it stays, and one may
+   * have been looked after by the process that began to serve behind it.
+   */
+  readonly isCleared: boolean
+}
+
 /**
  * The durable record of every decision and every change. Records of one process are chained: see
  * `format/chain.ts`.
@@ -100,6 +119,14 @@ export interface Ledger extends LedgerReader {
   readonly append: (entry: LedgerEntry) => Promise<void>
   /** Writes a signed checkpoint. */
   readonly checkpoint: () => Promise<LedgerCheckpoint>
+  /**
+   * Runs a work for the streams that dead processes have left, unless another process does so now
+   * or there are no such streams. For a server that is the only one of its folder, or a node.
+   *
+   * @default other streams are not known
+   * @throws Fault `ledger_unavailable`, by rejecting; whatever the work rejects with
+   */
+  readonly withLeft?: (work: (left: LeftStreams) => Promise<void>) => Promise<void>
   /**
    * Whether its disk has stopped answering: each entry is refused at once, until it answers again.
    * @default never

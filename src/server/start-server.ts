@@ -16,6 +16,7 @@ import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
 import { beginFirstKeys, type FirstKeysAttempt, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
+import { endCallsLeft } from './gateway/end-calls-left.ts'
 import { openGateway } from './gateway/open-gateway.ts'
 import { viewUpstreamsAtStart } from './gateway/view-start.ts'
 import { closeApp, countUnderWay, trackConnections } from './http/close-app.ts'
@@ -91,6 +92,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
   const gateway = openGateway(options, ward, telemetry, log)
   opened.push(async () => gateway?.close())
+  opened.push(await endCallsLeft(options, { ward, storage, scheduler, telemetry }))
   const closing = new AbortController()
   const { degraded, isStalled, nodes } = storage
   let isDraining = false

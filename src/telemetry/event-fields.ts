@@ -99,6 +99,8 @@ export interface EventFields {
   readonly 'upstream.refused_credential': UpstreamFields & BriefFields
   readonly 'upstream.credential_unread': UpstreamFields & BriefFields
   readonly 'upstream.list_failed': UpstreamFields & BriefFields
+  readonly 'upstream.calls_left': { readonly calls: number }
+  readonly 'upstream.ends_unknown': NoFields
   readonly 'model.failed': BriefFields & { readonly model: string }
   readonly 'model.timed_out': BriefFields & { readonly model: string }
   readonly 'traces.not_exported': OutageFields

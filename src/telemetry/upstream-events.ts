@@ -44,4 +44,19 @@ export const upstreamEvents: {
     isBrief: true,
     fields: { upstream, times },
   },
+  'upstream.calls_left': {
+    level: 'warn',
+    sentence:
+      'calls whose answer was on its way when their process died were ended, with what they had reserved',
+    remedy:
+      'Their records of `request.finished` say `late`. Look at why the process ended: killed, out of memory, a power cut.',
+    fields: { calls: 'how many' },
+  },
+  'upstream.ends_unknown': {
+    level: 'error',
+    sentence: 'it could not be found out whether all calls of processes that died have their end recorded',
+    remedy:
+      'The cause says why. What was reserved for them stays counted by limits of an hour and more; `request.started` without a `request.finished` shows which they are.',
+    fields: {},
+  },
 }

@@ -9,6 +9,7 @@ import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
 import type { StoreReport } from '../store-outage.ts'
 import { createLedgerAppends } from './appends.ts'
 import { connectOnce, type LazyPostgres } from './connect-once.ts'
+import { withLeftStreams } from './left-streams.ts'
 import { type LedgerRetention, scheduleMaintenance } from './maintenance.ts'
 import { createLedgerReader } from './reader.ts'
 import { createStreamWriter } from './stream-writer.ts'
@@ -126,6 +127,7 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
     query: reader.query,
     usage: reader.usage,
     checkpoint: appends.checkpoint,
+    withLeft: async (work) => withLeftStreams(await connect(), node, work),
     isStalled: appends.isOut,
     ensureWritable: appends.ensureWritable,
     close() {

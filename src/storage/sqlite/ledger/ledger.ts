@@ -11,6 +11,7 @@ import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
 import { tellCheckpoints } from '../../ledger/tell-checkpoints.ts'
+import { readLeftStreams } from './left-streams.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
 import { type Committed, createLedgerThread, type LedgerRetention } from './threads.ts'
@@ -104,6 +105,10 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     query: reader.query,
     usage: reader.usage,
     checkpoint: appends.checkpoint,
+    async withLeft(work) {
+      const streams = readLeftStreams(file)
+      if (streams.length > 0) await work({ streams, isCleared: false })
+    },
     isStalled: appends.isStalled,
     close() {
       closed ??= close()

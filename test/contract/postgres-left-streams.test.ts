@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { endLeftCalls } from '../../src/gateway/restart/end-left-calls.ts'
+import { ledgerEntry } from '../../src/ledger/format/record.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { type LedgerSchema, openLedgerSchema } from './postgres-ledgers.ts'
+
+const calls = 200
+
+/** A node that has been seen so many milliseconds ago. */
+async function join({ sql }: LedgerSchema, agoMs: number): Promise<string> {
+  const id = randomUUID()
+  await sql(
+    `INSERT INTO $schema.nodes (id, name, version, schema_known, started_at, seen_at)
+      VALUES ($1, 'n', '1', 1, 0, (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2::bigint)`,
+    [id, agoMs],
+  )
+  return id
+}
+
+const end = (ledger: Ledger): Promise<number> => endLeftCalls({ ledger, clock: Date.now, totalMs: 3_600_000 })
+
+async function endsOf(ledger: Ledger): Promise<readonly (string | null)[]> {
+  const { records } = await ledger.query({ event: 'request.finished', limit: 1_000, order: 'newest' })
+  return records.map(({ requestId }) => requestId)
+}
+
+async function beginCalls(ledger: Ledger): Promise<void> {
+  const starts = Array.from({ length: calls }, (_, index) =>
+    ledgerEntry({
+      at: Date.now(),
+      event: 'request.started',
+      requestId: `call-${index}`,
+      detail: { reserved: 9 },
+    }),
+  )
+  await Promise.all(starts.map((start) => ledger.append(start)))
+}
+
+test('nodes that look at once end the calls of a node that is gone once, and it is left no more', async () => {
+  const schema = await openLedgerSchema()
+  await beginCalls(await schema.open({ node: await join(schema, 61_000) }))
+  const [one, other] = [
+    await schema.open({ node: await join(schema, 0) }),
+    await schema.open({ node: await join(schema, 0) }),
+  ]
+  const counts = await Promise.all([end(one), end(other)])
+  expect(counts.toSorted()).toEqual([0, calls])
+  const ends = await endsOf(one)
+  expect([ends.length, new Set(ends).size]).toEqual([calls, calls])
+  const works: object[] = []
+  await other.withLeft?.(async (left) => void works.push(left))
+  expect(works).toEqual([])
+  expect((await schema.inspect.verify({})).firstBroken).toBeUndefined()
+})
+
+test('a node that was seen within a minute keeps its calls', async () => {
+  const schema = await openLedgerSchema()
+  await beginCalls(await schema.open({ node: await join(schema, 11_000) }))
+  const other = await schema.open({ node: await join(schema, 0) })
+  expect(await end(other)).toBe(0)
+  expect(await endsOf(other)).toEqual([])
+})
+
+test('a node that dies while it ends the calls of another leaves the rest to the next', async () => {
+  const schema = await openLedgerSchema()
+  await beginCalls(await schema.open({ node: await join(schema, 61_000) }))
+  const killed = await schema.open({ node: await join(schema, 0) })
+  let lives = 60
+  const append: Ledger['append'] = async (entry) => {
+    if (lives-- <= 0) throw new Error('killed')
+    await killed.append(entry)
+  }
+  await expect(end({ ...killed, append })).rejects.toThrow('killed')
+  const next = await schema.open({ node: await join(schema, 0) })
+  await expect.poll(() => end(next)).toBe(calls - 60)
+  const ends = await endsOf(next)
+  expect([ends.length, new Set(ends).size]).toEqual([calls, calls])
+})

@@ -1,0 +1,219 @@
+// `node test/reliability/kill-gateway.ts [KILLS]`: a server in front of a model server is killed
+// (SIGKILL) at a random moment while 100 streams are under way, again and again. Every terminal
+// event that a client saw has its record of an end; after the restart each call that began has
+// exactly one; a limit has counted no fewer tokens than are recorded, and the ledger verifies. Exits
+// with 1 where that is not so.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { runCli, runJson, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import type { Keys } from './kill-ledger.ts'
+
+export interface GatewayKills {
+  readonly kills: number
+  /** Terminal events that clients saw, and streams that were cut off. */
+  readonly whole: number
+  readonly cutOff: number
+  /** Calls that a kill left, and the restart ended. */
+  readonly endedLate: number
+  /** What is not as promised. */
+  readonly differences: readonly string[]
+}
+
+const streams = 100
+/** Large enough for all streams. */
+const amount = 1_000_000_000
+const limit = `${amount} tokens/h`
+/** A kill comes after so many whole answers of its round, and a moment: however slow the machine. */
+const killUntilWhole = 120
+const killWithinMs = 30
+
+interface Seen {
+  /** Request ids of the streams whose terminal event was seen. */
+  readonly whole: Set<string>
+  cutOff: number
+}
+
+/** Kills so often, on a data folder of its own, and looks at what is left behind the last restart. */
+export async function killGateway(kills: number, tell: (message: string) => void): Promise<GatewayKills> {
+  using folder = temporaryFolder()
+  const data = join(folder.path, 'data')
+  await using model = await startModel()
+  const start = (): Promise<ServeProcess> =>
+    startServe(data, [
+      ...['--upstream', model.url, '--preset', 'vllm', '--limit-default', '', '--log-level', 'fatal'],
+    ])
+  const seen: Seen = { whole: new Set(), cutOff: 0 }
+  const differences: string[] = []
+  let key: { readonly id: string; readonly key: string } | undefined
+  for (let kill = 1; kill <= kills; kill += 1) {
+    await using server = await start()
+    key ??= await runJson(['keys', 'create', '--name', 'k', '--limit', limit, '--data', data])
+    const before = seen.whole.size
+    await streamUntilKilled(server, key?.key ?? '', seen)
+    tell(`${kill} of ${kills}: ${seen.whole.size - before} whole answers`)
+  }
+  await using server = await start()
+  const records = await readRecords(data)
+  differences.push(...differencesOf(records, seen))
+  const { admin } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
+  const counted = await countedTokens(server, key?.id ?? '', admin)
+  const recorded = records.reduce((sum, { measures }) => sum + (measures['tokens'] ?? 0), 0)
+  if (!(counted >= recorded))
+    differences.push(`the limit has counted ${counted} tokens, ${recorded} are recorded`)
+  const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
+  if (code !== 0) differences.push(`the ledger does not verify: ${stdout}${stderr}`)
+  const endedLate = records.filter(({ detail }) => detail?.['late'] === true).length
+  return { kills, whole: seen.whole.size, cutOff: seen.cutOff, endedLate, differences }
+}
+
+interface ModelProcess extends AsyncDisposable {
+  readonly url: string
+}
+
+async function startModel(): Promise<ModelProcess> {
+  const file = resolve('test/reliability/processes/serve-paced-model.ts')
+  const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  if (child.stdout === null) throw new Error('the model server has no standard output')
+  const [url] = (await once(createInterface(child.stdout), 'line')) as [string]
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      const closed = once(child, 'close')
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+async function streamUntilKilled(server: ServeProcess, key: string, seen: Seen): Promise<void> {
+  const closed = once(server.child, 'close')
+  let left = randomInt(1, killUntilWhole)
+  let kill: NodeJS.Timeout | undefined
+  const sawWhole = (requestId: string): void => {
+    seen.whole.add(requestId)
+    left -= 1
+    if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
+  }
+  const clients = await Promise.allSettled(
+    Array.from({ length: streams }, () => streamOneAfterAnother(server.address, key, seen, sawWhole)),
+  )
+  clearTimeout(kill)
+  await closed
+  // Only the end of the server may have ended them.
+  for (const end of clients)
+    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
+}
+
+async function streamOneAfterAnother(
+  address: string,
+  key: string,
+  seen: Seen,
+  sawWhole: (requestId: string) => void,
+): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'm',
+        stream: true,
+        max_tokens: randomInt(1, 80),
+        messages: [{ role: 'user', content: 'why is the sky blue' }],
+      }),
+    })
+    const requestId = answer.headers.get('x-request-id')
+    if (answer.status !== 200 || requestId === null || answer.body === null)
+      throw new UnexpectedAnswer(`${answer.status}: ${await answer.text()}`)
+    if (await isWhole(answer.body)) sawWhole(requestId)
+    else seen.cutOff += 1
+  }
+}
+
+/** Whether the terminal event comes: once it is seen, the client has its answer. */
+async function isWhole(body: ReadableStream<Uint8Array>): Promise<boolean> {
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    for await (const piece of body) text += decoder.decode(piece, { stream: true })
+  } catch {
+    return text.includes('data: [DONE]')
+  }
+  return text.includes('data: [DONE]')
+}
+
+class UnexpectedAnswer extends Error {
+  constructor(answer: string) {
+    super(`an answer was not expected: ${answer}`)
+  }
+}
+
+interface RecordLine {
+  readonly event: string
+  readonly request_id: string
+  readonly key_id: string | null
+  readonly owner: string | null
+  readonly route: string | null
+  readonly measures: Readonly<Record<string, number>>
+  readonly detail: Readonly<Record<string, unknown>> | null
+}
+
+/** Of calls, by the real export. */
+async function readRecords(data: string): Promise<readonly RecordLine[]> {
+  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
+  if (child.stdout === null) throw new Error('the export has no standard output')
+  child.stderr?.pipe(process.stderr)
+  const closed = once(child, 'close')
+  const records: RecordLine[] = []
+  for await (const line of createInterface(child.stdout)) {
+    const record = JSON.parse(line) as RecordLine
+    if (record.event === 'request.started' || record.event === 'request.finished') records.push(record)
+  }
+  const [code] = await closed
+  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
+  return records
+}
+
+function differencesOf(records: readonly RecordLine[], { whole }: Seen): readonly string[] {
+  const starts = new Map<string, RecordLine>()
+  const ends = new Map<string, RecordLine[]>()
+  for (const record of records) {
+    if (record.event === 'request.started') starts.set(record.request_id, record)
+    else ends.set(record.request_id, [...(ends.get(record.request_id) ?? []), record])
+  }
+  const wrong: string[] = []
+  for (const id of whole)
+    if (ends.get(id)?.[0]?.detail?.['late'] === true || !ends.has(id))
+      wrong.push(`${id} was seen whole, and has no end of its own`)
+  for (const [id, start] of starts) {
+    const [end, ...more] = ends.get(id) ?? []
+    if (end === undefined || more.length > 0) wrong.push(`${id} has ${more.length + (end ? 1 : 0)} ends`)
+    else if (end.detail?.['late'] === true) wrong.push(...faultsOfLate(id, start, end))
+  }
+  for (const id of ends.keys()) if (!starts.has(id)) wrong.push(`${id} has an end and no beginning`)
+  return wrong
+}
+
+function faultsOfLate(id: string, start: RecordLine, end: RecordLine): readonly string[] {
+  const isSame = (['key_id', 'owner', 'route'] as const).every((field) => start[field] === end[field])
+  const isCharged = end.measures['tokens'] === start.detail?.['reserved'] && end.measures['requests'] === 1
+  const isSaid = end.detail?.['usage'] === 'reserved' && end.detail['end'] === undefined
+  return isSame && isCharged && isSaid ? [] : [`${id} was ended late as ${JSON.stringify(end)}`]
+}
+
+async function countedTokens({ address }: ServeProcess, keyId: string, admin: string): Promise<number> {
+  const answer = await fetch(`${address}/v1/keys/${keyId}/limits`, { headers: { 'x-api-key': admin } })
+  const { limits } = (await answer.json()) as {
+    readonly limits: readonly { readonly limit: string; readonly used: number }[]
+  }
+  return limits.find((one) => one.limit.includes('tokens'))?.used ?? Number.NaN
+}
+
+if (import.meta.main) {
+  const outcome = await killGateway(Number(process.argv[2] ?? 50), (message) => console.error(message))
+  console.log(JSON.stringify({ ...outcome, differences: outcome.differences.slice(0, 20) }))
+  process.exitCode = outcome.differences.length === 0 ? 0 : 1
+}
