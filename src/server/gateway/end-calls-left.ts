@@ -19,8 +19,8 @@ const lookMs = 60_000
 
 /**
  * Ends the calls that processes which died have left, before a server listens, and in a fleet each
- * minute. What cannot be found out stops no server. Gives what ends the looks. An earlier process may
- * have had upstreams though this one has none.
+ * minute. What cannot be found out stops no server. Gives what ends the looks. An earlier process
+ * may have had upstreams though this one has none.
  */
 export async function endCallsLeft(
   { gateway, databaseUrl }: ServerOptions,

@@ -11,7 +11,8 @@ const silentMs = 60_000
 
 /**
  * Runs a work for the streams of nodes that are gone, as the one node that does so now, and marks
- * them as ended. Killed meanwhile, or slower than its transaction may be, it leaves them to the next.
+ * them as ended. Killed meanwhile, or slower than its transaction may be, it leaves them to the
+ * next.
  *
  * @throws Fault `ledger_unavailable`, by rejecting; whatever the work rejects with
  */
