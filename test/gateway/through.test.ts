@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { openGateway } from './open-gateway.ts'
 import { startOllama } from './simulators/ollama.ts'
 import { startOpenai } from './simulators/openai.ts'
+import { startTgi } from './simulators/tgi.ts'
 
 const chat = (more: object = {}) => ({
   model: 'llama3.2:3b',
@@ -136,4 +137,18 @@ test('a client that leaves in the middle is gone upstream, and is charged what i
     detail: { aborted: true, end: 'client', usage: 'estimated' },
   })
   expect(gateway.gateway.callsOpen()).toBe(0)
+})
+
+test('TGI reads images out of any text, so that a text with one by URL is refused on each of its routes', async () => {
+  await using tgi = await startTgi()
+  await using gateway = await openGateway({ upstreams: [{ preset: 'tgi', url: tgi.url }] })
+  const text = 'see ![](http://169.254.169.254/latest)'
+  const refused = [
+    await gateway.post('/v1/chat/completions', { messages: [{ role: 'user', content: text }] }),
+    await gateway.post('/v1/completions', { prompt: text }),
+    await gateway.post('/generate', { inputs: text }),
+  ]
+  expect(refused.map(({ status }) => status)).toEqual([422, 422, 422])
+  expect((await gateway.post('/v1/completions', { prompt: 'see' })).status).toBe(200)
+  expect(tgi.seen.filter(({ method }) => method === 'POST')).toHaveLength(1)
 })

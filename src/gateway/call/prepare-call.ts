@@ -103,7 +103,8 @@ async function readInTurns<T>(steps: Generator<void, T>, { yieldTurn }: Schedule
 }
 
 function rulesOf({ route, closedFields, preset }: RouteServer): BodyRules {
-  return { route, closedFields, refusesMediaByUrl: preset.refusesMediaByUrl }
+  const { refusesMediaByUrl, readsImagesInText = false } = preset
+  return { route, closedFields, refusesMediaByUrl, readsImagesInText }
 }
 
 /** Enough to learn the model's name, before it is known whose rules are the right ones. */

@@ -75,6 +75,8 @@ export interface Preset {
   readonly closedFields: readonly ClosedField[]
   /** Whether it fetches media that a body names by a URL: from inside, so only `data:` passes. */
   readonly refusesMediaByUrl: boolean
+  /** Whether it reads images by URL out of any text too, `![](http://…)`. @default false */
+  readonly readsImagesInText?: boolean
   /** What it answers with 200 while it is well. @default its calls alone say how it stands */
   readonly health?: string
   /** How it lists its models. @default it does not */

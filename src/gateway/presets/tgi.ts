@@ -31,6 +31,7 @@ export const tgi: Preset = {
   management: ['/', '/invocations', '/vertex', '/info', '/chat_tokenize', '/ping', '/v2/*'],
   closedFields: [{ field: 'parameters.adapter_id' }],
   refusesMediaByUrl: true,
+  readsImagesInText: true,
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },
   hasTags: false,
