@@ -21,8 +21,15 @@ export async function viewUpstreamsAtStart(gateway: Gateway): Promise<UpstreamsA
   const names = route === undefined ? [] : await gateway.modelsFor([defaultScope], route)
   const alias = gateway.settings.models.find(({ name }) => names.includes(name))
   const model = alias?.name ?? names.find((name) => !answersNoChat.test(name)) ?? names[0]
+  const servers = route?.servers ?? []
+  const asked = new Set(
+    servers.filter(({ upstream }) => upstream.models === 'any').map(({ upstream }) => upstream.name),
+  )
   return {
-    upstreams: gateway.upstreams().map(({ name, url, failures }) => ({ name, url, isOut: failures > 0 })),
+    upstreams: gateway.upstreams().map(({ name, url, failures, models }) => {
+      const isUnlisted = models === null && asked.has(name)
+      return { name, url, isOut: failures > 0 || isUnlisted }
+    }),
     chat: route && { path: route.path, model },
   }
 }
