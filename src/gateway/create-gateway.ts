@@ -8,6 +8,7 @@ import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
 import { createOpenCalls } from './call/open-calls.ts'
+import { createUpstreamPlaces } from './call/upstream-places.ts'
 import { createModelDirectory, mayUse } from './directory/model-directory.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import { presets } from './presets/presets.ts'
@@ -59,13 +60,14 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
   const upstreams = settings.upstreams.map((upstream) =>
     openUpstream(upstream, presets[upstream.preset], { telemetry, env, scheduler, monotonic }),
   )
-  const calls = createOpenCalls(guard)
+  const calls = createOpenCalls(guard, scheduler)
   const models = createModelDirectory(settings.models, upstreams)
   const deps: CallDeps = {
     guard,
     models,
     ratios: createPromptRatios(),
     calls,
+    places: createUpstreamPlaces(),
     telemetry,
     monotonic,
     scheduler,

@@ -23,7 +23,10 @@ function seriesOf(numbers: readonly MetricNumbers[]): Readonly<Record<string, nu
   const steady = numbers.filter(({ name }) => !name.startsWith('nodejs_eventloop_lag'))
   return Object.fromEntries(
     steady.flatMap(({ name, values }) =>
-      values.map(({ metricName = name, labels, value }) => [`${metricName} ${JSON.stringify(labels)}`, value]),
+      values.map(({ metricName = name, labels, value }) => [
+        `${metricName} ${JSON.stringify(labels)}`,
+        value,
+      ]),
     ),
   )
 }

@@ -83,7 +83,7 @@ describe('a page of as many series as there may be', () => {
     async (format) => {
       const type = format === 'text' ? Registry.PROMETHEUS_CONTENT_TYPE : Registry.OPENMETRICS_CONTENT_TYPE
       const register = new Registry()
-    register.setContentType(type as never)
+      register.setContentType(type as never)
       const theirs = prometheus({ register: register as never })
       fill(theirs)
       const ours = createPrometheus({}, () => 0)

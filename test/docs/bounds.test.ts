@@ -28,6 +28,8 @@ const ofNoClient = new Set([
   'core/scheduler.ts timerMsMax',
   'core/time.ts durationMsMax',
   'core/time.ts timeMsMax',
+  'gateway/answer/estimate-usage.ts ratioLeast',
+  'gateway/restart/find-left-calls.ts pageMax',
   'jobs/job-changes.ts lookAgainMax',
   'jobs/job-queue.ts countedStatesMax',
   'jobs/record-missed-ends.ts pageMax',

@@ -95,7 +95,7 @@ export async function readToItsEnd({ status, headers, body }: Response): Promise
 }
 
 /** Ids of answers that have begun, and whose end is not recorded. */
-export function unfinished(records: readonly LedgerEntry[]): readonly (string | null)[] {
+function unfinished(records: readonly LedgerEntry[]): readonly (string | null)[] {
   const ids = (event: string) => records.filter((one) => one.event === event).map((one) => one.requestId)
   const finished = ids('request.finished')
   return ids('request.started').filter((id) => !finished.includes(id))

@@ -135,7 +135,8 @@ test('an alias falls back in its order, each upstream by its own name, and never
     detail: { model: 'fast', upstream: 'second', attempts: 2 },
   })
   expect((await gateway.post(chat, chatOf('broken'))).status).toBe(503)
-  // A route that none of its upstreams serves: the outside one lists the same name, and is not asked.
+  // A route that none of its upstreams serves: the outside one lists the same name, and is not
+  // asked.
   const messages = await gateway.post('/v1/messages', chatOf('fast'))
   expect(messages.status).toBe(404)
   expect(modelsAsked(vllm)).toEqual([])

@@ -152,3 +152,33 @@ test('TGI reads images out of any text, so that a text with one by URL is refuse
   expect((await gateway.post('/v1/completions', { prompt: 'see' })).status).toBe(200)
   expect(tgi.seen.filter(({ method }) => method === 'POST')).toHaveLength(1)
 })
+
+test('one owner cannot take every place of an upstream', async () => {
+  await using ollama = await startOllama({ isPaced: true })
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'ollama', url: ollama.url, models: 'listed', health: null, connectionsMax: 4 }],
+    models: [{ name: 'llama3.2:3b', to: [{ upstream: 'ollama', model: 'llama3.2:3b' }], limits: [] }],
+  })
+  const other = await gateway.createKey({ owner: 'other' })
+  const leaving = new AbortController()
+  const ask = (key?: string) =>
+    gateway.post('/api/chat', chat(), { signal: leaving.signal, ...(key !== undefined && { key }) })
+  const held = [ask(), ask()]
+  await expect.poll(() => gateway.gateway.callsOpen()).toBe(2)
+  const third = await ask()
+  expect([third.status, await third.json()]).toMatchObject([503, { code: 'overloaded' }])
+  const theirs = ask(other)
+  await expect.poll(() => gateway.gateway.callsOpen()).toBe(3)
+  leaving.abort()
+  await Promise.allSettled([...held, theirs])
+})
+
+test('a call that asks to be answered later is refused, not answered at once in silence', async () => {
+  await using ollama = await startOllama()
+  await using gateway = await openGateway({ upstreams: [{ preset: 'ollama', url: ollama.url }] })
+  for (const headers of [{ prefer: 'respond-async' }, { 'idempotency-key': 'a' }]) {
+    const answer = await gateway.post('/v1/chat/completions', chat(), { headers })
+    expect([answer.status, await answer.json()]).toMatchObject([422, { code: 'input_invalid' }])
+  }
+  expect(ollama.seen.filter(({ method }) => method === 'POST')).toEqual([])
+})

@@ -1,8 +1,8 @@
 // `node test/reliability/kill-gateway.ts [KILLS]`: a server in front of a model server is killed
 // (SIGKILL) at a random moment while 100 streams are under way, again and again. Every terminal
 // event that a client saw has its record of an end; after the restart each call that began has
-// exactly one; a limit has counted no fewer tokens than are recorded, and the ledger verifies. Exits
-// with 1 where that is not so.
+// exactly one; a limit has counted no fewer tokens than are recorded, and the ledger verifies.
+// Exits with 1 where that is not so.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -27,7 +27,7 @@ const streams = 100
 /** Large enough for all streams. */
 const amount = 1_000_000_000
 const limit = `${amount} tokens/h`
-/** A kill comes after so many whole answers of its round, and a moment: however slow the machine. */
+/** A kill comes after so many whole answers of its round, and a moment. */
 const killUntilWhole = 120
 const killWithinMs = 30
 
@@ -37,7 +37,7 @@ interface Seen {
   cutOff: number
 }
 
-/** Kills so often, on a data folder of its own, and looks at what is left behind the last restart. */
+/** Kills so often, on a data folder of its own, and looks at what the last restart left. */
 export async function killGateway(kills: number, tell: (message: string) => void): Promise<GatewayKills> {
   using folder = temporaryFolder()
   const data = join(folder.path, 'data')

@@ -1,18 +1,13 @@
 import { looksLikeKey } from '../../core/key-shape.ts'
+import { findRequestSpan } from '../../guard/request-span.ts'
+import { traceHeaders } from '../../telemetry/trace-context.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { IncomingCall } from './incoming-call.ts'
 
 type Headers = Readonly<Record<string, string>>
 
 /** Headers of a request that go on to an upstream; all others stay here. */
-const forwarded = [
-  'accept',
-  'anthropic-version',
-  'anthropic-beta',
-  'openai-beta',
-  'traceparent',
-  'tracestate',
-] as const
+const forwarded = ['accept', 'anthropic-version', 'anthropic-beta', 'openai-beta'] as const
 
 /** Headers of an upstream's answer that go on to a client. */
 const passed = [
@@ -24,8 +19,8 @@ const passed = [
 ] as const
 
 /**
- * What an upstream sees of a request's head. Of names that came twice the first counts; a key is not
- * among them, whatever header it came in.
+ * What an upstream sees of a request's head, with the request's own span. Of names that came twice
+ * the first counts; a key is not among them, whatever header it came in.
  */
 export function requestHeaders({ request, exchange }: IncomingCall): Headers {
   const headers: Record<string, string> = { 'x-request-id': exchange.id }
@@ -33,6 +28,8 @@ export function requestHeaders({ request, exchange }: IncomingCall): Headers {
     const value = request.headers[name]
     if (typeof value === 'string' && !looksLikeKey(value)) headers[name] = value
   }
+  const trace = findRequestSpan(request)?.context
+  if (trace !== undefined) Object.assign(headers, traceHeaders(trace))
   if (request.method === 'POST') headers['content-type'] = 'application/json'
   return headers
 }

@@ -22,6 +22,7 @@ test('a call that is given up as its attempt fails asks no upstream again', asyn
   const finding = findAnswer({
     to: [{ upstream, model: 'm' }],
     requestFor: () => ({ method: 'POST', path: '/', headers: {}, body: undefined }),
+    takePlace: () => true,
     firstByteBy: 1,
     log() {},
   })

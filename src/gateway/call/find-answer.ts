@@ -1,6 +1,6 @@
 import { Fault } from '../../core/fault.ts'
 import type { Destination } from '../directory/model-directory.ts'
-import type { AttemptError, UpstreamRequest } from '../upstreams/upstream.ts'
+import type { AttemptError, Upstream, UpstreamRequest } from '../upstreams/upstream.ts'
 import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.ts'
 
 /** Most attempts of one call. */
@@ -14,6 +14,8 @@ export interface FindAnswerOptions {
   readonly requestFor: (destination: Destination) => UpstreamRequest
   /** When the first byte must have come, by the monotonic clock. */
   readonly firstByteBy: number
+  /** Takes a place at an upstream for this call; false: its owner has no more. */
+  readonly takePlace: (upstream: Upstream) => boolean
   readonly log: (text: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -37,7 +39,8 @@ export interface FindingAnswer {
  * is asked, for the client may have seen it. The same upstream is asked again where its connection
  * was refused, or was a kept one that had become stale.
  */
-export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptions): FindingAnswer {
+export function findAnswer(options: FindAnswerOptions): FindingAnswer {
+  const { to, requestFor, firstByteBy, log } = options
   let attempts = 0
   let asked: string | undefined
   let isAborted = false
@@ -47,6 +50,7 @@ export function findAnswer({ to, requestFor, firstByteBy, log }: FindAnswerOptio
   async function ask(destination: Destination, isLast: boolean): Promise<BegunAnswer | Fault> {
     const { upstream } = destination
     let left = upstream.settings.retries
+    if (!isAborted && !options.takePlace(upstream)) return noPlace()
     for (;;) {
       // A call may be given up in the very turn in which its attempt has failed.
       if (isAborted) return await never()
@@ -142,6 +146,10 @@ export function faultOf({ failure, message }: AttemptError): Fault {
     default:
       return new Fault('upstream_timeout', message)
   }
+}
+
+function noPlace(): Fault {
+  return new Fault('overloaded', 'the upstream has no place for another call of this owner')
 }
 
 function unavailable(retryAfterSeconds: number | undefined): Fault {

@@ -26,6 +26,7 @@ export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: 
   const { upstream } = call.first
   const headers = requestHeaders(incoming)
   const finding = findAnswer({
+    takePlace: call.takePlace,
     to: prepared.to,
     firstByteBy: deps.monotonic() + upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),

@@ -9,6 +9,7 @@ import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import { type DialectAnswer, problemIn } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
 import type { Dialect } from '../presets/preset.ts'
+import type { Upstream } from '../upstreams/upstream.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
 import { type Charge, type ChargedBy, chargeOf } from './charge.ts'
@@ -59,6 +60,7 @@ export class OpenCall implements EndableCall {
   breakOff: ((problem: Refusal | Fault) => void) | undefined
   readonly #begunAt: number
   #finding: FindingAnswer | undefined
+  #giveBackPlace: (() => void) | undefined
   #answer: BegunAnswer | undefined
   #firstMs: number | undefined
   #isOver = false
@@ -97,6 +99,14 @@ export class OpenCall implements EndableCall {
     const { servers } = this.incoming.route
     const server = servers.find((one) => one.upstream.name === upstream.settings.name) ?? servers[0]
     return server.route.path
+  }
+
+  /** A place at the upstream that is asked now, in the place of the one before. */
+  readonly takePlace = (upstream: Upstream): boolean => {
+    const owner = this.exchange.known?.owner ?? ''
+    this.#giveBackPlace?.()
+    this.#giveBackPlace = this.deps.places.take(upstream, owner)
+    return this.#giveBackPlace !== undefined
   }
 
   asks(finding: FindingAnswer): void {
@@ -161,6 +171,7 @@ export class OpenCall implements EndableCall {
     deps.calls.delete(this)
     this.#finding?.abort()
     this.#answer?.attempt.abort()
+    this.#giveBackPlace?.()
     try {
       const unstarted = await this.#unstarted()
       if (unstarted !== undefined) {

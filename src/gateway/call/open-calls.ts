@@ -1,4 +1,5 @@
 import type { Refusal } from '../../core/refusal.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import type { Guard } from '../../guard/guard.ts'
 
@@ -20,15 +21,30 @@ export interface OpenCalls {
   readonly close: () => void
 }
 
+/** Between two looks at a key whose store is out, in milliseconds. */
+const againMs = 1_000
+
+function idOf({ exchange }: EndableCall): string {
+  return exchange.known?.keyId ?? ''
+}
+
 /** Cuts the calls of a key that is revoked or disabled, as soon as its store says so. */
-export function createOpenCalls(guard: Pick<Guard, 'checkAgain' | 'onKeysChanged'>): OpenCalls {
+export function createOpenCalls(
+  guard: Pick<Guard, 'checkAgain' | 'onKeysChanged'>,
+  { after }: Pick<Scheduler, 'after'>,
+): OpenCalls {
   const byKey = new Map<string, Set<EndableCall>>()
   let size = 0
 
   async function check(call: EndableCall): Promise<void> {
-    // A store that is out says nothing: the call goes on, and is looked at with the next change.
-    const refusal = await guard.checkAgain(call.exchange).catch(() => undefined)
-    if (refusal !== undefined) call.revoke(refusal)
+    if (byKey.get(idOf(call))?.has(call) !== true) return
+    try {
+      const refusal = await guard.checkAgain(call.exchange)
+      if (refusal !== undefined) call.revoke(refusal)
+    } catch {
+      // A store that is out says nothing, and has an event of its own: it is asked until it does.
+      after(againMs, () => void check(call))
+    }
   }
 
   const stop = guard.onKeysChanged((keyIds) => {
@@ -38,13 +54,13 @@ export function createOpenCalls(guard: Pick<Guard, 'checkAgain' | 'onKeysChanged
 
   return {
     add(call) {
-      const id = call.exchange.known?.keyId ?? ''
+      const id = idOf(call)
       const calls = byKey.get(id) ?? new Set()
       byKey.set(id, calls.add(call))
       size += 1
     },
     delete(call) {
-      const id = call.exchange.known?.keyId ?? ''
+      const id = idOf(call)
       const calls = byKey.get(id)
       if (calls?.delete(call) !== true) return
       size -= 1

@@ -102,14 +102,22 @@ async function readInTurns<T>(steps: Generator<void, T>, { yieldTurn }: Schedule
   }
 }
 
-function rulesOf({ route, closedFields, preset }: RouteServer): BodyRules {
+const rulesOf = oncePerServer(({ route, closedFields, preset }) => {
   const { refusesMediaByUrl, readsImagesInText = false } = preset
   return { route, closedFields, refusesMediaByUrl, readsImagesInText }
-}
+})
 
 /** Enough to learn the model's name, before it is known whose rules are the right ones. */
-function openRulesOf({ route }: RouteServer): BodyRules {
-  return { route, closedFields: [], refusesMediaByUrl: false }
+const openRulesOf = oncePerServer(({ route }) => ({ route, closedFields: [], refusesMediaByUrl: false }))
+
+/** Names are compiled for each object of rules. */
+function oncePerServer(make: (server: RouteServer) => BodyRules): (server: RouteServer) => BodyRules {
+  const made = new WeakMap<RouteServer, BodyRules>()
+  return (server) => {
+    const rules = made.get(server) ?? make(server)
+    made.set(server, rules)
+    return rules
+  }
 }
 
 /** Asks the guard again, now that the model is known: its scope, and its limits. */

@@ -39,8 +39,8 @@ export interface ModelDirectory {
    */
   readonly resolve: (name: string | undefined, upstreams: readonly Upstream[]) => Promise<ResolvedModel>
   /**
-   * The public names that a key with these scopes may use, sorted; of upstreams that cannot be asked
-   * those that are known.
+   * The public names that a key with these scopes may use, sorted; of upstreams that cannot be
+   * asked those that are known.
    *
    * @throws Fault `upstream_unavailable` where no name of any upstream is known
    */

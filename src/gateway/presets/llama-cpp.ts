@@ -58,7 +58,13 @@ export const llamaCpp: Preset = {
     ...models,
   ],
   management: ['/props', '/slots*', '/lora-adapters', '/models/*', '/tools', '/api/*'],
-  closedFields: [{ field: 'id_slot' }, { field: 'lora' }, ...closedOfResponses],
+  closedFields: [
+    { field: 'id_slot' },
+    { field: 'lora' },
+    // It can leave out what usage and the end are read from.
+    { field: 'response_fields', paths: ['/completion', '/infill'] },
+    ...closedOfResponses,
+  ],
   refusesMediaByUrl: true,
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },

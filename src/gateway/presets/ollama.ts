@@ -115,6 +115,8 @@ export const ollama: Preset = {
     { field: 'options.main_gpu' },
     { field: 'options.num_thread' },
     { field: 'options.use_mmap' },
+    // An older word for the model.
+    { field: 'name', paths: ['/api/show'] },
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,

@@ -51,11 +51,11 @@ const management: Readonly<Record<PresetName, string>> = {
 }
 
 const ofResponses =
-  ' previous_response_id@/v1/responses conversation@/v1/responses background=true@/v1/responses'
+  ' previous_response_id@/v1/responses conversation@/v1/responses prompt@/v1/responses background=true@/v1/responses'
 const closedFields: Readonly<Record<PresetName, string>> = {
-  ollama: `keep_alive options.num_ctx options.num_gpu options.main_gpu options.num_thread options.use_mmap${ofResponses}`,
-  vllm: `priority kv_transfer_params${ofResponses}`,
-  'llama.cpp': `id_slot lora${ofResponses}`,
+  ollama: `keep_alive options.num_ctx options.num_gpu options.main_gpu options.num_thread options.use_mmap name@/api/show${ofResponses}`,
+  vllm: `priority kv_transfer_params prompt_embeds@/v1/completions${ofResponses}`,
+  'llama.cpp': `id_slot lora response_fields@/completion,/infill${ofResponses}`,
   tgi: 'parameters.adapter_id',
   openai: `service_tier${ofResponses}`,
   custom: '',
@@ -85,7 +85,7 @@ describe.each(presetNames)('the preset %s', (name) => {
     expect(preset.management.join(' ')).toBe(management[name])
   })
 
-  test('closes the fields of the contract', () => {
+  test('closes the fields of the contract, and those that lead round what is counted', () => {
     const fields = preset.closedFields.map(
       ({ field, paths, value }) =>
         field + (value === undefined ? '' : `=${value}`) + (paths === undefined ? '' : `@${paths.join()}`),

@@ -130,5 +130,6 @@ export const models: readonly PresetRoute[] = [
 export const closedOfResponses: readonly ClosedField[] = [
   { field: 'previous_response_id', paths: ['/v1/responses'] },
   { field: 'conversation', paths: ['/v1/responses'] },
+  { field: 'prompt', paths: ['/v1/responses'] },
   { field: 'background', paths: ['/v1/responses'], value: true },
 ]

@@ -59,7 +59,13 @@ export const vllm: Preset = {
     '/version',
     '/ping',
   ],
-  closedFields: [{ field: 'priority' }, { field: 'kv_transfer_params' }, ...closedOfResponses],
+  closedFields: [
+    { field: 'priority' },
+    { field: 'kv_transfer_params' },
+    // Prompts that no text bounds.
+    { field: 'prompt_embeds', paths: ['/v1/completions'] },
+    ...closedOfResponses,
+  ],
   refusesMediaByUrl: true,
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },

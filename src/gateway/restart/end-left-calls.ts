@@ -18,8 +18,8 @@ const endsAtOnce = 10_000
 /**
  * Ends the calls whose answers were on their way when their process died: each has a record that it
  * began, and gets the one that it has finished, `late` and with what it had reserved, which its
- * limits have kept. Once over, it finds nothing to do; killed meanwhile, the next goes on. Gives how
- * many there were.
+ * limits have kept. Once over, it finds nothing to do; killed meanwhile, the next goes on. Gives
+ * how many there were.
  *
  * @throws Fault `ledger_unavailable`, by rejecting
  */

@@ -8,6 +8,7 @@ import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
 import type { ByteBudget } from '../http/byte-budget.ts'
 import { holdBody } from '../http/bytes-in-flight.ts'
+import { readPreferences } from '../predict/prefer.ts'
 import { answerModel, answerModels } from './model-list.ts'
 
 export interface GatewayRoutesDeps {
@@ -113,10 +114,17 @@ function headersOf(reply: FastifyReply): Readonly<Record<string, string | number
 
 /** Keeping an answer for a repeat, and jobs, are not here yet: neither is ignored in silence. */
 function refuseRepeats({ headers }: FastifyRequest): void {
+  if (readPreferences(headers['prefer']).isAsync)
+    throw refusedHeader(
+      'prefer',
+      'Calls of a model server are answered at once: send no Prefer: respond-async.',
+    )
   if (headers['idempotency-key'] !== undefined)
-    throw new Refusal('input_invalid', 'Calls of a model server take no Idempotency-Key.', {
-      errors: [
-        { loc: ['header', 'idempotency-key'], msg: 'Expected no such header here', type: 'not_allowed' },
-      ],
-    })
+    throw refusedHeader('idempotency-key', 'Calls of a model server take no Idempotency-Key.')
+}
+
+function refusedHeader(name: string, detail: string): Refusal {
+  return new Refusal('input_invalid', detail, {
+    errors: [{ loc: ['header', name], msg: 'Expected no such header here', type: 'not_allowed' }],
+  })
 }

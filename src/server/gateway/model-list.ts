@@ -14,7 +14,11 @@ export async function answerModels(
     : { object: 'list', data: names.map(openaiModel) }
 }
 
-/** One of them, by any spelling that a call may have. @throws Refusal `model_not_found` for every other */
+/**
+ * One of them, by any spelling that a call may have.
+ *
+ * @throws Refusal `model_not_found` for every other
+ */
 export async function answerModel(
   gateway: Gateway,
   route: OpenRoute,
