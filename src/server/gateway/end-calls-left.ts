@@ -18,18 +18,19 @@ const totalDefaultMs = 3_600_000
 const lookMs = 60_000
 
 /**
- * Ends the calls that processes which died have left, before a server listens, and in a fleet each
- * minute. What cannot be found out stops no server. Gives what ends the looks. An earlier process
- * may have had upstreams though this one has none.
+ * Ends the calls that processes which died have left, before a server with upstreams listens, and in
+ * a fleet each minute. What cannot be found out stops no server. Gives what ends the looks. A server
+ * without upstreams does not look: it may have millions of records of other requests to read
+ * through before it listens. What was left then is ended by the next server that has upstreams.
  */
 export async function endCallsLeft(
   { gateway, databaseUrl }: ServerOptions,
   { ward, storage, scheduler, telemetry }: EndingCallsDeps,
 ): Promise<() => Promise<void>> {
-  if (storage.ledger === undefined) return async () => {}
+  if (gateway === undefined || storage.ledger === undefined) return async () => {}
   const ledger: Ledger = storage.ledger
   const { clock } = ward
-  const totals = gateway?.upstreams.map(({ timeouts }) => timeouts.totalMs) ?? []
+  const totals = gateway.upstreams.map(({ timeouts }) => timeouts.totalMs)
   const totalMs = Math.max(totalDefaultMs, ...totals)
 
   async function end(): Promise<void> {
@@ -43,7 +44,7 @@ export async function endCallsLeft(
 
   let ending = end()
   await ending
-  if (databaseUrl === undefined || gateway === undefined) return async () => {}
+  if (databaseUrl === undefined) return async () => {}
   let isEnding = false
   const stop = every(scheduler, lookMs, () => {
     if (isEnding) return
