@@ -77,3 +77,22 @@ test('of the exemplars of one bucket the newest stays', () => {
   const [joined] = joinNumbers([numbers('a', 1), numbers('b', 3), numbers('c', 2)])
   expect(joined?.values).toMatchObject([{ value: 3, exemplar: { labelSet: { trace_id: 'b' } } }])
 })
+
+test('a time without the trace of a request joins one that has it', () => {
+  const exemplar = { labelSet: { trace_id: 'a'.repeat(32) }, value: 1, timestamp: 2 }
+  const numbersWith = (own: object): readonly MetricNumbers[] => [
+    {
+      name: 'times',
+      help: 'Times.',
+      type: 'histogram',
+      aggregator: 'sum',
+      values: [{ metricName: 'times_bucket', labels: { le: 1 }, value: 1, ...own }],
+    } as never,
+  ]
+  for (const lacking of [{ exemplar: null }, {}])
+    for (const each of [
+      [numbersWith({ exemplar }), numbersWith(lacking)],
+      [numbersWith(lacking), numbersWith({ exemplar })],
+    ])
+      expect(joinNumbers(each)).toMatchObject([{ values: [{ value: 2, exemplar }] }])
+})

@@ -54,7 +54,9 @@ function add({ of, series }: JoinedMetric, value: MetricValue): void {
 
 type Exemplar = MetricValue['exemplar']
 
-function newest(one: Exemplar, other: Exemplar): Exemplar {
-  if (one === undefined || other === undefined) return one ?? other
+/** None is null where a message between processes has carried it, as JSON. */
+function newest(one: Exemplar | null, other: Exemplar | null): Exemplar {
+  if (one === undefined || one === null) return other ?? undefined
+  if (other === undefined || other === null) return one
   return other.timestamp > one.timestamp ? other : one
 }
