@@ -31,6 +31,7 @@ const long = [
   'copy-stores',
   'cli-key-names',
   'e2e/workers',
+  'reliability/kill-gateway',
   'ledger-tamper',
   'fleet-database-faults',
   'redis-losses',

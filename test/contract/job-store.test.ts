@@ -26,5 +26,5 @@ const openSqlite: OpenJobStore = async () => {
   }
 }
 
-describeJobStore('SQLite in this process', openInProcess, scaled(130))
+describeJobStore('SQLite in this process', openInProcess, scaled(65))
 describeJobStore('SQLite', openSqlite, scaled(8))

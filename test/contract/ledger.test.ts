@@ -197,7 +197,7 @@ describe('a ledger in SQLite', () => {
       clock: () => time.now,
       monotonic: () => 0,
       retention: { ageMs: 60_000 },
-      telemetry: createTelemetry([tell]),
+      telemetry: createTelemetry([(event) => event.name === 'ledger.clock_jumped' && tell(event)]),
     })
     await ledger.append(requestOf())
     time.now += 3_600_000

@@ -41,7 +41,7 @@ describe('keys create', () => {
       let killed = 0
       // The moments lie close together where a create does its work, and some are past its end; the
       // first makes the folder.
-      const moments = scaled(20)
+      const moments = scaled(12)
       for (let moment = 0; moment <= moments; moment += 1) {
         const child = spawnCli(['keys', 'create', '--data', data, '--name', 'n'])
         const timer = setTimeout(() => child.kill('SIGKILL'), 40 + (320 * moment) / moments)

@@ -92,7 +92,7 @@ test(
     using folder = temporaryFolder()
     const data = join(folder.path, 'data')
     const keyFile = join(data, 'first-keys.json')
-    for (let round = 0; round < scaled(4); round += 1) {
+    for (let round = 0; round < scaled(3); round += 1) {
       const child = spawnCli(['serve', '--data', data, '--port', '0'])
       const closed = once(child, 'close')
       child.stdout?.resume()
