@@ -97,7 +97,7 @@ test('an opening that comes while the last one closes waits for it, and keeps it
   expect(second.guard).toBe(third.guard)
   expect(second.guard).not.toBe(first.guard)
   expect(await ask(second, key)).toBe('rate_limited')
-  expect(heard).toEqual([])
+  expect(heard.filter((name) => name !== 'ledger.checkpoint')).toEqual([])
 })
 
 test('other options are refused in one sentence that names them, and no secret; the ward goes on', async () => {
