@@ -63,5 +63,5 @@ function inTurns(stores: readonly JobStore[]): JobStore {
   })
 }
 
-describeJobStore('PostgreSQL', openOnPostgres, 8)
-describeJobStore('PostgreSQL by three nodes', openOnThreeNodes, 4)
+describeJobStore('PostgreSQL', openOnPostgres, 4)
+describeJobStore('PostgreSQL by three nodes', openOnThreeNodes, 2)

@@ -3,7 +3,7 @@ import { scaled } from '../support/scaled.ts'
 import { killVerify } from './kill-verify.ts'
 
 // `node test/kill/kill-verify.ts 50` kills fifty times: docs/reliability.md.
-const kills = scaled(3)
+const kills = scaled(2)
 
 test(
   'kill -9 while programs ask about keys, again and again: each answer that was seen has one record, which says the same',
