@@ -101,7 +101,8 @@ describe('jobs in SQLite', () => {
     createJobReads(recording)
     const plans = statements.flatMap((sql) => planOf(database, sql).map((step) => ({ sql, step })))
     expect(plans.length).toBeGreaterThan(50)
-    // `MERGE` and `SCAN … subquery` read sorted rows, or the thousand that are counted; all deliveries are listed from their end.
+    // `MERGE` and `SCAN … subquery` read sorted rows, or the thousand that are counted; all
+    // deliveries are listed from their end.
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT|\(subquery)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* held_by LIKE/.test(sql)

@@ -18,9 +18,9 @@ const totalDefaultMs = 3_600_000
 const lookMs = 60_000
 
 /**
- * Ends the calls that processes which died have left, before a server with upstreams listens, and in
- * a fleet each minute. What cannot be found out stops no server. Gives what ends the looks. A server
- * without upstreams does not look: it may have millions of records of other requests to read
+ * Ends the calls that processes which died have left, before a server with upstreams listens, and
+ * in a fleet each minute. What cannot be found out stops no server. Gives what ends the looks. A
+ * server without upstreams does not look: it may have millions of records of other requests to read
  * through before it listens. What was left then is ended by the next server that has upstreams.
  */
 export async function endCallsLeft(
