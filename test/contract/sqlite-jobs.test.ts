@@ -101,12 +101,18 @@ describe('jobs in SQLite', () => {
     createJobReads(recording)
     const plans = statements.flatMap((sql) => planOf(database, sql).map((step) => ({ sql, step })))
     expect(plans.length).toBeGreaterThan(50)
-    // `MERGE` and `SCAN … subquery` read sorted rows, or the thousand that are counted; all
-    // deliveries are listed from their end.
-    const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT|\(subquery)|TEMP B-TREE/.test(step))
+    // `MERGE` and `SCAN … subquery` read sorted rows; all deliveries are listed from their end, and
+    // of each state so many jobs are counted.
+    const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* held_by LIKE/.test(sql)
-    expect(scans.filter((scan) => !isWholeList(scan) && !isAtStart(scan))).toEqual([])
+    const isBoundedCount = ({ sql, step }: { sql: string; step: string }) =>
+      step.startsWith('SCAN (subquery') &&
+      sql.startsWith('SELECT queued, running,') &&
+      sql.split('SELECT 1 FROM jobs').length === sql.split('LIMIT 1000').length
+    expect(scans.filter((scan) => !isWholeList(scan) && !isAtStart(scan) && !isBoundedCount(scan))).toEqual(
+      [],
+    )
   })
 
   test('a file of version 1 is brought up: what was `parked` is dead, with its inputs and its deliveries', async () => {

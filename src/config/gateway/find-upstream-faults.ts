@@ -68,7 +68,7 @@ const checkKeyHeader = textThat(
 )
 
 const checkPrefix = textThat(
-  'a path such as `/ollama`, of segments of `A-Z a-z 0-9 . _ ~ -`, that is none of the server’s own',
+  'a path such as `/ollama`, of segments of `A-Z a-z 0-9 . _ ~ -`, that the server does not use itself',
   (text) =>
     text.length <= 64 &&
     /^(?:\/(?!\.\.?(?:\/|$))[A-Za-z0-9._~-]+)+$/.test(text) &&

@@ -107,7 +107,7 @@ describe('a model in a path', () => {
   })
 
   test.each(['', '.', '..', '%2e', '%2E%2e', 'a/b', 'a%2Fb', 'a%5cb', 'a\\b', '%zz', '%ff', '{id}/'])(
-    '%s is none',
+    '%s is not open',
     (id) => {
       expect(find('GET', `/v1/models/${id}`)).toBeUndefined()
     },
@@ -283,7 +283,7 @@ describe('the dialect of a path', () => {
     expect(routes.dialectOf(path)).toBe(dialect)
   })
 
-  test('is OpenAI’s under a server that has nothing else there, and nobody’s without an upstream', () => {
+  test('is OpenAI’s under a server that has nothing else there, and RFC 9457 without an upstream', () => {
     expect(createGatewayRoutes([]).dialectOf('/v1/nothing')).toBeUndefined()
     expect(createGatewayRoutes([testUpstream({ preset: 'custom' })]).dialectOf('/v1/x')).toBeUndefined()
   })
