@@ -106,10 +106,12 @@ describe('jobs in SQLite', () => {
     const scans = plans.filter(({ step }) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
     const isWholeList = ({ sql }: { sql: string }) => /FROM deliveries\s+ORDER BY place DESC LIMIT/.test(sql)
     const isAtStart = ({ sql }: { sql: string }) => /^DELETE FROM answers .* held_by LIKE/.test(sql)
+    const isCount = (sql: string): boolean => sql.startsWith('SELECT queued, running,')
     const isBoundedCount = ({ sql, step }: { sql: string; step: string }) =>
-      step.startsWith('SCAN (subquery') &&
-      sql.startsWith('SELECT queued, running,') &&
-      sql.split('SELECT 1 FROM jobs').length === sql.split('LIMIT 1000').length
+      step.startsWith('SCAN (subquery') && isCount(sql)
+    // Without a bound a count is a look-up too, of as many rows as there are.
+    const counts = statements.filter(isCount).map((sql) => sql.split('LIMIT 1000').length - 1)
+    expect(counts).toEqual([3])
     expect(scans.filter((scan) => !isWholeList(scan) && !isAtStart(scan) && !isBoundedCount(scan))).toEqual(
       [],
     )
