@@ -83,7 +83,9 @@ const ofAll = {
  * loaded what they test.
  */
 const shared = [
-  'src/{core,express,fastify,guard,hono,idempotency,jobs,keys,ledger,limits,secrets,web}/**/*.test.ts',
+  'src/{config,core,express,fastify,gateway,guard,hono,idempotency,jobs,keys,ledger,limits}/**/*.test.ts',
+  'src/{prometheus,secrets,server,storage,telemetry,ward,web,webhooks}/**/*.test.ts',
+  'test/{adapters,gateway}/**/*.test.ts',
 ]
 
 export default defineConfig({
@@ -100,7 +102,8 @@ export default defineConfig({
         },
       },
     ],
-    maxWorkers: 2,
+    // More than a small machine has processors: much of what runs waits for a disk, a service or a time.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // Starts PostgreSQL and Redis once a test asks for one.
     globalSetup: 'test/support/start-services.ts',
