@@ -2,7 +2,6 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { readClientAddress } from '../../core/client-address.ts'
 import { looksLikeKey } from '../../core/key-shape.ts'
-import { type InputError, Refusal } from '../../core/refusal.ts'
 import { isScope } from '../../core/scope.ts'
 import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { Demand } from '../../guard/demand.ts'
@@ -98,15 +97,18 @@ export interface VerifyQuestion {
 const anyRoute = 'verify'
 const anyKeyForModels: Demand = {}
 
-/** @throws Refusal `input_invalid` where the route holds the key */
+/**
+ * The route is left out where the key is a part of it: no record has what was presented, and it is
+ * the client who chose it.
+ */
 export function readVerify({ key: sent, take, address, route, ...body }: VerifyBody): VerifyQuestion {
   const key = sent.trim()
-  if (route !== undefined && key !== '' && route.includes(key)) throw keyInRoute()
+  const isNamed = route !== undefined && (key === '' || !route.includes(key))
   return {
     asked: { key, takes: take ?? true },
     demand: demandOf(body),
     address: readClientAddress(address),
-    route: route === undefined ? anyRoute : `${anyRoute} ${route}`,
+    route: isNamed ? `${anyRoute} ${route}` : anyRoute,
   }
 }
 
@@ -114,13 +116,4 @@ export function readVerify({ key: sent, take, address, route, ...body }: VerifyB
 function demandOf({ scope: all, any_scope: anyScope, cost: costs }: Omit<VerifyBody, 'key'>): Demand {
   if (all === undefined && anyScope === undefined && costs === undefined) return anyKeyForModels
   return withoutUndefined({ scope: all, anyScope, cost: costs })
-}
-
-function keyInRoute(): Refusal {
-  const error: InputError = {
-    loc: ['body', 'route'],
-    msg: 'Expected a pattern, and no key in it',
-    type: 'custom',
-  }
-  return new Refusal('input_invalid', undefined, { errors: [error] })
 }
