@@ -8,6 +8,7 @@ import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
 import { createOpenCalls } from './call/open-calls.ts'
+import { createRetries } from './call/retries.ts'
 import { createUpstreamPlaces } from './call/upstream-places.ts'
 import { createModelDirectory, mayUse } from './directory/model-directory.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
@@ -28,6 +29,8 @@ export interface GatewayDeps {
   readonly monotonic?: Clock
   /** @default the process's own timers */
   readonly scheduler?: Scheduler
+  /** For waits between tries, from 0 on and below 1. @default Math.random */
+  readonly random?: () => number
 }
 
 /** The guard in front of model servers. */
@@ -49,6 +52,7 @@ export interface Gateway {
   readonly callsOpen: () => number
   /** Ends the calls that are left, and resolves when all are recorded. */
   readonly shutDown: () => Promise<void>
+  /** Tries once more, within 2 s, what could not be settled or recorded as calls ended. */
   readonly close: () => Promise<void>
 }
 
@@ -56,17 +60,20 @@ export interface Gateway {
 export function createGateway(settings: GatewaySettings, options: GatewayDeps): Gateway {
   const { guard, telemetry, env, log, onFault } = options
   const { monotonic = () => performance.now(), scheduler = processScheduler } = options
+  const { random = Math.random } = options
   const routes = createGatewayRoutes(settings.upstreams)
   const upstreams = settings.upstreams.map((upstream) =>
     openUpstream(upstream, presets[upstream.preset], { telemetry, env, scheduler, monotonic }),
   )
   const calls = createOpenCalls(guard, scheduler)
+  const retries = createRetries(scheduler, random)
   const models = createModelDirectory(settings.models, upstreams)
   const deps: CallDeps = {
     guard,
     models,
     ratios: createPromptRatios(),
     calls,
+    retries,
     places: createUpstreamPlaces(),
     telemetry,
     monotonic,
@@ -95,6 +102,7 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     shutDown: calls.shutDown,
     async close() {
       calls.close()
+      await retries.close()
       await Promise.all(upstreams.map((upstream) => upstream.close()))
     },
   }

@@ -21,8 +21,8 @@ export interface OpenGatewayOptions extends Partial<Omit<GatewaySettings, 'upstr
   readonly ward?: TestWardOptions
   readonly server?: Partial<ServerOptions>
   readonly env?: Readonly<Record<string, string>>
-  /** The clocks of upstreams and calls. */
-  readonly time?: Pick<GatewayDeps, 'monotonic' | 'scheduler'>
+  /** The clocks of upstreams and calls, and what their waits are drawn by. */
+  readonly time?: Pick<GatewayDeps, 'monotonic' | 'scheduler' | 'random'>
   /** Stands before the ledger, to fail or to hold. */
   readonly ledger?: (ledger: Ledger) => Ledger
 }

@@ -7,6 +7,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ModelDirectory } from '../directory/model-directory.ts'
 import type { OpenCalls } from './open-calls.ts'
+import type { Retries } from './retries.ts'
 import type { UpstreamPlaces } from './upstream-places.ts'
 
 /** Which request a fault is of. */
@@ -23,6 +24,7 @@ export interface CallDeps {
   readonly models: ModelDirectory
   readonly ratios: PromptRatios
   readonly calls: OpenCalls
+  readonly retries: Retries
   readonly places: UpstreamPlaces
   readonly telemetry: Telemetry
   /** Never jumps. */

@@ -1,4 +1,3 @@
-import type { Fault } from '../../core/fault.ts'
 import { requestHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -23,12 +22,20 @@ export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: 
   const call = new OpenCall(deps, incoming, prepared)
   // The client has gone meanwhile: no upstream is asked.
   if (call.isOver) return
-  const { upstream } = call.first
+  try {
+    ask(call)
+  } catch (thrown) {
+    call.fail(thrown)
+  }
+}
+
+function ask(call: OpenCall): void {
+  const { deps, incoming, prepared, first } = call
   const headers = requestHeaders(incoming)
   const finding = findAnswer({
     takePlace: call.takePlace,
     to: prepared.to,
-    firstByteBy: deps.monotonic() + upstream.settings.timeouts.firstByteMs,
+    firstByteBy: deps.monotonic() + first.upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),
     requestFor: (destination) => ({
       method: incoming.route.method,
@@ -51,7 +58,7 @@ function pass(call: OpenCall, answer: BegunAnswer): void {
     if (isStream(answer)) passPieces(call, answer)
     else passWhole(call, answer)
   } catch (thrown) {
-    call.fail(thrown as Fault)
+    call.fail(thrown)
   }
 }
 

@@ -1,16 +1,15 @@
 import { Fault } from '../../core/fault.ts'
-import { classify, problemOf } from '../../core/problem.ts'
+import { classify } from '../../core/problem.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { noteProblem } from '../../guard/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { releaseUsage } from '../../limits/end-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
-import { type DialectAnswer, problemIn } from '../dialects/problem-in.ts'
+import { problemFor } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
-import type { Dialect } from '../presets/preset.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
-import type { BegunAnswer } from './begin-attempt.ts'
+import type { AnswerSink, BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
 import { type Charge, type ChargedBy, chargeOf } from './charge.ts'
 import type { FindingAnswer } from './find-answer.ts'
@@ -130,6 +129,24 @@ export class OpenCall implements EndableCall {
     return written
   }
 
+  /** Reads an answer. A fault of ours as it is read ends this call, and no other. */
+  read({ read }: BegunAnswer, sink: AnswerSink): void {
+    read({
+      onPiece: (piece) => this.orEnd(() => sink.onPiece(piece)),
+      onEnd: () => this.orEnd(() => sink.onEnd()),
+      onError: (error) => this.orEnd(() => sink.onError(error)),
+    })
+  }
+
+  /** Does a part of its work, of which a fault ends it. */
+  orEnd(work: () => void): void {
+    try {
+      work()
+    } catch (thrown) {
+      void this.cut({ charge: 'delivered', problem: asFault(thrown) })
+    }
+  }
+
   /** It failed before a byte of an answer could leave. */
   fail(thrown: unknown, reason?: EndReason): void {
     const problem = classify(thrown)
@@ -162,37 +179,58 @@ export class OpenCall implements EndableCall {
    * The one end of a call: lets go of the upstream, settles, records, and then lets `leave` send
    * what is left. A record that cannot be written is passed to `leave`, and made up for where the
    * client has had its answer. Where the first of two records could not be written, that fault is
-   * the answer: what was reserved has been given back with it, and nothing more is recorded.
+   * the answer: what was reserved has been given back with it, and nothing more is recorded. Never
+   * rejects: whatever is thrown on the way ends this call, and no other.
    */
   async end(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
-    const { deps, exchange, incoming } = this
-    deps.calls.delete(this)
-    this.#finding?.abort()
-    this.#answer?.attempt.abort()
-    this.#giveBackPlace?.()
     try {
-      const unstarted = await this.#unstarted()
-      if (unstarted !== undefined) {
-        this.answerProblem(unstarted)
-        return
-      }
-      const charge = this.#chargeOf(end.charge)
-      if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
-      exchange.detail = this.#detail({
-        attempts: this.#finding?.attempts() ?? 0,
-        usage: charge?.source ?? 'none',
-        ...(this.#firstMs !== undefined && { first_ms: this.#firstMs }),
-        ...(end.reason !== undefined && { end: end.reason }),
-        ...(end.isAborted === true && { aborted: true }),
-      })
-      if (end.problem !== undefined) noteProblem(incoming.request, end.problem)
-      if (end.problem !== undefined) exchange.problem = end.problem
-      await this.#record(end, leave)
+      this.#letGo()
+      await this.#settleAndRecord(end, leave)
+    } catch (thrown) {
+      this.#giveUp(thrown)
     } finally {
       await this.#release()
     }
+  }
+
+  /** Of all that it holds beside its usage: the upstream, and its place there. */
+  #letGo(): void {
+    this.deps.calls.delete(this)
+    this.#finding?.abort()
+    this.#answer?.attempt.abort()
+    this.#giveBackPlace?.()
+  }
+
+  async #settleAndRecord(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
+    const { deps, exchange, incoming } = this
+    const unstarted = await this.#unstarted()
+    if (unstarted !== undefined) {
+      this.answerProblem(unstarted)
+      return
+    }
+    const charge = this.#chargeOf(end.charge)
+    if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
+    exchange.detail = this.#detail({
+      attempts: this.#finding?.attempts() ?? 0,
+      usage: charge?.source ?? 'none',
+      ...(this.#firstMs !== undefined && { first_ms: this.#firstMs }),
+      ...(end.reason !== undefined && { end: end.reason }),
+      ...(end.isAborted === true && { aborted: true }),
+    })
+    if (end.problem !== undefined) noteProblem(incoming.request, end.problem)
+    if (end.problem !== undefined) exchange.problem = end.problem
+    await this.#record(end, leave)
+  }
+
+  /** A fault of ours as it ended: the client sees that its answer is not whole, and no more. */
+  #giveUp(thrown: unknown): void {
+    const { exchange, incoming, deps } = this
+    deps.onFault(faultyCallOf(incoming), asFault(thrown))
+    // Records it where that was not done.
+    exchange.abort(this.#describe(null))
+    incoming.response.destroy()
   }
 
   /** The fault of the first record, where that could not be written. */
@@ -201,7 +239,7 @@ export class OpenCall implements EndableCall {
       await this.#starting?.written
       return undefined
     } catch (thrown) {
-      return classify(thrown) as Fault
+      return asFault(thrown)
     }
   }
 
@@ -218,7 +256,7 @@ export class OpenCall implements EndableCall {
     try {
       await (this.#starting === undefined ? exchange.answer(answer) : exchange.finish())
     } catch (thrown) {
-      const fault = classify(thrown) as Fault
+      const fault = asFault(thrown)
       if (this.#starting !== undefined) this.#lackEnd(fault)
       else if (end.isAborted === true) this.deps.onFault(faultyCallOf(this.incoming), fault)
       leave(fault)
@@ -233,15 +271,13 @@ export class OpenCall implements EndableCall {
     deps.onFault(faultyCallOf(incoming), fault)
     exchange.problem ??= fault
     exchange.detail = { end: 'ledger', ...exchange.detail }
-    this.#recordLater()
-  }
-
-  /** Tries again until the ledger takes it, or the process ends: then the next start does. */
-  #recordLater(): void {
-    const { scheduler } = this.deps
-    scheduler.after(lateMs, () => {
-      this.exchange.recordLate()?.catch(() => this.#recordLater())
-    })
+    // Until the ledger takes it, or the process ends: where it is killed, the next start does.
+    const { retries, telemetry } = deps
+    retries.add(
+      () => exchange.recordLate(),
+      fault,
+      (lost) => telemetry.event('ledger.record_lost', {}, lost),
+    )
   }
 
   /** Answers a refusal or a fault in the route's dialect. */
@@ -250,7 +286,7 @@ export class OpenCall implements EndableCall {
     const { request, response } = incoming
     if (problem instanceof Fault) this.deps.onFault(faultyCallOf(incoming), problem)
     if (response.closed || response.headersSent) return
-    const { status, headers, body } = writeProblem(incoming.route.dialect, problem, exchange.id)
+    const { status, headers, body } = problemFor(incoming.route.dialect, problem, exchange.id)
     const close = lingerOverBody(request) && { connection: 'close' }
     response
       .writeHead(status, { ...incoming.headers, ...prepared.limitHeaders, ...headers, ...close })
@@ -298,15 +334,7 @@ export class OpenCall implements EndableCall {
   }
 }
 
-function writeProblem(
-  dialect: Dialect | undefined,
-  problem: Refusal | Fault,
-  requestId: string,
-): DialectAnswer {
-  if (dialect !== undefined) return problemIn(dialect, problem, requestId)
-  const { status, headers, body } = problemOf(problem, requestId)
-  return { status, headers, body: JSON.stringify(body) }
+/** Of what is thrown here nothing is a refusal. */
+function asFault(thrown: unknown): Fault {
+  return classify(thrown) as Fault
 }
-
-/** Between two tries to record an end that the client has seen, in milliseconds. */
-const lateMs = 1_000

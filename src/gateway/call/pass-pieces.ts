@@ -23,7 +23,7 @@ const piecesHeaders = { 'x-accel-buffering': 'no', 'cache-control': 'no-store' }
 export function passPieces(call: OpenCall, answer: BegunAnswer, before: readonly Buffer[] = []): void {
   const passing = new PassingAnswer(call, answer)
   const starting = call.start(answer.status)
-  const begin = (): void => passing.begin(before)
+  const begin = (): void => call.orEnd(() => passing.begin(before))
   if (starting === undefined) begin()
   else starting.then(begin, (fault: unknown) => call.fail(fault, 'ledger'))
 }
@@ -61,7 +61,7 @@ class PassingAnswer {
     })
     response.on('drain', () => this.#answer.attempt.resume())
     for (const piece of before) this.#pass(piece)
-    this.#answer.read({
+    call.read(this.#answer, {
       onPiece: (piece) => this.#pass(piece),
       onEnd: () => this.#finish(),
       onError: (error) => this.#fail(error),

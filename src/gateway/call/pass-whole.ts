@@ -20,7 +20,7 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
   const pieces: Buffer[] = []
   let bytes = 0
 
-  answer.read({
+  call.read(answer, {
     onPiece(piece) {
       pieces.push(piece)
       bytes += piece.length

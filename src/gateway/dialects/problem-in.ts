@@ -38,6 +38,17 @@ export function problemIn(
   }
 }
 
+/** The answer on a route: in its dialect, or in the form of RFC 9457 where it has none. */
+export function problemFor(
+  dialect: Dialect | undefined,
+  thrown: Refusal | Fault,
+  requestId: string,
+): DialectAnswer {
+  if (dialect !== undefined) return problemIn(dialect, thrown, requestId)
+  const { status, headers, body } = problemOf(thrown, requestId)
+  return { status, headers, body: JSON.stringify(body) }
+}
+
 /** OpenAI's clients ignore a longer wait, and retry within a second. */
 const heededSeconds = 60
 

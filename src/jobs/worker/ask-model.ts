@@ -2,8 +2,8 @@ import type { Maybe } from '../../core/after.ts'
 import { withinDeadline } from '../../core/deadline.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
+import { retryDelayMs } from '../../core/retry-delay.ts'
 import { pause, type Scheduler } from '../../core/scheduler.ts'
-import { retryDelayMs } from './retry-delay.ts'
 import type { RunTurn } from './run-turn.ts'
 
 /** A model as jobs ask it. */

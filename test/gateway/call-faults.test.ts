@@ -1,0 +1,107 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ServerResponse } from 'node:http'
+import { afterEach, describe, expect, test } from 'vitest'
+import { Fault } from '../../src/core/fault.ts'
+import { openEndingCalls } from './ending-calls.ts'
+import { chunk, hostile, said, sseHead } from './simulators/hostile.ts'
+
+const stream = { stream: true, max_tokens: 100 }
+
+/** Breaks a method of the answers of calls: a fault of this process, not of a client. */
+function breakAnswers(method: 'writeHead' | 'write' | 'end'): void {
+  const onStart = (message: unknown): void => {
+    const { request, response } = message as {
+      readonly request: { readonly url: string }
+      readonly response: ServerResponse
+    }
+    if (request.url.startsWith('/v1/'))
+      Object.assign(response, {
+        [method]() {
+          throw new TypeError('a fault of ours')
+        },
+      })
+  }
+  subscribe('http.server.request.start', onStart)
+  broken.push(() => void unsubscribe('http.server.request.start', onStart))
+}
+
+const broken: (() => void)[] = []
+afterEach(() => {
+  for (const mend of broken.splice(0)) mend()
+})
+
+describe('a fault of ours as an answer leaves ends its own call, and no process', () => {
+  test.each([
+    ['a whole answer', 'writeHead', 'answers JSON to a stream', ['request.admitted']],
+    ['a refusal', 'writeHead', 'answers 503', ['request.admitted']],
+    ['the head of a stream', 'writeHead', 'says usage nowhere', ['request.started', 'request.finished']],
+    ['a piece of a stream', 'write', 'says usage nowhere', ['request.started', 'request.finished']],
+    ['the end of a stream', 'end', 'says usage nowhere', ['request.started', 'request.finished']],
+    ['the event of a broken one', 'write', 'dies after the head', ['request.admitted']],
+  ] as const)('%s', async (_, method, behaviour, events) => {
+    const unheard: unknown[] = []
+    const hear = (thrown: unknown): void => void unheard.push(thrown)
+    process.on('unhandledRejection', hear)
+    process.on('uncaughtException', hear)
+    broken.push(
+      () => void process.off('unhandledRejection', hear),
+      () => void process.off('uncaughtException', hear),
+    )
+    await using calls = await openEndingCalls()
+    const { text: key, record } = await calls.gateway.ward.keys.create({
+      name: 'limited',
+      limits: ['100000 tokens/h', '2 concurrent'],
+    })
+    breakAnswers(method)
+    await calls.read(hostile[behaviour], stream, { key }).catch(() => {})
+    const records = await calls.quiet()
+    expect(records.map(({ event }) => event)).toEqual(events)
+    expect(unheard).toEqual([])
+    await expect.poll(() => calls.counted(record.id, 'concurrent')).toBe(0)
+    await expect.poll(() => calls.gateway.gateway.upstreams()[0]?.calls_open).toBe(0)
+  })
+})
+
+test('an end that could not be recorded is recorded as the server closes', async () => {
+  let isOut = true
+  await using calls = await openEndingCalls({
+    ledger: (ledger) => ({
+      ...ledger,
+      async append(entry) {
+        if (isOut && entry.event === 'request.finished')
+          throw new Fault('ledger_unavailable', 'the disk is full')
+        await ledger.append(entry)
+      },
+    }),
+  })
+  const { gateway } = calls
+  await calls.read(async ({ write }) => {
+    await write(sseHead)
+    await write(chunk(`${said('one')}data: [DONE]\n\n`))
+  }, stream)
+  expect(gateway.records().map(({ event }) => event)).toEqual(['request.started'])
+  isOut = false
+  await gateway.gateway.close()
+  expect(gateway.records()[1]).toMatchObject({
+    event: 'request.finished',
+    detail: { late: true, end: 'ledger' },
+  })
+})
+
+test('an end that cannot be recorded as the server closes either is told', async () => {
+  await using calls = await openEndingCalls({
+    ledger: (ledger) => ({
+      ...ledger,
+      async append(entry) {
+        if (entry.event === 'request.finished') throw new Fault('ledger_unavailable', 'the disk is full')
+        await ledger.append(entry)
+      },
+    }),
+  })
+  await calls.read(async ({ write }) => {
+    await write(sseHead)
+    await write(chunk(`${said('one')}data: [DONE]\n\n`))
+  }, stream)
+  await calls.gateway.gateway.close()
+  expect(calls.gateway.lines.join('\n')).toContain('ledger.record_lost')
+})
