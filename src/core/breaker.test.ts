@@ -54,6 +54,40 @@ describe('a breaker', () => {
     expect(breaker.begin(5_000)).toBeDefined()
   })
 
+  test('is closed as soon as the answer to the one that tries begins', () => {
+    const breaker = openAt(0)
+    const trying = breaker.begin(5_000)
+    trying?.begun()
+    expect([breaker.state(), breaker.waitMs(5_000)]).toEqual(['closed', 0])
+    // It has failed all the same, once.
+    trying?.failed(6_000)
+    expect([breaker.state(), breaker.failures()]).toEqual(['closed', 1])
+  })
+
+  test('is not closed by the beginning of an answer to a call from before it opened', () => {
+    const breaker = createBreaker(options)
+    const early = breaker.begin(0)
+    openAt(0, breaker)
+    early?.begun()
+    expect(breaker.state()).toBe('open')
+  })
+
+  test('lets another one try each pause while the one that tries brings nothing', () => {
+    const breaker = openAt(0)
+    const first = breaker.begin(5_000)
+    expect(breaker.begin(9_999)).toBeUndefined()
+    expect(breaker.waitMs(10_000)).toBe(0)
+    const second = breaker.begin(10_000)
+    expect([second === undefined, breaker.begin(10_000)]).toEqual([false, undefined])
+    // The first one's failure is what was known; the second one's is news.
+    first?.failed(11_000)
+    expect(breaker.state()).toBe('trying')
+    second?.failed(12_000)
+    expect([breaker.state(), breaker.waitMs(12_000)]).toEqual(['open', 10_000])
+    first?.passed(13_000)
+    expect(breaker.state()).toBe('closed')
+  })
+
   test('learns nothing new from calls that began before it opened and fail behind it', () => {
     const breaker = createBreaker(options)
     const early = Array.from({ length: 20 }, () => breaker.begin(0))
@@ -91,12 +125,18 @@ describe('a breaker', () => {
 
 type Step =
   | { readonly does: 'begin' }
-  | { readonly does: 'passed' | 'failed' | 'ignored'; readonly which: number }
+  | { readonly does: 'begun' | 'passed' | 'failed' | 'ignored'; readonly which: number }
   | { readonly does: 'waits'; readonly ms: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant<Step>({ does: 'begin' }),
-  fc.record({ does: fc.constantFrom('passed', 'failed', 'failed', 'ignored'), which: fc.nat(20) }),
+  fc.record({
+    does: fc.constantFrom<'begun' | 'passed' | 'failed' | 'ignored'>(
+      ...(['begun', 'passed', 'ignored'] as const),
+      ...Array.from({ length: 8 }, () => 'failed' as const),
+    ),
+    which: fc.nat(3),
+  }),
   fc.record({ does: fc.constant('waits' as const), ms: fc.integer({ min: 1, max: 70_000 }) }),
 )
 
@@ -110,28 +150,38 @@ test('whatever calls begin and end in whatever order, it does what its history s
       let now = 0
       let id = 0
       let tryId: number | undefined
+      let aloneUntil = 0
 
       function expected() {
         const since = history.slice(history.findLastIndex(({ ended }) => ended === 'passed') + 1)
         const opening = since.findIndex((_, at) => at + 1 === options.failures)
-        if (opening === -1) return { isOpen: false, until: 0, failures: since.length }
+        if (opening === -1) return { isOpen: false, until: 0, pause: 0, failures: since.length }
         const tries = since.slice(opening + 1).filter(({ isTry }) => isTry)
         const pause = Math.min(options.pauseMaxMs, options.pauseMs * 2 ** tries.length)
         const last = tries.at(-1) ?? since[opening]
-        return { isOpen: true, until: (last?.at ?? 0) + pause, failures: since.length }
+        return { isOpen: true, until: (last?.at ?? 0) + pause, pause, failures: since.length }
       }
 
       for (const one of steps) {
-        const { isOpen, until } = expected()
+        const { isOpen, until, pause } = expected()
         if (one.does === 'waits') now += one.ms
         else if (one.does === 'begin') {
           const call = breaker.begin(now)
-          const isTry = isOpen && now >= until && tryId === undefined
+          const isTry = isOpen && now >= (tryId === undefined ? until : aloneUntil)
           expect(call !== undefined).toBe(!isOpen || isTry)
           if (call === undefined) continue
           id += 1
-          if (isTry) tryId = id
+          if (isTry) {
+            tryId = id
+            aloneUntil = now + pause
+          }
           calls.push({ id, call })
+        } else if (one.does === 'begun') {
+          const begun = calls[one.which]
+          begun?.call.begun()
+          if (begun === undefined || begun.id !== tryId) continue
+          history.push({ ended: 'passed', isTry: true, at: now })
+          tryId = undefined
         } else {
           const [ended] = calls.splice(one.which, 1)
           if (ended === undefined) continue

@@ -10,8 +10,10 @@ export interface BreakerOptions {
 /** `closed`: calls go. `open`: none does, until one may try. `trying`: one does. */
 export type BreakerState = 'closed' | 'open' | 'trying'
 
-/** A call that was let through. One of these is called as it ends, once. */
+/** A call that was let through. `passed`, `failed` or `ignored` is called as it ends, once. */
 export interface BreakerCall {
+  /** Its answer has begun, before it has ended: where it tries, others go again. */
+  readonly begun: () => void
   readonly passed: (now: number) => void
   readonly failed: (now: number) => void
   /** It says nothing of what was called: its client left, or it was never sent. */
@@ -19,8 +21,9 @@ export interface BreakerCall {
 }
 
 /**
- * Leaves something alone that has failed several times in a row, and then lets one call try it.
- * Nothing but a function of the moments it is given: milliseconds of a clock that never jumps.
+ * Leaves something alone that has failed several times in a row, and then lets one call try it, and
+ * another one each pause while that brings nothing: what takes long is not what is out. Nothing but
+ * a function of the moments it is given: milliseconds of a clock that never jumps.
  */
 export interface Breaker {
   /** Lets a call through; undefined: not now. */
@@ -48,8 +51,9 @@ export function createBreaker(
   let failures = 0
   let unwell = 0
   let open: { readonly until: number; readonly pauseMs: number } | undefined
-  /** The call that tries, while one does. */
+  /** The call that tries, while one does, and until when no other one may. */
   let trying: BreakerCall | undefined
+  let aloneUntil = 0
 
   function openAt(now: number): void {
     const isAgain = open !== undefined
@@ -70,6 +74,9 @@ export function createBreaker(
 
   function createCall(): BreakerCall {
     const call: BreakerCall = {
+      begun() {
+        if (trying === call) close()
+      },
       passed: close,
       failed(now) {
         failures += 1
@@ -86,13 +93,15 @@ export function createBreaker(
   return {
     begin(now) {
       if (open === undefined) return createCall()
-      if (trying !== undefined || now < open.until) return undefined
+      if (now < (trying === undefined ? open.until : aloneUntil)) return undefined
       trying = createCall()
+      aloneUntil = now + open.pauseMs
       return trying
     },
     waitMs(now) {
       if (open === undefined) return 0
-      return trying === undefined ? Math.max(0, open.until - now) : Math.min(pauseMs, pauseMaxMs)
+      if (trying === undefined) return Math.max(0, open.until - now)
+      return now < aloneUntil ? Math.min(pauseMs, pauseMaxMs) : 0
     },
     checked(isWell, now) {
       if (isWell) return close()

@@ -151,7 +151,8 @@ function watchCall(call: BreakerCall, parts: Parts, onOver: () => void): Attempt
   return {
     onHead(status) {
       noteRefusal(status, parts)
-      if (!outages.has(status)) return
+      // Not yet its verdict: what never brings a byte has failed.
+      if (!outages.has(status)) return call.begun()
       breaker.because(`it answered with ${status}`)
       judge('failed')
     },

@@ -47,6 +47,35 @@ describe('an upstream that fails five times in a row', () => {
     expect(opened.events.events[0]?.cause).toBe('it answered with 502')
   })
 
+  test('is open to all from the head of an answer on, however long its first byte takes', async () => {
+    let isOut = true
+    await using server = await startHostile(({ write }) =>
+      isOut ? write(whole(502, '{}')) : hostile['says nothing after the head']({ write } as never),
+    )
+    const { time, deps } = inTime()
+    await using opened = openTestUpstream(server.url, {}, deps)
+    for (let call = 0; call < 5; call += 1) await opened.send().end
+    await time.pass(5_000)
+    isOut = false
+    opened.send()
+    await expect.poll(() => opened.upstream.status().state).toBe('closed')
+    expect(opened.upstream.waitMs()).toBe(0)
+  })
+
+  test('lets another call try after each pause, while the one that tries hears nothing', async () => {
+    let isOut = true
+    await using server = await startHostile(({ write }) => (isOut ? write(whole(502, '{}')) : undefined))
+    const { time, deps } = inTime()
+    await using opened = openTestUpstream(server.url, {}, deps)
+    for (let call = 0; call < 5; call += 1) await opened.send().end
+    await time.pass(5_000)
+    isOut = false
+    opened.send()
+    expect(await opened.send().end).toMatchObject({ failure: 'unreachable' })
+    await time.pass(5_000)
+    expect(opened.upstream.waitMs()).toBe(0)
+  })
+
   test('is one that is out: 500 is what a single call may bring about, 504 is not', async () => {
     let status = 500
     await using server = await startHostile(({ write }) => write(whole(status, '{}')))
