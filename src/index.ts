@@ -99,6 +99,7 @@ export type {
   UsageQuery,
   UsageRow,
 } from './ledger/ledger.ts'
+export type { OwnerPositions } from './ledger/query/owner-positions.ts'
 export type { TimeBounds, WardLedger } from './ledger/query/ward-ledger.ts'
 export type { LedgerMode, LedgerSink } from './ledger/write/entry-writer.ts'
 export type { LedgerAddresses } from './ledger/write/record-address.ts'

@@ -12,9 +12,10 @@ test('a digest is the HMAC-SHA-256 of the hash’s hex under the named version',
   expect(peppers.digest(sha256, 2)).toBeUndefined()
 })
 
-test('the highest version is the current one, in whatever order they stand', () => {
+test('the highest version is the current one and the lowest the first, in whatever order they stand', () => {
   const peppers = parsePeppers(`${drawPepper(2)}\n${one},${drawPepper(10)}`, 'a file')
   expect(peppers.current).toBe(10)
+  expect(peppers.first).toBe(1)
   expect(peppers.versions).toEqual([10, 2, 1])
 })
 

@@ -8,6 +8,8 @@ import { SetupError } from '../core/setup-error.ts'
 export interface Peppers {
   /** The version of new digests: the highest. */
   readonly current: number
+  /** The lowest version: the MACs of rows are under it, so that it stays. */
+  readonly first: number
   /** Every version, newest first. */
   readonly versions: readonly number[]
   /**
@@ -67,7 +69,8 @@ export function parsePeppers(text: string, source: string): Peppers {
 
 function createPeppers(keys: ReadonlyMap<number, KeyObject>): Peppers {
   const versions = [...keys.keys()].sort((a, b) => b - a)
-  const current = versions[0] ?? 0
+  const [current = 0] = versions
+  const first = versions.at(-1) ?? 0
   function keyOf(version: number): KeyObject {
     const key = keys.get(version)
     if (key === undefined) throw new SetupError('pepper_missing', `pepper version ${version} is not there`)
@@ -75,6 +78,7 @@ function createPeppers(keys: ReadonlyMap<number, KeyObject>): Peppers {
   }
   return {
     current,
+    first,
     versions,
     digest(sha256, version) {
       const key = keys.get(version)

@@ -29,7 +29,7 @@ export function createRowMacs(peppers: Peppers): RowMacs {
     peppers.versions.map((version) => [version, peppers.derive(purpose, version)]),
   )
 
-  const first = Math.min(...peppers.versions)
+  const { first } = peppers
 
   function macOf(key: KeyObject, version: number, table: string, cells: readonly Cell[]): Buffer {
     const mac = Buffer.allocUnsafe(macBytes)

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { RequestHead } from '../core/request-head.ts'
 import { processScheduler, type Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
@@ -26,6 +27,7 @@ import { createBadKeyLimiter } from '../limits/bad-key-limiter.ts'
 import type { LimitRefusal } from '../limits/limiter.ts'
 import { createLookAtLimits } from '../limits/look-at-limits.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
+import type { Peppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createOutageReport } from '../telemetry/outage-report.ts'
@@ -202,7 +204,7 @@ export async function createWard<Required extends boolean>(
     jobs: wardJobs?.jobs,
     webhooks: wardJobs?.webhooks,
     store,
-    ledger: ledger && createWardLedger(ledger, clock),
+    ledger: ledger && createWardLedger(ledger, { clock, positionKey: positionKeyOf(peppers) }),
     format,
     clock,
     refresh: sync.refresh,
@@ -218,6 +220,11 @@ export async function createWard<Required extends boolean>(
       return closed
     },
   }
+}
+
+/** Under the first pepper: servers on either side of a rotation read each other's positions. */
+function positionKeyOf({ derive, first }: Peppers): KeyObject {
+  return derive('ledger positions v1', first)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { generateKeySync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { LedgerQuery, UsageQuery } from '../ledger.ts'
 import { createWardLedger, type TimeBounds } from './ward-ledger.ts'
@@ -19,7 +20,7 @@ function open() {
       },
       close: async () => {},
     },
-    () => now,
+    { clock: () => now, positionKey: generateKeySync('hmac', { length: 256 }) },
   )
   const both = async (bounds: TimeBounds): Promise<typeof asked> => {
     await ledger.query({ limit: 1, order: 'newest', ...bounds })

@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import { type InputError, Refusal } from '../../core/refusal.ts'
 import { type Clock, readTimeAgo, type TimeInput } from '../../core/time.ts'
 import type { LedgerPage, LedgerQuery, LedgerReader, UsageQuery, UsageRow } from '../ledger.ts'
+import { createOwnerPositions, type OwnerPositions } from './owner-positions.ts'
 
 /** Bounds of a query in any form that the library takes; a duration, `24h`, ends now. */
 export interface TimeBounds {
@@ -17,13 +19,28 @@ export interface TimeBounds {
 export interface WardLedger extends Pick<LedgerReader, 'close'> {
   readonly query: (query: Omit<LedgerQuery, keyof TimeBounds> & TimeBounds) => Promise<LedgerPage>
   readonly usage: (query: Omit<UsageQuery, keyof TimeBounds> & TimeBounds) => Promise<readonly UsageRow[]>
+  /**
+   * Hides positions from an owner who reads its own records: real ones, and the number `seq`, tell
+   * how much others write. Show an owner neither; `show` gives the `after` of its next page.
+   */
+  readonly positionsOf: (owner: string) => OwnerPositions
+}
+
+interface WardLedgerOptions {
+  readonly clock: Clock
+  /** Hides positions from owners: see `createOwnerPositions`. */
+  readonly positionKey: KeyObject
 }
 
 /** A ledger whose queries take times as the rest of the library does. */
-export function createWardLedger(ledger: LedgerReader, clock: Clock): WardLedger {
+export function createWardLedger(
+  ledger: LedgerReader,
+  { clock, positionKey }: WardLedgerOptions,
+): WardLedger {
   return {
     query: async (query) => ledger.query({ ...query, ...readBounds(query, clock()) }),
     usage: async (query) => ledger.usage({ ...query, ...readBounds(query, clock()) }),
+    positionsOf: createOwnerPositions(positionKey),
     close: () => ledger.close(),
   }
 }

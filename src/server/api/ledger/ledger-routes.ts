@@ -1,14 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '../../../core/fault.ts'
 import { adminScope, ledgerReadScope, usageOwnerScope, usageReadScope } from '../../../core/scope.ts'
-import type { LedgerReader } from '../../../ledger/ledger.ts'
 import { type LedgerRecordView, viewLedgerRecord } from '../../../ledger/query/record-view.ts'
 import { formatUsageCsv } from '../../../ledger/query/usage-csv.ts'
 import { keyIdsOf, viewUsage } from '../../../ledger/query/usage-view.ts'
+import type { WardLedger } from '../../../ledger/query/ward-ledger.ts'
 import type { Ward } from '../../../ward/ward.ts'
 import { adminOr } from '../admin-or.ts'
 import { ledgerRouteSchemas as schemas } from './describe-ledger-routes.ts'
-import { type LedgerRequest, readLedgerQuery, readUsageQuery, type UsageRequest } from './ledger-schemas.ts'
+import {
+  type LedgerPageView,
+  type LedgerRequest,
+  readLedgerQuery,
+  readUsageQuery,
+  type UsageRequest,
+} from './ledger-schemas.ts'
 
 /** The admin API over what was recorded, and an owner's part of it. */
 export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
@@ -16,13 +22,10 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
     '/v1/ledger',
     { config: { guard: adminOr(ledgerReadScope, usageOwnerScope) }, schema: schemas.query },
     async ({ query: asked, caller }) => {
-      const query = readLedgerQuery(asked, ward.clock())
       const owner = narrowedTo(caller, ledgerReadScope)
-      if (isOfAnother(query.owner, owner)) return { records: [], next: null }
-      const { records, next } = await ledgerOf(ward).query({ ...query, owner: owner ?? query.owner })
-      const views = records.map(viewLedgerRecord)
-      const shown = owner === undefined ? views : await hideOthers(ward, owner, views)
-      return { records: shown, next: next ?? null }
+      if (owner !== undefined) return pageOfOwner(ward, owner, asked)
+      const { records, next } = await ledgerOf(ward).query(readLedgerQuery(asked, ward.clock()))
+      return { records: records.map(viewLedgerRecord), next: next ?? null }
     },
   )
   app.get<{ Querystring: UsageRequest }>(
@@ -40,6 +43,20 @@ export function addLedgerRoutes(app: FastifyInstance, ward: Ward): void {
       return reply.type('text/csv; charset=utf-8').send(formatUsageCsv(views))
     },
   )
+}
+
+/** Records of one owner, without what tells of others. */
+async function pageOfOwner(ward: Ward, owner: string, asked: LedgerRequest): Promise<LedgerPageView> {
+  const ledger = ledgerOf(ward)
+  const positions = ledger.positionsOf(owner)
+  const query = readLedgerQuery(asked, ward.clock(), positions)
+  if (isOfAnother(query.owner, owner)) return { records: [], next: null }
+  const { records, next } = await ledger.query({ ...query, owner })
+  const views = await hideOthers(ward, owner, records.map(viewLedgerRecord))
+  return {
+    records: views.map((view) => ({ ...view, position: positions.hide(view.position), seq: null })),
+    next: next === undefined ? null : positions.hide(next),
+  }
 }
 
 /** The owner whose records alone a caller may see; undefined: everyone's. */
@@ -76,7 +93,7 @@ async function hideOthers(
   })
 }
 
-function ledgerOf({ ledger }: Ward): LedgerReader {
+function ledgerOf({ ledger }: Ward): WardLedger {
   if (ledger === undefined) throw new Fault('ledger_unavailable', 'this ward has no ledger')
   return ledger
 }

@@ -4,6 +4,7 @@ import { durationForms, parseMomentAgo, timeForms } from '../../../core/time.ts'
 import { isLedgerEvent, type LedgerEvent, ledgerCodes, ledgerEvents } from '../../../ledger/format/event.ts'
 import { parsePosition } from '../../../ledger/format/position.ts'
 import type { LedgerFilter, LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
+import type { OwnerPositions } from '../../../ledger/query/owner-positions.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
 import {
   parseUsageGroups,
@@ -66,11 +67,10 @@ export const ledgerQuery: z.ZodType<LedgerRequest> = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
   after: z
     .string()
-    .refine((text) => parsePosition(text) !== undefined, {
-      message: 'Expected the `next` of a page, or the `position` of a record',
-    })
     .exactOptional()
-    .describe('Only what comes after this record in the order: the `next` of the page before.'),
+    .describe(
+      'Only what comes after this record in the order: the `next` of the page before, or a record’s `position`.',
+    ),
   order: z
     .enum(['newest', 'oldest'])
     .default('newest')
@@ -99,11 +99,27 @@ export const usageQuery: z.ZodType<UsageRequest> = z.strictObject({
  * A request's query, as the ledger takes it.
  *
  * @param now milliseconds since the epoch, from where durations count
- * @throws Refusal `input_invalid` for a span that ends before it begins
+ * @param positions as the one owner is shown them whose records are asked for; real ones without it
+ * @throws Refusal `input_invalid` for a span that ends before it begins, or what is no position
  */
-export function readLedgerQuery(request: LedgerRequest, now: number): LedgerQuery {
-  const { limit, order, after, code, event, route, request_id: requestId } = request
+export function readLedgerQuery(
+  request: LedgerRequest,
+  now: number,
+  positions?: OwnerPositions,
+): LedgerQuery {
+  const { limit, order, code, event, route, request_id: requestId } = request
+  const after = request.after === undefined ? undefined : readAfter(request.after, positions)
   return { ...readCommon(request, now), limit, order, after, code, event, route, requestId }
+}
+
+function readAfter(text: string, positions: OwnerPositions | undefined): string {
+  const after = positions === undefined ? parsePosition(text) && text : positions.show(text)
+  if (after !== undefined) return after
+  const whose = positions === undefined ? '' : ', as it is shown to keys of this owner'
+  const msg = `Expected the \`next\` of a page, or the \`position\` of a record${whose}`
+  throw new Refusal('input_invalid', undefined, {
+    errors: [{ loc: ['query', 'after'], msg, type: 'cursor' }],
+  })
 }
 
 /**
@@ -138,8 +154,16 @@ const count = z.number().int()
 const counts = z.record(z.string(), count)
 const optionalText = z.string().nullable()
 
-const recordView: z.ZodType<LedgerRecordView> = z.object({
-  position: z.string().describe('A cursor: `after` goes on from it.'),
+/** A record as the caller may see it. */
+interface ShownRecordView extends Omit<LedgerRecordView, 'seq'> {
+  /** Null for an owner, whom it would tell how much others write. */
+  readonly seq: number | null
+}
+
+const recordView: z.ZodType<ShownRecordView> = z.object({
+  position: z
+    .string()
+    .describe('A cursor: `after` goes on from it. With `usage:owner` an opaque text of the owner’s own.'),
   time: z.iso.datetime(),
   event: z.enum(events),
   request_id: optionalText,
@@ -160,15 +184,23 @@ const recordView: z.ZodType<LedgerRecordView> = z.object({
     )
     .nullable(),
   stream: z.string().describe('Who wrote it.'),
-  seq: count.describe('Its number in the stream, from 1 on, without gaps.'),
+  seq: count
+    .nullable()
+    .describe('Its number in the stream, from 1 on, without gaps; null with `usage:owner`.'),
   hash: z.string().describe('SHA-256 of the stream’s chain up to and with it.'),
 })
 
-/** A page of records, for OpenAPI. */
-export const ledgerPageView: z.ZodType<{
-  readonly records: readonly LedgerRecordView[]
+/** A page of records. */
+export interface LedgerPageView {
+  readonly records: readonly ShownRecordView[]
   readonly next: string | null
-}> = z.object({ records: z.array(recordView), next: z.string().nullable() })
+}
+
+/** The same, for OpenAPI. */
+export const ledgerPageView: z.ZodType<LedgerPageView> = z.object({
+  records: z.array(recordView),
+  next: z.string().nullable(),
+})
 
 /** What was used, for OpenAPI. */
 export const usageView: z.ZodType<{ readonly usage: readonly UsageView[] }> = z.object({

@@ -4,6 +4,7 @@ import { createMemoryLedger } from '../../../../test/support/memory-ledger.ts'
 import { openTestApp, type TestApp } from '../../../../test/support/test-app.ts'
 import type { LedgerQuery, UsageQuery } from '../../../ledger/ledger.ts'
 import type { LedgerRecordView } from '../../../ledger/query/record-view.ts'
+import type { LedgerPageView } from './ledger-schemas.ts'
 
 const { privateKey: signingKey } = generateKeyPairSync('ed25519')
 const apps: TestApp[] = []
@@ -80,6 +81,81 @@ describe('GET /v1/ledger with usage:owner', () => {
     const all = JSON.stringify(await get('/v1/ledger', keys.admin))
     expect(all).toContain(admin)
     expect(all).toMatch(/"change":\d/)
+  })
+})
+
+describe('positions with usage:owner', () => {
+  const opaque = /^[\w-]{22}$/
+
+  /** What a key's pages have: changes alone, as each request for a page is recorded too. */
+  async function pagesOf(get: (url: string) => Promise<LedgerPageView>, order: string) {
+    const records: LedgerPageView['records'][number][] = []
+    let after = ''
+    for (let pages = 0; pages < 20; pages += 1) {
+      const page = await get(`/v1/ledger?limit=1&event=key.created&order=${order}${after}`)
+      records.push(...page.records)
+      if (page.next === null || page.records.length === 0) return records
+      expect(page.next).toMatch(opaque)
+      after = `&after=${page.next}`
+    }
+    throw new Error('the pages do not end')
+  }
+
+  test('say nothing of how much others write, and join pages without a gap or a repeat', async () => {
+    const { get, keys } = await open()
+    const every = await get('/v1/ledger?owner=acme&event=key.created', keys.admin)
+    const real: readonly LedgerRecordView[] = every.records
+    const shown = await pagesOf(get, 'newest')
+    expect(shown.map(({ hash }) => hash)).toEqual(real.map(({ hash }) => hash))
+    expect(shown.length).toBeGreaterThan(1)
+    for (const { position, seq } of shown) {
+      expect(position).toMatch(opaque)
+      expect(seq).toBeNull()
+    }
+    // A record has the same text in each order, so that a reader knows it again.
+    const oldest = await pagesOf(get, 'oldest')
+    const textOf = new Map(oldest.map(({ hash, position }) => [hash, position]))
+    for (const { hash, position } of shown) expect(position).toBe(textOf.get(hash))
+    // Operators go on to have what is real.
+    for (const { position, seq } of real) expect(position).toBe(`${seq}.0`)
+  })
+
+  test('that are real, another owner’s, or changed, are refused in a sentence', async () => {
+    const { get, ward, keys } = await open()
+    const other = await ward.keys.create({ name: 'o', owner: 'globex', scopes: ['usage:owner'] })
+    const own = (await get('/v1/ledger?limit=1')).next
+    const others = (await get('/v1/ledger?limit=1', other.text)).next
+    const real = (await get('/v1/ledger?limit=1', keys.admin)).next
+    const refused = async (after: string, key?: string) => get(`/v1/ledger?after=${after}`, key)
+    const ofOwner = {
+      status: 422,
+      code: 'input_invalid',
+      errors: [
+        {
+          loc: ['query', 'after'],
+          msg: 'Expected the `next` of a page, or the `position` of a record, as it is shown to keys of this owner',
+          type: 'cursor',
+        },
+      ],
+    }
+    for (const after of [real, others, own.slice(1), `${own}A`, '1.0', '0.0', ''])
+      expect(await refused(after), after).toMatchObject(ofOwner)
+    // Even where there is nothing to find, so that no probe tells one from the other.
+    expect(await refused(`${real}&owner=globex`)).toMatchObject(ofOwner)
+    expect(await refused(own)).toHaveProperty('records')
+    expect(await refused(own, keys.admin)).toMatchObject({
+      errors: [{ msg: 'Expected the `next` of a page, or the `position` of a record', type: 'cursor' }],
+    })
+  })
+
+  test('of one key of the owner are understood of another, and of none that was moved away', async () => {
+    const { get, ward, reader } = await open()
+    const second = await ward.keys.create({ name: 's', owner: 'acme', scopes: ['usage:owner'] })
+    const { next } = await get('/v1/ledger?limit=1')
+    expect(await get(`/v1/ledger?after=${next}`, second.text)).toHaveProperty('records')
+    await ward.keys.update(reader.record.id, { owner: 'globex' })
+    await ward.refresh()
+    expect(await get(`/v1/ledger?after=${next}`)).toMatchObject({ status: 422 })
   })
 })
 
