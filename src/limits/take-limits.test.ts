@@ -140,6 +140,26 @@ describe('usage', () => {
     expect(await left(tokens)).toBe(880)
   })
 
+  test('what was taken counts from when it was taken, however late it is settled; only what is more counts from then', async () => {
+    const { take, left, time } = open()
+    const tokens = useOf('key:a', '1000 tokens/min', 0)
+    const usage = usageOf(await take(useOf('key:a', '10/min'), tokens))
+    expect(await usage.take({ tokens: 300 })).toBeUndefined()
+    time.now += 50_000
+    await usage.settle({ tokens: 200 })
+    expect(usage.used['tokens']).toBe(200)
+    expect(await left(tokens)).toBe(800)
+    const more = usageOf(await take(tokens))
+    expect(await more.take({ tokens: 100 })).toBeUndefined()
+    expect(await more.take({ tokens: 100 })).toBeUndefined()
+    await more.settle({ tokens: 250 })
+    expect(await left(tokens)).toBe(550)
+    time.now += 11_000
+    expect(await left(tokens)).toBe(750)
+    time.now += 50_000
+    expect(await left(tokens)).toBe(1_000)
+  })
+
   test('an abort gives back an estimate that was not settled, and an answer keeps it', async () => {
     const { take, left } = open()
     const tokens = useOf('key:a', '1000 tokens/min', 500)

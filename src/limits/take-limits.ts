@@ -4,6 +4,7 @@ import { type Costs, checkCosts, costOf } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { refuse, refuseForGood } from './limit-refusals.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
+import { settledCosts, type TakenPart } from './taken-part.ts'
 import { UncountedUsage } from './uncounted-usage.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
@@ -75,15 +76,6 @@ function conclude(
     .then(() => refuse(refusal, { ...taking, states: laterStates(before.states, taking.states) }))
 }
 
-/**
- * One use that was counted, and when: a limit in shadow that would have refused was not counted. A
- * use that cost nothing may cost something when it is settled.
- */
-interface Part {
-  readonly use: LimitUse
-  readonly at: number
-}
-
 /** What a request took, at its beginning and later. */
 class TakenUsage implements Usage {
   isOpen = false
@@ -92,7 +84,7 @@ class TakenUsage implements Usage {
   #uses: readonly LimitUse[]
   /** When the latest status was. */
   #at: number
-  #parts: readonly Part[]
+  #parts: readonly TakenPart[]
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
   /** Measures that were taken or settled though no limit counts them. */
@@ -115,7 +107,7 @@ class TakenUsage implements Usage {
     this.#at = taking.at
     this.#states = taking.states
     const { shadows, at } = taking
-    const parts: Part[] = []
+    const parts: TakenPart[] = []
     for (const use of uses) {
       if (shadows.length === 0 || !isAmong(shadows, use)) parts.push({ use, at })
       if (use.limit.measure !== 'requests' && use.cost > 0) this.isOpen = true
@@ -206,15 +198,8 @@ class TakenUsage implements Usage {
   async settle(costs: Costs): Promise<void> {
     checkCosts('settle', costs)
     this.#countUnlimited(costs, (_before, cost) => cost)
-    const met = new Set<string>()
-    await this.#put(({ counter, limit, cost }) => {
-      const real = costs[limit.measure]
-      if (real === undefined || !Object.hasOwn(costs, limit.measure)) return cost
-      // What a limit counted in several parts is from now on in the first.
-      const isFirst = !met.has(counter)
-      met.add(counter)
-      return isFirst ? real : 0
-    })
+    const real = settledCosts(this.#parts, costs)
+    await this.#put((part) => real.get(part) ?? part.use.cost)
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
     await this.#renew()
   }
@@ -300,7 +285,7 @@ class TakenUsage implements Usage {
   }
 
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {
-    await this.#put((use) => (which(use) ? 0 : use.cost))
+    await this.#put(({ use }) => (which(use) ? 0 : use.cost))
     this.#parts = this.#parts.filter(({ use }) => !which(use))
   }
 
@@ -308,8 +293,8 @@ class TakenUsage implements Usage {
    * Puts another cost in the place of each part's own, where it is another. Where the limiter
    * fails, the parts that it has not changed are as they were, and it can be asked again.
    */
-  async #put(costOf: (use: LimitUse) => number): Promise<void> {
-    const changed = this.#parts.map((part) => ({ part, cost: costOf(part.use) }))
+  async #put(costOf: (part: TakenPart) => number): Promise<void> {
+    const changed = this.#parts.map((part) => ({ part, cost: costOf(part) }))
     const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
     for (const at of new Set(different.map(({ part }) => part.at))) {
       const together = different.filter(({ part }) => part.at === at)
